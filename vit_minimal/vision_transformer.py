@@ -1,0 +1,137 @@
+"""The Vision Transformer: patches, a class token, L encoder blocks, one linear head.
+
+B batch, C channels, H × W image, T tokens, D embedding width. Names follow timm's.
+Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929, Eq. 1–4.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .attention import MultiHeadSelfAttention, head_width
+from .class_token import ClassToken, PositionEmbedding
+from .patches import PatchEmbedding, patch_grid
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """Everything that fixes the architecture. Combinations that cannot work are a ValueError."""
+
+    image_size: int | tuple[int, int] = 32  # pixels: one side of a square, or (H, W)
+    patch_size: int = 4  # pixels
+    in_channels: int = 3
+    num_classes: int = 10
+    embed_dim: int = 192  # D
+    depth: int = 9  # L, encoder blocks
+    num_heads: int = 3  # h
+    mlp_ratio: float = 4.0  # hidden width of the MLP, in units of D
+    pool: str = "class"  # what the head reads: the "class" token, the "mean" patch, "attention"
+    num_registers: int = 0  # spare tokens (Darcet et al. 2024, https://arxiv.org/abs/2309.16588)
+    pos_embed: str = "learned"  # or "sinusoidal", fixed
+    pre_norm: bool = True  # normalise before each layer (ViT), or after (Vaswani et al. 2017)
+    pos_drop_rate: float = 0.0  # dropout on the tokens that enter the first block
+    proj_drop_rate: float = 0.0  # dropout in and after the MLP, and after the attention
+    attn_drop_rate: float = 0.0  # dropout on the attention weights
+    drop_path_rate: float = 0.0  # how often the last block's layers are skipped; 0 at the first
+
+    def __post_init__(self):
+        patch_grid(self.image_size, self.patch_size)
+        head_width(self.embed_dim, self.num_heads)
+        if min(self.in_channels, self.num_classes, self.depth) < 1 or self.num_registers < 0:
+            raise ValueError(f"in_channels, num_classes, depth or num_registers too small: {self}")
+        options = {"pool": ("class", "mean", "attention"), "pos_embed": ("learned", "sinusoidal")}
+        for name, known in options.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}: choose one of {known}")
+
+
+class MLP(nn.Module):
+    """Two linear layers with a GELU between, on each token alone: (B, T, D) → (B, T, D)."""
+
+    def __init__(self, embed_dim, hidden_dim, drop_rate=0.0):
+        super().__init__()
+        self.fc1 = nn.Linear(embed_dim, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, embed_dim)
+        self.drop = nn.Dropout(drop_rate)
+
+    def forward(self, x):
+        return self.drop(self.fc2(self.drop(nn.functional.gelu(self.fc1(x)))))
+
+
+def drop_path(x, rate):
+    """Zero whole samples with probability `rate`, scale up the rest (arxiv.org/abs/1603.09382)."""
+    return x * x.new_empty(len(x), 1, 1).bernoulli_(1 - rate) / (1 - rate) if rate else x
+
+
+class EncoderBlock(nn.Module):
+    """Attention mixes the tokens, an MLP works on each; both add to the residual stream."""
+
+    def __init__(self, config, drop_path_rate=0.0):
+        super().__init__()
+        D, drop_rate = config.embed_dim, config.proj_drop_rate
+        self.pre_norm, self.drop_path_rate = config.pre_norm, drop_path_rate
+        self.norm1 = nn.LayerNorm(D, eps=1e-6)
+        self.attn = MultiHeadSelfAttention(D, config.num_heads, config.attn_drop_rate, drop_rate)
+        self.norm2 = nn.LayerNorm(D, eps=1e-6)
+        self.mlp = MLP(D, int(D * config.mlp_ratio), drop_rate)
+
+    def forward(self, x):
+        rate = self.drop_path_rate if self.training else 0.0
+        if self.pre_norm:
+            x = x + drop_path(self.attn(self.norm1(x)), rate)  # Eq. 2
+            return x + drop_path(self.mlp(self.norm2(x)), rate)  # Eq. 3
+        x = self.norm1(x + drop_path(self.attn(x), rate))
+        return self.norm2(x + drop_path(self.mlp(x), rate))
+
+
+class AttentionPooling(nn.Module):
+    """Tokens (B, T, D) → their mean (B, D), weighted by how well each fits one learned query."""
+
+    def __init__(self, embed_dim):
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(embed_dim))  # at zero all tokens weigh the same
+
+    def forward(self, x):
+        weights = (x @ self.query / x.shape[-1] ** 0.5).softmax(dim=1)  # (B, T)
+        return (weights[:, None] @ x).squeeze(1)
+
+
+class VisionTransformer(nn.Module):
+    """Images (B, C, H, W) → logits (B, num_classes). Order of tokens: class, registers, patches."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        D, R, has_class = config.embed_dim, config.num_registers, config.pool == "class"
+        self.num_prefix = has_class + R  # tokens in front of the patches
+        self.patch_embed = PatchEmbedding(
+            config.image_size, config.patch_size, config.in_channels, D
+        )
+        self.reg_token = ClassToken(D, R) if R else nn.Identity()
+        self.cls_token = ClassToken(D) if has_class else nn.Identity()
+        grid, fixed = self.patch_embed.grid_size, config.pos_embed == "sinusoidal"
+        self.pos_embed = PositionEmbedding(grid, D, self.num_prefix, fixed)
+        self.pos_drop = nn.Dropout(config.pos_drop_rate)
+        rates = torch.linspace(0, config.drop_path_rate, config.depth).tolist()
+        self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
+        self.norm = nn.LayerNorm(D, eps=1e-6) if config.pre_norm else nn.Identity()
+        self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None
+        self.head = nn.Linear(D, config.num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def forward_features(self, images):
+        """Images (B, C, H, W) → tokens (B, T, D) after the last block and norm."""
+        x = self.cls_token(self.reg_token(self.patch_embed(images)))  # (B, T, D)
+        x = self.pos_drop(self.pos_embed(x))  # Eq. 1
+        return self.norm(self.blocks(x))  # Eq. 2, 3; the norm of Eq. 4
+
+    def forward(self, images):
+        x = self.forward_features(images)
+        if self.config.pool == "class":
+            return self.head(x[:, 0])  # y in Eq. 4
+        patches = x[:, self.num_prefix :]  # (B, N, D)
+        return self.head(self.attn_pool(patches) if self.attn_pool else patches.mean(dim=1))
