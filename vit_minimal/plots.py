@@ -1,0 +1,170 @@
+"""Pictures of arrays. Everything here takes numbers, never a model.
+
+Colour maps are fit for colour-blind readers: viridis for amounts, PuOr for signed values.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+
+def as_picture(image):
+    """One image (C, H, W), uint8 or −1 … 1, as matplotlib wants it: (H, W, C) in 0 … 1."""
+    image = torch.as_tensor(image).detach().cpu()
+    image = image / 255 if image.dtype == torch.uint8 else (image + 1) / 2
+    return image.clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy()
+
+
+def show_images(images, titles=None, columns=8, size=1.3):
+    """Images (n, C, H, W) in a grid, each with its title."""
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(size * columns, (size + 0.3 * bool(titles)) * rows), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for i, image in enumerate(images):
+        axes.flat[i].imshow(as_picture(image), cmap="gray")
+        if titles:
+            axes.flat[i].set_title(titles[i], fontsize=9)
+    figure.tight_layout()
+    plt.show()
+
+
+def show_patches(patches, grid_size, in_channels=3, size=3.5, numbers=False):
+    """Patches (N, C·P·P), laid out in their grid with gaps; `numbers` writes each one's index."""
+    rows, columns = grid_size
+    side = round((patches.shape[-1] / in_channels) ** 0.5)
+    _figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(size, size * rows / columns),
+        squeeze=False,
+        gridspec_kw={"wspace": 0.12, "hspace": 0.12},
+    )
+    for i, axis in enumerate(axes.flat):
+        axis.imshow(
+            as_picture(patches[i].reshape(in_channels, side, side)), cmap="gray", vmin=0, vmax=1
+        )
+        axis.axis("off")
+        if numbers:
+            axis.text(
+                0.5,
+                0.5,
+                str(i),
+                transform=axis.transAxes,
+                ha="center",
+                va="center",
+                fontsize=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
+    plt.show()
+
+
+def show_matrix(
+    matrix,
+    row_labels=None,
+    column_labels=None,
+    title="",
+    numbers=True,
+    size=0.62,
+    axis=None,
+    signed=False,
+    x_label="",
+    y_label="",
+):
+    """A matrix (rows, columns) as coloured cells, with its numbers written in."""
+    matrix = np.asarray(torch.as_tensor(matrix).detach().cpu())
+    rows, columns = matrix.shape
+    alone = axis is None
+    if alone:
+        _, axis = plt.subplots(figsize=(size * columns + 1.6, size * rows + 1.0))
+    limit = np.abs(matrix).max() or 1.0
+    axis.imshow(
+        matrix,
+        cmap="PuOr" if signed else "viridis",
+        aspect="auto",
+        vmin=-limit if signed else 0,
+        vmax=limit,
+    )
+    axis.set_xticks(range(columns), column_labels if column_labels is not None else range(columns))
+    axis.set_yticks(range(rows), row_labels if row_labels is not None else range(rows))
+    axis.set(title=title, xlabel=x_label, ylabel=y_label)
+    if numbers:
+        for (i, j), value in np.ndenumerate(matrix):
+            dark = abs(value) > 0.6 * limit if signed else value < 0.6 * limit
+            axis.text(
+                j,
+                i,
+                f"{value:.2f}".rstrip("0").rstrip("."),
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+                fontsize=9,
+            )
+    if alone:
+        plt.tight_layout()
+        plt.show()
+
+
+def show_heat(images, maps, titles=None, size=1.7):
+    """Images (n, C, H, W) in a row, and below each its map (n, rows, columns), on one scale."""
+    maps = torch.as_tensor(maps).detach().cpu()
+    figure, axes = plt.subplots(
+        2,
+        len(images),
+        figsize=(size * len(images) + 0.8, 2 * size + 0.4),
+        squeeze=False,
+        layout="constrained",
+    )
+    for i, (image, heat) in enumerate(zip(images, maps, strict=True)):
+        axes[0, i].imshow(as_picture(image), cmap="gray")
+        drawn = axes[1, i].imshow(heat, cmap="viridis", vmin=0, vmax=maps.max())
+        axes[0, i].axis("off")
+        axes[1, i].axis("off")
+        if titles:
+            axes[0, i].set_title(titles[i], fontsize=9)
+    figure.colorbar(drawn, ax=axes[1], label="share of attention", shrink=0.9)
+    plt.show()
+
+
+def show_similarity_grid(positions, grid_size, title="", size=5.0):
+    """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch."""
+    positions = torch.nn.functional.normalize(torch.as_tensor(positions).detach().cpu(), dim=-1)
+    rows, columns = grid_size
+    similarity = (positions @ positions.T).reshape(rows, columns, rows, columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(size * 1.15, size * rows / columns),
+        squeeze=False,
+        layout="constrained",
+    )
+    for row in range(rows):
+        for column in range(columns):
+            axis = axes[row, column]
+            drawn = axis.imshow(similarity[row, column], cmap="PuOr_r", vmin=-1, vmax=1)
+            axis.set(xticks=[], yticks=[])
+    figure.colorbar(drawn, ax=axes, label="cosine similarity", shrink=0.8)
+    figure.suptitle(title)
+    figure.supxlabel("column of the patch")
+    figure.supylabel("row of the patch")
+    plt.show()
+
+
+def show_lines(x, lines, x_label, y_label, title="", dashed=None, log=False, size=(6.0, 3.2)):
+    """Curves by name {name: values}, told apart by marker as well as colour; log: both axes."""
+    _, axis = plt.subplots(figsize=size)
+    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe & Ito's palette
+    for (name, values), colour, marker in zip(lines.items(), colours, "osd^v", strict=False):
+        axis.plot(x, values, color=colour, marker=marker, markersize=4, label=name)
+    if dashed is not None:
+        axis.axhline(dashed[1], color="gray", linestyle="--", label=dashed[0])
+    if log:
+        axis.set(xscale="log", yscale="log")
+    axis.set(xlabel=x_label, ylabel=y_label, title=title)
+    axis.grid(alpha=0.3)
+    if len(lines) > 1 or dashed is not None:
+        axis.legend()
+    plt.tight_layout()
+    plt.show()
