@@ -6,6 +6,9 @@ Colour maps are fit for colour-blind readers: viridis for amounts, PuOr for sign
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.ticker import LogLocator
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
 
 def as_picture(image):
@@ -87,8 +90,10 @@ def show_matrix(
         vmin=-limit if signed else 0,
         vmax=limit,
     )
-    axis.set_xticks(range(columns), column_labels if column_labels is not None else range(columns))
-    axis.set_yticks(range(rows), row_labels if row_labels is not None else range(rows))
+    column_labels = range(columns) if column_labels is None else column_labels
+    row_labels = range(rows) if row_labels is None else row_labels
+    axis.set_xticks(range(len(column_labels)), column_labels)  # no labels: no ticks either
+    axis.set_yticks(range(len(row_labels)), row_labels)
     axis.set(title=title, xlabel=x_label, ylabel=y_label)
     if numbers:
         for (i, j), value in np.ndenumerate(matrix):
@@ -107,8 +112,11 @@ def show_matrix(
         plt.show()
 
 
-def show_heat(images, maps, titles=None, size=1.7):
-    """Images (n, C, H, W) in a row, and below each its map (n, rows, columns), on one scale."""
+def show_heat(images, maps, titles=None, limit=None, size=1.7):
+    """Images (n, C, H, W) in a row, and below each its map (n, rows, columns), on one scale.
+
+    The scale ends at `limit`, else at the largest share of all.
+    """
     maps = torch.as_tensor(maps).detach().cpu()
     figure, axes = plt.subplots(
         2,
@@ -119,7 +127,7 @@ def show_heat(images, maps, titles=None, size=1.7):
     )
     for i, (image, heat) in enumerate(zip(images, maps, strict=True)):
         axes[0, i].imshow(as_picture(image), cmap="gray")
-        drawn = axes[1, i].imshow(heat, cmap="viridis", vmin=0, vmax=maps.max())
+        drawn = axes[1, i].imshow(heat, cmap="viridis", vmin=0, vmax=limit or maps.max())
         axes[0, i].axis("off")
         axes[1, i].axis("off")
         if titles:
@@ -143,7 +151,7 @@ def show_similarity_grid(positions, grid_size, title="", size=5.0):
     for row in range(rows):
         for column in range(columns):
             axis = axes[row, column]
-            drawn = axis.imshow(similarity[row, column], cmap="PuOr_r", vmin=-1, vmax=1)
+            drawn = axis.imshow(similarity[row, column], vmin=similarity.min(), vmax=1)
             axis.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=axes, label="cosine similarity", shrink=0.8)
     figure.suptitle(title)
@@ -152,16 +160,26 @@ def show_similarity_grid(positions, grid_size, title="", size=5.0):
     plt.show()
 
 
-def show_lines(x, lines, x_label, y_label, title="", dashed=None, log=False, size=(6.0, 3.2)):
-    """Curves by name {name: values}, told apart by marker as well as colour; log: both axes."""
+def show_lines(x, lines, x_label, y_label, title="", dashed=None, log="", size=(6.0, 3.2)):
+    """Curves by name {name: values}; `dashed` is a (name, height); `log` holds "x", "y" or both.
+
+    The curves differ in marker and stroke as well as in colour.
+    """
     _, axis = plt.subplots(figsize=size)
-    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe & Ito's palette
-    for (name, values), colour, marker in zip(lines.items(), colours, "osd^v", strict=False):
-        axis.plot(x, values, color=colour, marker=marker, markersize=4, label=name)
+    styles = zip(OKABE_ITO, "osd^v", ("-", "--", "-.", ":", "-"), strict=True)
+    for (name, values), (colour, marker, stroke) in zip(lines.items(), styles, strict=False):
+        axis.plot(x, values, color=colour, marker=marker, ls=stroke, markersize=4, label=name)
     if dashed is not None:
-        axis.axhline(dashed[1], color="gray", linestyle="--", label=dashed[0])
-    if log:
-        axis.set(xscale="log", yscale="log")
+        axis.axhline(dashed[1], color="gray", linestyle=":", label=dashed[0])
+    if "x" in log:
+        axis.set_xscale("log")
+        axis.set_xticks(list(x), list(map(str, x)))
+        axis.set_xticks([], minor=True)
+    if "y" in log:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        axis.yaxis.set_major_formatter("{x:,g}")
+        axis.yaxis.set_minor_formatter("")
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
     if len(lines) > 1 or dashed is not None:

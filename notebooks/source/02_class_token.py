@@ -1,0 +1,381 @@
+# %% [markdown]
+# # 02 · The class token: one vector that belongs to no patch
+#
+# **After this notebook you can** say what the class token is and what it is not, add it and the position embeddings to a batch of
+# patches, explain why one needs positions at all, tell BERT's [CLS] from GPT's last token, and recognise four mistakes that run
+# without an error.
+#
+# | | |
+# |---|---|
+# | You need | notebook 01: an image as 64 tokens, shape (B, N, D) |
+# | Time to read | about 20 minutes |
+# | Time to run | seconds, on any machine |
+# | Package module | `vit_minimal/class_token.py` |
+#
+# **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in an embedding.
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+from vit_minimal import PatchEmbedding, patchify, plots, shapes10, unpatchify
+
+torch.manual_seed(0)
+images, labels = shapes10(3, seed=2)
+x = images.float() / 127.5 - 1  # uint8 0 … 255 → -1 … 1
+patches = PatchEmbedding(image_size=32, patch_size=4, in_channels=3, embed_dim=48)(x)
+print("patch tokens (B, N, D):", tuple(patches.shape))
+
+# %% [markdown]
+# ## Which token do we read at the end?
+#
+# A Transformer takes T vectors and gives T vectors back. Ours gets 64 patches and returns 64 vectors, but we want **one** answer:
+# "ring". Which of the 64 should the classifier look at?
+#
+# - *The first?* That is the top left corner of the image, usually sky. It could learn to collect what the others know, but then it
+#   has two jobs: to be the sky, and to be the answer.
+# - *The mean of all?* A good idea, and it works (notebook 09 compares). But it gives every patch the same say.
+# - *An extra one.* Add a token that stands for no patch and has nothing to say about any place. It can spend all of its D numbers on
+#   the answer, and take from each patch as much as it likes.
+#
+# The third is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. The idea
+# comes from a language model, BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token [CLS] in front of
+# every sentence.
+#
+# ## One learned vector for all images
+#
+# What is in the extra token? Nothing that depends on the image. It is a row of D numbers that is learned like any weight, and it is
+# **the same for every image**. As a parameter it has the shape (1, 1, D): one image, one token, D numbers.
+
+# %% tags=["nbval-check-output"]
+D = patches.shape[-1]
+token = nn.Parameter(torch.randn(1, 1, D) * 0.02)
+
+B = len(patches)
+in_front = token.expand(B, 1, D)  # (1, 1, D) → (B, 1, D)
+tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
+print("with the class token (B, T, D):", tuple(tokens.shape))
+
+# %% [markdown]
+# Here is the batch as the model sees it: three images, each a stack of 65 rows. (Only the first 16 rows of each are drawn.)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), layout="constrained")
+names = ["[class]", *(f"patch {n}" for n in range(15))]
+for i, axis in enumerate(axes):
+    rows = tokens[i, :16].detach()
+    labels_left = names if i == 0 else []
+    plots.show_matrix(rows, labels_left, [], f"image {i}", numbers=False, axis=axis, signed=True)
+    axis.set_xlabel(f"{D} numbers")
+plt.show()
+
+# %% [markdown]
+# Row 0 looks faint, since its numbers start small, and it is equal in all three images. The other rows differ, because the images do.
+#
+# ### Expanded, not copied
+#
+# `expand` does not copy the vector B times. It makes a view: the B rows are the same piece of memory, which you can see in the
+# strides (how far to walk in memory for one step along an axis; 0 means "stay where you are").
+
+# %% tags=["nbval-check-output"]
+print("strides:", in_front.stride())
+print("same memory:", in_front.data_ptr() == token.data_ptr())
+
+# %% [markdown]
+# What does that mean for learning? Every image pulls the one vector in its own direction, and autograd adds these pulls up. Let us
+# check with a loss in which image i pulls with strength i + 1:
+
+# %% tags=["nbval-check-output"]
+strength = torch.arange(1.0, B + 1).reshape(B, 1, 1)  # 1, 2, 3
+(strength * token.expand(B, 1, D)).sum().backward()
+print("gradient of each number:", token.grad[0, 0, :5].tolist(), "…")  # 1 + 2 + 3
+
+# %% [markdown]
+# 1 + 2 + 3 = 6: one vector, the sum of all pulls. (`repeat` in place of `expand` would give the same gradient and copy the memory.
+# It is not wrong, only wasteful.)
+#
+# As a module:
+
+
+# %% tags=["same-as:vit_minimal.class_token.ClassToken"]
+# vit_minimal/class_token.py
+class ClassToken(nn.Module):
+    """Put one learned vector, x_class in Eq. 1, before each sequence: (B, N, D) → (B, N + 1, D)."""
+
+    def __init__(self, embed_dim, count=1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, count, embed_dim) * 0.02)
+
+    def forward(self, tokens):
+        return torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)
+
+
+# %% [markdown]
+# (`count` is for later: several such vectors of which nobody reads the extra ones are called *registers*. Notebook 09.)
+#
+# ## It starts out knowing nothing
+#
+# Before the first layer the class token is the same for a ring and for a triangle. So whatever it knows at the end, **attention must
+# have carried there**. Watch it happen. We let the class token look at all tokens once, with random weights, and measure how much it
+# differs between the three images.
+
+# %% tags=["nbval-check-output"]
+cls_token = ClassToken(D)
+tokens = cls_token(patches)  # (B, T, D)
+look = nn.MultiheadAttention(D, num_heads=3, batch_first=True)  # notebook 03 opens this box
+after, _ = look(tokens, tokens, tokens)
+
+print("differs between images before:", bool(tokens[:, 0].std(dim=0).max() > 0))
+print("differs between images after: ", bool(after[:, 0].std(dim=0).max() > 0))
+
+# %% [markdown]
+# That is the whole mechanism, and it explains a gotcha: **if anything stops the class token from attending** (a mask that treats it
+# as padding, say), it stays the same for all images, and the model can only ever learn how frequent the classes are.
+#
+# ## Where is everything? Positions
+#
+# Attention treats its input as a bag. Shuffle the patches, and the class token receives exactly the same. Let us look at that,
+# because it is hard to believe. Left the image, right the same 64 patches in random order:
+
+# %%
+order = torch.randperm(64)
+shuffled = unpatchify(patchify(images, 4)[:, order], 4, image_size=32)
+plots.show_images(
+    torch.stack([images[0], shuffled[0]]), ["in order", "shuffled"], columns=2, size=2
+)
+
+# %% tags=["nbval-check-output"]
+in_order = cls_token(patches)
+out_of_order = cls_token(patches[:, order])
+seen_1, _ = look(in_order, in_order, in_order)
+seen_2, _ = look(out_of_order, out_of_order, out_of_order)
+same = torch.allclose(seen_1[:, 0], seen_2[:, 0], atol=1e-6)
+print("without positions the class token cannot tell them apart:", same)
+
+# %% [markdown]
+# For us the right picture is noise. For the class token without positions the two are *the same image*, and no amount of training
+# changes that, since every layer works in this way.
+#
+# The remedy in Eq. 1: to each token add a vector that says where it is, $\mathbf{E}_\text{pos}$, with one row for each of the T places.
+#
+# $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
+# \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
+#
+# Why *add*, and not append? Adding keeps the width D, and a linear map of a sum is the sum of the linear maps: in D dimensions
+# there is room for "what" and "where" side by side, and the model learns how to share it.
+#
+# ### Learned or computed
+#
+# The ViT paper *learns* the rows of $\mathbf{E}_\text{pos}$, from small random numbers. One can also *compute* them, from sines and
+# cosines of the row and the column, with wavelengths from a few patches to thousands
+# ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Section 3.5, here for two axes). Then neighbours are alike from the start.
+
+
+# %% tags=["same-as:vit_minimal.class_token.sinusoidal_2d"]
+# vit_minimal/class_token.py
+def sinusoidal_2d(grid_size, embed_dim, temperature=10_000.0):
+    """Sines and cosines of each patch's column and row: (N, D)."""
+    if embed_dim % 4:
+        raise ValueError(f"sinusoidal positions need an embed_dim divisible by 4, not {embed_dim}")
+    y, x = torch.meshgrid(*map(torch.arange, grid_size), indexing="ij")  # rows, columns
+    frequencies = temperature ** -torch.linspace(0, 1, embed_dim // 4)  # radians per patch
+    x, y = x.reshape(-1, 1) * frequencies, y.reshape(-1, 1) * frequencies  # (N, D/4) each
+    return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1)
+
+
+# %% [markdown]
+# To see what a set of position vectors "knows", compare each with all others. Below is one small map for each of the 64 places: how
+# similar is this place's vector to the vector of every other place? First the computed ones.
+
+# %%
+plots.show_similarity_grid(sinusoidal_2d((8, 8), 192), (8, 8), "computed: sines and cosines")
+
+# %% [markdown]
+# In each small map the brightest spot is the place itself, and similarity fades with the distance from it, along the rows and along
+# the columns: the vectors know that the image has two dimensions. Now the learned ones *before* any training:
+
+# %%
+torch.manual_seed(0)
+plots.show_similarity_grid(torch.randn(64, 192) * 0.02, (8, 8), "learned: before training")
+
+# %% [markdown]
+# Each is similar to itself and to nobody else. Nothing tells the model that patch 1 is next to patch 0 and patch 8 below it: **it has
+# to find out from the images.** After training, the paper finds (its Figure 7) that neighbours have become alike, with the same
+# two dimensions as above. Whether they do in *your* model you can see for yourself in notebook 06.
+#
+# The module. A learned table has a row for the class token too, so T rows and not N:
+
+
+# %% tags=["same-as:vit_minimal.class_token.PositionEmbedding"]
+# vit_minimal/class_token.py
+class PositionEmbedding(nn.Module):
+    """Add to every token a vector that says where it is, E_pos in Eq. 1: (B, T, D) → (B, T, D)."""
+
+    def __init__(self, grid_size, embed_dim, num_prefix=1, sinusoidal=False):
+        super().__init__()
+        if sinusoidal:
+            table = nn.functional.pad(sinusoidal_2d(grid_size, embed_dim), (0, 0, num_prefix, 0))
+            self.register_buffer("weight", table[None], persistent=False)
+        else:
+            num_tokens = num_prefix + grid_size[0] * grid_size[1]
+            self.weight = nn.Parameter(torch.randn(1, num_tokens, embed_dim) * 0.02)
+
+    def forward(self, tokens):
+        return tokens + self.weight
+
+
+# %% [markdown]
+# With positions, the class token can tell the shuffled image from the other:
+
+# %% tags=["nbval-check-output"]
+pos_embed = PositionEmbedding((8, 8), D)
+in_order = pos_embed(cls_token(patches))
+out_of_order = pos_embed(cls_token(patches[:, order]))
+seen_1, _ = look(in_order, in_order, in_order)
+seen_2, _ = look(out_of_order, out_of_order, out_of_order)
+same = torch.allclose(seen_1[:, 0], seen_2[:, 0], atol=1e-6)
+print("with positions the class token cannot tell them apart:", same)
+
+# %% [markdown]
+# ## Why BERT has a [CLS] and GPT has none
+#
+# "The class token is like BERT's [CLS]" is true. "Like GPT's" is not, and the reason is one picture: who may look at whom?
+#
+# In BERT and in a ViT every token sees every token. GPT predicts the next word, so a token must not see what comes after it: its
+# attention is **causal**. Put a class token first in such a model, and it can look at nobody but itself.
+
+# %%
+names = ["[class]", "a", "cat", "sat"]
+everyone = torch.ones(4, 4)
+causal = everyone.tril()  # row i may look at the columns 0 … i
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+plots.show_matrix(everyone, names, names, "BERT, ViT: all see all", axis=axes[0])
+plots.show_matrix(causal, names, names, "GPT: nobody sees ahead", axis=axes[1])
+for axis in axes:
+    axis.set(xlabel="is looked at", ylabel="looks")
+plt.show()
+
+# %% [markdown]
+# Read the top row on the right: 1, 0, 0, 0. A class token there would stay the same for all sentences. In a causal model the only
+# token that has seen everything is the *last* one, and that is the one GPT reads. So the rule is not "the class token comes first"
+# but "**read a token that has seen everything**". In a ViT any place in the sequence would do; first is a convention.
+#
+# ## Four mistakes that run without an error
+#
+# ### 1. The batch size in the parameter
+
+# %% tags=["nbval-check-output"]
+wrong = nn.Parameter(torch.randn(3, 1, D))  # one vector for each place in the batch
+print("a batch of 3:", tuple(torch.cat([wrong, patches], dim=1).shape))
+try:
+    torch.cat([wrong, patches[:2]], dim=1)  # the last batch of an epoch is often smaller
+except RuntimeError as error:
+    print("a batch of 2:", str(error).split(".")[0])
+
+# %% [markdown]
+# With batches of 3 it trains. But it learns three different class tokens, and which one an image gets depends on its place in the
+# batch. The error comes with the first batch of another size, often at the end of an epoch, or when you classify a single image.
+# *The check:* the parameter's shape must begin with (1, 1, …).
+#
+# ### 2. Positions off by one
+#
+# A table of N + 1 rows meant for [class] and N patches, used with a model that has no class token: if somebody cuts the table to the
+# first N rows to make the shapes fit, each patch gets the position of the patch before it, and patch 0 gets the class token's.
+
+# %%
+table = torch.cat([torch.zeros(1, 192), sinusoidal_2d((8, 8), 192)])  # slot 0: the class token
+right, off_by_one = table[1:], table[:-1]
+moved = off_by_one.reshape(8, 8, 192)[:, 0]  # what the patches of the first column are told
+home = [int(torch.argmax(right @ row)) if row.any() else None for row in moved]
+print("the first column's patches 0, 8, 16, … are told they are", home)
+
+# %% [markdown]
+# The whole image moves by one patch, and the first column wraps around to the end of the row above (7 is the last patch of the top
+# row). Weights from elsewhere lose accuracy and nothing complains. *The check:* the similarity grid above, whose bright spots must
+# sit in their own places.
+#
+# ### 3. Is a class token without a position slot a mistake?
+#
+# Often said, half true. Some code adds positions to the patches first and puts the class token in front afterwards. Then the class
+# token has no slot. What is lost? Look at the sum in Eq. 1: the class token enters the model as
+# $\mathbf{x}_\text{class} + \mathbf{E}_\text{pos}[0]$, two learned vectors that are only ever seen added together. One can do the
+# work of both:
+
+# %% tags=["nbval-check-output"]
+with torch.no_grad():
+    with_slot = pos_embed(cls_token(patches))
+    merged = ClassToken(D)
+    merged.weight.copy_(cls_token.weight + pos_embed.weight[:, :1])
+    without_slot = merged(patches + pos_embed.weight[:, 1:])
+print("the same input for the first layer:", torch.equal(with_slot, without_slot))
+
+# %% [markdown]
+# So nothing is lost in what the model can express. It becomes a mistake when *weights* travel between two codes that disagree about
+# it, as in mistake 2. (Our loader for timm's weights handles both.)
+#
+# ### 4. Reading token 1
+#
+# `x[:, 1]` is the top left patch. Everything runs, the loss falls, because that patch too attends to all others. How would you
+# notice? Ask the logits whether they depend on what you think they depend on:
+
+# %% tags=["nbval-check-output"]
+head = nn.Linear(D, 10)
+
+
+def depends_on(read):
+    """Which tokens of the last layer the logits depend on."""
+    last = torch.randn(2, 65, D, requires_grad=True)  # stands for the encoder's output
+    head(last[:, read]).sum().backward()
+    return last.grad.abs().sum(dim=(0, 2)).nonzero().flatten().tolist()
+
+
+print("x[:, 0] depends on token", depends_on(0))
+print("x[:, 1] depends on token", depends_on(1))
+
+# %% [markdown]
+# *The check:* a gradient. It belongs into your tests, because accuracy is a poor witness: notebook 09 measures what this
+# mistake costs.
+#
+# > **Keep this:** the class token is one learned vector, the same for all images, that belongs to no patch. All it knows about an
+# > image it has been told by attention. Positions are what makes the patches more than a bag.
+#
+# ## Recap
+#
+# - We need one vector to classify. The class token is an extra one, with no place of its own.
+# - One parameter (1, 1, D), expanded over the batch; its gradient is the sum over the images.
+# - Attention alone cannot see order. One vector per place, learned or computed, is added to the tokens.
+# - Read a token that has seen everything: in a ViT that can be any, in GPT it is the last.
+#
+# ## Questions
+#
+# **1.** How many numbers do the class token and the learned positions add to a model with N = 64 and D = 192?
+#
+# <details><summary>Answer</summary>
+#
+# 192 for the class token and 65 · 192 = 12,480 for the positions: 12,672 together.
+#
+# </details>
+#
+# **2.** Somebody initialises the class token with zeros. Does it stay zero, since its gradient might be zero too?
+#
+# <details><summary>Answer</summary>
+#
+# No. What enters the first layer is zero plus its position. And even without a position, the token's output is a mixture of the patches,
+# so the loss depends on its query, and the gradient is not zero. Notebook 07 tries it out, with other initialisations beside it.
+#
+# </details>
+#
+# **3.** You shuffle the patches of every image with the *same* permutation, in training and in testing, and learn positions. How much
+# accuracy do you lose?
+#
+# <details><summary>Answer</summary>
+#
+# None, apart from chance: the learned table has no notion of neighbours at the start, so one fixed order is as good as another. With
+# computed positions it would lose something, since these say that neighbours are alike.
+#
+# </details>
+#
+# ---
+#
+# **Next: [03 · Attention](03_attention.ipynb).** We have used it as a box twice. Now we open it.

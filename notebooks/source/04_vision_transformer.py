@@ -1,0 +1,521 @@
+# %% [markdown]
+# # 04 · The Vision Transformer: the whole model
+#
+# **After this notebook you can** write a ViT from its four equations, say what flows along the residual stream and why the norm comes first,
+# count parameters and operations by hand, load weights from timm and torchvision into your own model, and climb a ladder of checks
+# before you spend an hour on training.
+#
+# | | |
+# |---|---|
+# | You need | notebooks 01 to 03 |
+# | Time to read | about 25 minutes |
+# | Time to run | less than a minute, on any machine |
+# | Package modules | `vit_minimal/vision_transformer.py`, `vit_minimal/pretrained.py` |
+#
+# **Letters:** B images, C channels, H × W pixels, P patch side, N patches, T = N + 1 tokens, D embedding width, h heads, L layers.
+
+# %%
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from vit_minimal import (
+    ClassToken,
+    MultiHeadSelfAttention,
+    PatchEmbedding,
+    PositionEmbedding,
+    ViTConfig,
+    load_timm_state_dict,
+    load_torchvision_state_dict,
+    plots,
+    seed_everything,
+    shapes10,
+)
+
+seed_everything(0)
+
+# %% [markdown]
+# ## Four equations
+#
+# The paper ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929)) says everything in four lines. LN is a layer norm, MSA is multi-head
+# self-attention, MLP two linear layers.
+#
+# $$
+# \begin{aligned}
+# \mathbf{z}_0 &= [\mathbf{x}_\text{class};\ \mathbf{x}_p^1\mathbf{E};\ \cdots;\ \mathbf{x}_p^N\mathbf{E}] + \mathbf{E}_\text{pos} && \text{(1)} \\
+# \mathbf{z}'_\ell &= \mathrm{MSA}(\mathrm{LN}(\mathbf{z}_{\ell-1})) + \mathbf{z}_{\ell-1} && \text{(2)} \\
+# \mathbf{z}_\ell &= \mathrm{MLP}(\mathrm{LN}(\mathbf{z}'_\ell)) + \mathbf{z}'_\ell && \text{(3)} \\
+# \mathbf{y} &= \mathrm{LN}(\mathbf{z}_L^0) && \text{(4)}
+# \end{aligned}
+# $$
+#
+# | equation | in words | in our code |
+# |---|---|---|
+# | 1 | cut, project, put the class token in front, add positions | `self.pos_embed(self.cls_token(self.patch_embed(images)))` |
+# | 2 | tokens exchange what they know | `x = x + self.attn(self.norm1(x))` |
+# | 3 | each token thinks about what it heard | `x = x + self.mlp(self.norm2(x))` |
+# | 4 | read the class token, row 0 | `self.norm(x)[:, 0]` |
+#
+# Equation 1 is notebooks 01 and 02, MSA is notebook 03. What is left is the MLP, the two plus signs and the norms.
+#
+# ## The MLP: each token by itself
+#
+# Attention moves information *between* tokens, and it is linear in the values. The MLP works on each token *alone*, and it bends: up to
+# four times the width, a GELU (a smooth ReLU), back down. The same MLP for all tokens, so two equal tokens stay equal.
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.MLP"]
+# vit_minimal/vision_transformer.py
+class MLP(nn.Module):
+    """Two linear layers with a GELU between, on each token alone: (B, T, D) → (B, T, D)."""
+
+    def __init__(self, embed_dim, hidden_dim, drop_rate=0.0):
+        super().__init__()
+        self.fc1 = nn.Linear(embed_dim, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, embed_dim)
+        self.drop = nn.Dropout(drop_rate)
+
+    def forward(self, x):
+        return self.drop(self.fc2(self.drop(nn.functional.gelu(self.fc1(x)))))
+
+
+# %% tags=["nbval-check-output"]
+mlp = MLP(48, 192)
+x = torch.randn(1, 65, 48)
+changed = x.clone()
+changed[0, 7] += 1  # disturb token 7 only
+print(
+    "tokens that notice:",
+    (mlp(x) - mlp(changed)).abs().sum(dim=(0, 2)).nonzero().flatten().tolist(),
+)
+
+# %% [markdown]
+# ## The residual stream
+#
+# Look at the plus signs in Eq. 2 and 3. A layer never *replaces* a token, it *adds* to it. So each token is a running sum, from Eq. 1
+# through all layers to the end, and every layer reads from it and writes to it. This sum is called the residual stream.
+#
+# It has a practical side: the gradient flows back through the plus signs undiminished, however deep the model is. And one for the
+# class token: what it has heard in layer 2 is still there in layer 9, unless something subtracts it.
+#
+# ### The norm comes first
+#
+# A running sum grows. Each layer should see numbers of about the same size, so they are normalised: LayerNorm brings each token to
+# mean 0 and variance 1, then scales and shifts by learned numbers. *Where* it stands matters:
+#
+# - **post-norm**, the Transformer of 2017: `x = norm(x + attn(x))`. The sum itself is normalised, again and again.
+# - **pre-norm**, the ViT: `x = x + attn(norm(x))`. Only what a layer *reads* is normalised. The stream stays a plain sum, and one last
+#   norm (Eq. 4) follows at the end.
+#
+# Our block can do both, so that we can compare. (`drop_path` skips a layer's contribution for random images while training,
+# a regulariser called stochastic depth. At its rate of 0 it does nothing.)
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.drop_path"]
+# vit_minimal/vision_transformer.py
+def drop_path(x, rate):
+    """Zero whole samples with probability `rate`, scale up the rest (arxiv.org/abs/1603.09382)."""
+    return x * x.new_empty(len(x), 1, 1).bernoulli_(1 - rate) / (1 - rate) if rate else x
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.EncoderBlock"]
+# vit_minimal/vision_transformer.py
+class EncoderBlock(nn.Module):
+    """Attention mixes the tokens, an MLP works on each; both add to the residual stream."""
+
+    def __init__(self, config, drop_path_rate=0.0):
+        super().__init__()
+        D, drop_rate = config.embed_dim, config.proj_drop_rate
+        self.pre_norm, self.drop_path_rate = config.pre_norm, drop_path_rate
+        self.norm1 = nn.LayerNorm(D, eps=1e-6)
+        self.attn = MultiHeadSelfAttention(D, config.num_heads, config.attn_drop_rate, drop_rate)
+        self.norm2 = nn.LayerNorm(D, eps=1e-6)
+        self.mlp = MLP(D, int(D * config.mlp_ratio), drop_rate)
+
+    def forward(self, x):
+        rate = self.drop_path_rate if self.training else 0.0
+        if self.pre_norm:
+            x = x + drop_path(self.attn(self.norm1(x)), rate)  # Eq. 2
+            return x + drop_path(self.mlp(self.norm2(x)), rate)  # Eq. 3
+        x = self.norm1(x + drop_path(self.attn(x), rate))
+        return self.norm2(x + drop_path(self.mlp(x), rate))
+
+
+# %% [markdown]
+# `config` is a `ViTConfig`, a frozen dataclass that holds every number of the architecture and refuses combinations that cannot work:
+
+# %% tags=["nbval-check-output"]
+print(ViTConfig())
+for wrong in ({"patch_size": 5}, {"num_heads": 5}, {"pool": "max"}):
+    try:
+        ViTConfig(**wrong)
+    except ValueError as error:
+        print(error)
+
+# %% [markdown]
+# Now the comparison: 24 blocks, untrained, once with each order. How large is the gradient that arrives at each block's weights?
+
+
+# %%
+def gradient_norms(pre_norm, depth=24):
+    """The gradient of each block's query-key-value weights, from the last token back."""
+    seed_everything(0)
+    config = ViTConfig(embed_dim=96, num_heads=3, pre_norm=pre_norm)
+    blocks = nn.Sequential(*(EncoderBlock(config) for _ in range(depth)))
+    readout = nn.Sequential(nn.LayerNorm(96), nn.Linear(96, 10))
+    logits = readout(blocks(torch.randn(16, 65, 96))[:, 0])
+    F.cross_entropy(logits, torch.arange(16) % 10).backward()
+    return [block.attn.qkv.weight.grad.norm().item() for block in blocks]
+
+
+plots.show_lines(
+    range(1, 25),
+    {"pre-norm (ViT)": gradient_norms(True), "post-norm (2017)": gradient_norms(False)},
+    x_label="block",
+    y_label="gradient norm",
+    title="What arrives at each block, before training",
+    log="y",
+)
+
+# %% [markdown]
+# The blocks near the input are on the left, and the gradient comes from the right. With post-norm each block passes on less than it gets, so
+# the first blocks hear little of what the last ones are told. With pre-norm the first blocks hear the most. Post-norm can be trained, with
+# a long warm-up and care; notebook 07 measures what that is worth. (Random inputs and one seed: enough to see the direction, not to quote
+# a number.)
+#
+# ## The whole model
+#
+# Two small pieces before it. Besides the class token, our model can pool in two other ways, for the comparisons in notebook 09: by
+# the plain mean of the patches, and by a weighted mean, whose weights come from one learned query.
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.AttentionPooling"]
+# vit_minimal/vision_transformer.py
+class AttentionPooling(nn.Module):
+    """Tokens (B, T, D) → their mean (B, D), weighted by how well each fits one learned query."""
+
+    def __init__(self, embed_dim):
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(embed_dim))  # at zero all tokens weigh the same
+
+    def forward(self, x):
+        weights = (x @ self.query / x.shape[-1] ** 0.5).softmax(dim=1)  # (B, T)
+        return (weights[:, None] @ x).squeeze(1)
+
+
+# %% [markdown]
+# And now all of it. Follow `forward_features` with the four equations beside you; everything above it only builds the parts. (`reg_token`
+# adds registers where they are asked for, notebook 09. The last lines of `__init__` are timm's initialisation.)
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.VisionTransformer"]
+# vit_minimal/vision_transformer.py
+class VisionTransformer(nn.Module):
+    """Images (B, C, H, W) → logits (B, num_classes). Order of tokens: class, registers, patches."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        D, R, has_class = config.embed_dim, config.num_registers, config.pool == "class"
+        self.num_prefix = has_class + R  # tokens in front of the patches
+        self.patch_embed = PatchEmbedding(
+            config.image_size, config.patch_size, config.in_channels, D
+        )
+        self.reg_token = ClassToken(D, R) if R else nn.Identity()
+        self.cls_token = ClassToken(D) if has_class else nn.Identity()
+        grid, fixed = self.patch_embed.grid_size, config.pos_embed == "sinusoidal"
+        self.pos_embed = PositionEmbedding(grid, D, self.num_prefix, fixed)
+        self.pos_drop = nn.Dropout(config.pos_drop_rate)
+        rates = torch.linspace(0, config.drop_path_rate, config.depth).tolist()
+        self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
+        self.norm = nn.LayerNorm(D, eps=1e-6) if config.pre_norm else nn.Identity()
+        self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None
+        self.head = nn.Linear(D, config.num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def forward_features(self, images):
+        """Images (B, C, H, W) → tokens (B, T, D) after the last block and norm."""
+        x = self.cls_token(self.reg_token(self.patch_embed(images)))  # (B, T, D)
+        x = self.pos_drop(self.pos_embed(x))  # Eq. 1
+        return self.norm(self.blocks(x))  # Eq. 2, 3; the norm of Eq. 4
+
+    def forward(self, images):
+        x = self.forward_features(images)
+        if self.config.pool == "class":
+            return self.head(x[:, 0])  # y in Eq. 4
+        patches = x[:, self.num_prefix :]  # (B, N, D)
+        return self.head(self.attn_pool(patches) if self.attn_pool else patches.mean(dim=1))
+
+
+# %% [markdown]
+# Send two images through and write down the shape after each part:
+
+# %% tags=["nbval-check-output"]
+model = VisionTransformer(ViTConfig())
+parts = {
+    "patch_embed": "(B, N, D)",
+    "cls_token": "(B, T, D)",
+    "pos_embed": "(B, T, D)",
+    "blocks": "(B, T, D)",
+    "norm": "(B, T, D)",
+}
+hooks = [
+    getattr(model, part).register_forward_hook(
+        lambda module, inputs, output, part=part: print(
+            f"{part:12} {parts[part]}  {tuple(output.shape)}"
+        )
+    )
+    for part in parts
+]
+logits = model(torch.randn(2, 3, 32, 32))
+print(f"{'head':12} (B, K)     {tuple(logits.shape)}")
+for hook in hooks:
+    hook.remove()
+
+# %% [markdown]
+# ## Count it
+#
+# ### Parameters
+#
+# By hand, with D = 192, L = 9 layers, P = 4 and MLPs four times as wide. (Try it on paper: only the blocks are work.)
+
+# %% tags=["nbval-check-output"]
+D, L, P, T = 192, 9, 4, 65
+by_hand = {
+    "patch embedding": 3 * P * P * D + D,
+    "class token": D,
+    "positions": T * D,
+    "attention (9 ×)": L * (3 * D * D + 3 * D + D * D + D),
+    "MLP (9 ×)": L * (4 * D * D + 4 * D + 4 * D * D + D),
+    "norms": (2 * L + 1) * 2 * D,
+    "head": 10 * D + 10,
+}
+for name, count in by_hand.items():
+    print(f"{name:16} {count:9,}  {count / sum(by_hand.values()):6.1%}")
+actual = sum(parameter.numel() for parameter in model.parameters())
+print(f"{'sum':16} {sum(by_hand.values()):9,}  the model has {actual:,}")
+
+# %% [markdown]
+# Two thirds sit in the MLPs, one third in attention, and the class token, this course's hero, is 192 numbers out of four million.
+#
+# Counting our own model by our own formula proves little. Google publishes the sizes of the paper's models, for 224 × 224 pixels and 1,000
+# classes, and they must come out to the last digit. (`meta` is a device without memory: shapes only, so that even B/16 costs nothing.)
+
+# %% tags=["nbval-check-output"]
+published = {
+    "Ti/16": (192, 3, 5_717_416),
+    "S/16": (384, 6, 22_050_664),
+    "B/16": (768, 12, 86_567_656),
+}
+for name, (width, heads, expected) in published.items():
+    config = ViTConfig(224, 16, num_classes=1000, embed_dim=width, depth=12, num_heads=heads)
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in VisionTransformer(config).parameters())
+    print(
+        f"{name:5} {count:11,} {'as published' if count == expected else f'published: {expected:,}'}"
+    )
+
+# %% [markdown]
+# ### Operations
+#
+# A matrix product of (a, b) by (b, c) takes a·b·c multiplications and as many additions: 2·a·b·c floating-point operations (FLOPs). For one image:
+
+# %% tags=["nbval-check-output"]
+flops = {
+    "patch embedding": 2 * 64 * (3 * P * P) * D,
+    "queries, keys, values": L * 2 * T * D * 3 * D,
+    "scores QKᵀ": L * 2 * T * T * D,
+    "weights times V": L * 2 * T * T * D,
+    "attention's last map": L * 2 * T * D * D,
+    "MLP": L * 2 * 2 * T * D * 4 * D,
+    "head": 2 * D * 10,
+}
+for name, count in flops.items():
+    print(f"{name:22} {count / 1e6:7.1f} million  {count / sum(flops.values()):6.1%}")
+
+from torch.utils.flop_counter import FlopCounterMode
+
+counter = FlopCounterMode(display=False)
+with counter:
+    model(torch.randn(1, 3, 32, 32))
+print("PyTorch's counter agrees:", counter.get_total_flops() == sum(flops.values()))
+
+# %% [markdown]
+# The part that grows with T², QKᵀ and the weighted mean, is below a tenth at T = 65. "Attention is quadratic" is true, and at this size not
+# where the time goes. Halve the patch size and look again: T = 257. (Question 2.)
+#
+# ## The same numbers as timm and torchvision
+#
+# A model can have the right shapes and the right number of parameters and still compute something else: a norm in the wrong place, queries and
+# keys exchanged, another GELU. The test that catches all of these: give somebody else's model and ours **the same weights** and compare
+# the logits. Our parameter names follow timm's, so that there is little to rename.
+
+# %%
+import timm
+
+config = ViTConfig(image_size=32, patch_size=4, embed_dim=96, depth=3, num_heads=3)
+ours = VisionTransformer(config).eval()
+theirs = timm.models.VisionTransformer(
+    img_size=32, patch_size=4, embed_dim=96, depth=3, num_heads=3, num_classes=10
+).eval()
+for parameter in theirs.parameters():
+    nn.init.normal_(parameter, std=0.05)  # also biases and norms, which start at 0 and 1
+
+x = torch.randn(5, 3, 32, 32)
+load_timm_state_dict(ours, theirs.state_dict())
+with torch.no_grad():
+    difference = (ours(x) - theirs(x)).abs().max().item()
+print(f"timm: largest difference of a logit {difference:.1e}")
+assert difference < 1e-5
+
+# %%
+from torchvision.models import VisionTransformer as TorchvisionViT
+
+theirs = TorchvisionViT(
+    image_size=32,
+    patch_size=4,
+    num_layers=3,
+    num_heads=3,
+    hidden_dim=96,
+    mlp_dim=384,
+    num_classes=10,
+).eval()
+for parameter in theirs.parameters():
+    nn.init.normal_(parameter, std=0.05)
+
+load_torchvision_state_dict(ours, theirs.state_dict())
+with torch.no_grad():
+    difference = (ours(x) - theirs(x)).abs().max().item()
+print(f"torchvision: largest difference of a logit {difference:.1e}")
+assert difference < 1e-5
+
+# %% [markdown]
+# Rounding, and nothing else. Weights that do not fit are refused with the name of every parameter that differs:
+
+# %% tags=["nbval-check-output"]
+try:
+    load_torchvision_state_dict(
+        VisionTransformer(ViTConfig(embed_dim=96, depth=2)), theirs.state_dict()
+    )
+except ValueError as error:
+    print(str(error)[:160], "…")
+
+# %% [markdown]
+# ## Before you train: the sanity ladder
+#
+# Training takes minutes to hours, and a broken model often trains, only worse. These four rungs take seconds. Climb them each time you change a model.
+#
+# ### Rung 1: the loss at the start is ln 10
+#
+# An untrained model has no reason to prefer a class. It should give each of 10 classes about 1/10, and the cross-entropy of that is
+# ln 10 ≈ 2.303. Much more means that it is *confidently* wrong: the head is initialised too large, or the images are not normalised.
+
+# %%
+seed_everything(0)
+model = VisionTransformer(config)
+images, labels = shapes10(64, seed=4)
+x = images.float() / 127.5 - 1
+loss = F.cross_entropy(model(x), labels)
+print(f"loss at the start {loss.item():.3f}, ln 10 = {math.log(10):.3f}")
+assert abs(loss.item() - math.log(10)) < 0.2
+
+# %% [markdown]
+# ### Rung 2: samples do not see each other
+#
+# Does the output for image 0 depend on image 1? A wrong `view` can mix up the batch, and the loss still falls. Ask the gradient:
+
+# %% tags=["nbval-check-output"]
+probe = x[:4].clone().requires_grad_()
+model(probe)[0].sum().backward()  # the logits of image 0
+print("image 0 depends on images", probe.grad.abs().sum(dim=(1, 2, 3)).nonzero().flatten().tolist())
+
+# %% [markdown]
+# ### Rung 3: the gradient reaches every parameter, and the class token above all
+
+# %% tags=["nbval-check-output"]
+model.zero_grad()
+F.cross_entropy(model(x), labels).backward()
+without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+print("parameters without a gradient:", without)
+print("the class token has one:", bool(model.cls_token.weight.grad.any()))
+
+# %% [markdown]
+# ### Rung 4: it can learn one batch by heart
+#
+# 64 images, no regularisation. A model with two hundred times more parameters than there are labels must bring the loss to nearly 0. If it
+# cannot, the fault is not in the data, the schedule or your patience.
+
+# %%
+seed_everything(0)
+model = VisionTransformer(config)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+losses = []
+for _ in range(60):
+    loss = F.cross_entropy(model(x), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+print(f"loss after 60 steps: {losses[-1]:.3f}")
+assert losses[-1] < 0.2
+
+plots.show_lines(
+    range(60),
+    {"loss": losses},
+    "step",
+    "cross-entropy",
+    "One batch, learned by heart",
+    ("ln 10", math.log(10)),
+)
+
+# %% [markdown]
+# From ln 10 down to almost nothing. The model is ready for real data.
+#
+# > **Keep this:** tokens are running sums. Attention lets them listen, the MLP lets them think, each adds to the sum, and at the end we
+# > read row 0. And: same weights, same logits as somebody else's model is the strongest test there is.
+#
+# ## Recap
+#
+# - A block is `x + attn(norm(x))`, then `x + mlp(norm(x))`. Before the first: Eq. 1. After the last: norm, row 0, one linear head.
+# - Pre-norm keeps the residual stream a plain sum, and gradients reach the first blocks.
+# - About two thirds of the parameters and of the work are in the MLPs at this size.
+# - Four checks before training: loss at ln 10, no leaks between samples, gradients everywhere, one batch by heart.
+#
+# ## Questions
+#
+# **1.** Rung 1 gives you a loss of 7. Name two possible causes.
+#
+# <details><summary>Answer</summary>
+#
+# The head's weights are too large (N(0, 1) in place of 0.02, say), so the logits spread far and most are confidently wrong. Or the inputs are bytes
+# 0 … 255 that nobody normalised, while some part of the model has no norm to save it. To find out, print the standard deviation of the logits: at the
+# start it should be well below 1.
+#
+# </details>
+#
+# **2.** With P = 2 there are 256 patches and T = 257. What share of the FLOPs is then in QKᵀ and the weighted mean?
+#
+# <details><summary>Answer</summary>
+#
+# Per layer and token, in units of 2·D: the four linear maps of attention cost 4·D, the MLP 8·D, scores and weighted mean 2·T. So the share is
+# 2T / (12D + 2T): at T = 65 it is 130 / 2,434 = 5 %, at T = 257 it is 514 / 2,818 = 18 %.
+#
+# </details>
+#
+# **3.** Why does pre-norm need a norm after the last block, and post-norm does not?
+#
+# <details><summary>Answer</summary>
+#
+# With pre-norm only copies are normalised. The stream itself keeps growing, and its size differs between images and layers. The head should read
+# numbers of a fixed size, so one norm stands before it. With post-norm the last thing each block does is to normalise the stream.
+#
+# </details>
+#
+# ---
+#
+# **Where next?** Notebook 00 has trained this model for you in five cells. Notebook 05 trains it in earnest, notebook 06 looks inside.
