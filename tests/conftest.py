@@ -6,6 +6,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def same_random_numbers_each_time():
+def same_numbers_each_time():
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
+        torch.set_num_threads(1)  # tiny models: a second thread would mostly wait

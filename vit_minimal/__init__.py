@@ -1,8 +1,9 @@
 """A Vision Transformer from scratch: the package behind the course's notebooks."""
 
+import importlib
+
 from .attention import MultiHeadSelfAttention, attention_weights
 from .class_token import ClassToken, PositionEmbedding, sinusoidal_2d
-from .data import Dataset, load_cifar10, load_dataset, shapes10
 from .inspection import attention_maps
 from .patches import PatchEmbedding, patchify, unpatchify
 from .pretrained import (
@@ -12,8 +13,14 @@ from .pretrained import (
     save_checkpoint,
 )
 from .runtime import check_machine, pick_budget, pick_device, pick_precision, seed_everything
-from .training import RECIPES, History, TrainingConfig, evaluate, fit
 from .vision_transformer import MLP, EncoderBlock, VisionTransformer, ViTConfig
+
+# These modules are programs too (`python -m vit_minimal.training`): imported here, they would be
+# loaded twice when run, so each is imported when one of its names is first used.
+_ON_DEMAND = {
+    "data": ("Dataset", "load_cifar10", "load_dataset", "shapes10"),
+    "training": ("RECIPES", "History", "TrainingConfig", "evaluate", "fit"),
+}
 
 __all__ = [
     "MLP",
@@ -48,3 +55,14 @@ __all__ = [
     "sinusoidal_2d",
     "unpatchify",
 ]
+
+
+def __getattr__(name):
+    for module, names in _ON_DEMAND.items():
+        if name in names:
+            return getattr(importlib.import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *__all__]

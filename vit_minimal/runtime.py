@@ -1,11 +1,13 @@
 """Which machine is this: device, precision, budget, seeds, and a report that says what is missing."""
 
 import contextlib
+import datetime
 import os
 import platform
 import random
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -75,11 +77,13 @@ def pick_budget():
 def check_machine(data_root="."):
     """Print what this machine offers, a line each: a tick, or "!" and what to do about it.
 
-    Returns True if nothing needs doing. `data_root` is the folder where data sets would go.
+    Returns True if nothing needs doing. `data_root` is the folder where data sets live.
     """
     device = pick_device()
     precision = str(pick_precision(device)).removeprefix("torch.")
     free_gb = shutil.disk_usage(data_root).free / 1e9
+    has_cifar10 = (Path(data_root) / "cifar10.npz").exists()
+    data = "CIFAR-10 is here" if has_cifar10 else "Shapes-10, drawn here; CIFAR-10 not loaded yet"
     rows = [
         (
             sys.version_info >= (3, 11),
@@ -88,13 +92,27 @@ def check_machine(data_root="."):
         ),
         (_version(torch) >= (2, 6), f"torch {torch.__version__}", "pip install -U torch"),
         (_version(np) >= (1, 26), f"numpy {np.__version__}", "pip install -U numpy"),
-        (True, f"device {_describe(device)}, matrix products in {precision}", ""),
-        (True, f"budget {pick_budget()}", ""),
-        (free_gb > 1, f"{free_gb:.0f} GB of disk free", "CIFAR-10 needs 0.6 GB: make room"),
+        (True, f"device: {_describe(device)}; matrix products in {precision}", ""),
+        (True, f"budget: {pick_budget()}", ""),
+        (True, f"data: {data}", ""),
+        (free_gb > 1, f"disk: {free_gb:.0f} GB free", "CIFAR-10 needs 0.6 GB, make room"),
     ]
     for good, what, remedy in rows:
         print(f"✓ {what}" if good else f"! {what}: {remedy}")
     return all(good for good, _, _ in rows)
+
+
+def describe_run():
+    """What a record of measured figures must name besides them: command, machine, versions, date."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return {
+        "command": f"python {' '.join(words)}",
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {_describe(pick_device())}",
+        "precision": str(pick_precision(pick_device())).removeprefix("torch."),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
 
 
 def _version(module):
@@ -106,5 +124,5 @@ def _describe(device):
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
         return f"cuda ({torch.cuda.get_device_name(device)}, {memory:.0f} GiB)"
     if device.type == "cpu":
-        return f"cpu ({torch.get_num_threads()} threads; a GPU is welcome, not needed)"
+        return f"cpu, {torch.get_num_threads()} threads"
     return str(device)

@@ -4,8 +4,10 @@ python -m vit_minimal.training --recipe cpu
 """
 
 import argparse
+import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -15,7 +17,7 @@ from tqdm import tqdm
 from .augment import normalize, random_crop, random_flip
 from .data import check_labels, data_root, load_dataset
 from .pretrained import save_checkpoint
-from .runtime import autocast, pick_device, pick_precision, seed_everything
+from .runtime import autocast, describe_run, pick_device, pick_precision, seed_everything
 from .vision_transformer import VisionTransformer, ViTConfig
 
 
@@ -57,8 +59,8 @@ RECIPES = {
         TrainingConfig(epochs=5, batch_size=50, label_smoothing=0.0, flip=False, crop_padding=0),
     ),
     "cpu": Recipe(  # CIFAR-10 in less than five minutes on two cores
-        ViTConfig(embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0),
-        TrainingConfig(epochs=6, batch_size=128, learning_rate=2e-3),
+        ViTConfig(embed_dim=96, depth=4, num_heads=3, mlp_ratio=2.0),
+        TrainingConfig(epochs=5, batch_size=64, label_smoothing=0.0, crop_padding=0),
     ),
 }
 
@@ -200,17 +202,15 @@ def main(arguments=None):
     parser.add_argument("--dataset", choices=("auto", "cifar10", "shapes10"))
     parser.add_argument("--epochs", type=int, help="passes over the training images")
     parser.add_argument("--seed", type=int, default=0)
+    help_text = "hold out N training images and report on them instead of the test images"
+    parser.add_argument("--validation", type=int, default=0, metavar="N", help=help_text)
     parser.add_argument(
-        "--validation",
-        type=int,
-        default=0,
-        metavar="N",
-        help="hold out N training images and report on them instead of the test images",
+        "--record", type=Path, metavar="FILE", help="add the figures to a JSON list"
     )
     options = parser.parse_args(arguments)
     recipe = RECIPES[options.recipe]
     config = replace(recipe.training, seed=options.seed, validation_images=options.validation)
-    if options.epochs:
+    if options.epochs is not None:
         config = replace(config, epochs=options.epochs)
 
     start = time.perf_counter()
@@ -218,21 +218,35 @@ def main(arguments=None):
     seed_everything(config.seed)
     model = VisionTransformer(recipe.model)
     device = pick_device()
-    count = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{count:,} parameters on {device}, {pick_precision(device)}")
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(f"{parameters:,} parameters on {device}, {pick_precision(device)}")
     history = fit(model, dataset, config, device)
     if options.validation:
-        accuracy, judged = history.validation_accuracy[-1], options.validation
-        print(f"accuracy on {judged:,} validation images: {accuracy:.2%}")
+        judged, accuracy = f"{options.validation:,} validation", history.validation_accuracy[-1]
     else:
-        accuracy, judged = (
-            evaluate(model, dataset.test_images, dataset.test_labels),
-            len(dataset.test_labels),
-        )
-        print(f"accuracy on the {judged:,} test images: {accuracy:.2%}")
-    path = data_root() / "runs" / f"{dataset.name}-{options.recipe}-seed{config.seed}.safetensors"
-    save_checkpoint(path, model, accuracy=accuracy, images_judged=judged, epochs=config.epochs)
-    print(f"{time.perf_counter() - start:.0f} s in all; model saved as {path}")
+        judged = f"{len(dataset.test_labels):,} test"
+        accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
+    print(f"accuracy on the {judged} images: {accuracy:.2%}")
+    figures = {
+        "dataset": dataset.name,
+        "recipe": options.recipe,
+        "seed": config.seed,
+        "judged_on": judged,
+        "accuracy": accuracy,
+        "parameters": parameters,
+        "seconds": round(time.perf_counter() - start, 1),
+        "model": asdict(recipe.model),
+        "training": asdict(config),
+        "history": asdict(history),
+    }
+    name = f"{dataset.name}-{options.recipe}-seed{config.seed}.safetensors"
+    save_checkpoint(data_root() / "runs" / name, model, **figures)
+    print(f"{figures['seconds']:.0f} s in all; model saved as {data_root() / 'runs' / name}")
+    if options.record:
+        known = json.loads(options.record.read_text()) if options.record.exists() else []
+        known.append(describe_run() | figures)
+        options.record.parent.mkdir(parents=True, exist_ok=True)
+        options.record.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

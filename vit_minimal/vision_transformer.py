@@ -113,7 +113,7 @@ class VisionTransformer(nn.Module):
         grid, fixed = self.patch_embed.grid_size, config.pos_embed == "sinusoidal"
         self.pos_embed = PositionEmbedding(grid, D, self.num_prefix, fixed)
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
-        rates = torch.linspace(0, config.drop_path_rate, config.depth).tolist()
+        rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(D, eps=1e-6) if config.pre_norm else nn.Identity()
         self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None

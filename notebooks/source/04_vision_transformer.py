@@ -20,6 +20,7 @@ import math
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from vit_minimal import (
     ClassToken,
@@ -180,10 +181,13 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# The blocks near the input are on the left, and the gradient comes from the right. With post-norm each block passes on less than it gets, so
-# the first blocks hear little of what the last ones are told. With pre-norm the first blocks hear the most. Post-norm can be trained, with
-# a long warm-up and care; notebook 07 measures what that is worth. (Random inputs and one seed: enough to see the direction, not to quote
-# a number.)
+# The blocks near the input are on the left, and the gradient comes in from the right. With post-norm it is largest at the last blocks and shrinks on
+# its way back; with pre-norm the first blocks get the most. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that these large gradients
+# near the output are why post-norm needs a careful warm-up.
+#
+# Do not read more into it than is there: the difference is less than a factor of three over 24 blocks, this is one seed on random tokens, and it
+# depends on how the weights are initialised (these are PyTorch's defaults, not the smaller ones of the model below). What is left of it after
+# training is measured in notebook 07.
 #
 # ## The whole model
 #
@@ -228,7 +232,7 @@ class VisionTransformer(nn.Module):
         grid, fixed = self.patch_embed.grid_size, config.pos_embed == "sinusoidal"
         self.pos_embed = PositionEmbedding(grid, D, self.num_prefix, fixed)
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
-        rates = torch.linspace(0, config.drop_path_rate, config.depth).tolist()
+        rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(D, eps=1e-6) if config.pre_norm else nn.Identity()
         self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None
@@ -338,8 +342,6 @@ flops = {
 for name, count in flops.items():
     print(f"{name:22} {count / 1e6:7.1f} million  {count / sum(flops.values()):6.1%}")
 
-from torch.utils.flop_counter import FlopCounterMode
-
 counter = FlopCounterMode(display=False)
 with counter:
     model(torch.randn(1, 3, 32, 32))
@@ -364,13 +366,15 @@ theirs = timm.models.VisionTransformer(
     img_size=32, patch_size=4, embed_dim=96, depth=3, num_heads=3, num_classes=10
 ).eval()
 for parameter in theirs.parameters():
-    nn.init.normal_(parameter, std=0.05)  # also biases and norms, which start at 0 and 1
+    parameter.data += 0.1 * torch.randn_like(
+        parameter
+    )  # biases and norms too, so that none is 0 or 1
 
 x = torch.randn(5, 3, 32, 32)
 load_timm_state_dict(ours, theirs.state_dict())
 with torch.no_grad():
     difference = (ours(x) - theirs(x)).abs().max().item()
-print(f"timm: largest difference of a logit {difference:.1e}")
+print(f"timm: logits up to {theirs(x).abs().max():.1f}, largest difference {difference:.0e}")
 assert difference < 1e-5
 
 # %%
@@ -386,12 +390,12 @@ theirs = TorchvisionViT(
     num_classes=10,
 ).eval()
 for parameter in theirs.parameters():
-    nn.init.normal_(parameter, std=0.05)
+    parameter.data += 0.1 * torch.randn_like(parameter)
 
 load_torchvision_state_dict(ours, theirs.state_dict())
 with torch.no_grad():
     difference = (ours(x) - theirs(x)).abs().max().item()
-print(f"torchvision: largest difference of a logit {difference:.1e}")
+print(f"torchvision: logits up to {theirs(x).abs().max():.1f}, largest difference {difference:.0e}")
 assert difference < 1e-5
 
 # %% [markdown]
@@ -447,7 +451,7 @@ print("the class token has one:", bool(model.cls_token.weight.grad.any()))
 # %% [markdown]
 # ### Rung 4: it can learn one batch by heart
 #
-# 64 images, no regularisation. A model with two hundred times more parameters than there are labels must bring the loss to nearly 0. If it
+# 64 images, no regularisation. A model with thousands of times more parameters than there are labels must bring the loss to nearly 0. If it
 # cannot, the fault is not in the data, the schedule or your patience.
 
 # %%
@@ -455,14 +459,14 @@ seed_everything(0)
 model = VisionTransformer(config)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 losses = []
-for _ in range(60):
+for _ in range(100):
     loss = F.cross_entropy(model(x), labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     losses.append(loss.item())
-print(f"loss after 60 steps: {losses[-1]:.3f}")
-assert losses[-1] < 0.2
+print(f"loss after 100 steps: {losses[-1]:.3f}")
+assert losses[-1] < 0.1
 
 plots.show_lines(
     range(60),
@@ -482,7 +486,7 @@ plots.show_lines(
 # ## Recap
 #
 # - A block is `x + attn(norm(x))`, then `x + mlp(norm(x))`. Before the first: Eq. 1. After the last: norm, row 0, one linear head.
-# - Pre-norm keeps the residual stream a plain sum, and gradients reach the first blocks.
+# - Pre-norm keeps the residual stream a plain sum: layers read a normalised copy of it.
 # - About two thirds of the parameters and of the work are in the MLPs at this size.
 # - Four checks before training: loss at ln 10, no leaks between samples, gradients everywhere, one batch by heart.
 #

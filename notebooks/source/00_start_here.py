@@ -1,0 +1,175 @@
+# %% [markdown]
+# # 00 · Start here: a Vision Transformer in five steps
+#
+# **After this notebook you** know that your machine is ready, what the course will cost you in time, and you have trained a Vision
+# Transformer, asked it for predictions, and seen where it looks. You need not understand how yet. That is what the other notebooks are for.
+#
+# | | |
+# |---|---|
+# | You need | Python, and to have seen PyTorch before |
+# | Time to read | about 10 minutes |
+# | Time to run | about a minute of training on two CPU cores; no GPU needed |
+#
+# ## Is my machine ready?
+#
+# Run the next cell (Shift + Enter). A ✓ is good. A ! comes with what to do.
+
+# %%
+from vit_minimal import check_machine, plots
+from vit_minimal.data import data_root
+
+if check_machine(data_root()):
+    print("\nReady.")
+
+# %% [markdown]
+# - **Device:** a GPU is used if there is one. Everything in notebooks 00 to 04 runs on a laptop's CPU.
+# - **Budget:** `quick` means about a minute per experiment, `full` is what a GPU is for. The environment variable `VIT_MINIMAL_BUDGET` chooses;
+#   without it, you get `full` with a GPU and `quick` without.
+# - **Data:** the course is about CIFAR-10, 60,000 small photographs in ten classes. Where it is not on the disk, the course draws its own
+#   data set, **Shapes-10**, in a second and without network. To fetch CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once.
+#   `VIT_MINIMAL_DATASET` (`auto`, `cifar10` or `shapes10`) chooses which one the notebooks take.
+#
+# ## The map
+#
+# | notebook | the question it answers | package module |
+# |---|---|---|
+# | **00 Start here** | is my machine ready, and where is this going? | `runtime.py` |
+# | [01 Patches](01_patches.ipynb) | how does an image become a sequence? | `patches.py` |
+# | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and where is everything? | `class_token.py` |
+# | [03 Attention](03_attention.ipynb) | how do tokens learn from each other? | `attention.py` |
+# | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` |
+#
+# Set aside about 20 minutes each to read them; all but this one run in less than a minute. In each notebook the pieces are built in front of
+# you, and every piece is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
+# makes sure that the two never differ.
+#
+# Now the whole story, in five steps.
+#
+# ## 1 · Load
+
+# %%
+from vit_minimal import load_dataset, pick_budget
+
+dataset = load_dataset()
+if pick_budget() == "quick":
+    dataset = dataset.first(10_000, 2_000)  # enough to learn something in a minute
+
+names = [dataset.class_names[label] for label in dataset.train_labels[:16]]
+plots.show_images(dataset.train_images[:16], names)
+
+# %% [markdown]
+# Sixteen training images with their classes. Each has 32 × 32 pixels. Shapes-10 looks easy, but try to describe a "ring" by its pixels: place, size, tilt and
+# colours are random, dark on bright or bright on dark, with clutter below and in front. On Shapes-10 a linear
+# classifier on the pixels gets LINEAR_ACCURACY of the test images right (chance is 10 %).
+#
+# ## 2 · Train
+
+# %%
+from vit_minimal import RECIPES, VisionTransformer, fit, seed_everything
+
+recipe = RECIPES["quick" if pick_budget() == "quick" else "cpu"]
+seed_everything(0)
+model = VisionTransformer(recipe.model)
+print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
+
+history = fit(model, dataset, recipe.training)
+
+# %% [markdown]
+# One line per pass over the training images (an *epoch*): how wrong the model is (the loss), how often it is right, how fast it learns. Guessing gives
+# a loss of 2.30 and an accuracy of 10 %; where do yours start and end?
+
+# %%
+epochs = range(1, len(history.train_loss) + 1)
+plots.show_lines(
+    epochs,
+    {"loss": history.train_loss},
+    "epoch",
+    "training loss",
+    "It learns",
+    ("guessing: ln 10", 2.303),
+)
+
+# %% [markdown]
+# ## 3 · Predict
+#
+# What counts is what the model does with images it has never seen.
+
+# %%
+import torch
+
+from vit_minimal import evaluate
+from vit_minimal.augment import normalize
+
+accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
+print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images right")
+
+device = next(model.parameters()).device
+shown = dataset.test_images[:16]
+with torch.no_grad():
+    guesses = model.eval()(normalize(shown.to(device))).argmax(dim=1)
+verdicts = [
+    dataset.class_names[guess]
+    if guess == label
+    else f"{dataset.class_names[guess]}, no:\n{dataset.class_names[label]}"
+    for guess, label in zip(guesses.tolist(), dataset.test_labels.tolist(), strict=False)
+]
+plots.show_images(shown, verdicts)
+
+# %% [markdown]
+# Above each image stands the guess, and where it was wrong, the right answer below it. After this minute of training, Shapes-10 models end at SHAPES_ACCURACY.
+# CIFAR-10 is much harder: the recipe `cpu` (CPU_MINUTES minutes on two CPU cores, all 50,000 images) reaches CPU_ACCURACY of the 10,000 test images. Longer training
+# and better recipes go far beyond, and are the subject of notebook 05.
+#
+# ## 4 · Look where it looks
+#
+# The model cut each image into 8 × 8 = 64 patches of 4 × 4 pixels, and put one more token in front of them: the **class token**. It is the only
+# one that the classifier reads. All it knows about an image it has gathered from the patches, by *attention*: a share for each patch, summing to 1. These
+# shares can be drawn.
+
+# %%
+from vit_minimal import attention_maps
+
+maps = attention_maps(model, shown[:6]).cpu()  # (L, B, h, T, T): layers, images, heads, from, to
+class_token_looks = maps[-1].mean(dim=1)[:, 0, 1:].reshape(-1, 8, 8)  # last layer, mean of heads
+plots.show_heat(shown[:6], class_token_looks, verdicts[:6])
+
+# %% [markdown]
+# The upper row shows what the model was given, the lower row how much attention the class token pays to each patch in the last layer (an equal share for all would be
+# 0.015). Is that because it was trained, or do bright patches always get more? A control: the same model, untrained.
+
+# %%
+seed_everything(1)
+untrained = VisionTransformer(recipe.model)
+maps = attention_maps(untrained, shown[:6])
+plots.show_heat(
+    shown[:6], maps[-1].mean(dim=1)[:, 0, 1:].reshape(-1, 8, 8), limit=class_token_looks.max()
+)
+
+# %% [markdown]
+# On the same scale, an untrained class token looks everywhere alike. Where the trained one looks, it has learned to look. Whether *looking at* a patch means
+# *using* it is another question, and a good one; notebook 06 takes it up.
+#
+# ## 5 · What you will be able to explain
+#
+# At the end of notebook 04 you will have written every line of the model above, and be able to say
+#
+# - why cutting an image into patches takes a permute and not only a reshape (01),
+# - why the class token is the same for all images at the start, and how it comes to know one image from another (02),
+# - why a Transformer without positions cannot tell an image from its shuffled pieces (02),
+# - what queries, keys and values are, and what the √d is for (03),
+# - what the residual stream is, and where the parameters and the operations are (04),
+# - how to be sure that a model is right *before* training it (04).
+#
+# > **Keep this:** a Vision Transformer is a sequence model on patches. One extra token gathers what is needed, and one linear layer reads it.
+#
+# ## If something went wrong
+#
+# | you see | the cause | what to do |
+# |---|---|---|
+# | `ModuleNotFoundError: vit_minimal` | the notebook runs in another Python | start with `python3 start.py` |
+# | the loss stays at 2.30 | a broken cell above, or a changed learning rate | Kernel → Restart and Run All |
+# | training takes many minutes | a busy or older machine | close other programs; lower `epochs` with `dataclasses.replace(recipe.training, epochs=2)` |
+#
+# ---
+#
+# **Next: [01 · Patches](01_patches.ipynb).** How does an image become a sequence?

@@ -1,0 +1,500 @@
+"""Shapes-10 is drawn alike everywhere; CIFAR-10 is found, fetched, checked and kept."""
+
+import hashlib
+import io
+import pickle
+import shutil
+import socket
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import vit_minimal
+from vit_minimal import data
+from vit_minimal.data import Dataset, check_labels, data_root, load_cifar10, load_dataset, shapes10
+
+SOURCES = data.CIFAR10_SOURCES
+
+# --- Shapes-10 ------------------------------------------------------------------------------------
+
+
+def test_shapes_are_the_same_bytes_on_every_platform():
+    images, labels = shapes10(64, seed=3)
+    drawn = hashlib.sha256(images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()
+    assert drawn == "803fe1691e868d892c9543617db96f12cd93249b384a18e6dd2036b42370bcf5"
+
+
+def test_shapes_have_the_form_of_a_data_set():
+    images, labels = shapes10(30)
+    assert images.dtype == torch.uint8 and images.shape == (30, 3, 32, 32)
+    assert labels.dtype == torch.int64 and labels.shape == (30,)
+    assert [len(part) for part in shapes10(0)] == [0, 0]
+
+
+@pytest.mark.parametrize("few, many", [(10, 30), (100, 300), (251, 600)])
+def test_first_shapes_do_not_depend_on_how_many_are_drawn(few, many):
+    for one, other in zip(shapes10(few, seed=5), shapes10(many, seed=5), strict=True):
+        assert torch.equal(one, other[:few])
+
+
+def test_each_seed_draws_other_shapes():
+    images = torch.cat([shapes10(250, seed)[0] for seed in range(4)])
+    assert len(images.flatten(1).unique(dim=0)) == 1_000
+
+
+def test_shapes_leave_the_generators_alone():
+    np.random.seed(1)
+    torch.manual_seed(1)
+    undisturbed = float(np.random.random()), torch.rand(()).item()
+    np.random.seed(1)
+    torch.manual_seed(1)
+    shapes10(10)
+    assert (float(np.random.random()), torch.rand(()).item()) == undisturbed
+
+
+def test_every_class_is_as_frequent_as_the_others():
+    _, labels = shapes10(5_000, seed=2)
+    counts = labels.bincount(minlength=10)
+    assert len(counts) == len(data.SHAPES10_CLASSES) == 10
+    assert counts.min() > 400 and counts.max() < 600
+
+
+def test_largest_number_that_can_be_drawn_has_a_class(monkeypatch):
+    class Largest:
+        def __init__(self, seed):
+            pass
+
+        def random_sample(self, shape):
+            return np.full(shape, np.nextafter(1.0, 0.0))
+
+    monkeypatch.setattr(np.random, "RandomState", Largest)
+    assert shapes10(2)[1].tolist() == [9, 9]
+
+
+def test_linear_classifier_on_pixels_stays_below_one_half():
+    def rows(images):
+        return torch.cat([images.flatten(1).float() / 255 - 0.5, torch.ones(len(images), 1)], dim=1)
+
+    images, labels = shapes10(5_000, seed=10)
+    fresh_images, fresh_labels = shapes10(2_000, seed=11)
+    x, wanted = rows(images), torch.nn.functional.one_hot(labels, 10).float()
+    gram, moments, fresh = x.T @ x, x.T @ wanted, rows(fresh_images)
+    factor = torch.linalg.cholesky(gram + 1_000 * torch.eye(len(gram)))  # the ridge that does best
+    weights = torch.cholesky_solve(moments, factor)
+    accuracy = ((fresh @ weights).argmax(dim=1) == fresh_labels).float().mean()
+    assert 0.12 < accuracy < 0.5
+
+
+# --- CIFAR-10 in miniature ------------------------------------------------------------------------
+
+BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+
+
+@pytest.fixture
+def batches():
+    """The bytes of each pickled batch by name: two images a batch, as Python 2 wrote them."""
+    random, pickled = np.random.RandomState(0), {}
+    for i, name in enumerate(BATCHES):
+        pixels = random.randint(0, 256, (2, 3072), dtype=np.uint8)
+        content = pickle.dumps({"data": pixels, "labels": [i, 9 - i]}, protocol=2)
+        for key in (b"data", b"labels"):  # unicode (X, four bytes of length) → bytes (U, one)
+            length = len(key).to_bytes(4, "little")
+            content = content.replace(b"X" + length + key, b"U" + length[:1] + key)
+        pickled[name] = content
+    return pickled
+
+
+@pytest.fixture
+def archive(batches, monkeypatch):
+    """The bytes of an archive of those batches; its MD5 is the expected one."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, content in batches.items():
+            member = tarfile.TarInfo(f"{data.CIFAR10_FOLDER}/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    monkeypatch.setattr(data, "CIFAR10_MD5", hashlib.md5(file.getvalue()).hexdigest())
+    return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def no_source(monkeypatch):
+    monkeypatch.setattr(data, "CIFAR10_SOURCES", ())
+    monkeypatch.setenv("no_proxy", "*")
+    for variable in ("VIT_MINIMAL_DATA", "VIT_MINIMAL_DATASET"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def extract(batches, root):
+    folder = root / data.CIFAR10_FOLDER
+    folder.mkdir(parents=True)
+    for name, content in batches.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def assert_holds(dataset, batches):
+    """Every picture of `batches` is there, channel by channel and row by row, with its label."""
+    opened = {name: pickle.loads(content, encoding="bytes") for name, content in batches.items()}
+    for part, names in (("train", BATCHES[:5]), ("test", BATCHES[5:])):
+        pixels = np.concatenate([opened[name][b"data"] for name in names])
+        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        assert images.dtype == torch.uint8 and labels.dtype == torch.int64
+        assert images.is_contiguous()
+        assert images.tolist() == pixels.reshape(-1, 3, 32, 32).tolist()
+        assert labels.tolist() == [label for name in names for label in opened[name][b"labels"]]
+    assert dataset.name == "cifar10" and dataset.class_names[3] == "cat"
+
+
+def arrays(**changed):
+    """The arrays of a small npz, (n, H, W, C)."""
+    random = np.random.RandomState(0)
+    content = {
+        "train_images": random.randint(0, 256, (4, 32, 32, 3), dtype=np.uint8),
+        "train_labels": np.array([0, 3, 9, 5], dtype=np.uint8),
+        "test_images": random.randint(0, 256, (2, 32, 32, 3), dtype=np.uint8),
+        "test_labels": np.array([1, 2]),
+    }
+    content.update(changed)
+    return {name: array for name, array in content.items() if array is not None}
+
+
+def test_npz_is_read(tmp_path):
+    content = arrays()
+    np.savez_compressed(tmp_path / "cifar10.npz", **content)
+    dataset = load_cifar10(tmp_path)
+    for part in ("train", "test"):
+        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        assert images.permute(0, 2, 3, 1).tolist() == content[f"{part}_images"].tolist()
+        assert labels.tolist() == content[f"{part}_labels"].tolist()
+        assert images.dtype == torch.uint8 and labels.dtype == torch.int64
+
+
+def test_extracted_folder_is_read_and_the_next_load_finds_the_npz(batches, tmp_path):
+    folder = extract(batches, tmp_path)
+    assert_holds(load_cifar10(tmp_path), batches)
+    shutil.rmtree(folder)
+    assert_holds(load_cifar10(str(tmp_path)), batches)
+    assert [path.name for path in tmp_path.iterdir()] == ["cifar10.npz"]
+
+
+def test_archive_is_read_where_it_lies(batches, archive, tmp_path):
+    (tmp_path / data.CIFAR10_ARCHIVE).write_bytes(archive)
+    assert_holds(load_cifar10(tmp_path), batches)
+    (tmp_path / data.CIFAR10_ARCHIVE).unlink()
+    assert_holds(load_cifar10(tmp_path), batches)
+
+
+def test_write_that_breaks_off_leaves_no_npz(batches, tmp_path, monkeypatch):
+    extract(batches, tmp_path)
+
+    def break_off(path, **arrays):
+        Path(path).write_bytes(b"half a file")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", break_off)
+    with pytest.raises(OSError, match="No space left"):
+        load_cifar10(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [data.CIFAR10_FOLDER]
+
+
+# --- damaged files --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed, named",
+    [
+        ({"train_labels": None, "test_images": None}, "lacks train_labels, test_images"),
+        (
+            {"train_images": arrays()["train_images"].transpose(0, 3, 1, 2)},
+            "train_images .*4, 3, 32",
+        ),
+        ({"test_images": np.zeros((2, 3072), np.uint8)}, r"test_images .*\(2, 3072\)"),
+        ({"test_images": np.zeros((2, 32, 32, 3))}, "test_images must be uint8"),
+        ({"train_labels": np.array([0, 1, 2])}, "4 train images and labels of shape"),
+        ({"test_labels": np.array([[0], [1]])}, "2 test images and labels of shape"),
+        ({"train_labels": np.array([0, 3, 10, 5])}, "10 at index 2"),
+        ({"test_labels": np.array([0, -1])}, "-1 at index 1"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_npz_with_other_content_is_named(changed, named, tmp_path):
+    np.savez(tmp_path / "cifar10.npz", **arrays(**changed))
+    with pytest.raises(ValueError, match=named):
+        load_cifar10(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0001, 0.1, 0.5, 0.99])
+def test_truncated_npz_is_named_with_its_remedy(share, tmp_path):
+    path = tmp_path / "cifar10.npz"
+    np.savez(path, **arrays())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"cifar10\.npz is damaged .*remove it"):
+        load_cifar10(tmp_path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_flipped_bytes_in_an_npz_are_noticed(save, tmp_path):
+    path = tmp_path / "cifar10.npz"
+    save(path, **arrays())
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 3
+    content[middle : middle + 64] = bytes(byte ^ 255 for byte in content[middle : middle + 64])
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"cifar10\.npz is damaged .*remove it"):
+        load_cifar10(tmp_path)
+
+
+def test_page_saved_as_npz_is_named_with_its_remedy(tmp_path):
+    (tmp_path / "cifar10.npz").write_text("<html>Not found</html>")
+    with pytest.raises(ValueError, match=r"cifar10\.npz is damaged .*remove it"):
+        load_cifar10(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a pickle", None], ids=["empty", "text", "cut off"])
+def test_damaged_batch_is_named(damage, batches, tmp_path):
+    folder = extract(batches, tmp_path)
+    content = batches["data_batch_3"][:-100] if damage is None else damage
+    (folder / "data_batch_3").write_bytes(content)
+    with pytest.raises(ValueError, match="data_batch_3"):
+        load_cifar10(tmp_path)
+    assert not (tmp_path / "cifar10.npz").exists()
+
+
+def test_missing_batch_is_named(batches, tmp_path):
+    (extract(batches, tmp_path) / "data_batch_5").unlink()
+    with pytest.raises(OSError, match="data_batch_5"):
+        load_cifar10(tmp_path)
+
+
+# --- download -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server():
+    """A server on this machine: `pages` holds bodies or whole answers by path; `asked` the paths."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked.append(self.path)
+            answer = self.server.pages.get(self.path)
+            if answer is None:
+                self.send_error(404)
+            elif isinstance(answer, tuple):
+                self.wfile.write(answer[0])
+            else:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.pages, server.asked = {}, []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def sources(server, monkeypatch):
+    """Makes these paths of the server the places where CIFAR-10 is looked for."""
+
+    def choose(*paths):
+        monkeypatch.setattr(data, "CIFAR10_SOURCES", tuple(server.url + path for path in paths))
+        return data.CIFAR10_SOURCES
+
+    return choose
+
+
+def test_next_source_is_asked_until_one_gives_the_right_archive(
+    server, sources, batches, archive, tmp_path
+):
+    server.pages.update({"/wrong": archive[:-1] + b"?", "/right": archive})
+    sources("/missing", "/wrong", "/right", "/never")
+    root = tmp_path / "not" / "yet"
+    assert_holds(load_cifar10(root), batches)
+    assert server.asked == ["/missing", "/wrong", "/right"]
+    assert_holds(load_cifar10(root), batches)
+    assert len(server.asked) == 3
+    assert not list(root.glob("*.part*"))
+
+
+def answer(head, body):
+    return (f"HTTP/1.0 200 OK\r\n{head}\r\n\r\n".encode() + body,)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda archive: answer(f"Content-Length: {len(archive)}", archive[:500]),
+        lambda archive: answer("Content-Type: text/html", b"<html>please log in</html>"),
+        lambda archive: (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\nabc",),
+        lambda archive: (b"this is not HTTP\r\n",),
+        lambda archive: (b"",),
+    ],
+    ids=["cut off", "page instead", "chunk cut off", "not HTTP", "no answer"],
+)
+def test_source_that_breaks_down_is_passed_over(
+    broken, server, sources, batches, archive, tmp_path
+):
+    server.pages.update({"/broken": broken(archive), "/right": archive})
+    sources("/broken", "/right")
+    assert_holds(load_cifar10(tmp_path), batches)
+
+
+def test_damaged_archive_is_fetched_again(server, sources, batches, archive, tmp_path):
+    (tmp_path / data.CIFAR10_ARCHIVE).write_bytes(archive[:-1])
+    server.pages["/right"] = archive
+    sources("/right")
+    assert_holds(load_cifar10(tmp_path), batches)
+
+
+def test_when_all_sources_fail_each_is_named_and_nothing_is_left(
+    server, sources, archive, tmp_path, monkeypatch
+):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/archive"
+    server.pages["/wrong"] = b"not an archive"
+    urls = (*sources("/missing", "/wrong"), nobody)
+    monkeypatch.setattr(data, "CIFAR10_SOURCES", urls)
+    with pytest.raises(OSError) as failure:
+        load_cifar10(tmp_path)
+    message = str(failure.value)
+    for url, why in zip(urls, ("404", "wrong MD5", "refused"), strict=True):
+        assert url in message and why in message.partition(url)[2]
+    assert data.CIFAR10_ARCHIVE in message and str(tmp_path) in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_slow_official_host_is_the_last_of_several_sources():
+    assert len(SOURCES) > 1 and all(url.startswith("https://") for url in SOURCES)
+    assert SOURCES[-1].startswith("https://www.cs.toronto.edu/")
+    assert data.CIFAR10_MD5 == "c58f30108f718f92721af3b95e74349a"
+
+
+# --- choosing a data set --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty folder for data sets; Shapes-10 has a hundredth of its size, nothing is fetched."""
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
+    monkeypatch.setattr(data, "shapes10", lambda n, seed: shapes10(n // 100, seed))
+    monkeypatch.setattr(data, "_download", lambda target: pytest.fail("downloaded"))
+    return tmp_path
+
+
+def load_and_listen(capsys, *name):
+    dataset = load_dataset(*name)
+    (line,) = capsys.readouterr().out.splitlines()
+    return dataset, line
+
+
+def test_auto_takes_shapes_where_cifar10_is_not(root, capsys):
+    for name in ((), ("auto",)):
+        dataset, line = load_and_listen(capsys, *name)
+        assert dataset.name == "shapes10" and dataset.class_names == data.SHAPES10_CLASSES
+        assert "Shapes-10" in line and "CIFAR-10 is not on this machine" in line
+    expected = (*shapes10(100, seed=0), *shapes10(20, seed=1))
+    found = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_auto_takes_cifar10_where_it_is(form, root, batches, capsys):
+    if form == "npz":
+        np.savez(root / "cifar10.npz", **arrays())
+    else:
+        extract(batches, root)
+    dataset, line = load_and_listen(capsys)
+    assert dataset.name == "cifar10"
+    assert "CIFAR-10" in line and "on this machine" in line
+
+
+@pytest.mark.parametrize("name, said", [("cifar10", "CIFAR-10"), ("shapes10", "Shapes-10")])
+def test_named_data_set_is_taken(name, said, root, capsys, monkeypatch):
+    np.savez(root / "cifar10.npz", **arrays())
+    dataset, line = load_and_listen(capsys, name)
+    assert dataset.name == name
+    assert said in line and "asked for" in line
+    monkeypatch.setenv("VIT_MINIMAL_DATASET", name)
+    assert load_and_listen(capsys)[0].name == name
+
+
+def test_name_goes_before_the_variable(root, capsys, monkeypatch):
+    monkeypatch.setenv("VIT_MINIMAL_DATASET", "cifar10")
+    assert load_and_listen(capsys, "shapes10")[0].name == "shapes10"
+
+
+def test_unknown_data_set_is_named_with_the_known_ones(root, monkeypatch):
+    with pytest.raises(ValueError, match=r"'mnist'.*auto.*cifar10.*shapes10"):
+        load_dataset("mnist")
+    monkeypatch.setenv("VIT_MINIMAL_DATASET", "imagenet")
+    with pytest.raises(ValueError, match="'imagenet'"):
+        load_dataset()
+
+
+def test_folder_is_the_argument_else_the_variable_else_the_course_s(tmp_path, monkeypatch):
+    assert data_root() == Path(vit_minimal.__file__).resolve().parents[1] / "data"
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path / "variable"))
+    assert data_root() == tmp_path / "variable"
+    assert data_root(str(tmp_path / "argument")) == tmp_path / "argument"
+
+
+# --- what a data set is ---------------------------------------------------------------------------
+
+
+def make_dataset(**changed):
+    parts = {
+        "train_images": torch.zeros(4, 1, 6, 8, dtype=torch.uint8),
+        "train_labels": torch.tensor([0, 1, 2, 0]),
+        "test_images": torch.zeros(2, 1, 6, 8, dtype=torch.uint8),
+        "test_labels": torch.tensor([2, 1]),
+        "class_names": ("a", "b", "c"),
+        "name": "mine",
+    }
+    return Dataset(**{**parts, **changed})
+
+
+def test_first_images_keep_their_labels():
+    dataset = make_dataset()
+    assert dataset.first(3).train_labels.tolist() == [0, 1, 2]
+    assert dataset.first(3).test_labels.tolist() == [2, 1]
+    few = dataset.first(1, 1)
+    assert (len(few.train_images), len(few.test_images)) == (1, 1)
+    assert (few.class_names, few.name) == (dataset.class_names, dataset.name)
+
+
+@pytest.mark.parametrize(
+    "changed, named",
+    [
+        ({"train_images": torch.zeros(4, 1, 6, 8)}, "train_images must be uint8.*float32"),
+        ({"test_images": torch.zeros(2, 6, 8, dtype=torch.uint8)}, r"test_images .*\(2, 6, 8\)"),
+        ({"train_labels": torch.zeros(3, dtype=torch.int64)}, "4 train images"),
+        ({"test_labels": torch.tensor([0, 3])}, "3 at index 1"),
+        ({"class_names": ("a", "b")}, r"0 … 1 for 2 classes.* 2 at index 2"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_data_set_that_does_not_fit_together_is_named(changed, named):
+    with pytest.raises(ValueError, match=named):
+        make_dataset(**changed)
+
+
+def test_labels_out_of_range_are_counted_and_the_first_is_named():
+    check_labels(torch.tensor([0, 9]), 10)
+    with pytest.raises(ValueError, match=r"0 … 9 .*: 2 are not, the first is -1 at index 1"):
+        check_labels(torch.tensor([0, -1, 10]), 10)

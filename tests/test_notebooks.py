@@ -1,0 +1,139 @@
+"""The saved notebooks: in step with their sources, executed, and equal to the package in their code."""
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+MODEL_MODULES = ("patches", "class_token", "attention", "vision_transformer")
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def without_docstrings(tree):
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.FunctionDef, ast.ClassDef))
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def definitions(code):
+    """Every function and class at the top of some code, by name."""
+    nodes = ast.parse(code).body
+    return {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+
+
+def package_definitions(module):
+    path = Path(importlib.import_module(module).__file__)
+    return definitions(path.read_text(encoding="utf-8"))
+
+
+def test_every_source_has_its_notebook():
+    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES]
+
+
+def run(*words):
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_notebooks_are_in_step_with_their_sources():
+    done = run("notebooks/build.py", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+@every_notebook
+def test_cells_were_executed_once_in_order(path):
+    # nbval never compares a cell that was not executed, so a stripped notebook would pass it
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+
+@every_notebook
+def test_outputs_show_no_error_no_warning_and_no_local_path(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert output.output_type != "error", output.get("evalue")
+            assert output.get("name") != "stderr", output.text
+            text = json.dumps({k: v for k, v in output.get("data", {}).items() if "image" not in k})
+            text += output.get("text", "")
+            assert not re.search(r"(?<![\w.])/(tmp|home|root|Users|work)/\w", text), text
+            assert "Warning" not in text
+
+
+@every_notebook
+def test_a_notebook_is_smaller_than_a_megabyte(path):
+    assert path.stat().st_size < 1_000_000
+
+
+@every_notebook
+def test_code_that_names_a_module_equals_the_package(path):
+    for cell in code_cells(path):
+        named = [tag.removeprefix("same-as:") for tag in tags(cell) if tag.startswith("same-as:")]
+        says_so = re.search(r"^# vit_minimal/(\w+)\.py$", cell.source, re.MULTILINE)
+        assert bool(named) == bool(says_so), "the tag is for this test, the comment for the reader"
+        for qualified in named:
+            module, name = qualified.rsplit(".", 1)
+            assert module == f"vit_minimal.{says_so[1]}"
+            ours, theirs = definitions(cell.source)[name], package_definitions(module)[name]
+            assert without_docstrings(ours) == without_docstrings(theirs), f"{qualified} differs"
+
+
+def test_notebooks_show_every_definition_of_the_model():
+    shown = {tag for path in NOTEBOOKS for cell in code_cells(path) for tag in tags(cell)}
+    for module in MODEL_MODULES:
+        for name in package_definitions(f"vit_minimal.{module}"):
+            if name != "ViTConfig":  # a list of options: notebook 04 prints it
+                assert f"same-as:vit_minimal.{module}.{name}" in shown
+
+
+@every_notebook
+def test_some_outputs_are_compared(path):
+    # notebook 00 reports on the machine it runs on
+    compared = [cell for cell in code_cells(path) if "nbval-check-output" in tags(cell)]
+    assert compared or path.stem == "00_start_here"
+
+
+@every_notebook
+def test_links_between_notebooks_lead_somewhere(path):
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", cell.source):
+                assert (path.parent / target).exists(), target
+
+
+@every_notebook
+def test_headings_nest(path):
+    level = 0
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "markdown":
+            for heading in re.findall(r"^(#+) ", cell.source, re.MULTILINE):
+                assert len(heading) <= level + 1, cell.source[:80]
+                level = len(heading)
+
+
+def test_lint_and_format():
+    for command in (["check"], ["format", "--check"]):
+        done = run("-m", "ruff", *command, ".")
+        assert done.returncode == 0, done.stdout + done.stderr

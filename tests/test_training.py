@@ -1,0 +1,443 @@
+"""Training learns, repeats itself and judges fairly; each ingredient does what its name says."""
+
+import math
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from vit_minimal import data, training
+from vit_minimal.augment import normalize, random_crop, random_flip
+from vit_minimal.data import Dataset, shapes10
+from vit_minimal.pretrained import load_checkpoint
+from vit_minimal.training import (
+    RECIPES,
+    TrainingConfig,
+    augment,
+    evaluate,
+    fit,
+    main,
+    make_optimizer,
+    make_scheduler,
+)
+from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
+
+TINY = ViTConfig(image_size=8, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=4)
+PLAIN = TrainingConfig(
+    epochs=2, batch_size=4, label_smoothing=0.0, flip=False, crop_padding=0, weight_decay=0.0
+)
+
+
+def tiny(seed=0, **settings):
+    torch.manual_seed(seed)
+    return VisionTransformer(replace(TINY, **settings))
+
+
+def noise(n=16, num_test=8):
+    """Random pictures with random labels 0 … 3."""
+    random = torch.Generator().manual_seed(0)
+
+    def images(count):
+        return torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8, generator=random)
+
+    def labels(count):
+        return torch.randint(4, (count,), generator=random)
+
+    return Dataset(
+        images(n), labels(n), images(num_test), labels(num_test), ("a", "b", "c", "d"), "noise"
+    )
+
+
+@pytest.fixture
+def in_float32(monkeypatch):
+    monkeypatch.setattr(training, "pick_precision", lambda device: torch.float32)
+
+
+@pytest.fixture
+def trained_on(monkeypatch):
+    """Collects every batch that `fit` trains on, before it is augmented."""
+    batches, original = [], training.augment
+
+    def remember(images, config):
+        batches.append(images.clone())
+        return original(images, config)
+
+    monkeypatch.setattr(training, "augment", remember)
+    return batches
+
+
+def fit_on_cpu(model, dataset, **changes):
+    return fit(model, dataset, replace(PLAIN, **changes), "cpu")
+
+
+# --- fit ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_one_batch_is_learned_by_heart_in_every_precision(precision, monkeypatch):
+    monkeypatch.setattr(training, "pick_precision", lambda device: precision)
+    model, dataset = tiny(), noise()
+    history = fit_on_cpu(model, dataset, epochs=60, batch_size=16, learning_rate=5e-3)
+    assert history.train_accuracy[-1] == 1 and history.train_loss[-1] < 0.1
+    assert evaluate(model, dataset.train_images, dataset.train_labels) == 1
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_same_seed_gives_the_same_losses_and_weights():
+    settings = {"flip": True, "crop_padding": 2, "validation_images": 4}
+    runs = []
+    for seed in (5, 5, 6):
+        torch.rand(seed)  # what was drawn before does not matter
+        model = tiny(pos_drop_rate=0.2)
+        torch.rand(len(runs))
+        runs.append((model, fit_on_cpu(model, noise(), seed=seed, **settings)))
+    (one, first), (other, again), (_, different) = runs
+    assert first.train_loss == again.train_loss != different.train_loss
+    assert first.validation_accuracy == again.validation_accuracy
+    for parameter, twin in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(parameter, twin)
+
+
+def test_loss_and_accuracy_are_those_of_the_images_seen(in_float32):
+    model, dataset = tiny(), noise(12)
+    history = fit_on_cpu(model, dataset, learning_rate=0.0, label_smoothing=0.2, epochs=1)
+    with torch.no_grad():
+        logits = model(normalize(dataset.train_images))
+    expected = F.cross_entropy(logits, dataset.train_labels, label_smoothing=0.2).item()
+    assert history.train_loss == [pytest.approx(expected, abs=1e-5)]
+    assert history.train_accuracy == [
+        pytest.approx(evaluate(model, dataset.train_images, dataset.train_labels))
+    ]
+
+
+def test_each_epoch_sees_every_image_once_in_a_new_order(trained_on):
+    dataset = noise(12)
+    fit_on_cpu(tiny(), dataset)
+    assert [len(batch) for batch in trained_on] == [4] * 6
+    first, second = (torch.cat(trained_on[i : i + 3]).flatten(1).tolist() for i in (0, 3))
+    everything = sorted(dataset.train_images.flatten(1).tolist())
+    assert sorted(first) == sorted(second) == everything
+    assert first != second
+
+
+def test_images_that_fill_no_batch_wait_for_another_epoch(trained_on):
+    history = fit_on_cpu(tiny(), noise(15), epochs=1)
+    assert [len(batch) for batch in trained_on] == [4] * 3
+    assert history.train_accuracy[0] * 12 == pytest.approx(round(history.train_accuracy[0] * 12))
+
+
+def test_validation_images_are_never_trained_on(trained_on):
+    dataset = noise(20)
+    dataset.train_images[-8:] = 255
+    model = tiny()
+    history = fit_on_cpu(model, dataset, validation_images=8, epochs=3)
+    assert not any((batch == 255).flatten(1).all(dim=1).any() for batch in trained_on)
+    assert len(history.validation_accuracy) == 3
+    judged = evaluate(model, dataset.train_images[-8:], dataset.train_labels[-8:])
+    assert history.validation_accuracy[-1] == judged
+
+
+def test_history_has_an_entry_and_a_printed_line_for_each_epoch(capsys):
+    history = fit_on_cpu(tiny(), noise(), epochs=3)
+    assert [len(part) for part in vars(history).values()] == [3, 3, 0, 3]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert f"loss {history.train_loss[-1]:.3f}" in lines[-1] and lines[-1].endswith("0 s left")
+    fit_on_cpu(tiny(), noise(), validation_images=4, epochs=1)
+    assert "validation" in capsys.readouterr().out
+
+
+def test_gradients_are_shortened_before_each_step(monkeypatch):
+    norms = []
+
+    class Measured(torch.optim.SGD):
+        def step(self, closure=None):
+            norms.append(
+                torch.cat([p.grad.flatten() for p in self.param_groups[0]["params"]]).norm().item()
+            )
+            return super().step(closure)
+
+    monkeypatch.setattr(
+        training, "make_optimizer", lambda model, config: Measured(model.parameters(), lr=0.1)
+    )
+    fit_on_cpu(tiny(), noise(), clip_norm=0.01)
+    assert norms == [pytest.approx(0.01, rel=1e-3)] * 8
+
+
+def test_learning_rate_has_run_its_course_when_the_training_ends(monkeypatch):
+    made = []
+    original = training.make_scheduler
+
+    def remember(optimizer, config, total_steps):
+        made.append((original(optimizer, config, total_steps), total_steps))
+        return made[-1][0]
+
+    monkeypatch.setattr(training, "make_scheduler", remember)
+    fit_on_cpu(tiny(), noise(18), epochs=3)
+    ((scheduler, total_steps),) = made
+    assert total_steps == 12
+    assert scheduler.get_last_lr()[0] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "labels, images, changes, named",
+    [
+        ([0, 1, 2, 4], 4, {}, "4 at index 3"),
+        ([0, 1, 2, -1], 4, {}, "-1 at index 3"),
+        ([0, 1, 2], 3, {}, "3 training images do not fill a batch of 4"),
+        ([0, 1, 2, 3, 0], 5, {"validation_images": 2}, "3 training images do not fill a batch"),
+        ([0, 1, 2, 3, 0], 5, {"validation_images": 9}, "-4 training images do not fill a batch"),
+    ],
+)
+def test_images_and_labels_that_cannot_be_trained_on_are_named(labels, images, changes, named):
+    pictures = torch.zeros(images, 3, 8, 8, dtype=torch.uint8)
+    parts = (pictures, torch.tensor(labels)) * 2
+    names = tuple("abcde")
+    if min(labels) < 0:
+        with pytest.raises(ValueError, match=named):
+            Dataset(*parts, names, "mine")
+        return
+    model = tiny()
+    before = [parameter.clone() for parameter in model.parameters()]
+    with pytest.raises(ValueError, match=named):
+        fit_on_cpu(model, Dataset(*parts, names, "mine"), **changes)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+@pytest.mark.parametrize(
+    "changes, named",
+    [
+        ({"epochs": 0}, "epochs must be at least 1, is 0"),
+        ({"batch_size": -5}, "batch_size must be at least 1, is -5"),
+        ({"warmup": 1.0}, "warmup .* is 1.0"),
+        ({"warmup": -0.1}, "warmup .* is -0.1"),
+        ({"validation_images": -1}, "validation_images"),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_work_are_named(changes, named):
+    with pytest.raises(ValueError, match=named):
+        replace(PLAIN, **changes)
+
+
+# --- evaluate -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 500])
+def test_accuracy_is_the_share_of_images_that_are_right(batch_size, in_float32):
+    model, dataset = tiny().eval(), noise(21)
+    with torch.no_grad():
+        guesses = [model(normalize(image[None])).argmax().item() for image in dataset.train_images]
+    right = sum(map(int.__eq__, guesses, dataset.train_labels.tolist()))
+    assert 0 < right < 21
+    accuracy = evaluate(model, dataset.train_images, dataset.train_labels, batch_size)
+    assert isinstance(accuracy, float) and accuracy == right / 21
+
+
+@pytest.mark.parametrize("training_mode", [True, False])
+def test_evaluation_is_without_dropout_and_leaves_the_mode_as_it_was(training_mode):
+    model, dataset = tiny(pos_drop_rate=0.9), noise(64)
+    model.train(training_mode)
+    part = dataset.train_images, dataset.train_labels
+    assert len({evaluate(model, *part) for _ in range(5)}) == 1
+    assert all(module.training == training_mode for module in model.modules())
+    with pytest.raises(ValueError, match="images must be"):
+        evaluate(model, torch.zeros(4, 3, 8, 16), torch.zeros(4, dtype=torch.int64))
+    assert model.training == training_mode
+
+
+@pytest.mark.parametrize(
+    "images, labels, named",
+    [
+        (0, [], "0 images"),
+        (3, [0, 1], "3 images with 2 labels"),
+        (2, [0, 4], "4 at index 1"),
+        (2, [-1, 0], "-1 at index 0"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_named(images, labels, named):
+    with pytest.raises(ValueError, match=named):
+        evaluate(tiny(), torch.zeros(images, 3, 8, 8), torch.tensor(labels, dtype=torch.int64))
+
+
+# --- optimizer and schedule -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pool", ["class", "attention"])
+def test_exactly_the_matrices_decay(pool):
+    model = tiny(pool=pool, num_registers=2)
+    optimizer = make_optimizer(model, TrainingConfig(weight_decay=0.05, learning_rate=2e-3))
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    groups = [(group["weight_decay"], group["params"]) for group in optimizer.param_groups]
+    assert sum(len(parameters) for _, parameters in groups) == len(names)
+    assert all(group["lr"] == 2e-3 for group in optimizer.param_groups)
+    decaying = {names[p] for decay, parameters in groups if decay == 0.05 for p in parameters}
+    spared = {names[p] for decay, parameters in groups if decay == 0 for p in parameters}
+    layers = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    matrices = {f"blocks.{i}.{layer}.weight" for i in range(2) for layer in layers}
+    assert decaying == matrices | {"patch_embed.proj.weight", "head.weight"}
+    assert decaying | spared == set(names.values())
+
+
+def rates(config, total_steps):
+    """The learning rate of each step, and the one after the last."""
+    parameter = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([parameter], lr=config.learning_rate)
+    scheduler = make_scheduler(optimizer, config, total_steps)
+    seen = []
+    for _ in range(total_steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return seen, optimizer.param_groups[0]["lr"]
+
+
+@pytest.mark.parametrize(
+    "warmup, total_steps", [(0.1, 100), (0.25, 40), (0.5, 7), (0.05, 30), (0.9, 10)]
+)
+@pytest.mark.filterwarnings("error")
+def test_learning_rate_climbs_in_a_line_and_falls_along_a_cosine(warmup, total_steps):
+    seen, after = rates(replace(PLAIN, warmup=warmup, learning_rate=2e-3), total_steps)
+    climbing = max(1, int(warmup * total_steps))
+    falling = total_steps - climbing
+    climb = [2e-3 * (i + 1) / climbing for i in range(climbing)]
+    fall = [2e-3 * (1 + math.cos(math.pi * i / falling)) / 2 for i in range(falling)]
+    assert seen == pytest.approx(climb + fall, abs=1e-9)
+    assert after == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("total_steps", [1, 2, 10])
+@pytest.mark.filterwarnings("error")
+def test_without_warm_up_it_starts_at_the_top(total_steps):
+    seen, _ = rates(replace(PLAIN, warmup=0.0, learning_rate=2e-3), total_steps)
+    assert seen[0] == pytest.approx(2e-3) and all(0 < rate <= 2e-3 + 1e-9 for rate in seen)
+
+
+# --- augmentation ---------------------------------------------------------------------------------
+
+
+def pictures(B=200, C=3, H=4, W=5):
+    return torch.randint(1, 256, (B, C, H, W), dtype=torch.uint8)
+
+
+def test_bytes_become_minus_one_to_one_and_floats_pass():
+    images = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 1, 1, 3)
+    normal = normalize(images)
+    assert normal.dtype == torch.float32
+    torch.testing.assert_close(normal.flatten(), torch.tensor([-1, -0.6, 1]))
+    assert torch.equal(normalize(normal), normal)
+
+
+def test_flipping_mirrors_half_of_the_images_and_nothing_else():
+    images = pictures()
+    flipped = random_flip(images)
+    same = (flipped == images).flatten(1).all(dim=1)
+    mirrored = (flipped == images.flip(3)).flatten(1).all(dim=1)
+    assert (same | mirrored).all()
+    assert 70 < mirrored.sum() < 130
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_cropping_shows_a_window_of_the_padded_image_another_for_each(padding):
+    images = pictures()
+    cropped = random_crop(images, padding)
+    assert cropped.shape == images.shape and cropped.dtype == images.dtype
+    padded = F.pad(images, (padding,) * 4)
+    offsets = [(y, x) for y in range(2 * padding + 1) for x in range(2 * padding + 1)]
+    fits = [
+        (cropped == padded[:, :, y : y + 4, x : x + 5]).flatten(1).all(dim=1) for y, x in offsets
+    ]
+    assert torch.equal(torch.stack(fits).sum(dim=0), torch.ones(200, dtype=torch.int64))
+    assert all(fit.any() for fit in fits)
+
+
+@pytest.mark.parametrize(
+    "change", [random_flip, lambda images, generator: random_crop(images, 2, generator)]
+)
+def test_generator_fixes_what_is_drawn(change):
+    images = pictures()
+    one, same, other = (change(images, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+@pytest.mark.parametrize("crop_padding", [0, 2])
+def test_configuration_says_which_variants_are_made(flip, crop_padding):
+    images = pictures()
+    made = augment(images, replace(PLAIN, flip=flip, crop_padding=crop_padding))
+    assert made.dtype == torch.float32 and made.shape == images.shape
+    assert torch.equal(made, normalize(images)) == (not flip and not crop_padding)
+    moved = (made == -1).any(dim=(1, 2, 3))  # zeros that came in at the edges
+    assert moved.any() == bool(crop_padding)
+
+
+# --- command line ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def course(monkeypatch, tmp_path):
+    """A course with a hundredth of Shapes-10, whose data folder is empty."""
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
+    monkeypatch.setattr(data, "shapes10", lambda n, seed: shapes10(n // 100, seed))
+    monkeypatch.setattr(training, "pick_device", lambda name=None: torch.device("cpu"))
+    return tmp_path
+
+
+def test_command_line_trains_judges_and_saves(course, capsys):
+    main(["--recipe", "quick", "--dataset", "shapes10", "--epochs", "1", "--seed", "4"])
+    said = capsys.readouterr().out
+    accuracy = float(re.search(r"accuracy on the 20 test images: (\d+\.\d\d)%", said)[1])
+    assert "epoch 1/1" in said and "parameters on cpu" in said
+    (path,) = course.rglob("*.safetensors")
+    assert str(path) in said and "seed4" in path.name
+    model = load_checkpoint(path)
+    assert model.config == RECIPES["quick"].model
+    assert evaluate(model, *shapes10(20, seed=1)) * 100 == pytest.approx(accuracy)
+
+
+def test_command_line_leaves_the_test_images_alone_when_it_validates(course, capsys, monkeypatch):
+    judged = []
+    monkeypatch.setattr(
+        training, "evaluate", lambda model, images, labels: judged.append(images) or 0.25
+    )
+    main(["--recipe", "quick", "--dataset", "shapes10", "--epochs", "1", "--validation", "40"])
+    said = capsys.readouterr().out
+    assert "accuracy on 40 validation images: 25.00%" in said and "test images:" not in said
+    (images,) = judged
+    assert torch.equal(images, shapes10(100, seed=0)[0][-40:])
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (["--recipe", "tpu"], "tpu"),
+        (["--dataset", "mnist"], "mnist"),
+        (["--epochs", "many"], "many"),
+        (["--speed", "9"], "--speed"),
+    ],
+)
+def test_unknown_arguments_are_named(arguments, named, course, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2 and named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1"])
+def test_no_epochs_are_refused(epochs, course):
+    with pytest.raises((SystemExit, ValueError)):
+        main(["--recipe", "quick", "--dataset", "shapes10", "--epochs", epochs])
+
+
+def test_help_lists_the_recipes(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert stop.value.code == 0 and all(name in said for name in RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_a_model_that_runs(name):
+    model = VisionTransformer(RECIPES[name].model)
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
