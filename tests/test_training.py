@@ -1,8 +1,9 @@
 """Training learns, repeats itself and judges fairly; each ingredient does what its name says."""
 
+import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -404,9 +405,25 @@ def test_command_line_leaves_the_test_images_alone_when_it_validates(course, cap
     )
     main(["--recipe", "quick", "--dataset", "shapes10", "--epochs", "1", "--validation", "40"])
     said = capsys.readouterr().out
-    assert "accuracy on 40 validation images: 25.00%" in said and "test images:" not in said
+    assert re.search(r"accuracy on (the )?40 validation images: 25\.00%", said)
+    assert "test images:" not in said
     (images,) = judged
     assert torch.equal(images, shapes10(100, seed=0)[0][-40:])
+
+
+def test_record_grows_by_the_figures_of_each_run(course, capsys):
+    record = course / "not" / "yet" / "runs.json"
+    arguments = ["--recipe", "quick", "--dataset", "shapes10", "--epochs", "1"]
+    for seed in ("1", "2"):
+        main([*arguments, "--seed", seed, "--record", str(record)])
+    first, second = json.loads(record.read_text(encoding="utf-8"))
+    assert (first["seed"], second["seed"]) == (1, 2)
+    assert first["dataset"] == "shapes10" and first["recipe"] == "quick"
+    assert first["model"] == asdict(RECIPES["quick"].model)
+    assert first["training"]["epochs"] == 1 and len(first["history"]["train_loss"]) == 1
+    assert f"{second['accuracy']:.2%}" in capsys.readouterr().out
+    assert {"command", "hardware", "torch", "date", "seconds"} <= first.keys()
+    assert str(course) not in json.dumps(first)
 
 
 @pytest.mark.parametrize(
