@@ -11,7 +11,6 @@ from torch import nn
 class ClassToken(nn.Module):
     """Put one learned vector, x_class in Eq. 1, before each sequence: (B, N, D) → (B, N + 1, D).
 
-    `expand` makes B views of the one vector, so its gradient is the sum over the batch.
     With `count` > 1 several vectors: registers are class tokens that nobody reads.
     """
 

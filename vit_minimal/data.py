@@ -4,11 +4,13 @@ A `Dataset` holds everything in memory: images uint8 (n, C, H, W), labels int64 
 """
 
 import hashlib
+import http.client
 import os
 import pickle
 import tarfile
 import urllib.request
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,11 +145,11 @@ def _read_npz(path):
     try:
         with np.load(path) as file:
             missing = [name for name in ARRAYS if name not in file]
-            if missing:
-                raise ValueError(f"{path} lacks {', '.join(missing)}: remove it and load again")
-            arrays = {name: torch.from_numpy(file[name]) for name in ARRAYS}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+            arrays = {name: torch.from_numpy(file[name]) for name in ARRAYS if name in file}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error}): remove it and load again") from error
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: remove it and load again")
     for part in ("train", "test"):
         images = arrays[f"{part}_images"]
         if images.ndim != 4 or images.shape[-1] != 3:
@@ -163,11 +165,19 @@ def _arrays_from_batches(read):
     parts = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
     arrays = {}
     for part, names in parts.items():
-        batches = [pickle.loads(read(name), encoding="bytes") for name in names]
+        batches = [_unpickle(name, read(name)) for name in names]
         images = np.concatenate([batch[b"data"] for batch in batches]).reshape(-1, 3, 32, 32)
         arrays[f"{part}_images"] = images.transpose(0, 2, 3, 1)  # (n, H, W, C)
         arrays[f"{part}_labels"] = np.concatenate([batch[b"labels"] for batch in batches])
     return arrays
+
+
+def _unpickle(name, content):
+    try:
+        return pickle.loads(content, encoding="bytes")
+    except (pickle.UnpicklingError, EOFError) as error:
+        text = f"{name} of CIFAR-10 is damaged ({error}): remove {CIFAR10_FOLDER} and load again"
+        raise ValueError(text) from error
 
 
 def _download(target):
@@ -187,7 +197,7 @@ def _download(target):
                 os.replace(unfinished, target)
                 return
             failures.append(f"{url}: wrong MD5, the download is damaged or cut off")
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             failures.append(f"{url}: {error}")
     unfinished.unlink(missing_ok=True)
     raise OSError(
@@ -249,7 +259,7 @@ def _draw_shapes(draws, noise):
         wide, high = between(0.8, 2.6), between(0.8, 2.6)
         return np.clip(1.5 - np.sqrt((dx / wide) ** 2 + (dy / high) ** 2), 0, 1)
 
-    labels = (next(column) * 10).astype(np.int64)  # (n, 1, 1)
+    labels = np.minimum((next(column) * 10).astype(np.int64), 9)  # (n, 1, 1)
     dark, bright = colour(10, 120), colour(140, 250)
     swap = (next(column) < 0.5)[:, None]  # dark on bright as often as bright on dark
     background, foreground = np.where(swap, bright, dark), np.where(swap, dark, bright)

@@ -10,7 +10,7 @@ from torch import nn
 def patch_grid(image_size, patch_size):
     """How many patches fit, (H/P, W/P). ValueError if P does not divide both sides."""
     H, W = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if patch_size < 1 or H % patch_size or W % patch_size:
+    if min(patch_size, H, W) < 1 or H % patch_size or W % patch_size:
         raise ValueError(f"patch_size {patch_size} does not divide the image size {H} × {W}")
     return H // patch_size, W // patch_size
 
@@ -23,15 +23,16 @@ def patchify(images, patch_size):
     (B, C, H, W), P = images.shape, patch_size
     rows, columns = patch_grid((H, W), P)
     patches = images.reshape(B, C, rows, P, columns, P)  # name the halves of each side
-    patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P): move the numbers
+    patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P): reorder
     return patches.reshape(B, rows * columns, C * P * P)  # (B, N, C·P·P)
 
 
 def unpatchify(patches, patch_size, image_size, in_channels=3):
     """The exact inverse of patchify, (B, N, C·P·P) → (B, C, H, W). ValueError if N does not fit."""
-    (B, *shape), C, P = patches.shape, in_channels, patch_size
+    B, N, length = patches.shape
+    C, P = in_channels, patch_size
     rows, columns = patch_grid(image_size, P)
-    if shape != [rows * columns, C * P * P]:
+    if rows * columns != N or length != C * P * P:
         raise ValueError(f"expected (B, {rows * columns}, {C * P * P}), got {tuple(patches.shape)}")
     images = patches.reshape(B, rows, columns, C, P, P)
     images = images.permute(0, 3, 1, 4, 2, 5)  # (B, C, H/P, P, W/P, P)
@@ -41,8 +42,7 @@ def unpatchify(patches, patch_size, image_size, in_channels=3):
 class PatchEmbedding(nn.Module):
     """Images (B, C, H, W) → patch tokens (B, N, D): patchify and one linear map, E in Eq. 1.
 
-    A convolution whose stride is its kernel size is that map, applied to every patch.
-    `forward` raises ValueError for images of another shape than it was built for.
+    A convolution with stride = kernel size is that map. ValueError for images of another shape.
     """
 
     def __init__(self, image_size, patch_size, in_channels, embed_dim):
@@ -52,7 +52,7 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, images):
-        if images.shape[1:] != self.image_shape:
-            expected = f"(B, C, H, W) with (C, H, W) = {self.image_shape}"
-            raise ValueError(f"images must be {expected}, not {tuple(images.shape)}")
+        shape = tuple(images.shape[1:])
+        if shape != self.image_shape:
+            raise ValueError(f"expected (C, H, W) = {self.image_shape}, got {shape}")
         return self.proj(images).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, N, D)

@@ -77,7 +77,7 @@ def load_weights(model, weights):
     return model
 
 
-def save_checkpoint(path, model, **notes):
+def save_checkpoint(path, model, /, **notes):
     """Write weights, configuration and `notes` (anything JSON can hold) to a safetensors file.
 
     The file appears under its name only when it is complete; an older one is kept until then.
@@ -109,9 +109,12 @@ def load_checkpoint(path):
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from error
-    if "config" not in metadata:
-        raise ValueError(f"{path} holds weights but no configuration of a VisionTransformer")
-    config = json.loads(metadata["config"])
-    if isinstance(config["image_size"], list):
-        config["image_size"] = tuple(config["image_size"])
-    return load_weights(VisionTransformer(ViTConfig(**config)), weights).eval()
+    try:
+        config = json.loads(metadata["config"])
+        if isinstance(config["image_size"], list):
+            config["image_size"] = tuple(config["image_size"])
+        config = ViTConfig(**config)
+    except (KeyError, TypeError, ValueError) as error:
+        text = f"{path} holds no configuration of a VisionTransformer: {error!r}"
+        raise ValueError(text) from error
+    return load_weights(VisionTransformer(config), weights).eval()

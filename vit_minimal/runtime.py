@@ -81,7 +81,9 @@ def check_machine(data_root="."):
     """
     device = pick_device()
     precision = str(pick_precision(device)).removeprefix("torch.")
-    free_gb = shutil.disk_usage(data_root).free / 1e9
+    folder = Path(data_root).resolve()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free_gb = shutil.disk_usage(there).free / 1e9
     has_cifar10 = (Path(data_root) / "cifar10.npz").exists()
     data = "CIFAR-10 is here" if has_cifar10 else "Shapes-10, drawn here; CIFAR-10 not loaded yet"
     rows = [

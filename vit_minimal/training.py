@@ -41,6 +41,8 @@ class TrainingConfig:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, is {getattr(self, name)}")
+        if self.validation_images < 0:
+            raise ValueError(f"validation_images must not be negative: {self.validation_images}")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup must be in [0, 1), a share of the run; is {self.warmup}")
 
@@ -184,13 +186,15 @@ def evaluate(model, images, labels, batch_size=500):
     check_labels(labels, model.config.num_classes)
     device = next(model.parameters()).device
     was_training = model.training
-    model.eval()
     correct = 0
-    for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        with autocast(device, pick_precision(device)):
-            logits = model(normalize(x.to(device)))
-        correct += (logits.argmax(dim=1) == y.to(device)).sum()
-    model.train(was_training)
+    try:
+        model.eval()
+        for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+            with autocast(device, pick_precision(device)):
+                logits = model(normalize(x.to(device)))
+            correct += (logits.argmax(dim=1) == y.to(device)).sum()
+    finally:
+        model.train(was_training)
     return float(correct) / len(images)
 
 

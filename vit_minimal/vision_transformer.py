@@ -38,12 +38,16 @@ class ViTConfig:
     def __post_init__(self):
         patch_grid(self.image_size, self.patch_size)
         head_width(self.embed_dim, self.num_heads)
-        if min(self.in_channels, self.num_classes, self.depth) < 1 or self.num_registers < 0:
-            raise ValueError(f"in_channels, num_classes, depth or num_registers too small: {self}")
+        least = dict.fromkeys(("in_channels", "num_classes", "embed_dim", "depth"), 1)
+        least |= {"num_registers": 0, "mlp_ratio": 1 / max(self.embed_dim, 1)}
         options = {"pool": ("class", "mean", "attention"), "pos_embed": ("learned", "sinusoidal")}
-        for name, known in options.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"unknown {name} {getattr(self, name)!r}: choose one of {known}")
+        for name, value in vars(self).items():
+            if value < least.get(name, value):
+                raise ValueError(f"{name} must be at least {least[name]:.2g}, is {value}")
+            if name.endswith("_rate") and not 0 <= value < 1:
+                raise ValueError(f"{name} must be in [0, 1), is {value}")
+            if name in options and value not in options[name]:
+                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
 
 
 class MLP(nn.Module):
@@ -103,15 +107,13 @@ class VisionTransformer(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        D, R, has_class = config.embed_dim, config.num_registers, config.pool == "class"
+        D, R, P, C = config.embed_dim, config.num_registers, config.patch_size, config.in_channels
+        has_class, fixed = config.pool == "class", config.pos_embed == "sinusoidal"
         self.num_prefix = has_class + R  # tokens in front of the patches
-        self.patch_embed = PatchEmbedding(
-            config.image_size, config.patch_size, config.in_channels, D
-        )
+        self.patch_embed = PatchEmbedding(config.image_size, P, C, D)
         self.reg_token = ClassToken(D, R) if R else nn.Identity()
         self.cls_token = ClassToken(D) if has_class else nn.Identity()
-        grid, fixed = self.patch_embed.grid_size, config.pos_embed == "sinusoidal"
-        self.pos_embed = PositionEmbedding(grid, D, self.num_prefix, fixed)
+        self.pos_embed = PositionEmbedding(self.patch_embed.grid_size, D, self.num_prefix, fixed)
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
         rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
@@ -125,9 +127,8 @@ class VisionTransformer(nn.Module):
 
     def forward_features(self, images):
         """Images (B, C, H, W) → tokens (B, T, D) after the last block and norm."""
-        x = self.cls_token(self.reg_token(self.patch_embed(images)))  # (B, T, D)
-        x = self.pos_drop(self.pos_embed(x))  # Eq. 1
-        return self.norm(self.blocks(x))  # Eq. 2, 3; the norm of Eq. 4
+        x = self.pos_embed(self.cls_token(self.reg_token(self.patch_embed(images))))  # Eq. 1
+        return self.norm(self.blocks(self.pos_drop(x)))  # Eq. 2, 3; the norm of Eq. 4
 
     def forward(self, images):
         x = self.forward_features(images)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 01 · Patches: an image becomes a sequence
 #
-# **After this notebook you can** cut any batch of images into patches with one reshape, one permute and one reshape, say why a
+# **After this notebook you can** cut any batch of images into patches with reshape, permute, reshape, say why a
 # plain `view` does it wrong without an error, show that a strided convolution is the same thing plus a linear map, and tell what
 # a patch size costs.
 #
@@ -30,8 +30,8 @@ from vit_minimal import plots, shapes10
 # A Transformer reads a *sequence of vectors*: a word, a word, a word. A photograph is a grid of pixels. Before anything else can
 # happen we must decide what one element of the sequence should be.
 #
-# One pixel per element is the purest choice. At 32 × 32 pixels it already makes 1,024 elements, and attention compares every
-# element with every other: about a million comparisons, per head and layer, for a thumbnail. The paper that introduced the Vision
+# One pixel per element is the purest choice. At 32 × 32 pixels it already makes 1,024 elements, and attention, the step in which
+# every element looks at every other (notebook 03), then makes about a million comparisons, for a thumbnail. The paper that introduced the Vision
 # Transformer ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Section 3.1) cuts the image into squares of
 # P × P pixels instead, and calls each square, a **patch**, one element.
 #
@@ -90,19 +90,20 @@ print(tiny.view(1, 4, 4)[0])  # wrong: look at the rows
 # There is no error and no warning. A model trained on this will even learn something. **That is why we test with numbers we can
 # read, and not with shapes.**
 #
-# Here is the same mistake on a picture. Left, an image; right, what a model would get as its 64 "patches".
+# Here is the same mistake on a picture. Above, an image; below, what a model would get as its 64 "patches".
 
 # %%
 image = shapes10(8, seed=5)[0][2:3]  # (1, 3, 32, 32), uint8: a drawn shape, made on the spot
 wrong = image.view(1, 64, 48)
 plots.show_images(image, titles=["the image"], columns=1, size=2)
-plots.show_patches(wrong[0], grid_size=(8, 8), size=2.6)
+plots.show_patches(wrong[0], grid_size=(8, 8), size=3)
 
 # %% [markdown]
-# Each tile should be a square piece of the image, and is a mix of strips from several places, with the colours torn apart: the
-# three channels lie one after the other in memory, so most tiles come from a single one of them.
+# Each tile should be a square piece of the image. It is 48 numbers in a row from memory instead: one strip, a row and a half of the
+# image. And since the three colours lie one after the other in memory, 62 of the 64 strips hold a single colour, of which the picture
+# shows the first third as red, the second as green and the last as blue. Hence the false colours.
 #
-# ## The right way: name the halves, move them, flatten
+# ## The right way: name the halves, reorder them, flatten
 #
 # The height H is really two numbers in one: *which row of patches* and *which pixel row inside the patch*. The same goes for the
 # width. So:
@@ -110,9 +111,11 @@ plots.show_patches(wrong[0], grid_size=(8, 8), size=2.6)
 # | step | shape | what happens |
 # |---|---|---|
 # | start | (B, C, H, W) | |
-# | `reshape` splits each side in two | (B, C, **H/P**, P, **W/P**, P) | nothing moves, the halves get names |
-# | `permute` puts "which patch" first | (B, **H/P**, **W/P**, C, P, P) | numbers move |
-# | `reshape` flattens | (B, N, C·P·P) | nothing moves |
+# | `reshape` splits each side in two | (B, C, **H/P**, P, **W/P**, P) | the halves get names |
+# | `permute` puts "which patch" first | (B, **H/P**, **W/P**, C, P, P) | the order of reading changes |
+# | `reshape` flattens | (B, N, C·P·P) | the numbers are written out in the new order |
+#
+# (Memory stays as it was until the last step. There PyTorch has to copy, and `view`, which never copies, would refuse.)
 #
 # Follow it on the tiny image, with H/P = W/P = 2:
 
@@ -130,7 +133,7 @@ print(moved.reshape(1, 4, 4)[0])
 def patch_grid(image_size, patch_size):
     """How many patches fit, (H/P, W/P). ValueError if P does not divide both sides."""
     H, W = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if patch_size < 1 or H % patch_size or W % patch_size:
+    if min(patch_size, H, W) < 1 or H % patch_size or W % patch_size:
         raise ValueError(f"patch_size {patch_size} does not divide the image size {H} × {W}")
     return H // patch_size, W // patch_size
 
@@ -146,7 +149,7 @@ def patchify(images, patch_size):
     (B, C, H, W), P = images.shape, patch_size
     rows, columns = patch_grid((H, W), P)
     patches = images.reshape(B, C, rows, P, columns, P)  # name the halves of each side
-    patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P): move the numbers
+    patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P): reorder
     return patches.reshape(B, rows * columns, C * P * P)  # (B, N, C·P·P)
 
 
@@ -180,9 +183,10 @@ print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2))
 # vit_minimal/patches.py
 def unpatchify(patches, patch_size, image_size, in_channels=3):
     """The exact inverse of patchify, (B, N, C·P·P) → (B, C, H, W)."""
-    (B, *shape), C, P = patches.shape, in_channels, patch_size
+    B, N, length = patches.shape
+    C, P = in_channels, patch_size
     rows, columns = patch_grid(image_size, P)
-    if shape != [rows * columns, C * P * P]:
+    if rows * columns != N or length != C * P * P:
         raise ValueError(f"expected (B, {rows * columns}, {C * P * P}), got {tuple(patches.shape)}")
     images = patches.reshape(B, rows, columns, C, P, P)
     images = images.permute(0, 3, 1, 4, 2, 5)  # (B, C, H/P, P, W/P, P)
@@ -194,7 +198,7 @@ back = unpatchify(patchify(awkward, 8), 8, image_size=(24, 40), in_channels=5)
 print("nothing lost:", torch.equal(back, awkward))
 
 # %% [markdown]
-# **3. Your eyes.** The photograph, cut with our function. The image is not square, and nothing about it needs to be.
+# **3. Your eyes.** The photograph, cut with our function. It is not square, and need not be.
 
 # %%
 pieces = patchify(photo[None], 64)  # (1, 72, 12288)
@@ -203,7 +207,8 @@ plots.show_patches(pieces[0], grid_size=(9, 8), size=4)
 # %% [markdown]
 # ### What cannot be divided
 #
-# The uncropped photograph has 606 rows, and 64 does not divide 606. Some code would silently drop the last 30 rows. Ours says so:
+# The uncropped photograph has 606 rows, and 64 does not divide 606. A strided convolution, for one,
+# silently drops the last 30 rows. Ours says so:
 
 # %% tags=["nbval-check-output"]
 try:
@@ -218,16 +223,17 @@ except ValueError as error:
 # ## From patch to token: one linear map
 #
 # A patch is 48 raw numbers. The model works with vectors of its own width D, so each patch goes through the same linear map, the
-# matrix **E** in the paper's Eq. 1: 48 numbers in, D numbers out. The result is called a **token**.
+# matrix **E** in the paper's Eq. 1: 48 numbers in, D numbers out. The result is called a **token**. (As everybody does, we add a bias, D more
+# numbers, and bring the bytes to −1 … 1 first.)
 
 # %% tags=["nbval-check-output"]
 D = 192
 E = nn.Linear(C * P * P, D)
-tokens = E(patchify(image.float(), P))  # (B, N, C·P·P) → (B, N, D)
+tokens = E(patchify(image.float() / 127.5 - 1, P))  # (B, N, C·P·P) → (B, N, D)
 print(tuple(tokens.shape))
 
 # %% [markdown]
-# Open any ViT on GitHub and you will see no `patchify`. You will see a convolution:
+# Open timm's ViT, or torchvision's, and you will see no `patchify`. You will see a convolution:
 #
 # ```python
 # nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
@@ -239,17 +245,18 @@ print(tuple(tokens.shape))
 
 # %% tags=["nbval-check-output"]
 conv = nn.Conv2d(C, D, kernel_size=P, stride=P)
-conv.weight.data = E.weight.data.reshape(D, C, P, P)  # the same numbers, in the kernel's shape
-conv.bias.data = E.bias.data
+with torch.no_grad():
+    conv.weight.copy_(E.weight.reshape(D, C, P, P))  # the same numbers, in the kernel's shape
+    conv.bias.copy_(E.bias)
 
-x = image.float() / 255
+x = image.float() / 127.5 - 1  # bytes 0 … 255 → -1 … 1
 by_hand = E(patchify(x, P))  # (B, N, D)
 by_conv = conv(x).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, D, N) → (B, N, D)
 print("equal up to rounding:", torch.allclose(by_hand, by_conv, atol=1e-6))
 
 # %% [markdown]
 # So the three names of this operation, *unfold and multiply*, *reshape, permute and multiply*, *strided convolution*, mean one
-# thing. We take the convolution for the module: it is one call, it is fast everywhere, and published weights come in its shape.
+# thing. We take the convolution for the module: it is one call, and published weights come in its shape.
 
 
 # %% tags=["same-as:vit_minimal.patches.PatchEmbedding"]
@@ -264,9 +271,9 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, images):
-        if images.shape[1:] != self.image_shape:
-            expected = f"(B, C, H, W) with (C, H, W) = {self.image_shape}"
-            raise ValueError(f"images must be {expected}, not {tuple(images.shape)}")
+        shape = tuple(images.shape[1:])
+        if shape != self.image_shape:
+            raise ValueError(f"expected (C, H, W) = {self.image_shape}, got {shape}")
         return self.proj(images).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, N, D)
 
 
@@ -285,8 +292,8 @@ except ValueError as error:
 # %% [markdown]
 # ## What a patch size costs
 #
-# Small patches keep more places apart and make the sequence long. Halve P, and N grows four times. Attention compares all pairs, so
-# its part of the work grows **sixteen** times. The table is for 32 × 32 pixels and D = 192.
+# Small patches keep more places apart and make the sequence long. Halve P, and N becomes four times as large. Attention compares
+# all pairs, so its part of the work becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
 
 # %% tags=["nbval-check-output"]
 print("  P  patches N  pairs N²   numbers per patch  parameters of E")
@@ -308,11 +315,10 @@ plots.show_lines(
 
 # %% [markdown]
 # Both axes are logarithmic. At P = 16 four tokens are left and almost nothing to compare; at P = 1 there are a million pairs. P = 4
-# is where most work on CIFAR-10 settles, and the course with it. What the choice does to *accuracy* is a question for an
-# experiment, and notebook 08 makes it.
+# is a common choice for CIFAR-10, and ours. What the choice does to *accuracy* is a question for an experiment.
 #
-# > **Keep this:** a patch is a place, not a stretch of memory. `reshape` names axes, `permute` moves numbers, and only numbers you
-# > can read tell you whether you moved the right ones.
+# > **Keep this:** a patch is a place, not a stretch of memory. `reshape` names axes, `permute` sets the order in which they are read, and
+# > only numbers you can read tell you whether the order is right.
 #
 # ## Recap
 #
@@ -337,7 +343,7 @@ plots.show_lines(
 #
 # <details><summary>Answer</summary>
 #
-# Nothing it could not learn: the 48 numbers come in another order, and the rows of E can be reordered in the same way. But weights
+# Nothing it could not learn: the 48 numbers come in another order, and the 48 rows of E can be reordered in the same way. But weights
 # trained with one order are useless with the other. With (C, P, P) the weights fit a convolution's kernel.
 #
 # </details>
@@ -348,7 +354,7 @@ plots.show_lines(
 #
 # The linear map is the same for all patches. It can only be useful for all if "number 7 of a patch" means the same in each: this
 # channel, this place within the square. After the wrong `view` the numbers of a tile come from a strip instead, so what is near in
-# the image is no longer together in one token.
+# the image is no longer together in one token: number 7 is red and in column 7 for tile 0, red and in column 23 for tile 1, green for tile 30.
 #
 # </details>
 #

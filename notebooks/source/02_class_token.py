@@ -2,8 +2,8 @@
 # # 02 · The class token: one vector that belongs to no patch
 #
 # **After this notebook you can** say what the class token is and what it is not, add it and the position embeddings to a batch of
-# patches, explain why one needs positions at all, tell BERT's [CLS] from GPT's last token, and recognise four mistakes that run
-# without an error.
+# patches, explain why one needs positions at all, tell BERT's [CLS] from GPT's last token, and recognise the usual mistakes, some of
+# which run without an error.
 #
 # | | |
 # |---|---|
@@ -26,6 +26,7 @@ images, labels = shapes10(3, seed=2)
 x = images.float() / 127.5 - 1  # uint8 0 … 255 → -1 … 1
 patches = PatchEmbedding(image_size=32, patch_size=4, in_channels=3, embed_dim=48)(x)
 print("patch tokens (B, N, D):", tuple(patches.shape))
+plots.show_images(images, [f"image {i}" for i in range(3)], columns=3)
 
 # %% [markdown]
 # ## Which token do we read at the end?
@@ -35,13 +36,13 @@ print("patch tokens (B, N, D):", tuple(patches.shape))
 #
 # - *The first?* That is the top left corner of the image, usually sky. It could learn to collect what the others know, but then it
 #   has two jobs: to be the sky, and to be the answer.
-# - *The mean of all?* A good idea, and it works (notebook 09 compares). But it gives every patch the same say.
+# - *The mean of all?* A good idea, and it works. It gives every output the same weight, and leaves the weighing to the layers before.
 # - *An extra one.* Add a token that stands for no patch and has nothing to say about any place. It can spend all of its D numbers on
 #   the answer, and take from each patch as much as it likes.
 #
 # The third is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. The idea
 # comes from a language model, BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token [CLS] in front of
-# every sentence.
+# every input.
 #
 # ## One learned vector for all images
 #
@@ -58,20 +59,22 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Here is the batch as the model sees it: three images, each a stack of 65 rows. (Only the first 16 rows of each are drawn.)
+# Here is the batch as the model sees it: three images, each a stack of 65 rows. (Drawn are the class token's row and
+# 15 of the 64 patches, from the middle of the image.)
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), layout="constrained")
-names = ["[class]", *(f"patch {n}" for n in range(15))]
+shown = [0, *range(28, 43)]  # token 0 is the class token, token n + 1 is patch n
+names = ["[class]", *(f"patch {n - 1}" for n in shown[1:])]
 for i, axis in enumerate(axes):
-    rows = tokens[i, :16].detach()
+    rows = tokens[i, shown].detach()
     labels_left = names if i == 0 else []
     plots.show_matrix(rows, labels_left, [], f"image {i}", numbers=False, axis=axis, signed=True)
     axis.set_xlabel(f"{D} numbers")
 plt.show()
 
 # %% [markdown]
-# Row 0 looks faint, since its numbers start small, and it is equal in all three images. The other rows differ, because the images do.
+# Row 0 is pale, since its numbers start small, and it is equal in all three images. The other rows differ, because the images do.
 #
 # ### Expanded, not copied
 #
@@ -83,17 +86,20 @@ print("strides:", in_front.stride())
 print("same memory:", in_front.data_ptr() == token.data_ptr())
 
 # %% [markdown]
+# (The `cat` after it copies the row into each stack in any case, so `expand` is not about saving memory. What counts is that there is *one*
+# parameter. `repeat`, which copies, would do as well.)
+#
 # What does that mean for learning? Every image pulls the one vector in its own direction, and autograd adds these pulls up. Let us
 # check with a loss in which image i pulls with strength i + 1:
 
 # %% tags=["nbval-check-output"]
+token.grad = None  # gradients add up, should you run this cell twice
 strength = torch.arange(1.0, B + 1).reshape(B, 1, 1)  # 1, 2, 3
 (strength * token.expand(B, 1, D)).sum().backward()
 print("gradient of each number:", token.grad[0, 0, :5].tolist(), "…")  # 1 + 2 + 3
 
 # %% [markdown]
-# 1 + 2 + 3 = 6: one vector, the sum of all pulls. (`repeat` in place of `expand` would give the same gradient and copy the memory.
-# It is not wrong, only wasteful.)
+# 1 + 2 + 3 = 6: one vector, the sum of all pulls.
 #
 # As a module:
 
@@ -124,19 +130,20 @@ class ClassToken(nn.Module):
 cls_token = ClassToken(D)
 tokens = cls_token(patches)  # (B, T, D)
 look = nn.MultiheadAttention(D, num_heads=3, batch_first=True)  # notebook 03 opens this box
-after, _ = look(tokens, tokens, tokens)
+after, _ = look(tokens, tokens, tokens)  # queries, keys, values: all tokens (notebook 03)
 
 print("differs between images before:", bool(tokens[:, 0].std(dim=0).max() > 0))
 print("differs between images after: ", bool(after[:, 0].std(dim=0).max() > 0))
 
 # %% [markdown]
-# That is the whole mechanism, and it explains a gotcha: **if anything stops the class token from attending** (a mask that treats it
-# as padding, say), it stays the same for all images, and the model can only ever learn how frequent the classes are.
+# That is the whole mechanism, and it explains a gotcha: **if anything stops the class token from looking at the patches** (a mask that lets it
+# see only itself, as in the GPT picture below), it stays the same for all images, and the model can only ever learn how frequent the classes are.
 #
 # ## Where is everything? Positions
 #
-# Attention treats its input as a bag. Shuffle the patches, and the class token receives exactly the same. Let us look at that,
-# because it is hard to believe. Left the image, right the same 64 patches in random order:
+# Attention treats its input as a bag: what one token takes from another depends on what the two hold, not on where they are, and a sum has no
+# order. Shuffle the patches, and the class token receives exactly the same. That is hard to believe, so let us look. Left the image, right the
+# same 64 patches in random order (*inside* a patch the pixels keep their order):
 
 # %%
 order = torch.randperm(64)
@@ -150,25 +157,27 @@ in_order = cls_token(patches)
 out_of_order = cls_token(patches[:, order])
 seen_1, _ = look(in_order, in_order, in_order)
 seen_2, _ = look(out_of_order, out_of_order, out_of_order)
-same = torch.allclose(seen_1[:, 0], seen_2[:, 0], atol=1e-6)
-print("without positions the class token cannot tell them apart:", same)
+change = (seen_1 - seen_2)[:, 0].abs().max()
+print("without positions the class token changes by at most", f"{change:.0e}")
 
 # %% [markdown]
-# For us the right picture is noise. For the class token without positions the two are *the same image*, and no amount of training
-# changes that, since every layer works in this way.
+# That is rounding. In the right picture we no longer see a shape; for the class token without positions the two are *the same image*, and no
+# amount of training changes that, since every layer works in this way.
 #
 # The remedy in Eq. 1: to each token add a vector that says where it is, $\mathbf{E}_\text{pos}$, with one row for each of the T places.
+#
+# (Here $\mathbf{x}^n_p$ is patch n, flattened, and semicolons stack rows.)
 #
 # $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
 # \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
 #
-# Why *add*, and not append? Adding keeps the width D, and a linear map of a sum is the sum of the linear maps: in D dimensions
-# there is room for "what" and "where" side by side, and the model learns how to share it.
+# Why *add*, and not append? Because it is the same here. Suppose we appended to each patch's 48 numbers a code for its place, N numbers, all zero but
+# a 1 at its own. One linear map of both is (pixels times E) plus (one row of the map for each place). That is Eq. 1, so adding loses nothing, and keeps the width D.
 #
 # ### Learned or computed
 #
 # The ViT paper *learns* the rows of $\mathbf{E}_\text{pos}$, from small random numbers. One can also *compute* them, from sines and
-# cosines of the row and the column, with wavelengths from a few patches to thousands
+# cosines of the row and the column, with wavelengths from 6 patches to 63,000
 # ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Section 3.5, here for two axes). Then neighbours are alike from the start.
 
 
@@ -186,14 +195,16 @@ def sinusoidal_2d(grid_size, embed_dim, temperature=10_000.0):
 
 # %% [markdown]
 # To see what a set of position vectors "knows", compare each with all others. Below is one small map for each of the 64 places: how
-# similar is this place's vector to the vector of every other place? First the computed ones.
+# similar is this place's vector to the vector of every other place? (Cosine similarity: 1 is the same direction, 0 unrelated.) First the
+# computed ones.
 
 # %%
 plots.show_similarity_grid(sinusoidal_2d((8, 8), 192), (8, 8), "computed: sines and cosines")
 
 # %% [markdown]
 # In each small map the brightest spot is the place itself, and similarity fades with the distance from it, along the rows and along
-# the columns: the vectors know that the image has two dimensions. Now the learned ones *before* any training:
+# the columns: the vectors know that the image has two dimensions. (Mind the colour bar: even the darkest spots are at 0.74, because the long waves
+# hardly change over 8 patches.) Now the learned ones *before* any training:
 
 # %%
 torch.manual_seed(0)
@@ -204,7 +215,8 @@ plots.show_similarity_grid(torch.randn(64, 192) * 0.02, (8, 8), "learned: before
 # to find out from the images.** After training, the paper finds (its Figure 7) that neighbours have become alike, with the same
 # two dimensions as above. Whether they do in *your* model you can see for yourself in notebook 06.
 #
-# The module. A learned table has a row for the class token too, so T rows and not N:
+# The module. A learned table has a row for the class token too, so T rows and not N. The computed one has nothing to say about a token that
+# is nowhere, and gives it a row of zeros:
 
 
 # %% tags=["same-as:vit_minimal.class_token.PositionEmbedding"]
@@ -234,13 +246,17 @@ in_order = pos_embed(cls_token(patches))
 out_of_order = pos_embed(cls_token(patches[:, order]))
 seen_1, _ = look(in_order, in_order, in_order)
 seen_2, _ = look(out_of_order, out_of_order, out_of_order)
-same = torch.allclose(seen_1[:, 0], seen_2[:, 0], atol=1e-6)
-print("with positions the class token cannot tell them apart:", same)
+change = (seen_1 - seen_2)[:, 0].abs().max()
+print("with positions the class token changes by at most", f"{change:.0e}")
+assert change > 3e-6
 
 # %% [markdown]
-# ## Why BERT has a [CLS] and GPT has none
+# Still small, because positions start small and an untrained class token looks at all patches almost equally. But it is more than rounding:
+# training now has something to enlarge. Before, it had nothing.
 #
-# "The class token is like BERT's [CLS]" is true. "Like GPT's" is not, and the reason is one picture: who may look at whom?
+# ## Why BERT reads its first token and GPT its last
+#
+# The class token is often said to be "as in BERT and GPT". BERT: yes. GPT: no, and the reason is one picture. Who may look at whom?
 #
 # In BERT and in a ViT every token sees every token. GPT predicts the next word, so a token must not see what comes after it: its
 # attention is **causal**. Put a class token first in such a model, and it can look at nobody but itself.
@@ -261,7 +277,7 @@ plt.show()
 # token that has seen everything is the *last* one, and that is the one GPT reads. So the rule is not "the class token comes first"
 # but "**read a token that has seen everything**". In a ViT any place in the sequence would do; first is a convention.
 #
-# ## Four mistakes that run without an error
+# ## Three mistakes, and one that is none
 #
 # ### 1. The batch size in the parameter
 
@@ -287,13 +303,14 @@ except RuntimeError as error:
 table = torch.cat([torch.zeros(1, 192), sinusoidal_2d((8, 8), 192)])  # slot 0: the class token
 right, off_by_one = table[1:], table[:-1]
 moved = off_by_one.reshape(8, 8, 192)[:, 0]  # what the patches of the first column are told
-home = [int(torch.argmax(right @ row)) if row.any() else None for row in moved]
-print("the first column's patches 0, 8, 16, … are told they are", home)
+home = [int(torch.argmax(right @ row)) for row in moved[1:]]  # whose position is it really?
+print("the first column's patches 8, 16, 24, … are told they are", home)
 
 # %% [markdown]
 # The whole image moves by one patch, and the first column wraps around to the end of the row above (7 is the last patch of the top
-# row). Weights from elsewhere lose accuracy and nothing complains. *The check:* the similarity grid above, whose bright spots must
-# sit in their own places.
+# row; patch 0 got the class token's row, which has no place). Nothing complains. Weights that were trained elsewhere now see a shifted image; a table
+# learned from scratch would not mind (Question 3). *The check:* compare with something that is right, such as the logits of the model that the
+# weights come from. Notebook 04 does.
 #
 # ### 3. Is a class token without a position slot a mistake?
 #
@@ -311,13 +328,15 @@ with torch.no_grad():
 print("the same input for the first layer:", torch.equal(with_slot, without_slot))
 
 # %% [markdown]
-# So nothing is lost in what the model can express. It becomes a mistake when *weights* travel between two codes that disagree about
-# it, as in mistake 2. (Our loader for timm's weights handles both.)
+# So nothing is lost in what the model can express. (Training can differ a little: two summands get the same gradient, so their sum moves
+# twice as far.) It becomes a mistake when *weights* travel between two programs that disagree about it, as in mistake 2. Our loader for the weights of
+# timm, the best-known library of image models, handles both.
 #
 # ### 4. Reading token 1
 #
 # `x[:, 1]` is the top left patch. Everything runs, the loss falls, because that patch too attends to all others. How would you
-# notice? Ask the logits whether they depend on what you think they depend on:
+# notice? Ask the *logits* (the ten scores that the classifier gives) whether they depend on what you think they depend on. Here a random tensor
+# stands for what comes out of the last layer; in your model, take the real one:
 
 # %% tags=["nbval-check-output"]
 head = nn.Linear(D, 10)
@@ -334,11 +353,10 @@ print("x[:, 0] depends on token", depends_on(0))
 print("x[:, 1] depends on token", depends_on(1))
 
 # %% [markdown]
-# *The check:* a gradient. It belongs into your tests, because accuracy is a poor witness: notebook 09 measures what this
-# mistake costs.
+# *The check:* a gradient. It belongs in your tests, because accuracy is a poor witness: a model that reads token 1 can still learn.
 #
 # > **Keep this:** the class token is one learned vector, the same for all images, that belongs to no patch. All it knows about an
-# > image it has been told by attention. Positions are what makes the patches more than a bag.
+# > image it has been told by attention. Positions are what make the patches more than a bag.
 #
 # ## Recap
 #
@@ -361,8 +379,8 @@ print("x[:, 1] depends on token", depends_on(1))
 #
 # <details><summary>Answer</summary>
 #
-# No. What enters the first layer is zero plus its position. And even without a position, the token's output is a mixture of the patches,
-# so the loss depends on its query, and the gradient is not zero. Notebook 07 tries it out, with other initialisations beside it.
+# No. What enters the first layer is zero plus its position. And even without a position, how the token mixes the patches depends on what it
+# holds, so changing it changes the loss, and the gradient is not zero.
 #
 # </details>
 #
@@ -372,7 +390,7 @@ print("x[:, 1] depends on token", depends_on(1))
 # <details><summary>Answer</summary>
 #
 # None, apart from chance: the learned table has no notion of neighbours at the start, so one fixed order is as good as another. With
-# computed positions it would lose something, since these say that neighbours are alike.
+# computed positions you would probably lose a little, since these say that neighbours are alike.
 #
 # </details>
 #

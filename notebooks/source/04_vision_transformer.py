@@ -222,15 +222,13 @@ class VisionTransformer(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        D, R, has_class = config.embed_dim, config.num_registers, config.pool == "class"
+        D, R, P, C = config.embed_dim, config.num_registers, config.patch_size, config.in_channels
+        has_class, fixed = config.pool == "class", config.pos_embed == "sinusoidal"
         self.num_prefix = has_class + R  # tokens in front of the patches
-        self.patch_embed = PatchEmbedding(
-            config.image_size, config.patch_size, config.in_channels, D
-        )
+        self.patch_embed = PatchEmbedding(config.image_size, P, C, D)
         self.reg_token = ClassToken(D, R) if R else nn.Identity()
         self.cls_token = ClassToken(D) if has_class else nn.Identity()
-        grid, fixed = self.patch_embed.grid_size, config.pos_embed == "sinusoidal"
-        self.pos_embed = PositionEmbedding(grid, D, self.num_prefix, fixed)
+        self.pos_embed = PositionEmbedding(self.patch_embed.grid_size, D, self.num_prefix, fixed)
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
         rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
@@ -244,9 +242,8 @@ class VisionTransformer(nn.Module):
 
     def forward_features(self, images):
         """Images (B, C, H, W) → tokens (B, T, D) after the last block and norm."""
-        x = self.cls_token(self.reg_token(self.patch_embed(images)))  # (B, T, D)
-        x = self.pos_drop(self.pos_embed(x))  # Eq. 1
-        return self.norm(self.blocks(x))  # Eq. 2, 3; the norm of Eq. 4
+        x = self.pos_embed(self.cls_token(self.reg_token(self.patch_embed(images))))  # Eq. 1
+        return self.norm(self.blocks(self.pos_drop(x)))  # Eq. 2, 3; the norm of Eq. 4
 
     def forward(self, images):
         x = self.forward_features(images)
@@ -469,7 +466,7 @@ print(f"loss after 100 steps: {losses[-1]:.3f}")
 assert losses[-1] < 0.1
 
 plots.show_lines(
-    range(60),
+    range(1, len(losses) + 1),
     {"loss": losses},
     "step",
     "cross-entropy",
