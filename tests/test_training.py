@@ -246,7 +246,7 @@ def test_evaluation_is_without_dropout_and_leaves_the_mode_as_it_was(training_mo
     part = dataset.train_images, dataset.train_labels
     assert len({evaluate(model, *part) for _ in range(5)}) == 1
     assert all(module.training == training_mode for module in model.modules())
-    with pytest.raises(ValueError, match="images must be"):
+    with pytest.raises(ValueError, match=r"\(3, 8, 8\).* 8, 16\)"):
         evaluate(model, torch.zeros(4, 3, 8, 16), torch.zeros(4, dtype=torch.int64))
     assert model.training == training_mode
 

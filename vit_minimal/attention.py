@@ -35,7 +35,7 @@ class MultiHeadSelfAttention(nn.Module):
         """Tokens (B, T, D) → queries, keys and values, each (B, h, T, d)."""
         B, T, _ = x.shape
         qkv = self.qkv(x).reshape(B, T, 3, self.num_heads, self.head_width)
-        return qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        return qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, T, 3, h, d) → three times (B, h, T, d)
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)

@@ -160,14 +160,17 @@ def show_similarity_grid(positions, grid_size, title="", size=5.0):
     plt.show()
 
 
-def show_lines(x, lines, x_label, y_label, title="", dashed=None, log="", size=(6.0, 3.2)):
+def show_lines(
+    x, lines, x_label, y_label, title="", dashed=None, log="", from_zero=False, size=(6.0, 3.2)
+):
     """Curves by name {name: values}; `dashed` is a (name, height); `log` holds "x", "y" or both.
 
-    The curves differ in marker and stroke as well as in colour.
+    The curves differ in marker and stroke as well as in colour; long ones have no markers.
     """
     _, axis = plt.subplots(figsize=size)
     styles = zip(OKABE_ITO, "osd^v", ("-", "--", "-.", ":", "-"), strict=True)
     for (name, values), (colour, marker, stroke) in zip(lines.items(), styles, strict=False):
+        marker = marker if len(x) <= 30 else None
         axis.plot(x, values, color=colour, marker=marker, ls=stroke, markersize=4, label=name)
     if dashed is not None:
         axis.axhline(dashed[1], color="gray", linestyle=":", label=dashed[0])
@@ -180,6 +183,8 @@ def show_lines(x, lines, x_label, y_label, title="", dashed=None, log="", size=(
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
         axis.yaxis.set_major_formatter("{x:,g}")
         axis.yaxis.set_minor_formatter("")
+    if from_zero:
+        axis.set_ylim(bottom=0)
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
     if len(lines) > 1 or dashed is not None:

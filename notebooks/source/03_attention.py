@@ -2,8 +2,7 @@
 # # 03 · Attention: every token asks every token
 #
 # **After this notebook you can** compute attention for one query by hand, write it for all queries and several heads, say what the
-# √d is for and what happens without it, prove your code equal to two of PyTorch's own, and read the class token's row as the question it
-# asks.
+# √d is for and what happens without it, check your code against two of PyTorch's own, and read in the class token's row whom it listens to.
 #
 # | | |
 # |---|---|
@@ -21,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vit_minimal import ClassToken, PatchEmbedding, PositionEmbedding, plots, shapes10
+from vit_minimal import patchify, plots, shapes10
 
 torch.manual_seed(0)
 torch.set_printoptions(precision=2, sci_mode=False)
@@ -29,7 +28,7 @@ torch.set_printoptions(precision=2, sci_mode=False)
 # %% [markdown]
 # ## The problem
 #
-# Patch 12 holds a dark corner. Is it the corner of a frame, or the end of a stripe? Patch 12 cannot know: its 48 pixels are all it has.
+# Patch 12 holds a dark corner. Is it the corner of a frame, or the end of a stripe? Patch 12 cannot know: its 16 pixels are all it has.
 # It would have to ask the others, and listen most to those who have something to say about corners.
 #
 # Attention is this asking, with three vectors for each token:
@@ -37,6 +36,8 @@ torch.set_printoptions(precision=2, sci_mode=False)
 # - a **query**: what I am looking for,
 # - a **key**: what I have to offer,
 # - a **value**: what I say if you listen to me.
+#
+# All three are computed from the token by linear maps that are learned: $q = x W_q$, $k = x W_k$, $v = x W_v$.
 #
 # A query is compared with all keys. The better a key fits, the more its token's value counts in the answer. The answer is a
 # weighted mean of the values.
@@ -96,7 +97,7 @@ plots.show_matrix(
 # %% [markdown]
 # Each **row** is one query's shares and sums to 1. Columns need not: token 2 is listened to by everyone, token 0 by few.
 #
-# The softmax must run over the *keys*, the last axis. Over the other axis the shapes are the same and the meaning is lost:
+# The softmax must run over the *keys*, the last axis. Over the other axis the shapes are the same. What will the rows sum to?
 
 # %% tags=["nbval-check-output"]
 wrong = (queries @ keys.T).softmax(dim=0)  # over the queries: wrong
@@ -109,8 +110,8 @@ print("rows sum to", wrong.sum(dim=1), "and should sum to 1")
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
 #
-# A score is a sum of d products. If queries and keys are random numbers with variance 1, each product has variance 1 and mean 0, the
-# d products are independent, and variances of independent terms add up: the score has variance d. So its typical size is √d. Let us see.
+# A score is a sum of d products. If queries and keys are independent random numbers with mean 0 and variance 1, each product has mean 0 and
+# variance 1 too, and variances of independent terms add up: the score has variance d. So its typical size is √d. Let us see.
 
 # %%
 widths = [4, 16, 64, 256, 1024]
@@ -145,27 +146,26 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# Without the division one key wins nearly everything as soon as d is large, before the model has learned anything: it listens to one
-# random token. Worse, it can hardly change its mind. Where softmax is **saturated** (one weight near 1, all others near 0) its gradient is near
-# 0, as the next cell measures:
+# With numbers of this size and without the division, one key wins nearly everything as soon as d is large: the token listens to one other, at random. Worse, it can hardly change
+# its mind. If a score grows by a little, its weight p grows by p(1 − p) times that, which is almost nothing for p near 1 as for p near 0: the softmax is
+# **saturated**. Summed over the 65 weights this is 1 − Σp², so we can measure how much room for change is left:
 
 # %%
-for d in (4, 64, 1024):
-    q = torch.randn(200, d, requires_grad=True)
-    k, v = torch.randn(65, d), torch.randn(65, 1)
-    norms = []
-    for scale in (1, d**0.5):
-        (gradient,) = torch.autograd.grad(((q @ k.T / scale).softmax(dim=-1) @ v).sum(), q)
-        norms.append((gradient * scale).norm(dim=1).median().item() / d**0.5)
-    print(
-        f"d = {d:4}: typical gradient through the softmax {norms[0]:.4f} not divided, {norms[1]:.4f} divided"
-    )
+room = {"not divided": [], "divided by √d": []}
+for d in widths:
+    scores = torch.randn(500, d) @ torch.randn(65, d).T
+    for name, divisor in (("not divided", 1), ("divided by √d", d**0.5)):
+        weights = (scores / divisor).softmax(dim=-1)
+        room[name].append(1 - weights.square().sum(dim=-1).mean().item())
+plots.show_lines(
+    widths, room, "d, numbers in a head", "1 − Σp²", "How much room for change is left", log="x"
+)
 
 # %% [markdown]
-# (We compare the gradient of the softmax itself, per number of the query, with the factor 1/√d taken out again. The median query is shown, since
-# a few lucky ones with two equal leaders still learn.) At d = 1024 almost nothing gets through without the division.
+# With the division it stays near 1 for every d. Without it, at d = 64, the width of a head in most ViTs, less than a third is left. (An untrained ViT
+# starts with much smaller queries and keys, so it would not notice at once. They grow in training.)
 #
-# Now the formula as a function. Dividing keeps the *variance* at 1, so it is √d, and not d, and d is the width **of a head**:
+# Now the formula as a function. The variance grows with d, so we divide by √d and not by d; and d is the width **of a head**, not of the embedding.
 
 
 # %% tags=["same-as:vit_minimal.attention.attention_weights"]
@@ -188,8 +188,11 @@ print("equal to PyTorch's:", torch.allclose(ours, theirs, atol=1e-6))
 # One softmax gives one set of shares. But a token may have two questions at once: "where does my edge go on?" and "what colour is the
 # background?". So attention runs h times side by side, each time on its own d = D/h numbers, and the answers are put next to each other again.
 #
+# What is split are the queries, keys and values. Each of their numbers is computed from *all* D numbers of the token, so every head sees the whole token.
+#
 # Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. Let us use numbers we can read: token t holds
-# 10·t + 0, 1, …, 5. Head 0 must get the numbers ending in 0, 1, 2 of *every token*, head 1 those ending in 3, 4, 5.
+# 10·t + 0, 1, …, 5. Head 0 must get the numbers ending in 0, 1, 2 of *every token*, head 1 those ending in 3, 4, 5. Before you
+# run the cell: what does `view(h, T, d)` give to head 0?
 
 # %% tags=["nbval-check-output"]
 T, D, h = 4, 6, 2
@@ -200,8 +203,8 @@ print("head 0, view and transpose:")
 print(x.view(T, h, D // h).transpose(0, 1)[0])
 
 # %% [markdown]
-# It is the mistake of notebook 01 once more. `view(h, T, d)` has the right shape and deals the tokens out wrongly: head 0 gets all of tokens 0 and 1,
-# and its "four tokens" are halves of two. Split the last axis in the place where it is (`T, h, d`), then move the heads to the front.
+# It is the mistake of notebook 01 once more. `view(h, T, d)` has the right shape and assigns the numbers to the wrong heads: head 0 gets all of
+# tokens 0 and 1, and its "four tokens" are halves of two. Split the last axis in the place where it is (`T, h, d`), then move the heads to the front.
 #
 # In the module, queries, keys and values come from one linear map of width 3·D, which is the same as three maps of width D and faster, and
 # the same as h · 3 maps of width d. First, a word about widths that do not fit:
@@ -233,7 +236,7 @@ class MultiHeadSelfAttention(nn.Module):
         """Tokens (B, T, D) → queries, keys and values, each (B, h, T, d)."""
         B, T, _ = x.shape
         qkv = self.qkv(x).reshape(B, T, 3, self.num_heads, self.head_width)
-        return qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        return qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, T, 3, h, d) → three times (B, h, T, d)
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
@@ -249,14 +252,15 @@ class MultiHeadSelfAttention(nn.Module):
 # %% [markdown]
 # Three things to notice:
 #
-# - `proj`, the last linear map, mixes the heads. Without it, what head 0 found could never meet what head 1 found in this layer.
+# - `proj`, the last linear map, mixes the heads. Without it, each head could write only into its own d numbers of the token.
 # - The dropouts do nothing at their default rate of 0. They are here because the ViT paper's recipe uses dropout.
-# - On a GPU the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It is the same formula; we
-#   have just seen that the results agree. On a CPU, the plain formula trains faster at our sizes.
+# - On a GPU the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It is the same formula, and
+#   we have just compared the two. On a CPU, the plain formula trains faster at our sizes.
 #
 # ### Somebody else's multi-head attention
 #
-# PyTorch has `nn.MultiheadAttention`. Give it our weights, and it must say what we say:
+# PyTorch has `nn.MultiheadAttention`. Give it our weights, and it must give our output. (It takes queries, keys and values from three places, here
+# all from x, and returns the output and the weights.)
 
 # %% tags=["nbval-check-output"]
 ours = MultiHeadSelfAttention(embed_dim=48, num_heads=4)
@@ -265,7 +269,8 @@ theirs.in_proj_weight, theirs.in_proj_bias = ours.qkv.weight, ours.qkv.bias
 theirs.out_proj.weight, theirs.out_proj.bias = ours.proj.weight, ours.proj.bias
 
 x = torch.randn(2, 65, 48)
-print("equal:", torch.allclose(ours(x), theirs(x, x, x)[0], atol=1e-6))
+output, _ = theirs(x, x, x)
+print("equal:", torch.allclose(ours(x), output, atol=1e-6))
 
 # %% [markdown]
 # ## What attention cannot see: order
@@ -285,29 +290,41 @@ print(
 # And if the class token stays first while only the patches are shuffled, its output does not change at all. Position embeddings are the only
 # place where a ViT learns what is next to what.
 #
-# ## The class token's question
+# ## Whom the class token listens to
 #
-# Row 0 of the weights belongs to the class token: **what it asks, and whom it listens to**. It is one query against 65 keys, in each head. Let
-# us draw row 0 for an image: one map per head, untrained.
+# Row 0 of the weights belongs to the class token. It is where its question lands: one query against 65 keys, in each head. Since every key came from a
+# patch, row 0 can be drawn over the image.
+#
+# To see what such a map *can* show, we ask by hand. Suppose training had found query and key maps that hand on the colours of a patch, measured from the
+# mean of all. Then a query is looking for patches of its own colour. Three patches ask:
 
 # %%
 images, _ = shapes10(1, seed=6)
-tokens = PatchEmbedding(32, 4, 3, 48)(images.float() / 127.5 - 1)
-tokens = PositionEmbedding((8, 8), 48)(ClassToken(48)(tokens))  # (1, 65, 48)
+colours = patchify(images.float() / 127.5 - 1, 4)  # (B, N, C·P·P)
+colours = colours - colours.mean(dim=1, keepdim=True)
+weights = attention_weights(4 * colours, colours)[0]  # (N, N): row i says whom patch i hears
 
-queries, keys, _ = ours.split_heads(tokens)
-weights = attention_weights(queries, keys)  # (B, h, T, T)
-to_patches = weights[0, :, 0, 1:].reshape(4, 8, 8)  # from token 0 to the patches, as a grid
-print(f"to itself: {weights[0, :, 0, 0].mean():.3f} (an equal share is {1 / 65:.3f})")
-heads = [f"head {i}" for i in range(4)]
-plots.show_heat(images.expand(4, -1, -1, -1), to_patches, heads, limit=3 / 65)
+asking = [13, 0, 43]  # on a stripe, on the background, on a speck of clutter
+maps = weights[asking].reshape(3, 8, 8)
+titles = [f"asked by patch {i}" for i in asking]
+plots.show_heat(images.expand(3, -1, -1, -1), maps, titles)
 
 # %% [markdown]
-# One flat colour: every share is close to 1/65 ≈ 0.015. An untrained class token asks for nothing in particular and hears the mean of
-# everything. Training is what
-# makes the question sharp; notebook 00 shows a trained one, and notebook 06 follows it through the layers.
+# Patch 13 finds the stripes, patch 0 the background, and patch 43 the speck it lies on. No training was needed for that, only a query that asks for something.
 #
-# Now the mistake announced in notebook 02, "treat the class token like padding": mask its row, so that it may only look at itself.
+# An untrained class token has no such query. With random maps, its row is nearly flat:
+
+# %%
+tokens = torch.cat([0.02 * torch.randn(1, 1, 48), colours], dim=1)  # (1, 65, 48)
+queries, keys, _ = ours.split_heads(tokens)
+row = attention_weights(queries, keys)[0, :, 0]  # (h, T): from the class token, in each head
+print(f"an equal share is {1 / 65:.4f}; shares lie between {row.min():.4f} and {row.max():.4f}")
+
+# %% [markdown]
+# It hears the mean of everything. Training is what makes the question sharp, and notebook 00 shows a trained one.
+#
+# Now the mistake announced in notebook 02: mask row 0, so that the class token may only look at itself. (Masking its *column* would hide it from the
+# patches, and it could still read them.) Two images, one class token: will it come out equal for both?
 
 # %% tags=["nbval-check-output"]
 two_images = torch.randn(2, 65, 48)
@@ -321,64 +338,64 @@ free = F.scaled_dot_product_attention(q, k, v)[:, :, 0]
 print("free:   the same for both images:", torch.equal(free[0], free[1]))
 
 # %% [markdown]
-# Masked, it learns nothing about any image, in any layer. The rest of the network works as before, and nobody reads it.
+# Masked, it learns nothing about either image. The patches still exchange what they know, but nobody reads the result.
 #
 # ## What it costs
 #
-# T queries times T keys: attention's weights grow with T². Twice the side of the image, or half the side of the patch, means four times T and
-# sixteen times the weights. Measured on this machine, for one image and one layer, with the linear maps (which grow with T) beside it:
+# T queries times T keys: the attention weights grow with T². Twice the side of the image, or half the side of the patch, means four times T and
+# sixteen times the weights. We measure one layer for one image on this machine, and beside it the linear maps, which grow with T.
+
 
 # %%
-layer = MultiHeadSelfAttention(192, 3)
-
-
-def milliseconds(function, repeats=5):
+def milliseconds(function, repeats=7):
+    """The median time of a call, after one to warm up."""
     times = []
-    for _ in range(repeats):
+    for _ in range(repeats + 1):
         start = time.perf_counter()
         function()
-        times.append(time.perf_counter() - start)
-    return 1000 * sorted(times)[repeats // 2]  # the median
+        times.append(1000 * (time.perf_counter() - start))
+    return sorted(times[1:])[repeats // 2]
 
 
+layer = MultiHeadSelfAttention(192, 3)
 lengths = [65, 257, 1025, 2049]
-cost = {"softmax(QKᵀ/√d)·V": [], "linear maps": []}
+softmax_part, linear_part = [], []
+
+# %%
 with torch.no_grad():
     for T in lengths:
         x = torch.randn(1, T, 192)
         q, k, v = layer.split_heads(x)
-        cost["softmax(QKᵀ/√d)·V"].append(
-            milliseconds(lambda q=q, k=k, v=v: attention_weights(q, k) @ v)
-        )
-        cost["linear maps"].append(milliseconds(lambda x=x: layer.proj(layer.qkv(x)[..., :192])))
+        softmax_part.append(milliseconds(lambda q=q, k=k, v=v: attention_weights(q, k) @ v))
+        linear_part.append(milliseconds(lambda x=x: layer.proj(layer.qkv(x)[..., :192])))
 
-# %%
+lines = {"softmax(QKᵀ/√d)·V": softmax_part, "linear maps": linear_part}
 plots.show_lines(
-    lengths, cost, "tokens T", "milliseconds", "One image, one layer, D = 192, 3 heads", log="xy"
+    lengths, lines, "tokens T", "milliseconds", "One attention layer, one image", log="xy"
 )
 
 # %% [markdown]
-# On these logarithmic axes a line twice as steep means a power twice as high: T² above, T below. At T = 65 the quadratic part does not hurt yet. At a
-# few thousand tokens it is nearly all there is.
+# On logarithmic axes the slope is the power: towards 2 for the softmax part when T is large, towards 1 for the linear maps. At T = 65 the quadratic part
+# does not hurt; at two thousand tokens it is most of the attention layer.
 #
 # > **Keep this:** attention is a weighted mean of values, and the weights are a softmax over keys. √d keeps the softmax from freezing, heads
-# > let a token ask several things, and row 0 is what the class token asks.
+# > let a token ask several things, and row 0 is where the class token's question lands.
 #
 # ## Recap
 #
 # - Score = query · key, divided by √d. Softmax over the keys makes each row sum to 1. The answer is the weighted mean of the values.
 # - Heads: split the last axis into (h, d) first, then move h to the front. `view` alone mixes up the tokens.
 # - Attention does not see order, and costs T².
-# - The class token is changed by its own row only. Mask that row, and it stays blind.
+# - In attention, the class token is changed by its own row only. Mask that row, and it stays blind.
 #
 # ## Questions
 #
-# **1.** Somebody divides by √D instead of √d, with h = 12 heads. What happens to the weights?
+# **1.** Somebody divides by √D instead of √d, with h = 12 heads. What happens to the attention weights?
 #
 # <details><summary>Answer</summary>
 #
-# √D is √12 ≈ 3.5 times larger than √d. Scores come out 3.5 times too small, so at the start the shares are even closer to equal. It trains (the
-# weights can grow to make up for it), but it is not the model the paper describes, and weights from elsewhere give wrong results.
+# √D is √12 ≈ 3.5 times larger than √d. Scores come out 3.5 times too small, so at the start the shares are even closer to equal. It trains (queries
+# and keys can grow to make up for it), but it is not the model that the paper describes, and parameters trained elsewhere give wrong results.
 #
 # </details>
 #

@@ -40,8 +40,9 @@ seed_everything(0)
 # %% [markdown]
 # ## Four equations
 #
-# The paper ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929)) says everything in four lines. LN is a layer norm, MSA is multi-head
-# self-attention, MLP two linear layers.
+# Attention and the MLP are called *layers* here, and a pair of them a *block*. The paper ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929)) says everything in four lines. $\mathbf{z}_\ell$ are
+# the tokens after block ℓ, $\mathbf{z}'_\ell$ the tokens half-way, after its attention, $\mathbf{z}_L^0$ is row 0 after the last block. MSA is multi-head
+# self-attention, and LN a layer norm: it brings each token's D numbers to mean 0 and variance 1, then scales and shifts them by learned numbers.
 #
 # $$
 # \begin{aligned}
@@ -58,6 +59,8 @@ seed_everything(0)
 # | 2 | tokens exchange what they know | `x = x + self.attn(self.norm1(x))` |
 # | 3 | each token thinks about what it heard | `x = x + self.mlp(self.norm2(x))` |
 # | 4 | read the class token, row 0 | `self.norm(x)[:, 0]` |
+#
+# After Eq. 4 comes the head, one linear map from **y** to the class scores, the *logits*.
 #
 # Equation 1 is notebooks 01 and 02, MSA is notebook 03. What is left is the MLP, the two plus signs and the norms.
 #
@@ -98,13 +101,12 @@ print(
 # Look at the plus signs in Eq. 2 and 3. A layer never *replaces* a token, it *adds* to it. So each token is a running sum, from Eq. 1
 # through all layers to the end, and every layer reads from it and writes to it. This sum is called the residual stream.
 #
-# It has a practical side: the gradient flows back through the plus signs undiminished, however deep the model is. And one for the
+# It has a practical side: on the way back, the gradient finds a path along the plus signs that passes through no layer. And one for the
 # class token: what it has heard in layer 2 is still there in layer 9, unless something subtracts it.
 #
 # ### The norm comes first
 #
-# A running sum grows. Each layer should see numbers of about the same size, so they are normalised: LayerNorm brings each token to
-# mean 0 and variance 1, then scales and shifts by learned numbers. *Where* it stands matters:
+# A running sum grows. Each layer should see numbers of about the same size, so they are normalised. *Where* the norm stands matters:
 #
 # - **post-norm**, the Transformer of 2017: `x = norm(x + attn(x))`. The sum itself is normalised, again and again.
 # - **pre-norm**, the ViT: `x = x + attn(norm(x))`. Only what a layer *reads* is normalised. The stream stays a plain sum, and one last
@@ -156,43 +158,44 @@ for wrong in ({"patch_size": 5}, {"num_heads": 5}, {"pool": "max"}):
         print(error)
 
 # %% [markdown]
-# Now the comparison: 24 blocks, untrained, once with each order. How large is the gradient that arrives at each block's weights?
+# Now the comparison: 24 blocks, untrained, once with each order. How large is the gradient that arrives at each block's MLP? (Before you look: it comes in
+# from the last block, on the right. In which direction will the curves fall?)
 
 
 # %%
-def gradient_norms(pre_norm, depth=24):
-    """The gradient of each block's query-key-value weights, from the last token back."""
-    seed_everything(0)
+def gradient_norms(pre_norm, seed, depth=24):
+    """The gradient of each block's first MLP matrix, when the loss is read from row 0."""
+    seed_everything(seed)
     config = ViTConfig(embed_dim=96, num_heads=3, pre_norm=pre_norm)
     blocks = nn.Sequential(*(EncoderBlock(config) for _ in range(depth)))
     readout = nn.Sequential(nn.LayerNorm(96), nn.Linear(96, 10))
     logits = readout(blocks(torch.randn(16, 65, 96))[:, 0])
     F.cross_entropy(logits, torch.arange(16) % 10).backward()
-    return [block.attn.qkv.weight.grad.norm().item() for block in blocks]
+    return torch.stack([block.mlp.fc1.weight.grad.norm() for block in blocks])
 
 
+# %%
+norms = {
+    name: torch.stack([gradient_norms(pre_norm, seed) for seed in range(3)]).mean(dim=0)
+    for name, pre_norm in (("pre-norm (ViT)", True), ("post-norm (2017)", False))
+}
+title = "What arrives at each block, before training"
 plots.show_lines(
-    range(1, 25),
-    {"pre-norm (ViT)": gradient_norms(True), "post-norm (2017)": gradient_norms(False)},
-    x_label="block",
-    y_label="gradient norm",
-    title="What arrives at each block, before training",
-    log="y",
+    range(1, 25), norms, "block", "gradient norm, mean of 3 seeds", title, from_zero=True
 )
 
 # %% [markdown]
-# The blocks near the input are on the left, and the gradient comes in from the right. With post-norm it is largest at the last blocks and shrinks on
-# its way back; with pre-norm the first blocks get the most. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that these large gradients
-# near the output are why post-norm needs a careful warm-up.
+# They run in opposite directions. With pre-norm the first blocks get the most; with post-norm the last do.
+# [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that in the settings they study, large gradients near the output are why post-norm
+# needs a careful warm-up.
 #
-# Do not read more into it than is there: the difference is less than a factor of three over 24 blocks, this is one seed on random tokens, and it
-# depends on how the weights are initialised (these are PyTorch's defaults, not the smaller ones of the model below). What is left of it after
-# training is measured in notebook 07.
+# Do not read more into it than is there. The differences are small, these are random tokens and PyTorch's default weights (the model below starts with
+# smaller ones), and a gradient before training is not an accuracy after it.
 #
 # ## The whole model
 #
-# Two small pieces before it. Besides the class token, our model can pool in two other ways, for the comparisons in notebook 09: by
-# the plain mean of the patches, and by a weighted mean, whose weights come from one learned query.
+# One small piece before it. Besides reading the class token, our model can pool in two other ways, for comparisons: by the plain mean of the
+# patches, and by a weighted mean, whose weights come from one learned query.
 
 
 # %% tags=["same-as:vit_minimal.vision_transformer.AttentionPooling"]
@@ -211,7 +214,7 @@ class AttentionPooling(nn.Module):
 
 # %% [markdown]
 # And now all of it. Follow `forward_features` with the four equations beside you; everything above it only builds the parts. (`reg_token`
-# adds registers where they are asked for, notebook 09. The last lines of `__init__` are timm's initialisation.)
+# adds registers where they are asked for: extra learned tokens that nobody reads. The last lines of `__init__` are timm's initialisation.)
 
 
 # %% tags=["same-as:vit_minimal.vision_transformer.VisionTransformer"]
@@ -254,27 +257,23 @@ class VisionTransformer(nn.Module):
 
 
 # %% [markdown]
-# Send two images through and write down the shape after each part:
+# Send two images through and write down the shape after each part (K is the number of classes):
+
+
+# %%
+def report(name, letters):
+    """A hook that prints the shape of what a module gives."""
+    return lambda module, inputs, output: print(f"{name:12} {letters}  {tuple(output.shape)}")
+
 
 # %% tags=["nbval-check-output"]
 model = VisionTransformer(ViTConfig())
-parts = {
-    "patch_embed": "(B, N, D)",
-    "cls_token": "(B, T, D)",
-    "pos_embed": "(B, T, D)",
-    "blocks": "(B, T, D)",
-    "norm": "(B, T, D)",
-}
-hooks = [
-    getattr(model, part).register_forward_hook(
-        lambda module, inputs, output, part=part: print(
-            f"{part:12} {parts[part]}  {tuple(output.shape)}"
-        )
-    )
-    for part in parts
-]
+hooks = [model.patch_embed.register_forward_hook(report("patch_embed", "(B, N, D)"))]
+for name in ("cls_token", "pos_embed", "blocks", "norm"):
+    hooks.append(getattr(model, name).register_forward_hook(report(name, "(B, T, D)")))
+hooks.append(model.head.register_forward_hook(report("head", "(B, K)   ")))
+
 logits = model(torch.randn(2, 3, 32, 32))
-print(f"{'head':12} (B, K)     {tuple(logits.shape)}")
 for hook in hooks:
     hook.remove()
 
@@ -304,8 +303,8 @@ print(f"{'sum':16} {sum(by_hand.values()):9,}  the model has {actual:,}")
 # %% [markdown]
 # Two thirds sit in the MLPs, one third in attention, and the class token, this course's hero, is 192 numbers out of four million.
 #
-# Counting our own model by our own formula proves little. Google publishes the sizes of the paper's models, for 224 × 224 pixels and 1,000
-# classes, and they must come out to the last digit. (`meta` is a device without memory: shapes only, so that even B/16 costs nothing.)
+# Counting our own model by our own formula proves little. The tests of Google's own code ([google-research/vision_transformer](https://github.com/google-research/vision_transformer))
+# list the sizes of their models, for 224 × 224 pixels and 1,000 classes, and ours must agree to the last digit. (`meta` is a device without memory: shapes only, so that even B/16 costs nothing.)
 
 # %% tags=["nbval-check-output"]
 published = {
@@ -324,7 +323,8 @@ for name, (width, heads, expected) in published.items():
 # %% [markdown]
 # ### Operations
 #
-# A matrix product of (a, b) by (b, c) takes a·b·c multiplications and as many additions: 2·a·b·c floating-point operations (FLOPs). For one image:
+# A matrix product of (a, b) by (b, c) takes a·b·c multiplications and as many additions: 2·a·b·c floating-point operations (FLOPs). For one image, and for
+# matrix products only (norms, softmax and GELU are small change, and PyTorch's counter leaves them out too):
 
 # %% tags=["nbval-check-output"]
 flops = {
@@ -339,14 +339,15 @@ flops = {
 for name, count in flops.items():
     print(f"{name:22} {count / 1e6:7.1f} million  {count / sum(flops.values()):6.1%}")
 
+# %% tags=["nbval-check-output"]
 counter = FlopCounterMode(display=False)
 with counter:
     model(torch.randn(1, 3, 32, 32))
 print("PyTorch's counter agrees:", counter.get_total_flops() == sum(flops.values()))
 
 # %% [markdown]
-# The part that grows with T², QKᵀ and the weighted mean, is below a tenth at T = 65. "Attention is quadratic" is true, and at this size not
-# where the time goes. Halve the patch size and look again: T = 257. (Question 2.)
+# The part that grows with T², QKᵀ and the weighted mean, is about a twentieth at T = 65. "Attention is quadratic" is true, and at this size not
+# where the arithmetic goes. Halve the patch size and look again: T = 257. (Question 2.)
 #
 # ## The same numbers as timm and torchvision
 #
@@ -414,7 +415,8 @@ except ValueError as error:
 # ### Rung 1: the loss at the start is ln 10
 #
 # An untrained model has no reason to prefer a class. It should give each of 10 classes about 1/10, and the cross-entropy of that is
-# ln 10 ≈ 2.303. Much more means that it is *confidently* wrong: the head is initialised too large, or the images are not normalised.
+# ln 10 ≈ 2.303. Much more means that it is *confidently* wrong, usually because the head starts too large. (Images that nobody normalised do *not*
+# show here: the layer norms hide them. Look at `x.min()` and `x.max()`.)
 
 # %%
 seed_everything(0)
@@ -428,7 +430,8 @@ assert abs(loss.item() - math.log(10)) < 0.2
 # %% [markdown]
 # ### Rung 2: samples do not see each other
 #
-# Does the output for image 0 depend on image 1? A wrong `view` can mix up the batch, and the loss still falls. Ask the gradient:
+# Does the output for image 0 depend on image 1? A wrong `view` can mix up the batch, and the loss still falls. Ask the gradient. Which numbers should the
+# list hold?
 
 # %% tags=["nbval-check-output"]
 probe = x[:4].clone().requires_grad_()
@@ -436,25 +439,51 @@ model(probe)[0].sum().backward()  # the logits of image 0
 print("image 0 depends on images", probe.grad.abs().sum(dim=(1, 2, 3)).nonzero().flatten().tolist())
 
 # %% [markdown]
-# ### Rung 3: the gradient reaches every parameter, and the class token above all
+# ### Rung 3: the gradient reaches every parameter
+
 
 # %% tags=["nbval-check-output"]
+def without_gradient(model):
+    """The parameters that the loss does not depend on, after one backward pass."""
+    F.cross_entropy(model(x), labels).backward()
+    gradients = {name: p.grad for name, p in model.named_parameters()}
+    assert all(g is None or g.isfinite().all() for g in gradients.values())
+    return [name for name, g in gradients.items() if g is None or not g.any()]
+
+
 model.zero_grad()
-F.cross_entropy(model(x), labels).backward()
-without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-print("parameters without a gradient:", without)
-print("the class token has one:", bool(model.cls_token.weight.grad.any()))
+print("without a gradient:", without_gradient(model))
 
 # %% [markdown]
+# An empty list, as it should be. To see that the rung would catch something, break the model: a class token that hears only itself, the masked row of notebook 03,
+# in every block.
+
+
+# %% tags=["nbval-check-output"]
+class DeafAttention(MultiHeadSelfAttention):
+    def forward(self, x):
+        own = self.split_heads(x)[2].transpose(1, 2).flatten(2)[:, :1]  # its own value, weight 1
+        return torch.cat([self.proj(own), super().forward(x)[:, 1:]], dim=1)
+
+
+deaf = VisionTransformer(config)
+for block in deaf.blocks:
+    block.attn = DeafAttention(96, 3)
+print("without a gradient:", without_gradient(deaf))
+
+# %% [markdown]
+# The patch embedding does not learn, because nobody reads the patches. The class token itself *has* a gradient, so "the class token gets a gradient" alone
+# would have told us nothing.
+#
 # ### Rung 4: it can learn one batch by heart
 #
 # 64 images, no regularisation. A model with thousands of times more parameters than there are labels must bring the loss to nearly 0. If it
-# cannot, the fault is not in the data, the schedule or your patience.
+# cannot, the fault is in the model, the loss or the learning rate, and not in the data or your patience.
 
 # %%
 seed_everything(0)
 model = VisionTransformer(config)
-optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0)
 losses = []
 for _ in range(100):
     loss = F.cross_entropy(model(x), labels)
@@ -475,10 +504,10 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# From ln 10 down to almost nothing. The model is ready for real data.
+# From ln 10 down to almost nothing. The model is ready for data.
 #
 # > **Keep this:** tokens are running sums. Attention lets them listen, the MLP lets them think, each adds to the sum, and at the end we
-# > read row 0. And: same weights, same logits as somebody else's model is the strongest test there is.
+# > read row 0. And: same weights, same logits as somebody else's model is the strongest test of a forward pass.
 #
 # ## Recap
 #
@@ -493,9 +522,8 @@ plots.show_lines(
 #
 # <details><summary>Answer</summary>
 #
-# The head's weights are too large (N(0, 1) in place of 0.02, say), so the logits spread far and most are confidently wrong. Or the inputs are bytes
-# 0 … 255 that nobody normalised, while some part of the model has no norm to save it. To find out, print the standard deviation of the logits: at the
-# start it should be well below 1.
+# The head still has 1,000 outputs: ln 1000 is 6.9. Or its weights start too large: then most images get a few large scores, and most of these are wrong. To
+# tell, print the shape of the logits and their standard deviation, which should be well below 1 at the start.
 #
 # </details>
 #
