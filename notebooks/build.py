@@ -10,15 +10,21 @@ that anybody can make the same one without network and none shows a CIFAR-10 ima
 
 import argparse
 import hashlib
+import json
 import os
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
 
+from vit_minimal.runtime import describe_run
+
 NOTEBOOKS = Path(__file__).resolve().parent
+TIMES = NOTEBOOKS.parent / "data" / "results" / "notebook_times.json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -36,17 +42,22 @@ def convert(source):
 
 
 def execute(notebook, name):
-    """Run all cells in a fresh kernel, in the notebooks' folder, and keep what they print."""
+    """Run all cells in a fresh kernel, keep what they print, and return the seconds it took."""
     print(f"{name}: executing", flush=True)
-    os.environ.update(VIT_MINIMAL_BUDGET="quick", VIT_MINIMAL_DATASET="shapes10")
-    NotebookClient(
-        notebook,
-        timeout=600,
-        record_timing=False,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
-    ).execute()
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as empty:  # whatever data sets lie on this machine
+        os.environ.update(
+            VIT_MINIMAL_BUDGET="quick", VIT_MINIMAL_DATASET="shapes10", VIT_MINIMAL_DATA=empty
+        )
+        NotebookClient(
+            notebook,
+            timeout=600,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": str(NOTEBOOKS)}},
+        ).execute()
     notebook.metadata = nbformat.from_dict(METADATA)  # without the version of this Python
+    return time.perf_counter() - start
 
 
 def content(notebook):
@@ -72,10 +83,14 @@ def main():
     if options.check:
         stale = [source.stem for source in sources if not is_in_step(source)]
         sys.exit(f"out of step, run notebooks/build.py: {', '.join(stale)}" if stale else 0)
+    times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
     for source in sources:
         notebook = convert(source)
-        execute(notebook, source.stem)
+        seconds = execute(notebook, source.stem)
         nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
+        times[source.stem] = describe_run() | {"budget": "quick", "seconds": round(seconds)}
+    TIMES.parent.mkdir(parents=True, exist_ok=True)
+    TIMES.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

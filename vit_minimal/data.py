@@ -93,7 +93,8 @@ def load_dataset(name=None):
     wanted = name or os.environ.get("VIT_MINIMAL_DATASET") or "auto"
     if wanted not in ("auto", "cifar10", "shapes10"):
         raise ValueError(f'unknown data set {wanted!r}: choose "auto", "cifar10" or "shapes10"')
-    here = any((data_root() / file).exists() for file in ("cifar10.npz", CIFAR10_FOLDER))
+    places = ("cifar10.npz", CIFAR10_FOLDER, CIFAR10_ARCHIVE)
+    here = any((data_root() / place).exists() for place in places)
     if wanted == "cifar10" or (wanted == "auto" and here):
         reason = "it was asked for" if wanted == "cifar10" else "it is on this machine"
         print(f"CIFAR-10, because {reason}: 50,000 training and 10,000 test images")

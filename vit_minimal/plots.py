@@ -6,7 +6,7 @@ Colour maps are fit for colour-blind readers: viridis for amounts, PuOr for sign
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
@@ -178,13 +178,15 @@ def show_lines(
         axis.set_xscale("log")
         axis.set_xticks(list(x), list(map(str, x)))
         axis.set_xticks([], minor=True)
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs, steps, blocks
     if "y" in log:
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
         axis.yaxis.set_major_formatter("{x:,g}")
         axis.yaxis.set_minor_formatter("")
     if from_zero:
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
     if len(lines) > 1 or dashed is not None:

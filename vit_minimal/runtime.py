@@ -67,7 +67,7 @@ def pick_budget():
     ValueError if the variable holds anything else.
     """
     budget = os.environ.get("VIT_MINIMAL_BUDGET")
-    if budget is None:
+    if not budget:
         return "full" if torch.cuda.is_available() else "quick"
     if budget not in BUDGETS:
         raise ValueError(f"VIT_MINIMAL_BUDGET must be one of {BUDGETS}, is {budget!r}")
@@ -106,9 +106,10 @@ def check_machine(data_root="."):
 
 def describe_run():
     """What a record of measured figures must name besides them: command, machine, versions, date."""
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    spec = getattr(sys.modules["__main__"], "__spec__", None)  # only `python -m` leaves one
+    program = f"-m {spec.name}" if spec else Path(sys.argv[0]).name
     return {
-        "command": f"python {' '.join(words)}",
+        "command": " ".join(["python", program, *sys.argv[1:]]),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {_describe(pick_device())}",
         "precision": str(pick_precision(pick_device())).removeprefix("torch."),
         "python": platform.python_version(),

@@ -143,7 +143,7 @@ def augment(images, config):
 
 def make_optimizer(model, config):
     """AdamW that decays matrices only: not biases, norms, positions or the class token."""
-    tokens = ("cls_token", "reg_token", "pos_embed", "attn_pool")
+    tokens = ("cls_token", "reg_token", "pos_embed")
     decay, no_decay = [], []
     for name, parameter in model.named_parameters():
         spared = parameter.ndim < 2 or name.startswith(tokens)

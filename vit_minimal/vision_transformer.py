@@ -42,7 +42,7 @@ class ViTConfig:
         least |= {"num_registers": 0, "mlp_ratio": 1 / max(self.embed_dim, 1)}
         options = {"pool": ("class", "mean", "attention"), "pos_embed": ("learned", "sinusoidal")}
         for name, value in vars(self).items():
-            if value < least.get(name, value):
+            if name in least and value < least[name]:
                 raise ValueError(f"{name} must be at least {least[name]:.2g}, is {value}")
             if name.endswith("_rate") and not 0 <= value < 1:
                 raise ValueError(f"{name} must be in [0, 1), is {value}")

@@ -302,15 +302,17 @@ print(
 images, _ = shapes10(1, seed=6)
 colours = patchify(images.float() / 127.5 - 1, 4)  # (B, N, C·P·P)
 colours = colours - colours.mean(dim=1, keepdim=True)
-weights = attention_weights(4 * colours, colours)[0]  # (N, N): row i says whom patch i hears
+colours = 48**0.5 * F.normalize(colours, dim=-1)  # all of one length, so that direction counts
+weights = attention_weights(colours, colours)[0]  # (N, N): row i says whom patch i hears
 
-asking = [13, 0, 43]  # on a stripe, on the background, on a speck of clutter
+asking = [13, 45, 0]  # on the first stripe, on the third, on the background
 maps = weights[asking].reshape(3, 8, 8)
 titles = [f"asked by patch {i}" for i in asking]
 plots.show_heat(images.expand(3, -1, -1, -1), maps, titles)
 
 # %% [markdown]
-# Patch 13 finds the stripes, patch 0 the background, and patch 43 the speck it lies on. No training was needed for that, only a query that asks for something.
+# Patches 13 and 45 find all three stripes, also those they do not touch, and patch 0 finds the background. No training was needed for that, only a
+# query that asks for something.
 #
 # An untrained class token has no such query. With random maps, its row is nearly flat:
 
