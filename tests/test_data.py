@@ -413,12 +413,14 @@ def test_auto_takes_shapes_where_cifar10_is_not(root, capsys):
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("form", ["npz", "folder"])
-def test_auto_takes_cifar10_where_it_is(form, root, batches, capsys):
+@pytest.mark.parametrize("form", ["npz", "folder", "archive"])
+def test_auto_takes_cifar10_where_it_is(form, root, batches, archive, capsys):
     if form == "npz":
         np.savez(root / "cifar10.npz", **arrays())
-    else:
+    elif form == "folder":
         extract(batches, root)
+    else:
+        (root / data.CIFAR10_ARCHIVE).write_bytes(archive)
     dataset, line = load_and_listen(capsys)
     assert dataset.name == "cifar10"
     assert "CIFAR-10" in line and "on this machine" in line

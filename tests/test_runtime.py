@@ -1,6 +1,7 @@
 """What is picked on which machine, and what the machine check says of it."""
 
 import random
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -215,3 +216,15 @@ def test_newer_torch_is_good(report, monkeypatch, version):
 def test_folder_for_the_data_need_not_exist_yet(machine, tmp_path, capsys):
     check_machine(tmp_path / "not" / "yet")
     assert "GB" in capsys.readouterr().out
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["-m", "some_program"], ["some_program.py"]])
+def test_record_names_the_command_that_repeats_it(words, tmp_path):
+    code = "import vit_minimal.runtime as r; print(r.describe_run()['command'])"
+    (tmp_path / "some_program.py").write_text(code, encoding="utf-8")
+    command = [sys.executable, *words, "--seed", "3"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["python", *words, "--seed", "3"]

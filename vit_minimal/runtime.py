@@ -107,7 +107,7 @@ def check_machine(data_root="."):
 def describe_run():
     """What a record of measured figures must name besides them: command, machine, versions, date."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)  # only `python -m` leaves one
-    program = f"-m {spec.name}" if spec else Path(sys.argv[0]).name
+    program = f"-m {spec.name}" if spec else sys.argv[0]
     return {
         "command": " ".join(["python", program, *sys.argv[1:]]),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {_describe(pick_device())}",

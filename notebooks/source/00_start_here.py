@@ -59,8 +59,8 @@ plots.show_images(dataset.train_images[:16], names)
 
 # %% [markdown]
 # Sixteen training images with their classes. Each has 32 × 32 pixels. Shapes-10 looks easy, but try to describe a "ring" by its pixels: place, size, tilt and
-# colours are random, dark on bright or bright on dark, with clutter below and in front. On Shapes-10 a linear
-# classifier on the pixels gets LINEAR_ACCURACY of the test images right (chance is 10 %).
+# colours are random, dark on bright or bright on dark, with clutter below and in front. The best linear classifier on the pixels that we could fit gets 20 % of
+# the Shapes-10 test images right (chance is 10 %).
 #
 # ## 2 · Train
 
@@ -116,9 +116,10 @@ verdicts = [
 plots.show_images(shown, verdicts)
 
 # %% [markdown]
-# Above each image stands the guess, and where it was wrong, the right answer below it. After this minute of training, Shapes-10 models end at SHAPES_ACCURACY.
-# CIFAR-10 is much harder: the recipe `cpu` (CPU_MINUTES minutes on two CPU cores, all 50,000 images) reaches CPU_ACCURACY of the 10,000 test images. Longer training
-# and better recipes go far beyond, and are the subject of notebook 05.
+# Above each image stands the guess, and where it was wrong, the right answer below it. On Shapes-10 this recipe ended at
+# 94.6 % to 96.0 % for three seeds.
+# CIFAR-10 is much harder: the recipe `cpu` (four passes over all 50,000 images, less than five minutes on two CPU cores) got CPU_ACCURACY of the 10,000 test images right. A longer
+# training and a better recipe go further.
 #
 # ## 4 · Look where it looks
 #
@@ -147,7 +148,7 @@ plots.show_heat(
 
 # %% [markdown]
 # On the same scale, an untrained class token looks everywhere alike. Where the trained one looks, it has learned to look. Whether *looking at* a patch means
-# *using* it is another question, and a good one; notebook 06 takes it up.
+# *using* it is another question, and a good one: keep it in mind.
 #
 # ## 5 · What you will be able to explain
 #

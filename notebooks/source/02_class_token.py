@@ -118,7 +118,7 @@ class ClassToken(nn.Module):
 
 
 # %% [markdown]
-# (`count` is for later: several such vectors of which nobody reads the extra ones are called *registers*. Notebook 09.)
+# (`count` is for later: several such vectors of which nobody reads the extra ones are called *registers*.)
 #
 # ## It starts out knowing nothing
 #
@@ -213,7 +213,7 @@ plots.show_similarity_grid(torch.randn(64, 192) * 0.02, (8, 8), "learned: before
 # %% [markdown]
 # Each is similar to itself and to nobody else. Nothing tells the model that patch 1 is next to patch 0 and patch 8 below it: **it has
 # to find out from the images.** After training, the paper finds (its Figure 7) that neighbours have become alike, with the same
-# two dimensions as above. Whether they do in *your* model you can see for yourself in notebook 06.
+# two dimensions as above. Whether they do in *your* model you can see for yourself: `plots.show_similarity_grid(model.pos_embed.weight[0, 1:], (8, 8))`.
 #
 # The module. A learned table has a row for the class token too, so T rows and not N. The computed one has nothing to say about a token that
 # is nowhere, and gives it a row of zeros:
