@@ -1,0 +1,80 @@
+"""Pictures: what is drawn is what was given, with axes that say what they show."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from vit_minimal import patchify, plots, shapes10
+
+
+@pytest.fixture(autouse=True)
+def figures(monkeypatch):
+    """Draw without a window; each test reads its figure from `plt.gcf()`."""
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    yield
+    plt.close("all")
+
+
+def test_bytes_and_normalised_images_give_the_same_picture():
+    images, _ = shapes10(1)
+    picture = plots.as_picture(images[0])
+    assert picture.shape == (32, 32, 3) and 0 <= picture.min() < picture.max() <= 1
+    assert np.allclose(picture, plots.as_picture(images[0] / 127.5 - 1), atol=1e-6)
+    assert plots.as_picture(images[0, :1]).shape == (32, 32)
+
+
+def test_images_stand_below_their_titles():
+    plots.show_images(shapes10(3)[0], ["a", "b", "c"], columns=2)
+    axes = plt.gcf().axes
+    assert [axis.get_title() for axis in axes] == ["a", "b", "c", ""]
+    assert [len(axis.images) for axis in axes] == [1, 1, 1, 0]
+
+
+def test_patches_lie_in_their_grid():
+    images, _ = shapes10(1)
+    plots.show_patches(patchify(images[:, :, :16], 8)[0], grid_size=(2, 4), numbers=True)
+    axes = plt.gcf().axes
+    assert [axis.texts[0].get_text() for axis in axes] == [str(i) for i in range(8)]
+    assert np.array_equal(axes[5].images[0].get_array(), plots.as_picture(images[0, :, 8:16, 8:16]))
+
+
+def test_matrix_shows_its_numbers_and_names():
+    plots.show_matrix(torch.tensor([[0.25, 0.75]]), ["row"], ["left", "right"], x_label="to")
+    axis = plt.gcf().axes[0]
+    assert [text.get_text() for text in axis.texts] == ["0.25", "0.75"]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["left", "right"]
+    assert axis.get_xlabel() == "to"
+
+
+def test_heat_maps_share_one_scale():
+    maps = torch.tensor([[[0.1, 0.2]], [[0.3, 0.4]]])
+    plots.show_heat(shapes10(2)[0], maps, ["a", "b"])
+    drawn = [axis.images[0] for axis in plt.gcf().axes[2:4]]
+    assert {image.get_clim() for image in drawn} == {(0.0, pytest.approx(0.4))}
+    plots.show_heat(shapes10(2)[0], maps, limit=2.0)
+    assert plt.gcf().axes[2].images[0].get_clim() == (0.0, 2.0)
+
+
+def test_each_place_is_most_similar_to_itself():
+    plots.show_similarity_grid(torch.randn(6, 16), (2, 3), "title")
+    for place, axis in enumerate(plt.gcf().axes[:6]):
+        assert int(axis.images[0].get_array().argmax()) == place
+
+
+def test_lines_are_told_apart_without_colour():
+    plots.show_lines([1, 2, 4], {"a": [1, 2, 3], "b": [3, 2, 1]}, "x", "y", dashed=("c", 2))
+    axis = plt.gcf().axes[0]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("x", "y")
+    assert len({(line.get_linestyle(), line.get_marker()) for line in axis.lines}) == 3
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b", "c"]
+
+
+def test_logarithmic_axes_and_axes_from_zero():
+    plots.show_lines([1, 10, 100], {"a": [1, 10, 100]}, "x", "y", log="xy")
+    axis = plt.gcf().axes[0]
+    assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "10", "100"]
+    plots.show_lines([1, 2], {"a": [5, 6]}, "x", "y", from_zero=True)
+    assert plt.gcf().axes[0].get_ylim()[0] == 0
