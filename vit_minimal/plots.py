@@ -11,6 +11,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
 
+def as_array(values):
+    """Numbers, tensors on any device or lists of them, as a numpy array."""
+    return torch.as_tensor(values).detach().cpu().numpy()
+
+
 def as_picture(image):
     """One image (C, H, W), uint8 or −1 … 1, as matplotlib wants it: (H, W, C) in 0 … 1."""
     image = torch.as_tensor(image).detach().cpu()
@@ -77,7 +82,7 @@ def show_matrix(
     y_label="",
 ):
     """A matrix (rows, columns) as coloured cells, with its numbers written in."""
-    matrix = np.asarray(torch.as_tensor(matrix).detach().cpu())
+    matrix = as_array(matrix)
     rows, columns = matrix.shape
     alone = axis is None
     if alone:
@@ -117,7 +122,7 @@ def show_heat(images, maps, titles=None, limit=None, size=1.7):
 
     The scale ends at `limit`, else at the largest share of all.
     """
-    maps = torch.as_tensor(maps).detach().cpu()
+    maps = as_array(maps)
     figure, axes = plt.subplots(
         2,
         len(images),
@@ -138,7 +143,8 @@ def show_heat(images, maps, titles=None, limit=None, size=1.7):
 
 def show_similarity_grid(positions, grid_size, title="", size=5.0):
     """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch."""
-    positions = torch.nn.functional.normalize(torch.as_tensor(positions).detach().cpu(), dim=-1)
+    positions = as_array(positions)
+    positions = positions / np.linalg.norm(positions, axis=-1, keepdims=True)
     rows, columns = grid_size
     similarity = (positions @ positions.T).reshape(rows, columns, rows, columns)
     figure, axes = plt.subplots(
@@ -171,7 +177,9 @@ def show_lines(
     styles = zip(OKABE_ITO, "osd^v", ("-", "--", "-.", ":", "-"), strict=True)
     for (name, values), (colour, marker, stroke) in zip(lines.items(), styles, strict=False):
         marker = marker if len(x) <= 30 else None
-        axis.plot(x, values, color=colour, marker=marker, ls=stroke, markersize=4, label=name)
+        axis.plot(
+            x, as_array(values), color=colour, marker=marker, ls=stroke, markersize=4, label=name
+        )
     if dashed is not None:
         axis.axhline(dashed[1], color="gray", linestyle=":", label=dashed[0])
     if "x" in log:

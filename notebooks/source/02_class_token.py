@@ -158,10 +158,10 @@ out_of_order = cls_token(patches[:, order])
 seen_1, _ = look(in_order, in_order, in_order)
 seen_2, _ = look(out_of_order, out_of_order, out_of_order)
 change = (seen_1 - seen_2)[:, 0].abs().max()
-print("without positions the class token changes by at most", f"{change:.0e}")
+print("without positions the class token changes by at most", f"{change:.5f}")
 
 # %% [markdown]
-# That is rounding. In the right picture we no longer see a shape; for the class token without positions the two are *the same image*, and no
+# Nothing but rounding. In the right picture we no longer see a shape; for the class token without positions the two are *the same image*, and no
 # amount of training changes that, since every layer works in this way.
 #
 # The remedy in Eq. 1: to each token add a vector that says where it is, $\mathbf{E}_\text{pos}$, with one row for each of the T places.
@@ -247,7 +247,7 @@ out_of_order = pos_embed(cls_token(patches[:, order]))
 seen_1, _ = look(in_order, in_order, in_order)
 seen_2, _ = look(out_of_order, out_of_order, out_of_order)
 change = (seen_1 - seen_2)[:, 0].abs().max()
-print("with positions the class token changes by at most", f"{change:.0e}")
+print("with positions the class token changes by at most", f"{change:.5f}")
 assert change > 3e-6
 
 # %% [markdown]
