@@ -67,3 +67,13 @@ def test_prose_quotes_the_records(path):
     assert f"{linear:.0%}".replace("%", " %") in text
     (cpu,) = accuracies("cifar10_cpu")
     assert f"{cpu:.1%}".replace("%", " %") in text
+
+
+def test_the_formula_is_not_slower_than_the_fused_kernel_by_much():
+    (record,) = records("attention_kernels")
+    rates = {run["precision"]: run["images_per_second"] for run in record["runs"]}
+    ratio = {name: rate["explicit"] / rate["fused"] for name, rate in rates.items()}
+    assert f"trains {ratio['bfloat16']:.1f} times as fast" in prose(
+        "notebooks/source/03_attention.py"
+    )
+    assert 0.9 < ratio["float32"] < 1.1  # "about as fast"

@@ -39,7 +39,9 @@ class MultiHeadSelfAttention(nn.Module):
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        if x.is_cuda:  # the same numbers from one fused kernel; on CPUs it trains half as fast
+        if (
+            x.is_cuda
+        ):  # the same from one fused kernel; slower on CPUs: benchmarks/attention_kernels.py
             drop = self.training * self.attn_drop.p
             out = nn.functional.scaled_dot_product_attention(queries, keys, values, dropout_p=drop)
         else:

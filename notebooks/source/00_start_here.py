@@ -32,15 +32,15 @@ if check_machine(data_root()):
 #
 # ## The map
 #
-# | notebook | the question it answers | package module |
-# |---|---|---|
-# | **00 Start here** | is my machine ready, and where is this going? | `runtime.py` |
-# | [01 Patches](01_patches.ipynb) | how does an image become a sequence? | `patches.py` |
-# | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and how does a model know where each patch was? | `class_token.py` |
-# | [03 Attention](03_attention.ipynb) | how do tokens exchange what they know? | `attention.py` |
-# | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` |
+# | notebook | the question it answers | package module | to read | to run |
+# |---|---|---|---|---|
+# | **00 Start here** | is my machine ready, and where is this going? | `runtime.py` | 10 min | a minute |
+# | [01 Patches](01_patches.ipynb) | how does an image become a sequence? | `patches.py` | 15 min | 10 s |
+# | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and how does a model know where each patch was? | `class_token.py` | 20 min | 10 s |
+# | [03 Attention](03_attention.ipynb) | how do tokens exchange what they know? | `attention.py` | 25 min | 10 s |
+# | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` | 25 min | 30 s |
 #
-# Set aside about 20 minutes each to read them; all but this one ran in less than half a minute here. In each notebook the pieces are built in front of
+# (The running times are those of the same two server cores, rounded; the reading times are a guess.) In each notebook the pieces are built in front of
 # you, and every piece is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
 # makes sure that the two never differ.
 #

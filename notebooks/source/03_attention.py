@@ -255,7 +255,8 @@ class MultiHeadSelfAttention(nn.Module):
 # - `proj`, the last linear map, mixes the heads. Without it, each head could write only into its own d numbers of the token.
 # - The dropouts do nothing at their default rate of 0. They are here because the ViT paper's recipe uses dropout.
 # - On a GPU the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It is the same formula, and
-#   we have just compared the two. On a CPU, the plain formula trains faster at our sizes.
+#   we have just compared the two. On the CPU this was
+#   written on, the plain formula trains 1.9 times as fast as the fused kernel in bfloat16, and about as fast in float32.
 #
 # ### Somebody else's multi-head attention
 #

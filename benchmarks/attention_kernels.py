@@ -1,0 +1,85 @@
+"""Which attention trains faster on this machine: the explicit formula or PyTorch's fused kernel?
+
+    python benchmarks/attention_kernels.py [--record data/results/attention_kernels.json]
+
+One training step of the same model with either, alternating in one run, so that whatever else the
+machine does meets both. `MultiHeadSelfAttention` takes the formula on CPUs because of this.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from vit_minimal import VisionTransformer, ViTConfig, pick_device, seed_everything
+from vit_minimal import attention as module
+from vit_minimal.runtime import autocast, describe_run
+
+BATCH = 128
+
+
+class Fused(module.MultiHeadSelfAttention):
+    """The package's attention, always with the fused kernel."""
+
+    def forward(self, x):
+        out = F.scaled_dot_product_attention(*self.split_heads(x))
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
+class Explicit(module.MultiHeadSelfAttention):
+    """The package's attention, always with the explicit formula."""
+
+    def forward(self, x):
+        queries, keys, values = self.split_heads(x)
+        out = module.attention_weights(queries, keys) @ values
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
+def train_step(model, optimizer, x, y, precision):
+    start = time.perf_counter()
+    with autocast(x.device, precision):
+        loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.item()  # waits for the device
+    return time.perf_counter() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--record", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    seed_everything(0)
+    device = pick_device()
+    x = torch.randn(BATCH, 3, 32, 32, device=device)
+    y = torch.randint(10, (BATCH,), device=device)
+    runs = []
+    for precision in (torch.float32, torch.bfloat16):
+        steps, times = {}, {"explicit": [], "fused": []}
+        for name, kind in (("explicit", Explicit), ("fused", Fused)):
+            model = VisionTransformer(ViTConfig()).to(device)
+            for block in model.blocks:
+                block.attn.__class__ = kind  # the same parameters, another way to compute
+            steps[name] = (model, torch.optim.AdamW(model.parameters(), fused=True))
+        for repeat in range(options.repeats + 1):
+            for name, (model, optimizer) in steps.items():
+                seconds = train_step(model, optimizer, x, y, precision)
+                if repeat > 0:  # the first step warms up
+                    times[name].append(seconds)
+        rates = {name: round(BATCH / statistics.median(t), 1) for name, t in times.items()}
+        name = str(precision).removeprefix("torch.")
+        print(f"{name}: {rates} images/s, ratio {rates['explicit'] / rates['fused']:.2f}")
+        runs.append({"precision": name, "images_per_second": rates, "repeats": options.repeats})
+    if options.record:
+        record = describe_run() | {"model": "ViTConfig()", "batch": BATCH, "runs": runs}
+        options.record.write_text(json.dumps([record], indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
