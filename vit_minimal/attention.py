@@ -39,9 +39,7 @@ class MultiHeadSelfAttention(nn.Module):
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        if (
-            x.is_cuda
-        ):  # the same from one fused kernel; slower on CPUs: benchmarks/attention_kernels.py
+        if x.is_cuda:  # fused, the same numbers; slower on CPUs: benchmarks/attention_kernels.py
             drop = self.training * self.attn_drop.p
             out = nn.functional.scaled_dot_product_attention(queries, keys, values, dropout_p=drop)
         else:
