@@ -40,7 +40,9 @@ if check_machine(data_root()):
 # | [03 Attention](03_attention.ipynb) | how do tokens exchange what they know? | `attention.py` | 25 min | 10 s |
 # | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` | 25 min | 30 s |
 #
-# (The running times are those of the same two server cores, rounded; the reading times are a guess.) In each notebook the pieces are built in front of
+# (The running times are those of the same two server cores, rounded; the reading times are a guess.)
+#
+# In each notebook the pieces are built in front of
 # you, and every piece is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
 # makes sure that the two never differ.
 #

@@ -32,9 +32,9 @@ plots.show_images(images, [f"image {i}" for i in range(3)], columns=3)
 # ## Which token do we read at the end?
 #
 # A Transformer takes T vectors and gives T vectors back. Ours gets 64 patches and returns 64 vectors, but we want **one** answer:
-# "ring". Which of the 64 should the classifier look at?
+# "triangle". Which of the 64 should the classifier look at?
 #
-# - *The first?* That is the top left corner of the image, usually sky. It could learn to collect what the others know, but then it
+# - *The first?* That is the top left corner of the image, in a photograph often sky. It could learn to collect what the others know, but then it
 #   has two jobs: to be the sky, and to be the answer.
 # - *The mean of all?* A good idea, and it works. It gives every output the same weight, and leaves the weighing to the layers before.
 # - *An extra one.* Add a token that stands for no patch and has nothing to say about any place. It can spend all of its D numbers on
@@ -118,7 +118,7 @@ class ClassToken(nn.Module):
 
 
 # %% [markdown]
-# (`count` is for later: several such vectors of which nobody reads the extra ones are called *registers*.)
+# (`count` is for later: extra learned tokens that take part in attention, but that nobody reads at the end, are called *registers*.)
 #
 # ## It starts out knowing nothing
 #
@@ -171,8 +171,9 @@ print("without positions the class token changes by at most", f"{change:.5f}")
 # $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
 # \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
 #
-# Why *add*, and not append? Because it is the same here. Suppose we appended to each patch's 48 numbers a code for its place, N numbers, all zero but
-# a 1 at its own. One linear map of both is (pixels times E) plus (one row of the map for each place). That is Eq. 1, so adding loses nothing, and keeps the width D.
+# Why *add*, and not append? Because it is the same here. Suppose that *before* the projection we appended to each patch's pixel numbers a code for its place: N
+# numbers, all zero but a 1 at its own. One linear map of the longer vector is (pixels times **E**) plus (the row of the map that belongs to this place). That is
+# Eq. 1 for a patch, so adding loses nothing, and keeps the width D.
 #
 # ### Learned or computed
 #
@@ -396,4 +397,4 @@ print("x[:, 1] depends on token", depends_on(1))
 #
 # ---
 #
-# **Next: [03 · Attention](03_attention.ipynb).** We have used it as a box twice. Now we open it.
+# **Next: [03 · Attention](03_attention.ipynb).** We have used it as a closed box so far. Now we open it.

@@ -66,8 +66,8 @@ answer = sum(weight * value for weight, value in zip(weights, values, strict=Tru
 print("answer ", answer)
 
 # %% [markdown]
-# Check it on paper: e¹ ≈ 2.72, e⁰ = 1 and e² ≈ 7.39 sum to 11.11; 2.72 / 11.11 ≈ 0.24, 1 / 11.11 ≈ 0.09, 7.39 / 11.11 ≈ 0.67. The answer's
-# first number is 0.24 · 10 + 0.09 · 0 + 0.67 · 5 ≈ 5.77.
+# Check it on paper: e¹ ≈ 2.718, e⁰ = 1 and e² ≈ 7.389 sum to 11.107; the shares are 0.2447, 0.0900 and 0.6652. The answer's first number
+# is 0.2447 · 10 + 0.0900 · 0 + 0.6652 · 5 ≈ 5.77.
 #
 # ## All queries at once
 #
@@ -95,7 +95,7 @@ plots.show_matrix(
 )
 
 # %% [markdown]
-# Each **row** is one query's shares and sums to 1. Columns need not: token 2 is listened to by everyone, token 0 by few.
+# Each **row** is one query's shares and sums to 1. Columns need not: everyone listens most to token 2 (token 1 as much to itself), and nobody much to token 0.
 #
 # The softmax must run over the *keys*, the last axis. Over the other axis the shapes are the same. What will the rows sum to?
 
@@ -106,7 +106,7 @@ print("rows sum to", wrong.sum(dim=1), "and should sum to 1")
 # %% [markdown]
 # ## Why divide by √d
 #
-# The paper that introduced it ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Eq. 1) has one more piece:
+# The paper that introduced the Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Eq. 1) has one more piece:
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
 #
@@ -253,10 +253,11 @@ class MultiHeadSelfAttention(nn.Module):
 # Three things to notice:
 #
 # - `proj`, the last linear map, mixes the heads. Without it, each head could write only into its own d numbers of the token.
-# - The dropouts do nothing at their default rate of 0. They are here because the ViT paper's recipe uses dropout.
-# - On a GPU the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It is the same formula, and
-#   we have just compared the two. On the CPU this was
-#   written on, the plain formula trains 1.9 times as fast as the fused kernel in bfloat16, and about as fast in float32.
+# - The dropouts do nothing at their default rate of 0. `proj_drop` is here because the ViT paper's recipe uses dropout after dense layers, `attn_drop`, on
+#   the weights, because other libraries offer it.
+# - On a GPU the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It computes the same, up to rounding; above we compared
+#   that function's CPU version. On the CPU this was written on, training with the formula is 1.9 times as fast as with the fused function when both run
+#   in bfloat16, and about as fast when both run in float32.
 #
 # ### Somebody else's multi-head attention
 #
@@ -293,8 +294,8 @@ print(
 #
 # ## Whom the class token listens to
 #
-# Row 0 of the weights belongs to the class token. It is where its question lands: one query against 65 keys, in each head. Since every key came from a
-# patch, row 0 can be drawn over the image.
+# Row 0 of the weights belongs to the class token. It is where its question lands: one query against 65 keys, in each head. 64 of the
+# 65 keys come from patches (the first is its own), so row 0 without its first entry can be drawn over the image.
 #
 # To see what such a map *can* show, we ask by hand. Suppose training had found query and key maps that hand on the colours of a patch, measured from the
 # mean of all. Then a query is looking for patches of its own colour. Three patches ask:
@@ -378,8 +379,9 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# On logarithmic axes the slope is the power: towards 2 for the softmax part when T is large, towards 1 for the linear maps. At T = 65 the quadratic part
-# does not hurt; at two thousand tokens it is most of the attention layer.
+# On logarithmic axes the slope is the power: about 1 for the linear maps, and 2 for the arithmetic of the softmax part. What is measured can be steeper than
+# 2 at the right end, possibly because the T × T weights (50 MB at T = 2,049) no longer fit into the processor's cache. At T = 65 the quadratic part does not
+# hurt; at two thousand tokens it is most of the attention layer.
 #
 # > **Keep this:** attention is a weighted mean of values, and the weights are a softmax over keys. √d keeps the softmax from freezing, heads
 # > let a token ask several things, and row 0 is where the class token's question lands.

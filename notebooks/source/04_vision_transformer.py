@@ -12,7 +12,8 @@
 # | Time to run | less than a minute, on any machine |
 # | Package modules | `vit_minimal/vision_transformer.py`, `vit_minimal/pretrained.py` |
 #
-# **Letters:** B images, C channels, H × W pixels, P patch side, N patches, T = N + 1 tokens, D embedding width, h heads, L layers.
+# **Letters:** B images, C channels, H × W pixels, P patch side, N patches, T = N + 1 tokens, D embedding width, h heads, L blocks (the paper's
+# layers).
 
 # %%
 import math
@@ -66,7 +67,7 @@ seed_everything(0)
 #
 # ## The MLP: each token by itself
 #
-# Attention moves information *between* tokens, and it is linear in the values. The MLP works on each token *alone*, and it bends: up to
+# Attention moves information *between* tokens, and it is linear in the values. The MLP works on each token *alone*, and it is not linear: up to
 # four times the width, a GELU (a smooth ReLU), back down. The same MLP for all tokens, so two equal tokens stay equal.
 
 
@@ -101,8 +102,8 @@ print(
 # Look at the plus signs in Eq. 2 and 3. A layer never *replaces* a token, it *adds* to it. So each token is a running sum, from Eq. 1
 # through all layers to the end, and every layer reads from it and writes to it. This sum is called the residual stream.
 #
-# It has a practical side: on the way back, the gradient finds a path along the plus signs that passes through no layer. And one for the
-# class token: what it has heard in layer 2 is still there in layer 9, unless something subtracts it.
+# This helps twice. On the way back, the gradient finds a path along the plus signs that passes through neither attention nor MLP. And what the class token
+# has heard in block 2 is still in the sum in block 9, unless something subtracts it.
 #
 # ### The norm comes first
 #
@@ -282,7 +283,7 @@ for hook in hooks:
 #
 # ### Parameters
 #
-# By hand, with D = 192, L = 9 layers, P = 4 and MLPs four times as wide. (Try it on paper: only the blocks are work.)
+# By hand, with D = 192, L = 9 blocks, P = 4 and MLPs four times as wide. (Try it on paper: only the blocks are work.)
 
 # %% tags=["nbval-check-output"]
 D, L, P, T = 192, 9, 4, 65
@@ -363,10 +364,8 @@ ours = VisionTransformer(config).eval()
 theirs = timm.models.VisionTransformer(
     img_size=32, patch_size=4, embed_dim=96, depth=3, num_heads=3, num_classes=10
 ).eval()
-for parameter in theirs.parameters():
-    parameter.data += 0.1 * torch.randn_like(
-        parameter
-    )  # biases and norms too, so that none is 0 or 1
+for parameter in theirs.parameters():  # biases and norms too, so that none is 0 or 1
+    parameter.data += 0.1 * torch.randn_like(parameter)
 
 x = torch.randn(5, 3, 32, 32)
 load_timm_state_dict(ours, theirs.state_dict())
@@ -472,7 +471,8 @@ for block in deaf.blocks:
 print("without a gradient:", without_gradient(deaf))
 
 # %% [markdown]
-# The patch embedding does not learn, because nobody reads the patches. The class token itself *has* a gradient, so "the class token gets a gradient" alone
+# The patch embedding does not learn, because nobody reads the patches. (The list names whole tensors. Parts of others, such as 64 of the 65 position rows,
+# get no gradient either.) The class token itself *has* a gradient, so "the class token gets a gradient" alone
 # would have told us nothing.
 #
 # ### Rung 4: it can learn one batch by heart
@@ -531,21 +531,22 @@ plots.show_lines(
 #
 # <details><summary>Answer</summary>
 #
-# Per layer and token, in units of 2·D: the four linear maps of attention cost 4·D, the MLP 8·D, scores and weighted mean 2·T. So the share is
+# Per block and token, in units of 2·D: the four linear maps of attention cost 4·D, the MLP 8·D, scores and weighted mean 2·T. So the share is
 # 2T / (12D + 2T): at T = 65 it is 130 / 2,434 = 5 %, at T = 257 it is 514 / 2,818 = 18 %.
 #
 # </details>
 #
-# **3.** Why does pre-norm need a norm after the last block, and post-norm does not?
+# **3.** Why does pre-norm need a norm after the last block, when post-norm does not?
 #
 # <details><summary>Answer</summary>
 #
-# With pre-norm only copies are normalised. The stream itself keeps growing, and its size differs between images and layers. The head should read
+# With pre-norm only copies are normalised. The stream itself keeps growing, and its size differs between images and blocks. The head should read
 # numbers of a fixed size, so one norm stands before it. With post-norm the last thing each block does is to normalise the stream.
 #
 # </details>
 #
 # ---
 #
-# **Where next?** Notebook [00](00_start_here.ipynb) trained this model for you in five steps. Go back to it: there is no line left in it that you could not have
-# written. To train for longer, on CIFAR-10, run `python -m vit_minimal.training --recipe cpu` in a terminal.
+# **Where next?** Notebook [00](00_start_here.ipynb) trained a smaller model of this kind. Go back to it: you have now seen every line of that model. What was
+# left out is the training around it (`fit` in `vit_minimal/training.py`), a longer version of rung 4's loop. To train on CIFAR-10, run
+# `python -m vit_minimal.training --recipe cpu --dataset cifar10` in a terminal (it downloads 170 MB the first time).
