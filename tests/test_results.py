@@ -73,7 +73,5 @@ def test_the_formula_is_not_slower_than_the_fused_kernel_by_much():
     (record,) = records("attention_kernels")
     rates = {run["precision"]: run["images_per_second"] for run in record["runs"]}
     ratio = {name: rate["explicit"] / rate["fused"] for name, rate in rates.items()}
-    assert f"is {ratio['bfloat16']:.1f} times as fast" in prose(
-        "notebooks/source/03_attention.py"
-    )
+    assert f"is {ratio['bfloat16']:.1f} times as fast" in prose("notebooks/source/03_attention.py")
     assert 0.9 < ratio["float32"] < 1.1  # "about as fast"
