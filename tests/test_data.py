@@ -426,6 +426,11 @@ def test_auto_takes_cifar10_where_it_is(form, root, batches, archive, capsys):
     assert "CIFAR-10" in line and "on this machine" in line
 
 
+def test_auto_downloads_nothing_in_place_of_a_damaged_archive(root, archive, capsys):
+    (root / data.CIFAR10_ARCHIVE).write_bytes(archive[:-1])
+    assert load_and_listen(capsys)[0].name == "shapes10"
+
+
 @pytest.mark.parametrize("name, said", [("cifar10", "CIFAR-10"), ("shapes10", "Shapes-10")])
 def test_named_data_set_is_taken(name, said, root, capsys, monkeypatch):
     np.savez(root / "cifar10.npz", **arrays())

@@ -93,8 +93,9 @@ def load_dataset(name=None):
     wanted = name or os.environ.get("VIT_MINIMAL_DATASET") or "auto"
     if wanted not in ("auto", "cifar10", "shapes10"):
         raise ValueError(f'unknown data set {wanted!r}: choose "auto", "cifar10" or "shapes10"')
-    places = ("cifar10.npz", CIFAR10_FOLDER, CIFAR10_ARCHIVE)
-    here = any((data_root() / place).exists() for place in places)
+    root = data_root()
+    here = (root / "cifar10.npz").exists() or (root / CIFAR10_FOLDER).is_dir()
+    here = here or _is_whole(root / CIFAR10_ARCHIVE)  # a damaged one would be downloaded again
     if wanted == "cifar10" or (wanted == "auto" and here):
         reason = "it was asked for" if wanted == "cifar10" else "it is on this machine"
         print(f"CIFAR-10, because {reason}: 50,000 training and 10,000 test images")
@@ -125,7 +126,7 @@ def load_cifar10(root=None):
         arrays = _arrays_from_batches(lambda name: (folder / name).read_bytes())
     else:
         archive = root / CIFAR10_ARCHIVE
-        if not (archive.exists() and _md5(archive) == CIFAR10_MD5):
+        if not _is_whole(archive):
             _download(archive)
         with tarfile.open(archive) as tar:  # read in place: nothing is unpacked to the disk
             read = {m.name: m for m in tar.getmembers()}
@@ -194,7 +195,7 @@ def _download(target):
                     while chunk := response.read(1 << 16):
                         out.write(chunk)
                         progress.update(len(chunk))
-            if _md5(unfinished) == CIFAR10_MD5:
+            if _is_whole(unfinished):
                 os.replace(unfinished, target)
                 return
             failures.append(f"{url}: wrong MD5, the download is damaged or cut off")
@@ -207,9 +208,12 @@ def _download(target):
     )
 
 
-def _md5(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+def _is_whole(archive):
+    """Whether the archive is there and has the right MD5."""
+    if not archive.exists():
+        return False
+    with open(archive, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == CIFAR10_MD5
 
 
 # ------------------------------------------------------------------------------------ Shapes-10
