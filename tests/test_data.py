@@ -408,7 +408,7 @@ def test_auto_takes_shapes_where_cifar10_is_not(root, capsys):
         dataset, line = load_and_listen(capsys, *name)
         assert dataset.name == "shapes10" and dataset.class_names == data.SHAPES10_CLASSES
         assert "Shapes-10" in line and "CIFAR-10 is not on this machine" in line
-    expected = (*shapes10(100, seed=0), *shapes10(20, seed=1))
+    expected = (*shapes10(100, seed=0), *shapes10(20, seed=data.SHAPES10_TEST_SEED))
     found = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 

@@ -76,5 +76,8 @@ def test_logarithmic_axes_and_axes_from_zero():
     axis = plt.gcf().axes[0]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
     assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "10", "100"]
+    plots.show_lines([1, 2], {"a": [4, 1_048_576]}, "x", "y", log="y")
+    labels = [label.get_text() for label in plt.gcf().axes[0].get_yticklabels()]
+    assert "1,000,000" in labels and "500,000" not in labels
     plots.show_lines([1, 2], {"a": [5, 6]}, "x", "y", from_zero=True)
     assert plt.gcf().axes[0].get_ylim()[0] == 0

@@ -26,8 +26,13 @@ def as_picture(image):
 def show_images(images, titles=None, columns=8, size=1.3):
     """Images (n, C, H, W) in a grid, each with its title."""
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(size * columns, (size + 0.3 * bool(titles)) * rows), squeeze=False
+    lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
+    _, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(size * columns, (size + 0.2 * lines) * rows),
+        squeeze=False,
+        layout="constrained",
     )
     for axis in axes.flat:
         axis.axis("off")
@@ -35,7 +40,6 @@ def show_images(images, titles=None, columns=8, size=1.3):
         axes.flat[i].imshow(as_picture(image), cmap="gray")
         if titles:
             axes.flat[i].set_title(titles[i], fontsize=9)
-    figure.tight_layout()
     plt.show()
 
 
@@ -190,8 +194,10 @@ def show_lines(
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs, steps, blocks
     if "y" in log:
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
-        axis.yaxis.set_major_formatter("{x:,g}")
+        low, high = axis.get_ylim()
+        few = high > 5_000 * low  # then powers of ten are enough
+        axis.yaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5), numticks=12))
+        axis.yaxis.set_major_formatter("{x:,.10g}")
         axis.yaxis.set_minor_formatter("")
     if from_zero:
         axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
