@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from vit_minimal import data, training
 from vit_minimal.augment import normalize, random_crop, random_flip
-from vit_minimal.data import Dataset, shapes10
+from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
 from vit_minimal.pretrained import load_checkpoint
 from vit_minimal.training import (
     RECIPES,
@@ -397,7 +397,7 @@ def test_command_line_trains_judges_and_saves(course, capsys):
     assert str(path) in said and "seed4" in path.name
     model = load_checkpoint(path)
     assert model.config == RECIPES["quick"].model
-    assert evaluate(model, *shapes10(20, seed=1)) * 100 == pytest.approx(accuracy)
+    assert evaluate(model, *shapes10(20, seed=SHAPES10_TEST_SEED)) * 100 == pytest.approx(accuracy)
 
 
 def test_command_line_leaves_the_test_images_alone_when_it_validates(course, capsys, monkeypatch):
