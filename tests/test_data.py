@@ -4,10 +4,9 @@ import hashlib
 import io
 import pickle
 import shutil
-import socket
+import subprocess
+import sys
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,15 @@ import torch
 
 import vit_minimal
 from vit_minimal import data
-from vit_minimal.data import Dataset, check_labels, data_root, load_cifar10, load_dataset, shapes10
+from vit_minimal.data import (
+    Dataset,
+    check_labels,
+    data_root,
+    load_cifar10,
+    load_dataset,
+    main,
+    shapes10,
+)
 
 SOURCES = data.CIFAR10_SOURCES
 
@@ -112,13 +119,18 @@ def batches():
 @pytest.fixture
 def archive(batches, monkeypatch):
     """The bytes of an archive of those batches; its MD5 is the expected one."""
+    content = pack(batches)
+    monkeypatch.setattr(data, "CIFAR10_MD5", hashlib.md5(content).hexdigest())
+    return content
+
+
+def pack(batches):
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as tar:
         for name, content in batches.items():
             member = tarfile.TarInfo(f"{data.CIFAR10_FOLDER}/{name}")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    monkeypatch.setattr(data, "CIFAR10_MD5", hashlib.md5(file.getvalue()).hexdigest())
     return file.getvalue()
 
 
@@ -180,7 +192,7 @@ def test_extracted_folder_is_read_and_the_next_load_finds_the_npz(batches, tmp_p
     assert_holds(load_cifar10(tmp_path), batches)
     shutil.rmtree(folder)
     assert_holds(load_cifar10(str(tmp_path)), batches)
-    assert [path.name for path in tmp_path.iterdir()] == ["cifar10.npz"]
+    assert {path.name for path in tmp_path.iterdir()} == {"cifar10.npz", "cifar10.lock"}
 
 
 def test_archive_is_read_where_it_lies(batches, archive, tmp_path):
@@ -193,14 +205,14 @@ def test_archive_is_read_where_it_lies(batches, archive, tmp_path):
 def test_write_that_breaks_off_leaves_no_npz(batches, tmp_path, monkeypatch):
     extract(batches, tmp_path)
 
-    def break_off(path, **arrays):
-        Path(path).write_bytes(b"half a file")
+    def break_off(file, **arrays):
+        file.write(b"half a file")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", break_off)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"cifar10\.npz could not be written .*No space left.*room"):
         load_cifar10(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [data.CIFAR10_FOLDER]
+    assert {path.name for path in tmp_path.iterdir()} == {data.CIFAR10_FOLDER, "cifar10.lock"}
 
 
 # --- damaged files --------------------------------------------------------------------------------
@@ -277,106 +289,105 @@ def test_missing_batch_is_named(batches, tmp_path):
 
 
 @pytest.fixture
-def server():
-    """A server on this machine: `pages` holds bodies or whole answers by path; `asked` the paths."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.asked.append(self.path)
-            answer = self.server.pages.get(self.path)
-            if answer is None:
-                self.send_error(404)
-            elif isinstance(answer, tuple):
-                self.wfile.write(answer[0])
-            else:
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.pages, server.asked = {}, []
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
 def sources(server, monkeypatch):
     """Makes these paths of the server the places where CIFAR-10 is looked for."""
 
     def choose(*paths):
         monkeypatch.setattr(data, "CIFAR10_SOURCES", tuple(server.url + path for path in paths))
-        return data.CIFAR10_SOURCES
 
     return choose
 
 
-def test_next_source_is_asked_until_one_gives_the_right_archive(
+def test_archive_is_downloaded_once_and_kept_for_others(
     server, sources, batches, archive, tmp_path
 ):
-    server.pages.update({"/wrong": archive[:-1] + b"?", "/right": archive})
-    sources("/missing", "/wrong", "/right", "/never")
+    server.pages["/archive"] = archive
+    sources("/missing", "/archive")
     root = tmp_path / "not" / "yet"
     assert_holds(load_cifar10(root), batches)
-    assert server.asked == ["/missing", "/wrong", "/right"]
     assert_holds(load_cifar10(root), batches)
-    assert len(server.asked) == 3
-    assert not list(root.glob("*.part*"))
+    assert [path for path, _ in server.asked] == ["/missing", "/archive"]
+    assert {path.name for path in root.iterdir()} == {
+        *("cifar10.npz", "cifar10.lock", data.CIFAR10_ARCHIVE)
+    }
 
 
-def answer(head, body):
-    return (f"HTTP/1.0 200 OK\r\n{head}\r\n\r\n".encode() + body,)
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        lambda archive: answer(f"Content-Length: {len(archive)}", archive[:500]),
-        lambda archive: answer("Content-Type: text/html", b"<html>please log in</html>"),
-        lambda archive: (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\nabc",),
-        lambda archive: (b"this is not HTTP\r\n",),
-        lambda archive: (b"",),
-    ],
-    ids=["cut off", "page instead", "chunk cut off", "not HTTP", "no answer"],
-)
-def test_source_that_breaks_down_is_passed_over(
-    broken, server, sources, batches, archive, tmp_path
+def test_damaged_archive_is_set_aside_and_fetched_again(
+    server, sources, batches, archive, tmp_path, capsys
 ):
-    server.pages.update({"/broken": broken(archive), "/right": archive})
-    sources("/broken", "/right")
-    assert_holds(load_cifar10(tmp_path), batches)
-
-
-def test_damaged_archive_is_fetched_again(server, sources, batches, archive, tmp_path):
-    (tmp_path / data.CIFAR10_ARCHIVE).write_bytes(archive[: len(archive) // 2])
+    target = tmp_path / data.CIFAR10_ARCHIVE
+    target.write_bytes(archive[:-1])
     server.pages["/right"] = archive
     sources("/right")
     assert_holds(load_cifar10(tmp_path), batches)
+    assert "wrong MD5" in capsys.readouterr().out
+    assert Path(f"{target}.wrong").read_bytes() == archive[:-1]
 
 
-def test_when_all_sources_fail_each_is_named_and_nothing_is_left(
-    server, sources, archive, tmp_path, monkeypatch
-):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/archive"
-    server.pages["/wrong"] = b"not an archive"
-    urls = (*sources("/missing", "/wrong"), nobody)
-    monkeypatch.setattr(data, "CIFAR10_SOURCES", urls)
-    with pytest.raises(OSError) as failure:
+def test_member_that_leaves_the_folder_is_not_written(batches, monkeypatch, tmp_path):
+    root = tmp_path / "inner" / "data"
+    content = pack({**batches, "../../../escaped": b"!"})
+    monkeypatch.setattr(data, "CIFAR10_MD5", hashlib.md5(content).hexdigest())
+    root.mkdir(parents=True)
+    (root / data.CIFAR10_ARCHIVE).write_bytes(content)
+    assert_holds(load_cifar10(root), batches)
+    assert not list(tmp_path.rglob("escaped"))
+
+
+PREPARE = """
+import sys, threading
+from vit_minimal import data
+data.CIFAR10_SOURCES, data.CIFAR10_MD5 = (sys.argv[2],), sys.argv[3]
+print(data.load_cifar10(sys.argv[1]).train_labels.tolist())
+"""
+
+
+def test_two_processes_at_once_download_once(server, archive, tmp_path):
+    server.pages["/archive"] = archive
+    server.delay = 1.0  # both processes are there before it is over
+    words = (str(tmp_path), f"{server.url}/archive", data.CIFAR10_MD5)
+    both = [
+        subprocess.Popen([sys.executable, "-c", PREPARE, *words], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120)[0].splitlines() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert outputs[0][-1] == outputs[1][-1] == "[0, 9, 1, 8, 2, 7, 3, 6, 4, 5]"
+    assert len(server.asked) == 1
+
+
+def test_folder_that_may_not_be_written_to_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(data.FileLock, "acquire", refuse)
+    with pytest.raises(PermissionError, match=f"{tmp_path}.*VIT_MINIMAL_DATA"):
         load_cifar10(tmp_path)
-    message = str(failure.value)
-    for url, why in zip(urls, ("404", "wrong MD5", "refused"), strict=True):
-        assert url in message and why in message.partition(url)[2]
-    assert data.CIFAR10_ARCHIVE in message and str(tmp_path) in message
-    assert not list(tmp_path.iterdir())
+
+
+def refuse(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+# --- command line ---------------------------------------------------------------------------------
+
+
+def test_one_machine_prepares_and_serves_another_takes_it_from_there(
+    server, batches, archive, tmp_path, monkeypatch, capsys
+):
+    server.pages[f"/{data.CIFAR10_ARCHIVE}"] = archive
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path / "teacher"))
+    main(["prepare", "--from", server.url])
+    assert "is ready" in capsys.readouterr().out
+    assert_holds(load_cifar10(), batches)
+
+    served = []
+    monkeypatch.setattr(data, "serve", lambda *arguments: served.append(arguments))
+    main(["serve", "--port", "1234"])
+    assert served == [(tmp_path / "teacher" / data.CIFAR10_ARCHIVE, 1234)]
+
+
+def test_faults_end_in_a_sentence_not_a_traceback(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"could not be downloaded.*404"):
+        main(["prepare", "--from", f"{server.url}/"])
 
 
 def test_slow_official_host_is_the_last_of_several_sources():
@@ -393,7 +404,7 @@ def root(tmp_path, monkeypatch):
     """An empty folder for data sets; Shapes-10 has a hundredth of its size, nothing is fetched."""
     monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
     monkeypatch.setattr(data, "shapes10", lambda n, seed: shapes10(n // 100, seed))
-    monkeypatch.setattr(data, "_download", lambda target: pytest.fail("downloaded"))
+    monkeypatch.setattr(data, "fetch", lambda *_: pytest.fail("downloaded"))
     return tmp_path
 
 

@@ -1,31 +1,180 @@
-"""From stored bytes to what the model sees: normalisation, and random variants of each image.
+"""From stored bytes to what the model sees: random variants, normalisation, mixing.
 
-Everything works on whole batches (B, C, H, W), on the device that holds them.
+Everything works on whole batches (B, C, H, W), on the device that holds them, and each image draws
+for itself. All draws come from torch's global generators: `torch.manual_seed` fixes them.
+torchvision's v2 transforms draw once for a whole batch, which is why these are written here.
 """
 
 import torch
+from torch.nn import functional as F
+
+
+def augment(images, config):
+    """Bytes (B, C, H, W) → what the model trains on, float32; `config` is a TrainingConfig."""
+    if config.flip:
+        images = random_flip(images)
+    if config.crop_padding:
+        images = random_crop(images, config.crop_padding)
+    if config.trivial_augment:
+        images = trivial_augment(images)
+    images = normalize(images)
+    return random_erase(images, config.erase) if config.erase else images
 
 
 def normalize(images):
     """uint8 0 … 255 → float32 −1 … 1, as the ViT paper's code does. Floats pass unchanged."""
-    return images.float().div(127.5).sub(1) if images.dtype == torch.uint8 else images
+    return images.float().div_(127.5).sub_(1) if images.dtype == torch.uint8 else images
 
 
-def random_flip(images, generator=None):
+def random_flip(images):
     """Mirror each image left to right with probability ½."""
-    flip = torch.rand(len(images), 1, 1, 1, device=images.device, generator=generator) < 0.5
+    flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     return torch.where(flip, images.flip(-1), images)
 
 
-def random_crop(images, padding, generator=None):
+def random_crop(images, padding):
     """Move each image by up to `padding` pixels along both axes; zeros enter at the edges."""
     B, C, H, W = images.shape
-    device = images.device
-    padded = torch.nn.functional.pad(images, (padding,) * 4)
-    limit = 2 * padding + 1
-    top, left = torch.randint(limit, (2, B, 1), device=device, generator=generator)
-    rows = (top + torch.arange(H, device=device))[:, None, :, None]  # (B, 1, H, 1)
-    columns = (left + torch.arange(W, device=device))[:, None, None, :]  # (B, 1, 1, W)
-    image = torch.arange(B, device=device)[:, None, None, None]
-    channel = torch.arange(C, device=device)[None, :, None, None]
-    return padded[image, channel, rows, columns]
+    padded = F.pad(images, (padding,) * 4)
+    top, left = torch.randint(2 * padding + 1, (2, B, 1, 1, 1), device=images.device)
+    rows = top + torch.arange(H, device=images.device)[:, None]  # (B, 1, H, 1)
+    columns = left + torch.arange(W, device=images.device)  # (B, 1, 1, W)
+    padded = padded.gather(2, rows.expand(B, C, H, W + 2 * padding))
+    return padded.gather(3, columns.expand(B, C, H, W))
+
+
+def random_erase(images, probability):
+    """Grey out a box of 2 to 33 % of some images (Zhong et al. 2020, arxiv.org/abs/1708.04896).
+
+    `images` are float, with grey at 0.
+    """
+    area, aspect, chance = torch.rand(3, len(images), device=images.device)
+    area, aspect = 0.02 + 0.31 * area, 3.3 ** (2 * aspect - 1)
+    box = _random_box(images, (area * aspect).sqrt(), (area / aspect).sqrt())
+    return images.masked_fill(box & (chance < probability)[:, None, None, None], 0)
+
+
+def mix(images, labels, num_classes, mixup=0.0, cutmix=0.0):
+    """Blend each image with another of the batch; targets (B, num_classes) say how much of each.
+
+    mixup (Zhang et al. 2018, arxiv.org/abs/1710.09412) blends every pixel in one ratio, cutmix (Yun
+    et al. 2019, arxiv.org/abs/1905.04899) takes a box from the other. The ratio is drawn from
+    Beta(α, α); `mixup` and `cutmix` are their α, 0 means never. With both, each image draws which.
+    """
+    B, device = len(images), images.device
+    use_cutmix = torch.rand(B, 1, 1, 1, device=device) < (0.5 if mixup else 1.0)
+    keep = torch.ones(B, 1, 1, 1, device=device)  # the share of the image itself, at each pixel
+    if mixup:
+        keep = _beta(mixup, B).to(device)[:, None, None, None]
+    if cutmix:
+        side = (1 - _beta(cutmix, B).to(device)).sqrt()
+        box = _random_box(images, side, side)
+        keep = torch.where(use_cutmix, 1.0 - box.float(), keep)
+    other = torch.randperm(B, device=device)
+    targets = F.one_hot(labels, num_classes).float()
+    share = keep.mean(dim=(1, 2, 3))[:, None]  # (B, 1)
+    return torch.lerp(images[other], images, keep), torch.lerp(targets[other], targets, share)
+
+
+def _beta(alpha, count):
+    return torch.distributions.Beta(alpha, alpha).sample((count,))
+
+
+def _random_box(images, height, width):
+    """(B, 1, H, W), True in one box per image; its size (B,) is in shares of the sides.
+
+    The centre lies anywhere; what sticks out is cut off.
+    """
+    spans = []
+    for size, share in zip(images.shape[2:], (height, width), strict=True):
+        centre = torch.rand(len(images), 1, device=images.device) * size
+        pixels = torch.arange(size, device=images.device) + 0.5
+        spans.append((pixels - centre).abs() < share[:, None] * size / 2)  # (B, size)
+    return (spans[0][:, :, None] & spans[1][:, None, :])[:, None]
+
+
+# --------------------------------------------------------------------------- one random operation
+
+
+def trivial_augment(images):
+    """One random operation of random strength for each image (arxiv.org/abs/2103.10158).
+
+    uint8 in, uint8 out. The operations are those of RandAugment (Cubuk et al. 2020) at its strengths,
+    without equalize. The batch is dealt out to them evenly: no wait for the device.
+    """
+    B = len(images)
+    out = images.clone()
+    dealt = torch.randperm(B, device=images.device).tensor_split(len(OPERATIONS))
+    strength = 2 * torch.rand(B, 1, 1, 1, device=images.device) - 1
+    for choice, mine in zip(torch.randperm(len(OPERATIONS)).tolist(), dealt, strict=True):
+        if OPERATIONS[choice] is not None and len(mine):
+            changed = OPERATIONS[choice](images[mine].float(), strength[mine])
+            out[mine] = changed.round_().clamp_(0, 255).to(torch.uint8)
+    return out
+
+
+def _brightness(x, s):
+    return x * (1 + 0.9 * s)
+
+
+def _contrast(x, s):
+    return torch.lerp(_grey(x).mean(dim=(1, 2, 3), keepdim=True), x, 1 + 0.9 * s)
+
+
+def _saturation(x, s):
+    return torch.lerp(_grey(x), x, 1 + 0.9 * s)
+
+
+def _sharpness(x, s):
+    kernel = torch.tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]], device=x.device) / 13
+    blurred = x.clone()  # but for the outermost pixels, as PIL does it
+    C = x.shape[1]
+    blurred[..., 1:-1, 1:-1] = F.conv2d(x, kernel.expand(C, 1, 3, 3), groups=C)
+    return torch.lerp(blurred, x, 1 + 0.9 * s)
+
+
+def _autocontrast(x, s):
+    low, high = x.amin(dim=(2, 3), keepdim=True), x.amax(dim=(2, 3), keepdim=True)
+    return torch.where(high > low, (x - low) * 255 / (high - low), x)
+
+
+def _posterize(x, s):
+    step = 2 ** (4 * s.abs()).floor()  # 8 to 5 bits remain
+    return (x / step).floor() * step
+
+
+def _solarize(x, s):
+    return torch.where(x >= 256 * (1 - s.abs()), 255 - x, x)
+
+
+def _grey(x):
+    """Luma (B, 1, H, W) of red, green and blue; the plain mean of any other number of channels."""
+    if x.shape[1] != 3:
+        return x.mean(dim=1, keepdim=True)
+    return (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
+
+
+def _warp(x, a=1.0, b=0.0, c=0.0, d=0.0, e=1.0, f=0.0):
+    """Pixel (x, y) of the result comes from (a·x + b·y + c, d·x + e·y + f), from the centre."""
+    B, _, H, W = x.shape
+    a, b, c, d, e, f = (torch.as_tensor(v, device=x.device).expand(B) for v in (a, b, c, d, e, f))
+    rows = (a, b * H / W, c * 2 / W), (d * W / H, e, f * 2 / H)  # affine_grid runs from −1 to 1
+    matrix = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)  # (B, 2, 3)
+    grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+def _rotate(x, s):
+    angle = s.flatten() * torch.pi / 6  # up to 30°
+    return _warp(x, a=angle.cos(), b=-angle.sin(), d=angle.sin(), e=angle.cos())
+
+
+OPERATIONS = (
+    None,  # the image as it is
+    *(_brightness, _contrast, _saturation, _sharpness, _autocontrast, _posterize, _solarize),
+    _rotate,
+    lambda x, s: _warp(x, b=0.3 * s.flatten()),  # shear along x
+    lambda x, s: _warp(x, d=0.3 * s.flatten()),  # shear along y
+    lambda x, s: _warp(x, c=x.shape[3] * 0.3 * s.flatten()),  # shift along x
+    lambda x, s: _warp(x, f=x.shape[2] * 0.3 * s.flatten()),  # shift along y
+)

@@ -1,14 +1,16 @@
 """Images to learn from: CIFAR-10, and Shapes-10, which needs no download.
 
 A `Dataset` holds everything in memory: images uint8 (n, C, H, W), labels int64 (n,).
+
+python -m vit_minimal.data prepare      (download, verify, write the npz)
 """
 
-import hashlib
-import http.client
+import argparse
+import contextlib
 import os
 import pickle
+import sys
 import tarfile
-import urllib.request
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,7 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
+from filelock import FileLock, Timeout
+
+from .download import fetch, has_md5, serve, set_aside
+from .runtime import write_whole
 
 CIFAR10_CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -95,7 +100,7 @@ def load_dataset(name=None):
         raise ValueError(f'unknown data set {wanted!r}: choose "auto", "cifar10" or "shapes10"')
     root = data_root()
     here = (root / "cifar10.npz").exists() or (root / CIFAR10_FOLDER).is_dir()
-    here = here or _is_whole(root / CIFAR10_ARCHIVE)  # a damaged one would be downloaded again
+    here = here or has_md5(root / CIFAR10_ARCHIVE, CIFAR10_MD5)  # or it would be downloaded again
     if wanted == "cifar10" or (wanted == "auto" and here):
         reason = "it was asked for" if wanted == "cifar10" else "it is on this machine"
         print(f"CIFAR-10, because {reason}: 50,000 training and 10,000 test images")
@@ -112,34 +117,71 @@ def load_dataset(name=None):
 
 
 def load_cifar10(root=None):
-    """CIFAR-10 (Krizhevsky 2009) from `cifar10.npz`, else from the extracted folder, else the web.
+    """CIFAR-10 (Krizhevsky 2009) from `cifar10.npz` in `root` (see `data_root`), made if need be.
 
-    Whatever the source, the next call finds `cifar10.npz` in `root` (see `data_root`).
-    ValueError if a file is damaged, OSError if nothing could be read or downloaded.
+    ValueError if a file is damaged, OSError if nothing could be read, downloaded or written.
+    """
+    return _read_npz(prepare_cifar10(root))
+
+
+def prepare_cifar10(root=None, sources=None):
+    """The path of `cifar10.npz`: made, unless it is there, from the extracted folder, the archive or
+    a download from one of `sources`. Of several processes one makes it, the others wait for it.
     """
     root = data_root(root)
-    npz = root / "cifar10.npz"
+    npz, folder = root / "cifar10.npz", root / CIFAR10_FOLDER
     if npz.exists():
-        return _read_npz(npz)
-    folder = root / CIFAR10_FOLDER
-    if folder.is_dir():
-        arrays = _arrays_from_batches(lambda name: (folder / name).read_bytes())
-    else:
-        archive = root / CIFAR10_ARCHIVE
-        if not _is_whole(archive):
-            _download(archive)
-        with tarfile.open(archive) as tar:  # read in place: nothing is unpacked to the disk
-            read = {m.name: m for m in tar.getmembers()}
-            arrays = _arrays_from_batches(
-                lambda name: tar.extractfile(read[f"{CIFAR10_FOLDER}/{name}"]).read()
-            )
-    unfinished = root / f"cifar10.{os.getpid()}.part.npz"
+        return npz
+    with _one_at_a_time(root):
+        if npz.exists():  # while this process waited
+            return npz
+        if folder.is_dir():
+            arrays = _arrays_from_batches(lambda name: (folder / name).read_bytes())
+        else:
+            with tarfile.open(fetch_archive(root, sources)) as tar:  # read in place, none unpacked:
+                read = {m.name: m for m in tar.getmembers()}  # no member can leave the folder
+                arrays = _arrays_from_batches(
+                    lambda name: tar.extractfile(read[f"{CIFAR10_FOLDER}/{name}"]).read()
+                )
+
+        def write(unfinished):
+            with open(unfinished, "wb") as file:  # to a path savez would append ".npz"
+                np.savez(file, **arrays)
+
+        write_whole(npz, write)
+    return npz
+
+
+def fetch_archive(root=None, sources=None):
+    """The path of the official archive in `root`, downloaded unless it is there and whole."""
+    archive = data_root(root) / CIFAR10_ARCHIVE
+    if not has_md5(archive, CIFAR10_MD5):
+        if archive.exists():
+            print(f"{archive} has the wrong MD5: set aside as {archive.name}.wrong")
+            set_aside(archive, archive)
+        fetch(sources or CIFAR10_SOURCES, archive, CIFAR10_MD5)
+    return archive
+
+
+@contextlib.contextmanager
+def _one_at_a_time(root):
+    lock = FileLock(root / "cifar10.lock")
     try:
-        np.savez(unfinished, **arrays)
-        os.replace(unfinished, npz)
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0.1)
+        except Timeout:
+            print(f"Another process is preparing CIFAR-10 in {root}: waiting for it", flush=True)
+            lock.acquire()
+    except OSError as error:
+        text = (
+            f"may not write to {root} ({error.strerror}): name another folder in VIT_MINIMAL_DATA"
+        )
+        raise PermissionError(text) from error
+    try:
+        yield
     finally:
-        unfinished.unlink(missing_ok=True)
-    return _read_npz(npz)
+        lock.release()
 
 
 def _read_npz(path):
@@ -180,40 +222,6 @@ def _unpickle(name, content):
     except (pickle.UnpicklingError, EOFError) as error:
         text = f"{name} of CIFAR-10 is damaged ({error}): remove {CIFAR10_FOLDER} and load again"
         raise ValueError(text) from error
-
-
-def _download(target):
-    """Fetch the archive from the first source that has it whole; its MD5 decides."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(target.name + ".part")
-    failures = []
-    for url in CIFAR10_SOURCES:
-        try:
-            with urllib.request.urlopen(url, timeout=20) as response, open(unfinished, "wb") as out:
-                size = int(response.headers.get("Content-Length") or 0) or None
-                with tqdm(total=size, unit="B", unit_scale=True, desc=target.name) as progress:
-                    while chunk := response.read(1 << 16):
-                        out.write(chunk)
-                        progress.update(len(chunk))
-            if _is_whole(unfinished):
-                os.replace(unfinished, target)
-                return
-            failures.append(f"{url}: wrong MD5, the download is damaged or cut off")
-        except (OSError, http.client.HTTPException) as error:
-            failures.append(f"{url}: {error}")
-    unfinished.unlink(missing_ok=True)
-    raise OSError(
-        "CIFAR-10 could not be downloaded. Connect to the network and try again, or put "
-        f"{target.name} into {target.parent}. Tried " + "; ".join(failures)
-    )
-
-
-def _is_whole(archive):
-    """Whether the archive is there and has the right MD5."""
-    if not archive.exists():
-        return False
-    with open(archive, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest() == CIFAR10_MD5
 
 
 # ------------------------------------------------------------------------------------ Shapes-10
@@ -305,3 +313,33 @@ def _shape_distances(u, v):
         np.minimum(0.9 - wide, 0.17 - np.abs(np.abs(high - 0.35) - 0.35)),  # stripes
         np.minimum(0.85 - high, (high - wide) * 0.7071 + 0.08),  # hourglass
     ]
+
+
+# --------------------------------------------------------------------------------- command line
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m vit_minimal.data", description="Have CIFAR-10 ready, here or for a room."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    prepare = commands.add_parser("prepare", help="download, verify, and write cifar10.npz")
+    help_text = "the address that `serve` prints on another machine, or of a copy of the archive"
+    prepare.add_argument("--from", dest="source", metavar="URL", help=help_text)
+    offer = commands.add_parser("serve", help="offer the archive to other machines")
+    offer.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "serve":
+            serve(fetch_archive(), options.port)
+            return
+        url = options.source
+        if url and not url.endswith(CIFAR10_ARCHIVE):
+            url = f"{url.rstrip('/')}/{CIFAR10_ARCHIVE}"
+        print(f"CIFAR-10 is ready: {prepare_cifar10(sources=[url] if url else None)}")
+    except (OSError, ValueError, KeyboardInterrupt) as error:
+        sys.exit(str(error) or "interrupted")
+
+
+if __name__ == "__main__":
+    main()

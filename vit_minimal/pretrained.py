@@ -1,15 +1,15 @@
 """Weights from elsewhere (timm, torchvision) and weights in files (safetensors, never pickle)."""
 
 import json
-import os
 import re
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from .runtime import write_whole
 from .vision_transformer import VisionTransformer, ViTConfig
 
 TIMM_NAMES = {name: f"{name}.weight" for name in ("cls_token", "reg_token", "pos_embed")}
@@ -82,18 +82,12 @@ def save_checkpoint(path, model, /, **notes):
 
     The file appears under its name only when it is complete; an older one is kept until then.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, unfinished, metadata=metadata)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    content = save(tensors, metadata)
+    write_whole(path, lambda unfinished: unfinished.write_bytes(content))
 
 
 def load_checkpoint(path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import json
 import os
 import platform
 import random
@@ -116,6 +117,37 @@ def describe_run():
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
     }
+
+
+def write_whole(path, write):
+    """Call `write(temporary path)`, then rename: `path` holds the old content or all of the new.
+
+    OSError says in one sentence what hindered it, such as a full disk; `path` is as it was then.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(unfinished)
+        os.replace(unfinished, path)
+    except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
+        there = next(place for place in path.absolute().parents if place.exists())
+        free = shutil.disk_usage(there).free / 1e6
+        raise OSError(
+            f"{path} could not be written ({error}): there must be room on the disk "
+            f"({free:,.0f} MB are free) and permission to write"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def add_record(path, figures):
+    """Append measured figures, and how they came about, to the JSON list in `path`."""
+    path = Path(path)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    text = json.dumps([*known, describe_run() | figures], indent=1) + "\n"
+    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
 def _version(module):

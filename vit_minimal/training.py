@@ -1,23 +1,40 @@
-"""Training and evaluation on one machine: `fit`, `evaluate`, and recipes that were measured.
+"""Training and evaluation: `fit`, `evaluate`, and recipes that were measured.
 
 python -m vit_minimal.training --recipe cpu
+torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200      (two GPUs)
 """
 
 import argparse
+import ast
+import contextlib
 import json
+import os
+import signal
+import sys
+import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.distributed as dist
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from .augment import normalize, random_crop, random_flip
+from .augment import augment, mix, normalize
 from .data import check_labels, data_root, load_dataset
 from .pretrained import save_checkpoint
-from .runtime import autocast, describe_run, pick_device, pick_precision, seed_everything
+from .runtime import (
+    add_record,
+    autocast,
+    pick_device,
+    pick_precision,
+    seed_everything,
+    write_whole,
+)
 from .vision_transformer import VisionTransformer, ViTConfig
 
 
@@ -26,25 +43,43 @@ class TrainingConfig:
     """Everything that fixes a training run, but for the model and the data."""
 
     epochs: int = 10  # passes over the training images
-    batch_size: int = 128
+    batch_size: int = 128  # of all processes together
+    optimizer: str = "adamw"  # or "muon" (matrices of the blocks; AdamW for the rest), "sgd"
     learning_rate: float = 1e-3  # the highest, reached at the end of the warm-up
     warmup: float = 0.1  # share of the steps in which the learning rate climbs to it
-    weight_decay: float = 0.05  # AdamW's, on the matrices only
+    schedule: str = "cosine"  # then it falls to zero; "constant": it stays
+    weight_decay: float = 0.05  # on the matrices only
     label_smoothing: float = 0.1
-    clip_norm: float = 1.0  # gradients longer than this are shortened to it
+    clip_norm: float = 1.0  # gradients longer than this are shortened to it; 0: never
+    ema_decay: float = 0.0  # judge a running mean of the weights; 0.99 is a mean of 100 steps
     flip: bool = True  # mirror half of the images
     crop_padding: int = 4  # pixels by which an image moves at most; 0: not at all
+    trivial_augment: bool = False  # one random operation on each image: colour, rotation, …
+    erase: float = 0.0  # the share of the images in which a box is greyed out
+    mixup: float = 0.0  # α of the blend of two images; 0: never
+    cutmix: float = 0.0  # α of the box that is taken from another image; 0: never
+    precision: str | None = None  # "float32", "bfloat16", "float16"; None: what suits the device
+    compile: bool = False  # torch.compile: pays on GPUs, in long runs
     validation_images: int = 0  # taken from the end of the training images, never trained on
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, is {getattr(self, name)}")
-        if self.validation_images < 0:
-            raise ValueError(f"validation_images must not be negative: {self.validation_images}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup must be in [0, 1), a share of the run; is {self.warmup}")
+        options = {
+            "optimizer": ("adamw", "muon", "sgd"),
+            "schedule": ("cosine", "constant"),
+            "precision": (None, "float32", "bfloat16", "float16"),
+        }
+        for name, value in vars(self).items():
+            if name in ("epochs", "batch_size") and value < 1:
+                raise ValueError(f"{name} must be at least 1, is {value}")
+            if name in ("warmup", "label_smoothing", "ema_decay") and not 0 <= value < 1:
+                raise ValueError(f"{name} must be in [0, 1), is {value}")
+            if name == "erase" and not 0 <= value <= 1:
+                raise ValueError(f"{name} must be in [0, 1], a share of the images; is {value}")
+            if name in options and value not in options[name]:
+                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
+            if isinstance(value, (int, float)) and value < 0 and name != "seed":
+                raise ValueError(f"{name} must not be negative, is {value}")
 
 
 @dataclass(frozen=True)
@@ -83,100 +118,283 @@ class History:
     validation_accuracy: list[float] = field(default_factory=list)  # empty without validation
     seconds: list[float] = field(default_factory=list)
 
+    def plot(self):
+        """Draw the loss, and the accuracies, over the epochs."""
+        from .plots import show_lines  # training itself needs no matplotlib
 
-def fit(model, dataset, config=None, device=None):
+        epochs = range(1, len(self.train_loss) + 1)
+        show_lines(epochs, {"training loss": self.train_loss}, "epoch", "loss")
+        accuracies = {"training, as augmented": self.train_accuracy}
+        if self.validation_accuracy:
+            accuracies["validation"] = self.validation_accuracy
+        show_lines(epochs, accuracies, "epoch", "accuracy")
+
+
+# ------------------------------------------------------------------------------------------- fit
+
+
+def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False):
     """Train `model` on the training images of `dataset`, in place; returns the History.
 
-    Prints a line per epoch; in a terminal a bar moves too. Matrix products run in the precision
-    that suits the device. ValueError if the labels do not fit the model.
+    Prints a line per epoch; in a terminal a bar moves too. With a `checkpoint` (a path) all that it
+    takes to go on is written there after each epoch and when the run is interrupted; `resume`
+    goes on from there to the same weights, bit for bit, as if nothing had happened.
+
+    Under torchrun each process trains on its share of every batch. ValueError if the labels do not
+    fit the model or the checkpoint is that of another run; FloatingPointError if the loss is no
+    longer finite; MemoryError if a batch does not fit; KeyboardInterrupt when interrupted.
     """
     config = config or TrainingConfig()
     device = pick_device(device)
-    seed_everything(config.seed)
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     check_labels(dataset.train_labels, model.config.num_classes)
     keep = len(dataset.train_images) - config.validation_images
     if keep < config.batch_size:
         raise ValueError(f"{keep} training images do not fill a batch of {config.batch_size}")
+    if config.batch_size % world:
+        raise ValueError(f"{world} processes cannot share batches of {config.batch_size} evenly")
     images, held_out = dataset.train_images.to(device).tensor_split([keep])
     labels, held_out_labels = dataset.train_labels.to(device).tensor_split([keep])
+    steps = keep // config.batch_size  # in an epoch
+    of_this_run = {
+        "model": json.loads(json.dumps(asdict(model.config))),
+        "training": asdict(config),
+        "data": {"name": dataset.name, "images": keep},
+    }
+    run = _Run(model.to(device).train(), config, device, config.epochs * steps)
+    if resume and checkpoint and Path(checkpoint).exists():
+        run.load(checkpoint, of_this_run)
+    network = nn.parallel.DistributedDataParallel(model) if world > 1 else model
+    if config.compile:
+        network = torch.compile(network)
 
-    model.to(device).train()
-    steps = keep // config.batch_size
-    optimizer = make_optimizer(model, config)
-    scheduler = make_scheduler(optimizer, config, config.epochs * steps)
-    loss_function = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    precision = pick_precision(device)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-    history = History()
+    with _stop_requests(handle=world == 1) as stop_requests:
+        while run.step < config.epochs * steps:
+            epoch = run.step // steps
+            generator = torch.Generator().manual_seed(_mixed_seed(config.seed, epoch))
+            order = torch.randperm(keep, generator=generator)[: steps * config.batch_size]
+            batches = order.to(device).split(config.batch_size)[run.step % steps :]
+            bar = tqdm(batches, desc=f"epoch {epoch + 1}", leave=False, disable=_hide_bar(rank))
+            for batch in bar:
+                # Each step's draws depend on nothing but its number: it can be the first of a process
+                torch.manual_seed(_mixed_seed(config.seed, run.step, rank + 1))
+                batch = batch[rank::world]
+                run.train_step(network, images[batch], labels[batch])
+                if run.step % 50 == 0 or run.step % steps == 0:
+                    run.check_loss(epoch)
+                if stop_requests:
+                    break
+            if run.step % steps == 0:
+                run.end_epoch(epoch, steps, world, held_out, held_out_labels)
+                if rank == 0:
+                    print(_epoch_line(run.history, config.epochs, len(order)), flush=True)
+            if rank == 0 and checkpoint:
+                run.save(checkpoint, of_this_run, must=bool(stop_requests))
+            if stop_requests and run.step < config.epochs * steps:
+                kept = f"; {checkpoint} holds what it takes to resume" if checkpoint else ""
+                raise KeyboardInterrupt(f"stopped in epoch {epoch + 1} of {config.epochs}{kept}")
+    if run.average:
+        model.load_state_dict(run.average.module.state_dict())
+    return run.history
 
-    for epoch in range(config.epochs):
-        start = time.perf_counter()
-        total_loss = total_correct = 0  # tensors on the device: reading them each step would wait
-        order = torch.randperm(keep, device=device)[: steps * config.batch_size]
-        bar = tqdm(
-            order.split(config.batch_size), desc=f"epoch {epoch + 1}", leave=False, disable=None
-        )
-        for batch in bar:
-            x, y = augment(images[batch], config), labels[batch]
-            with autocast(device, precision):
-                logits = model(x)
-                loss = loss_function(logits, y)
-            scaler.scale(loss).backward()
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            scaler.step(optimizer)
-            scaler.update()
+
+class _Run:
+    """All that changes while a model is trained."""
+
+    def __init__(self, model, config, device, total_steps):
+        self.model, self.config, self.device = model, config, device
+        self.precision = getattr(torch, config.precision or "", None) or pick_precision(device)
+        self.optimizers = make_optimizers(model, config)
+        self.schedulers = [make_scheduler(o, config, total_steps) for o in self.optimizers]
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.loss_function = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self.average = None
+        if config.ema_decay:
+            mean = get_ema_multi_avg_fn(config.ema_decay)
+            self.average = AveragedModel(model, multi_avg_fn=mean)
+        self.history = History()
+        self.step = 0  # steps taken
+        self.totals = torch.zeros(2, device=device)  # of this epoch: loss, images that were right
+        self.seconds = 0.0  # spent on this epoch
+
+    def train_step(self, network, images, labels):
+        start, config = time.perf_counter(), self.config
+        try:
+            x, y = augment(images, config), labels
+            if config.mixup or config.cutmix:
+                x, y = mix(x, y, self.model.config.num_classes, config.mixup, config.cutmix)
+            with autocast(self.device, self.precision):
+                logits = network(x)
+                loss = self.loss_function(logits, y)
+            self.scaler.scale(loss).backward()
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate" not in str(error):
+                raise
+            half = max(1, config.batch_size // 2)
+            raise MemoryError(
+                f"a batch of {config.batch_size} does not fit into the memory of {self.device}: "
+                f"try batch_size {half}, with a learning rate of {config.learning_rate / 2**0.5:.1g}"
+            ) from error
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
+            self.scaler.step(optimizer)
             scheduler.step()
             optimizer.zero_grad()
-            total_loss += loss.detach()
-            total_correct += (logits.detach().argmax(dim=1) == y).sum()
-        history.train_loss.append(float(total_loss) / steps)
-        history.train_accuracy.append(float(total_correct) / (steps * config.batch_size))
-        if config.validation_images:
-            history.validation_accuracy.append(evaluate(model, held_out, held_out_labels))
-        history.seconds.append(time.perf_counter() - start)
-        print(_epoch_line(history, epoch, config.epochs, steps * config.batch_size), flush=True)
-    return history
+        self.scaler.update()
+        if self.average:
+            self.average.update_parameters(self.model)
+        answers = labels if y is labels else y.argmax(dim=1)
+        right = (logits.detach().argmax(dim=1) == answers).sum()
+        self.totals += torch.stack([loss.detach(), right])  # reading them here would wait
+        self.step += 1
+        self.seconds += time.perf_counter() - start
+
+    def check_loss(self, epoch):
+        if not self.totals[0].isfinite():
+            raise FloatingPointError(
+                f"the loss is no longer a number in epoch {epoch + 1}, after {self.step} steps, at a "
+                f"learning rate of {self.schedulers[0].get_last_lr()[0]:.1e}. Usual causes: a "
+                "learning rate too high or a warm-up too short, no gradient clipping, float16 where "
+                "the numbers leave its range, an image or a label that is not finite."
+            )
+
+    def end_epoch(self, epoch, steps, world, held_out, held_out_labels):
+        start = time.perf_counter()
+        if world > 1:
+            dist.all_reduce(self.totals)
+        loss, right = self.totals.tolist()
+        self.history.train_loss.append(loss / steps / world)
+        self.history.train_accuracy.append(right / (steps * self.config.batch_size))
+        if len(held_out):
+            judged = self.average.module if self.average else self.model
+            accuracy = evaluate(judged, held_out, held_out_labels)
+            self.history.validation_accuracy.append(accuracy)
+        self.history.seconds.append(self.seconds + time.perf_counter() - start)
+        self.totals.zero_()
+        self.seconds = 0.0
+
+    def _parts(self):
+        parts = {"model": self.model, "average": self.average, "scaler": self.scaler}
+        for kind in ("optimizers", "schedulers"):
+            parts |= {f"{kind}.{i}": part for i, part in enumerate(getattr(self, kind))}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def save(self, path, of_this_run, must=False):
+        """Write everything to `path`; an older file stays until the new one is complete.
+
+        If the disk is full the run goes on and says so, unless it `must` be written now.
+        """
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state |= {"step": self.step, "totals": self.totals, "seconds": self.seconds}
+        state |= {"history": asdict(self.history), "of": of_this_run}
+        try:
+            write_whole(path, lambda unfinished: torch.save(state, unfinished))
+        except OSError as error:
+            if must:
+                raise
+            print(f"{error}; training goes on", flush=True)
+
+    def load(self, path, of_this_run):
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            theirs = state.pop("of")
+        except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
+            text = f"{path} is damaged or not the state of a run ({error}): remove it"
+            raise ValueError(text) from error
+        differing = [
+            f"{part} {name}: {theirs[part].get(name)} there, {value} here"
+            for part, settings in of_this_run.items()
+            for name, value in settings.items()
+            if theirs[part].get(name) != value
+        ]
+        if differing:
+            raise ValueError(f"{path} is the state of another run ({'; '.join(differing)})")
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step, self.totals, self.seconds = state["step"], state["totals"], state["seconds"]
+        self.history = History(**state["history"])
 
 
-def augment(images, config):
-    """Bytes (B, C, H, W) → what the model trains on, float32."""
-    if config.flip:
-        images = random_flip(images)
-    if config.crop_padding:
-        images = random_crop(images, config.crop_padding)
-    return normalize(images)
+@contextlib.contextmanager
+def _stop_requests(handle=True):
+    """A list to which SIGINT and SIGTERM add themselves; the second one interrupts at once.
+
+    A step that is cut in two would leave weights that no resuming could mend.
+    """
+    requests = []
+
+    def remember(number, frame):
+        if requests:
+            raise KeyboardInterrupt
+        requests.append(number)
+
+    if not handle or threading.current_thread() is not threading.main_thread():
+        yield requests
+        return
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def make_optimizer(model, config):
-    """AdamW that decays matrices only: not biases, norms, positions or the class token."""
+def _mixed_seed(*numbers):
+    """One seed from several numbers, such that near ones do not collide."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _hide_bar(rank):
+    return True if rank else None  # None: hidden where the output is not a terminal
+
+
+def make_optimizers(model, config):
+    """AdamW, SGD, or Muon for the blocks' matrices and AdamW for the rest.
+
+    Only matrices decay: not biases, norms, positions or the class token.
+    """
     tokens = ("cls_token", "reg_token", "pos_embed")
-    decay, no_decay = [], []
+    hidden, decay, no_decay = [], [], []
     for name, parameter in model.named_parameters():
-        spared = parameter.ndim < 2 or name.startswith(tokens)
-        (no_decay if spared else decay).append(parameter)
+        if parameter.ndim < 2 or name.startswith(tokens):
+            no_decay.append(parameter)
+        elif config.optimizer == "muon" and name.startswith("blocks."):
+            hidden.append(parameter)
+        else:
+            decay.append(parameter)
     groups = [{"params": decay}, {"params": no_decay, "weight_decay": 0.0}]
-    return torch.optim.AdamW(
-        groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    if config.optimizer == "sgd":
+        return [torch.optim.SGD(groups, momentum=0.9, **settings)]
+    adamw = torch.optim.AdamW(groups, fused=True, **settings)
+    if config.optimizer == "adamw":
+        return [adamw]
+    # This adjustment makes Muon's steps as long as AdamW's: one learning rate serves both
+    return [torch.optim.Muon(hidden, adjust_lr_fn="match_rms_adamw", **settings), adamw]
 
 
 def make_scheduler(optimizer, config, total_steps):
-    """The learning rate climbs in a line, then falls along half a cosine to zero."""
+    """The learning rate climbs in a line, then stays or falls along half a cosine to zero."""
     warmup_steps = max(1, int(config.warmup * total_steps))
     climb = LinearLR(optimizer, start_factor=1 / warmup_steps, total_iters=warmup_steps - 1)
-    fall = CosineAnnealingLR(optimizer, T_max=max(1, total_steps - warmup_steps))
-    return SequentialLR(optimizer, [climb, fall], milestones=[warmup_steps])
+    if config.schedule == "constant":
+        then = ConstantLR(optimizer, factor=1.0)
+    else:
+        then = CosineAnnealingLR(optimizer, T_max=max(1, total_steps - warmup_steps))
+    return SequentialLR(optimizer, [climb, then], milestones=[warmup_steps])
 
 
-def _epoch_line(history, epoch, epochs, num_images):
-    seconds = history.seconds[-1]
+def _epoch_line(history, epochs, num_images):
+    done, seconds = len(history.seconds), history.seconds[-1]
     accuracy = f"accuracy {history.train_accuracy[-1]:.1%}"
     if history.validation_accuracy:
         accuracy += f", validation {history.validation_accuracy[-1]:.1%}"
-    left = sum(history.seconds) / (epoch + 1) * (epochs - epoch - 1)
+    left = sum(history.seconds) / done * (epochs - done)
     return (
-        f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}: loss {history.train_loss[-1]:.3f}, "
+        f"epoch {done:>{len(str(epochs))}}/{epochs}: loss {history.train_loss[-1]:.3f}, "
         f"{accuracy}, {num_images / seconds:,.0f} images/s, {left:.0f} s left"
     )
 
@@ -205,6 +423,38 @@ def evaluate(model, images, labels, batch_size=500):
     return float(correct) / len(images)
 
 
+# ---------------------------------------------------------------------------------- command line
+
+
+def _changed(recipe, assignments):
+    """The recipe with settings changed by "name=value"; "model.name=value" for the model's."""
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        part, _, field_name = name.rpartition(".")
+        target = getattr(recipe, part or "training", None)
+        if not equals or field_name not in getattr(target, "__dataclass_fields__", ()):
+            raise ValueError(f"--set {assignment}: no such setting; write name=value")
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            value = text
+        changed = replace(target, **{field_name: value})
+        recipe = replace(recipe, **{part or "training": changed})
+    return recipe
+
+
+def _join_processes():
+    """Under torchrun: meet the other processes, and take the GPU that is this one's."""
+    if "LOCAL_RANK" not in os.environ:
+        return pick_device()
+    local_rank = int(os.environ["LOCAL_RANK"])
+    device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m vit_minimal.training", description="Train a Vision Transformer."
@@ -215,24 +465,56 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0)
     help_text = "hold out N training images and report on them instead of the test images"
     parser.add_argument("--validation", type=int, default=0, metavar="N", help=help_text)
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="add the figures to a JSON list"
-    )
+    help_text = "change settings: batch_size=64 optimizer=muon model.depth=6"
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=help_text)
+    help_text = "go on with a run that was stopped; its state is in data/runs"
+    parser.add_argument("--resume", action="store_true", help=help_text)
+    parser.add_argument("--name", help="of the files in data/runs; else data, recipe and seed")
+    help_text = "add the figures to a JSON list"
+    parser.add_argument("--record", type=Path, metavar="FILE", help=help_text)
     options = parser.parse_args(arguments)
-    recipe = RECIPES[options.recipe]
-    config = replace(recipe.training, seed=options.seed, validation_images=options.validation)
-    if options.epochs is not None:
-        config = replace(config, epochs=options.epochs)
+    try:
+        recipe = _changed(RECIPES[options.recipe], options.set)
+        settings = {"seed": options.seed, "validation_images": options.validation}
+        if options.epochs is not None:
+            settings["epochs"] = options.epochs
+        recipe = replace(recipe, training=replace(recipe.training, **settings))
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+    device = _join_processes()
+    try:
+        _train(recipe, device, options)
+    except (KeyboardInterrupt, FloatingPointError, MemoryError, OSError, ValueError) as error:
+        sys.exit(str(error) or "interrupted")
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
-    start = time.perf_counter()
+
+def _train(recipe, device, options):
+    """Train, judge, save and record what the command line asks for."""
+    config = recipe.training
+    is_first = not dist.is_initialized() or dist.get_rank() == 0
     dataset = load_dataset(options.dataset)
+    name = options.name or f"{dataset.name}-{options.recipe}-seed{config.seed}"
+    state = data_root() / "runs" / f"{name}.state.pt"
+    target = state.with_name(f"{name}.safetensors")
+    if state.exists() and not options.resume:
+        raise ValueError(
+            f"{state} is the state of a run that was stopped: add --resume to go on with it, or "
+            "remove it to begin anew"
+        )
     seed_everything(config.seed)
     model = VisionTransformer(recipe.model)
-    device = pick_device()
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{parameters:,} parameters on {device}, {pick_precision(device)}")
-    history = fit(model, dataset, config, device)
-    if options.validation:
+    if is_first:
+        precision = config.precision or str(pick_precision(device)).removeprefix("torch.")
+        print(f"{parameters:,} parameters on {device}, {precision}", flush=True)
+    history = fit(model, dataset, config, device, state, options.resume)
+    if not is_first:
+        return
+    start = time.perf_counter()
+    if config.validation_images:
         judged, accuracy = f"{options.validation:,} validation", history.validation_accuracy[-1]
     else:
         judged = f"{len(dataset.test_labels):,} test"
@@ -245,19 +527,16 @@ def main(arguments=None):
         "judged_on": judged,
         "accuracy": accuracy,
         "parameters": parameters,
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(sum(history.seconds) + time.perf_counter() - start, 1),
         "model": asdict(recipe.model),
         "training": asdict(config),
         "history": asdict(history),
     }
-    name = f"{dataset.name}-{options.recipe}-seed{config.seed}.safetensors"
-    save_checkpoint(data_root() / "runs" / name, model, **figures)
-    print(f"{figures['seconds']:.0f} s in all; model saved as {data_root() / 'runs' / name}")
+    save_checkpoint(target, model, **figures)
     if options.record:
-        known = json.loads(options.record.read_text()) if options.record.exists() else []
-        known.append(describe_run() | figures)
-        options.record.parent.mkdir(parents=True, exist_ok=True)
-        options.record.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        add_record(options.record, figures)
+    state.unlink(missing_ok=True)
+    print(f"{figures['seconds']:.0f} s in all; model saved as {target}")
 
 
 if __name__ == "__main__":
