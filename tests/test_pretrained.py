@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,6 @@ from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch import nn
 from torchvision.models import VisionTransformer as TorchvisionViT
 
-from vit_minimal import pretrained
 from vit_minimal.pretrained import (
     load_checkpoint,
     load_timm_state_dict,
@@ -232,12 +232,12 @@ def test_write_that_breaks_off_leaves_the_older_checkpoint(failure, tmp_path, mo
     path, older, newer = tmp_path / "model.safetensors", *map(VisionTransformer, [CONFIG] * 2)
     save_checkpoint(path, older)
 
-    def break_off(tensors, unfinished, metadata):
+    def break_off(unfinished, content):
         with open(unfinished, "wb") as file:
             file.write(b"half a file")
         raise failure
 
-    monkeypatch.setattr(pretrained, "save_file", break_off)
+    monkeypatch.setattr(Path, "write_bytes", break_off)
     with pytest.raises(type(failure)):
         save_checkpoint(path, newer)
     assert same_weights(weights_of(load_checkpoint(path)), weights_of(older))

@@ -1,8 +1,10 @@
 """Training learns, repeats itself and judges fairly; each ingredient does what its name says."""
 
+import concurrent.futures
 import json
 import math
 import re
+import signal
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,17 +12,16 @@ import torch
 import torch.nn.functional as F
 
 from vit_minimal import data, training
-from vit_minimal.augment import normalize, random_crop, random_flip
+from vit_minimal.augment import normalize
 from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
 from vit_minimal.pretrained import load_checkpoint
 from vit_minimal.training import (
     RECIPES,
     TrainingConfig,
-    augment,
     evaluate,
     fit,
     main,
-    make_optimizer,
+    make_optimizers,
     make_scheduler,
 )
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
@@ -69,8 +70,8 @@ def trained_on(monkeypatch):
     return batches
 
 
-def fit_on_cpu(model, dataset, **changes):
-    return fit(model, dataset, replace(PLAIN, **changes), "cpu")
+def fit_on_cpu(model, dataset, checkpoint=None, resume=False, **changes):
+    return fit(model, dataset, replace(PLAIN, **changes), "cpu", checkpoint, resume)
 
 
 # --- fit ------------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ def test_gradients_are_shortened_before_each_step(precision, monkeypatch):
             return super().step(closure)
 
     monkeypatch.setattr(
-        training, "make_optimizer", lambda model, config: Measured(model.parameters(), lr=0.1)
+        training, "make_optimizers", lambda model, config: [Measured(model.parameters(), lr=0.1)]
     )
     fit_on_cpu(tiny(), noise(), clip_norm=0.01)
     assert norms and norms == [pytest.approx(0.01, rel=1e-3)] * len(norms)
@@ -225,6 +226,217 @@ def test_settings_that_cannot_work_are_named(changes, named):
         replace(PLAIN, **changes)
 
 
+# --- stop and resume ------------------------------------------------------------------------------
+
+EVERYTHING = dict(  # noqa: C408
+    epochs=3,
+    validation_images=4,
+    flip=True,
+    crop_padding=2,
+    erase=0.5,
+    mixup=0.2,
+    cutmix=1.0,
+    trivial_augment=True,
+    ema_decay=0.8,
+)
+
+
+def same_weights(one, other):
+    return all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+
+
+def same_history(one, other):
+    measured = ("train_loss", "train_accuracy", "validation_accuracy")
+    return all(getattr(one, name) == getattr(other, name) for name in measured)
+
+
+class StopAfter:
+    """Sends this process SIGINT (or what `act` does) after so many steps."""
+
+    def __init__(self, monkeypatch, steps, act=lambda: signal.raise_signal(signal.SIGINT)):
+        self.left, original = steps, training._Run.train_step
+
+        def step(run, *arguments):
+            original(run, *arguments)
+            self.left -= 1
+            if self.left == 0:
+                act()
+
+        monkeypatch.setattr(training._Run, "train_step", step)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+@pytest.mark.parametrize("steps", [1, 3, 4, 7])
+def test_interrupted_run_ends_with_the_same_weights(steps, optimizer, tmp_path, monkeypatch):
+    settings = EVERYTHING | {"optimizer": optimizer}
+    undisturbed = tiny(proj_drop_rate=0.1, drop_path_rate=0.2)
+    expected = fit_on_cpu(undisturbed, noise(), **settings)
+    state = tmp_path / "state.pt"
+    resume = {"checkpoint": state, "resume": True}
+    StopAfter(monkeypatch, steps)
+    with pytest.raises(KeyboardInterrupt, match=rf"epoch {(steps - 1) // 3 + 1} of 3.*state\.pt"):
+        fit_on_cpu(tiny(proj_drop_rate=0.1, drop_path_rate=0.2), noise(), **resume, **settings)
+    torch.manual_seed(
+        steps
+    )  # another process has other generators, and another model to begin with
+    model = tiny(seed=steps, proj_drop_rate=0.1, drop_path_rate=0.2)
+    history = fit_on_cpu(model, noise(), **resume, **settings)
+    assert same_weights(model, undisturbed) and same_history(history, expected)
+    again = tiny(seed=9, proj_drop_rate=0.1, drop_path_rate=0.2)
+    fit_on_cpu(again, noise(), **resume, **settings)  # a run that is over is resumed to its end
+    assert same_weights(again, undisturbed)
+
+
+def test_interrupt_after_the_last_step_changes_nothing(monkeypatch):
+    StopAfter(monkeypatch, 8)
+    assert len(fit_on_cpu(tiny(), noise(), epochs=2).train_loss) == 2
+
+
+def test_second_interrupt_does_not_wait_for_the_step(monkeypatch, tmp_path):
+    def twice():
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+
+    StopAfter(monkeypatch, 2, twice)
+    with pytest.raises(KeyboardInterrupt):
+        fit_on_cpu(tiny(), noise(), checkpoint=tmp_path / "state.pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_signals_are_handled_as_before_afterwards(monkeypatch):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    fit_on_cpu(tiny(), noise())
+    StopAfter(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt, match=r"stopped in epoch 1 of 2$"):
+        fit_on_cpu(tiny(), noise())
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_training_works_in_a_thread():
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        assert len(pool.submit(fit_on_cpu, tiny(), noise()).result().train_loss) == 2
+
+
+def test_full_disk_does_not_stop_the_training_but_is_said(tmp_path, monkeypatch, capsys):
+    def fail(state, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/2: file write failed")
+
+    monkeypatch.setattr(torch, "save", fail)
+    history = fit_on_cpu(tiny(), noise(), checkpoint=tmp_path / "state.pt", epochs=2)
+    said = capsys.readouterr().out
+    assert len(history.train_loss) == 2 and said.count("room on the disk") == 2
+    assert not list(tmp_path.iterdir())
+    StopAfter(monkeypatch, 1)
+    with pytest.raises(OSError, match="room on the disk"):
+        fit_on_cpu(tiny(), noise(), checkpoint=tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize(
+    "settings, changes, n, named",
+    [
+        ({"embed_dim": 48}, {}, 16, "model embed_dim: 24 there, 48 here"),
+        ({}, {"batch_size": 8}, 16, "training batch_size: 4 there, 8 here"),
+        ({}, {"seed": 1}, 16, "training seed: 0 there, 1 here"),
+        ({}, {}, 20, "data images: 16 there, 20 here"),
+    ],
+)
+def test_state_of_another_run_is_refused(settings, changes, n, named, tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    before = state.read_bytes()
+    with pytest.raises(ValueError, match=named):
+        fit_on_cpu(tiny(**settings), noise(n), checkpoint=state, resume=True, **changes)
+    assert state.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"text"])
+def test_damaged_state_is_named(damage, tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    state.write_bytes(damage(state.read_bytes()))
+    with pytest.raises(ValueError, match=r"state\.pt is damaged.*remove it"):
+        fit_on_cpu(tiny(), noise(), checkpoint=state, resume=True)
+
+
+# --- what can go wrong ----------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+def test_loss_that_is_no_number_stops_the_run_with_its_causes(tmp_path):
+    model, state = tiny(), tmp_path / "state.pt"
+    fit_on_cpu(model, noise(), checkpoint=state, epochs=1)
+    before = state.read_bytes()
+    with torch.no_grad():
+        model.head.bias[0] = torch.nan
+    with pytest.raises(FloatingPointError) as stop:
+        fit_on_cpu(model, noise(), checkpoint=state, learning_rate=2e-3)
+    for part in ("epoch 1", "learning rate of", "e-0", "Usual causes", "clipping"):
+        assert part in str(stop.value)
+    assert state.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        None,  # a real one, on the CPU
+    ],
+    ids=["gpu", "cpu"],
+)
+def test_batch_that_does_not_fit_is_named_with_one_to_try(fault, monkeypatch):
+    def forward(self, images):
+        if fault:
+            raise fault
+        return torch.empty(1 << 50)
+
+    monkeypatch.setattr(VisionTransformer, "forward", forward)
+    with pytest.raises(MemoryError, match=r"batch of 4 .* cpu: try batch_size 2"):
+        fit_on_cpu(tiny(), noise())
+
+
+def test_other_faults_of_the_model_stay_what_they_are(monkeypatch):
+    def forward(self, images):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(VisionTransformer, "forward", forward)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        fit_on_cpu(tiny(), noise())
+
+
+# --- running mean of the weights ------------------------------------------------------------------
+
+
+def test_running_mean_is_what_is_judged_and_kept(monkeypatch):
+    seen, original = [], training._Run.train_step
+
+    def remember(run, *arguments):
+        original(run, *arguments)
+        seen.append(run.model.head.weight.detach().clone())
+
+    monkeypatch.setattr(training._Run, "train_step", remember)
+    model, dataset = tiny(), noise(20)
+    history = fit_on_cpu(model, dataset, ema_decay=0.5, validation_images=8, epochs=2)
+    mean = seen[0]
+    for weight in seen[1:]:
+        mean = 0.5 * mean + 0.5 * weight
+    torch.testing.assert_close(model.head.weight, mean)
+    judged = evaluate(model, dataset.train_images[-8:], dataset.train_labels[-8:])
+    assert history.validation_accuracy[-1] == judged
+
+
+def test_history_is_drawn(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "vit_minimal.plots.show_lines", lambda x, lines, *_: drawn.append((list(x), lines))
+    )
+    history = fit_on_cpu(tiny(), noise(), validation_images=4)
+    history.plot()
+    (epochs, loss), (_, accuracies) = drawn
+    assert epochs == [1, 2] and loss == {"training loss": history.train_loss}
+    assert list(accuracies.values()) == [history.train_accuracy, history.validation_accuracy]
+
+
 # --- evaluate -------------------------------------------------------------------------------------
 
 
@@ -268,20 +480,25 @@ def test_what_cannot_be_evaluated_is_named(images, labels, named):
 # --- optimizer and schedule -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("pool", ["class", "attention"])
-def test_exactly_the_matrices_decay(pool):
+def test_exactly_the_matrices_decay(pool, kind):
     model = tiny(pool=pool, num_registers=2)
-    optimizer = make_optimizer(model, TrainingConfig(weight_decay=0.05, learning_rate=2e-3))
+    config = TrainingConfig(weight_decay=0.05, learning_rate=2e-3, optimizer=kind)
+    optimizers = make_optimizers(model, config)
     names = {parameter: name for name, parameter in model.named_parameters()}
-    groups = [(group["weight_decay"], group["params"]) for group in optimizer.param_groups]
+    every_group = [group for optimizer in optimizers for group in optimizer.param_groups]
+    groups = [(group["weight_decay"], group["params"]) for group in every_group]
     assert sum(len(parameters) for _, parameters in groups) == len(names)
-    assert all(group["lr"] == 2e-3 for group in optimizer.param_groups)
+    assert all(group["lr"] == 2e-3 for group in every_group)
     decaying = {names[p] for decay, parameters in groups if decay == 0.05 for p in parameters}
     spared = {names[p] for decay, parameters in groups if decay == 0 for p in parameters}
     layers = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
     matrices = {f"blocks.{i}.{layer}.weight" for i in range(2) for layer in layers}
     assert decaying == matrices | {"patch_embed.proj.weight", "head.weight"}
     assert decaying | spared == set(names.values())
+    if kind == "muon":
+        assert {names[p] for p in optimizers[0].param_groups[0]["params"]} == matrices
 
 
 def rates(config, total_steps):
@@ -316,64 +533,6 @@ def test_learning_rate_climbs_in_a_line_and_falls_along_a_cosine(warmup, total_s
 def test_without_warm_up_it_starts_at_the_top(total_steps):
     seen, _ = rates(replace(PLAIN, warmup=0.0, learning_rate=2e-3), total_steps)
     assert seen[0] == pytest.approx(2e-3) and all(0 < rate <= 2e-3 + 1e-9 for rate in seen)
-
-
-# --- augmentation ---------------------------------------------------------------------------------
-
-
-def pictures(B=200, C=3, H=4, W=5):
-    return torch.randint(1, 256, (B, C, H, W), dtype=torch.uint8)
-
-
-def test_bytes_become_minus_one_to_one_and_floats_pass():
-    images = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 1, 1, 3)
-    normal = normalize(images)
-    assert normal.dtype == torch.float32
-    torch.testing.assert_close(normal.flatten(), torch.tensor([-1, -0.6, 1]))
-    assert torch.equal(normalize(normal), normal)
-
-
-def test_flipping_mirrors_half_of_the_images_and_nothing_else():
-    images = pictures()
-    flipped = random_flip(images)
-    same = (flipped == images).flatten(1).all(dim=1)
-    mirrored = (flipped == images.flip(3)).flatten(1).all(dim=1)
-    assert (same | mirrored).all()
-    assert 70 < mirrored.sum() < 130
-
-
-@pytest.mark.parametrize("padding", [0, 1, 2])
-def test_cropping_shows_a_window_of_the_padded_image_another_for_each(padding):
-    images = pictures()
-    cropped = random_crop(images, padding)
-    assert cropped.shape == images.shape and cropped.dtype == images.dtype
-    padded = F.pad(images, (padding,) * 4)
-    offsets = [(y, x) for y in range(2 * padding + 1) for x in range(2 * padding + 1)]
-    fits = [
-        (cropped == padded[:, :, y : y + 4, x : x + 5]).flatten(1).all(dim=1) for y, x in offsets
-    ]
-    assert torch.equal(torch.stack(fits).sum(dim=0), torch.ones(200, dtype=torch.int64))
-    assert all(fit.any() for fit in fits)
-
-
-@pytest.mark.parametrize(
-    "change", [random_flip, lambda images, generator: random_crop(images, 2, generator)]
-)
-def test_generator_fixes_what_is_drawn(change):
-    images = pictures()
-    one, same, other = (change(images, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-    assert torch.equal(one, same) and not torch.equal(one, other)
-
-
-@pytest.mark.parametrize("flip", [True, False])
-@pytest.mark.parametrize("crop_padding", [0, 2])
-def test_configuration_says_which_variants_are_made(flip, crop_padding):
-    images = pictures()
-    made = augment(images, replace(PLAIN, flip=flip, crop_padding=crop_padding))
-    assert made.dtype == torch.float32 and made.shape == images.shape
-    assert torch.equal(made, normalize(images)) == (not flip and not crop_padding)
-    moved = (made == -1).any(dim=(1, 2, 3))  # zeros that came in at the edges
-    assert moved.any() == bool(crop_padding)
 
 
 # --- command line ---------------------------------------------------------------------------------

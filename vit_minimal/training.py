@@ -106,6 +106,21 @@ RECIPES = {
         ViTConfig(embed_dim=96, depth=4, num_heads=3, mlp_ratio=2.0),
         TrainingConfig(epochs=4, batch_size=64, label_smoothing=0.0, crop_padding=0),
     ),
+    "cpu-long": Recipe(  # CIFAR-10 in some hours on two cores
+        ViTConfig(embed_dim=192, depth=6, num_heads=3, mlp_ratio=2.0),
+        TrainingConfig(
+            epochs=80,
+            batch_size=256,
+            optimizer="muon",
+            learning_rate=3e-3,
+            warmup=0.05,
+            weight_decay=0.1,
+            ema_decay=0.999,
+            trivial_augment=True,
+            mixup=0.2,
+            cutmix=1.0,
+        ),
+    ),
 }
 
 
@@ -180,7 +195,7 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
                 torch.manual_seed(_mixed_seed(config.seed, run.step, rank + 1))
                 batch = batch[rank::world]
                 run.train_step(network, images[batch], labels[batch])
-                if run.step % 50 == 0 or run.step % steps == 0:
+                if run.step % 50 == 0 or run.step % steps == 0 or stop_requests:
                     run.check_loss(epoch)
                 if stop_requests:
                     break
