@@ -619,3 +619,57 @@ def test_help_lists_the_recipes(capsys):
 def test_every_recipe_is_a_model_that_runs(name):
     model = VisionTransformer(RECIPES[name].model)
     assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+
+
+# --- settings and resuming from the command line ---------------------------------------------------
+
+SMALL = ["--recipe", "quick", "--dataset", "shapes10", "--epochs", "2"]
+
+
+def test_settings_can_be_changed(course):
+    record = course / "record.json"
+    changes = ["model.depth=1", "optimizer=muon", "learning_rate=1e-3", "flip=True"]
+    main([*SMALL, "--set", *changes, "--name", "mine", "--record", str(record)])
+    (figures,) = json.loads(record.read_text(encoding="utf-8"))
+    assert figures["model"] == asdict(replace(RECIPES["quick"].model, depth=1))
+    changed = {"epochs": 2, "optimizer": "muon", "learning_rate": 1e-3, "flip": True}
+    assert figures["training"] == asdict(replace(RECIPES["quick"].training, **changed))
+    assert [path.name for path in (course / "runs").iterdir()] == ["mine.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "assignment, named",
+    [
+        ("speed=9", "--set speed=9: no such setting"),
+        ("model.speed=9", "no such setting"),
+        ("depth", "no such setting"),
+        ("optimizer=magic", "unknown optimizer 'magic'"),
+        ("model.num_heads=5", "num_heads 5 does not divide embed_dim 96"),
+        ("erase=2", "erase must be in"),
+        ("batch_size=many", "batch_size"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(assignment, named, course, capsys):
+    with pytest.raises(SystemExit):
+        main([*SMALL, "--set", assignment])
+    assert named in capsys.readouterr().err
+    assert not (course / "runs").exists()
+
+
+def test_command_line_resumes_what_was_interrupted(course, monkeypatch, capsys):
+    main([*SMALL, "--name", "undisturbed", "--resume"])  # with nothing to resume it begins
+    runs = course / "runs"
+    state, target = runs / "mine.state.pt", runs / "mine.safetensors"
+    StopAfter(monkeypatch, 3)
+    with pytest.raises(SystemExit, match=r"stopped in epoch 2 of 2.*mine\.state\.pt"):
+        main([*SMALL, "--name", "mine"])
+    assert state.exists() and not target.exists()
+    before = state.read_bytes()
+    with pytest.raises(SystemExit, match="add --resume"):
+        main([*SMALL, "--name", "mine"])
+    with pytest.raises(SystemExit, match="batch_size: 50 there, 25 here"):
+        main([*SMALL, "--name", "mine", "--resume", "--set", "batch_size=25"])
+    assert state.read_bytes() == before
+    main([*SMALL, "--name", "mine", "--resume"])
+    assert not state.exists()
+    assert same_weights(load_checkpoint(target), load_checkpoint(runs / "undisturbed.safetensors"))

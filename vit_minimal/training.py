@@ -443,19 +443,21 @@ def evaluate(model, images, labels, batch_size=500):
 
 def _changed(recipe, assignments):
     """The recipe with settings changed by "name=value"; "model.name=value" for the model's."""
+    changes = {"model": {}, "training": {}}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        part, _, field_name = name.rpartition(".")
-        target = getattr(recipe, part or "training", None)
-        if not equals or field_name not in getattr(target, "__dataclass_fields__", ()):
+        part, _, setting = ("training." + name).rpartition(".")
+        part = part.removeprefix("training.")
+        if not equals or setting not in vars(getattr(recipe, part, None) or object):
             raise ValueError(f"--set {assignment}: no such setting; write name=value")
         try:
-            value = ast.literal_eval(text)
+            changes[part][setting] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            value = text
-        changed = replace(target, **{field_name: value})
-        recipe = replace(recipe, **{part or "training": changed})
-    return recipe
+            changes[part][setting] = text
+    try:
+        return Recipe(*(replace(getattr(recipe, part), **new) for part, new in changes.items()))
+    except TypeError as error:
+        raise ValueError(f"--set {' '.join(assignments)}: {error}") from error
 
 
 def _join_processes():

@@ -1,0 +1,86 @@
+"""Two processes share each batch: the same model as one process makes, and one of them writes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytestmark = pytest.mark.skipif(
+    not torch.distributed.is_available() or os.name == "nt", reason="needs gloo and torchrun"
+)
+
+PROGRAM = """
+import os, signal, sys
+from vit_minimal import data, training
+few, whole = data.shapes10, training.load_dataset
+data.shapes10 = lambda n, seed: few(n // 50, seed)
+step = training._Run.train_step
+def train_step(run, *arguments):
+    step(run, *arguments)
+    if run.step == int(os.environ.get("KILL_AT", -1)) and os.environ.get("RANK") == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+training._Run.train_step = train_step
+training.main(sys.argv[1:])
+"""
+QUICK = ["--recipe", "quick", "--dataset", "shapes10", "--epochs", "2", "--validation", "40"]
+EXACT = ["--set", "precision=float32", "model.depth=1", "model.patch_size=8", "batch_size=20"]
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Runs the training program in so many processes; returns how it ended and what it wrote."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+
+    def run(name, processes, *arguments, **environment):
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        words = [*(launcher if processes > 1 else []), str(tmp_path / "program.py")]
+        words += [*QUICK, *EXACT, *arguments]
+        environment |= {"VIT_MINIMAL_DATA": str(tmp_path / name), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, *words],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        return done, {path.name: path for path in (tmp_path / name).rglob("*.*")}
+
+    return run
+
+
+def test_two_processes_train_the_model_that_one_trains(train, tmp_path):
+    arguments = ["optimizer=sgd", "learning_rate=0.1", "--record", str(tmp_path / "record.json")]
+    (alone, one), (together, two) = (train(str(n), n, *arguments) for n in (1, 2))
+    assert alone.returncode == together.returncode == 0, alone.stderr + together.stderr
+    name = "shapes10-quick-seed0.safetensors"
+    assert set(one) == set(two) == {name}
+    expected, found = load_file(one[name]), load_file(two[name])
+    for key, tensor in expected.items():
+        torch.testing.assert_close(found[key], tensor, atol=1e-5, rtol=1e-4)
+    first, second = json.loads((tmp_path / "record.json").read_text())
+    for measured in ("train_loss", "train_accuracy", "validation_accuracy"):
+        assert second["history"][measured] == pytest.approx(first["history"][measured], abs=1e-3)
+    assert together.stdout.count("epoch 2/2") == 1  # one of the two speaks
+
+
+def test_killed_worker_ends_all_with_an_error_and_the_run_can_be_resumed(train):
+    draws = ["flip=True", "crop_padding=2", "model.proj_drop_rate=0.1", "ema_decay=0.5"]
+    done, undisturbed = train("undisturbed", 2, *draws)
+    assert done.returncode == 0, done.stderr
+    done, left = train("killed", 2, *draws, KILL_AT="10")
+    assert done.returncode != 0 and set(left) == {"shapes10-quick-seed0.state.pt"}
+    done, resumed = train("killed", 2, *draws, "--resume")
+    assert done.returncode == 0, done.stderr
+    (name,) = resumed
+    expected, found = load_file(undisturbed[name]), load_file(resumed[name])
+    assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
+
+
+def test_batch_that_processes_cannot_share_evenly_is_named(train):
+    done, _ = train("odd", 2, "batch_size=21")
+    assert done.returncode != 0 and "2 processes cannot share batches of 21" in done.stderr
