@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,31 @@ def test_shapes_can_be_learned_in_a_minute_but_not_by_a_linear_classifier():
 
 
 def test_cpu_recipe_learns_cifar10_in_five_minutes():
+    assert {record["seed"] for record in records("cifar10_cpu")} >= {0, 1, 2}
+    assert statistics.mean(accuracies("cifar10_cpu")) >= 0.65
     for record in records("cifar10_cpu"):
-        assert record["accuracy"] >= 0.55 and record["seconds"] <= 300
-        assert record["judged_on"] == "10,000 test"
+        assert record["seconds"] <= 300 and record["judged_on"] == "10,000 test"
+
+
+def test_killed_runs_ended_with_the_same_weights():
+    (record,) = records("kill_and_resume")
+    assert len(record["runs"]) >= 50 and all(run["same"] for run in record["runs"])
+    assert len({run["epochs_left"] for run in record["runs"]}) > record["epochs"] / 2
+
+
+def test_speed_is_what_the_notebook_says():
+    (record,) = records("throughput")
+    for precision in ("float32", "bfloat16"):
+        rates = {
+            r["model"]: r["steps_per_second"] for r in record["runs"] if r["precision"] == precision
+        }
+        assert {"ours", "timm", "torchvision", "vit-pytorch"} == rates.keys()
+        assert rates["ours"] > 0.9 * max(rates.values())
+    (record,) = records("augmentation")
+    ratios = [run["ratio"] for run in record["runs"]]
+    assert f"{min(ratios):.0f} to {max(ratios):.0f} times" in prose(
+        "notebooks/source/05_training_on_cifar10.py"
+    )
 
 
 def test_recipes_are_the_ones_that_were_measured():
@@ -65,8 +88,8 @@ def test_prose_quotes_the_records(path):
     assert f"{low:.1%} to {high:.1%}".replace("%", " %") in text
     linear = max(run["accuracy"] for run in records("shapes10_linear")[0]["runs"])
     assert f"{linear:.0%}".replace("%", " %") in text
-    (cpu,) = accuracies("cifar10_cpu")
-    assert f"{cpu:.1%}".replace("%", " %") in text
+    low, high = min(accuracies("cifar10_cpu")), max(accuracies("cifar10_cpu"))
+    assert f"{low:.1%} to {high:.1%}".replace("%", " %") in text
 
 
 def test_the_formula_is_not_slower_than_the_fused_kernel_by_much():

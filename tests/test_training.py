@@ -359,6 +359,17 @@ def test_damaged_state_is_named(damage, tmp_path):
         fit_on_cpu(tiny(), noise(), checkpoint=state, resume=True)
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_can_take_a_step(name):
+    recipe = RECIPES[name]
+    model = VisionTransformer(replace(recipe.model, depth=1))
+    before = model.cls_token.weight.clone()
+    run = training._Run(model, recipe.training, torch.device("cpu"), total_steps=2)
+    run.train_step(model, torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.tensor([3, 4]))
+    run.check_loss(epoch=0)
+    assert run.step == 1 and not torch.equal(model.cls_token.weight, before)
+
+
 # --- what can go wrong ----------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from .pretrained import (
     load_torchvision_state_dict,
     save_checkpoint,
 )
+from .recipes import RECIPES, TrainingConfig
 from .runtime import check_machine, pick_budget, pick_device, pick_precision, seed_everything
 from .vision_transformer import MLP, EncoderBlock, VisionTransformer, ViTConfig
 
@@ -19,7 +20,7 @@ from .vision_transformer import MLP, EncoderBlock, VisionTransformer, ViTConfig
 # loaded twice when run, so each is imported when one of its names is first used.
 _ON_DEMAND = {
     "data": ("Dataset", "load_cifar10", "load_dataset", "shapes10"),
-    "training": ("RECIPES", "History", "TrainingConfig", "evaluate", "fit"),
+    "training": ("History", "evaluate", "fit"),
 }
 
 __all__ = [

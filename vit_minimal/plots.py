@@ -207,3 +207,45 @@ def show_lines(
         axis.legend()
     plt.tight_layout()
     plt.show()
+
+
+def show_dots(groups, x_label, title="", size=(6.0, 0.45)):
+    """Numbers by name {name: values}, a row of dots for each name and a line at their mean."""
+    width, height = size
+    _, axis = plt.subplots(figsize=(width, 1.2 + height * len(groups)))
+    for row, values in enumerate(groups.values()):
+        values = as_array(values)
+        axis.plot(values, [row] * len(values), "o", color=OKABE_ITO[0], alpha=0.6)
+        axis.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color="black")
+    axis.set_yticks(range(len(groups)), list(groups))
+    axis.invert_yaxis()
+    axis.set(xlabel=x_label, title=title)
+    axis.grid(axis="x", alpha=0.3)
+    plt.show()
+
+
+def show_bars(amounts, x_label, title="", size=(6.0, 0.35)):
+    """One horizontal bar for each name {name: amount}, with its number."""
+    width, height = size
+    _, axis = plt.subplots(figsize=(width, 1.2 + height * len(amounts)))
+    bars = axis.barh(list(amounts), as_array(list(amounts.values())), color=OKABE_ITO[0])
+    axis.bar_label(bars, fmt="%.3g", padding=3)
+    axis.margins(x=0.12)
+    axis.invert_yaxis()
+    axis.set(xlabel=x_label, title=title)
+    plt.show()
+
+
+def show_paths(paths, height, title="", x_limits=(-10, 4), y_limits=(-3, 3), size=(7.0, 3.2)):
+    """Paths by name {name: points (n, 2)} over the contour lines of `height(x, y)`."""
+    _, axis = plt.subplots(figsize=size)
+    x, y = np.meshgrid(np.linspace(*x_limits, 200), np.linspace(*y_limits, 200))
+    axis.contour(x, y, height(x, y), levels=12, colors="lightgray")
+    for (name, points), colour, marker in zip(paths.items(), OKABE_ITO, "osd^v", strict=False):
+        points = as_array(points)
+        axis.plot(points[:, 0], points[:, 1], color=colour, marker=marker, markersize=4, label=name)
+    axis.plot(0, 0, "k+", markersize=12)
+    axis.set(title=title, xlim=x_limits, ylim=y_limits, xlabel="x", ylabel="y")
+    axis.legend(loc="upper right")
+    plt.tight_layout()
+    plt.show()

@@ -44,7 +44,7 @@ def pick_precision(device):
 
 
 def _cpu_multiplies_bfloat16():
-    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # no public name in torch 2.6
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # no public name yet
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
 
 
@@ -93,7 +93,7 @@ def check_machine(data_root="."):
             f"Python {platform.python_version()}",
             "install Python 3.11+",
         ),
-        (_version(torch) >= (2, 6), f"torch {torch.__version__}", "pip install -U torch"),
+        (_version(torch) >= (2, 9), f"torch {torch.__version__}", "pip install -U torch"),
         (_version(np) >= (1, 26), f"numpy {np.__version__}", "pip install -U numpy"),
         (True, f"device: {_describe(device)}; matrix products in {precision}", ""),
         (True, f"budget: {pick_budget()}", ""),

@@ -1,4 +1,4 @@
-"""Training and evaluation: `fit`, `evaluate`, and recipes that were measured.
+"""Training and evaluation: `fit`, `evaluate`, and a command line.
 
 python -m vit_minimal.training --recipe cpu
 torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200      (two GPUs)
@@ -27,6 +27,7 @@ from tqdm import tqdm
 from .augment import augment, mix, normalize
 from .data import check_labels, data_root, load_dataset
 from .pretrained import save_checkpoint
+from .recipes import RECIPES, Recipe, TrainingConfig
 from .runtime import (
     add_record,
     autocast,
@@ -35,93 +36,7 @@ from .runtime import (
     seed_everything,
     write_whole,
 )
-from .vision_transformer import VisionTransformer, ViTConfig
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that fixes a training run, but for the model and the data."""
-
-    epochs: int = 10  # passes over the training images
-    batch_size: int = 128  # of all processes together
-    optimizer: str = "adamw"  # or "muon" (matrices of the blocks; AdamW for the rest), "sgd"
-    learning_rate: float = 1e-3  # the highest, reached at the end of the warm-up
-    warmup: float = 0.1  # share of the steps in which the learning rate climbs to it
-    schedule: str = "cosine"  # then it falls to zero; "constant": it stays
-    weight_decay: float = 0.05  # on the matrices only
-    label_smoothing: float = 0.1
-    clip_norm: float = 1.0  # gradients longer than this are shortened to it; 0: never
-    ema_decay: float = 0.0  # judge a running mean of the weights; 0.99 is a mean of 100 steps
-    flip: bool = True  # mirror half of the images
-    crop_padding: int = 4  # pixels by which an image moves at most; 0: not at all
-    trivial_augment: bool = False  # one random operation on each image: colour, rotation, …
-    erase: float = 0.0  # the share of the images in which a box is greyed out
-    mixup: float = 0.0  # α of the blend of two images; 0: never
-    cutmix: float = 0.0  # α of the box that is taken from another image; 0: never
-    precision: str | None = None  # "float32", "bfloat16", "float16"; None: what suits the device
-    compile: bool = False  # torch.compile: pays on GPUs, in long runs
-    validation_images: int = 0  # taken from the end of the training images, never trained on
-    seed: int = 0
-
-    def __post_init__(self):
-        options = {
-            "optimizer": ("adamw", "muon", "sgd"),
-            "schedule": ("cosine", "constant"),
-            "precision": (None, "float32", "bfloat16", "float16"),
-        }
-        for name, value in vars(self).items():
-            if name in ("epochs", "batch_size") and value < 1:
-                raise ValueError(f"{name} must be at least 1, is {value}")
-            if name in ("warmup", "label_smoothing", "ema_decay") and not 0 <= value < 1:
-                raise ValueError(f"{name} must be in [0, 1), is {value}")
-            if name == "erase" and not 0 <= value <= 1:
-                raise ValueError(f"{name} must be in [0, 1], a share of the images; is {value}")
-            if name in options and value not in options[name]:
-                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
-            if isinstance(value, (int, float)) and value < 0 and name != "seed":
-                raise ValueError(f"{name} must not be negative, is {value}")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A model and how to train it."""
-
-    model: ViTConfig
-    training: TrainingConfig
-
-
-RECIPES = {
-    "quick": Recipe(  # Shapes-10 in less than a minute on two cores
-        ViTConfig(embed_dim=96, depth=3, num_heads=3, mlp_ratio=2.0, pos_embed="sinusoidal"),
-        TrainingConfig(
-            epochs=5,
-            batch_size=50,
-            learning_rate=2e-3,
-            label_smoothing=0.0,
-            flip=False,
-            crop_padding=0,
-        ),
-    ),
-    "cpu": Recipe(  # CIFAR-10 in less than five minutes on two cores
-        ViTConfig(embed_dim=96, depth=4, num_heads=3, mlp_ratio=2.0),
-        TrainingConfig(epochs=4, batch_size=64, label_smoothing=0.0, crop_padding=0),
-    ),
-    "cpu-long": Recipe(  # CIFAR-10 in some hours on two cores
-        ViTConfig(embed_dim=192, depth=6, num_heads=3, mlp_ratio=2.0),
-        TrainingConfig(
-            epochs=80,
-            batch_size=256,
-            optimizer="muon",
-            learning_rate=3e-3,
-            warmup=0.05,
-            weight_decay=0.1,
-            ema_decay=0.999,
-            trivial_augment=True,
-            mixup=0.2,
-            cutmix=1.0,
-        ),
-    ),
-}
+from .vision_transformer import VisionTransformer
 
 
 @dataclass
