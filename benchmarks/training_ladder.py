@@ -11,7 +11,14 @@ import statistics
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from vit_minimal import RECIPES, TrainingConfig, VisionTransformer, fit, load_dataset, seed_everything
+from vit_minimal import (
+    RECIPES,
+    TrainingConfig,
+    VisionTransformer,
+    fit,
+    load_dataset,
+    seed_everything,
+)
 from vit_minimal.runtime import add_record
 
 TRAINED_ON, HELD_OUT = 20_000, 5_000
@@ -44,7 +51,10 @@ def main():
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     dataset = load_dataset("cifar10")
-    keep = [*range(TRAINED_ON), *range(len(dataset.train_labels) - HELD_OUT, len(dataset.train_labels))]
+    keep = [
+        *range(TRAINED_ON),
+        *range(len(dataset.train_labels) - HELD_OUT, len(dataset.train_labels)),
+    ]
     dataset = replace(
         dataset,
         train_images=dataset.train_images[keep],
@@ -58,7 +68,10 @@ def main():
             model = VisionTransformer(RECIPES["cpu"].model)
             history = fit(model, dataset, replace(config, seed=seed))
             reached.append(history.validation_accuracy[-1])
-        print(f"{name:22} {statistics.mean(reached):.1%}   {[f'{a:.1%}' for a in reached]}", flush=True)
+        print(
+            f"{name:22} {statistics.mean(reached):.1%}   {[f'{a:.1%}' for a in reached]}",
+            flush=True,
+        )
         rungs.append({"rung": name, "accuracies": reached, "training": asdict(config)})
     if options.record:
         figures = {

@@ -42,8 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if asked_range else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start:])
         self.server.sent += len(content) - start
+        self.wfile.write(content[start:])
 
     def log_message(self, *_):
         pass

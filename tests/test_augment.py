@@ -93,6 +93,10 @@ def test_other_image_fills_a_box_and_the_label_says_how_much_of_it():
     images = torch.arange(40.0)[:, None, None, None].expand(40, 3, 16, 24).contiguous()
     mixed, targets = mix(images, torch.arange(40), 40, cutmix=1.0)
     assert mixed.shape == images.shape and targets.shape == (40, 40)
+    boxes = changed_pixels(mixed, images)
+    assert len(boxes.flatten(1).unique(dim=0)) > 20  # each image has its own
+    for box in boxes:
+        assert torch.equal(box, box.any(dim=1)[:, None] & box.any(dim=0))
     for i in range(40):
         own = (mixed[i] == i).float().mean().item()
         assert targets[i, i].item() == pytest.approx(own, abs=1e-6)
@@ -173,6 +177,17 @@ def test_shear_slants_columns_in_proportion_to_the_height():
     rows = torch.arange(11.0)[:, None] - 5
     expected = torch.arange(40.0) + 0.3 * rows
     torch.testing.assert_close(slanted[0, 0, :, 4:-4], expected[:, 4:-4], atol=1e-3, rtol=0)
+
+
+def test_shears_and_shifts_go_along_their_axes_up_to_three_tenths(monkeypatch):
+    made = []
+    monkeypatch.setattr(module, "_warp", lambda x, **by: made.append(by) or x)
+    images, strength = smooth(2), torch.tensor([1.0, -0.5])[:, None, None, None]
+    for operation in OPERATIONS[-4:]:
+        operation(images, strength)
+    amounts = [{name: values.tolist() for name, values in by.items()} for by in made]
+    expected = [("b", 0.3), ("d", 0.3), ("c", 0.3 * 36), ("f", 0.3 * 24)]
+    assert amounts == [{name: pytest.approx([m, -m / 2])} for name, m in expected]
 
 
 def test_every_image_meets_one_operation_and_every_operation_some_image(monkeypatch):

@@ -21,8 +21,9 @@ data.shapes10 = lambda n, seed: few(n // 50, seed)
 step = training._Run.train_step
 def train_step(run, *arguments):
     step(run, *arguments)
-    if run.step == int(os.environ.get("KILL_AT", -1)) and os.environ.get("RANK") == "1":
-        os.kill(os.getpid(), signal.SIGKILL)
+    for name in ("KILL", "TERM"):
+        if run.step == int(os.environ.get("SEND_" + name, -1)) and os.environ.get("RANK") == "1":
+            os.kill(os.getpid(), getattr(signal, "SIG" + name))
 training._Run.train_step = train_step
 training.main(sys.argv[1:])
 """
@@ -57,7 +58,7 @@ def test_two_processes_train_the_model_that_one_trains(train, tmp_path):
     arguments = ["optimizer=sgd", "learning_rate=0.1", "--record", str(tmp_path / "record.json")]
     (alone, one), (together, two) = (train(str(n), n, *arguments) for n in (1, 2))
     assert alone.returncode == together.returncode == 0, alone.stderr + together.stderr
-    name = "shapes10-quick-seed0.safetensors"
+    name = "shapes10-quick-changed-seed0.safetensors"
     assert set(one) == set(two) == {name}
     expected, found = load_file(one[name]), load_file(two[name])
     for key, tensor in expected.items():
@@ -70,15 +71,18 @@ def test_two_processes_train_the_model_that_one_trains(train, tmp_path):
 
 def test_killed_worker_ends_all_with_an_error_and_the_run_can_be_resumed(train):
     draws = ["flip=True", "crop_padding=2", "model.proj_drop_rate=0.1", "ema_decay=0.5"]
+    draws += ["--name", "run"]
     done, undisturbed = train("undisturbed", 2, *draws)
     assert done.returncode == 0, done.stderr
-    done, left = train("killed", 2, *draws, KILL_AT="10")
-    assert done.returncode != 0 and set(left) == {"shapes10-quick-seed0.state.pt"}
-    done, resumed = train("killed", 2, *draws, "--resume")
-    assert done.returncode == 0, done.stderr
-    (name,) = resumed
-    expected, found = load_file(undisturbed[name]), load_file(resumed[name])
-    assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
+    for how, at, step in (("KILL", "10", 8), ("TERM", "3", 10)):  # the last epoch; a step agreed on
+        done, left = train(how, 2, *draws, **{"SEND_" + how: at})
+        assert done.returncode != 0 and set(left) == {"run.state.pt"}
+        assert torch.load(left["run.state.pt"], weights_only=True)["step"] == step
+        done, resumed = train(how, 2, *draws, "--resume")
+        assert done.returncode == 0, done.stderr
+        (name,) = resumed
+        expected, found = load_file(undisturbed[name]), load_file(resumed[name])
+        assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
 
 
 def test_batch_that_processes_cannot_share_evenly_is_named(train):

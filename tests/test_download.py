@@ -142,7 +142,20 @@ def test_source_that_breaks_down_is_left_for_the_next(answer, said, server, targ
     assert target.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("answer, said", BROKEN.values(), ids=BROKEN)
+def test_slow_source_is_named_with_both_reasons_when_it_fails_in_the_end(server, target):
+    def slow_once(handler):
+        (unavailable if handler.server.asked[0] != handler.server.asked[-1] else trickle)(handler)
+
+    server.pages["/slow"] = slow_once
+    with pytest.raises(OSError, match=r"/slow: only \d+ kB per second.*/gone.*404.*/slow: .*503"):
+        fetch([server.url + "/slow", server.url + "/gone"], target, MD5)
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [BROKEN[name] for name in BROKEN if name != "slow"],
+    ids=[name for name in BROKEN if name != "slow"],
+)
 def test_each_source_is_named_with_its_reason_when_all_fail(answer, said, server, target):
     server.pages |= {"/broken": answer}
     with pytest.raises(OSError) as failure:
@@ -166,6 +179,43 @@ def test_last_source_may_be_slow(server, target, monkeypatch):
     monkeypatch.setattr(download, "SLOWEST", 10**9)
     server.pages["/slow"] = slowly
     fetch([server.url + "/slow"], target, MD5)
+    assert target.read_bytes() == CONTENT
+
+
+def test_slow_source_gets_another_chance_when_no_other_is_better(server, target, monkeypatch):
+    monkeypatch.setattr(download, "WINDOW", 0)
+    monkeypatch.setattr(download, "SLOWEST", 10**12)
+    server.pages["/slow"] = CONTENT
+    fetch([server.url + "/slow", server.url + "/gone"], target, MD5)
+    assert target.read_bytes() == CONTENT
+    assert [path for path, _ in server.asked][1:] == ["/gone", "/slow"]
+
+
+@pytest.mark.parametrize("answer", [b"<html>log in</html>", hang], ids=["page", "silent"])
+def test_server_that_does_not_go_on_leaves_a_longer_part_alone(answer, server, target):
+    server.ranges = False
+    server.pages |= {"/broken": answer}
+    begin(target, CONTENT[:300_000])
+    with pytest.raises(OSError, match="could not be downloaded"):
+        fetch([server.url + "/broken"], target, MD5)
+    assert target.with_name(target.name + ".part").read_bytes() == CONTENT[:300_000]
+    assert not any(name.endswith(".anew") for name in names(target))
+
+
+def test_longer_beginning_replaces_a_shorter_one(server, target):
+    server.ranges = False
+    server.pages["/cut"] = raw(f"Content-Length: {len(CONTENT)}", CONTENT[:90_000])
+    begin(target, CONTENT[:5_000])
+    with pytest.raises(OSError, match="cut off"):
+        fetch([server.url + "/cut"], target, MD5)
+    assert names(target) == [target.name + ".part"]
+    assert target.with_name(target.name + ".part").read_bytes() == CONTENT[:90_000]
+
+
+@pytest.mark.parametrize("length", ["many", "-5", ""])
+def test_length_that_is_no_number_is_ignored(length, server, target):
+    server.pages["/file"] = raw(f"Content-Length: {length}", CONTENT)
+    fetch([server.url + "/file"], target, MD5)
     assert target.read_bytes() == CONTENT
 
 
@@ -298,6 +348,11 @@ def test_nothing_but_the_file_is_offered(room):
     for path in ("/", "/../archive.tar.gz", "/etc/passwd"):
         with pytest.raises(urllib.request.HTTPError, match="404"):
             urllib.request.urlopen(room.rpartition("/")[0] + path, timeout=5)
+
+
+def test_port_that_is_taken_is_named(server, tmp_path):
+    with pytest.raises(OSError, match=f"port {server.server_port} cannot be used .*--port"):
+        download.serve(tmp_path / "archive.tar.gz", server.server_port)
 
 
 def test_the_command_to_type_is_printed_and_ctrl_c_ends_it(tmp_path, capsys, monkeypatch):

@@ -207,7 +207,7 @@ def test_older_python_gets_a_remedy(report, monkeypatch):
     assert "install Python 3.11" in line
 
 
-@pytest.mark.parametrize("version", ["2.6.0", "2.10.1", "2.11.0+cu128", "2.7.0a0+gitabc", "3.0.0"])
+@pytest.mark.parametrize("version", ["2.9.0", "2.10.1", "2.11.0+cu128", "2.12.0a0+gitabc", "3.0.0"])
 def test_newer_torch_is_good(report, monkeypatch, version):
     monkeypatch.setattr(torch, "__version__", version)
     assert report()[0] is True

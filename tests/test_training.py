@@ -265,15 +265,20 @@ class StopAfter:
         monkeypatch.setattr(training._Run, "train_step", step)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+@pytest.mark.parametrize(
+    "optimizer, precision", [("adamw", None), ("muon", None), ("sgd", None), ("muon", "float16")]
+)
 @pytest.mark.parametrize("steps", [1, 3, 4, 7])
-def test_interrupted_run_ends_with_the_same_weights(steps, optimizer, tmp_path, monkeypatch):
-    settings = EVERYTHING | {"optimizer": optimizer}
+def test_interrupted_run_ends_with_the_same_weights(
+    steps, optimizer, precision, tmp_path, monkeypatch
+):
+    settings = EVERYTHING | {"optimizer": optimizer, "precision": precision}
     undisturbed = tiny(proj_drop_rate=0.1, drop_path_rate=0.2)
     expected = fit_on_cpu(undisturbed, noise(), **settings)
     state = tmp_path / "state.pt"
     resume = {"checkpoint": state, "resume": True}
-    StopAfter(monkeypatch, steps)
+    number = signal.SIGTERM if steps == 3 else signal.SIGINT
+    StopAfter(monkeypatch, steps, lambda: signal.raise_signal(number))
     with pytest.raises(KeyboardInterrupt, match=rf"epoch {(steps - 1) // 3 + 1} of 3.*state\.pt"):
         fit_on_cpu(tiny(proj_drop_rate=0.1, drop_path_rate=0.2), noise(), **resume, **settings)
     torch.manual_seed(
@@ -350,6 +355,15 @@ def test_state_of_another_run_is_refused(settings, changes, n, named, tmp_path):
     assert state.read_bytes() == before
 
 
+def test_state_of_another_precision_is_refused(tmp_path, monkeypatch):
+    state = tmp_path / "state.pt"
+    monkeypatch.setattr(training, "pick_precision", lambda device: torch.bfloat16)
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    monkeypatch.setattr(training, "pick_precision", lambda device: torch.float16)
+    with pytest.raises(ValueError, match="machine precision: bfloat16 there, float16 here"):
+        fit_on_cpu(tiny(), noise(), checkpoint=state, resume=True)
+
+
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"text"])
 def test_damaged_state_is_named(damage, tmp_path):
     state = tmp_path / "state.pt"
@@ -366,7 +380,7 @@ def test_every_recipe_can_take_a_step(name):
     before = model.cls_token.weight.clone()
     run = training._Run(model, recipe.training, torch.device("cpu"), total_steps=2)
     run.train_step(model, torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.tensor([3, 4]))
-    run.check_loss(epoch=0)
+    run.check_numbers(epoch=0, weights=True)
     assert run.step == 1 and not torch.equal(model.cls_token.weight, before)
 
 
@@ -387,13 +401,24 @@ def test_loss_that_is_no_number_stops_the_run_with_its_causes(tmp_path):
     assert state.read_bytes() == before
 
 
+def test_memory_that_the_optimizer_lacks_is_named_too(monkeypatch):
+    def step(self, closure=None):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    with pytest.raises(MemoryError, match="try a smaller model") as stop:
+        fit_on_cpu(tiny(), noise(), batch_size=1)
+    assert stop.value.__context__ is None  # would keep the step's tensors in memory
+
+
 @pytest.mark.parametrize(
     "fault",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
         None,  # a real one, on the CPU
     ],
-    ids=["gpu", "cpu"],
+    ids=["gpu", "cublas", "cpu"],
 )
 def test_batch_that_does_not_fit_is_named_with_one_to_try(fault, monkeypatch):
     def forward(self, images):
@@ -413,6 +438,46 @@ def test_other_faults_of_the_model_stay_what_they_are(monkeypatch):
     monkeypatch.setattr(VisionTransformer, "forward", forward)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         fit_on_cpu(tiny(), noise())
+
+
+def test_weights_that_are_no_numbers_do_not_replace_the_last_good_state(tmp_path, monkeypatch):
+    def poison():
+        with torch.no_grad():
+            model.head.bias[0] = torch.inf
+
+    state, model = tmp_path / "state.pt", tiny()
+    StopAfter(monkeypatch, 8, poison)  # the last step of the second epoch: no later loss tells
+    with pytest.raises(FloatingPointError, match="epoch 2"):
+        fit_on_cpu(model, noise(), checkpoint=state)
+    fresh = tiny()
+    fit_on_cpu(fresh, noise(), checkpoint=state, resume=True)
+    assert fresh.head.bias.isfinite().all()
+
+
+def test_gradients_that_were_left_over_do_not_enter(in_float32):
+    clean, dirty = tiny(), tiny()
+    for parameter in dirty.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for model in (clean, dirty):
+        fit_on_cpu(model, noise())
+    assert same_weights(clean, dirty)
+
+
+def test_no_optimizer_steps_when_some_gradient_left_the_range_of_float16(monkeypatch):
+    settings = {"optimizer": "muon", "precision": "float16", "clip_norm": 1.0}
+    run = training._Run(tiny(), replace(PLAIN, **settings), torch.device("cpu"), total_steps=9)
+    overflow = run.model.head.weight.register_hook(lambda gradient: gradient * torch.inf)
+    before, scale = (
+        {k: v.clone() for k, v in run.model.state_dict().items()},
+        run.scaler.get_scale(),
+    )
+    images, labels = noise().train_images[:4], noise().train_labels[:4]
+    run.train_step(run.model, images, labels)
+    assert all(torch.equal(tensor, before[k]) for k, tensor in run.model.state_dict().items())
+    assert run.scaler.get_scale() == scale / 2
+    overflow.remove()
+    run.train_step(run.model, images, labels)
+    assert all(not torch.equal(p, before[k]) for k, p in run.model.named_parameters())
 
 
 # --- running mean of the weights ------------------------------------------------------------------
@@ -573,7 +638,7 @@ def test_command_line_trains_judges_and_saves(course, capsys):
 def test_command_line_leaves_the_test_images_alone_when_it_validates(course, capsys, monkeypatch):
     judged = []
     monkeypatch.setattr(
-        training, "evaluate", lambda model, images, labels: judged.append(images) or 0.25
+        training, "evaluate", lambda model, images, *_, **__: judged.append(images) or 0.25
     )
     main(["--recipe", "quick", "--dataset", "shapes10", "--epochs", "1", "--validation", "40"])
     said = capsys.readouterr().out
@@ -657,7 +722,11 @@ def test_settings_can_be_changed(course):
         ("optimizer=magic", "unknown optimizer 'magic'"),
         ("model.num_heads=5", "num_heads 5 does not divide embed_dim 96"),
         ("erase=2", "erase must be in"),
-        ("batch_size=many", "batch_size"),
+        ("batch_size=many", "batch_size must be a whole number, is 'many'"),
+        ("batch_size=64.0", "batch_size must be a whole number, is 64.0"),
+        ("flip=false", "flip must be True or False, is 'false'"),
+        ("learning_rate=high", "learning_rate must be a number, is 'high'"),
+        ("seed=-1", "seed must not be negative"),
     ],
 )
 def test_settings_that_cannot_be_are_named(assignment, named, course, capsys):
@@ -665,6 +734,43 @@ def test_settings_that_cannot_be_are_named(assignment, named, course, capsys):
         main([*SMALL, "--set", assignment])
     assert named in capsys.readouterr().err
     assert not (course / "runs").exists()
+
+
+def test_seed_and_validation_images_can_be_set_too(course):
+    record = course / "record.json"
+    words = ["--set", "seed=3", "validation_images=40", "erase=1", "--record", str(record)]
+    main([*SMALL, *words])
+    (figures,) = json.loads(record.read_text(encoding="utf-8"))
+    assert figures["seed"] == 3 and figures["judged_on"] == "40 validation"
+
+
+def test_changed_recipe_does_not_replace_what_the_recipe_gave(course):
+    for words in (["--seed", "1"], ["--seed", "1", "--set", "flip=True"]):
+        main(["--recipe", "quick", "--dataset", "shapes10", *words])
+    names = {path.name for path in (course / "runs").iterdir()}
+    assert names == {f"shapes10-quick{part}-seed1.safetensors" for part in ("", "-changed")}
+
+
+def test_precision_is_kept_to_the_end(course, monkeypatch):
+    used, original = [], training.autocast
+    monkeypatch.setattr(
+        training,
+        "autocast",
+        lambda *device_dtype: used.append(device_dtype[1]) or original(*device_dtype),
+    )
+    record = course / "record.json"
+    main([*SMALL, "--set", "precision=float32", "--record", str(record)])
+    assert set(used) == {torch.float32}
+    assert json.loads(record.read_text(encoding="utf-8"))[0]["precision"] == "float32"
+
+
+@pytest.mark.parametrize("content, named", [("[1, ", "damaged"), ("{}", "no list of records")])
+def test_damaged_record_is_named_before_the_training(content, named, course):
+    record = course / "record.json"
+    record.write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit, match=rf"record\.json.*{named}"):
+        main([*SMALL, "--record", str(record)])
+    assert record.read_text(encoding="utf-8") == content and not (course / "runs").exists()
 
 
 def test_command_line_resumes_what_was_interrupted(course, monkeypatch, capsys):

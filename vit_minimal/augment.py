@@ -126,7 +126,8 @@ def _saturation(x, s):
 
 
 def _sharpness(x, s):
-    kernel = torch.tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]], device=x.device) / 13
+    kernel = x.new_full((3, 3), 1 / 13)  # made where x is: a copy would make a GPU wait
+    kernel[1, 1] = 5 / 13
     blurred = x.clone()  # but for the outermost pixels, as PIL does it
     C = x.shape[1]
     blurred[..., 1:-1, 1:-1] = F.conv2d(x, kernel.expand(C, 1, 3, 3), groups=C)
@@ -151,13 +152,14 @@ def _grey(x):
     """Luma (B, 1, H, W) of red, green and blue; the plain mean of any other number of channels."""
     if x.shape[1] != 3:
         return x.mean(dim=1, keepdim=True)
-    return (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
+    return 0.299 * x[:, 0:1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:3]
 
 
 def _warp(x, a=1.0, b=0.0, c=0.0, d=0.0, e=1.0, f=0.0):
     """Pixel (x, y) of the result comes from (a·x + b·y + c, d·x + e·y + f), from the centre."""
     B, _, H, W = x.shape
-    a, b, c, d, e, f = (torch.as_tensor(v, device=x.device).expand(B) for v in (a, b, c, d, e, f))
+    zero = x.new_zeros(B)
+    a, b, c, d, e, f = (zero + value for value in (a, b, c, d, e, f))
     rows = (a, b * H / W, c * 2 / W), (d * W / H, e, f * 2 / H)  # affine_grid runs from −1 to 1
     matrix = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)  # (B, 2, 3)
     grid = F.affine_grid(matrix, list(x.shape), align_corners=False)

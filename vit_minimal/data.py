@@ -331,7 +331,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         if options.command == "serve":
-            serve(fetch_archive(), options.port)
+            with _one_at_a_time(data_root()):
+                archive = fetch_archive()
+            serve(archive, options.port)
             return
         url = options.source
         if url and not url.endswith(CIFAR10_ARCHIVE):

@@ -23,33 +23,28 @@ CHUNK = 1 << 16
 def fetch(urls, target, md5):
     """Make `target` the file with this MD5, from the first of `urls` that has it whole.
 
-    A source that is silent or slow is left for the next one (the last may be slow). What came stays
-    in `target`.part, and the next source, or the next call, goes on from there; `target` appears
-    only when its MD5 is right. Anything whole but wrong is set aside as `target`.wrong.
+    A source that is silent or slow is left for the next one; if none is better, the slow ones get
+    another chance. What came stays in `target`.part, and the next source, or the next call, goes on
+    from there; `target` appears only when its MD5 is right. Anything whole but wrong is set aside
+    as `target`.wrong.
 
     OSError names what each source did wrong, or says that the disk is full or may not be written;
     KeyboardInterrupt says what was kept.
     """
     target, failures = Path(target), []
     unfinished = target.with_name(target.name + ".part")
+    attempts = [(url, 0 if url == urls[-1] else SLOWEST) for url in urls]
     with _disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    for url in urls:
-        slowest = 0 if url == urls[-1] else SLOWEST
+    for url, slowest in attempts:
         try:
-            went_on = _receive(url, unfinished, slowest)
-            if went_on and not has_md5(unfinished, md5):  # is what an earlier source sent wrong?
-                set_aside(unfinished, target)
-                _receive(url, unfinished, slowest)
-            if has_md5(unfinished, md5):
-                os.replace(unfinished, target)
+            if _try_source(url, unfinished, slowest, target, md5):
                 return
-            set_aside(unfinished, target)
             failures.append(f"{url}: wrong MD5, what came is set aside as {target.name}.wrong")
+        except _TooSlow as error:
+            failures.append(f"{url}: {error}")
+            attempts.append((url, 0))
         except _SourceFails as error:
-            if has_md5(unfinished, md5):  # it lied about the length
-                os.replace(unfinished, target)
-                return
             failures.append(f"{url}: {error}")
         except KeyboardInterrupt:
             kept = unfinished.stat().st_size / 1e6 if unfinished.exists() else 0
@@ -63,8 +58,32 @@ def fetch(urls, target, md5):
     )
 
 
+def _try_source(url, unfinished, slowest, target, md5):
+    """Whether `target` is there now. What is whole but wrong is set aside."""
+    try:
+        came, went_on = _receive(url, unfinished, slowest)
+    except _SourceFails:
+        came, went_on = unfinished, False
+        if not has_md5(came, md5):  # it may have lied about the length only
+            raise
+    if went_on and not has_md5(came, md5):  # is what an earlier source sent wrong?
+        set_aside(came, target)
+        came, _ = _receive(url, unfinished, slowest)
+    if not has_md5(came, md5):
+        set_aside(came, target)
+        return False
+    with _disk(target):
+        os.replace(came, target)
+        unfinished.unlink(missing_ok=True)
+    return True
+
+
 class _SourceFails(Exception):
     """Why the next source is worth a try; a fault of this machine's disk is none of these."""
+
+
+class _TooSlow(_SourceFails):
+    pass
 
 
 @contextlib.contextmanager
@@ -92,7 +111,11 @@ def _disk(path):
 
 
 def _receive(url, path, slowest):
-    """Append to `path` what it lacks, or write it anew; returns whether it went on."""
+    """Append to `path` what it lacks; returns the path of all that came, and whether it went on.
+
+    A server that sends the whole file instead writes beside `path`, and replaces it only when it
+    has sent more.
+    """
     have = path.stat().st_size if path.exists() else 0
     headers = {"User-Agent": "vit_minimal"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)
@@ -100,32 +123,41 @@ def _receive(url, path, slowest):
         with _source():
             response = urllib.request.urlopen(request, timeout=SILENCE)
     except _SourceFails as failure:
-        if getattr(failure.__cause__, "code", None) == 416:  # there is nothing after what we have
-            return True
+        if have and getattr(failure.__cause__, "code", None) == 416:  # there is nothing after it
+            return path, True
         raise
     goes_on = have > 0 and response.status == 206
+    into = path if goes_on or not have else path.with_name(path.name + ".anew")
     start = have if goes_on else 0
-    length = response.headers.get("Content-Length")
-    total = start + int(length) if length else None
+    total = None if response.length is None else start + response.length
     bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=path.stem)
-    with response, bar, _disk(path), open(path, "ab" if goes_on else "wb") as file:
-        since, received = time.monotonic(), 0
-        while True:
-            with _source():
-                chunk = response.read1(CHUNK)
-            if not chunk:
-                break
-            file.write(chunk)
-            bar.update(len(chunk))
-            received += len(chunk)
-            if (elapsed := time.monotonic() - since) > WINDOW:
-                if received < slowest * elapsed:
-                    raise _SourceFails(f"only {received / elapsed / 1000:.0f} kB per second came")
-                since, received = time.monotonic(), 0
-        size = file.tell()
-    if total is not None and size < total:
-        raise _SourceFails(f"cut off after {size:,} of {total:,} bytes")
-    return goes_on
+    try:
+        with response, bar, _disk(into), open(into, "ab" if goes_on else "wb") as file:
+            _copy(response, file, bar, slowest)
+            size = file.tell()
+        if total is not None and size < total:
+            raise _SourceFails(f"cut off after {size:,} of {total:,} bytes")
+    except BaseException:
+        if into != path and into.exists():
+            os.replace(into, path) if into.stat().st_size > have else into.unlink()
+        raise
+    return into, goes_on
+
+
+def _copy(response, file, bar, slowest):
+    since, received = time.monotonic(), 0
+    while True:
+        with _source():
+            chunk = response.read1(CHUNK)
+        if not chunk:
+            return
+        file.write(chunk)
+        bar.update(len(chunk))
+        received += len(chunk)
+        if (elapsed := time.monotonic() - since) > WINDOW:
+            if received < slowest * elapsed:
+                raise _TooSlow(f"only {received / elapsed / 1000:.0f} kB per second came")
+            since, received = time.monotonic(), 0
 
 
 def has_md5(path, md5):
@@ -138,7 +170,8 @@ def has_md5(path, md5):
 
 def set_aside(path, target):
     """Rename what must not be used, to `target`.wrong."""
-    os.replace(path, target.with_name(target.name + ".wrong"))
+    with _disk(target):
+        os.replace(path, target.with_name(target.name + ".wrong"))
 
 
 # --------------------------------------------------------------------------- one laptop for a room
@@ -146,7 +179,12 @@ def set_aside(path, target):
 
 def serve(path, port=8000):
     """Offer one file to others on the network until interrupted; downloads can be resumed."""
-    with ThreadingHTTPServer(("", port), _handler(path)) as server:
+    try:
+        server = ThreadingHTTPServer(("", port), _handler(path))
+    except OSError as error:
+        text = f"port {port} cannot be used ({error.strerror}): choose another with --port"
+        raise OSError(text) from error
+    with server:
         print(
             f"On each other machine: python -m vit_minimal.data prepare --from {_address(server)}"
         )

@@ -36,16 +36,21 @@ class TrainingConfig:
             "schedule": ("cosine", "constant"),
             "precision": (None, "float32", "bfloat16", "float16"),
         }
+        kinds = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
         for name, value in vars(self).items():
+            kind = type(getattr(type(self), name))  # of the default
+            fits = type(value) is kind or (kind is float and type(value) is int)
+            if kind in kinds and not fits:
+                raise ValueError(f"{name} must be {kinds[kind]}, is {value!r}")
+            if name in options and value not in options[name]:
+                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
             if name in ("epochs", "batch_size") and value < 1:
                 raise ValueError(f"{name} must be at least 1, is {value}")
             if name in ("warmup", "label_smoothing", "ema_decay") and not 0 <= value < 1:
                 raise ValueError(f"{name} must be in [0, 1), is {value}")
             if name == "erase" and not 0 <= value <= 1:
                 raise ValueError(f"{name} must be in [0, 1], a share of the images; is {value}")
-            if name in options and value not in options[name]:
-                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
-            if isinstance(value, (int, float)) and value < 0 and name != "seed":
+            if kind in (int, float) and value < 0:
                 raise ValueError(f"{name} must not be negative, is {value}")
 
 
@@ -83,7 +88,7 @@ RECIPES = {
     "cpu-long": Recipe(  # CIFAR-10 in some hours on two cores
         ViTConfig(embed_dim=192, depth=6, num_heads=3, mlp_ratio=2.0),
         TrainingConfig(
-            epochs=80,
+            epochs=60,
             batch_size=256,
             optimizer="muon",
             learning_rate=3e-3,

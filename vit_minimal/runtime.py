@@ -129,6 +129,8 @@ def write_whole(path, write):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(unfinished)
+        with open(unfinished, "rb+") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the name without the content
         os.replace(unfinished, path)
     except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
         there = next(place for place in path.absolute().parents if place.exists())
@@ -142,11 +144,21 @@ def write_whole(path, write):
             unfinished.unlink(missing_ok=True)
 
 
+def read_records(path):
+    """The list of records in a JSON file, empty if there is none; ValueError if it is no list."""
+    path = Path(path)
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or no JSON ({error})") from error
+    if not isinstance(known, list):
+        raise ValueError(f"{path} holds no list of records")  # noqa: TRY004
+    return known
+
+
 def add_record(path, figures):
     """Append measured figures, and how they came about, to the JSON list in `path`."""
-    path = Path(path)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    text = json.dumps([*known, describe_run() | figures], indent=1) + "\n"
+    text = json.dumps([*read_records(path), describe_run() | figures], indent=1) + "\n"
     write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 

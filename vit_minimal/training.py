@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -33,6 +34,7 @@ from .runtime import (
     autocast,
     pick_device,
     pick_precision,
+    read_records,
     seed_everything,
     write_whole,
 )
@@ -47,6 +49,10 @@ class History:
     train_accuracy: list[float] = field(default_factory=list)  # on augmented images, 0 … 1
     validation_accuracy: list[float] = field(default_factory=list)  # empty without validation
     seconds: list[float] = field(default_factory=list)
+
+    def record(self, path, **figures):
+        """Append `figures` and this history to the JSON list in `path`, with command, machine, date."""
+        add_record(path, figures | {"history": asdict(self)})
 
     def plot(self):
         """Draw the loss, and the accuracies, over the epochs."""
@@ -68,7 +74,7 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
 
     Prints a line per epoch; in a terminal a bar moves too. With a `checkpoint` (a path) all that it
     takes to go on is written there after each epoch and when the run is interrupted; `resume`
-    goes on from there to the same weights, bit for bit, as if nothing had happened.
+    goes on from there, on a CPU to the same weights, bit for bit, as if nothing had happened.
 
     Under torchrun each process trains on its share of every batch. ValueError if the labels do not
     fit the model or the checkpoint is that of another run; FloatingPointError if the loss is no
@@ -92,13 +98,15 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
         "data": {"name": dataset.name, "images": keep},
     }
     run = _Run(model.to(device).train(), config, device, config.epochs * steps)
+    precision = str(run.precision).removeprefix("torch.")
+    of_this_run["machine"] = {"device": device.type, "precision": precision, "processes": world}
     if resume and checkpoint and Path(checkpoint).exists():
         run.load(checkpoint, of_this_run)
     network = nn.parallel.DistributedDataParallel(model) if world > 1 else model
     if config.compile:
         network = torch.compile(network)
 
-    with _stop_requests(handle=world == 1) as stop_requests:
+    with _stop_requests(patient=world > 1) as stop_requests:
         while run.step < config.epochs * steps:
             epoch = run.step // steps
             generator = torch.Generator().manual_seed(_mixed_seed(config.seed, epoch))
@@ -106,21 +114,25 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
             batches = order.to(device).split(config.batch_size)[run.step % steps :]
             bar = tqdm(batches, desc=f"epoch {epoch + 1}", leave=False, disable=_hide_bar(rank))
             for batch in bar:
-                # Each step's draws depend on nothing but its number: it can be the first of a process
+                start = time.perf_counter()
+                # Each step's draws depend on nothing but its number: it can be a process's first
                 torch.manual_seed(_mixed_seed(config.seed, run.step, rank + 1))
                 batch = batch[rank::world]
                 run.train_step(network, images[batch], labels[batch])
-                if run.step % 50 == 0 or run.step % steps == 0 or stop_requests:
-                    run.check_loss(epoch)
-                if stop_requests:
+                stop = _all_stop(stop_requests, run.step, device)
+                last = run.step % steps == 0
+                if last or stop or device.type == "cpu" or run.step % 50 == 0:  # a GPU would wait
+                    run.check_numbers(epoch, weights=last or stop)
+                run.seconds += time.perf_counter() - start
+                if stop:
                     break
-            if run.step % steps == 0:
-                run.end_epoch(epoch, steps, world, held_out, held_out_labels)
+            if last:
+                run.end_epoch(steps, world, held_out, held_out_labels)
                 if rank == 0:
                     print(_epoch_line(run.history, config.epochs, len(order)), flush=True)
             if rank == 0 and checkpoint:
-                run.save(checkpoint, of_this_run, must=bool(stop_requests))
-            if stop_requests and run.step < config.epochs * steps:
+                run.save(checkpoint, of_this_run, must=stop)
+            if stop and run.step < config.epochs * steps:
                 kept = f"; {checkpoint} holds what it takes to resume" if checkpoint else ""
                 raise KeyboardInterrupt(f"stopped in epoch {epoch + 1} of {config.epochs}{kept}")
     if run.average:
@@ -132,6 +144,7 @@ class _Run:
     """All that changes while a model is trained."""
 
     def __init__(self, model, config, device, total_steps):
+        model.zero_grad()  # what an interrupted step may have left
         self.model, self.config, self.device = model, config, device
         self.precision = getattr(torch, config.precision or "", None) or pick_precision(device)
         self.optimizers = make_optimizers(model, config)
@@ -148,50 +161,61 @@ class _Run:
         self.seconds = 0.0  # spent on this epoch
 
     def train_step(self, network, images, labels):
-        start, config = time.perf_counter(), self.config
         try:
-            x, y = augment(images, config), labels
-            if config.mixup or config.cutmix:
-                x, y = mix(x, y, self.model.config.num_classes, config.mixup, config.cutmix)
-            with autocast(self.device, self.precision):
-                logits = network(x)
-                loss = self.loss_function(logits, y)
-            self.scaler.scale(loss).backward()
+            self._try_step(network, images, labels)
+            return
         except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if not isinstance(error, torch.OutOfMemoryError) and "allocate" not in str(error):
+            if not isinstance(error, torch.OutOfMemoryError) and "alloc" not in str(error).lower():
                 raise
-            half = max(1, config.batch_size // 2)
-            raise MemoryError(
-                f"a batch of {config.batch_size} does not fit into the memory of {self.device}: "
-                f"try batch_size {half}, with a learning rate of {config.learning_rate / 2**0.5:.1g}"
-            ) from error
+        # Raised here and not above: the error would hold on to the very memory that is lacking
+        size, rate = self.config.batch_size, self.config.learning_rate
+        remedy = f"batch_size {size // 2}, with a learning rate of {rate / 2**0.5:.1g}"
+        raise MemoryError(
+            f"a batch of {size} does not fit into the memory of {self.device}: "
+            f"try {remedy if size > 1 else 'a smaller model'}"
+        )
+
+    def _try_step(self, network, images, labels):
+        config = self.config
+        x, y = augment(images, config), labels
+        if config.mixup or config.cutmix:
+            x, y = mix(x, y, self.model.config.num_classes, config.mixup, config.cutmix)
+        with autocast(self.device, self.precision):
+            logits = network(x)
+            loss = self.loss_function(logits, y)
+        self.scaler.scale(loss).backward()
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
-            self.scaler.step(optimizer)
-            scheduler.step()
-            optimizer.zero_grad()
-        self.scaler.update()
+        norm = clip_grad_norm_(self.model.parameters(), config.clip_norm or float("inf"))
+        if self.scaler.is_enabled() and not norm.isfinite():  # scaled too far: no optimizer steps
+            self.scaler.update(self.scaler.get_scale() * self.scaler.get_backoff_factor())
+        else:
+            for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
+                self.scaler.step(optimizer)
+                scheduler.step()
+            self.scaler.update()
+        self.model.zero_grad()
         if self.average:
             self.average.update_parameters(self.model)
         answers = labels if y is labels else y.argmax(dim=1)
         right = (logits.detach().argmax(dim=1) == answers).sum()
         self.totals += torch.stack([loss.detach(), right])  # reading them here would wait
         self.step += 1
-        self.seconds += time.perf_counter() - start
 
-    def check_loss(self, epoch):
-        if not self.totals[0].isfinite():
+    def check_numbers(self, epoch, weights=False):
+        """FloatingPointError if the loss, or one of the `weights`, is no longer finite."""
+        finite = self.totals[0].isfinite()
+        if weights:
+            finite &= get_total_norm(self.model.parameters()).isfinite()
+        if not finite:
             raise FloatingPointError(
-                f"the loss is no longer a number in epoch {epoch + 1}, after {self.step} steps, at a "
-                f"learning rate of {self.schedulers[0].get_last_lr()[0]:.1e}. Usual causes: a "
-                "learning rate too high or a warm-up too short, no gradient clipping, float16 where "
-                "the numbers leave its range, an image or a label that is not finite."
+                f"the loss or a weight is no longer a number in epoch {epoch + 1}, after {self.step} "
+                f"steps, near a learning rate of {self.schedulers[0].get_last_lr()[0]:.1e}. Usual "
+                "causes: a learning rate too high or a warm-up too short, no gradient clipping, "
+                "float16 where the numbers leave its range, an image or a label that is not finite."
             )
 
-    def end_epoch(self, epoch, steps, world, held_out, held_out_labels):
+    def end_epoch(self, steps, world, held_out, held_out_labels):
         start = time.perf_counter()
         if world > 1:
             dist.all_reduce(self.totals)
@@ -200,7 +224,7 @@ class _Run:
         self.history.train_accuracy.append(right / (steps * self.config.batch_size))
         if len(held_out):
             judged = self.average.module if self.average else self.model
-            accuracy = evaluate(judged, held_out, held_out_labels)
+            accuracy = evaluate(judged, held_out, held_out_labels, precision=self.precision)
             self.history.validation_accuracy.append(accuracy)
         self.history.seconds.append(self.seconds + time.perf_counter() - start)
         self.totals.zero_()
@@ -229,8 +253,10 @@ class _Run:
 
     def load(self, path, of_this_run):
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
             theirs = state.pop("of")
+        except OSError:
+            raise
         except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
             text = f"{path} is damaged or not the state of a run ({error}): remove it"
             raise ValueError(text) from error
@@ -244,25 +270,26 @@ class _Run:
             raise ValueError(f"{path} is the state of another run ({'; '.join(differing)})")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.step, self.totals, self.seconds = state["step"], state["totals"], state["seconds"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.totals.copy_(state["totals"])
         self.history = History(**state["history"])
 
 
 @contextlib.contextmanager
-def _stop_requests(handle=True):
-    """A list to which SIGINT and SIGTERM add themselves; the second one interrupts at once.
-
-    A step that is cut in two would leave weights that no resuming could mend.
+def _stop_requests(patient=False):
+    """A list to which SIGINT and SIGTERM add themselves, so that no step is cut in two: that would
+    leave weights that no resuming could mend. The second one interrupts at once, unless `patient`:
+    torchrun passes on what the terminal has sent already.
     """
     requests = []
 
     def remember(number, frame):
-        if requests:
+        if requests and not patient:
             raise KeyboardInterrupt
         requests.append(number)
 
-    if not handle or threading.current_thread() is not threading.main_thread():
-        yield requests
+    if threading.current_thread() is not threading.main_thread():
+        yield requests  # signals reach the main thread only
         return
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -270,6 +297,17 @@ def _stop_requests(handle=True):
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _all_stop(stop_requests, step, device):
+    """Whether to stop after this step: if one of several processes is asked to, all do."""
+    if not dist.is_initialized():
+        return bool(stop_requests)
+    if step % 10:  # agreeing takes time
+        return False
+    asked = torch.tensor(float(bool(stop_requests)), device=device)
+    dist.all_reduce(asked, dist.ReduceOp.MAX)
+    return bool(asked)
 
 
 def _mixed_seed(*numbers):
@@ -330,10 +368,11 @@ def _epoch_line(history, epochs, num_images):
 
 
 @torch.inference_mode()
-def evaluate(model, images, labels, batch_size=500):
+def evaluate(model, images, labels, batch_size=500, precision=None):
     """The share of `images` (n, C, H, W) whose most likely class is their label, 0 … 1.
 
-    Runs where the model is, without dropout, and leaves the model in the mode it was in.
+    Runs where the model is, without dropout, and leaves the model in the mode it was in. Matrix
+    products are in `precision`, else in the one that suits the device.
     ValueError if there are no images or the labels do not fit the model.
     """
     if len(images) == 0 or len(images) != len(labels):
@@ -345,7 +384,7 @@ def evaluate(model, images, labels, batch_size=500):
     try:
         model.eval()
         for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-            with autocast(device, pick_precision(device)):
+            with autocast(device, precision or pick_precision(device)):
                 logits = model(normalize(x.to(device)))
             correct += (logits.argmax(dim=1) == y.to(device)).sum()
     finally:
@@ -379,7 +418,9 @@ def _join_processes():
     """Under torchrun: meet the other processes, and take the GPU that is this one's."""
     if "LOCAL_RANK" not in os.environ:
         return pick_device()
-    local_rank = int(os.environ["LOCAL_RANK"])
+    local_rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if 0 < gpus <= local_rank:
+        sys.exit(f"process {local_rank} has no GPU, there are {gpus}: --nproc-per-node={gpus}")
     device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -394,9 +435,9 @@ def main(arguments=None):
     parser.add_argument("--recipe", choices=RECIPES, default="cpu")
     parser.add_argument("--dataset", choices=("auto", "cifar10", "shapes10"))
     parser.add_argument("--epochs", type=int, help="passes over the training images")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int)
     help_text = "hold out N training images and report on them instead of the test images"
-    parser.add_argument("--validation", type=int, default=0, metavar="N", help=help_text)
+    parser.add_argument("--validation", type=int, metavar="N", help=help_text)
     help_text = "change settings: batch_size=64 optimizer=muon model.depth=6"
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=help_text)
     help_text = "go on with a run that was stopped; its state is in data/runs"
@@ -407,11 +448,14 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         recipe = _changed(RECIPES[options.recipe], options.set)
-        settings = {"seed": options.seed, "validation_images": options.validation}
-        if options.epochs is not None:
-            settings["epochs"] = options.epochs
-        recipe = replace(recipe, training=replace(recipe.training, **settings))
-    except (ValueError, TypeError) as error:
+        settings = {
+            "epochs": options.epochs,
+            "seed": options.seed,
+            "validation_images": options.validation,
+        }
+        given = {name: value for name, value in settings.items() if value is not None}
+        recipe = replace(recipe, training=replace(recipe.training, **given))
+    except ValueError as error:
         parser.error(str(error))
     device = _join_processes()
     try:
@@ -428,7 +472,9 @@ def _train(recipe, device, options):
     config = recipe.training
     is_first = not dist.is_initialized() or dist.get_rank() == 0
     dataset = load_dataset(options.dataset)
-    name = options.name or f"{dataset.name}-{options.recipe}-seed{config.seed}"
+    is_recipe = RECIPES[options.recipe] == replace(recipe, training=replace(config, seed=0))
+    changed = "" if is_recipe else "-changed"  # must not replace what the recipe itself gave
+    name = options.name or f"{dataset.name}-{options.recipe}{changed}-seed{config.seed}"
     state = data_root() / "runs" / f"{name}.state.pt"
     target = state.with_name(f"{name}.safetensors")
     if state.exists() and not options.resume:
@@ -436,21 +482,25 @@ def _train(recipe, device, options):
             f"{state} is the state of a run that was stopped: add --resume to go on with it, or "
             "remove it to begin anew"
         )
+    if options.record:
+        read_records(options.record)  # hours later would be too late to learn that it is damaged
+    precision = config.precision or str(pick_precision(device)).removeprefix("torch.")
     seed_everything(config.seed)
     model = VisionTransformer(recipe.model)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if is_first:
-        precision = config.precision or str(pick_precision(device)).removeprefix("torch.")
         print(f"{parameters:,} parameters on {device}, {precision}", flush=True)
     history = fit(model, dataset, config, device, state, options.resume)
     if not is_first:
         return
     start = time.perf_counter()
     if config.validation_images:
-        judged, accuracy = f"{options.validation:,} validation", history.validation_accuracy[-1]
+        judged = f"{config.validation_images:,} validation"
+        accuracy = history.validation_accuracy[-1]
     else:
         judged = f"{len(dataset.test_labels):,} test"
-        accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
+        dtype = getattr(torch, precision)
+        accuracy = evaluate(model, dataset.test_images, dataset.test_labels, precision=dtype)
     print(f"accuracy on the {judged} images: {accuracy:.2%}")
     figures = {
         "dataset": dataset.name,
@@ -458,15 +508,15 @@ def _train(recipe, device, options):
         "seed": config.seed,
         "judged_on": judged,
         "accuracy": accuracy,
+        "precision": precision,
         "parameters": parameters,
         "seconds": round(sum(history.seconds) + time.perf_counter() - start, 1),
         "model": asdict(recipe.model),
         "training": asdict(config),
-        "history": asdict(history),
     }
-    save_checkpoint(target, model, **figures)
+    save_checkpoint(target, model, **figures, history=asdict(history))
     if options.record:
-        add_record(options.record, figures)
+        history.record(options.record, **figures)
     state.unlink(missing_ok=True)
     print(f"{figures['seconds']:.0f} s in all; model saved as {target}")
 

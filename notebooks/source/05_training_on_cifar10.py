@@ -19,7 +19,6 @@
 import _thread  # its interrupt_main() does what the stop button of Jupyter does
 import contextlib
 import io
-import json
 import math
 import statistics
 import tempfile
@@ -47,7 +46,7 @@ from vit_minimal import (
     plots,
     seed_everything,
 )
-from vit_minimal.augment import augment, mix, normalize, random_erase, trivial_augment
+from vit_minimal.augment import mix, normalize, random_erase, trivial_augment
 from vit_minimal.runtime import autocast
 
 seed_everything(0)
@@ -107,6 +106,7 @@ for epoch in range(4):
 #
 # A gradient says in which direction the loss falls fastest, *here*. It does not say how far to go, and in a narrow valley it points at the wall and not along the floor. The drawing
 # shows such a valley in two dimensions, and twenty steps of three optimizers, from the same start.
+
 
 # %%
 def descend(optimizer_of, steps=20):
@@ -458,7 +458,9 @@ spent = {
     if event.device_type.name == ("CUDA" if on_gpu else "CPU")
 }
 top = dict(sorted(spent.items(), key=lambda item: -item[1])[:10])
-shares = {name.removeprefix("aten::")[:40]: 100 * ms / sum(spent.values()) for name, ms in top.items()}
+shares = {
+    name.removeprefix("aten::")[:40]: 100 * ms / sum(spent.values()) for name, ms in top.items()
+}
 plots.show_bars(shares, "% of the time", "The ten operations that take longest")
 
 # %% [markdown]
@@ -566,8 +568,14 @@ plots.show_lines(
 print("            width  depth  passes  batch  optimizer  augmentation")
 for name, recipe in RECIPES.items():
     m, t = recipe.model, recipe.training
-    used = [i for i in ("flip", "crop_padding", "trivial_augment", "erase", "mixup", "cutmix") if getattr(t, i)]
-    print(f"{name:10} {m.embed_dim:6} {m.depth:6} {t.epochs:7} {t.batch_size:6}  {t.optimizer:9}  {', '.join(used)}")
+    used = [
+        i
+        for i in ("flip", "crop_padding", "trivial_augment", "erase", "mixup", "cutmix")
+        if getattr(t, i)
+    ]
+    print(
+        f"{name:10} {m.embed_dim:6} {m.depth:6} {t.epochs:7} {t.batch_size:6}  {t.optimizer:9}  {', '.join(used)}"
+    )
 
 # %% [markdown]
 # In a terminal, in the course's folder:
