@@ -8,6 +8,8 @@ memory. Ours and it alternate in one run.
 """
 
 import argparse
+import functools
+import itertools
 import json
 import statistics
 import time
@@ -22,13 +24,13 @@ from vit_minimal import TrainingConfig, seed_everything, shapes10
 from vit_minimal.augment import augment, mix
 from vit_minimal.runtime import add_record
 
-BATCH, IMAGES = 128, 5_120
+BATCHES, IMAGES = (128, 512), 5_120
 BASIC = TrainingConfig(flip=True, crop_padding=4)
 FULL = replace(BASIC, trivial_augment=True, erase=0.25, mixup=0.2, cutmix=1.0)
 
 
-def ours(images, labels, config):
-    for batch in torch.randperm(len(images)).split(BATCH):
+def ours(images, labels, config, batch_size):
+    for batch in torch.randperm(len(images)).split(batch_size):
         x, y = augment(images[batch], config), labels[batch]
         if config.mixup:
             mix(x, y, 10, config.mixup, config.cutmix)
@@ -48,7 +50,7 @@ class Pictures(torch.utils.data.Dataset):
         return self.transform(self.to_pil(self.images[index])), self.labels[index]
 
 
-def data_loader(images, labels, config, as_pil):
+def data_loader(images, labels, config, as_pil, batch_size):
     steps = [v2.RandomHorizontalFlip(), v2.RandomCrop(32, padding=config.crop_padding)]
     if config.trivial_augment:
         steps.append(v2.TrivialAugmentWide())
@@ -73,7 +75,7 @@ def data_loader(images, labels, config, as_pil):
 
     return DataLoader(
         Pictures(images, labels, v2.Compose(steps), as_pil),
-        BATCH,
+        batch_size,
         shuffle=True,
         num_workers=2,
         persistent_workers=True,
@@ -95,11 +97,13 @@ def main():
     seed_everything(0)
     images, labels = shapes10(IMAGES)
     runs = []
-    for name, config in (("flip and crop", BASIC), ("everything", FULL)):
+    kinds = (("flip and crop", BASIC), ("everything", FULL))
+    for (name, config), batch in itertools.product(kinds, BATCHES):
         loaders = {
-            kind: data_loader(images, labels, config, kind == "PIL") for kind in ("PIL", "tensors")
+            kind: data_loader(images, labels, config, kind == "PIL", batch)
+            for kind in ("PIL", "tensors")
         }
-        work = {"ours": lambda config=config: ours(images, labels, config)}
+        work = {"ours": functools.partial(ours, images, labels, config, batch)}
         for kind, loader in loaders.items():
             work[f"DataLoader, {kind}"] = lambda loader=loader: [None for _ in loader]
         times = {kind: [] for kind in work}
@@ -110,10 +114,11 @@ def main():
                     times[kind].append(took)
         rates = {kind: round(IMAGES / statistics.median(t)) for kind, t in times.items()}
         ratio = rates["ours"] / max(rate for kind, rate in rates.items() if kind != "ours")
-        runs.append({"ingredients": name, "images_per_second": rates, "ratio": round(ratio, 1)})
+        runs.append({"ingredients": name, "batch": batch, "images_per_second": rates})
+        runs[-1]["ratio"] = round(ratio, 1)
         print(json.dumps(runs[-1]), flush=True)
     if options.record:
-        add_record(options.record, {"batch": BATCH, "repeats": options.repeats, "runs": runs})
+        add_record(options.record, {"repeats": options.repeats, "runs": runs})
 
 
 if __name__ == "__main__":

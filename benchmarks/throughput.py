@@ -9,6 +9,7 @@ one model, above what it held before the first step.
 
 import argparse
 import json
+import re
 import resource
 import statistics
 import subprocess
@@ -78,6 +79,9 @@ def make_step(name, precision, device):
 def megabytes_in_use():
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e6
+    status = Path("/proc/self/status")  # Linux: getrusage would count the parent's memory too
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1e3
     scale = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 

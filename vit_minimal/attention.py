@@ -4,7 +4,7 @@ B batch, T tokens, D embedding width, h heads, d = D / h.
 Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, Eq. 1 and Section 3.2.2.
 """
 
-from torch import nn
+from torch import float32, nn
 
 
 def attention_weights(queries, keys):
@@ -34,12 +34,12 @@ class MultiHeadSelfAttention(nn.Module):
     def split_heads(self, x):
         """Tokens (B, T, D) → queries, keys and values, each (B, h, T, d)."""
         B, T, _ = x.shape
-        qkv = self.qkv(x).reshape(B, T, 3, self.num_heads, self.head_width)
-        return qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, T, 3, h, d) → three times (B, h, T, d)
+        shape = (B, T, self.num_heads, self.head_width)  # D → (h, d)
+        return [part.reshape(shape).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)]
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        if x.is_cuda:  # fused, the same numbers; slower on CPUs: benchmarks/attention_kernels.py
+        if x.is_cuda or queries.dtype == float32:  # fused; slow on CPUs in bfloat16
             drop = self.training * self.attn_drop.p
             out = nn.functional.scaled_dot_product_attention(queries, keys, values, dropout_p=drop)
         else:

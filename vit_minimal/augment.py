@@ -29,7 +29,9 @@ def normalize(images):
 def random_flip(images):
     """Mirror each image left to right with probability ½."""
     flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-    return torch.where(flip, images.flip(-1), images)
+    columns = torch.arange(images.shape[3], device=images.device)
+    columns = torch.where(flip, columns.flip(0), columns)  # (B, 1, 1, W)
+    return images.gather(3, columns.expand(images.shape))
 
 
 def random_crop(images, padding):
@@ -51,7 +53,8 @@ def random_erase(images, probability):
     area, aspect, chance = torch.rand(3, len(images), device=images.device)
     area, aspect = 0.02 + 0.31 * area, 3.3 ** (2 * aspect - 1)
     box = _random_box(images, (area * aspect).sqrt(), (area / aspect).sqrt())
-    return images.masked_fill(box & (chance < probability)[:, None, None, None], 0)
+    box &= (chance < probability)[:, None, None, None]
+    return images * ~box
 
 
 def mix(images, labels, num_classes, mixup=0.0, cutmix=0.0):
@@ -70,10 +73,10 @@ def mix(images, labels, num_classes, mixup=0.0, cutmix=0.0):
         side = (1 - _beta(cutmix, B).to(device)).sqrt()
         box = _random_box(images, side, side)
         keep = torch.where(use_cutmix, 1.0 - box.float(), keep)
-    other = torch.randperm(B, device=device)
     targets = F.one_hot(labels, num_classes).float()
     share = keep.mean(dim=(1, 2, 3))[:, None]  # (B, 1)
-    return torch.lerp(images[other], images, keep), torch.lerp(targets[other], targets, share)
+    pairs = ((images, keep), (targets, share))  # the other image is the one before in the batch
+    return tuple(torch.lerp(own.roll(1, dims=0), own, weight) for own, weight in pairs)
 
 
 def _beta(alpha, count):
@@ -100,17 +103,19 @@ def trivial_augment(images):
     """One random operation of random strength for each image (arxiv.org/abs/2103.10158).
 
     uint8 in, uint8 out. The operations are those of RandAugment (Cubuk et al. 2020) at its strengths,
-    without equalize. The batch is dealt out to them evenly: no wait for the device.
+    without equalize. Each takes a slice of the batch, in a random order: images that stand side by
+    side often meet the same one, which does no harm where the batch was shuffled.
     """
-    B = len(images)
-    out = images.clone()
-    dealt = torch.randperm(B, device=images.device).tensor_split(len(OPERATIONS))
-    strength = 2 * torch.rand(B, 1, 1, 1, device=images.device) - 1
-    for choice, mine in zip(torch.randperm(len(OPERATIONS)).tolist(), dealt, strict=True):
-        if OPERATIONS[choice] is not None and len(mine):
-            changed = OPERATIONS[choice](images[mine].float(), strength[mine])
-            out[mine] = changed.round_().clamp_(0, 255).to(torch.uint8)
-    return out
+    strength = 2 * torch.rand(len(images), 1, 1, 1, device=images.device) - 1
+    order = torch.randperm(len(OPERATIONS)).tolist()
+    images = images.float()
+    parts = zip(images.tensor_split(len(order)), strength.tensor_split(len(order)), strict=True)
+    changed = [
+        part if OPERATIONS[choice] is None else OPERATIONS[choice](part, s)
+        for choice, (part, s) in zip(order, parts, strict=True)
+        if len(part)
+    ]
+    return torch.cat(changed).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def _brightness(x, s):
@@ -126,11 +131,8 @@ def _saturation(x, s):
 
 
 def _sharpness(x, s):
-    kernel = x.new_full((3, 3), 1 / 13)  # made where x is: a copy would make a GPU wait
-    kernel[1, 1] = 5 / 13
-    blurred = x.clone()  # but for the outermost pixels, as PIL does it
-    C = x.shape[1]
-    blurred[..., 1:-1, 1:-1] = F.conv2d(x, kernel.expand(C, 1, 3, 3), groups=C)
+    blurred = x.clone()  # the outermost pixels stay, as PIL does it
+    blurred[..., 1:-1, 1:-1] = (9 * F.avg_pool2d(x, 3, stride=1) + 4 * x[..., 1:-1, 1:-1]) / 13
     return torch.lerp(blurred, x, 1 + 0.9 * s)
 
 

@@ -42,17 +42,17 @@ def unpatchify(patches, patch_size, image_size, in_channels=3):
 class PatchEmbedding(nn.Module):
     """Images (B, C, H, W) → patch tokens (B, N, D): patchify and one linear map, E in Eq. 1.
 
-    A convolution with stride = kernel size is that map. ValueError for images of another shape.
+    A convolution with stride = kernel size has the same weights. ValueError for other images.
     """
 
     def __init__(self, image_size, patch_size, in_channels, embed_dim):
         super().__init__()
-        self.grid_size = rows, columns = patch_grid(image_size, patch_size)
-        self.image_shape = (in_channels, rows * patch_size, columns * patch_size)
+        self.patch_size, self.grid_size = patch_size, patch_grid(image_size, patch_size)
+        self.image_shape = (in_channels, *(side * patch_size for side in self.grid_size))
         self.proj = nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, images):
-        shape = tuple(images.shape[1:])
-        if shape != self.image_shape:
+        if (shape := tuple(images.shape[1:])) != self.image_shape:
             raise ValueError(f"expected (C, H, W) = {self.image_shape}, got {shape}")
-        return self.proj(images).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, N, D)
+        weight = self.proj.weight.flatten(1)  # (D, C, P, P) → (D, C·P·P)
+        return nn.functional.linear(patchify(images, self.patch_size), weight, self.proj.bias)

@@ -256,7 +256,8 @@ print("equal up to rounding:", torch.allclose(by_hand, by_conv, atol=1e-6))
 
 # %% [markdown]
 # So the three names of this operation, *unfold and multiply*, *reshape, permute and multiply*, *strided convolution*, mean one
-# thing. We take the convolution for the module: it is one call, and published weights come in its shape.
+# thing. The module keeps its weights in a convolution's shape, because published weights come in that shape, and multiplies them with
+# the patches: on a CPU that trains a few percent faster than calling the convolution.
 
 
 # %% tags=["same-as:vit_minimal.patches.PatchEmbedding"]
@@ -266,15 +267,15 @@ class PatchEmbedding(nn.Module):
 
     def __init__(self, image_size, patch_size, in_channels, embed_dim):
         super().__init__()
-        self.grid_size = rows, columns = patch_grid(image_size, patch_size)
-        self.image_shape = (in_channels, rows * patch_size, columns * patch_size)
+        self.patch_size, self.grid_size = patch_size, patch_grid(image_size, patch_size)
+        self.image_shape = (in_channels, *(side * patch_size for side in self.grid_size))
         self.proj = nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, images):
-        shape = tuple(images.shape[1:])
-        if shape != self.image_shape:
+        if (shape := tuple(images.shape[1:])) != self.image_shape:
             raise ValueError(f"expected (C, H, W) = {self.image_shape}, got {shape}")
-        return self.proj(images).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, N, D)
+        weight = self.proj.weight.flatten(1)  # (D, C, P, P) → (D, C·P·P)
+        return nn.functional.linear(patchify(images, self.patch_size), weight, self.proj.bias)
 
 
 # %% [markdown]

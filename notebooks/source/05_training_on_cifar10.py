@@ -290,7 +290,7 @@ plots.show_lines(
 #
 # Flip and crop are the two simplest. A crop puts a black frame around the image and cuts a window of the old size out of it, somewhere. In one dimension, with a frame of 2: from
 # `0 0 a b c 0 0`, a window at 1 is `0 a b`. Each image of the batch draws its own window, and there is no Python loop over images, which would be slow. `gather` picks, for every output pixel,
-# the row and then the column that it comes from:
+# the column or the row that it comes from:
 
 
 # %% tags=["same-as:vit_minimal.augment.random_flip", "same-as:vit_minimal.augment.random_crop"]
@@ -298,7 +298,9 @@ plots.show_lines(
 def random_flip(images):
     """Mirror each image left to right with probability ½."""
     flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-    return torch.where(flip, images.flip(-1), images)
+    columns = torch.arange(images.shape[3], device=images.device)
+    columns = torch.where(flip, columns.flip(0), columns)  # (B, 1, 1, W)
+    return images.gather(3, columns.expand(images.shape))
 
 
 def random_crop(images, padding):
