@@ -85,23 +85,26 @@ def main():
         return
     moments, runs = random.Random(0), []
     with tempfile.TemporaryDirectory() as folder:
-        expected, epochs, seconds = finish(Path(folder) / "undisturbed.pt")
-        print(f"undisturbed: {epochs} epochs in {seconds:.1f} s")
-        for number in range(options.runs):
-            state = Path(folder) / f"{number}.pt"
+        undisturbed = [finish(Path(folder) / f"undisturbed{i}.pt") for i in range(3)]
+        expected, epochs, _ = undisturbed[0]
+        assert {digest for digest, _, _ in undisturbed} == {expected}
+        seconds = min(took for _, _, took in undisturbed)
+        print(f"undisturbed: {epochs} epochs in {seconds:.1f} s", flush=True)
+        while len(runs) < options.runs:
+            state = Path(folder) / f"{len(runs)}.pt"
             process = start(state)
             moment = moments.random() * seconds
             time.sleep(max(0, moment - (time.perf_counter() - until_it_begins(process))))
             process.kill()
             process.communicate()
+            if process.returncode == 0:  # it was over before the moment came
+                state.unlink()
+                continue
             had_state = state.exists()
             digest, left, _ = finish(state)
-            same = digest == expected
-            print(
-                f"run {number + 1}: killed after {moment:.2f} s, {left} epochs left, same: {same}"
-            )
-            runs.append({"killed_after": round(moment, 2), "epochs_left": left, "same": same})
-            runs[-1]["had_state"] = had_state
+            runs.append({"killed_after": round(moment, 2), "epochs_left": left})
+            runs[-1] |= {"had_state": had_state, "same": digest == expected}
+            print(f"run {len(runs)}: {runs[-1]}", flush=True)
     print(f"{sum(run['same'] for run in runs)} of {len(runs)} ended with the same weights")
     if options.record:
         add_record(options.record, {"epochs": epochs, "seconds": round(seconds, 2), "runs": runs})

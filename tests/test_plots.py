@@ -81,3 +81,29 @@ def test_logarithmic_axes_and_axes_from_zero():
     assert "1,000,000" in labels and "500,000" not in labels
     plots.show_lines([1, 2], {"a": [5, 6]}, "x", "y", from_zero=True)
     assert plt.gcf().axes[0].get_ylim()[0] == 0
+
+
+def test_dots_stand_in_rows_with_their_mean():
+    plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "accuracy")
+    axis = plt.gcf().axes[0]
+    dots, mean, *_ = axis.lines
+    assert dots.get_xdata().tolist() == pytest.approx([0.1, 0.3])
+    assert list(mean.get_xdata()) == pytest.approx([0.2, 0.2])
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
+    assert axis.yaxis_inverted() and axis.get_xlabel() == "accuracy"
+
+
+def test_bars_carry_their_numbers():
+    plots.show_bars({"mm": 12.5, "copy": 3.0}, "ms")
+    axis = plt.gcf().axes[0]
+    assert [bar.get_width() for bar in axis.patches] == [12.5, 3.0]
+    assert [text.get_text() for text in axis.texts] == ["12.5", "3"]
+
+
+def test_paths_lie_over_the_contour_lines():
+    paths = {"SGD": [[-1, 1], [0, 0.5]], "Adam": [[-1, 1], [0.5, 0]]}
+    plots.show_paths(paths, lambda x, y: x**2 + y**2)
+    axis = plt.gcf().axes[0]
+    assert axis.lines[0].get_xydata().tolist() == [[-1, 1], [0, 0.5]]
+    assert len({(line.get_color(), line.get_marker()) for line in axis.lines[:2]}) == 2
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["SGD", "Adam"]

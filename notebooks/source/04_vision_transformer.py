@@ -547,6 +547,5 @@ plots.show_lines(
 #
 # ---
 #
-# **Where next?** Notebook [00](00_start_here.ipynb) trained a smaller model of this kind. Go back to it: you have now seen every line of that model. What was
-# left out is the training around it (`fit` in `vit_minimal/training.py`), a longer version of rung 4's loop. To train on CIFAR-10, run
-# `python -m vit_minimal.training --recipe cpu --dataset cifar10` in a terminal (it downloads 170 MB the first time).
+# **Next: [05 · Training on CIFAR-10](05_training_on_cifar10.ipynb).** Notebook [00](00_start_here.ipynb) trained a smaller model of this kind, and you have now seen every line of that model. What was
+# left out is the training around it: a longer version of rung 4's loop.
