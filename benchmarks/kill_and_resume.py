@@ -9,11 +9,13 @@ ingredient that holds state or draws at random is switched on.
 
 import argparse
 import hashlib
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vit_minimal import TrainingConfig, VisionTransformer, ViTConfig, fit, seed_everything, shapes10
@@ -56,7 +58,8 @@ def train(state):
 
 def start(state):
     words = [sys.executable, __file__, "--train", str(state)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def until_it_begins(process):
@@ -74,37 +77,52 @@ def finish(state):
     return digest, len(epochs), time.perf_counter() - began
 
 
+def kill_and_resume(state, seconds):
+    """Kill a run at a random moment within `seconds`, then finish it; returns what happened."""
+    moments = random.Random(state.stem)
+    while True:
+        process = start(state)
+        moment = moments.random() * seconds
+        time.sleep(max(0, moment - (time.perf_counter() - until_it_begins(process))))
+        process.kill()
+        process.communicate()
+        if process.returncode != 0:
+            break
+        state.unlink()  # it was over before the moment came
+    had_state = state.exists()
+    digest, left, _ = finish(state)
+    print(f"killed after {moment:.2f} s, {left} epochs left", flush=True)
+    killed_after = round(moment, 2)
+    return {
+        "killed_after": killed_after,
+        "epochs_left": left,
+        "had_state": had_state,
+        "digest": digest,
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")
     parser.add_argument("--record", type=Path, metavar="FILE")
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.train:
         train(options.train)
         return
-    moments, runs = random.Random(0), []
-    with tempfile.TemporaryDirectory() as folder:
-        undisturbed = [finish(Path(folder) / f"undisturbed{i}.pt") for i in range(3)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.at_once) as pool:
+        states = [Path(folder) / f"{number}.pt" for number in range(options.runs)]
+        undisturbed = list(
+            pool.map(finish, [Path(folder) / f"undisturbed{i}.pt" for i in range(4)])
+        )
         expected, epochs, _ = undisturbed[0]
         assert {digest for digest, _, _ in undisturbed} == {expected}
         seconds = min(took for _, _, took in undisturbed)
         print(f"undisturbed: {epochs} epochs in {seconds:.1f} s", flush=True)
-        while len(runs) < options.runs:
-            state = Path(folder) / f"{len(runs)}.pt"
-            process = start(state)
-            moment = moments.random() * seconds
-            time.sleep(max(0, moment - (time.perf_counter() - until_it_begins(process))))
-            process.kill()
-            process.communicate()
-            if process.returncode == 0:  # it was over before the moment came
-                state.unlink()
-                continue
-            had_state = state.exists()
-            digest, left, _ = finish(state)
-            runs.append({"killed_after": round(moment, 2), "epochs_left": left})
-            runs[-1] |= {"had_state": had_state, "same": digest == expected}
-            print(f"run {len(runs)}: {runs[-1]}", flush=True)
+        runs = list(pool.map(kill_and_resume, states, [seconds] * len(states)))
+    for run in runs:
+        run["same"] = run.pop("digest") == expected
     print(f"{sum(run['same'] for run in runs)} of {len(runs)} ended with the same weights")
     if options.record:
         add_record(options.record, {"epochs": epochs, "seconds": round(seconds, 2), "runs": runs})

@@ -1,6 +1,6 @@
 """What fixes a training run, and named recipes; what they give stands in data/results."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .vision_transformer import ViTConfig
 
@@ -62,6 +62,17 @@ class Recipe:
     training: TrainingConfig
 
 
+LONG = TrainingConfig(  # what runs of many passes share
+    optimizer="muon",
+    learning_rate=3e-3,
+    warmup=0.05,
+    weight_decay=0.1,
+    ema_decay=0.999,
+    trivial_augment=True,
+    mixup=0.2,
+    cutmix=1.0,
+)
+
 RECIPES = {
     "quick": Recipe(  # Shapes-10 in less than a minute on two cores
         ViTConfig(embed_dim=96, depth=3, num_heads=3, mlp_ratio=2.0, pos_embed="sinusoidal"),
@@ -87,50 +98,15 @@ RECIPES = {
     ),
     "cpu-long": Recipe(  # CIFAR-10 in some hours on two cores
         ViTConfig(embed_dim=192, depth=6, num_heads=3, mlp_ratio=2.0),
-        TrainingConfig(
-            epochs=60,
-            batch_size=256,
-            optimizer="muon",
-            learning_rate=3e-3,
-            warmup=0.05,
-            weight_decay=0.1,
-            ema_decay=0.999,
-            trivial_augment=True,
-            mixup=0.2,
-            cutmix=1.0,
-        ),
+        replace(LONG, epochs=60, batch_size=256),
     ),
     # The next two were not measured yet: nothing here has run on a GPU.
     "t4": Recipe(  # CIFAR-10 on a free Colab GPU
         ViTConfig(embed_dim=192, depth=9, num_heads=3, mlp_ratio=2.0, drop_path_rate=0.1),
-        TrainingConfig(
-            epochs=100,
-            batch_size=512,
-            optimizer="muon",
-            learning_rate=3e-3,
-            warmup=0.05,
-            weight_decay=0.1,
-            ema_decay=0.999,
-            trivial_augment=True,
-            mixup=0.2,
-            cutmix=1.0,
-        ),
+        replace(LONG, epochs=100, batch_size=512),
     ),
     "h200": Recipe(  # CIFAR-10 on a data-centre GPU
         ViTConfig(embed_dim=384, depth=12, num_heads=6, drop_path_rate=0.2),
-        TrainingConfig(
-            epochs=300,
-            batch_size=1024,
-            optimizer="muon",
-            learning_rate=3e-3,
-            warmup=0.05,
-            weight_decay=0.1,
-            ema_decay=0.999,
-            trivial_augment=True,
-            erase=0.25,
-            mixup=0.2,
-            cutmix=1.0,
-            compile=True,
-        ),
+        replace(LONG, epochs=300, batch_size=1024, erase=0.25, compile=True),
     ),
 }
