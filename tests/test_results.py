@@ -50,6 +50,12 @@ def test_cpu_recipe_learns_cifar10_in_five_minutes():
         assert record["seconds"] <= 300 and record["judged_on"] == "10,000 test"
 
 
+def test_killed_runs_ended_with_the_same_weights():
+    (record,) = records("kill_and_resume")
+    assert len(record["runs"]) >= 50 and all(run["same"] for run in record["runs"])
+    assert len({run["epochs_left"] for run in record["runs"]}) > record["epochs"] / 2
+
+
 def test_speed_is_what_the_notebook_says():
     (record,) = records("throughput")
     for precision in ("float32", "bfloat16"):
