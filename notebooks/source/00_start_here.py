@@ -121,7 +121,7 @@ verdicts = [
 plots.show_images(shown, verdicts)
 
 # %% [markdown]
-# Above each image stands the guess, and where it was wrong, the right answer below it (in the saved run, for two of the sixteen). On Shapes-10 the recipe `quick` ended at
+# Above each image stands the guess, and where it was wrong, the right answer below it (in the saved run, for one of the sixteen). On Shapes-10 the recipe `quick` ended at
 # 94.8 % to 96.0 % for three seeds.
 # CIFAR-10 is much harder: the recipe `cpu` (five passes over all 50,000 images, less than five minutes on two CPU cores) got 75.2 % to 76.0 % of the 10,000 test images right. (At the quick budget
 # this notebook shows CIFAR-10's first 10,000 images only, so expect less.)
