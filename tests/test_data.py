@@ -1,4 +1,4 @@
-"""Shapes-10 is drawn alike everywhere; CIFAR-10 is found, fetched, checked and kept."""
+"""CIFAR-10 is found, fetched, checked and kept; a data set is what it says it is."""
 
 import hashlib
 import io
@@ -22,80 +22,10 @@ from vit_minimal.data import (
     load_cifar10,
     load_dataset,
     main,
-    shapes10,
 )
+from vit_minimal.drawn import SHAPES10_CLASSES, SHAPES10_TEST_SEED, shapes10
 
 SOURCES = data.CIFAR10_SOURCES
-
-# --- Shapes-10 ------------------------------------------------------------------------------------
-
-
-def test_shapes_are_the_same_bytes_on_every_platform():
-    images, labels = shapes10(64, seed=3)
-    drawn = hashlib.sha256(images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()
-    assert drawn == "803fe1691e868d892c9543617db96f12cd93249b384a18e6dd2036b42370bcf5"
-
-
-def test_shapes_have_the_form_of_a_data_set():
-    images, labels = shapes10(30)
-    assert images.dtype == torch.uint8 and images.shape == (30, 3, 32, 32)
-    assert labels.dtype == torch.int64 and labels.shape == (30,)
-    assert [len(part) for part in shapes10(0)] == [0, 0]
-
-
-@pytest.mark.parametrize("few, many", [(10, 30), (100, 300), (251, 600)])
-def test_first_shapes_do_not_depend_on_how_many_are_drawn(few, many):
-    for one, other in zip(shapes10(few, seed=5), shapes10(many, seed=5), strict=True):
-        assert torch.equal(one, other[:few])
-
-
-def test_each_seed_draws_other_shapes():
-    images = torch.cat([shapes10(250, seed)[0] for seed in range(4)])
-    assert len(images.flatten(1).unique(dim=0)) == 1_000
-
-
-def test_shapes_leave_the_generators_alone():
-    np.random.seed(1)
-    torch.manual_seed(1)
-    undisturbed = float(np.random.random()), torch.rand(()).item()
-    np.random.seed(1)
-    torch.manual_seed(1)
-    shapes10(10)
-    assert (float(np.random.random()), torch.rand(()).item()) == undisturbed
-
-
-def test_every_class_is_as_frequent_as_the_others():
-    _, labels = shapes10(5_000, seed=2)
-    counts = labels.bincount(minlength=10)
-    assert len(counts) == len(data.SHAPES10_CLASSES) == 10
-    assert counts.min() > 400 and counts.max() < 600
-
-
-def test_largest_number_that_can_be_drawn_has_a_class(monkeypatch):
-    class Largest:
-        def __init__(self, seed):
-            pass
-
-        def random_sample(self, shape):
-            return np.full(shape, np.nextafter(1.0, 0.0))
-
-    monkeypatch.setattr(np.random, "RandomState", Largest)
-    assert shapes10(2)[1].tolist() == [9, 9]
-
-
-def test_linear_classifier_on_pixels_stays_below_one_half():
-    def rows(images):
-        return torch.cat([images.flatten(1).float() / 255 - 0.5, torch.ones(len(images), 1)], dim=1)
-
-    images, labels = shapes10(5_000, seed=10)
-    fresh_images, fresh_labels = shapes10(2_000, seed=11)
-    x, wanted = rows(images), torch.nn.functional.one_hot(labels, 10).float()
-    gram, moments, fresh = x.T @ x, x.T @ wanted, rows(fresh_images)
-    factor = torch.linalg.cholesky(gram + 1_000 * torch.eye(len(gram)))  # the ridge that does best
-    weights = torch.cholesky_solve(moments, factor)
-    accuracy = ((fresh @ weights).argmax(dim=1) == fresh_labels).float().mean()
-    assert 0.12 < accuracy < 0.5
-
 
 # --- CIFAR-10 in miniature ------------------------------------------------------------------------
 
@@ -417,9 +347,9 @@ def load_and_listen(capsys, *name):
 def test_auto_takes_shapes_where_cifar10_is_not(root, capsys):
     for name in ((), ("auto",)):
         dataset, line = load_and_listen(capsys, *name)
-        assert dataset.name == "shapes10" and dataset.class_names == data.SHAPES10_CLASSES
+        assert dataset.name == "shapes10" and dataset.class_names == SHAPES10_CLASSES
         assert "Shapes-10" in line and "CIFAR-10 is not on this machine" in line
-    expected = (*shapes10(100, seed=0), *shapes10(20, seed=data.SHAPES10_TEST_SEED))
+    expected = (*shapes10(100, seed=0), *shapes10(20, seed=SHAPES10_TEST_SEED))
     found = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 

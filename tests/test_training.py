@@ -13,7 +13,8 @@ import torch.nn.functional as F
 
 from vit_minimal import data, training
 from vit_minimal.augment import normalize
-from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
+from vit_minimal.data import Dataset
+from vit_minimal.drawn import SHAPES10_TEST_SEED, shapes10
 from vit_minimal.pretrained import load_checkpoint
 from vit_minimal.training import (
     RECIPES,

@@ -4,6 +4,7 @@ import importlib
 
 from .attention import MultiHeadSelfAttention, attention_weights
 from .class_token import ClassToken, PositionEmbedding, sinusoidal_2d
+from .drawn import needle10, shapes10
 from .inspection import attention_maps
 from .patches import PatchEmbedding, patchify, unpatchify
 from .pretrained import (
@@ -19,7 +20,7 @@ from .vision_transformer import MLP, EncoderBlock, VisionTransformer, ViTConfig
 # These modules are programs too (`python -m vit_minimal.training`): imported here, they would be
 # loaded twice when run, so each is imported when one of its names is first used.
 _ON_DEMAND = {
-    "data": ("Dataset", "load_cifar10", "load_dataset", "shapes10"),
+    "data": ("Dataset", "load_cifar10", "load_dataset"),
     "training": ("History", "evaluate", "fit"),
 }
 
@@ -46,6 +47,7 @@ __all__ = [
     "load_dataset",
     "load_timm_state_dict",
     "load_torchvision_state_dict",
+    "needle10",
     "patchify",
     "pick_budget",
     "pick_device",

@@ -1,4 +1,4 @@
-"""Images to learn from: CIFAR-10, and Shapes-10, which needs no download.
+"""Images to learn from: CIFAR-10, found or fetched, or Shapes-10, which is drawn.
 
 A `Dataset` holds everything in memory: images uint8 (n, C, H, W), labels int64 (n,).
 
@@ -21,6 +21,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from .download import fetch, has_md5, serve, set_aside
+from .drawn import SHAPES10_CLASSES, SHAPES10_TEST_SEED, shapes10
 from .runtime import write_whole
 
 CIFAR10_CLASSES = (
@@ -222,97 +223,6 @@ def _unpickle(name, content):
     except (pickle.UnpicklingError, EOFError) as error:
         text = f"{name} of CIFAR-10 is damaged ({error}): remove {CIFAR10_FOLDER} and load again"
         raise ValueError(text) from error
-
-
-# ------------------------------------------------------------------------------------ Shapes-10
-
-SHAPES10_CLASSES = (
-    *("disc", "ring", "square", "frame", "triangle"),
-    *("plus", "cross", "crescent", "stripes", "hourglass"),
-)
-SHAPES10_CHUNK = 250  # drawn at a time, so that the arrays fit into the caches
-SHAPES10_TEST_SEED = 1_000  # far from the small seeds on which recipes are tried and chosen
-
-
-def shapes10(n, seed=0):
-    """`n` drawn images uint8 (n, 3, 32, 32) and their labels int64 (n,): ten kinds of shape.
-
-    Place, size, tilt and colours are random, clutter lies below and in front. The same seed gives
-    the same bytes on every platform: only operations that IEEE 754 rounds exactly are used, and
-    numpy's legacy generator, whose stream is frozen. The first images do not depend on `n`.
-    """
-    random = np.random.RandomState(seed)
-    images = np.empty((n, 3, 32, 32), dtype=np.uint8)
-    labels = np.empty(n, dtype=np.int64)
-    for start in range(0, n, SHAPES10_CHUNK):
-        part = slice(start, min(start + SHAPES10_CHUNK, n))
-        draws = random.random_sample((SHAPES10_CHUNK, 64))[: part.stop - start]
-        noise = random.random_sample((SHAPES10_CHUNK, 3, 32, 32))[: part.stop - start]
-        images[part], labels[part] = _draw_shapes(np.float32(draws), np.float32(noise))
-    return torch.from_numpy(images), torch.from_numpy(labels)
-
-
-def _draw_shapes(draws, noise):
-    """Images and labels from uniform numbers: a row of `draws` (n, 64) decides one image."""
-    column = iter(draws.T[:, :, None, None])  # each use takes the next (n, 1, 1) of them
-
-    def between(low, high):
-        return low + (high - low) * next(column)
-
-    def colour(low, high):
-        return np.stack([between(low, high) for _ in range(3)], axis=1)  # (n, 3, 1, 1)
-
-    def paint(canvas, coverage, colour):
-        return canvas + coverage[:, None] * (colour - canvas)
-
-    y, x = np.float32(np.mgrid[:32, :32][:, None] + 0.5)  # (1, 32, 32) each, in pixels
-
-    def blob():
-        """How much of each pixel a small oblong covers: clutter."""
-        dx, dy = x - between(0, 32), y - between(0, 32)
-        wide, high = between(0.8, 2.6), between(0.8, 2.6)
-        return np.clip(1.5 - np.sqrt((dx / wide) ** 2 + (dy / high) ** 2), 0, 1)
-
-    labels = np.minimum((next(column) * 10).astype(np.int64), 9)  # (n, 1, 1)
-    dark, bright = colour(10, 120), colour(140, 250)
-    swap = (next(column) < 0.5)[:, None]  # dark on bright as often as bright on dark
-    background, foreground = np.where(swap, bright, dark), np.where(swap, dark, bright)
-    ramp = (x + y - 32) * between(-1, 1)
-    canvas = background + ramp[:, None]  # (n, 3, 32, 32)
-    for _ in range(3):
-        canvas = paint(canvas, blob(), colour(0, 256))
-
-    radius = between(7, 12)
-    centre_x, centre_y = between(11, 21), between(11, 21)
-    tilt = between(-0.1, 0.1)  # tan of half the angle: no sine, whose last bit varies
-    cos, sin = (1 - tilt**2) / (1 + tilt**2), 2 * tilt / (1 + tilt**2)
-    dx, dy = (x - centre_x) / radius, (y - centre_y) / radius
-    u, v = cos * dx + sin * dy, cos * dy - sin * dx  # the shape's own axes, its size is 1
-    inside = np.choose(labels, _shape_distances(u, v))
-    canvas = paint(canvas, np.clip(inside * radius + 0.5, 0, 1), foreground)
-
-    for _ in range(2):
-        canvas = paint(canvas, blob(), colour(0, 256))
-    return np.clip(canvas + 24 * noise - 12, 0, 255).astype(np.uint8), labels[:, 0, 0]
-
-
-def _shape_distances(u, v):
-    """For each class how far (u, v) lies inside its shape, about, in units of its size."""
-    wide, high = np.abs(u), np.abs(v)
-    away, square = np.sqrt(u * u + v * v), np.maximum(wide, high)
-    slant, fall = np.abs(u + v) * 0.7071, np.abs(u - v) * 0.7071  # 45° turned
-    return [
-        0.9 - away,  # disc
-        0.2 - np.abs(away - 0.75),  # ring
-        0.8 - square,  # square
-        0.18 - np.abs(square - 0.68),  # frame
-        0.5 - np.maximum(v, 0.866 * wide - 0.5 * v),  # triangle
-        np.maximum(np.minimum(0.24 - wide, 0.95 - high), np.minimum(0.24 - high, 0.95 - wide)),
-        np.maximum(np.minimum(0.24 - slant, 0.95 - fall), np.minimum(0.24 - fall, 0.95 - slant)),
-        np.minimum(0.95 - away, np.sqrt((u - 0.5) ** 2 + v * v) - 0.75),  # crescent
-        np.minimum(0.9 - wide, 0.17 - np.abs(np.abs(high - 0.35) - 0.35)),  # stripes
-        np.minimum(0.85 - high, (high - wide) * 0.7071 + 0.08),  # hourglass
-    ]
 
 
 # --------------------------------------------------------------------------------- command line
