@@ -1,13 +1,26 @@
-"""Attention maps are the model's own weights, and looking at them leaves no trace."""
+"""What inspection measures is what the formulas say, and looking leaves no trace."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from vit_minimal import inspection, patchify
 from vit_minimal.augment import normalize
-from vit_minimal.inspection import attention_maps
+from vit_minimal.inspection import (
+    attention_distance,
+    attention_maps,
+    attention_rollout,
+    class_token_journey,
+    deletion_test,
+    gradient_attention,
+    knock_out,
+    pointing_accuracy,
+    replace_by_noise,
+)
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 CONFIG = ViTConfig(image_size=8, patch_size=4, embed_dim=12, depth=3, num_heads=3)
@@ -97,3 +110,263 @@ def test_dropout_does_not_blur_the_maps():
     images = pictures(model)
     maps = attention_maps(model.train(), images)
     assert torch.equal(maps, attention_maps(model.eval(), images))
+
+
+@pytest.mark.parametrize("B", [1, 4, 5])
+def test_slices_make_no_difference(B, monkeypatch):
+    model = lively().eval()
+    images = pictures(model, B)
+    whole = [look(model, images) for look in (attention_maps, attention_rollout)]
+    monkeypatch.setattr(inspection, "SLICE", 2)
+    sliced = [look(model, images) for look in (attention_maps, attention_rollout)]
+    for one, other in zip(whole, sliced, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_too_many_maps_are_refused_before_any_is_computed(monkeypatch):
+    monkeypatch.setattr(inspection, "_look", lambda *_: pytest.fail("computed"))
+    images = torch.zeros(1, 3, 8, 8).expand(10**13, -1, -1, -1)
+    with pytest.raises(MemoryError, match=r"10000000000000 images take .* GB: ask for fewer"):
+        attention_maps(lively(), images)
+
+
+# --- rollout, gradients, distance -----------------------------------------------------------------
+
+WITH_CLASS_TOKEN = [s for s in SETTINGS if s.get("pool", "class") == "class"]
+
+
+def pass_by_hand(model, images):
+    """Logits, attention weights that have a gradient, and tokens, all without the package's hooks."""
+    h, first = model.config.num_heads, model.config.pre_norm
+    x = model.pos_embed(model.cls_token(model.reg_token(model.patch_embed(images))))
+    tokens, weights = [x], []
+    for block in model.blocks:
+        read = block.norm1(x) if first else x
+        B, T, D = read.shape
+        q, k, v = (
+            part.reshape(B, T, h, D // h).transpose(1, 2)
+            for part in (read @ block.attn.qkv.weight.T + block.attn.qkv.bias).split(D, dim=2)
+        )
+        weights.append(torch.softmax(torch.einsum("bhid,bhjd->bhij", q, k) / (D // h) ** 0.5, -1))
+        mixed = torch.einsum("bhij,bhjd->bihd", weights[-1], v).reshape(B, T, D)
+        x = x + block.attn.proj(mixed) if first else block.norm1(x + block.attn.proj(mixed))
+        x = x + block.mlp(block.norm2(x)) if first else block.norm2(x + block.mlp(x))
+        tokens.append(x)
+    return model.head(model.norm(x)[:, 0]), weights, tokens
+
+
+@pytest.mark.parametrize("settings", WITH_CLASS_TOKEN, ids=str)
+def test_rollout_equals_a_loop_over_images_and_layers(settings):
+    model = lively(**settings).eval()
+    images = pictures(model, 3)
+    rolled = attention_rollout(model, images)
+    maps = maps_by_hand(model, images).double().numpy()
+    for b, row in enumerate(rolled):
+        reach = np.eye(maps.shape[-1])
+        for layer in maps[:, b]:
+            mixed = 0.5 * layer.mean(axis=0) + 0.5 * np.eye(maps.shape[-1])
+            reach = (mixed / mixed.sum(axis=1, keepdims=True)) @ reach
+        np.testing.assert_allclose(row.numpy(), reach[0, model.num_prefix :], atol=1e-6)
+    assert (rolled >= 0).all() and (rolled.sum(dim=1) <= 1 + 1e-6).all()
+
+
+@pytest.mark.parametrize("settings", WITH_CLASS_TOKEN, ids=str)
+@pytest.mark.parametrize("frozen", [True, False])
+def test_gradient_attention_equals_the_formula_worked_by_hand(settings, frozen):
+    model = lively(**settings).eval()
+    images = pictures(model, 3)
+    logits, weights, _ = pass_by_hand(model, images)
+    classes = torch.tensor([7, 0, 3])
+    slopes = torch.autograd.grad(logits[torch.arange(3), classes].sum(), weights)
+    reach = torch.eye(weights[0].shape[-1]).expand(3, -1, -1)
+    for found, slope in zip(weights, slopes, strict=True):
+        reach = reach + torch.relu(found * slope).mean(dim=1) @ reach
+    expected = reach[:, 0, model.num_prefix :]
+    model.requires_grad_(not frozen)
+    found = gradient_attention(model, images, classes)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    assert not found.requires_grad and not images.requires_grad
+    assert all(parameter.grad is None for parameter in model.parameters())
+    likeliest = gradient_attention(model, images, logits.argmax(dim=1))
+    assert torch.equal(gradient_attention(model, images), likeliest)
+
+
+def without_preference(**settings):
+    """A model in which every token looks everywhere alike."""
+    model = lively(**settings)
+    for block in model.blocks:
+        nn.init.zeros_(block.attn.qkv.weight)
+        nn.init.zeros_(block.attn.qkv.bias)
+    return model
+
+
+def test_distance_of_even_attention_is_the_mean_over_all_pairs():
+    model = without_preference(image_size=(8, 20), num_registers=2)
+    centres = [(4 * r, 4 * c) for r in range(2) for c in range(5)]
+    mean = np.mean([math.dist(one, other) for one in centres for other in centres])
+    distance = attention_distance(model, pictures(model, 3))
+    torch.testing.assert_close(distance, torch.full((3, 3), float(mean)))
+
+
+def test_distance_equals_a_loop_over_patches():
+    model = lively(image_size=(8, 12), num_registers=1).eval()
+    images = pictures(model, 2)
+    maps = maps_by_hand(model, images)[..., 2:, 2:]
+    expected = torch.zeros(3, 3)
+    for asking in range(6):
+        for asked in range(6):
+            apart = 4 * math.dist(divmod(asking, 3), divmod(asked, 3))
+            share = maps[..., asking, asked] / maps[..., asking, :].sum(dim=-1)
+            expected += apart * share.mean(dim=1) / 6
+    torch.testing.assert_close(attention_distance(model, images), expected)
+
+
+# --- the journey ----------------------------------------------------------------------------------
+
+
+def labelled(model, n):
+    """Images in which a pattern on the first patch decides, under some noise."""
+    images, labels = 0.3 * pictures(model, n), torch.arange(n) % 10
+    images[:, :, :4, :4] += torch.randn(10, 3, 4, 4)[labels]
+    return images, labels
+
+
+@pytest.mark.parametrize("settings", WITH_CLASS_TOKEN, ids=str)
+def test_journey_equals_probes_fitted_one_by_one(settings, monkeypatch):
+    monkeypatch.setattr(inspection, "SLICE", 17)
+    model = lively(**settings).double().eval()
+    images, labels = labelled(model, 120)
+    images = images.double()
+    journey = class_token_journey(model, images, labels)
+    with torch.no_grad():
+        _, weights, tokens = pass_by_hand(model, images)
+
+    def probe(x):  # ridge regression as least squares with one more row for each number
+        x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
+        wanted = nn.functional.one_hot(labels[:60], 10).double()
+        rows = torch.diag(0.1 * x[:60].norm(dim=0))
+        fitted = torch.linalg.lstsq(
+            torch.cat([x[:60], rows]), torch.cat([wanted, torch.zeros(len(rows), 10)])
+        ).solution
+        return ((x[60:] @ fitted).argmax(dim=1) == labels[60:]).double().mean().item()
+
+    first = model.num_prefix
+    for layer, x in enumerate(tokens):
+        assert journey.patch_mean[layer] == pytest.approx(probe(x[:, first:].mean(dim=1)), abs=0.02)
+        places = [probe(x[:, token]) for token in range(first, x.shape[1])]
+        assert journey.patches[layer].tolist() == pytest.approx(places, abs=0.02)
+        if layer:
+            assert journey.class_token[layer] == pytest.approx(probe(x[:, 0]), abs=0.02)
+        similarity = nn.functional.cosine_similarity(x[60:, 0], tokens[-1][60:, 0]).mean()
+        assert journey.similarity[layer] == pytest.approx(similarity.item(), abs=1e-5)
+    for layer, found in enumerate(weights):
+        share = found[60:, :, 0, 0].mean().item()
+        assert journey.self_attention[layer] == pytest.approx(share, abs=1e-5)
+    assert journey.num_scored == 60 and len(journey.class_token) == len(tokens)
+
+
+def test_before_the_first_block_the_class_token_knows_nothing():
+    model = lively()
+    images, labels = labelled(model, 300)
+    journey = class_token_journey(model, images, labels)
+    assert journey.class_token[0] == pytest.approx(0.1, abs=0.01)  # one answer for all images
+    assert journey.patches[0, 0] > 0.5 and journey.patches[0, 1:].max() < 0.3
+    assert journey.similarity[-1] == pytest.approx(1)
+
+
+# --- knock-outs -----------------------------------------------------------------------------------
+
+
+def test_knocking_out_nothing_changes_nothing():
+    model = lively(num_registers=2).eval()
+    images = pictures(model)
+    torch.testing.assert_close(knock_out(model, images, []), model(images))
+
+
+def test_a_class_token_that_reads_no_patch_sees_no_image():
+    model = lively()
+    logits = knock_out(model, pictures(model, 5), range(3))
+    torch.testing.assert_close(logits, logits[:1].expand(5, -1))
+    one_left = knock_out(model, pictures(model, 5), [0, 2])
+    assert one_left.std(dim=0).min() > 1e-3
+
+
+def test_knock_out_equals_keys_that_are_masked():
+    model = lively(num_registers=1, depth=1).eval()
+    images = pictures(model)
+    block, tokens = model.blocks[0], pass_by_hand(model, images)[2][0]
+    mask = torch.zeros(len(tokens[0]), len(tokens[0]))
+    mask[0, 2:] = -torch.inf
+    q, k, v = block.attn.split_heads(block.norm1(tokens))
+    mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    x = tokens + block.attn.proj(mixed.transpose(1, 2).flatten(2))
+    x = x + block.mlp(block.norm2(x))
+    expected = model.head(model.norm(x)[:, 0])
+    torch.testing.assert_close(knock_out(model, images, [0]), expected)
+
+
+@pytest.mark.parametrize("layers", [[3], [-1], [0, 7]])
+def test_a_layer_that_is_not_there_is_named(layers):
+    with pytest.raises(ValueError, match=rf"no layers \[{layers[-1]}\]: there are 0 … 2"):
+        knock_out(lively(), torch.zeros(1, 3, 8, 8), layers)
+
+
+@pytest.mark.parametrize("pool", ["mean", "attention"])
+def test_without_a_class_token_there_is_no_journey(pool):
+    model, images = lively(pool=pool), torch.zeros(2, 3, 8, 8)
+    for look in (
+        attention_rollout,
+        gradient_attention,
+        lambda *given: class_token_journey(*given, torch.zeros(2, dtype=torch.int64)),
+        lambda *given: knock_out(*given, [0]),
+    ):
+        with pytest.raises(ValueError, match=f'a class token: pool="class", not pool="{pool}"'):
+            look(model, images)
+
+
+@pytest.mark.parametrize("look", [attention_maps, attention_rollout, gradient_attention])
+def test_failing_and_changing_leave_no_hook(look):
+    model = lively().train()
+    look(model, pictures(model))
+    with pytest.raises(ValueError, match=r"\(3, 8, 8\).* 8, 16\)"):
+        look(model, torch.zeros(2, 3, 8, 16))
+    assert model.training and not any(module._forward_hooks for module in model.modules())
+
+
+# --- patches that become noise --------------------------------------------------------------------
+
+
+def test_noise_falls_on_the_chosen_patches_only():
+    images = torch.randint(0, 256, (3, 3, 8, 12), dtype=torch.uint8)
+    which = torch.rand(3, 6) < 0.5
+    noisy = replace_by_noise(images, which, 4, seed=1)
+    changed = (patchify(noisy, 4) != patchify(images, 4)).any(dim=2)
+    assert torch.equal(changed, which) and noisy.dtype == torch.uint8
+    assert torch.equal(noisy, replace_by_noise(images, which, 4, seed=1))
+    assert not torch.equal(noisy, replace_by_noise(images, which, 4, seed=2))
+
+
+def test_deletion_takes_the_highest_the_lowest_or_any_patches():
+    model = lively(image_size=(8, 12)).eval()
+    images = torch.randint(0, 256, (40, 3, 8, 12), dtype=torch.uint8)
+    model.head.bias.data -= knock_out(model, images, []).mean(dim=0)  # so that images decide
+    labels = knock_out(model, images, []).argmax(dim=1)  # so that every answer is right at first
+    scores = torch.rand(40, 6)
+    right = deletion_test(model, images, labels, scores, (0, 2, 6), seed=5)
+    assert {name: part.shape for name, part in right.items()} == dict.fromkeys(
+        ("highest", "lowest", "random"), (3, 40)
+    )
+    for name, order in (("highest", scores), ("lowest", -scores)):
+        for row, k in zip(right[name], (0, 2, 6), strict=True):
+            which = order >= order.sort(dim=1, descending=True).values[:, k - 1 : k] if k else None
+            noisy = replace_by_noise(images, which, 4, seed=5) if k else images
+            with torch.no_grad():
+                assert torch.equal(row, model(normalize(noisy)).argmax(dim=1) == labels)
+    assert right["random"][0].all() and not right["random"][2].all()
+    assert torch.equal(right["random"][2], right["highest"][2])  # all patches are noise
+
+
+def test_pointing_counts_the_images_whose_patch_is_among_the_highest():
+    scores = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.2, 0.3, 0.5], [0.0, 0.1, 0.9]])
+    places = torch.tensor([1, 2, 2, 0])
+    assert [pointing_accuracy(scores, places, top) for top in (1, 2, 3)] == [0.5, 0.75, 1.0]
