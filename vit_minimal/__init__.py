@@ -5,7 +5,14 @@ import importlib
 from .attention import MultiHeadSelfAttention, attention_weights
 from .class_token import ClassToken, PositionEmbedding, sinusoidal_2d
 from .drawn import needle10, shapes10
-from .inspection import attention_maps
+from .inspection import (
+    attention_distance,
+    attention_maps,
+    attention_rollout,
+    class_token_journey,
+    gradient_attention,
+    knock_out,
+)
 from .patches import PatchEmbedding, patchify, unpatchify
 from .pretrained import (
     load_checkpoint,
@@ -17,11 +24,12 @@ from .recipes import RECIPES, TrainingConfig
 from .runtime import check_machine, pick_budget, pick_device, pick_precision, seed_everything
 from .vision_transformer import MLP, EncoderBlock, VisionTransformer, ViTConfig
 
-# These modules are programs too (`python -m vit_minimal.training`): imported here, they would be
-# loaded twice when run, so each is imported when one of its names is first used.
+# Imported when one of their names is first used: the first two are programs too (`python -m
+# vit_minimal.training`) and would be loaded twice when run, the third needs matplotlib.
 _ON_DEMAND = {
     "data": ("Dataset", "load_cifar10", "load_dataset"),
     "training": ("History", "evaluate", "fit"),
+    "explorer": ("explore_attention",),
 }
 
 __all__ = [
@@ -37,11 +45,17 @@ __all__ = [
     "TrainingConfig",
     "ViTConfig",
     "VisionTransformer",
+    "attention_distance",
     "attention_maps",
+    "attention_rollout",
     "attention_weights",
     "check_machine",
+    "class_token_journey",
     "evaluate",
+    "explore_attention",
     "fit",
+    "gradient_attention",
+    "knock_out",
     "load_checkpoint",
     "load_cifar10",
     "load_dataset",

@@ -1,0 +1,87 @@
+"""Attention to hover over: one piece of HTML that needs no network, no widgets, no kernel."""
+
+import base64
+import hashlib
+import io
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+
+from .inspection import attention_maps
+from .plots import as_picture
+
+TEMPLATE = Path(__file__).with_suffix(".html")
+
+
+class Explorer:
+    """What `explore_attention` returns: notebooks show it, `save(path)` writes a page."""
+
+    def __init__(self, html):
+        self.html = html
+
+    def _repr_html_(self):
+        return self.html
+
+    def save(self, path):
+        page = f'<!doctype html><meta charset="utf-8"><title>Attention</title>\n{self.html}'
+        Path(path).write_text(page, encoding="utf-8")
+
+
+def explore_attention(model, image, layer=None, head=None):
+    """Hover over, tap or Tab to a token of `image` (C, H, W) and see where it looks.
+
+    Opens at `layer` (1 … L, else the last) and `head` (1 … h, else their mean), for the first token.
+    Where scripts are taken away (on GitHub) a picture of that token's attention stays.
+    ValueError if the image is not the model's, or there is no such layer or head.
+    """
+    config, grid_size = model.config, model.patch_embed.grid_size
+    if image.ndim != 3:
+        raise ValueError(f"expected one image (C, H, W), got {tuple(image.shape)}")
+    for name, chosen, last in (("layer", layer, config.depth), ("head", head, config.num_heads)):
+        if chosen is not None and chosen not in range(1, last + 1):
+            raise ValueError(f"{name} {chosen}: the model has {name}s 1 … {last}")
+    maps = attention_maps(model, image[None])[:, 0].cpu()  # (L, h, T, T)
+    picture = as_picture(image)
+    data = {
+        "layers": config.depth,
+        "heads": config.num_heads,
+        "rows": grid_size[0],
+        "columns": grid_size[1],
+        "prefix": model.num_prefix,
+        "hasClass": config.pool == "class",
+        "layer": layer or config.depth,
+        "head": head or 0,
+        "image": _picture_url(lambda file: imsave(file, picture, cmap="gray")),
+        "weights": base64.b64encode((65535 * maps).round().numpy().astype("<u2")).decode(),
+    }
+    first = "class token" if config.pool == "class" else "first token"
+    shown = maps[:, :, 0, model.num_prefix :].unflatten(-1, grid_size).mean(dim=1)
+    html = TEMPLATE.read_text(encoding="utf-8")
+    html = html.replace("@ALT@", f"where the {first} looks, layer by layer, mean of all heads")
+    html = html.replace("@STILL@", _picture_url(_still(picture, shown, first)))
+    html = html.replace("@DATA@", json.dumps(data))
+    html = html.replace("@ID@", "vit-" + hashlib.sha256(html.encode()).hexdigest()[:12])
+    return Explorer(html)
+
+
+def _still(picture, maps, token):
+    """What writes a figure: the picture, and one map (rows, columns) for each layer."""
+    figure = Figure(figsize=(8, 8 / (len(maps) + 1) + 0.6), layout="constrained")
+    axes = figure.subplots(1, len(maps) + 1)
+    axes[0].imshow(picture, cmap="gray")
+    axes[0].set_title(f"{token} looks:", fontsize=9)
+    for layer, shares in enumerate(maps, start=1):
+        axes[layer].imshow(shares.numpy(), cmap="viridis", vmin=0)
+        axes[layer].set_title(f"layer {layer}", fontsize=9)
+    for axis in axes:
+        axis.axis("off")
+    return lambda file: figure.savefig(file, dpi=80)
+
+
+def _picture_url(write):
+    """What `write(file)` writes, a PNG, as an address that holds the picture itself."""
+    file = io.BytesIO()
+    write(file)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
