@@ -116,9 +116,9 @@ _PATTERNS = (  # 4 × 4 pixels a class, half of them bright: brightness alone sa
 def needle10(n, seed=0):
     """`n` images uint8 (n, 3, 32, 32), their labels int64 (n,), and where the answer is, int64 (n,).
 
-    An image is 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is orange, the
-    others are bluish: the pattern of the orange one is the class, and its index (row by row, as
-    `patchify` counts patches of 4 × 4) is the place that a model has to look at.
+    An image is 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm (more
+    red than blue), the others are cool: the pattern of the warm one is the class, and its index
+    (row by row, as `patchify` counts patches of 4 × 4) is the place that a model has to look at.
     """
     return _in_chunks(n, seed, _hide_needles)
 
@@ -132,10 +132,11 @@ def _hide_needles(random):
     places = (draws[:, 0, 5] * 64).astype(np.int64)
     image = np.arange(CHUNK)
 
-    colours = np.stack([60 * draws[..., 1], 90 + 70 * draws[..., 2], 170 + 60 * draws[..., 3]], -1)
-    orange = np.stack([200 + 50 * draws[..., 1], 100 + 50 * draws[..., 2], 60 * draws[..., 3]], -1)
-    colours[image, places] = orange[image, places]  # (n, 64, 3)
-    shade = np.where(patterns[kinds], 1.0, 0.3 + 0.2 * draws[..., 4, None])  # (n, 64, 16)
+    grey = 100 + 100 * draws[..., 1]
+    cool = 20 + 30 * draws[..., 2]  # small beside the other differences: no tile stands out by size
+    cool[image, places] *= -1
+    colours = np.stack([grey - cool, grey + 120 * draws[..., 3] - 60, grey + cool], axis=-1)
+    shade = np.where(patterns[kinds], 1.0, 0.6 * draws[..., 4, None])  # (n, 64, 16)
     tiles = colours[..., None] * shade[:, :, None]  # (n, 64, 3, 16)
     tiles = tiles.reshape(-1, 8, 8, 3, 4, 4).transpose(0, 3, 1, 4, 2, 5)  # rows, columns of pixels
     images = np.clip(tiles.reshape(-1, 3, 32, 32) + 24 * noise - 12, 0, 255).astype(np.uint8)
