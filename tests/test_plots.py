@@ -107,3 +107,25 @@ def test_paths_lie_over_the_contour_lines():
     assert axis.lines[0].get_xydata().tolist() == [[-1, 1], [0, 0.5]]
     assert len({(line.get_color(), line.get_marker()) for line in axis.lines[:2]}) == 2
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["SGD", "Adam"]
+
+
+def test_attention_stands_in_rows_of_layers_and_columns_of_heads():
+    maps = torch.rand(2, 3, 4, 8) / 10
+    plots.show_attention(shapes10(1)[0][0], maps, mark=(1, 6))
+    axes = np.array(plt.gcf().axes).reshape(2, 4)
+    assert [len(axis.images) for axis in axes[:, 0]] == [1, 0]
+    for (layer, head), axis in np.ndenumerate(axes[:, 1:]):
+        assert np.allclose(axis.images[0].get_array(), maps[layer, head])
+        largest = f"{maps[layer, head].max():.0%}"
+        assert axis.get_title() == f"layer {layer + 1}, head {head + 1}\nup to {largest}"
+    for axis in [axes[0, 0], *axes[:, 1:].flat]:
+        assert axis.patches[0].get_xy() == (5.5, 0.5)  # around column 6 of row 1
+    left, right, bottom, top = axes[0, 0].images[0].get_extent()
+    assert (left, right, bottom, top) == (-0.5, 7.5, 3.5, -0.5)  # the image in units of patches
+
+
+def test_a_band_reaches_as_far_as_the_width_says():
+    plots.show_lines([1, 2], {"a": [0.5, 0.6], "b": [0.1, 0.2]}, "x", "y", widths={"a": [0.1, 0.2]})
+    (band,) = plt.gcf().axes[0].collections
+    corners = {tuple(np.round(corner, 6)) for corner in band.get_paths()[0].vertices}
+    assert corners == {(1, 0.4), (1, 0.6), (2, 0.4), (2, 0.8)}

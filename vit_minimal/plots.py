@@ -6,6 +6,7 @@ Colour maps are fit for colour-blind readers: viridis for amounts, PuOr for sign
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
@@ -145,6 +146,37 @@ def show_heat(images, maps, titles=None, limit=None, size=1.7):
     plt.show()
 
 
+def show_attention(image, maps, mark=None, size=1.6):
+    """Maps (L, h, rows, columns) beside their image (C, H, W): a row for each layer, a column for
+    each head. Every map has its own scale, whose end stands above it; `mark` frames one
+    (row, column).
+    """
+    maps = as_array(maps)
+    layers, heads = maps.shape[:2]
+    _, axes = plt.subplots(
+        layers,
+        heads + 1,
+        figsize=(size * (heads + 1), (size + 0.25) * layers),
+        squeeze=False,
+        layout="constrained",
+    )
+    axes[0, 0].imshow(
+        as_picture(image),
+        cmap="gray",
+        extent=(-0.5, maps.shape[3] - 0.5, maps.shape[2] - 0.5, -0.5),
+    )
+    for layer, head in np.ndindex(layers, heads):
+        axis, shares = axes[layer, head + 1], maps[layer, head]
+        axis.imshow(shares, cmap="viridis", vmin=0)
+        axis.set_title(f"layer {layer + 1}, head {head + 1}\nup to {shares.max():.0%}", fontsize=9)
+    for axis in axes.flat:
+        axis.axis("off")
+        if mark is not None and axis.images:
+            corner = mark[1] - 0.5, mark[0] - 0.5
+            axis.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=OKABE_ITO[1], lw=2))
+    plt.show()
+
+
 def show_similarity_grid(positions, grid_size, title="", size=5.0):
     """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch."""
     positions = as_array(positions)
@@ -171,11 +203,21 @@ def show_similarity_grid(positions, grid_size, title="", size=5.0):
 
 
 def show_lines(
-    x, lines, x_label, y_label, title="", dashed=None, log="", from_zero=False, size=(6.0, 3.2)
+    x,
+    lines,
+    x_label,
+    y_label,
+    title="",
+    dashed=None,
+    log="",
+    from_zero=False,
+    widths=None,
+    size=(6.0, 3.2),
 ):
     """Curves by name {name: values}; `dashed` is a (name, height); `log` holds "x", "y" or both.
 
-    The curves differ in marker and stroke as well as in colour; long ones have no markers.
+    The curves differ in marker and stroke as well as in colour; long ones have no markers. Where
+    there are `widths` {name: values}, a band reaches so far above and below the curve.
     """
     _, axis = plt.subplots(figsize=size)
     styles = zip(OKABE_ITO, "osd^v", ("-", "--", "-.", ":", "-"), strict=True)
@@ -184,6 +226,9 @@ def show_lines(
         axis.plot(
             x, as_array(values), color=colour, marker=marker, ls=stroke, markersize=4, label=name
         )
+        if name in (widths or {}):
+            middle, width = as_array(values), as_array(widths[name])
+            axis.fill_between(x, middle - width, middle + width, color=colour, alpha=0.2, lw=0)
     if dashed is not None:
         axis.axhline(dashed[1], color="gray", linestyle=":", label=dashed[0])
     if "x" in log:
