@@ -113,14 +113,34 @@ def test_dropout_does_not_blur_the_maps():
 
 
 @pytest.mark.parametrize("B", [1, 4, 5])
-def test_slices_make_no_difference(B, monkeypatch):
+@pytest.mark.parametrize(
+    "look",
+    [
+        attention_maps,
+        attention_rollout,
+        attention_distance,
+        lambda model, images: gradient_attention(model, images, torch.arange(len(images))),
+        lambda model, images: knock_out(model, images, [1]),
+    ],
+)
+def test_slices_make_no_difference(B, look, monkeypatch):
     model = lively().eval()
     images = pictures(model, B)
-    whole = [look(model, images) for look in (attention_maps, attention_rollout)]
-    monkeypatch.setattr(inspection, "SLICE", 2)
-    sliced = [look(model, images) for look in (attention_maps, attention_rollout)]
-    for one, other in zip(whole, sliced, strict=True):
-        torch.testing.assert_close(one, other)
+    whole = look(model, images)
+    monkeypatch.setattr(inspection, "SLICE", 2 * 5**2)  # two images of five tokens
+    torch.testing.assert_close(look(model, images), whole)
+
+
+@pytest.mark.parametrize("look", [attention_maps, attention_rollout, gradient_attention])
+@pytest.mark.parametrize("images", [torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 8).byte()])
+def test_models_in_other_precisions_can_be_looked_into(look, images):
+    assert look(lively().double(), images).dtype == torch.float64
+
+
+@pytest.mark.parametrize("look", [attention_maps, attention_rollout, attention_distance])
+def test_no_image_is_an_error(look):
+    with pytest.raises(ValueError, match="no image"):
+        look(lively(), torch.zeros(0, 3, 8, 8))
 
 
 def test_too_many_maps_are_refused_before_any_is_computed(monkeypatch):
@@ -187,8 +207,17 @@ def test_gradient_attention_equals_the_formula_worked_by_hand(settings, frozen):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     assert not found.requires_grad and not images.requires_grad
     assert all(parameter.grad is None for parameter in model.parameters())
-    likeliest = gradient_attention(model, images, logits.argmax(dim=1))
+    with torch.no_grad():
+        likeliest = gradient_attention(model, images, logits.argmax(dim=1))
     assert torch.equal(gradient_attention(model, images), likeliest)
+
+
+def test_gradients_want_one_class_for_each_image():
+    model = lively()
+    with pytest.raises(ValueError, match=r"2 images need as many classes, not \(1,\)"):
+        gradient_attention(model, pictures(model), torch.tensor([3]))
+    with pytest.raises(ValueError, match="0 … 9"):
+        gradient_attention(model, pictures(model), torch.tensor([3, 10]))
 
 
 def without_preference(**settings):
@@ -242,13 +271,15 @@ def test_journey_equals_probes_fitted_one_by_one(settings, monkeypatch):
         _, weights, tokens = pass_by_hand(model, images)
 
     def probe(x):  # ridge regression as least squares with one more row for each number
-        x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
+        x = x - x[:60].mean(dim=0)
         wanted = nn.functional.one_hot(labels[:60], 10).double()
         rows = torch.diag(0.1 * x[:60].norm(dim=0))
         fitted = torch.linalg.lstsq(
-            torch.cat([x[:60], rows]), torch.cat([wanted, torch.zeros(len(rows), 10)])
+            torch.cat([x[:60], rows]),
+            torch.cat([wanted - wanted.mean(dim=0), torch.zeros(len(rows), 10)]),
         ).solution
-        return ((x[60:] @ fitted).argmax(dim=1) == labels[60:]).double().mean().item()
+        guesses = (x[60:] @ fitted + wanted.mean(dim=0)).argmax(dim=1)
+        return (guesses == labels[60:]).double().mean().item()
 
     first = model.num_prefix
     for layer, x in enumerate(tokens):
@@ -272,6 +303,33 @@ def test_before_the_first_block_the_class_token_knows_nothing():
     assert journey.class_token[0] == pytest.approx(0.1, abs=0.01)  # one answer for all images
     assert journey.patches[0, 0] > 0.5 and journey.patches[0, 1:].max() < 0.3
     assert journey.similarity[-1] == pytest.approx(1)
+
+
+def test_neither_shift_nor_scale_of_a_feature_matters_to_a_probe():
+    model = lively(depth=1)
+    images, labels = labelled(model, 300)
+    plain = class_token_journey(model, images, labels).patches[0]
+    with torch.no_grad():
+        model.pos_embed.weight += 30 * torch.randn_like(model.pos_embed.weight)
+    shifted = class_token_journey(model, images, labels).patches[0]
+    assert shifted.tolist() == pytest.approx(plain.tolist(), abs=0.01)
+    with torch.no_grad():
+        scale = torch.linspace(0.1, 9, 12)
+        model.pos_embed.weight *= scale
+        model.patch_embed.proj.weight *= scale[:, None, None, None]
+        model.patch_embed.proj.bias *= scale
+    scaled = class_token_journey(model, images, labels).patches[0]
+    assert scaled.tolist() == pytest.approx(plain.tolist(), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "images, labels, said",
+    [(1, 1, "two images or more"), (4, 3, "4 images and 3 labels"), (4, 4, "labels must be 0 … 9")],
+)
+def test_labels_that_do_not_fit_are_refused(images, labels, said):
+    model = lively()
+    with pytest.raises(ValueError, match=said):
+        class_token_journey(model, pictures(model, images), torch.arange(labels) + 7)
 
 
 # --- knock-outs -----------------------------------------------------------------------------------
@@ -324,13 +382,29 @@ def test_without_a_class_token_there_is_no_journey(pool):
             look(model, images)
 
 
-@pytest.mark.parametrize("look", [attention_maps, attention_rollout, gradient_attention])
-def test_failing_and_changing_leave_no_hook(look):
+@pytest.mark.parametrize(
+    "look",
+    [
+        attention_maps,
+        attention_rollout,
+        gradient_attention,
+        attention_distance,
+        lambda model, images: knock_out(model, images, [0]),
+        lambda model, images: class_token_journey(model, images, torch.tensor([1, 2])),
+    ],
+)
+def test_looking_leaves_no_hook_and_every_module_in_its_mode(look):
     model = lively().train()
-    look(model, pictures(model))
+    model.blocks[1].eval()  # a part that is frozen, say
+    modes = [module.training for module in model.modules()]
+    images = pictures(model)
+    state = torch.get_rng_state()
+    look(model, images)
     with pytest.raises(ValueError, match=r"\(3, 8, 8\).* 8, 16\)"):
         look(model, torch.zeros(2, 3, 8, 16))
-    assert model.training and not any(module._forward_hooks for module in model.modules())
+    assert modes == [module.training for module in model.modules()]
+    assert not any(module._forward_hooks for module in model.modules())
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 # --- patches that become noise --------------------------------------------------------------------
@@ -359,14 +433,38 @@ def test_deletion_takes_the_highest_the_lowest_or_any_patches():
     for name, order in (("highest", scores), ("lowest", -scores)):
         for row, k in zip(right[name], (0, 2, 6), strict=True):
             which = order >= order.sort(dim=1, descending=True).values[:, k - 1 : k] if k else None
-            noisy = replace_by_noise(images, which, 4, seed=5) if k else images
+            noisy = replace_by_noise(images, which, 4, seed=6) if k else images
             with torch.no_grad():
                 assert torch.equal(row, model(normalize(noisy)).argmax(dim=1) == labels)
     assert right["random"][0].all() and not right["random"][2].all()
     assert torch.equal(right["random"][2], right["highest"][2])  # all patches are noise
+    other = deletion_test(model, images, labels, -scores, iter([2]), seed=5)
+    assert torch.equal(other["lowest"][0], right["highest"][1])
+    assert torch.equal(other["random"][0], right["random"][1])  # whatever the scores
+    some = {tuple(row.tolist()) for row in (right["highest"][1], right["random"][1])}
+    assert len(some) == 2
+
+
+def test_equal_scores_are_taken_in_random_order(monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        inspection, "replace_by_noise", lambda images, which, *_: taken.append(which) or images
+    )
+    model = lively(image_size=(8, 12))
+    images = torch.zeros(200, 3, 8, 12, dtype=torch.uint8)
+    deletion_test(model, images, torch.zeros(200), torch.zeros(200, 6), [2])
+    for which in taken:
+        assert (which.sum(dim=1) == 2).all() and which.sum(dim=0).min() > 40
+
+
+def test_noise_wants_bytes():
+    with pytest.raises(ValueError, match=r"must be uint8, are torch\.float32"):
+        replace_by_noise(torch.zeros(1, 3, 8, 8), torch.zeros(1, 4, dtype=torch.bool), 4)
 
 
 def test_pointing_counts_the_images_whose_patch_is_among_the_highest():
     scores = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.2, 0.3, 0.5], [0.0, 0.1, 0.9]])
     places = torch.tensor([1, 2, 2, 0])
     assert [pointing_accuracy(scores, places, top) for top in (1, 2, 3)] == [0.5, 0.75, 1.0]
+    flat = torch.zeros(4, 8)
+    assert [pointing_accuracy(flat, places, top) for top in (1, 2)] == [1 / 8, 2 / 8]

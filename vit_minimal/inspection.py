@@ -1,7 +1,8 @@
 """Looking into a model: where its tokens look, what they hold, and what happens without them.
 
 L layers, B batch, h heads, T tokens, N patches, D embedding width. A token is what leaves a block
-(the residual stream); the last norm and the head come after it.
+(the residual stream); the last norm and the head come after it. Images are uint8, or floats that
+are normalised already; whatever device the model is on, results are on the CPU.
 """
 
 import contextlib
@@ -12,44 +13,50 @@ import torch
 
 from .attention import attention_weights
 from .augment import normalize
+from .data import check_labels
 from .patches import patchify, unpatchify
+from .runtime import evaluating
 
-SLICE = 100  # images that go through the model at a time
-PENALTY = 0.01  # of a probe, as a share of its features' squares
+SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
+PENALTY = 0.01  # of a probe, as a share of its features' variances
+
+
+def _slices(model, images, *others):
+    """Some images at a time, as the model wants them, and what of the `others` belongs to them."""
+    if not len(images):
+        raise ValueError("there is no image to look at")
+    weight = next(model.parameters())
+    tokens = model.num_prefix + math.prod(model.patch_embed.grid_size)
+    length = max(1, SLICE // tokens**2)
+    for part, *more in zip(*(array.split(length) for array in (images, *others)), strict=True):
+        yield normalize(part.to(weight.device)).to(weight.dtype), *more
 
 
 @contextlib.contextmanager
 def _hooked(model, hooks):
     """The model in evaluation mode, with forward hooks {module: hook}; afterwards as it was."""
-    was_training = model.training
     handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
     try:
-        yield model.eval()
+        with evaluating(model):
+            yield
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
 
 
-def _slices(model, images):
-    """The images as the model wants them, some at a time: uint8 ones are normalised."""
-    device = next(model.parameters()).device
-    for part in images.split(SLICE):
-        yield normalize(part.to(device))
-
-
-def _class_token_of(model):
-    """How many tokens stand before the patches. ValueError if none of them is a class token."""
+def _first_patch(model):
+    """The index of the first patch token. ValueError if there is no class token before it."""
     if model.config.pool != "class":
         raise ValueError(f'this needs a class token: pool="class", not pool="{model.config.pool}"')
     return model.num_prefix
 
 
 @torch.no_grad()
-def _look(model, images):
-    """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D), and who looks
-    at whom, (L, b, h, T, T). The weights are computed beside the model's own attention, from the
-    same queries and keys, so its outputs stay what they are.
+def _look(model, images, *others):
+    """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D); who looks at
+    whom, (L, b, h, T, T); and what of the `others` belongs to these images. The weights are
+    computed beside the model's own attention, from the same queries and keys, so its outputs stay
+    what they are.
     """
     tokens, maps = [], []
 
@@ -60,10 +67,10 @@ def _look(model, images):
     hooks = {block.attn: keep_maps for block in model.blocks}
     hooks |= {block: lambda block, inputs, output: tokens.append(output) for block in model.blocks}
     hooks[model.pos_drop] = lambda drop, inputs, output: tokens.append(output)
-    for x in _slices(model, images):
+    for x, *more in _slices(model, images, *others):
         with _hooked(model, hooks):
             model.forward_features(x)
-        yield torch.stack(tokens), torch.stack(maps)
+        yield torch.stack(tokens), torch.stack(maps), *more
         tokens.clear()
         maps.clear()
 
@@ -71,25 +78,28 @@ def _look(model, images):
 @torch.no_grad()
 def _logits(model, images):
     with _hooked(model, {}):
-        return torch.cat([model(x) for x in _slices(model, images)])
+        return torch.cat([model(x).cpu() for (x,) in _slices(model, images)])
+
+
+# ------------------------------------------------------------------------------ where tokens look
 
 
 def attention_maps(model, images):
     """Who looks at whom: (L, B, h, T, T); row i of a map says where token i looks, and sums to 1.
 
-    `images` are uint8 or already normalised, (B, C, H, W). MemoryError if all maps do not fit.
+    MemoryError if the memory for all maps is refused.
     """
     T = model.num_prefix + math.prod(model.patch_embed.grid_size)
     shape = (model.config.depth, len(images), model.config.num_heads, T, T)
     try:
-        maps = torch.empty(shape, device=next(model.parameters()).device)
-    except RuntimeError as error:  # what torch raises, on a GPU a kind of it
-        text = (
-            f"the maps of {len(images)} images take {4e-9 * math.prod(shape):.1f} GB: ask for fewer"
-        )
-        raise MemoryError(text) from error
-    for part, (_, found) in zip(maps.split(SLICE, dim=1), _look(model, images), strict=True):
-        part.copy_(found)
+        maps = torch.empty(shape, dtype=next(model.parameters()).dtype)
+    except RuntimeError as error:
+        size = f"{4e-9 * math.prod(shape):.1f} GB"
+        raise MemoryError(f"the maps of {len(images)} images take {size}: ask for fewer") from error
+    done = 0
+    for _, found in _look(model, images):
+        maps[:, done : done + found.shape[1]] = found
+        done += found.shape[1]
     return maps
 
 
@@ -100,13 +110,13 @@ def attention_rollout(model, images):
     the layers: Abnar and Zuidema 2020, https://arxiv.org/abs/2005.00928, Section 3. ValueError if
     the model has no class token.
     """
-    first = _class_token_of(model)
+    first = _first_patch(model)
     rolled = []
     for _, maps in _look(model, images):
-        reach = torch.eye(maps.shape[-1], device=maps.device)  # of the tokens that enter
+        reach = torch.eye(maps.shape[-1]).to(maps)  # of the tokens that enter
         for weights in maps.mean(dim=2):  # (b, T, T)
             reach = (weights @ reach + reach) / 2
-        rolled.append(reach[:, 0, first:])
+        rolled.append(reach[:, 0, first:].cpu())
     return torch.cat(rolled)
 
 
@@ -115,11 +125,16 @@ def gradient_attention(model, images, classes=None):
 
     Each weight counts by how much the class's logit grows with it, negative ones not at all, mean
     over heads, added up through the layers: Chefer et al. 2021, https://arxiv.org/abs/2103.15679,
-    Eq. 5 and 6. ValueError if the model has no class token.
+    Eq. 5 and 6. ValueError if the model has no class token, or a class is not the model's.
     """
-    first = _class_token_of(model)
-    rolled, done = [], 0
-    for x in _slices(model, images):
+    first = _first_patch(model)
+    if classes is None:
+        classes = _logits(model, images).argmax(dim=1)
+    elif classes.shape != images.shape[:1]:
+        raise ValueError(f"{len(images)} images need as many classes, not {tuple(classes.shape)}")
+    check_labels(classes, model.config.num_classes)
+    rolled = []
+    for x, chosen in _slices(model, images, classes):
         weights = []
 
         def keep(layer, found, weights=weights):
@@ -127,21 +142,20 @@ def gradient_attention(model, images, classes=None):
             return found
 
         with torch.enable_grad(), _attention_changed(model, keep):
-            logits = model(x.requires_grad_())  # so that weights have gradients in frozen models
-        chosen = logits.argmax(dim=1) if classes is None else classes[done : done + len(x)]
-        total = logits.gather(1, chosen.to(x.device)[:, None]).sum()
-        reach = torch.eye(weights[0].shape[-1], device=x.device)
-        for found, slope in zip(weights, torch.autograd.grad(total, weights), strict=True):
-            reach = reach + (found * slope).clamp(min=0).mean(dim=1).detach() @ reach
-        rolled.append(reach[:, 0, first:])
-        done += len(x)
+            logits = model(x.requires_grad_())  # so that frozen models have gradients too
+            total = logits.gather(1, chosen.to(x.device)[:, None]).sum()
+            slopes = torch.autograd.grad(total, weights)
+        reach = torch.eye(weights[0].shape[-1]).to(x)
+        for found, slope in zip(weights, slopes, strict=True):
+            reach = reach + (found.detach() * slope).clamp(min=0).mean(dim=1) @ reach
+        rolled.append(reach[:, 0, first:].detach().cpu())
     return torch.cat(rolled)
 
 
 def attention_distance(model, images):
     """How far patches look, in pixels: (L, h), the mean over images and over asking patches.
 
-    The mean of the distance between the two patches' centres, weighted by attention among patches:
+    The mean distance to the centres of all patches, weighted by the attention among patches:
     Dosovitskiy et al. 2021, Section 4.5 and Fig. 7.
     """
     rows, columns = model.patch_embed.grid_size
@@ -150,9 +164,12 @@ def attention_distance(model, images):
     sums = 0
     for _, maps in _look(model, images):
         among = maps[..., model.num_prefix :, model.num_prefix :]
-        among = among / among.sum(dim=-1, keepdim=True)
-        sums += (among * apart.to(maps.device)).sum(dim=-1).mean(dim=-1).sum(dim=1)  # (L, h)
+        among = among / among.sum(dim=-1, keepdim=True).clamp(min=1e-30)
+        sums += (among * apart.to(maps)).sum(dim=-1).mean(dim=-1).sum(dim=1).cpu()  # (L, h)
     return sums / len(images)
+
+
+# ------------------------------------------------------------------------------- what tokens hold
 
 
 @dataclass(frozen=True)
@@ -172,52 +189,66 @@ class Journey:
 
 
 def class_token_journey(model, images, labels):
-    """The `Journey` of the class token: probes are fitted on the first half of the images, and
-    scored on the second. ValueError if the model has no class token.
+    """The `Journey` of the class token, from images in random order and their labels int64 (B,):
+    probes are fitted on the first half and scored on the second.
 
     A probe is a linear classifier on one token of the residual stream, fitted by least squares
-    with a small penalty; the idea is Alain and Bengio 2016, https://arxiv.org/abs/1610.01644.
+    with a small penalty; the idea is Alain and Bengio 2016, https://arxiv.org/abs/1610.01644. The
+    probes take memory for about (L + 1)·N·D² numbers. ValueError if the model has no class token,
+    or the labels do not fit.
     """
-    first, half = _class_token_of(model), len(images) // 2
-    answers = torch.nn.functional.one_hot(labels, model.config.num_classes).float()
+    first, half = _first_patch(model), len(images) // 2
+    if half < 1 or len(labels) != len(images):
+        raise ValueError(
+            f"needs two images or more and as many labels, not {len(images)} images "
+            f"and {len(labels)} labels"
+        )
+    check_labels(labels, model.config.num_classes)
 
-    def streams(tokens):  # what the probes read: (L + 1, 2 + N, b, D + 1)
+    def streams(tokens):  # what the probes read: (L + 1, 2 + N, b, D)
         read = [tokens[:, :, :1], tokens[:, :, first:].mean(dim=2, keepdim=True)]
-        read = torch.cat([*read, tokens[:, :, first:]], dim=2).transpose(1, 2)
-        return torch.nn.functional.pad(read, (0, 1), value=1.0)  # the 1 becomes the bias
+        return torch.cat([*read, tokens[:, :, first:]], dim=2).transpose(1, 2)
 
-    gram = moments = 0
-    for (tokens, _), wanted in zip(
-        _look(model, images[:half]), answers[:half].split(SLICE), strict=True
-    ):
-        x = streams(tokens)
-        gram = gram + x.mT @ x
-        moments = moments + x.mT @ wanted.to(x)
-    penalty = PENALTY * gram.diagonal(dim1=-2, dim2=-1)  # so that no probe depends on the scale
-    probes = torch.linalg.solve(gram + torch.diag_embed(penalty + 1e-6), moments)
-
+    answers = torch.nn.functional.one_hot(labels[:half], model.config.num_classes)
+    seen = _look(model, images[:half], answers)
+    weights, biases = _fit_probes((streams(tokens), wanted) for tokens, _, wanted in seen)
     right = similarity = self_attention = 0
-    for (tokens, maps), wanted in zip(
-        _look(model, images[half:]), labels[half:].split(SLICE), strict=True
-    ):
-        guesses = (streams(tokens) @ probes).argmax(dim=-1)  # (L + 1, 2 + N, b)
-        right += (guesses == wanted.to(guesses.device)).sum(dim=-1)
+    for tokens, maps, wanted in _look(model, images[half:], labels[half:]):
+        guesses = (streams(tokens) @ weights + biases).argmax(dim=-1)  # (L + 1, 2 + N, b)
+        right += (guesses == wanted.to(guesses.device)).sum(dim=-1).cpu()
         states = tokens[:, :, 0]
-        similarity += torch.cosine_similarity(states, states[-1:], dim=-1).sum(dim=1)
-        self_attention += maps[..., 0, 0].mean(dim=2).sum(dim=1)
+        similarity += torch.cosine_similarity(states, states[-1:], dim=-1).sum(dim=1).cpu()
+        self_attention += maps[..., 0, 0].mean(dim=2).sum(dim=1).cpu()
     scored = len(images) - half
-    accuracy = right.cpu() / scored
-    return Journey(
-        accuracy[:, 0],
-        accuracy[:, 1],
-        accuracy[:, 2:],
-        similarity.cpu() / scored,
-        self_attention.cpu() / scored,
-        scored,
-    )
+    accuracy, means = right / scored, (similarity / scored, self_attention / scored)
+    return Journey(accuracy[:, 0], accuracy[:, 1], accuracy[:, 2:], *means, scored)
 
 
-# ----------------------------------------------------------------------------------- Knocking out
+def _fit_probes(parts):
+    """Weights (…, D, K) and biases (…, 1, K) of ridge regressions, from parts of the features
+    (…, b, D) and of the wanted outputs (b, K). Neither a shift nor a scale of a feature matters.
+    """
+    count = 0
+    for x, wanted in parts:
+        wanted = wanted.to(x)
+        if not count:
+            origin = x[..., :1, :]  # nearer to the mean than 0 is, so that rounding does less harm
+            gram = moments = total = answers = 0
+        x = x - origin
+        gram += x.mT @ x
+        moments += x.mT @ wanted
+        total += x.sum(dim=-2, keepdim=True)
+        answers += wanted.sum(dim=0, keepdim=True)
+        count += len(wanted)
+    mean, share = total / count, answers / count
+    gram -= count * mean.mT @ mean  # now the features' covariance, times the number of images
+    moments -= count * mean.mT @ share
+    gram.diagonal(dim1=-2, dim2=-1).mul_(1 + PENALTY).add_(1e-12)
+    weights = torch.linalg.solve(gram, moments)
+    return weights, share - (origin + mean) @ weights
+
+
+# ----------------------------------------------------------------------------- what can be missed
 
 
 @contextlib.contextmanager
@@ -238,19 +269,21 @@ def _attention_changed(model, change):
 
 
 def knock_out(model, images, layers):
-    """Logits (B, num_classes) if the class token may not read the patches in some layers (0 … L − 1).
+    """Logits (B, num_classes) if the class token may not read the patches in `layers`, a list of
+    0 … L − 1, counted like `model.blocks`.
 
-    What it gave to them goes to the other tokens, in proportion: without registers, to itself.
-    ValueError if the model has no class token or no such layer.
+    What it gave to the patches goes to the other tokens, in proportion: to itself, and to registers
+    (through which something of the patches may still reach it). ValueError if the model has no
+    class token or no such layer.
     """
-    first, layers = _class_token_of(model), set(layers)
+    first, layers = _first_patch(model), set(layers)
     if wrong := layers - set(range(model.config.depth)):
         raise ValueError(f"no layers {sorted(wrong)}: there are 0 … {model.config.depth - 1}")
 
     def blind(layer, weights):
         if layer in layers:
             weights[:, :, 0, first:] = 0
-            weights[:, :, 0] /= weights[:, :, 0].sum(dim=-1, keepdim=True)
+            weights[:, :, 0] /= weights[:, :, 0].sum(dim=-1, keepdim=True).clamp(min=1e-30)
         return weights
 
     with _attention_changed(model, blind):
@@ -258,36 +291,42 @@ def knock_out(model, images, layers):
 
 
 def replace_by_noise(images, which, patch_size, seed=0):
-    """The images, uint8 (B, C, H, W), with random pixels where `which` (B, N) is true."""
+    """Images uint8 (B, C, H, W), with random pixels where `which` (B, N) is true."""
+    if images.dtype != torch.uint8:
+        raise ValueError(f"noise is drawn as bytes: the images must be uint8, are {images.dtype}")
     draws = torch.Generator().manual_seed(seed)
     noise = torch.randint(0, 256, images.shape, generator=draws, dtype=torch.uint8)
-    parts = (patchify(pixels, patch_size) for pixels in (noise, images.cpu()))
-    mixed = torch.where(which.cpu()[..., None], *parts)
-    return unpatchify(mixed, patch_size, tuple(images.shape[2:]), images.shape[1]).to(images.device)
+    parts = (patchify(pixels.cpu(), patch_size) for pixels in (noise, images))
+    mixed = torch.where(which[..., None], *parts)
+    return unpatchify(mixed, patch_size, tuple(images.shape[2:]), images.shape[1])
 
 
 def deletion_test(model, images, labels, scores, counts, seed=0):
-    """Which answers stay right when k patches become noise: those with the highest `scores` (B, N),
-    the lowest, or a random choice. {"highest": (len(counts), B) true or false, "lowest", "random"}
+    """Which answers are right when k patches of the images, uint8, become noise, for each k of
+    `counts`: the patches with the highest `scores` (B, N), with the lowest, or any (equal scores
+    in random order). {"highest": (len(counts), B) true or false, "lowest": …, "random": …}
     """
     draws = torch.Generator().manual_seed(seed)
-    order = {
-        "highest": scores.cpu(),
-        "lowest": -scores.cpu(),
-        "random": torch.rand(scores.shape, generator=draws),
-    }
-    ranks = {name: s.argsort(dim=1, descending=True).argsort(dim=1) for name, s in order.items()}
+    anyhow = torch.rand(scores.shape, generator=draws).argsort(dim=1)  # patches in random order
+    ranked = scores.cpu().gather(1, anyhow).argsort(dim=1, stable=True)
+    lowest = anyhow.gather(1, ranked)
     right = {}
-    for name, rank in ranks.items():
+    for name, order in (("highest", lowest.flip(1)), ("lowest", lowest), ("random", anyhow)):
         guesses = []
-        for k in counts:
-            noisy = replace_by_noise(images, rank < k, model.config.patch_size, seed)
-            guesses.append(_logits(model, noisy).argmax(dim=1).cpu())
-        right[name] = torch.stack(guesses) == labels
+        for k in (counts := list(counts)):
+            which = torch.zeros(scores.shape, dtype=torch.bool).scatter(1, order[:, :k], True)
+            noisy = replace_by_noise(images, which, model.config.patch_size, seed + 1)
+            guesses.append(_logits(model, noisy).argmax(dim=1))
+        right[name] = torch.stack(guesses) == labels.cpu()
     return right
 
 
 def pointing_accuracy(scores, places, top=1):
-    """How often the patch that matters (`places` (B,)) is among the `top` of `scores` (B, N)."""
-    found = scores.cpu().topk(top, dim=1).indices == places[:, None]
-    return found.any(dim=1).float().mean().item()
+    """How often the patch that matters (`places` (B,)) is among the `top` of `scores` (B, N), 0 … 1.
+
+    Where scores are equal, this is the chance of it if one of them is drawn.
+    """
+    scores, places = scores.cpu(), places.cpu()
+    own = scores.gather(1, places[:, None])
+    higher, equal = (scores > own).sum(dim=1), (scores == own).sum(dim=1)
+    return ((top - higher) / equal).clamp(0, 1).mean().item()

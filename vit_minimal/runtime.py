@@ -55,6 +55,17 @@ def autocast(device, precision):
     return torch.autocast(torch.device(device).type, dtype=precision)
 
 
+@contextlib.contextmanager
+def evaluating(model):
+    """The model in evaluation mode; afterwards each of its modules is in the mode it was in."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        yield model.eval()
+    finally:
+        for module in training:
+            module.training = True
+
+
 def seed_everything(seed):
     """Seed Python's, numpy's and torch's generators, on every device."""
     random.seed(seed)

@@ -32,6 +32,7 @@ from .recipes import RECIPES, Recipe, TrainingConfig
 from .runtime import (
     add_record,
     autocast,
+    evaluating,
     pick_device,
     pick_precision,
     read_records,
@@ -379,16 +380,12 @@ def evaluate(model, images, labels, batch_size=500, precision=None):
         raise ValueError(f"cannot evaluate {len(images)} images with {len(labels)} labels")
     check_labels(labels, model.config.num_classes)
     device = next(model.parameters()).device
-    was_training = model.training
     correct = 0
-    try:
-        model.eval()
+    with evaluating(model):
         for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
             with autocast(device, precision or pick_precision(device)):
                 logits = model(normalize(x.to(device)))
             correct += (logits.argmax(dim=1) == y.to(device)).sum()
-    finally:
-        model.train(was_training)
     return float(correct) / len(images)
 
 
