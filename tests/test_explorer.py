@@ -67,7 +67,8 @@ def test_saved_page_is_the_explorer(tmp_path):
         ({"layer": 3}, "layer 3: the model has layers 1 … 2"),
         ({"layer": 0}, "layer 0: the model has layers 1 … 2"),
         ({"head": 4}, "head 4: the model has heads 1 … 3"),
-        ({"image": torch.zeros(1, 3, 8, 12)}, r"one image \(C, H, W\), got \(1, 3, 8, 12\)"),
+        ({"image": torch.zeros(1, 3, 8, 12)}, r"one image \(C, H, W\), .* got \(1, 3, 8, 12\)"),
+        ({"image": torch.zeros(2, 8, 12)}, r"C = 1 or 3, got \(2, 8, 12\)"),
         ({"image": torch.zeros(3, 8, 8)}, r"\(3, 8, 12\), got \(3, 8, 8\)"),
     ],
 )
@@ -160,9 +161,19 @@ def test_hover_and_tab_change_the_picture_and_the_numbers(host, show):
     buttons.nth(1).focus()
     frame.page.keyboard.press("Tab")
     expect(1, 2, 2)
+    buttons.nth(7).hover()  # on the way to the sliders
+    layer, head = (frame.get_by_label(name, exact=True) for name in ("layer", "head"))
+    layer.hover()
+    expect(1, 2, 2)
     frame.page.keyboard.press("ArrowDown")  # from the first patch to the one below it
     expect(1, 2, 5)
-    layer, head = (frame.get_by_label(name, exact=True) for name in ("layer", "head"))
+    assert buttons.nth(5).get_attribute("aria-pressed") == "true"
+    buttons.nth(0).focus()
+    frame.page.keyboard.press("ArrowDown")  # from the class token to the first patch
+    expect(1, 2, 2)
+    frame.page.keyboard.press("ArrowUp")
+    expect(1, 2, 0)
+    buttons.nth(5).click()
     layer.fill("1")
     expect(0, 2, 5)
     head.fill("0")
