@@ -133,8 +133,8 @@ def _hide_needles(random):
     image = np.arange(CHUNK)
 
     grey = 100 + 100 * draws[..., 1]
-    cool = 20 + 30 * draws[..., 2]  # less than grey and pattern differ: no tile is much longer
-    cool[image, places] *= -1
+    cool = 20 + 30 * draws[..., 2]
+    cool[image, places] *= -1  # the rest varies more: few random projections single it out
     colours = np.stack([grey - cool, grey + 120 * draws[..., 3] - 60, grey + cool], axis=-1)
     shade = np.where(patterns[kinds], 1.0, 0.6 * draws[..., 4, None])  # (n, 64, 16)
     tiles = colours[..., None] * shade[:, :, None]  # (n, 64, 3, 16)

@@ -248,7 +248,9 @@ def show_lines(
         axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
-    if len(lines) > 1 or dashed is not None:
+    if len(lines) > 3:
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside: it would hide curves
+    elif len(lines) > 1 or dashed is not None:
         axis.legend()
     plt.tight_layout()
     plt.show()
