@@ -32,6 +32,12 @@ def test_images_stand_below_their_titles():
     assert [len(axis.images) for axis in axes] == [1, 1, 1, 0]
 
 
+def test_a_frame_stands_around_its_pixels():
+    plots.show_images(shapes10(2)[0], frames=[(0, 4, 4), (8, 12, 16)])
+    (frame,) = plt.gcf().axes[1].patches
+    assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (7.5, 11.5, 16, 16)
+
+
 def test_patches_lie_in_their_grid():
     images, _ = shapes10(1)
     plots.show_patches(patchify(images[:, :, :16], 8)[0], grid_size=(2, 4), numbers=True)
@@ -91,6 +97,8 @@ def test_dots_stand_in_rows_with_their_mean():
     assert list(mean.get_xdata()) == pytest.approx([0.2, 0.2])
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
     assert axis.yaxis_inverted() and axis.get_xlabel() == "accuracy"
+    plots.show_dots({"a": [0.1, 0.3]}, "x", dashed=("guessing", 0.2))
+    assert list(plt.gcf().axes[0].lines[-1].get_xdata()) == [0.2, 0.2]
 
 
 def test_bars_carry_their_numbers():
@@ -111,7 +119,7 @@ def test_paths_lie_over_the_contour_lines():
 
 def test_attention_stands_in_rows_of_layers_and_columns_of_heads():
     maps = torch.rand(2, 3, 4, 8) / 10
-    plots.show_attention(shapes10(1)[0][0], maps, mark=(1, 6))
+    plots.show_attention(shapes10(1)[0][0], maps, frame=(1, 6))
     axes = np.array(plt.gcf().axes).reshape(2, 4)
     assert [len(axis.images) for axis in axes[:, 0]] == [1, 0]
     for (layer, head), axis in np.ndenumerate(axes[:, 1:]):

@@ -24,8 +24,8 @@ def as_picture(image):
     return image.clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy()
 
 
-def show_images(images, titles=None, columns=8, size=1.3):
-    """Images (n, C, H, W) in a grid, each with its title."""
+def show_images(images, titles=None, columns=8, size=1.3, frames=None):
+    """Images (n, C, H, W) in a grid, each with its title; `frames` are (left, top, side) in pixels."""
     rows = -(-len(images) // columns)
     lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
     _, axes = plt.subplots(
@@ -39,9 +39,16 @@ def show_images(images, titles=None, columns=8, size=1.3):
         axis.axis("off")
     for i, image in enumerate(images):
         axes.flat[i].imshow(as_picture(image), cmap="gray")
+        if frames:
+            _frame(axes.flat[i], *frames[i])
         if titles:
             axes.flat[i].set_title(titles[i], fontsize=9)
     plt.show()
+
+
+def _frame(axis, left, top, side):
+    corner = left - 0.5, top - 0.5  # pixel 0 is drawn from −0.5 to 0.5
+    axis.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=OKABE_ITO[1], lw=2))
 
 
 def show_patches(patches, grid_size, in_channels=3, size=3.5, numbers=False):
@@ -146,9 +153,9 @@ def show_heat(images, maps, titles=None, limit=None, size=1.7):
     plt.show()
 
 
-def show_attention(image, maps, mark=None, size=1.6):
+def show_attention(image, maps, frame=None, size=1.6):
     """Maps (L, h, rows, columns) beside their image (C, H, W): a row for each layer, a column for
-    each head. Every map has its own scale, whose end stands above it; `mark` frames one
+    each head. Every map has its own scale, whose end stands above it; `frame` is put around one
     (row, column).
     """
     maps = as_array(maps)
@@ -171,9 +178,8 @@ def show_attention(image, maps, mark=None, size=1.6):
         axis.set_title(f"layer {layer + 1}, head {head + 1}\nup to {shares.max():.0%}", fontsize=9)
     for axis in axes.flat:
         axis.axis("off")
-        if mark is not None and axis.images:
-            corner = mark[1] - 0.5, mark[0] - 0.5
-            axis.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=OKABE_ITO[1], lw=2))
+        if frame is not None and axis.images:
+            _frame(axis, left=frame[1], top=frame[0], side=1)
     plt.show()
 
 
@@ -248,22 +254,28 @@ def show_lines(
         axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
-    if len(lines) > 3:
+    named = len(lines) + (dashed is not None)
+    if named > 3 or widths:
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside: it would hide curves
-    elif len(lines) > 1 or dashed is not None:
+    elif named > 1:
         axis.legend()
     plt.tight_layout()
     plt.show()
 
 
-def show_dots(groups, x_label, title="", size=(6.0, 0.45)):
-    """Numbers by name {name: values}, a row of dots for each name and a line at their mean."""
+def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45)):
+    """Numbers by name {name: values}, a row of dots for each name and a line at their mean;
+    `dashed` is a (name, number) to compare with.
+    """
     width, height = size
     _, axis = plt.subplots(figsize=(width, 1.2 + height * len(groups)))
     for row, values in enumerate(groups.values()):
         values = as_array(values)
         axis.plot(values, [row] * len(values), "o", color=OKABE_ITO[0], alpha=0.6)
         axis.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color="black")
+    if dashed is not None:
+        axis.axvline(dashed[1], color="gray", linestyle=":", label=dashed[0])
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     axis.set_yticks(range(len(groups)), list(groups))
     axis.invert_yaxis()
     axis.set(xlabel=x_label, title=title)
