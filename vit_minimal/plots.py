@@ -9,6 +9,7 @@ import torch
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+CENTRED = {"ha": "center", "va": "center"}
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
 
@@ -24,19 +25,21 @@ def as_picture(image):
     return image.clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy()
 
 
+def _panels(rows, columns, width, height):
+    """A figure of panels without axes, and the panels (rows, columns)."""
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(width, height), squeeze=False, layout="constrained"
+    )
+    for panel in panels.flat:
+        panel.axis("off")
+    return figure, panels
+
+
 def show_images(images, titles=None, columns=8, size=1.3, frames=None):
     """Images (n, C, H, W) in a grid, each with its title; `frames` are (left, top, side) in pixels."""
     rows = -(-len(images) // columns)
     lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
-    _, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(size * columns, (size + 0.2 * lines) * rows),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis in axes.flat:
-        axis.axis("off")
+    _, axes = _panels(rows, columns, size * columns, (size + 0.2 * lines) * rows)
     for i, image in enumerate(images):
         axes.flat[i].imshow(as_picture(image), cmap="gray")
         if frames:
@@ -68,16 +71,8 @@ def show_patches(patches, grid_size, in_channels=3, size=3.5, numbers=False):
         )
         axis.axis("off")
         if numbers:
-            axis.text(
-                0.5,
-                0.5,
-                str(i),
-                transform=axis.transAxes,
-                ha="center",
-                va="center",
-                fontsize=8,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-            )
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            axis.text(0.5, 0.5, i, transform=axis.transAxes, fontsize=8, bbox=box, **CENTRED)
     plt.show()
 
 
@@ -115,15 +110,8 @@ def show_matrix(
     if numbers:
         for (i, j), value in np.ndenumerate(matrix):
             dark = abs(value) > 0.6 * limit if signed else value < 0.6 * limit
-            axis.text(
-                j,
-                i,
-                f"{value:.2f}".rstrip("0").rstrip("."),
-                ha="center",
-                va="center",
-                color="white" if dark else "black",
-                fontsize=9,
-            )
+            text, colour = f"{value:.2f}".rstrip("0").rstrip("."), "white" if dark else "black"
+            axis.text(j, i, text, color=colour, fontsize=9, **CENTRED)
     if alone:
         plt.tight_layout()
         plt.show()
@@ -135,18 +123,10 @@ def show_heat(images, maps, titles=None, limit=None, size=1.7):
     The scale ends at `limit`, else at the largest share of all.
     """
     maps = as_array(maps)
-    figure, axes = plt.subplots(
-        2,
-        len(images),
-        figsize=(size * len(images) + 0.8, 2 * size + 0.4),
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, axes = _panels(2, len(images), size * len(images) + 0.8, 2 * size + 0.4)
     for i, (image, heat) in enumerate(zip(images, maps, strict=True)):
         axes[0, i].imshow(as_picture(image), cmap="gray")
         drawn = axes[1, i].imshow(heat, cmap="viridis", vmin=0, vmax=limit or maps.max())
-        axes[0, i].axis("off")
-        axes[1, i].axis("off")
         if titles:
             axes[0, i].set_title(titles[i], fontsize=9)
     figure.colorbar(drawn, ax=axes[1], label="share of attention", shrink=0.9)
@@ -160,24 +140,14 @@ def show_attention(image, maps, frame=None, size=1.6):
     """
     maps = as_array(maps)
     layers, heads = maps.shape[:2]
-    _, axes = plt.subplots(
-        layers,
-        heads + 1,
-        figsize=(size * (heads + 1), (size + 0.25) * layers),
-        squeeze=False,
-        layout="constrained",
-    )
-    axes[0, 0].imshow(
-        as_picture(image),
-        cmap="gray",
-        extent=(-0.5, maps.shape[3] - 0.5, maps.shape[2] - 0.5, -0.5),
-    )
+    _, axes = _panels(layers, heads + 1, size * (heads + 1), (size + 0.25) * layers)
+    in_patches = (-0.5, maps.shape[3] - 0.5, maps.shape[2] - 0.5, -0.5)
+    axes[0, 0].imshow(as_picture(image), cmap="gray", extent=in_patches)
     for layer, head in np.ndindex(layers, heads):
         axis, shares = axes[layer, head + 1], maps[layer, head]
         axis.imshow(shares, cmap="viridis", vmin=0)
         axis.set_title(f"layer {layer + 1}, head {head + 1}\nup to {shares.max():.0%}", fontsize=9)
     for axis in axes.flat:
-        axis.axis("off")
         if frame is not None and axis.images:
             _frame(axis, left=frame[1], top=frame[0], side=1)
     plt.show()
@@ -189,18 +159,9 @@ def show_similarity_grid(positions, grid_size, title="", size=5.0):
     positions = positions / np.linalg.norm(positions, axis=-1, keepdims=True)
     rows, columns = grid_size
     similarity = (positions @ positions.T).reshape(rows, columns, rows, columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(size * 1.15, size * rows / columns),
-        squeeze=False,
-        layout="constrained",
-    )
-    for row in range(rows):
-        for column in range(columns):
-            axis = axes[row, column]
-            drawn = axis.imshow(similarity[row, column], vmin=similarity.min(), vmax=1)
-            axis.set(xticks=[], yticks=[])
+    figure, axes = _panels(rows, columns, size * 1.15, size * rows / columns)
+    for place in np.ndindex(rows, columns):
+        drawn = axes[place].imshow(similarity[place], vmin=similarity.min(), vmax=1)
     figure.colorbar(drawn, ax=axes, label="cosine similarity", shrink=0.8)
     figure.suptitle(title)
     figure.supxlabel("column of the patch")
