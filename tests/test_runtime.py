@@ -228,3 +228,16 @@ def test_record_names_the_command_that_repeats_it(words, tmp_path):
     command = [sys.executable, *words, "--seed", "3"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["python", *words, "--seed", "3"]
+
+
+def test_after_evaluating_each_module_is_in_the_mode_it_was_in():
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout())
+    for frozen in ([], [1], [0, 1]):
+        model.train()
+        for index in frozen:
+            model[index].eval()
+        modes = [module.training for module in model.modules()]
+        with pytest.raises(ZeroDivisionError), runtime.evaluating(model):
+            assert not any(module.training for module in model.modules())
+            _ = 1 / 0
+        assert [module.training for module in model.modules()] == modes
