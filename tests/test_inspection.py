@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from vit_minimal import inspection, patchify
+from vit_minimal import Dataset, TrainingConfig, fit, inspection, needle10, patchify
 from vit_minimal.augment import normalize
+from vit_minimal.drawn import NEEDLE10_CLASSES
 from vit_minimal.inspection import (
     attention_distance,
     attention_maps,
@@ -460,6 +461,29 @@ def test_equal_scores_are_taken_in_random_order(monkeypatch):
 def test_noise_wants_bytes():
     with pytest.raises(ValueError, match=r"must be uint8, are torch\.float32"):
         replace_by_noise(torch.zeros(1, 3, 8, 8), torch.zeros(1, 4, dtype=torch.bool), 4)
+
+
+def test_a_trained_model_points_at_the_needle_and_an_untrained_one_does_not():
+    images, labels, places = needle10(4_300, seed=2)
+    test_images, places = images[4_000:], places[4_000:]
+    dataset = Dataset(
+        images[:4_000], labels[:4_000], test_images, labels[4_000:], NEEDLE10_CLASSES, "needle10"
+    )
+    torch.manual_seed(0)
+    model = VisionTransformer(ViTConfig(embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0))
+
+    def share():  # of the class token's attention that lands on the needle: mean over all heads
+        looks = attention_maps(model, test_images)[:, :, :, 0, 1:]
+        return looks.mean(dim=(0, 2))[torch.arange(300), places].mean().item()
+
+    assert 0.9 < 64 * share() < 1.1
+    config = TrainingConfig(
+        epochs=2, batch_size=50, optimizer="muon", learning_rate=1e-2, flip=False, crop_padding=0
+    )
+    fit(model, dataset, config)
+    assert 64 * share() > 10
+    for look in (attention_rollout, gradient_attention):
+        assert pointing_accuracy(look(model, test_images), places) > 0.8
 
 
 def test_pointing_counts_the_images_whose_patch_is_among_the_highest():

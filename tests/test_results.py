@@ -6,6 +6,10 @@ import statistics
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+
+from vit_minimal import evaluate, load_checkpoint, load_cifar10
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data" / "results"
@@ -50,6 +54,101 @@ def test_cpu_recipe_learns_cifar10_in_five_minutes():
         assert record["seconds"] <= 300 and record["judged_on"] == "10,000 test"
 
 
+def test_the_shipped_model_is_the_one_on_record():
+    (record,) = records("cifar10_cpu_long")
+    assert record["accuracy"] >= 0.85 and record["judged_on"] == "10,000 test"
+    assert record["dataset"] == "cifar10" and record["parameters"] <= 3_000_000
+    path = ROOT / "data" / "checkpoints" / "cifar10-cpu-long.safetensors"
+    assert path.stat().st_size <= 12e6
+    with safe_open(path, framework="pt") as file:
+        notes = json.loads(file.metadata()["notes"])
+        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
+    assert notes["accuracy"] == record["accuracy"] and notes["history"] == record["history"]
+    model = load_checkpoint(path)
+    assert model.config.pool == "class" and vars(model.config) == record["model"]
+    assert sum(parameter.numel() for parameter in model.parameters()) == record["parameters"]
+
+
+@pytest.mark.skipif(not (ROOT / "data" / "cifar10.npz").exists(), reason="CIFAR-10 is not here")
+def test_the_shipped_model_does_what_its_card_says():
+    dataset = load_cifar10(ROOT / "data")
+    model = load_checkpoint(ROOT / "data" / "checkpoints" / "cifar10-cpu-long.safetensors")
+    accuracy = evaluate(model, dataset.test_images[:1_000], dataset.test_labels[:1_000])
+    (record,) = records("cifar10_cpu_long")
+    assert accuracy == pytest.approx(record["accuracy"], abs=0.03)
+
+
+def test_journey_is_what_notebook_06_says():
+    (record,) = records("class_token_journey")
+    text = prose("notebooks/source/06_inside_the_class_token.py")
+    probes = {kind: probe["mean"] for kind, probe in record["probes"].items()}
+    class_token, patch_mean = probes["class_token"], probes["patch_mean"]
+    assert class_token[0] < 0.11  # before the first block
+    width = max(record["probes"]["class_token"]["width"])
+    ahead = [one - other for one, other in zip(class_token, patch_mean, strict=True)]
+    assert all(lead < -2 * width for lead in ahead[1:4])  # until block 3
+    assert abs(ahead[4]) < width and all(lead > 2 * width for lead in ahead[5:])
+    assert f"{100 * class_token[-1]:.1f} against {100 * patch_mean[-1]:.1f} %" in text
+    last = probes["patches"][-1]
+    assert f"{100 * min(last):.1f} to {100 * max(last):.1f} %" in text
+    cuts = {kind: cut["mean"] for kind, cut in record["knock_outs"].items()}
+    lost = cuts["loss, one layer"]
+    assert max(lost[:3]) < 0.0105
+    quoted = (
+        f"layer 4 it loses {100 * lost[3]:.1f} points, in layer 5 {100 * lost[4]:.1f}, in layer 6"
+    )
+    assert f"{quoted} {100 * lost[5]:.0f}" in text
+    assert f"{100 * cuts['from a layer on'][3]:.1f} % are left" in text
+    assert f"after block 3 reads {100 * class_token[3]:.0f} %" in text
+    low, high = min(record["self_attention"]), max(record["self_attention"])
+    assert f"gives itself {100 * low:.1f} to {100 * high:.1f} %" in text
+
+
+def test_deletions_are_what_notebook_06_says():
+    (record,) = records("class_token_journey")
+    text = prose("notebooks/source/06_inside_the_class_token.py")
+    deletions = record["deletions"]
+    at = deletions["counts"].index(16)
+    left = {name: deletions[name]["highest"]["mean"][at] for name in list(deletions)[1:]}
+    random = deletions["gradients"]["random"]["mean"]
+    assert f"still gets {100 * random[at]:.0f} % right" in text
+    assert f"({100 * random[0]:.0f} % with none gone)" in text
+    attention, rollout, gradients = (f"{100 * value:.0f} %" for value in left.values())
+    assert f"{attention} if they are those that the last layer attends to most" in text
+    assert f"{rollout} by rollout, and {gradients} by gradients" in text
+    beyond = deletions["rollout"]["loss beyond random"]
+    four = f"{100 * beyond['mean'][2]:.1f} ± {100 * beyond['width'][2]:.1f}"
+    assert f"the difference at four: {four} points" in text
+    lowest = {name: 100 * deletions[name]["lowest"]["mean"][at] for name in left}
+    assert f"{lowest['rollout']:.1f} against {100 * random[at]:.1f} % at 16" in text
+    assert f"by gradients {lowest['gradients']:.1f} %" in text
+
+
+def test_needles_are_found_by_trained_models_and_not_needed_twice():
+    (record,) = records("needle10")
+    assert len(record["runs"]) >= 3
+    for run in record["runs"]:
+        before, after = run["untrained"], run["trained"]
+        assert min(after["pointing"].values()) > 0.85 > 50 * record["chance"]
+        assert after["accuracy"] == after["accuracy_without"][1] > 0.99
+        assert max(before["share"]) < 0.02 and min(after["share"]) > 0.3
+    rollout = [100 * run["untrained"]["pointing"]["rollout"] for run in record["runs"]]
+    quoted = f"in {rollout[0]:.1f}, {rollout[1]:.1f} and {rollout[2]:.1f} % of the images"
+    assert quoted in prose("notebooks/source/06_inside_the_class_token.py")
+
+
+def test_ladder_is_what_notebook_05_says():
+    (record,) = records("training_ladder")
+    assert all(len(rung["accuracies"]) >= 3 for rung in record["rungs"])
+    mean = {rung["rung"]: 100 * statistics.mean(rung["accuracies"]) for rung in record["rungs"]}
+    text = prose("notebooks/source/05_training_on_cifar10.py")
+    assert f"from {mean['+ clipping']:.1f} to {mean['+ Muon']:.1f} %" in text
+    gained = mean["+ warm-up and cosine"] - mean["+ AdamW"]
+    assert f"give {gained:.1f} points here" in text
+    assert abs(mean["+ clipping"] - mean["+ warm-up and cosine"]) < 1
+    assert abs(mean["+ flip and crop"] - mean["+ Muon"]) < 1
+
+
 def test_killed_runs_ended_with_the_same_weights():
     (record,) = records("kill_and_resume")
     assert len(record["runs"]) >= 50 and all(run["same"] for run in record["runs"])
@@ -74,7 +173,7 @@ def test_speed_is_what_the_notebook_says():
 def test_recipes_are_the_ones_that_were_measured():
     from vit_minimal import RECIPES, TrainingConfig
 
-    for name in ("shapes10_quick", "cifar10_cpu"):
+    for name in ("shapes10_quick", "cifar10_cpu", "cifar10_cpu_long"):
         for record in records(name):
             recipe = RECIPES[record["recipe"]]
             assert record["model"] == json.loads(json.dumps(vars(recipe.model)))
@@ -92,6 +191,19 @@ def test_prose_quotes_the_records(path):
     assert f"{linear:.0%}".replace("%", " %") in text
     low, high = min(accuracies("cifar10_cpu")), max(accuracies("cifar10_cpu"))
     assert f"{low:.1%} to {high:.1%}".replace("%", " %") in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "data/README.md"]
+    + [
+        f"notebooks/source/{name}.py"
+        for name in ("05_training_on_cifar10", "06_inside_the_class_token")
+    ],
+)
+def test_prose_quotes_the_shipped_model(path):
+    (accuracy,) = accuracies("cifar10_cpu_long")
+    assert f"{accuracy:.1%}".replace("%", " %") in prose(path)
 
 
 def test_the_formula_is_not_slower_than_the_fused_kernel_by_much():

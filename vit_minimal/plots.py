@@ -218,6 +218,7 @@ def show_lines(
     named = len(lines) + (dashed is not None)
     if named > 3 or widths:
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside: it would hide curves
+        axis.figure.set_figwidth(1.4 * size[0])
     elif named > 1:
         axis.legend()
     plt.tight_layout()
