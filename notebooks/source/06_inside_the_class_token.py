@@ -170,7 +170,7 @@ for name, layers in {"not cut off": [], "layer 1": [0], "layer 2": [1], "both": 
 #
 # Is this one model's whim? Three models, from three seeds (`benchmarks/needle.py`, 1,000 test images):
 
-# %%
+# %% tags=["nbval-check-output"]
 (needle_record,) = read_records("../data/results/needle10.json")
 print("seed   layer 2 points at the needle   right   cut off in layer 1   in layer 2")
 for run in needle_record["runs"]:
