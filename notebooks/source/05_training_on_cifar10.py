@@ -222,7 +222,7 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# Muon again gives most, from 52.2 to 65.7 %, and clipping again nothing that shows. But warm-up and cosine, which made no difference above, give 2.8 points here, and flip and crop cost nothing: the longer the run and the richer the images, the more they are worth.
+# Muon again gives most, from 52.2 to 65.7 %, and clipping again nothing that shows. But warm-up and cosine, which made no difference above, give 2.8 points here, and flip and crop cost nothing: other images, another model and a longer run make another ladder.
 #
 # How far can you trust such dots? Three seeds show the luck of the start. The validation images add their own: with n of them the accuracy p is uncertain by √(p(1 − p)/n), which is
 # about 1.5 points at n = 1,000 and p = 60 %. Believe a gap that is clearly larger than both.

@@ -37,6 +37,7 @@ from vit_minimal import (
     load_checkpoint,
     load_dataset,
     needle10,
+    pick_device,
     plots,
     seed_everything,
 )
@@ -98,7 +99,7 @@ place = divmod(places[0].item(), 8)  # row, column
 plots.show_attention(needles.test_images[0], looks[:, 0].unflatten(-1, (8, 8)), frame=place)
 
 # %% [markdown]
-# Each map has its own scale, whose end stands above it. In each layer one head puts nearly everything on the needle and the other does not. (What is missing from 100 % went to the class token itself.)
+# Each map has its own scale, whose end stands above it. In each layer one head puts nearly everything on the needle and the other does not. (What the shares of a map lack to 100 % went to the class token itself.)
 #
 # ## A score for a map
 #
@@ -141,8 +142,8 @@ for name in trained_maps:
     print(f"{name:22} {after:9.1%} {before:11.1%}")
 
 # %% [markdown]
-# Trained, all four point at the needle, layer 2 and the gradients with a few misses. Untrained is not the same as guessing: a tile that differs from all others stands out in *random* projections too, up or down. With three
-# other seeds (the record below), rollout through untrained models points at the needle in 0.1, 0.0 and 27.9 % of the images. A map that lies on the object does not show that a model has learned anything, unless its untrained twin's does not.
+# Trained, all four point at the needle, layer 2 and the gradients with a few misses. Untrained is not the same as guessing: a tile that differs from all others stands out in *random* projections too, up or down. For the three models of
+# the record below, before training, rollout points at the needle in 0.1, 0.0 and 27.9 % of the images. A map that lies on the object does not show that a model has learned anything, unless its untrained twin's does not.
 #
 # ## Looking is not using
 #
@@ -192,7 +193,8 @@ for run in needle_record["runs"]:
 # the small recipe of notebook 00 with three layers, trained now on Shapes-10. The saved outputs show the second case; figures of `shipped` on CIFAR-10 are drawn from records. (The functions of `inspection.py` normalise images for you; if you call a model yourself, you must.)
 
 # %%
-shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+device = pick_device()
+shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").to(device)
 dataset = load_dataset()
 if dataset.name == "cifar10":
     model = shipped
@@ -213,7 +215,7 @@ plots.show_attention(images[9], looks.unflatten(-1, model.patch_embed.grid_size)
 # ### Hover over it
 #
 # `explore_attention` makes a small page of its own. Hover over a patch or over the class token (or tap it, or use Tab and the arrow keys) and see where it looks; choose layer and head; switch the numbers on. It needs no
-# network, and works in JupyterLab, VS Code and Colab. (On GitHub, which runs no scripts, you see a picture instead.)
+# network, and is made for JupyterLab, VS Code and Colab. (On GitHub, which runs no scripts, you see a picture instead.)
 
 # %%
 explore_attention(model, images[9])
@@ -243,7 +245,7 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# Before the first block the class token is the same for all images, and a single patch says little. Then all three rise, the class token most. (Its last probe is a little below the accuracy of the model: the probe had
+# Before the first block the class token is the same for all images, and a single patch says little. Then all three rise, the class token most. (Its last probe is a little below the accuracy of the model. One reason may be that the probe had
 # 1,000 images to learn from, the model's own head 10,000.) Now `shipped`, on CIFAR-10. The bands are 95 % intervals over images:
 
 # %%
@@ -329,7 +331,7 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# The larger model is quite different. Cut off in any one of layers 1 to 3, the class token loses one point or less; in layer 4 it loses 3.5 points, in layer 5 6.1, in layer 6 38. So what the probes see growing in the first three layers is there, and
+# The larger model is quite different. Cut off in any one of layers 1 to 3, the class token loses about one point at most; in layer 4 it loses 3.5 points, in layer 5 6.1, in layer 6 38. So what the probes see growing in the first three layers is there, and
 # it is hardly needed: the patches hold it too, and the class token can fetch it later. This agrees with a design in which the class token enters only for the last two layers
 # ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
 #
@@ -461,7 +463,7 @@ def load_photo(path, side=32):
 
 photo = load_photo(PHOTO)
 with torch.no_grad():
-    chances = shipped(normalize(photo[None])).softmax(dim=1)[0]
+    chances = shipped(normalize(photo[None].to(device))).softmax(dim=1)[0]
 for label in chances.argsort(descending=True)[:3].tolist():
     print(f"{CIFAR10_CLASSES[label]:10} {chances[label]:.0%}")
 explore_attention(shipped, photo)
