@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 BUDGETS = ("quick", "full")
 
@@ -168,9 +169,15 @@ def read_records(path):
 
 
 def add_record(path, figures):
-    """Append measured figures, and how they came about, to the JSON list in `path`."""
-    text = json.dumps([*read_records(path), describe_run() | figures], indent=1) + "\n"
-    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    """Append measured figures, and how they came about, to the JSON list in `path`.
+
+    Processes that write to one file wait for one another.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        text = json.dumps([*read_records(path), describe_run() | figures], indent=1) + "\n"
+        write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
 def _version(module):

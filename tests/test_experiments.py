@@ -1,0 +1,287 @@
+"""Experiments: the grid, its records, who may do which run, and the summary."""
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vit_minimal import TrainingConfig, VisionTransformer, ViTConfig, experiments, shapes10
+from vit_minimal.data import Dataset
+from vit_minimal.experiments import (
+    BASE,
+    EXPERIMENTS,
+    Experiment,
+    Setting,
+    as_table,
+    main,
+    make_model,
+    mean_and_width,
+    plan,
+    run_experiment,
+    summarize,
+)
+from vit_minimal.recipes import Recipe
+from vit_minimal.runtime import read_records
+
+TINY = """
+    import sys, torch
+    from vit_minimal import ViTConfig, TrainingConfig, experiments, shapes10
+    from vit_minimal.data import Dataset
+    from vit_minimal.experiments import Experiment, Recipe, Setting
+
+    torch.set_num_threads(1)
+    training = TrainingConfig(epochs=2, batch_size=20, flip=False, crop_padding=0, validation_images=20)
+    model = ViTConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1)
+    experiments.BASE["quick"] = Recipe(model, training)
+    widths = {f"D = {D}": Setting({"embed_dim": D}) for D in (8, 12, 16)}
+    experiments.EXPERIMENTS["tiny"] = Experiment(widths)
+    names = tuple("0123456789")
+    data = Dataset(*shapes10(IMAGES, 0), *shapes10(50, 1), names, "shapes10")
+    experiments.load_dataset = lambda name: data
+"""
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    training = TrainingConfig(
+        epochs=1, batch_size=20, flip=False, crop_padding=0, validation_images=20
+    )
+    model = ViTConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1)
+    monkeypatch.setitem(BASE, "quick", Recipe(model, training))
+    settings = {"plain": Setting(), "zeros": Setting(start={"cls_token.weight": ("zeros_",)})}
+    monkeypatch.setitem(EXPERIMENTS, "tiny", Experiment(settings))
+    data = Dataset(*shapes10(60, 0), *shapes10(30, 1), tuple("0123456789"), "shapes10")
+    monkeypatch.setattr(experiments, "load_dataset", lambda _=None: data)
+    return data
+
+
+def recorded(folder):
+    return read_records(folder / "experiments_shapes10_quick.json")
+
+
+# ------------------------------------------------------------------------------------------ grids
+
+
+@pytest.mark.parametrize("budget", BASE)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_setting_makes_a_model_that_differs_from_the_base_in_what_it_says(name, budget):
+    runs = plan(name, budget, seed=0)
+    known = [json.dumps(run) for run in runs.values()]
+    assert len(known) == len(set(known)) >= 3, "two settings are one"
+    for run in runs.values():
+        TrainingConfig(**run["training"])
+        with torch.no_grad():
+            logits = make_model(run).eval()(torch.zeros(1, 3, 32, 32))
+        assert logits.shape == (1, 10) and logits.isfinite().all()
+
+
+def test_experiments_share_their_base_run():
+    for budget in BASE:
+        bases = [next(iter(plan(name, budget, 0).values())) for name in EXPERIMENTS]
+        plain = plan("class_token_init", budget, 0)["N(0, 0.02)", 1]
+        shared = [base for base in bases if base == plain]
+        assert len(shared) >= len(EXPERIMENTS) - 2  # at quick the patches are 8 wide
+
+
+def test_make_model_starts_and_freezes_what_the_setting_names():
+    run = plan("class_token_init", "quick", 0)["N(0, 10)", 1]
+    model, plain = make_model(run), make_model(run | {"start": {}})
+    assert model.cls_token.weight.std() > 5 > plain.cls_token.weight.std()
+    for name, value in plain.state_dict().items():
+        assert name == "cls_token.weight" or torch.equal(value, model.state_dict()[name])
+    frozen = make_model(plan("class_token_init", "quick", 0)["N(0, 0.02), frozen", 1])
+    assert [n for n, p in frozen.named_parameters() if not p.requires_grad] == ["cls_token.weight"]
+    zero = make_model(plan("weight_init", "quick", 0)["all zero", 1])
+    assert not zero.blocks[0].attn.qkv.weight.any() and zero.blocks[0].norm1.weight.all()
+    default = make_model(plan("weight_init", "quick", 0)["PyTorch's default", 1])
+    expected = torch.nn.Linear(64, 64).weight.detach().abs().max()  # 1/√64
+    assert default.head.weight.detach().abs().max() == pytest.approx(float(expected), rel=0.05)
+
+
+def test_a_setting_that_names_no_parameter_says_which_there_are():
+    run = plan("class_token_init", "quick", 0)["zeros", 1]
+    with pytest.raises(ValueError, match=r"'class_token'.*'cls_token.weight'"):
+        make_model(run | {"start": {"class_token": ("zeros_",)}})
+
+
+def test_passes_and_learning_rates_are_in_units_of_the_base():
+    full = BASE["full"].training
+    longer = plan("patch_size_longer", "full", 0)["P = 16, 12 × the passes", 1]["training"]
+    assert longer == json.loads(json.dumps(vars(replace(full, epochs=12 * full.epochs))))
+    tried = {run["training"]["learning_rate"] for run in plan("pooling", "full", 0).values()}
+    assert tried == {full.learning_rate * factor for factor in (0.5, 1, 2)}
+
+
+def test_an_unknown_experiment_names_those_there_are():
+    with pytest.raises(ValueError, match=r"no experiment 'pools': there are .*pooling"):
+        run_experiment("pools")
+
+
+# ---------------------------------------------------------------------------------- runs, records
+
+
+def test_runs_on_record_are_not_repeated_and_new_seeds_are_added(tiny, tmp_path, capsys):
+    summaries = run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    first = recorded(tmp_path)
+    assert [record["seed"] for record in first] == [0, 0] and len(summaries) == 2
+    again = run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    assert recorded(tmp_path) == first and again == summaries
+    run_experiment("tiny", "quick", seeds=2, folder=tmp_path)
+    assert recorded(tmp_path)[:2] == first and len(recorded(tmp_path)) == 4
+    assert "tiny: 2 of 4 runs are on record" in capsys.readouterr().out
+    left_over = {path.name for path in tmp_path.iterdir()}
+    assert left_over == {"experiments_shapes10_quick.json", "experiments_shapes10_quick.lock"}
+
+
+def test_a_record_holds_what_it_takes_to_do_the_run_again(tiny, tmp_path):
+    run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    for record in recorded(tmp_path):
+        model = make_model(record["run"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.stdout", open(os.devnull, "w"))  # noqa: SIM115
+            history = experiments.fit(model, tiny, TrainingConfig(**record["run"]["training"]))
+        assert history.train_loss == record["train_loss"]
+        accuracy = experiments.evaluate(model, tiny.test_images, tiny.test_labels)
+        assert accuracy == record["accuracy"]
+        assert record["trained_on"] == 40 and record["judged_on"] == "30 test"
+
+
+def test_a_changed_base_recipe_asks_for_new_runs(tiny, tmp_path):
+    run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    base = BASE["quick"]
+    BASE["quick"] = replace(base, training=replace(base.training, learning_rate=5e-4))
+    run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    assert len(recorded(tmp_path)) == 4
+
+
+def test_a_run_whose_loss_is_no_number_is_a_result(tiny, tmp_path):
+    wild = Setting(training={"learning_rate": 1e30, "optimizer": "sgd", "warmup": 0.0})
+    EXPERIMENTS["tiny"] = Experiment({"plain": Setting(), "wild": wild})
+    summaries = run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    assert summaries["wild"].mean == 0.0
+    assert "no longer a number" in recorded(tmp_path)[1]["failed"]
+
+
+def start(folder, images, *more):
+    script = textwrap.dedent(TINY).replace("IMAGES", str(images))
+    script += f"\nexperiments.main(['tiny', '--budget', 'quick', '--folder', {str(folder)!r}])"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *more], stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def test_a_killed_experiment_goes_on_and_loses_only_the_run_in_progress(tmp_path):
+    process = start(tmp_path, images=2_000)
+    wait_for(lambda: len(recorded(tmp_path)) >= 3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    kept = recorded(tmp_path)
+    assert 3 <= len(kept) < 9, "it was killed too late to tell"
+    output, _ = start(tmp_path, images=2_000).communicate(timeout=120)
+    assert f"{len(kept)} of 9 runs are on record" in output
+    assert recorded(tmp_path)[: len(kept)] == kept
+    done = [json.dumps(record["run"]) for record in recorded(tmp_path)]
+    assert len(done) == len(set(done)) == 9
+
+
+def test_two_processes_share_a_grid_without_doing_a_run_twice(tmp_path):
+    processes = [start(tmp_path, images=2_000) for _ in range(2)]
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    done = [len(re.findall(r"^seed ", output, re.MULTILINE)) for output in outputs]
+    assert min(done) >= 1 and sum(done) == 9
+    runs = [json.dumps(record["run"]) for record in recorded(tmp_path)]
+    assert len(runs) == len(set(runs)) == 9
+
+
+def test_the_command_line_runs_sums_up_and_is_resumable(tiny, tmp_path, capsys, monkeypatch):
+    main(["tiny", "--budget", "quick", "--seeds", "2", "--folder", str(tmp_path)])
+    output = capsys.readouterr().out
+    assert "0 runs left" in output and re.search(r"zeros +\d+\.\d ± +\d+\.\d %", output)
+    monkeypatch.setattr(experiments, "_do", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(SystemExit, match="the same command goes on"):
+        main(["tiny", "--budget", "quick", "--seeds", "3", "--folder", str(tmp_path)])
+    (tmp_path / "experiments_shapes10_quick.json").write_text("[{")
+    with pytest.raises(SystemExit, match="is damaged"):
+        main(["tiny", "--budget", "quick", "--folder", str(tmp_path)])
+
+
+# ---------------------------------------------------------------------------------------- summary
+
+
+def records_of(name, budget, reached):
+    """Records as if {(setting, rate): [(validation, test), one per seed]} had been measured."""
+    return [
+        {"run": plan(name, budget, seed)[key], "seed": seed}
+        | {"validation_accuracy": validation, "accuracy": test}
+        for key, figures in reached.items()
+        for seed, (validation, test) in enumerate(figures)
+    ]
+
+
+def test_the_width_is_that_of_students_t():
+    """Its density, integrated numerically up to the width, holds 95 %."""
+    for n in range(2, 11):
+        values = [0.0] * (n - 1) + [1.0]
+        _, width = mean_and_width(values)
+        t = width / (np.std(values, ddof=1) / n**0.5)
+        nu = n - 1
+        x = np.linspace(-t, t, 200_001)
+        peak = math.gamma((nu + 1) / 2) / (math.sqrt(nu * math.pi) * math.gamma(nu / 2))
+        share = np.trapezoid(peak * (1 + x**2 / nu) ** (-(nu + 1) / 2), x)
+        assert share == pytest.approx(0.95, abs=1e-3)
+    assert mean_and_width([0.5]) == (0.5, math.inf)
+
+
+def test_differences_are_taken_seed_by_seed():
+    reached = {
+        ("N(0, 0.02)", 1): [(0.5, 0.5), (0.7, 0.7), (0.6, 0.6)],
+        ("zeros", 1): [(0.6, 0.6), (0.8, 0.8), (0.7, 0.7)],
+    }
+    summaries = summarize(
+        "class_token_init", "full", records_of("class_token_init", "full", reached)
+    )
+    zeros = summaries["zeros"]
+    assert zeros.mean == pytest.approx(0.7) and zeros.width == pytest.approx(0.248, abs=1e-3)
+    assert zeros.difference == pytest.approx(0.1) and zeros.difference_width < 1e-9
+    assert "zeros" in as_table(summaries) and "+10.0 ±  0.0 points" in as_table(summaries)
+    assert list(summaries) == ["N(0, 0.02)", "zeros"]
+
+
+def test_the_learning_rate_is_chosen_on_validation_images():
+    reached = {
+        ("class token", 1): [(0.5, 0.9), (0.5, 0.9)],
+        ("class token", 2): [(0.6, 0.4), (0.6, 0.4)],
+        ("mean of patches", 1): [(0.7, 0.3), (0.7, 0.3)],
+        ("mean of patches", 0.5): [(0.6, 0.8), (0.6, 0.8)],
+    }
+    summaries = summarize("pooling", "full", records_of("pooling", "full", reached))
+    rate = BASE["full"].training.learning_rate
+    assert summaries["class token"].learning_rate == 2 * rate
+    assert summaries["class token"].accuracies == [0.4, 0.4]
+    assert summaries["mean of patches"].learning_rate == rate
+    assert summaries["mean of patches"].difference == pytest.approx(-0.1)
+
+
+def test_nothing_is_summed_up_where_nothing_was_measured():
+    assert summarize("pooling", "full", []) == {} and as_table({})
+
+
+def test_variants_are_no_second_way_to_the_same_model():
+    assert all(issubclass(variant, VisionTransformer) for variant in experiments.VARIANTS.values())

@@ -1,0 +1,132 @@
+"""Each variant does what its name says, and nothing else: held against the ordinary model."""
+
+import pytest
+import torch
+
+from vit_minimal import VisionTransformer, ViTConfig
+from vit_minimal.variants import (
+    VARIANTS,
+    AveragesAllTokens,
+    BlindClassToken,
+    ClassTokenLast,
+    CutClassToken,
+    LastButReadsFirst,
+    LateClassToken,
+    NoPositionForClassToken,
+    ReadsFirstPatch,
+    SeveralClassTokens,
+    UnseenClassToken,
+)
+
+CONFIG = {
+    "image_size": (8, 12), "patch_size": 4, "in_channels": 2, "num_classes": 5,
+    "embed_dim": 12, "depth": 2, "num_heads": 3, "mlp_ratio": 2.0,
+}  # fmt: skip
+
+
+def pair(variant, **changes):
+    """The ordinary model and the variant with the same weights, none of them small."""
+    config = ViTConfig(**CONFIG | changes)
+    plain, other = VisionTransformer(config).eval(), variant(config).eval()
+    for parameter in plain.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    other.load_state_dict(plain.state_dict())
+    return plain, other
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 2, 8, 12)
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values())
+def test_has_the_weights_of_the_ordinary_model_and_answers_in_its_shape(variant, images):
+    config = ViTConfig(**CONFIG)
+    torch.manual_seed(1)
+    plain = VisionTransformer(config).state_dict()
+    torch.manual_seed(1)
+    model = variant(config)
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in plain.items())
+    assert model.state_dict().keys() == plain.keys()
+    assert model(images).shape == (3, 5) and model(images[:1]).shape == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("variant", "reads"),
+    [
+        (ReadsFirstPatch, lambda x: x[:, 1]),
+        (AveragesAllTokens, lambda x: x.mean(dim=1)),
+        (SeveralClassTokens, lambda x: (x[:, 0] + x[:, 1] + x[:, 2]) / 3),
+    ],
+)
+def test_reads_other_tokens(variant, reads, images):
+    plain, other = pair(variant, num_registers=2 if variant is SeveralClassTokens else 0)
+    expected = plain.head(reads(plain.forward_features(images)))
+    torch.testing.assert_close(other(images), expected)
+    assert not torch.allclose(plain(images), expected)
+
+
+def test_a_class_token_at_the_end_with_its_own_position_is_an_ordinary_one(images):
+    plain, other = pair(ClassTokenLast)
+    with torch.no_grad():
+        other.pos_embed.weight.copy_(plain.pos_embed.weight.roll(-1, dims=1))
+    torch.testing.assert_close(other(images), plain(images))
+
+
+def test_last_but_reads_first_reads_a_patch(images):
+    last, wrong = pair(ClassTokenLast)[1], pair(LastButReadsFirst)[1]
+    wrong.load_state_dict(last.state_dict())
+    expected = last.head(last.forward_features(images)[:, 0])
+    torch.testing.assert_close(wrong(images), expected)
+    assert not torch.allclose(last(images), expected)
+
+
+def test_no_position_for_the_class_token_is_a_position_of_zeros(images):
+    plain, other = pair(NoPositionForClassToken)
+    assert not torch.allclose(other(images), plain(images))
+    torch.nn.init.zeros_(plain.pos_embed.weight[:, 0])
+    torch.testing.assert_close(other(images), plain(images))
+
+
+def test_a_late_class_token_joins_before_the_last_block(images):
+    plain, other = pair(LateClassToken, depth=1)
+    torch.testing.assert_close(other(images), plain(images))
+    _, other = pair(LateClassToken)
+    seen = []
+    for block in other.blocks:
+        block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
+    other(images)
+    assert seen == [6, 7]
+
+
+def test_a_cut_class_token_trains_the_head_alone(images):
+    plain, other = pair(CutClassToken)
+    torch.testing.assert_close(other(images), plain(images))
+    other(images).sum().backward()
+    trained = {name for name, weight in other.named_parameters() if weight.grad is not None}
+    assert trained == {"head.weight", "head.bias"}
+
+
+def test_a_blind_class_token_says_the_same_of_every_image(images):
+    plain, other = pair(BlindClassToken)
+    answers = other(images)
+    torch.testing.assert_close(answers, answers[:1].expand(3, -1))
+    assert not torch.allclose(plain(images)[0], plain(images)[1])
+    patches = other.forward_features(images)[:, 1:]
+    torch.testing.assert_close(patches[:, 0].std(0) > 0, torch.ones(12, dtype=torch.bool))
+
+
+def test_an_unseen_class_token_sees_but_changes_no_patch(images):
+    _, other = pair(UnseenClassToken)
+    before, answers = other.forward_features(images)[:, 1:], other(images)
+    torch.nn.init.normal_(other.cls_token.weight, std=3.0)
+    torch.testing.assert_close(other.forward_features(images)[:, 1:], before)
+    assert not torch.allclose(other(images), answers)
+    assert not torch.allclose(answers[0], answers[1])
+
+
+@pytest.mark.parametrize("variant", [BlindClassToken, UnseenClassToken])
+def test_with_a_mask_that_forbids_nothing_attention_is_the_ordinary_one(variant, images):
+    plain, other = pair(variant)
+    other.mask.fill_(True)
+    torch.testing.assert_close(other(images), plain(images))

@@ -1,0 +1,394 @@
+"""Experiments: settings that differ from a base recipe in one thing, several seeds, all on record.
+
+python -m vit_minimal.experiments class_token_init --budget quick --seeds 3
+
+Each run is recorded as soon as it is done. Whoever starts an experiment again, or a second process
+that shares the folder, takes the runs that are neither recorded nor under way.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import io
+import json
+import math
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatch
+from itertools import product
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from torch import nn
+
+from .data import load_dataset
+from .recipes import RECIPES, Recipe, TrainingConfig
+from .runtime import BUDGETS, add_record, pick_budget, read_records, seed_everything
+from .training import evaluate, fit
+from .variants import VARIANTS
+from .vision_transformer import ViTConfig
+
+RESULTS = Path(__file__).resolve().parents[1] / "data" / "results"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a run differs from the base recipe. All of it is data, so that a record can hold it."""
+
+    model: dict = field(default_factory=dict)  # fields of ViTConfig
+    training: dict = field(default_factory=dict)  # fields of TrainingConfig
+    passes: float = 1  # over the training images, in units of the base recipe's
+    start: dict = field(default_factory=dict)  # {parameters: (function of nn.init, its numbers)}
+    frozen: tuple = ()  # parameters that stay as they start; names may hold * as in file names
+    variant: str = "VisionTransformer"  # or another of VARIANTS
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Settings by name; the first is the base that the others are compared with."""
+
+    settings: dict
+    learning_rates: tuple = (1,)  # each setting is tried with all of them, in units of the base's
+
+
+BASE = {
+    "quick": Recipe(  # some seconds, on a part of the images
+        ViTConfig(patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0),
+        TrainingConfig(
+            epochs=4,
+            batch_size=50,
+            optimizer="muon",
+            learning_rate=1e-2,
+            weight_decay=0.1,
+            label_smoothing=0.0,
+            flip=False,
+            crop_padding=0,
+            validation_images=500,
+        ),
+    ),
+    "full": replace(
+        RECIPES["cpu"], training=replace(RECIPES["cpu"].training, epochs=3, validation_images=5_000)
+    ),
+}
+QUICK_IMAGES = 4_500, 1_000  # to train on, the validation images among them; to judge by
+
+
+def _starts(parameter):
+    ways = {
+        "N(0, 0.02)": Setting(),
+        "zeros": Setting(start={parameter: ("zeros_",)}),
+        "N(0, 1)": Setting(start={parameter: ("normal_", 0, 1)}),
+        "N(0, 10)": Setting(start={parameter: ("normal_", 0, 10)}),
+        "all 1": Setting(start={parameter: ("ones_",)}),
+        "N(0, 0.02), frozen": Setting(frozen=(parameter,)),
+    }
+    return Experiment(ways)
+
+
+def _weights(*how):
+    return Setting(start={"blocks.*.weight": how, "head.weight": how})
+
+
+EXPERIMENTS = {
+    "class_token_init": _starts("cls_token.weight"),
+    "position_init": _starts("pos_embed.weight"),
+    "weight_init": Experiment(
+        {
+            "normal, 0.02": Setting(),
+            "Xavier": _weights("xavier_uniform_"),
+            "PyTorch's default": _weights("kaiming_uniform_", math.sqrt(5)),
+            "all zero": _weights("zeros_"),
+            "head zero": Setting(start={"head.weight": ("zeros_",)}),
+        }
+    ),
+    "warmup_and_norm": Experiment(
+        {
+            f"{norm}, {warmup}, {optimizer}": Setting(
+                {} if norm == "pre-norm" else {"pre_norm": False},
+                ({} if warmup == "warm-up" else {"warmup": 0.0})
+                | ({} if optimizer == "Muon" else {"optimizer": "adamw"}),
+            )
+            for optimizer in ("Muon", "AdamW")
+            for norm in ("pre-norm", "post-norm")
+            for warmup in ("warm-up", "none")
+        }
+    ),
+    "patch_size": Experiment({f"P = {P}": Setting({"patch_size": P}) for P in (4, 2, 8, 16, 32)}),
+    "patch_size_longer": Experiment(
+        {
+            f"P = {P}, {passes:.2g} × the passes": Setting({"patch_size": P}, passes=passes)
+            for P, passes in ((2, 1 / 3), (8, 4), (16, 4), (16, 12), (32, 4), (32, 12))
+        }
+    ),
+    "pooling": Experiment(
+        {
+            "class token": Setting(),
+            "mean of patches": Setting({"pool": "mean"}),
+            "attention pooling": Setting({"pool": "attention"}),
+            "class token, 4 registers": Setting({"num_registers": 4}),
+        },
+        learning_rates=(1, 0.5, 2),
+    ),
+    "class_token_place": Experiment(
+        {
+            "class token": Setting(),
+            "reads the first patch": Setting(variant="ReadsFirstPatch"),
+            "averages all tokens": Setting(variant="AveragesAllTokens"),
+            "class token last": Setting(variant="ClassTokenLast"),
+            "last, but reads token 0": Setting(variant="LastButReadsFirst"),
+            "no position of its own": Setting(variant="NoPositionForClassToken"),
+            "5 class tokens": Setting({"num_registers": 4}, variant="SeveralClassTokens"),
+            "only in the last block": Setting(variant="LateClassToken"),
+        }
+    ),
+    "class_token_cut": Experiment(
+        {
+            "class token": Setting(),
+            "left out of the optimizer": Setting(frozen=("cls_token.weight",)),
+            "detached before the head": Setting(variant="CutClassToken"),
+            "sees itself alone": Setting(variant="BlindClassToken"),
+            "unseen by the patches": Setting(variant="UnseenClassToken"),
+        }
+    ),
+}
+
+
+# ------------------------------------------------------------------------------------------- runs
+
+
+def run_experiment(name, budget=None, seeds=3, dataset=None, folder=RESULTS):
+    """Do the runs of an experiment that nobody has done yet; returns `summarize` of all so far.
+
+    `budget`: "quick" or "full", else as `pick_budget` says; `dataset`: a Dataset, else the one that
+    `load_dataset` takes, of which the quick budget uses a part. Records are added to
+    experiments_DATASET_BUDGET.json in `folder`, each with the accuracy on validation images, by
+    which a learning rate is chosen, and on test images, by which nothing is.
+    ValueError names the experiments if there is none of that name.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
+    budget, dataset = budget or pick_budget(), dataset or load_dataset()
+    if budget == "quick":
+        dataset = dataset.first(*QUICK_IMAGES)
+    path = Path(folder) / f"experiments_{dataset.name}_{budget}.json"
+    runs = [run for seed in range(seeds) for run in plan(name, budget, seed).values()]
+    left, took = missing(runs, path), []
+    print(f"{name}: {len(runs) - len(left)} of {len(runs)} runs are on record", flush=True)
+    while left:
+        done = len(took)
+        for run in left:
+            with _claim(run, path) as mine:
+                if not mine:
+                    continue
+                start = time.perf_counter()
+                figures = _do(run, dataset)
+                add_record(path, figures | {"run": run})
+                took.append(time.perf_counter() - start)
+            rest = len(missing(runs, path))
+            print(
+                f"seed {run['training']['seed']}, {_label(run, name, budget)}: "
+                f"{figures['accuracy']:.1%} after {took[-1]:.0f} s; {rest} runs left, "
+                f"{math.ceil(rest * statistics.mean(took) / 60)} min",
+                flush=True,
+            )
+        left = missing(runs, path)  # another process may have died over one
+        if len(took) == done:
+            break
+    if left:
+        print(f"{len(left)} runs are under way elsewhere", flush=True)
+    return summarize(name, budget, read_records(path))
+
+
+def plan(name, budget, seed):
+    """The runs of an experiment with one seed: {(setting, factor of the learning rate): run}.
+
+    A run holds all that fixes it but for the data: equal settings of two experiments are one run.
+    """
+    base, experiment, runs = BASE[budget], EXPERIMENTS[name], {}
+    for rate, (label, setting) in product(experiment.learning_rates, experiment.settings.items()):
+        training = {
+            "seed": seed,
+            "epochs": max(1, round(base.training.epochs * setting.passes)),
+            "learning_rate": base.training.learning_rate * rate,
+        }
+        run = {
+            "model": asdict(replace(base.model, **setting.model)),
+            "training": asdict(replace(base.training, **training | setting.training)),
+            "start": setting.start,
+            "frozen": setting.frozen,
+            "variant": setting.variant,
+        }
+        runs[label, rate] = json.loads(json.dumps(run))  # as a record gives it back
+    return runs
+
+
+def missing(runs, path):
+    """Those of `runs` that have no record in `path`."""
+    known = [record["run"] for record in read_records(path)]
+    return [run for run in runs if run not in known]
+
+
+@contextlib.contextmanager
+def _claim(run, path):
+    """Whether this process may do a run: nobody else is at it, nobody has done it.
+
+    The operating system frees the claim of a process that dies.
+    """
+    digest = hashlib.sha256(json.dumps(run).encode()).hexdigest()[:16]
+    lock = FileLock(path.with_name(f"{path.stem}.{digest}.lock"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield bool(missing([run], path))
+    finally:
+        lock.release()
+        if not missing([run], path):  # then nobody needs the file: they ask the records too
+            with contextlib.suppress(OSError):
+                Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def make_model(run):
+    """The new model of a run. ValueError names a pattern that fits no parameter."""
+    seed_everything(run["training"]["seed"])
+    model = VARIANTS[run["variant"]](ViTConfig(**run["model"]))
+    parameters = dict(model.named_parameters())
+    for pattern in (*run["start"], *run["frozen"]):
+        fitting = [parameter for name, parameter in parameters.items() if fnmatch(name, pattern)]
+        if not fitting:
+            raise ValueError(f"no parameter is called {pattern!r}: there are {list(parameters)}")
+        for parameter in fitting:
+            if pattern in run["frozen"]:
+                parameter.requires_grad_(False)
+            elif parameter.ndim > 1:  # the gains of the norms stay at 1
+                how, *numbers = run["start"][pattern]
+                getattr(nn.init, how)(parameter, *numbers)
+    return model
+
+
+def _do(run, dataset):
+    """Train and judge one model; the figures for its record."""
+    model, config = make_model(run), TrainingConfig(**run["training"])
+    figures = {"dataset": dataset.name, "seed": config.seed}
+    with contextlib.redirect_stdout(io.StringIO()):  # a line for each run is enough
+        try:
+            history = fit(model, dataset, config)
+        except FloatingPointError as error:  # a result as well
+            return figures | {"accuracy": 0.0, "validation_accuracy": 0.0, "failed": str(error)}
+    return figures | {
+        "accuracy": evaluate(model, dataset.test_images, dataset.test_labels),
+        "validation_accuracy": history.validation_accuracy[-1],
+        "train_loss": history.train_loss,
+        "judged_on": f"{len(dataset.test_labels):,} test",
+        "trained_on": len(dataset.train_labels) - config.validation_images,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def _label(run, name, budget):
+    runs = plan(name, budget, run["training"]["seed"])
+    (label, rate), *_ = (key for key, other in runs.items() if other == run)
+    return label if rate == 1 else f"{label}, {rate:g} × the learning rate"
+
+
+# ---------------------------------------------------------------------------------------- summary
+
+T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # Student's t, 1 … 9 degrees
+
+
+def mean_and_width(values):
+    """The mean of one number per seed, and half the width of its 95 % interval (Student's t)."""
+    if len(values) < 2:
+        return values[0], math.inf
+    t = T_95[min(len(values) - 1, len(T_95)) - 1]
+    return statistics.mean(values), t * statistics.stdev(values) / len(values) ** 0.5
+
+
+@dataclass
+class Summary:
+    """What a setting reached on the test images; intervals are 95 % over seeds, ± half a width."""
+
+    accuracies: list[float]  # one per seed
+    mean: float
+    width: float
+    difference: float  # to the base of the experiment, seed by seed
+    difference_width: float
+    learning_rate: float  # the one of those tried that was best on the validation images
+
+
+def summarize(name, budget, records):
+    """{setting: Summary} of an experiment, from whatever records there are of it; settings without
+    any are left out.
+    """
+    known = {json.dumps(record["run"]): record for record in records}
+    found = {}  # {setting: {rate: {seed: record}}}
+    for seed in sorted({record["seed"] for record in records}):
+        for (label, rate), run in plan(name, budget, seed).items():
+            if record := known.get(json.dumps(run)):
+                found.setdefault(label, {}).setdefault(rate, {})[seed] = record
+    best = {
+        label: max(rates.values(), key=lambda seeds: _mean(seeds, "validation_accuracy"))
+        for label, rates in found.items()
+    }
+    base, summaries = next(iter(best.values()), {}), {}
+    for label, seeds in best.items():
+        reached = {seed: record["accuracy"] for seed, record in seeds.items()}
+        shared = [reached[seed] - base[seed]["accuracy"] for seed in reached if seed in base]
+        rate = next(iter(seeds.values()))["run"]["training"]["learning_rate"]
+        summaries[label] = Summary(
+            list(reached.values()),
+            *mean_and_width(list(reached.values())),
+            *(mean_and_width(shared) if shared else (math.nan, math.inf)),
+            rate,
+        )
+    return summaries
+
+
+def _mean(seeds, figure):
+    return statistics.mean(record[figure] for record in seeds.values())
+
+
+def as_table(summaries):
+    """The summaries as text, a line for each setting."""
+    width = max(map(len, summaries), default=0)
+    lines = [f"{'':{width}}  test accuracy     against the first  seeds"]
+    for label, of in summaries.items():
+        against = f"{100 * of.difference:+5.1f} ± {100 * of.difference_width:4.1f} points"
+        lines.append(
+            f"{label:{width}}  {100 * of.mean:5.1f} ± {100 * of.width:4.1f} %  "
+            f"{'' if label == next(iter(summaries)) else against:19}  {len(of.accuracies)}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m vit_minimal.experiments",
+        description="Run an experiment, or what is left of it, and sum it up.",
+    )
+    parser.add_argument("name", choices=EXPERIMENTS)
+    parser.add_argument("--budget", choices=BUDGETS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--dataset", choices=("auto", "cifar10", "shapes10"))
+    help_text = "where the records are; processes and machines that share it share the runs"
+    parser.add_argument("--folder", type=Path, default=RESULTS, help=help_text)
+    options = parser.parse_args(arguments)
+    try:
+        dataset = load_dataset(options.dataset)
+        summaries = run_experiment(
+            options.name, options.budget, options.seeds, dataset, options.folder
+        )
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the runs on record are kept, the same command goes on")
+    except (MemoryError, OSError, ValueError) as error:
+        sys.exit(str(error))
+    print(as_table(summaries))
+
+
+if __name__ == "__main__":
+    main()
