@@ -99,6 +99,9 @@ def test_dots_stand_in_rows_with_their_mean():
     assert axis.yaxis_inverted() and axis.get_xlabel() == "accuracy"
     plots.show_dots({"a": [0.1, 0.3]}, "x", dashed=("guessing", 0.2))
     assert list(plt.gcf().axes[0].lines[-1].get_xdata()) == [0.2, 0.2]
+    plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"a": 0.05, "b": float("inf")})
+    (bar,) = plt.gcf().axes[0].collections  # none for b: one seed has no interval
+    assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([0.15, 0.25])
 
 
 def test_bars_carry_their_numbers():

@@ -8,14 +8,17 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed, resample_patch_embed
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch import nn
 from torchvision.models import VisionTransformer as TorchvisionViT
 
+from vit_minimal.patches import patchify, unpatchify
 from vit_minimal.pretrained import (
     load_checkpoint,
     load_timm_state_dict,
     load_torchvision_state_dict,
+    resize_patches,
     save_checkpoint,
 )
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
@@ -250,3 +253,44 @@ def test_notes_that_json_cannot_hold_leave_the_older_checkpoint(tmp_path):
     with pytest.raises(TypeError):
         save_checkpoint(path, VisionTransformer(CONFIG), history=object())
     assert same_weights(weights_of(load_checkpoint(path)), weights_of(model))
+
+
+# --------------------------------------------------------------------------------- other patches
+
+
+@pytest.mark.parametrize(("patch_size", "image_size"), [(8, 16), (2, 16), (6, (12, 24)), (4, 8)])
+@pytest.mark.parametrize("registers", [0, 2])
+def test_resized_patches_are_timms(patch_size, image_size, registers):
+    model = lively(VisionTransformer(replace(CONFIG, num_registers=registers)))
+    resized = resize_patches(model, patch_size, image_size)
+    kernel, positions = model.patch_embed.proj.weight.detach(), model.pos_embed.weight.detach()
+    expected = resample_patch_embed(kernel, [patch_size] * 2, interpolation="bilinear")
+    torch.testing.assert_close(resized.patch_embed.proj.weight.detach(), expected)
+    grid, prefix = list(resized.patch_embed.grid_size), model.num_prefix
+    expected = resample_abs_pos_embed(positions, grid, [4, 4], num_prefix_tokens=prefix)
+    torch.testing.assert_close(resized.pos_embed.weight.detach(), expected)
+    same = {"patch_embed.proj.weight", "pos_embed.weight"}
+    ours, theirs = weights_of(model), weights_of(resized)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours.keys() - same)
+    assert not resized.training
+
+
+def test_a_resized_model_answers_the_same_about_patches_that_are_resized_alone():
+    model = lively(VisionTransformer(CONFIG))
+    images = torch.randn(3, 3, 16, 16)
+    patches = patchify(images, 4).reshape(3 * 16, 3, 4, 4)
+    larger = nn.functional.interpolate(patches, size=(8, 8), mode="bilinear")
+    larger = unpatchify(larger.reshape(3, 16, 3 * 8 * 8), 8, 32)
+    with torch.no_grad():
+        answers = resize_patches(model, 8, 32)(larger)
+        torch.testing.assert_close(answers, model(images), atol=1e-4, rtol=1e-4)
+
+
+def test_sinusoidal_positions_are_computed_anew_and_patches_must_fit():
+    model = VisionTransformer(replace(CONFIG, pos_embed="sinusoidal"))
+    resized = resize_patches(model, 2)
+    expected = VisionTransformer(replace(CONFIG, pos_embed="sinusoidal", patch_size=2))
+    assert torch.equal(resized.pos_embed.weight, expected.pos_embed.weight)
+    assert resized.training
+    with pytest.raises(ValueError, match="patch_size 5 does not divide the image size 16 × 16"):
+        resize_patches(model, 5)

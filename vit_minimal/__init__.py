@@ -18,6 +18,7 @@ from .pretrained import (
     load_checkpoint,
     load_timm_state_dict,
     load_torchvision_state_dict,
+    resize_patches,
     save_checkpoint,
 )
 from .recipes import RECIPES, TrainingConfig
@@ -66,6 +67,7 @@ __all__ = [
     "pick_budget",
     "pick_device",
     "pick_precision",
+    "resize_patches",
     "save_checkpoint",
     "seed_everything",
     "shapes10",

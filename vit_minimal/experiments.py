@@ -20,17 +20,18 @@ from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
 
+import torch
 from filelock import FileLock, Timeout
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from .data import load_dataset
+from .data import data_root, load_dataset
+from .patches import patch_grid
 from .recipes import RECIPES, Recipe, TrainingConfig
 from .runtime import BUDGETS, add_record, pick_budget, read_records, seed_everything
 from .training import evaluate, fit
 from .variants import VARIANTS
 from .vision_transformer import ViTConfig
-
-RESULTS = Path(__file__).resolve().parents[1] / "data" / "results"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ BASE = {
     "quick": Recipe(  # some seconds, on a part of the images
         ViTConfig(patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0),
         TrainingConfig(
-            epochs=4,
+            epochs=5,
             batch_size=50,
             optimizer="muon",
             learning_rate=1e-2,
@@ -72,7 +73,7 @@ BASE = {
         RECIPES["cpu"], training=replace(RECIPES["cpu"].training, epochs=3, validation_images=5_000)
     ),
 }
-QUICK_IMAGES = 4_500, 1_000  # to train on, the validation images among them; to judge by
+QUICK_IMAGES = 2_500, 1_000  # to train on, the validation images among them; to judge by
 
 
 def _starts(parameter):
@@ -93,6 +94,22 @@ def _weights(*how):
 
 EXPERIMENTS = {
     "class_token_init": _starts("cls_token.weight"),
+    "class_token_init_rates": Experiment(
+        {
+            "N(0, 0.02)": Setting(),
+            "N(0, 10)": Setting(start={"cls_token.weight": ("normal_", 0, 10)}),
+        },
+        learning_rates=(1, 3),
+    ),
+    "register_init": Experiment(  # a token like the class token, but one that nobody reads
+        {
+            "N(0, 0.02)": Setting({"pool": "mean", "num_registers": 1}),
+            "N(0, 10)": Setting(
+                {"pool": "mean", "num_registers": 1},
+                start={"reg_token.weight": ("normal_", 0, 10)},
+            ),
+        }
+    ),
     "position_init": _starts("pos_embed.weight"),
     "weight_init": Experiment(
         {
@@ -119,7 +136,7 @@ EXPERIMENTS = {
     "patch_size_longer": Experiment(
         {
             f"P = {P}, {passes:.2g} × the passes": Setting({"patch_size": P}, passes=passes)
-            for P, passes in ((2, 1 / 3), (8, 4), (16, 4), (16, 12), (32, 4), (32, 12))
+            for P, passes in ((2, 1 / 3), (8, 4), (16, 4), (16, 12), (32, 4), (32, 24))
         }
     ),
     "pooling": Experiment(
@@ -158,22 +175,29 @@ EXPERIMENTS = {
 # ------------------------------------------------------------------------------------------- runs
 
 
-def run_experiment(name, budget=None, seeds=3, dataset=None, folder=RESULTS):
+def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settings=None):
     """Do the runs of an experiment that nobody has done yet; returns `summarize` of all so far.
 
     `budget`: "quick" or "full", else as `pick_budget` says; `dataset`: a Dataset, else the one that
     `load_dataset` takes, of which the quick budget uses a part. Records are added to
-    experiments_DATASET_BUDGET.json in `folder`, each with the accuracy on validation images, by
-    which a learning rate is chosen, and on test images, by which nothing is.
-    ValueError names the experiments if there is none of that name.
+    experiments_DATASET_BUDGET.json in `folder`, else in data/runs, each with the accuracy on validation images, by
+    which a learning rate is chosen, and on test images, by which nothing is. With `settings`, some
+    of their names, only these are run.
+    ValueError names what there is if there is no experiment or setting of a name.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
+    known = list(EXPERIMENTS[name].settings)
+    settings = known if settings is None else settings
+    for setting in settings:
+        if setting not in known:
+            raise ValueError(f"no setting {setting!r} in {name}: there are {', '.join(known)}")
     budget, dataset = budget or pick_budget(), dataset or load_dataset()
     if budget == "quick":
         dataset = dataset.first(*QUICK_IMAGES)
-    path = Path(folder) / f"experiments_{dataset.name}_{budget}.json"
-    runs = [run for seed in range(seeds) for run in plan(name, budget, seed).values()]
+    path = Path(folder or data_root() / "runs") / f"experiments_{dataset.name}_{budget}.json"
+    plans = [plan(name, budget, seed).items() for seed in range(seeds)]
+    runs = [run for runs in plans for (setting, _), run in runs if setting in settings]
     left, took = missing(runs, path), []
     print(f"{name}: {len(runs) - len(left)} of {len(runs)} runs are on record", flush=True)
     while left:
@@ -269,6 +293,39 @@ def make_model(run):
                 how, *numbers = run["start"][pattern]
                 getattr(nn.init, how)(parameter, *numbers)
     return model
+
+
+def cost(run, batch_size=50, steps=5):
+    """What the model of a run costs: tokens T, parameters, FLOPs of a forward pass of one image,
+    bytes that it keeps for the backward pass, seconds of a training step on this machine's CPU (the
+    median of `steps`; matrix products in float32).
+    """
+    model = make_model(run)
+    config, weights = model.config, {p.untyped_storage().data_ptr() for p in model.parameters()}
+    rows, columns = patch_grid(config.image_size, config.patch_size)
+    images = torch.randn(batch_size, *model.patch_embed.image_shape)
+    with FlopCounterMode(display=False) as counter:
+        model(images[:1])
+    kept, seconds = {}, []
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes() * (storage.data_ptr() not in weights)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(images[:1])
+    for _ in range(steps + 1):  # the first one warms up
+        start = time.perf_counter()
+        model(images).sum().backward()
+        seconds.append(time.perf_counter() - start)
+    return {
+        "tokens": model.num_prefix + rows * columns,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "flops": counter.get_total_flops(),
+        "kept_bytes": sum(kept.values()),
+        "step_seconds": statistics.median(seconds[1:]),
+    }
 
 
 def _do(run, dataset):
@@ -375,13 +432,15 @@ def main(arguments=None):
     parser.add_argument("--budget", choices=BUDGETS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--dataset", choices=("auto", "cifar10", "shapes10"))
-    help_text = "where the records are; processes and machines that share it share the runs"
-    parser.add_argument("--folder", type=Path, default=RESULTS, help=help_text)
+    help_text = "of the records, else data/runs; processes that share a folder share the runs"
+    parser.add_argument("--folder", type=Path, help=help_text)
+    help_text = "only these settings of the experiment, by their names"
+    parser.add_argument("--settings", nargs="+", metavar="SETTING", help=help_text)
     options = parser.parse_args(arguments)
     try:
         dataset = load_dataset(options.dataset)
         summaries = run_experiment(
-            options.name, options.budget, options.seeds, dataset, options.folder
+            options.name, options.budget, options.seeds, dataset, options.folder, options.settings
         )
     except KeyboardInterrupt:
         sys.exit("interrupted: the runs on record are kept, the same command goes on")

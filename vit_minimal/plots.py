@@ -225,16 +225,17 @@ def show_lines(
     plt.show()
 
 
-def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45)):
-    """Numbers by name {name: values}, a row of dots for each name and a line at their mean;
-    `dashed` is a (name, number) to compare with.
+def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=None):
+    """Numbers by name {name: values}, a row of dots for each name and a line at their mean, from
+    which bars reach `widths` {name: width} to both sides; `dashed` is a (name, number).
     """
-    width, height = size
-    _, axis = plt.subplots(figsize=(width, 1.2 + height * len(groups)))
+    _, axis = plt.subplots(figsize=(size[0], 1.2 + size[1] * len(groups)))
     for row, values in enumerate(groups.values()):
         values = as_array(values)
         axis.plot(values, [row] * len(values), "o", color=OKABE_ITO[0], alpha=0.6)
         axis.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color="black")
+        if widths and np.isfinite(width := list(widths.values())[row]):  # not from one seed
+            axis.errorbar(values.mean(), row, xerr=width, color="gray", lw=4, alpha=0.5)
     if dashed is not None:
         axis.axvline(dashed[1], color="gray", linestyle=":", label=dashed[0])
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))

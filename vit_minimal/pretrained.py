@@ -1,13 +1,14 @@
-"""Weights from elsewhere (timm, torchvision) and weights in files (safetensors, never pickle)."""
+"""Weights from elsewhere (timm, torchvision), for other patches, and in files (safetensors)."""
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch.nn.functional import interpolate
 
 from .runtime import write_whole
 from .vision_transformer import VisionTransformer, ViTConfig
@@ -75,6 +76,34 @@ def load_weights(model, weights):
         raise ValueError("these weights are of another model: " + "; ".join(sorted(differences)))
     model.load_state_dict(weights)
     return model
+
+
+def resize_patches(model, patch_size, image_size=None):
+    """The same model for another patch size, and image size if given: resampled weights.
+
+    The projection of a patch that is resized bilinearly stays what it was, exactly if patches grow
+    (Beyer et al. 2023, https://arxiv.org/abs/2212.08013, Eq. 3 and 4); learned positions are
+    interpolated between their neighbours. ValueError if the patches do not fit the images.
+    """
+    config = model.config
+    resized = VisionTransformer(
+        replace(config, patch_size=patch_size, image_size=image_size or config.image_size)
+    )
+    weights, old, new = model.state_dict(), config.patch_size, patch_size
+    kernel = weights["patch_embed.proj.weight"]  # (D, C, P, P)
+    pixels = torch.eye(old**2, device=kernel.device).unflatten(1, (1, old, old))
+    resize = interpolate(pixels, size=(new, new), mode="bilinear", antialias=True).flatten(1)
+    kernel = kernel.flatten(2) @ torch.linalg.pinv(resize).T  # of old² pixels to one of new²
+    weights["patch_embed.proj.weight"] = kernel.unflatten(2, (new, new))
+    if config.pos_embed == "learned":
+        prefix = weights["pos_embed.weight"][:, : model.num_prefix]
+        patches = weights["pos_embed.weight"][:, model.num_prefix :].transpose(1, 2)
+        patches = patches.unflatten(2, model.patch_embed.grid_size)  # (1, D, H/P, W/P)
+        size = resized.patch_embed.grid_size
+        patches = interpolate(patches, size=size, mode="bicubic", antialias=True).flatten(2)
+        weights["pos_embed.weight"] = torch.cat([prefix, patches.transpose(1, 2)], dim=1)
+    resized.load_state_dict(weights)
+    return resized.to(kernel.device).train(model.training)
 
 
 def save_checkpoint(path, model, /, **notes):
