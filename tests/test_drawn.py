@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vit_minimal import patchify
-from vit_minimal.drawn import NEEDLE10_CLASSES, SHAPES10_CLASSES, needle10, shapes10
+from vit_minimal.drawn import NEEDLE10_CLASSES, SHAPES10_CLASSES, corners2, needle10, shapes10
 
 
 def digest(arrays):
@@ -26,20 +26,20 @@ def test_shapes_have_the_form_of_a_data_set():
     assert [len(part) for part in shapes10(0)] == [0, 0]
 
 
-@pytest.mark.parametrize("draw", [shapes10, needle10])
+@pytest.mark.parametrize("draw", [shapes10, needle10, corners2])
 @pytest.mark.parametrize("few, many", [(10, 30), (100, 300), (251, 600)])
 def test_first_images_do_not_depend_on_how_many_are_drawn(draw, few, many):
     for one, other in zip(draw(few, seed=5), draw(many, seed=5), strict=True):
         assert torch.equal(one, other[:few])
 
 
-@pytest.mark.parametrize("draw", [shapes10, needle10])
+@pytest.mark.parametrize("draw", [shapes10, needle10, corners2])
 def test_each_seed_draws_other_images(draw):
     images = torch.cat([draw(250, seed)[0] for seed in range(4)])
     assert len(images.flatten(1).unique(dim=0)) == 1_000
 
 
-@pytest.mark.parametrize("draw", [shapes10, needle10])
+@pytest.mark.parametrize("draw", [shapes10, needle10, corners2])
 def test_drawing_leaves_the_generators_alone(draw):
     np.random.seed(1)
     torch.manual_seed(1)
@@ -128,3 +128,20 @@ def test_largest_number_that_can_be_drawn_has_a_needle(monkeypatch):
     monkeypatch.setattr(np.random, "RandomState", Largest)
     _, labels, places = needle10(2)
     assert labels.tolist() == [9, 9] and places.tolist() == [63, 63]
+
+
+def test_corners_are_the_same_bytes_on_every_platform():
+    assert (
+        digest(corners2(64, seed=3))
+        == "384e50cae8305524beaf7a8303ff8289f635551d900fcc6a64708582a676b42a"
+    )
+
+
+def test_only_the_two_corners_together_decide():
+    images, labels = corners2(2_000, seed=1)
+    assert images.shape == (2_000, 3, 32, 32) and images.dtype == torch.uint8
+    pixels = tiles(images).mean(dim=3)  # (n, 64, colours)
+    warm = pixels[..., 0] > pixels[..., 2]
+    assert torch.equal(labels, (warm[:, 0] == warm[:, 63]).long())
+    agree = (warm == labels[:, None].bool()).float().mean(dim=0)  # each tile alone
+    assert (agree - 0.5).abs().max() < 0.06 and (warm.float().mean(dim=0) - 0.5).abs().max() < 0.06

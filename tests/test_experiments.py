@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import signal
 import subprocess
@@ -29,6 +28,7 @@ from vit_minimal.experiments import (
     plan,
     run_experiment,
     summarize,
+    train_run,
 )
 from vit_minimal.recipes import Recipe
 from vit_minimal.runtime import read_records
@@ -168,10 +168,7 @@ def test_runs_on_record_are_not_repeated_and_new_seeds_are_added(tiny, tmp_path,
 def test_a_record_holds_what_it_takes_to_do_the_run_again(tiny, tmp_path):
     run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
     for record in recorded(tmp_path):
-        model = make_model(record["run"])
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sys.stdout", open(os.devnull, "w"))  # noqa: SIM115
-            history = experiments.fit(model, tiny, TrainingConfig(**record["run"]["training"]))
+        model, history = train_run(record["run"], tiny)
         assert history.train_loss == record["train_loss"]
         accuracy = experiments.evaluate(model, tiny.test_images, tiny.test_labels)
         assert accuracy == record["accuracy"]

@@ -2,13 +2,17 @@
 
 import pytest
 import torch
+from torch import nn
 
 from vit_minimal import VisionTransformer, ViTConfig
 from vit_minimal.variants import (
     VARIANTS,
     AveragesAllTokens,
     BlindClassToken,
+    CausalClassTokenFirst,
+    CausalClassTokenLast,
     ClassTokenLast,
+    ConvNet,
     CutClassToken,
     LastButReadsFirst,
     LateClassToken,
@@ -123,6 +127,30 @@ def test_an_unseen_class_token_sees_but_changes_no_patch(images):
     torch.testing.assert_close(other.forward_features(images)[:, 1:], before)
     assert not torch.allclose(other(images), answers)
     assert not torch.allclose(answers[0], answers[1])
+
+
+def test_under_a_causal_mask_a_token_knows_nothing_of_those_behind_it(images):
+    _, first = pair(CausalClassTokenFirst)
+    answers = first(images)
+    torch.testing.assert_close(answers, answers[:1].expand(3, -1))
+    _, last = pair(CausalClassTokenLast)
+    before = last.forward_features(images)
+    assert before.shape == (3, 7, 12) and not torch.allclose(last(images)[0], last(images)[1])
+    images[:, :, 4:, 8:] += 1  # the last patch
+    changed = (last.forward_features(images) - before).abs().amax(dim=(0, 2)) > 1e-4
+    assert changed.tolist() == [False] * 5 + [True] * 2
+
+
+@pytest.mark.parametrize(("strides", "side"), [((1,) * 5, 11), ((2, 2, 2, 1, 1), 47), ((1, 2), 5)])
+def test_a_convnet_sees_as_far_as_its_strides_say(strides, side):
+    net = ConvNet(ViTConfig(in_channels=2, num_classes=5), width=8, strides=strides)
+    assert net(torch.randn(3, 2, 32, 20)).shape == (3, 5)
+    convolutions = nn.Sequential(*(layer for layer in net.layers if isinstance(layer, nn.Conv2d)))
+    image = torch.zeros(1, 2, 128, 128, requires_grad=True)
+    out = convolutions(image)
+    out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum().backward()  # who has a say in the middle
+    rows = image.grad.abs().sum(dim=(0, 1, 3)).nonzero()
+    assert rows.max() - rows.min() + 1 == side
 
 
 @pytest.mark.parametrize("variant", [BlindClassToken, UnseenClassToken])

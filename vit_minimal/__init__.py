@@ -4,7 +4,7 @@ import importlib
 
 from .attention import MultiHeadSelfAttention, attention_weights
 from .class_token import ClassToken, PositionEmbedding, sinusoidal_2d
-from .drawn import needle10, shapes10
+from .drawn import corners2, needle10, shapes10
 from .inspection import (
     attention_distance,
     attention_maps,
@@ -52,6 +52,7 @@ __all__ = [
     "attention_weights",
     "check_machine",
     "class_token_journey",
+    "corners2",
     "evaluate",
     "explore_attention",
     "fit",

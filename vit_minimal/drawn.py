@@ -1,4 +1,4 @@
-"""Images that are drawn, not downloaded: Shapes-10, and needles whose place is known.
+"""Images that are drawn, not downloaded: Shapes-10, Needle-10 and Corners-2.
 
 The same seed gives the same bytes on every platform: only operations that IEEE 754 rounds exactly
 are used, and numpy's legacy generator, whose stream is frozen. The first images of a seed do not
@@ -141,3 +141,26 @@ def _hide_needles(random):
     tiles = tiles.reshape(-1, 8, 8, 3, 4, 4).transpose(0, 3, 1, 4, 2, 5)  # rows, columns of pixels
     images = np.clip(tiles.reshape(-1, 3, 32, 32) + 24 * noise - 12, 0, 255).astype(np.uint8)
     return images, kinds[image, places], places
+
+
+# ------------------------------------------------------------------------------------ Corners-2
+
+
+def corners2(n, seed=0):
+    """`n` images uint8 (n, 3, 32, 32) of 8 × 8 tiles, each warm (more red than blue) or cool, and
+    labels int64 (n,): 1 if the tiles in the upper left and the lower right corner are of one kind,
+    0 if not. No tile alone says anything about the label.
+    """
+    return _in_chunks(n, seed, _colour_tiles)
+
+
+def _colour_tiles(random):
+    """Images and labels of one chunk."""
+    draws = random.random_sample((CHUNK, 8, 8, 4))
+    noise = random.random_sample((CHUNK, 3, 32, 32))
+    warm = draws[..., 0] < 0.5
+    grey, tint = 90 + 75 * draws[..., 1], (20 + 40 * draws[..., 2]) * np.where(warm, 1, -1)
+    tiles = np.stack([grey + tint, grey + 60 * draws[..., 3] - 30, grey - tint], axis=1)
+    images = tiles.repeat(4, axis=2).repeat(4, axis=3) + 24 * noise - 12
+    labels = (warm[:, 0, 0] == warm[:, -1, -1]).astype(np.int64)
+    return np.clip(images, 0, 255).astype(np.uint8), labels

@@ -84,6 +84,7 @@ def _starts(parameter):
         "N(0, 10)": Setting(start={parameter: ("normal_", 0, 10)}),
         "all 1": Setting(start={parameter: ("ones_",)}),
         "N(0, 0.02), frozen": Setting(frozen=(parameter,)),
+        "zeros, frozen": Setting(start={parameter: ("zeros_",)}, frozen=(parameter,)),
     }
     return Experiment(ways)
 
@@ -167,6 +168,13 @@ EXPERIMENTS = {
             "detached before the head": Setting(variant="CutClassToken"),
             "sees itself alone": Setting(variant="BlindClassToken"),
             "unseen by the patches": Setting(variant="UnseenClassToken"),
+        }
+    ),
+    "causal_mask": Experiment(
+        {
+            "all tokens see all": Setting(),
+            "causal, class token first": Setting(variant="CausalClassTokenFirst"),
+            "causal, class token last": Setting(variant="CausalClassTokenLast"),
         }
     ),
 }
@@ -328,21 +336,28 @@ def cost(run, batch_size=50, steps=5):
     }
 
 
+def train_run(run, dataset):
+    """The trained model of a run and its History. FloatingPointError if the loss is no number."""
+    model = make_model(run)
+    with contextlib.redirect_stdout(io.StringIO()):  # a line for each run is enough
+        history = fit(model, dataset, TrainingConfig(**run["training"]))
+    return model, history
+
+
 def _do(run, dataset):
     """Train and judge one model; the figures for its record."""
-    model, config = make_model(run), TrainingConfig(**run["training"])
-    figures = {"dataset": dataset.name, "seed": config.seed}
-    with contextlib.redirect_stdout(io.StringIO()):  # a line for each run is enough
-        try:
-            history = fit(model, dataset, config)
-        except FloatingPointError as error:  # a result as well
-            return figures | {"accuracy": 0.0, "validation_accuracy": 0.0, "failed": str(error)}
+    held_out, seed = run["training"]["validation_images"], run["training"]["seed"]
+    figures = {"dataset": dataset.name, "seed": seed}
+    try:
+        model, history = train_run(run, dataset)
+    except FloatingPointError as error:  # a result as well
+        return figures | {"accuracy": 0.0, "validation_accuracy": 0.0, "failed": str(error)}
     return figures | {
         "accuracy": evaluate(model, dataset.test_images, dataset.test_labels),
         "validation_accuracy": history.validation_accuracy[-1],
         "train_loss": history.train_loss,
         "judged_on": f"{len(dataset.test_labels):,} test",
-        "trained_on": len(dataset.train_labels) - config.validation_images,
+        "trained_on": len(dataset.train_labels) - held_out,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
 

@@ -1,4 +1,4 @@
-"""Vision Transformers that treat the class token otherwise: by mistake, or by design.
+"""Vision Transformers that treat the class token otherwise, and a convolutional net beside them.
 
 B batch, N patches, T tokens, D embedding width. Each changes as little of VisionTransformer as it
 can and has its parameters, so that one experiment can hold them against each other.
@@ -94,20 +94,16 @@ class MaskedAttention(MultiHeadSelfAttention):
         return self.proj(out.transpose(1, 2).flatten(2))
 
 
-class BlindClassToken(VisionTransformer):
-    """A mask by which the class token sees itself alone."""
+class Masked(VisionTransformer):
+    """A mask, the same in all blocks, forbids some tokens to see some others."""
 
     def __init__(self, config):
         super().__init__(config)
-        mask = torch.ones(2 * self.pos_embed.weight.shape[1:2], dtype=torch.bool)
-        self.register_buffer("mask", self.forbid(mask), persistent=False)
+        T = self.pos_embed.weight.shape[1]
+        mask = self.forbid(torch.ones(T, T, dtype=torch.bool))
+        self.register_buffer("mask", mask, persistent=False)
         for block in self.blocks:
             block.attn.__class__ = MaskedAttention  # the same weights, drawn in the same order
-
-    @staticmethod
-    def forbid(mask):
-        mask[0, 1:] = False
-        return mask
 
     def forward_features(self, images):
         for block in self.blocks:
@@ -115,13 +111,54 @@ class BlindClassToken(VisionTransformer):
         return super().forward_features(images)
 
 
-class UnseenClassToken(BlindClassToken):
-    """A mask by which no patch sees the class token: it listens, but does not speak."""
+class BlindClassToken(Masked):
+    """The class token sees itself alone."""
 
-    @staticmethod
-    def forbid(mask):
+    def forbid(self, mask):
+        mask[0, 1:] = False
+        return mask
+
+
+class UnseenClassToken(Masked):
+    """No patch sees the class token: it listens, but does not speak."""
+
+    def forbid(self, mask):
         mask[1:, 0] = False
         return mask
+
+
+class CausalClassTokenFirst(Masked):
+    """Each token sees itself and those before it, as in GPT; the class token is the first."""
+
+    def forbid(self, mask):
+        return mask.tril()
+
+
+class CausalClassTokenLast(CausalClassTokenFirst, ClassTokenLast):
+    """Each token sees itself and those before it, as in GPT; the class token is the last."""
+
+
+class ConvNet(nn.Module):
+    """No Transformer at all: 3 × 3 convolutions, the mean over all places, a linear head.
+
+    Images (B, C, H, W) → logits (B, num_classes). A number of the last layer sees 1 + 2·Σ jᵢ pixels
+    to a side, jᵢ being the product of the `strides` before layer i: 11 for five strides of 1, and
+    47 for 2, 2, 2, 1, 1.
+    """
+
+    def __init__(self, config, width=64, strides=(2, 2, 2, 1, 1)):
+        super().__init__()
+        self.config = config  # a ViTConfig, of which only channels and classes count here
+        channels = [config.in_channels, *[width] * len(strides)]
+        layers = []
+        for before, after, stride in zip(channels, channels[1:], strides, strict=False):
+            layers += [nn.Conv2d(before, after, 3, stride, padding=1), nn.GroupNorm(8, after)]
+            layers += [nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(width, config.num_classes)
+
+    def forward(self, images):
+        return self.head(self.layers(images).mean(dim=(2, 3)))
 
 
 VARIANTS = {
@@ -138,5 +175,7 @@ VARIANTS = {
         CutClassToken,
         BlindClassToken,
         UnseenClassToken,
+        CausalClassTokenFirst,
+        CausalClassTokenLast,
     )
 }

@@ -1,0 +1,125 @@
+"""Convolutions and attention: what they see of far corners, and how many images they need.
+
+    python benchmarks/cnn_and_vit.py corners [--record data/results/far_corners.json]
+    python benchmarks/cnn_and_vit.py images [--record data/results/training_images.json]
+
+`corners`: Corners-2, where two tiles in opposite corners decide together. `images`: CIFAR-10 with
+fewer and fewer training images, as many steps each. Every model is trained at three learning rates;
+the one that is best on validation images counts, and the test images are those that are reported.
+"""
+
+import argparse
+import contextlib
+import io
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from vit_minimal import (
+    RECIPES,
+    Dataset,
+    TrainingConfig,
+    VisionTransformer,
+    ViTConfig,
+    corners2,
+    evaluate,
+    fit,
+    load_dataset,
+    seed_everything,
+)
+from vit_minimal.runtime import add_record
+from vit_minimal.variants import ConvNet
+
+SMALL = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, num_classes=2)
+CORNER_MODELS = {
+    "ViT": lambda: VisionTransformer(SMALL),
+    "CNN that sees 11 pixels": lambda: ConvNet(SMALL, strides=(1, 1, 1, 1, 1)),
+    "CNN that sees 47 pixels": lambda: ConvNet(SMALL, strides=(2, 2, 2, 1, 1)),
+}
+IMAGE_MODELS = {
+    "ViT": lambda: VisionTransformer(RECIPES["cpu"].model),
+    "CNN": lambda: ConvNet(RECIPES["cpu"].model, width=96, strides=(1, 2, 1, 2, 1, 2)),
+}
+RATES = {"ViT": ("muon", (1.5e-3, 3e-3, 6e-3)), "CNN": ("adamw", (1e-3, 3e-3, 1e-2))}
+STEPS = 1_050  # three passes over 45,000 images in batches of 128
+HELD_OUT = 5_000
+
+
+def best_of(make, dataset, config, rates, seeds):
+    """{learning rate: [(validation, test), one per seed]} and the rate that is best."""
+    reached = {}
+    for rate in rates:
+        reached[rate] = []
+        for seed in range(seeds):
+            seed_everything(seed)
+            model = make()
+            with contextlib.redirect_stdout(io.StringIO()):
+                history = fit(model, dataset, replace(config, learning_rate=rate, seed=seed))
+            accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
+            reached[rate].append((history.validation_accuracy[-1], accuracy))
+    return reached, max(reached, key=lambda rate: statistics.mean(v for v, _ in reached[rate]))
+
+
+def measure(name, make, dataset, config, rates, seeds):
+    reached, best = best_of(make, dataset, config, rates, seeds)
+    row = {
+        "model": name,
+        "parameters": sum(parameter.numel() for parameter in make().parameters()),
+        "trained_on": len(dataset.train_labels) - config.validation_images,
+        "learning_rate": best,
+        "accuracies": [test for _, test in reached[best]],
+        "validation": {rate: [v for v, _ in figures] for rate, figures in reached.items()},
+    }
+    print(row, flush=True)
+    return row
+
+
+def corners(seeds):
+    dataset = Dataset(*corners2(5_000, 0), *corners2(2_000, 1), ("differ", "agree"), "corners2")
+    config = TrainingConfig(
+        epochs=10, batch_size=50, label_smoothing=0.0, flip=False, crop_padding=0,
+        validation_images=1_000,
+    )  # fmt: skip
+    rates = (1e-3, 3e-3, 1e-2)
+    return [measure(n, make, dataset, config, rates, seeds) for n, make in CORNER_MODELS.items()]
+
+
+def images(seeds):
+    everything = load_dataset("cifar10")
+    rows = []
+    for count in (1_000, 4_000, 16_000, 45_000):
+        keep = torch.cat([torch.arange(count), torch.arange(45_000, 50_000)])
+        dataset = replace(
+            everything,
+            train_images=everything.train_images[keep],
+            train_labels=everything.train_labels[keep],
+        )
+        for name, make in IMAGE_MODELS.items():
+            optimizer, rates = RATES[name]
+            config = replace(
+                RECIPES["cpu"].training, epochs=round(STEPS / (count // 128)),
+                optimizer=optimizer, validation_images=HELD_OUT,
+            )  # fmt: skip
+            rows.append(measure(name, make, dataset, config, rates, seeds))
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("question", choices=("corners", "images"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--record", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    rows = {"corners": corners, "images": images}[options.question](options.seeds)
+    if options.record:
+        dataset, judged = {
+            "corners": ("corners2", "2,000 test"),
+            "images": ("cifar10", "10,000 test"),
+        }[options.question]
+        add_record(options.record, {"dataset": dataset, "judged_on": judged, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

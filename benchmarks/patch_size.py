@@ -1,0 +1,129 @@
+"""Patch sizes: what they cost, what noise does to them, and how far trained weights can be resampled.
+
+    python benchmarks/patch_size.py [--record data/results/patch_size.json]
+
+On CIFAR-10: models of the experiment patch_size, trained anew because noise is measured on the
+models themselves, several seeds; and the shipped checkpoint (P = 4) as a model of other patches.
+On Needle-10, whose needle is a tile of 4 × 4 pixels: patches of the size of the needle and larger
+ones, with controls: images twice as large, more numbers per token, longer training, more images.
+"""
+
+import argparse
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch.nn.functional import interpolate
+
+from vit_minimal import Dataset, evaluate, load_checkpoint, load_dataset, needle10, resize_patches
+from vit_minimal.drawn import NEEDLE10_CLASSES
+from vit_minimal.experiments import cost, plan, train_run
+from vit_minimal.runtime import add_record
+
+CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
+NOISE = (0, 8, 16, 32, 64)  # standard deviations, of pixel values 0 … 255
+
+
+def with_noise(images, deviation, seed=0):
+    """Images uint8 with normal noise, the same for each model, rounded and clipped to 0 … 255."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = deviation * torch.randn(images.shape, generator=generator)
+    return (images + noise).round().clamp(0, 255).to(torch.uint8)
+
+
+def enlarged(images, size):
+    """Images uint8, bilinearly resized to size × size pixels."""
+    larger = interpolate(images.float(), size=size, mode="bilinear", antialias=True)
+    return larger.round().to(torch.uint8)
+
+
+def measure_cost():
+    base = plan("patch_size", "full", seed=0)["P = 4", 1]
+    rows = []
+    for P in (1, 2, 4, 8, 16, 32):
+        run = base | {"model": base["model"] | {"patch_size": P}}
+        rows.append({"patch_size": P} | cost(run, batch_size=16))
+        print(rows[-1], flush=True)
+    return rows
+
+
+def measure_noise(dataset, seeds):
+    rows = []
+    for seed in range(seeds):
+        for P in (4, 8, 16):
+            model, _ = train_run(plan("patch_size", "full", seed)[f"P = {P}", 1], dataset)
+            reached = {
+                deviation: evaluate(
+                    model, with_noise(dataset.test_images, deviation), dataset.test_labels
+                )
+                for deviation in NOISE
+            }
+            rows.append({"patch_size": P, "seed": seed, "accuracies": reached})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def measure_resampling(dataset):
+    trained = load_checkpoint(CHECKPOINT)
+    rows = []
+    for P, size in ((4, 32), (8, 64), (2, 16), (8, 32), (2, 32), (4, 64)):
+        images = dataset.test_images if size == 32 else enlarged(dataset.test_images, size)
+        model = resize_patches(trained, P, size)
+        accuracy = evaluate(model, images, dataset.test_labels, batch_size=100)
+        rows.append({"patch_size": P, "image_size": size, "accuracy": accuracy})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def measure_needles(seeds):
+    images, labels, _ = needle10(45_000, seed=0)
+    test = images[44_000:], labels[44_000:]
+    rows = []
+    for P, D, passes, size, trained_on in (
+        (4, 64, 3, 32, 4_000), (8, 64, 3, 32, 4_000), (16, 64, 3, 32, 4_000), (8, 64, 3, 64, 4_000),
+        (8, 192, 3, 32, 4_000), (8, 64, 24, 32, 4_000), (8, 64, 3, 32, 44_000),
+        (16, 64, 3, 32, 44_000),
+    ):  # fmt: skip
+        dataset = Dataset(
+            images[:trained_on], labels[:trained_on], *test, NEEDLE10_CLASSES, "needle10"
+        )
+        if size != 32:
+            larger = {
+                name: interpolate(getattr(dataset, name).float(), size=size).to(torch.uint8)
+                for name in ("train_images", "test_images")
+            }
+            dataset = replace(dataset, **larger)
+        reached = []
+        for seed in range(seeds):
+            run = plan("patch_size", "quick", seed)["P = 4", 1]
+            run["model"] |= {"patch_size": P, "embed_dim": D, "image_size": size}
+            run["training"] |= {"epochs": passes, "validation_images": 0}
+            model, _ = train_run(run, dataset)
+            reached.append(evaluate(model, dataset.test_images, dataset.test_labels))
+        rows.append({"patch_size": P, "embed_dim": D, "passes": passes, "image_size": size})
+        rows[-1] |= {"trained_on": trained_on, "accuracies": reached}
+        print(rows[-1], f"{statistics.mean(reached):.1%}", flush=True)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--record", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    dataset = load_dataset("cifar10")
+    figures = {
+        "dataset": "cifar10, needle10",
+        "judged_on": "10,000 test, 1,000 needles",
+        "cost": measure_cost(),
+        "resampling": measure_resampling(dataset),
+        "needles": measure_needles(options.seeds),
+        "noise": measure_noise(dataset, options.seeds),
+    }
+    if options.record:
+        add_record(options.record, figures)
+
+
+if __name__ == "__main__":
+    main()
