@@ -4,7 +4,7 @@
     python benchmarks/cnn_and_vit.py images [--record data/results/training_images.json]
 
 `corners`: Corners-2, where two tiles in opposite corners decide together. `images`: CIFAR-10 with
-fewer and fewer training images, as many steps each. Every model is trained at three learning rates;
+fewer and fewer training images, nearly as many steps each (whole passes). Every model is trained at three learning rates;
 the one that is best on validation images counts, and the test images are those that are reported.
 """
 
@@ -12,10 +12,11 @@ import argparse
 import contextlib
 import io
 import statistics
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from vit_minimal import (
     RECIPES,
@@ -29,7 +30,7 @@ from vit_minimal import (
     load_dataset,
     seed_everything,
 )
-from vit_minimal.runtime import add_record
+from vit_minimal.runtime import add_record, read_records
 from vit_minimal.variants import ConvNet
 
 SMALL = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, num_classes=2)
@@ -38,17 +39,18 @@ CORNER_MODELS = {
     "CNN that sees 11 pixels": lambda: ConvNet(SMALL, strides=(1, 1, 1, 1, 1)),
     "CNN that sees 47 pixels": lambda: ConvNet(SMALL, strides=(2, 2, 2, 1, 1)),
 }
-IMAGE_MODELS = {
-    "ViT": lambda: VisionTransformer(RECIPES["cpu"].model),
-    "CNN": lambda: ConvNet(RECIPES["cpu"].model, width=96, strides=(1, 2, 1, 2, 1, 2)),
+VIT, RATES = RECIPES["cpu"].model, (1e-3, 3e-3, 1e-2)
+IMAGE_MODELS = {  # the CNN costs about as many FLOPs as the ViT; Muon takes matrices only
+    "ViT, AdamW": (lambda: VisionTransformer(VIT), "adamw"),
+    "ViT, Muon": (lambda: VisionTransformer(VIT), "muon"),
+    "CNN, AdamW": (lambda: ConvNet(VIT, width=64, strides=(1, 2, 1, 2, 1, 2)), "adamw"),
 }
-RATES = {"ViT": ("muon", (1.5e-3, 3e-3, 6e-3)), "CNN": ("adamw", (1e-3, 3e-3, 1e-2))}
 STEPS = 1_050  # three passes over 45,000 images in batches of 128
 HELD_OUT = 5_000
 
 
-def best_of(make, dataset, config, rates, seeds):
-    """{learning rate: [(validation, test), one per seed]} and the rate that is best."""
+def measure(name, make, dataset, config, rates, seeds):
+    """A row: the model at the learning rate, of those tried, that is best on validation images."""
     reached = {}
     for rate in rates:
         reached[rate] = []
@@ -59,18 +61,20 @@ def best_of(make, dataset, config, rates, seeds):
                 history = fit(model, dataset, replace(config, learning_rate=rate, seed=seed))
             accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
             reached[rate].append((history.validation_accuracy[-1], accuracy))
-    return reached, max(reached, key=lambda rate: statistics.mean(v for v, _ in reached[rate]))
-
-
-def measure(name, make, dataset, config, rates, seeds):
-    reached, best = best_of(make, dataset, config, rates, seeds)
+    best = max(reached, key=lambda rate: statistics.mean(v for v, _ in reached[rate]))
+    with FlopCounterMode(display=False) as counter:
+        model.eval()(torch.zeros(1, 3, 32, 32))
+    trained_on = len(dataset.train_labels) - config.validation_images
     row = {
         "model": name,
-        "parameters": sum(parameter.numel() for parameter in make().parameters()),
-        "trained_on": len(dataset.train_labels) - config.validation_images,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "flops": counter.get_total_flops(),  # of one image, forwards
+        "trained_on": trained_on,
+        "steps": config.epochs * (trained_on // config.batch_size),
         "learning_rate": best,
         "accuracies": [test for _, test in reached[best]],
         "validation": {rate: [v for v, _ in figures] for rate, figures in reached.items()},
+        "training": asdict(replace(config, learning_rate=best)),
     }
     print(row, flush=True)
     return row
@@ -82,8 +86,7 @@ def corners(seeds):
         epochs=10, batch_size=50, label_smoothing=0.0, flip=False, crop_padding=0,
         validation_images=1_000,
     )  # fmt: skip
-    rates = (1e-3, 3e-3, 1e-2)
-    return [measure(n, make, dataset, config, rates, seeds) for n, make in CORNER_MODELS.items()]
+    return [measure(n, make, dataset, config, RATES, seeds) for n, make in CORNER_MODELS.items()]
 
 
 def images(seeds):
@@ -96,13 +99,12 @@ def images(seeds):
             train_images=everything.train_images[keep],
             train_labels=everything.train_labels[keep],
         )
-        for name, make in IMAGE_MODELS.items():
-            optimizer, rates = RATES[name]
+        for name, (make, optimizer) in IMAGE_MODELS.items():
             config = replace(
                 RECIPES["cpu"].training, epochs=round(STEPS / (count // 128)),
                 optimizer=optimizer, validation_images=HELD_OUT,
             )  # fmt: skip
-            rows.append(measure(name, make, dataset, config, rates, seeds))
+            rows.append(measure(name, make, dataset, config, RATES, seeds))
     return rows
 
 
@@ -112,6 +114,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
+    if options.record:
+        read_records(options.record)  # hours later would be too late to learn that it is damaged
     rows = {"corners": corners, "images": images}[options.question](options.seeds)
     if options.record:
         dataset, judged = {

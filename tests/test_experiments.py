@@ -83,6 +83,10 @@ def test_each_setting_makes_a_model_that_differs_from_the_base_in_what_it_says(n
         with torch.no_grad():
             logits = make_model(run).eval()(torch.zeros(1, 3, 32, 32))
         assert logits.shape == (1, 10) and logits.isfinite().all()
+        if run["start"]:
+            plain = make_model(run | {"start": {}}).state_dict()
+            model = make_model(run).state_dict()
+            assert any(not torch.equal(model[weight], plain[weight]) for weight in plain)
 
 
 def test_experiments_share_their_base_run():
@@ -90,7 +94,7 @@ def test_experiments_share_their_base_run():
         bases = [next(iter(plan(name, budget, 0).values())) for name in EXPERIMENTS]
         plain = plan("class_token_init", budget, 0)["N(0, 0.02)", 1]
         shared = [base for base in bases if base == plain]
-        assert len(shared) >= len(EXPERIMENTS) - 3  # registers; at quick the patches are 8 wide
+        assert len(shared) >= len(EXPERIMENTS) - 4  # quick: patches of 8; others differ on purpose
 
 
 def test_make_model_starts_and_freezes_what_the_setting_names():
@@ -101,6 +105,8 @@ def test_make_model_starts_and_freezes_what_the_setting_names():
         assert name == "cls_token.weight" or torch.equal(value, model.state_dict()[name])
     frozen = make_model(plan("class_token_init", "quick", 0)["N(0, 0.02), frozen", 1])
     assert [n for n, p in frozen.named_parameters() if not p.requires_grad] == ["cls_token.weight"]
+    both = make_model(plan("position_init", "quick", 0)["zeros, frozen", 1])
+    assert not both.pos_embed.weight.any() and not both.pos_embed.weight.requires_grad
     zero = make_model(plan("weight_init", "quick", 0)["all zero", 1])
     assert not zero.blocks[0].attn.qkv.weight.any() and zero.blocks[0].norm1.weight.all()
     default = make_model(plan("weight_init", "quick", 0)["PyTorch's default", 1])
@@ -119,7 +125,7 @@ def test_passes_and_learning_rates_are_in_units_of_the_base():
     longer = plan("patch_size_longer", "full", 0)["P = 16, 12 × the passes", 1]["training"]
     assert longer == json.loads(json.dumps(vars(replace(full, epochs=12 * full.epochs))))
     tried = {run["training"]["learning_rate"] for run in plan("pooling", "full", 0).values()}
-    assert tried == {full.learning_rate * factor for factor in (0.5, 1, 2)}
+    assert tried == {full.learning_rate * factor for factor in (0.5, 1, 2, 4)}
 
 
 @pytest.mark.parametrize("P", [4, 8, 32])
@@ -128,10 +134,11 @@ def test_costs_are_those_worked_out_by_hand(P):
     D, L, hidden, N = 96, 4, 192, (32 // P) ** 2
     T = N + 1
     products = N * 3 * P * P * D + L * (4 * T * D * D + 2 * T * T * D + 2 * T * D * hidden) + 10 * D
-    found = experiments.cost(run, batch_size=2, steps=1)
+    found, more = (experiments.cost(run, batch_size, steps=1) for batch_size in (2, 5))
+    assert found["kept_bytes"] == more["kept_bytes"]  # those of one image
     assert found["tokens"] == T and found["flops"] == 2 * products
     assert found["parameters"] == sum(p.numel() for p in make_model(run).parameters())
-    assert found["kept_bytes"] > 4 * L * T * D and found["step_seconds"] > 0
+    assert 4 * L * T * D < found["kept_bytes"] < 150 * L * T * D and found["seconds"] > 0
 
 
 def test_an_unknown_experiment_names_those_there_are():
@@ -183,12 +190,35 @@ def test_a_changed_base_recipe_asks_for_new_runs(tiny, tmp_path):
     assert len(recorded(tmp_path)) == 4
 
 
+def test_runs_on_fewer_images_are_not_mixed_with_the_others(tiny, tmp_path):
+    run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    with pytest.raises(
+        ValueError, match=r"holds runs on .*40.*, not on .*35.*: name another folder"
+    ):
+        run_experiment("tiny", "quick", seeds=1, dataset=tiny.first(55), folder=tmp_path)
+    assert len(recorded(tmp_path)) == 2
+
+
+def test_drawn_shapes_are_always_run_at_the_quick_budget(tiny, tmp_path):
+    run_experiment("tiny", "full", seeds=1, folder=tmp_path)
+    assert len(recorded(tmp_path)) == 2
+
+
+def test_a_run_is_known_by_settings_that_came_after_it_as_well():
+    run = plan("pooling", "full", 0)["class token", 1]
+    older = json.loads(json.dumps(run))
+    del older["model"]["num_registers"], older["training"]["mixup"]
+    assert experiments.key(older) == experiments.key(run)
+    assert experiments.key(run | {"frozen": ["norm.weight"]}) != experiments.key(run)
+
+
 def test_a_run_whose_loss_is_no_number_is_a_result(tiny, tmp_path):
     wild = Setting(training={"learning_rate": 1e30, "optimizer": "sgd", "warmup": 0.0})
     EXPERIMENTS["tiny"] = Experiment({"plain": Setting(), "wild": wild})
     summaries = run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
-    assert summaries["wild"].mean == 0.0
+    assert summaries["wild"].mean == 0.1  # ten classes
     assert "no longer a number" in recorded(tmp_path)[1]["failed"]
+    assert recorded(tmp_path)[1]["judged_on"] == "30 test"
 
 
 def start(folder, images, *more):
@@ -296,6 +326,25 @@ def test_the_learning_rate_is_chosen_on_validation_images():
     assert summaries["class token"].accuracies == [0.4, 0.4]
     assert summaries["mean of patches"].learning_rate == rate
     assert summaries["mean of patches"].difference == pytest.approx(-0.1)
+
+
+def test_without_the_base_there_are_no_differences():
+    reached = {("zeros", 1): [(0.5, 0.5)], ("N(0, 10)", 1): [(0.4, 0.4)]}
+    found = summarize("class_token_init", "full", records_of("class_token_init", "full", reached))
+    assert math.isnan(found["N(0, 10)"].difference) and found["N(0, 10)"].mean == 0.4
+
+
+def test_learning_rates_are_compared_on_the_seeds_that_all_of_them_have():
+    reached = {
+        ("class token", 1): [(0.5, 0.50), (0.7, 0.70)],
+        ("class token", 2): [(0.6, 0.55)],
+        ("class token", 0.5): [(0.4, 0.40), (0.4, 0.40)],
+    }
+    found = summarize("pooling", "full", records_of("pooling", "full", reached))
+    assert found["class token"].accuracies == [0.55]
+    reached["class token", 2] += [(0.5, 0.45)]
+    found = summarize("pooling", "full", records_of("pooling", "full", reached))
+    assert found["class token"].accuracies == [0.50, 0.70]
 
 
 def test_nothing_is_summed_up_where_nothing_was_measured():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vit_minimal import patchify, plots, shapes10
+from vit_minimal.experiments import Summary
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +103,16 @@ def test_dots_stand_in_rows_with_their_mean():
     plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"a": 0.05, "b": float("inf")})
     (bar,) = plt.gcf().axes[0].collections  # none for b: one seed has no interval
     assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([0.15, 0.25])
+
+
+def test_summaries_are_drawn_in_percent():
+    seen = Summary([0.5, 0.7], 0.6, 0.05, 0.0, 0.0, 1e-3)
+    plots.show_summaries({"a": seen, "b": Summary([0.4], 0.4, float("inf"), 0.0, 0.0, 1e-3)}, "t")
+    axis = plt.gcf().axes[0]
+    assert axis.lines[0].get_xdata().tolist() == pytest.approx([50, 70])
+    (bar,) = axis.collections
+    assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([55, 65])
+    assert axis.get_title() == "t" and axis.get_xlabel().endswith("in %")
 
 
 def test_bars_carry_their_numbers():

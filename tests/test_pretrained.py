@@ -21,6 +21,7 @@ from vit_minimal.pretrained import (
     resize_patches,
     save_checkpoint,
 )
+from vit_minimal.variants import ReadsFirstPatch
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 CONFIG = ViTConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=7)
@@ -284,6 +285,10 @@ def test_a_resized_model_answers_the_same_about_patches_that_are_resized_alone()
     with torch.no_grad():
         answers = resize_patches(model, 8, 32)(larger)
         torch.testing.assert_close(answers, model(images), atol=1e-4, rtol=1e-4)
+
+
+def test_a_resized_variant_is_still_that_variant():
+    assert isinstance(resize_patches(ReadsFirstPatch(CONFIG), 2), ReadsFirstPatch)
 
 
 def test_sinusoidal_positions_are_computed_anew_and_patches_must_fit():

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 from vit_minimal import evaluate, load_checkpoint, load_cifar10
+from vit_minimal.experiments import summarize
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data" / "results"
@@ -212,3 +213,32 @@ def test_the_formula_is_not_slower_than_the_fused_kernel_by_much():
     ratio = {name: rate["explicit"] / rate["fused"] for name, rate in rates.items()}
     assert f"is {ratio['bfloat16']:.1f} times as fast" in prose("notebooks/source/03_attention.py")
     assert 0.9 < ratio["float32"] < 1.1  # "about as fast"
+
+
+# ---------------------------------------------------------------------------------- experiments
+
+
+def summaries(name, budget="full", dataset="cifar10"):
+    return summarize(name, budget, records(f"experiments_{dataset}_{budget}"))
+
+
+def test_no_run_of_an_experiment_is_on_record_twice():
+    for path in RESULTS.glob("experiments_*.json"):
+        runs = [json.dumps(record["run"], sort_keys=True) for record in records(path.stem)]
+        assert len(runs) == len(set(runs))
+
+
+MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more
+    "class_token_init": 6,
+    "patch_size": 4,
+    "warmup_and_norm": 4,
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_experiments_on_cifar10_have_their_seeds_and_a_base_that_has_learned(name):
+    measured = summaries(name)
+    assert sum(len(of.accuracies) >= 3 for of in measured.values()) >= MEASURED[name]
+    assert min(next(iter(measured.values())).accuracies) > 0.65
+    for record in records("experiments_cifar10_full"):
+        assert record["judged_on"] == "10,000 test" and record["trained_on"] == 45_000

@@ -2,9 +2,16 @@
 
 import pytest
 import torch
-from torch import nn
 
-from vit_minimal import VisionTransformer, ViTConfig
+from vit_minimal import (
+    Dataset,
+    TrainingConfig,
+    VisionTransformer,
+    ViTConfig,
+    attention_maps,
+    fit,
+    shapes10,
+)
 from vit_minimal.variants import (
     VARIANTS,
     AveragesAllTokens,
@@ -120,6 +127,31 @@ def test_a_blind_class_token_says_the_same_of_every_image(images):
     torch.testing.assert_close(patches[:, 0].std(0) > 0, torch.ones(12, dtype=torch.bool))
 
 
+@pytest.mark.parametrize("variant", [BlindClassToken, UnseenClassToken, CausalClassTokenFirst])
+def test_attention_maps_show_what_the_mask_leaves(variant, images):
+    _, other = pair(variant)
+    maps = attention_maps(other, images)
+    assert not maps[..., ~other.mask].any() and maps[..., other.mask].all()
+    torch.testing.assert_close(maps.sum(dim=-1), torch.ones(maps.shape[:-1]))
+
+
+def test_masked_attention_drops_like_the_ordinary_one(images):
+    plain, other = pair(UnseenClassToken, attn_drop_rate=0.5, proj_drop_rate=0.3)
+    other.mask.fill_(True)
+    torch.testing.assert_close(other(images), plain(images))
+    other.train()
+    assert not torch.allclose(other(images), other(images))
+
+
+def test_a_cut_class_token_can_be_trained_in_half_precision():
+    data = Dataset(*shapes10(40, 0), *shapes10(10, 1), tuple("0123456789"), "shapes10")
+    config = TrainingConfig(epochs=1, batch_size=20, optimizer="muon", precision="float16")
+    model = CutClassToken(ViTConfig(patch_size=16, embed_dim=12, depth=1, num_heads=1))
+    before = model.head.weight.clone()
+    fit(model, data, config)
+    assert not torch.equal(model.head.weight, before)
+
+
 def test_an_unseen_class_token_sees_but_changes_no_patch(images):
     _, other = pair(UnseenClassToken)
     before, answers = other.forward_features(images)[:, 1:], other(images)
@@ -145,9 +177,8 @@ def test_under_a_causal_mask_a_token_knows_nothing_of_those_behind_it(images):
 def test_a_convnet_sees_as_far_as_its_strides_say(strides, side):
     net = ConvNet(ViTConfig(in_channels=2, num_classes=5), width=8, strides=strides)
     assert net(torch.randn(3, 2, 32, 20)).shape == (3, 5)
-    convolutions = nn.Sequential(*(layer for layer in net.layers if isinstance(layer, nn.Conv2d)))
-    image = torch.zeros(1, 2, 128, 128, requires_grad=True)
-    out = convolutions(image)
+    image = torch.rand(1, 2, 128, 128, requires_grad=True)
+    out = net.eval().layers(image)  # all of them: a norm over places would see everything
     out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum().backward()  # who has a say in the middle
     rows = image.grad.abs().sum(dim=(0, 1, 3)).nonzero()
     assert rows.max() - rows.min() + 1 == side

@@ -114,7 +114,7 @@ EXPERIMENTS = {
     "position_init": _starts("pos_embed.weight"),
     "weight_init": Experiment(
         {
-            "normal, 0.02": Setting(),
+            "N(0, 0.02)": Setting(),
             "Xavier": _weights("xavier_uniform_"),
             "PyTorch's default": _weights("kaiming_uniform_", math.sqrt(5)),
             "all zero": _weights("zeros_"),
@@ -136,8 +136,11 @@ EXPERIMENTS = {
     "patch_size": Experiment({f"P = {P}": Setting({"patch_size": P}) for P in (4, 2, 8, 16, 32)}),
     "patch_size_longer": Experiment(
         {
-            f"P = {P}, {passes:.2g} × the passes": Setting({"patch_size": P}, passes=passes)
-            for P, passes in ((2, 1 / 3), (8, 4), (16, 4), (16, 12), (32, 4), (32, 24))
+            "P = 4": Setting({"patch_size": 4}),
+            "P = 2, a third of the passes": Setting({"patch_size": 2}, passes=1 / 3),
+            "P = 8, 4 × the passes": Setting({"patch_size": 8}, passes=4),
+            "P = 16, 12 × the passes": Setting({"patch_size": 16}, passes=12),
+            "P = 32, 24 × the passes": Setting({"patch_size": 32}, passes=24),
         }
     ),
     "pooling": Experiment(
@@ -147,7 +150,7 @@ EXPERIMENTS = {
             "attention pooling": Setting({"pool": "attention"}),
             "class token, 4 registers": Setting({"num_registers": 4}),
         },
-        learning_rates=(1, 0.5, 2),
+        learning_rates=(1, 0.5, 2, 4),
     ),
     "class_token_place": Experiment(
         {
@@ -164,10 +167,22 @@ EXPERIMENTS = {
     "class_token_cut": Experiment(
         {
             "class token": Setting(),
-            "left out of the optimizer": Setting(frozen=("cls_token.weight",)),
             "detached before the head": Setting(variant="CutClassToken"),
             "sees itself alone": Setting(variant="BlindClassToken"),
             "unseen by the patches": Setting(variant="UnseenClassToken"),
+        }
+    ),
+    "class_token_untrained": Experiment(  # a position of its own would be trained in its place
+        {
+            "no position": Setting(variant="NoPositionForClassToken"),
+            "no position, frozen": Setting(
+                frozen=("cls_token.weight",), variant="NoPositionForClassToken"
+            ),
+            "no position, frozen at zero": Setting(
+                start={"cls_token.weight": ("zeros_",)},
+                frozen=("cls_token.weight",),
+                variant="NoPositionForClassToken",
+            ),
         }
     ),
     "causal_mask": Experiment(
@@ -186,12 +201,13 @@ EXPERIMENTS = {
 def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settings=None):
     """Do the runs of an experiment that nobody has done yet; returns `summarize` of all so far.
 
-    `budget`: "quick" or "full", else as `pick_budget` says; `dataset`: a Dataset, else the one that
-    `load_dataset` takes, of which the quick budget uses a part. Records are added to
-    experiments_DATASET_BUDGET.json in `folder`, else in data/runs, each with the accuracy on validation images, by
+    `budget`: "quick" or "full", else as `pick_budget` says, but always "quick" on Shapes-10;
+    `dataset`: a Dataset, else the one that `load_dataset` takes, of which the quick budget uses a
+    part. Records are added to experiments_DATASET_BUDGET.json in `folder`, else in data/runs, with the accuracy on validation images, by
     which a learning rate is chosen, and on test images, by which nothing is. With `settings`, some
     of their names, only these are run.
-    ValueError names what there is if there is no experiment or setting of a name.
+    ValueError names what there is if there is no experiment or setting of a name, and refuses to
+    add to records of runs on other numbers of images.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
@@ -200,10 +216,15 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
     for setting in settings:
         if setting not in known:
             raise ValueError(f"no setting {setting!r} in {name}: there are {', '.join(known)}")
-    budget, dataset = budget or pick_budget(), dataset or load_dataset()
+    dataset = dataset or load_dataset()
+    budget = "quick" if dataset.name == "shapes10" else budget or pick_budget()
     if budget == "quick":
         dataset = dataset.first(*QUICK_IMAGES)
     path = Path(folder or data_root() / "runs") / f"experiments_{dataset.name}_{budget}.json"
+    ours = _counts(BASE[budget].training, dataset)
+    for record in read_records(path):
+        if (theirs := {name: record[name] for name in ours}) != ours:
+            raise ValueError(f"{path} holds runs on {theirs}, not on {ours}: name another folder")
     plans = [plan(name, budget, seed).items() for seed in range(seeds)]
     runs = [run for runs in plans for (setting, _), run in runs if setting in settings]
     left, took = missing(runs, path), []
@@ -256,10 +277,16 @@ def plan(name, budget, seed):
     return runs
 
 
+def key(run):
+    """What a run is known by: all of its settings, also those that have come since it was made."""
+    model, training = ViTConfig(**run["model"]), TrainingConfig(**run["training"])
+    return json.dumps(run | {"model": asdict(model), "training": asdict(training)}, sort_keys=True)
+
+
 def missing(runs, path):
     """Those of `runs` that have no record in `path`."""
-    known = [record["run"] for record in read_records(path)]
-    return [run for run in runs if run not in known]
+    known = {key(record["run"]) for record in read_records(path)}
+    return [run for run in runs if key(run) not in known]
 
 
 @contextlib.contextmanager
@@ -268,7 +295,7 @@ def _claim(run, path):
 
     The operating system frees the claim of a process that dies.
     """
-    digest = hashlib.sha256(json.dumps(run).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(key(run).encode()).hexdigest()[:16]
     lock = FileLock(path.with_name(f"{path.stem}.{digest}.lock"))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -290,30 +317,35 @@ def make_model(run):
     seed_everything(run["training"]["seed"])
     model = VARIANTS[run["variant"]](ViTConfig(**run["model"]))
     parameters = dict(model.named_parameters())
-    for pattern in (*run["start"], *run["frozen"]):
-        fitting = [parameter for name, parameter in parameters.items() if fnmatch(name, pattern)]
-        if not fitting:
+
+    def called(pattern):
+        found = [parameter for name, parameter in parameters.items() if fnmatch(name, pattern)]
+        if not found:
             raise ValueError(f"no parameter is called {pattern!r}: there are {list(parameters)}")
-        for parameter in fitting:
-            if pattern in run["frozen"]:
-                parameter.requires_grad_(False)
-            elif parameter.ndim > 1:  # the gains of the norms stay at 1
-                how, *numbers = run["start"][pattern]
+        return found
+
+    for pattern, (how, *numbers) in run["start"].items():
+        for parameter in called(pattern):
+            if parameter.ndim > 1:  # the gains of the norms stay at 1
                 getattr(nn.init, how)(parameter, *numbers)
+    for pattern in run["frozen"]:
+        for parameter in called(pattern):
+            parameter.requires_grad_(False)
     return model
 
 
 def cost(run, batch_size=50, steps=5):
     """What the model of a run costs: tokens T, parameters, FLOPs of a forward pass of one image,
-    bytes that it keeps for the backward pass, seconds of a training step on this machine's CPU (the
-    median of `steps`; matrix products in float32).
+    bytes that it keeps for the backward pass, seconds of a forward and a backward pass of a batch
+    on this machine's CPU (the median of `steps`; matrix products in float32).
     """
     model = make_model(run)
     config, weights = model.config, {p.untyped_storage().data_ptr() for p in model.parameters()}
     rows, columns = patch_grid(config.image_size, config.patch_size)
     images = torch.randn(batch_size, *model.patch_embed.image_shape)
+    one = images[:1].clone()  # a slice would share the storage of all
     with FlopCounterMode(display=False) as counter:
-        model(images[:1])
+        model(one)
     kept, seconds = {}, []
 
     def keep(tensor):
@@ -322,7 +354,7 @@ def cost(run, batch_size=50, steps=5):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model(images[:1])
+        model(one)
     for _ in range(steps + 1):  # the first one warms up
         start = time.perf_counter()
         model(images).sum().backward()
@@ -332,7 +364,7 @@ def cost(run, batch_size=50, steps=5):
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "flops": counter.get_total_flops(),
         "kept_bytes": sum(kept.values()),
-        "step_seconds": statistics.median(seconds[1:]),
+        "seconds": statistics.median(seconds[1:]),
     }
 
 
@@ -346,25 +378,35 @@ def train_run(run, dataset):
 
 def _do(run, dataset):
     """Train and judge one model; the figures for its record."""
-    held_out, seed = run["training"]["validation_images"], run["training"]["seed"]
-    figures = {"dataset": dataset.name, "seed": seed}
+    config = TrainingConfig(**run["training"])
+    figures = {"dataset": dataset.name, "seed": config.seed} | _counts(config, dataset)
     try:
         model, history = train_run(run, dataset)
-    except FloatingPointError as error:  # a result as well
-        return figures | {"accuracy": 0.0, "validation_accuracy": 0.0, "failed": str(error)}
+    except FloatingPointError as error:  # a result as well: such a model can only guess
+        guessing = 1 / run["model"]["num_classes"]
+        return (
+            figures
+            | dict.fromkeys(("accuracy", "validation_accuracy"), guessing)
+            | {"failed": str(error)}
+        )
     return figures | {
         "accuracy": evaluate(model, dataset.test_images, dataset.test_labels),
         "validation_accuracy": history.validation_accuracy[-1],
         "train_loss": history.train_loss,
-        "judged_on": f"{len(dataset.test_labels):,} test",
-        "trained_on": len(dataset.train_labels) - held_out,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def _counts(config, dataset):
+    return {
+        "trained_on": len(dataset.train_labels) - config.validation_images,
+        "judged_on": f"{len(dataset.test_labels):,} test",
     }
 
 
 def _label(run, name, budget):
     runs = plan(name, budget, run["training"]["seed"])
-    (label, rate), *_ = (key for key, other in runs.items() if other == run)
+    (label, rate), *_ = (named for named, other in runs.items() if other == run)
     return label if rate == 1 else f"{label}, {rate:g} × the learning rate"
 
 
@@ -397,17 +439,14 @@ def summarize(name, budget, records):
     """{setting: Summary} of an experiment, from whatever records there are of it; settings without
     any are left out.
     """
-    known = {json.dumps(record["run"]): record for record in records}
-    found = {}  # {setting: {rate: {seed: record}}}
+    known = {key(record["run"]): record for record in records}
+    found = {label: {} for label in EXPERIMENTS[name].settings}  # {setting: {rate: {seed: record}}}
     for seed in sorted({record["seed"] for record in records}):
         for (label, rate), run in plan(name, budget, seed).items():
-            if record := known.get(json.dumps(run)):
-                found.setdefault(label, {}).setdefault(rate, {})[seed] = record
-    best = {
-        label: max(rates.values(), key=lambda seeds: _mean(seeds, "validation_accuracy"))
-        for label, rates in found.items()
-    }
-    base, summaries = next(iter(best.values()), {}), {}
+            if record := known.get(key(run)):
+                found[label].setdefault(rate, {})[seed] = record
+    best = {label: _best_rate(rates) for label, rates in found.items() if rates}
+    base, summaries = best.get(next(iter(found)), {}), {}
     for label, seeds in best.items():
         reached = {seed: record["accuracy"] for seed, record in seeds.items()}
         shared = [reached[seed] - base[seed]["accuracy"] for seed in reached if seed in base]
@@ -421,8 +460,18 @@ def summarize(name, budget, records):
     return summaries
 
 
-def _mean(seeds, figure):
-    return statistics.mean(record[figure] for record in seeds.values())
+def _best_rate(rates):
+    """Of {rate: {seed: record}} the seeds of the rate that is best on validation images, over the
+    seeds that were run at every rate.
+    """
+    shared = set.intersection(*(set(seeds) for seeds in rates.values()))
+    if not shared:
+        return next(iter(rates.values()))
+
+    def on_validation(seeds):
+        return statistics.mean(seeds[seed]["validation_accuracy"] for seed in shared)
+
+    return max(rates.values(), key=on_validation)
 
 
 def as_table(summaries):

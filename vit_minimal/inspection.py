@@ -62,7 +62,10 @@ def _look(model, images, *others):
 
     def keep_maps(attention, inputs, output):
         queries, keys, _ = attention.split_heads(inputs[0])
-        maps.append(attention_weights(queries, keys))
+        weights = attention_weights(queries, keys)
+        if (mask := getattr(attention, "mask", None)) is not None:  # of variants.py
+            weights = weights * mask / (weights * mask).sum(dim=-1, keepdim=True)
+        maps.append(weights)
 
     hooks = {block.attn: keep_maps for block in model.blocks}
     hooks |= {block: lambda block, inputs, output: tokens.append(output) for block in model.blocks}

@@ -246,6 +246,16 @@ def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=N
     plt.show()
 
 
+def show_summaries(summaries, title=""):
+    """What `experiments.summarize` gives: a dot for each seed, a line at the mean, its interval."""
+    show_dots(
+        {name: [100 * accuracy for accuracy in of.accuracies] for name, of in summaries.items()},
+        "accuracy on test images in %",
+        title,
+        widths={name: 100 * of.width for name, of in summaries.items()},
+    )
+
+
 def show_bars(amounts, x_label, title="", size=(6.0, 0.35)):
     """One horizontal bar for each name {name: amount}, with its number."""
     width, height = size

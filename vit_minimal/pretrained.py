@@ -86,7 +86,7 @@ def resize_patches(model, patch_size, image_size=None):
     interpolated between their neighbours. ValueError if the patches do not fit the images.
     """
     config = model.config
-    resized = VisionTransformer(
+    resized = type(model)(
         replace(config, patch_size=patch_size, image_size=image_size or config.image_size)
     )
     weights, old, new = model.state_dict(), config.patch_size, patch_size

@@ -192,8 +192,10 @@ class _Run:
             self.scaler.update(self.scaler.get_scale() * self.scaler.get_backoff_factor())
         else:
             for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
-                self.scaler.step(optimizer)
-                scheduler.step()
+                parameters = [p for group in optimizer.param_groups for p in group["params"]]
+                if any(p.grad is not None for p in parameters):  # else the scaler would complain
+                    self.scaler.step(optimizer)
+                    scheduler.step()
             self.scaler.update()
         self.model.zero_grad()
         if self.average:

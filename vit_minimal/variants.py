@@ -90,8 +90,11 @@ class MaskedAttention(MultiHeadSelfAttention):
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        out = nn.functional.scaled_dot_product_attention(queries, keys, values, self.mask)
-        return self.proj(out.transpose(1, 2).flatten(2))
+        drop = self.training * self.attn_drop.p
+        out = nn.functional.scaled_dot_product_attention(
+            queries, keys, values, self.mask, dropout_p=drop
+        )
+        return self.proj_drop(self.proj(out.transpose(1, 2).flatten(2)))
 
 
 class Masked(VisionTransformer):
@@ -152,7 +155,7 @@ class ConvNet(nn.Module):
         channels = [config.in_channels, *[width] * len(strides)]
         layers = []
         for before, after, stride in zip(channels, channels[1:], strides, strict=False):
-            layers += [nn.Conv2d(before, after, 3, stride, padding=1), nn.GroupNorm(8, after)]
+            layers += [nn.Conv2d(before, after, 3, stride, padding=1), nn.BatchNorm2d(after)]
             layers += [nn.ReLU()]
         self.layers = nn.Sequential(*layers)
         self.head = nn.Linear(width, config.num_classes)
