@@ -242,3 +242,56 @@ def test_experiments_on_cifar10_have_their_seeds_and_a_base_that_has_learned(nam
     assert min(next(iter(measured.values())).accuracies) > 0.65
     for record in records("experiments_cifar10_full"):
         assert record["judged_on"] == "10,000 test" and record["trained_on"] == 45_000
+
+
+def interval(of):
+    return of.mean - of.width, of.mean + of.width
+
+
+def test_starts_of_the_class_token_are_what_notebook_07_says():
+    measured, text = (
+        summaries("class_token_init"),
+        prose("notebooks/source/07_pitfalls_initialization.py"),
+    )
+    assert f"N(0, 10) loses {-100 * measured['N(0, 10)'].difference:.1f} points" in text
+    below = -100 * measured["N(0, 1)"].difference
+    assert f"N(0, 1) is {below:.1f} points below the base" in text
+    for name, of in measured.items():
+        if name not in ("N(0, 0.02)", "N(0, 10)"):
+            assert abs(of.difference) < of.difference_width, f"{name} can be told apart"
+    assert interval(measured["N(0, 10)"])[1] < interval(measured["N(0, 0.02)"])[0]
+    for of in summaries("class_token_untrained").values():
+        assert len(of.accuracies) >= 3
+        assert not abs(of.difference) > of.difference_width
+
+
+def printed_tables(name):
+    """The tables of experiments in a saved notebook: {setting: (mean, half width)} each, in %."""
+    for cell in json.loads((ROOT / f"notebooks/{name}.ipynb").read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", ()):
+            lines = "".join(output.get("text", ())).splitlines()
+            rows = (re.match(r"(.+?) +(\d+\.\d) ± +(\d+\.\d) %", line) for line in lines)
+            table = {row[1]: (float(row[2]), float(row[3])) for row in rows if row}
+            if table:
+                yield table
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("07_pitfalls_initialization", "N(0, 0.02)", "Xavier"),
+        ("07_pitfalls_initialization", "N(0, 10)", "N(0, 0.02)"),
+        ("07_pitfalls_initialization", "N(0, 10)", "zeros, frozen"),
+        ("09_pitfalls_class_token", "reads the first patch", "averages all tokens"),
+    ],
+)
+def test_main_effects_show_at_the_quick_budget(name, low, high):
+    """The intervals of the two do not overlap where they first stand in one table."""
+    table = next(table for table in printed_tables(name) if {low, high} <= table.keys())
+    assert sum(table[low]) < table[high][0] - table[high][1]
+
+
+@pytest.mark.parametrize("name", ["07_pitfalls_initialization", "09_pitfalls_class_token"])
+def test_pitfalls_take_two_minutes(name):
+    times = json.loads((RESULTS / "notebook_times.json").read_text(encoding="utf-8"))
+    assert times[name]["seconds"] <= 120

@@ -147,20 +147,23 @@ def _hide_needles(random):
 
 
 def corners2(n, seed=0):
-    """`n` images uint8 (n, 3, 32, 32) of 8 × 8 tiles, each warm (more red than blue) or cool, and
-    labels int64 (n,): 1 if the tiles in the upper left and the lower right corner are of one kind,
-    0 if not. No tile alone says anything about the label.
+    """`n` images uint8 (n, 3, 32, 32) of 8 × 8 grey tiles but for two corners, upper left and lower
+    right, each of which is warm (more red than blue) or cool; labels int64 (n,): 1 if both are of
+    one kind, 0 if not. Neither corner alone says anything about the label.
     """
-    return _in_chunks(n, seed, _colour_tiles)
+    return _in_chunks(n, seed, _colour_corners)
 
 
-def _colour_tiles(random):
+def _colour_corners(random):
     """Images and labels of one chunk."""
-    draws = random.random_sample((CHUNK, 8, 8, 4))
+    draws = random.random_sample((CHUNK, 8, 8, 2))
+    corners = random.random_sample((CHUNK, 2, 2))
     noise = random.random_sample((CHUNK, 3, 32, 32))
-    warm = draws[..., 0] < 0.5
-    grey, tint = 90 + 75 * draws[..., 1], (20 + 40 * draws[..., 2]) * np.where(warm, 1, -1)
-    tiles = np.stack([grey + tint, grey + 60 * draws[..., 3] - 30, grey - tint], axis=1)
+    warm = corners[..., 0] < 0.5  # (n, 2)
+    tint = np.zeros((CHUNK, 8, 8))
+    tint[:, [0, -1], [0, -1]] = (30 + 30 * corners[..., 1]) * np.where(warm, 1, -1)
+    grey = 90 + 75 * draws[..., 0]
+    tiles = np.stack([grey + tint, grey + 20 * draws[..., 1] - 10, grey - tint], axis=1)
     images = tiles.repeat(4, axis=2).repeat(4, axis=3) + 24 * noise - 12
-    labels = (warm[:, 0, 0] == warm[:, -1, -1]).astype(np.int64)
+    labels = (warm[:, 0] == warm[:, 1]).astype(np.int64)
     return np.clip(images, 0, 255).astype(np.uint8), labels

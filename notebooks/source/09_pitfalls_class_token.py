@@ -1,0 +1,525 @@
+# %% [markdown]
+# # 09 · Pitfalls, measured: the class token mishandled, and its rivals
+#
+# **After this notebook you can** say what a class token read from the wrong place costs, compare it fairly with its rivals, and find the bugs that tutorials and repositories have had, each with a test of a few lines.
+#
+# | | |
+# |---|---|
+# | You need | notebooks 01 to 04; 07 for how experiments are run |
+# | Time to read | about 40 minutes |
+# | Time to run | about two minutes on the two server cores it was built on, at the quick budget; on a T4 not measured yet |
+# | Package modules | `variants.py`, `experiments.py` |
+#
+# The class token is one row of a matrix. Take the wrong row, or average it with the others: nothing crashes, and the loss goes down. How much is lost, and how would one notice?
+
+# %%
+import torch
+from torch import nn
+
+from vit_minimal import (
+    MultiHeadSelfAttention,
+    VisionTransformer,
+    ViTConfig,
+    load_dataset,
+    patchify,
+    pick_budget,
+    plots,
+    seed_everything,
+)
+from vit_minimal.attention import attention_weights
+from vit_minimal.data import data_root
+from vit_minimal.experiments import as_table, key, plan, run_experiment
+from vit_minimal.runtime import read_records
+
+dataset = load_dataset()
+quick = pick_budget() == "quick"
+
+# %% [markdown]
+# ## Read from the wrong place
+#
+# The variants are small classes of `vit_minimal/variants.py`, each of which changes as little of the model as it can. The first of these two is off by one, as when a slice `x[:, 1:]` comes before `x[:, 0]`. The second takes the mean over everything:
+
+
+# %% tags=["same-as:vit_minimal.variants.ReadsFirstPatch", "same-as:vit_minimal.variants.AveragesAllTokens"]
+# vit_minimal/variants.py
+class ReadsFirstPatch(VisionTransformer):
+    def forward(self, images):
+        return self.head(self.forward_features(images)[:, 1])
+
+
+class AveragesAllTokens(VisionTransformer):
+    def forward(self, images):
+        return self.head(self.forward_features(images).mean(dim=1))
+
+
+# %% [markdown]
+# The experiment `class_token_place` holds them, and others, against the ordinary model. At the quick budget these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate.
+
+
+# %%
+places = ["class token", "reads the first patch", "averages all tokens"] if quick else None
+measured = run_experiment("class_token_place", seeds=5, dataset=dataset, settings=places)
+print(as_table(measured))
+plots.show_summaries(measured, "drawn shapes")
+
+# %% [markdown]
+# (The bars are 95 % intervals over the seeds.) Averaging all tokens does no harm, at this learning rate it even gains a little. Reading a patch costs more than ten points, but the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture; its control would be a model whose corner is blind.
+#
+# How would one notice? The loss falls as well, and nobody says how low it should be. But one can ask the *gradient* which tokens the answer depends on, after the last norm:
+
+
+# %% tags=["nbval-check-output"]
+def tokens_read(model):
+    """The indices of the tokens that have a say in the answer."""
+    kept = []
+
+    def keep(module, inputs, output):
+        output.retain_grad()
+        kept.append(output)
+
+    hook = model.norm.register_forward_hook(keep)
+    model(torch.randn(2, 3, 8, 8)).square().sum().backward()
+    hook.remove()
+    return kept[0].grad.abs().sum(dim=(0, 2)).nonzero().flatten().tolist()
+
+
+SMALL = ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3)
+seed_everything(0)
+for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
+    print(f"{kind.__name__:18} reads tokens {tokens_read(kind(SMALL))}")
+
+# %% [markdown]
+# ## The rivals, compared fairly
+#
+# What else can the head read? The **mean of the patches**; a weighted mean, whose weights a learned query decides (**attention pooling**).
+#
+# A comparison at one learning rate favours whoever that rate suits. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So every rival is tried at four learning rates, with three seeds each; the one that is best on *validation* images counts, and the table shows the *test* images. (At the quick budget the class token meets the mean; attention pooling, and a class token with registers, have their turn at the full one.)
+
+# %%
+rivals = ["class token", "mean of patches"] if quick else None
+pooling = run_experiment("pooling", dataset=dataset, settings=rivals)
+print(as_table(pooling))
+plots.show_summaries(pooling, "drawn shapes, each at its best learning rate")
+print({name: f"learning rate {of.learning_rate:g}" for name, of in pooling.items()})
+
+# %% [markdown]
+# The runs of this experiment are on record, so we can also ask what a comparison at *one* rate would have said:
+
+# %%
+budget = "quick" if quick or dataset.name == "shapes10" else "full"
+records = read_records(data_root() / "runs" / f"experiments_{dataset.name}_{budget}.json")
+plans = [plan("pooling", budget, seed) for seed in range(3)]
+print("accuracy in %, mean of three seeds, at each learning rate")
+for factor in (0.5, 1, 2, 4):
+    print(f"{plans[0]['class token', factor]['training']['learning_rate']:g}", end=": ")
+    for name in ("class token", "mean of patches"):
+        runs = [key(runs[name, factor]) for runs in plans]
+        reached = [100 * r["accuracy"] for r in records if key(r["run"]) in runs]
+        print(f"{name} {sum(reached) / len(reached):.1f}", end="  ")
+    print()
+
+# %% [markdown]
+# The order turns round with the learning rate. One rate would have given you whichever verdict you liked. Each at its own best rate, the mean of the patches is ahead here, in a small model after 200 steps, by some points that three seeds do not quite separate from none. That is no verdict on large models after long training: in the ViT paper's comparison the two came out alike.
+#
+# ## A museum of bugs
+#
+# Most of these raise no error; some do, but only on a GPU or with another batch size. For several there is a link to a well-known repository that had it: they happen to everybody. The exhibits have one form: the wrong piece, a **check** that would have caught it, and `catch`, which runs the check on a right piece, which must pass, and on the wrong one, whose symptom it prints. A piece may be a function, a class or a module; the last line of each exhibit shows which. The package's own tests have such checks for every piece.
+
+
+# %% tags=["bug-tools"]
+@torch.no_grad()
+def catch(check, right, wrong):
+    """Run a check on a right piece, which passes, and a wrong one, whose symptom is printed."""
+    seed_everything(0)
+    check(right)
+    try:
+        check(wrong)
+    except AssertionError as symptom:
+        print(f"caught: {symptom}")
+    else:
+        raise RuntimeError("the check did not notice")
+
+
+def percent(share):
+    return f"{100 * float(share):.0f} %"
+
+
+# %% [markdown]
+# ### 1. Patches by `reshape` alone
+#
+# (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. It cuts the image into stretches of rows, not squares (notebook 01).
+
+
+# %% tags=["bug", "nbval-check-output"]
+def patches_by_reshape(images, P):
+    B, C, H, W = images.shape
+    return images.reshape(B, (H // P) * (W // P), C * P * P)
+
+
+def check_patches(cut):
+    image = torch.zeros(1, 3, 8, 8)
+    image[:, :, :4, 4:] = 1  # patch 1, upper right, is white, everything else black
+    patches = cut(image, 4)
+    white = ", ".join(percent(patch.mean()) for patch in patches[0])
+    assert patches[0].mean(dim=1).tolist() == [0, 1, 0, 0], f"patches are white by {white}"
+
+
+catch(check_patches, right=patchify, wrong=patches_by_reshape)
+
+# %% [markdown]
+# ### 2. Heads by `view` alone
+#
+# The same mistake with heads: (B, T, D) → (B, h, T, d) needs a transpose in between. Without it a "head" is a stretch of tokens ([FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30)).
+
+
+# %% tags=["bug", "nbval-check-output"]
+def heads_by_transpose(x, h):
+    B, T, D = x.shape
+    return x.view(B, T, h, D // h).transpose(1, 2)
+
+
+def heads_by_view(x, h):
+    B, T, D = x.shape
+    return x.view(B, h, T, D // h)
+
+
+def check_heads(split):
+    x = torch.zeros(1, 5, 12)
+    x[0, 0] = 1  # only token 0 holds something
+    tokens = split(x, 3)[0].abs().sum(dim=-1).nonzero()[:, 1].unique().tolist()
+    assert tokens == [0], f"what token 0 held is found in tokens {tokens}"
+
+
+catch(check_heads, right=heads_by_transpose, wrong=heads_by_view)
+
+# %% [markdown]
+# ### 3. Softmax over the wrong axis
+#
+# `softmax(dim=-2)`, or a `dim=2` that was right for (B, T, T) before the heads came in: in (B, h, T, T) it is the queries, and the *columns* sum to 1. One token reads less than 100 % in all, another more. A widely read implementation [had it](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/146); whoever reported it saw no difference in the results.
+
+
+# %% tags=["bug"]
+def softmax_over_queries(queries, keys):
+    return (queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5).softmax(dim=-2)
+
+
+def check_rows(weights):
+    rows = weights(3 * torch.randn(2, 5, 8), torch.randn(2, 5, 8)).sum(dim=-1)
+    low, high = percent(rows.min()), percent(rows.max())
+    assert torch.allclose(rows, torch.ones(2, 5)), f"tokens read between {low} and {high} in all"
+
+
+catch(check_rows, right=attention_weights, wrong=softmax_over_queries)
+
+# %% [markdown]
+# ### 4. Scaled by √D, not by √d
+#
+# A head has d = D / h numbers, and it is their number by which the variance of the scores grows (notebook 03). With √D attention starts flatter; training can make up for it. [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/65) had it, and so had [Karpathy's lecture](https://github.com/karpathy/ng-video-lecture/pull/6).
+
+
+# %% tags=["bug"]
+def weights_scaled_by_D(queries, keys):  # (B, h, T, d)
+    D = queries.shape[1] * queries.shape[-1]
+    return (queries @ keys.transpose(-2, -1) / D**0.5).softmax(dim=-1)
+
+
+def check_scale(weights):
+    queries, keys = 3 * torch.randn(2, 6, 5, 4), torch.randn(2, 6, 5, 4)
+    values = torch.eye(5).expand(2, 6, 5, 5)  # show the weights themselves
+    expected = nn.functional.scaled_dot_product_attention(queries, keys, values)
+    error = (weights(queries, keys) - expected).abs().max()
+    assert error < 1e-5, f"weights are off by up to {percent(error)}"
+
+
+catch(check_scale, right=attention_weights, wrong=weights_scaled_by_D)
+
+# %% [markdown]
+# ### 5. Attention across the batch
+#
+# PyTorch's `nn.MultiheadAttention` wants (T, B, D) unless told `batch_first=True`. Given (B, T, D) it takes images for tokens: each token looks at the tokens in the same place of the *other images*, and at no other token of its own ([TabFormer](https://github.com/IBM/TabFormer/pull/14)). A ViT with a class token then gives every image the same answer, since all class tokens are equal. With mean pooling it trains, and each answer depends on who else is in the batch.
+
+
+# %% tags=["bug"]
+def check_images_alone(batch_first):
+    layer = nn.MultiheadAttention(12, 3, batch_first=batch_first)
+    x = torch.randn(4, 5, 12)
+    together, alone = layer(x, x, x)[0][:1], layer(x[:1], x[:1], x[:1])[0]
+    change = (together - alone).abs().max() / alone.abs().max()
+    assert change < 1e-4, f"other images of the batch change an answer by {percent(change)}"
+
+
+catch(check_images_alone, right=True, wrong=False)
+
+# %% [markdown]
+# ### 6. The batch size in the parameter
+#
+# The class token is one vector for all images. Here each *place in the batch* learns its own, and a batch of another size, such as the last one, or a single image, cannot be put through at all.
+
+
+# %% tags=["bug"]
+class ClassTokenForEachPlace(nn.Module):
+    def __init__(self, batch_size, D):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(batch_size, 1, D))
+
+    def forward(self, tokens):
+        return torch.cat([self.weight, tokens], dim=1)
+
+
+class ClassTokenForAll(ClassTokenForEachPlace):
+    def __init__(self, batch_size, D):
+        super().__init__(1, D)
+
+    def forward(self, tokens):
+        return torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)
+
+
+def check_class_token(kind):
+    tokens = kind(4, 8)(torch.zeros(4, 5, 8))[:, 0]
+    differ = (tokens - tokens[0]).abs().max()
+    assert differ == 0, f"equal images of one batch get class tokens that differ by {differ:.1f}"
+
+
+catch(check_class_token, right=ClassTokenForAll, wrong=ClassTokenForEachPlace)
+
+# %% [markdown]
+# ### 7. `x[0]` for `x[:, 0]`
+#
+# The first image instead of the first token. `x[0]` is right for (T, B, D), which PyTorch's layers take by default; after a switch to batch first, all answers are about image 0. If T differs from B, the loss complains.
+
+
+# %% tags=["bug"]
+def check_read(read):
+    tokens = torch.randn(4, 5, 8)
+    changed = tokens.clone()
+    changed[1] += 1  # another second image
+    moved = (read(changed) - read(tokens)).abs().sum(dim=-1).nonzero().flatten().tolist()
+    assert moved == [1], f"changing image 1 changes the answers for images {moved}"
+
+
+catch(check_read, right=lambda tokens: tokens[:, 0], wrong=lambda tokens: tokens[0])
+
+# %% [markdown]
+# ### 8. A parameter that is moved when it is made
+#
+# `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter: it is not trained, and not saved, so a loaded model has other random positions. On a laptop without a GPU, `.to("cpu")` copies nothing, and every test passes. (Here `.to(torch.float64)` takes the part of the GPU. Positions that shall not be trained belong in `register_buffer`.)
+
+
+# %% tags=["bug"]
+class Positions(nn.Module):
+    def __init__(self, make):
+        super().__init__()
+        self.weight = make(torch.randn(1, 5, 8))
+
+
+def check_saved(make):
+    saved, loaded = Positions(make), Positions(make)
+    loaded.load_state_dict(saved.state_dict())
+    error = (saved.weight - loaded.weight).abs().max()
+    assert error == 0, f"after saving and loading, positions differ by up to {error:.1f}"
+
+
+catch(check_saved, right=nn.Parameter, wrong=lambda x: nn.Parameter(x).to(torch.float64))
+
+# %% [markdown]
+# ### 9. Blocks in a Python list
+#
+# A list of modules is not a module: its parameters are neither found by the optimizer, nor saved, nor moved to the GPU (there, at least, an error says so). Only embedding and head learn, and that is enough for a loss that falls.
+
+
+# %% tags=["bug", "nbval-check-output"]
+def encoder(holder):
+    model = nn.Module()
+    model.blocks = holder([nn.Linear(8, 8) for _ in range(3)])
+    return model
+
+
+def check_parameters(holder):
+    count = sum(p.numel() for p in encoder(holder).parameters())
+    assert count == 3 * 72, f"three layers of 72 parameters have {count} in all"
+
+
+catch(check_parameters, right=nn.ModuleList, wrong=list)
+
+# %% [markdown]
+# ### 10. One block, repeated
+#
+# `[block] * L` is L times the *same* block: L layers that share all weights.
+
+
+# %% tags=["bug", "nbval-check-output"]
+def check_depth(blocks):
+    count = sum(p.numel() for p in nn.Sequential(*blocks).parameters())
+    assert count == 6 * 72, f"six blocks of 72 parameters have {count} in all"
+
+
+catch(
+    check_depth,
+    right=[nn.Linear(8, 8) for _ in range(6)],
+    wrong=[nn.Linear(8, 8)] * 6,
+)
+
+# %% [markdown]
+# ### 11. No norm at the end
+#
+# Pre-norm blocks never normalise the residual stream itself. Equation 4 of the paper does so before the head; forgotten, the head reads what has come together: far too small numbers before training, whatever it has grown to later.
+
+
+# %% tags=["bug"]
+class NoFinalNorm(VisionTransformer):
+    def __init__(self, config):
+        super().__init__(config)
+        self.norm = nn.Identity()
+
+
+def check_final_norm(kind):
+    model = kind(ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3))
+    std = model.forward_features(torch.randn(4, 3, 8, 8))[:, 0].std(dim=-1).mean()
+    assert 0.9 < std < 1.1, f"the head reads numbers with a standard deviation of {std:.2f}, not 1"
+
+
+catch(check_final_norm, right=VisionTransformer, wrong=NoFinalNorm)
+
+# %% [markdown]
+# ### 12. A residual connection left out
+#
+# `x = attn(norm(x))` for `x = x + attn(norm(x))`. A layer should be able to leave a token as it is.
+
+
+# %% tags=["bug"]
+def check_residual(block):
+    x = torch.randn(2, 16)
+    left = (block(x, layer=torch.zeros_like) - x).abs().max()
+    assert left == 0, f"a layer that adds nothing changes a token by up to {left:.1f}"
+
+
+catch(check_residual, right=lambda x, layer: x + layer(x), wrong=lambda x, layer: layer(x))
+
+# %% [markdown]
+# ### 13. LayerNorm over tokens as well
+#
+# `nn.LayerNorm((T, D))`, or a BatchNorm habit: statistics over all tokens of an image. Every token then feels every other without attention, and another image size does not fit.
+
+
+# %% tags=["bug"]
+def check_norm(norm):
+    x = torch.randn(1, 5, 8)
+    changed = x.clone()
+    changed[0, 4] *= 10  # the last token only
+    change = (norm(changed) - norm(x))[0, :4].abs().max()
+    assert change < 1e-6, f"token 4 was changed, and others changed by up to {change:.2f}"
+
+
+catch(check_norm, right=nn.LayerNorm(8), wrong=nn.LayerNorm((5, 8)))
+
+# %% [markdown]
+# ### 14. An argument that is accepted and ignored
+#
+# A constructor takes `num_heads`, and somewhere below stands an 8. Whoever sweeps over heads finds that they do not matter.
+
+
+# %% tags=["bug", "nbval-check-output"]
+def eight_heads_always(embed_dim, num_heads):
+    return MultiHeadSelfAttention(embed_dim, 8)
+
+
+def check_argument(make):
+    answers = []
+    for num_heads in (1, 2):
+        torch.manual_seed(0)  # the same weights and the same tokens
+        answers.append(make(16, num_heads)(torch.randn(1, 5, 16)))
+    assert not torch.equal(*answers), "1 head and 2 heads give the same answer to the last bit"
+
+
+catch(check_argument, right=MultiHeadSelfAttention, wrong=eight_heads_always)
+
+# %% [markdown]
+# ### 15. Softmax twice
+#
+# `nn.CrossEntropyLoss` takes logits. A model that ends in a softmax gives it probabilities: the loss cannot fall below a floor, and the gradient is small wherever the model is sure, rightly or wrongly.
+
+
+# %% tags=["bug"]
+def check_loss(end):
+    sure_and_right = 50 * torch.eye(10)
+    loss = nn.functional.cross_entropy(end(sure_and_right), torch.arange(10))
+    assert loss < 0.01, f"a model that is sure and right has a loss of {loss:.2f}"
+
+
+catch(check_loss, right=nn.Identity(), wrong=nn.Softmax(dim=-1))
+
+# %% [markdown]
+# That floor is ln(1 + 9/e) ≈ 1.46 for ten classes.
+#
+# ### 16. Dropout that `eval()` does not switch off
+#
+# `nn.Dropout` knows whether the model trains; the function `scaled_dot_product_attention` does what its argument says. `dropout_p=0.1` drops at test time too, and the same image gets another answer each time. timm [had it](https://github.com/huggingface/pytorch-image-models/pull/1978), and PyTorch's documentation [warns of it](https://github.com/pytorch/pytorch/issues/124464) since. (Forgetting `model.eval()` has the same symptom.)
+
+
+# %% tags=["bug"]
+class AlwaysDrops(MultiHeadSelfAttention):
+    def forward(self, x):
+        queries, keys, values = self.split_heads(x)
+        out = nn.functional.scaled_dot_product_attention(
+            queries, keys, values, dropout_p=self.attn_drop.p
+        )
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
+def check_repeatable(attention):
+    layer, x = attention(24, 3, attn_drop_rate=0.1).eval(), torch.randn(2, 5, 24)
+    first, second = layer(x), layer(x)
+    change = (first - second).abs().max() / first.abs().max()
+    assert change == 0, f"asked twice, the answer changes by up to {percent(change)}"
+
+
+catch(check_repeatable, right=MultiHeadSelfAttention, wrong=AlwaysDrops)
+
+# %% [markdown]
+# ### 17. Heads put together without the transpose
+#
+# The way back has the mistake of exhibit 2 as well: (B, h, T, d) must become (B, T, h, d) before it is flattened. A transformer from scratch [had it](https://github.com/jsbaan/transformer-from-scratch/pull/6); its test, a small task to be learned, passed all the same.
+
+
+# %% tags=["bug", "nbval-check-output"]
+def check_merge(merge):
+    heads = torch.zeros(1, 3, 5, 4)  # (B, h, T, d)
+    heads[0, :, 0] = 1  # only token 0 holds something
+    tokens = merge(heads)[0].abs().sum(dim=-1).nonzero().flatten().tolist()
+    assert tokens == [0], f"what token 0 held is found in tokens {tokens}"
+
+
+catch(
+    check_merge,
+    right=lambda heads: heads.transpose(1, 2).flatten(2),
+    wrong=lambda heads: heads.reshape(1, 5, 12),
+)
+
+# %% [markdown]
+# Notice what the checks have in common. None looks at the accuracy. They mark one input and see where it comes out (1, 2, 5, 7, 13, 17), compare with a number that is known (3, 9, 10, 11, 12, 15) or with somebody else's code (4), do a thing twice and expect the same (6, 8, 16), or change a setting and expect a difference (14).
+#
+# ## Recap
+#
+# - A model that reads the wrong token trains, and loses some points. The gradient tells which tokens are read.
+# - Without a class token a ViT is not limited to single patches: attention mixes them, and the mean of the patches did at least as well here.
+# - Compare rivals each at its own learning rate. At one rate the order may be the opposite.
+# - A check needs no training: mark, compare, repeat, or change.
+#
+# ## Questions
+#
+# <details><summary>Your model reads the first patch instead of the class token. Will the loss tell?</summary>
+#
+# No. It falls as well, and nothing tells you how low it should be. `tokens_read` tells at once.
+# </details>
+#
+# <details><summary>Why is it not enough to compare poolings at one learning rate?</summary>
+#
+# The rate may suit one of them. What was measured is then how well the rate fits.
+# </details>
+#
+# <details><summary>Which of the bugs would a test on a batch of one image miss?</summary>
+#
+# Number 5, and 6 if the model was built for a batch of one. A test should have several images, several heads, and no two sizes that are equal.
+# </details>
+#
+# On to 10 · every claim put to the test.
