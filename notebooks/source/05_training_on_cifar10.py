@@ -721,4 +721,4 @@ plots.show_images(dataset.test_images[wrong], verdicts)
 #
 # ---
 #
-# **Next:** what has the class token learned? Notebook 06 (in preparation) looks inside.
+# **Next:** what has the class token learned? [Notebook 06](06_inside_the_class_token.ipynb) looks inside.

@@ -416,7 +416,7 @@ for layer in range(model.config.depth):
 
 # %% [markdown]
 # In the saved run neither sign is there: the class token gives itself less than an equal share (1.5 %), and the longest patch is not much longer than the median. `shipped` gives itself 1.6 to 5.5 % on CIFAR-10 (in its record), which is no sink either. Darcet and
-# colleagues found long patches in large models that were trained for long, on much more data. Notebook 09 will try registers.
+# colleagues found long patches in large models that were trained for long, on much more data. The experiment `pooling` of notebook 09 tries registers at the full budget.
 #
 # ## Aside: the patches
 #
@@ -516,4 +516,4 @@ explore_attention(shipped, photo)
 #
 # ---
 #
-# **Next:** what goes wrong, and how to notice: notebooks 07 to 09 (in preparation).
+# **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to 09 (08 is in preparation).

@@ -99,7 +99,7 @@ show_starts({name: with_changes(start, depth=6) for name, start in WEIGHTS.items
 # - **N(0, 0.02)**, the choice of BERT, timm and this package, begins near ln 10. Attention is uniform: each of the 17 tokens gets about 1/17 ≈ 6 %. The model starts as an averaging machine, and all blocks get gradients of a like size.
 # - **Xavier** and **PyTorch's default** draw larger numbers: at D = 64 their standard deviations lie between 0.05 and 0.16. They begin above ln 10 with more gradient in the first block than in the last.
 # - **N(0, 1)** is confidently wrong: the loss is many times ln 10. Attention in layer 1 is *saturated*, nearly all weight lies on one token, and the gradient of the first block is more than a hundred times that of the last.
-# - **All zero** begins at ln 10 exactly, which looks perfect. But no block gets a gradient, and none ever will: in each block two zero matrices follow each other (values and output, fc1 and fc2), and the gradient of each is a product with the other. The class token stays the same for every image, so the head can only learn how frequent the classes are.
+# - **All zero** begins at ln 10 exactly, which looks perfect. But no block gets a gradient here, and its matrices never will: in each block two zero matrices follow each other (values and output, fc1 and fc2), and the gradient of each is a product with the other. Only the biases after them will move, and these are the same for every image. So the head can only learn how frequent the classes are.
 # - **Head zero** begins at ln 10 as well, and its blocks have no gradient either, *at this step*. But the class token differs between images. The head can learn from that; then it is no longer zero, and the gradient reaches the blocks. (The first ViT started [that way](https://github.com/google-research/vision_transformer): head and class token zero, Xavier in the blocks.)
 #
 # So neither the loss nor the gradient of the first step tells the last two apart. Here the last column does. (It is no proof by itself. If only the *second* matrix of each pair is zero, which is a common start, the class token is the same for all images too, but the second matrices get a gradient at once.)
@@ -136,7 +136,7 @@ chosen = ("N(0, 0.02)", "Xavier", "PyTorch's default", "all zero", "head zero")
 show_first_steps({name: with_changes(WEIGHTS[name]) for name in chosen}, "starts of the weights")
 
 # %% [markdown]
-# For 30 steps N(0, 0.02), the zero head and the zeros look alike. Then N(0, 0.02) falls, the zero head some steps later, the zeros never. To call a start dead after 30 steps would have been wrong. The larger weights are ahead from step 20 on. (N(0, 1) is not drawn and was not trained to the end: its curve would lie far above.)
+# For 30 steps N(0, 0.02), the zero head and the zeros look alike. Then N(0, 0.02) falls, the zero head some steps later, the zeros never. To call a start dead after 30 steps would have been wrong. The larger weights are ahead from step 20 on. (N(0, 1) was not trained here: with six blocks its first loss was 16, far above this picture.)
 #
 # ### What is left of it at the end
 #
@@ -177,7 +177,7 @@ CLASS_TOKENS = {
 show_starts({name: with_changes(start, depth=6) for name, start in CLASS_TOKENS.items()})
 
 # %% [markdown]
-# The loss says nothing: all begin near ln 10. But look at the last column. A class token from N(0, 10) differs between images more than a hundred times less than one from N(0, 0.02), and the gradients of all blocks have shrunk by a like factor. Why?
+# The loss says nothing: all begin near ln 10. But look at the last column. A class token from N(0, 10) differs between images more than a hundred times less than one from N(0, 0.02), and the gradients of the first and the last block have shrunk by a like factor. Why?
 #
 # 1. In a pre-norm block the class token is normalised before attention reads it. Its length does not matter there, and the softmax does not saturate (6 % in each row).
 # 2. But the residual stream carries it at full length. What the blocks *add* is small beside a vector whose entries are around 10.
@@ -211,7 +211,7 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# Six blocks together add about 0.06. That doubles a small token, and does not show on one of N(0, 1) or N(0, 10). (At 0 blocks the position has been added already, so zeros do not begin at zero.)
+# Six blocks bring a small token from 0.02 or 0.03 to about 0.07. What they add does not show on a token of N(0, 1) or N(0, 10). (At 0 blocks the position has been added already, so zeros do not begin at zero.)
 #
 # **All 1** is as good as zeros, figure by figure. LayerNorm subtracts the mean, so the same number added to all D entries of a token is invisible to every block and to the head. We can check that, up to rounding:
 
@@ -243,7 +243,7 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: starts of the class token")
 
 # %% [markdown]
-# The picture is the same and clearer. N(0, 10) loses 7.8 points. Zeros, N(0, 0.02), ones, and even the class tokens that are never trained, cannot be told apart. (Zeros and ones are the same model up to rounding, and training makes much of rounding.) N(0, 1) is 0.9 points below the base, which its interval does not separate from nothing, although it began with 16 times less gradient: a start that looks bad may be made good later.
+# The picture is the same and clearer. N(0, 10) loses 7.8 points. Zeros, N(0, 0.02), ones, and even the class tokens that are never trained, cannot be told apart. (Zeros and ones are the same model up to rounding, and training makes much of rounding.) N(0, 1) is 0.9 points below the base, which its interval does not separate from nothing, although in the six-block model above it began with 16 times less gradient: a start that looks bad may be made good later.
 #
 # A model whose class token is zeros for ever is as good as any? That asks for a second look. What enters the first block is the class token *plus its position embedding*, and that is trained: the model has a class token all the same, under another name. We shall come back to that.
 #
@@ -268,7 +268,7 @@ plots.show_summaries(rates, "each start at its better learning rate")
 print({name: f"learning rate {of.learning_rate:g}" for name, of in rates.items()})
 
 # %% [markdown]
-# Both agree with the explanation. For the register, the start makes no difference that three seeds could tell from none; for the class token it made one. And the large class token chooses the higher rate and gains from it, the small one does not.
+# Both agree with the explanation. For the register, the start makes no difference that three seeds could tell from none; for the class token it made one. And the large class token chooses the higher rate and gains from it, the small one does not; what is left between them, three seeds cannot tell from none.
 #
 # How much of the harm a still higher rate would undo we did not try, nor this on CIFAR-10. But one thing is plain: a start that scales the signal asks for another learning rate, and who compares starts at a single one measures that as well.
 #
@@ -299,7 +299,7 @@ print(as_table(position_init))
 plots.show_summaries(position_init, "starts of the positions")
 
 # %% [markdown]
-# Large positions do great harm, as the last column foretold. A model *without* positions, on the other hand, cannot be told from one with them here: which shape it is can be said from patches of 8 × 8 pixels without knowing where they were. (Notebook 02 shows two images that a model without positions cannot tell apart.)
+# Large positions do great harm, as the last column foretold. A model *without* positions, on the other hand, cannot be told from one with them here, but the interval is wide. Perhaps patches of 8 × 8 pixels say much about a shape without their places; we did not test that. (Notebook 02 shows two images that a model without positions cannot tell apart.)
 #
 # ## Norms and warm-up
 #
@@ -334,7 +334,7 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: norms and warm-up")
 
 # %% [markdown]
-# Post-norm ends 4.7 points behind with warm-up and 5.0 without. Warm-up itself made no difference that three seeds could show, with either norm: four blocks and this learning rate do not need it. The trouble that it is a cure for was reported of deeper models, with Adam, where this says nothing. And one learning rate served all four, so a part of post-norm's distance may be the rate's.
+# Post-norm ends 4.7 points behind with warm-up and 5.0 without. Warm-up itself made no difference that three seeds could show, with either norm: four blocks and this learning rate do not need it. The trouble that warm-up is meant to cure was reported for deeper models trained with Adam; about those this table says nothing. And one learning rate served all four, so a part of post-norm's distance may be the rate's.
 #
 # ## "Treat it like any other token"
 #
@@ -404,8 +404,8 @@ plots.show_summaries(measured, "CIFAR-10: class tokens that are not trained")
 # ## Recap
 #
 # - **Before the first step** look at the loss (ln of the number of classes), at the gradient of each block, and at how much differs between images where the head reads. Each misses something that another sees. Together they find broken starts; they do not rank working ones.
-# - A **large class token** drowns what it gathers: the last norm divides both by its size. A constant one is invisible. Between zeros and N(0, 0.02) nothing was to be seen.
-# - Part of its harm went away at a **higher learning rate**. Compare starts each at its own best rate, chosen on validation images, with several seeds.
+# - A **large class token** drowns what it gathers: the last norm divides the sum of the two by a size that is nearly all the token's. A constant one is invisible. Between zeros and N(0, 0.02) nothing was to be seen.
+# - On the drawn shapes most of its loss went away at a **higher learning rate**; three seeds cannot say whether any is left. Compare starts each at its own best rate, chosen on validation images, with several seeds.
 # - **Large positions** drown all tokens.
 # - The class token must see, and pass back gradients. It need not be trained.
 #
@@ -428,4 +428,4 @@ plots.show_summaries(measured, "CIFAR-10: class tokens that are not trained")
 # The same at other learning rates, each start judged at its best on validation images, with several seeds. A start that only scales the signal wants another learning rate.
 # </details>
 #
-# On to 08 · patch size.
+# **Next:** notebook 08 (in preparation) is about the size of a patch; [notebook 09](09_pitfalls_class_token.ipynb) mishandles the class token.

@@ -63,7 +63,7 @@ print(as_table(measured))
 plots.show_summaries(measured, "drawn shapes")
 
 # %% [markdown]
-# (The bars are 95 % intervals over the seeds.) Averaging all tokens does no harm, at this learning rate it even gains a little. Reading a patch costs more than ten points, but the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture; its control would be a model whose corner is blind.
+# (The bars are 95 % intervals over the seeds.) Averaging all tokens does no harm, at this learning rate it even gains a little. Reading a patch costs more than ten points on average, but the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, one would train a model whose first patch may not look at other tokens.
 #
 # How would one notice? The loss falls as well, and nobody says how low it should be. But one can ask the *gradient* which tokens the answer depends on, after the last norm:
 
@@ -119,7 +119,7 @@ for factor in (0.5, 1, 2, 4):
     print()
 
 # %% [markdown]
-# The order turns round with the learning rate. One rate would have given you whichever verdict you liked. Each at its own best rate, the mean of the patches is ahead here, in a small model after 200 steps, by some points that three seeds do not quite separate from none. That is no verdict on large models after long training: in the ViT paper's comparison the two came out alike.
+# The order turns round with the learning rate. One rate would have given you whichever verdict you liked. Each at its own best rate, the mean of the patches is ahead here, in a small model after 200 steps; but the interval of the difference is so wide that three seeds do not separate it from none. That is no verdict on large models after long training: in the ViT paper's comparison the two came out alike.
 #
 # ## A museum of bugs
 #
@@ -496,12 +496,12 @@ catch(
 )
 
 # %% [markdown]
-# Notice what the checks have in common. None looks at the accuracy. They mark one input and see where it comes out (1, 2, 5, 7, 13, 17), compare with a number that is known (3, 9, 10, 11, 12, 15) or with somebody else's code (4), do a thing twice and expect the same (6, 8, 16), or change a setting and expect a difference (14).
+# Notice what the checks have in common. None looks at the accuracy. They mark one input and see where it comes out (1, 2, 7, 13, 17), compare with a number that is known (3, 9, 10, 11, 12, 15) or with somebody else's code (4), do a thing twice and expect the same (5, 6, 8, 16), or change a setting and expect a difference (14).
 #
 # ## Recap
 #
-# - A model that reads the wrong token trains, and loses some points. The gradient tells which tokens are read.
-# - Without a class token a ViT is not limited to single patches: attention mixes them, and the mean of the patches did at least as well here.
+# - A model that reads the wrong token trains all the same; the first patch cost more than ten points here, the average of all tokens none. The gradient tells which tokens are read.
+# - Without a class token a ViT is not limited to single patches: attention mixes them, and the mean of the patches was ahead on average here, though three seeds could not prove it.
 # - Compare rivals each at its own learning rate. At one rate the order may be the opposite.
 # - A check needs no training: mark, compare, repeat, or change.
 #
@@ -522,4 +522,4 @@ catch(
 # Number 5, and 6 if the model was built for a batch of one. A test should have several images, several heads, and no two sizes that are equal.
 # </details>
 #
-# On to 10 · every claim put to the test.
+# **Next:** notebook 10 (in preparation) puts every claim to the test.
