@@ -260,6 +260,15 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
         if name not in ("N(0, 0.02)", "N(0, 10)"):
             assert abs(of.difference) < of.difference_width, f"{name} can be told apart"
     assert interval(measured["N(0, 10)"])[1] < interval(measured["N(0, 0.02)"])[0]
+    rates = summaries("class_token_init_rates")
+    assert {of.learning_rate for of in rates.values()} == {0.003}  # both choose the base's
+    assert f"the distance stays {-100 * rates['N(0, 10)'].difference:.1f} points" in text
+    higher = {}
+    for record in records("experiments_cifar10_full"):
+        if record["run"]["training"]["learning_rate"] > 0.008:
+            higher.setdefault(bool(record["run"]["start"]), []).append(record["accuracy"])
+    large, small = (100 * statistics.mean(higher[start]) for start in (True, False))
+    assert f"N(0, 10) at {large:.1f} % and N(0, 0.02) at {small:.1f} %" in text
     for of in summaries("class_token_untrained").values():
         assert len(of.accuracies) >= 3
         assert not abs(of.difference) > of.difference_width
