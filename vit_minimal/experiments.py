@@ -3,7 +3,8 @@
 python -m vit_minimal.experiments class_token_init --budget quick --seeds 3
 
 Each run is recorded as soon as it is done. Whoever starts an experiment again, or a second process
-that shares the folder, takes the runs that are neither recorded nor under way.
+that shares the folder, takes the runs that are neither recorded nor under way. On a machine with
+several GPUs start one process for each, with CUDA_VISIBLE_DEVICES=0, 1, ….
 """
 
 import argparse
@@ -102,7 +103,7 @@ EXPERIMENTS = {
         },
         learning_rates=(1, 3),
     ),
-    "register_init": Experiment(  # a token like the class token, but one that nobody reads
+    "register_init": Experiment(  # a token like the class token, but the head does not read it
         {
             "N(0, 0.02)": Setting({"pool": "mean", "num_registers": 1}),
             "N(0, 10)": Setting(
@@ -203,9 +204,9 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
 
     `budget`: "quick" or "full", else as `pick_budget` says, but always "quick" on Shapes-10;
     `dataset`: a Dataset, else the one that `load_dataset` takes, of which the quick budget uses a
-    part. Records are added to experiments_DATASET_BUDGET.json in `folder`, else in data/runs, with the accuracy on validation images, by
-    which a learning rate is chosen, and on test images, by which nothing is. With `settings`, some
-    of their names, only these are run.
+    part. Records are added to experiments_DATASET_BUDGET.json in `folder`, else in data/runs: the
+    accuracy on validation images, by which a learning rate is chosen, and on test images, by which
+    nothing is. With `settings`, some of their names, only these are run.
     ValueError names what there is if there is no experiment or setting of a name, and refuses to
     add to records of runs on other numbers of images.
     """

@@ -338,7 +338,7 @@ plots.show_summaries(measured, "CIFAR-10: norms and warm-up")
 #
 # ## "Treat it like any other token"
 #
-# The class token must take part in attention and be trained like the rest, the advice goes. It can be cut off in four ways, and each is a bug that somebody has had:
+# The class token must take part in attention and be trained like the rest, the advice goes. It can be cut off in four ways, each of them easily done by mistake:
 #
 # - it is **left out of the optimizer**: a list of parameters forgot it;
 # - it is **detached**: a `.detach()` or `torch.no_grad()` too many, just before the head;
