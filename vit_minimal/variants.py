@@ -1,6 +1,6 @@
 """Vision Transformers that treat the class token otherwise, and a convolutional net beside them.
 
-B batch, N patches, T tokens, D embedding width. Each changes as little of VisionTransformer as it
+B batch, N patches, T tokens, D embedding width. Each ViT changes as little of VisionTransformer as it
 can and has its parameters, so that one experiment can hold them against each other.
 """
 
