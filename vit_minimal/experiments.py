@@ -165,6 +165,13 @@ EXPERIMENTS = {
             "only in the last block": Setting(variant="LateClassToken"),
         }
     ),
+    "single_patches": Experiment(
+        {
+            "class token": Setting(),
+            "mean of patches": Setting({"pool": "mean"}),
+            "mean of patches, no attention": Setting({"pool": "mean"}, variant="PatchesAlone"),
+        }
+    ),
     "class_token_cut": Experiment(
         {
             "class token": Setting(),

@@ -130,6 +130,13 @@ class UnseenClassToken(Masked):
         return mask
 
 
+class PatchesAlone(Masked):
+    """No token sees another. With a mean at the end: a vote of patches that know nothing else."""
+
+    def forbid(self, mask):
+        return mask & torch.eye(len(mask), dtype=torch.bool)
+
+
 class CausalClassTokenFirst(Masked):
     """Each token sees itself and those before it, as in GPT; the class token is the first."""
 
@@ -178,6 +185,7 @@ VARIANTS = {
         CutClassToken,
         BlindClassToken,
         UnseenClassToken,
+        PatchesAlone,
         CausalClassTokenFirst,
         CausalClassTokenLast,
     )
