@@ -24,6 +24,7 @@ from vit_minimal.variants import (
     LastButReadsFirst,
     LateClassToken,
     NoPositionForClassToken,
+    PatchesAlone,
     ReadsFirstPatch,
     SeveralClassTokens,
     UnseenClassToken,
@@ -125,6 +126,15 @@ def test_a_blind_class_token_says_the_same_of_every_image(images):
     assert not torch.allclose(plain(images)[0], plain(images)[1])
     patches = other.forward_features(images)[:, 1:]
     torch.testing.assert_close(patches[:, 0].std(0) > 0, torch.ones(12, dtype=torch.bool))
+
+
+def test_patches_alone_know_nothing_of_each_other(images):
+    plain, other = pair(PatchesAlone, pool="mean")
+    before, answers = other.forward_features(images), plain(images)
+    images[:, :, 4:, 8:] += 1  # the last of six patches
+    changed = (other.forward_features(images) - before).abs().amax(dim=(0, 2)) > 1e-4
+    assert changed.tolist() == [False] * 5 + [True]
+    assert not torch.allclose(other(images), answers)
 
 
 @pytest.mark.parametrize("variant", [BlindClassToken, UnseenClassToken, CausalClassTokenFirst])

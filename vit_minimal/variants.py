@@ -90,11 +90,10 @@ class MaskedAttention(MultiHeadSelfAttention):
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        drop = self.training * self.attn_drop.p
-        out = nn.functional.scaled_dot_product_attention(
-            queries, keys, values, self.mask, dropout_p=drop
-        )
-        return self.proj_drop(self.proj(out.transpose(1, 2).flatten(2)))
+        scores = queries @ keys.transpose(-2, -1) / self.head_width**0.5
+        weights = scores.masked_fill(~self.mask, -torch.inf).softmax(dim=-1)
+        out = (self.attn_drop(weights) @ values).transpose(1, 2).flatten(2)
+        return self.proj_drop(self.proj(out))
 
 
 class Masked(VisionTransformer):

@@ -516,4 +516,4 @@ explore_attention(shipped, photo)
 #
 # ---
 #
-# **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to 09 (08 is in preparation).
+# **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to [09](09_pitfalls_class_token.ipynb).

@@ -428,4 +428,4 @@ plots.show_summaries(measured, "CIFAR-10: class tokens that are not trained")
 # The same at other learning rates, each start judged at its best on validation images, with several seeds. A start that only scales the signal wants another learning rate.
 # </details>
 #
-# **Next:** notebook 08 (in preparation) is about the size of a patch; [notebook 09](09_pitfalls_class_token.ipynb) mishandles the class token.
+# **Next:** [08 · the size of a patch](08_pitfalls_patch_size.ipynb).

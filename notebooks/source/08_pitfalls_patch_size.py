@@ -1,0 +1,330 @@
+# %% [markdown]
+# # 08 · Pitfalls, measured: the size of a patch
+#
+# **After this notebook you can** choose a patch size by what it costs and what it gives, say what "large patches miss detail" and "small patches are noisy" mean and how far each is true, and give a trained model other patches.
+#
+# | | |
+# |---|---|
+# | You need | notebooks 01, 04 and 05; 07 for how experiments are run |
+# | Time to read | about 30 minutes |
+# | Time to run | about two minutes on the two server cores it was built on, at the quick budget; on a T4 not measured yet |
+# | Package modules | `experiments.py`, `pretrained.py`, `patches.py` |
+#
+# "Patches too small are noisy, patches too large miss detail", says every introduction. Both can be tried. The patch size P decides how many tokens there are, what they cost, and what one of them can mean.
+
+# %%
+import torch
+from torch.nn.functional import interpolate
+
+from vit_minimal import (
+    Dataset,
+    evaluate,
+    load_dataset,
+    needle10,
+    patchify,
+    pick_budget,
+    plots,
+    resize_patches,
+    unpatchify,
+)
+from vit_minimal.drawn import NEEDLE10_CLASSES
+from vit_minimal.experiments import (
+    as_table,
+    cost,
+    mean_and_width,
+    plan,
+    run_experiment,
+    summarize,
+    train_run,
+)
+from vit_minimal.runtime import read_records
+
+dataset = load_dataset()
+part = dataset.first(2_500, 1_000)  # what the experiments use at the quick budget
+SEEDS = range(3)
+
+# %% [markdown]
+# ## What a patch size costs
+#
+# An image of 32 × 32 pixels gives N = (32 / P)² patches. Half the patch side is four times the tokens. Each token passes through all matrices, which makes four times the work, and attention compares every token with every other, which makes sixteen times. So is it four, or sixteen? Let us count: multiplications and additions (FLOPs) of one image's forward pass, what PyTorch keeps of it for the backward pass, and the time of both passes, relative to P = 4. The model is the one of notebook 05's recipe `cpu`: D = 96, four blocks.
+
+
+# %%
+def with_model(run, **changes):
+    """The same run with other settings of the model."""
+    return run | {"model": run["model"] | changes}
+
+
+base = plan("patch_size", "full", seed=0)["P = 4", 1]  # the model of the recipe `cpu`
+costs = {P: cost(with_model(base, patch_size=P), batch_size=16) for P in (2, 4, 8, 16, 32)}
+print(" P  tokens  parameters  FLOPs in millions  kept in KB   time")
+for P, of in costs.items():
+    time = of["seconds"] / costs[4]["seconds"]
+    print(
+        f"{P:2}{of['tokens']:8,}{of['parameters']:12,}{of['flops'] / 1e6:19.1f}"
+        f"{of['kept_bytes'] / 1e3:12,.0f}{time:11.2f} × P = 4"
+    )
+
+# %% [markdown]
+# Three things are worth seeing.
+#
+# - Half the patch side is four times the tokens, but not four times the FLOPs. With few tokens it is less: the class token passes through everything as well, and the projection costs the same whatever P is. With many it is more, because attention takes over: its share of a layer's FLOPs is T / (T + 4·D) for an MLP of width 2·D, which is 14 % at 65 tokens, 40 % at 257, 73 % at 1,025.
+# - The time follows the FLOPs only while there is enough to do. From P = 16 to 32 the FLOPs halve and the time hardly changes: most of it goes into starting each of PyTorch's operations.
+# - Parameters change little, and not in one direction: small patches need more positions, large ones a larger projection, 3·P²·D.
+#
+# P = 1, where every pixel is a token, was measured in the same way beforehand (`data/results/patch_size.json`):
+
+# %%
+parts = {part["part"]: part["rows"] for part in read_records("../data/results/patch_size.json")}
+recorded_costs = {row["patch_size"]: row for row in parts["cost"]}
+pixel, four = recorded_costs[1], recorded_costs[4]
+print(
+    f"P = 1: {pixel['tokens']:,} tokens, {pixel['flops'] / four['flops']:.0f} × the FLOPs of P = 4, "
+    f"{pixel['seconds'] / four['seconds']:.0f} × its time, "
+    f"{pixel['kept_bytes'] / four['kept_bytes']:.0f} × what is kept"
+)
+
+# %% [markdown]
+# ## What it gives, at equal passes
+#
+# The first question one asks: the same number of passes over the training images, only P differs. First on drawn shapes while you wait, then on CIFAR-10 from the record, three passes over 45,000 images with the model above. The first line of each table is the base, P = 4.
+
+
+# %%
+sizes = ["P = 4", "P = 8", "P = 16", "P = 32"] if pick_budget() == "quick" else None  # None: all
+measured = run_experiment("patch_size", dataset=dataset, settings=sizes)
+print(as_table(measured))
+plots.show_summaries(measured, "equal passes")
+
+# %%
+cifar10 = read_records("../data/results/experiments_cifar10_full.json")
+measured = summarize("patch_size", "full", cifar10)
+print(as_table(measured))
+plots.show_summaries(measured, "CIFAR-10: equal passes")
+
+# %% [markdown]
+# The smaller the patch the better, down to P = 4, and by a lot: 10.8 points from 8 to 4. At the other end P = 16 and P = 32 cannot be told apart. At P = 32 the image is one patch, so attention has nothing to do and what is trained is an MLP on all pixels at once. Four patches are worth no more than that.
+#
+# ## What it gives, at equal compute
+#
+# But a pass with P = 8 costs a quarter of one with P = 4. With the compute that is saved one can make four passes. That is a second question, as fair as the first, and it can have another answer. By FLOPs, P = 8 gets 4 times the passes, P = 16 and 32 get 12 and 24 times. On CIFAR-10:
+
+# %%
+equal_passes = summarize("patch_size", "full", cifar10)
+longer = summarize("patch_size_longer", "full", cifar10)
+measured = equal_passes | longer
+print(as_table(measured))
+plots.show_summaries(measured, "CIFAR-10: more passes for larger patches")
+
+# %% [markdown]
+# COMPUTE-CIFAR
+#
+# ## "Large patches miss detail"
+#
+# Where would it go? The projection E turns the 3·P² numbers of a patch into D. As long as D ≥ 3·P² nothing has to be lost; beyond that, something must be. Here is the most that any linear projection to D = 64 numbers could keep (a principal component analysis finds it), drawn as images:
+
+# %%
+D = 64
+pixels = dataset.train_images[:2_000].float() / 127.5 - 1
+shown, titles = [pixels[:4]], ["original"] * 4
+for P in (4, 8, 16, 32):
+    patches = patchify(pixels, P)  # (n, N, 3·P²)
+    mean = patches.mean(dim=(0, 1))
+    _, _, components = torch.pca_lowrank(patches.flatten(0, 1) - mean, q=min(D, 3 * P * P))
+    kept = (patches[:4] - mean) @ components @ components.T + mean
+    shown.append(unpatchify(kept, P, 32))
+    titles += [f"P = {P}: {3 * P * P:,} → {D}"] * 4
+plots.show_images(torch.cat(shown), titles, columns=4, size=1.5)
+
+# %% [markdown]
+# At P = 4 nothing is lost. At P = 8 fine noise goes, at P = 16 edges blur, and at P = 32, where 3,072 numbers become 64, whole shapes go. So detail *must* be lost where 3·P² exceeds D, and a wider token loses less. ViT-B/16 has 3·16² = 768 numbers to a patch and D = 768: the projection of the paper's base model need not lose anything.
+#
+# ### A question below the patch
+#
+# Is detail that could be *kept* also *found*? Test it with images whose answer is known to be small. In Needle-10 (notebook 06) one tile of 4 × 4 pixels decides the class, and tiles lie on a grid of 4. With P = 4 a patch is a tile. With P = 8 four tiles share a patch.
+
+# %%
+images, labels, _ = needle10(4_500, seed=0)
+needles = Dataset(
+    images[:4_000], labels[:4_000], images[4_000:], labels[4_000:], NEEDLE10_CLASSES, "needle10"
+)
+
+
+def accuracies_on_needles(P):
+    reached = []
+    for seed in SEEDS:
+        run = with_model(plan("patch_size", "quick", seed)["P = 4", 1], patch_size=P)
+        run["training"] = run["training"] | {"epochs": 2, "validation_images": 0}
+        model, _ = train_run(run, needles)
+        reached.append(100 * evaluate(model, needles.test_images, needles.test_labels))
+    return reached
+
+
+found = {f"P = {P}": accuracies_on_needles(P) for P in (4, 8, 16)}
+plots.show_dots(
+    found, "needles right in %", "a needle of 4 × 4 pixels", dashed=("guessing", 10),
+    widths={name: mean_and_width(values)[1] for name, values in found.items()},
+)  # fmt: skip
+
+# %% [markdown]
+# From all to none: twice the patch side, and the model guesses. A result of this size wants a control. Is the needle *lost* at P = 8, or only *harder to find*? The record has longer training, more images, wider tokens, and the same images at twice the size, three seeds each:
+
+# %%
+print(" P    D  images of  passes  trained on   needles right")
+for row in parts["needles"]:
+    P, D, size = row["patch_size"], row["embed_dim"], row["image_size"]
+    mean, width = mean_and_width([100 * accuracy for accuracy in row["accuracies"]])
+    print(
+        f"{P:2}{D:5}{size:6} × {size}{row['passes']:7}{row['trained_on']:12,}"
+        f"{mean:9.1f} ± {width:.1f} %"
+    )
+
+# %% [markdown]
+# Read the rows against the second one.
+#
+# - **Images twice as large**, so that a patch of 8 × 8 is one tile again: all right. It is not the number 8 that hurts but the number of tiles in a patch.
+# - **Wider tokens**, D = 192 = 3·8², so that nothing need be lost: still nearly guessing. So what P = 8 suffers from is *not* the compression.
+# - **Eleven times the passes, or eleven times the images**: two seeds of three find all or most of the needles. So it was there all the time, and the projection kept enough of it. It was harder to find: a linear projection must set one tile apart from its neighbours in each of four places, where P = 4 had one.
+#
+# "Large patches miss detail" is thus two sentences. In this test, detail below the patch was not lost but cost many times the training, and P = 16 had not found it when we stopped.
+#
+# ## "Small patches are noisy"
+#
+# A patch of 4 × 4 has fewer pixels to average over than one of 16 × 16. If that is what is meant by noisy, it can be tested directly: train models with small and large patches on clean images, then add noise to the test images, the same for all. This is what noise looks like:
+
+
+# %%
+def with_noise(images, deviation):
+    """Images uint8 plus normal noise of this standard deviation (of values 0 … 255)."""
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    return (images + deviation * noise).round().clamp(0, 255).to(torch.uint8)
+
+
+NOISE = (0, 8, 16, 32, 64)
+plots.show_images(
+    torch.cat([with_noise(part.test_images[:1], deviation) for deviation in NOISE]),
+    [f"noise {deviation}" for deviation in NOISE],
+)
+
+# %%
+models = {}  # by patch size, a list of one per seed
+for P in (4, 8, 16):
+    runs = [plan("patch_size", "quick", seed)[f"P = {P}", 1] for seed in SEEDS]
+    models[P] = [train_run(run, part)[0] for run in runs]
+
+
+# %%
+def under_noise(P):
+    """Mean accuracy in % and the width of its interval, at each level of noise."""
+    noisy = [with_noise(part.test_images, deviation) for deviation in NOISE]
+    reached = [[100 * evaluate(m, x, part.test_labels) for m in models[P]] for x in noisy]
+    return [mean_and_width(values) for values in reached]
+
+
+def show_noise(measured, title):
+    plots.show_lines(
+        NOISE,
+        {f"P = {P}": [mean for mean, _ in of] for P, of in measured.items()},
+        "standard deviation of the noise (values go from 0 to 255)",
+        "accuracy in %",
+        title,
+        widths={f"P = {P}": [width for _, width in of] for P, of in measured.items()},
+    )
+
+
+show_noise({P: under_noise(P) for P in models}, "drawn shapes, noise at test time")
+
+# %%
+def noise_on_cifar10(part):
+    """The same from the record, three seeds."""
+    measured = {}
+    for P in (4, 8, 16):
+        rows = [row["accuracies"] for row in parts[part] if row["patch_size"] == P]
+        measured[P] = [mean_and_width([100 * row[str(d)] for row in rows]) for d in NOISE]
+    return measured
+
+
+show_noise(noise_on_cifar10("noise"), "CIFAR-10, trained without noise")
+
+# %% [markdown]
+# On CIFAR-10 the sentence holds in this form, and more than holds: at a noise of 32 the model with P = 4 has fallen from 69 to 40 % while P = 8 still has 55 of its 58 % and P = 16 all of its 49 %. The best model on clean images is the worst on noisy ones. On the drawn shapes SHAPES-NOISE
+#
+# Is that a property of small patches, or of models that never saw noise? The control: the same models, trained on images with a noise of 32.
+
+# %%
+show_noise(noise_on_cifar10("noise_learned"), "CIFAR-10, trained with a noise of 32")
+
+# %% [markdown]
+# NOISE-LEARNED
+#
+# ## Other patches for a trained model
+#
+# A model with patches of 4 × 4 is to read images twice as large, at the cost it had. Its projection must become one of 8 × 8. The obvious way is to resize the kernels like images. But the dot product of a resized kernel with a resized patch is not what it was: there are four times as many pixels to add up. [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the kernel that leaves the *dot product* as it was, which a pseudo-inverse gives. `resize_patches` does that. One of the models of the noise test, with other patches:
+
+# %%
+model = models[4][0]
+larger = interpolate(part.test_images.float(), size=64, mode="bilinear", antialias=True)
+larger = larger.round().to(torch.uint8)  # images of 64 × 64
+
+exact = resize_patches(model, patch_size=8, image_size=64)
+naive = resize_patches(model, patch_size=8, image_size=64)
+kernel = model.patch_embed.proj.weight.data
+naive.patch_embed.proj.weight.data = interpolate(kernel, size=8, mode="bilinear")
+results = {
+    "P = 4, 32 × 32, as trained": (model, part.test_images),
+    "P = 8, 64 × 64, kernels resized like images": (naive, larger),
+    "P = 8, 64 × 64, pseudo-inverse": (exact, larger),
+    "P = 8, 32 × 32: a quarter of the tokens": (resize_patches(model, 8), part.test_images),
+    "P = 2, 32 × 32: four times the tokens": (resize_patches(model, 2), part.test_images),
+}
+plots.show_bars(
+    {name: 100 * evaluate(m, x, part.test_labels) for name, (m, x) in results.items()},
+    "accuracy on test images in %",
+    "one trained model, other patches",
+)
+
+# %% [markdown]
+# RESAMPLE-SHAPES The same with the model of CIFAR-10 that the package ships:
+
+# %%
+plots.show_bars(
+    {
+        f"P = {row['patch_size']}, {row['image_size']} × {row['image_size']}": 100 * row["accuracy"]
+        for row in parts["resampling"]
+    },
+    "accuracy on CIFAR-10's test images in %",
+    "the shipped model (P = 4, 32 × 32), resampled",
+)
+
+# %% [markdown]
+# - **P = 8 at 64 × 64**, the same tokens from larger images: 89.0 % where it had 89.3. Nothing is lost.
+# - **Other tokens**: half as many pixels of the original image to a side, or twice as many (P = 2 and P = 8 at 32 × 32, and P = 4 at 64 × 64, where a token covers 2 × 2 original pixels). All lose 27 points or more, and so does P = 2 at 16 × 16, where the grid is the old one but the small image itself has lost its detail.
+#
+# So what breaks is not the kernel. It is everything behind it: the blocks have learned what windows of one size mean and how far apart they lie. Some passes of training at the new size are said to make it good; we did not try.
+#
+# ## Recap
+#
+# - Half the patch side costs four times as much and more: T tokens cost T times what one does, and attention T².
+# - At **equal passes** smaller patches won on CIFAR-10, down to P = 4. RECAP-COMPUTE
+# - Large patches **need not lose** detail as long as D ≥ 3·P². They make it harder to find.
+# - RECAP-NOISE
+# - Trained weights can be moved to larger images with larger patches. To other tokens they cannot.
+#
+# ## Questions
+#
+# <details><summary>Your images are 224 × 224 and P = 16. You halve P. How many times the FLOPs?</summary>
+#
+# N grows from 196 to 784. All that is done for each token costs four times as much, attention's part sixteen times: between four and sixteen in all, near four as long as T is small beside 4·D or more. (An MLP of width 4·D makes it 6·D. For ViT-B, D = 768, attention's share grows from 4 to 15 %.)
+# </details>
+#
+# <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
+#
+# Both may be. At the same time P = 8 makes about four times the passes. Say which of the two you hold fixed.
+# </details>
+#
+# <details><summary>D = 192 and P = 8, colour images: must the projection lose anything?</summary>
+#
+# No: 3 · 8² = 192. Whether the model finds what it needs among the 192 numbers is another question.
+# </details>
+#
+# **Next:** [09 · the class token mishandled, and its rivals](09_pitfalls_class_token.ipynb).
