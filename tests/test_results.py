@@ -231,7 +231,11 @@ def test_no_run_of_an_experiment_is_on_record_twice():
 MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more
     "class_token_init": 6,
     "patch_size": 4,
+    "patch_size_longer": 2,
     "warmup_and_norm": 4,
+    "pooling": 4,
+    "single_patches": 3,
+    "causal_mask": 3,
 }
 
 
@@ -265,13 +269,78 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
     assert f"the distance stays {-100 * rates['N(0, 10)'].difference:.1f} points" in text
     higher = {}
     for record in records("experiments_cifar10_full"):
-        if record["run"]["training"]["learning_rate"] > 0.008:
+        if record["run"]["training"]["learning_rate"] == pytest.approx(0.009):
             higher.setdefault(bool(record["run"]["start"]), []).append(record["accuracy"])
     large, small = (100 * statistics.mean(higher[start]) for start in (True, False))
     assert f"N(0, 10) at {large:.1f} % and N(0, 0.02) at {small:.1f} %" in text
+    lost = -100 * summaries("position_init")["zeros, frozen"].difference
+    assert f"loses {lost:.1f} points ([notebook 10]" in text
     for of in summaries("class_token_untrained").values():
         assert len(of.accuracies) >= 3
         assert not abs(of.difference) > of.difference_width
+
+
+def test_rivals_of_the_class_token_are_what_notebook_09_says():
+    text, place = (
+        prose("notebooks/source/09_pitfalls_class_token.py"),
+        summaries("class_token_place"),
+    )
+    for name in ("no position of its own", "only in the last block"):
+        assert abs(place[name].difference) < place[name].difference_width
+    pooling = summaries("pooling")
+    mean, attention = pooling["mean of patches"], pooling["attention pooling"]
+    quoted = f"is {100 * mean.difference:.1f} points ahead, and attention pooling"
+    assert f"{quoted} {100 * attention.difference:.1f}." in text
+    assert mean.learning_rate == 2 * pooling["class token"].learning_rate
+    assert all(of.difference > of.difference_width for of in (mean, attention))
+    registers = pooling["class token, 4 registers"]
+    assert abs(registers.difference) < registers.difference_width
+
+
+def parts_of_patch_size():
+    return {part["part"]: part["rows"] for part in records("patch_size")}
+
+
+def test_patch_sizes_are_what_notebook_08_says():
+    text = prose("notebooks/source/08_pitfalls_patch_size.py")
+    sizes, longer = summaries("patch_size"), summaries("patch_size_longer")
+    ahead = 100 * (sizes["P = 4"].mean - sizes["P = 8"].mean)
+    assert f"{ahead:.1f} points from 8 to 4" in text
+    assert interval(sizes["P = 16"])[1] > interval(sizes["P = 32"])[0]  # cannot be told apart
+    eight = longer["P = 8, 4 × the passes"]
+    assert f"reaches {100 * eight.mean:.1f} %, {100 * eight.difference:.1f} points more" in text
+    assert eight.difference > eight.difference_width
+    rows = {row["patch_size"]: row for row in parts_of_patch_size()["cost"]}
+    passes = {8: 4, 16: 12, 32: 24}  # at which the compute is that of P = 4, within a tenth
+    for P, factor in passes.items():
+        assert rows[4]["flops"] == pytest.approx(factor * rows[P]["flops"], rel=0.1)
+
+
+def test_noise_and_other_patches_are_what_notebook_08_says():
+    text, parts = prose("notebooks/source/08_pitfalls_patch_size.py"), parts_of_patch_size()
+
+    def mean(part, patch_size, noise):
+        rows = [row["accuracies"] for row in parts[part] if row["patch_size"] == patch_size]
+        return 100 * statistics.mean(row[str(noise)] for row in rows)
+
+    (four, fallen), (eight, kept), (sixteen, same) = (
+        (mean("noise", P, 0), mean("noise", P, 32)) for P in (4, 8, 16)
+    )
+    assert f"fallen from {four:.0f} to {fallen:.0f} %" in text
+    assert f"P = 8 still has {kept:.0f} of its {eight:.0f} %" in text
+    assert f"P = 16 has lost less than a point of its {sixteen:.0f} %" in text
+    assert sixteen - same < 1
+    learned = [mean("noise_learned", P, 32) for P in (4, 8, 16)]
+    assert "{:.0f}, {:.0f} and {:.0f} %".format(*learned) in text
+    beyond = [mean("noise_learned", P, 64) for P in (4, 8)]
+    assert "{:.0f} against {:.0f} %".format(*beyond) in text
+    reached = {
+        (row["patch_size"], row["image_size"]): row["accuracy"] for row in parts["resampling"]
+    }
+    trained = reached.pop((4, 32))
+    assert f"{100 * reached.pop((8, 64)):.1f} % where it had {100 * trained:.1f}" in text
+    least = min(trained - accuracy for accuracy in reached.values())
+    assert f"All lose {100 * least:.0f} points or more" in text
 
 
 def printed_tables(name):
@@ -291,7 +360,9 @@ def printed_tables(name):
         ("07_pitfalls_initialization", "N(0, 0.02)", "Xavier"),
         ("07_pitfalls_initialization", "N(0, 10)", "N(0, 0.02)"),
         ("07_pitfalls_initialization", "N(0, 10)", "zeros, frozen"),
+        ("08_pitfalls_patch_size", "P = 32", "P = 4"),
         ("09_pitfalls_class_token", "reads the first patch", "averages all tokens"),
+        ("10_claims_put_to_the_test", "mean of patches, no attention", "mean of patches"),
     ],
 )
 def test_main_effects_show_at_the_quick_budget(name, low, high):
@@ -300,7 +371,15 @@ def test_main_effects_show_at_the_quick_budget(name, low, high):
     assert sum(table[low]) < table[high][0] - table[high][1]
 
 
-@pytest.mark.parametrize("name", ["07_pitfalls_initialization", "09_pitfalls_class_token"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "07_pitfalls_initialization",
+        "08_pitfalls_patch_size",
+        "09_pitfalls_class_token",
+        "10_claims_put_to_the_test",
+    ],
+)
 def test_pitfalls_take_two_minutes(name):
     times = json.loads((RESULTS / "notebook_times.json").read_text(encoding="utf-8"))
     assert times[name]["seconds"] <= 120

@@ -68,9 +68,9 @@ for P, of in costs.items():
 # %% [markdown]
 # Three things are worth seeing.
 #
-# - Half the patch side is four times the tokens, but not four times the FLOPs. With few tokens it is less: the class token passes through everything as well, and the projection costs the same whatever P is. With many it is more, because attention takes over: its share of a layer's FLOPs is T / (T + 4·D) for an MLP of width 2·D, which is 14 % at 65 tokens, 40 % at 257, 73 % at 1,025.
-# - The time follows the FLOPs only while there is enough to do. From P = 16 to 32 the FLOPs halve and the time hardly changes: most of it goes into starting each of PyTorch's operations.
-# - Parameters change little, and not in one direction: small patches need more positions, large ones a larger projection, 3·P²·D.
+# - Half the patch side is four times the tokens, but not four times the FLOPs. With few tokens it is less: the class token passes through everything as well, and the projection costs the same whatever P is. With many it is more, because attention takes over. Per block the matrices cost 16·T·D² FLOPs (four of D × D and two of D × 2·D, a multiplication and an addition for each weight and token), and the two products in which tokens meet tokens cost 4·T²·D. Their share is T / (T + 4·D), which is 14 % at 65 tokens, 40 % at 257, 73 % at 1,025.
+# - The time follows the FLOPs only while there is enough to do. From P = 16 to 32 the FLOPs halve, and the time falls by much less: probably most of it goes into starting each of PyTorch's operations.
+# - Parameters do not go in one direction. They are fewest at P = 4 and nearly twice as many at P = 32: small patches need more positions, large ones a larger projection, 3·P²·D.
 #
 # P = 1, where every pixel is a token, was measured in the same way beforehand (`data/results/patch_size.json`):
 
@@ -103,11 +103,11 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: equal passes")
 
 # %% [markdown]
-# The smaller the patch the better, down to P = 4, and by a lot: 10.8 points from 8 to 4. At the other end P = 16 and P = 32 cannot be told apart. At P = 32 the image is one patch, so attention has nothing to do and what is trained is an MLP on all pixels at once. Four patches are worth no more than that.
+# The smaller the patch the better, down to P = 4, and by a lot: 10.8 points from 8 to 4. At the other end P = 16 and P = 32 cannot be told apart. At P = 32 the image is one patch, so attention has next to nothing to do, and what is trained is little more than an MLP on all pixels at once. Four patches are worth no more than that. (All sizes share one learning rate, and P = 32 has twice the parameters.)
 #
 # ## What it gives, at equal compute
 #
-# But a pass with P = 8 costs a quarter of one with P = 4. With the compute that is saved one can make four passes. That is a second question, as fair as the first, and it can have another answer. By FLOPs, P = 8 gets 4 times the passes, P = 16 and 32 get 12 and 24 times. On CIFAR-10:
+# But a pass with P = 8 costs a quarter of one with P = 4. With the compute that is saved one can make four passes. That is a second question, as fair as the first, and it can have another answer. By FLOPs P = 8 may make 4 times the passes. On CIFAR-10:
 
 # %%
 equal_passes = summarize("patch_size", "full", cifar10)
@@ -117,11 +117,11 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: more passes for larger patches")
 
 # %% [markdown]
-# COMPUTE-CIFAR
+# **The order turns round.** With four times the passes P = 8 reaches 71.5 %, 2.4 points more than P = 4 for the same FLOPs. By the clock it is less even: four passes with P = 8 take 1.4 times as long as one with P = 4 (by the times of the first section). So the two questions have two answers: for the same passes the small patches were ahead, for the same FLOPs the larger ones. This is one budget and one pair of sizes, at one learning rate for all, and P = 4 would gain from more passes as well: after five over 50,000 images it has 75 to 76 % (notebook 05). (P = 16 and 32 with 12 and 24 times the passes are part of the experiment `patch_size_longer`, and so is P = 2. They have not been run.)
 #
 # ## "Large patches miss detail"
 #
-# Where would it go? The projection E turns the 3·P² numbers of a patch into D. As long as D ≥ 3·P² nothing has to be lost; beyond that, something must be. Here is the most that any linear projection to D = 64 numbers could keep (a principal component analysis finds it), drawn as images:
+# Where would it go? The projection E turns the 3·P² numbers of a patch into D. As long as D ≥ 3·P² nothing has to be lost; beyond that, something must be, unless pixels repeat each other as neighbours often do. Here is the most that any linear projection to D = 64 numbers (the width of our quick models) could keep, by squared error: a principal component analysis finds it. Drawn as images:
 
 # %%
 D = 64
@@ -167,24 +167,21 @@ plots.show_dots(
 )  # fmt: skip
 
 # %% [markdown]
-# From all to none: twice the patch side, and the model guesses. A result of this size wants a control. Is the needle *lost* at P = 8, or only *harder to find*? The record has longer training, more images, wider tokens, and the same images at twice the size, three seeds each:
+# From all to guessing: twice the patch side, and the model guesses. A result of this size wants a control. Is the needle *lost* at P = 8, or only *harder to find*? The record has longer training, more images, wider tokens, and the same images at twice the size, three seeds each:
 
 # %%
-print(" P    D  images of  passes  trained on   needles right")
+print(" P    D  images of  passes  trained on   needles right, in %")
 for row in parts["needles"]:
     P, D, size = row["patch_size"], row["embed_dim"], row["image_size"]
-    mean, width = mean_and_width([100 * accuracy for accuracy in row["accuracies"]])
-    print(
-        f"{P:2}{D:5}{size:6} × {size}{row['passes']:7}{row['trained_on']:12,}"
-        f"{mean:9.1f} ± {width:.1f} %"
-    )
+    right = "".join(f"{100 * accuracy:6.0f}" for accuracy in row["accuracies"])
+    print(f"{P:2}{D:5}{size:6} × {size}{row['passes']:7}{row['trained_on']:12,}{right}")
 
 # %% [markdown]
-# Read the rows against the second one.
+# Read the rows against the second one. (There are three figures and no interval: a run finds the needle or it does not, and a mean of such runs says little.)
 #
 # - **Images twice as large**, so that a patch of 8 × 8 is one tile again: all right. It is not the number 8 that hurts but the number of tiles in a patch.
-# - **Wider tokens**, D = 192 = 3·8², so that nothing need be lost: still nearly guessing. So what P = 8 suffers from is *not* the compression.
-# - **Eleven times the passes, or eleven times the images**: two seeds of three find all or most of the needles. So it was there all the time, and the projection kept enough of it. It was harder to find: a linear projection must set one tile apart from its neighbours in each of four places, where P = 4 had one.
+# - **Wider tokens**, D = 192 = 3·8², so that nothing need be lost: 19 % instead of 11. That is better, and far from all. So the compression is a small part of it at most.
+# - **Eleven times the passes, or eleven times the images**, which is the same number of steps: two seeds of three find all or most of the needles, with D = 64. So the projection had kept enough of them. They were harder to find. A likely reason: a projection must set one tile apart from its neighbours in each of four places, where with P = 4 it had one.
 #
 # "Large patches miss detail" is thus two sentences. In this test, detail below the patch was not lost but cost many times the training, and P = 16 had not found it when we stopped.
 #
@@ -234,6 +231,7 @@ def show_noise(measured, title):
 
 show_noise({P: under_noise(P) for P in models}, "drawn shapes, noise at test time")
 
+
 # %%
 def noise_on_cifar10(part):
     """The same from the record, three seeds."""
@@ -247,7 +245,7 @@ def noise_on_cifar10(part):
 show_noise(noise_on_cifar10("noise"), "CIFAR-10, trained without noise")
 
 # %% [markdown]
-# On CIFAR-10 the sentence holds in this form, and more than holds: at a noise of 32 the model with P = 4 has fallen from 69 to 40 % while P = 8 still has 55 of its 58 % and P = 16 all of its 49 %. The best model on clean images is the worst on noisy ones. On the drawn shapes SHAPES-NOISE
+# On CIFAR-10 the sentence holds in this form, and more than holds: at a noise of 32 the model with P = 4 has fallen from 69 to 40 %, while P = 8 still has 55 of its 58 % and P = 16 has lost less than a point of its 50 %. Up to a noise of 16 P = 4 stays ahead; from 32 on the best model on clean images is the worst. The drawn shapes show the same with wider bands.
 #
 # Is that a property of small patches, or of models that never saw noise? The control: the same models, trained on images with a noise of 32.
 
@@ -255,11 +253,11 @@ show_noise(noise_on_cifar10("noise"), "CIFAR-10, trained without noise")
 show_noise(noise_on_cifar10("noise_learned"), "CIFAR-10, trained with a noise of 32")
 
 # %% [markdown]
-# NOISE-LEARNED
+# P = 4 leads again, and at the noise it was trained with the three reach 60, 55 and 49 %. So small patches can be read through noise; a model has to be taught to. It pays for that with ten points on clean images, and P = 8 with two. (What it has learned is *this* noise: at twice as much P = 4 falls behind once more, 45 against 50 %.)
 #
 # ## Other patches for a trained model
 #
-# A model with patches of 4 × 4 is to read images twice as large, at the cost it had. Its projection must become one of 8 × 8. The obvious way is to resize the kernels like images. But the dot product of a resized kernel with a resized patch is not what it was: there are four times as many pixels to add up. [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the kernel that leaves the *dot product* as it was, which a pseudo-inverse gives. `resize_patches` does that. One of the models of the noise test, with other patches:
+# A model with patches of 4 × 4 is to read images twice as large, at the cost it had. Its projection must become one of 8 × 8. The obvious way is to resize the kernels like images. But the dot product of a resized kernel with a resized patch is not what it was: there are four times as many pixels to add up. [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the kernel that leaves the *dot product* as it was. Enlarging a patch x is a matrix, x becomes Bx. We want a kernel w′ with w′·Bx = w·x for every x, that is Bᵀw′ = w, and the pseudo-inverse of Bᵀ solves it: exactly for larger patches, as nearly as possible for smaller ones. `resize_patches` does that. One of the models of the noise test, with other patches:
 
 # %%
 model = models[4][0]
@@ -284,7 +282,7 @@ plots.show_bars(
 )
 
 # %% [markdown]
-# RESAMPLE-SHAPES The same with the model of CIFAR-10 that the package ships:
+# With as many tokens as before, of the same content, the pseudo-inverse loses next to nothing, where kernels that were resized like images lose some ten points. With another content to each token most of it is lost. The same with the model of CIFAR-10 that the package ships:
 
 # %%
 plots.show_bars(
@@ -297,29 +295,29 @@ plots.show_bars(
 )
 
 # %% [markdown]
-# - **P = 8 at 64 × 64**, the same tokens from larger images: 89.0 % where it had 89.3. Nothing is lost.
+# - **P = 8 at 64 × 64**, the same tokens from enlarged images: 89.0 % where it had 89.3. Almost nothing is lost. (Nothing can be gained either: an enlarged image has no new detail.)
 # - **Other tokens**: half as many pixels of the original image to a side, or twice as many (P = 2 and P = 8 at 32 × 32, and P = 4 at 64 × 64, where a token covers 2 × 2 original pixels). All lose 27 points or more, and so does P = 2 at 16 × 16, where the grid is the old one but the small image itself has lost its detail.
 #
-# So what breaks is not the kernel. It is everything behind it: the blocks have learned what windows of one size mean and how far apart they lie. Some passes of training at the new size are said to make it good; we did not try.
+# So an enlarged kernel is not what breaks. What is behind it does: the blocks have learned what windows of one size mean, and how far apart they lie. (Where the grid changes, `resize_patches` also has to resize the grid of positions like an image.) A kernel made smaller loses something itself, because 48 numbers become 12. The ViT paper trains on for a while after such a change, and FlexiViT trains with many patch sizes from the start. We did neither.
 #
 # ## Recap
 #
-# - Half the patch side costs four times as much and more: T tokens cost T times what one does, and attention T².
-# - At **equal passes** smaller patches won on CIFAR-10, down to P = 4. RECAP-COMPUTE
+# - Half the patch side is four times the tokens. The FLOPs of our model grew by 2 to 9 times: by less than four where tokens are few, by more where they are many, because attention's part grows with T².
+# - At **equal passes** smaller patches won on CIFAR-10, down to P = 4. For the same compute P = 8 was ahead of P = 4. Say which of the two you hold fixed.
 # - Large patches **need not lose** detail as long as D ≥ 3·P². They make it harder to find.
-# - RECAP-NOISE
-# - Trained weights can be moved to larger images with larger patches. To other tokens they cannot.
+# - Models with small patches were **disturbed most by noise that they had not met**, and led again when they were trained with it.
+# - Trained weights can be moved to larger images with larger patches. Given other tokens they lost 27 points or more, without further training.
 #
 # ## Questions
 #
 # <details><summary>Your images are 224 × 224 and P = 16. You halve P. How many times the FLOPs?</summary>
 #
-# N grows from 196 to 784. All that is done for each token costs four times as much, attention's part sixteen times: between four and sixteen in all, near four as long as T is small beside 4·D or more. (An MLP of width 4·D makes it 6·D. For ViT-B, D = 768, attention's share grows from 4 to 15 %.)
+# N grows from 196 to 784. All that is done for each token costs four times as much, attention's part sixteen times: between four and sixteen in all, near four as long as T is small beside 4·D or more. (An MLP of width 4·D makes it 6·D. For ViT-B, D = 768, attention's share grows from 4 to 15 %, and that makes about 4.5 times in all.)
 # </details>
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
 #
-# Both may be. At the same time P = 8 makes about four times the passes. Say which of the two you hold fixed.
+# Both may be. In the time of one pass with P = 4 the model above makes about three with P = 8 (four by FLOPs). Say what you hold fixed: passes, FLOPs or time.
 # </details>
 #
 # <details><summary>D = 192 and P = 8, colour images: must the projection lose anything?</summary>
