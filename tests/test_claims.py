@@ -279,3 +279,35 @@ def test_the_table_has_every_claim_with_a_verdict_a_section_and_a_record():
         assert f"**{verdict.capitalize()}" in section and "*Limits:*" in section
         paths = re.findall(r"\]\(\.\./(data/results/\w+\.json)\)", links)
         assert paths and all((ROOT / path).exists() for path in paths)
+
+
+def test_the_sections_quote_no_figure_that_is_not_on_record():
+    text = SOURCE.read_text(encoding="utf-8")
+    prose = " ".join(re.findall(r"^#(?! \| \d)(.*)$", text, re.MULTILINE))
+    prose = re.sub(r"\(https?://\S+\)|0\.0\d*|Appendix D\.3|Section 4\.3", "", prose)
+    figures = " ".join(cells[1] for cells in table().values())
+    known = set(re.findall(r"\d+\.\d+", figures)) | {"1.6"}  # 1 of 64
+
+    def add(*shares):
+        known.update(f"{abs(100 * share):.1f}" for share in shares)
+
+    walk, deletions = journey(), journey()["deletions"]
+    add(walk["probes"]["class_token"]["mean"][0], walk["accuracy"]["mean"])
+    lost = walk["knock_outs"]["loss, one layer"]["mean"]
+    add(max(lost[:3]), *lost[3:])
+    add(deletions["rollout"]["highest"]["mean"][deletions["counts"].index(16)])
+    for name, settings in {
+        "pooling": ("mean of patches", "attention pooling"),
+        "position_init": ("zeros, frozen",),
+        "class_token_init": ("N(0, 10)",),
+        "patch_size": ("P = 8",),
+        "patch_size_longer": ("P = 8, 4 × the passes",),
+    }.items():
+        for setting in settings:
+            of = cifar10(name)[setting]
+            add(of.difference, of.difference_width)
+    rows = {(row["model"][:3], row["trained_on"]): row for row in records("training_images")}
+    for count in (1_000, 7_000, 45_000):
+        cnn, vit = (statistics.mean(rows[kind, count]["accuracies"]) for kind in ("CNN", "ViT"))
+        add(cnn - vit)
+    assert set(re.findall(r"\d+\.\d+", prose)) <= known
