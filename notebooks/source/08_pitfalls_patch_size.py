@@ -74,7 +74,7 @@ for P, of in costs.items():
 #
 # P = 1, where every pixel is a token, was measured in the same way beforehand (`data/results/patch_size.json`):
 
-# %%
+# %% tags=["nbval-check-output"]
 parts = {part["part"]: part["rows"] for part in read_records("../data/results/patch_size.json")}
 recorded_costs = {row["patch_size"]: row for row in parts["cost"]}
 pixel, four = recorded_costs[1], recorded_costs[4]
@@ -169,7 +169,7 @@ plots.show_dots(
 # %% [markdown]
 # From all to guessing: twice the patch side, and the model guesses. A result of this size wants a control. Is the needle *lost* at P = 8, or only *harder to find*? The record has longer training, more images, wider tokens, and the same images at twice the size, three seeds each:
 
-# %%
+# %% tags=["nbval-check-output"]
 print(" P    D  images of  passes  trained on   needles right, in %")
 for row in parts["needles"]:
     P, D, size = row["patch_size"], row["embed_dim"], row["image_size"]

@@ -271,13 +271,16 @@ for count in (4_000, 20_000):
 #
 # CIFAR-10 with fewer and fewer of its images, the same number of steps each, a CNN of as many FLOPs, each model at the best of three learning rates (chosen on validation images with one seed):
 
-# %%
+# %% tags=["nbval-check-output"]
 counts = (1_000, 7_000, 45_000)
 lines, widths = {}, {}
 for row in records("training_images"):
     mean, width = mean_and_width([100 * right for right in row["accuracies"]])
     lines.setdefault(row["model"], []).append(mean)
     widths.setdefault(row["model"], []).append(width)
+    print(f"{row['trained_on']:6,} images, {row['model']}: {mean:.1f} ± {width:.1f} %")
+
+# %%
 plots.show_lines(
     counts, lines, "training images", "accuracy in %", "CIFAR-10", log="x", widths=widths
 )
