@@ -60,7 +60,8 @@ def summary_figures():
     trained, untrained, places = contents()
     known = journey()["probes"]["class_token"]["mean"][-1]
     assert trained[-1] < untrained[-1] - 0.1 and max(trained) > untrained[-1] + 0.05
-    assert trained.index(max(trained)) == 2 and min(places) > 2 / 64 and max(places) < 0.5
+    assert trained[2] == max(trained) and trained[2:] == sorted(trained[2:], reverse=True)
+    assert min(places) > 2 / 64 and max(places) < 0.5
     return (
         f"class {100 * known:.1f} %; colours {100 * trained[-1]:.0f} % of their variance "
         f"(untrained model {100 * untrained[-1]:.0f} %); a needle's place "
@@ -73,6 +74,7 @@ def layers_figures():
     assert all(one < other for one, other in itertools.pairwise(known))
     place = cifar10("class_token_place")
     late, base = place["only in the last block"], place["class token"]
+    assert apart(late, base) >= 0
     return (
         f"class known after block 0 to 6: {', '.join(f'{100 * k:.0f}' for k in known)} %; "
         f"joining before the last block: {percent(late)}, from the first: {percent(base)}"
@@ -134,7 +136,7 @@ def register_figures():
 def kin_figures():
     causal = cifar10("causal_mask")
     both, first, last = causal.values()
-    assert first.mean < 0.101 and apart(both, first) == 1
+    assert first.mean < 0.101 and apart(both, first) == 1 and not apart(both, last)
     return (
         f"all tokens see all {percent(both)}; under GPT's mask: class token first "
         f"{percent(first)}, last {percent(last)}"
@@ -150,6 +152,8 @@ def far_figures():
             "ViT, AdamW",
         )
     )  # fmt: skip
+    assert apart(wide, near) == apart(muon, near) == apart(muon, adamw) == 1
+    assert min(wide + muon) > 0.99 and not apart(near, [0.5, 0.5, 0.5])
     return (
         f"4,000 images: CNN seeing 15 pixels {percent(near)}, 47 pixels {percent(wide)}; "
         f"ViT {percent(muon)} with Muon, {percent(adamw)} with AdamW"
@@ -229,6 +233,7 @@ def noise_figures():
     clean, learned = "noise", "noise_learned"
     assert apart(at(clean, 4, "0"), at(clean, 8, "0")) == 1
     assert apart(at(clean, 4, "32"), at(clean, 8, "32")) == -1
+    assert apart(at(learned, 4, "32"), at(learned, 8, "32")) == 1
     return (
         f"noise of 32 at test time: P = 4 from {100 * statistics.mean(at(clean, 4, '0')):.1f} to "
         f"{percent(at(clean, 4, '32'))}, P = 8 from {100 * statistics.mean(at(clean, 8, '0')):.1f} "

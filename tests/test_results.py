@@ -314,6 +314,8 @@ def test_patch_sizes_are_what_notebook_08_says():
     passes = {8: 4, 16: 12, 32: 24}  # at which the compute is that of P = 4, within a tenth
     for P, factor in passes.items():
         assert rows[4]["flops"] == pytest.approx(factor * rows[P]["flops"], rel=0.1)
+    longer_by = 4 * rows[8]["seconds"] / rows[4]["seconds"]
+    assert f"four passes with P = 8 take {longer_by:.1f} times as long" in text
 
 
 def test_noise_and_other_patches_are_what_notebook_08_says():

@@ -137,7 +137,7 @@ for P in (4, 8, 16, 32):
 plots.show_images(torch.cat(shown), titles, columns=4, size=1.5)
 
 # %% [markdown]
-# At P = 4 nothing is lost. At P = 8 fine noise goes, at P = 16 edges blur, and at P = 32, where 3,072 numbers become 64, whole shapes go. So detail *must* be lost where 3·P² exceeds D, and a wider token loses less. ViT-B/16 has 3·16² = 768 numbers to a patch and D = 768: the projection of the paper's base model need not lose anything.
+# At P = 4 nothing is lost. At P = 8 fine noise goes, at P = 16 edges blur, and at P = 32, where 3,072 numbers become 64, small shapes go altogether and large ones blur. So detail is lost where 3·P² exceeds D, and a wider token loses less. ViT-B/16 has 3·16² = 768 numbers to a patch and D = 768: the projection of the paper's base model need not lose anything.
 #
 # ### A question below the patch
 #
@@ -282,7 +282,7 @@ plots.show_bars(
 )
 
 # %% [markdown]
-# With as many tokens as before, of the same content, the pseudo-inverse loses next to nothing, where kernels that were resized like images lose some ten points. With another content to each token most of it is lost. The same with the model of CIFAR-10 that the package ships:
+# With as many tokens as before, of the same content, the pseudo-inverse loses next to nothing, where kernels that were resized like images lose some ten points. With another content to each token a good part of the accuracy is lost, or nearly all. The same with the model of CIFAR-10 that the package ships:
 
 # %%
 plots.show_bars(
