@@ -1,18 +1,31 @@
-"""Build the notebooks from their percent-format sources.
+"""Build the notebooks, and their exercises, from percent-format sources.
 
     python notebooks/build.py              build and execute all
     python notebooks/build.py 01 03        build and execute those whose names begin so
-    python notebooks/build.py --prose 01   copy the text cells only, if no code cell has changed
+    python notebooks/build.py --prose 01   copy text cells, if no code cell of the tutorial has changed
     python notebooks/build.py --check      build nothing; fail if a notebook is out of step
 
 A saved notebook is its source, executed from top to bottom at the quick budget on Shapes-10, so
 that anybody can make the same one without network and none shows a CIFAR-10 image.
+
+Of the same source an exercise notebook is made, which is not executed. Cells tagged `exercise:NAME`
+belong to it: a text cell states the exercise, the code cell after it holds the solution. A code cell
+that is tagged `exercise-only` is left out of the tutorial, as are the texts; others stand in both.
+What is between the two markers is replaced in the exercise by the comment lines below the first:
+
+    # solution
+    # | return ...  # your code
+    return queries @ keys.mT
+    # end of solution
+
+Paragraphs that begin with "Hint: " or "Solution: " are folded.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -22,6 +35,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
+from vit_minimal.checks import EXERCISES
 from vit_minimal.runtime import describe_run
 
 NOTEBOOKS = Path(__file__).resolve().parent
@@ -32,14 +46,108 @@ METADATA = {
 }
 
 
+SOLUTION = re.compile(
+    r"^ *# solution\n(?P<blank>(?: *# \|[^\n]*\n)*)(?P<code>.*?)^ *# end of solution(?:\n|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+HOW_IT_WORKS = """\
+Write your code where `...` stands, or repair what is there; run the cell, then the check below it. \
+It tries your code on odd shapes and says what is wrong. **Not solved? Go on:** \
+`name = check.name(name)` hands on your version if it is right, else the course's own, and later \
+cells use that. Hints and solutions are folded; ★ is easy, ★★★ takes a while. To check a piece \
+again, run its two cells again."""
+
+
 def convert(source):
-    """The notebook of a source file, not yet executed."""
+    """The tutorial of a source file, not yet executed."""
     notebook = jupytext.read(source)
-    notebook.metadata = nbformat.from_dict(METADATA)
-    for index, cell in enumerate(notebook.cells):
+    cells = [cell for cell in notebook.cells if in_tutorial(cell)]
+    for cell in cells:
+        cell.source = with_solution(cell.source)
+        if tags := [tag for tag in tags_of(cell) if not tag.startswith("exercise")]:
+            cell.metadata.tags = tags
+        else:
+            cell.metadata.pop("tags", None)
+    return finished(cells, source.stem)
+
+
+def finished(cells, stem):
+    notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(METADATA), cells=cells)
+    for index, cell in enumerate(cells):
         # the same at every build, so that a diff shows what changed
-        cell.id = hashlib.sha1(f"{source.stem}/{index}".encode()).hexdigest()[:8]
+        cell.id = hashlib.sha1(f"{stem}/{index}".encode()).hexdigest()[:8]
     return notebook
+
+
+def tags_of(cell):
+    return cell.metadata.get("tags", [])
+
+
+def exercise_of(cell):
+    """The name of the exercise that a cell belongs to, or None."""
+    names = [tag.removeprefix("exercise:") for tag in tags_of(cell) if tag.startswith("exercise:")]
+    return names[0] if names else None
+
+
+def in_tutorial(cell):
+    only = "exercise-only" in tags_of(cell)
+    return not only and not (cell.cell_type == "markdown" and exercise_of(cell))
+
+
+def with_solution(code):
+    return SOLUTION.sub(lambda match: match["code"], code).rstrip("\n")
+
+
+def with_blank(code):
+    def blank(match):
+        return re.sub(r"^( *)# \| ?", r"\1", match["blank"], flags=re.MULTILINE)
+
+    return SOLUTION.sub(blank, code).rstrip("\n")
+
+
+def fold(summary, text):
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+def exercise_notebook(source):
+    """The exercises of a source file: statements, blanks, checks, folded solutions, the board."""
+    cells, solution = [], ""
+    for cell in jupytext.read(source).cells:
+        name = exercise_of(cell)
+        if cell.cell_type == "markdown" and name:
+            statement, solution = statement_of(cell.source, EXERCISES[name])
+            cells.append(nbformat.v4.new_markdown_cell(statement))
+        elif name:
+            code = nbformat.v4.new_code_cell(with_blank(cell.source))
+            code.metadata.tags = [tag for tag in tags_of(cell) if tag != "exercise-only"]
+            cells.append(code)
+            cells.append(nbformat.v4.new_code_cell(f"{name} = check.{name}({name})"))
+            shown = f"{solution}```python\n{with_solution(cell.source)}\n```"
+            cells.append(nbformat.v4.new_markdown_cell(fold("Solution", shown)))
+        elif "exercise-only" in tags_of(cell):
+            cell.metadata.pop("tags")
+            cells.append(cell)
+    cells[0].source += f"\n\n{HOW_IT_WORKS}"
+    number = source.stem[:2]
+    cells.append(nbformat.v4.new_markdown_cell("## The board"))
+    cells.append(nbformat.v4.new_code_cell(f'check.board("{number}")'))
+    return finished(cells, f"exercises/{source.stem}")
+
+
+def statement_of(text, exercise):
+    """The text cell of an exercise, headed and with its hints folded, and what explains its solution."""
+    stars = "★" * exercise.level + "☆" * (3 - exercise.level)
+    lines = [f"## {exercise.number} · {exercise.title}\n\n{stars} · {exercise.minutes} minutes"]
+    solution = ""
+    for paragraph in re.split(r"\n\n+", text):
+        if paragraph.startswith("Hint: "):
+            number = sum("<summary>Hint" in line for line in lines) + 1
+            lines.append(fold(f"Hint {number}", paragraph.removeprefix("Hint: ")))
+        elif paragraph.startswith("Solution: "):
+            solution = paragraph.removeprefix("Solution: ") + "\n\n"
+        else:
+            lines.append(paragraph)
+    return "\n\n".join(lines), solution
 
 
 def execute(notebook, name):
@@ -67,9 +175,20 @@ def content(notebook):
 
 
 def is_in_step(source):
-    """Whether the saved notebook holds what its source says."""
-    target = NOTEBOOKS / f"{source.stem}.ipynb"
-    return target.exists() and content(nbformat.read(target, 4)) == content(convert(source))
+    """Whether the saved notebook and its exercises hold what their source says."""
+    return all(
+        target.exists() and content(nbformat.read(target, 4)) == content(make(source))
+        for target, make in (
+            (NOTEBOOKS / f"{source.stem}.ipynb", convert),
+            (NOTEBOOKS / "exercises" / f"{source.stem}.ipynb", exercise_notebook),
+        )
+    )
+
+
+def write_exercises(source):
+    target = NOTEBOOKS / "exercises" / f"{source.stem}.ipynb"
+    target.parent.mkdir(exist_ok=True)
+    nbformat.write(exercise_notebook(source), target)
 
 
 def copy_prose(source):
@@ -101,12 +220,14 @@ def main():
     if options.prose:
         for source in sources:
             copy_prose(source)
+            write_exercises(source)
         return
     times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
     for source in sources:
         notebook = convert(source)
         seconds = execute(notebook, source.stem)
         nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
+        write_exercises(source)
         times[source.stem] = describe_run() | {"budget": "quick", "seconds": round(seconds)}
     TIMES.parent.mkdir(parents=True, exist_ok=True)
     TIMES.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -152,6 +152,81 @@ maps = attention_maps(untrained, shown[:6])
 start = maps[-1].mean(dim=1)[:, 0, 1:].reshape(-1, 8, 8)
 plots.show_heat(shown[:6], start, limit=class_token_looks.max())
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 00 · Start here
+#
+# They go with notebook [00](../00_start_here.ipynb) and need nothing but Python and a little PyTorch. What to know: an image of H × W pixels is cut into patches of P × P, each becomes a *token*, one more token (the class token) is put in front, and the model gives ten scores, its *logits*, one for each class.
+
+# %% tags=["exercise-only"]
+import torch
+
+from vit_minimal.checks import check
+from vit_minimal.checks.start_here import loss_after_training
+
+# %% [markdown] tags=["exercise:sequence_length"]
+# An image of 32 × 32 pixels is cut into patches of 8 × 8. How many tokens enter the first block? Write down a number before you run the check.
+#
+# Hint: How many patches fit along one side? And along both?
+#
+# Hint: Look at "Look where it looks" in notebook 00: 8 × 8 patches made 65 tokens there.
+#
+# Solution: 32 / 8 = 4 along each side, so 16 patches, and the class token.
+
+# %% tags=["exercise-only", "exercise:sequence_length"]
+# solution
+# | sequence_length = ...
+sequence_length = (32 // 8) ** 2 + 1
+# end of solution
+
+# %% [markdown] tags=["exercise:guessing_loss"]
+# A model that knows nothing gives each of ten classes the same share, 1/10. What is its cross-entropy loss? Three digits will do; or let Python work it out.
+#
+# Hint: The cross-entropy of an image is minus the natural logarithm of the share that its right class was given.
+#
+# Hint: `import math`, then `math.log`. Is the result positive?
+#
+# Solution: −ln(1/10) = ln 10 ≈ 2.303. Remember this number: a training that stays there has learned nothing.
+
+# %% tags=["exercise-only", "exercise:guessing_loss"]
+# solution
+# | guessing_loss = ...
+guessing_loss = -torch.tensor(1 / 10).log().item()
+# end of solution
+
+# %% [markdown] tags=["exercise:accuracy"]
+# Write a function that takes logits (B, K), for B images and K classes, and labels (B,), and gives the share of images whose largest logit is that of their class: a plain number, 0 … 1.
+#
+# Hint: `argmax` says *where* the largest number is. Along which axis do the classes lie?
+#
+# Hint: Comparing two tensors gives True and False; `.float().mean()` of that is a share, and `.item()` takes the number out of a tensor.
+
+
+# %% tags=["exercise-only", "exercise:accuracy"]
+def accuracy(logits, labels):
+    """The share of right answers, 0 … 1, from logits (B, K) and labels (B,)."""
+    # solution
+    # | return ...  # your code
+    return (logits.argmax(dim=1) == labels).float().mean().item()
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:learning_rate"]
+# *Measure and conclude.* `loss_after_training(rate)` trains a small ViT for 60 steps on 100 drawn images and returns its last loss on them. It takes some seconds. At a rate of 1e-5 and at 0.5 it does badly. Find a rate at which the loss ends below 0.5, and look at what happens on both sides of it.
+#
+# Hint: Rates are tried in powers of ten: 1e-4, 1e-3, … Where does the loss stop falling and begin to rise?
+#
+# Hint: `for rate in (1e-4, 1e-3, 1e-2, 1e-1): print(rate, loss_after_training(rate))`
+#
+# Solution: Too small, and 60 steps lead nowhere; too large, and the loss jumps about or stays where guessing is. In between there is a range, and its width is about one power of ten. Any rate in it will do.
+
+# %% tags=["exercise-only", "exercise:learning_rate"]
+print(loss_after_training(1e-5), loss_after_training(0.5))
+
+# solution
+# | learning_rate = ...
+learning_rate = 2e-3
+# end of solution
+
 # %% [markdown]
 # On the same scale, an untrained class token looks everywhere alike: the contrast came with training. It does not tell us what the model responds to, the shape,
 # its edges or its brightness. And whether *looking at* a patch means *using* it is another question: keep it in mind.

@@ -63,6 +63,35 @@ C = 3  # colours: red, green, blue
 N = (H // P) * (W // P)
 print(f"{N} patches, each a vector of {C * P * P} numbers")
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 01 · Patches
+#
+# They go with notebook [01](../01_patches.ipynb). If you start here: a Transformer reads a sequence of vectors. An image (C, H, W) becomes one by cutting it into squares of P × P pixels, *row by row like words on a page*, and writing the numbers of each square in a line, channel by channel: (N, C·P·P) with N = (H/P)·(W/P). B images are cut at once. In the checks images need not be square, nor have three channels.
+
+# %% tags=["exercise-only"]
+import torch
+from torch.nn import functional as F
+
+from vit_minimal.checks import check
+from vit_minimal.patches import patch_grid
+
+# %% [markdown] tags=["exercise:patch_of_pixel"]
+# A warm-up without tensors. Which patch holds the pixel in this row and this column? All four arguments are whole numbers, counted from 0, and so is the answer: patch 0 is at the upper left, patch 1 to its right.
+#
+# Hint: `//` divides and rounds down: the pixel in row 9 lies in row 9 // 4 = 2 of patches of side 4.
+#
+# Hint: Above a row of patches lie all rows before it. How many patches are there in each? It depends on the width.
+
+
+# %% tags=["exercise-only", "exercise:patch_of_pixel"]
+def patch_of_pixel(row, column, patch_size, width):
+    """The index of the patch that holds a pixel; patches are counted row by row."""
+    # solution
+    # | return ...  # your code
+    return (row // patch_size) * (width // patch_size) + column // patch_size
+    # end of solution
+
+
 # %% [markdown]
 # 64 patches instead of 1,024 pixels, and not one number thrown away: 64 · 48 = 32 · 32 · 3.
 #
@@ -142,15 +171,26 @@ def patch_grid(image_size, patch_size):
 # And the cutting itself, three lines:
 
 
-# %% tags=["same-as:vit_minimal.patches.patchify"]
+# %% [markdown] tags=["exercise:patchify"]
+# `patch_grid((H, W), P)` gives the rows and columns of the grid of patches, and refuses sizes that P does not divide. Cut the images: (B, C, H, W) → (B, N, C·P·P). The first check is an image of 4 × 4 with the numbers 0 … 15, P = 2, so you can follow on paper: patch 0 is 0, 1, 4, 5.
+#
+# Hint: H is two numbers in one: which row of patches, and which row of pixels within it. `reshape` to (B, C, rows, P, columns, P) gives each a name.
+#
+# Hint: Then `permute` so that 'which patch' comes before 'where in the patch': (B, rows, columns, C, P, P). Then `reshape` again. (`view` will not do after `permute`.)
+
+
+# %% tags=["same-as:vit_minimal.patches.patchify", "exercise:patchify"]
 # vit_minimal/patches.py
 def patchify(images, patch_size):
     """Cut images (B, C, H, W) into patches (B, N, C·P·P), row by row."""
     (B, C, H, W), P = images.shape, patch_size
     rows, columns = patch_grid((H, W), P)
+    # solution
+    # | return ...  # your code
     patches = images.reshape(B, C, rows, P, columns, P)  # name the halves of each side
     patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P): reorder
     return patches.reshape(B, rows * columns, C * P * P)  # (B, N, C·P·P)
+    # end of solution
 
 
 # %%
@@ -179,7 +219,15 @@ print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2))
 # where they came from, flatten.
 
 
-# %% tags=["same-as:vit_minimal.patches.unpatchify"]
+# %% [markdown] tags=["exercise:unpatchify"]
+# The way back: (B, N, C·P·P) → (B, C, H, W), exactly what `patchify` was given.
+#
+# Hint: Do the steps of `patchify` in reverse: split, move, flatten.
+#
+# Hint: After the split the axes are (B, rows, columns, C, P, P). They should be (B, C, rows, P, columns, P): where does each number of that list stand in the first?
+
+
+# %% tags=["same-as:vit_minimal.patches.unpatchify", "exercise:unpatchify"]
 # vit_minimal/patches.py
 def unpatchify(patches, patch_size, image_size, in_channels=3):
     """The exact inverse of patchify, (B, N, C·P·P) → (B, C, H, W)."""
@@ -188,9 +236,12 @@ def unpatchify(patches, patch_size, image_size, in_channels=3):
     rows, columns = patch_grid(image_size, P)
     if rows * columns != N or length != C * P * P:
         raise ValueError(f"expected (B, {rows * columns}, {C * P * P}), got {tuple(patches.shape)}")
+    # solution
+    # | return ...  # your code
     images = patches.reshape(B, rows, columns, C, P, P)
     images = images.permute(0, 3, 1, 4, 2, 5)  # (B, C, H/P, P, W/P, P)
     return images.reshape(B, C, rows * P, columns * P)
+    # end of solution
 
 
 # %% tags=["nbval-check-output"]
@@ -253,6 +304,46 @@ x = image.float() / 127.5 - 1  # bytes 0 … 255 → -1 … 1
 by_hand = E(patchify(x, P))  # (B, N, D)
 by_conv = conv(x).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, D, N) → (B, N, D)
 print("equal up to rounding:", torch.allclose(by_hand, by_conv, atol=1e-6))
+
+# %% [markdown] tags=["exercise:patch_tokens"]
+# A linear map of all patches is a convolution. You are given images (B, C, H, W), a matrix (D, C·P·P) with its bias (D,), and P. Give the tokens (B, N, D) with one call of `F.conv2d(images, kernel, bias, stride=…)`.
+#
+# Hint: The kernel of a convolution has the shape (D, C, P, P). A row of the matrix runs over a patch in the order of `patchify`.
+#
+# Hint: What comes out is (B, D, H/P, W/P). `flatten(2)` makes a line of the grid; then two axes must change places.
+
+
+# %% tags=["exercise-only", "exercise:patch_tokens"]
+def patch_tokens(images, weight, bias, patch_size):
+    """Images (B, C, H, W) → tokens (B, N, D): patches times a matrix, by one convolution."""
+    # solution
+    # | return ...  # your code
+    kernel = weight.reshape(len(weight), images.shape[1], patch_size, patch_size)
+    return F.conv2d(images, kernel, bias, stride=patch_size).flatten(2).transpose(1, 2)
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:unfolded"]
+# *Find the bug.* `F.unfold` cuts images into patches too. Somebody used it for a `patchify`; the shape is right, a model trained on it learns something, but less than it should. Run the first cell: the tiny image should give 0, 1, 4, 5 as its first patch. What does it give? Repair the function.
+#
+# Hint: What is the shape of what `F.unfold` returns, and which axis counts the patches?
+#
+# Hint: (B, C·P·P, N) becomes (B, N, C·P·P) by moving numbers, and a `reshape` moves none.
+#
+# Solution: `reshape` only puts the brackets elsewhere, `transpose` exchanges the axes. The shapes are the same.
+
+
+# %% tags=["exercise-only", "exercise:unfolded"]
+def unfolded(images, patch_size):
+    """Images (B, C, H, W) → patches (B, N, C·P·P), by F.unfold."""
+    columns = F.unfold(images, patch_size, stride=patch_size)
+    # solution
+    # | return columns.reshape(len(images), columns.shape[2], columns.shape[1])
+    return columns.transpose(1, 2)
+    # end of solution
+
+
+print(unfolded(torch.arange(16.0).reshape(1, 1, 4, 4), 2))
 
 # %% [markdown]
 # So the three names of this operation, *unfold and multiply*, *reshape, permute and multiply*, *strided convolution*, mean one

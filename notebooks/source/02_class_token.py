@@ -104,17 +104,43 @@ print("gradient of each number:", token.grad[0, 0, :5].tolist(), "…")  # 1 + 2
 # As a module:
 
 
-# %% tags=["same-as:vit_minimal.class_token.ClassToken"]
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 02 · The class token
+#
+# They go with notebook [02](../02_class_token.ipynb). If you start here: the patches have become N tokens of D numbers each, (B, N, D). One more token is put in front of them, the *class token*: one learned vector, the same for every image, whose place at the output the classifier will read. To each of the T = N + 1 tokens a learned *position* is added, because nothing else in the model knows what stands where (Eq. 1 of the paper: z₀ = [x_class; x₁E; …; x_N E] + E_pos).
+
+# %% tags=["exercise-only"]
+import torch
+from torch import nn
+
+from vit_minimal import sinusoidal_2d
+from vit_minimal.checks import check
+
+# %% [markdown] tags=["exercise:ClassToken"]
+# Write the module. `self.weight` holds one vector for all images, or `count` of them, as an `nn.Parameter` of the shape (1, count, D); it starts as small random numbers of standard deviation 0.02. `forward` puts it in front of the tokens of each image: (B, N, D) → (B, count + N, D).
+#
+# Hint: `torch.cat` along `dim=1` joins tokens, but the batch sizes must agree: one is 1, the other B.
+#
+# Hint: `weight.expand(B, -1, -1)` shows the one vector B times without copying it. B is known when `forward` is called, and not before.
+
+
+# %% tags=["same-as:vit_minimal.class_token.ClassToken", "exercise:ClassToken"]
 # vit_minimal/class_token.py
 class ClassToken(nn.Module):
     """Put one learned vector, x_class in Eq. 1, before each sequence: (B, N, D) → (B, N + 1, D)."""
 
     def __init__(self, embed_dim, count=1):
         super().__init__()
+        # solution
+        # | self.weight = ...
         self.weight = nn.Parameter(torch.randn(1, count, embed_dim) * 0.02)
+        # end of solution
 
     def forward(self, tokens):
+        # solution
+        # | return ...  # your code
         return torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)
+        # end of solution
 
 
 # %% [markdown]
@@ -220,7 +246,15 @@ plots.show_similarity_grid(torch.randn(64, 192) * 0.02, (8, 8), "learned: before
 # is nowhere, and gives it a row of zeros:
 
 
-# %% tags=["same-as:vit_minimal.class_token.PositionEmbedding"]
+# %% [markdown] tags=["exercise:PositionEmbedding"]
+# Write the learned half: `self.weight`, a parameter with a row for each token, (1, T, D), that starts at a standard deviation of 0.02; and `forward`, which adds it. `grid_size` is (rows, columns) of the patches; `num_prefix` tokens stand before them, as a rule one, the class token. (The computed half is there already.)
+#
+# Hint: How many patches has a grid of rows × columns? How many tokens are there in all?
+#
+# Hint: (B, T, D) + (1, T, D): PyTorch repeats the axis of length 1 for you.
+
+
+# %% tags=["same-as:vit_minimal.class_token.PositionEmbedding", "exercise:PositionEmbedding"]
 # vit_minimal/class_token.py
 class PositionEmbedding(nn.Module):
     """Add to every token a vector that says where it is, E_pos in Eq. 1: (B, T, D) → (B, T, D)."""
@@ -231,12 +265,76 @@ class PositionEmbedding(nn.Module):
             table = nn.functional.pad(sinusoidal_2d(grid_size, embed_dim), (0, 0, num_prefix, 0))
             self.register_buffer("weight", table[None], persistent=False)
         else:
+            # solution
+            # | self.weight = ...
             num_tokens = num_prefix + grid_size[0] * grid_size[1]
             self.weight = nn.Parameter(torch.randn(1, num_tokens, embed_dim) * 0.02)
+            # end of solution
 
     def forward(self, tokens):
+        # solution
+        # | return ...  # your code
         return tokens + self.weight
+        # end of solution
 
+
+# %% [markdown] tags=["exercise:numbers_before_block_1"]
+# Images of 32 × 32, P = 4, D = 192, batches of 128. How many learned numbers are there in the class token and the positions together?
+#
+# Hint: Which of the two depends on the number of tokens? Which of them on the batch?
+#
+# Hint: The class token has 192. There are 64 patches, and how many rows of positions?
+#
+# Solution: 192 for the class token, and 65 · 192 = 12,480 for the positions, since the class token has a row too. 12,672 together, whatever the batch.
+
+# %% tags=["exercise-only", "exercise:numbers_before_block_1"]
+# solution
+# | numbers_before_block_1 = ...
+numbers_before_block_1 = 192 + 65 * 192
+# end of solution
+
+# %% [markdown] tags=["exercise:embedded"]
+# *Find the bug.* `positions` (1, N + 1, D) has a row for each token, the class token's first. The function below runs, and the loss falls. But patches get the positions of their neighbours. Which ones, and what does the class token get? Repair it.
+#
+# Hint: In Eq. 1 there is one sum, at the very end.
+#
+# Hint: `positions[:, :-1]` are the rows 0 … N − 1. Row 0 is not a patch's.
+#
+# Solution: Join first, then add all rows at once, and no slice is needed. The symptom is silent in a model that learns its positions from scratch; with weights from elsewhere it shifts the whole image by a patch (notebook 02).
+
+
+# %% tags=["exercise-only", "exercise:embedded"]
+def embedded(patches, class_token, positions):
+    """(B, N, D), (1, 1, D), (1, N + 1, D) → (B, N + 1, D): [class; patches] + positions, Eq. 1."""
+    in_front = class_token.expand(len(patches), -1, -1)
+    # solution
+    # | return torch.cat([in_front, patches + positions[:, :-1]], dim=1)
+    return torch.cat([in_front, patches], dim=1) + positions
+    # end of solution
+
+
+counted = torch.arange(5.0).reshape(1, 5, 1)  # positions 0 … 4, patches and class token zero
+print(embedded(torch.zeros(1, 4, 1), torch.zeros(1, 1, 1), counted)[0, :, 0])
+
+# %% [markdown] tags=["exercise:shuffled_patches"]
+# *Predict.* A trained ViT with a class token, but **without** positions. You shuffle the patches of a test image. The logits …
+#
+# - a: … stay the same, up to rounding
+# - b: … change a little, and the class mostly stays
+# - c: … are those of guessing
+# - d: … there are none: it raises an error
+#
+# Hint: Attention gives the class token a weighted sum. What does a sum know about the order of its terms?
+#
+# Hint: The weight of a patch depends on its content. Does it depend on where the patch stands?
+#
+# Solution: **a**. Without positions a patch is weighed by its content alone, and a sum has no order.
+
+# %% tags=["exercise-only", "exercise:shuffled_patches"]
+# solution
+# | shuffled_patches = ...  # "a", "b", "c" or "d"
+shuffled_patches = "a"
+# end of solution
 
 # %% [markdown]
 # With positions, the class token can tell the shuffled image from the other:

@@ -168,12 +168,35 @@ plots.show_lines(
 # Now the formula as a function. The variance grows with d, so we divide by √d and not by d; and d is the width **of a head**, not of the embedding.
 
 
-# %% tags=["same-as:vit_minimal.attention.attention_weights"]
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 03 · Attention
+#
+# They go with notebook [03](../03_attention.ipynb). If you start here: each token (D numbers) is turned into a *query*, a *key* and a *value* by linear maps. A query is compared with all keys by dot products; a softmax makes shares of these scores, and the answer is the sum of the values, weighted by the shares. Several *heads* do this side by side, each with d = D / h numbers. Shapes: (B, T, D) for tokens, (B, h, T, d) within the heads.
+
+# %% tags=["exercise-only"]
+import torch
+from torch import float32, nn
+
+from vit_minimal.attention import head_width
+from vit_minimal.checks import check
+
+# %% [markdown] tags=["exercise:attention_weights"]
+# The heart of it: softmax(QKᵀ/√d). Queries (…, T, d) and keys (…, T, d) give weights (…, T, T), whose row i says how much query i listens to each key. The three dots stand for any axes in front, such as (B, h). There may be more keys than queries.
+#
+# Hint: `@` multiplies the last two axes as matrices. Which two axes of the keys must change places for that? `transpose(-2, -1)` counts from the end.
+#
+# Hint: d is the length of one query, `queries.shape[-1]`. The shares of one query sum to 1 over the keys, which is the last axis of the scores.
+
+
+# %% tags=["same-as:vit_minimal.attention.attention_weights", "exercise:attention_weights"]
 # vit_minimal/attention.py
 def attention_weights(queries, keys):
     """softmax(QKᵀ/√d) over the keys: (…, T, d), (…, T, d) → (…, T, T), each row sums to 1."""
+    # solution
+    # | return ...  # your code
     scores = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
     return scores.softmax(dim=-1)
+    # end of solution
 
 
 # %% tags=["nbval-check-output"]
@@ -210,6 +233,40 @@ print(x.view(T, h, D // h).transpose(0, 1)[0])
 # the same as h · 3 maps of width d. First, a word about widths that do not fit:
 
 
+# %% [markdown] tags=["exercise:split_heads"]
+# Split the last axis of tokens (B, T, D) into h heads: (B, h, T, d). Head 0 gets the first d numbers of *every* token, head 1 the next d, and so on.
+#
+# Hint: First give the two parts of the last axis names, where they are: (B, T, h, d).
+#
+# Hint: Then the heads move in front of the tokens: two axes change places.
+
+
+# %% tags=["exercise-only", "exercise:split_heads"]
+def split_heads(x, num_heads):
+    """Tokens (B, T, D) → (B, h, T, d): each head has some numbers of all tokens."""
+    # solution
+    # | return ...  # your code
+    B, T, D = x.shape
+    return x.reshape(B, T, num_heads, D // num_heads).transpose(1, 2)
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:score_size"]
+# *Predict.* The d = 64 numbers of a query are independent, with mean 0 and standard deviation 1, and so are those of a key. What is the standard deviation of their dot product?
+#
+# Hint: A dot product is a sum of 64 products. Each has variance 1, and variances of independent terms add up.
+#
+# Hint: The standard deviation is the square root of the variance.
+#
+# Solution: √64 = 8. That is what the √d is for: divided by it, scores have the size 1 whatever d is.
+
+# %% tags=["exercise-only", "exercise:score_size"]
+# solution
+# | score_size = ...
+score_size = 64**0.5
+# end of solution
+
+
 # %% tags=["same-as:vit_minimal.attention.head_width"]
 # vit_minimal/attention.py
 def head_width(embed_dim, num_heads):
@@ -219,7 +276,17 @@ def head_width(embed_dim, num_heads):
     return embed_dim // num_heads
 
 
-# %% tags=["same-as:vit_minimal.attention.MultiHeadSelfAttention"]
+# %% [markdown] tags=["exercise:MultiHeadSelfAttention"]
+# All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries' first, then the keys', then the values'; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). The dropouts may be left out. Your solutions of 3.1 and 3.2 are `attention_weights` and `split_heads`.
+#
+# Hint: `self.qkv(x).chunk(3, dim=-1)` gives three tensors (B, T, D). Each is split into heads as in exercise 3.2.
+#
+# Hint: weights @ values is (B, h, T, d). Before the heads can be put side by side again, h has to go back behind T. Then `self.proj`.
+#
+# Solution: (This is the course's version, which uses PyTorch's fused function where that is fast. `attention_weights(queries, keys) @ values` is the same, up to rounding.)
+
+
+# %% tags=["same-as:vit_minimal.attention.MultiHeadSelfAttention", "exercise:MultiHeadSelfAttention"]
 # vit_minimal/attention.py
 class MultiHeadSelfAttention(nn.Module):
     """Tokens (B, T, D) → tokens (B, T, D): h attentions side by side, each on d = D/h numbers."""
@@ -234,11 +301,16 @@ class MultiHeadSelfAttention(nn.Module):
 
     def split_heads(self, x):
         """Tokens (B, T, D) → queries, keys and values, each (B, h, T, d)."""
+        # solution
+        # | return ...  # your code
         B, T, _ = x.shape
         shape = (B, T, self.num_heads, self.head_width)  # D → (h, d)
         return [part.reshape(shape).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)]
+        # end of solution
 
     def forward(self, x):
+        # solution
+        # | return ...  # your code
         queries, keys, values = self.split_heads(x)
         if x.is_cuda or queries.dtype == float32:  # fused; slow on CPUs in bfloat16
             drop = self.training * self.attn_drop.p
@@ -247,7 +319,32 @@ class MultiHeadSelfAttention(nn.Module):
             out = self.attn_drop(attention_weights(queries, keys)) @ values  # (B, h, T, d)
         out = out.transpose(1, 2).flatten(2)  # (B, T, D): the heads side by side again
         return self.proj_drop(self.proj(out))
+        # end of solution
 
+
+# %% [markdown] tags=["exercise:merge_heads"]
+# *Find the bug.* The heads (B, h, T, d) are put side by side again: (B, T, D). The shape is right, and the model trains. But see what the last lines print: only token 0 holds something, in both heads; after the merge two tokens do. Repair the function.
+#
+# Hint: `reshape` reads the numbers in the order in which they lie: all of head 0 comes first, with all its tokens.
+#
+# Hint: Which axis must come first after the batch, so that all numbers of token 0 lie next to each other?
+#
+# Solution: T has to stand before h, as in (B, T, h, d); then the last two are flattened.
+
+
+# %% tags=["exercise-only", "exercise:merge_heads"]
+def merge_heads(heads):
+    """Heads (B, h, T, d) → tokens (B, T, h·d): the heads side by side."""
+    # solution
+    # | B, h, T, d = heads.shape
+    # | return heads.reshape(B, T, h * d)
+    return heads.transpose(1, 2).flatten(2)
+    # end of solution
+
+
+marked = torch.zeros(1, 2, 4, 3)
+marked[:, :, 0] = 1  # token 0 in both heads
+print(merge_heads(marked)[0])
 
 # %% [markdown]
 # Three things to notice:
@@ -340,6 +437,26 @@ masked = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)[:, :, 0]
 print("masked: the same for both images:", torch.equal(masked[0], masked[1]))
 free = F.scaled_dot_product_attention(q, k, v)[:, :, 0]
 print("free:   the same for both images:", torch.equal(free[0], free[1]))
+
+# %% [markdown] tags=["exercise:blind_mask"]
+# *Predict.* `mask` (T, T) is True where a query (row) may look at a key (column). Token 0 is the class token. Which line makes it see itself alone?
+#
+# - a: `mask[0, 1:] = False`
+# - b: `mask[1:, 0] = False`
+# - c: `mask[:, 0] = False`
+# - d: `mask[0, 0] = False`
+#
+# Hint: Row i holds the shares of query i.
+#
+# Hint: The class token's question lands in one row. Which entries of it are the other tokens?
+#
+# Solution: **a**. Row 0 is what the class token listens to; all but its own entry is closed.
+
+# %% tags=["exercise-only", "exercise:blind_mask"]
+# solution
+# | blind_mask = ...  # "a", "b", "c" or "d"
+blind_mask = "a"
+# end of solution
 
 # %% [markdown]
 # Masked, it learns nothing about either image. The patches still exchange what they know, but nobody reads the result.

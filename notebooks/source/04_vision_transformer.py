@@ -124,7 +124,35 @@ def drop_path(x, rate):
     return x * x.new_empty(len(x), 1, 1).bernoulli_(1 - rate) / (1 - rate) if rate else x
 
 
-# %% tags=["same-as:vit_minimal.vision_transformer.EncoderBlock"]
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 04 · The Vision Transformer
+#
+# They go with notebook [04](../04_vision_transformer.ipynb). If you start here: all pieces are there, patch embedding, class token, positions, multi-head attention and an MLP. In a *block* attention mixes the tokens and an MLP works on each token alone; both read a normalised copy of the tokens and add to them. After L blocks one more norm follows, and a linear head reads token 0. `ViTConfig` holds the numbers: `embed_dim` D, `depth` L, `num_heads` h, `patch_size` P, …
+
+# %% tags=["exercise-only"]
+import torch
+from torch import nn
+
+from vit_minimal import (
+    MLP,
+    ClassToken,
+    MultiHeadSelfAttention,
+    PatchEmbedding,
+    PositionEmbedding,
+    ViTConfig,
+)
+from vit_minimal.checks import check
+from vit_minimal.vision_transformer import AttentionPooling, drop_path
+
+# %% [markdown] tags=["exercise:EncoderBlock"]
+# Write the two lines of a pre-norm block, Eq. 2 and 3: attention, then the MLP, each *added* to the tokens. `self.norm1`, `self.attn`, `self.norm2` and `self.mlp` are there. (`drop_path(…, rate)` around what is added is for training; it may be left out. The post-norm variant is written, so that you can compare.)
+#
+# Hint: Eq. 2: z′ = MSA(LN(z)) + z. Eq. 3: z″ = MLP(LN(z′)) + z′.
+#
+# Hint: What is added to is the sum so far, *not* normalised. The MLP reads what the attention has changed.
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.EncoderBlock", "exercise:EncoderBlock"]
 # vit_minimal/vision_transformer.py
 class EncoderBlock(nn.Module):
     """Attention mixes the tokens, an MLP works on each; both add to the residual stream."""
@@ -141,8 +169,11 @@ class EncoderBlock(nn.Module):
     def forward(self, x):
         rate = self.drop_path_rate if self.training else 0.0
         if self.pre_norm:
+            # solution
+            # | return ...  # your code
             x = x + drop_path(self.attn(self.norm1(x)), rate)  # Eq. 2
             return x + drop_path(self.mlp(self.norm2(x)), rate)  # Eq. 3
+            # end of solution
         x = self.norm1(x + drop_path(self.attn(x), rate))
         return self.norm2(x + drop_path(self.mlp(x), rate))
 
@@ -218,7 +249,15 @@ class AttentionPooling(nn.Module):
 # adds registers where they are asked for: extra learned tokens that nobody reads. The last lines of `__init__` are timm's initialisation.)
 
 
-# %% tags=["same-as:vit_minimal.vision_transformer.VisionTransformer"]
+# %% [markdown] tags=["exercise:VisionTransformer"]
+# The whole model. `__init__` is written. `forward_features` does Eq. 1 to 3 and the norm of Eq. 4: images (B, C, H, W) → tokens (B, T, D). `forward` reads them: with `self.config.pool == "class"` the class token goes to `self.head`; else the patches, which begin at token `self.num_prefix`, are averaged, by `self.attn_pool` if there is one, by a plain mean if not.
+#
+# Hint: Eq. 1 from the inside: `patch_embed`, `reg_token` (registers; does nothing if there are none), `cls_token`, `pos_embed`. Each puts its tokens *in front*, and the class token shall be token 0.
+#
+# Hint: Then `pos_drop`, `blocks`, `norm`. The class token of all images is `x[:, 0]`.
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.VisionTransformer", "exercise:VisionTransformer"]
 # vit_minimal/vision_transformer.py
 class VisionTransformer(nn.Module):
     """Images (B, C, H, W) → logits (B, num_classes). Order of tokens: class, registers, patches."""
@@ -246,16 +285,85 @@ class VisionTransformer(nn.Module):
 
     def forward_features(self, images):
         """Images (B, C, H, W) → tokens (B, T, D) after the last block and norm."""
+        # solution
+        # | return ...  # your code
         x = self.pos_embed(self.cls_token(self.reg_token(self.patch_embed(images))))  # Eq. 1
         return self.norm(self.blocks(self.pos_drop(x)))  # Eq. 2, 3; the norm of Eq. 4
+        # end of solution
 
     def forward(self, images):
+        # solution
+        # | return ...  # your code
         x = self.forward_features(images)
         if self.config.pool == "class":
             return self.head(x[:, 0])  # y in Eq. 4
         patches = x[:, self.num_prefix :]  # (B, N, D)
         return self.head(self.attn_pool(patches) if self.attn_pool else patches.mean(dim=1))
+        # end of solution
 
+
+# %% [markdown] tags=["exercise:parameters_of"]
+# How many parameters does a model have? Write the formula: from a `ViTConfig` with a class token, learned positions and square images (`image_size` is a whole number), without building the model.
+#
+# Hint: Patch embedding, class token, positions, L blocks of (two norms, qkv, proj, fc1, fc2), a last norm, the head. Every linear map has a bias; a norm has a scale and a shift.
+#
+# Hint: qkv has D · 3D + 3D numbers, proj D · D + D. fc1 and fc2 lie between D and `int(D * config.mlp_ratio)`. Positions: one row for each of T tokens.
+
+
+# %% tags=["exercise-only", "exercise:parameters_of"]
+def parameters_of(config):
+    """The number of parameters of a ViT with a class token, by a formula."""
+    # solution
+    # | return ...  # your code
+    D, L, P = config.embed_dim, config.depth, config.patch_size
+    N, hidden = (config.image_size // P) ** 2, int(D * config.mlp_ratio)
+    embedding = config.in_channels * P * P * D + D
+    tokens = D + (N + 1) * D  # class token and positions
+    attention = (3 * D * D + 3 * D) + (D * D + D)
+    mlp = (D * hidden + hidden) + (hidden * D + D)
+    head = D * config.num_classes + config.num_classes
+    return embedding + tokens + L * (2 * 2 * D + attention + mlp) + 2 * D + head
+    # end of solution
+
+
+sum(p.numel() for p in VisionTransformer(ViTConfig()).parameters())  # one way to compare
+
+# %% [markdown] tags=["exercise:stack"]
+# *Find the bug.* Somebody builds the L blocks of a model. It trains, but see what the last line prints. Repair it.
+#
+# Hint: What does `[thing] * 3` put into the list, three things or one thing three times?
+#
+# Hint: Each block has to be built: call `EncoderBlock(config)` L times.
+#
+# Solution: `[block] * L` holds the same block L times, so all layers share their weights. Nothing fails, the model is only smaller than you think.
+
+
+# %% tags=["exercise-only", "exercise:stack"]
+def stack(config):
+    """L encoder blocks, one after the other."""
+    # solution
+    # | return nn.Sequential(*[EncoderBlock(config)] * config.depth)
+    return nn.Sequential(*(EncoderBlock(config) for _ in range(config.depth)))
+    # end of solution
+
+
+blocks = stack(ViTConfig(depth=3))
+print(len(blocks), "blocks, different ones:", len({id(block) for block in blocks}))
+
+# %% [markdown] tags=["exercise:times_as_many_weights"]
+# *Predict.* Images of 32 × 32 with P = 4: each head of each block has a table of T × T attention weights. With P = 2, how many times as many entries has the table? To one decimal.
+#
+# Hint: How many patches are there with P = 4, and with P = 2? T is one more.
+#
+# Hint: T = 65 and T = 257.
+#
+# Solution: (257 / 65)² ≈ 15.6. Half the patch side is four times the patches and nearly sixteen times the attention weights. What else costs time in a block grows with T only.
+
+# %% tags=["exercise-only", "exercise:times_as_many_weights"]
+# solution
+# | times_as_many_weights = ...
+times_as_many_weights = (257 / 65) ** 2
+# end of solution
 
 # %% [markdown]
 # Send two images through and write down the shape after each part (K is the number of classes):

@@ -289,6 +289,39 @@ plots.show_lines(
     log="x",
 )
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 05 · Training on CIFAR-10
+#
+# They go with notebook [05](../05_training_on_cifar10.ipynb). If you start here: training draws a batch of images, computes the loss, goes one step against its gradient, and repeats. Around this loop there are ingredients, such as a learning rate that climbs and falls, or images that are blended. Three parts of the data are kept apart: images to train on, images to choose by (validation), and test images for the end.
+
+# %% tags=["exercise-only"]
+import math
+
+import torch
+from torch.nn import functional as F
+
+from vit_minimal.checks import check
+
+# %% [markdown] tags=["exercise:learning_rate_at"]
+# The learning rate at step 0, 1, …, `total_steps` − 1. First it climbs in a line: step 0 takes 1/`warmup_steps` of `peak`, and step `warmup_steps` − 1 takes all of it. Then it falls along half a cosine: it begins at `peak` at step `warmup_steps`, and would reach zero at step `total_steps`.
+#
+# Hint: For the climb count from 1: (step + 1) of `warmup_steps`.
+#
+# Hint: (1 + cos(π·s)) / 2 goes from 1 to 0 while s goes from 0 to 1. Which share of the fall is done at a step?
+
+
+# %% tags=["exercise-only", "exercise:learning_rate_at"]
+def learning_rate_at(step, total_steps, warmup_steps, peak):
+    """The learning rate at a step: up in a line, then down half a cosine."""
+    # solution
+    # | return ...  # your code
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    share = (step - warmup_steps) / (total_steps - warmup_steps)
+    return peak * (1 + math.cos(math.pi * share)) / 2
+    # end of solution
+
+
 # %% [markdown]
 # In the saved run the top is near 1e-3. At 1e-5 the steps are too short to get anywhere in four passes; at 0.1 they are too long to settle anywhere. A factor of ten to either side of the top costs ten points and more.
 #
@@ -360,6 +393,110 @@ for settings in ({"mixup": 1.0}, {"cutmix": 1.0}):
     seed_everything(3)
     mixed, targets = mix(some, some_labels, 10, **settings)
     plots.show_images(mixed, [say(target) for target in targets])
+
+# %% [markdown] tags=["exercise:mixup"]
+# Blend each image of a batch with another. You get images (B, C, H, W), targets (B, K) with one row of shares for each image, `order` (B,), which names the other image (image i is blended with image `order[i]`), and `share` (B,), how much each image keeps of itself. Give the blended images and the targets that belong to them.
+#
+# Hint: `images[order]` are the other images, in the right order.
+#
+# Hint: `share` has one axis, the images have four: `share.reshape(-1, 1, 1, 1)`. The targets have two.
+
+
+# %% tags=["exercise-only", "exercise:mixup"]
+def mixup(images, targets, order, share):
+    """Blended images (B, C, H, W), and their targets (B, K)."""
+    # solution
+    # | return ...  # your code
+    weight = share.reshape(-1, 1, 1, 1)
+    mixed = weight * images + (1 - weight) * images[order]
+    return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[order]
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:validation_split"]
+# Set the last `held_out` images aside for validation. Give four things: the images to train on, their labels, the validation images, their labels.
+#
+# Hint: `images[:-3]` leaves out the last three, `images[-3:]` are the last three.
+#
+# Hint: The same slices for images and labels, in the order of the statement.
+
+
+# %% tags=["exercise-only", "exercise:validation_split"]
+def validation_split(images, labels, held_out):
+    """Training images, training labels, validation images, validation labels."""
+    # solution
+    # | return ...  # your code
+    return images[:-held_out], labels[:-held_out], images[-held_out:], labels[-held_out:]
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:share_right"]
+# *Find the bug.* The accuracy of a model is computed in batches, since not all images fit at once. Seven images in batches of three make two batches of three and one of one. Below, the single image is right and all others are wrong: 1 of 7 is 14 %. What does the function say? Repair it.
+#
+# Hint: A mean of three means counts each batch alike. How many images are in the last?
+#
+# Hint: Count right answers over all batches, and divide once, by the number of images.
+#
+# Solution: The mean of batch means is right only if all batches have one size. With 10,000 images in batches of 512 the last has 272, and each of these counts almost double.
+
+
+# %% tags=["exercise-only", "exercise:share_right"]
+def share_right(model, images, labels, batch_size):
+    """The share of right answers, 0 … 1, computed in batches."""
+    # solution
+    # | accuracies = []
+    # | for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+    # |     accuracies.append((model(x).argmax(dim=1) == y).float().mean().item())
+    # | return sum(accuracies) / len(accuracies)
+    right = 0
+    for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        right += (model(x).argmax(dim=1) == y).sum().item()
+    return right / len(images)
+    # end of solution
+
+
+logits = torch.eye(7)  # a model that gives these: image i is taken for class i
+labels = torch.tensor([1, 2, 3, 4, 5, 0, 6])  # only the last is right
+print(share_right(lambda x: x, logits, labels, batch_size=3))
+
+# %% [markdown] tags=["exercise:training_step"]
+# *Find the bug.* One step of training, called again and again. The loss falls for some steps, then it swings and climbs, as if the learning rate were far too high. But the learning rate is fine. Repair the step. (It gives the loss before the step, as a number.)
+#
+# Hint: What does `backward` do to the gradients that are there already?
+#
+# Hint: It adds. So they must be set to zero once per step: before `backward`, or after `step`.
+#
+# Solution: Without `zero_grad` each step goes along the sum of *all* gradients so far.
+
+
+# %% tags=["exercise-only", "exercise:training_step"]
+def training_step(model, optimizer, images, labels):
+    """One step against the gradient of the mean cross-entropy; gives the loss before it."""
+    loss = F.cross_entropy(model(images), labels)
+    # solution
+    # | loss.backward()
+    # | optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    # end of solution
+    return loss.item()
+
+
+# %% [markdown] tags=["exercise:smoothed_share"]
+# *Predict.* Label smoothing of 0.1 with ten classes: 0.1 is taken from the right class and spread evenly over **all** ten classes. What is the target of the right class?
+#
+# Hint: What is left of 1, and what comes back?
+#
+# Hint: 0.1 spread over ten classes is 0.01 for each, the right one too.
+#
+# Solution: 0.9 + 0.01 = 0.91, and 0.01 for each of the others.
+
+# %% tags=["exercise-only", "exercise:smoothed_share"]
+# solution
+# | smoothed_share = ...
+smoothed_share = 1 - 0.1 + 0.1 / 10
+# end of solution
 
 # %% [markdown]
 # The upper row is mixup, the lower one cutmix. Related, but without a second image: with **label smoothing** the target is 0.91 for the right class and 0.01 for each of the other classes (at the usual 0.1), so that the

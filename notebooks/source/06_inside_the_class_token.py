@@ -468,6 +468,115 @@ for label in chances.argsort(descending=True)[:3].tolist():
     print(f"{CIFAR10_CLASSES[label]:10} {chances[label]:.0%}")
 explore_attention(shipped, photo)
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 06 · Inside the class token
+#
+# They go with notebook [06](../06_inside_the_class_token.ipynb). If you start here: in every layer and head each of the T tokens gives shares of its attention to all tokens, a table of T × T whose rows sum to 1; token 0 is the class token, tokens 1 … N are the patches, row by row. All tables of a model and a batch are `maps`, (L, B, h, T, T). A *linear probe* is a linear map, fitted to read the class off a token.
+
+# %% tags=["exercise-only"]
+import torch
+
+from vit_minimal.checks import check
+
+# %% [markdown] tags=["exercise:class_token_map"]
+# From the tables of one layer, `maps` (B, h, T, T), make a picture for each image and head of what the class token listens to: (B, h, rows, columns). The patches form a grid of rows × columns.
+#
+# Hint: The row of a table belongs to the token that listens. Which row is the class token's?
+#
+# Hint: Its first entry is the share that it gives to itself. The others are the patches, and `unflatten(-1, (rows, columns))` folds them up.
+
+
+# %% tags=["exercise-only", "exercise:class_token_map"]
+def class_token_map(maps, rows, columns):
+    """(B, h, T, T) → (B, h, rows, columns): the shares that the class token gives to the patches."""
+    # solution
+    # | return ...  # your code
+    return maps[:, :, 0, 1:].unflatten(-1, (rows, columns))
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:rollout"]
+# What the class token reads in a later layer is a mixture that the earlier layers have made. *Rollout* follows it back: average the heads of each layer, then average the table A with the identity, (A + 1) / 2, since each token also stays what it was; multiply these through the layers, later ones on the left; take the class token's row, without its own entry. `maps` (L, B, h, T, T) → (B, N).
+#
+# Hint: Begin with the identity, `torch.eye(T)`, and go through the layers: `reach = (A + I) / 2 @ reach`.
+#
+# Hint: The mean over heads is over the third axis of five. After the loop `reach` is (B, T, T).
+
+
+# %% tags=["exercise-only", "exercise:rollout"]
+def rollout(maps):
+    """How much of each patch could reach the class token: (L, B, h, T, T) → (B, N)."""
+    # solution
+    # | return ...  # your code
+    eye = torch.eye(maps.shape[-1]).to(maps)
+    reach = eye
+    for weights in maps.mean(dim=2):
+        reach = (weights + eye) / 2 @ reach
+    return reach[:, 0, 1:]
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:probe_scores"]
+# Fit a linear probe by least squares: find the matrix that takes the training features (n, D), each with a 1 appended for the bias, as near as possible to their one-hot labels (n, K); then give the scores (m, K) of other features (m, D).
+#
+# Hint: `torch.linalg.lstsq(A, Y).solution` is the X that makes A @ X nearest to Y. `torch.eye(K)[labels]` are one-hot targets.
+#
+# Hint: `torch.cat([features, torch.ones(len(features), 1)], dim=1)` appends the 1, for the training features and for the others.
+
+
+# %% tags=["exercise-only", "exercise:probe_scores"]
+def probe_scores(train_features, train_labels, features, num_classes):
+    """Scores (m, K) of features (m, D), by a linear map that is fitted to the training features."""
+    # solution
+    # | return ...  # your code
+    targets = torch.eye(num_classes)[train_labels]
+    known = torch.cat([train_features, torch.ones(len(train_features), 1)], dim=1)
+    asked = torch.cat([features, torch.ones(len(features), 1)], dim=1)
+    return asked @ torch.linalg.lstsq(known, targets).solution
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:without_looking"]
+# *Find the bug.* To see whether a model needs some tokens, hide them: nobody may look at them, and what is left is shared among the others. `scores` (…, T, T) are the attention scores before the softmax, `hidden` (T,) is True for the tokens to hide. Look at what the rows sum to, and repair the function.
+#
+# Hint: After the softmax, the shares of the hidden tokens are gone and nobody has got them.
+#
+# Hint: Which score makes a softmax give exactly 0? e to the power of what is 0?
+#
+# Solution: −∞ before the softmax: e^−∞ = 0, and the others sum to 1. (To set shares to 0 and divide each row by its sum is the same.)
+
+
+# %% tags=["exercise-only", "exercise:without_looking"]
+def without_looking(scores, hidden):
+    """Attention weights (…, T, T) in which the hidden keys get nothing."""
+    # solution
+    # | return scores.softmax(dim=-1).masked_fill(hidden, 0.0)
+    return scores.masked_fill(hidden, -torch.inf).softmax(dim=-1)
+    # end of solution
+
+
+print(without_looking(torch.zeros(3, 3), torch.tensor([False, True, False])).sum(dim=-1))
+
+# %% [markdown] tags=["exercise:what_follows"]
+# *Conclude.* In layer 5 the class token gives 80 % of one head's attention to token 12. What follows for sure?
+#
+# - a: Patch 12 decides the class.
+# - b: In this head, the value of token 12 makes up 80 % of the weights of what the class token takes in.
+# - c: Without patch 12 the model would be wrong.
+# - d: The object is in patch 12.
+#
+# Hint: What does a share multiply? What is done with the result?
+#
+# Hint: After four layers, does token 12 hold only what was in patch 12?
+#
+# Solution: **b**, and no more. Whether it *needs* what it looks at one learns by taking it away (notebook 06 has a layer that looks at the right patch and can be left out without a loss).
+
+# %% tags=["exercise-only", "exercise:what_follows"]
+# solution
+# | what_follows = ...  # "a", "b", "c" or "d"
+what_follows = "b"
+# end of solution
+
 # %% [markdown]
 # In the saved run, 39 % for a cat. None of the ten classes is right, and yet their shares must sum to 1: a classifier has no way to say "none of these".
 #

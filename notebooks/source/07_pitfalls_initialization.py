@@ -396,6 +396,116 @@ measured = summarize("class_token_untrained", "full", cifar10)
 print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: class tokens that are not trained")
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 07 · Pitfalls: how a model starts
+#
+# They go with notebook [07](../07_pitfalls_initialization.ipynb). If you start here: before its first step a model should give each class the same share, its blocks should get gradients of a like size, and what the head reads should differ between images. These three can be measured on one batch.
+
+# %% tags=["exercise-only"]
+import torch
+from torch.nn.utils import get_total_norm
+
+from vit_minimal.checks import check
+from vit_minimal.checks.initialization import spread_at
+
+# %% [markdown] tags=["exercise:start_loss"]
+# *Predict.* A new model for **100** classes starts well. What is its loss before the first step?
+#
+# Hint: Each class gets 1/100.
+#
+# Hint: The loss is minus the natural logarithm of what the right class got.
+#
+# Solution: ln 100 ≈ 4.605. Write the number for your classes down before you start a training.
+
+# %% tags=["exercise-only", "exercise:start_loss"]
+# solution
+# | start_loss = ...
+start_loss = -torch.tensor(1 / 100).log().item()
+# end of solution
+
+# %% [markdown] tags=["exercise:gradient_by_block"]
+# Which block gets a signal? Send the gradient of a loss back through the model and give, for each block of `model.blocks`, the length of its gradient: all gradients of the block's parameters written as one long vector, and the length of that.
+#
+# Hint: `loss.backward()` fills `p.grad` of every parameter p; `block.parameters()` are those of one block.
+#
+# Hint: The squared length of a long vector is the sum of the squared lengths of its parts. `get_total_norm([…])` does it.
+
+
+# %% tags=["exercise-only", "exercise:gradient_by_block"]
+def gradient_by_block(model, loss):
+    """The length of the gradient in each block: a list of L numbers."""
+    # solution
+    # | return ...  # your code
+    loss.backward()
+    return [get_total_norm([p.grad for p in block.parameters()]).item() for block in model.blocks]
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:spread_between_images"]
+# Does the class token differ between images? Take the standard deviation over the images of each of its D numbers, and give the mean of these: one number. `tokens` are (B, T, D).
+#
+# Hint: Which tokens are the class tokens of all images?
+#
+# Hint: `std(dim=0)` runs over the first axis, `mean()` over what is left, `item()` makes a number of it.
+
+
+# %% tags=["exercise-only", "exercise:spread_between_images"]
+def spread_between_images(tokens):
+    """By how much the class token differs between images, from tokens (B, T, D)."""
+    # solution
+    # | return ...  # your code
+    return tokens[:, 0].std(dim=0).mean().item()
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:parameter_groups"]
+# *Find the bug.* An optimizer gets its parameters in two groups: those that weight decay shrinks, and those that it spares. Maps should shrink, which are the matrices and the kernel of the patch embedding (its shape is (D, C, P, P)). Spared are biases, norms, and the vectors that are put in or added: class token, registers, positions. All must be trained. In the code below some are in no group at all. Which? Repair it.
+#
+# Hint: Print name and `ndim` of each parameter of a `VisionTransformer`. Which number of axes does nobody ask for?
+#
+# Hint: A rule that leaves nobody out: one condition for shrinking, and *else* the other group. Names begin with `cls_token`, `reg_token`, `pos_embed`.
+#
+# Solution: Class token and positions have three axes, the kernel four. Whoever asks for 2 and 1 forgets them, and no error says so: the class token stays as it was drawn.
+
+
+# %% tags=["exercise-only", "exercise:parameter_groups"]
+def parameter_groups(model, weight_decay):
+    """Groups for an optimizer: a list of dictionaries with `params` and `weight_decay`."""
+    shrinking, spared = [], []
+    for name, parameter in model.named_parameters():
+        # solution
+        # | if parameter.ndim == 2:
+        # |     shrinking.append(parameter)
+        # | elif parameter.ndim == 1:
+        # |     spared.append(parameter)
+        if parameter.ndim < 2 or name.startswith(("cls_token", "reg_token", "pos_embed")):
+            spared.append(parameter)
+        else:
+            shrinking.append(parameter)
+        # end of solution
+    return [
+        {"params": shrinking, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+
+
+# %% [markdown] tags=["exercise:drowning_std"]
+# *Measure and conclude.* A class token that starts large drowns what it gathers: it differs less between images when the head reads it. `spread_at(std)` gives this difference for an untrained model of six blocks whose class token is drawn with the standard deviation `std`. Find a `std` at which it has fallen to about a tenth of what it is at 0.02 (anything from 5 % to 20 % will do).
+#
+# Hint: Try powers of ten first: 0.1, 1, 10, each divided by `spread_at(0.02)`.
+#
+# Hint: Between 0.1 and 1 the share falls from two fifths to a twentieth.
+#
+# Solution: About 0.5. Notebook 07 shows why: the last norm divides the sum of the token and all it has gathered by a size that is nearly all the token's own. (It does not say that training ends badly: see the table of notebook 07.)
+
+# %% tags=["exercise-only", "exercise:drowning_std"]
+print(spread_at(0.1) / spread_at(0.02))
+
+# solution
+# | drowning_std = ...
+drowning_std = 0.5
+# end of solution
+
 # %% [markdown]
 # The three cannot be told apart. (With the position embedding it was the same, above.)
 #

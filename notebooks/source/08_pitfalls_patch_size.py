@@ -294,6 +294,113 @@ plots.show_bars(
     "the shipped model (P = 4, 32 × 32), resampled",
 )
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 08 · Pitfalls: the size of a patch
+#
+# They go with notebook [08](../08_pitfalls_patch_size.ipynb). If you start here: an image of H × W pixels makes (H/P)·(W/P) patches of P × P pixels. A block does linear maps on each of the T tokens, and compares each token with each. A model's positions belong to one grid of patches.
+
+# %% tags=["exercise-only"]
+import torch
+from torch.nn import functional as F
+
+from vit_minimal.checks import check
+
+# %% [markdown] tags=["exercise:tokens_of"]
+# How many tokens does an image make? `num_prefix` is the number of tokens in front of the patches: class token and registers.
+#
+# Hint: How many patches fit along each side?
+#
+# Hint: Multiply, then add what stands in front.
+
+
+# %% tags=["exercise-only", "exercise:tokens_of"]
+def tokens_of(height, width, patch_size, num_prefix):
+    """The number of tokens T of an image of height × width pixels."""
+    # solution
+    # | return ...  # your code
+    return (height // patch_size) * (width // patch_size) + num_prefix
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:block_flops"]
+# How many floating-point operations does one block take for one image? Count matrix products only: (a, b) times (b, c) takes 2·a·b·c. There are queries, keys and values (D → 3·D), QKᵀ, the weights times V, `proj` (D → D), and the two maps of the MLP (D → r·D → D, with r = `mlp_ratio`).
+#
+# Hint: Per token: 3·D·D for q, k and v, D·D for proj, 2·r·D·D for the MLP. All of it for T tokens, and twice.
+#
+# Hint: QKᵀ is (T, d) times (d, T) in each of h heads: with h·d = D that is 2·T·T·D in all. The weights times V cost the same.
+
+
+# %% tags=["exercise-only", "exercise:block_flops"]
+def block_flops(T, D, mlp_ratio):
+    """The FLOPs of one block on T tokens of width D."""
+    # solution
+    # | return ...  # your code
+    linear = 2 * T * (4 * D * D + 2 * mlp_ratio * D * D)
+    attention = 2 * (2 * T * T * D)
+    return linear + attention
+    # end of solution
+
+
+# PyTorch counts too: torch.utils.flop_counter.FlopCounterMode, as in notebook 04
+
+# %% [markdown] tags=["exercise:passes_in_the_same_time"]
+# *Predict.* Suppose that one pass over the images with P = 4 takes 4 times the FLOPs of one with P = 8, and 2.8 times the seconds. You have trained with P = 4 for 3 passes. How many passes with P = 8 take the same **time**?
+#
+# Hint: What is held fixed: passes, FLOPs or time?
+#
+# Hint: Each pass with P = 4 gives room for 2.8 with P = 8.
+#
+# Solution: 3 · 2.8 = 8.4. By FLOPs it would be 12, at equal passes 3. Whoever compares patch sizes has to say which of the three.
+
+# %% tags=["exercise-only", "exercise:passes_in_the_same_time"]
+# solution
+# | passes_in_the_same_time = ...
+passes_in_the_same_time = 3 * 2.8
+# end of solution
+
+# %% [markdown] tags=["exercise:resized_positions"]
+# A model was trained with positions for a grid of `old_grid` (rows, columns) patches; now there are `new_grid`. `positions` is (1, 1 + N, D), the class token's row first. Resize the positions of the patches like an image with D channels, by `F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)`, and leave the class token's row as it is.
+#
+# Hint: The class token has no place in the image: take its row off first, and put it back at the end.
+#
+# Hint: (1, N, D) → (1, D, N) → (1, D, rows, columns) by `transpose` and `unflatten`; then back again.
+
+
+# %% tags=["exercise-only", "exercise:resized_positions"]
+def resized_positions(positions, old_grid, new_grid):
+    """(1, 1 + N, D) → (1, 1 + N′, D): positions for another grid of patches."""
+    # solution
+    # | return ...  # your code
+    first, patches = positions[:, :1], positions[:, 1:]
+    picture = patches.transpose(1, 2).unflatten(2, old_grid)
+    picture = F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)
+    return torch.cat([first, picture.flatten(2).transpose(1, 2)], dim=1)
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:tokens_to_grid"]
+# *Find the bug.* To draw patch tokens (B, N, D), or to give them to a convolution, somebody makes a picture with D channels of them: (B, D, rows, columns). The shape is right. Below are six tokens of two numbers; the first number of token n is n, the second is n + 100. Look at what is printed, and repair the function.
+#
+# Hint: Channel 0 should hold the first numbers of all tokens: 0 … 5.
+#
+# Hint: In memory the D numbers of a token lie next to each other. They have to move: which axes change places before the grid is folded up?
+#
+# Solution: `transpose`, then fold. It is the mistake of notebook 01 the other way round.
+
+
+# %% tags=["exercise-only", "exercise:tokens_to_grid"]
+def tokens_to_grid(tokens, rows, columns):
+    """Patch tokens (B, N, D) → a picture of D channels (B, D, rows, columns)."""
+    # solution
+    # | B, N, D = tokens.shape
+    # | return tokens.reshape(B, D, rows, columns)
+    return tokens.transpose(1, 2).unflatten(2, (rows, columns))
+    # end of solution
+
+
+numbered = torch.arange(6)[None, :, None] + torch.tensor([0, 100])
+print(tokens_to_grid(numbered, 2, 3)[0, 0])
+
 # %% [markdown]
 # - **P = 8 at 64 × 64**, the same tokens from enlarged images: 89.0 % where it had 89.3. Almost nothing is lost. (Nothing can be gained either: an enlarged image has no new detail.)
 # - **Other tokens**: half as many pixels of the original image to a side, or twice as many (P = 2 and P = 8 at 32 × 32, and P = 4 at 64 × 64, where a token covers 2 × 2 original pixels). All lose 27 points or more, and so does P = 2 at 16 × 16, where the grid is the old one but the small image itself has lost its detail.

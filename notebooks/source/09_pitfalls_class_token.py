@@ -517,6 +517,127 @@ catch(
     wrong=lambda heads: heads.reshape(1, 5, 12),
 )
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 09 · Pitfalls: the class token mishandled, and its rivals
+#
+# They go with notebook [09](../09_pitfalls_class_token.ipynb). If you start here: after the last block there are T tokens, (B, T, D). The class token is token 0, registers (tokens that nobody reads) may follow, then the patches. A head may read the class token, or a mean of the patches, plain or weighted.
+
+# %% tags=["exercise-only"]
+import torch
+from torch.nn import functional as F
+
+from vit_minimal.checks import check
+from vit_minimal.checks.mishandled import Mystery
+
+# %% [markdown] tags=["exercise:mean_of_patches"]
+# The mean of the patch tokens: (B, T, D) → (B, D). `num_prefix` tokens stand in front of the patches, and are not patches.
+#
+# Hint: Where do the patches begin?
+#
+# Hint: Axis 0 are the images, axis 1 the tokens, axis 2 the numbers of a token.
+
+
+# %% tags=["exercise-only", "exercise:mean_of_patches"]
+def mean_of_patches(tokens, num_prefix):
+    """(B, T, D) → (B, D): the mean of the patches."""
+    # solution
+    # | return ...  # your code
+    return tokens[:, num_prefix:].mean(dim=1)
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:attention_pool"]
+# A weighted mean: how well does each token fit a learned query? The scores are the dot products of `x` (B, T, D) with `query` (D,), divided by √D; a softmax makes shares of them for each image; the answer is the sum of the tokens, weighted by their shares: (B, D).
+#
+# Hint: `x @ query` is (B, T). Over which axis should the shares of one image sum to 1?
+#
+# Hint: (B, T) shares and (B, T, D) tokens: `weights[..., None] * x`, then a sum over tokens.
+
+
+# %% tags=["exercise-only", "exercise:attention_pool"]
+def attention_pool(x, query):
+    """(B, T, D), (D,) → (B, D): the tokens' mean, weighted by how well each fits the query."""
+    # solution
+    # | return ...  # your code
+    weights = (x @ query / x.shape[-1] ** 0.5).softmax(dim=1)
+    return (weights[..., None] * x).sum(dim=1)
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:normalized"]
+# *Find the bug.* A layer norm: the D numbers *of each token* are brought to mean 0 and variance 1, then scaled and shifted by (D,) learned numbers. In the version below a token feels what the others hold, without any attention. See what the last lines print: only token 2 is changed, and token 0 should not notice. Repair it.
+#
+# Hint: The second argument of `F.layer_norm` is the shape over which it runs, counted from the end.
+#
+# Hint: It should be the last axis alone.
+#
+# Solution: `x.shape[1:]` is (T, D): mean and variance of all tokens together. `x.shape[-1:]` is (D,).
+
+
+# %% tags=["exercise-only", "exercise:normalized"]
+def normalized(x, scale, shift):
+    """(B, T, D) → (B, T, D): each token normalised, then scaled and shifted."""
+    # solution
+    # | return F.layer_norm(x, x.shape[1:]) * scale + shift
+    return F.layer_norm(x, x.shape[-1:], scale, shift)
+    # end of solution
+
+
+tokens = torch.arange(12.0).reshape(1, 3, 4)
+changed = tokens.clone()
+changed[0, 2] *= 10
+for x in (tokens, changed):
+    print(normalized(x, torch.ones(4), torch.zeros(4))[0, 0])
+
+# %% [markdown] tags=["exercise:loss_of"]
+# *Find the bug.* The loss of a classifier, from logits (B, K) and labels (B,). Below, a model that is sure and right should have a loss of nearly 0. What is printed? Repair it.
+#
+# Hint: What does `F.cross_entropy` expect, scores or probabilities?
+#
+# Hint: It applies the softmax itself.
+#
+# Solution: A softmax of a softmax cannot come near 1: with ten classes the loss has a floor at ln(1 + 9/e) ≈ 1.46.
+
+
+# %% tags=["exercise-only", "exercise:loss_of"]
+def loss_of(logits, labels):
+    """The mean cross-entropy of logits (B, K) and labels (B,)."""
+    # solution
+    # | return F.cross_entropy(logits.softmax(dim=-1), labels)
+    return F.cross_entropy(logits, labels)
+    # end of solution
+
+
+print(loss_of(50 * torch.eye(10), torch.arange(10)))
+
+# %% [markdown] tags=["exercise:token_read"]
+# *Measure.* Somebody gives you this model, and says that its head reads "the class token". It takes images of 16 × 16 and has 17 tokens. Find out, without reading its code, the index of the token that the head really reads. (`model.norm` is the norm after the last block.)
+#
+# Hint: The gradient of the logits with respect to what comes out of `model.norm` is zero for every token that the head does not read.
+#
+# Hint: `model.norm.register_forward_hook(lambda module, inputs, output: (output.retain_grad(), kept.append(output)) and None)` keeps the tokens in a list `kept`; after `backward`, `kept[0].grad` is (B, T, D). Notebook 09 has it under `tokens_read`.
+#
+# Solution: The gradient is zero for all tokens but one.
+
+# %% tags=["exercise-only", "exercise:token_read"]
+model = Mystery()
+
+# solution
+# | token_read = ...
+kept = []
+
+
+def keep(module, inputs, output):
+    output.retain_grad()
+    kept.append(output)
+
+
+hook = model.norm.register_forward_hook(keep)
+model(torch.randn(2, 3, 16, 16)).square().sum().backward()
+hook.remove()
+token_read = kept[0].grad.abs().sum(dim=(0, 2)).argmax().item()
+# end of solution
+
 # %% [markdown]
 # Notice what the checks have in common. None looks at the accuracy. They mark one input and see where it comes out (1, 2, 7, 13, 17), compare with a number that is known (3, 9, 10, 11, 12, 15) or with somebody else's code (4), do a thing twice and expect the same (5, 6, 8, 16), or change a setting and expect a difference (14).
 #

@@ -317,6 +317,112 @@ show_record("class_token_untrained")
 # %%
 show_record("position_init", ("N(0, 0.02)", "zeros, frozen"))
 
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 10 · Claims, put to the test
+#
+# They go with notebook [10](../10_claims_put_to_the_test.ipynb). If you start here: two settings are compared by training each with several seeds. A mean over seeds has an interval: with n seeds and standard deviation s, the mean ± t·s/√n, where t depends on n (4.30 for three seeds, at 95 %).
+
+# %% tags=["exercise-only"]
+import math
+import statistics
+
+from vit_minimal.checks import check
+
+# %% [markdown] tags=["exercise:interval"]
+# The mean of some values, and half the width of its interval: t times the standard error, which is the standard deviation (with n − 1) divided by √n. Give both, in this order.
+#
+# Hint: `statistics.stdev` divides by n − 1, `statistics.pstdev` by n.
+#
+# Hint: The more seeds, the narrower: by √n.
+
+
+# %% tags=["exercise-only", "exercise:interval"]
+def interval(values, t):
+    """The mean of some values and half the width of its interval."""
+    # solution
+    # | return ...  # your code
+    return statistics.mean(values), t * statistics.stdev(values) / math.sqrt(len(values))
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:paired_difference"]
+# Two settings were run with the same seeds: `first[i]` and `second[i]` had seed i. Give the mean of the difference second − first, and half the width of its interval. Whatever a seed does to both alike should cancel. Your solution of 10.1 is `interval`.
+#
+# Hint: Subtract seed by seed first. What is left is one list of numbers.
+#
+# Hint: Then it is exercise 10.1.
+
+
+# %% tags=["exercise-only", "exercise:paired_difference"]
+def paired_difference(first, second, t):
+    """Of second − first, seed by seed: the mean and half the width of its interval."""
+    # solution
+    # | return ...  # your code
+    return interval([b - a for a, b in zip(first, second, strict=True)], t)
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:receptive_field"]
+# Claims about CNNs hang on how far one sees. An output of stacked convolutions depends on so many pixels along a side: one layer of kernel k sees k. A further layer adds its k − 1 steps, and a step is as wide as the product of all strides *before* it. Give the number of pixels for a list of kernel sizes and a list of strides.
+#
+# Hint: Two layers of kernel 3 and stride 1: 1 + 2 + 2 = 5.
+#
+# Hint: Keep two numbers while you walk through the layers: what is seen so far, and how wide a step is. The first begins at 1, the second at 1.
+
+
+# %% tags=["exercise-only", "exercise:receptive_field"]
+def receptive_field(kernel_sizes, strides):
+    """How many pixels along a side an output of stacked convolutions depends on."""
+    # solution
+    # | return ...  # your code
+    field, step = 1, 1
+    for kernel, stride in zip(kernel_sizes, strides, strict=True):
+        field += (kernel - 1) * step
+        step *= stride
+    return field
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:what_to_say"]
+# *Conclude.* With three seeds each, setting B was better than A by +0.9 ± 1.8 points (95 %). What may be said?
+#
+# - a: A and B are equally good.
+# - b: B is better.
+# - c: Three seeds do not separate the difference from none; it is hardly larger than 3 points.
+# - d: Nothing at all.
+#
+# Hint: From where to where does the interval reach?
+#
+# Hint: Which differences lie in it, and which do not?
+#
+# Solution: **c**. The interval runs from −0.9 to +2.7. It holds 0, and it also holds 2; it does not hold 5.
+
+# %% tags=["exercise-only", "exercise:what_to_say"]
+# solution
+# | what_to_say = ...  # "a", "b", "c" or "d"
+what_to_say = "c"
+# end of solution
+
+# %% [markdown] tags=["exercise:control"]
+# *Conclude.* Models with small patches lose more accuracy than models with large ones when noise is added to the test images. Two explanations: (1) small patches cannot be read through noise; (2) models with small patches could, but never saw noise in training. Which further experiment tells them apart?
+#
+# - a: The same with ten seeds.
+# - b: Train all models on noisy images, and test them with noise.
+# - c: Train all models for twice as long.
+# - d: Test with more and with less noise.
+#
+# Hint: What would you expect to see if (1) is true? And if (2) is?
+#
+# Hint: Look for an experiment for which (1) and (2) foretell *different* results.
+#
+# Solution: **b**. If (1) is true the small patches stay behind, if (2) is, they need not. (Notebook 08 did it: trained with noise, the small patches led again.)
+
+# %% tags=["exercise-only", "exercise:control"]
+# solution
+# | control = ...  # "a", "b", "c" or "d"
+control = "b"
+# end of solution
+
 # %% [markdown]
 # Without positions the model does not know where a patch was, only which patches there are. It reaches 60.6 % where one with positions has 69.1 %.
 #

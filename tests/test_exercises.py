@@ -1,0 +1,262 @@
+"""The exercises: solutions pass, blanks are open, wrong answers get the diagnosis that is theirs."""
+
+import contextlib
+import importlib
+import io
+import itertools
+import linecache
+import re
+import sys
+import textwrap
+import threading
+import time
+from functools import cache
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import torch
+from mutants import ALTERNATIVES, MUTANTS
+from wrong_answers import WRONG
+
+from vit_minimal import patchify
+from vit_minimal.checks import EXERCISES, check, engine
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@cache
+def build():
+    sys.path.insert(0, str(ROOT / "notebooks"))
+    try:
+        return importlib.import_module("build")
+    finally:
+        sys.path.pop(0)
+
+
+@cache
+def sources():
+    return {p.stem: jupytext.read(p) for p in sorted((ROOT / "notebooks/source").glob("*.py"))}
+
+
+@cache
+def code_of(name):
+    """The code cell of an exercise in its source, and the notebook's exercise set-up before it."""
+    for notebook in sources().values():
+        setup = ""
+        for cell in notebook.cells:
+            only = "exercise-only" in cell.metadata.get("tags", [])
+            if cell.cell_type != "code":
+                continue
+            if build().exercise_of(cell) == name:
+                return setup, cell.source
+            if only and not build().exercise_of(cell):
+                setup += cell.source + "\n"
+    raise LookupError(name)
+
+
+def run(name, code):
+    """Run an exercise's cell as a notebook does; gives what is bound to the exercise's name."""
+    setup, _ = code_of(name)
+    names = {"__name__": "__main__"}
+    exec(setup, names)  # noqa: S102
+    number = EXERCISES[name].number.split(".")[0]
+    names |= {e.name: e.fallback() for e in EXERCISES.values() if e.number.startswith(number + ".")}
+    file = f"<cell {hash(code)}>"
+    linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code, file, "exec"), names)  # noqa: S102
+    return names[name]
+
+
+def verdict(name, answer):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        handed_on = EXERCISES[name](answer)
+    return said.getvalue(), handed_on
+
+
+every_exercise = pytest.mark.parametrize("name", EXERCISES)
+
+
+@every_exercise
+def test_the_solution_passes_and_is_handed_on(name):
+    answer = run(name, build().with_solution(code_of(name)[1]))
+    said, handed_on = verdict(name, answer)
+    assert "✓" in said, said
+    assert handed_on is answer
+
+
+@every_exercise
+def test_the_blank_is_not_solved_and_the_reference_is_handed_on(name):
+    answer = run(name, build().with_blank(code_of(name)[1]))
+    said, handed_on = verdict(name, answer)
+    assert said.startswith("· ") and "not solved yet" in said, said
+    assert handed_on is EXERCISES[name].fallback()
+    assert EXERCISES[name].state == "open"
+
+
+WRONG_ANSWERS = [(name, *wrong) for name, of in WRONG.items() for wrong in of]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"), WRONG_ANSWERS, ids=[f"{w[0]}-{w[3]}" for w in WRONG_ANSWERS]
+)
+def test_a_wrong_answer_is_told_what_is_wrong(name, old, new, words):
+    solution = build().with_solution(code_of(name)[1])
+    assert old in solution
+    said, handed_on = verdict(name, run(name, solution.replace(old, new)))
+    assert said.startswith("✗ "), said
+    assert words in said, said
+    assert handed_on is EXERCISES[name].fallback()
+
+
+def test_each_exercise_has_three_wrong_answers_with_a_diagnosis_of_their_own():
+    assert set(WRONG) == set(EXERCISES)
+    for name, of in WRONG.items():
+        diagnoses = [words for _, _, words in of]
+        assert len(set(diagnoses)) == len(diagnoses) >= 3, name
+        others = "".join(said for said in diagnoses)
+        assert all(others.count(words) == 1 for words in diagnoses), name
+
+
+CORE = {
+    "patchify": ["patchify"],
+    "class token with positions": ["ClassToken", "PositionEmbedding"],
+    "scaled dot product": ["attention_weights"],
+    "multi-head attention": ["MultiHeadSelfAttention"],
+    "block": ["EncoderBlock"],
+    "full model": ["VisionTransformer"],
+}
+MUTATED = [(name, *pair) for names in CORE.values() for name in names for pair in MUTANTS[name]]
+
+
+def test_there_are_ten_mutants_and_three_alternatives_of_each_core_piece():
+    for names in CORE.values():
+        assert sum(len(MUTANTS[name]) for name in names) >= 10
+        assert all(len(ALTERNATIVES[name]) >= 3 for name in names)
+
+
+@pytest.mark.parametrize(("name", "old", "new"), MUTATED)
+def test_a_mutant_is_rejected(name, old, new):
+    solution = build().with_solution(code_of(name)[1])
+    assert old in solution
+    said, _ = verdict(name, run(name, solution.replace(old, new, 1)))
+    assert said.startswith("✗ "), said
+
+
+def last_blank_filled(name, body):
+    """The cell of an exercise with its last blank filled by a body, the others by the solution."""
+    code = code_of(name)[1]
+    *_, last = build().SOLUTION.finditer(code)
+    indent = last[0][: len(last[0]) - len(last[0].lstrip(" "))]
+    body = textwrap.indent(textwrap.dedent(body).strip("\n"), indent)
+    filled = code[: last.start()] + body + "\n" + code[last.end() :]
+    return build().with_solution(filled)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [(name, body) for name, of in ALTERNATIVES.items() for body in of]
+)
+def test_another_right_way_passes(name, body):
+    code = "import math\n\nfrom torch.nn import functional as nn_functional\n\n"
+    said, _ = verdict(name, run(name, code + last_blank_filled(name, body)))
+    assert said.startswith("✓ "), said
+
+
+def told(name, answer):
+    return verdict(name, answer)[0]
+
+
+def test_an_endless_loop_is_stopped(monkeypatch):
+    monkeypatch.setattr(engine, "SECONDS", 0.5)
+
+    def forever(images, patch_size):
+        for _ in itertools.count():
+            with contextlib.suppress(Exception):
+                len(images)
+
+    before = threading.active_count()
+    assert "stopped after 0.5 seconds" in told("patchify", forever)
+    for _ in range(50):
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.1)
+    assert threading.active_count() <= before, "the loop still runs"
+
+
+def test_an_exception_is_told_in_words_with_the_line_it_came_from():
+    code = "def patchify(images, patch_size):\n    B, C, H, W, nothing = images.shape\n"
+    said = told("patchify", run("patchify", code))
+    assert "it raises ValueError: not enough values to unpack" in said
+    assert "in the line: B, C, H, W, nothing = images.shape" in said
+    assert "Traceback" not in said and "engine.py" not in said
+
+
+def test_wrong_signatures_and_kinds_are_told():
+    assert "takes 1 positional argument but 2 were given" in told("patchify", lambda images: images)
+    assert "expected a function, got 3" in told("patchify", 3)
+    assert "expected a class, got a tensor" in told("ClassToken", torch.zeros(1))
+    assert "is not an nn.Module" in told("ClassToken", lambda embed_dim, count=1: embed_dim)
+    assert "ndarray, expected a tensor" in told(
+        "patchify", lambda images, P: patchify(images, P).numpy()
+    )
+    assert "is there a `return`?" in told("patchify", lambda images, P: None)
+    assert "the shape is (1, 4), expected (1, 4, 4)" in told(
+        "patchify", lambda images, P: patchify(images, P).sum(dim=-1)
+    )
+
+
+def test_a_function_that_needs_the_notebook_is_told_so():
+    code = "P = 4\n\n\ndef patch_of_pixel(row, column, patch_size, width):\n    helper(P)\n"
+    code += "    return (row // patch_size) * (width // patch_size) + column // patch_size\n\n\n"
+    code += "def helper(number):\n    return number * Q\n\n\nQ = 1\n"
+    assert "it uses `P` and `Q` of the notebook" in told(
+        "patch_of_pixel", run("patch_of_pixel", code)
+    )
+
+
+def test_a_solution_may_call_other_functions_of_the_notebook():
+    code = "def helper(a, b):\n    return a // b\n\n\n"
+    code += "def patch_of_pixel(row, column, patch_size, width):\n"
+    code += "    per_row = helper(width, patch_size)\n"
+    code += "    return helper(row, patch_size) * per_row + helper(column, patch_size)\n"
+    assert "✓" in told("patch_of_pixel", run("patch_of_pixel", code))
+
+
+def test_a_name_that_is_no_exercise_is_refused_with_those_there_are():
+    with pytest.raises(AttributeError, match=r"no exercise 'patchfy'; there are: .*patchify"):
+        check.patchfy  # noqa: B018
+
+
+def test_the_board_counts_what_is_solved(capsys):
+    check.patchify(patchify)
+    check.unpatchify(...)
+    capsys.readouterr()
+    check.board("01")
+    said = capsys.readouterr().out
+    assert "✓ 1.2" in said and "· 1.3" in said
+    assert f"1 of {sum(e.number.startswith('1.') for e in EXERCISES.values())} solved" in said
+
+
+def test_exercises_are_numbered_and_stand_in_one_source_each_with_two_hints_and_a_time():
+    for notebook in sources():
+        number = str(int(notebook[:2]))
+        named = [e.number for e in EXERCISES.values() if e.number.split(".")[0] == number]
+        assert named == [f"{number}.{i + 1}" for i in range(len(named))]
+        exercises = build().exercise_notebook(ROOT / f"notebooks/source/{notebook}.py")
+        texts = [cell.source for cell in exercises.cells if cell.cell_type == "markdown"]
+        stated = [text for text in texts if re.match(r"## \d+\.\d+ · ", text)]
+        assert [text.split()[1] for text in stated] == named
+        for text in stated:
+            assert "<summary>Hint 1<" in text and "<summary>Hint 2<" in text, text
+            assert re.search(r"^★+☆* · \d+ minutes$", text, re.MULTILINE)
+        assert sum("<summary>Solution<" in text for text in texts) == len(named)
+
+
+def test_saved_exercise_notebooks_are_untouched():
+    for path in (ROOT / "notebooks/exercises").glob("*.ipynb"):
+        for cell in nbformat.read(path, 4).cells:
+            assert not cell.get("outputs") and cell.get("execution_count") is None
+            assert "# solution" not in cell.source and "# end of" not in cell.source

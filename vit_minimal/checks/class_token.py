@@ -1,0 +1,238 @@
+"""The exercises of notebook 02: one vector that belongs to no patch, and positions."""
+
+import torch
+from torch import nn
+
+from ..class_token import ClassToken, PositionEmbedding
+from .engine import Answer, Piece, with_weights
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def with_forward(parent, forward):
+    """A class that differs from its parent in forward(self, x) alone."""
+    return type(parent.__name__, (parent,), {"forward": forward})
+
+
+def class_token_cases():
+    """Several images, one image, several tokens, not contiguous, all sides equal."""
+    yield {"settings": {"embed_dim": 6}, "tokens": random(3, 4, 6)}
+    yield {"settings": {"embed_dim": 5}, "tokens": random(1, 7, 5)}
+    yield {"settings": {"embed_dim": 4, "count": 3}, "tokens": random(2, 5, 4)}
+    yield {"settings": {"embed_dim": 3}, "tokens": random(3, 2, 4).transpose(0, 2)}
+    yield {"settings": {"embed_dim": 4}, "tokens": random(4, 4, 4)}
+
+
+def look_at_class_token(module, settings):
+    weight = getattr(module, "weight", None)
+    if not torch.is_tensor(weight):
+        return None
+    if not isinstance(weight, nn.Parameter):
+        return (
+            "`weight` is a plain tensor: it would be neither trained nor saved. nn.Parameter(…) "
+            "makes a parameter of it"
+        )
+    count, D = settings.get("count", 1), settings["embed_dim"]
+    if weight.dim() == 3 and weight.shape[1:] == (count, D) and len(weight) > 1:
+        return (
+            "the class token has the batch size in its shape: it is one vector for all images, "
+            "(1, count, D), and is expanded when the batch is known"
+        )
+    if weight.shape == (1, 1, D) and count > 1:
+        return (
+            f"`count` is ignored: {count} tokens were asked for, `weight` has the shape (1, 1, D)"
+        )
+    if weight.shape == (1, D) or weight.shape == (D,):
+        return (
+            f"`weight` has the shape {tuple(weight.shape)}: give it one axis for the batch and one "
+            "for the tokens too, (1, count, D)"
+        )
+    if weight.numel() > 1 and weight.std() > 0.2:
+        return (
+            f"`weight` starts with a standard deviation of {weight.std():.2f}: the course starts "
+            "it small, at 0.02, so that it does not drown what it gathers (notebook 07)"
+        )
+    return None
+
+
+def position_cases():
+    yield {"settings": {"grid_size": (2, 4), "embed_dim": 8}, "tokens": random(2, 9, 8)}
+    yield {"settings": {"grid_size": (1, 1), "embed_dim": 4}, "tokens": random(1, 2, 4)}
+    settings = {"grid_size": (3, 2), "embed_dim": 4, "num_prefix": 3}
+    yield {"settings": settings, "tokens": random(3, 9, 4)}
+    settings = {"grid_size": (2, 2), "embed_dim": 8, "sinusoidal": True}
+    yield {"settings": settings, "tokens": random(2, 5, 8)}
+
+
+def look_at_positions(module, settings):
+    weight, (rows, columns) = getattr(module, "weight", None), settings["grid_size"]
+    if not torch.is_tensor(weight):
+        return None
+    prefix = settings.get("num_prefix", 1)
+    if not settings.get("sinusoidal") and not isinstance(weight, nn.Parameter):
+        return "`weight` is a plain tensor: nn.Parameter(…) makes a parameter of it"
+    if weight.dim() == 3 and weight.shape[1] == rows * columns + prefix:
+        return None
+    if weight.dim() == 3 and weight.shape[1] == rows * columns:
+        return (
+            "there is a row for each patch and none for the class token: num_prefix more rows are "
+            "needed"
+        )
+    if weight.dim() == 3 and prefix > 1 and weight.shape[1] == rows * columns + 1:
+        return f"`num_prefix` is ignored: there are {prefix} tokens before the patches, not one"
+    if weight.dim() == 3 and weight.shape[1] == rows + columns + prefix:
+        return "a grid of rows × columns holds their product, not their sum"
+    if weight.dim() == 2:
+        return "`weight` has no axis for the batch: (1, T, D), so that it is added to every image"
+    return None
+
+
+def embedded(patches, class_token, positions):
+    """[class; patches] + positions, Eq. 1: (B, N, D), (1, 1, D), (1, N + 1, D) → (B, N + 1, D)."""
+    in_front = class_token.expand(len(patches), -1, -1)
+    return torch.cat([in_front, patches], dim=1) + positions
+
+
+def embedded_off_by_one(patches, class_token, positions):
+    in_front = class_token.expand(len(patches), -1, -1)
+    return torch.cat([in_front, patches + positions[:, :-1]], dim=1)
+
+
+def embedded_cases():
+    for B, N, D in ((2, 4, 6), (1, 9, 4), (5, 5, 5)):
+        parts = random(B, N, D), random(1, 1, D, seed=1), random(1, N + 1, D, seed=2)
+        yield dict(zip(("patches", "class_token", "positions"), parts, strict=True))
+
+
+def joined(patches, class_token, *, last=False):
+    in_front = class_token.expand(len(patches), -1, -1)
+    return torch.cat([patches, in_front] if last else [in_front, patches], dim=1)
+
+
+EXERCISES = [
+    Piece(
+        "ClassToken",
+        "2.1",
+        "The class token",
+        level=2,
+        minutes=12,
+        reference=ClassToken,
+        cases=lambda: list(class_token_cases()),
+        use=with_weights(ClassToken, look_at_class_token),
+        mistakes={
+            "the class token comes last: in this course it is token 0": with_forward(
+                ClassToken, lambda self, x: joined(x, self.weight, last=True)
+            ),
+            "it is added to every patch: it should be a token of its own, torch.cat along dim=1": (
+                with_forward(ClassToken, lambda self, x: x + self.weight[:, :1])
+            ),
+            "it takes the place of the first patch: the sequence must become longer": (
+                with_forward(ClassToken, lambda self, x: joined(x[:, 1:], self.weight))
+            ),
+            "only one of the tokens is put in front, where `count` were asked for": (
+                with_forward(ClassToken, lambda self, x: joined(x, self.weight[:, :1]))
+            ),
+        },
+    ),
+    Piece(
+        "PositionEmbedding",
+        "2.2",
+        "Positions",
+        level=2,
+        minutes=10,
+        reference=PositionEmbedding,
+        cases=lambda: list(position_cases()),
+        use=with_weights(PositionEmbedding, look_at_positions),
+        mistakes={
+            "the class token gets no position: in Eq. 1 every row gets one, row 0 too": with_forward(
+                PositionEmbedding,
+                lambda self, x: torch.cat([x[:, :1], x[:, 1:] + self.weight[:, 1:]], dim=1),
+            ),
+            "tokens are multiplied by positions: Eq. 1 adds": with_forward(
+                PositionEmbedding, lambda self, x: x * self.weight
+            ),
+            "positions are appended: Eq. 1 adds them, and D stays D": with_forward(
+                PositionEmbedding,
+                lambda self, x: torch.cat([x, self.weight.expand(len(x), -1, -1)], dim=-1),
+            ),
+            "what it gives are the positions alone: add them to the tokens": with_forward(
+                PositionEmbedding, lambda self, x: self.weight.expand(len(x), -1, -1)
+            ),
+            "positions are subtracted: Eq. 1 adds": with_forward(
+                PositionEmbedding, lambda self, x: x - self.weight
+            ),
+        },
+    ),
+    Answer(
+        "numbers_before_block_1",
+        "2.3",
+        "What class token and positions cost",
+        level=1,
+        minutes=4,
+        expected=192 + 65 * 192,
+        mistakes={
+            65 * 192: "one of two is missing: the class token has 192 numbers of its own, and its "
+            "position has another 192",
+            64 * 192: "these are the positions of the patches alone",
+            192: "this is the class token alone",
+            65 + 192: "positions are vectors: each of the 65 has 192 numbers",
+            128
+            * (192 + 65 * 192): "none of them has one for each image: the batch does not matter",
+            128 * 192 + 65 * 192: "the class token is one vector for the whole batch",
+        },
+    ),
+    Piece(
+        "embedded",
+        "2.4",
+        "Find the bug: who gets which position?",
+        level=2,
+        minutes=8,
+        reference=embedded,
+        broken=embedded_off_by_one,
+        cases=lambda: list(embedded_cases()),
+        mistakes={
+            "the patches are right now, but the class token has no position: row 0 is its own": (
+                lambda patches, class_token, positions: joined(
+                    patches + positions[:, 1:], class_token
+                )
+            ),
+            "the class token has come last, so every token gets the position of its neighbour": (
+                lambda patches, class_token, positions: (
+                    joined(patches, class_token, last=True) + positions
+                )
+            ),
+            "all tokens get the class token's position: row 0 is for token 0 alone": (
+                lambda patches, class_token, positions: (
+                    joined(patches, class_token) + positions[:, :1]
+                )
+            ),
+            "the patches get a position twice: add once, after the class token is in front": (
+                lambda patches, class_token, positions: (
+                    joined(patches + positions[:, 1:], class_token) + positions
+                )
+            ),
+            "the patches still have the positions of their neighbours: patch 0 is token 1": (
+                lambda patches, class_token, positions: joined(
+                    patches + positions[:, :-1], class_token + positions[:, :1]
+                )
+            ),
+        },
+    ),
+    Answer(
+        "shuffled_patches",
+        "2.5",
+        "Shuffled patches, no positions",
+        level=1,
+        minutes=3,
+        expected="a",
+        mistakes={
+            "b": "a little is what one expects of a model that *has* positions. Without them nothing "
+            "in the model depends on the order: the class token gets a sum over the patches",
+            "c": "it would guess if it had lost something. But it never knew the order, and "
+            "everything else is still there",
+            "d": "the shapes are the same, so nothing can raise an error",
+        },
+    ),
+]

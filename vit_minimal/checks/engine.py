@@ -1,0 +1,474 @@
+"""How an answer to an exercise is tried, and how what is wrong with it is found out.
+
+An exercise knows a right version and the usual wrong ones. The reader's version runs on the same
+cases as these. If it differs from the right one, whichever wrong one it agrees with says why.
+"""
+
+import ast
+import contextlib
+import copy
+import ctypes
+import dis
+import inspect
+import linecache
+import math
+import sysconfig
+import textwrap
+import threading
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import nn
+
+SECONDS = 20  # what a case may take; the references take milliseconds
+
+
+class Wrong(Exception):
+    """What is wrong with an answer, in words for its author."""
+
+
+class NotSolved(Exception):
+    """There is no answer yet."""
+
+
+@dataclass
+class Exercise:
+    """What all kinds have in common. Calling one checks an answer, prints, and hands a right one on.
+
+    What is handed on is the reader's answer if it is right, else the course's own: later cells run.
+    """
+
+    name: str
+    number: str  # "3.2": the second exercise of notebook 03
+    title: str
+    level: int  # 1 … 3
+    minutes: int
+    state: str = field(default="open", init=False)
+
+    def __call__(self, answer):
+        try:
+            self.judge(answer)
+        except NotSolved as reason:
+            self.state = "open"
+            print(f"· {self.number} {self.name}: not solved yet. {reason}".rstrip())
+        except Wrong as reason:
+            self.state = "wrong"
+            print(f"✗ {self.number} {self.name}: {reason}")
+        else:
+            self.state = "solved"
+            print(f"✓ {self.number} {self.name}: {self.praise()}")
+            return answer
+        return self.fallback()
+
+    def judge(self, answer):
+        """Return if the answer is right; raise Wrong or NotSolved with the reason if it is not."""
+        raise NotImplementedError
+
+    def fallback(self):
+        """What later cells go on with when there is no right answer."""
+        raise NotImplementedError
+
+    def praise(self):
+        return "right."
+
+
+@dataclass
+class Piece(Exercise):
+    """A function or a class to write, or to repair.
+
+    `cases()` gives dictionaries of arguments, `use(piece, **case)` says what is done with a piece.
+    `mistakes` maps what one would say about a usual mistake to a version that makes it. `broken` is
+    the version that the reader is given to repair, if there is one.
+    """
+
+    reference: object
+    cases: object
+    mistakes: dict
+    use: object = None
+    broken: object = None
+    has_gradient: bool = True
+
+    def __post_init__(self):
+        self.use = self.use or (lambda piece, **case: piece(*case.values()))
+
+    def fallback(self):
+        return self.reference
+
+    def praise(self):
+        return f"right, on {len(self.cases())} cases."
+
+    def judge(self, answer):
+        if answer is ...:
+            raise NotSolved
+        if not callable(answer):
+            kind = "class" if inspect.isclass(self.reference) else "function"
+            raise Wrong(f"expected a {kind}, got {describe(answer)}")
+        if has_placeholder(answer):
+            raise NotSolved
+        tries = [(case, self.outcome(answer, case)) for case in self.cases()]
+        if all(value is ... for _, value in tries):
+            raise NotSolved
+        if self.broken and all(same(v, self.outcome(self.broken, c)) for c, v in tries):
+            raise NotSolved("The bug is still in it.")
+        for case, value in tries:
+            expected = self.outcome(self.reference, case)
+            if not same(value, expected):
+                raise Wrong(self.diagnosis(tries, case, value, expected))
+        if names := outside_names(answer):
+            raise Wrong(
+                f"it uses {names} of the notebook, so it works for this notebook only: "
+                "take what it needs from its arguments"
+            )
+        self.judge_gradient(answer)
+
+    def outcome(self, piece, case):
+        """What a piece gives for a case; a Raised if it raises. Wrong if it changes its input."""
+        given = copy.deepcopy(case)
+        try:
+            value = limited(lambda: self.use(piece, **given))
+        except Wrong:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever the reader's code raises
+            return Raised(error)
+        changed = [name for name in case if not same(case[name], given[name])]
+        if changed:
+            raise Wrong(
+                f"it changes {changed[0]}, which it was given, in place (`+=`, or a function whose "
+                "name ends in _): whoever called it still needs that"
+            )
+        return value
+
+    def diagnosis(self, tries, case, value, expected):
+        """Words for what is wrong: of the usual mistake that agrees, or the first difference.
+
+        Best a mistake that agrees with the answer in all cases, else one that does in this case.
+        """
+        for compared in (tries, [(case, value)]):
+            for words, mistake in self.mistakes.items():
+                with contextlib.suppress(Wrong):
+                    if all(same(v, self.outcome(mistake, c)) for c, v in compared):
+                        return words
+        return f"{difference(value, expected)}\n  (the case: {describe_case(case)})"
+
+    def judge_gradient(self, answer):
+        """Wrong if the answer's numbers are right and no gradient comes back through them."""
+        case = copy.deepcopy(self.cases()[0])
+        floats = [v for v in case.values() if torch.is_tensor(v) and v.is_floating_point()]
+        if not (self.has_gradient and floats):
+            return
+        for value in floats:
+            value.requires_grad_()
+        expected = limited(lambda: self.use(self.reference, **case))
+        if not torch.is_tensor(expected) or not expected.requires_grad:
+            return
+        expected_parameters = getattr(self.use, "parameters", {})
+        value = limited(lambda: self.use(answer, **case))
+        parameters = getattr(self.use, "parameters", {})
+        if not value.requires_grad:
+            raise Wrong(
+                "the numbers are right, but no gradient comes back through them: something takes "
+                "them out of the graph (`detach`, `no_grad`, `.data`, `.item()`, numpy)"
+            )
+        mix = torch.linspace(-1, 1, expected.numel()).reshape(expected.shape)
+        gradients = [
+            torch.autograd.grad((out * mix).sum(), [*floats, *on_the_way], allow_unused=True)
+            for out, on_the_way in (
+                (value, [parameters[name] for name in expected_parameters]),
+                (expected, expected_parameters.values()),
+            )
+        ]
+        if not same(*gradients, tolerance=1e-3):
+            raise Wrong(
+                "the numbers are right, their gradient is not: a part of the calculation is taken "
+                "out of the graph (`detach`, `no_grad`, `.data`)"
+            )
+
+
+@dataclass
+class Answer(Exercise):
+    """A value to predict or to measure. `mistakes` maps usual wrong values to what led there."""
+
+    expected: object
+    mistakes: dict
+    tolerance: float = 1e-3  # relative, for numbers
+
+    def fallback(self):
+        return self.expected
+
+    def judge(self, answer):
+        if answer is ...:
+            raise NotSolved
+        answer = plain(answer)
+        if type(self.expected) in (int, float) and not isinstance(answer, (int, float)):
+            raise Wrong(f"expected a number, got {describe(answer)}")
+        if isinstance(self.expected, str) and answer not in (self.expected, *self.mistakes):
+            letters = ", ".join(sorted({self.expected, *self.mistakes}))
+            raise Wrong(f"choose one of the letters {letters}, got {describe(answer)}")
+        if same(answer, self.expected, self.tolerance):
+            return
+        for value, words in self.mistakes.items():
+            if same(answer, value, self.tolerance):
+                raise Wrong(words)
+        raise Wrong(f"{answer} is not it")
+
+
+@dataclass
+class Measurement(Exercise):
+    """A free choice: `trial(answer)` tries it out and raises Wrong, or NotSolved, if it fails."""
+
+    trial: object
+    example: object
+
+    def fallback(self):
+        return self.example
+
+    def judge(self, answer):
+        if answer is ...:
+            raise NotSolved
+        self.trial(answer)
+
+
+def plain(value):
+    """A number for a tensor or an array of one element; a letter without case and spaces."""
+    if hasattr(value, "item") and getattr(value, "size", None) is not None:
+        with contextlib.suppress(ValueError, RuntimeError):
+            value = value.item()
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+@dataclass
+class Raised:
+    """An exception of a piece, as its outcome: equal if of one kind with one message."""
+
+    error: Exception
+
+    def __eq__(self, other):
+        if not isinstance(other, Raised):
+            return False
+        return (type(self.error), str(self.error)) == (type(other.error), str(other.error))
+
+
+class _TimeIsUp(BaseException):
+    """Thrown into the thread of an endless loop; no `except Exception` holds it back."""
+
+
+def limited(call, seconds=None):
+    """What call() returns or raises; Wrong if that takes too long. Works on every system."""
+    outcome, seconds = {}, seconds or SECONDS
+
+    def work():
+        try:
+            outcome["value"] = call()
+        except BaseException as error:  # noqa: BLE001 raised again below, in the caller's thread
+            outcome["error"] = error
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        ident = ctypes.c_ulong(thread.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_TimeIsUp))
+        raise Wrong(f"it was stopped after {seconds:g} seconds: is there a loop without an end?")
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
+
+
+def same(value, expected, tolerance=1e-4):
+    """Whether two outcomes are equal up to rounding: tensors, numbers, sequences of these, others.
+
+    `tolerance` is relative to the largest expected number. Tensors must be of one shape and kind.
+    """
+    if torch.is_tensor(expected):
+        if not torch.is_tensor(value) or value.shape != expected.shape:
+            return False
+        if value.dtype != expected.dtype:
+            return False
+        if not expected.is_floating_point():
+            return torch.equal(value, expected)
+        if not expected.numel():
+            return True
+        limit = tolerance * max(1e-3, expected.detach().abs().nan_to_num().max().item())
+        return torch.allclose(value, expected, rtol=0, atol=limit, equal_nan=True)
+    if isinstance(expected, bool) or expected is None:
+        return value is expected
+    if isinstance(expected, (int, float)):
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return False
+        if isinstance(value, int) and isinstance(expected, int):
+            return value == expected
+        return math.isclose(value, expected, rel_tol=tolerance, abs_tol=1e-9)
+    if isinstance(expected, (list, tuple)):
+        if not isinstance(value, (list, tuple)) or len(value) != len(expected):
+            return False
+        return all(same(*pair, tolerance) for pair in zip(value, expected, strict=True))
+    if isinstance(expected, dict):
+        if not isinstance(value, dict) or set(value) != set(expected):
+            return False
+        return all(same(value[key], expected[key], tolerance) for key in expected)
+    if isinstance(expected, nn.Module):
+        return same(dict(value.state_dict()), dict(expected.state_dict()), tolerance)
+    return value == expected
+
+
+def difference(value, expected):
+    """The first thing in which an outcome differs from the expected one, in words."""
+    if isinstance(value, Raised):
+        if isinstance(expected, Raised):
+            return f"it raises {value}, expected {expected}"
+        return raising(value.error)
+    if isinstance(expected, Raised):
+        kind = type(expected.error).__name__
+        return f"it should raise a {kind} ({expected.error}), and gives {describe(value)}"
+    if value is None:
+        return "it returns nothing: is there a `return`?"
+    if torch.is_tensor(expected):
+        return difference_of_tensors(value, expected)
+    if type(value) is not type(expected) and not isinstance(value, (int, float)):
+        return f"it gives {describe(value)}, expected {describe(expected)}"
+    if isinstance(expected, (list, tuple)) and len(value) == len(expected):
+        for i, pair in enumerate(zip(value, expected, strict=True)):
+            if not same(*pair):
+                return f"of what it gives, number {i} is wrong: {difference(*pair)}"
+    return f"it gives {describe(value)}, expected {describe(expected)}"
+
+
+def difference_of_tensors(value, expected):
+    if not torch.is_tensor(value):
+        return f"it gives {describe(value)}, expected a tensor"
+    if value.shape != expected.shape:
+        return f"the shape is {tuple(value.shape)}, expected {tuple(expected.shape)}"
+    if value.dtype != expected.dtype:
+        return f"the numbers are {value.dtype}, expected {expected.dtype}"
+    far = ~torch.isclose(value, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
+    first = tuple(far.nonzero()[0].tolist()) if far.any() else ()
+    return (
+        f"right shape, but {int(far.sum())} of {far.numel()} numbers differ; the first at "
+        f"{list(first)}: {value[first].item():.4g}, expected {expected[first].item():.4g}"
+    )
+
+
+def raising(error):
+    """An exception in the reader's code, with the line in which it came up."""
+    words = f"it raises {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_readers(f.filename)]
+    if frames:
+        line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
+        words += f"\n  in the line: {line}" if line else ""
+    if "view size is not compatible" in str(error):
+        words += (
+            "\n  (`view` needs its numbers side by side in memory; `reshape` copies if it must)"
+        )
+    return words
+
+
+def is_readers(filename):
+    """Whether a file holds the reader's code: a cell, and neither this package nor a library."""
+    libraries = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), "<frozen")
+    return not filename.startswith(libraries) and "site-packages" not in filename
+
+
+def describe(value):
+    if torch.is_tensor(value):
+        return f"a tensor {tuple(value.shape)} of {value.dtype}"
+    if isinstance(value, (int, float, str, bool, list, tuple)) and len(str(value)) < 60:
+        return repr(value)
+    return f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}"
+
+
+def describe_case(case):
+    parts = (
+        f"{k} {tuple(v.shape)}" if torch.is_tensor(v) else f"{k} {describe(v)}"
+        for k, v in case.items()
+    )
+    return ", ".join(parts)
+
+
+def functions_of(piece):
+    """The functions of an answer: itself, or the methods that the reader's class defines."""
+    if inspect.isclass(piece):
+        return [f for f in vars(piece).values() if inspect.isfunction(f)]
+    return [piece] if inspect.isfunction(piece) else []
+
+
+def has_placeholder(piece):
+    """Whether a `...` stands where code should: as a statement, a value, or what is returned."""
+    for function in functions_of(piece):
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        except (OSError, TypeError, SyntaxError):  # typed into a prompt, or part of a longer line
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Expr, ast.Assign, ast.Return)) and node.value is not None:
+                held = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+                if any(isinstance(v, ast.Constant) and v.value is ... for v in held):
+                    return True
+    return False
+
+
+def outside_names(piece):
+    """The notebook's variables (not functions, classes or modules) that an answer reads, in words."""
+    found, seen, todo = [], set(), functions_of(piece)
+    while todo:
+        function = todo.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        for name in names_in(function.__code__):
+            value = function.__globals__.get(name)
+            if inspect.isfunction(value) and value.__globals__ is function.__globals__:
+                todo.append(value)  # a helper of the reader's
+            elif name in function.__globals__ and not (
+                callable(value) or isinstance(value, (ModuleType, torch.dtype, torch.device))
+            ):
+                found.append(f"`{name}`")
+    return " and ".join(sorted(set(found)))
+
+
+def names_in(code):
+    """All global names that some code, or code within it, reads."""
+    names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            names |= names_in(constant)
+    return names
+
+
+def with_weights(reference, look=lambda module, settings: None):
+    """A `use` for classes: build, give it weights that the reference gets too, call.
+
+    The case's `settings` go to the constructor, the rest to the call. `look(module, settings)` may
+    return words for what is usually wrong with a module that was just built.
+    """
+
+    def use(piece, settings, **inputs):
+        module, right = piece(**settings), reference(**settings)
+        if not isinstance(module, nn.Module):
+            raise Wrong(f"a {type(module).__name__} is not an nn.Module")
+        if words := look(module, settings):
+            raise Wrong(words)
+        expected, found = right.state_dict(), module.state_dict()
+        for name, tensor in expected.items():
+            shape = tuple(tensor.shape)
+            if name not in found:
+                raise Wrong(
+                    f"there is no parameter `{name}` of shape {shape}; there are "
+                    f"{', '.join(found) or 'none'} (is it an nn.Parameter, set on self?)"
+                )
+            if found[name].shape != tensor.shape:
+                raise Wrong(
+                    f"the parameter `{name}` has the shape {tuple(found[name].shape)}, "
+                    f"expected {shape}"
+                )
+        if more := set(found) - set(expected):
+            raise Wrong(f"there are parameters that nobody asked for: {', '.join(sorted(more))}")
+        random = torch.Generator().manual_seed(0)
+        weights = {k: torch.randn(v.shape, generator=random) / 3 for k, v in expected.items()}
+        module.load_state_dict(weights)
+        use.parameters = dict(module.named_parameters())  # for judge_gradient
+        return module.eval()(*inputs.values())
+
+    return use

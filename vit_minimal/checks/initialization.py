@@ -1,0 +1,235 @@
+"""The exercises of notebook 07: how a model starts, and how one would notice a bad start."""
+
+import math
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import get_total_norm
+
+from ..augment import normalize
+from ..drawn import shapes10
+from ..runtime import seed_everything
+from ..vision_transformer import VisionTransformer, ViTConfig
+from .class_token import random
+from .engine import Answer, Measurement, Piece, Wrong, describe, plain
+
+SMALL = {"image_size": 8, "embed_dim": 12, "depth": 3, "num_heads": 3}
+
+
+def gradient_by_block(model, loss):
+    """The length of the gradient of `loss` in each block: a list of L numbers."""
+    loss.backward()
+    return [get_total_norm([p.grad for p in b.parameters()]).item() for b in model.blocks]
+
+
+def use_on_model(piece, seed, depth):
+    seed_everything(seed)
+    model = VisionTransformer(ViTConfig(**SMALL | {"depth": depth}))
+    loss = cross_entropy(model(3 * random(4, 3, 8, 8)), torch.arange(4))
+    return piece(model, loss)
+
+
+def gradients_with(of_block):
+    def piece(model, loss):
+        loss.backward()
+        return [float(of_block([p.grad for p in b.parameters()])) for b in model.blocks]
+
+    return piece
+
+
+def spread_between_images(tokens):
+    """By how much the class token differs between images: a number, from tokens (B, T, D)."""
+    return tokens[:, 0].std(dim=0).mean().item()
+
+
+SHARED = ("cls_token", "reg_token", "pos_embed")  # vectors that are added or put in, not maps
+
+
+def parameter_groups(model, weight_decay):
+    """Two groups for an optimizer: maps shrink, everything else is trained and does not."""
+    maps, others = [], []
+    for name, parameter in model.named_parameters():
+        shrinks = parameter.ndim >= 2 and not name.startswith(SHARED)
+        (maps if shrinks else others).append(parameter)
+    return [
+        {"params": maps, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def groups_by(rule):
+    """Groups by a rule(name, parameter), which gives the weight decay in units, or None: left out."""
+
+    def piece(model, weight_decay):
+        groups = {}
+        for name, parameter in model.named_parameters():
+            if (decay := rule(name, parameter)) is not None:
+                groups.setdefault(decay, []).append(parameter)
+        return [{"params": of, "weight_decay": d * weight_decay} for d, of in groups.items()]
+
+    return piece
+
+
+def only_matrices_and_vectors(name, parameter):
+    return {1: 0, 2: 1}.get(parameter.ndim)
+
+
+def decays(piece, config):
+    """{parameter: its weight decay}, or in words what became of it."""
+    model = VisionTransformer(config)
+    found = {name: "not trained" for name, _ in model.named_parameters()}
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for group in piece(model, 0.1):
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            twice = found[name] != "not trained"
+            found[name] = "twice" if twice else group.get("weight_decay", "not given")
+    return found
+
+
+def spread_at(std):
+    """The spread of the class token between images at the start, if it is drawn from N(0, std)."""
+    seed_everything(0)
+    model = VisionTransformer(
+        ViTConfig(patch_size=8, embed_dim=64, depth=6, num_heads=2)
+    ).requires_grad_(requires_grad=False)
+    model.cls_token.weight.normal_(0, std)
+    return spread_between_images(model.forward_features(normalize(shapes10(50, seed=0)[0])))
+
+
+def try_std(answer):
+    std = plain(answer)
+    if isinstance(std, bool) or not isinstance(std, (int, float)):
+        raise Wrong(f"expected a number, got {describe(answer)}")
+    if std <= 0:
+        raise Wrong("a standard deviation is positive")
+    share = spread_at(std) / spread_at(0.02)
+    if share > 0.2:
+        raise Wrong(f"too small: the spread is still {share:.0%} of what it is at 0.02")
+    if share < 0.05:
+        raise Wrong(f"too large: the spread has fallen to {share:.1%} of what it is at 0.02")
+    print(f"  (the spread is {share:.0%} of what it is at 0.02)")
+
+
+EXERCISES = [
+    Answer(
+        "start_loss",
+        "7.1",
+        "The loss before the first step",
+        level=1,
+        minutes=3,
+        expected=math.log(100),
+        tolerance=3e-3,
+        mistakes={
+            math.log(10): "this is for ten classes; here there are 100",
+            0.01: "this is the share of each class: the loss is minus its logarithm",
+            2: "this is the logarithm to base 10: PyTorch takes the natural one",
+            math.log2(100): "this is the logarithm to base 2: PyTorch takes the natural one",
+            -math.log(100): "the sign: minus the logarithm of a share below 1 is positive",
+        },
+    ),
+    Piece(
+        "gradient_by_block",
+        "7.2",
+        "Which block gets a signal?",
+        level=2,
+        minutes=10,
+        reference=gradient_by_block,
+        cases=lambda: [{"seed": 0, "depth": 3}, {"seed": 1, "depth": 1}],
+        use=use_on_model,
+        has_gradient=False,
+        mistakes={
+            "lengths of single tensors are added up: the length of all numbers as one vector is the "
+            "root of the sum of squares": gradients_with(
+                lambda grads: sum(g.norm() for g in grads)
+            ),
+            "the root is missing: this is the squared length": gradients_with(
+                lambda grads: sum(g.square().sum() for g in grads)
+            ),
+            "this is the mean length of the tensors": gradients_with(
+                lambda grads: sum(g.norm() for g in grads) / len(grads)
+            ),
+            "this is the largest number of each gradient, not the length": gradients_with(
+                lambda grads: max(g.abs().max() for g in grads)
+            ),
+            "only one tensor of each block is measured": gradients_with(
+                lambda grads: grads[0].norm()
+            ),
+            "this is the mean of the numbers: positive and negative ones cancel": gradients_with(
+                lambda grads: torch.cat([g.flatten() for g in grads]).mean()
+            ),
+            "only matrices are measured: biases and norms have gradients too": gradients_with(
+                lambda grads: get_total_norm([g for g in grads if g.ndim > 1])
+            ),
+        },
+    ),
+    Piece(
+        "spread_between_images",
+        "7.3",
+        "Does it differ between images?",
+        level=1,
+        minutes=6,
+        reference=spread_between_images,
+        cases=lambda: [{"tokens": random(5, 4, 6)}, {"tokens": random(2, 3, 3) + 4}],
+        has_gradient=False,
+        mistakes={
+            "this is the spread over the D numbers of one token: compare images, dim=0": (
+                lambda tokens: tokens[:, 0].std(dim=1).mean().item()
+            ),
+            "all tokens are in it: the class token is tokens[:, 0]": (
+                lambda tokens: tokens.std(dim=0).mean().item()
+            ),
+            "this is the first image: `tokens[0]` holds its tokens": (
+                lambda tokens: tokens[0].std(dim=0).mean().item()
+            ),
+            "this is the variance: the standard deviation is its root": (
+                lambda tokens: tokens[:, 0].var(dim=0).mean().item()
+            ),
+            "this is the spread of all numbers at once: D numbers differ from each other in any "
+            "case": lambda tokens: tokens[:, 0].std().item(),
+            "one number for each of D: average them": (lambda tokens: tokens[:, 0].std(dim=0)),
+        },
+    ),
+    Piece(
+        "parameter_groups",
+        "7.4",
+        "Find the bug: who is trained?",
+        level=2,
+        minutes=12,
+        reference=parameter_groups,
+        broken=groups_by(only_matrices_and_vectors),
+        cases=lambda: [
+            {"config": ViTConfig(**SMALL)},
+            {"config": ViTConfig(**SMALL | {"num_registers": 2})},
+        ],
+        use=decays,
+        has_gradient=False,
+        mistakes={
+            "now all are trained, but class token and positions shrink: they are added, they are "
+            "not maps": groups_by(lambda name, p: int(p.ndim >= 2)),
+            "the class token is trained and does not shrink, the positions do": groups_by(
+                lambda name, p: int(p.ndim >= 2 and not name.startswith(("cls_token", "reg_token")))
+            ),
+            "the patch embedding does not shrink: its kernel (D, C, P, P) is a map like any other": (
+                groups_by(lambda name, p: int(p.ndim == 2))
+            ),
+            "everything shrinks, norms and biases too": groups_by(lambda name, p: 1),
+            "nothing shrinks": groups_by(lambda name, p: 0),
+            "the patch embedding is not trained: its kernel has four axes": groups_by(
+                lambda name, p: {1: 0, 2: 1, 3: 0}.get(p.ndim)
+            ),
+            "registers shrink: they are class tokens that nobody reads": groups_by(
+                lambda name, p: int(p.ndim >= 2 and not name.startswith(("cls_token", "pos_embed")))
+            ),
+        },
+    ),
+    Measurement(
+        "drowning_std",
+        "7.5",
+        "When does the class token drown what it gathers?",
+        level=2,
+        minutes=8,
+        trial=try_std,
+        example=0.5,
+    ),
+]
