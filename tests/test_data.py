@@ -17,13 +17,13 @@ import vit_minimal
 from vit_minimal import data
 from vit_minimal.data import (
     Dataset,
-    check_labels,
     data_root,
     load_cifar10,
     load_dataset,
     main,
 )
 from vit_minimal.drawn import SHAPES10_CLASSES, SHAPES10_TEST_SEED, shapes10
+from vit_minimal.runtime import check_labels
 
 SOURCES = data.CIFAR10_SOURCES
 

@@ -22,10 +22,11 @@ def test_no_name_is_made_up():
         _ = vit_minimal.no_such_name
 
 
-def test_training_runs_as_a_program_without_a_warning():
-    program = [sys.executable, "-W", "error::RuntimeWarning", "-m", "vit_minimal.training"]
+@pytest.mark.parametrize("module", ["training", "data", "experiments"])
+def test_a_program_starts_without_a_warning(module):
+    program = [sys.executable, "-W", "error::RuntimeWarning", "-m", f"vit_minimal.{module}"]
     done = subprocess.run(
         [*program, "--help"], cwd=COURSE, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "--recipe" in done.stdout
+    assert f"python -m vit_minimal.{module}" in done.stdout

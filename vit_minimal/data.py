@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from .download import fetch, has_md5, serve, set_aside
 from .drawn import SHAPES10_CLASSES, SHAPES10_TEST_SEED, shapes10
-from .runtime import write_whole
+from .runtime import check_labels, write_whole
 
 CIFAR10_CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -70,17 +70,6 @@ class Dataset:
             self.test_labels[:num_test],
             self.class_names,
             self.name,
-        )
-
-
-def check_labels(labels, num_classes):
-    """ValueError if a label lies outside 0 … num_classes − 1, naming it and its place."""
-    bad = ((labels < 0) | (labels >= num_classes)).nonzero().flatten()
-    if len(bad):
-        where = bad[0].item()
-        raise ValueError(
-            f"labels must be 0 … {num_classes - 1} for {num_classes} classes: "
-            f"{len(bad)} are not, the first is {labels[where].item()} at index {where}"
         )
 
 

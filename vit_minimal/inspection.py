@@ -13,9 +13,8 @@ import torch
 
 from .attention import attention_weights
 from .augment import normalize
-from .data import check_labels
 from .patches import patchify, unpatchify
-from .runtime import evaluating
+from .runtime import check_labels, evaluating
 
 SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
 PENALTY = 0.01  # of a probe, as a share of its features' variances

@@ -156,6 +156,17 @@ def write_whole(path, write):
             unfinished.unlink(missing_ok=True)
 
 
+def check_labels(labels, num_classes):
+    """ValueError if a label lies outside 0 … num_classes − 1, naming it and its place."""
+    bad = ((labels < 0) | (labels >= num_classes)).nonzero().flatten()
+    if len(bad):
+        where = bad[0].item()
+        raise ValueError(
+            f"labels must be 0 … {num_classes - 1} for {num_classes} classes: "
+            f"{len(bad)} are not, the first is {labels[where].item()} at index {where}"
+        )
+
+
 def read_records(path):
     """The list of records in a JSON file, empty if there is none; ValueError if it is no list."""
     path = Path(path)

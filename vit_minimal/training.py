@@ -26,12 +26,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from .augment import augment, mix, normalize
-from .data import check_labels, data_root, load_dataset
+from .data import data_root, load_dataset
 from .pretrained import save_checkpoint
 from .recipes import RECIPES, Recipe, TrainingConfig
 from .runtime import (
     add_record,
     autocast,
+    check_labels,
     evaluating,
     pick_device,
     pick_precision,
