@@ -260,3 +260,26 @@ def test_saved_exercise_notebooks_are_untouched():
         for cell in nbformat.read(path, 4).cells:
             assert not cell.get("outputs") and cell.get("execution_count") is None
             assert "# solution" not in cell.source and "# end of" not in cell.source
+
+
+GUIDE = (ROOT / "notebooks/exercises/README.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_names_every_exercise_with_its_time():
+    rows = re.findall(r"^\| (\d+\.\d+) \| (.+?) \| (\d+) \|", GUIDE, re.MULTILINE)
+    assert rows == [(e.number, e.title, str(e.minutes)) for e in EXERCISES.values()]
+    assert GUIDE.splitlines()[2].startswith(f"{len(EXERCISES)} exercises")
+
+
+def test_the_timetables_add_up_and_leave_time_to_talk():
+    minutes = {e.number: e.minutes for e in EXERCISES.values()}
+    tables = re.split(r"^### ", GUIDE, flags=re.MULTILINE)[1:]
+    named = []
+    for table in tables:
+        rows = re.findall(r"^\| [^|]+ \| [^|]+ \| ([\d., ]+) \| (\d+) \|$", table, re.MULTILINE)
+        named.append([number for numbers, _ in rows for number in numbers.split(", ")])
+        for numbers, total in rows:
+            assert sum(minutes[number] for number in numbers.split(", ")) == int(total), numbers
+    ninety, half_a_day, two_days = (sum(minutes[n] for n in of) for of in named)
+    assert ninety <= 60 and half_a_day <= 160
+    assert sorted(named[2]) == sorted(minutes) and two_days <= 500

@@ -254,4 +254,6 @@ learning_rate = 2e-3
 #
 # ---
 #
+# **Try it yourself:** [exercises 00](exercises/00_start_here.ipynb), with checks that say what is wrong.
+#
 # **Next: [01 · Patches](01_patches.ipynb).** How does an image become a sequence?

@@ -452,4 +452,6 @@ plots.show_lines(
 #
 # ---
 #
+# **Try it yourself:** [exercises 01](exercises/01_patches.ipynb), with checks that say what is wrong.
+#
 # **Next: [02 · The class token](02_class_token.ipynb).** We have 64 tokens, and one label to predict. Which token should we read?

@@ -495,4 +495,6 @@ print("x[:, 1] depends on token", depends_on(1))
 #
 # ---
 #
+# **Try it yourself:** [exercises 02](exercises/02_class_token.ipynb), with checks that say what is wrong.
+#
 # **Next: [03 · Attention](03_attention.ipynb).** We have used it as a closed box so far. Now we open it.

@@ -540,4 +540,6 @@ plots.show_lines(
 #
 # ---
 #
+# **Try it yourself:** [exercises 03](exercises/03_attention.ipynb), with checks that say what is wrong.
+#
 # **Next: [04 · The Vision Transformer](04_vision_transformer.ipynb).** Patches, a class token, attention: we put the whole model together.

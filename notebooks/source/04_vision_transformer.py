@@ -655,5 +655,7 @@ plots.show_lines(
 #
 # ---
 #
+# **Try it yourself:** [exercises 04](exercises/04_vision_transformer.ipynb), with checks that say what is wrong.
+#
 # **Next: [05 · Training on CIFAR-10](05_training_on_cifar10.ipynb).** Notebook [00](00_start_here.ipynb) trained a smaller model of this kind, and you have now seen every line of that model. What was
 # left out is the training around it: a longer version of rung 4's loop.

@@ -858,4 +858,6 @@ plots.show_images(dataset.test_images[wrong], verdicts)
 #
 # ---
 #
+# **Try it yourself:** [exercises 05](exercises/05_training_on_cifar10.ipynb), with checks that say what is wrong.
+#
 # **Next:** what has the class token learned? [Notebook 06](06_inside_the_class_token.ipynb) looks inside.

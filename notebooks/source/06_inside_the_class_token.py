@@ -625,4 +625,6 @@ what_follows = "b"
 #
 # ---
 #
+# **Try it yourself:** [exercises 06](exercises/06_inside_the_class_token.ipynb), with checks that say what is wrong.
+#
 # **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to [09](09_pitfalls_class_token.ipynb).

@@ -538,4 +538,6 @@ drowning_std = 0.5
 # The same at other learning rates, each start judged at its best on validation images, with several seeds. A start that only scales the signal wants another learning rate.
 # </details>
 #
+# **Try it yourself:** [exercises 07](exercises/07_pitfalls_initialization.ipynb), with checks that say what is wrong.
+#
 # **Next:** [08 · the size of a patch](08_pitfalls_patch_size.ipynb).

@@ -432,4 +432,6 @@ print(tokens_to_grid(numbered, 2, 3)[0, 0])
 # No: 3 · 8² = 192. Whether the model finds what it needs among the 192 numbers is another question.
 # </details>
 #
+# **Try it yourself:** [exercises 08](exercises/08_pitfalls_patch_size.ipynb), with checks that say what is wrong.
+#
 # **Next:** [09 · the class token mishandled, and its rivals](09_pitfalls_class_token.ipynb).

@@ -665,4 +665,6 @@ token_read = kept[0].grad.abs().sum(dim=(0, 2)).argmax().item()
 # Number 5, and 6 if the model was built for a batch of one. A test should have several images, several heads, and no two sizes that are equal.
 # </details>
 #
+# **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.
+#
 # **Next:** [10 · claims, put to the test](10_claims_put_to_the_test.ipynb).

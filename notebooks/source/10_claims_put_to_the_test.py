@@ -474,4 +474,6 @@ control = "b"
 # That its attention may be doing little. An accuracy means something beside what simpler models reach.
 # </details>
 #
-# **This was the last notebook of the course so far.** If you have read them in order, you have built all of the model, trained it, looked inside, and doubted it. Back to [00 · Start here](00_start_here.ipynb).
+# **Try it yourself:** [exercises 10](exercises/10_claims_put_to_the_test.ipynb), with checks that say what is wrong.
+#
+# **This was the last notebook of the course.** If you have read them in order, you have built all of the model, trained it, looked inside, and doubted it. Back to [00 · Start here](00_start_here.ipynb).
