@@ -36,6 +36,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from vit_minimal.checks import EXERCISES
+from vit_minimal.checks.engine import Piece
 from vit_minimal.runtime import describe_run
 
 NOTEBOOKS = Path(__file__).resolve().parent
@@ -118,11 +119,13 @@ def exercise_notebook(source):
             statement, solution = statement_of(cell.source, EXERCISES[name])
             cells.append(nbformat.v4.new_markdown_cell(statement))
         elif name:
-            code = nbformat.v4.new_code_cell(with_blank(cell.source))
-            code.metadata.tags = [tag for tag in tags_of(cell) if tag != "exercise-only"]
+            source_code = re.sub(r"^# vit_minimal/.*\n", "", cell.source)  # not a file to edit
+            code = nbformat.v4.new_code_cell(with_blank(source_code))
+            code.metadata.tags = [f"exercise:{name}"]
             cells.append(code)
-            cells.append(nbformat.v4.new_code_cell(f"{name} = check.{name}({name})"))
-            shown = f"{solution}```python\n{with_solution(cell.source)}\n```"
+            hand_on = f"{name} = " if isinstance(EXERCISES[name], Piece) else ""
+            cells.append(nbformat.v4.new_code_cell(f"{hand_on}check.{name}({name})"))
+            shown = f"{solution}```python\n{with_solution(source_code)}\n```"
             cells.append(nbformat.v4.new_markdown_cell(fold("Solution", shown)))
         elif "exercise-only" in tags_of(cell):
             cell.metadata.pop("tags")

@@ -169,7 +169,7 @@ WRONG = {
     ),
     "shuffled_patches": answers(
         '"a"',
-        ('"b"', "*has* positions"),
+        ('"b"', "not even a little"),
         ('"c"', "never knew the order"),
         ('" D "', "nothing can raise"),
         ('"e"', "one of the letters"),

@@ -76,7 +76,7 @@ from vit_minimal.checks import check
 from vit_minimal.patches import patch_grid
 
 # %% [markdown] tags=["exercise:patch_of_pixel"]
-# A warm-up without tensors. Which patch holds the pixel in this row and this column? All four arguments are whole numbers, counted from 0, and so is the answer: patch 0 is at the upper left, patch 1 to its right.
+# A warm-up without tensors. Which patch holds the pixel in this row and this column? Rows and columns are counted from 0, all four arguments are whole numbers, and so is the answer: patch 0 is at the upper left, patch 1 to its right.
 #
 # Hint: `//` divides and rounds down: the pixel in row 9 lies in row 9 // 4 = 2 of patches of side 4.
 #
@@ -224,7 +224,7 @@ print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2))
 #
 # Hint: Do the steps of `patchify` in reverse: split, move, flatten.
 #
-# Hint: After the split the axes are (B, rows, columns, C, P, P). They should be (B, C, rows, P, columns, P): where does each number of that list stand in the first?
+# Hint: After the split the axes are (B, rows, columns, C, P, P). They should be (B, C, rows, first P, columns, second P): where does each of these names stand in the first list?
 
 
 # %% tags=["same-as:vit_minimal.patches.unpatchify", "exercise:unpatchify"]
@@ -306,7 +306,7 @@ by_conv = conv(x).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, D, N) �
 print("equal up to rounding:", torch.allclose(by_hand, by_conv, atol=1e-6))
 
 # %% [markdown] tags=["exercise:patch_tokens"]
-# A linear map of all patches is a convolution. You are given images (B, C, H, W), a matrix (D, C·P·P) with its bias (D,), and P. Give the tokens (B, N, D) with one call of `F.conv2d(images, kernel, bias, stride=…)`.
+# The same linear map on every patch is a convolution whose window is one patch and jumps by one patch. You are given images (B, C, H, W), a matrix (D, C·P·P) with its bias (D,), and P: each patch, flattened as by `patchify`, is multiplied with the matrix, and the bias is added. Give the tokens (B, N, D), with one call of `F.conv2d(images, kernel, bias, stride=…)`.
 #
 # Hint: The kernel of a convolution has the shape (D, C, P, P). A row of the matrix runs over a patch in the order of `patchify`.
 #

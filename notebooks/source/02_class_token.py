@@ -117,7 +117,7 @@ from vit_minimal import sinusoidal_2d
 from vit_minimal.checks import check
 
 # %% [markdown] tags=["exercise:ClassToken"]
-# Write the module. `self.weight` holds one vector for all images, or `count` of them, as an `nn.Parameter` of the shape (1, count, D); it starts as small random numbers of standard deviation 0.02. `forward` puts it in front of the tokens of each image: (B, N, D) → (B, count + N, D).
+# Write the module. `self.weight` holds `count` vectors (as a rule 1), shared by all images: an `nn.Parameter` of the shape (1, count, D), which starts as small random numbers, 0.02 times `torch.randn`. `forward` puts it in front of the tokens of each image: (B, N, D) → (B, count + N, D).
 #
 # Hint: `torch.cat` along `dim=1` joins tokens, but the batch sizes must agree: one is 1, the other B.
 #
@@ -247,7 +247,7 @@ plots.show_similarity_grid(torch.randn(64, 192) * 0.02, (8, 8), "learned: before
 
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
-# Write the learned half: `self.weight`, a parameter with a row for each token, (1, T, D), that starts at a standard deviation of 0.02; and `forward`, which adds it. `grid_size` is (rows, columns) of the patches; `num_prefix` tokens stand before them, as a rule one, the class token. (The computed half is there already.)
+# Write `self.weight`, a parameter with a row for each token, (1, T, D), that starts as 0.02 times `torch.randn`; and `forward`, which adds it. `grid_size` is the pair (rows, columns) of the grid of patches; `num_prefix` tokens stand before them, as a rule one, the class token. (With `sinusoidal=True` positions are computed, not learned. That part is written.)
 #
 # Hint: How many patches has a grid of rows × columns? How many tokens are there in all?
 #
@@ -279,7 +279,7 @@ class PositionEmbedding(nn.Module):
 
 
 # %% [markdown] tags=["exercise:numbers_before_block_1"]
-# Images of 32 × 32, P = 4, D = 192, batches of 128. How many learned numbers are there in the class token and the positions together?
+# Beside the patch embedding, the class token and the positions are all that is learned before the first block. Images of 32 × 32, P = 4, D = 192, batches of 128: how many numbers are in the two together?
 #
 # Hint: Which of the two depends on the number of tokens? Which of them on the batch?
 #
@@ -294,7 +294,7 @@ numbers_before_block_1 = 192 + 65 * 192
 # end of solution
 
 # %% [markdown] tags=["exercise:embedded"]
-# *Find the bug.* `positions` (1, N + 1, D) has a row for each token, the class token's first. The function below runs, and the loss falls. But patches get the positions of their neighbours. Which ones, and what does the class token get? Repair it.
+# *Find the bug.* `positions` (1, N + 1, D) has a row for each token, the class token's first. The function below runs, and the loss falls. But patches get the positions of their neighbours. See what is printed for the class token and four patches, whose positions are 10, 11, 12, 13, 14. Repair it.
 #
 # Hint: In Eq. 1 there is one sum, at the very end.
 #
@@ -313,22 +313,22 @@ def embedded(patches, class_token, positions):
     # end of solution
 
 
-counted = torch.arange(5.0).reshape(1, 5, 1)  # positions 0 … 4, patches and class token zero
+counted = torch.arange(10.0, 15.0).reshape(1, 5, 1)  # positions 10 … 14, all tokens zero
 print(embedded(torch.zeros(1, 4, 1), torch.zeros(1, 1, 1), counted)[0, :, 0])
 
 # %% [markdown] tags=["exercise:shuffled_patches"]
-# *Predict.* A trained ViT with a class token, but **without** positions. You shuffle the patches of a test image. The logits …
+# *Predict.* A trained ViT with a class token, but **without** positions. In its blocks tokens hear each other by *attention*: each takes a sum over all tokens, weighted by how well their contents fit (notebook 03). You shuffle the patches of a test image. The logits …
 #
 # - a: … stay the same, up to rounding
 # - b: … change a little, and the class mostly stays
-# - c: … are those of guessing
+# - c: … are no better than guessing
 # - d: … there are none: it raises an error
 #
-# Hint: Attention gives the class token a weighted sum. What does a sum know about the order of its terms?
+# Hint: The class token gets a weighted sum. What does a sum know about the order of its terms?
 #
 # Hint: The weight of a patch depends on its content. Does it depend on where the patch stands?
 #
-# Solution: **a**. Without positions a patch is weighed by its content alone, and a sum has no order.
+# Solution: **a**. Without positions a patch is weighed by its content alone, and a sum has no order. The patches hear each other in the same way, so after each block they are what they were, in another order.
 
 # %% tags=["exercise-only", "exercise:shuffled_patches"]
 # solution

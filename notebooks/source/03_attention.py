@@ -181,7 +181,7 @@ from vit_minimal.attention import head_width
 from vit_minimal.checks import check
 
 # %% [markdown] tags=["exercise:attention_weights"]
-# The heart of it: softmax(QKᵀ/√d). Queries (…, T, d) and keys (…, T, d) give weights (…, T, T), whose row i says how much query i listens to each key. The three dots stand for any axes in front, such as (B, h). There may be more keys than queries.
+# The heart of it: softmax(QKᵀ/√d). Queries (…, T, d) and keys (…, T, d) give weights (…, T, T), whose row i says how much query i listens to each key. The three dots stand for any axes in front, such as (B, h), or none. Queries and keys need not be equally many: Q queries and K keys give (…, Q, K).
 #
 # Hint: `@` multiplies the last two axes as matrices. Which two axes of the keys must change places for that? `transpose(-2, -1)` counts from the end.
 #
@@ -277,7 +277,7 @@ def head_width(embed_dim, num_heads):
 
 
 # %% [markdown] tags=["exercise:MultiHeadSelfAttention"]
-# All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries' first, then the keys', then the values'; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). The dropouts may be left out. Your solutions of 3.1 and 3.2 are `attention_weights` and `split_heads`.
+# All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries' first, then the keys', then the values'; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). The dropouts may be left out. Your solutions of 3.1 and 3.2 are there as `attention_weights` and `split_heads`. (The method `self.split_heads(x)` has the name of your function, and takes no number of heads: the module knows it, `self.num_heads`.)
 #
 # Hint: `self.qkv(x).chunk(3, dim=-1)` gives three tensors (B, T, D). Each is split into heads as in exercise 3.2.
 #

@@ -4,7 +4,7 @@ import torch
 
 from ..attention import MultiHeadSelfAttention, attention_weights
 from .class_token import random, with_forward
-from .engine import Answer, Piece, with_weights
+from .engine import Answer, Piece, Wrong, describe, difference, same, with_weights
 
 
 def weight_cases():
@@ -65,6 +65,37 @@ def attention_cases():
     yield {"settings": {"embed_dim": 6, "num_heads": 6}, "x": 2 * random(6, 5, 2).transpose(0, 2)}
 
 
+build_and_call = with_weights(MultiHeadSelfAttention)
+
+
+def use_attention(piece, settings, x):
+    """The output; but first the method split_heads, on which later chapters rely."""
+    output = build_and_call(piece, settings, x=x)
+    use_attention.parameters = build_and_call.parameters
+    if words := what_is_wrong_with_the_split(build_and_call.module, x):
+        raise Wrong(f"split_heads: {words}")
+    return output
+
+
+def what_is_wrong_with_the_split(module, x):
+    h = module.num_heads
+    parts = module.split_heads(x)
+    expected = [split_heads(part, h) for part in module.qkv(x).chunk(3, dim=-1)]
+    if not isinstance(parts, (list, tuple)) or len(parts) != 3:
+        return f"it gives {describe(parts)}, expected queries, keys and values"
+    for part, right in zip(parts, expected, strict=True):
+        if same(part, right):
+            continue
+        if same(part, split_by_view(merge_heads(right), h)):
+            return "split by a reshape alone, a head holds all numbers of some tokens"
+        if same(part, right.transpose(1, 2)):
+            return "the heads still stand behind the tokens, (B, T, h, d): a transpose is missing"
+        if any(same(part, other) for other in expected):
+            return "queries, keys and values come in another order"
+        return difference(part, right)
+    return None
+
+
 def attention_with(
     weigh=attention_weights, merge=merge_heads, split=None, order=(0, 1, 2), last=True
 ):
@@ -96,6 +127,13 @@ EXERCISES = [
         mistakes={
             "the columns sum to 1, not the rows: the softmax must run over the keys, dim=-1": (
                 lambda queries, keys: scores(queries, keys).softmax(dim=-2)
+            ),
+            "the softmax runs over axis 1: count from the end, dim=-1, since any axes may stand in "
+            "front": lambda queries, keys: scores(queries, keys).softmax(dim=1),
+            "axes 1 and 2 are not always the last two: count from the end, transpose(-2, -1)": (
+                lambda queries, keys: (
+                    queries @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5
+                ).softmax(dim=-1)
             ),
             "the scores are not divided by √d": (
                 lambda queries, keys: (queries @ keys.mT).softmax(dim=-1)
@@ -140,6 +178,9 @@ EXERCISES = [
             "every head has the tokens as columns, (B, h, d, T)": (
                 lambda x, h: split_heads(x, h).transpose(2, 3)
             ),
+            "a shape needs whole numbers: D // h, since / gives a fraction": (
+                lambda x, h: x.reshape(*x.shape[:2], h, x.shape[2] / h)
+            ),
             "the heads have moved into the batch, (B·h, T, d)": (
                 lambda x, h: split_heads(x, h).flatten(0, 1)
             ),
@@ -152,6 +193,7 @@ EXERCISES = [
         level=1,
         minutes=4,
         expected=8,
+        tolerance=0.05,  # whoever simulates it is near
         mistakes={
             64: "this is the variance; the standard deviation is its square root",
             1: "this is the size *after* the division by √d",
@@ -169,7 +211,7 @@ EXERCISES = [
         minutes=20,
         reference=MultiHeadSelfAttention,
         cases=lambda: list(attention_cases()),
-        use=with_weights(MultiHeadSelfAttention),
+        use=use_attention,
         mistakes={
             "it divides by √D: a head's queries have d = D / h numbers": attention_with(
                 weigh=lambda q, k: (q @ k.mT / (q.shape[1] * q.shape[-1]) ** 0.5).softmax(dim=-1)
@@ -191,7 +233,7 @@ EXERCISES = [
             "the last linear map, `proj`, is not used: it mixes the heads": attention_with(
                 last=False
             ),
-            "queries and keys are exchanged: the first third of qkv are the queries": (
+            "queries and keys are exchanged, in qkv (queries come first) or in the call": (
                 attention_with(order=(1, 0, 2))
             ),
             "keys and values are exchanged: qkv gives queries, keys, values, in this order": (
@@ -227,7 +269,7 @@ EXERCISES = [
             "right shape, but the numbers of the heads are interleaved: h before d in the last axis": (
                 lambda heads: heads.permute(0, 2, 3, 1).flatten(2)
             ),
-            "head and number are exchanged before the tokens: only axes 1 and 2 change places": (
+            "tokens and numbers were exchanged: exchange heads and tokens, axes 1 and 2": (
                 lambda heads: heads.transpose(2, 3).reshape(len(heads), heads.shape[2], -1)
             ),
             "this is (B, T, h, d): flatten the last two axes": (

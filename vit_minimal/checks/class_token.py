@@ -51,8 +51,8 @@ def look_at_class_token(module, settings):
         )
     if weight.numel() > 1 and weight.std() > 0.2:
         return (
-            f"`weight` starts with a standard deviation of {weight.std():.2f}: the course starts "
-            "it small, at 0.02, so that it does not drown what it gathers (notebook 07)"
+            f"`weight` does not start small: its standard deviation is about {weight.std():.1f}. "
+            "Multiply the random numbers by 0.02"
         )
     return None
 
@@ -71,6 +71,11 @@ def look_at_positions(module, settings):
     if not torch.is_tensor(weight):
         return None
     prefix = settings.get("num_prefix", 1)
+    if not settings.get("sinusoidal") and weight.numel() > 1 and weight.std() > 0.2:
+        return (
+            f"`weight` does not start small: its standard deviation is about {weight.std():.1f}. "
+            "Multiply the random numbers by 0.02"
+        )
     if not settings.get("sinusoidal") and not isinstance(weight, nn.Parameter):
         return "`weight` is a plain tensor: nn.Parameter(…) makes a parameter of it"
     if weight.dim() == 3 and weight.shape[1] == rows * columns + prefix:
@@ -84,6 +89,8 @@ def look_at_positions(module, settings):
         return f"`num_prefix` is ignored: there are {prefix} tokens before the patches, not one"
     if weight.dim() == 3 and weight.shape[1] == rows + columns + prefix:
         return "a grid of rows × columns holds their product, not their sum"
+    if weight.dim() == 3 and weight.shape[1] in (rows**2 + prefix, columns**2 + prefix):
+        return "the grid need not be square: rows × columns"
     if weight.dim() == 2:
         return "`weight` has no axis for the batch: (1, T, D), so that it is added to every image"
     return None
@@ -177,6 +184,10 @@ EXERCISES = [
             "position has another 192",
             64 * 192: "these are the positions of the patches alone",
             192: "this is the class token alone",
+            128
+            * 65
+            * 192: "none of them has one for each image; and the class token has numbers of "
+            "its own",
             65 + 192: "positions are vectors: each of the 65 has 192 numbers",
             128
             * (192 + 65 * 192): "none of them has one for each image: the batch does not matter",
@@ -213,6 +224,16 @@ EXERCISES = [
                     joined(patches + positions[:, 1:], class_token) + positions
                 )
             ),
+            "the patches get two positions, one of them their neighbours': add once": (
+                lambda patches, class_token, positions: (
+                    joined(patches + positions[:, :-1], class_token) + positions
+                )
+            ),
+            "row 0 is the class token's, and the last row is the last patch's": (
+                lambda patches, class_token, positions: joined(
+                    patches + positions[:, :-1], class_token + positions[:, -1:]
+                )
+            ),
             "the patches still have the positions of their neighbours: patch 0 is token 1": (
                 lambda patches, class_token, positions: joined(
                     patches + positions[:, :-1], class_token + positions[:, :1]
@@ -228,8 +249,8 @@ EXERCISES = [
         minutes=3,
         expected="a",
         mistakes={
-            "b": "a little is what one expects of a model that *has* positions. Without them nothing "
-            "in the model depends on the order: the class token gets a sum over the patches",
+            "b": "not even a little, but for rounding: without positions nothing in the model depends "
+            "on the order. The class token gets a sum over the patches",
             "c": "it would guess if it had lost something. But it never knew the order, and "
             "everything else is still there",
             "d": "the shapes are the same, so nothing can raise an error",

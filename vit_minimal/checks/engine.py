@@ -16,7 +16,7 @@ import sysconfig
 import textwrap
 import threading
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -36,10 +36,7 @@ class NotSolved(Exception):
 
 @dataclass
 class Exercise:
-    """What all kinds have in common. Calling one checks an answer, prints, and hands a right one on.
-
-    What is handed on is the reader's answer if it is right, else the course's own: later cells run.
-    """
+    """What all kinds have in common. Calling one checks an answer and prints the verdict."""
 
     name: str
     number: str  # "3.2": the second exercise of notebook 03
@@ -60,15 +57,9 @@ class Exercise:
         else:
             self.state = "solved"
             print(f"✓ {self.number} {self.name}: {self.praise()}")
-            return answer
-        return self.fallback()
 
     def judge(self, answer):
         """Return if the answer is right; raise Wrong or NotSolved with the reason if it is not."""
-        raise NotImplementedError
-
-    def fallback(self):
-        """What later cells go on with when there is no right answer."""
         raise NotImplementedError
 
     def praise(self):
@@ -78,6 +69,8 @@ class Exercise:
 @dataclass
 class Piece(Exercise):
     """A function or a class to write, or to repair.
+
+    Calling it hands on the reader's version if it is right, else the course's own: later cells run.
 
     `cases()` gives dictionaries of arguments, `use(piece, **case)` says what is done with a piece.
     `mistakes` maps what one would say about a usual mistake to a version that makes it. `broken` is
@@ -94,8 +87,15 @@ class Piece(Exercise):
     def __post_init__(self):
         self.use = self.use or (lambda piece, **case: piece(*case.values()))
 
-    def fallback(self):
-        return self.reference
+    def __call__(self, answer):
+        if answer is self.reference:
+            print(
+                f"{'✓' if self.state == 'solved' else '·'} {self.number} {self.name}: this is the "
+                "course's own version. Run the cell with yours again, then this one."
+            )
+            return answer
+        super().__call__(answer)
+        return answer if self.state == "solved" else self.reference
 
     def praise(self):
         return f"right, on {len(self.cases())} cases."
@@ -106,6 +106,8 @@ class Piece(Exercise):
         if not callable(answer):
             kind = "class" if inspect.isclass(self.reference) else "function"
             raise Wrong(f"expected a {kind}, got {describe(answer)}")
+        if isinstance(answer, nn.Module) and inspect.isclass(self.reference):
+            raise Wrong("this is a module that was built already: hand in the class itself")
         if has_placeholder(answer):
             raise NotSolved
         tries = [(case, self.outcome(answer, case)) for case in self.cases()]
@@ -142,15 +144,13 @@ class Piece(Exercise):
         return value
 
     def diagnosis(self, tries, case, value, expected):
-        """Words for what is wrong: of the usual mistake that agrees, or the first difference.
-
-        Best a mistake that agrees with the answer in all cases, else one that does in this case.
+        """Words for what is wrong: of the usual mistake that agrees in all cases, else of the
+        first difference. One case is not enough: in a small one many mistakes agree.
         """
-        for compared in (tries, [(case, value)]):
-            for words, mistake in self.mistakes.items():
-                with contextlib.suppress(Wrong):
-                    if all(same(v, self.outcome(mistake, c)) for c, v in compared):
-                        return words
+        for words, mistake in self.mistakes.items():
+            with contextlib.suppress(Wrong):
+                if all(same(v, self.outcome(mistake, c)) for c, v in tries):
+                    return words
         return f"{difference(value, expected)}\n  (the case: {describe_case(case)})"
 
     def judge_gradient(self, answer):
@@ -170,7 +170,8 @@ class Piece(Exercise):
         if not value.requires_grad:
             raise Wrong(
                 "the numbers are right, but no gradient comes back through them: something takes "
-                "them out of the graph (`detach`, `no_grad`, `.data`, `.item()`, numpy)"
+                "them out of the graph (`detach`, `no_grad`, `.data`, `.item()`, numpy, or a new "
+                "nn.Parameter that is made on the way)"
             )
         mix = torch.linspace(-1, 1, expected.numel()).reshape(expected.shape)
         gradients = [
@@ -195,48 +196,54 @@ class Answer(Exercise):
     mistakes: dict
     tolerance: float = 1e-3  # relative, for numbers
 
-    def fallback(self):
-        return self.expected
-
     def judge(self, answer):
         if answer is ...:
             raise NotSolved
-        answer = plain(answer)
-        if type(self.expected) in (int, float) and not isinstance(answer, (int, float)):
-            raise Wrong(f"expected a number, got {describe(answer)}")
-        if isinstance(self.expected, str) and answer not in (self.expected, *self.mistakes):
+        if isinstance(self.expected, str):
+            self.judge_letter(answer)
+        else:
+            self.judge_number(answer)
+
+    def judge_letter(self, answer):
+        letter = answer.strip(" .:)(").lower() if isinstance(answer, str) else answer
+        if letter == self.expected:
+            return
+        if not isinstance(letter, str) or letter not in self.mistakes:
             letters = ", ".join(sorted({self.expected, *self.mistakes}))
             raise Wrong(f"choose one of the letters {letters}, got {describe(answer)}")
-        if same(answer, self.expected, self.tolerance):
+        raise Wrong(self.mistakes[letter])
+
+    def judge_number(self, answer):
+        number = plain_number(answer)
+        if math.isclose(number, self.expected, rel_tol=self.tolerance):
             return
         for value, words in self.mistakes.items():
-            if same(answer, value, self.tolerance):
+            if math.isclose(number, value, rel_tol=self.tolerance, abs_tol=1e-9):
                 raise Wrong(words)
-        raise Wrong(f"{answer} is not it")
+        raise Wrong(f"{number:g} is not it")
 
 
 @dataclass
 class Measurement(Exercise):
-    """A free choice: `trial(answer)` tries it out and raises Wrong, or NotSolved, if it fails."""
+    """A number of free choice: `trial(number)` tries it out and raises Wrong if it does not do."""
 
     trial: object
-    example: object
-
-    def fallback(self):
-        return self.example
 
     def judge(self, answer):
         if answer is ...:
             raise NotSolved
-        self.trial(answer)
+        self.trial(plain_number(answer))
 
 
-def plain(value):
-    """A number for a tensor or an array of one element; a letter without case and spaces."""
-    if hasattr(value, "item") and getattr(value, "size", None) is not None:
+def plain_number(answer):
+    """A number, also of a tensor or an array of one element. Wrong if it is none."""
+    number = answer
+    if hasattr(answer, "item"):
         with contextlib.suppress(ValueError, RuntimeError):
-            value = value.item()
-    return value.strip().lower() if isinstance(value, str) else value
+            number = answer.item()
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise Wrong(f"expected a number, got {describe(answer)}")
+    return number
 
 
 @dataclass
@@ -298,8 +305,8 @@ def same(value, expected, tolerance=1e-4):
     if isinstance(expected, (int, float)):
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return False
-        if isinstance(value, int) and isinstance(expected, int):
-            return value == expected
+        if isinstance(expected, int):
+            return isinstance(value, int) and value == expected
         return math.isclose(value, expected, rel_tol=tolerance, abs_tol=1e-9)
     if isinstance(expected, (list, tuple)):
         if not isinstance(value, (list, tuple)) or len(value) != len(expected):
@@ -327,8 +334,10 @@ def difference(value, expected):
         return "it returns nothing: is there a `return`?"
     if torch.is_tensor(expected):
         return difference_of_tensors(value, expected)
-    if type(value) is not type(expected) and not isinstance(value, (int, float)):
-        return f"it gives {describe(value)}, expected {describe(expected)}"
+    if isinstance(expected, int) and isinstance(value, float):
+        return f"it gives {value:g}, expected the whole number {expected}"
+    if isinstance(expected, (int, float)) and torch.is_tensor(value) and value.numel() == 1:
+        return "it gives a tensor, expected a plain number: `.item()` takes it out"
     if isinstance(expected, (list, tuple)) and len(value) == len(expected):
         for i, pair in enumerate(zip(value, expected, strict=True)):
             if not same(*pair):
@@ -343,6 +352,11 @@ def difference_of_tensors(value, expected):
         return f"the shape is {tuple(value.shape)}, expected {tuple(expected.shape)}"
     if value.dtype != expected.dtype:
         return f"the numbers are {value.dtype}, expected {expected.dtype}"
+    if value.numel() <= 16:
+        yours, right = (t.detach().double().mul(1e4).round().div(1e4) for t in (value, expected))
+        return (
+            f"right shape, wrong numbers:\n  yours    {yours.tolist()}\n  expected {right.tolist()}"
+        )
     far = ~torch.isclose(value, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
     first = tuple(far.nonzero()[0].tolist()) if far.any() else ()
     return (
@@ -380,10 +394,18 @@ def describe(value):
 
 
 def describe_case(case):
-    parts = (
-        f"{k} {tuple(v.shape)}" if torch.is_tensor(v) else f"{k} {describe(v)}"
-        for k, v in case.items()
-    )
+    parts = []
+    for name, value in case.items():
+        if isinstance(value, dict):
+            parts.append(describe_case(value))
+        elif is_dataclass(value):
+            changed = {f.name: getattr(value, f.name) for f in fields(value)}
+            changed = {k: v for k, v in changed.items() if v != getattr(type(value), k, v)}
+            parts.append(describe_case(changed))
+        elif torch.is_tensor(value):
+            parts.append(f"{name} {tuple(value.shape)}")
+        else:
+            parts.append(f"{name} {describe(value)}")
     return ", ".join(parts)
 
 
@@ -468,7 +490,7 @@ def with_weights(reference, look=lambda module, settings: None):
         random = torch.Generator().manual_seed(0)
         weights = {k: torch.randn(v.shape, generator=random) / 3 for k, v in expected.items()}
         module.load_state_dict(weights)
-        use.parameters = dict(module.named_parameters())  # for judge_gradient
+        use.module, use.parameters = module, dict(module.named_parameters())
         return module.eval()(*inputs.values())
 
     return use

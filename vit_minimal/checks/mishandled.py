@@ -72,7 +72,7 @@ EXERCISES = [
                 lambda tokens, prefix: tokens.mean(dim=1)
             ),
             "only the class token is left out, the registers are in it": (
-                lambda tokens, prefix: tokens[:, min(1, prefix) :].mean(dim=1)
+                lambda tokens, prefix: tokens[:, 1:].mean(dim=1)
             ),
             "this is the sum: its size grows with the number of patches": (
                 lambda tokens, prefix: tokens[:, prefix:].sum(dim=1)

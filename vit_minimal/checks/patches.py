@@ -12,13 +12,12 @@ def images_of(*shape, seed=0):
 
 
 def patch_cases():
-    """Not square, one image, one channel, C ≠ P, not contiguous, bytes."""
+    """Not square, one image, one channel, C ≠ P, not contiguous, double precision."""
     yield {"images": torch.arange(16.0).reshape(1, 1, 4, 4), "patch_size": 2}
     yield {"images": images_of(2, 3, 8, 12), "patch_size": 4}
     yield {"images": images_of(3, 5, 12, 6), "patch_size": 3}
     yield {"images": images_of(1, 2, 4, 8, seed=1).transpose(2, 3), "patch_size": 4}
     yield {"images": images_of(2, 3, 4, 4), "patch_size": 1}
-    yield {"images": (images_of(2, 3, 6, 4) * 50 + 128).to(torch.uint8), "patch_size": 2}
     yield {"images": images_of(2, 3, 4, 6).double(), "patch_size": 2}
 
 
@@ -153,6 +152,26 @@ EXERCISES = [
             "its rows, look at the last two axes of permute": cut((0, 2, 4, 1, 5, 3)),
             "right shape, but grid and pixels are exchanged: 'which patch' must come before "
             "'where in the patch'": cut((0, 3, 5, 1, 2, 4)),
+            "H must be split into (rows, P) and W into (columns, P), each where it stands: "
+            "(B, C, rows, P, columns, P)": (
+                lambda images, P: (
+                    images.reshape(
+                        *images.shape[:2], images.shape[2] // P, images.shape[3] // P, P, P
+                    )
+                    .permute(0, 2, 3, 1, 4, 5)
+                    .reshape(patchify(images, P).shape)
+                )
+            ),
+            "a side is split into (rows, P), not (P, rows): the patch changes slower than the pixel": (
+                lambda images, P: (
+                    images.reshape(
+                        *images.shape[:2], P, images.shape[2] // P, P, images.shape[3] // P
+                    )
+                    .permute(0, 3, 5, 1, 2, 4)
+                    .reshape(patchify(images, P).shape)
+                )
+            ),
+            "right shape, but C stands between the two axes of the grid": cut((0, 2, 1, 4, 3, 5)),
             "right shape, but the channels come first: every patch needs all its channels, so C "
             "belongs behind the grid": cut((0, 1, 2, 4, 3, 5)),
             "the grid is kept as two axes: flatten rows and columns to N": (
@@ -185,6 +204,17 @@ EXERCISES = [
             "grid and pixels are exchanged: within a side the grid comes first, then the pixel": (
                 back((0, 3, 4, 1, 5, 2))
             ),
+            "the two P stand next to each other at the end: each side needs its grid axis and its "
+            "pixel axis together": back((0, 3, 1, 2, 4, 5)),
+            "the channels come last: they belong behind the batch": back((0, 1, 4, 2, 5, 3)),
+            "the numbers were split as if they were an image, before anything was moved: begin with "
+            "(B, rows, columns, C, P, P)": (
+                lambda patches, P, size, C: (
+                    patches.reshape(len(patches), C, size[0] // P, P, size[1] // P, P)
+                    .permute(0, 1, 2, 4, 3, 5)
+                    .reshape(len(patches), C, *size)
+                )
+            ),
             "this is patchify's permute once more; the way back needs its inverse": (
                 back((0, 2, 4, 1, 3, 5))
             ),
@@ -195,7 +225,7 @@ EXERCISES = [
         "1.4",
         "A convolution that cuts and projects",
         level=2,
-        minutes=12,
+        minutes=15,
         reference=patch_tokens,
         cases=lambda: list(token_cases()),
         mistakes={
@@ -204,6 +234,23 @@ EXERCISES = [
             ),
             "each kernel is mirrored along its diagonal: no transpose is needed": (
                 tokens_with_kernel(lambda w, C, P: w.reshape(-1, C, P, P).transpose(2, 3))
+            ),
+            "a matrix is no kernel: it has the shape (D, C·P·P), a kernel (D, C, P, P)": (
+                lambda images, w, b, P: conv2d(images, w, b, stride=P)
+            ),
+            "the matrix was transposed: a row belongs to one of the D numbers": (
+                lambda images, w, b, P: (
+                    conv2d(images, w.T.reshape(len(w), images.shape[1], P, P), b, stride=P)
+                    .flatten(2)
+                    .transpose(1, 2)
+                )
+            ),
+            "right shape, but the tokens run column by column": (
+                lambda images, w, b, P: (
+                    conv2d(images, w.reshape(len(w), images.shape[1], P, P), b, stride=P)
+                    .mT.flatten(2)
+                    .transpose(1, 2)
+                )
             ),
             "the bias is missing": (
                 lambda images, w, b, P: patch_tokens(images, w, torch.zeros_like(b), P)
@@ -238,10 +285,7 @@ EXERCISES = [
         minutes=8,
         reference=unfolded,
         broken=unfolded_by_reshape,
-        cases=lambda: [
-            {"images": case["images"].float(), "patch_size": case["patch_size"]}
-            for case in patch_cases()
-        ],
+        cases=lambda: list(patch_cases()),
         mistakes={
             "(B, C·P·P, N) is what unfold gives: the patches still stand in columns": (
                 lambda images, P: unfold(images, P, stride=P)

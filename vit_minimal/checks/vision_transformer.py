@@ -48,33 +48,29 @@ def model_cases():
         yield {"settings": {"config": config}, "images": random(B, C, *size)}
 
 
-def model_with(features=None, read=None, embed=None):
-    """A model in which one step is done otherwise."""
+def model_with(features=None, read=None, embed=None, pooled=None):
+    """A model in which one step is done otherwise; `read` is for pool='class', `pooled` for others."""
 
     def forward_features(self, images):
         patches = self.patch_embed(images)
-        x = (
-            embed(self, patches)
-            if embed
-            else self.pos_embed(self.cls_token(self.reg_token(patches)))
-        )
+        if embed:
+            x = embed(self, patches)
+        else:
+            x = self.pos_embed(self.cls_token(self.reg_token(patches)))
         return features(self, x) if features else self.norm(self.blocks(self.pos_drop(x)))
 
     def forward(self, images):
         x = self.forward_features(images)
-        if read:
-            return read(self, x)
         if self.config.pool == "class":
-            return self.head(x[:, 0])
-        patches = x[:, self.num_prefix :]
-        return self.head(self.attn_pool(patches) if self.attn_pool else patches.mean(dim=1))
+            return read(self, x) if read else self.head(x[:, 0])
+        return pooled(self, x) if pooled else pool(self, x, self.num_prefix)
 
     changed = {"forward_features": forward_features, "forward": forward}
     return type("VisionTransformer", (VisionTransformer,), changed)
 
 
-def pooled(model, x, skip):
-    """What the head reads of a model that pools patches, when `skip` tokens are left out."""
+def pool(model, x, skip):
+    """What the head makes of a model that pools patches, when `skip` tokens are left out."""
     return model.head(model.attn_pool(x[:, skip:]) if model.attn_pool else x[:, skip:].mean(dim=1))
 
 
@@ -232,25 +228,17 @@ EXERCISES = [
                 model_with(embed=class_token_behind_registers)
             ),
             "`pool` is ignored: token 0 is the class token only if pool is 'class'": model_with(
-                read=lambda self, x: self.head(x[:, 0])
+                pooled=lambda self, x: self.head(x[:, 0])
             ),
             "the mean runs over registers too: patches begin at self.num_prefix": model_with(
-                read=lambda self, x: (
-                    self.head(x[:, 0]) if self.config.pool == "class" else pooled(self, x, 0)
-                )
+                pooled=lambda self, x: pool(self, x, 0)
             ),
             "the first patch is left out of the mean: patches begin at self.num_prefix": model_with(
-                read=lambda self, x: (
-                    self.head(x[:, 0]) if self.config.pool == "class" else pooled(self, x, 1)
-                )
+                pooled=lambda self, x: pool(self, x, 1)
             ),
             "attention pooling is not used: with pool='attention' self.attn_pool weighs the "
             "patches": model_with(
-                read=lambda self, x: (
-                    self.head(x[:, 0])
-                    if self.config.pool == "class"
-                    else self.head(x[:, self.num_prefix :].mean(dim=1))
-                )
+                pooled=lambda self, x: self.head(x[:, self.num_prefix :].mean(dim=1))
             ),
             "it gives probabilities: the loss expects logits, and applies the softmax itself": (
                 model_with(read=lambda self, x: self.head(x[:, 0]).softmax(dim=-1))
