@@ -130,8 +130,10 @@ def exercise_notebook(source):
         elif "exercise-only" in tags_of(cell):
             cell.metadata.pop("tags")
             cells.append(cell)
-    cells[0].source += f"\n\n{HOW_IT_WORKS}"
     number = source.stem[:2]
+    minutes = [e.minutes for e in EXERCISES.values() if e.number.startswith(f"{int(number)}.")]
+    length = f"{len(minutes)} exercises, about {sum(minutes)} minutes."
+    cells[0].source += f"\n\n{length} {HOW_IT_WORKS}"
     cells.append(nbformat.v4.new_markdown_cell("## The board"))
     cells.append(nbformat.v4.new_code_cell(f'check.board("{number}")'))
     return finished(cells, f"exercises/{source.stem}")

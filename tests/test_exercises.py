@@ -1,5 +1,6 @@
 """The exercises: solutions pass, blanks are open, wrong answers get the diagnosis that is theirs."""
 
+import _thread
 import contextlib
 import importlib
 import io
@@ -194,6 +195,15 @@ def test_an_endless_loop_is_stopped(monkeypatch):
     assert threading.active_count() <= before, "the loop still runs"
 
 
+def test_the_stop_button_stops_the_code_as_well():
+    before = threading.active_count()
+    threading.Timer(0.3, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.limited(lambda: sum(1 for _ in itertools.count()))
+    time.sleep(0.2)
+    assert threading.active_count() <= before
+
+
 def test_an_exception_is_told_in_words_with_the_line_it_came_from():
     code = "def patchify(images, patch_size):\n    B, C, H, W, nothing = images.shape\n"
     said = told("patchify", run("patchify", code))
@@ -217,12 +227,39 @@ def test_wrong_signatures_and_kinds_are_told():
 
 
 def test_a_function_that_needs_the_notebook_is_told_so():
-    code = "P = 4\n\n\ndef patch_of_pixel(row, column, patch_size, width):\n    helper(P)\n"
-    code += "    return (row // patch_size) * (width // patch_size) + column // patch_size\n\n\n"
-    code += "def helper(number):\n    return number * Q\n\n\nQ = 1\n"
-    assert "it uses `P` and `Q` of the notebook" in told(
-        "patch_of_pixel", run("patch_of_pixel", code)
-    )
+    code = """
+        image = torch.ones(1)
+
+        def unfolded(images, patch_size):
+            helper(image)
+            return F.unfold(images, patch_size, stride=patch_size).mT
+
+        def helper(tensor):
+            return tensor * table
+
+        table = torch.ones(1)
+        """
+    said = told("unfolded", run("unfolded", textwrap.dedent(code)))
+    assert "it uses `image` and `table` of the notebook" in said
+    code = """
+        P = 4
+
+        def unfolded(images, patch_size):
+            return F.unfold(images, P, stride=P).mT
+        """
+    said = told("unfolded", run("unfolded", textwrap.dedent(code)))
+    assert "it reads `P` of the notebook: is that meant?" in said
+
+
+def test_a_constant_of_the_notebook_does_no_harm():
+    code = """
+        EPS = 1e-12
+
+        def attention_weights(queries, keys):
+            e = (queries @ keys.mT / queries.shape[-1] ** 0.5).softmax(dim=-1)
+            return e / (e.sum(dim=-1, keepdim=True) + EPS)
+        """
+    assert "✓" in told("attention_weights", run("attention_weights", textwrap.dedent(code)))
 
 
 def test_a_solution_may_call_other_functions_of_the_notebook():
@@ -243,6 +280,47 @@ def test_checking_what_was_handed_on_solves_nothing():
     said, again = verdict("patchify", handed_on)
     assert again is handed_on and "the course's own version" in said and "✓" not in said
     assert EXERCISES["patchify"].state == "open"
+
+
+def test_gradients_are_judged_wherever_the_check_is_called():
+    with torch.no_grad():
+        assert "✓" in told("patchify", lambda images, P: patchify(images, P))
+        assert "no gradient comes back" in told(
+            "patchify", lambda images, P: torch.tensor(patchify(images, P).tolist()).to(images)
+        )
+    assert "not where a gradient is wanted: it raises RuntimeError" in told(
+        "patchify", lambda images, P: torch.from_numpy(patchify(images, P).numpy())
+    )
+
+
+def test_whatever_is_raised_is_told():
+    assert "it raises SystemExit" in told("patchify", lambda images, P: sys.exit("enough"))
+
+
+def test_methods_that_others_rely_on_are_checked():
+    code = build().with_solution(code_of("MultiHeadSelfAttention")[1])
+    code = code.replace("def split_heads", "def parts").replace("self.split_heads", "self.parts")
+    code += "\n\n    def split_heads(self, x):\n        return 0\n"
+    said = told("MultiHeadSelfAttention", run("MultiHeadSelfAttention", code))
+    assert "split_heads gives 0" in said
+
+
+def test_a_patch_size_that_does_not_fit_must_be_refused():
+    code = build().with_solution(code_of("patchify")[1])
+    silent = "H // P, W // P\n    images = images[:, :, : H // P * P, : W // P * P]"
+    code = code.replace("patch_grid((H, W), P)", silent)
+    assert "no error says so" in told("patchify", run("patchify", code))
+
+
+def test_weights_start_small_and_each_token_with_its_own():
+    code = build().with_solution(code_of("ClassToken")[1])
+    for new, words in (
+        ("torch.zeros(1, count, embed_dim)", "a standard deviation of 0.00"),
+        ("torch.randn(1, count, embed_dim) * 0.1", "a standard deviation of 0.10"),
+        ("torch.randn(1, 1, embed_dim).repeat(1, count, 1) * 0.02", "the same numbers"),
+    ):
+        answer = run("ClassToken", code.replace("torch.randn(1, count, embed_dim) * 0.02", new))
+        assert words in told("ClassToken", answer)
 
 
 def test_letters_and_numbers_are_taken_as_people_write_them():

@@ -51,7 +51,7 @@ class _Check:
         marks = {"solved": "✓", "wrong": "✗", "open": "·"}
         for e in of:
             stars = "★" * e.level + "☆" * (3 - e.level)
-            print(f"{marks[e.state]} {e.number:5}{e.title:45}{stars}  {e.minutes:3} min  {e.state}")
+            print(f"{marks[e.state]} {e.number:5}{e.title:50}{stars}  {e.minutes:3} min  {e.state}")
         solved = [e for e in of if e.state == "solved"]
         left = sum(e.minutes for e in of if e.state != "solved")
         print(f"\n{len(solved)} of {len(of)} solved, about {left} minutes left")

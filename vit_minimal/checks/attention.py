@@ -4,7 +4,7 @@ import torch
 
 from ..attention import MultiHeadSelfAttention, attention_weights
 from .class_token import random, with_forward
-from .engine import Answer, Piece, Wrong, describe, difference, same, with_weights
+from .engine import Answer, Piece, WithWeights, Wrong, describe, difference, raising, same
 
 
 def weight_cases():
@@ -61,48 +61,44 @@ def attention_cases():
     """Several heads, one head, one image, more tokens than numbers, not contiguous."""
     yield {"settings": {"embed_dim": 12, "num_heads": 3}, "x": 2 * random(2, 5, 12)}
     yield {"settings": {"embed_dim": 8, "num_heads": 1}, "x": 2 * random(3, 4, 8)}
-    yield {"settings": {"embed_dim": 4, "num_heads": 2}, "x": 2 * random(1, 9, 4)}
+    settings = {"embed_dim": 4, "num_heads": 2, "attn_drop_rate": 0.5}  # not in eval mode
+    yield {"settings": settings, "x": 2 * random(1, 9, 4)}
     yield {"settings": {"embed_dim": 6, "num_heads": 6}, "x": 2 * random(6, 5, 2).transpose(0, 2)}
 
 
-build_and_call = with_weights(MultiHeadSelfAttention)
+use_attention = WithWeights(MultiHeadSelfAttention)
 
 
-def use_attention(piece, settings, x):
-    """The output; but first the method split_heads, on which later chapters rely."""
-    output = build_and_call(piece, settings, x=x)
-    use_attention.parameters = build_and_call.parameters
-    if words := what_is_wrong_with_the_split(build_and_call.module, x):
-        raise Wrong(f"split_heads: {words}")
-    return output
-
-
-def what_is_wrong_with_the_split(module, x):
-    h = module.num_heads
-    parts = module.split_heads(x)
-    expected = [split_heads(part, h) for part in module.qkv(x).chunk(3, dim=-1)]
+def check_split_heads(answer):
+    """Wrong if the method, on which others rely, does not give what it should."""
+    module, x = use_attention.build(answer, {"embed_dim": 6, "num_heads": 3}), random(2, 4, 6)
+    try:
+        parts = module.split_heads(x)
+    except Exception as error:
+        raise Wrong(f"split_heads: {raising(error)}") from error
+    expected = MultiHeadSelfAttention.split_heads(module, x)
     if not isinstance(parts, (list, tuple)) or len(parts) != 3:
-        return f"it gives {describe(parts)}, expected queries, keys and values"
+        raise Wrong(f"split_heads gives {describe(parts)}, expected queries, keys and values")
     for part, right in zip(parts, expected, strict=True):
-        if same(part, right):
-            continue
-        if same(part, split_by_view(merge_heads(right), h)):
-            return "split by a reshape alone, a head holds all numbers of some tokens"
-        if same(part, right.transpose(1, 2)):
-            return "the heads still stand behind the tokens, (B, T, h, d): a transpose is missing"
-        if any(same(part, other) for other in expected):
-            return "queries, keys and values come in another order"
-        return difference(part, right)
-    return None
+        if not same(part, right):
+            raise Wrong(f"split_heads: {difference(part, right)}")
 
 
 def attention_with(
-    weigh=attention_weights, merge=merge_heads, split=None, order=(0, 1, 2), last=True
+    weigh=attention_weights,
+    merge=merge_heads,
+    split=None,
+    order=(0, 1, 2),
+    last=True,
+    interleaved=False,
 ):
     """A forward in which one step is done otherwise."""
 
     def forward(self, x):
         parts = self.qkv(x).chunk(3, dim=-1)
+        if interleaved:
+            heads = self.qkv(x).unflatten(-1, (self.num_heads, 3, -1))
+            parts = [heads[:, :, :, i].flatten(2) for i in range(3)]
         parts = [(split or split_heads)(part, self.num_heads) for part in parts]
         queries, keys, values = (parts[i] for i in order)
         out = merge(weigh(queries, keys) @ values)
@@ -123,7 +119,7 @@ EXERCISES = [
         level=2,
         minutes=10,
         reference=attention_weights,
-        cases=lambda: list(weight_cases()),
+        cases=weight_cases,
         mistakes={
             "the columns sum to 1, not the rows: the softmax must run over the keys, dim=-1": (
                 lambda queries, keys: scores(queries, keys).softmax(dim=-2)
@@ -165,7 +161,7 @@ EXERCISES = [
         level=2,
         minutes=8,
         reference=split_heads,
-        cases=lambda: list(split_cases()),
+        cases=split_cases,
         mistakes={
             "right shape, but a head holds all numbers of some tokens, instead of some numbers of "
             "all tokens: split the last axis where it is, then move the heads": split_by_view,
@@ -210,8 +206,9 @@ EXERCISES = [
         level=3,
         minutes=20,
         reference=MultiHeadSelfAttention,
-        cases=lambda: list(attention_cases()),
+        cases=attention_cases,
         use=use_attention,
+        also=check_split_heads,
         mistakes={
             "it divides by √D: a head's queries have d = D / h numbers": attention_with(
                 weigh=lambda q, k: (q @ k.mT / (q.shape[1] * q.shape[-1]) ** 0.5).softmax(dim=-1)
@@ -242,6 +239,9 @@ EXERCISES = [
             "queries and values are exchanged: qkv gives queries, keys, values, in this order": (
                 attention_with(order=(2, 1, 0))
             ),
+            "qkv gives all queries, then all keys, then all values; here they are taken head by head": (
+                attention_with(interleaved=True)
+            ),
             "it is one attention of width D: the heads are never split": attention_with(
                 split=lambda x, h: x[:, None]
             ),
@@ -261,7 +261,7 @@ EXERCISES = [
         minutes=8,
         reference=merge_heads,
         broken=merge_by_reshape,
-        cases=lambda: list(merge_cases()),
+        cases=merge_cases,
         mistakes={
             "the heads are summed: they should stand side by side, D = h·d numbers": (
                 lambda heads: heads.sum(dim=1)

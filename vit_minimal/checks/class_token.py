@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..class_token import ClassToken, PositionEmbedding
-from .engine import Answer, Piece, with_weights
+from .engine import Answer, Piece, WithWeights, Wrong
 
 
 def random(*shape, seed=0):
@@ -49,11 +49,6 @@ def look_at_class_token(module, settings):
             f"`weight` has the shape {tuple(weight.shape)}: give it one axis for the batch and one "
             "for the tokens too, (1, count, D)"
         )
-    if weight.numel() > 1 and weight.std() > 0.2:
-        return (
-            f"`weight` does not start small: its standard deviation is about {weight.std():.1f}. "
-            "Multiply the random numbers by 0.02"
-        )
     return None
 
 
@@ -71,11 +66,8 @@ def look_at_positions(module, settings):
     if not torch.is_tensor(weight):
         return None
     prefix = settings.get("num_prefix", 1)
-    if not settings.get("sinusoidal") and weight.numel() > 1 and weight.std() > 0.2:
-        return (
-            f"`weight` does not start small: its standard deviation is about {weight.std():.1f}. "
-            "Multiply the random numbers by 0.02"
-        )
+    if settings.get("sinusoidal") and isinstance(weight, nn.Parameter):
+        return "with sinusoidal=True positions are computed: leave that branch as it is"
     if not settings.get("sinusoidal") and not isinstance(weight, nn.Parameter):
         return "`weight` is a plain tensor: nn.Parameter(…) makes a parameter of it"
     if weight.dim() == 3 and weight.shape[1] == rows * columns + prefix:
@@ -94,6 +86,22 @@ def look_at_positions(module, settings):
     if weight.dim() == 2:
         return "`weight` has no axis for the batch: (1, T, D), so that it is added to every image"
     return None
+
+
+def check_start(settings):
+    """An `also`: the weights should be small random numbers, another set for each token."""
+
+    def also(answer):
+        weight = answer(**settings).weight.detach()
+        if weight.std() < 0.01 or weight.std() > 0.04:
+            raise Wrong(
+                f"`weight` starts with a standard deviation of {weight.std():.2f}: it should be "
+                "0.02, small random numbers"
+            )
+        if (weight[0, 0] - weight[0, 1]).std() < 0.01:
+            raise Wrong("all tokens start with the same numbers: each needs its own")
+
+    return also
 
 
 def embedded(patches, class_token, positions):
@@ -126,8 +134,9 @@ EXERCISES = [
         level=2,
         minutes=12,
         reference=ClassToken,
-        cases=lambda: list(class_token_cases()),
-        use=with_weights(ClassToken, look_at_class_token),
+        cases=class_token_cases,
+        use=WithWeights(ClassToken, look_at_class_token),
+        also=check_start({"embed_dim": 1000, "count": 2}),
         mistakes={
             "the class token comes last: in this course it is token 0": with_forward(
                 ClassToken, lambda self, x: joined(x, self.weight, last=True)
@@ -150,8 +159,9 @@ EXERCISES = [
         level=2,
         minutes=10,
         reference=PositionEmbedding,
-        cases=lambda: list(position_cases()),
-        use=with_weights(PositionEmbedding, look_at_positions),
+        cases=position_cases,
+        use=WithWeights(PositionEmbedding, look_at_positions),
+        also=check_start({"grid_size": (2, 2), "embed_dim": 1000}),
         mistakes={
             "the class token gets no position: in Eq. 1 every row gets one, row 0 too": with_forward(
                 PositionEmbedding,
@@ -202,7 +212,7 @@ EXERCISES = [
         minutes=8,
         reference=embedded,
         broken=embedded_off_by_one,
-        cases=lambda: list(embedded_cases()),
+        cases=embedded_cases,
         mistakes={
             "the patches are right now, but the class token has no position: row 0 is its own": (
                 lambda patches, class_token, positions: joined(

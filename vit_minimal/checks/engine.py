@@ -9,9 +9,11 @@ import contextlib
 import copy
 import ctypes
 import dis
+import functools
 import inspect
 import linecache
 import math
+import operator
 import sysconfig
 import textwrap
 import threading
@@ -23,6 +25,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
+NO_DATA = (ModuleType, torch.dtype, torch.device)
 SECONDS = 20  # what a case may take; the references take milliseconds
 
 
@@ -74,7 +77,8 @@ class Piece(Exercise):
 
     `cases()` gives dictionaries of arguments, `use(piece, **case)` says what is done with a piece.
     `mistakes` maps what one would say about a usual mistake to a version that makes it. `broken` is
-    the version that the reader is given to repair, if there is one.
+    the version that the reader is given to repair, if there is one. `also(answer)` raises Wrong for
+    what the cases do not show.
     """
 
     reference: object
@@ -82,10 +86,12 @@ class Piece(Exercise):
     mistakes: dict
     use: object = None
     broken: object = None
+    also: object = None
     has_gradient: bool = True
 
     def __post_init__(self):
         self.use = self.use or (lambda piece, **case: piece(*case.values()))
+        self.tried = 0
 
     def __call__(self, answer):
         if answer is self.reference:
@@ -98,7 +104,7 @@ class Piece(Exercise):
         return answer if self.state == "solved" else self.reference
 
     def praise(self):
-        return f"right, on {len(self.cases())} cases."
+        return f"right, on {self.tried} case{'s' * (self.tried > 1)}."
 
     def judge(self, answer):
         if answer is ...:
@@ -111,6 +117,7 @@ class Piece(Exercise):
         if has_placeholder(answer):
             raise NotSolved
         tries = [(case, self.outcome(answer, case)) for case in self.cases()]
+        self.tried = len(tries)
         if all(value is ... for _, value in tries):
             raise NotSolved
         if self.broken and all(same(v, self.outcome(self.broken, c)) for c, v in tries):
@@ -118,13 +125,16 @@ class Piece(Exercise):
         for case, value in tries:
             expected = self.outcome(self.reference, case)
             if not same(value, expected):
-                raise Wrong(self.diagnosis(tries, case, value, expected))
-        if names := outside_names(answer):
+                raise Wrong(self.diagnosis(answer, tries, case, value, expected))
+        if names := outside_names(answer, (torch.Tensor, nn.Module, list, tuple, dict)):
             raise Wrong(
                 f"it uses {names} of the notebook, so it works for this notebook only: "
                 "take what it needs from its arguments"
             )
-        self.judge_gradient(answer)
+        if self.also:
+            self.also(answer)
+        if self.has_gradient:
+            limited(lambda: self.judge_gradient(answer))  # a new thread keeps no `no_grad`
 
     def outcome(self, piece, case):
         """What a piece gives for a case; a Raised if it raises. Wrong if it changes its input."""
@@ -133,7 +143,7 @@ class Piece(Exercise):
             value = limited(lambda: self.use(piece, **given))
         except Wrong:
             raise
-        except Exception as error:  # noqa: BLE001 whatever the reader's code raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever the reader's code raises
             return Raised(error)
         changed = [name for name in case if not same(case[name], given[name])]
         if changed:
@@ -143,7 +153,7 @@ class Piece(Exercise):
             )
         return value
 
-    def diagnosis(self, tries, case, value, expected):
+    def diagnosis(self, answer, tries, case, value, expected):
         """Words for what is wrong: of the usual mistake that agrees in all cases, else of the
         first difference. One case is not enough: in a small one many mistakes agree.
         """
@@ -151,22 +161,26 @@ class Piece(Exercise):
             with contextlib.suppress(Wrong):
                 if all(same(v, self.outcome(mistake, c)) for c, v in tries):
                     return words
-        return f"{difference(value, expected)}\n  (the case: {describe_case(case)})"
+        words = f"{difference(value, expected)}\n  (the case: {describe_case(case)})"
+        if names := outside_names(answer, object):
+            words += f"\n  (it reads {names} of the notebook: is that meant?)"
+        return words
 
     def judge_gradient(self, answer):
         """Wrong if the answer's numbers are right and no gradient comes back through them."""
-        case = copy.deepcopy(self.cases()[0])
+        case = copy.deepcopy(next(iter(self.cases())))
         floats = [v for v in case.values() if torch.is_tensor(v) and v.is_floating_point()]
-        if not (self.has_gradient and floats):
-            return
         for value in floats:
             value.requires_grad_()
-        expected = limited(lambda: self.use(self.reference, **case))
+        expected, on_the_way = self.with_parameters(self.reference, case)
         if not torch.is_tensor(expected) or not expected.requires_grad:
             return
-        expected_parameters = getattr(self.use, "parameters", {})
-        value = limited(lambda: self.use(answer, **case))
-        parameters = getattr(self.use, "parameters", {})
+        try:
+            value, parameters = self.with_parameters(answer, case)
+        except Exception as error:
+            raise Wrong(
+                f"the numbers are right, but not where a gradient is wanted: {raising(error)}"
+            ) from error
         if not value.requires_grad:
             raise Wrong(
                 "the numbers are right, but no gradient comes back through them: something takes "
@@ -174,18 +188,26 @@ class Piece(Exercise):
                 "nn.Parameter that is made on the way)"
             )
         mix = torch.linspace(-1, 1, expected.numel()).reshape(expected.shape)
-        gradients = [
-            torch.autograd.grad((out * mix).sum(), [*floats, *on_the_way], allow_unused=True)
-            for out, on_the_way in (
-                (value, [parameters[name] for name in expected_parameters]),
-                (expected, expected_parameters.values()),
+        names = list(on_the_way)
+        theirs, ours = (
+            torch.autograd.grad(
+                (out * mix).sum(), [*floats, *map(of.get, names)], allow_unused=True
             )
-        ]
-        if not same(*gradients, tolerance=1e-3):
+            for out, of in ((value, parameters), (expected, on_the_way))
+        )
+        if not same(theirs, ours, tolerance=1e-3):
             raise Wrong(
                 "the numbers are right, their gradient is not: a part of the calculation is taken "
                 "out of the graph (`detach`, `no_grad`, `.data`)"
             )
+
+    def with_parameters(self, piece, case):
+        """What a piece gives for a case, and the parameters of the module that it is, by name."""
+        if not isinstance(self.use, WithWeights):
+            return self.use(piece, **case), {}
+        inputs = dict(case)
+        module = self.use.build(piece, inputs.pop("settings"))
+        return module(*inputs.values()), dict(module.named_parameters())
 
 
 @dataclass
@@ -274,10 +296,16 @@ def limited(call, seconds=None):
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        ident = ctypes.c_ulong(thread.ident)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_TimeIsUp))
+    try:
+        thread.join(seconds)
+    finally:  # the time is up, or somebody pressed stop
+        late = thread.is_alive()
+        ident, stop = ctypes.c_ulong(thread.ident), ctypes.py_object(_TimeIsUp)
+        for _ in range(10):  # code may hold it back more than once
+            if thread.is_alive():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, stop)
+                thread.join(0.1)
+    if late:
         raise Wrong(f"it was stopped after {seconds:g} seconds: is there a loop without an end?")
     if "error" in outcome:
         raise outcome["error"]
@@ -303,10 +331,12 @@ def same(value, expected, tolerance=1e-4):
     if isinstance(expected, bool) or expected is None:
         return value is expected
     if isinstance(expected, (int, float)):
+        with contextlib.suppress(TypeError):
+            value = operator.index(value)  # a whole number of numpy or torch will do
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return False
         if isinstance(expected, int):
-            return isinstance(value, int) and value == expected
+            return value == expected and isinstance(value, int)
         return math.isclose(value, expected, rel_tol=tolerance, abs_tol=1e-9)
     if isinstance(expected, (list, tuple)):
         if not isinstance(value, (list, tuple)) or len(value) != len(expected):
@@ -324,12 +354,7 @@ def same(value, expected, tolerance=1e-4):
 def difference(value, expected):
     """The first thing in which an outcome differs from the expected one, in words."""
     if isinstance(value, Raised):
-        if isinstance(expected, Raised):
-            return f"it raises {value}, expected {expected}"
         return raising(value.error)
-    if isinstance(expected, Raised):
-        kind = type(expected.error).__name__
-        return f"it should raise a {kind} ({expected.error}), and gives {describe(value)}"
     if value is None:
         return "it returns nothing: is there a `return`?"
     if torch.is_tensor(expected):
@@ -338,6 +363,9 @@ def difference(value, expected):
         return f"it gives {value:g}, expected the whole number {expected}"
     if isinstance(expected, (int, float)) and torch.is_tensor(value) and value.numel() == 1:
         return "it gives a tensor, expected a plain number: `.item()` takes it out"
+    if isinstance(expected, dict):
+        wrong = next((k for k in expected if not same(value.get(k), expected[k])), None)
+        return f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
     if isinstance(expected, (list, tuple)) and len(value) == len(expected):
         for i, pair in enumerate(zip(value, expected, strict=True)):
             if not same(*pair):
@@ -367,7 +395,8 @@ def difference_of_tensors(value, expected):
 
 def raising(error):
     """An exception in the reader's code, with the line in which it came up."""
-    words = f"it raises {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    words = f"it raises {type(error).__name__}: {' '.join(lines[:3])}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if is_readers(f.filename)]
     if frames:
         line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
@@ -412,7 +441,11 @@ def describe_case(case):
 def functions_of(piece):
     """The functions of an answer: itself, or the methods that the reader's class defines."""
     if inspect.isclass(piece):
-        return [f for f in vars(piece).values() if inspect.isfunction(f)]
+        methods = (inspect.unwrap(f) for f in vars(piece).values() if callable(f))
+        return [f for f in methods if inspect.isfunction(f)]
+    while isinstance(piece, functools.partial):
+        piece = piece.func
+    piece = inspect.unwrap(piece)
     return [piece] if inspect.isfunction(piece) else []
 
 
@@ -424,30 +457,30 @@ def has_placeholder(piece):
         except (OSError, TypeError, SyntaxError):  # typed into a prompt, or part of a longer line
             continue
         for node in ast.walk(tree):
-            if isinstance(node, (ast.Expr, ast.Assign, ast.Return)) and node.value is not None:
-                held = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
-                if any(isinstance(v, ast.Constant) and v.value is ... for v in held):
-                    return True
+            held = node.value if isinstance(node, (ast.Expr, ast.Assign, ast.Return)) else None
+            if isinstance(held, ast.Constant) and held.value is ...:
+                return True
     return False
 
 
-def outside_names(piece):
-    """The notebook's variables (not functions, classes or modules) that an answer reads, in words."""
-    found, seen, todo = [], set(), functions_of(piece)
+def outside_names(piece, kinds):
+    """The notebook's variables of some kinds (no functions and modules) that an answer reads."""
+    found, seen, todo = set(), set(), functions_of(piece)
     while todo:
         function = todo.pop()
         if function in seen:
             continue
         seen.add(function)
-        for name in names_in(function.__code__):
-            value = function.__globals__.get(name)
+        names = names_in(function.__code__) & set(function.__globals__)
+        for name in names:
+            value = function.__globals__[name]
             if inspect.isfunction(value) and value.__globals__ is function.__globals__:
                 todo.append(value)  # a helper of the reader's
-            elif name in function.__globals__ and not (
-                callable(value) or isinstance(value, (ModuleType, torch.dtype, torch.device))
-            ):
-                found.append(f"`{name}`")
-    return " and ".join(sorted(set(found)))
+                continue
+            tool = callable(value) and not isinstance(value, nn.Module)
+            if isinstance(value, kinds) and not tool and not isinstance(value, NO_DATA):
+                found.add(f"`{name}`")
+    return " and ".join(sorted(found))
 
 
 def names_in(code):
@@ -459,20 +492,27 @@ def names_in(code):
     return names
 
 
-def with_weights(reference, look=lambda module, settings: None):
+class WithWeights:
     """A `use` for classes: build, give it weights that the reference gets too, call.
 
     The case's `settings` go to the constructor, the rest to the call. `look(module, settings)` may
     return words for what is usually wrong with a module that was just built.
     """
 
-    def use(piece, settings, **inputs):
-        module, right = piece(**settings), reference(**settings)
+    def __init__(self, reference, look=lambda module, settings: None):
+        self.reference, self.look = reference, look
+
+    def __call__(self, piece, settings, **inputs):
+        return self.build(piece, settings)(*inputs.values())
+
+    def build(self, piece, settings):
+        module = piece(**settings)
         if not isinstance(module, nn.Module):
             raise Wrong(f"a {type(module).__name__} is not an nn.Module")
-        if words := look(module, settings):
+        if words := self.look(module, settings):
             raise Wrong(words)
-        expected, found = right.state_dict(), module.state_dict()
+        expected = dict(self.reference(**settings).named_parameters())
+        found = dict(module.named_parameters())
         for name, tensor in expected.items():
             shape = tuple(tensor.shape)
             if name not in found:
@@ -488,9 +528,7 @@ def with_weights(reference, look=lambda module, settings: None):
         if more := set(found) - set(expected):
             raise Wrong(f"there are parameters that nobody asked for: {', '.join(sorted(more))}")
         random = torch.Generator().manual_seed(0)
-        weights = {k: torch.randn(v.shape, generator=random) / 3 for k, v in expected.items()}
-        module.load_state_dict(weights)
-        use.module, use.parameters = module, dict(module.named_parameters())
-        return module.eval()(*inputs.values())
-
-    return use
+        with torch.no_grad():
+            for name, tensor in expected.items():
+                found[name].copy_(torch.randn(tensor.shape, generator=random) / 3)
+        return module.eval()

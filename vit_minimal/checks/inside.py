@@ -75,6 +75,19 @@ def probe_cases():
             "features": centres[torch.arange(m) % K] + random(m, D, seed=1),
             "num_classes": K,
         }
+    yield missing_class()
+
+
+def missing_class():
+    """The last class does not occur among the training labels."""
+    labels = torch.arange(12) % 2
+    features = random(12, 3) + labels[:, None]
+    return {
+        "train_features": features,
+        "train_labels": labels,
+        "features": random(4, 3, seed=1),
+        "num_classes": 3,
+    }
 
 
 def without_looking(scores, hidden):
@@ -90,6 +103,7 @@ def hidden_cases():
     yield {"scores": random(2, 5, 5), "hidden": torch.tensor([False, True, False, False, True])}
     yield {"scores": random(1, 3, 4, 4), "hidden": torch.tensor([True, False, False, False])}
     yield {"scores": random(2, 2, 3, 3), "hidden": torch.zeros(3, dtype=torch.bool)}
+    yield {"scores": random(3, 3) - 20, "hidden": torch.tensor([False, False, True])}
 
 
 EXERCISES = [
@@ -100,7 +114,8 @@ EXERCISES = [
         level=1,
         minutes=6,
         reference=class_token_map,
-        cases=lambda: list(map_cases()),
+        cases=map_cases,
+        has_gradient=False,
         mistakes={
             "this is a column: who listens *to* the class token. Its own question is row 0": (
                 lambda maps, rows, columns: maps[:, :, 1:, 0].unflatten(-1, (rows, columns))
@@ -133,7 +148,8 @@ EXERCISES = [
         level=3,
         minutes=15,
         reference=rollout,
-        cases=lambda: list(rollout_cases()),
+        cases=rollout_cases,
+        has_gradient=False,
         mistakes={
             "the residual path is missing: half of a token stays what it is, (A + 1) / 2": (
                 rollout_with(residual=False)
@@ -168,7 +184,7 @@ EXERCISES = [
         level=2,
         minutes=12,
         reference=probe_scores,
-        cases=lambda: list(probe_cases()),
+        cases=probe_cases,
         has_gradient=False,
         mistakes={
             "the bias is missing: append a 1 to each feature vector": (
@@ -205,7 +221,7 @@ EXERCISES = [
         minutes=8,
         reference=without_looking,
         broken=zeroed_afterwards,
-        cases=lambda: list(hidden_cases()),
+        cases=hidden_cases,
         mistakes={
             "hidden tokens do not look any more, but they are still looked at: hide keys, which are "
             "columns": (

@@ -154,7 +154,7 @@ EXERCISES = [
         level=3,
         minutes=15,
         reference=resized_positions,
-        cases=lambda: list(position_cases()),
+        cases=position_cases,
         mistakes={
             "rows and columns of the old grid are exchanged": resized_with(
                 lambda patches, grid: folded(patches, (grid[1], grid[0]))
@@ -187,7 +187,7 @@ EXERCISES = [
         minutes=7,
         reference=tokens_to_grid,
         broken=grid_by_reshape,
-        cases=lambda: list(grid_cases()),
+        cases=grid_cases,
         mistakes={
             "rows and columns are exchanged": (
                 lambda tokens, rows, columns: tokens_to_grid(tokens, columns, rows)

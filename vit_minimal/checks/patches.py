@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import conv2d, unfold
 
 from ..patches import patchify, unpatchify
-from .engine import Piece
+from .engine import Piece, Wrong, limited, raising
 
 
 def images_of(*shape, seed=0):
@@ -19,6 +19,19 @@ def patch_cases():
     yield {"images": images_of(1, 2, 4, 8, seed=1).transpose(2, 3), "patch_size": 4}
     yield {"images": images_of(2, 3, 4, 4), "patch_size": 1}
     yield {"images": images_of(2, 3, 4, 6).double(), "patch_size": 2}
+
+
+def check_refusal(answer):
+    """Wrong if an image that P does not divide is cut in silence."""
+    try:
+        limited(lambda: answer(torch.zeros(1, 3, 6, 6), 4))
+    except ValueError:
+        return
+    except Exception as error:
+        raise Wrong(f"6 × 6 pixels cannot be cut with P = 4, and {raising(error)}") from error
+    raise Wrong(
+        "6 × 6 pixels cannot be cut with P = 4, and no error says so: leave the line with patch_grid"
+    )
 
 
 def cut(order):
@@ -111,7 +124,7 @@ EXERCISES = [
         level=1,
         minutes=5,
         reference=patch_of_pixel,
-        cases=lambda: list(pixel_cases()),
+        cases=pixel_cases,
         mistakes={
             "it counts column by column: patches are counted like words on a page, a row first": (
                 lambda row, column, P, W: (column // P) * (W // P) + row // P
@@ -140,7 +153,8 @@ EXERCISES = [
         level=2,
         minutes=15,
         reference=patchify,
-        cases=lambda: list(patch_cases()),
+        cases=patch_cases,
+        also=check_refusal,
         mistakes={
             "right shape, but no number was moved: a reshape alone cuts the image into strips of "
             "rows. Split H and W in two, permute, then flatten": by_reshape,
@@ -189,7 +203,7 @@ EXERCISES = [
         level=2,
         minutes=10,
         reference=unpatchify,
-        cases=lambda: list(back_cases()),
+        cases=back_cases,
         mistakes={
             "right shape, but nothing was moved: put the halves of each side next to each other "
             "before you flatten them": (
@@ -227,7 +241,7 @@ EXERCISES = [
         level=2,
         minutes=15,
         reference=patch_tokens,
-        cases=lambda: list(token_cases()),
+        cases=token_cases,
         mistakes={
             "the kernel's axes are in the wrong order: a row of the matrix runs over (C, P, P)": (
                 tokens_with_kernel(lambda w, C, P: w.reshape(-1, P, P, C).permute(0, 3, 1, 2))
@@ -285,7 +299,7 @@ EXERCISES = [
         minutes=8,
         reference=unfolded,
         broken=unfolded_by_reshape,
-        cases=lambda: list(patch_cases()),
+        cases=patch_cases,
         mistakes={
             "(B, C·P·P, N) is what unfold gives: the patches still stand in columns": (
                 lambda images, P: unfold(images, P, stride=P)

@@ -101,7 +101,7 @@ EXERCISES = [
         level=1,
         minutes=6,
         reference=accuracy,
-        cases=lambda: list(accuracy_cases()),
+        cases=accuracy_cases,
         has_gradient=False,
         mistakes={
             "it compares along the wrong axis: dim=1 holds the classes, dim=0 the images": (

@@ -191,7 +191,7 @@ EXERCISES = [
         level=2,
         minutes=10,
         reference=mixup,
-        cases=lambda: list(mixup_cases()),
+        cases=mixup_cases,
         mistakes={
             "the images are mixed, the targets are not: a blend of two images is of both classes": (
                 lambda images, targets, order, share: (
@@ -234,7 +234,7 @@ EXERCISES = [
         level=1,
         minutes=5,
         reference=validation_split,
-        cases=lambda: list(split_cases()),
+        cases=split_cases,
         has_gradient=False,
         mistakes={
             "the validation images are trained on too: leave them out of the training part": (
@@ -265,7 +265,7 @@ EXERCISES = [
         minutes=8,
         reference=share_right,
         broken=mean_of_batches,
-        cases=lambda: list(accuracy_cases()),
+        cases=accuracy_cases,
         has_gradient=False,
         mistakes={
             "the last, smaller batch is left out": (

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..vision_transformer import EncoderBlock, VisionTransformer, ViTConfig
 from .class_token import random, with_forward
-from .engine import Answer, Piece, with_weights
+from .engine import Answer, Piece, WithWeights, Wrong, difference, raising, same
 
 TINY = {"image_size": 8, "embed_dim": 12, "depth": 2, "num_heads": 3, "num_classes": 5}
 
@@ -19,7 +19,11 @@ def block_cases():
         ({"embed_dim": 8, "num_heads": 4}, (3, 4, 8)),
         ({"pre_norm": False}, (2, 6, 12)),
     ):
-        yield {"settings": {"config": ViTConfig(**TINY | changes)}, "x": random(*shape)}
+        settings = {
+            "config": ViTConfig(**TINY | changes),
+            "drop_path_rate": 0.5,
+        }  # not in eval mode
+        yield {"settings": settings, "x": random(*shape)}
 
 
 def block_with(first=None, second=None):
@@ -67,6 +71,21 @@ def model_with(features=None, read=None, embed=None, pooled=None):
 
     changed = {"forward_features": forward_features, "forward": forward}
     return type("VisionTransformer", (VisionTransformer,), changed)
+
+
+use_model = WithWeights(VisionTransformer)
+
+
+def check_forward_features(answer):
+    """Wrong if the method, on which all of notebook 06 relies, does not give what it should."""
+    module, images = use_model.build(answer, {"config": ViTConfig(**TINY)}), random(2, 3, 8, 8)
+    expected = VisionTransformer.forward_features(module, images)
+    try:
+        tokens = module.forward_features(images)
+    except Exception as error:
+        raise Wrong(f"forward_features: {raising(error)}") from error
+    if not same(tokens, expected):
+        raise Wrong(f"forward_features: {difference(tokens, expected)}")
 
 
 def pool(model, x, skip):
@@ -145,8 +164,8 @@ EXERCISES = [
         level=2,
         minutes=12,
         reference=EncoderBlock,
-        cases=lambda: list(block_cases()),
-        use=with_weights(EncoderBlock),
+        cases=block_cases,
+        use=WithWeights(EncoderBlock),
         mistakes={
             "the attention replaces the tokens: `x +` is missing in Eq. 2": block_with(
                 first=lambda self, x: self.attn(self.norm1(x))
@@ -175,6 +194,18 @@ EXERCISES = [
             "the residual stream itself is normalised: what is added to must be x, not norm(x)": (
                 block_with(first=lambda self, x: self.norm1(x) + self.attn(self.norm1(x)))
             ),
+            "the MLP's half adds to a normalised copy: what is added to must be x, not norm(x)": (
+                block_with(second=lambda self, x: self.norm2(x) + self.mlp(self.norm2(x)))
+            ),
+            "both halves add to a normalised copy: what is added to must be x, not norm(x)": (
+                block_with(
+                    first=lambda self, x: self.norm1(x) + self.attn(self.norm1(x)),
+                    second=lambda self, x: self.norm2(x) + self.mlp(self.norm2(x)),
+                )
+            ),
+            "both norms are missing: attention and MLP read normalised tokens": block_with(
+                first=lambda self, x: x + self.attn(x), second=lambda self, x: x + self.mlp(x)
+            ),
             "attention and MLP both read the input of the block: the MLP comes after, Eq. 3": (
                 with_forward(
                     EncoderBlock,
@@ -194,8 +225,9 @@ EXERCISES = [
         level=3,
         minutes=20,
         reference=VisionTransformer,
-        cases=lambda: list(model_cases()),
-        use=with_weights(VisionTransformer),
+        cases=model_cases,
+        use=use_model,
+        also=check_forward_features,
         mistakes={
             "the norm after the last block is missing, Eq. 4": model_with(
                 features=lambda self, x: self.blocks(x)
@@ -252,7 +284,7 @@ EXERCISES = [
         level=2,
         minutes=12,
         reference=parameters_of,
-        cases=lambda: list(config_cases()),
+        cases=config_cases,
         has_gradient=False,
         mistakes={
             "the class token is missing: D numbers": parameters_without(lambda c: c.embed_dim),
