@@ -286,25 +286,27 @@ class _TimeIsUp(BaseException):
 
 def limited(call, seconds=None):
     """What call() returns or raises; Wrong if that takes too long. Works on every system."""
-    outcome, seconds = {}, seconds or SECONDS
+    outcome, seconds, done = {}, seconds or SECONDS, threading.Event()
 
     def work():
         try:
             outcome["value"] = call()
         except BaseException as error:  # noqa: BLE001 raised again below, in the caller's thread
             outcome["error"] = error
+        finally:
+            done.set()
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        thread.join(seconds)
-    finally:  # the time is up, or somebody pressed stop
-        late = thread.is_alive()
+        done.wait(seconds)  # not join(): interrupted, that takes the thread for finished
+    finally:  # it is done, or the time is up, or somebody pressed stop
+        late = not done.is_set()
         ident, stop = ctypes.c_ulong(thread.ident), ctypes.py_object(_TimeIsUp)
         for _ in range(10):  # code may hold it back more than once
-            if thread.is_alive():
+            if not done.is_set():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, stop)
-                thread.join(0.1)
+                done.wait(0.1)
     if late:
         raise Wrong(f"it was stopped after {seconds:g} seconds: is there a loop without an end?")
     if "error" in outcome:
