@@ -7,11 +7,12 @@ import statistics
 from pathlib import Path
 
 import pytest
+from tutorial_text import tutorial_text
 
 from vit_minimal.experiments import mean_and_width, summarize
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "notebooks" / "source" / "10_claims_put_to_the_test.py"
+SOURCE = tutorial_text("notebooks/source/10_claims_put_to_the_test.py")
 
 
 def records(name):
@@ -20,7 +21,7 @@ def records(name):
 
 def table():
     """{number: (sentence, figures, verdict, records)}"""
-    lines = re.findall(r"^# \| (\d+) \| (.+) \|$", SOURCE.read_text(encoding="utf-8"), re.MULTILINE)
+    lines = re.findall(r"^# \| (\d+) \| (.+) \|$", SOURCE, re.MULTILINE)
     return {int(number): [cell.strip() for cell in rest.split(" | ")] for number, rest in lines}
 
 
@@ -174,7 +175,7 @@ def images_figures():
         and apart(rows["CNN", 45_000], rows["ViT", 45_000]) == 1
     )
     quoted = "by {:.1f} points with 1,000 images, by {:.1f} with 7,000 and by {:.1f} with 45,000"
-    assert quoted.format(*(100 * lead for lead in ahead)) in SOURCE.read_text(encoding="utf-8")
+    assert quoted.format(*(100 * lead for lead in ahead)) in SOURCE
     parts = [
         f"{count:,} images: ViT {percent(rows['ViT', count])}, CNN {percent(rows['CNN', count])}"
         for count in (1_000, 7_000, 45_000)
@@ -198,11 +199,14 @@ def updated_figures():
     starts, causal = cifar10("class_token_init"), cifar10("causal_mask")
     base, frozen = starts["N(0, 0.02)"], starts["N(0, 0.02), frozen"]
     zero = cifar10("class_token_untrained")["no position, frozen at zero"]
-    alone = causal["causal, class token first"]
-    assert not apart(base, frozen) and not apart(base, zero) and apart(alone, base) == -1
+    alone, cut = causal["causal, class token first"], cifar10("class_token_cut")
+    unseen = cut["unseen by the patches"]
+    assert not any(apart(base, of) for of in (frozen, zero, unseen)) and apart(alone, base) == -1
+    assert f"it ends at {100 * cut['detached before the head'].mean:.1f} %" in SOURCE
     return (
         f"as it should be {percent(base)}; never trained {percent(frozen)}; always zero, without a "
-        f"position {percent(zero)}; seeing only itself {percent(alone)}"
+        f"position {percent(zero)}; unseen by the patches {percent(unseen)}; seeing only itself "
+        f"{percent(alone)}"
     )
 
 
@@ -273,7 +277,7 @@ def test_figures_of_the_table_are_those_on_record(number):
 
 
 def test_the_table_has_every_claim_with_a_verdict_a_section_and_a_record():
-    text = SOURCE.read_text(encoding="utf-8")
+    text = SOURCE
     assert table().keys() == FIGURES.keys() and len(FIGURES) >= 12
     for number, (sentence, _, verdict, links) in table().items():
         assert verdict in ("holds", "holds in part", "does not hold")
@@ -287,7 +291,7 @@ def test_the_table_has_every_claim_with_a_verdict_a_section_and_a_record():
 
 
 def test_the_sections_quote_no_figure_that_is_not_on_record():
-    text = SOURCE.read_text(encoding="utf-8")
+    text = SOURCE
     prose = " ".join(re.findall(r"^#(?! \| \d)(.*)$", text, re.MULTILINE))
     prose = re.sub(r"\(https?://\S+\)|0\.0\d*|Appendix D\.3|Section 4\.3", "", prose)
     figures = " ".join(cells[1] for cells in table().values())
@@ -305,12 +309,13 @@ def test_the_sections_quote_no_figure_that_is_not_on_record():
         "pooling": ("mean of patches", "attention pooling"),
         "position_init": ("zeros, frozen",),
         "class_token_init": ("N(0, 10)",),
-        "patch_size": ("P = 8",),
-        "patch_size_longer": ("P = 8, 4 × the passes",),
+        "patch_size": ("P = 8", "P = 16"),
+        "patch_size_longer": ("P = 8, 4 × the passes", "P = 16, 12 × the passes"),
     }.items():
         for setting in settings:
             of = cifar10(name)[setting]
             add(of.difference, of.difference_width)
+    add(cifar10("class_token_cut")["detached before the head"].mean)
     rows = {(row["model"][:3], row["trained_on"]): row for row in records("training_images")}
     for count in (1_000, 7_000, 45_000):
         cnn, vit = (statistics.mean(rows[kind, count]["accuracies"]) for kind in ("CNN", "ViT"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from tutorial_text import tutorial_text
 
 from vit_minimal import evaluate, load_checkpoint, load_cifar10
 from vit_minimal.experiments import summarize
@@ -22,7 +23,7 @@ def records(name):
 
 
 def prose(path):
-    text = (ROOT / path).read_text(encoding="utf-8")
+    text = tutorial_text(path)
     return re.sub(r"\s+", " ", re.sub(r"^# ?", "", text, flags=re.MULTILINE))
 
 
@@ -231,7 +232,9 @@ def test_no_run_of_an_experiment_is_on_record_twice():
 MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more
     "class_token_init": 6,
     "patch_size": 4,
-    "patch_size_longer": 2,
+    "patch_size_longer": 4,
+    "class_token_place": 8,
+    "class_token_cut": 4,
     "warmup_and_norm": 4,
     "pooling": 4,
     "single_patches": 3,
@@ -275,6 +278,12 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
     assert f"N(0, 10) at {large:.1f} % and N(0, 0.02) at {small:.1f} %" in text
     lost = -100 * summaries("position_init")["zeros, frozen"].difference
     assert f"loses {lost:.1f} points ([notebook 10]" in text
+    cut = summaries("class_token_cut")
+    assert f"it guesses: {100 * cut['sees itself alone'].mean:.1f} % with every seed" in text
+    assert set(cut["sees itself alone"].accuracies) == {0.1}
+    assert f"Detached, it has {100 * cut['detached before the head'].mean:.1f} %" in text
+    unseen = cut["unseen by the patches"]
+    assert abs(unseen.difference) < unseen.difference_width
     for of in summaries("class_token_untrained").values():
         assert len(of.accuracies) >= 3
         assert not abs(of.difference) > of.difference_width
@@ -285,8 +294,15 @@ def test_rivals_of_the_class_token_are_what_notebook_09_says():
         prose("notebooks/source/09_pitfalls_class_token.py"),
         summaries("class_token_place"),
     )
-    for name in ("no position of its own", "only in the last block"):
-        assert abs(place[name].difference) < place[name].difference_width
+    patch, average = place["reads the first patch"], place["averages all tokens"]
+    assert f"costs {-100 * patch.difference:.1f} points, and it is the same" in text
+    late = place["last, but reads token 0"]
+    assert f"{late.difference:.3f}" == f"{patch.difference:.3f}"
+    assert f"is ahead by {100 * average.difference:.1f} points" in text
+    assert all(abs(of.difference) > of.difference_width for of in (patch, late, average))
+    for name in set(place) - {"reads the first patch", "last, but reads token 0"}:
+        if name not in ("class token", "averages all tokens"):
+            assert abs(place[name].difference) < place[name].difference_width, name
     pooling = summaries("pooling")
     mean, attention = pooling["mean of patches"], pooling["attention pooling"]
     quoted = f"is {100 * mean.difference:.1f} points ahead, and attention pooling"
@@ -307,15 +323,26 @@ def test_patch_sizes_are_what_notebook_08_says():
     ahead = 100 * (sizes["P = 4"].mean - sizes["P = 8"].mean)
     assert f"{ahead:.1f} points from 8 to 4" in text
     assert interval(sizes["P = 16"])[1] > interval(sizes["P = 32"])[0]  # cannot be told apart
-    eight = longer["P = 8, 4 × the passes"]
+    eight, sixteen = longer["P = 8, 4 × the passes"], longer["P = 16, 12 × the passes"]
     assert f"reaches {100 * eight.mean:.1f} %, {100 * eight.difference:.1f} points more" in text
-    assert eight.difference > eight.difference_width
+    less, behind = -100 * sixteen.difference, 100 * (sizes["P = 4"].mean - sizes["P = 16"].mean)
+    assert f"to {100 * sixteen.mean:.1f} %, {less:.1f} points less than P = 4" in text
+    assert f"by {ahead:.1f} points of P = 8 and by {behind:.1f} of P = 16" in text
+    assert f"stays at {100 * longer['P = 32, 24 × the passes'].mean:.1f} %" in text
+    assert all(abs(of.difference) > of.difference_width for of in (eight, sixteen))
+    gained = [
+        longer[f"P = {P}"].mean - sizes[f"P = {P[:2]}"].mean
+        for P in ("16, 12 × the passes", "32, 24 × the passes")
+    ]
+    assert gained[0] > gained[1]
     rows = {row["patch_size"]: row for row in parts_of_patch_size()["cost"]}
     passes = {8: 4, 16: 12, 32: 24}  # at which the compute is that of P = 4, within a tenth
     for P, factor in passes.items():
         assert rows[4]["flops"] == pytest.approx(factor * rows[P]["flops"], rel=0.1)
     longer_by = 4 * rows[8]["seconds"] / rows[4]["seconds"]
     assert f"four passes with P = 8 take {longer_by:.1f} times as long" in text
+    by = {P: factor * rows[P]["seconds"] / rows[4]["seconds"] for P, factor in passes.items()}
+    assert f"twelve with P = 16 {by[16]:.1f} times, twenty-four with P = 32 {by[32]:.1f}" in text
 
 
 def test_noise_and_other_patches_are_what_notebook_08_says():

@@ -389,7 +389,17 @@ show_first_steps(CUT, "a class token cut off")
 # %% [markdown]
 # A blind class token cannot learn to tell images apart. A detached one trains the head alone, on what random blocks give, and shows no progress in these steps. Left out and unseen follow the model as it should be. That is a surprise, given the advice; but it is one seed and a hundred steps, and a class token that is left out is not quite untrained: its position embedding, which is added to it, is trained in its place.
 #
-# So here is that question on CIFAR-10, to the end. The class token has no position embedding in any of the three: it is trained, or stays as it was drawn, or stays zero.
+# So here they are on CIFAR-10, to the end. First the cuts:
+
+# %%
+measured = summarize("class_token_cut", "full", cifar10)
+print(as_table(measured))
+plots.show_summaries(measured, "CIFAR-10: a class token cut off")
+
+# %% [markdown]
+# Blind, it guesses: 10.0 % with every seed. Detached, it has 27.7 %, which is what a head can make of random blocks. **Unseen by the patches** it loses nothing that three seeds could tell. So the patches do not need the class token: what it gives them back is not used here, or not missed.
+#
+# Then the class token that is left out of the optimizer. It has no position embedding in any of the three runs, so that nothing is trained in its place: it is trained, or stays as it was drawn, or stays zero.
 
 # %%
 measured = summarize("class_token_untrained", "full", cifar10)
@@ -517,7 +527,7 @@ drowning_std = 0.5
 # - A **large class token** drowns what it gathers: the last norm divides the sum of the two by a size that is nearly all the token's. A constant one is invisible. Between zeros and N(0, 0.02) nothing was to be seen.
 # - In short runs on drawn shapes most of its loss went away at a **higher learning rate**, on CIFAR-10 none of it. Compare starts each at its own best rate, chosen on validation images, with several seeds.
 # - **Large positions** drown all tokens.
-# - The class token must see, and pass back gradients. It need not be trained.
+# - The class token must see, and pass back gradients. It need not be seen, and it need not be trained.
 #
 # **What to do:** class token and positions zeros or N(0, 0.02), weights Xavier or N(0, 0.02), three learning rates, and the checks above on one batch before the first step.
 #

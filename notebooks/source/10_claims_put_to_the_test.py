@@ -25,7 +25,7 @@
 # | 9 | CNNs struggle with long-range dependencies, ViTs do not | 4,000 images: CNN seeing 15 pixels 49.9 ± 1.5 %, 47 pixels 100.0 ± 0.0 %; ViT 100.0 ± 0.2 % with Muon, 48.5 ± 2.2 % with AdamW | holds in part | [corners](../data/results/far_corners.json) |
 # | 10 | ViTs need more data than CNNs | 1,000 images: ViT 44.4 ± 0.7 %, CNN 54.9 ± 2.0 %; 7,000 images: ViT 62.1 ± 0.9 %, CNN 67.9 ± 0.9 %; 45,000 images: ViT 64.1 ± 1.6 %, CNN 68.9 ± 1.2 % | holds | [images](../data/results/training_images.json) |
 # | 11 | Its initialisation decides | zeros, ones, N(0, 0.02), N(0, 1): 68.2 to 69.1 %; N(0, 10): 61.3 ± 1.8 % | holds in part | [experiments](../data/results/experiments_cifar10_full.json) |
-# | 12 | It must be updated by attention like any other token | as it should be 69.1 ± 0.2 %; never trained 69.1 ± 1.2 %; always zero, without a position 69.6 ± 2.0 %; seeing only itself 10.0 ± 0.0 % | holds in part | [experiments](../data/results/experiments_cifar10_full.json) |
+# | 12 | It must be updated by attention like any other token | as it should be 69.1 ± 0.2 %; never trained 69.1 ± 1.2 %; always zero, without a position 69.6 ± 2.0 %; unseen by the patches 69.0 ± 0.8 %; seeing only itself 10.0 ± 0.0 % | holds in part | [experiments](../data/results/experiments_cifar10_full.json) |
 # | 13 | Position embeddings matter | with 69.1 ± 0.2 %, without 60.6 ± 2.0 % | holds | [experiments](../data/results/experiments_cifar10_full.json) |
 # | 14 | Training needs a warm-up | pre-norm 69.1 ± 0.2 % with, 69.2 ± 0.8 % without; post-norm 64.4 ± 1.4 % with, 64.1 ± 1.6 % without | does not hold | [experiments](../data/results/experiments_cifar10_full.json) |
 # | 15 | Small patches are noisy | noise of 32 at test time: P = 4 from 69.1 to 40.4 ± 5.9 %, P = 8 from 58.3 to 54.8 ± 1.0 %; trained with it: 60.2 ± 1.5 % and 54.6 ± 0.7 % | holds in part | [patches](../data/results/patch_size.json) |
@@ -308,7 +308,7 @@ show_record("class_token_init")
 show_record("class_token_untrained")
 
 # %% [markdown]
-# It must **see** the patches. If it does not, it is the same for every image: 10.0 %, line two of the table of claim 8. It must **pass gradients back**: notebook 07 shows a detached one, whose loss did not fall in a hundred steps. But it need not be **trained**: as it was drawn, for ever, it reaches 69.1 % (table of claim 11), and as zeros without a position embedding 69.6 %. What reads it is trained. Nor need it be there in every block (claim 2).
+# It must **see** the patches. If it does not, it is the same for every image: 10.0 %, line two of the table of claim 8. It must **pass gradients back**: detached before the head, so that the blocks get none, it ends at 27.7 % (notebook 07). But the patches need not see *it*: 69.0 %. And it need not be **trained**: as it was drawn, for ever, it reaches 69.1 % (table of claim 11), and as zeros without a position embedding 69.6 %. What reads it is trained. Nor need it be there in every block (claim 2).
 #
 # **Holds in part.** Attention must reach it, once at least; "like any other token" it need not be treated. *Limits:* one small model, three passes.
 #
@@ -316,6 +316,61 @@ show_record("class_token_untrained")
 
 # %%
 show_record("position_init", ("N(0, 0.02)", "zeros, frozen"))
+
+# %% [markdown]
+# Without positions the model does not know where a patch was, only which patches there are. It reaches 60.6 % where one with positions has 69.1 %.
+#
+# **Holds on CIFAR-10**, by 8.5 points. That is less than one might expect of a model for which the patches might come in any order: much of CIFAR-10 can be told from the patches alone (claim 5). On the drawn shapes of notebook 07, with patches of 8 × 8, no difference was to be seen, with wide intervals. *Limits:* one model; where the *order* is the question, as in notebook 02's pair of images, nothing works without.
+#
+# ### 14. "Training needs a warm-up"
+#
+# The experiment is in notebook 07: pre-norm reaches 69.1 % with warm-up and 69.2 % without, post-norm 64.4 % and 64.1 %.
+#
+# **Does not hold here**, with either norm. *Limits:* four blocks, Muon, one learning rate. The need for warm-up was reported for deeper post-norm models with Adam ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)); that we did not try.
+#
+# ## Patches
+#
+# ### 15. "Small patches are noisy"
+#
+# Notebook 08 adds noise to the test images. At a standard deviation of 32 (of 255) the model with P = 4 falls from 69.1 to 40.4 %, the one with P = 8 only from 58.3 to 54.8 %. But then both are trained on images with such noise, and P = 4 leads again: 60.2 against 54.6 %.
+#
+# **Holds in part**: models with small patches were the more easily disturbed by noise that they had not met. Not all of it went away by training on noise: P = 4 ends 9 points below its clean figure, P = 8 four. *Limits:* one kind of noise; at twice the noise it was trained with, P = 4 is behind again.
+#
+# ### 16. "Large patches miss detail"
+#
+# Notebook 08 hides the answer in a tile of 4 × 4 pixels. With P = 4 it is found in all images, with P = 8 after the same training in none beyond guessing. After 11 times the passes three seeds find it in 54, 99 and 100 % with P = 8. And on CIFAR-10 P = 8 was 10.8 points behind P = 4 at equal passes, but 2.4 points ahead with four times the passes, for the same FLOPs; P = 16 was 19.6 behind, and 1.5 with twelve times the passes.
+#
+# **Holds in part.** The detail need not be lost as long as D ≥ 3·P² (and here enough was kept where D was a third of that). It is harder to find. *Limits:* for P = 16 we stopped before it was found, if it can be.
+#
+# ## What this table is not
+#
+# A law. Most rows rest on small models, short training and one data set of small photographs, and each names its limits. Three seeds separate differences of one or two points, seldom smaller ones: "no difference that three seeds could show" is not "no difference". The intervals cover seeds, not the choice of the 10,000 test images. And of many comparisons at 95 % one or two will look real by chance. What would move a verdict is another experiment. Every record names the command that made it, and most of these commands take minutes with one setting changed. If yours comes out the other way, that is worth knowing.
+#
+# ## Questions
+#
+# <details><summary>Somebody trains with a class token and with the mean of the patches, at one learning rate and with one seed, and finds the mean 1.5 points better. What would you ask?</summary>
+#
+# How the learning rate was found, and for which of the two. What two runs of the *same* setting differ by. And whether the images it was judged by are the ones that anything was chosen by.
+# </details>
+#
+# <details><summary>The last layer's attention lies on the dog's head. May you say that the model knows the dog by its head?</summary>
+#
+# Not yet. In claim 4 a layer looked at what it did not need. Take the head away, or make it noise, and see whether the answer changes; then take away as much of something else.
+# </details>
+#
+# <details><summary>Under GPT's mask a class token in front knows nothing of the image, in four blocks or in forty. Why do more blocks not help?</summary>
+#
+# In every block it sees itself alone, and it started the same for all images. What the patches know cannot reach it, whatever they learn.
+# </details>
+#
+# <details><summary>A model whose patches never see each other gets 64 % on CIFAR-10. What does that say about a model of yours that gets 66 %?</summary>
+#
+# That its attention may be doing little. An accuracy means something beside what simpler models reach.
+# </details>
+#
+# **Try it yourself:** [exercises 10](exercises/10_claims_put_to_the_test.ipynb), with checks that say what is wrong.
+#
+# **This was the last notebook of the course.** If you have read them in order, you have built all of the model, trained it, looked inside, and doubted it. Back to [00 · Start here](00_start_here.ipynb).
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 10 · Claims, put to the test
@@ -422,58 +477,3 @@ what_to_say = "c"
 # | control = ...  # "a", "b", "c" or "d"
 control = "b"
 # end of solution
-
-# %% [markdown]
-# Without positions the model does not know where a patch was, only which patches there are. It reaches 60.6 % where one with positions has 69.1 %.
-#
-# **Holds on CIFAR-10**, by 8.5 points. That is less than one might expect of a model for which the patches might come in any order: much of CIFAR-10 can be told from the patches alone (claim 5). On the drawn shapes of notebook 07, with patches of 8 × 8, no difference was to be seen, with wide intervals. *Limits:* one model; where the *order* is the question, as in notebook 02's pair of images, nothing works without.
-#
-# ### 14. "Training needs a warm-up"
-#
-# The experiment is in notebook 07: pre-norm reaches 69.1 % with warm-up and 69.2 % without, post-norm 64.4 % and 64.1 %.
-#
-# **Does not hold here**, with either norm. *Limits:* four blocks, Muon, one learning rate. The need for warm-up was reported for deeper post-norm models with Adam ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)); that we did not try.
-#
-# ## Patches
-#
-# ### 15. "Small patches are noisy"
-#
-# Notebook 08 adds noise to the test images. At a standard deviation of 32 (of 255) the model with P = 4 falls from 69.1 to 40.4 %, the one with P = 8 only from 58.3 to 54.8 %. But then both are trained on images with such noise, and P = 4 leads again: 60.2 against 54.6 %.
-#
-# **Holds in part**: models with small patches were the more easily disturbed by noise that they had not met. Not all of it went away by training on noise: P = 4 ends 9 points below its clean figure, P = 8 four. *Limits:* one kind of noise; at twice the noise it was trained with, P = 4 is behind again.
-#
-# ### 16. "Large patches miss detail"
-#
-# Notebook 08 hides the answer in a tile of 4 × 4 pixels. With P = 4 it is found in all images, with P = 8 after the same training in none beyond guessing. After 11 times the passes three seeds find it in 54, 99 and 100 % with P = 8. And on CIFAR-10 P = 8 was 10.8 points behind P = 4 at equal passes, but 2.4 points ahead with four times the passes, for the same FLOPs.
-#
-# **Holds in part.** The detail need not be lost as long as D ≥ 3·P² (and here enough was kept where D was a third of that). It is harder to find. *Limits:* for P = 16 we stopped before it was found, if it can be.
-#
-# ## What this table is not
-#
-# A law. Most rows rest on small models, short training and one data set of small photographs, and each names its limits. Three seeds separate differences of one or two points, seldom smaller ones: "no difference that three seeds could show" is not "no difference". The intervals cover seeds, not the choice of the 10,000 test images. And of many comparisons at 95 % one or two will look real by chance. What would move a verdict is another experiment. Every record names the command that made it, and most of these commands take minutes with one setting changed. If yours comes out the other way, that is worth knowing.
-#
-# ## Questions
-#
-# <details><summary>Somebody trains with a class token and with the mean of the patches, at one learning rate and with one seed, and finds the mean 1.5 points better. What would you ask?</summary>
-#
-# How the learning rate was found, and for which of the two. What two runs of the *same* setting differ by. And whether the images it was judged by are the ones that anything was chosen by.
-# </details>
-#
-# <details><summary>The last layer's attention lies on the dog's head. May you say that the model knows the dog by its head?</summary>
-#
-# Not yet. In claim 4 a layer looked at what it did not need. Take the head away, or make it noise, and see whether the answer changes; then take away as much of something else.
-# </details>
-#
-# <details><summary>Under GPT's mask a class token in front knows nothing of the image, in four blocks or in forty. Why do more blocks not help?</summary>
-#
-# In every block it sees itself alone, and it started the same for all images. What the patches know cannot reach it, whatever they learn.
-# </details>
-#
-# <details><summary>A model whose patches never see each other gets 64 % on CIFAR-10. What does that say about a model of yours that gets 66 %?</summary>
-#
-# That its attention may be doing little. An accuracy means something beside what simpler models reach.
-# </details>
-#
-# **Try it yourself:** [exercises 10](exercises/10_claims_put_to_the_test.ipynb), with checks that say what is wrong.
-#
-# **This was the last notebook of the course.** If you have read them in order, you have built all of the model, trained it, looked inside, and doubted it. Back to [00 · Start here](00_start_here.ipynb).
