@@ -301,6 +301,36 @@ def test_gradients_are_judged_wherever_the_check_is_called():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "words"),
+    [
+        ("interval", lambda values, t: 1.0, "it gives 1.0, expected"),
+        ("validation_split", lambda x, y, n: ((x, y), (x, y)), "it gives 2 things, expected 4"),
+        ("mixup", lambda images, targets, order, share: 3, "it gives 3, expected a tuple"),
+        ("gradient_by_block", lambda model, loss: [1.0], "it gives 1 things, expected 3"),
+        ("stack", lambda config: None, "it gives 'a NoneType'"),
+        ("stack", lambda config: (1, 2), "it gives 'a tuple'"),
+        (
+            "tokens_of",
+            lambda H, W, P, n: (H / P) * (W / P) + n,
+            "it gives 65.0, expected the whole",
+        ),
+        ("drowning_std", float("nan"), "a finite number"),
+        ("learning_rate", float("inf"), "a finite number"),
+        ("parameter_groups", lambda model, decay: [{"params": ["head"]}], "a group holds 'head'"),
+    ],
+)
+def test_answers_of_another_kind_are_told_so(name, answer, words):
+    assert words in told(name, answer)
+
+
+def test_a_tuple_of_names_is_a_constant():
+    code = "NAMES = ('cls_token', 'reg_token', 'pos_embed')\n\n\n"
+    code += build().with_solution(code_of("parameter_groups")[1])
+    code = code.replace('("cls_token", "reg_token", "pos_embed")', "NAMES")
+    assert "✓" in told("parameter_groups", run("parameter_groups", code))
+
+
 def test_whatever_is_raised_is_told():
     assert "it raises SystemExit" in told("patchify", lambda images, P: sys.exit("enough"))
 

@@ -270,7 +270,7 @@ WRONG = {
         ("self.head(x[:, 0])", "self.head(x[:, 0]).softmax(dim=-1)", "probabilities"),
     ],
     "parameters_of": [
-        ("D + (N + 1) * D", "(N + 1) * D", "the class token is missing"),
+        ("D + (N + 1) * D", "(N + 1) * D", "D numbers are missing"),
         (" + 2 * D + head", " + head", "norm after the last block"),
         ("L * (2 * 2 * D", "L * (2 * D", "two norms, not one"),
         (" + (D * D + D)", "", "`proj`"),
@@ -324,8 +324,8 @@ WRONG = {
             "`share` is what an image keeps",
         ),
         ("share.reshape(-1, 1, 1, 1)", "share", "it raises"),
-        ("(1 - share[:, None]) * targets[order]", "targets[order]", "number 1 is wrong"),
-        ("(1 - weight) * images[order]", "images[order]", "number 0 is wrong"),
+        ("(1 - share[:, None]) * targets[order]", "targets[order]", "at index 1 of"),
+        ("(1 - weight) * images[order]", "images[order]", "at index 0 of"),
         (
             MIXED,
             "(1 - share[:, None]) * targets + share[:, None] * targets[order]",
@@ -449,7 +449,7 @@ WRONG = {
             "only matrices",
         ),
         (NORM, "max(p.grad.abs().max() for p in block.parameters()).item()", "largest number"),
-        ("loss.backward()", "pass", "it raises"),
+        ("loss.backward()", "pass", "no gradients yet"),
     ],
     "spread_between_images": [
         ("std(dim=0)", "std(dim=1)", "one token"),
@@ -478,7 +478,7 @@ WRONG = {
     "tokens_of": answers(
         "(height // patch_size) * (width // patch_size) + num_prefix",
         ("(height // patch_size) * (width // patch_size)", "in front are missing"),
-        ("(height // patch_size) * (width // patch_size) + 1", "always one"),
+        ("(height // patch_size) * (width // patch_size) + 1", "whatever `num_prefix` says"),
         ("height * width // patch_size + num_prefix", "along both sides"),
         ("height // patch_size + width // patch_size + num_prefix", "not added"),
         ("(height // patch_size) ** 2 + num_prefix", "square"),
@@ -564,7 +564,7 @@ WRONG = {
         ("-F.cross_entropy(logits, labels)", "minus the logarithm"),
     ),
     "token_read": answers(
-        "kept[0].grad.abs().sum(dim=(0, 2)).argmax().item()",
+        "same.index(True)",
         ("0", "what it should read"),
         ("5", "number of the patch"),
         ("1", "the usual slip"),

@@ -168,7 +168,7 @@ from vit_minimal.checks.start_here import loss_after_training
 #
 # Hint: How many patches fit along one side? And along both?
 #
-# Hint: Look at "Look where it looks" in notebook 00: 8 × 8 patches made 65 tokens there.
+# Hint: In notebook 00 patches of 4 × 4 pixels made a grid of 8 × 8 patches, and 65 tokens.
 #
 # Solution: 32 / 8 = 4 along each side, so 16 patches, and the class token.
 
@@ -217,7 +217,7 @@ def accuracy(logits, labels):
 #
 # Hint: `for rate in (1e-4, 1e-3, 1e-2, 1e-1): print(rate, loss_after_training(rate))`
 #
-# Solution: Too small, and 60 steps lead nowhere; too large, and the loss jumps about or stays where guessing is. In between there is a range, and its width is about one power of ten. Any rate in it will do.
+# Solution: Too small, and 60 steps lead nowhere; too large, and the loss jumps about or stays where guessing is. In between there is a range, somewhat wider than one power of ten. Any rate in it will do.
 
 # %% tags=["exercise-only", "exercise:learning_rate"]
 print(loss_after_training(1e-5), loss_after_training(0.5))

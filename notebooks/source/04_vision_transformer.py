@@ -127,7 +127,7 @@ def drop_path(x, rate):
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 04 · The Vision Transformer
 #
-# They go with notebook [04](../04_vision_transformer.ipynb). If you start here: all pieces are there, patch embedding, class token, positions, multi-head attention and an MLP. In a *block* attention mixes the tokens and an MLP works on each token alone; both read a normalised copy of the tokens and add to them. After L blocks one more norm follows, and a linear head reads token 0. `ViTConfig` holds the numbers: `embed_dim` D, `depth` L, `num_heads` h, `patch_size` P, …
+# They go with notebook [04](../04_vision_transformer.ipynb). If you start here: all pieces are there, patch embedding, class token, positions, multi-head attention and an MLP. In a *block* attention mixes the tokens and an MLP works on each token alone; both read a normalised copy of the tokens and add to them. After L blocks one more norm follows, and a linear head reads token 0. As equations, with LN for a norm: z₀ = [class token; patches·E] + positions (1); z′ = MSA(LN(z)) + z (2); z″ = MLP(LN(z′)) + z′ (3), for each block; y = LN(token 0) (4). `ViTConfig` holds the numbers: `embed_dim` D, `depth` L, `num_heads` h, `patch_size` P, …
 
 # %% tags=["exercise-only"]
 import torch
@@ -250,7 +250,7 @@ class AttentionPooling(nn.Module):
 
 
 # %% [markdown] tags=["exercise:VisionTransformer"]
-# The whole model. `__init__` is written. `forward_features` does Eq. 1 to 3 and the norm of Eq. 4: images (B, C, H, W) → tokens (B, T, D). `forward` reads them: with `self.config.pool == "class"` the class token goes to `self.head`; else the patches, which begin at token `self.num_prefix`, are averaged, by `self.attn_pool` if there is one, by a plain mean if not.
+# The whole model. `__init__` is written. `forward_features` does Eq. 1 to 3 and the norm of Eq. 4: images (B, C, H, W) → tokens (B, T, D). `forward` reads them: with `self.config.pool == "class"` the class token goes to `self.head`; else the patches, which begin at token `self.num_prefix`, are averaged, by `self.attn_pool` if there is one, by a plain mean if not. (The dropout `self.pos_drop` stands before the blocks; with its rate of 0 it does nothing.)
 #
 # Hint: Eq. 1 from the inside: `patch_embed`, `reg_token` (registers; does nothing if there are none), `cls_token`, `pos_embed`. Each puts its tokens *in front*, and the class token shall be token 0.
 #

@@ -414,7 +414,7 @@ def mixup(images, targets, order, share):
 
 
 # %% [markdown] tags=["exercise:validation_split"]
-# Set the last `held_out` images aside for validation. Give four things: the images to train on, their labels, the validation images, their labels.
+# Set the last `held_out` images (at least one) aside for validation. Give four things: the images to train on, their labels, the validation images, their labels.
 #
 # Hint: `images[:-3]` leaves out the last three, `images[-3:]` are the last three.
 #
@@ -460,7 +460,7 @@ labels = torch.tensor([1, 2, 3, 4, 5, 0, 6])  # only the last is right
 print(share_right(lambda x: x, logits, labels, batch_size=3))
 
 # %% [markdown] tags=["exercise:training_step"]
-# *Find the bug.* One step of training, called again and again. The loss falls for some steps, then it swings and climbs, as if the learning rate were far too high. But the learning rate is fine. Repair the step. (It gives the loss before the step, as a number.)
+# *Find the bug.* One step of training, called again and again. The training is restless: the loss swings and sometimes climbs, as if the learning rate were far too high, and a lower one only hides it. Repair the step. (It gives the loss before the step, as a number.)
 #
 # Hint: What does `backward` do to the gradients that are there already?
 #

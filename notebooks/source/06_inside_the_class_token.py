@@ -471,7 +471,7 @@ explore_attention(shipped, photo)
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 06 · Inside the class token
 #
-# They go with notebook [06](../06_inside_the_class_token.ipynb). If you start here: in every layer and head each of the T tokens gives shares of its attention to all tokens, a table of T × T whose rows sum to 1; token 0 is the class token, tokens 1 … N are the patches, row by row. All tables of a model and a batch are `maps`, (L, B, h, T, T). A *linear probe* is a linear map, fitted to read the class off a token.
+# They go with notebook [06](../06_inside_the_class_token.ipynb). If you start here: in every layer and head each of the T tokens gives shares of its attention to all tokens, a table of T × T whose rows sum to 1; token 0 is the class token, and token n + 1 is patch n; patches are counted from 0, row by row. All tables of a model and a batch are `maps`, (L, B, h, T, T). A *linear probe* is a linear map, fitted to read the class off a token.
 
 # %% tags=["exercise-only"]
 import torch
@@ -496,11 +496,11 @@ def class_token_map(maps, rows, columns):
 
 
 # %% [markdown] tags=["exercise:rollout"]
-# What the class token reads in a later layer is a mixture that the earlier layers have made. *Rollout* follows it back: average the heads of each layer, then average the table A with the identity, (A + 1) / 2, since each token also stays what it was; multiply these through the layers, later ones on the left; take the class token's row, without its own entry. `maps` (L, B, h, T, T) → (B, N).
+# What the class token reads in a later layer is a mixture that the earlier layers have made. *Rollout* follows it back: average the heads of each layer, then average the table A with the identity matrix, (A + I) / 2, since each token also stays what it was; multiply these through the layers, later ones on the left; take the class token's row, without its own entry. `maps` (L, B, h, T, T) → (B, N).
 #
-# Hint: Begin with the identity, `torch.eye(T)`, and go through the layers: `reach = (A + I) / 2 @ reach`.
+# Hint: Begin with the identity, `torch.eye(T)`: before the first layer each token holds itself. Then go through the layers, first to last.
 #
-# Hint: The mean over heads is over the third axis of five. After the loop `reach` is (B, T, T).
+# Hint: The mean over heads is over the third axis of five. What reaches a token through a further layer is a weighted sum of what had reached the tokens it listens to: a matrix product, with the new table on the left. After the loop it is (B, T, T).
 
 
 # %% tags=["exercise-only", "exercise:rollout"]
@@ -537,7 +537,7 @@ def probe_scores(train_features, train_labels, features, num_classes):
 
 
 # %% [markdown] tags=["exercise:without_looking"]
-# *Find the bug.* To see whether a model needs some tokens, hide them: nobody may look at them, and what is left is shared among the others. `scores` (…, T, T) are the attention scores before the softmax, `hidden` (T,) is True for the tokens to hide. Look at what the rows sum to, and repair the function.
+# *Find the bug.* To see whether a model needs some tokens, hide them: nobody may look at them, and the others share among themselves what these would have got, in proportion. `scores` (…, T, T) are the attention scores before the softmax, `hidden` (T,) is True for the tokens to hide. Look at what the rows sum to, and repair the function.
 #
 # Hint: After the softmax, the shares of the hidden tokens are gone and nobody has got them.
 #
@@ -558,16 +558,16 @@ def without_looking(scores, hidden):
 print(without_looking(torch.zeros(3, 3), torch.tensor([False, True, False])).sum(dim=-1))
 
 # %% [markdown] tags=["exercise:what_follows"]
-# *Conclude.* In layer 5 the class token gives 80 % of one head's attention to token 12. What follows for sure?
+# *Conclude.* In layer 5 the class token gives 80 % of one head's attention to token 12, which is patch 11. What follows for sure?
 #
-# - a: Patch 12 decides the class.
-# - b: In this head, the value of token 12 makes up 80 % of the weights of what the class token takes in.
-# - c: Without patch 12 the model would be wrong.
-# - d: The object is in patch 12.
+# - a: Patch 11 decides the class.
+# - b: In what the class token takes in by this head, the value of token 12 has a weight of 80 %.
+# - c: Without patch 11 the model would be wrong.
+# - d: The object is in patch 11.
 #
 # Hint: What does a share multiply? What is done with the result?
 #
-# Hint: After four layers, does token 12 hold only what was in patch 12?
+# Hint: After four layers, does token 12 hold only what was in patch 11?
 #
 # Solution: **b**, and no more. Whether it *needs* what it looks at one learns by taking it away (notebook 06 has a layer that looks at the right patch and can be left out without a loss).
 

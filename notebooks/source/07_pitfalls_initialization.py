@@ -452,7 +452,7 @@ def gradient_by_block(model, loss):
 
 
 # %% [markdown] tags=["exercise:spread_between_images"]
-# Does the class token differ between images? Take the standard deviation over the images of each of its D numbers, and give the mean of these: one number. `tokens` are (B, T, D).
+# Does the class token differ between images? Take the standard deviation (`torch.std`) over the images of each of its D numbers, and give the mean of these: one number. `tokens` are (B, T, D).
 #
 # Hint: Which tokens are the class tokens of all images?
 #

@@ -613,31 +613,23 @@ def loss_of(logits, labels):
 print(loss_of(50 * torch.eye(10), torch.arange(10)))
 
 # %% [markdown] tags=["exercise:token_read"]
-# *Measure.* Somebody gives you this model, and says that its head reads "the class token". It takes images of 16 × 16 and has 17 tokens. Find out, without reading its code, the index of the token that the head really reads. (`model.norm` is the norm after the last block.)
+# *Measure.* Somebody gives you this model, and says that its head reads "the class token". It takes images of 16 × 16 and has 17 tokens. Find out, without reading its code, the index of the token that the head really reads. (`model.forward_features(images)` gives the tokens after the last norm, `model.head` is the linear map that reads one of them.)
 #
-# Hint: The gradient of the logits with respect to what comes out of `model.norm` is zero for every token that the head does not read.
+# Hint: If the head read token 3, the logits would be `model.head` of token 3. You can try each token.
 #
-# Hint: `model.norm.register_forward_hook(lambda module, inputs, output: (output.retain_grad(), kept.append(output)) and None)` keeps the tokens in a list `kept`; after `backward`, `kept[0].grad` is (B, T, D). Notebook 09 has it under `tokens_read`.
+# Hint: With `tokens = model.forward_features(images)` compare `model.head(tokens[:, i])` with `model(images)`, for each i. (Notebook 09 asks the gradient instead, which works for heads of every kind.)
 #
-# Solution: The gradient is zero for all tokens but one.
+# Solution: For one token the head gives the model's logits to the last digit.
 
 # %% tags=["exercise-only", "exercise:token_read"]
 model = Mystery()
 
 # solution
 # | token_read = ...
-kept = []
-
-
-def keep(module, inputs, output):
-    output.retain_grad()
-    kept.append(output)
-
-
-hook = model.norm.register_forward_hook(keep)
-model(torch.randn(2, 3, 16, 16)).square().sum().backward()
-hook.remove()
-token_read = kept[0].grad.abs().sum(dim=(0, 2)).argmax().item()
+images = torch.randn(2, 3, 16, 16)
+tokens, logits = model.forward_features(images), model(images)
+same = [torch.allclose(model.head(tokens[:, i]), logits) for i in range(tokens.shape[1])]
+token_read = same.index(True)
 # end of solution
 
 # %% [markdown]

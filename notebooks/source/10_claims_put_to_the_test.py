@@ -418,7 +418,7 @@ def paired_difference(first, second, t):
 
 
 # %% [markdown] tags=["exercise:receptive_field"]
-# Claims about CNNs hang on how far one sees. An output of stacked convolutions depends on so many pixels along a side: one layer of kernel k sees k. A further layer adds its k − 1 steps, and a step is as wide as the product of all strides *before* it. Give the number of pixels for a list of kernel sizes and a list of strides.
+# Claims about CNNs hang on how far one sees. One number that comes out of stacked convolutions depends on a square of pixels. How many along its side? With one layer of kernel k, k. A further layer adds k − 1 steps, and a step is as wide as the product of all strides *before* it. Give the number of pixels, for a list of kernel sizes and a list of strides, first layer first.
 #
 # Hint: Two layers of kernel 3 and stride 1: 1 + 2 + 2 = 5.
 #
@@ -459,7 +459,7 @@ what_to_say = "c"
 # end of solution
 
 # %% [markdown] tags=["exercise:control"]
-# *Conclude.* Models with small patches lose more accuracy than models with large ones when noise is added to the test images. Two explanations: (1) small patches cannot be read through noise; (2) models with small patches could, but never saw noise in training. Which further experiment tells them apart?
+# *Conclude.* On clean test images models with small patches are ahead of models with large ones; when noise is added to the test images they fall behind. Two explanations: (1) small patches cannot be read through noise; (2) models with small patches could, but never saw noise in training. Which further experiment tells them apart?
 #
 # - a: The same with ten seeds.
 # - b: Train all models on noisy images, and test them with noise.
@@ -470,7 +470,7 @@ what_to_say = "c"
 #
 # Hint: Look for an experiment for which (1) and (2) foretell *different* results.
 #
-# Solution: **b**. If (1) is true the small patches stay behind, if (2) is, they need not. (Notebook 08 did it: trained with noise, the small patches led again.)
+# Solution: **b**. If (1) is true the small patches stay behind, if (2) is, they need not. (Notebook 08 did it: trained with noise, the small patches led again, though they still paid more for it than the large ones.)
 
 # %% tags=["exercise-only", "exercise:control"]
 # solution

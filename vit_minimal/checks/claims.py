@@ -39,6 +39,11 @@ def field_with(start=1, step=lambda kernel: kernel - 1, late=False):
     return piece
 
 
+def previous_stride_only(kernel_sizes, strides):
+    before = [1, *strides]
+    return 1 + sum((kernel - 1) * step for kernel, step in zip(kernel_sizes, before, strict=False))
+
+
 VALUES = ([69.0, 69.4, 68.9], [1.0, 3.0], [10.0, 12.0, 11.0, 15.0, 9.0])
 T_95 = {2: 12.71, 3: 4.30, 5: 2.78}
 PAIRS = (
@@ -85,6 +90,9 @@ EXERCISES = [
             ),
             "this is the whole width: half of it stands behind ±": (
                 lambda values, t: (interval(values, t)[0], 2 * interval(values, t)[1])
+            ),
+            "the order: the mean first, then half the width": (
+                lambda values, t: interval(values, t)[::-1]
             ),
             "these are the ends: give the mean and half the width": (
                 lambda values, t: (
@@ -155,6 +163,12 @@ EXERCISES = [
             "a pixel sees itself: begin with 1": field_with(start=0),
             "a kernel adds its side minus one: the middle was there already": field_with(
                 start=0, step=lambda kernel: kernel
+            ),
+            "a step is as wide as the product of *all* strides before, not only the last of them": (
+                previous_stride_only
+            ),
+            "kernels are added up: each adds its side minus one": (
+                lambda kernels, strides: sum(kernels)
             ),
             "strides are not counted: after a stride of 2 a step is two pixels wide": (
                 lambda kernels, strides: receptive_field(kernels, [1] * len(strides))

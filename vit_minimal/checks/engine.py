@@ -126,7 +126,7 @@ class Piece(Exercise):
             expected = self.outcome(self.reference, case)
             if not same(value, expected):
                 raise Wrong(self.diagnosis(answer, tries, case, value, expected))
-        if names := outside_names(answer, (torch.Tensor, nn.Module, list, tuple, dict)):
+        if names := outside_names(answer, (torch.Tensor, nn.Module, list, dict)):
             raise Wrong(
                 f"it uses {names} of the notebook, so it works for this notebook only: "
                 "take what it needs from its arguments"
@@ -265,6 +265,8 @@ def plain_number(answer):
             number = answer.item()
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise Wrong(f"expected a number, got {describe(answer)}")
+    if not math.isfinite(number):
+        raise Wrong(f"expected a finite number, got {number}")
     return number
 
 
@@ -362,16 +364,18 @@ def difference(value, expected):
     if torch.is_tensor(expected):
         return difference_of_tensors(value, expected)
     if isinstance(expected, int) and isinstance(value, float):
-        return f"it gives {value:g}, expected the whole number {expected}"
+        return f"it gives {value}, expected the whole number {expected} (`//` divides so)"
     if isinstance(expected, (int, float)) and torch.is_tensor(value) and value.numel() == 1:
         return "it gives a tensor, expected a plain number: `.item()` takes it out"
-    if isinstance(expected, dict):
+    if isinstance(expected, dict) and isinstance(value, dict):
         wrong = next((k for k in expected if not same(value.get(k), expected[k])), None)
         return f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
-    if isinstance(expected, (list, tuple)) and len(value) == len(expected):
+    if isinstance(expected, (list, tuple)) and isinstance(value, (list, tuple)):
+        if len(value) != len(expected):
+            return f"it gives {len(value)} things, expected {len(expected)}"
         for i, pair in enumerate(zip(value, expected, strict=True)):
             if not same(*pair):
-                return f"of what it gives, number {i} is wrong: {difference(*pair)}"
+                return f"at index {i} of what it gives: {difference(*pair)}"
     return f"it gives {describe(value)}, expected {describe(expected)}"
 
 
@@ -432,7 +436,7 @@ def describe_case(case):
         elif is_dataclass(value):
             changed = {f.name: getattr(value, f.name) for f in fields(value)}
             changed = {k: v for k, v in changed.items() if v != getattr(type(value), k, v)}
-            parts.append(describe_case(changed))
+            parts.append(describe_case(changed) or "the default configuration")
         elif torch.is_tensor(value):
             parts.append(f"{name} {tuple(value.shape)}")
         else:

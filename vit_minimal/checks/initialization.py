@@ -11,7 +11,7 @@ from ..drawn import shapes10
 from ..runtime import seed_everything
 from ..vision_transformer import VisionTransformer, ViTConfig
 from .class_token import random
-from .engine import Answer, Measurement, Piece, Wrong
+from .engine import Answer, Measurement, Piece, Wrong, describe
 
 SMALL = {"image_size": 8, "embed_dim": 12, "depth": 3, "num_heads": 3}
 
@@ -81,6 +81,10 @@ def decays(piece, config):
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for group in piece(model, 0.1):
         for parameter in group["params"]:
+            if id(parameter) not in names:
+                raise Wrong(
+                    f"a group holds {describe(parameter)}, expected parameters of the model"
+                )
             name = names[id(parameter)]
             twice = found[name] != "not trained"
             found[name] = "twice" if twice else group.get("weight_decay", "not given")
@@ -140,6 +144,11 @@ EXERCISES = [
             "root of the sum of squares": gradients_with(
                 lambda grads: sum(g.norm() for g in grads)
             ),
+            "there are no gradients yet: `loss.backward()` makes them": (
+                lambda model, loss: [
+                    get_total_norm([p.grad for p in b.parameters()]).item() for b in model.blocks
+                ]
+            ),
             "the root is missing: this is the squared length": gradients_with(
                 lambda grads: sum(g.square().sum() for g in grads)
             ),
@@ -172,6 +181,9 @@ EXERCISES = [
         mistakes={
             "this is the spread over the D numbers of one token: compare images, dim=0": (
                 lambda tokens: tokens[:, 0].std(dim=1).mean().item()
+            ),
+            "divided by n: torch.std divides by n − 1 unless told otherwise": (
+                lambda tokens: tokens[:, 0].std(dim=0, correction=0).mean().item()
             ),
             "all tokens are in it: the class token is tokens[:, 0]": (
                 lambda tokens: tokens.std(dim=0).mean().item()

@@ -47,6 +47,13 @@ def rollout_with(heads=lambda maps: maps.mean(dim=2), residual=True, order=1, re
     return piece
 
 
+def rollout_with_ones(maps):
+    reach = torch.eye(maps.shape[-1]).to(maps)
+    for weights in maps.mean(dim=2):
+        reach = (weights + 1) / 2 @ reach
+    return reach[:, 0, 1:]
+
+
 def rollout_not_halved(maps):
     reach = eye = torch.eye(maps.shape[-1]).to(maps)
     for weights in maps.mean(dim=2):
@@ -151,13 +158,16 @@ EXERCISES = [
         cases=rollout_cases,
         has_gradient=False,
         mistakes={
-            "the residual path is missing: half of a token stays what it is, (A + 1) / 2": (
+            "the residual path is missing: half of a token stays what it is, (A + I) / 2": (
                 rollout_with(residual=False)
             ),
             "the layers are multiplied in the wrong order: a later layer stands on the left": (
                 rollout_with(order=-1)
             ),
-            "A + 1 is not halved: rows must sum to 1": rollout_not_halved,
+            "A + I is not halved: rows must sum to 1": rollout_not_halved,
+            "1 was added to every share: the identity I is 1 on the diagonal only, torch.eye(T)": (
+                rollout_with_ones
+            ),
             "the largest head is taken: rollout takes the mean": rollout_with(
                 heads=lambda maps: maps.amax(dim=2)
             ),
@@ -202,13 +212,18 @@ EXERCISES = [
                     @ torch.linalg.lstsq(with_ones(x), y[:, None].float()).solution
                 )
             ),
-            "these are the classes: give the scores, (n, K)": (
+            "the 1 is appended to the training features only: the others need it too": (
+                lambda x, y, features, K: (
+                    features @ torch.linalg.lstsq(with_ones(x), torch.eye(K)[y]).solution
+                )
+            ),
+            "these are the classes: give the scores, (m, K)": (
                 lambda x, y, features, K: probe_scores(x, y, features, K).argmax(dim=1)
             ),
             "these are the scores of the training images": (
                 lambda x, y, features, K: probe_scores(x, y, x, K)
             ),
-            "scores and classes are exchanged, (K, n)": (
+            "scores and classes are exchanged, (K, m)": (
                 lambda x, y, features, K: probe_scores(x, y, features, K).T
             ),
         },
@@ -226,6 +241,17 @@ EXERCISES = [
             "hidden tokens do not look any more, but they are still looked at: hide keys, which are "
             "columns": (
                 lambda scores, hidden: scores.masked_fill(hidden[:, None], -torch.inf).softmax(-1)
+            ),
+            "the columns sum to 1: the softmax must run over the keys, dim=-1": (
+                lambda scores, hidden: scores.masked_fill(hidden, -torch.inf).softmax(dim=-2)
+            ),
+            "what is freed is shared equally: a softmax shares it in proportion": (
+                lambda scores, hidden: (
+                    zeroed_afterwards(scores, hidden)
+                    + (1 - zeroed_afterwards(scores, hidden).sum(-1, keepdim=True))
+                    / (~hidden).sum()
+                    * ~hidden
+                )
             ),
             "a score of 0 is not 'hidden': e⁰ = 1 is a share like any other. It takes −∞": (
                 lambda scores, hidden: scores.masked_fill(hidden, 0.0).softmax(dim=-1)

@@ -105,6 +105,9 @@ EXERCISES = [
         ],
         mistakes={
             "the scores are not divided by √D": pool_with(lambda scores, D: scores.softmax(dim=1)),
+            "the scores are divided by D: it is √D": pool_with(
+                lambda scores, D: (scores / D).softmax(dim=1)
+            ),
             "the softmax runs over the images: every image has its own shares, dim=1": pool_with(
                 lambda scores, D: (scores / D**0.5).softmax(dim=0)
             ),
@@ -196,8 +199,7 @@ EXERCISES = [
             0: "this is what it should read. Measure",
             5: "this is the number of the patch; the class token is token 0",
             1: "this would be the usual slip. Measure",
-            17: "this is the number of tokens: before the last norm all of them have a say. Take the "
-            "gradient *after* it",
+            17: "this is the number of tokens, counted from 1",
         },
     ),
 ]

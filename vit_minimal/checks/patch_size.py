@@ -37,6 +37,11 @@ def resized_with(make_picture, mode="bicubic"):
     return piece
 
 
+def resized_without_antialias(positions, old_grid, new_grid):
+    picture = interpolate(folded(positions[:, 1:], old_grid), size=new_grid, mode="bicubic")
+    return torch.cat([positions[:, :1], picture.flatten(2).transpose(1, 2)], dim=1)
+
+
 def folded(patches, grid):
     return patches.transpose(1, 2).unflatten(2, grid)
 
@@ -86,7 +91,7 @@ EXERCISES = [
         has_gradient=False,
         mistakes={
             "the tokens in front are missing": lambda H, W, P, prefix: (H // P) * (W // P),
-            "there is always one token in front: `num_prefix` may be another number": (
+            "you count one token in front, whatever `num_prefix` says": (
                 lambda H, W, P, prefix: (H // P) * (W // P) + 1
             ),
             "a patch covers P × P pixels: divide by P along both sides": (
@@ -161,6 +166,21 @@ EXERCISES = [
             ),
             "a reshape alone mixes the D numbers with the places: transpose first": resized_with(
                 lambda patches, grid: patches.reshape(1, patches.shape[2], *grid)
+            ),
+            "without antialias=True a larger grid is not averaged when it shrinks": (
+                resized_without_antialias
+            ),
+            "rows and columns are exchanged in both grids": (
+                lambda positions, old, new: resized_positions(positions, old[::-1], new[::-1])
+            ),
+            "the patches were resized as a line: neighbours above and below are then lost": (
+                lambda positions, old, new: torch.cat(
+                    [
+                        positions[:, :1],
+                        interpolate(positions[:, 1:].mT, size=new[0] * new[1], mode="linear").mT,
+                    ],
+                    dim=1,
+                )
             ),
             "they were resized as a line: neighbours above and below are then lost": (
                 resized_as_a_line

@@ -59,7 +59,12 @@ def try_learning_rate(rate):
             f"the loss ends at {loss:.2f}, and higher still at a quarter of the rate: the steps "
             "are too small to get anywhere"
         )
-    where = "where guessing is" if loss > guessing - 0.2 else "and lower at a quarter of the rate"
+    if loss > guessing + 0.5:
+        where = "far above guessing"
+    else:
+        where = (
+            "where guessing is" if loss > guessing - 0.2 else "and lower at a quarter of the rate"
+        )
     raise Wrong(f"the loss ends at {loss:.2f}, {where}: the steps are too large to settle anywhere")
 
 
@@ -108,6 +113,9 @@ EXERCISES = [
                 lambda logits, labels: (
                     (logits.argmax(dim=0)[: len(labels)] == labels).float().mean().item()
                 )
+            ),
+            "argmax(dim=0) asks which *image* is largest for each class: the classes lie along dim=1": (
+                lambda logits, labels: (logits.argmax(dim=0) == labels).float().mean().item()
             ),
             "it gives the number of images, not their share: divide by how many there are": (
                 lambda logits, labels: (logits.argmax(dim=1) == labels).float().sum().item()

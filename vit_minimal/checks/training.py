@@ -181,6 +181,22 @@ EXERCISES = [
             "math.cos takes radians: half a turn is π, not 180": after_warmup(
                 lambda share: (1 + math.cos(180 * share)) / 2
             ),
+            "the peak is forgotten: these are shares of it": (
+                lambda step, total, warmup, peak: learning_rate_at(step, total, warmup, 1.0)
+            ),
+            "the fall should end one step after the last, at `total_steps`: divide by total_steps − "
+            "warmup_steps": (
+                lambda step, total, warmup, peak: learning_rate_at(
+                    step, max(total - 1, warmup + 1), warmup, peak
+                )
+            ),
+            "step warmup_steps belongs to the fall: the climb ends at warmup_steps − 1": (
+                lambda step, total, warmup, peak: (
+                    peak * (step + 1) / warmup
+                    if step <= warmup
+                    else learning_rate_at(step, total, warmup, peak)
+                )
+            ),
             "it stays at the peak after the warm-up": after_warmup(lambda share: 1.0),
         },
     ),

@@ -26,16 +26,23 @@ def block_cases():
         yield {"settings": settings, "x": random(*shape)}
 
 
-def block_with(first=None, second=None):
-    """A pre-norm block whose first or second half is done otherwise."""
+def block_by(pre_norm):
+    """A block whose pre-norm half, all that the exercise asks for, is done otherwise."""
 
     def forward(self, x):
-        if not self.pre_norm:
-            return EncoderBlock.forward(self, x)
+        return pre_norm(self, x) if self.pre_norm else EncoderBlock.forward(self, x)
+
+    return with_forward(EncoderBlock, forward)
+
+
+def block_with(first=None, second=None):
+    """A block whose first or second step is done otherwise."""
+
+    def pre_norm(self, x):
         x = first(self, x) if first else x + self.attn(self.norm1(x))
         return second(self, x) if second else x + self.mlp(self.norm2(x))
 
-    return with_forward(EncoderBlock, forward)
+    return block_by(pre_norm)
 
 
 def model_cases():
@@ -45,7 +52,7 @@ def model_cases():
         ({"num_registers": 2}, 3, 3, (8, 8)),
         ({"pool": "mean"}, 2, 3, (8, 8)),
         ({"pool": "mean", "num_registers": 1}, 2, 3, (8, 8)),
-        ({"pool": "attention"}, 2, 3, (8, 8)),
+        ({"pool": "attention", "num_registers": 2}, 2, 3, (8, 8)),
         ({"pos_embed": "sinusoidal"}, 2, 3, (8, 8)),
     ):
         config = ViTConfig(**TINY | changes)
@@ -207,14 +214,13 @@ EXERCISES = [
                 first=lambda self, x: x + self.attn(x), second=lambda self, x: x + self.mlp(x)
             ),
             "attention and MLP both read the input of the block: the MLP comes after, Eq. 3": (
-                with_forward(
-                    EncoderBlock,
-                    lambda self, x: x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x)),
-                )
+                block_by(lambda self, x: x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x)))
             ),
-            "the MLP comes first: Eq. 2 is the attention": with_forward(
-                EncoderBlock,
-                lambda self, x: (y := x + self.mlp(self.norm2(x))) + self.attn(self.norm1(y)),
+            "the MLP comes first: Eq. 2 is the attention": block_by(
+                lambda self, x: (y := x + self.mlp(self.norm2(x))) + self.attn(self.norm1(y))
+            ),
+            "both `x +` are missing: attention and MLP add to the tokens, they do not replace them": (
+                block_by(lambda self, x: self.mlp(self.norm2(self.attn(self.norm1(x)))))
             ),
         },
     ),
@@ -273,6 +279,12 @@ EXERCISES = [
                 pooled=lambda self, x: self.head(x[:, self.num_prefix :].mean(dim=1))
             ),
             "it gives probabilities: the loss expects logits, and applies the softmax itself": (
+                model_with(
+                    read=lambda self, x: self.head(x[:, 0]).softmax(dim=-1),
+                    pooled=lambda self, x: pool(self, x, self.num_prefix).softmax(dim=-1),
+                )
+            ),
+            "where the class token is read it gives probabilities: the loss expects logits": (
                 model_with(read=lambda self, x: self.head(x[:, 0]).softmax(dim=-1))
             ),
         },
@@ -287,10 +299,10 @@ EXERCISES = [
         cases=config_cases,
         has_gradient=False,
         mistakes={
-            "the class token is missing: D numbers": parameters_without(lambda c: c.embed_dim),
-            "the norm after the last block is missing: 2·D numbers": parameters_without(
-                lambda c: 2 * c.embed_dim
-            ),
+            "D numbers are missing: the class token, its row of positions, or the bias of the patch "
+            "embedding": parameters_without(lambda c: c.embed_dim),
+            "2·D numbers are missing: the norm after the last block, or the class token *and* its row of "
+            "positions": parameters_without(lambda c: 2 * c.embed_dim),
             "all norms are missing: a scale and a shift for each of D numbers, 2·L + 1 times": (
                 parameters_without(lambda c: (2 * c.depth + 1) * 2 * c.embed_dim)
             ),
@@ -303,7 +315,7 @@ EXERCISES = [
             "attention's last map, `proj`, is missing in each block": parameters_without(
                 lambda c: c.depth * (c.embed_dim**2 + c.embed_dim)
             ),
-            "the biases of qkv and proj are missing, 4·D in each block": parameters_without(
+            "4·D numbers are missing in each block: the biases of qkv and proj, or the two norms": parameters_without(
                 lambda c: c.depth * 4 * c.embed_dim
             ),
             "the biases of the MLP are missing": parameters_without(
@@ -312,9 +324,20 @@ EXERCISES = [
             "one block was counted: there are L": parameters_without(
                 lambda c: (c.depth - 1) * parameters_of_layers(c)
             ),
+            "one block was counted, norms and all: there are L": parameters_without(
+                lambda c: (c.depth - 1) * (parameters_of_layers(c) + 4 * c.embed_dim)
+            ),
+            "L is not used: there are as many blocks": parameters_without(
+                lambda c: (
+                    (c.depth - 1) * (parameters_of_layers(c) + 4 * c.embed_dim) + 2 * c.embed_dim
+                )
+            ),
+            "the biases of qkv are missing, 3·D in each block": parameters_without(
+                lambda c: c.depth * 3 * c.embed_dim
+            ),
             "the head is missing": parameters_without(lambda c: c.num_classes * (c.embed_dim + 1)),
             "the bias of the head is missing": parameters_without(lambda c: c.num_classes),
-            "a slice of positions is missing: one row for each of T = N + 1 tokens": (
+            "the positions are missing: a row of D numbers for each of T = N + 1 tokens": (
                 lambda c: parameters_of(c) - c.embed_dim * ((c.image_size // c.patch_size) ** 2 + 1)
             ),
         },
