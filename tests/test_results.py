@@ -11,7 +11,7 @@ from safetensors import safe_open
 from tutorial_text import tutorial_text
 
 from vit_minimal import evaluate, load_checkpoint, load_cifar10
-from vit_minimal.experiments import summarize
+from vit_minimal.experiments import key, plan, summarize
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data" / "results"
@@ -235,6 +235,8 @@ MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds o
     "patch_size_longer": 4,
     "class_token_place": 8,
     "class_token_cut": 4,
+    "weight_init": 5,
+    "register_init": 2,
     "warmup_and_norm": 4,
     "pooling": 4,
     "single_patches": 3,
@@ -276,6 +278,10 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
             higher.setdefault(bool(record["run"]["start"]), []).append(record["accuracy"])
     large, small = (100 * statistics.mean(higher[start]) for start in (True, False))
     assert f"N(0, 10) at {large:.1f} % and N(0, 0.02) at {small:.1f} %" in text
+    registers = summaries("register_init")
+    small, large = (f"{100 * registers[name].mean:.1f} %" for name in ("N(0, 0.02)", "N(0, 10)"))
+    assert f"N(0, 10) the model reaches {large}, with one from N(0, 0.02) {small}" in text
+    assert abs(registers["N(0, 10)"].difference) < registers["N(0, 10)"].difference_width
     lost = -100 * summaries("position_init")["zeros, frozen"].difference
     assert f"loses {lost:.1f} points ([notebook 10]" in text
     cut = summaries("class_token_cut")
@@ -287,6 +293,33 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
     for of in summaries("class_token_untrained").values():
         assert len(of.accuracies) >= 3
         assert not abs(of.difference) > of.difference_width
+
+
+def test_starts_of_the_weights_are_what_notebook_07_says():
+    measured, text = (
+        summaries("weight_init"),
+        prose("notebooks/source/07_pitfalls_initialization.py"),
+    )
+    behind = {name: -100 * of.difference for name, of in measured.items()}
+    assert f"Xavier ends {behind['Xavier']:.1f} points *behind* N(0, 0.02)" in text
+    default = behind["PyTorch's default"]
+    assert f"and PyTorch's default {default:.1f}." in text
+    assert set(measured["all zero"].accuracies) == {0.1}
+    assert abs(measured["head zero"].difference) < measured["head zero"].difference_width
+    losses = {}
+    known = {key(record["run"]): record for record in records("experiments_cifar10_full")}
+    for seed in range(3):
+        for (name, _), run in plan("weight_init", "full", seed).items():
+            losses.setdefault(name, []).append(known[key(run)]["train_loss"])
+    first, _, last = (
+        {name: statistics.mean(run[i] for run in runs) for name, runs in losses.items()}
+        for i in range(3)
+    )
+    three = ("Xavier", "PyTorch's default", "N(0, 0.02)")
+    quoted = "{:.2f} and {:.2f} against {:.2f}".format(*(last[name] for name in three))
+    assert quoted in text
+    low, high = min(first[name] for name in three), max(first[name] for name in three)
+    assert f"were level, at {low:.2f} to {high:.2f}" in text
 
 
 def test_rivals_of_the_class_token_are_what_notebook_09_says():
