@@ -232,7 +232,7 @@ def test_no_run_of_an_experiment_is_on_record_twice():
 MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more
     "class_token_init": 6,
     "patch_size": 4,
-    "patch_size_longer": 4,
+    "patch_size_longer": 5,
     "class_token_place": 8,
     "class_token_cut": 4,
     "weight_init": 5,
@@ -362,7 +362,8 @@ def test_patch_sizes_are_what_notebook_08_says():
     assert f"to {100 * sixteen.mean:.1f} %, {less:.1f} points less than P = 4" in text
     assert f"by {ahead:.1f} points of P = 8 and by {behind:.1f} of P = 16" in text
     assert f"stays at {100 * longer['P = 32, 24 × the passes'].mean:.1f} %" in text
-    assert all(abs(of.difference) > of.difference_width for of in (eight, sixteen))
+    two = longer["P = 2, a third of the passes"]
+    assert all(abs(of.difference) > of.difference_width for of in (two, eight, sixteen))
     gained = [
         longer[f"P = {P}"].mean - sizes[f"P = {P[:2]}"].mean
         for P in ("16, 12 × the passes", "32, 24 × the passes")
@@ -372,6 +373,8 @@ def test_patch_sizes_are_what_notebook_08_says():
     passes = {8: 4, 16: 12, 32: 24}  # at which the compute is that of P = 4, within a tenth
     for P, factor in passes.items():
         assert rows[4]["flops"] == pytest.approx(factor * rows[P]["flops"], rel=0.1)
+    share = rows[2]["flops"] / rows[4]["flops"] / 3
+    assert f"({share:.1f} times the FLOPs of P = 4's three), reaches {100 * two.mean:.1f} %" in text
     longer_by = 4 * rows[8]["seconds"] / rows[4]["seconds"]
     assert f"four passes with P = 8 take {longer_by:.1f} times as long" in text
     by = {P: factor * rows[P]["seconds"] / rows[4]["seconds"] for P, factor in passes.items()}

@@ -107,7 +107,7 @@ plots.show_summaries(measured, "CIFAR-10: equal passes")
 #
 # ## What it gives, at equal compute
 #
-# But a pass with P = 8 costs a quarter of one with P = 4. With the compute that is saved one can make four passes. That is a second question, as fair as the first, and it can have another answer. By FLOPs P = 8 may make 4 times the passes, P = 16 12 times and P = 32 24 times. On CIFAR-10, beside the runs at equal passes:
+# But a pass with P = 8 costs a quarter of one with P = 4. With the compute that is saved one can make four passes. That is a second question, as fair as the first, and it can have another answer. By FLOPs P = 8 may make 4 times the passes, P = 16 12 times and P = 32 24 times; P = 2 only one where P = 4 makes five or six. On CIFAR-10, beside the runs at equal passes:
 
 # %%
 equal_passes = summarize("patch_size", "full", cifar10)
@@ -117,9 +117,9 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: more passes for larger patches")
 
 # %% [markdown]
-# **The two questions have two answers.** At equal passes P = 4 was ahead, by 10.8 points of P = 8 and by 19.6 of P = 16. At equal FLOPs P = 8 is ahead: with four times the passes it reaches 71.5 %, 2.4 points more than P = 4. P = 16 comes to 67.6 %, 1.5 points less than P = 4: most of what it seemed to lack was training. Not all. P = 32, the image as one patch, gains less from 24 times the passes and stays at 58.9 %.
+# **The two questions have two answers.** At equal passes P = 4 was ahead, by 10.8 points of P = 8 and by 19.6 of P = 16. At equal FLOPs P = 8 is ahead: with four times the passes it reaches 71.5 %, 2.4 points more than P = 4. P = 16 comes to 67.6 %, 1.5 points less than P = 4: most of what it seemed to lack was training. Not all. P = 32, the image as one patch, gains less from 24 times the passes and stays at 58.9 %. At the other end P = 2, given a single pass (1.9 times the FLOPs of P = 4's three), reaches 54.6 %: too few steps to learn much in. So at equal FLOPs the best size lies in between.
 #
-# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take 1.4 times as long as one with P = 4, twelve with P = 16 2.5 times, twenty-four with P = 32 4.2 times (by the times of the first section). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has 75 to 76 % (notebook 05). (P = 2 is part of both experiments. It has not been run.)
+# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take 1.4 times as long as one with P = 4, twelve with P = 16 2.5 times, twenty-four with P = 32 4.2 times (by the times of the first section). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has 75 to 76 % (notebook 05). (P = 2 at equal passes, which is part of the experiment `patch_size`, has not been run.)
 #
 # ## "Large patches miss detail"
 #
