@@ -324,6 +324,17 @@ def test_answers_of_another_kind_are_told_so(name, answer, words):
     assert words in told(name, answer)
 
 
+def test_an_answer_of_a_kind_that_nobody_thought_of_gives_no_traceback():
+    class Odd:
+        def __eq__(self, other):
+            raise ValueError("odd")
+
+        __hash__ = None
+
+    said = told("what_to_say", Odd())
+    assert "cannot make sense of it (it raises ValueError: odd" in said
+
+
 def test_a_tuple_of_names_is_a_constant():
     code = "NAMES = ('cls_token', 'reg_token', 'pos_embed')\n\n\n"
     code += build().with_solution(code_of("parameter_groups")[1])

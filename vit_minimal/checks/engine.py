@@ -57,6 +57,11 @@ class Exercise:
         except Wrong as reason:
             self.state = "wrong"
             print(f"✗ {self.number} {self.name}: {reason}")
+        except Exception as error:  # noqa: BLE001 an answer of a kind that nobody thought of
+            self.state = "wrong"
+            print(
+                f"✗ {self.number} {self.name}: the check cannot make sense of it ({raising(error)})"
+            )
         else:
             self.state = "solved"
             print(f"✓ {self.number} {self.name}: {self.praise()}")
