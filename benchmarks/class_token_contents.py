@@ -28,7 +28,7 @@ from vit_minimal import (
 )
 from vit_minimal.data import Dataset
 from vit_minimal.drawn import NEEDLE10_CLASSES
-from vit_minimal.inspection import _fit_probes, _look  # what class_token_journey is made of
+from vit_minimal.inspection import fit_probes, look_into
 from vit_minimal.runtime import add_record
 
 CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
@@ -44,9 +44,9 @@ def read(model, images, wanted):
     def streams(tokens):  # (L + 1, b, T, D) → (L + 1, 2, b, D)
         return torch.stack([tokens[:, :, 0], tokens[:, :, first:].mean(dim=2)], dim=1)
 
-    seen = _look(model, images[:half], wanted[:half])
-    weights, biases = _fit_probes((streams(tokens), part) for tokens, _, part in seen)
-    guesses = [streams(tokens) @ weights + biases for tokens, _ in _look(model, images[half:])]
+    seen = look_into(model, images[:half], wanted[:half])
+    weights, biases = fit_probes((streams(tokens), part) for tokens, _, part in seen)
+    guesses = [streams(tokens) @ weights + biases for tokens, _ in look_into(model, images[half:])]
     return torch.cat(guesses, dim=2)
 
 

@@ -145,7 +145,7 @@ def test_no_image_is_an_error(look):
 
 
 def test_too_many_maps_are_refused_before_any_is_computed(monkeypatch):
-    monkeypatch.setattr(inspection, "_look", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(inspection, "look_into", lambda *_: pytest.fail("computed"))
     images = torch.zeros(1, 3, 8, 8).expand(10**13, -1, -1, -1)
     with pytest.raises(MemoryError, match=r"10000000000000 images take .* GB: ask for fewer"):
         attention_maps(lively(), images)

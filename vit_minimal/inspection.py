@@ -51,7 +51,7 @@ def _first_patch(model):
 
 
 @torch.no_grad()
-def _look(model, images, *others):
+def look_into(model, images, *others):
     """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D); who looks at
     whom, (L, b, h, T, T); and what of the `others` belongs to these images. The weights are
     computed beside the model's own attention, from the same queries and keys, so its outputs stay
@@ -99,7 +99,7 @@ def attention_maps(model, images):
         size = f"{4e-9 * math.prod(shape):.1f} GB"
         raise MemoryError(f"the maps of {len(images)} images take {size}: ask for fewer") from error
     done = 0
-    for _, found in _look(model, images):
+    for _, found in look_into(model, images):
         maps[:, done : done + found.shape[1]] = found
         done += found.shape[1]
     return maps
@@ -114,7 +114,7 @@ def attention_rollout(model, images):
     """
     first = _first_patch(model)
     rolled = []
-    for _, maps in _look(model, images):
+    for _, maps in look_into(model, images):
         reach = torch.eye(maps.shape[-1]).to(maps)  # of the tokens that enter
         for weights in maps.mean(dim=2):  # (b, T, T)
             reach = (weights @ reach + reach) / 2
@@ -164,7 +164,7 @@ def attention_distance(model, images):
     places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).float()
     apart = model.config.patch_size * torch.cdist(places, places)  # (N, N)
     sums = 0
-    for _, maps in _look(model, images):
+    for _, maps in look_into(model, images):
         among = maps[..., model.num_prefix :, model.num_prefix :]
         among = among / among.sum(dim=-1, keepdim=True).clamp(min=1e-30)
         sums += (among * apart.to(maps)).sum(dim=-1).mean(dim=-1).sum(dim=1).cpu()  # (L, h)
@@ -212,10 +212,10 @@ def class_token_journey(model, images, labels):
         return torch.cat([*read, tokens[:, :, first:]], dim=2).transpose(1, 2)
 
     answers = torch.nn.functional.one_hot(labels[:half], model.config.num_classes)
-    seen = _look(model, images[:half], answers)
-    weights, biases = _fit_probes((streams(tokens), wanted) for tokens, _, wanted in seen)
+    seen = look_into(model, images[:half], answers)
+    weights, biases = fit_probes((streams(tokens), wanted) for tokens, _, wanted in seen)
     right = similarity = self_attention = 0
-    for tokens, maps, wanted in _look(model, images[half:], labels[half:]):
+    for tokens, maps, wanted in look_into(model, images[half:], labels[half:]):
         guesses = (streams(tokens) @ weights + biases).argmax(dim=-1)  # (L + 1, 2 + N, b)
         right += (guesses == wanted.to(guesses.device)).sum(dim=-1).cpu()
         states = tokens[:, :, 0]
@@ -226,7 +226,7 @@ def class_token_journey(model, images, labels):
     return Journey(accuracy[:, 0], accuracy[:, 1], accuracy[:, 2:], *means, scored)
 
 
-def _fit_probes(parts):
+def fit_probes(parts):
     """Weights (…, D, K) and biases (…, 1, K) of ridge regressions, from parts of the features
     (…, b, D) and of the wanted outputs (b, K). Neither a shift nor a scale of a feature matters.
     """
