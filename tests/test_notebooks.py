@@ -156,3 +156,17 @@ def test_prose_is_copied_beside_unchanged_code_only(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="code cells have changed"):
         build.copy_prose(source)
     assert nbformat.read(tmp_path / "09_try.ipynb", 4).cells[0].source == "New words"
+
+
+def test_the_map_of_notebook_00_has_every_notebook_with_its_times():
+    source = (ROOT / "notebooks/source/00_start_here.py").read_text(encoding="utf-8")
+    times = json.loads((ROOT / "data/results/notebook_times.json").read_text(encoding="utf-8"))
+    rows = [line for line in source.splitlines() if line.startswith("# | ") and "min |" in line]
+    for path in NOTEBOOKS[1:]:
+        (row,) = (line for line in rows if f"]({path.name})" in line)
+        *_, read, run, _ = (cell.strip() for cell in row.split("|"))
+        text = (ROOT / f"notebooks/source/{path.stem}.py").read_text(encoding="utf-8")
+        assert f"about {read.removesuffix(' min')} minutes |" in text, path.stem
+        value, _, unit = run.replace("a minute", "1 min").partition(" ")
+        measured = times[path.stem]["seconds"] / (60 if unit == "min" else 1)
+        assert abs(float(value) - measured) <= (0.5 if unit == "min" else 6), (path.stem, run)

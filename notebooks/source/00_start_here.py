@@ -22,7 +22,7 @@ if check_machine(data_root()):
     print("\nReady.")
 
 # %% [markdown]
-# - **Device:** a GPU that PyTorch can use is used. Everything in notebooks 00 to 05 runs on a laptop's CPU. The precision is the kind of
+# - **Device:** a GPU that PyTorch can use is used. Everything runs on a laptop's CPU. The precision is the kind of
 #   number in matrix products: float32 everywhere, or a 16-bit kind where the hardware is faster with it.
 # - **Budget:** `quick` means about a minute per experiment, `full` is what a GPU is for. The environment variable `VIT_MINIMAL_BUDGET` chooses;
 #   without it, you get `full` with a GPU and `quick` without.
@@ -39,9 +39,14 @@ if check_machine(data_root()):
 # | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and how does a model know where each patch was? | `class_token.py` | 20 min | 10 s |
 # | [03 Attention](03_attention.ipynb) | how do tokens exchange what they know? | `attention.py` | 25 min | 10 s |
 # | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` | 25 min | 30 s |
-# | [05 Training on CIFAR-10](05_training_on_cifar10.ipynb) | what does each ingredient of a recipe give, and how do I stop and resume? | `data.py`, `augment.py`, `recipes.py`, `training.py` | 45 min | 3 min |
+# | [05 Training on CIFAR-10](05_training_on_cifar10.ipynb) | what does each ingredient of a recipe give, and how do I stop and resume? | `data.py`, `augment.py`, `recipes.py`, `training.py` | 45 min | 2 min |
+# | [06 Inside the class token](06_inside_the_class_token.ipynb) | what does it gather, from where, and at which layer? | `inspection.py`, `explorer.py` | 40 min | 2 min |
+# | [07 Pitfalls: how a model starts](07_pitfalls_initialization.ipynb) | which starts cannot learn, and how would I know before the first step? | `experiments.py`, `variants.py` | 35 min | 2 min |
+# | [08 Pitfalls: the size of a patch](08_pitfalls_patch_size.ipynb) | what does a patch size cost, and what does it give? | `experiments.py` | 30 min | 2 min |
+# | [09 Pitfalls: the class token mishandled](09_pitfalls_class_token.ipynb) | what if it is read from the wrong place, and what are its rivals? | `variants.py`, `experiments.py` | 40 min | 2 min |
+# | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which of the things that are commonly said are true? | `data/results/` | 30 min | a minute |
 #
-# (The running times are those of the same two server cores, rounded; the reading times are a guess.)
+# (The running times are those of the same two server cores, rounded; the reading times are a guess.) Each notebook has [exercises](exercises/README.md) beside it, which check themselves.
 #
 # In each notebook the pieces are built in front of
 # you, and every piece is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
