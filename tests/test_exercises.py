@@ -414,6 +414,15 @@ def test_exercises_are_numbered_and_stand_in_one_source_each_with_two_hints_and_
         assert sum("<summary>Solution<" in text for text in texts) == len(named)
 
 
+def test_links_and_headings_of_the_exercises_lead_somewhere():
+    folder = ROOT / "notebooks/exercises"
+    for path in folder.glob("*.ipynb"):
+        texts = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", "\n".join(texts)):
+            assert (folder / target).exists(), target
+        assert sum(text.startswith("# ") for text in texts) == 1
+
+
 def test_saved_exercise_notebooks_are_untouched():
     for path in (ROOT / "notebooks/exercises").glob("*.ipynb"):
         for cell in nbformat.read(path, 4).cells:
