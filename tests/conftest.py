@@ -1,7 +1,8 @@
-"""What holds for every test, and a web server of which the tests decide how it misbehaves."""
+"""What holds for every test; a web server of which the tests decide how it misbehaves; a browser."""
 
 import contextlib
 import re
+import shutil
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,3 +63,17 @@ def server():
         server.over.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as running:
+        # Chromium's sandbox refuses to start for root, as which containers often run
+        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
