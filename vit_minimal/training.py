@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from .augment import augment, mix, normalize
 from .data import data_root, load_dataset
+from .muon import Muon
 from .pretrained import save_checkpoint
 from .recipes import RECIPES, Recipe, TrainingConfig
 from .runtime import (
@@ -344,8 +345,7 @@ def make_optimizers(model, config):
     adamw = torch.optim.AdamW(groups, fused=True, **settings)
     if config.optimizer == "adamw":
         return [adamw]
-    # This adjustment makes Muon's steps as long as AdamW's: one learning rate serves both
-    return [torch.optim.Muon(hidden, adjust_lr_fn="match_rms_adamw", **settings), adamw]
+    return [Muon(hidden, **settings), adamw]
 
 
 def make_scheduler(optimizer, config, total_steps):

@@ -136,7 +136,7 @@ plots.show_paths(paths, lambda x, y: x**2 / 20 + y**2, title="Twenty steps down 
 # - **Adam** also divides, number by number, by the running size (a root mean square) of that number's gradients. Steep and flat directions get steps of about the same length. **AdamW** adds
 #   *weight decay*: at each step the parameters shrink a little. `fit` lets only matrices shrink, and spares norms, biases, positions and the class token.
 # - **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) treats the update of a matrix as a map, which stretches some directions much and others hardly, and evens this out before it steps (it makes
-#   all singular values about equal): no direction is left behind. `fit` uses it for the matrices in the blocks, and AdamW for all the rest. It is in PyTorch since 2.9.
+#   all singular values about equal): no direction is left behind. `fit` uses it for the matrices in the blocks, and AdamW for all the rest. (PyTorch has had it since 2.9. Ours, in `muon.py`, takes the same steps; it multiplies in float32 where the hardware has no bfloat16, which there is many times faster.)
 #
 # ## The ladder
 #

@@ -1,0 +1,79 @@
+"""Muon against torch's, and against what it is for: singular values near 1."""
+
+import pytest
+import torch
+
+from vit_minimal import muon
+from vit_minimal.muon import Muon, even_out
+
+SHAPES = [(6, 6), (12, 4), (4, 12)]
+
+
+def matrices():
+    return [torch.nn.Parameter(torch.randn(shape)) for shape in SHAPES]
+
+
+def run(optimizer, parameters, steps=5):
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        for parameter in parameters:
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        optimizer.step()
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon since 2.9")
+@pytest.mark.parametrize(
+    "dtype, tolerance", [(torch.bfloat16, 0), (torch.float16, 1e-3), (torch.float32, 1e-3)]
+)
+def test_the_steps_are_those_of_torch(dtype, tolerance, monkeypatch):
+    monkeypatch.setattr(muon, "pick_precision", lambda device: dtype)
+    ours = matrices()
+    theirs = [torch.nn.Parameter(matrix.detach().clone()) for matrix in ours]
+    settings = {"lr": 0.01, "weight_decay": 0.1}
+    run(Muon(ours, **settings), ours)
+    run(torch.optim.Muon(theirs, adjust_lr_fn="match_rms_adamw", **settings), theirs)
+    for one, other in zip(ours, theirs, strict=True):  # torch's products are always bfloat16
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 7), (192, 64)])
+def test_singular_values_end_near_one_and_directions_stay(shape):
+    torch.manual_seed(0)
+    matrix = 100 * torch.randn(shape)
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    turned = u.mT @ even_out(matrix) @ v.mT  # diagonal if the singular vectors are the same
+    values = turned.diagonal()
+    assert 0.3 < values.min() <= values.max() < 1.3
+    torch.testing.assert_close(turned, torch.diag(values), atol=1e-3, rtol=0)
+
+
+def test_zero_gradients_leave_a_matrix_as_it_is():
+    (matrix,) = parameters = [torch.nn.Parameter(torch.ones(3, 2))]
+    matrix.grad = torch.zeros(3, 2)
+    Muon(parameters, lr=0.1).step()
+    assert torch.equal(matrix, torch.ones(3, 2))
+
+
+def test_a_parameter_without_a_gradient_is_left_alone():
+    first, second = parameters = matrices()[:2]
+    first.grad, before = torch.ones_like(first), second.detach().clone()
+    Muon(parameters, lr=0.1, weight_decay=0.1).step()
+    assert torch.equal(second, before)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been():
+    whole = matrices()
+    halves = [torch.nn.Parameter(matrix.detach().clone()) for matrix in whole]
+    run(optimizer := Muon(whole, lr=0.01), whole)
+    run(optimizer, whole)
+    run(first := Muon(halves, lr=0.01), halves)
+    second = Muon(halves, lr=0.5)
+    second.load_state_dict(first.state_dict())
+    run(second, halves)
+    for one, other in zip(whole, halves, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_is_no_matrix_is_named():
+    with pytest.raises(ValueError, match=r"matrices \(m, n\), got a parameter of shape \(3,\)"):
+        Muon([torch.nn.Parameter(torch.ones(3))], lr=0.1)
