@@ -2,7 +2,7 @@
 
     python notebooks/build.py              build and execute all
     python notebooks/build.py 01 03        build and execute those whose names begin so
-    python notebooks/build.py --prose 01   copy text cells, if no code cell of the tutorial has changed
+    python notebooks/build.py --prose 01   copy text and set-up cells, if no other cell has changed
     python notebooks/build.py --check      build nothing; fail if a notebook is out of step
 
 A saved notebook is its source, executed from top to bottom at the quick budget on Shapes-10, so
@@ -19,6 +19,9 @@ What is between the two markers is replaced in the exercise by the comment lines
     # end of solution
 
 Paragraphs that begin with "Hint: " or "Solution: " are folded.
+
+Below the title of every notebook come a badge that opens it in Colab and a set-up cell. The address
+that both name is the Repository in pyproject.toml; --prose writes a new one into all notebooks.
 """
 
 import argparse
@@ -29,6 +32,7 @@ import re
 import sys
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
 import jupytext
@@ -45,6 +49,49 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+# What makes Colab and Kaggle offer a GPU, for the notebooks that train for more than some seconds
+WITH_GPU = {
+    "accelerator": "GPU",
+    "colab": {"gpuType": "T4"},
+    "kaggle": {"accelerator": "nvidiaTeslaT4", "isGpuEnabled": True, "isInternetEnabled": True},
+}
+TRAINING = ("00", "05", "06", "07", "08", "09", "10")
+
+PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+ADDRESS = PROJECT["project"]["urls"]["Repository"]
+SET_UP = """\
+# Set-up: does nothing where the course is installed. In Colab and Kaggle it fetches the course and
+# installs its package, and leaves all other packages as they are.
+import importlib.util
+import os
+import subprocess
+import sys
+
+
+def shell(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+
+
+folder = "vit-minimal"
+if not importlib.util.find_spec("vit_minimal"):
+    if not os.path.isdir(folder):
+        FETCH
+    shell(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", folder)
+    sys.path.insert(0, os.path.abspath(folder))
+if os.path.isdir(folder):
+    os.chdir(f"{folder}/notebooks")  # where the paths in the cells begin
+"""
+FETCH = 'shell("git", "clone", "--quiet", "--depth=1", "ADDRESS", folder)'
+NO_ADDRESS = """\
+raise ModuleNotFoundError(
+            "The package vit_minimal is not here, and this copy of the course does not know the "
+            "address to fetch it from: start the course with `python3 start.py`, or upload its "
+            "folder to where this notebook runs, as vit-minimal, and run this cell again. (Whoever "
+            "publishes the course writes the address into pyproject.toml and runs "
+            "`python notebooks/build.py --prose`.)"
+        )"""
 
 
 SOLUTION = re.compile(
@@ -72,11 +119,33 @@ def convert(source):
     return finished(cells, source.stem)
 
 
-def finished(cells, stem):
-    notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(METADATA), cells=cells)
+def set_up(address=ADDRESS):
+    """The code of the set-up cell, for a course that lies at this address."""
+    fetch = NO_ADDRESS if "OWNER" in address else FETCH.replace("ADDRESS", address)
+    return SET_UP.replace("FETCH", fetch).rstrip("\n")
+
+
+def badge(name, address=ADDRESS):
+    """A link that opens a notebook in Colab, whose place below notebooks/ is `name`."""
+    colab = "https://colab.research.google.com/"
+    if "OWNER" not in address:
+        colab += f"{address.removeprefix('https://')}/blob/main/notebooks/{name}.ipynb".replace(
+            "github.com/", "github/", 1
+        )
+    up = "../" * name.count("/")
+    return f"[![Open in Colab]({up}open-in-colab.svg)]({colab})"
+
+
+def finished(cells, name):
+    """A notebook of these cells, with badge and set-up; `name` is its place below notebooks/."""
+    title, _, rest = cells[0].source.partition("\n")
+    cells[0].source = f"{title}\n\n{badge(name)}\n{rest}"
+    cells.insert(1, nbformat.v4.new_code_cell(set_up(), metadata={"tags": ["set-up"]}))
+    metadata = METADATA | (WITH_GPU if Path(name).name.startswith(TRAINING) else {})
+    notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(metadata), cells=cells)
     for index, cell in enumerate(cells):
         # the same at every build, so that a diff shows what changed
-        cell.id = hashlib.sha1(f"{stem}/{index}".encode()).hexdigest()[:8]
+        cell.id = hashlib.sha1(f"{name}/{index}".encode()).hexdigest()[:8]
     return notebook
 
 
@@ -170,7 +239,7 @@ def execute(notebook, name):
             coalesce_streams=True,
             resources={"metadata": {"path": str(NOTEBOOKS)}},
         ).execute()
-    notebook.metadata = nbformat.from_dict(METADATA)  # without the version of this Python
+    notebook.metadata["language_info"] = METADATA["language_info"]  # not this Python's version
     return time.perf_counter() - start
 
 
@@ -196,15 +265,20 @@ def write_exercises(source):
     nbformat.write(exercise_notebook(source), target)
 
 
+def compared(cell):
+    """What a code cell must have kept for its saved output to hold."""
+    return "set-up" if "set-up" in tags_of(cell) else (cell.source, tags_of(cell))
+
+
 def copy_prose(source):
-    """Bring the text cells up to date and leave the code cells, and what they printed, alone."""
+    """Bring text and set-up cells up to date; leave the others, and what they printed, alone."""
     target = NOTEBOOKS / f"{source.stem}.ipynb"
     saved, fresh = nbformat.read(target, 4), convert(source)
-    new, old = ([c for c in content(n) if c[0] == "code"] for n in (fresh, saved))
-    if new != old:
+    new, old = ([c for c in n.cells if c.cell_type == "code"] for n in (fresh, saved))
+    if [compared(cell) for cell in new] != [compared(cell) for cell in old]:
         sys.exit(f"{source.stem}: code cells have changed, it must be executed")
-    executed = iter(cell for cell in saved.cells if cell.cell_type == "code")
-    fresh.cells = [next(executed) if c.cell_type == "code" else c for c in fresh.cells]
+    for cell, executed in zip(new, old, strict=True):
+        cell.execution_count, cell.outputs = executed.execution_count, executed.outputs
     nbformat.write(fresh, target)
 
 
@@ -214,7 +288,7 @@ def main():
     )
     parser.add_argument("names", nargs="*", metavar="name", help="how the names begin; else all")
     parser.add_argument("--check", action="store_true", help="fail if a notebook is out of step")
-    help_text = "copy text cells only; fail if a code cell has changed"
+    help_text = "copy text and set-up cells only; fail if another cell has changed"
     parser.add_argument("--prose", action="store_true", help=help_text)
     options = parser.parse_args()
     sources = sorted((NOTEBOOKS / "source").glob("*.py"))

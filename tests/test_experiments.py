@@ -291,9 +291,9 @@ def test_the_width_is_that_of_students_t():
         _, width = mean_and_width(values)
         t = width / (np.std(values, ddof=1) / n**0.5)
         nu = n - 1
-        x = np.linspace(-t, t, 200_001)
+        x = torch.linspace(-t, t, 200_001, dtype=torch.float64)
         peak = math.gamma((nu + 1) / 2) / (math.sqrt(nu * math.pi) * math.gamma(nu / 2))
-        share = np.trapezoid(peak * (1 + x**2 / nu) ** (-(nu + 1) / 2), x)
+        share = torch.trapezoid(peak * (1 + x**2 / nu) ** (-(nu + 1) / 2), x).item()
         assert share == pytest.approx(0.95, abs=1e-3)
     assert mean_and_width([0.5]) == (0.5, math.inf)
 

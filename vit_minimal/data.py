@@ -74,8 +74,12 @@ class Dataset:
 
 
 def data_root(root=None):
-    """Where data sets live: the argument, else VIT_MINIMAL_DATA, else data/ of the course."""
+    """Where data sets live: the argument, else VIT_MINIMAL_DATA, else data/ of the course, or of the
+    working directory where the package is installed without the course.
+    """
     course = Path(__file__).resolve().parents[1]
+    if not (course / "pyproject.toml").exists():
+        course = Path()
     return Path(root or os.environ.get("VIT_MINIMAL_DATA") or course / "data")
 
 

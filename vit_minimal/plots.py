@@ -25,6 +25,39 @@ def as_picture(image):
     return image.clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy()
 
 
+def show(description):
+    """Show the figure drawn last, with these words for readers who cannot see it.
+
+    A notebook keeps them beside the picture, as its alternative text.
+    """
+    if "inline" not in plt.get_backend():  # a window, which has no place for them
+        plt.show()
+        return
+    from IPython.display import display  # it is there wherever figures are drawn inline
+
+    figure = plt.gcf()
+    display(figure, metadata={"image/png": {"alt": " ".join(description.split())}})
+    plt.close(figure)
+
+
+def _course(values):
+    """A curve in words: where it begins and ends, and where it lies lowest and highest."""
+    values = as_array(values)
+    text = f"from {values[0]:.3g} to {values[-1]:.3g}"
+    low, high = values.min(), values.max()
+    if low < min(values[0], values[-1]) or high > max(values[0], values[-1]):
+        text += f", between {low:.3g} and {high:.3g}"
+    return text
+
+
+def _listed(words):
+    return "; ".join(words)
+
+
+def _heading(title):
+    return f"{title}: " if title else ""
+
+
 def _panels(rows, columns, width, height):
     """A figure of panels without axes, and the panels (rows, columns)."""
     figure, panels = plt.subplots(
@@ -46,7 +79,7 @@ def show_images(images, titles=None, columns=8, size=1.3, frames=None):
             _frame(axes.flat[i], *frames[i])
         if titles:
             axes.flat[i].set_title(titles[i], fontsize=9)
-    plt.show()
+    show(f"{len(images)} pictures" + (f": {_listed(titles)}" if titles else ""))
 
 
 def _frame(axis, left, top, side):
@@ -73,7 +106,7 @@ def show_patches(patches, grid_size, in_channels=3, size=3.5, numbers=False):
         if numbers:
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             axis.text(0.5, 0.5, i, transform=axis.transAxes, fontsize=8, bbox=box, **CENTRED)
-    plt.show()
+    show(f"{len(patches)} patches in {rows} rows and {columns} columns, with gaps between them")
 
 
 def show_matrix(
@@ -114,7 +147,9 @@ def show_matrix(
             axis.text(j, i, text, color=colour, fontsize=9, **CENTRED)
     if alone:
         plt.tight_layout()
-        plt.show()
+        show(
+            f"{_heading(title)}{rows} × {columns} coloured cells, from {matrix.min():.2g} to {limit:.2g}"
+        )
 
 
 def show_heat(images, maps, titles=None, limit=None, size=1.7):
@@ -130,7 +165,10 @@ def show_heat(images, maps, titles=None, limit=None, size=1.7):
         if titles:
             axes[0, i].set_title(titles[i], fontsize=9)
     figure.colorbar(drawn, ax=axes[1], label="share of attention", shrink=0.9)
-    plt.show()
+    show(
+        f"{len(images)} pictures, and below each its map of attention, bright where there is most"
+        + (f": {_listed(titles)}" if titles else "")
+    )
 
 
 def show_attention(image, maps, frame=None, size=1.6):
@@ -150,7 +188,7 @@ def show_attention(image, maps, frame=None, size=1.6):
     for axis in axes.flat:
         if frame is not None and axis.images:
             _frame(axis, left=frame[1], top=frame[0], side=1)
-    plt.show()
+    show(f"a picture and its maps of attention: {layers} layers in rows, {heads} heads in columns")
 
 
 def show_similarity_grid(positions, grid_size, title="", size=5.0):
@@ -166,7 +204,9 @@ def show_similarity_grid(positions, grid_size, title="", size=5.0):
     figure.suptitle(title)
     figure.supxlabel("column of the patch")
     figure.supylabel("row of the patch")
-    plt.show()
+    show(
+        f"{_heading(title)}{rows} × {columns} small maps, each bright where a position is like its own"
+    )
 
 
 def show_lines(
@@ -222,7 +262,8 @@ def show_lines(
     elif named > 1:
         axis.legend()
     plt.tight_layout()
-    plt.show()
+    curves = _listed(f"{name} {_course(values)}" for name, values in lines.items())
+    show(f"{_heading(title)}{y_label} over {x_label}. {curves}")
 
 
 def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=None):
@@ -243,7 +284,8 @@ def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=N
     axis.invert_yaxis()
     axis.set(xlabel=x_label, title=title)
     axis.grid(axis="x", alpha=0.3)
-    plt.show()
+    means = _listed(f"{name} {as_array(values).mean():.3g}" for name, values in groups.items())
+    show(f"{_heading(title)}{x_label}, a dot for each run. Means: {means}")
 
 
 def show_summaries(summaries, title=""):
@@ -265,7 +307,9 @@ def show_bars(amounts, x_label, title="", size=(6.0, 0.35)):
     axis.margins(x=0.12)
     axis.invert_yaxis()
     axis.set(xlabel=x_label, title=title)
-    plt.show()
+    show(
+        f"{_heading(title)}{x_label}: {_listed(f'{name} {of:.3g}' for name, of in amounts.items())}"
+    )
 
 
 def show_paths(paths, height, title="", x_limits=(-10, 4), y_limits=(-3, 3), size=(7.0, 3.2)):
@@ -280,4 +324,4 @@ def show_paths(paths, height, title="", x_limits=(-10, 4), y_limits=(-3, 3), siz
     axis.set(title=title, xlim=x_limits, ylim=y_limits, xlabel="x", ylabel="y")
     axis.legend(loc="upper right")
     plt.tight_layout()
-    plt.show()
+    show(f"{_heading(title)}paths of {_listed(paths)} over contour lines")

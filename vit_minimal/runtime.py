@@ -105,7 +105,7 @@ def check_machine(data_root="."):
             f"Python {platform.python_version()}",
             "install Python 3.11+",
         ),
-        (_version(torch) >= (2, 9), f"torch {torch.__version__}", "pip install -U torch"),
+        (_version(torch) >= (2, 6), f"torch {torch.__version__}", "pip install -U torch"),
         (_version(np) >= (1, 26), f"numpy {np.__version__}", "pip install -U numpy"),
         (True, f"device: {_describe(device)}; matrix products in {precision}", ""),
         (True, f"budget: {pick_budget()}", ""),

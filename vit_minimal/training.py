@@ -8,6 +8,7 @@ import argparse
 import ast
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
@@ -350,13 +351,17 @@ def make_optimizers(model, config):
 
 def make_scheduler(optimizer, config, total_steps):
     """The learning rate climbs in a line, then stays or falls along half a cosine to zero."""
-    warmup_steps = max(1, int(config.warmup * total_steps))
-    climb = LinearLR(optimizer, start_factor=1 / warmup_steps, total_iters=warmup_steps - 1)
-    if config.schedule == "constant":
-        then = ConstantLR(optimizer, factor=1.0)
-    else:
-        then = CosineAnnealingLR(optimizer, T_max=max(1, total_steps - warmup_steps))
-    return SequentialLR(optimizer, [climb, then], milestones=[warmup_steps])
+    climbing = max(1, int(config.warmup * total_steps))
+    falling = max(1, total_steps - climbing)
+
+    def share(step):
+        if step < climbing:
+            return (step + 1) / climbing
+        if config.schedule == "constant":
+            return 1.0
+        return (1 + math.cos(math.pi * (step - climbing) / falling)) / 2
+
+    return LambdaLR(optimizer, share)
 
 
 def _epoch_line(history, epochs, num_images):

@@ -71,7 +71,7 @@ for i, axis in enumerate(axes):
     labels_left = names if i == 0 else []
     plots.show_matrix(rows, labels_left, [], f"image {i}", numbers=False, axis=axis, signed=True)
     axis.set_xlabel(f"{D} numbers")
-plt.show()
+plots.show("three images as rows of coloured cells; the first row, [class], is pale and the same")
 
 # %% [markdown]
 # Row 0 is pale, since its numbers start small, and it is equal in all three images. The other rows differ, because the images do.
@@ -369,7 +369,7 @@ plots.show_matrix(everyone, names, names, "BERT, ViT: all see all", axis=axes[0]
 plots.show_matrix(causal, names, names, "GPT: nobody sees ahead", axis=axes[1])
 for axis in axes:
     axis.set(xlabel="is looked at", ylabel="looks")
-plt.show()
+plots.show("who looks at whom: on the left all at all, on the right nobody at a later token")
 
 # %% [markdown]
 # Read the top row on the right: 1, 0, 0, 0. A class token there would stay the same for all sentences. In a causal model the only

@@ -32,7 +32,7 @@ os.environ["KINETO_LOG_LEVEL"] = "99"  # keeps PyTorch's profiler quiet
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from vit_minimal import (
     RECIPES,
@@ -230,24 +230,28 @@ plots.show_dots(
 # ## The learning rate: up, then down, and how to find it
 #
 # Adam's running sizes are guesses at first, made from a few batches, so the first steps should be small. At the end the model should settle: with a constant rate it keeps jumping around
-# the place it wants to reach. PyTorch's own schedulers, put together:
+# the place it wants to reach. So a function says which share of the full rate each step takes:
 
 
 # %% tags=["same-as:vit_minimal.training.make_scheduler"]
 # vit_minimal/training.py
 def make_scheduler(optimizer, config, total_steps):
     """The learning rate climbs in a line, then stays or falls along half a cosine to zero."""
-    warmup_steps = max(1, int(config.warmup * total_steps))
-    climb = LinearLR(optimizer, start_factor=1 / warmup_steps, total_iters=warmup_steps - 1)
-    if config.schedule == "constant":
-        then = ConstantLR(optimizer, factor=1.0)
-    else:
-        then = CosineAnnealingLR(optimizer, T_max=max(1, total_steps - warmup_steps))
-    return SequentialLR(optimizer, [climb, then], milestones=[warmup_steps])
+    climbing = max(1, int(config.warmup * total_steps))
+    falling = max(1, total_steps - climbing)
+
+    def share(step):
+        if step < climbing:
+            return (step + 1) / climbing
+        if config.schedule == "constant":
+            return 1.0
+        return (1 + math.cos(math.pi * (step - climbing) / falling)) / 2
+
+    return LambdaLR(optimizer, share)
 
 
 # %% [markdown]
-# With n warm-up steps, step 0 takes 1/n of the rate and step n − 1 all of it; at the milestone the second scheduler takes over.
+# With n warm-up steps, step 0 takes 1/n of the rate and step n − 1 all of it. From there on the cosine takes it from all to nothing.
 
 
 # %%
