@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
 MODEL_MODULES = ("patches", "class_token", "attention", "vision_transformer")
 
@@ -50,6 +51,14 @@ def package_definitions(module):
 
 def test_every_source_has_its_notebook():
     assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES]
+
+
+def build_module():
+    sys.path.insert(0, str(ROOT / "notebooks"))
+    try:
+        return importlib.import_module("build")
+    finally:
+        sys.path.pop(0)
 
 
 def run(*words):
@@ -140,22 +149,23 @@ def test_lint_and_format():
 
 
 def test_prose_is_copied_beside_unchanged_code_only(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "notebooks")
-    build = importlib.import_module("build")
+    build = build_module()
     monkeypatch.setattr(build, "NOTEBOOKS", tmp_path)
     source = tmp_path / "09_try.py"
     source.write_text("# %% [markdown]\n# Old words\n\n# %%\nprint(1)\n", encoding="utf-8")
     saved = build.convert(source)
-    saved.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
+    saved.cells[1].source = "set up otherwise"
+    saved.cells[2].outputs = [nbformat.v4.new_output("stream", text="1\n")]
     nbformat.write(saved, tmp_path / "09_try.ipynb")
     source.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)\n", encoding="utf-8")
     build.copy_prose(source)
-    words, code = nbformat.read(tmp_path / "09_try.ipynb", 4).cells
-    assert words.source == "New words" and code.outputs[0].text == "1\n"
+    words, set_up, code = nbformat.read(tmp_path / "09_try.ipynb", 4).cells
+    assert words.source.startswith("New words") and code.outputs[0].text == "1\n"
+    assert set_up.source == build.set_up()
     source.write_text("# %% [markdown]\n# Newer words\n\n# %%\nprint(2)\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="code cells have changed"):
         build.copy_prose(source)
-    assert nbformat.read(tmp_path / "09_try.ipynb", 4).cells[0].source == "New words"
+    assert nbformat.read(tmp_path / "09_try.ipynb", 4).cells[0].source.startswith("New words")
 
 
 def test_the_map_of_notebook_00_has_every_notebook_with_its_times():
@@ -170,3 +180,52 @@ def test_the_map_of_notebook_00_has_every_notebook_with_its_times():
         value, _, unit = run.replace("a minute", "1 min").partition(" ")
         measured = times[path.stem]["seconds"] / (60 if unit == "min" else 1)
         assert abs(float(value) - measured) <= (0.5 if unit == "min" else 6), (path.stem, run)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + EXERCISES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_notebook_begins_with_a_badge_and_the_same_set_up_cell(path):
+    title, set_up, *rest = nbformat.read(path, 4).cells
+    assert title.source.startswith("# ") and "[![Open in Colab](" in title.source
+    assert set_up.source == build_module().set_up() and not set_up.get("outputs")
+    assert not any("set-up" in tags(cell) for cell in rest)
+
+
+def test_a_badge_leads_to_its_notebook():
+    badge = build_module().badge("exercises/01_patches", "https://github.com/me/course")
+    picture, address = re.fullmatch(r"\[!\[Open in Colab\]\((.+)\)\]\((.+)\)", badge).groups()
+    assert (ROOT / "notebooks" / "exercises" / picture).exists()
+    colab = "https://colab.research.google.com/github/me/course/blob/main/notebooks"
+    assert address == f"{colab}/exercises/01_patches.ipynb"
+    placeholder = build_module().badge("01_patches", "https://github.com/OWNER/REPOSITORY")
+    assert placeholder.endswith("(https://colab.research.google.com/)")
+
+
+def test_a_set_up_cell_without_an_address_says_how_to_go_on(tmp_path):
+    """Run by the Python that .venv was made from, which has no vit_minimal."""
+    code = build_module().set_up("https://github.com/OWNER/REPOSITORY")
+    python = getattr(sys, "_base_executable", sys.executable)
+    done = subprocess.run(
+        [python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "does not know the address" in done.stderr.splitlines()[-1]
+
+
+def test_a_set_up_cell_leaves_an_installed_course_alone(tmp_path):
+    code = build_module().set_up("https://nowhere.invalid/course")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(os.getcwd())"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(tmp_path.resolve()), "")
+
+
+@every_notebook
+def test_every_figure_has_words_beside_it(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                words = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(words) > 15, cell.source[-200:]

@@ -683,6 +683,18 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 # In a terminal: Ctrl+C, and later the same command with `--resume`. A process that is killed without warning loses the epoch it was in and nothing else. (We killed 50 runs at random
 # moments and resumed them: all 50 ended with the same weights. The script is `benchmarks/kill_and_resume.py`.) The same bits are promised for the same machine and settings only: another GPU adds in another order.
 #
+# In Colab the machine is thrown away at the end of a session, with all that is on it. Your Google Drive is not. With `True` in the next cell, data sets and the states of runs that are started afterwards land there. (Anywhere else, leave it as it is.)
+
+# %%
+KEEP_ON_DRIVE = False
+
+if KEEP_ON_DRIVE:
+    from google.colab import drive
+
+    drive.mount("/content/drive")  # asks for your permission
+    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
+
+# %% [markdown]
 # ## Reading curves
 #
 # Three of the runs from the search for a learning rate, as losses:
