@@ -166,3 +166,26 @@ def test_a_figure_in_a_notebook_has_words_beside_it(monkeypatch):
         "accuracy, a dot for each run. Means: a 0.2",
     ]
     assert not plt.get_fignums()  # else the cell would show them once more
+
+
+def contrast(one, other):
+    """WCAG 2.2: at least 3 for lines, 4.5 for text."""
+    darker, brighter = sorted(map(plots.luminance, (one, other)))
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def test_colours_stand_out_from_white():
+    assert contrast("black", "white") == pytest.approx(21)
+    assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)  # from WCAG's tables
+    assert all(contrast(colour, "white") >= 3 for colour in (*plots.OKABE_ITO, "gray"))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_numbers_can_be_read_on_every_colour(signed):
+    plots.show_matrix(torch.linspace(-1 if signed else 0, 1, 60).view(6, 10), signed=signed)
+    (axis,) = plt.gcf().axes
+    (drawn,) = axis.images
+    for text in axis.texts:
+        column, row = text.get_position()
+        background = drawn.cmap(drawn.norm(drawn.get_array()[row, column]))
+        assert contrast(text.get_color(), background) >= 4.5

@@ -6,6 +6,7 @@ Colour maps are fit for colour-blind readers: viridis for amounts, PuOr for sign
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator
 
@@ -48,6 +49,18 @@ def _course(values):
     if low < min(values[0], values[-1]) or high > max(values[0], values[-1]):
         text += f", between {low:.3g} and {high:.3g}"
     return text
+
+
+def luminance(colour):
+    """How bright a colour is, 0 … 1 (WCAG 2.2, relative luminance)."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
+
+
+def _ink(background):
+    """Black or white, whichever is read better: there is a contrast of 4.5 or more for any colour."""
+    return "white" if luminance(background) < 0.179 else "black"
 
 
 def _listed(words):
@@ -128,7 +141,7 @@ def show_matrix(
     if alone:
         _, axis = plt.subplots(figsize=(size * columns + 1.6, size * rows + 1.0))
     limit = np.abs(matrix).max() or 1.0
-    axis.imshow(
+    drawn = axis.imshow(
         matrix,
         cmap="PuOr" if signed else "viridis",
         aspect="auto",
@@ -142,9 +155,8 @@ def show_matrix(
     axis.set(title=title, xlabel=x_label, ylabel=y_label)
     if numbers:
         for (i, j), value in np.ndenumerate(matrix):
-            dark = abs(value) > 0.6 * limit if signed else value < 0.6 * limit
-            text, colour = f"{value:.2f}".rstrip("0").rstrip("."), "white" if dark else "black"
-            axis.text(j, i, text, color=colour, fontsize=9, **CENTRED)
+            text, colour = f"{value:.2f}".rstrip("0").rstrip("."), drawn.cmap(drawn.norm(value))
+            axis.text(j, i, text, color=_ink(colour), fontsize=9, **CENTRED)
     if alone:
         plt.tight_layout()
         show(
