@@ -3,6 +3,7 @@
 
     python3 start.py [options of jupyter lab]     open the course in JupyterLab
     python3 start.py test [options of pytest]     run every test
+    python3 start.py site [options of sphinx]     build the course's web site in build/site
 
 (On Windows: py start.py.) The first start downloads what the course uses into .venv, beside this
 file: on Linux about 3 GB, 5.5 GB on disk, because PyTorch brings CUDA along; on macOS and Windows
@@ -146,7 +147,15 @@ def test(options):
     return ["pytest", *options]
 
 
-VERBS = {"test": test}  # each turns its options into what `python -m` is to run in .venv
+def site(options):
+    # afresh: a page that has not changed would keep its warnings to itself
+    strictly = ["--fresh-env", "--fail-on-warning", "--keep-going"]
+    folders = ["--conf-dir", "site", "--doctree-dir", "build/doctrees", ".", "build/site"]
+    return ["sphinx", *strictly, *folders, *options]
+
+
+# Each turns its options into what `python -m` is to run in .venv.
+VERBS = {"test": test, "site": site}
 
 
 def main(words):

@@ -21,7 +21,8 @@ What is between the two markers is replaced in the exercise by the comment lines
 Paragraphs that begin with "Hint: " or "Solution: " are folded.
 
 Below the title of every notebook come a badge that opens it in Colab and a set-up cell. The address
-that both name is the Repository in pyproject.toml; --prose writes a new one into all notebooks.
+that both name is the Repository in pyproject.toml; --prose writes a new one into all notebooks, and
+into the README's table of them.
 """
 
 import argparse
@@ -44,6 +45,7 @@ from vit_minimal.checks.engine import Piece
 from vit_minimal.runtime import describe_run
 
 NOTEBOOKS = Path(__file__).resolve().parent
+README = NOTEBOOKS.parent / "README.md"
 TIMES = NOTEBOOKS.parent / "data" / "results" / "notebook_times.json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -125,21 +127,31 @@ def set_up(address=ADDRESS):
     return SET_UP.replace("FETCH", fetch).rstrip("\n")
 
 
-def badge(name, address=ADDRESS):
-    """A link that opens a notebook in Colab, whose place below notebooks/ is `name`."""
+def badge(name, address=ADDRESS, folder=""):
+    """A link that opens a notebook in Colab; `name` is its place below notebooks/, and `folder`
+    leads from where the link stands to the picture of it.
+    """
     colab = "https://colab.research.google.com/"
     if "OWNER" not in address:
-        colab += f"{address.removeprefix('https://')}/blob/main/notebooks/{name}.ipynb".replace(
-            "github.com/", "github/", 1
-        )
-    up = "../" * name.count("/")
-    return f"[![Open in Colab]({up}open-in-colab.svg)]({colab})"
+        repository = address.removeprefix("https://github.com/")
+        colab += f"github/{repository}/blob/main/notebooks/{name}.ipynb"
+    return f"[![Open in Colab]({folder}open-in-colab.svg)]({colab})"
+
+
+def readme_with_badges():
+    """The README, whose table of notebooks has a badge in each row."""
+    return re.sub(
+        r"(\]\(notebooks/(\w+)\.ipynb\).*)\[!\[Open in Colab\]\(.*?\)\]\(.*?\)",
+        lambda row: row[1] + badge(row[2], folder="notebooks/"),
+        README.read_text(encoding="utf-8"),
+    )
 
 
 def finished(cells, name):
     """A notebook of these cells, with badge and set-up; `name` is its place below notebooks/."""
     title, _, rest = cells[0].source.partition("\n")
-    cells[0].source = f"{title}\n\n{badge(name)}\n{rest}"
+    up = "../" * name.count("/")
+    cells[0].source = f"{title}\n\n{badge(name, folder=up)}\n{rest}"
     cells.insert(1, nbformat.v4.new_code_cell(set_up(), metadata={"tags": ["set-up"]}))
     metadata = METADATA | (WITH_GPU if Path(name).name.startswith(TRAINING) else {})
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(metadata), cells=cells)
@@ -282,6 +294,14 @@ def copy_prose(source):
     nbformat.write(fresh, target)
 
 
+def record_time(name, seconds):
+    """Note how long a notebook took: one record for each precision, on which most depends."""
+    times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
+    run = describe_run() | {"budget": "quick", "seconds": round(seconds)}
+    times.setdefault(run["precision"], {})[name] = run
+    TIMES.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -295,21 +315,20 @@ def main():
     sources = [s for s in sources if s.stem.startswith(tuple(options.names or [""]))]
     if options.check:
         stale = [source.stem for source in sources if not is_in_step(source)]
+        stale += ["README"] * (README.read_text(encoding="utf-8") != readme_with_badges())
         sys.exit(f"out of step, run notebooks/build.py: {', '.join(stale)}" if stale else 0)
+    README.write_text(readme_with_badges(), encoding="utf-8")
     if options.prose:
         for source in sources:
             copy_prose(source)
             write_exercises(source)
         return
-    times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
     for source in sources:
         notebook = convert(source)
         seconds = execute(notebook, source.stem)
         nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
         write_exercises(source)
-        times[source.stem] = describe_run() | {"budget": "quick", "seconds": round(seconds)}
-    TIMES.parent.mkdir(parents=True, exist_ok=True)
-    TIMES.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        record_time(source.stem, seconds)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+import start
+
 pytestmark = pytest.mark.colab
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "https://github.com/somebody/course"
@@ -32,10 +34,10 @@ COLAB = [
 ]
 
 
-def module(name, folder):
-    sys.path.insert(0, str(folder))
+def build_module():
+    sys.path.insert(0, str(ROOT / "notebooks"))
     try:
-        return importlib.import_module(name)
+        return importlib.import_module("build")
     finally:
         sys.path.pop(0)
 
@@ -68,7 +70,7 @@ class Machine:
     def __init__(self, place, address):
         self.python, self.content = place / "env" / "bin" / "python", place / "content"
         self.content.mkdir()
-        uv = str(module("start", ROOT).find_uv())
+        uv = str(start.find_uv())
         output_of(uv, "venv", "--quiet", "--seed", "--python", sys.executable, place / "env")
         output_of(uv, "pip", "install", "--quiet", "--python", self.python, *COLAB)
         kernel = {
@@ -111,7 +113,7 @@ def saved(name, address=None):
     """A saved notebook without outputs; with an address, as it would be if the course lay there."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
     if address:
-        notebook.cells[1].source = module("build", ROOT / "notebooks").set_up(address)
+        notebook.cells[1].source = build_module().set_up(address)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -162,7 +162,8 @@ def test_file_that_is_gone(course):
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help(bare, flag):
     done = bare.start(flag)
-    assert done.returncode == 0 and "python3 start.py test" in done.stdout and not done.stderr
+    assert done.returncode == 0 and not done.stderr
+    assert all(f"python3 start.py {verb}" in done.stdout for verb in ("test", "site"))
 
 
 def test_unknown_verb(bare):
@@ -187,7 +188,16 @@ def test_test_hands_its_options_to_pytest(course, tmp_path):
 
 
 @needs_sh
-@pytest.mark.parametrize("words", [(), ("test",)])
+def test_site_hands_its_options_to_sphinx(course, tmp_path):
+    assert course.start("site", "--quiet", cwd=tmp_path).returncode == 0
+    module, program, *words = course.note("python")
+    assert (module, program, words[-3:]) == ("-m", "sphinx", [".", "build/site", "--quiet"])
+    assert "--fail-on-warning" in words
+    assert course.note("folder") == [str(course.folder)]
+
+
+@needs_sh
+@pytest.mark.parametrize("words", [(), ("test",), ("site",)])
 def test_exit_code_is_the_program_s(course, words):
     assert course.start(*words, PROGRAM_EXIT="7").returncode == 7
 

@@ -1,9 +1,7 @@
 """The workflows name commands, folders and versions that there are."""
 
-import importlib
 import re
 import shlex
-import sys
 import tomllib
 from pathlib import Path
 
@@ -11,6 +9,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+import start
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -25,14 +25,6 @@ def jobs(name):
     return workflow(name)["jobs"].values()
 
 
-def start():
-    sys.path.insert(0, str(ROOT))
-    try:
-        return importlib.import_module("start")
-    finally:
-        sys.path.pop(0)
-
-
 @pytest.mark.parametrize("name", [path.stem for path in WORKFLOWS])
 def test_every_job_has_a_machine_an_end_and_steps_of_known_versions(name):
     assert {True, "jobs", "name"} <= workflow(name).keys()  # YAML reads the key `on` as true
@@ -43,7 +35,7 @@ def test_every_job_has_a_machine_an_end_and_steps_of_known_versions(name):
             if "uses" in step:
                 assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"])
             elif "start.py" in (words := shlex.split(step["run"])):
-                assert words[:2] == ["python", "start.py"] and words[2] in start().VERBS
+                assert words[:2] == ["python", "start.py"] and words[2] in start.VERBS
 
 
 def test_every_system_starts_the_course_as_a_reader_does():
@@ -69,4 +61,4 @@ def test_the_oldest_versions_are_those_that_the_project_declares():
 def test_what_is_published_is_what_the_site_command_makes():
     (job,) = jobs("site")
     (upload,) = (s for s in job["steps"] if "upload-pages-artifact" in s.get("uses", ""))
-    assert upload["with"]["path"] in start().VERBS["site"]([])
+    assert upload["with"]["path"] in start.VERBS["site"]([])

@@ -41,13 +41,21 @@ def show(description):
     plt.close(figure)
 
 
+def _number(value):
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _pictures(count):
+    return "a picture" if count == 1 else f"{count} pictures"
+
+
 def _course(values):
     """A curve in words: where it begins and ends, and where it lies lowest and highest."""
     values = as_array(values)
-    text = f"from {values[0]:.3g} to {values[-1]:.3g}"
+    text = f"from {_number(values[0])} to {_number(values[-1])}"
     low, high = values.min(), values.max()
     if low < min(values[0], values[-1]) or high > max(values[0], values[-1]):
-        text += f", between {low:.3g} and {high:.3g}"
+        text += f", between {_number(low)} and {_number(high)}"
     return text
 
 
@@ -92,7 +100,7 @@ def show_images(images, titles=None, columns=8, size=1.3, frames=None):
             _frame(axes.flat[i], *frames[i])
         if titles:
             axes.flat[i].set_title(titles[i], fontsize=9)
-    show(f"{len(images)} pictures" + (f": {_listed(titles)}" if titles else ""))
+    show(_pictures(len(images)) + (f": {_listed(titles)}" if titles else ""))
 
 
 def _frame(axis, left, top, side):
@@ -178,7 +186,7 @@ def show_heat(images, maps, titles=None, limit=None, size=1.7):
             axes[0, i].set_title(titles[i], fontsize=9)
     figure.colorbar(drawn, ax=axes[1], label="share of attention", shrink=0.9)
     show(
-        f"{len(images)} pictures, and below each its map of attention, bright where there is most"
+        f"{_pictures(len(images))}, below each its map of attention, bright where there is most"
         + (f": {_listed(titles)}" if titles else "")
     )
 
@@ -296,7 +304,7 @@ def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=N
     axis.invert_yaxis()
     axis.set(xlabel=x_label, title=title)
     axis.grid(axis="x", alpha=0.3)
-    means = _listed(f"{name} {as_array(values).mean():.3g}" for name, values in groups.items())
+    means = _listed(f"{name} {_number(as_array(values).mean())}" for name, values in groups.items())
     show(f"{_heading(title)}{x_label}, a dot for each run. Means: {means}")
 
 
@@ -320,7 +328,7 @@ def show_bars(amounts, x_label, title="", size=(6.0, 0.35)):
     axis.invert_yaxis()
     axis.set(xlabel=x_label, title=title)
     show(
-        f"{_heading(title)}{x_label}: {_listed(f'{name} {of:.3g}' for name, of in amounts.items())}"
+        f"{_heading(title)}{x_label}: {_listed(f'{name} {_number(of)}' for name, of in amounts.items())}"
     )
 
 

@@ -1,0 +1,289 @@
+"""The web site: built as start.py builds it, whole, and at home in a browser without a network."""
+
+import base64
+import functools
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+
+import start
+
+COURSE = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((COURSE / "notebooks").rglob("[0-9]*.ipynb"))
+PAGES = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in NOTEBOOKS]
+PAGES += ["index.html", "data/README.html", "notebooks/exercises/README.html", "search.html"]
+ONE_OF_EACH_KIND = [
+    "index.html",
+    "notebooks/03_attention.html",
+    "notebooks/06_inside_the_class_token.html",
+    "notebooks/exercises/09_pitfalls_class_token.html",
+    "notebooks/exercises/README.html",
+    "search.html",
+]
+
+
+def build(course, target):
+    """Run the command of `start.py site`, with another folder for what it builds."""
+    words = [word.replace("build/", f"{target}/") for word in start.VERBS["site"](["--quiet"])]
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
+
+
+class Page(HTMLParser):
+    """What a page points at, what of it can be pointed at, and the words of its images."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.text = path, path.read_text(encoding="utf-8")
+        self.addresses, self.ids, self.image_words = [], set(), []
+        self.feed(self.text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.addresses += [attrs[name] for name in ("href", "src") if attrs.get(name)]
+        self.ids.add(attrs.get("id"))
+        if tag == "img":
+            self.image_words.append(attrs.get("alt"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    target = tmp_path_factory.mktemp("course")
+    done = build(COURSE, target)
+    assert done.returncode == 0, done.stderr
+    return target / "site"
+
+
+def test_every_page_is_there_and_no_other(site):
+    found = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    assert {name for name in found if not name.startswith("_static/")} == set(PAGES)
+
+
+def test_links_and_images_lead_somewhere(site):
+    pages = {page.path: page for page in (Page(site / name) for name in PAGES)}
+    dead = []
+    for page in pages.values():
+        for address in page.addresses:
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                continue
+            path = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
+            anchors = pages[path].ids | {""} if path in pages else {parts.fragment}
+            if not path.is_file() or unquote(parts.fragment) not in anchors:
+                dead.append(f"{page.path.name}: {address}")
+    assert not dead
+
+
+def test_nothing_leads_to_an_address_that_is_not_there_yet(site):
+    nowhere = re.compile(r".*OWNER.*|https://colab\.research\.google\.com/")
+    for name in PAGES:
+        assert not list(filter(nowhere.fullmatch, Page(site / name).addresses)), name
+
+
+# --- a course of one notebook, whose repository has an address ------------------------------------
+
+ADDRESS = "https://github.com/somebody/course"
+COLAB = "https://colab.research.google.com/github/somebody/course/blob/main/notebooks/01_try.ipynb"
+PROJECT = '[project.urls]\nRepository = "{}"\n'
+TEXT = r"""
+# 01 · Try
+
+[words](../README.md#words), [guide](exercises), [file](../data/one.json), [folder](../data)
+
+$\mathbf{z}'_\ell = \dots$ and $\unheard$
+"""
+
+
+@pytest.fixture(scope="module")
+def small_build(tmp_path_factory):
+    """The page of that notebook, and what was said while it was built."""
+    course = tmp_path_factory.mktemp("course")
+    shutil.copytree(COURSE / "site", course / "site")
+    figure = nbformat.v4.new_output(
+        "display_data",
+        {"image/png": base64.b64encode(b"a picture").decode()},
+        metadata={"image/png": {"alt": "One <dot>"}},
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell(TEXT),
+        nbformat.v4.new_code_cell("set_up()", metadata={"tags": ["set-up"]}),
+        nbformat.v4.new_code_cell("draw()", outputs=[figure]),
+    ]
+    metadata = nbformat.read(NOTEBOOKS[0], 4).metadata
+    for name, text in {
+        "pyproject.toml": PROJECT.format(ADDRESS),
+        "README.md": "# Words\n",
+        "data/one.json": "[]",
+        "notebooks/01_try.ipynb": nbformat.writes(
+            nbformat.v4.new_notebook(metadata=metadata, cells=cells)
+        ),
+        "notebooks/exercises/README.md": "# Guide\n",
+    }.items():
+        (course / name).parent.mkdir(parents=True, exist_ok=True)
+        (course / name).write_text(text, encoding="utf-8")
+    said = build(course, course / "build").stderr
+    return Page(course / "build" / "site" / "notebooks" / "01_try.html"), said
+
+
+def test_links_to_files_and_buttons_lead_to_the_repository(small_build):
+    page, _ = small_build
+    assert {address for address in page.addresses if "//" in address} == {
+        COLAB,
+        ADDRESS,
+        f"{ADDRESS}/blob/main/data/one.json",
+        f"{ADDRESS}/tree/main/data",
+    }
+
+
+def test_without_an_address_there_are_no_buttons(tmp_path):
+    (tmp_path / "site").mkdir()
+    conf = shutil.copy(COURSE / "site" / "conf.py", tmp_path / "site")
+    for address, shown in (("https://github.com/OWNER/REPOSITORY", False), (ADDRESS, True)):
+        (tmp_path / "pyproject.toml").write_text(PROJECT.format(address), encoding="utf-8")
+        options = runpy.run_path(conf)["html_theme_options"]
+        assert ("launch_buttons" in options, "repository_url" in options) == (shown, shown)
+
+
+def test_links_to_readmes_lead_to_their_pages(small_build):
+    assert {"../index.html#words", "exercises/README.html"} <= set(small_build[0].addresses)
+
+
+def test_figures_keep_their_words(small_build):
+    assert "One <dot>" in small_build[0].image_words
+
+
+def test_set_up_is_folded(small_build):
+    before, _, after = small_build[0].text.partition("set_up")
+    assert before.rindex("<details") > before.rindex("<h1>") and "</details>" in after
+
+
+def test_formulas_are_mathml_and_those_that_cannot_be_are_named(small_build):
+    page, said = small_build
+    assert "<mi>′</mi>" in page.text and "<mi>…</mi>" in page.text
+    assert r'Unknown LaTeX command "\unheard"' in said and "01_try.ipynb" in said
+
+
+# --- in a browser ---------------------------------------------------------------------------------
+
+# Elements of the page that reach beyond its right edge and cannot be scrolled to
+CUT_OFF = """() => [...document.querySelectorAll('.bd-article-container *')].filter((element) => {
+    if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
+    for (let box = element.parentElement; box; box = box.parentElement)
+        if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
+    return element.checkVisibility();
+}).map((element) => element.outerHTML.slice(0, 100))"""
+
+# Texts whose contrast with what lies behind them is below 4.5 : 1
+PALE = """() => {
+    const rgba = (color) => [...color.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
+    const over = ([r, g, b, a], below) => [r, g, b].map((c, i) => a * c + (1 - a) * below[i]);
+    const light = (color) => color.map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0.05);
+    const ground = (element) => element
+        ? over(rgba(getComputedStyle(element).backgroundColor), ground(element.parentElement))
+        : [255, 255, 255];
+    const contrast = (element) => {
+        const behind = ground(element);
+        const [dark, bright] = [over(rgba(getComputedStyle(element).color), behind), behind]
+            .map(light).sort((a, b) => a - b);
+        return bright / dark;
+    };
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), pale = [];
+    while (texts.nextNode()) {
+        const [text, element] = [texts.currentNode.data.trim(), texts.currentNode.parentElement];
+        const seen = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+        if (text && seen && contrast(element) < 4.5) pale.push(text);
+    }
+    return pale;
+}"""
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    handler = functools.partial(Handler, directory=site)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A page for the site; fails if the site complained or asked for what is elsewhere."""
+    page, trouble = browser.new_page(base_url=address), []
+    page.on("pageerror", lambda error: trouble.append(f"{page.url}: {error}"))
+    page.on("console", lambda said: trouble.append(f"{page.url}: {said.type}: {said.text}"))
+    page.on("request", lambda request: trouble.append(request.url))
+    yield page
+    page.close()
+    harmless = re.compile(rf"{re.escape(address)}\S*(: (log|debug|info): .*)?|data:.*", re.DOTALL)
+    assert not [line for line in trouble if not harmless.fullmatch(line)]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_are_as_wide_as_the_window(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    too_wide = {}
+    for name in PAGES:
+        page.goto(name)
+        page_width = page.evaluate("document.scrollingElement.scrollWidth")
+        if cut_off := page.evaluate(CUT_OFF) or page_width > width:
+            too_wide[name] = cut_off
+    assert not too_wide
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_texts_stand_out(page, theme):
+    page.add_init_script(f"localStorage.mode = localStorage.theme = '{theme}'")
+    pale = {}
+    for name in ONE_OF_EACH_KIND:
+        page.goto(name)
+        page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+        if found := page.evaluate(PALE):
+            pale[name] = found
+    assert not pale
+
+
+def test_search_finds_the_class_token(page):
+    page.goto("index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("class token")
+    page.keyboard.press("Enter")
+    page.locator("#search-results li a", has_text="02 · The class token").first.click()
+    assert page.locator("h1").first.inner_text().startswith("02 · The class token")
+
+
+def test_the_explorer_answers(page):
+    page.goto("notebooks/06_inside_the_class_token.html")
+    explorer = page.locator(".vit-explorer").first
+    said = explorer.locator(".said")
+    before = said.inner_text()
+    explorer.locator("button").nth(5).hover()
+    assert said.inner_text() != before and "row 1, column 5" in said.inner_text()
+
+
+def test_dark_mode_can_be_chosen_and_is_remembered(page):
+    page.emulate_media(color_scheme="light")
+    page.goto("index.html")
+    theme = page.locator("html")
+    assert theme.get_attribute("data-theme") == "light"
+    page.locator(".theme-switch-button:visible").click()
+    page.locator(".dropdown-menu.show [data-mode=dark]").click()
+    page.goto(PAGES[0])
+    assert theme.get_attribute("data-theme") == "dark"
