@@ -229,3 +229,10 @@ def test_every_figure_has_words_beside_it(path):
             if "image/png" in output.get("data", {}):
                 words = output.metadata.get("image/png", {}).get("alt", "")
                 assert len(words) > 15, cell.source[-200:]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + EXERCISES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_notebooks_that_train_ask_for_a_gpu(path):
+    metadata = nbformat.read(path, 4).metadata
+    trains = path.stem.startswith(build_module().TRAINING)
+    assert (metadata.get("accelerator") == "GPU") == trains == ("kaggle" in metadata)

@@ -167,6 +167,12 @@ def test_speed_is_what_the_notebook_says():
         }
         assert {"ours", "timm", "torchvision", "vit-pytorch"} == rates.keys()
         assert rates["ours"] > 0.9 * max(rates.values())
+    float32, bfloat16 = (
+        run["steps_per_second"] for run in record["runs"] if run["model"] == "ours"
+    )
+    assert f"{bfloat16 / float32:.1f} times as many steps per second" in prose(
+        "notebooks/source/05_training_on_cifar10.py"
+    )
     (record,) = records("augmentation")
     ratios = [run["ratio"] for run in record["runs"]]
     assert f"{min(ratios):.0f} to {max(ratios):.0f} times" in prose(

@@ -208,7 +208,7 @@ plots.show_dots(reached, "validation accuracy", "Each rung, three seeds (line: m
 
 # %% [markdown]
 # In the saved run SGD hardly leaves chance. AdamW more than doubles that, and Muon almost doubles it again. Schedule and clipping make no difference that three seeds could show, and flip
-# and crop *cost* eleven points. Is augmentation bad, then? Not in general: four passes are too few to learn anything by heart, so there is nothing that it could prevent, and it makes every image harder. Two sections on you will
+# and crop *cost* almost twelve points. Is augmentation bad, then? Not in general: four passes are too few to learn anything by heart, so there is nothing that it could prevent, and it makes every image harder. Two sections on you will
 # see where it pays. (The learning rates are what a few trials on the same validation images gave.) A ladder belongs to its budget, its model and its data: measure your own.
 #
 # On CIFAR-10 the same ladder takes half an hour, so we climbed it for you (`benchmarks/training_ladder.py`): the model of the recipe `cpu`, five passes over 20,000 images, judged on 5,000 others.
@@ -595,7 +595,7 @@ for precision in dict.fromkeys((torch.float32, pick_precision(device))):  # each
 plots.show_bars(took, "milliseconds", f"A training step of 64 images, on {device}")
 
 # %% [markdown]
-# On those two cores, which have units for bfloat16, it takes about half the time.
+# One bar: this machine has no faster kind than float32. On two cores that have units for bfloat16 our model makes 2.2 times as many steps per second with it (`data/results/throughput.json`).
 #
 # ## Where the time goes
 #
@@ -618,8 +618,8 @@ shares = {
 plots.show_bars(shares, "% of the time", "The ten operations that take longest")
 
 # %% [markdown]
-# In the saved run the matrix products take some 40 % of the time, copies and changes of format more than a tenth. The rest goes to norms, GELU, additions: little arithmetic, but every number has to be read from memory and written
-# back. That is why units that multiply ten times as fast do not make training ten times as fast.
+# In the saved run, in float32, the matrix products take some 70 % of the time. The rest goes to softmax, norms, GELU, additions: little arithmetic, but every number has to be read from memory and written
+# back. A unit that multiplies faster shortens the first part only, and adds copies for the change of format. That is why units that multiply ten times as fast do not make training ten times as fast.
 #
 # The data are not in this picture: on our two cores, whole batches are augmented at 6 to 12 times the images per second of a `DataLoader` with two workers and torchvision's transforms, and that is far more than
 # the model can take (`benchmarks/augmentation.py`).

@@ -310,7 +310,7 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# This small model has no layer to spare. And look at layer 3: without it some 40 % are right in the saved run, though the probe *before* it, after block 2, reads almost 80 % correctly. How can both be true? The probe is made for
+# This small model has no layer to spare. And look at layer 3: without it some 40 % are right in the saved run, though the probe *before* it, after block 2, reads more than 80 % correctly. How can both be true? The probe is made for
 # that place. The model's own head is not: it was trained to read a class token that has been through layer 3, and cannot read this one. A probe tells what is there, not what the model can use.
 
 # %%
