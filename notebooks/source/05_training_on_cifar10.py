@@ -327,7 +327,7 @@ def learning_rate_at(step, total_steps, warmup_steps, peak):
 
 
 # %% [markdown]
-# In the saved run the top is near 1e-3. At 1e-5 the steps are too short to get anywhere in four passes; at 0.1 they are too long to settle anywhere. A factor of ten to either side of the top costs ten points and more.
+# In the saved run the top is near 1e-3. At 1e-5 the steps are too short to get anywhere in four passes; at 0.1 they are too long to settle anywhere. A factor of ten to either side of the top costs eight points and more.
 #
 # ## Augmentation, as pictures
 #
