@@ -158,11 +158,11 @@ def test_a_figure_in_a_notebook_has_words_beside_it(monkeypatch):
     monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
     monkeypatch.setattr("IPython.display.display", lambda figure, metadata: shown.append(metadata))
     plots.show_lines([1, 2, 3], {"a": [3, 0.5, 1], "b": [1, 2, 3]}, "epoch", "loss", "It learns")
-    plots.show_images(shapes10(2)[0], ["a\nring", "b"])
+    plots.show_images(shapes10(3)[0], ["a\nring", "", "b"])
     plots.show_dots({"a": [0.1, 0.3]}, "accuracy")
     assert [words["image/png"]["alt"] for words in shown] == [
         "It learns: loss over epoch. a from 3 to 1, between 0.5 and 3; b from 1 to 3",
-        "2 pictures: a ring; b",
+        "3 pictures: a ring; b",
         "accuracy, a dot for each run. Means: a 0.2",
     ]
     assert not plt.get_fignums()  # else the cell would show them once more

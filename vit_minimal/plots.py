@@ -72,7 +72,7 @@ def _ink(background):
 
 
 def _listed(words):
-    return "; ".join(words)
+    return "; ".join(filter(None, words))
 
 
 def _heading(title):

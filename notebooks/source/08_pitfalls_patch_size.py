@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 01, 04 and 05; 07 for how experiments are run |
 # | Time to read | about 30 minutes |
-# | Time to run | about two minutes on the two server cores it was built on, at the quick budget; on a T4 not measured yet |
+# | Time to run | at the quick budget two minutes on two server cores that multiply bfloat16, five on one that does not; on a T4 not measured yet |
 # | Package modules | `experiments.py`, `pretrained.py`, `patches.py` |
 #
 # "Patches too small are noisy, patches too large miss detail", says every introduction. Both can be tried. The patch size P decides how many tokens there are, what they cost, and what one of them can mean.
@@ -119,7 +119,7 @@ plots.show_summaries(measured, "CIFAR-10: more passes for larger patches")
 # %% [markdown]
 # **The two questions have two answers.** At equal passes P = 4 was ahead, by 10.8 points of P = 8 and by 19.6 of P = 16. At equal FLOPs P = 8 is ahead: with four times the passes it reaches 71.5 %, 2.4 points more than P = 4. P = 16 comes to 67.6 %, 1.5 points less than P = 4: most of what it seemed to lack was training. Not all. P = 32, the image as one patch, gains less from 24 times the passes and stays at 58.9 %. At the other end P = 2, given a single pass (1.9 times the FLOPs of P = 4's three), reaches 54.9 %: too few steps to learn much in. So at equal FLOPs the best size lies in between.
 #
-# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take 1.4 times as long as one with P = 4, twelve with P = 16 2.5 times, twenty-four with P = 32 4.2 times (by the times of the first section). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has 75 to 76 % (notebook 05). (P = 2 at equal passes, which is part of the experiment `patch_size`, has not been run.)
+# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take 1.4 times as long as one with P = 4, twelve with P = 16 2.5 times, twenty-four with P = 32 4.2 times (by the recorded times; on other machines, as in the first section, they differ a little). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has 75 to 76 % (notebook 05). (P = 2 at equal passes, which is part of the experiment `patch_size`, has not been run.)
 #
 # ## "Large patches miss detail"
 #
