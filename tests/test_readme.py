@@ -80,7 +80,8 @@ def test_every_option_is_known():
 
 
 def as_time(seconds):
-    return f"{seconds} s" if seconds <= 60 else f"{round(seconds / 30) / 2:g} min"
+    text = f"{seconds} s" if seconds <= 60 else f"{round(seconds / 30) / 2:g} min"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def test_times_are_those_of_the_last_build():
