@@ -246,7 +246,7 @@ def fit_probes(parts):
     gram -= count * mean.mT @ mean  # now the features' covariance, times the number of images
     moments -= count * mean.mT @ share
     gram.diagonal(dim1=-2, dim2=-1).mul_(1 + PENALTY).add_(1e-12)
-    weights = torch.linalg.solve(gram, moments)
+    weights = torch.linalg.solve(gram.cpu(), moments.cpu()).to(gram)  # MPS may not know how
     return weights, share - (origin + mean) @ weights
 
 

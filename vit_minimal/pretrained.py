@@ -89,9 +89,10 @@ def resize_patches(model, patch_size, image_size=None):
     resized = type(model)(
         replace(config, patch_size=patch_size, image_size=image_size or config.image_size)
     )
-    weights, old, new = model.state_dict(), config.patch_size, patch_size
+    weights = {name: weight.cpu() for name, weight in model.state_dict().items()}  # MPS has no pinv
+    old, new = config.patch_size, patch_size
     kernel = weights["patch_embed.proj.weight"]  # (D, C, P, P)
-    pixels = torch.eye(old**2, device=kernel.device).unflatten(1, (1, old, old))
+    pixels = torch.eye(old**2).unflatten(1, (1, old, old))
     resize = interpolate(pixels, size=(new, new), mode="bilinear", antialias=True).flatten(1)
     kernel = kernel.flatten(2) @ torch.linalg.pinv(resize).T  # of old² pixels to one of new²
     weights["patch_embed.proj.weight"] = kernel.unflatten(2, (new, new))
@@ -103,7 +104,7 @@ def resize_patches(model, patch_size, image_size=None):
         patches = interpolate(patches, size=size, mode="bicubic", antialias=True).flatten(2)
         weights["pos_embed.weight"] = torch.cat([prefix, patches.transpose(1, 2)], dim=1)
     resized.load_state_dict(weights)
-    return resized.to(kernel.device).train(model.training)
+    return resized.to(next(model.parameters()).device).train(model.training)
 
 
 def save_checkpoint(path, model, /, **notes):
