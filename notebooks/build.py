@@ -152,7 +152,8 @@ def finished(cells, name):
     title, _, rest = cells[0].source.partition("\n")
     up = "../" * name.count("/")
     cells[0].source = f"{title}\n\n{badge(name, folder=up)}\n{rest}"
-    cells.insert(1, nbformat.v4.new_code_cell(set_up(), metadata={"tags": ["set-up"]}))
+    folded = {"tags": ["set-up"], "jupyter": {"source_hidden": True}}
+    cells.insert(1, nbformat.v4.new_code_cell(set_up(), metadata=folded))
     metadata = METADATA | (WITH_GPU if Path(name).name.startswith(TRAINING) else {})
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(metadata), cells=cells)
     for index, cell in enumerate(cells):

@@ -12,7 +12,7 @@
 #
 # ## Is my machine ready?
 #
-# Run the next cell (Shift + Enter). A ✓ is good. A ! comes with what to do.
+# Run the next two cells (Shift + Enter). The first, which every notebook begins with, does nothing where the course is installed, and says nothing. In the second, a ✓ is good. A ! comes with what to do.
 
 # %%
 from vit_minimal import check_machine, plots

@@ -109,7 +109,8 @@ plots.show_attention(needles.test_images[0], looks[:, 0].unflatten(-1, (8, 8)), 
 # - **rollout** ([Abnar and Zuidema 2020](https://arxiv.org/abs/2005.00928)). What the class token reads in layer 2 is no longer a patch but a *mixture* that layer 1 has made. Rollout follows it back to the patches: it multiplies the
 #   attention matrices of the layers,
 #
-#       A_l = ½ · (attention matrix of layer l, averaged over its heads) + ½ · I        rollout = row 0 of A_L · … · A_2 · A_1
+#       A_l = ½ · (attention matrix of layer l, averaged over its heads) + ½ · I
+#       rollout = row 0 of A_L · … · A_2 · A_1
 #
 #   The identity I stands for the residual connection, which adds to each token what it was. That it counts for half is an assumption of the method;
 # - **gradients** ([Chefer et al. 2021](https://arxiv.org/abs/2103.15679)): the same walk through the layers, with R = I at first and R ← R + A_l · R, where A_l is the attention of layer l times the gradient of the predicted class's logit, negative values set to 0, averaged over heads. A weight
@@ -215,7 +216,7 @@ plots.show_attention(images[9], looks.unflatten(-1, model.patch_embed.grid_size)
 # ### Hover over it
 #
 # `explore_attention` makes a small page of its own. Hover over a patch or over the class token (or tap it, or use Tab and the arrow keys) and see where it looks; choose layer and head; switch the numbers on. It needs no
-# network, and is made for JupyterLab, VS Code and Colab. (On GitHub, which runs no scripts, you see a picture instead.)
+# network, and is made for JupyterLab, VS Code and Colab. (On GitHub, which runs no scripts, and before you have run the cell yourself, you see a picture instead.)
 
 # %%
 explore_attention(model, images[9])
