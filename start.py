@@ -6,7 +6,7 @@
     python3 start.py site [options of sphinx]     build the course's web site in build/site
 
 (On Windows: py start.py.) The first start downloads what the course uses into .venv, beside this
-file: on Linux about 3 GB, 5.5 GB on disk, because PyTorch brings CUDA along; on macOS and Windows
+file: on Linux about 3 GB, 6.2 GB on disk, because PyTorch brings CUDA along; on macOS and Windows
 about 0.25 GB. Later starts install nothing and need no network. To begin afresh, delete .venv.
 """
 
@@ -35,7 +35,7 @@ STAMP = VENV / "complete"
 PYTHON = getattr(sys, "_base_executable", None) or sys.executable
 SIZE, SPACE = "about 0.25 GB to download", 1.5e9
 if sys.platform.startswith("linux"):
-    SIZE, SPACE = "about 3 GB to download, 5.5 GB on disk", 6e9
+    SIZE, SPACE = "about 3 GB to download, 6.2 GB on disk", 7e9
 CONNECT_ONCE = "connect to the network once, later starts work offline."
 
 

@@ -31,6 +31,7 @@ ADDED = {
 ELSEWHERE = {  # why not here
     "py start.py": "test_start.py tells what start.py does; this is the name on Windows",
     "python3 start.py": "opens JupyterLab: test_jupyterlab.py",
+    "python3 start.py --no-browser": "serves JupyterLab: test_jupyterlab.py",
     "python3 start.py test": "runs this test",
     "python3 start.py test tests/test_attention.py": "runs other tests",
     "python3 start.py test --browser": "minutes: test_jupyterlab.py",

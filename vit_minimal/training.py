@@ -408,7 +408,10 @@ def _changed(recipe, assignments):
         part, _, setting = ("training." + name).rpartition(".")
         part = part.removeprefix("training.")
         if not equals or setting not in vars(getattr(recipe, part, None) or object):
-            raise ValueError(f"--set {assignment}: no such setting; write name=value")
+            raise ValueError(
+                f"--set {assignment}: no such setting; write name=value, model.name=value for the "
+                "model's"
+            )
         try:
             changes[part][setting] = ast.literal_eval(text)
         except (ValueError, SyntaxError):

@@ -370,7 +370,7 @@ class PatchEmbedding(nn.Module):
 
 
 # %% [markdown]
-# `flatten(2)` turns the grid of patches into a line, row by row, which is the order of `patchify`. `transpose(1, 2)` brings the
+# In the comparison above, `flatten(2)` turned the grid of patches into a line, row by row, which is the order of `patchify`, and `transpose(1, 2)` brought the
 # embedding to the end, where a Transformer expects it. And an image that does not fit is refused with both shapes named:
 
 # %% tags=["nbval-check-output"]

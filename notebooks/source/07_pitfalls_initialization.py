@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 00 to 05 |
 # | Time to read | about 35 minutes |
-# | Time to run | at the quick budget two minutes on two server cores that multiply bfloat16, five on one that does not; on a T4 not measured yet |
+# | Time to run | at the quick budget two minutes on two cores of a recent server CPU (with instructions for bfloat16), five on one core of an older one; on a T4 not measured yet |
 # | Package modules | `experiments.py`, `variants.py` |
 #
 # "Initialise the class token properly" stands in many articles; what happens otherwise does not. Here it is tried, with three seeds, on drawn shapes while you wait. CIFAR-10 runs that took hours stand beside it.

@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 01, 04 and 05; 07 for how experiments are run |
 # | Time to read | about 30 minutes |
-# | Time to run | at the quick budget two minutes on two server cores that multiply bfloat16, five on one that does not; on a T4 not measured yet |
+# | Time to run | at the quick budget two minutes on two cores of a recent server CPU (with instructions for bfloat16), five on one core of an older one; on a T4 not measured yet |
 # | Package modules | `experiments.py`, `pretrained.py`, `patches.py` |
 #
 # "Patches too small are noisy, patches too large miss detail", says every introduction. Both can be tried. The patch size P decides how many tokens there are, what they cost, and what one of them can mean.

@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 01 to 04; 07 for how experiments are run |
 # | Time to read | about 40 minutes |
-# | Time to run | at the quick budget two minutes on two server cores that multiply bfloat16, four to five on one that does not; on a T4 not measured yet |
+# | Time to run | at the quick budget two minutes on two cores of a recent server CPU (with instructions for bfloat16), four to five on one core of an older one; on a T4 not measured yet |
 # | Package modules | `variants.py`, `experiments.py` |
 #
 # The class token is one row of a matrix. Take the wrong row, or average it with the others: nothing crashes, and the loss goes down. How much is lost, and how would one notice?

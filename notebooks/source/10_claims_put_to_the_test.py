@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 00 to 04; 06 to 09 for how each experiment is made |
 # | Time to read | about 30 minutes |
-# | Time to run | at the quick budget a minute on two server cores that multiply bfloat16, three to four on one that does not; on a T4 not measured yet |
+# | Time to run | at the quick budget a minute on two cores of a recent server CPU (with instructions for bfloat16), three to four on one core of an older one; on a T4 not measured yet |
 # | Package modules | none of its own: `data/results/` and the experiments behind it |
 #
 # Each sentence below stands, in some form, in papers, lectures or tutorials. Next to it is what we measured. A sentence **holds**, **holds in part** or **does not hold** *for what was tested*, and each section says what that was and was not. ± is a 95 % interval over three seeds, unless it says otherwise; accuracies are on test images. "Class known" is what a linear classifier gets right from that token. Read the table as a list of contents: each row is explained in its section.
