@@ -1,6 +1,5 @@
 """The set-up cell, and three notebooks, in an environment like Colab's: `start.py test --colab`."""
 
-import importlib
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+import build
 import start
 
 pytestmark = pytest.mark.colab
@@ -32,14 +32,6 @@ COLAB = [
     "filelock",
     "timm",
 ]
-
-
-def build_module():
-    sys.path.insert(0, str(ROOT / "notebooks"))
-    try:
-        return importlib.import_module("build")
-    finally:
-        sys.path.pop(0)
 
 
 def output_of(*command, **how):
@@ -113,7 +105,7 @@ def saved(name, address=None):
     """A saved notebook without outputs; with an address, as it would be if the course lay there."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
     if address:
-        notebook.cells[1].source = build_module().set_up(address)
+        notebook.cells[1].source = build.set_up(address)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -1,7 +1,6 @@
 """The exercises: solutions pass, blanks are open, wrong answers get the diagnosis that is theirs."""
 
 import contextlib
-import importlib
 import io
 import itertools
 import linecache
@@ -22,19 +21,11 @@ import torch
 from mutants import ALTERNATIVES, MUTANTS
 from wrong_answers import WRONG
 
+import build
 from vit_minimal import patchify
 from vit_minimal.checks import EXERCISES, check, engine
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@cache
-def build():
-    sys.path.insert(0, str(ROOT / "notebooks"))
-    try:
-        return importlib.import_module("build")
-    finally:
-        sys.path.pop(0)
 
 
 @cache
@@ -51,9 +42,9 @@ def code_of(name):
             only = "exercise-only" in cell.metadata.get("tags", [])
             if cell.cell_type != "code":
                 continue
-            if build().exercise_of(cell) == name:
+            if build.exercise_of(cell) == name:
                 return setup, cell.source
-            if only and not build().exercise_of(cell):
+            if only and not build.exercise_of(cell):
                 setup += cell.source + "\n"
     raise LookupError(name)
 
@@ -92,7 +83,7 @@ every_exercise = pytest.mark.parametrize("name", EXERCISES)
 
 @every_exercise
 def test_the_solution_passes_and_is_handed_on(name):
-    answer = run(name, build().with_solution(code_of(name)[1]))
+    answer = run(name, build.with_solution(code_of(name)[1]))
     said, handed_on = verdict(name, answer)
     assert "✓" in said, said
     assert handed_on is (answer if is_piece(name) else None)
@@ -100,7 +91,7 @@ def test_the_solution_passes_and_is_handed_on(name):
 
 @every_exercise
 def test_the_blank_is_not_solved_and_the_reference_is_handed_on(name):
-    answer = run(name, build().with_blank(code_of(name)[1]))
+    answer = run(name, build.with_blank(code_of(name)[1]))
     said, handed_on = verdict(name, answer)
     assert said.startswith("· ") and "not solved yet" in said, said
     assert handed_on is (EXERCISES[name].reference if is_piece(name) else None)
@@ -114,7 +105,7 @@ WRONG_ANSWERS = [(name, *wrong) for name, of in WRONG.items() for wrong in of]
     ("name", "old", "new", "words"), WRONG_ANSWERS, ids=[f"{w[0]}-{w[3]}" for w in WRONG_ANSWERS]
 )
 def test_a_wrong_answer_is_told_what_is_wrong(name, old, new, words):
-    solution = build().with_solution(code_of(name)[1])
+    solution = build.with_solution(code_of(name)[1])
     assert old in solution
     said, handed_on = verdict(name, run(name, solution.replace(old, new)))
     assert said.startswith("✗ "), said
@@ -150,7 +141,7 @@ def test_there_are_ten_mutants_and_three_alternatives_of_each_core_piece():
 
 @pytest.mark.parametrize(("name", "old", "new"), MUTATED)
 def test_a_mutant_is_rejected(name, old, new):
-    solution = build().with_solution(code_of(name)[1])
+    solution = build.with_solution(code_of(name)[1])
     assert old in solution
     said, _ = verdict(name, run(name, solution.replace(old, new, 1)))
     assert said.startswith("✗ "), said
@@ -159,11 +150,11 @@ def test_a_mutant_is_rejected(name, old, new):
 def last_blank_filled(name, body):
     """The cell of an exercise with its last blank filled by a body, the others by the solution."""
     code = code_of(name)[1]
-    *_, last = build().SOLUTION.finditer(code)
+    *_, last = build.SOLUTION.finditer(code)
     indent = last[0][: len(last[0]) - len(last[0].lstrip(" "))]
     body = textwrap.indent(textwrap.dedent(body).strip("\n"), indent)
     filled = code[: last.start()] + body + "\n" + code[last.end() :]
-    return build().with_solution(filled)
+    return build.with_solution(filled)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +333,7 @@ def test_an_answer_of_a_kind_that_nobody_thought_of_gives_no_traceback():
 
 def test_a_tuple_of_names_is_a_constant():
     code = "NAMES = ('cls_token', 'reg_token', 'pos_embed')\n\n\n"
-    code += build().with_solution(code_of("parameter_groups")[1])
+    code += build.with_solution(code_of("parameter_groups")[1])
     code = code.replace('("cls_token", "reg_token", "pos_embed")', "NAMES")
     assert "✓" in told("parameter_groups", run("parameter_groups", code))
 
@@ -352,7 +343,7 @@ def test_whatever_is_raised_is_told():
 
 
 def test_methods_that_others_rely_on_are_checked():
-    code = build().with_solution(code_of("MultiHeadSelfAttention")[1])
+    code = build.with_solution(code_of("MultiHeadSelfAttention")[1])
     code = code.replace("def split_heads", "def parts").replace("self.split_heads", "self.parts")
     code += "\n\n    def split_heads(self, x):\n        return 0\n"
     said = told("MultiHeadSelfAttention", run("MultiHeadSelfAttention", code))
@@ -360,14 +351,14 @@ def test_methods_that_others_rely_on_are_checked():
 
 
 def test_a_patch_size_that_does_not_fit_must_be_refused():
-    code = build().with_solution(code_of("patchify")[1])
+    code = build.with_solution(code_of("patchify")[1])
     silent = "H // P, W // P\n    images = images[:, :, : H // P * P, : W // P * P]"
     code = code.replace("patch_grid((H, W), P)", silent)
     assert "no error says so" in told("patchify", run("patchify", code))
 
 
 def test_weights_start_small_and_each_token_with_its_own():
-    code = build().with_solution(code_of("ClassToken")[1])
+    code = build.with_solution(code_of("ClassToken")[1])
     for new, words in (
         ("torch.zeros(1, count, embed_dim)", "a standard deviation of 0.00"),
         ("torch.randn(1, count, embed_dim) * 0.1", "a standard deviation of 0.10"),
@@ -404,7 +395,7 @@ def test_exercises_are_numbered_and_stand_in_one_source_each_with_two_hints_and_
         number = str(int(notebook[:2]))
         named = [e.number for e in EXERCISES.values() if e.number.split(".")[0] == number]
         assert named == [f"{number}.{i + 1}" for i in range(len(named))]
-        exercises = build().exercise_notebook(ROOT / f"notebooks/source/{notebook}.py")
+        exercises = build.exercise_notebook(ROOT / f"notebooks/source/{notebook}.py")
         texts = [cell.source for cell in exercises.cells if cell.cell_type == "markdown"]
         stated = [text for text in texts if re.match(r"## \d+\.\d+ · ", text)]
         assert [text.split()[1] for text in stated] == named

@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import build
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
@@ -51,14 +53,6 @@ def package_definitions(module):
 
 def test_every_source_has_its_notebook():
     assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES]
-
-
-def build_module():
-    sys.path.insert(0, str(ROOT / "notebooks"))
-    try:
-        return importlib.import_module("build")
-    finally:
-        sys.path.pop(0)
 
 
 def run(*words):
@@ -149,7 +143,6 @@ def test_lint_and_format():
 
 
 def test_prose_is_copied_beside_unchanged_code_only(tmp_path, monkeypatch):
-    build = build_module()
     monkeypatch.setattr(build, "NOTEBOOKS", tmp_path)
     source = tmp_path / "09_try.py"
     source.write_text("# %% [markdown]\n# Old words\n\n# %%\nprint(1)\n", encoding="utf-8")
@@ -186,23 +179,23 @@ def test_the_map_of_notebook_00_has_every_notebook_with_its_times():
 def test_every_notebook_begins_with_a_badge_and_the_same_set_up_cell(path):
     title, set_up, *rest = nbformat.read(path, 4).cells
     assert title.source.startswith("# ") and "[![Open in Colab](" in title.source
-    assert set_up.source == build_module().set_up() and not set_up.get("outputs")
+    assert set_up.source == build.set_up() and not set_up.get("outputs")
     assert not any("set-up" in tags(cell) for cell in rest)
 
 
 def test_a_badge_leads_to_its_notebook():
-    badge = build_module().badge("exercises/01_patches", "https://github.com/me/course", "../")
+    badge = build.badge("exercises/01_patches", "https://github.com/me/course", "../")
     picture, address = re.fullmatch(r"\[!\[Open in Colab\]\((.+)\)\]\((.+)\)", badge).groups()
     assert (ROOT / "notebooks" / "exercises" / picture).exists()
     colab = "https://colab.research.google.com/github/me/course/blob/main/notebooks"
     assert address == f"{colab}/exercises/01_patches.ipynb"
-    placeholder = build_module().badge("01_patches", "https://github.com/OWNER/REPOSITORY")
+    placeholder = build.badge("01_patches", "https://github.com/OWNER/REPOSITORY")
     assert placeholder.endswith("(https://colab.research.google.com/)")
 
 
 def test_a_set_up_cell_without_an_address_says_how_to_go_on(tmp_path):
     """Run by the Python that .venv was made from, which has no vit_minimal."""
-    code = build_module().set_up("https://github.com/OWNER/REPOSITORY")
+    code = build.set_up("https://github.com/OWNER/REPOSITORY")
     python = getattr(sys, "_base_executable", sys.executable)
     done = subprocess.run(
         [python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -211,7 +204,7 @@ def test_a_set_up_cell_without_an_address_says_how_to_go_on(tmp_path):
 
 
 def test_a_set_up_cell_leaves_an_installed_course_alone(tmp_path):
-    code = build_module().set_up("https://nowhere.invalid/course")
+    code = build.set_up("https://nowhere.invalid/course")
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nprint(os.getcwd())"],
         cwd=tmp_path,
@@ -234,5 +227,5 @@ def test_every_figure_has_words_beside_it(path):
 @pytest.mark.parametrize("path", NOTEBOOKS + EXERCISES, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_notebooks_that_train_ask_for_a_gpu(path):
     metadata = nbformat.read(path, 4).metadata
-    trains = path.stem.startswith(build_module().TRAINING)
+    trains = path.stem.startswith(build.TRAINING)
     assert (metadata.get("accelerator") == "GPU") == trains == ("kaggle" in metadata)

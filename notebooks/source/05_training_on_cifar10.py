@@ -595,7 +595,7 @@ for precision in dict.fromkeys((torch.float32, pick_precision(device))):  # each
 plots.show_bars(took, "milliseconds", f"A training step of 64 images, on {device}")
 
 # %% [markdown]
-# One bar: this machine has no faster kind than float32. On two cores that have units for bfloat16 our model makes 2.2 times as many steps per second with it (`data/results/throughput.json`).
+# One bar in the saved run: that machine has no faster kind than float32. On two cores that have units for bfloat16 our model makes 2.2 times as many steps per second with it (`data/results/throughput.json`).
 #
 # ## Where the time goes
 #
