@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024), an optimizer for matrices.
 
 torch.optim.Muon takes the same steps, but it came with torch 2.9, and it multiplies in bfloat16 also
-where the hardware cannot: on CPUs without it that takes ten to thirty times as long as in float32.
+where the hardware cannot: on CPUs without it that takes many times as long as in float32.
 """
 
 import torch
