@@ -23,6 +23,7 @@ if sys.version_info < MINIMUM_PYTHON:
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -36,6 +37,11 @@ PYTHON = getattr(sys, "_base_executable", None) or sys.executable
 SIZE, SPACE = "about 0.25 GB to download", 1.5e9
 if sys.platform.startswith("linux"):
     SIZE, SPACE = "about 3 GB to download, 6.2 GB on disk", 7e9
+# JupyterLab would open a box over the first page, to ask whether it may fetch news.
+LAB_SETTINGS = VENV / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+NO_NEWS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}
+}
 CONNECT_ONCE = "connect to the network once, later starts work offline."
 
 
@@ -134,6 +140,8 @@ def install():
             "The packages could not be installed, and uv says why above: if it could not reach "
             f"the package index, {CONNECT_ONCE}"
         )
+    LAB_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
+    LAB_SETTINGS.write_text(json.dumps(NO_NEWS))
     STAMP.write_text(fingerprint())
 
 

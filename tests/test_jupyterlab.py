@@ -44,10 +44,6 @@ class Lab:
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
         page.on("console", self.on_console)
         page.on("request", self.on_request)
-        # It asks newcomers in a box that would lie over the notebook
-        news = page.get_by_text("official Jupyter news")
-        no = page.get_by_role("button", name="No", exact=True)
-        page.add_locator_handler(news, lambda: no.click())
 
     def on_console(self, message):
         if message.type == "error":
@@ -201,6 +197,7 @@ def test_the_first_page_is_notebook_00_and_leads_on(lab):
     first = "notebooks/00_start_here.ipynb"
     lab.page.goto(f"{lab.url}?token={lab.token}")
     lab.wait_for(first)
+    assert lab.page.get_by_text("official Jupyter news").count() == 0  # start.py has said no
     expect_it_is_drawn(lab, nbformat.read(lab.course / first, 4))
     lab.notebook.get_by_role("link", name="03 Attention").click()
     lab.wait_for("notebooks/03_attention.ipynb")

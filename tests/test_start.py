@@ -233,6 +233,8 @@ def test_first_start_installs_and_the_next_one_does_not(course):
     assert environment.startswith("venv ") and environment.endswith(f" {venv}")
     assert packages.startswith(f"pip install --python {venv / 'bin' / 'python'} ")
     assert "-r requirements.txt -e .[course,test]" in packages
+    settings = venv / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert '"fetchNews": "false"' in settings.read_text()
 
     (course.tools / "uv").unlink()
     second = course.start("test")
