@@ -89,7 +89,7 @@ def test_times_are_those_of_the_last_build():
     times = records("notebook_times")
     for name, fast in times["bfloat16"].items():
         slow = times["float32"][name]
-        assert "1 threads" in slow["hardware"] and "2 threads" in fast["hardware"]
+        assert "1 thread" in slow["hardware"] and "2 threads" in fast["hardware"]
         (row,) = re.findall(rf"^\| \[.+\]\(notebooks/{name}\.ipynb\).+$", README, re.MULTILINE)
         cells = f"| {as_time(fast['seconds'])} | {as_time(slow['seconds'])} | [![Open in Colab]"
         assert cells in row, name

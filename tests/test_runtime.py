@@ -155,7 +155,7 @@ def test_machine_that_lacks_nothing_gets_a_tick_on_every_line(report):
         f"torch {torch.__version__}",
         f"numpy {np.__version__}",
         "cpu",
-        f"{torch.get_num_threads()} threads",
+        f"{torch.get_num_threads()} thread",
         "float32",
         "quick",
         "500 GB",

@@ -81,6 +81,7 @@ WRONG = {
         ("rows * columns, C * P * P)", "rows, columns, C * P * P)", "the grid is kept"),
         ("patches = images.reshape", "patches = images.float().reshape", "torch.float32, expected"),
         ("patches = images", "images *= 2\n    patches = images", "in place"),
+        ("patch_grid((H, W), P)", "H // P, W // P", "Leave the line with patch_grid"),
     ],
     "unpatchify": [
         (BACK, "images", "nothing was moved"),
@@ -88,6 +89,7 @@ WRONG = {
         (BACK, "images.permute(0, 3, 1, 5, 2, 4)", "its own diagonal"),
         (BACK, "images.permute(0, 3, 4, 1, 5, 2)", "the grid comes first"),
         (BACK, "images.permute(0, 2, 4, 1, 3, 5)", "patchify's permute once more"),
+        ("if rows * columns != N or", "if False and", "Leave the two lines that raise"),
     ],
     "patch_tokens": [
         (

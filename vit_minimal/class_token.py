@@ -9,9 +9,9 @@ from torch import nn
 
 
 class ClassToken(nn.Module):
-    """Put one learned vector, x_class in Eq. 1, before each sequence: (B, N, D) → (B, N + 1, D).
+    """Put one learned vector, x_class in Eq. 1, before each sequence: (B, N, D) → (B, 1 + N, D).
 
-    With `count` > 1 several vectors: registers are class tokens that nobody reads.
+    Or `count` of them, (B, count + N, D): registers are class tokens that nobody reads.
     """
 
     def __init__(self, embed_dim, count=1):

@@ -200,5 +200,6 @@ def _describe(device):
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
         return f"cuda ({torch.cuda.get_device_name(device)}, {memory:.0f} GiB)"
     if device.type == "cpu":
-        return f"cpu, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        return f"cpu, {threads} {'thread' if threads == 1 else 'threads'}"
     return str(device)

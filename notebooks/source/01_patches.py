@@ -324,7 +324,7 @@ def patch_tokens(images, weight, bias, patch_size):
 
 
 # %% [markdown] tags=["exercise:unfolded"]
-# *Find the bug.* `F.unfold` cuts images into patches too. Somebody used it for a `patchify`; the shape is right, a model trained on it learns something, but less than it should. Run the first cell: the tiny image should give 0, 1, 4, 5 as its first patch. What does it give? Repair the function.
+# *Find the bug.* `F.unfold` cuts images into patches too. Somebody used it for a `patchify`; the shape is right, a model trained on it learns something, but less than it should. Run the cell below: the first patch of the tiny image should be 0, 1, 4, 5. What is it? Repair the function.
 #
 # Hint: What is the shape of what `F.unfold` returns, and which axis counts the patches?
 #

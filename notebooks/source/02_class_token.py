@@ -127,7 +127,7 @@ from vit_minimal.checks import check
 # %% tags=["same-as:vit_minimal.class_token.ClassToken", "exercise:ClassToken"]
 # vit_minimal/class_token.py
 class ClassToken(nn.Module):
-    """Put one learned vector, x_class in Eq. 1, before each sequence: (B, N, D) → (B, N + 1, D)."""
+    """Put one learned vector, x_class in Eq. 1, or `count` first: (B, N, D) → (B, count + N, D)."""
 
     def __init__(self, embed_dim, count=1):
         super().__init__()
@@ -279,7 +279,7 @@ class PositionEmbedding(nn.Module):
 
 
 # %% [markdown] tags=["exercise:numbers_before_block_1"]
-# Beside the patch embedding, the class token and the positions are all that is learned before the first block. Images of 32 × 32, P = 4, D = 192, batches of 128: how many numbers are in the two together?
+# Three things are learned before the first block: the patch embedding, the class token and the positions. How many numbers do the last two hold together, for images of 32 × 32, P = 4, D = 192 and batches of 128?
 #
 # Hint: Which of the two depends on the number of tokens? Which of them on the batch?
 #

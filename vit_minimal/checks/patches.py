@@ -21,17 +21,19 @@ def patch_cases():
     yield {"images": images_of(2, 3, 4, 6).double(), "patch_size": 2}
 
 
-def check_refusal(answer):
-    """Wrong if an image that P does not divide is cut in silence."""
-    try:
-        limited(lambda: answer(torch.zeros(1, 3, 6, 6), 4))
-    except ValueError:
-        return
-    except Exception as error:
-        raise Wrong(f"6 × 6 pixels cannot be cut with P = 4, and {raising(error)}") from error
-    raise Wrong(
-        "6 × 6 pixels cannot be cut with P = 4, and no error says so: leave the line with patch_grid"
-    )
+def refuses(what, remedy, attempt):
+    """An `also`: Wrong if `attempt(answer)`, which cannot work, does not end in a ValueError."""
+
+    def also(answer):
+        try:
+            limited(lambda: attempt(answer))
+        except ValueError:
+            return
+        except Exception as error:
+            raise Wrong(f"{what}, and {raising(error)}\n  Leave {remedy}") from error
+        raise Wrong(f"{what}, and no error says so: leave {remedy}")
+
+    return also
 
 
 def cut(order):
@@ -154,7 +156,11 @@ EXERCISES = [
         minutes=15,
         reference=patchify,
         cases=patch_cases,
-        also=check_refusal,
+        also=refuses(
+            "6 × 6 pixels cannot be cut with P = 4",
+            "the line with patch_grid, which refuses them",
+            lambda answer: answer(torch.zeros(1, 3, 6, 6), 4),
+        ),
         mistakes={
             "right shape, but no number was moved: a reshape alone cuts the image into strips of "
             "rows. Split H and W in two, permute, then flatten": by_reshape,
@@ -204,6 +210,11 @@ EXERCISES = [
         minutes=10,
         reference=unpatchify,
         cases=back_cases,
+        also=refuses(
+            "9 patches do not fill 4 × 4 pixels with P = 2",
+            "the two lines that raise a ValueError",
+            lambda answer: answer(torch.zeros(1, 9, 4), 2, (4, 4), 1),
+        ),
         mistakes={
             "right shape, but nothing was moved: put the halves of each side next to each other "
             "before you flatten them": (
