@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from vit_minimal import TrainingConfig, VisionTransformer, ViTConfig, experiments, shapes10
+from vit_minimal import (
+    TrainingConfig,
+    VisionTransformer,
+    ViTConfig,
+    experiments,
+    shapes10,
+    training,
+)
 from vit_minimal.data import Dataset
 from vit_minimal.experiments import (
     BASE,
@@ -248,6 +255,31 @@ def test_a_killed_experiment_goes_on_and_loses_only_the_run_in_progress(tmp_path
     assert recorded(tmp_path)[: len(kept)] == kept
     done = [json.dumps(record["run"]) for record in recorded(tmp_path)]
     assert len(done) == len(set(done)) == 9
+
+
+def test_a_run_that_was_stopped_goes_on_from_where_it_was(tiny, tmp_path, monkeypatch):
+    run_experiment("tiny", "quick", seeds=1, folder=tmp_path / "in one go")
+    take_step, steps = training._Run.train_step, []
+
+    def stop_after_the_first(*arguments):
+        take_step(*arguments)
+        steps.append(arguments)
+        if len(steps) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(training._Run, "train_step", stop_after_the_first)
+    with pytest.raises(KeyboardInterrupt, match="holds what it takes to resume"):
+        run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    assert recorded(tmp_path) == [] and len(list(tmp_path.glob("*.state.pt"))) == 1
+    run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    assert len(steps) == 2 * 2  # two runs of two steps each
+    assert not list(tmp_path.glob("*.state.pt"))
+    figures = "seed", "accuracy", "validation_accuracy", "train_loss"
+    stopped, whole = (
+        [[record[name] for name in figures] for record in recorded(folder)]
+        for folder in (tmp_path, tmp_path / "in one go")
+    )
+    assert stopped == whole
 
 
 def test_two_processes_share_a_grid_without_doing_a_run_twice(tmp_path):

@@ -3,7 +3,8 @@
 python -m vit_minimal.experiments class_token_init --budget quick --seeds 3
 
 Each run is recorded as soon as it is done. Whoever starts an experiment again, or a second process
-that shares the folder, takes the runs that are neither recorded nor under way. On a machine with
+that shares the folder, takes the runs that are neither recorded nor under way. A run that was
+stopped goes on from where it was, one that was killed from its last whole pass. On a machine with
 several GPUs start one process for each, with CUDA_VISIBLE_DEVICES=0, 1, ….
 """
 
@@ -30,7 +31,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from .data import data_root, load_dataset
 from .patches import patch_grid
 from .recipes import RECIPES, Recipe, TrainingConfig
-from .runtime import BUDGETS, add_record, pick_budget, read_records, seed_everything
+from .runtime import (
+    BUDGETS,
+    add_record,
+    pick_budget,
+    pick_device,
+    pick_precision,
+    read_records,
+    seed_everything,
+)
 from .training import evaluate, fit
 from .variants import VARIANTS
 from .vision_transformer import ViTConfig
@@ -245,7 +254,7 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
                 if not mine:
                     continue
                 start = time.perf_counter()
-                figures = _do(run, dataset)
+                figures = _do(run, dataset, path)
                 add_record(path, figures | {"run": run})
                 took.append(time.perf_counter() - start)
             rest = len(missing(runs, path))
@@ -304,8 +313,7 @@ def _claim(run, path):
 
     The operating system frees the claim of a process that dies.
     """
-    digest = hashlib.sha256(key(run).encode()).hexdigest()[:16]
-    lock = FileLock(path.with_name(f"{path.stem}.{digest}.lock"))
+    lock = FileLock(_file_of(run, path, ".lock"))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(blocking=False)
@@ -316,9 +324,16 @@ def _claim(run, path):
         yield bool(missing([run], path))
     finally:
         lock.release()
-        if not missing([run], path):  # then nobody needs the file: they ask the records too
-            with contextlib.suppress(OSError):
-                Path(lock.lock_file).unlink(missing_ok=True)
+        if not missing([run], path):  # then nobody needs its files: they ask the records too
+            for file in path.parent.glob(_file_of(run, path, ".*").name):
+                with contextlib.suppress(OSError):
+                    file.unlink(missing_ok=True)
+
+
+def _file_of(run, path, ending):
+    """A file beside the records in `path` that is of this run alone."""
+    digest = hashlib.sha256(key(run).encode()).hexdigest()[:16]
+    return path.with_name(f"{path.stem}.{digest}{ending}")
 
 
 def make_model(run):
@@ -378,20 +393,26 @@ def cost(run, batch_size=50, steps=5):
     }
 
 
-def train_run(run, dataset):
-    """The trained model of a run and its History. FloatingPointError if the loss is no number."""
-    model = make_model(run)
+def train_run(run, dataset, checkpoint=None):
+    """The trained model of a run and its History. FloatingPointError if the loss is no number.
+
+    With a `checkpoint`, a path, it can be stopped: whoever calls this again goes on from there.
+    """
+    model, config = make_model(run), TrainingConfig(**run["training"])
     with contextlib.redirect_stdout(io.StringIO()):  # a line for each run is enough
-        history = fit(model, dataset, TrainingConfig(**run["training"]))
+        history = fit(model, dataset, config, checkpoint=checkpoint, resume=True)
     return model, history
 
 
-def _do(run, dataset):
-    """Train and judge one model; the figures for its record."""
-    config = TrainingConfig(**run["training"])
+def _do(run, dataset, path):
+    """Train and judge one model; the figures for its record, which is to be added to `path`."""
+    config, device = TrainingConfig(**run["training"]), pick_device()
+    # A machine that computes in other numbers does not go on with it, but begins again
+    machine = f"{device.type}_{pick_precision(device)}".replace("torch.", "")
+    checkpoint = _file_of(run, path, f".{machine}.state.pt")
     figures = {"dataset": dataset.name, "seed": config.seed} | _counts(config, dataset)
     try:
-        model, history = train_run(run, dataset)
+        model, history = train_run(run, dataset, checkpoint)
     except FloatingPointError as error:  # a result as well: such a model can only guess
         guessing = 1 / run["model"]["num_classes"]
         return (
@@ -517,7 +538,7 @@ def main(arguments=None):
             options.name, options.budget, options.seeds, dataset, options.folder, options.settings
         )
     except KeyboardInterrupt:
-        sys.exit("interrupted: the runs on record are kept, the same command goes on")
+        sys.exit("interrupted: all that was done is kept, the same command goes on")
     except (MemoryError, OSError, ValueError) as error:
         sys.exit(str(error))
     print(as_table(summaries))
