@@ -4,6 +4,8 @@ torch.optim.Muon takes the same steps, but it came with torch 2.9, and it multip
 where the hardware cannot: on CPUs without it that takes many times as long as in float32.
 """
 
+from collections import defaultdict
+
 import torch
 
 from .runtime import pick_precision
@@ -14,19 +16,19 @@ COEFFICIENTS = 3.4445, -4.7750, 2.0315
 ROUNDS = 5
 
 
-def even_out(matrix, dtype=torch.float32):
-    """A matrix (m, n) with the same singular vectors, whose singular values lie near 1.
+def even_out(matrices, dtype=torch.float32):
+    """Matrices (k, m, n) with the same singular vectors, whose singular values lie near 1.
 
     Newton–Schulz: each round takes every singular value s to a·s + b·s³ + c·s⁵, by matrix products
     alone, in `dtype`.
     """
     a, b, c = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.mT if tall else matrix).to(dtype)  # the square of the shorter side is cheaper
-    x = x / x.norm().clamp(min=1e-7)  # no singular value beyond 1
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = (matrices.mT if tall else matrices).to(dtype)  # the square of the shorter side is cheaper
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)  # no singular value beyond 1
     for _ in range(ROUNDS):
         square = x @ x.mT
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
 
 
@@ -50,15 +52,24 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
-            rate, momentum = group["lr"], group["momentum"]
+            rate, alike = group["lr"], defaultdict(list)
             for matrix in (p for p in group["params"] if p.grad is not None):
-                state, fast = self.state[matrix], pick_precision(matrix.device)
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(matrix)
-                running = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-                ahead = matrix.grad.lerp(running, momentum)
+                alike[matrix.device, matrix.shape].append(matrix)
+            # Matrices of one shape go together: a GPU takes as long to be told as to multiply
+            for (device, shape), matrices in alike.items():
                 # float16, the fast kind of older GPUs, has too small a range for the products
+                fast = pick_precision(device)
                 dtype = torch.bfloat16 if fast == torch.bfloat16 else torch.float32
-                matrix.mul_(1 - rate * group["weight_decay"])
-                length = 0.2 * max(matrix.shape) ** 0.5
-                matrix.add_(even_out(ahead, dtype), alpha=-rate * length)
+                ahead = torch.stack([self._look_ahead(m, group["momentum"]) for m in matrices])
+                length = 0.2 * max(shape) ** 0.5
+                for matrix, step in zip(matrices, even_out(ahead, dtype), strict=True):
+                    matrix.mul_(1 - rate * group["weight_decay"])
+                    matrix.add_(step, alpha=-rate * length)
+
+    def _look_ahead(self, matrix, momentum):
+        """The gradient with Nesterov's momentum."""
+        state = self.state[matrix]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        running = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
+        return matrix.grad.lerp(running, momentum)
