@@ -15,9 +15,9 @@ import argparse
 from pathlib import Path
 
 import torch
-from needle import MODEL, TRAINING
 from torch.nn.functional import avg_pool2d, one_hot
 
+from needle import MODEL, TRAINING
 from vit_minimal import (
     VisionTransformer,
     fit,

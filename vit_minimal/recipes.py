@@ -106,7 +106,7 @@ RECIPES = {
         replace(LONG, epochs=100, batch_size=512),
     ),
     "h200": Recipe(  # CIFAR-10 on a data-centre GPU
-        ViTConfig(embed_dim=384, depth=12, num_heads=6, drop_path_rate=0.2),
-        replace(LONG, epochs=300, batch_size=1024, erase=0.25, compile=True),
+        ViTConfig(patch_size=2, embed_dim=192, depth=12, num_heads=3, drop_path_rate=0.1),
+        replace(LONG, epochs=150, batch_size=1024, compile=True),
     ),
 }

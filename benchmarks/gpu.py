@@ -1,0 +1,161 @@
+"""Every figure that the course wants from a GPU, in one command that may be stopped and called again.
+
+    python benchmarks/gpu.py [--minutes 10] [--list]
+
+The steps are taken in the order below, each in a process of its own. One that has its records is not
+repeated, and none begins that would not end within `--minutes`, by the guess beside it; what takes
+longer is interrupted then, and the next call goes on with it. Records go to data/results/gpu/.
+`--small` takes the same steps at sizes for a CPU, on drawn shapes, to see that each of them works.
+"""
+
+import argparse
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vit_minimal.experiments import EXPERIMENTS, missing, plan
+from vit_minimal.runtime import read_records
+
+
+@dataclass(frozen=True)
+class Step:
+    """One figure: its command, where it records to, and a guess of its minutes on a recent GPU."""
+
+    minutes: float
+    command: str  # arguments of python
+    file: str
+    small: str  # what is added to the command for a CPU
+
+    def words(self, folder, small):
+        more = f"{self.small if small else ''} --record {shlex.quote(str(folder / self.file))}"
+        return shlex.split(f"{self.command} {more}")
+
+    def is_done(self, folder, small):
+        """Whether there is a record of this very command."""
+        command = " ".join(["python", *self.words(folder, small)])
+        return any(record["command"] == command for record in read_records(folder / self.file))
+
+    def start(self, folder, small):
+        return [subprocess.Popen([sys.executable, *self.words(folder, small)])]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All runs of an experiment, by several processes: one of such small models fills no GPU."""
+
+    minutes: float
+    name: str
+    processes: int = 6
+
+    def scale(self, small):
+        return ("shapes10", "quick", 1) if small else ("cifar10", "full", 5)
+
+    @property
+    def command(self):
+        return f"-m vit_minimal.experiments {self.name}"
+
+    def is_done(self, folder, small):
+        dataset, budget, seeds = self.scale(small)
+        runs = [run for seed in range(seeds) for run in plan(self.name, budget, seed).values()]
+        return not missing(runs, folder / f"experiments_{dataset}_{budget}.json")
+
+    def start(self, folder, small):
+        dataset, budget, seeds = self.scale(small)
+        words = f"{self.command} --dataset {dataset} --budget {budget} --seeds {seeds} --folder"
+        command = [sys.executable, *shlex.split(words), str(folder)]
+        return [subprocess.Popen(command) for _ in range(1 if small else self.processes)]
+
+
+def training(minutes, name, recipe, options="", settings=""):
+    """A training of a recipe; its state and its model are called `name`."""
+    command = f"-m vit_minimal.training --dataset cifar10 --recipe {recipe} --name {name} --resume"
+    small = "--dataset shapes10 --epochs 1 --set " + settings
+    small += " model.embed_dim=32 model.depth=1 model.num_heads=1 model.patch_size=8"
+    settings = f"--set {settings}" if settings else ""
+    return Step(
+        minutes,
+        f"{command} {options} {settings}",
+        "cifar10.json",
+        f"{small} batch_size=500 compile=False",  # the last of two options counts
+    )
+
+
+def side_by_side(minutes, what):
+    return Step(
+        minutes, f"benchmarks/ours_and_timm.py {what}", "ours_and_timm.json", small="--small"
+    )
+
+
+# How the recipe `h200` might be changed: judged after 20 passes, on 5,000 held-out training images
+CHOICES = {
+    "as-it-is": "",
+    "wide-4": "model.patch_size=4 model.embed_dim=256 model.num_heads=4",
+    "rate-5": "learning_rate=0.005",
+    "rate-2": "learning_rate=0.002",
+    "batch-512": "batch_size=512",
+    "no-mixup": "mixup=0.0",
+    "no-drop-path": "model.drop_path_rate=0.0",
+}
+SEEDS = range(3)
+
+STEPS = [
+    side_by_side(4, "speed"),
+    side_by_side(1, "parts"),
+    *(
+        training(1.5, f"h200-{name}", "h200", "--validation 5000 --epochs 20", settings)
+        for name, settings in CHOICES.items()
+    ),
+    training(8, "h200-validation", "h200", "--validation 5000"),  # when is it at 90, 93, 94 %?
+    *(training(8, f"h200-{seed}", "h200", f"--seed {seed}") for seed in SEEDS),
+    # As on a T4, which has no bfloat16 and for which compiling takes too long
+    *(training(3, f"t4-{seed}", "t4", f"--seed {seed}", "precision=float16") for seed in SEEDS),
+    *(training(6, f"100-{seed}", "h200", f"--seed {seed} --epochs 100") for seed in SEEDS),
+    side_by_side(4, "curves"),
+    training(5, "to-ship", "t4", "--epochs 300", "compile=True"),
+    *(Grid(4, name) for name in EXPERIMENTS),
+]
+
+
+def run(steps, folder, seconds, small=False):
+    """Take the steps that are left, within the time; the number of those still left then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + seconds
+    for step in steps:
+        if step.is_done(folder, small) or time.monotonic() + 60 * step.minutes > deadline:
+            continue
+        print(f"python {step.command}", flush=True)
+        processes = step.start(folder, small)
+        for process in processes:
+            try:
+                process.wait(timeout=max(0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                for each in processes:
+                    each.send_signal(signal.SIGINT)  # they write down how far they are
+                break
+        if any(process.wait() for process in processes):
+            print("it did not end well, or not in time: another call goes on", flush=True)
+    return sum(not step.is_done(folder, small) for step in steps)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop in time")
+    parser.add_argument("--folder", type=Path, default=Path("data/results/gpu"))
+    parser.add_argument("--small", action="store_true", help="sizes for a CPU, on drawn shapes")
+    parser.add_argument("--list", action="store_true", help="what is done, what is left")
+    options = parser.parse_args()
+    if options.list:
+        for step in STEPS:
+            done = "done" if step.is_done(options.folder, options.small) else "left"
+            print(f"{done}  about {step.minutes:4.1f} min  python {step.command}")
+        return
+    left = run(STEPS, options.folder, 60 * options.minutes, options.small)
+    print(f"{left} of {len(STEPS)} steps are left")
+
+
+if __name__ == "__main__":
+    main()

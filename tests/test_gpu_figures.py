@@ -1,0 +1,111 @@
+"""What is prepared for a GPU: the steps of benchmarks/gpu.py, and what its recipes may cost."""
+
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+import gpu
+import ours_and_timm
+from vit_minimal import RECIPES, VisionTransformer
+from vit_minimal.runtime import read_records
+
+# Each call leaves a record as the real commands do, after a while
+STEP = """\
+import sys, time
+from vit_minimal.runtime import add_record
+time.sleep(float(sys.argv[1]))
+add_record(sys.argv[-1], {"took": sys.argv[1]})
+"""
+
+
+@pytest.fixture
+def step(tmp_path):
+    def make(seconds, minutes=0.0):
+        return gpu.Step(minutes, f"{script} {seconds}", "figures.json", "--small")
+
+    script = tmp_path / "step.py"
+    script.write_text(STEP)
+    return make
+
+
+def took(folder):
+    return [record["took"] for record in read_records(folder / "figures.json")]
+
+
+def test_steps_on_record_are_not_repeated(step, tmp_path, capsys):
+    first, second = step(0), step(0.1)
+    assert gpu.run([first], tmp_path, 60) == 0
+    assert gpu.run([first, second], tmp_path, 60) == 0
+    assert took(tmp_path) == ["0", "0.1"]
+    assert gpu.run([first, second], tmp_path, 60, small=True) == 0  # these are other commands
+    assert took(tmp_path) == ["0", "0.1", "0", "0.1"]
+    assert "did not end well" not in capsys.readouterr().out
+
+
+def test_no_step_begins_that_would_not_end_in_time(step, tmp_path):
+    assert gpu.run([step(0, minutes=10), step(0.1)], tmp_path, 60) == 1
+    assert took(tmp_path) == ["0.1"]
+
+
+def test_a_step_that_takes_longer_is_interrupted(step, tmp_path, capsys):
+    start = time.monotonic()
+    assert gpu.run([step(600)], tmp_path, 10) == 1
+    assert time.monotonic() - start < 100 and took(tmp_path) == []
+    assert "another call goes on" in capsys.readouterr().out
+
+
+def test_an_experiment_is_done_when_all_of_its_runs_are_on_record(tmp_path, monkeypatch):
+    grid = gpu.Grid(1, "class_token_cut")
+    assert not grid.is_done(tmp_path, small=True)
+    command = [sys.executable, "-m", "vit_minimal.experiments", "class_token_cut"]
+    command += ["--dataset", "shapes10", "--budget", "quick", "--seeds", "1", "--folder"]
+    monkeypatch.setattr(gpu.subprocess, "Popen", lambda words: words)
+    assert grid.start(tmp_path, small=True) == [[*command, str(tmp_path)]]
+    assert len(grid.start(tmp_path, small=False)) == 6
+    monkeypatch.setattr(gpu, "missing", lambda runs, path: runs[len(runs) :])
+    assert grid.is_done(tmp_path, small=True)
+
+
+def test_steps_have_names_of_their_own():
+    commands = [step.command for step in gpu.STEPS]
+    assert len(commands) == len(set(commands))
+    names = [command.split("--name ")[1].split()[0] for command in commands if "--name" in command]
+    assert len(names) == len(set(names)) > 10
+    assert {step.name for step in gpu.STEPS if isinstance(step, gpu.Grid)} == set(gpu.EXPERIMENTS)
+
+
+def forward_flops(config):
+    model = VisionTransformer(config).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        model(torch.zeros(1, 3, 32, 32))
+    return counter.get_total_flops()
+
+
+def test_the_recipes_for_gpus_keep_within_their_limits():
+    t4, h200 = RECIPES["t4"], RECIPES["h200"]
+    for recipe in (t4, h200):
+        parameters = VisionTransformer(recipe.model).parameters()
+        assert sum(p.numel() for p in parameters) <= (3e6 if recipe is t4 else 10e6)
+        assert recipe.model.pool == "class" and recipe.training.ema_decay
+    assert t4.training.epochs <= 100 and not t4.training.compile
+    # A forward pass, and a backward pass of twice its size; a T4 at 7 TFLOP/s for 15 minutes
+    flops = 3 * forward_flops(t4.model) * t4.training.epochs * 50_000
+    assert flops <= 15 * 60 * 7e12
+
+
+def test_ours_and_timms_start_from_the_same_weights():
+    config = replace(ours_and_timm.SMALL, patch_size=4, num_heads=4)
+    ours, timm = (model.eval() for model in ours_and_timm.make(config).values())
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(ours(images), timm(images), atol=1e-5, rtol=0)
+
+
+def test_parts_of_a_step_are_timed():
+    seconds = ours_and_timm.parts(small=True)["seconds"]
+    names = {"augmentation", "forward", "backward", "clipping", "Muon", "AdamW"}
+    assert set(seconds) == names and all(value > 0 for value in seconds.values())
