@@ -46,7 +46,7 @@ if check_machine(data_root()):
 # | [09 Pitfalls: the class token mishandled](09_pitfalls_class_token.ipynb) | what if it is read from the wrong place, and what are its rivals? | `variants.py`, `experiments.py` | 40 min | 2 min |
 # | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which of the things that are commonly said are true? | `data/results/` | 30 min | a minute |
 #
-# (The running times are those of two cores of a recent server CPU (with instructions for bfloat16), rounded; a processor without that may take three to four times as long. The reading times are a guess.) Each notebook has [exercises](exercises/README.md) beside it, which check themselves.
+# (The running times are those of two cores of a recent server CPU (with instructions for bfloat16), rounded; a processor without that may take three to four times as long. The reading times are a guess.) Each notebook has exercises beside it, which check themselves: [these](exercises/00_start_here.ipynb) go with this one. ([For teachers](exercises/README.md).)
 #
 # In each notebook the pieces are built in front of
 # you, and every piece is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
