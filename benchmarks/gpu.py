@@ -1,6 +1,8 @@
 """Every figure that the course wants from a GPU, in one command that may be stopped and called again.
 
-    python benchmarks/gpu.py [--minutes 10] [--list]
+    python benchmarks/gpu.py [--minutes 10]
+    python benchmarks/gpu.py --list         what is done, what is left
+    python benchmarks/gpu.py --sum-up       what the trainings on record reached
 
 The steps are taken in the order below, each in a process of its own. One that has its records is not
 repeated, and none begins that would not end within `--minutes`, by the guess beside it; what takes
@@ -9,15 +11,18 @@ longer is interrupted then, and the next call goes on with it. Records go to dat
 """
 
 import argparse
+import itertools
+import re
 import shlex
 import signal
+import statistics
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vit_minimal.experiments import EXPERIMENTS, missing, plan
+from vit_minimal.experiments import EXPERIMENTS, cost, mean_and_width, missing, plan
 from vit_minimal.runtime import read_records
 
 
@@ -93,9 +98,9 @@ def side_by_side(minutes, what):
 # How the recipe `h200` might be changed: judged after 20 passes, on 5,000 held-out training images
 CHOICES = {
     "as-it-is": "",
-    "wide-4": "model.patch_size=4 model.embed_dim=256 model.num_heads=4",
-    "rate-5": "learning_rate=0.005",
-    "rate-2": "learning_rate=0.002",
+    "wide": "model.patch_size=4 model.embed_dim=256 model.num_heads=4",
+    "rate-0.005": "learning_rate=0.005",
+    "rate-0.002": "learning_rate=0.002",
     "batch-512": "batch_size=512",
     "no-mixup": "mixup=0.0",
     "no-drop-path": "model.drop_path_rate=0.0",
@@ -141,13 +146,51 @@ def run(steps, folder, seconds, small=False):
     return sum(not step.is_done(folder, small) for step in steps)
 
 
+def sum_up(records):
+    """A line for each training, or for its seeds together: accuracy, what it cost, how soon it was
+    at 90, 93 and 94 % of its validation images (where it had some).
+    """
+    seeds, lines = {}, []
+    for record in records:
+        name = re.search(r"--name (\S+?)(-\d)? ", record["command"])[1]
+        seeds.setdefault(name, []).append(record)
+    for name, runs in seeds.items():
+        first, reached = runs[0], [record["accuracy"] for record in runs]
+        mean, width = mean_and_width(reached)
+        passes, kept = first["training"]["epochs"], first["training"]["validation_images"]
+        run = {"model": first["model"], "training": first["training"], "start": {}, "frozen": ()}
+        one = cost(run | {"variant": "VisionTransformer"}, batch_size=1, steps=1)
+        flops = 3 * one["flops"] * passes * (50_000 - kept)  # backwards twice as many as forwards
+        seconds = statistics.mean(record["seconds"] for record in runs)
+        lines.append(
+            f"{name}: {passes} passes, {first['parameters']:,} parameters, "
+            f"{flops:.1e} FLOPs: {mean:.2%} ± {width:.2%} of {first['judged_on']} images, "
+            f"{len(runs)} seeds, {seconds:.0f} s{_milestones(first['history'])}"
+        )
+    return "\n".join(lines)
+
+
+def _milestones(history):
+    text, seconds = "", list(itertools.accumulate(history["seconds"]))
+    for goal in (0.90, 0.93, 0.94):
+        good = [
+            s for s, a in zip(seconds, history["validation_accuracy"], strict=False) if a >= goal
+        ]
+        text += f"; {goal:.0%} after {good[0]:.0f} s" if good else ""
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=1e9, help="stop in time")
     parser.add_argument("--folder", type=Path, default=Path("data/results/gpu"))
     parser.add_argument("--small", action="store_true", help="sizes for a CPU, on drawn shapes")
     parser.add_argument("--list", action="store_true", help="what is done, what is left")
+    parser.add_argument("--sum-up", action="store_true", help="what the trainings reached")
     options = parser.parse_args()
+    if options.sum_up:
+        print(sum_up(read_records(options.folder / "cifar10.json")))
+        return
     if options.list:
         for step in STEPS:
             done = "done" if step.is_done(options.folder, options.small) else "left"

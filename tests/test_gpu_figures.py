@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -109,3 +109,27 @@ def test_parts_of_a_step_are_timed():
     seconds = ours_and_timm.parts(small=True)["seconds"]
     names = {"augmentation", "forward", "backward", "clipping", "Muon", "AdamW"}
     assert set(seconds) == names and all(value > 0 for value in seconds.values())
+
+
+def test_trainings_are_summed_up_by_name():
+    recipe = RECIPES["t4"]
+    history = {"seconds": [10.0, 10.0, 10.0], "validation_accuracy": [0.8, 0.91, 0.935]}
+    record = {
+        "model": asdict(recipe.model),
+        "training": asdict(replace(recipe.training, validation_images=5_000)),
+        "parameters": 2_700_000,
+        "judged_on": "5,000 validation",
+        "history": history,
+        "seconds": 30.0,
+    }
+    reached = {"t4-0": 0.92, "t4-1": 0.94, "h200-rate-0.005": 0.95}
+    records = [
+        record | {"accuracy": accuracy, "command": f"python -m x --name {name} --resume"}
+        for name, accuracy in reached.items()
+    ]
+    t4, other = gpu.sum_up(records).splitlines()
+    flops = 3 * forward_flops(recipe.model) * recipe.training.epochs * 45_000
+    assert t4.startswith("t4: 100 passes, 2,700,000 parameters") and f"{flops:.1e} FLOPs" in t4
+    assert "93.00% ± 12.7" in t4 and "2 seeds" in t4
+    assert t4.endswith("; 90% after 20 s; 93% after 30 s")
+    assert other.startswith("h200-rate-0.005: ") and "1 seed" in other
