@@ -294,7 +294,7 @@ def test_two_processes_share_a_grid_without_doing_a_run_twice(tmp_path):
 def test_the_command_line_runs_sums_up_and_is_resumable(tiny, tmp_path, capsys, monkeypatch):
     main(["tiny", "--budget", "quick", "--seeds", "2", "--folder", str(tmp_path)])
     output = capsys.readouterr().out
-    assert "0 runs left" in output and re.search(r"zeros +\d+\.\d ± +\d+\.\d %", output)
+    assert "left: 0 of 4" in output and re.search(r"zeros +\d+\.\d ± +\d+\.\d %", output)
     monkeypatch.setattr(experiments, "_do", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(SystemExit, match="the same command goes on"):
         main(["tiny", "--budget", "quick", "--seeds", "3", "--folder", str(tmp_path)])

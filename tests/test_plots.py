@@ -97,7 +97,8 @@ def test_dots_stand_in_rows_with_their_mean():
     assert dots.get_xdata().tolist() == pytest.approx([0.1, 0.3])
     assert list(mean.get_xdata()) == pytest.approx([0.2, 0.2])
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
-    assert axis.yaxis_inverted() and axis.get_xlabel() == "accuracy"
+    assert axis.yaxis_inverted()
+    assert axis.get_xlabel() == "accuracy\n(dot: a run, line: mean)"
     plots.show_dots({"a": [0.1, 0.3]}, "x", dashed=("guessing", 0.2))
     assert list(plt.gcf().axes[0].lines[-1].get_xdata()) == [0.2, 0.2]
     plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"a": 0.05, "b": float("inf")})
@@ -112,14 +113,15 @@ def test_summaries_are_drawn_in_percent():
     assert axis.lines[0].get_xdata().tolist() == pytest.approx([50, 70])
     (bar,) = axis.collections
     assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([55, 65])
-    assert axis.get_title() == "t" and axis.get_xlabel().endswith("in %")
+    assert axis.get_title() == "t" and "in %\n" in axis.get_xlabel()
+    assert "95 % interval" in axis.get_xlabel()
 
 
 def test_bars_carry_their_numbers():
-    plots.show_bars({"mm": 12.5, "copy": 3.0}, "ms")
+    plots.show_bars({"mm": 12.5, "copy": 3.0, "all": 1234.5}, "ms")
     axis = plt.gcf().axes[0]
-    assert [bar.get_width() for bar in axis.patches] == [12.5, 3.0]
-    assert [text.get_text() for text in axis.texts] == ["12.5", "3"]
+    assert [bar.get_width() for bar in axis.patches] == [12.5, 3.0, 1234.5]
+    assert [text.get_text() for text in axis.texts] == ["12.5", "3.00", "1,234"]
 
 
 def test_paths_lie_over_the_contour_lines():

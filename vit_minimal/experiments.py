@@ -260,7 +260,7 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
             rest = len(missing(runs, path))
             print(
                 f"seed {run['training']['seed']}, {_label(run, name, budget)}: "
-                f"{figures['accuracy']:.1%} after {took[-1]:.0f} s; {rest} runs left, "
+                f"{figures['accuracy']:.1%} after {took[-1]:.0f} s; left: {rest} of {len(runs)}, "
                 f"{math.ceil(rest * statistics.mean(took) / 60)} min",
                 flush=True,
             )

@@ -257,10 +257,10 @@ def show_lines(
             middle, width = as_array(values), as_array(widths[name])
             axis.fill_between(x, middle - width, middle + width, color=colour, alpha=0.2, lw=0)
     if dashed is not None:
-        axis.axhline(dashed[1], color="gray", linestyle=":", label=dashed[0])
+        axis.axhline(dashed[1], color="black", linestyle=":", linewidth=1, label=dashed[0])
     if "x" in log:
         axis.set_xscale("log")
-        axis.set_xticks(list(x), list(map(str, x)))
+        axis.set_xticks(list(x), [f"{value:,}" for value in x])
         axis.set_xticks([], minor=True)
     else:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs, steps, blocks
@@ -288,9 +288,10 @@ def show_lines(
 
 def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=None):
     """Numbers by name {name: values}, a row of dots for each name and a line at their mean, from
-    which bars reach `widths` {name: width} to both sides; `dashed` is a (name, number).
+    which bars reach `widths` {name: width}, those of 95 % intervals, to both sides; `dashed` is a
+    (name, number).
     """
-    _, axis = plt.subplots(figsize=(size[0], 1.2 + size[1] * len(groups)))
+    _, axis = plt.subplots(figsize=(size[0], 1.4 + size[1] * len(groups)))
     for row, values in enumerate(groups.values()):
         values = as_array(values)
         axis.plot(values, [row] * len(values), "o", color=OKABE_ITO[0], alpha=0.6)
@@ -302,7 +303,8 @@ def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=N
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     axis.set_yticks(range(len(groups)), list(groups))
     axis.invert_yaxis()
-    axis.set(xlabel=x_label, title=title)
+    legend = "dot: a run, line: mean" + ", grey: its 95 % interval" * bool(widths)
+    axis.set(xlabel=f"{x_label}\n({legend})", title=title)
     axis.grid(axis="x", alpha=0.3)
     means = _listed(f"{name} {_number(as_array(values).mean())}" for name, values in groups.items())
     show(f"{_heading(title)}{x_label}, a dot for each run. Means: {means}")
@@ -318,12 +320,20 @@ def show_summaries(summaries, title=""):
     )
 
 
+def _aligned(number):
+    """Three digits or more, also where the last of them are zeros: 0.500, 70.0, 1,234."""
+    if number >= 1000:
+        return _number(number)
+    digits = np.format_float_positional(number, 3, unique=False, fractional=False, trim="k")
+    return digits.rstrip(".")
+
+
 def show_bars(amounts, x_label, title="", size=(6.0, 0.35)):
     """One horizontal bar for each name {name: amount}, with its number."""
     width, height = size
     _, axis = plt.subplots(figsize=(width, 1.2 + height * len(amounts)))
     bars = axis.barh(list(amounts), as_array(list(amounts.values())), color=OKABE_ITO[0])
-    axis.bar_label(bars, fmt="%.3g", padding=3)
+    axis.bar_label(bars, fmt=_aligned, padding=3)
     axis.margins(x=0.12)
     axis.invert_yaxis()
     axis.set(xlabel=x_label, title=title)

@@ -46,7 +46,7 @@ SEEDS = range(3)
 # %% [markdown]
 # ## What a patch size costs
 #
-# An image of 32 × 32 pixels gives N = (32 / P)² patches. Half the patch side is four times the tokens. Each token passes through all matrices, which makes four times the work, and attention compares every token with every other, which makes sixteen times. So is it four, or sixteen? Let us count: multiplications and additions (FLOPs) of one image's forward pass, what PyTorch keeps of it for the backward pass, and the time of both passes, relative to P = 4. The model is the one of notebook 05's recipe `cpu`: D = 96, four blocks.
+# An image of 32 × 32 pixels gives N = (32 / P)² patches. Half the patch side is four times the tokens. Each token passes through all matrices, which makes four times the work, and attention compares every token with every other, which makes sixteen times. So is it four, or sixteen? Let us count: multiplications and additions (FLOPs) of the matrix products in one image's forward pass, what PyTorch keeps of it for the backward pass, and, relative to P = 4, the time of both passes for 16 images. The model is the one of notebook 05's recipe `cpu`: D = 96, four blocks.
 
 
 # %%
@@ -103,11 +103,11 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: equal passes")
 
 # %% [markdown]
-# The smaller the patch the better, down to P = 4, and by a lot: 10.8 points from 8 to 4. At the other end P = 16 and P = 32 cannot be told apart. At P = 32 the image is one patch, so attention has next to nothing to do, and what is trained is little more than an MLP on all pixels at once. Four patches are worth no more than that. (All sizes share one learning rate, and P = 32 has twice the parameters.)
+# From P = 16 on, the smaller the patch the better, down to P = 4, and by a lot: 10.8 points from 8 to 4. P = 16 and P = 32 cannot be told apart. At P = 32 the image is one patch, so attention has next to nothing to do, and what is trained is little more than an MLP on all pixels at once. After three passes four patches are worth no more than that. (All sizes share one learning rate, and P = 32 has 1.6 times the parameters of P = 16.)
 #
 # ## What it gives, at equal compute
 #
-# But a pass with P = 8 costs a quarter of one with P = 4. With the compute that is saved one can make four passes. That is a second question, as fair as the first, and it can have another answer. By FLOPs P = 8 may make 4 times the passes, P = 16 12 times and P = 32 24 times; P = 2 only one where P = 4 makes five or six. On CIFAR-10, beside the runs at equal passes:
+# But a pass with P = 8 costs a quarter of one with P = 4. With the compute that is saved one can make four passes. That is a second question, as fair as the first, and it can have another answer. By FLOPs P = 8 may make 4.1 times the passes, P = 16 12.7 and P = 32 25.6 times (we took 4, 12 and 24); P = 2 only one where P = 4 makes five or six. On CIFAR-10, beside the runs at equal passes:
 
 # %%
 equal_passes = summarize("patch_size", "full", cifar10)
@@ -117,9 +117,9 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10: more passes for larger patches")
 
 # %% [markdown]
-# **The two questions have two answers.** At equal passes P = 4 was ahead, by 10.8 points of P = 8 and by 19.6 of P = 16. At equal FLOPs P = 8 is ahead: with four times the passes it reaches 71.5 %, 2.4 points more than P = 4. P = 16 comes to 67.6 %, 1.5 points less than P = 4: most of what it seemed to lack was training. Not all. P = 32, the image as one patch, gains less from 24 times the passes and stays at 58.9 %. At the other end P = 2, given a single pass (1.9 times the FLOPs of P = 4's three), reaches 54.9 %: too few steps to learn much in. So at equal FLOPs the best size lies in between.
+# **The two questions have two answers.** At equal passes P = 4 was ahead, by 10.8 points of P = 8 and by 19.6 of P = 16. At equal FLOPs P = 8 is ahead: with four times the passes it reaches 71.5 %, 2.4 points more than P = 4. P = 16 comes to 67.6 %, 1.5 points less than P = 4: most of what it seemed to lack was training. Not all. P = 32, the image as one patch, gains less from 24 times the passes and stays at 58.9 %. At the other end P = 2, given a single pass (1.9 times the FLOPs of P = 4's three), reaches 54.9 %, probably for want of steps: 351, where P = 4 took 1,053. So at equal FLOPs the best size lies in between.
 #
-# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take 1.4 times as long as one with P = 4, twelve with P = 16 2.5 times, twenty-four with P = 32 4.2 times (by the recorded times; on other machines, as in the first section, they differ a little). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has 75 to 76 % (notebook 05). (P = 2 at equal passes, which is part of the experiment `patch_size`, has not been run.)
+# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take 1.4 times as long as one with P = 4, twelve with P = 16 2.5 times, twenty-four with P = 32 4.2 times (by the recorded times; on other machines, as in the first section, they differ by a fifth or so). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has 75 to 76 % (notebook 05). (P = 2 at equal passes, which is part of the experiment `patch_size`, has not been run.)
 #
 # ## "Large patches miss detail"
 #
@@ -179,7 +179,7 @@ for row in parts["needles"]:
     print(f"{P:2}{D:5}{size:6} × {size}{row['passes']:7}{row['trained_on']:12,}{right}")
 
 # %% [markdown]
-# Read the rows against the second one. (There are three figures and no interval: a run finds the needle or it does not, and a mean of such runs says little.)
+# Read the rows against the second one. (There are three figures and no interval: runs of one setting lie as far apart as 32 and 100, and a mean of such runs says little.)
 #
 # - **Images twice as large**, so that a patch of 8 × 8 is one tile again: all right. It is not the number 8 that hurts but the number of tiles in a patch.
 # - **Wider tokens**, D = 192 = 3·8², so that nothing need be lost: 19 % instead of 11. That is better, and far from all. So the compression is a small part of it at most.
@@ -203,6 +203,7 @@ NOISE = (0, 8, 16, 32, 64)
 plots.show_images(
     torch.cat([with_noise(part.test_images[:1], deviation) for deviation in NOISE]),
     [f"noise {deviation}" for deviation in NOISE],
+    columns=len(NOISE),
 )
 
 # %%
@@ -227,6 +228,7 @@ def show_noise(measured, title):
         "standard deviation of the noise (values go from 0 to 255)",
         "accuracy in %",
         title,
+        from_zero=True,
         widths={f"P = {P}": [width for _, width in of] for P, of in measured.items()},
     )
 
@@ -247,7 +249,7 @@ def noise_on_cifar10(part):
 show_noise(noise_on_cifar10("noise"), "CIFAR-10, trained without noise")
 
 # %% [markdown]
-# On CIFAR-10 the sentence holds in this form, and more than holds: at a noise of 32 the model with P = 4 has fallen from 69 to 40 %, while P = 8 still has 55 of its 58 % and P = 16 has lost less than a point of its 50 %. Up to a noise of 16 P = 4 stays ahead; from 32 on the best model on clean images is the worst. The drawn shapes show the same with wider bands.
+# On CIFAR-10 the sentence holds in this form, and more than holds: at a noise of 32 the model with P = 4 has fallen from 69 to 40 %, while P = 8 still has 55 of its 58 % and P = 16 has lost less than a point of its 50 %. Up to a noise of 16 P = 4 stays ahead; from 32 on the best model on clean images is the worst. On the drawn shapes P = 4 falls fastest too, but at 32 it still leads; at 64 it is last, with bands that overlap.
 #
 # Is that a property of small patches, or of models that never saw noise? The control: the same models, trained on images with a noise of 32.
 
@@ -284,7 +286,7 @@ plots.show_bars(
 )
 
 # %% [markdown]
-# With as many tokens as before, of the same content, the pseudo-inverse loses next to nothing, where kernels that were resized like images lose some ten points. With another content to each token a good part of the accuracy is lost, or nearly all. The same with the model of CIFAR-10 that the package ships:
+# With as many tokens as before, of the same content, the pseudo-inverse loses nothing (the point that it gains is eleven images), where kernels that were resized like images lose some ten points. With another content to each token a good part of the accuracy is lost, or nearly all. The same with the model of CIFAR-10 that the package ships:
 
 # %%
 plots.show_bars(
@@ -404,18 +406,18 @@ numbered = torch.arange(6)[None, :, None] + torch.tensor([0, 100])
 print(tokens_to_grid(numbered, 2, 3)[0, 0])
 
 # %% [markdown]
-# - **P = 8 at 64 × 64**, the same tokens from enlarged images: 89.0 % where it had 89.3. Almost nothing is lost. (Nothing can be gained either: an enlarged image has no new detail.)
+# - **P = 8 at 64 × 64**, the same tokens from enlarged images: 89.0 % where it had 89.3. Almost nothing is lost. (Nothing but chance can be gained either: an enlarged image has no new detail.)
 # - **Other tokens**: half as many pixels of the original image to a side, or twice as many (P = 2 and P = 8 at 32 × 32, and P = 4 at 64 × 64, where a token covers 2 × 2 original pixels). All lose 27 points or more, and so does P = 2 at 16 × 16, where the grid is the old one but the small image itself has lost its detail.
 #
-# So an enlarged kernel is not what breaks. What is behind it does: the blocks have learned what windows of one size mean, and how far apart they lie. (Where the grid changes, `resize_patches` also has to resize the grid of positions like an image.) A kernel made smaller loses something itself, because 48 numbers become 12. The ViT paper trains on for a while after such a change, and FlexiViT trains with many patch sizes from the start. We did neither.
+# So an enlarged kernel is not what breaks. What is behind it does: the blocks have learned what windows of one size mean, and how far apart they lie. (Where the grid changes, `resize_patches` also has to resize the grid of positions like an image.) A kernel made smaller loses something itself, because 48 numbers become 12. The ViT paper, which changes the size of the images and not of the patches, trains on for a while afterwards, and FlexiViT trains with many patch sizes from the start. We did neither.
 #
 # ## Recap
 #
 # - Half the patch side is four times the tokens. The FLOPs of our model grew by 2 to 9 times: by less than four where tokens are few, by more where they are many, because attention's part grows with T².
-# - At **equal passes** smaller patches won on CIFAR-10, down to P = 4. For the same FLOPs P = 8 was ahead of P = 4, and P = 16 came close. Say which of the two you hold fixed.
+# - At **equal passes** smaller patches won on CIFAR-10, from P = 16 down to P = 4; P = 32 and P = 16 could not be told apart. For the same FLOPs P = 8 was ahead of P = 4, and P = 16 came close. Say which of the two you hold fixed.
 # - Large patches **need not lose** detail as long as D ≥ 3·P². They make it harder to find.
 # - Models with small patches were **disturbed most by noise that they had not met**, and led again when they were trained with it.
-# - Trained weights can be moved to larger images with larger patches. Given other tokens they lost 27 points or more, without further training.
+# - Trained weights can be moved to larger images with larger patches. Given other tokens, the model of CIFAR-10 lost 27 points or more without further training, that of the drawn shapes 24 or more.
 #
 # ## Questions
 #
