@@ -59,6 +59,8 @@ def journey():
 
 def summary_figures():
     trained, untrained, places = contents()
+    first = [100 * place["class_token"][1] for place in records("class_token_contents")[0]["place"]]
+    assert f"in {min(first):.0f} to {max(first):.0f} % of the images after the first" in SOURCE
     known = journey()["probes"]["class_token"]["mean"][-1]
     assert trained[-1] < untrained[-1] - 0.1 and max(trained) > untrained[-1] + 0.05
     assert trained[2] == max(trained) and trained[2:] == sorted(trained[2:], reverse=True)
@@ -196,16 +198,16 @@ def start_figures():
 
 
 def updated_figures():
-    starts, causal = cifar10("class_token_init"), cifar10("causal_mask")
-    base, frozen = starts["N(0, 0.02)"], starts["N(0, 0.02), frozen"]
-    zero = cifar10("class_token_untrained")["no position, frozen at zero"]
+    causal, untrained = cifar10("causal_mask"), cifar10("class_token_untrained")
+    base = causal["all tokens see all"]
+    frozen, zero = untrained["no position, frozen"], untrained["no position, frozen at zero"]
     alone, cut = causal["causal, class token first"], cifar10("class_token_cut")
     unseen = cut["unseen by the patches"]
     assert not any(apart(base, of) for of in (frozen, zero, unseen)) and apart(alone, base) == -1
     assert f"it ends at {100 * cut['detached before the head'].mean:.1f} %" in SOURCE
     return (
-        f"as it should be {percent(base)}; never trained {percent(frozen)}; always zero, without a "
-        f"position {percent(zero)}; unseen by the patches {percent(unseen)}; seeing only itself "
+        f"as it should be {percent(base)}; without a position and never trained {percent(frozen)}, "
+        f"always zero {percent(zero)}; unseen by the patches {percent(unseen)}; seeing only itself "
         f"{percent(alone)}"
     )
 

@@ -265,6 +265,10 @@ def interval(of):
     return of.mean - of.width, of.mean + of.width
 
 
+def interval_in_percent(of):
+    return [100 * end for end in interval(of)]
+
+
 def test_starts_of_the_class_token_are_what_notebook_07_says():
     measured, text = (
         summaries("class_token_init"),
@@ -285,7 +289,9 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
         if record["run"]["training"]["learning_rate"] == pytest.approx(0.009):
             higher.setdefault(bool(record["run"]["start"]), []).append(record["accuracy"])
     large, small = (100 * statistics.mean(higher[start]) for start in (True, False))
-    assert f"N(0, 10) at {large:.1f} % and N(0, 0.02) at {small:.1f} %" in text
+    assert f"worse, with {small:.1f} %, and N(0, 10) gains nothing, with {large:.1f} %" in text
+    assert small < interval_in_percent(measured["N(0, 0.02)"])[0]
+    assert large < interval_in_percent(measured["N(0, 10)"])[1]
     registers = summaries("register_init")
     small, large = (f"{100 * registers[name].mean:.1f} %" for name in ("N(0, 0.02)", "N(0, 10)"))
     assert f"N(0, 10) the model reaches {large}, with one from N(0, 0.02) {small}" in text
@@ -301,6 +307,21 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
     for of in summaries("class_token_untrained").values():
         assert len(of.accuracies) >= 3
         assert not abs(of.difference) > of.difference_width
+
+
+def test_norms_and_warm_up_are_what_notebook_07_says():
+    measured = summaries("warmup_and_norm")
+    behind = {}
+    for warmup in ("warm-up", "none"):
+        pre, post = (measured[f"{norm}, {warmup}, Muon"] for norm in ("pre-norm", "post-norm"))
+        behind[warmup] = 100 * (pre.mean - post.mean)
+        assert interval(post)[1] < interval(pre)[0]
+    for norm in ("pre-norm", "post-norm"):
+        with_it, without = (measured[f"{norm}, {warmup}, Muon"] for warmup in behind)
+        assert interval(without)[0] < with_it.mean < interval(without)[1]
+    said = "ends {:.1f} points behind pre-norm where both have warm-up, and {:.1f} where neither"
+    text = prose("notebooks/source/07_pitfalls_initialization.py")
+    assert said.format(*behind.values()) in text
 
 
 def test_starts_of_the_weights_are_what_notebook_07_says():

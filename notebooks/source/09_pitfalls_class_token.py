@@ -65,7 +65,7 @@ plots.show_summaries(measured, "drawn shapes")
 # %% [markdown]
 # (The bars are 95 % intervals over the seeds.) Averaging all tokens does no harm, at this learning rate it even gains a little. Reading a patch costs more than ten points on average, but the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, one would train a model whose first patch may not look at other tokens.
 #
-# The same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images. Five settings are added: the class token appended *last*; the same, with a head that still reads token 0, which is a patch then; a class token without a position embedding, which some implementations leave out; five class tokens, of which one is read; and a class token that joins the patches before the *last* block only, after [CaiT](https://arxiv.org/abs/2103.17239), whose class token comes in late too.
+# The same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images. Five settings are added: the class token appended *last*; the same, with a head that still reads token 0, which is a patch then; a class token without a position embedding, which some implementations leave out; five class tokens, whose mean is read; and a class token that joins the patches before the *last* block only, after [CaiT](https://arxiv.org/abs/2103.17239), whose class token comes in late too.
 
 # %%
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -74,9 +74,9 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10")
 
 # %% [markdown]
-# - **Reading a patch** costs 2.0 points, and it is the same whether the slice was off by one or the class token stands last and token 0 is read. On the drawn shapes it was far more. So the patch in the corner can do both jobs nearly as well, given the training.
+# - **Reading a patch** costs 2.0 points, and it is the same whether the slice was off by one or the class token stands last and token 0 is read. So here the patch in the corner does both jobs nearly as well. On the drawn shapes it lost far more; whether that is for want of steps or of blocks, or because the patches are larger, was not tested.
 # - **Averaging all tokens** is ahead by 1.8 points. That is no riddle: it is nearly the mean of the patches, of which the next section has more.
-# - **All others** do not differ from the base by more than three seeds can tell. First or last does not matter, if the head knows. Four idle class tokens more do no harm. The class token needs no position: it is different enough from the patches as it is. And it need not travel with them: what the patches have worked out among themselves by the third block can be read in the fourth. (Notebook 10 comes back to this: it bears on the sentence that the class token gathers "layer by layer".)
+# - **All others** do not differ from the base by more than three seeds can tell. First or last does not matter, if the head knows. Five class tokens, read by their mean, are as good as one. The class token needs no position: it is different enough from the patches as it is. And it need not travel with them: what the patches have worked out among themselves by the third block can be read in the fourth. (Notebook 10 comes back to this: it bears on the sentence that the class token gathers "layer by layer".)
 #
 # How would one notice? The loss falls as well, and nobody says how low it should be. But one can ask the *gradient* which tokens the answer depends on, after the last norm:
 
@@ -106,7 +106,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 #
 # What else can the head read? The **mean of the patches**; a weighted mean, whose weights a learned query decides (**attention pooling**).
 #
-# A comparison at one learning rate favours whoever that rate suits. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So every rival is tried at four learning rates, with three seeds each; the one that is best on *validation* images counts, and the table shows the *test* images. (At the quick budget the class token meets the mean; attention pooling, and a class token with registers, have their turn at the full one.)
+# A comparison at one learning rate favours whoever that rate suits. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So every rival is tried here at four learning rates, with three seeds each; the one that is best on *validation* images counts, and the table shows the *test* images. (At the quick budget the class token meets the mean; attention pooling, and a class token with registers, have their turn at the full one.)
 
 # %%
 rivals = ["class token", "mean of patches"] if quick else None
@@ -132,7 +132,7 @@ for factor in (0.5, 1, 2, 4):
     print()
 
 # %% [markdown]
-# The order turns round with the learning rate. One rate would have given you whichever verdict you liked. Each at its own best rate, the mean of the patches is ahead here, in a small model after 200 steps, by 10.5 ± 1.1 points. Do not trust so narrow an interval: the same runs on another machine, with products in bfloat16, gave 8.1 ± 12.4 points. An interval from three seeds is itself uncertain. Nor is this a verdict on large models after long training: in the ViT paper's comparison the two came out alike.
+# The order turns round with the learning rate. One rate would have given you whichever verdict you liked. Each at its own best rate, the mean of the patches is ahead here, in a small model after 200 steps, by 10.5 ± 1.1 points. Do not trust so narrow an interval: it comes from three seeds, and is itself uncertain. (The mean's best rate is the highest that was tried, so it may be better still.) Nor is this a verdict on large models after long training: in the ViT paper's comparison the two came out alike.
 #
 # On **CIFAR-10** all four have been tried, at half, once and twice the base's learning rate with the first seed (and at four times, for the mean, to which twice was best). The other two seeds run at the rate that was best on validation images:
 
@@ -147,7 +147,7 @@ print({name: f"learning rate {of.learning_rate:g}" for name, of in pooling.items
 #
 # ## A museum of bugs
 #
-# Most of these raise no error; some do, but only on a GPU or with another batch size. For several there is a link to a well-known repository that had it: they happen to everybody. The exhibits have one form: the wrong piece, a **check** that would have caught it, and `catch`, which runs the check on a right piece, which must pass, and on the wrong one, whose symptom it prints. A piece may be a function, a class or a module; the last line of each exhibit shows which. The package's own tests have such checks for every piece.
+# Most of these raise no error; some do, but only on a GPU or with another batch or image size. For several there is a link to a well-known repository that had it: they happen to everybody. The exhibits have one form: the wrong piece, a **check** that would have caught it, and `catch`, which runs the check on a right piece, which must pass, and on the wrong one, whose symptom it prints. A piece may be a function, a class, a module, a list or a setting; the call of `catch` shows which. The package's own tests have such checks for every piece.
 
 
 # %% tags=["bug-tools"]
