@@ -62,8 +62,8 @@ TRAINING = ("00", "05", "06", "07", "08", "09", "10")
 PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS = PROJECT["project"]["urls"]["Repository"]
 SET_UP = """\
-# Set-up: does nothing where the course is installed. In Colab and Kaggle it fetches the course and
-# installs its package, and leaves all other packages as they are.
+# Set-up: does nothing where the course is installed. In Colab and Kaggle it installs the course's
+# package, and leaves all other packages as they are.
 import importlib.util
 import os
 import subprocess

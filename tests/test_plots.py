@@ -60,7 +60,11 @@ def test_heat_maps_share_one_scale():
     plots.show_heat(shapes10(2)[0], maps, ["a", "b"])
     for axis in plt.gcf().axes[2:4]:
         assert axis.images[0].get_clim() == (0.0, pytest.approx(0.4))
-    plots.show_heat(shapes10(2)[0], maps, limit=2.0)
+    plots.show_heat(shapes10(2)[0], maps, limit=2.0, frames=[(0, 0), (1, 2)])
+    assert [p.get_xy() for axis in plt.gcf().axes for p in axis.patches] == [
+        (-0.5, -0.5),
+        (1.5, 0.5),
+    ]
     assert plt.gcf().axes[2].images[0].get_clim() == (0.0, 2.0)
 
 

@@ -172,16 +172,19 @@ def show_matrix(
         )
 
 
-def show_heat(images, maps, titles=None, limit=None, size=1.7):
+def show_heat(images, maps, titles=None, limit=None, frames=None, size=1.7):
     """Images (n, C, H, W) in a row, and below each its map (n, rows, columns), on one scale.
 
-    The scale ends at `limit`, else at the largest share of all.
+    The scale ends at `limit`, else at the largest share of all; `frames` are a (row, column) of each
+    map.
     """
     maps = as_array(maps)
     figure, axes = _panels(2, len(images), size * len(images) + 0.8, 2 * size + 0.4)
     for i, (image, heat) in enumerate(zip(images, maps, strict=True)):
         axes[0, i].imshow(as_picture(image), cmap="gray")
         drawn = axes[1, i].imshow(heat, cmap="viridis", vmin=0, vmax=limit or maps.max())
+        if frames:
+            _frame(axes[1, i], left=frames[i][1], top=frames[i][0], side=1)
         if titles:
             axes[0, i].set_title(titles[i], fontsize=9)
     figure.colorbar(drawn, ax=axes[1], label="share of attention", shrink=0.9)
@@ -286,10 +289,10 @@ def show_lines(
     show(f"{_heading(title)}{y_label} over {x_label}. {curves}")
 
 
-def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=None):
+def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=None, dot="run"):
     """Numbers by name {name: values}, a row of dots for each name and a line at their mean, from
     which bars reach `widths` {name: width}, those of 95 % intervals, to both sides; `dashed` is a
-    (name, number).
+    (name, number), and `dot` says what a dot stands for.
     """
     _, axis = plt.subplots(figsize=(size[0], 1.4 + size[1] * len(groups)))
     for row, values in enumerate(groups.values()):
@@ -303,11 +306,11 @@ def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=N
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     axis.set_yticks(range(len(groups)), list(groups))
     axis.invert_yaxis()
-    legend = "dot: a run, line: mean" + ", grey: its 95 % interval" * bool(widths)
+    legend = f"dot: a {dot}, line: mean" + ", grey: its 95 % interval" * bool(widths)
     axis.set(xlabel=f"{x_label}\n({legend})", title=title)
     axis.grid(axis="x", alpha=0.3)
     means = _listed(f"{name} {_number(as_array(values).mean())}" for name, values in groups.items())
-    show(f"{_heading(title)}{x_label}, a dot for each run. Means: {means}")
+    show(f"{_heading(title)}{x_label}, a dot for each {dot}. Means: {means}")
 
 
 def show_summaries(summaries, title=""):

@@ -24,8 +24,8 @@ if check_machine(data_root()):
 # %% [markdown]
 # - **Device:** a GPU that PyTorch can use is used. Everything runs on a laptop's CPU. The precision is the kind of
 #   number in matrix products: float32 everywhere, or a 16-bit kind where the hardware is faster with it.
-# - **Budget:** `quick` means about a minute per experiment, `full` is what a GPU is for. The environment variable `VIT_MINIMAL_BUDGET` chooses;
-#   without it, you get `full` with a GPU and `quick` without.
+# - **Budget:** `quick` means one to four minutes per experiment, `full` is what a GPU is for. The environment variable `VIT_MINIMAL_BUDGET` chooses;
+#   without it, you get `full` with a CUDA GPU and `quick` without (also on Apple's GPUs).
 # - **Data:** CIFAR-10 is 60,000 small photographs in ten classes, the usual data set for models of this size. Where it is not on the disk, the course
 #   draws its own, **Shapes-10**, in seconds and without network. (The saved outputs were made with it.) To fetch CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once.
 #   `VIT_MINIMAL_DATASET` (`auto`, `cifar10` or `shapes10`) chooses which one the notebooks take. Set such variables before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
@@ -46,10 +46,10 @@ if check_machine(data_root()):
 # | [09 Pitfalls: the class token mishandled](09_pitfalls_class_token.ipynb) | what if it is read from the wrong place, and what are its rivals? | `variants.py`, `experiments.py` | 40 min | 2 min |
 # | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which of the things that are commonly said are true? | `data/results/` | 30 min | a minute |
 #
-# (The running times are those of two cores of a recent server CPU (with instructions for bfloat16), rounded; a processor without that may take three to four times as long. The reading times are a guess.) Each notebook has exercises beside it, which check themselves: [these](exercises/00_start_here.ipynb) go with this one. ([For teachers](exercises/README.md).)
+# (The running times are those of two cores of a recent server CPU (with instructions for bfloat16), rounded; on one core of a processor without that they took up to four times as long. The reading times are a guess.) Each notebook has exercises beside it, which check themselves: [these](exercises/00_start_here.ipynb) go with this one. ([For teachers](exercises/README.md).)
 #
-# In each notebook the pieces are built in front of
-# you, and every piece is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
+# In notebooks 01 to 04 the model is built in front of
+# you, and every piece of it is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
 # makes sure that the two never differ.
 #
 # Now the whole story, in five steps.
@@ -61,7 +61,7 @@ from vit_minimal import load_dataset, pick_budget
 
 dataset = load_dataset()
 if pick_budget() == "quick":
-    dataset = dataset.first(10_000, 2_000)  # enough to learn something in a minute
+    dataset = dataset.first(10_000, 2_000)  # enough to learn something in minutes
 
 names = [dataset.class_names[label] for label in dataset.train_labels[:16]]
 plots.show_images(dataset.train_images[:16], names)
@@ -253,7 +253,7 @@ learning_rate = 2e-3
 #
 # | you see | the cause | what to do |
 # |---|---|---|
-# | `No module named 'vit_minimal'` | the notebook runs in another Python | start with `python3 start.py` |
+# | `The package vit_minimal is not here` | the notebook runs in another Python | start with `python3 start.py` |
 # | the loss stays at 2.30 | a broken cell above, or a changed learning rate | Kernel → Restart Kernel and Run All Cells |
 # | training takes many minutes | a busy or older machine | close other programs, or train for less: `from dataclasses import replace`, then `fit(model, dataset, replace(recipe.training, epochs=2))` |
 #

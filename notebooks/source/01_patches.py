@@ -274,7 +274,7 @@ except ValueError as error:
 # ## From patch to token: one linear map
 #
 # A patch is 48 raw numbers. The model works with vectors of its own width D, so each patch goes through the same linear map, the
-# matrix **E** in the paper's Eq. 1: 48 numbers in, D numbers out. The result is called a **token**. (As everybody does, we add a bias, D more
+# matrix **E** in the paper's Eq. 1: 48 numbers in, D numbers out. The result is called a **token**. (As the ViT paper's code does, we add a bias, D more
 # numbers, and bring the bytes to −1 … 1 first.)
 
 # %% tags=["nbval-check-output"]
@@ -348,7 +348,7 @@ print(unfolded(torch.arange(16.0).reshape(1, 1, 4, 4), 2))
 # %% [markdown]
 # So the three names of this operation, *unfold and multiply*, *reshape, permute and multiply*, *strided convolution*, mean one
 # thing. The module keeps its weights in a convolution's shape, because published weights come in that shape, and multiplies them with
-# the patches: on a CPU that trains a few percent faster than calling the convolution.
+# the patches.
 
 
 # %% tags=["same-as:vit_minimal.patches.PatchEmbedding"]
@@ -417,7 +417,7 @@ plots.show_lines(
 # - A Transformer needs a sequence. We cut the image into N = (H/P)·(W/P) squares and flatten each to C·P·P numbers.
 # - `view` alone gives the right shape with the wrong content. Reshape, permute, reshape gives the right content.
 # - One linear map turns each patch into a token of D numbers. A convolution with stride = kernel size is that map.
-# - P decides N, and N² decides what attention costs.
+# - P decides N, and attention compares N² pairs.
 #
 # ## Questions
 #
@@ -440,7 +440,7 @@ plots.show_lines(
 #
 # </details>
 #
-# **3.** The wrong `view` gives every "patch" 48 numbers of the image, and each pixel goes to exactly one. Why should a model care?
+# **3.** The wrong `view` gives every "patch" 48 numbers of the image, and each number goes to exactly one. Why should a model care?
 #
 # <details><summary>Answer</summary>
 #

@@ -60,7 +60,7 @@ print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
 # Here is the batch as the model sees it: three images, each a stack of 65 rows. (Drawn are the class token's row and
-# 15 of the 64 patches, from the middle of the image.)
+# 15 of the 64 patches, from the middle of the sequence. Each image has its own scale: white is zero.)
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), layout="constrained")
@@ -149,7 +149,7 @@ class ClassToken(nn.Module):
 # ## It starts out knowing nothing
 #
 # Before the first layer the class token is the same for a ring and for a triangle. So whatever it knows at the end, **attention must
-# have carried there**. Watch it happen. We let the class token look at all tokens once, with random weights, and measure how much it
+# have carried there**. Watch it happen. We let the class token look at all tokens once, with random weights, and ask whether it
 # differs between the three images.
 
 # %% tags=["nbval-check-output"]
@@ -229,7 +229,7 @@ def sinusoidal_2d(grid_size, embed_dim, temperature=10_000.0):
 plots.show_similarity_grid(sinusoidal_2d((8, 8), 192), (8, 8), "computed: sines and cosines")
 
 # %% [markdown]
-# In each small map the brightest spot is the place itself, and similarity fades with the distance from it, along the rows and along
+# In each small map the brightest spot is the place itself, and similarity fades over the next four or five patches, along the rows and along
 # the columns: the vectors know that the image has two dimensions. (Mind the colour bar: even the darkest spots are at 0.74, because the long waves
 # hardly change over 8 patches.) Now the learned ones *before* any training:
 

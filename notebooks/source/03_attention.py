@@ -118,7 +118,7 @@ widths = [4, 16, 64, 256, 1024]
 sizes = [(torch.randn(4000, d) * torch.randn(4000, d)).sum(dim=1).std().item() for d in widths]
 plots.show_lines(
     widths,
-    {"measured standard deviation": sizes, "√d": [d**0.5 for d in widths]},
+    {"√d": [d**0.5 for d in widths], "measured standard deviation": sizes},
     x_label="d, numbers in a head",
     y_label="size of a score",
     title="Scores grow with the square root of d",
@@ -354,7 +354,7 @@ print(merge_heads(marked)[0])
 #   the weights, because other libraries offer it.
 # - On a GPU, and in float32, the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It computes the same, up to rounding; above we compared
 #   that function's CPU version. On the CPU this was written on, training with the formula is 1.9 times as fast as with the fused function when both run
-#   in bfloat16, and about as fast when both run in float32. So in bfloat16 the CPU keeps the formula.
+#   in bfloat16, and 6 % slower when both run in float32. So in bfloat16 the CPU keeps the formula.
 #
 # ### Somebody else's multi-head attention
 #
@@ -395,7 +395,7 @@ print(
 # 65 keys come from patches (the first is its own), so row 0 without its first entry can be drawn over the image.
 #
 # To see what such a map *can* show, we ask by hand. Suppose training had found query and key maps that hand on the colours of a patch, measured from the
-# mean of all. Then a query is looking for patches of its own colour. Three patches ask:
+# mean of all. Then a query is looking for patches of its own colour. Three patches ask (framed in their maps):
 
 # %%
 images, _ = shapes10(1, seed=6)
@@ -407,10 +407,11 @@ weights = attention_weights(colours, colours)[0]  # (N, N): row i says whom patc
 asking = [13, 45, 0]  # on the first stripe, on the third, on the background
 maps = weights[asking].reshape(3, 8, 8)
 titles = [f"asked by patch {i}" for i in asking]
-plots.show_heat(images.expand(3, -1, -1, -1), maps, titles)
+places = [(i // 8, i % 8) for i in asking]
+plots.show_heat(images.expand(3, -1, -1, -1), maps, titles, frames=places)
 
 # %% [markdown]
-# Patches 13 and 45 find all three stripes, also those they do not touch, and patch 0 finds the background. No training was needed for that, only a
+# Patches 13 and 45 find all three stripes, also those they do not touch, and patch 0 finds the background around them. No training was needed for that, only a
 # query that asks for something.
 #
 # An untrained class token has no such query. With random maps, its row is nearly flat:
@@ -422,7 +423,7 @@ row = attention_weights(queries, keys)[0, :, 0]  # (h, T): from the class token,
 print(f"an equal share is {1 / 65:.4f}; shares lie between {row.min():.4f} and {row.max():.4f}")
 
 # %% [markdown]
-# It hears the mean of everything. Training is what makes the question sharp, and notebook 00 shows a trained one.
+# It hears nearly the mean of everything. Training is what makes the question sharp, and notebook 00 shows a trained one.
 #
 # Now the mistake announced in notebook 02: mask row 0, so that the class token may only look at itself. (Masking its *column* would hide it from the
 # patches, and it could still read them.) Two images, one class token: will it come out equal for both?
@@ -497,7 +498,7 @@ plots.show_lines(
 
 # %% [markdown]
 # On logarithmic axes the slope is the power: about 1 for the linear maps, 2 for the arithmetic of the softmax part when T is large. (What is measured can differ,
-# since memory has a say too.) At T = 65 the quadratic part does not hurt. At T = 577, the length for an image of 384 pixels in patches of 16, it is most of the
+# since memory has a say too.) At T = 65 the quadratic part is the smaller one. At T = 577, the length for an image of 384 pixels in patches of 16, it is most of the
 # attention layer.
 #
 # > **Keep this:** attention is a weighted mean of values, and the weights are a softmax over keys. √d keeps the softmax from freezing, heads
@@ -507,7 +508,7 @@ plots.show_lines(
 #
 # - Score = query · key, divided by √d. Softmax over the keys makes each row sum to 1. The answer is the weighted mean of the values.
 # - Heads: split the last axis into (h, d) first, then move h to the front. `view` alone mixes up the tokens.
-# - Attention does not see order, and costs T².
+# - Attention does not see order, and its weights grow with T².
 # - In attention, the class token is changed by its own row only. Mask that row, and it stays blind.
 #
 # ## Questions
@@ -516,7 +517,7 @@ plots.show_lines(
 #
 # <details><summary>Answer</summary>
 #
-# √D is √12 ≈ 3.5 times larger than √d. Scores come out 3.5 times too small, so at the start the shares are even closer to equal. It trains (queries
+# √D is √12 ≈ 3.5 times as large as √d. Scores come out at 1/3.5 of their size, so at the start the shares are even closer to equal. It trains (queries
 # and keys can grow to make up for it), but it is not the model that the paper describes, and parameters trained elsewhere give wrong results.
 #
 # </details>

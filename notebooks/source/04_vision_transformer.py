@@ -9,7 +9,7 @@
 # |---|---|
 # | You need | notebooks 01 to 03 |
 # | Time to read | about 25 minutes |
-# | Time to run | less than a minute, on any machine |
+# | Time to run | half a minute to a minute, on most machines |
 # | Package modules | `vit_minimal/vision_transformer.py`, `vit_minimal/pretrained.py` |
 #
 # **Letters:** B images, C channels, H × W pixels, P patch side, N patches, T = N + 1 tokens, D embedding width, h heads, L blocks (the paper's
@@ -222,7 +222,7 @@ plots.show_lines(
 # [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that in the settings they study, large gradients near the output are why post-norm
 # needs a careful warm-up.
 #
-# Do not read more into it than is there. The differences are small, these are random tokens and PyTorch's default weights (the model below starts with
+# Do not read more into it than is there. The differences are small, a factor of 1.5 at most, these are random tokens and PyTorch's default weights (the model below starts with
 # smaller ones), and a gradient before training is not an accuracy after it.
 #
 # ## The whole model
@@ -247,7 +247,7 @@ class AttentionPooling(nn.Module):
 
 # %% [markdown]
 # And now all of it. Follow `forward_features` with the four equations beside you; everything above it only builds the parts. (`reg_token`
-# adds registers where they are asked for: extra learned tokens that nobody reads. The last lines of `__init__` are timm's initialisation.)
+# adds registers where they are asked for: extra learned tokens that nobody reads. The last lines of `__init__` initialise the linear maps as timm does.)
 
 
 # %% [markdown] tags=["exercise:VisionTransformer"]

@@ -106,7 +106,7 @@ for epoch in range(4):
 #
 # ## Which step to take
 #
-# A gradient says in which direction the loss falls fastest, *here*. It does not say how far to go, and in a narrow valley it points at the wall and not along the floor. The drawing
+# A gradient says in which direction the loss rises fastest, *here*; the way down is against it. It does not say how far to go, and in a narrow valley this way down points at the other wall and not along the floor. The drawing
 # shows such a valley in two dimensions, and twenty steps of three optimizers, from the same start.
 
 
@@ -204,11 +204,11 @@ for name, config in LADDER.items():
     print(f"{name:22} {mean:6.1%}   from {low:.1%} to {high:.1%}")
 
 # %%
-plots.show_dots(reached, "validation accuracy", "Each rung, three seeds (line: mean)")
+plots.show_dots(reached, "validation accuracy", "Each rung, three seeds")
 
 # %% [markdown]
 # In the saved run SGD hardly leaves chance. AdamW more than doubles that, and Muon almost doubles it again. Schedule and clipping make no difference that three seeds could show, and flip
-# and crop *cost* almost twelve points. Is augmentation bad, then? Not in general: four passes are too few to learn anything by heart, so there is nothing that it could prevent, and it makes every image harder. Two sections on you will
+# and crop *cost* almost twelve points. Is augmentation bad, then? Not in general: four passes are too few to learn anything by heart, so there is nothing that it could prevent, and it makes every image harder. Three sections on you will
 # see where it pays. (The learning rates are what a few trials on the same validation images gave.) A ladder belongs to its budget, its model and its data: measure your own.
 #
 # On CIFAR-10 the same ladder takes half an hour, so we climbed it for you (`benchmarks/training_ladder.py`): the model of the recipe `cpu`, five passes over 20,000 images, judged on 5,000 others.
@@ -216,9 +216,9 @@ plots.show_dots(reached, "validation accuracy", "Each rung, three seeds (line: m
 # %%
 (climbed,) = read_records("../data/results/training_ladder.json")
 plots.show_dots(
-    {rung["rung"]: rung["accuracies"] for rung in climbed["rungs"]},
+    {name: rung["accuracies"] for name, rung in zip(LADDER, climbed["rungs"], strict=True)},
     "validation accuracy",
-    "CIFAR-10: each rung, three seeds (line: mean)",
+    "CIFAR-10: each rung, three seeds",
 )
 
 # %% [markdown]
@@ -376,7 +376,7 @@ for name, variants in {
 
 # %% [markdown]
 # *Trivial* is TrivialAugment ([Müller and Hutter 2021](https://arxiv.org/abs/2103.10158)): one operation drawn from a list (brightness, contrast, rotation, shear, …) at a strength that is drawn
-# too. Here it is borderline: a *plus* that is turned far enough is a *cross*, and both are classes of Shapes-10. Look at your classes before you augment. *Erase* greys out a box ([Zhong et al. 2020](https://arxiv.org/abs/1708.04896)), so that no single part decides.
+# too. Here it is borderline: a *plus* that is turned by 30° is nearer to a *cross*, and both are classes of Shapes-10. Look at your classes before you augment. *Erase* greys out a box ([Zhong et al. 2020](https://arxiv.org/abs/1708.04896)), so that no single part decides.
 #
 # Two more change the label as well. **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends two images, **cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) puts
 # a box of one into the other. The label becomes a mixture in the same ratio: "70 % ring, 30 % plus". The ratio is drawn from Beta(α, α): with α = 1 every ratio is equally likely, with α = 0.2 most images stay nearly
@@ -537,8 +537,8 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# Plain: every training image is right in the end, and more than half of the validation images are wrong. The gap between the two is the sign of learning by heart. Augmented: the model never sees quite the same image twice. It
-# learns more slowly (its training accuracy is measured on augmented images), and for some fifteen passes it is no better. But then it goes on, past 70 %, where the plain run has stopped below 50 %.
+# Plain: every training image is right in the end, and half of the validation images are wrong. The gap between the two is the sign of learning by heart. Augmented: the model never sees quite the same image twice. It
+# learns more slowly (its training accuracy is measured on augmented images), and for some twenty passes it is no better. But then it goes on, past 70 %, where the plain run has stopped below 50 %.
 # (It also beats the ladder's runs with their 4,000 images: these took 320 steps, this one 600.)
 #
 # ## Precision: which numbers to multiply
@@ -613,7 +613,8 @@ spent = {
 }
 top = dict(sorted(spent.items(), key=lambda item: -item[1])[:10])
 shares = {
-    name.removeprefix("aten::")[:40]: 100 * ms / sum(spent.values()) for name, ms in top.items()
+    name.removeprefix("aten::").removeprefix("_scaled_dot_product_"): 100 * ms / sum(spent.values())
+    for name, ms in top.items()
 }
 plots.show_bars(shares, "% of the time", "The ten operations that take longest")
 
@@ -621,8 +622,8 @@ plots.show_bars(shares, "% of the time", "The ten operations that take longest")
 # In the saved run, in float32, the matrix products take some 70 % of the time. The rest goes to softmax, norms, GELU, additions: little arithmetic, but every number has to be read from memory and written
 # back. A unit that multiplies faster shortens the first part only, and adds copies for the change of format. That is why units that multiply ten times as fast do not make training ten times as fast.
 #
-# The data are not in this picture: on our two cores, whole batches are augmented at 6 to 12 times the images per second of a `DataLoader` with two workers and torchvision's transforms, and that is far more than
-# the model can take (`benchmarks/augmentation.py`).
+# The data are not in this picture: on our two cores, whole batches are augmented at 6 to 12 times the images per second of a `DataLoader` with two workers and torchvision's transforms, (`benchmarks/augmentation.py`). A CPU's
+# model can take neither; on a GPU it is the difference between a model that waits and one that does not.
 #
 # ## Stop and resume
 #
@@ -667,7 +668,7 @@ kept = torch.load(folder / "run.pt", weights_only=True)
 print(*kept, sep=", ")
 
 # %% [markdown]
-# The weights, the memory of both optimizers, where the schedules are, the scale of float16's loss, how many steps were taken, the sums for this epoch's line, the history, and which run
+# The weights, the memory of both optimizers, where the schedules are, the scale of float16's loss, how many steps were taken, the sums and the seconds for this epoch's line, the history, and which run
 # this is: another model or configuration is refused, with the names of what differs. Now the rest of the run, by a model that starts from other weights:
 
 # %%
@@ -681,7 +682,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 
 # %% [markdown]
 # In a terminal: Ctrl+C, and later the same command with `--resume`. A process that is killed without warning loses the epoch it was in and nothing else. (We killed 50 runs at random
-# moments and resumed them: all 50 ended with the same weights. The script is `benchmarks/kill_and_resume.py`.) The same bits are promised for the same machine and settings only: another GPU adds in another order.
+# moments and started them again, seven of them from the beginning, because they had not finished an epoch: all 50 ended with the same weights. The script is `benchmarks/kill_and_resume.py`.) The same bits are promised for the same machine and settings only: another GPU adds in another order.
 #
 # In Colab the machine is thrown away at the end of a session, with all that is on it. Your Google Drive is not. With `True` in the next cell, data sets and the states of runs that are started afterwards land there. (Anywhere else, leave it as it is.)
 
@@ -710,8 +711,8 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# At 1e-3 the loss falls from the first pass on. The two others end at ln 10, no better than guessing, for opposite reasons, and only the beginning tells them apart: at 0.1 the first passes are *worse* than guessing (a model
-# that is sure and wrong), at 1e-5 the curve has not moved at all.
+# At 1e-3 the loss falls from the first pass on. The two others stay near ln 10, little better than guessing, for opposite reasons, and the beginning tells them apart best: at 0.1 the first pass is *worse* than guessing
+# (a model that is sure and wrong), at 1e-5 the curve hardly moves.
 #
 # | you see | the cause is (most often) | try |
 # |---|---|---|
