@@ -239,6 +239,7 @@ def test_no_run_of_an_experiment_is_on_record_twice():
 
 MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more
     "class_token_init": 6,
+    "position_init": 7,
     "patch_size": 4,
     "patch_size_longer": 5,
     "class_token_place": 8,
@@ -296,8 +297,6 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
     small, large = (f"{100 * registers[name].mean:.1f} %" for name in ("N(0, 0.02)", "N(0, 10)"))
     assert f"N(0, 10) the model reaches {large}, with one from N(0, 0.02) {small}" in text
     assert abs(registers["N(0, 10)"].difference) < registers["N(0, 10)"].difference_width
-    lost = -100 * summaries("position_init")["zeros, frozen"].difference
-    assert f"loses {lost:.1f} points ([notebook 10]" in text
     cut = summaries("class_token_cut")
     assert f"it guesses: {100 * cut['sees itself alone'].mean:.1f} % with every seed" in text
     assert set(cut["sees itself alone"].accuracies) == {0.1}
@@ -307,6 +306,29 @@ def test_starts_of_the_class_token_are_what_notebook_07_says():
     for of in summaries("class_token_untrained").values():
         assert len(of.accuracies) >= 3
         assert not abs(of.difference) > of.difference_width
+
+
+def test_starts_of_the_positions_are_what_notebook_07_says():
+    measured = summaries("position_init")
+    text = prose("notebooks/source/07_pitfalls_initialization.py")
+    lost = {name: f"{-100 * of.difference:.1f}" for name, of in measured.items()}
+    assert f"cost {lost['N(0, 1)']} points at N(0, 1) and {lost['N(0, 10)']} at N(0, 10)" in text
+    assert f"cost {lost['zeros, frozen']} points ([notebook 10]" in text
+    assert f"hardly better: they cost {lost['N(0, 0.02), frozen']}." in text
+    ends = {name: interval(of) for name, of in measured.items()}
+    assert ends["N(0, 10)"][1] < ends["N(0, 1)"][0] < ends["N(0, 1)"][1] < ends["N(0, 0.02)"][0]
+    assert ends["N(0, 0.02), frozen"][1] < ends["zeros"][0]
+    assert ends["zeros, frozen"][0] < measured["N(0, 0.02), frozen"].mean < ends["zeros, frozen"][1]
+    for name in ("zeros", "all 1"):
+        assert abs(measured[name].difference) < measured[name].difference_width
+    assert measured["zeros"].accuracies == measured["all 1"].accuracies
+    precisions = {}
+    for record in records("experiments_cifar10_full"):
+        for (name, _), run in plan("position_init", "full", record["seed"]).items():
+            if key(run) == key(record["run"]):
+                precisions.setdefault(record["precision"], set()).add(name)
+    assert precisions["bfloat16"] == {"N(0, 0.02)", "zeros, frozen"}  # the first line and the last
+    assert precisions["float32"] == set(measured) - precisions["bfloat16"]
 
 
 def test_norms_and_warm_up_are_what_notebook_07_says():
