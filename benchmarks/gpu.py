@@ -14,7 +14,6 @@ import argparse
 import itertools
 import re
 import shlex
-import signal
 import statistics
 import subprocess
 import sys
@@ -125,6 +124,15 @@ STEPS = [
 ]
 
 
+def _ended_badly(process):
+    """Whether a process that has ended, or was told to, ended otherwise than well."""
+    try:
+        return process.wait(timeout=60) != 0
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait() != 0
+
+
 def run(steps, folder, seconds, small=False):
     """Take the steps that are left, within the time; the number of those still left then."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,9 +147,9 @@ def run(steps, folder, seconds, small=False):
                 process.wait(timeout=max(0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 for each in processes:
-                    each.send_signal(signal.SIGINT)  # they write down how far they are
+                    each.terminate()  # trainings write down how far they are
                 break
-        if any(process.wait() for process in processes):
+        if sum(map(_ended_badly, processes)):  # all of them are waited for
             print("it did not end well, or not in time: another call goes on", flush=True)
     return sum(not step.is_done(folder, small) for step in steps)
 

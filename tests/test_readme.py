@@ -22,6 +22,7 @@ ADDED = {
         "--recipe quick --dataset shapes10 --epochs 1 --set model.depth=1 model.embed_dim=32 "
         "model.num_heads=2 batch_size=500"
     ),
+    "python benchmarks/gpu.py": "--list",  # the steps have tests of their own
     "python -m vit_minimal.experiments class_token_init --budget full --dataset cifar10 --seeds 3": (
         "--budget quick --dataset shapes10 --seeds 1 --settings zeros"
     ),

@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 00 to 04 |
 # | Time to read | about 45 minutes |
-# | Time to run | at the quick budget two to three minutes on two cores of a recent server CPU (with instructions for bfloat16), seven on one core of an older one; on a T4 not measured yet |
+# | Time to run | at the quick budget two to three minutes on two cores of a recent server CPU (with instructions for bfloat16), four to seven on one core of an older one; on a T4 not measured yet |
 # | Package modules | `data.py`, `download.py`, `augment.py`, `recipes.py`, `training.py` |
 #
 # The saved outputs come from small models on drawn shapes, so that you can change something and see within seconds what happens. What a whole recipe gives on CIFAR-10 stands in

@@ -8,7 +8,7 @@
 # |---|---|
 # | You need | notebooks 00 to 04 |
 # | Time to read | about 40 minutes |
-# | Time to run | at the quick budget a minute and a half on two cores of a recent server CPU (with instructions for bfloat16), six on one core of an older one; on a T4 not measured yet |
+# | Time to run | at the quick budget a minute and a half on two cores of a recent server CPU (with instructions for bfloat16), four to six on one core of an older one; on a T4 not measured yet |
 # | Package modules | `inspection.py`, `explorer.py`, `plots.py`, `drawn.py` |
 #
 # Most tutorials show one attention map, over a dog, and it lies on the dog. We begin where we know what a map *should* show, so that we can score it.
