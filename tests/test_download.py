@@ -287,7 +287,9 @@ def test_file_in_the_place_of_the_folder_is_said(server, target):
 
 
 FETCH = """
-import sys
+import signal, sys
+# Whoever runs the tests in the background may have it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from vit_minimal import download
 try:
     download.fetch([sys.argv[1]], sys.argv[2], sys.argv[3])
