@@ -40,7 +40,7 @@ class Step:
 
     def is_done(self, folder, small):
         """Whether there is a record of this very command."""
-        command = " ".join(["python", *self.words(folder, small)])
+        command = shlex.join(["python", *self.words(folder, small)])
         return any(record["command"] == command for record in read_records(folder / self.file))
 
     def start(self, folder, small):

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -187,6 +188,19 @@ def test_a_record_holds_what_it_takes_to_do_the_run_again(tiny, tmp_path):
         accuracy = experiments.evaluate(model, tiny.test_images, tiny.test_labels)
         assert accuracy == record["accuracy"]
         assert record["trained_on"] == 40 and record["judged_on"] == "30 test"
+
+
+def test_a_record_names_the_command_that_does_the_run_wherever_it_was_called_from(tiny, tmp_path):
+    run_experiment("tiny", "quick", seeds=2, folder=tmp_path / "here")
+    for record in recorded(tmp_path / "here"):
+        python, m, module, *words = shlex.split(record["command"])
+        assert [python, m, module] == ["python", "-m", "vit_minimal.experiments"]
+        folder = tmp_path / "there" / str(record["run"]["start"]) / str(record["seed"])
+        experiments.main([*words, "--folder", str(folder)])
+        assert record["run"] in [other["run"] for other in recorded(folder)]
+        assert {other["run"]["training"]["seed"] for other in recorded(folder)} == set(
+            range(record["seed"] + 1)
+        )
 
 
 def test_a_changed_base_recipe_asks_for_new_runs(tiny, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import statistics
 from pathlib import Path
 
@@ -235,6 +236,18 @@ def test_no_run_of_an_experiment_is_on_record_twice():
     for path in RESULTS.glob("experiments_*.json"):
         runs = [json.dumps(record["run"], sort_keys=True) for record in records(path.stem)]
         assert len(runs) == len(set(runs))
+
+
+def test_the_command_of_a_run_names_an_experiment_that_it_belongs_to():
+    for path in RESULTS.glob("experiments_*.json"):
+        _, dataset, budget = path.stem.split("_")
+        for record in records(path.stem):
+            python, m, module, name, *words = shlex.split(record["command"])
+            assert [python, m, module] == ["python", "-m", "vit_minimal.experiments"]
+            options = "--budget {} --dataset {} --seeds {} --settings"
+            assert words[:-1] == options.format(budget, dataset, record["seed"] + 1).split()
+            settings = plan(name, budget, record["seed"]).items()
+            assert key(record["run"]) in [key(run) for (to, _), run in settings if to == words[-1]]
 
 
 MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more

@@ -1,6 +1,7 @@
 """What is picked on which machine, and what the machine check says of it."""
 
 import random
+import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -225,9 +226,10 @@ def test_folder_for_the_data_need_not_exist_yet(machine, tmp_path, capsys):
 def test_record_names_the_command_that_repeats_it(words, tmp_path):
     code = "import vit_minimal.runtime as r; print(r.describe_run()['command'])"
     (tmp_path / "some_program.py").write_text(code, encoding="utf-8")
-    command = [sys.executable, *words, "--seed", "3"]
+    words = [*words, "--settings", "P = 2", "N(0, 1)"]
+    command = [sys.executable, *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["python", *words, "--seed", "3"]
+    assert shlex.split(done.stdout) == ["python", *words]  # as a shell would
 
 
 def test_after_evaluating_each_module_is_in_the_mode_it_was_in():

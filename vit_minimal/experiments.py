@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import math
+import shlex
 import statistics
 import sys
 import time
@@ -190,6 +191,17 @@ EXPERIMENTS = {
             "unseen by the patches": Setting(variant="UnseenClassToken"),
         }
     ),
+    "position_untrained": Experiment(
+        {
+            "learned": Setting(),
+            "none": Setting(start={"pos_embed.weight": ("zeros_",)}, frozen=("pos_embed.weight",)),
+            "N(0, 0.02), frozen": Setting(frozen=("pos_embed.weight",)),
+            "N(0, 0.3), frozen": Setting(
+                start={"pos_embed.weight": ("normal_", 0, 0.3)}, frozen=("pos_embed.weight",)
+            ),
+            "sines and cosines": Setting({"pos_embed": "sinusoidal"}),
+        }
+    ),
     "class_token_untrained": Experiment(  # a position of its own would be trained in its place
         {
             "no position": Setting(variant="NoPositionForClassToken"),
@@ -255,7 +267,8 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
                     continue
                 start = time.perf_counter()
                 figures = _do(run, dataset, path)
-                add_record(path, figures | {"run": run})
+                command = _command(run, name, budget, dataset)
+                add_record(path, figures | {"command": command, "run": run})
                 took.append(time.perf_counter() - start)
             rest = len(missing(runs, path))
             print(
@@ -435,10 +448,23 @@ def _counts(config, dataset):
     }
 
 
+def _command(run, name, budget, dataset):
+    """What does this run (and its other seeds and learning rates), also where Python called us."""
+    label, _ = _place(run, name, budget)
+    seeds = run["training"]["seed"] + 1
+    options = f"--budget {budget} --dataset {dataset.name} --seeds {seeds} --settings"
+    return shlex.join(["python", "-m", "vit_minimal.experiments", name, *options.split(), label])
+
+
 def _label(run, name, budget):
-    runs = plan(name, budget, run["training"]["seed"])
-    (label, rate), *_ = (named for named, other in runs.items() if other == run)
+    label, rate = _place(run, name, budget)
     return label if rate == 1 else f"{label}, {rate:g} × the learning rate"
+
+
+def _place(run, name, budget):
+    """The setting and the factor of the learning rate that a run has in an experiment."""
+    runs = plan(name, budget, run["training"]["seed"])
+    return next(place for place, other in runs.items() if other == run)
 
 
 # ---------------------------------------------------------------------------------------- summary

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import random
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -120,9 +121,9 @@ def check_machine(data_root="."):
 def describe_run():
     """What a record of measured figures must name besides them: command, machine, versions, date."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)  # only `python -m` leaves one
-    program = f"-m {spec.name}" if spec else sys.argv[0]
+    program = ["-m", spec.name] if spec else sys.argv[:1]
     return {
-        "command": " ".join(["python", program, *sys.argv[1:]]),
+        "command": shlex.join(["python", *program, *sys.argv[1:]]),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {_describe(pick_device())}",
         "precision": str(pick_precision(pick_device())).removeprefix("torch."),
         "python": platform.python_version(),
