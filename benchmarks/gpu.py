@@ -1,12 +1,13 @@
 """Every figure that the course wants from a GPU, in one command that may be stopped and called again.
 
-    python benchmarks/gpu.py [--minutes 10]
+    python benchmarks/gpu.py [--minutes 10] [--only h200-0 speed]
     python benchmarks/gpu.py --list         what is done, what is left
     python benchmarks/gpu.py --sum-up       what the trainings on record reached
 
 The steps are taken in the order below, each in a process of its own. One that has its records is not
 repeated, and none begins that would not end within `--minutes`, by the guess beside it; what takes
-longer is interrupted then, and the next call goes on with it. Records go to data/results/gpu/.
+longer is interrupted then. The next call goes on with a training or an experiment, whatever the guess,
+and begins other steps again. Records go to data/results/gpu/, models to data/runs/.
 `--small` takes the same steps at sizes for a CPU, on drawn shapes, to see that each of them works.
 """
 
@@ -21,6 +22,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from vit_minimal.data import data_root
 from vit_minimal.experiments import EXPERIMENTS, cost, mean_and_width, missing, plan
 from vit_minimal.runtime import read_records
 
@@ -42,6 +44,11 @@ class Step:
         """Whether there is a record of this very command."""
         command = shlex.join(["python", *self.words(folder, small)])
         return any(record["command"] == command for record in read_records(folder / self.file))
+
+    def is_begun(self):
+        """Whether a training was interrupted, and only the rest of it is left."""
+        name = re.search(r"--name (\S+)", self.command)
+        return name is not None and (data_root() / "runs" / f"{name[1]}.state.pt").exists()
 
     def start(self, folder, small):
         return [subprocess.Popen([sys.executable, *self.words(folder, small)])]
@@ -66,6 +73,9 @@ class Grid:
         dataset, budget, seeds = self.scale(small)
         runs = [run for seed in range(seeds) for run in plan(self.name, budget, seed).values()]
         return not missing(runs, folder / f"experiments_{dataset}_{budget}.json")
+
+    def is_begun(self):
+        return False  # its runs are short: the guess holds for what is left as well
 
     def start(self, folder, small):
         dataset, budget, seeds = self.scale(small)
@@ -138,7 +148,8 @@ def run(steps, folder, seconds, small=False):
     folder.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
     for step in steps:
-        if step.is_done(folder, small) or time.monotonic() + 60 * step.minutes > deadline:
+        fits = step.is_begun() or time.monotonic() + 60 * step.minutes <= deadline
+        if step.is_done(folder, small) or not fits:
             continue
         print(f"python {step.command}", flush=True)
         processes = step.start(folder, small)
@@ -191,6 +202,8 @@ def _milestones(history):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=1e9, help="stop in time")
+    help_text = "only the steps whose command has one of these words in it"
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help=help_text)
     parser.add_argument("--folder", type=Path, default=Path("data/results/gpu"))
     parser.add_argument("--small", action="store_true", help="sizes for a CPU, on drawn shapes")
     parser.add_argument("--list", action="store_true", help="what is done, what is left")
@@ -199,13 +212,16 @@ def main():
     if options.sum_up:
         print(sum_up(read_records(options.folder / "cifar10.json")))
         return
+    steps = [step for step in STEPS if any(word in step.command for word in options.only)]
+    if not steps:
+        parser.error(f"no step has {' or '.join(options.only)} in its command: see --list")
     if options.list:
-        for step in STEPS:
+        for step in steps:
             done = "done" if step.is_done(options.folder, options.small) else "left"
             print(f"{done}  about {step.minutes:4.1f} min  python {step.command}")
         return
-    left = run(STEPS, options.folder, 60 * options.minutes, options.small)
-    print(f"{left} of {len(STEPS)} steps are left")
+    left = run(steps, options.folder, 60 * options.minutes, options.small)
+    print(f"{left} of {len(steps)} steps are left")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vit_minimal import (
     RECIPES,
@@ -65,7 +67,7 @@ def make(config, seed=0):
 
 def speed(small):
     """Images per second in training. All models of a size compile at once, then each in turn is
-    timed while the others wait.
+    timed while the others wait, without holding memory. One that fails is a row as well.
     """
     rows = []
     for size in range(1 if small else len(SIZES)):
@@ -79,12 +81,12 @@ def speed(small):
             )
             for case in cases
         ]
-        for worker in workers:
-            assert worker.stdout.readline() == "ready\n", "a worker failed, see above"
-        for (name, batch, mode), worker in zip(cases, workers, strict=True):
-            output, _ = worker.communicate("go\n")
-            row = {"model": name, "batch": batch, "mode": mode} | json.loads(output)
-            rows.append(row)
+        ready = [worker.stdout.readline() == "ready\n" for worker in workers]
+        for (name, batch, mode), worker, is_ready in zip(cases, workers, ready, strict=True):
+            output, _ = worker.communicate("go\n" if is_ready else None)
+            row = {"model": name, "batch": batch, "mode": mode}
+            failed = {"failed": f"exit status {worker.returncode}"}
+            rows.append(row := row | (failed if worker.returncode else json.loads(output)))
             print(json.dumps(row), flush=True)
     return {"runs": rows}
 
@@ -106,12 +108,17 @@ def timed(size, name, batch, mode, small):
         optimizer.zero_grad()
         return loss
 
-    start = time.perf_counter()
-    step().item()
-    compiling = time.perf_counter() - start
-    step().item()
+    compiling = None
+    if mode == "compiled":
+        start = time.perf_counter()
+        step().item()
+        compiling = round(time.perf_counter() - start, 1)
+        torch.cuda.empty_cache()  # for those whose turn comes before
     print("ready", flush=True)
-    sys.stdin.readline()
+    if not sys.stdin.readline():
+        return  # whoever started this is gone
+    for _ in range(2):
+        step().item()
     rates, steps = [], 2 if small else 10
     for _ in range(5):
         start = time.perf_counter()
@@ -122,7 +129,7 @@ def timed(size, name, batch, mode, small):
     figures = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "images_per_second": round(statistics.median(rates), 1),
-        "seconds_of_the_first_step": round(compiling, 1),
+        "seconds_of_compiling": compiling,
         "config": asdict(config),
     }
     if device.type == "cuda":
@@ -174,6 +181,7 @@ def parts(small):
     model = VisionTransformer(recipe.model).to(device).train()
     network = torch.compile(model) if config.compile else model
     optimizers = make_optimizers(model, config)
+    average, follow = deepcopy(model), get_ema_multi_avg_fn(config.ema_decay)
     images = torch.randint(256, (B, 3, 32, 32), dtype=torch.uint8, device=device)
     labels = torch.randint(10, (B,), device=device)
     seconds = {}
@@ -200,6 +208,8 @@ def parts(small):
         measured("clipping", lambda: clip_grad_norm_(model.parameters(), config.clip_norm))
         for optimizer in optimizers:
             measured(type(optimizer).__name__, optimizer.step)
+        weights = [list(network.parameters()) for network in (average, model)]
+        measured("running mean", lambda weights=weights: follow(*weights, None))
         model.zero_grad()
     median = {part: round(statistics.median(times[1:]), 6) for part, times in seconds.items()}
     print(json.dumps(median))

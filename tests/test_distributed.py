@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 pytestmark = pytest.mark.skipif(
@@ -69,6 +70,11 @@ def test_two_processes_train_the_model_that_one_trains(train, tmp_path):
     assert together.stdout.count("epoch 2/2") == 1  # one of the two speaks
 
 
+def history(path):
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["notes"])["history"]
+
+
 def test_killed_worker_ends_all_with_an_error_and_the_run_can_be_resumed(train):
     draws = ["flip=True", "crop_padding=2", "model.proj_drop_rate=0.1", "ema_decay=0.5"]
     draws += ["--name", "run"]
@@ -83,6 +89,9 @@ def test_killed_worker_ends_all_with_an_error_and_the_run_can_be_resumed(train):
         (name,) = resumed
         expected, found = load_file(undisturbed[name]), load_file(resumed[name])
         assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
+        seen, told = (history(files[name]) for files in (undisturbed, resumed))
+        for measured in ("train_loss", "train_accuracy"):  # of all processes, before and after
+            assert told[measured] == pytest.approx(seen[measured], abs=1e-6)
 
 
 def test_batch_that_processes_cannot_share_evenly_is_named(train):

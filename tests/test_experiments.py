@@ -156,6 +156,11 @@ def test_an_unknown_experiment_names_those_there_are():
         run_experiment("pooling", settings=["class token", "max"])
 
 
+def test_an_unknown_budget_names_those_there_are(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"budget must be one of \('quick', 'full'\), is 'fast'"):
+        run_experiment("tiny", "fast", folder=tmp_path)
+
+
 def test_some_settings_of_an_experiment_can_be_left_for_later(tiny, tmp_path):
     assert list(run_experiment("tiny", "quick", 2, folder=tmp_path, settings=["zeros"])) == [
         "zeros"

@@ -1,5 +1,6 @@
 """What is prepared for a GPU: the steps of benchmarks/gpu.py, and what its recipes may cost."""
 
+import io
 import sys
 import time
 from dataclasses import asdict, replace
@@ -50,6 +51,42 @@ def test_steps_on_record_are_not_repeated(step, tmp_path, capsys):
 def test_no_step_begins_that_would_not_end_in_time(step, tmp_path):
     assert gpu.run([step(0, minutes=10), step(0.1)], tmp_path, 60) == 1
     assert took(tmp_path) == ["0.1"]
+
+
+def test_a_training_that_was_begun_goes_on_whatever_the_guess(step, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
+    training = step("0 --name mine", minutes=10)
+    assert gpu.run([training], tmp_path, 60) == 1
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mine.state.pt").touch()
+    assert gpu.run([training], tmp_path, 60) == 0
+
+
+def test_steps_can_be_chosen_by_words(capsys, monkeypatch, tmp_path):
+    words = ["gpu.py", "--list", "--folder", str(tmp_path), "--only", "t4-", "speed"]
+    monkeypatch.setattr(sys, "argv", words)
+    gpu.main()
+    listed = capsys.readouterr().out.splitlines()
+    assert len(listed) == 4 and "ours_and_timm.py speed" in listed[0] and "t4-2" in listed[3]
+    monkeypatch.setattr(sys, "argv", [*words[:-2], "t5-"])
+    with pytest.raises(SystemExit):
+        gpu.main()
+    assert "no step has t5- in its command" in capsys.readouterr().err
+
+
+def test_a_model_that_fails_does_not_hide_what_the_others_gave(monkeypatch):
+    class Worker:
+        def __init__(self, words, **_):
+            self.returncode = int("timm" in words)  # its models do not fit, say
+            self.stdout = io.StringIO("" if self.returncode else "ready\n")
+
+        def communicate(self, word):
+            return "" if word is None else '{"images_per_second": 7.0}', None
+
+    monkeypatch.setattr(ours_and_timm.subprocess, "Popen", Worker)
+    rows = ours_and_timm.speed(small=True)["runs"]
+    assert [row.get("images_per_second") for row in rows] == [7.0, 7.0, None, None]
+    assert rows[2]["failed"] == "exit status 1"
 
 
 def test_a_step_that_takes_longer_is_interrupted(step, tmp_path, capsys):
@@ -107,7 +144,7 @@ def test_ours_and_timms_start_from_the_same_weights():
 
 def test_parts_of_a_step_are_timed():
     seconds = ours_and_timm.parts(small=True)["seconds"]
-    names = {"augmentation", "forward", "backward", "clipping", "Muon", "AdamW"}
+    names = {"augmentation", "forward", "backward", "clipping", "Muon", "AdamW", "running mean"}
     assert set(seconds) == names and all(value > 0 for value in seconds.values())
 
 

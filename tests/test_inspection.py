@@ -22,6 +22,7 @@ from vit_minimal.inspection import (
     pointing_accuracy,
     replace_by_noise,
 )
+from vit_minimal.variants import VARIANTS
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 CONFIG = ViTConfig(image_size=8, patch_size=4, embed_dim=12, depth=3, num_heads=3)
@@ -340,6 +341,17 @@ def test_knocking_out_nothing_changes_nothing():
     model = lively(num_registers=2).eval()
     images = pictures(model)
     torch.testing.assert_close(knock_out(model, images, []), model(images))
+
+
+@pytest.mark.parametrize("name", ["BlindClassToken", "UnseenClassToken", "CausalClassTokenLast"])
+def test_masks_of_the_variants_hold_while_one_looks(name):
+    model = VARIANTS[name](ViTConfig(image_size=8, embed_dim=12, depth=2, num_heads=2)).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    images = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(knock_out(model, images, []), model(images), atol=1e-4, rtol=1e-4)
+    if name == "BlindClassToken":
+        assert gradient_attention(model, images).abs().max() == 0
 
 
 def test_a_class_token_that_reads_no_patch_sees_no_image():

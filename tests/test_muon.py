@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from vit_minimal import muon
+from vit_minimal import TrainingConfig, VisionTransformer, ViTConfig, muon
 from vit_minimal.muon import Muon, even_out
+from vit_minimal.training import make_optimizers
 
 SHAPES = [(6, 6), (12, 4), (4, 12), (12, 4)]  # two alike go together
 
@@ -79,3 +80,23 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been():
 def test_what_is_no_matrix_is_named():
     with pytest.raises(ValueError, match=r"matrices \(m, n\), got a parameter of shape \(3,\)"):
         Muon([torch.nn.Parameter(torch.ones(3))], lr=0.1)
+
+
+@pytest.mark.parametrize(
+    "precision, device_s, expected",
+    [
+        (None, torch.bfloat16, torch.bfloat16),
+        ("float16", torch.bfloat16, torch.float32),  # as on a T4, on a card that can do more
+        ("float32", torch.bfloat16, torch.float32),
+        ("bfloat16", torch.float32, torch.bfloat16),
+    ],
+)
+def test_products_are_in_the_precision_of_the_run(precision, device_s, expected, monkeypatch):
+    seen = []
+    monkeypatch.setattr(muon, "pick_precision", lambda device: device_s)
+    monkeypatch.setattr(muon, "even_out", lambda x, dtype: seen.append(dtype) or even_out(x, dtype))
+    config = TrainingConfig(optimizer="muon", precision=precision)
+    model = VisionTransformer(ViTConfig(image_size=8, embed_dim=12, depth=1, num_heads=1))
+    model(torch.zeros(1, 3, 8, 8)).sum().backward()
+    make_optimizers(model, config)[0].step()
+    assert set(seen) == {expected}

@@ -21,7 +21,7 @@ from vit_minimal.pretrained import (
     resize_patches,
     save_checkpoint,
 )
-from vit_minimal.variants import ReadsFirstPatch
+from vit_minimal.variants import ClassTokenLast, ReadsFirstPatch
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 CONFIG = ViTConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=7)
@@ -220,6 +220,13 @@ def test_checkpoint_whose_weights_do_not_fit_its_configuration_is_named(tmp_path
     model.config = replace(CONFIG, num_classes=5)
     save_checkpoint(path, model)
     with pytest.raises(ValueError, match=r"head\.weight is \(7, 24\)"):
+        load_checkpoint(path)
+
+
+def test_checkpoint_of_a_variant_is_not_taken_for_a_plain_model(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, ClassTokenLast(CONFIG))
+    with pytest.raises(ValueError, match=r"model\.safetensors holds a ClassTokenLast"):
         load_checkpoint(path)
 
 

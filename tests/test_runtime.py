@@ -219,6 +219,17 @@ def test_folder_for_the_data_need_not_exist_yet(machine, tmp_path, capsys):
     assert "GB" in capsys.readouterr().out
 
 
+def test_machine_is_asked_about_the_folder_that_data_come_from(
+    machine, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
+    check_machine()
+    assert "CIFAR-10 not loaded yet" in capsys.readouterr().out
+    (tmp_path / "cifar-10-batches-py").mkdir()  # in whatever form it is there
+    check_machine()
+    assert "CIFAR-10 is here" in capsys.readouterr().out
+
+
 # --- records --------------------------------------------------------------------------------------
 
 

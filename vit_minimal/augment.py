@@ -68,9 +68,9 @@ def mix(images, labels, num_classes, mixup=0.0, cutmix=0.0):
     use_cutmix = torch.rand(B, 1, 1, 1, device=device) < (0.5 if mixup else 1.0)
     keep = torch.ones(B, 1, 1, 1, device=device)  # the share of the image itself, at each pixel
     if mixup:
-        keep = _beta(mixup, B).to(device)[:, None, None, None]
+        keep = _beta(mixup, B, device)[:, None, None, None]
     if cutmix:
-        side = (1 - _beta(cutmix, B).to(device)).sqrt()
+        side = (1 - _beta(cutmix, B, device)).sqrt()
         box = _random_box(images, side, side)
         keep = torch.where(use_cutmix, 1.0 - box.float(), keep)
     targets = F.one_hot(labels, num_classes).float()
@@ -79,8 +79,9 @@ def mix(images, labels, num_classes, mixup=0.0, cutmix=0.0):
     return tuple(torch.lerp(own.roll(1, dims=0), own, weight) for own, weight in pairs)
 
 
-def _beta(alpha, count):
-    return torch.distributions.Beta(alpha, alpha).sample((count,))
+def _beta(alpha, count, device):
+    drawn = torch.distributions.Beta(alpha, alpha).sample((count,))
+    return drawn.to(device, non_blocking=True)  # else the CPU would wait for the GPU in each step
 
 
 def _random_box(images, height, width):

@@ -83,6 +83,13 @@ def data_root(root=None):
     return Path(root or os.environ.get("VIT_MINIMAL_DATA") or course / "data")
 
 
+def has_cifar10(root):
+    """Whether `root` holds CIFAR-10 in one of its forms, so that no download is needed."""
+    if (root / "cifar10.npz").exists() or (root / CIFAR10_FOLDER).is_dir():
+        return True
+    return has_md5(root / CIFAR10_ARCHIVE, CIFAR10_MD5)
+
+
 def load_dataset(name=None):
     """The data set "cifar10" or "shapes10"; "auto" takes CIFAR-10 where it is, else Shapes-10.
 
@@ -92,9 +99,7 @@ def load_dataset(name=None):
     wanted = name or os.environ.get("VIT_MINIMAL_DATASET") or "auto"
     if wanted not in ("auto", "cifar10", "shapes10"):
         raise ValueError(f'unknown data set {wanted!r}: choose "auto", "cifar10" or "shapes10"')
-    root = data_root()
-    here = (root / "cifar10.npz").exists() or (root / CIFAR10_FOLDER).is_dir()
-    here = here or has_md5(root / CIFAR10_ARCHIVE, CIFAR10_MD5)  # or it would be downloaded again
+    here = has_cifar10(data_root())
     if wanted == "cifar10" or (wanted == "auto" and here):
         reason = "it was asked for" if wanted == "cifar10" else "it is on this machine"
         print(f"CIFAR-10, because {reason}: 50,000 training and 10,000 test images")

@@ -247,6 +247,10 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
         if setting not in known:
             raise ValueError(f"no setting {setting!r} in {name}: there are {', '.join(known)}")
     dataset = dataset or load_dataset()
+    if budget not in (None, *BUDGETS):
+        raise ValueError(f"budget must be one of {BUDGETS}, is {budget!r}")
+    if dataset.name == "shapes10" and budget == "full":
+        print("Shapes-10 is always run at the quick budget")
     budget = "quick" if dataset.name == "shapes10" else budget or pick_budget()
     if budget == "quick":
         dataset = dataset.first(*QUICK_IMAGES)

@@ -50,6 +50,15 @@ def _first_patch(model):
     return model.num_prefix
 
 
+def _weights_and_values(attention, x):
+    """What an attention layer makes of tokens (b, T, D): (b, h, T, T) and (b, h, T, d)."""
+    queries, keys, values = attention.split_heads(x)
+    weights = attention_weights(queries, keys)
+    if (mask := getattr(attention, "mask", None)) is not None:  # of variants.py
+        weights = weights * mask / (weights * mask).sum(dim=-1, keepdim=True)
+    return weights, values
+
+
 @torch.no_grad()
 def look_into(model, images, *others):
     """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D); who looks at
@@ -60,10 +69,7 @@ def look_into(model, images, *others):
     tokens, maps = [], []
 
     def keep_maps(attention, inputs, output):
-        queries, keys, _ = attention.split_heads(inputs[0])
-        weights = attention_weights(queries, keys)
-        if (mask := getattr(attention, "mask", None)) is not None:  # of variants.py
-            weights = weights * mask / (weights * mask).sum(dim=-1, keepdim=True)
+        weights, _ = _weights_and_values(attention, inputs[0])
         maps.append(weights)
 
     hooks = {block.attn: keep_maps for block in model.blocks}
@@ -259,9 +265,9 @@ def _attention_changed(model, change):
 
     def mixing(layer):
         def mix(attention, inputs, output):
-            queries, keys, values = attention.split_heads(inputs[0])
-            weights = change(layer, attention_weights(queries, keys))
-            return attention.proj((weights @ values).transpose(1, 2).flatten(2))
+            weights, values = _weights_and_values(attention, inputs[0])
+            mixed = change(layer, weights) @ values  # (b, h, T, d)
+            return attention.proj(mixed.transpose(1, 2).flatten(2))
 
         return mix
 

@@ -36,11 +36,13 @@ class Muon(torch.optim.Optimizer):
     """Momentum (Nesterov's), evened out, with decoupled weight decay.
 
     Steps are made as long as AdamW's (Liu et al. 2025, https://arxiv.org/abs/2502.16982), so
-    that one learning rate serves both. ValueError names a parameter's shape if it is no matrix.
+    that one learning rate serves both. `precision` is the name of the one that the model trains in;
+    None: what suits the device. ValueError names a parameter's shape if it is no matrix.
     """
 
-    def __init__(self, parameters, lr, weight_decay=0.0, momentum=0.95):
+    def __init__(self, parameters, lr, weight_decay=0.0, momentum=0.95, precision=None):
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        self.precision = precision
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim != 2:
@@ -58,7 +60,7 @@ class Muon(torch.optim.Optimizer):
             # Matrices of one shape go together: a GPU takes as long to be told as to multiply
             for (device, shape), matrices in alike.items():
                 # float16, the fast kind of older GPUs, has too small a range for the products
-                fast = pick_precision(device)
+                fast = getattr(torch, self.precision or "", None) or pick_precision(device)
                 dtype = torch.bfloat16 if fast == torch.bfloat16 else torch.float32
                 ahead = torch.stack([self._look_ahead(m, group["momentum"]) for m in matrices])
                 length = 0.2 * max(shape) ** 0.5

@@ -279,7 +279,7 @@ def show_lines(
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
     named = len(lines) + (dashed is not None)
-    if named > 3 or widths:
+    if named > 2 or widths:
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside: it would hide curves
         axis.figure.set_figwidth(1.4 * size[0])
     elif named > 1:

@@ -113,6 +113,7 @@ def save_checkpoint(path, model, /, **notes):
     The file appears under its name only when it is complete; an older one is kept until then.
     """
     metadata = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
+    metadata["class"] = type(model).__name__
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
@@ -123,7 +124,8 @@ def save_checkpoint(path, model, /, **notes):
 def load_checkpoint(path):
     """The model that `save_checkpoint` wrote, on the CPU, in evaluation mode.
 
-    FileNotFoundError if there is no such file; ValueError if it is no checkpoint of this course.
+    FileNotFoundError if there is no such file; ValueError if it is no checkpoint of this course, or
+    that of a variant, which would compute something else with the same weights.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
@@ -141,4 +143,7 @@ def load_checkpoint(path):
     except (KeyError, TypeError, ValueError) as error:
         text = f"{path} holds no configuration of a VisionTransformer: {error!r}"
         raise ValueError(text) from error
+    kind = metadata.get("class", VisionTransformer.__name__)
+    if kind != VisionTransformer.__name__:
+        raise ValueError(f"{path} holds a {kind}, no plain VisionTransformer")
     return load_weights(VisionTransformer(config), weights).eval()

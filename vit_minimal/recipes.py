@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from .runtime import check_settings
 from .vision_transformer import ViTConfig
 
 
@@ -18,7 +19,9 @@ class TrainingConfig:
     weight_decay: float = 0.05  # on the matrices only
     label_smoothing: float = 0.1
     clip_norm: float = 1.0  # gradients longer than this are shortened to it; 0: never
-    ema_decay: float = 0.0  # judge a running mean of the weights; 0.99 is a mean of 100 steps
+    ema_decay: float = (
+        0.0  # judge a mean of the last weights; 0.99: of 100 steps, early on of fewer
+    )
     flip: bool = True  # mirror half of the images
     crop_padding: int = 4  # pixels by which an image moves at most; 0: not at all
     trivial_augment: bool = False  # one random operation on each image: colour, rotation, …
@@ -36,21 +39,15 @@ class TrainingConfig:
             "schedule": ("cosine", "constant"),
             "precision": (None, "float32", "bfloat16", "float16"),
         }
-        kinds = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
+        check_settings(self, options)
         for name, value in vars(self).items():
-            kind = type(getattr(type(self), name))  # of the default
-            fits = type(value) is kind or (kind is float and type(value) is int)
-            if kind in kinds and not fits:
-                raise ValueError(f"{name} must be {kinds[kind]}, is {value!r}")
-            if name in options and value not in options[name]:
-                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
             if name in ("epochs", "batch_size") and value < 1:
                 raise ValueError(f"{name} must be at least 1, is {value}")
             if name in ("warmup", "label_smoothing", "ema_decay") and not 0 <= value < 1:
                 raise ValueError(f"{name} must be in [0, 1), is {value}")
             if name == "erase" and not 0 <= value <= 1:
                 raise ValueError(f"{name} must be in [0, 1], a share of the images; is {value}")
-            if kind in (int, float) and value < 0:
+            if type(value) in (int, float) and value < 0:
                 raise ValueError(f"{name} must not be negative, is {value}")
 
 

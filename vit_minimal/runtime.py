@@ -88,18 +88,23 @@ def pick_budget():
     return budget
 
 
-def check_machine(data_root="."):
+def check_machine(data_root=None):
     """Print what this machine offers, a line each: a tick, or "!" and what to do about it.
 
-    Returns True if nothing needs doing. `data_root` is the folder where data sets live.
+    Returns True if nothing needs doing. `data_root` is the folder where data sets live, else the
+    one that `load_dataset` takes them from.
     """
+    from . import data  # which needs this module
+
+    data_root = data.data_root(data_root)
     device = pick_device()
     precision = str(pick_precision(device)).removeprefix("torch.")
-    folder = Path(data_root).resolve()
+    folder = data_root.resolve()
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free_gb = shutil.disk_usage(there).free / 1e9
-    has_cifar10 = (Path(data_root) / "cifar10.npz").exists()
-    data = "CIFAR-10 is here" if has_cifar10 else "Shapes-10, drawn here; CIFAR-10 not loaded yet"
+    here = "CIFAR-10 is here"
+    if not data.has_cifar10(data_root):
+        here = "Shapes-10, drawn here; CIFAR-10 not loaded yet"
     rows = [
         (
             sys.version_info >= (3, 11),
@@ -110,7 +115,7 @@ def check_machine(data_root="."):
         (_version(np) >= (1, 26), f"numpy {np.__version__}", "pip install -U numpy"),
         (True, f"device: {_describe(device)}; matrix products in {precision}", ""),
         (True, f"budget: {pick_budget()}", ""),
-        (True, f"data: {data}", ""),
+        (True, f"data: {here}", ""),
         (free_gb > 1, f"disk: {free_gb:.0f} GB free", "CIFAR-10 needs 0.6 GB, make room"),
     ]
     for good, what, remedy in rows:
@@ -155,6 +160,24 @@ def write_whole(path, write):
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def check_settings(config, options):
+    """ValueError if a setting of a dataclass is none of its `options` {name: values} or, where it has
+    none, of another kind than its default, as a word is where a number belongs.
+    """
+    kinds = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
+    for name, value in vars(config).items():
+        if name in options:
+            if value not in options[name]:
+                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
+            continue
+        kind = type(getattr(type(config), name))  # of the default
+        is_pair = name == "image_size" and isinstance(value, tuple | list) and len(value) == 2
+        for number in value if is_pair else [value]:
+            if type(number) is not kind and not (kind is float and type(number) is int):
+                pair = " or two, (H, W)" if name == "image_size" else ""
+                raise ValueError(f"{name} must be {kinds[kind]}{pair}, is {value!r}")
 
 
 def check_labels(labels, num_classes):

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from .augment import augment, mix, normalize
@@ -43,6 +44,9 @@ from .runtime import (
     write_whole,
 )
 from .vision_transformer import VisionTransformer
+
+# What a RuntimeError says where memory was refused: on GPUs and by MPS, on CPUs, by cuBLAS
+NO_MEMORY = "out of memory", "defaultcpuallocator", "alloc_failed"
 
 
 @dataclass
@@ -97,7 +101,7 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
     labels, held_out_labels = dataset.train_labels.to(device).tensor_split([keep])
     steps = keep // config.batch_size  # in an epoch
     of_this_run = {
-        "model": json.loads(json.dumps(asdict(model.config))),
+        "model": {"class": type(model).__name__} | json.loads(json.dumps(asdict(model.config))),
         "training": asdict(config),
         "data": {"name": dataset.name, "images": keep},
     }
@@ -106,6 +110,7 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
     of_this_run["machine"] = {"device": device.type, "precision": precision, "processes": world}
     if resume and checkpoint and Path(checkpoint).exists():
         run.load(checkpoint, of_this_run)
+        run.totals *= rank == 0  # of all processes, to be added up again
     network = nn.parallel.DistributedDataParallel(model) if world > 1 else model
     if config.compile:
         network = torch.compile(network)
@@ -134,13 +139,18 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
                 run.end_epoch(steps, world, held_out, held_out_labels)
                 if rank == 0:
                     print(_epoch_line(run.history, config.epochs, len(order)), flush=True)
+            elif world > 1:  # stopped in the middle: the state is that of all processes
+                dist.all_reduce(run.totals)
             if rank == 0 and checkpoint:
                 run.save(checkpoint, of_this_run, must=stop)
             if stop and run.step < config.epochs * steps:
-                kept = f"; {checkpoint} holds what it takes to resume" if checkpoint else ""
-                raise KeyboardInterrupt(f"stopped in epoch {epoch + 1} of {config.epochs}{kept}")
-    if run.average:
-        model.load_state_dict(run.average.module.state_dict())
+                break
+    if run.average and run.step == config.epochs * steps:
+        model.load_state_dict(run.average.state_dict())
+    if stop_requests or run.step < config.epochs * steps:
+        kept = f"; {checkpoint} holds what it takes to resume" if checkpoint else ""
+        epoch = (run.step - 1) // steps + 1
+        raise KeyboardInterrupt(f"stopped in epoch {epoch} of {config.epochs}{kept}")
     return run.history
 
 
@@ -155,10 +165,7 @@ class _Run:
         self.schedulers = [make_scheduler(o, config, total_steps) for o in self.optimizers]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.loss_function = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-        self.average = None
-        if config.ema_decay:
-            mean = get_ema_multi_avg_fn(config.ema_decay)
-            self.average = AveragedModel(model, multi_avg_fn=mean)
+        self.average = deepcopy(model) if config.ema_decay else None
         self.history = History()
         self.step = 0  # steps taken
         self.totals = torch.zeros(2, device=device)  # of this epoch: loss, images that were right
@@ -169,14 +176,15 @@ class _Run:
             self._try_step(network, images, labels)
             return
         except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if not isinstance(error, torch.OutOfMemoryError) and "alloc" not in str(error).lower():
+            fault = str(error)
+            if not any(sign in fault.lower() for sign in NO_MEMORY):
                 raise
         # Raised here and not above: the error would hold on to the very memory that is lacking
         size, rate = self.config.batch_size, self.config.learning_rate
         remedy = f"batch_size {size // 2}, with a learning rate of {rate / 2**0.5:.1g}"
         raise MemoryError(
             f"a batch of {size} does not fit into the memory of {self.device}: "
-            f"try {remedy if size > 1 else 'a smaller model'}"
+            f"try {remedy if size > 1 else 'a smaller model'} ({fault.strip().splitlines()[0]})"
         )
 
     def _try_step(self, network, images, labels):
@@ -202,11 +210,22 @@ class _Run:
             self.scaler.update()
         self.model.zero_grad()
         if self.average:
-            self.average.update_parameters(self.model)
+            self._follow()
         answers = labels if y is labels else y.argmax(dim=1)
         right = (logits.detach().argmax(dim=1) == answers).sum()
         self.totals += torch.stack([loss.detach(), right])  # reading them here would wait
         self.step += 1
+
+    def _follow(self):
+        """Move the running mean towards the model: by more than 1 − `ema_decay` at first, else what
+        it began with would stay in it for long. (In step n the decay is at most (1 + n)/(10 + n), as
+        TensorFlow's ExponentialMovingAverage has it: a mean over the last ninth of all steps.)
+        """
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        average, model = (list(network.parameters()) for network in (self.average, self.model))
+        get_ema_multi_avg_fn(decay)(
+            average, model, None
+        )  # all in one call, which spares a GPU's time
 
     def check_numbers(self, epoch, weights=False):
         """FloatingPointError if the loss, or one of the `weights`, is no longer finite."""
@@ -229,7 +248,7 @@ class _Run:
         self.history.train_loss.append(loss / steps / world)
         self.history.train_accuracy.append(right / (steps * self.config.batch_size))
         if len(held_out):
-            judged = self.average.module if self.average else self.model
+            judged = self.average or self.model
             accuracy = evaluate(judged, held_out, held_out_labels, precision=self.precision)
             self.history.validation_accuracy.append(accuracy)
         self.history.seconds.append(self.seconds + time.perf_counter() - start)
@@ -346,7 +365,7 @@ def make_optimizers(model, config):
     adamw = torch.optim.AdamW(groups, fused=True, **settings)
     if config.optimizer == "adamw":
         return [adamw]
-    return [Muon(hidden, **settings), adamw]
+    return [Muon(hidden, precision=config.precision, **settings), adamw]
 
 
 def make_scheduler(optimizer, config, total_steps):

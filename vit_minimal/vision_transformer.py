@@ -12,6 +12,7 @@ from torch import nn
 from .attention import MultiHeadSelfAttention, head_width
 from .class_token import ClassToken, PositionEmbedding
 from .patches import PatchEmbedding, patch_grid
+from .runtime import check_settings
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,17 @@ class ViTConfig:
     drop_path_rate: float = 0.0  # how often the last block's layers are skipped; 0 at the first
 
     def __post_init__(self):
+        options = {"pool": ("class", "mean", "attention"), "pos_embed": ("learned", "sinusoidal")}
+        check_settings(self, options)
         patch_grid(self.image_size, self.patch_size)
         head_width(self.embed_dim, self.num_heads)
         least = dict.fromkeys(("in_channels", "num_classes", "embed_dim", "depth"), 1)
         least |= {"num_registers": 0, "mlp_ratio": 1 / max(self.embed_dim, 1)}
-        options = {"pool": ("class", "mean", "attention"), "pos_embed": ("learned", "sinusoidal")}
         for name, value in vars(self).items():
             if name in least and value < least[name]:
                 raise ValueError(f"{name} must be at least {least[name]:.2g}, is {value}")
             if name.endswith("_rate") and not 0 <= value < 1:
                 raise ValueError(f"{name} must be in [0, 1), is {value}")
-            if name in options and value not in options[name]:
-                raise ValueError(f"unknown {name} {value!r}: choose one of {options[name]}")
 
 
 class MLP(nn.Module):

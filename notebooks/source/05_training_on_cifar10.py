@@ -728,7 +728,7 @@ plots.show_lines(
 # | out of memory: `fit` names a batch size | batch too large | the one it names, with a somewhat lower rate |
 #
 # The *running mean of the weights* (EMA, `ema_decay`) is the last ingredient. Beside the weights that jump from step to step, keep their mean over the recent past, and judge that. A decay of 0.999 is a mean over
-# about 1,000 steps. So it suits runs of many thousand steps: in a run of 300 it would consist of the random weights from the start, mostly.
+# about 1,000 steps. Early in a run that would be, mostly, the random weights from the start. So `fit` begins with shorter means: in step n the decay is at most (1 + n)/(10 + n), which is a mean over about the last ninth of all steps so far.
 #
 # ## Now for real
 #
