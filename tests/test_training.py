@@ -5,6 +5,7 @@ import json
 import math
 import re
 import signal
+import time
 from dataclasses import asdict, replace
 
 import pytest
@@ -345,6 +346,12 @@ def test_signals_are_handled_as_before_afterwards(monkeypatch):
 def test_training_works_in_a_thread():
     with concurrent.futures.ThreadPoolExecutor() as pool:
         assert len(pool.submit(fit_on_cpu, tiny(), noise()).result().train_loss) == 2
+
+
+def test_time_that_writing_the_state_takes_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(training._Run, "save", lambda *_, **__: time.sleep(0.5))
+    history = fit_on_cpu(tiny(), noise(), epochs=3, checkpoint=tmp_path / "state.pt")
+    assert min(history.seconds[1:]) >= 0.5
 
 
 def test_full_disk_does_not_stop_the_training_but_is_said(tmp_path, monkeypatch, capsys):

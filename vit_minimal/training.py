@@ -142,7 +142,9 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
             elif world > 1:  # stopped in the middle: the state is that of all processes
                 dist.all_reduce(run.totals)
             if rank == 0 and checkpoint:
+                start = time.perf_counter()
                 run.save(checkpoint, of_this_run, must=stop)
+                run.seconds += time.perf_counter() - start  # of the next epoch
             if stop and run.step < config.epochs * steps:
                 break
     if run.average and run.step == config.epochs * steps:
