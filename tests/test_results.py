@@ -232,6 +232,16 @@ def summaries(name, budget="full", dataset="cifar10"):
     return summarize(name, budget, records(f"experiments_{dataset}_{budget}"))
 
 
+def precisions(name):
+    """The settings of an experiment that were measured in each: {precision: {setting}}."""
+    found = {}
+    for record in records("experiments_cifar10_full"):
+        for (setting, _), run in plan(name, "full", record["seed"]).items():
+            if key(run) == key(record["run"]):
+                found.setdefault(record["precision"], set()).add(setting)
+    return found
+
+
 def test_no_run_of_an_experiment_is_on_record_twice():
     for path in RESULTS.glob("experiments_*.json"):
         runs = [json.dumps(record["run"], sort_keys=True) for record in records(path.stem)]
@@ -253,7 +263,8 @@ def test_the_command_of_a_run_names_an_experiment_that_it_belongs_to():
 MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more
     "class_token_init": 6,
     "position_init": 7,
-    "patch_size": 4,
+    "position_untrained": 5,
+    "patch_size": 5,
     "patch_size_longer": 5,
     "class_token_place": 8,
     "class_token_cut": 4,
@@ -335,13 +346,27 @@ def test_starts_of_the_positions_are_what_notebook_07_says():
     for name in ("zeros", "all 1"):
         assert abs(measured[name].difference) < measured[name].difference_width
     assert measured["zeros"].accuracies == measured["all 1"].accuracies
-    precisions = {}
-    for record in records("experiments_cifar10_full"):
-        for (name, _), run in plan("position_init", "full", record["seed"]).items():
-            if key(run) == key(record["run"]):
-                precisions.setdefault(record["precision"], set()).add(name)
-    assert precisions["bfloat16"] == {"N(0, 0.02)", "zeros, frozen"}  # the first line and the last
-    assert precisions["float32"] == set(measured) - precisions["bfloat16"]
+    first_and_last = {"N(0, 0.02)", "zeros, frozen"}
+    others = set(measured) - first_and_last
+    assert precisions("position_init") == {"bfloat16": first_and_last, "float32": others}
+
+
+def test_positions_that_are_not_trained_are_what_notebook_07_says():
+    measured = summaries("position_untrained")
+    text = prose("notebooks/source/07_pitfalls_initialization.py")
+    mean = {name: f"{100 * of.mean:.1f}" for name, of in measured.items()}
+    others = set(measured) - {"learned", "none"}
+    assert precisions("position_untrained") == {"bfloat16": {"learned", "none"}, "float32": others}
+    assert f"of the patches' size reach {mean['N(0, 0.3), frozen']} %" in text
+    assert f"the sines and cosines {mean['sines and cosines']} %" in text
+    assert f"from none, {mean['none']} %, to learned, {mean['learned']} %" in text
+    ends = {name: interval(of) for name, of in measured.items()}
+    for name in ("N(0, 0.3), frozen", "sines and cosines"):  # about half the way
+        assert ends["N(0, 0.02), frozen"][1] < ends[name][0] < ends[name][1] < ends["learned"][0]
+        way = measured["learned"].mean - measured["none"].mean
+        assert 0.4 < (measured[name].mean - measured["none"].mean) / way < 0.65
+    at = f"between, at {mean['N(0, 0.3), frozen']} to {mean['sines and cosines']} %"
+    assert at in prose("notebooks/source/10_claims_put_to_the_test.py")
 
 
 def test_norms_and_warm_up_are_what_notebook_07_says():
@@ -420,6 +445,14 @@ def test_patch_sizes_are_what_notebook_08_says():
     ahead = 100 * (sizes["P = 4"].mean - sizes["P = 8"].mean)
     assert f"{ahead:.1f} points from 8 to 4" in text
     assert interval(sizes["P = 16"])[1] > interval(sizes["P = 32"])[0]  # cannot be told apart
+    two = sizes["P = 2"]
+    assert abs(two.difference) < two.difference_width
+    assert f"reaches {100 * two.mean:.1f} %, and three seeds cannot tell" in text
+    assert f"from the {100 * sizes['P = 4'].mean:.1f} % of P = 4" in text
+    assert precisions("patch_size") == {
+        "float32": {"P = 2"},
+        "bfloat16": set(sizes) - {"P = 2"},
+    }
     eight, sixteen = longer["P = 8, 4 × the passes"], longer["P = 16, 12 × the passes"]
     assert f"reaches {100 * eight.mean:.1f} %, {100 * eight.difference:.1f} points more" in text
     less, behind = -100 * sixteen.difference, 100 * (sizes["P = 4"].mean - sizes["P = 16"].mean)
@@ -437,6 +470,7 @@ def test_patch_sizes_are_what_notebook_08_says():
     passes = {8: 4, 16: 12, 32: 24}  # at which the compute is that of P = 4, within a tenth
     for P, factor in passes.items():
         assert rows[4]["flops"] == pytest.approx(factor * rows[P]["flops"], rel=0.1)
+    assert f"P = 2, with {rows[2]['flops'] / rows[4]['flops']:.1f} times the FLOPs" in text
     share = rows[2]["flops"] / rows[4]["flops"] / 3
     assert f"({share:.1f} times the FLOPs of P = 4's three), reaches {100 * two.mean:.1f} %" in text
     longer_by = 4 * rows[8]["seconds"] / rows[4]["seconds"]
