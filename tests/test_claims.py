@@ -318,6 +318,8 @@ def test_the_sections_quote_no_figure_that_is_not_on_record():
             of = cifar10(name)[setting]
             add(of.difference, of.difference_width)
     add(cifar10("class_token_cut")["detached before the head"].mean)
+    untrained = cifar10("position_untrained")
+    add(untrained["N(0, 0.3), frozen"].mean, untrained["sines and cosines"].mean)
     rows = {(row["model"][:3], row["trained_on"]): row for row in records("training_images")}
     for count in (1_000, 7_000, 45_000):
         cnn, vit = (statistics.mean(rows[kind, count]["accuracies"]) for kind in ("CNN", "ViT"))
