@@ -225,9 +225,7 @@ class _Run:
         """
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         average, model = (list(network.parameters()) for network in (self.average, self.model))
-        get_ema_multi_avg_fn(decay)(
-            average, model, None
-        )  # all in one call, which spares a GPU's time
+        get_ema_multi_avg_fn(decay)(average, model, None)  # a single call: a GPU waits for each
 
     def check_numbers(self, epoch, weights=False):
         """FloatingPointError if the loss, or one of the `weights`, is no longer finite."""
