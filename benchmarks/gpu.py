@@ -6,8 +6,9 @@
 
 The steps are taken in the order below, each in a process of its own. One that has its records is not
 repeated, and none begins that would not end within `--minutes`, by the guess beside it; what takes
-longer is interrupted then. The next call goes on with a training or an experiment, whatever the guess,
-and begins other steps again. Records go to data/results/gpu/, models to data/runs/.
+longer is interrupted then. The next call goes on with a training, whatever the guess, and with the
+runs that an experiment lacks; other steps begin again. Records go to data/results/gpu/, models to
+data/runs/.
 `--small` takes the same steps at sizes for a CPU, on drawn shapes, to see that each of them works.
 """
 

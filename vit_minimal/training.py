@@ -86,7 +86,8 @@ def fit(model, dataset, config=None, device=None, checkpoint=None, resume=False)
 
     Under torchrun each process trains on its share of every batch. ValueError if the labels do not
     fit the model or the checkpoint is that of another run; FloatingPointError if the loss is no
-    longer finite; MemoryError if a batch does not fit; KeyboardInterrupt when interrupted.
+    longer finite; MemoryError if a batch does not fit; KeyboardInterrupt when interrupted,
+    also in the last step, after which the model is trained all the same.
     """
     config = config or TrainingConfig()
     device = pick_device(device)
