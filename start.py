@@ -27,6 +27,7 @@ import json
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 COURSE = Path(__file__).resolve().parent
@@ -103,10 +104,23 @@ def find_uv():
 
 
 def fingerprint():
-    """All that .venv depends on: where any of it changes, it is made anew."""
-    parts = [repr((str(COURSE), sys.version_info[:2])).encode()]
-    parts += [(COURSE / name).read_bytes() for name in ("pyproject.toml", "requirements.txt")]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    """All that .venv depends on: where any of it changes, it is made anew.
+
+    The settings of ruff and pytest and the course's address stand in pyproject.toml too, and change
+    nothing of what is installed.
+    """
+    with open(COURSE / "pyproject.toml", "rb") as file:
+        settings = tomllib.load(file)
+    project = settings.get("project", {})
+    names = ("requires-python", "dependencies", "optional-dependencies")
+    parts = {
+        "folder": str(COURSE),
+        "python": sys.version_info[:2],
+        "build": settings.get("build-system", {}).get("requires"),
+        "project": [project.get(name) for name in names],
+        "versions": (COURSE / "requirements.txt").read_text(encoding="utf-8"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def is_installed():
@@ -186,6 +200,8 @@ def main(words):
     except KeyboardInterrupt:
         say("Interrupted.")
         return 130
+    except tomllib.TOMLDecodeError as error:
+        sys.exit(f"pyproject.toml cannot be read: {error}")
     except OSError as error:
         sys.exit(f"The course could not be started: {error}")
 

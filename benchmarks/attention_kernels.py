@@ -3,11 +3,11 @@
     python benchmarks/attention_kernels.py [--record data/results/attention_kernels.json]
 
 One training step of the same model with either, alternating in one run, so that whatever else the
-machine does meets both. `MultiHeadSelfAttention` takes the formula on CPUs because of this.
+machine does meets both. `MultiHeadSelfAttention` takes the formula for bfloat16 on CPUs because of
+this.
 """
 
 import argparse
-import json
 import statistics
 import time
 from pathlib import Path
@@ -15,14 +15,21 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from vit_minimal import VisionTransformer, ViTConfig, pick_device, seed_everything
-from vit_minimal import attention as module
-from vit_minimal.runtime import autocast, describe_run
+from vit_minimal import (
+    MultiHeadSelfAttention,
+    VisionTransformer,
+    ViTConfig,
+    attention_weights,
+    pick_device,
+    seed_everything,
+)
+from vit_minimal.device import autocast
+from vit_minimal.records import add_record
 
 BATCH = 128
 
 
-class Fused(module.MultiHeadSelfAttention):
+class Fused(MultiHeadSelfAttention):
     """The package's attention, always with the fused kernel."""
 
     def forward(self, x):
@@ -30,13 +37,21 @@ class Fused(module.MultiHeadSelfAttention):
         return self.proj(out.transpose(1, 2).flatten(2))
 
 
-class Explicit(module.MultiHeadSelfAttention):
+class Explicit(MultiHeadSelfAttention):
     """The package's attention, always with the explicit formula."""
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        out = module.attention_weights(queries, keys) @ values
+        out = attention_weights(queries, keys) @ values
         return self.proj(out.transpose(1, 2).flatten(2))
+
+
+def make_model(attention):
+    """A model whose blocks attend by this class."""
+    model = VisionTransformer(ViTConfig())
+    for block in model.blocks:
+        block.attn = attention(model.config.embed_dim, model.config.num_heads)
+    return model
 
 
 def train_step(model, optimizer, x, y, precision):
@@ -62,10 +77,8 @@ def main():
     runs = []
     for precision in (torch.float32, torch.bfloat16):
         steps, times = {}, {"explicit": [], "fused": []}
-        for name, kind in (("explicit", Explicit), ("fused", Fused)):
-            model = VisionTransformer(ViTConfig()).to(device)
-            for block in model.blocks:
-                block.attn.__class__ = kind  # the same parameters, another way to compute
+        for name, attention in (("explicit", Explicit), ("fused", Fused)):
+            model = make_model(attention).to(device)
             steps[name] = (model, torch.optim.AdamW(model.parameters(), fused=True))
         for repeat in range(options.repeats + 1):
             for name, (model, optimizer) in steps.items():
@@ -77,8 +90,7 @@ def main():
         print(f"{name}: {rates} images/s, ratio {rates['explicit'] / rates['fused']:.2f}")
         runs.append({"precision": name, "images_per_second": rates, "repeats": options.repeats})
     if options.record:
-        record = describe_run() | {"model": "ViTConfig()", "batch": BATCH, "runs": runs}
-        options.record.write_text(json.dumps([record], indent=1) + "\n", encoding="utf-8")
+        add_record(options.record, {"model": "ViTConfig()", "batch": BATCH, "runs": runs})
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from torchvision.transforms import v2
 
 from vit_minimal import TrainingConfig, seed_everything, shapes10
 from vit_minimal.augment import augment, mix
-from vit_minimal.runtime import add_record
+from vit_minimal.records import add_record
 
 BATCHES, IMAGES = (128, 512), 5_120
 BASIC = TrainingConfig(flip=True, crop_padding=4)
@@ -41,13 +41,18 @@ class Pictures(torch.utils.data.Dataset):
 
     def __init__(self, images, labels, transform, as_pil):
         self.images, self.labels, self.transform = images, labels, transform
-        self.to_pil = v2.ToPILImage() if as_pil else lambda image: image
+        self.to_pil = v2.ToPILImage() if as_pil else v2.Identity()
 
     def __len__(self):
         return len(self.images)
 
     def __getitem__(self, index):
         return self.transform(self.to_pil(self.images[index])), self.labels[index]
+
+
+def mixed(either, samples):
+    """A batch of samples, of which one of two transforms mixes the images."""
+    return either(*default_collate(samples))
 
 
 def data_loader(images, labels, config, as_pil, batch_size):
@@ -69,10 +74,7 @@ def data_loader(images, labels, config, as_pil, batch_size):
                 v2.CutMix(alpha=config.cutmix, num_classes=10),
             ]
         )
-
-        def collate(samples):
-            return either(*default_collate(samples))
-
+        collate = functools.partial(mixed, either)
     return DataLoader(
         Pictures(images, labels, v2.Compose(steps), as_pil),
         batch_size,
@@ -81,6 +83,11 @@ def data_loader(images, labels, config, as_pil, batch_size):
         persistent_workers=True,
         collate_fn=collate,
     )
+
+
+def pass_through(loader):
+    for _ in loader:
+        pass
 
 
 def seconds(work):
@@ -105,7 +112,7 @@ def main():
         }
         work = {"ours": functools.partial(ours, images, labels, config, batch)}
         for kind, loader in loaders.items():
-            work[f"DataLoader, {kind}"] = lambda loader=loader: [None for _ in loader]
+            work[f"DataLoader, {kind}"] = functools.partial(pass_through, loader)
         times = {kind: [] for kind in work}
         for repeat in range(options.repeats + 1):
             for kind, one_pass in work.items():

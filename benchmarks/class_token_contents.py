@@ -12,24 +12,24 @@ Regressions are fitted on one half of the images and judged on the other.
 """
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch.nn.functional import avg_pool2d, one_hot
 
-from needle import MODEL, TRAINING
+from needle import MODEL, TRAINING, before_and_after
 from vit_minimal import (
+    Dataset,
     VisionTransformer,
-    fit,
     load_checkpoint,
     load_dataset,
     needle10,
     seed_everything,
 )
-from vit_minimal.data import Dataset
-from vit_minimal.drawn import NEEDLE10_CLASSES
+from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.inspection import fit_probes, look_into
-from vit_minimal.runtime import add_record
+from vit_minimal.records import add_record
 
 CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 STREAMS = "class_token", "patch_mean"
@@ -82,20 +82,25 @@ def main():
     }
     print(colours, flush=True)
     images, labels, places = needle10(12_000, seed=1)
-    needles = Dataset(
-        images[:4_000], labels[:4_000], images[4_000:], labels[4_000:], NEEDLE10_CLASSES, "needle10"
-    )
+    test = images[4_000:], labels[4_000:]
+    needles = Dataset(images[:4_000], labels[:4_000], *test, NEEDLE10_CLASSES, "needle10")
     place = []
     for seed in range(options.seeds):
-        seed_everything(seed)
-        model = VisionTransformer(MODEL)
-        fit(model, needles, TRAINING)
-        place.append(by_stream(placed(model, needles.test_images, places[4_000:])))
+        _, model = before_and_after(needles, seed)
+        shares = by_stream(placed(model, needles.test_images, places[4_000:]))
+        place.append({"seed": seed} | shares)
         print(place[-1], flush=True)
     if options.record:
-        settings = {"dataset": "cifar10 and needle10", "judged_on": "5,000 and 4,000 test"}
-        settings |= {"checkpoint": CHECKPOINT.name}
-        add_record(options.record, settings | {"colours": colours, "place": place})
+        figures = {
+            "dataset": "cifar10 and needle10",
+            "judged_on": "5,000 and 4,000 test",
+            "checkpoint": CHECKPOINT.name,
+            "needle_model": asdict(MODEL),
+            "needle_training": asdict(TRAINING),  # but for the seed, which stands with each place
+            "colours": colours,
+            "place": place,
+        }
+        add_record(options.record, figures)
 
 
 if __name__ == "__main__":

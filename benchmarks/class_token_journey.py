@@ -22,9 +22,9 @@ from vit_minimal import (
     load_dataset,
 )
 from vit_minimal.inspection import deletion_test
-from vit_minimal.runtime import add_record
+from vit_minimal.records import add_record
 
-CHECKPOINT = Path("data/checkpoints/cifar10-cpu-long.safetensors")
+CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 COUNTS = (0, 2, 4, 8, 16, 24, 32, 48)
 DELETED_FROM = 2_000  # images
 

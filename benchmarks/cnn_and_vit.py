@@ -30,7 +30,7 @@ from vit_minimal import (
     load_dataset,
     seed_everything,
 )
-from vit_minimal.runtime import add_record, read_records
+from vit_minimal.records import add_record, read_records
 from vit_minimal.variants import ConvNet
 
 SMALL = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, num_classes=2)
@@ -77,6 +77,7 @@ def measure(name, make, dataset, config, rates, seeds):
         "trained_on": trained_on,
         "steps": config.epochs * (trained_on // config.batch_size),
         "learning_rate": best,
+        "seeds": list(range(seeds)),
         "accuracies": [test for _, test in runs],
         "validation_by_pass": [validation for validation, _ in runs],
         "validation_by_rate": {rate: validation[-1] for rate, (validation, _) in tried.items()},
@@ -88,13 +89,18 @@ def measure(name, make, dataset, config, rates, seeds):
 
 def corners(seeds):
     for count, epochs in ((4_000, 10), (20_000, 5)):
-        training = corners2(count + 1_000, 0)
+        training = corners2(count + HELD_OUT, 0)
         dataset = Dataset(*training, *corners2(2_000, 1), ("differ", "agree"), "corners2")
         for name, (make, optimizer) in CORNER_MODELS.items():
             config = TrainingConfig(
-                epochs=epochs, batch_size=50, optimizer=optimizer, label_smoothing=0.0, flip=False,
-                crop_padding=0, validation_images=1_000,
-            )  # fmt: skip
+                epochs=epochs,
+                batch_size=50,
+                optimizer=optimizer,
+                label_smoothing=0.0,
+                flip=False,
+                crop_padding=0,
+                validation_images=HELD_OUT,
+            )
             yield measure(name, make, dataset, config, RATES, seeds)
 
 
@@ -109,9 +115,11 @@ def images(seeds):
         )
         for name, (make, optimizer) in IMAGE_MODELS.items():
             config = replace(
-                RECIPES["cpu"].training, epochs=round(STEPS / (count // 128)),
-                optimizer=optimizer, validation_images=HELD_OUT,
-            )  # fmt: skip
+                RECIPES["cpu"].training,
+                epochs=round(STEPS / (count // 128)),
+                optimizer=optimizer,
+                validation_images=HELD_OUT,
+            )
             yield measure(name, make, dataset, config, RATES, seeds)
 
 
@@ -123,7 +131,8 @@ def main():
     options = parser.parse_args()
     if options.record:
         read_records(options.record)  # hours later would be too late to learn that it is damaged
-    for row in {"corners": corners, "images": images}[options.question](options.seeds):
+    measure_all = corners if options.question == "corners" else images
+    for row in measure_all(options.seeds):
         if options.record:
             add_record(options.record, row)
 

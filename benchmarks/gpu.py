@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vit_minimal.data import data_root
-from vit_minimal.experiments import EXPERIMENTS, cost, mean_and_width, missing, plan
-from vit_minimal.runtime import read_records
+from vit_minimal.experiments import EXPERIMENTS, cost, mean_and_width, plan
+from vit_minimal.experiments.runs import missing
+from vit_minimal.records import read_records
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,11 @@ class Step:
     small: str  # what is added to the command for a CPU
 
     def words(self, folder, small):
-        more = f"{self.small if small else ''} --record {shlex.quote(str(folder / self.file))}"
-        return shlex.split(f"{self.command} {more}")
+        """The arguments of python."""
+        words = shlex.split(self.command)
+        if small:
+            words += shlex.split(self.small)
+        return [*words, "--record", str(folder / self.file)]
 
     def is_done(self, folder, small):
         """Whether there is a record of this very command."""
@@ -161,9 +165,11 @@ def run(steps, folder, seconds, small=False):
                 for each in processes:
                     each.terminate()  # trainings write down how far they are
                 break
-        if sum(map(_ended_badly, processes)):  # all of them are waited for
+        # Each of them is waited for, whatever became of the others
+        ended_badly = [process for process in processes if _ended_badly(process)]
+        if ended_badly:
             print("it did not end well, or not in time: another call goes on", flush=True)
-    return sum(not step.is_done(folder, small) for step in steps)
+    return len([step for step in steps if not step.is_done(folder, small)])
 
 
 def sum_up(records):
@@ -191,12 +197,16 @@ def sum_up(records):
 
 
 def _milestones(history):
-    text, seconds = "", list(itertools.accumulate(history["seconds"]))
+    """When the validation images were right to so much; nothing where there were none."""
+    if not history["validation_accuracy"]:
+        return ""
+    seconds = itertools.accumulate(history["seconds"])
+    reached = list(zip(seconds, history["validation_accuracy"], strict=True))
+    text = ""
     for goal in (0.90, 0.93, 0.94):
-        good = [
-            s for s, a in zip(seconds, history["validation_accuracy"], strict=False) if a >= goal
-        ]
-        text += f"; {goal:.0%} after {good[0]:.0f} s" if good else ""
+        after = [passed for passed, accuracy in reached if accuracy >= goal]
+        if after:
+            text += f"; {goal:.0%} after {after[0]:.0f} s"
     return text
 
 
@@ -204,7 +214,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=1e9, help="stop in time")
     help_text = "only the steps whose command has one of these words in it"
-    parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help=help_text)
+    parser.add_argument("--only", nargs="+", metavar="WORD", help=help_text)
     parser.add_argument("--folder", type=Path, default=Path("data/results/gpu"))
     parser.add_argument("--small", action="store_true", help="sizes for a CPU, on drawn shapes")
     parser.add_argument("--list", action="store_true", help="what is done, what is left")
@@ -213,9 +223,11 @@ def main():
     if options.sum_up:
         print(sum_up(read_records(options.folder / "cifar10.json")))
         return
-    steps = [step for step in STEPS if any(word in step.command for word in options.only)]
-    if not steps:
-        parser.error(f"no step has {' or '.join(options.only)} in its command: see --list")
+    steps = STEPS
+    if options.only:
+        steps = [step for step in STEPS if any(word in step.command for word in options.only)]
+        if not steps:
+            parser.error(f"no step has {' or '.join(options.only)} in its command: see --list")
     if options.list:
         for step in steps:
             done = "done" if step.is_done(options.folder, options.small) else "left"

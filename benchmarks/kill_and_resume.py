@@ -3,8 +3,8 @@
     python benchmarks/kill_and_resume.py [--runs 50] [--record data/results/kill_and_resume.json]
 
 Each run is a process of its own that gets SIGKILL, which no program can catch, at a moment drawn at
-random between its first step and its end. Then it is started again with `resume`. Every
-ingredient that holds state or draws at random is switched on.
+random between its first step and its end. Then it is started again with `resume`. It writes its state
+after every epoch. Every ingredient that holds state or draws at random is switched on.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from vit_minimal import TrainingConfig, VisionTransformer, ViTConfig, fit, seed_everything, shapes10
 from vit_minimal.data import SHAPES10_CLASSES, Dataset
-from vit_minimal.runtime import add_record
+from vit_minimal.records import add_record
 
 MODEL = ViTConfig(
     patch_size=8,
@@ -51,7 +51,15 @@ def train(state):
     seed_everything(TRAINING.seed)
     model = VisionTransformer(MODEL)
     print("begins", flush=True)
-    fit(model, dataset, TRAINING, "cpu", checkpoint=state, resume=True)
+    fit(
+        model,
+        dataset,
+        TRAINING,
+        "cpu",
+        checkpoint=state,
+        resume=True,
+        seconds_between_saves=0,  # such a run is over in seconds
+    )
     weights = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
     print(hashlib.sha256(weights).hexdigest())
 
@@ -86,15 +94,14 @@ def kill_and_resume(state, seconds):
         time.sleep(max(0, moment - (time.perf_counter() - until_it_begins(process))))
         process.kill()
         process.communicate()
-        if process.returncode != 0:
+        if process.returncode:
             break
         state.unlink()  # it was over before the moment came
     had_state = state.exists()
     digest, left, _ = finish(state)
     print(f"killed after {moment:.2f} s, {left} epochs left", flush=True)
-    killed_after = round(moment, 2)
     return {
-        "killed_after": killed_after,
+        "killed_after": round(moment, 2),
         "epochs_left": left,
         "had_state": had_state,
         "digest": digest,
@@ -113,9 +120,8 @@ def main():
         return
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.at_once) as pool:
         states = [Path(folder) / f"{number}.pt" for number in range(options.runs)]
-        undisturbed = list(
-            pool.map(finish, [Path(folder) / f"undisturbed{i}.pt" for i in range(4)])
-        )
+        whole = [Path(folder) / f"undisturbed{number}.pt" for number in range(4)]
+        undisturbed = list(pool.map(finish, whole))
         expected, epochs, _ = undisturbed[0]
         assert {digest for digest, _, _ in undisturbed} == {expected}
         seconds = min(took for _, _, took in undisturbed)

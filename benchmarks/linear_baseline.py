@@ -4,7 +4,6 @@ python benchmarks/linear_baseline.py [--record data/results/shapes10_linear.json
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 
 from vit_minimal import load_dataset, seed_everything
 from vit_minimal.augment import normalize
-from vit_minimal.runtime import describe_run
+from vit_minimal.records import add_record
 
 
 def accuracy(weights, x, y):
@@ -54,8 +53,8 @@ def main():
         print(f"penalty {penalty:g}: training {train:.1%}, test {test:.1%}, {seconds} s")
         results.append({"penalty": penalty, "train": train, "accuracy": test, "seconds": seconds})
     if options.record:
-        record = describe_run() | {"dataset": "shapes10", "precision": "float32", "runs": results}
-        options.record.write_text(json.dumps([record], indent=1) + "\n", encoding="utf-8")
+        figures = {"dataset": "shapes10", "precision": "float32", "runs": results}
+        add_record(options.record, figures)
 
 
 if __name__ == "__main__":

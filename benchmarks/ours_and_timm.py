@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import time
-from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -22,7 +21,6 @@ import torch
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vit_minimal import (
     RECIPES,
@@ -36,8 +34,9 @@ from vit_minimal import (
     seed_everything,
 )
 from vit_minimal.augment import augment, mix
-from vit_minimal.runtime import add_record, autocast, pick_precision
-from vit_minimal.training import make_optimizers
+from vit_minimal.device import autocast, pick_precision
+from vit_minimal.records import add_record
+from vit_minimal.training import make_ema, make_optimizers
 
 SIZES = [
     ViTConfig(patch_size=4, embed_dim=192, depth=12, num_heads=3),
@@ -69,31 +68,36 @@ def speed(small):
     """Images per second in training. All models of a size compile at once, then each in turn is
     timed while the others wait, without holding memory. One that fails is a row as well.
     """
+    sizes, batches = (SIZES[:1], (8,)) if small else (SIZES, BATCHES)
+    cases = list(itertools.product(NAMES, batches, ("eager", "compiled")))
     rows = []
-    for size in range(1 if small else len(SIZES)):
-        cases = list(itertools.product(NAMES, (8,) if small else BATCHES, ("eager", "compiled")))
-        workers = [
-            subprocess.Popen(
-                [sys.executable, __file__, "timed", *map(str, (size, *case))] + ["--small"] * small,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for case in cases
-        ]
+    for size in range(len(sizes)):
+        workers = [start_worker(size, *case, small) for case in cases]
         ready = [worker.stdout.readline() == "ready\n" for worker in workers]
         for (name, batch, mode), worker, is_ready in zip(cases, workers, ready, strict=True):
             output, _ = worker.communicate("go\n" if is_ready else None)
             row = {"model": name, "batch": batch, "mode": mode}
-            failed = {"failed": f"exit status {worker.returncode}"}
-            rows.append(row := row | (failed if worker.returncode else json.loads(output)))
+            if worker.returncode:
+                row["failed"] = f"exit status {worker.returncode}"
+            else:
+                row |= json.loads(output)
             print(json.dumps(row), flush=True)
+            rows.append(row)
     return {"runs": rows}
+
+
+def start_worker(size, name, batch, mode, small):
+    """A process that does `timed`; it waits for a line before it begins to measure."""
+    words = [sys.executable, __file__, "timed", str(size), name, str(batch), mode]
+    if small:
+        words.append("--small")
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def timed(size, name, batch, mode, small):
     """What a worker of `speed` does: warm up, wait for its turn, print what it measured."""
-    config, device = SMALL if small else SIZES[int(size)], pick_device()
+    config = SMALL if small else SIZES[int(size)]
+    device = pick_device()
     model = make(config)[name].to(device).train()
     network = torch.compile(model) if mode == "compiled" else model
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
@@ -119,7 +123,8 @@ def timed(size, name, batch, mode, small):
         return  # whoever started this is gone
     for _ in range(2):
         step().item()
-    rates, steps = [], 2 if small else 10
+    steps = 2 if small else 10
+    rates = []
     for _ in range(5):
         start = time.perf_counter()
         for _ in range(steps):
@@ -140,7 +145,7 @@ def timed(size, name, batch, mode, small):
 # ----------------------------------------------------------------------------------------- curves
 
 
-def curves(small, dataset=None):
+def curves(small):
     """Validation accuracy after each pass: the same `fit`, the same weights at the start."""
     config = SMALL if small else SIZES[0]
     training = TrainingConfig(
@@ -152,7 +157,8 @@ def curves(small, dataset=None):
         compile=pick_device().type == "cuda",
         validation_images=500 if small else 5_000,
     )
-    dataset, runs = dataset or load_dataset("shapes10" if small else "cifar10"), []
+    dataset = load_dataset("shapes10" if small else "cifar10")
+    runs = []
     for seed in range(1 if small else 3):
         for name, model in make(config, seed).items():
             print(f"{name}, seed {seed}", flush=True)
@@ -172,19 +178,20 @@ def curves(small, dataset=None):
 
 def parts(small):
     """Seconds of each part of a training step of the recipe `h200`, waiting after each."""
-    recipe, device = RECIPES["h200"], pick_device()
+    recipe = RECIPES["h200"]
     if small:
         training = replace(recipe.training, batch_size=8, compile=False)
         recipe = replace(recipe, model=SMALL, training=training)
-    config, B = recipe.training, recipe.training.batch_size
+    config, device = recipe.training, pick_device()
+    B = config.batch_size
     seed_everything(0)
     model = VisionTransformer(recipe.model).to(device).train()
     network = torch.compile(model) if config.compile else model
     optimizers = make_optimizers(model, config)
-    average, follow = deepcopy(model), get_ema_multi_avg_fn(config.ema_decay)
+    ema = make_ema(model, config.ema_decay)
     images = torch.randint(256, (B, 3, 32, 32), dtype=torch.uint8, device=device)
     labels = torch.randint(10, (B,), device=device)
-    seconds = {}
+    seconds = {}  # of each part: a list, a number for each step
 
     def measured(part, function):
         start = time.perf_counter()
@@ -208,8 +215,7 @@ def parts(small):
         measured("clipping", lambda: clip_grad_norm_(model.parameters(), config.clip_norm))
         for optimizer in optimizers:
             measured(type(optimizer).__name__, optimizer.step)
-        weights = [list(network.parameters()) for network in (average, model)]
-        measured("running mean", lambda weights=weights: follow(*weights, None))
+        measured("EMA", lambda: ema.update_parameters(model))
         model.zero_grad()
     median = {part: round(statistics.median(times[1:]), 6) for part, times in seconds.items()}
     print(json.dumps(median))
@@ -226,7 +232,8 @@ def main():
     if options.what == "timed":
         timed(*options.case, options.small)
         return
-    figures = {"speed": speed, "curves": curves, "parts": parts}[options.what](options.small)
+    measure = {"speed": speed, "curves": curves, "parts": parts}[options.what]
+    figures = measure(options.small)
     if options.record:
         add_record(options.record, {"what": options.what} | figures)
 

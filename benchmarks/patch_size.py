@@ -2,11 +2,12 @@
 
     python benchmarks/patch_size.py cost [--record data/results/patch_size.json]
 
-Parts: `cost`. `resampling`: the shipped checkpoint (P = 4) as a model of other patches, on CIFAR-10.
-`noise`: models of the experiment patch_size, trained anew on CIFAR-10 because noise is measured on
-the models themselves. `noise_learned`: the same, trained on images with noise of 32. `needles`:
-Needle-10, whose needle is a tile of 4 × 4 pixels, with patches of the size of the needle and larger
-ones, and controls: images twice as large, more numbers per token, longer training, more images.
+The parts: `cost` counts tokens, FLOPs, memory and seconds of each patch size. `resampling` takes the
+shipped checkpoint (P = 4) as a model of other patches, on CIFAR-10. `noise` trains models of the
+experiment patch_size anew on CIFAR-10, because noise is measured on the models themselves;
+`noise_learned` trains them on images with noise of 32. `needles` is about Needle-10, whose needle is
+a tile of 4 × 4 pixels: patches of the size of the needle and larger ones, and as controls images
+twice as large, more numbers per token, longer training, more images.
 """
 
 import argparse
@@ -19,12 +20,22 @@ import torch
 from torch.nn.functional import interpolate
 
 from vit_minimal import Dataset, evaluate, load_checkpoint, load_dataset, needle10, resize_patches
-from vit_minimal.drawn import NEEDLE10_CLASSES
+from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.experiments import cost, plan, train_run
-from vit_minimal.runtime import add_record, read_records
+from vit_minimal.records import add_record, read_records
 
 CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 PARTS = "cost", "resampling", "noise", "noise_learned", "needles"
+NEEDLES = (  # P, D, passes, side of the images in pixels, images trained on
+    (4, 64, 3, 32, 4_000),
+    (8, 64, 3, 32, 4_000),
+    (16, 64, 3, 32, 4_000),
+    (8, 64, 3, 64, 4_000),
+    (8, 192, 3, 32, 4_000),
+    (8, 64, 33, 32, 4_000),
+    (8, 64, 3, 32, 44_000),
+    (16, 64, 3, 32, 44_000),
+)
 NOISE = (0, 8, 16, 32, 64)  # standard deviations, of pixel values 0 … 255
 
 
@@ -84,11 +95,7 @@ def measure_needles(seeds):
     images, labels, _ = needle10(45_000, seed=0)
     test = images[44_000:], labels[44_000:]
     rows = []
-    for P, D, passes, size, trained_on in (
-        (4, 64, 3, 32, 4_000), (8, 64, 3, 32, 4_000), (16, 64, 3, 32, 4_000), (8, 64, 3, 64, 4_000),
-        (8, 192, 3, 32, 4_000), (8, 64, 33, 32, 4_000), (8, 64, 3, 32, 44_000),
-        (16, 64, 3, 32, 44_000),
-    ):  # fmt: skip
+    for P, D, passes, size, trained_on in NEEDLES:
         dataset = Dataset(
             images[:trained_on], labels[:trained_on], *test, NEEDLE10_CLASSES, "needle10"
         )
@@ -105,9 +112,16 @@ def measure_needles(seeds):
             run["training"] |= {"epochs": passes, "validation_images": 0}
             model, _ = train_run(run, dataset)
             reached.append(evaluate(model, dataset.test_images, dataset.test_labels))
-        rows.append({"patch_size": P, "embed_dim": D, "passes": passes, "image_size": size})
-        rows[-1] |= {"trained_on": trained_on, "accuracies": reached}
-        print(rows[-1], f"{statistics.mean(reached):.1%}", flush=True)
+        row = {
+            "patch_size": P,
+            "embed_dim": D,
+            "passes": passes,
+            "image_size": size,
+            "trained_on": trained_on,
+            "accuracies": reached,
+        }
+        print(row, f"{statistics.mean(reached):.1%}", flush=True)
+        rows.append(row)
     return rows
 
 

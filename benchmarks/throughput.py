@@ -21,7 +21,8 @@ import torch
 from torch.nn import functional as F
 
 from vit_minimal import VisionTransformer, ViTConfig, pick_device, seed_everything
-from vit_minimal.runtime import add_record, autocast
+from vit_minimal.device import autocast
+from vit_minimal.records import add_record
 
 BATCH = 128
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}

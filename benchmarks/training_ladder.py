@@ -19,7 +19,7 @@ from vit_minimal import (
     load_dataset,
     seed_everything,
 )
-from vit_minimal.runtime import add_record
+from vit_minimal.records import add_record
 
 TRAINED_ON, HELD_OUT = 20_000, 5_000
 PLAIN = TrainingConfig(
@@ -78,6 +78,7 @@ def main():
             "dataset": dataset.name,
             "judged_on": f"{HELD_OUT:,} validation",
             "trained_on": TRAINED_ON,
+            "seeds": list(range(options.seeds)),
             "model": asdict(RECIPES["cpu"].model),
             "rungs": rungs,
         }

@@ -20,6 +20,9 @@ What is between the two markers is replaced in the exercise by the comment lines
 
 Paragraphs that begin with "Hint: " or "Solution: " are folded.
 
+Figures stand in the sources as placeholders, which are filled from data/results: figures.py says how.
+README.md and data/README.md are made so too, from source/README.md and source/data_README.md.
+
 Below the title of every notebook come a badge that opens it in Colab and a set-up cell. The address
 that both name is the Repository in pyproject.toml; --prose writes a new one into all notebooks, and
 into the README's table of them.
@@ -40,12 +43,18 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-from vit_minimal.checks import EXERCISES
-from vit_minimal.checks.engine import Piece
-from vit_minimal.runtime import describe_run
+from vit_minimal.records import describe_run
 
 NOTEBOOKS = Path(__file__).resolve().parent
-README = NOTEBOOKS.parent / "README.md"
+sys.path.insert(0, str(NOTEBOOKS / "exercises"))
+from checks import EXERCISES
+from checks.engine import Piece
+from figures import fill
+
+DOCUMENTS = {  # what is made, and of what
+    NOTEBOOKS.parent / "README.md": NOTEBOOKS / "source" / "README.md",
+    NOTEBOOKS.parent / "data" / "README.md": NOTEBOOKS / "source" / "data_README.md",
+}
 TIMES = NOTEBOOKS.parent / "data" / "results" / "notebook_times.json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -84,6 +93,8 @@ if not importlib.util.find_spec("vit_minimal"):
     sys.path.insert(0, os.path.abspath(folder))
 if os.path.isdir(folder):
     os.chdir(f"{folder}/notebooks")  # where the paths in the cells begin
+course = os.path.dirname(os.path.dirname(importlib.util.find_spec("vit_minimal").origin))
+sys.path.insert(0, os.path.join(course, "notebooks", "exercises"))  # where the checks lie
 """
 FETCH = 'shell("git", "clone", "--quiet", "--depth=1", "ADDRESS", folder)'
 NO_ADDRESS = """\
@@ -108,10 +119,18 @@ cells use that. Hints and solutions are folded; ★ is easy, ★★★ takes a w
 again, run its two cells again."""
 
 
+def read_source(source):
+    """The cells of a source file, with the figures in its text. ValueError names one that cannot be."""
+    cells = jupytext.read(source).cells
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = fill(cell.source)
+    return cells
+
+
 def convert(source):
     """The tutorial of a source file, not yet executed."""
-    notebook = jupytext.read(source)
-    cells = [cell for cell in notebook.cells if in_tutorial(cell)]
+    cells = [cell for cell in read_source(source) if in_tutorial(cell)]
     for cell in cells:
         cell.source = with_solution(cell.source)
         if tags := [tag for tag in tags_of(cell) if not tag.startswith("exercise")]:
@@ -138,13 +157,16 @@ def badge(name, address=ADDRESS, folder=""):
     return f"[![Open in Colab]({folder}open-in-colab.svg)]({colab})"
 
 
-def readme_with_badges():
-    """The README, whose table of notebooks has a badge in each row."""
-    return re.sub(
+def document(source):
+    """What README.md or data/README.md should hold; in a table of notebooks each row has a badge."""
+    made = f"notebooks/source/{source.name}"
+    text = fill(source.read_text(encoding="utf-8"))
+    text = re.sub(
         r"(\]\(notebooks/(\w+)\.ipynb\).*)\[!\[Open in Colab\]\(.*?\)\]\(.*?\)",
         lambda row: row[1] + badge(row[2], folder="notebooks/"),
-        README.read_text(encoding="utf-8"),
+        text,
     )
+    return f"<!-- Made from {made} by notebooks/build.py: change that file. -->\n\n{text}"
 
 
 def finished(cells, name):
@@ -195,7 +217,7 @@ def fold(summary, text):
 def exercise_notebook(source):
     """The exercises of a source file: statements, blanks, checks, folded solutions, the board."""
     cells, solution = [], ""
-    for cell in jupytext.read(source).cells:
+    for cell in read_source(source):
         name = exercise_of(cell)
         if cell.cell_type == "markdown" and name:
             statement, solution = statement_of(cell.source, EXERCISES[name])
@@ -272,6 +294,15 @@ def is_in_step(source):
     )
 
 
+def stale_documents():
+    """Those of README.md and data/README.md that do not hold what their sources say."""
+    return [
+        made
+        for made, source in DOCUMENTS.items()
+        if not made.exists() or made.read_text(encoding="utf-8") != document(source)
+    ]
+
+
 def write_exercises(source):
     target = NOTEBOOKS / "exercises" / f"{source.stem}.ipynb"
     target.parent.mkdir(exist_ok=True)
@@ -313,23 +344,30 @@ def main():
     parser.add_argument("--prose", action="store_true", help=help_text)
     options = parser.parse_args()
     sources = sorted((NOTEBOOKS / "source").glob("*.py"))
+    for name in options.names:
+        if not any(source.stem.startswith(name) for source in sources):
+            known = ", ".join(source.stem for source in sources)
+            parser.error(f"no notebook begins with {name!r}: there are {known}")
     sources = [s for s in sources if s.stem.startswith(tuple(options.names or [""]))]
-    if options.check:
-        stale = [source.stem for source in sources if not is_in_step(source)]
-        stale += ["README"] * (README.read_text(encoding="utf-8") != readme_with_badges())
-        sys.exit(f"out of step, run notebooks/build.py: {', '.join(stale)}" if stale else 0)
-    README.write_text(readme_with_badges(), encoding="utf-8")
-    if options.prose:
+    try:
+        if options.check:
+            stale = [source.stem for source in sources if not is_in_step(source)]
+            stale += [str(made.relative_to(NOTEBOOKS.parent)) for made in stale_documents()]
+            remedy = "run notebooks/build.py, with --prose where only text has changed"
+            sys.exit(f"out of step, {remedy}: {', '.join(stale)}" if stale else 0)
         for source in sources:
-            copy_prose(source)
+            if options.prose:
+                copy_prose(source)
+            else:
+                notebook = convert(source)
+                seconds = execute(notebook, source.stem)
+                nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
+                record_time(source.stem, seconds)
             write_exercises(source)
-        return
-    for source in sources:
-        notebook = convert(source)
-        seconds = execute(notebook, source.stem)
-        nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
-        write_exercises(source)
-        record_time(source.stem, seconds)
+        for made in stale_documents():  # after the notebooks, whose times they quote
+            made.write_text(document(DOCUMENTS[made]), encoding="utf-8")
+    except ValueError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

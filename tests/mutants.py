@@ -85,20 +85,25 @@ MUTANTS = {
         ("queries @ keys", "queries @ queries"),
         ("queries @ keys", "keys @ keys"),
         ("queries @ keys", "queries.detach() @ keys"),
+        ("masked_fill(~mask", "masked_fill(mask"),
+        ("masked_fill(~mask", "masked_fill(~mask.mT"),
+        ("-torch.inf", "torch.inf"),
+        ("-torch.inf", "0.0"),
+        ("-torch.inf", "-1.0"),
     ],
     "MultiHeadSelfAttention": [
-        ("B, T, self.num_heads, self.head_width", "B, self.num_heads, T, self.head_width"),
-        ("B, T, self.num_heads, self.head_width", "B, T, self.head_width, self.num_heads"),
+        ("B, T, self.num_heads, self.head_dim", "B, self.num_heads, T, self.head_dim"),
+        ("B, T, self.num_heads, self.head_dim", "B, T, self.head_dim, self.num_heads"),
         (".transpose(1, 2) for part", " for part"),
-        ("dropout_p=drop)", "dropout_p=drop, scale=1.0)"),
-        ("dropout_p=drop)", "dropout_p=drop, scale=1 / self.head_width)"),
-        ("dropout_p=drop)", "dropout_p=drop, scale=self.qkv.in_features**-0.5)"),
-        ("dropout_p=drop)", "dropout_p=drop, is_causal=True)"),
-        ("(queries, keys, values, dropout", "(keys, queries, values, dropout"),
-        ("(queries, keys, values, dropout", "(queries, values, keys, dropout"),
-        ("(queries, keys, values, dropout", "(queries, queries, values, dropout"),
-        ("(queries, keys, values, dropout", "(queries, keys, queries, dropout"),
-        ("(queries, keys, values, dropout", "(-queries, keys, values, dropout"),
+        ("dropout_p=drop\n", "dropout_p=drop, scale=1.0\n"),
+        ("dropout_p=drop\n", "dropout_p=drop, scale=1 / self.head_dim\n"),
+        ("dropout_p=drop\n", "dropout_p=drop, scale=self.qkv.in_features**-0.5\n"),
+        ("dropout_p=drop\n", "dropout_p=drop, is_causal=True\n"),
+        ("queries, keys, values, attn", "keys, queries, values, attn"),
+        ("queries, keys, values, attn", "queries, values, keys, attn"),
+        ("queries, keys, values, attn", "queries, queries, values, attn"),
+        ("queries, keys, values, attn", "queries, keys, queries, attn"),
+        ("queries, keys, values, attn", "-queries, keys, values, attn"),
         ("out.transpose(1, 2).flatten(2)", "out.reshape(x.shape)"),
         ("out.transpose(1, 2).flatten(2)", "out.permute(0, 2, 3, 1).flatten(2)"),
         ("out.transpose(1, 2).flatten(2)", "out.flip(1).transpose(1, 2).flatten(2)"),
@@ -225,11 +230,17 @@ ALTERNATIVES = {
         values = values.expand(*keys.shape[:-2], -1, -1)
         return nn_functional.scaled_dot_product_attention(queries, keys, values)
         """,
+        """
+        s = queries @ keys.mT / math.sqrt(queries.size(-1))
+        if mask is not None:
+            s = torch.where(mask, s, float('-inf'))
+        return torch.softmax(s, -1)
+        """,
     ],
     "MultiHeadSelfAttention": [
         """
         q, k, v = self.split_heads(x)
-        w = torch.einsum('bhqd,bhkd->bhqk', q, k) / self.head_width**0.5
+        w = torch.einsum('bhqd,bhkd->bhqk', q, k) / self.head_dim**0.5
         out = torch.einsum('bhqk,bhkd->bqhd', w.softmax(-1), v)
         return self.proj(out.reshape(x.shape))
         """,
@@ -245,7 +256,7 @@ ALTERNATIVES = {
         """,
         """
         q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        out = (q @ k.mT / self.head_width**0.5).softmax(-1) @ v
+        out = (q @ k.mT / self.head_dim**0.5).softmax(-1) @ v
         return self.proj(out.transpose(1, 2).flatten(2))
         """,
     ],

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vit_minimal.attention import MultiHeadSelfAttention, attention_weights, head_width
+from vit_minimal.attention import MultiHeadSelfAttention, attention_weights, head_dim
 
 HEADS = [1, 3, 4]
 D = 12
@@ -102,6 +102,36 @@ def test_fused_kernel_gives_the_same_numbers(num_heads):
     torch.testing.assert_close(fused, attention(x), rtol=0, atol=1e-12)
 
 
+@pytest.fixture
+def fused_calls(monkeypatch):
+    """Grows with each call of PyTorch's fused kernel."""
+    calls, kernel = [], F.scaled_dot_product_attention
+
+    def counted(*tensors, **settings):
+        calls.append(tensors[0].dtype)
+        return kernel(*tensors, **settings)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counted)
+    return calls
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("subclass", [torch.Tensor, AsOnGPU], ids=["CPU", "GPU"])
+def test_kernel_is_fused_on_gpus_and_in_float32(dtype, subclass, fused_calls):
+    attention, x = random_attention(3).to(dtype), random_tokens().to(dtype).as_subclass(subclass)
+    attention(x)
+    on_gpu = subclass is AsOnGPU
+    assert fused_calls == ([dtype] if on_gpu or dtype == torch.float32 else [])
+
+
+@pytest.mark.parametrize("subclass", [torch.Tensor, AsOnGPU], ids=["CPU", "GPU"])
+def test_under_autocast_what_counts_is_the_precision_of_the_queries(subclass, fused_calls):
+    attention, x = random_attention(3).float(), random_tokens().float().as_subclass(subclass)
+    with torch.autocast("cpu", torch.bfloat16):
+        attention(x)
+    assert fused_calls == ([torch.bfloat16] if subclass is AsOnGPU else [])
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA can use")
 @pytest.mark.parametrize("num_heads", HEADS)
 def test_gpu_gives_the_same_numbers(num_heads):
@@ -136,6 +166,70 @@ def test_every_token_sees_every_token():
     for i in range(5):
         (gradient,) = torch.autograd.grad(attention(x)[0, i].sum(), x)
         assert gradient[0].any(dim=-1).all()
+
+
+# --- masks ----------------------------------------------------------------------------------------
+
+MASKS = {
+    "causal": torch.ones(5, 5).tril().bool(),
+    "each alone": torch.eye(5).bool(),
+    "one is blind": torch.tensor([[True] + [False] * 4] + [[True] * 5] * 4),
+    "all": torch.ones(5, 5).bool(),
+}
+each_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+
+
+def masked_attention(mask):
+    attention = random_attention(3)
+    attention.mask = mask
+    return attention
+
+
+def masked_by_hand(attention, x):
+    """One token after the other: it attends to those that its row of the mask allows."""
+    tokens = []
+    queries, keys, values = attention.split_heads(x)  # each (B, h, T, d)
+    for i, allowed in enumerate(attention.mask):
+        scores = torch.einsum("bhd,bhjd->bhj", queries[:, :, i], keys[:, :, allowed])
+        weights = (scores / keys.shape[-1] ** 0.5).exp()
+        weights = weights / weights.sum(dim=-1, keepdim=True)
+        tokens.append(torch.einsum("bhj,bhjd->bhd", weights, values[:, :, allowed]))
+    return attention.proj(torch.stack(tokens, dim=2).transpose(1, 2).flatten(2))
+
+
+@each_mask
+@pytest.mark.parametrize("subclass", [torch.Tensor, AsOnGPU], ids=["formula", "fused"])
+def test_under_a_mask_a_token_attends_to_what_its_row_allows(mask, subclass):
+    attention, x = masked_attention(mask), random_tokens()
+    found = attention(x.as_subclass(subclass)).as_subclass(torch.Tensor)
+    torch.testing.assert_close(found, masked_by_hand(attention, x), rtol=0, atol=1e-12)
+
+
+@each_mask
+def test_all_precisions_agree_under_a_mask(mask):
+    attention, x = masked_attention(mask), random_tokens()
+    exact = attention(x)
+    for dtype, error in ((torch.float32, 1e-5), (torch.bfloat16, 0.1)):  # fused, formula
+        found = attention.to(dtype)(x.to(dtype)).double()
+        assert (found - exact).abs().max() < error * exact.std()
+
+
+@each_mask
+def test_weights_are_zero_where_the_mask_forbids_and_sum_to_one(mask):
+    weights = attention_weights(*torch.randn(2, 2, 3, 5, 4), mask)
+    assert not weights[..., ~mask].any() and weights[..., mask].all()
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 3, 5))
+
+
+@each_mask
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fused", "formula"])
+def test_gradients_go_where_the_mask_allows_and_are_finite(mask, dtype):
+    attention = masked_attention(mask).to(dtype)
+    x = random_tokens(B=1).to(dtype).requires_grad_()
+    for i in range(5):
+        (gradient,) = torch.autograd.grad(attention(x)[0, i].sum(), x)
+        assert gradient.isfinite().all()
+        assert torch.equal(gradient[0].any(dim=-1), mask[i])
 
 
 # --- dropout --------------------------------------------------------------------------------------
@@ -178,7 +272,7 @@ def test_output_is_dropped_in_training_only():
 
 @pytest.mark.parametrize("embed_dim, num_heads", [(10, 3), (8, 16), (8, 0), (8, -2)])
 def test_heads_that_do_not_divide_the_width_are_named(embed_dim, num_heads):
-    for make in (head_width, MultiHeadSelfAttention):
+    for make in (head_dim, MultiHeadSelfAttention):
         with pytest.raises(ValueError, match=f"num_heads {num_heads} .* embed_dim {embed_dim}"):
             make(embed_dim, num_heads)
-    assert head_width(12, 4) == 3
+    assert head_dim(12, 4) == 3

@@ -89,6 +89,23 @@ def test_erasing_greys_out_one_box_in_a_share_of_the_images():
     assert random_erase(images, 0.0).equal(images)
 
 
+def test_boxes_cover_2_to_33_percent_and_are_up_to_3_3_times_as_high_as_wide_or_wide_as_high():
+    images = torch.ones(4_000, 1, 64, 96)  # shares count, not pixels
+    erased = random_erase(images, 1.0)[:, 0] == 0
+    high, wide = erased.any(dim=2), erased.any(dim=1)
+    cut = high[:, 0] | high[:, -1] | wide[:, 0] | wide[:, -1]  # whose box may reach beyond the edge
+    height, width = high[~cut].float().mean(dim=1), wide[~cut].float().mean(dim=1)
+    area, aspect = height * width, (height / width).log()
+    assert len(area) > 1_000
+    assert 0.017 < area.min() < 0.025 and 0.30 < area.max() < 0.35
+    assert aspect.min().exp() == pytest.approx(0.3, abs=0.04)
+    assert aspect.max().exp() == pytest.approx(3.3, abs=0.35)
+    small = area < 0.1  # seldom cut, so that the edges do not choose among them
+    assert abs(aspect[small].mean()) < 0.06
+    shares = [(aspect[small].abs() < limit).float().mean() for limit in (0.4, 0.8)]
+    assert shares == pytest.approx([0.4 / 1.194, 0.8 / 1.194], abs=0.06)  # even in its logarithm
+
+
 def test_other_image_fills_a_box_and_the_label_says_how_much_of_it():
     images = torch.arange(40.0)[:, None, None, None].expand(40, 3, 16, 24).contiguous()
     mixed, targets = mix(images, torch.arange(40), 40, cutmix=1.0)

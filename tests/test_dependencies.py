@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -20,21 +19,30 @@ DIRECT = [Requirement(line) for line in sum(EXTRAS.values(), PROJECT["dependenci
 INSTALLED = ".[course,test]"
 
 
+def files(folder):
+    return sorted((COURSE / folder).rglob("*.py"))
+
+
 def pinned():
     """The lines of requirements.txt, without its comments."""
     lines = (COURSE / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def imported_at_module_level(tree):
-    """The top-level names of what a module imports when it is itself imported."""
+def imported_by(tree, also_in_functions=True):
+    """The top-level names of the modules that some code imports."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module.partition(".")[0]
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from imported_at_module_level(node)
+        elif also_in_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from imported_by(node, also_in_functions)
+
+
+def code_in(path):
+    """The syntax tree of a Python file; jupytext's text cells are comments to Python."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def test_requirements_are_versions_and_nothing_else():
@@ -81,16 +89,50 @@ def test_start_needs_and_installs_what_the_project_declares():
     assert set(re.findall(r"\w+", INSTALLED)) <= set(EXTRAS)
 
 
+# --- what is imported is declared -----------------------------------------------------------------
+
+DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml"}  # where it has another name than the module
+COLAB = {"google"}  # notebook 05 imports it where it is, which is in Colab
+OURS = {"vit_minimal", "checks", "start"}
+OURS |= {path.stem for name in ("notebooks", "benchmarks", "tests", "site") for path in files(name)}
+
+
+def undeclared(tree, *extras, **how):
+    """What some code imports and neither the dependencies nor these extras name."""
+    declared = sum((EXTRAS[extra] for extra in extras), PROJECT["dependencies"])
+    declared = {canonicalize_name(Requirement(line).name) for line in declared}
+    imported = set(imported_by(tree, **how)) - OURS - COLAB - sys.stdlib_module_names
+    return {
+        name for name in imported if canonicalize_name(DISTRIBUTION.get(name, name)) not in declared
+    }
+
+
+@pytest.mark.parametrize("path", files("vit_minimal"), ids=lambda path: path.stem)
+def test_the_package_declares_what_it_imports(path):
+    assert not undeclared(code_in(path), also_in_functions=False)
+    assert not undeclared(code_in(path), "course")
+
+
 @pytest.mark.parametrize(
-    "module", sorted((COURSE / "vit_minimal").glob("*.py")), ids=lambda p: p.stem
+    "path", files("notebooks/source") + files("notebooks/exercises"), ids=lambda path: path.stem
 )
-def test_package_imports_only_what_it_declares(module):
-    declared = {Requirement(line).name for line in PROJECT["dependencies"]}
-    imports = set(imported_at_module_level(ast.parse(module.read_text(encoding="utf-8"))))
-    assert imports <= declared | {"vit_minimal"} | sys.stdlib_module_names
+def test_the_course_declares_what_notebooks_and_checks_import(path):
+    assert not undeclared(code_in(path), "course")
 
 
-def test_importing_the_package_leaves_torchvision_alone():
-    # torchvision doubles the time that the import takes.
-    code = "import sys, vit_minimal; sys.exit('torchvision' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=COURSE, check=False).returncode == 0
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(path for name in ("tests", "benchmarks", "site") for path in files(name)),
+        *COURSE.glob("notebooks/*.py"),
+        COURSE / "conftest.py",
+    ],
+    ids=lambda path: path.stem,
+)
+def test_the_tests_declare_what_they_and_the_tools_import(path):
+    assert not undeclared(code_in(path), "course", "test")
+
+
+def test_nothing_is_declared_twice():
+    names = [canonicalize_name(wanted.name) for wanted in DIRECT]
+    assert len(set(names)) == len(names)

@@ -16,17 +16,19 @@ pytestmark = pytest.mark.skipif(
 
 PROGRAM = """
 import os, signal, sys
-from vit_minimal import data, training
-few, whole = data.shapes10, training.load_dataset
+from vit_minimal import data
+from vit_minimal.training import __main__, loop
+from vit_minimal.training.run import Run
+few, step, fit = data.shapes10, Run.train_step, loop.fit
 data.shapes10 = lambda n, seed: few(n // 50, seed)
-step = training._Run.train_step
-def train_step(run, *arguments):
-    step(run, *arguments)
+def train_step(run):
+    step(run)
     for name in ("KILL", "TERM"):
         if run.step == int(os.environ.get("SEND_" + name, -1)) and os.environ.get("RANK") == "1":
             os.kill(os.getpid(), getattr(signal, "SIG" + name))
-training._Run.train_step = train_step
-training.main(sys.argv[1:])
+Run.train_step = train_step
+__main__.fit = lambda *arguments: fit(*arguments, seconds_between_saves=0)
+__main__.main(sys.argv[1:])
 """
 QUICK = ["--recipe", "quick", "--dataset", "shapes10", "--epochs", "2", "--validation", "40"]
 EXACT = ["--set", "precision=float32", "model.depth=1", "model.patch_size=8", "batch_size=20"]

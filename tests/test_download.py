@@ -1,20 +1,23 @@
 """Downloads come through, or end in a sentence: over real sockets, with servers that misbehave."""
 
+import contextlib
 import errno
 import hashlib
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 import pytest
 
-from vit_minimal import download
-from vit_minimal.download import fetch
+from vit_minimal.data import download
+from vit_minimal.data.download import fetch
 
 CONTENT = bytes(range(256)) * 2_000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -288,9 +291,10 @@ def test_file_in_the_place_of_the_folder_is_said(server, target):
 
 FETCH = """
 import signal, sys
+sys.path.insert(0, sys.argv[4])  # the module alone: the package would import torch, which takes time
 # Whoever runs the tests in the background may have it ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from vit_minimal import download
+import download
 try:
     download.fetch([sys.argv[1]], sys.argv[2], sys.argv[3])
 except KeyboardInterrupt as interrupt:
@@ -302,6 +306,7 @@ except KeyboardInterrupt as interrupt:
 def test_interrupt_keeps_what_came_and_the_next_call_goes_on(server, target):
     server.pages |= {"/slow": trickle, "/file": CONTENT}
     words = [sys.executable, "-c", FETCH, server.url + "/slow", str(target), MD5]
+    words.append(os.path.dirname(download.__file__))
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     part = target.with_name(target.name + ".part")
     wait_until(lambda: part.exists() and part.stat().st_size > 2_000)
@@ -331,6 +336,12 @@ def room(tmp_path):
     """The address of one laptop's file."""
     path = tmp_path / "archive.tar.gz"
     path.write_bytes(CONTENT)
+    with offered(path) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def offered(path):
     with download.ThreadingHTTPServer(("127.0.0.1", 0), download._handler(path)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -350,6 +361,31 @@ def test_nothing_but_the_file_is_offered(room):
     for path in ("/", "/../archive.tar.gz", "/etc/passwd"):
         with pytest.raises(urllib.request.HTTPError, match="404"):
             urllib.request.urlopen(room.rpartition("/")[0] + path, timeout=5)
+
+
+@pytest.mark.parametrize("leave", ["closed", "reset", "before asking"])
+def test_laptop_that_leaves_is_one_line_and_the_next_is_served(leave, tmp_path, capsys):
+    path, log = tmp_path / "large", []
+    with open(path, "wb") as file:
+        file.truncate(1 << 30)  # more than can wait on the way
+
+    def one_has_left():
+        log.append(capsys.readouterr().err)
+        return "left after" in "".join(log)
+
+    with offered(path) as address:
+        host, port = urllib.parse.urlsplit(address).netloc.split(":")
+        with socket.create_connection((host, int(port))) as client:
+            if leave != "before asking":
+                client.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+                assert b"200" in client.recv(1_000)
+            if leave != "closed":  # whatever is under way is thrown away
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until(one_has_left)
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            assert answer.read(1_000) == bytes(1_000)
+    (line,) = [line for line in "".join(log).splitlines() if "GET" not in line]
+    assert line.startswith(host) and "left after" in line
 
 
 def test_port_that_is_taken_is_named(server, tmp_path):

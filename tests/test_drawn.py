@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vit_minimal import patchify
-from vit_minimal.drawn import NEEDLE10_CLASSES, SHAPES10_CLASSES, corners2, needle10, shapes10
+from vit_minimal.data.drawn import NEEDLE10_CLASSES, SHAPES10_CLASSES, corners2, needle10, shapes10
 
 
 def digest(arrays):

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from checks import EXERCISES
 from vit_minimal import (
     EncoderBlock,
     PatchEmbedding,
@@ -19,7 +20,6 @@ from vit_minimal import (
     resize_patches,
     seed_everything,
 )
-from vit_minimal.checks import EXERCISES
 from vit_minimal.experiments import mean_and_width
 from vit_minimal.training import make_scheduler
 from vit_minimal.vision_transformer import AttentionPooling

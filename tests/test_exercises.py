@@ -22,8 +22,9 @@ from mutants import ALTERNATIVES, MUTANTS
 from wrong_answers import WRONG
 
 import build
+import vit_minimal
+from checks import EXERCISES, check, engine, helpers
 from vit_minimal import patchify
-from vit_minimal.checks import EXERCISES, check, engine
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -74,6 +75,10 @@ def verdict(name, answer):
     return said.getvalue(), handed_on
 
 
+def told(name, answer):
+    return verdict(name, answer)[0]
+
+
 def is_piece(name):
     return isinstance(EXERCISES[name], engine.Piece)
 
@@ -122,6 +127,17 @@ def test_each_exercise_has_three_wrong_answers_with_a_diagnosis_of_their_own():
         assert all(others.count(words) == 1 for words in diagnoses), name
 
 
+@every_exercise
+def test_each_mistake_that_a_check_knows_gets_the_words_that_are_its_own(name):
+    exercise = EXERCISES[name]
+    for words, mistake in getattr(exercise, "mistakes", {}).items():
+        if not is_piece(name):
+            words, mistake = mistake, words  # an Answer's mistakes stand the other way round
+        assert words in told(name, mistake)
+    if getattr(exercise, "broken", None):
+        assert "The bug is still in it" in told(name, exercise.broken)
+
+
 CORE = {
     "patchify": ["patchify"],
     "class token with positions": ["ClassToken", "PositionEmbedding"],
@@ -143,8 +159,9 @@ def test_there_are_ten_mutants_and_three_alternatives_of_each_core_piece():
 def test_a_mutant_is_rejected(name, old, new):
     solution = build.with_solution(code_of(name)[1])
     assert old in solution
-    said, _ = verdict(name, run(name, solution.replace(old, new, 1)))
+    said = told(name, run(name, solution.replace(old, new, 1)))
     assert said.startswith("✗ "), said
+    assert "NameError" not in said and "AttributeError" not in said, said  # the mutant's own slip
 
 
 def last_blank_filled(name, body):
@@ -162,16 +179,19 @@ def last_blank_filled(name, body):
 )
 def test_another_right_way_passes(name, body):
     code = "import math\n\nfrom torch.nn import functional as nn_functional\n\n"
-    said, _ = verdict(name, run(name, code + last_blank_filled(name, body)))
+    said = told(name, run(name, code + last_blank_filled(name, body)))
     assert said.startswith("✓ "), said
 
 
-def told(name, answer):
-    return verdict(name, answer)[0]
+def test_attention_weights_may_be_a_function_of_queries_and_keys_alone():
+    def attention_weights(queries, keys):
+        return (queries @ keys.mT / queries.shape[-1] ** 0.5).softmax(dim=-1)
+
+    assert told("attention_weights", attention_weights).startswith("✓ ")
 
 
 def test_an_endless_loop_is_stopped(monkeypatch):
-    monkeypatch.setattr(engine, "SECONDS", 0.5)
+    monkeypatch.setattr(helpers, "SECONDS", 0.5)
 
     def forever(images, patch_size):
         for _ in itertools.count():
@@ -200,7 +220,7 @@ def test_the_stop_button_stops_the_code_as_well():
     try:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
-            engine.limited(forever)
+            helpers.limited(forever)
     finally:
         signal.signal(signal.SIGINT, before)
     last = turns[:]
@@ -214,6 +234,30 @@ def test_an_exception_is_told_in_words_with_the_line_it_came_from():
     assert "it raises ValueError: not enough values to unpack" in said
     assert "in the line: B, C, H, W, nothing = images.shape" in said
     assert "Traceback" not in said and "engine.py" not in said
+
+
+def test_the_line_that_is_told_is_the_readers_and_not_one_of_the_course():
+    code = build.with_solution(code_of("patchify")[1])
+    code = code.replace("patch_grid((H, W), P)", "patch_grid((H, W), 5 * P)")
+    said = told("patchify", run("patchify", code))
+    assert "it raises ValueError" in said  # in vit_minimal/patches.py, called from the cell
+    assert "in the line: rows, columns = patch_grid((H, W), 5 * P)" in said
+    assert "in the line" not in told("ClassToken", lambda: None)  # in checks/engine.py alone
+
+
+@pytest.mark.parametrize(
+    "module", [engine, helpers, vit_minimal, vit_minimal.patches, torch.nn.functional, textwrap]
+)
+def test_the_code_of_the_course_and_of_libraries_is_not_the_readers(module):
+    assert not helpers.is_readers(module.__file__)
+    assert not helpers.is_readers("/usr/local/lib/python3.13/dist-packages/torch/functional.py")
+
+
+def test_cells_and_modules_beside_the_notebooks_are_the_readers():
+    for name in ("<cell 1>", "<ipython-input-3-8c1f>", "/tmp/ipykernel_7/1234.py"):
+        assert helpers.is_readers(name)
+    beside_the_checks = Path(helpers.__file__).parents[1]
+    assert helpers.is_readers(str(beside_the_checks / "checks_of_my_own.py"))
 
 
 def test_wrong_signatures_and_kinds_are_told():
@@ -347,7 +391,7 @@ def test_methods_that_others_rely_on_are_checked():
     code = code.replace("def split_heads", "def parts").replace("self.split_heads", "self.parts")
     code += "\n\n    def split_heads(self, x):\n        return 0\n"
     said = told("MultiHeadSelfAttention", run("MultiHeadSelfAttention", code))
-    assert "split_heads gives 0" in said
+    assert "split_heads: it gives 0" in said
 
 
 def test_a_patch_size_that_does_not_fit_must_be_refused():
@@ -427,18 +471,20 @@ GUIDE = (ROOT / "notebooks/exercises/README.md").read_text(encoding="utf-8")
 def test_the_guide_names_every_exercise_with_its_time():
     rows = re.findall(r"^\| (\d+\.\d+) \| (.+?) \| (\d+) \|", GUIDE, re.MULTILINE)
     assert rows == [(e.number, e.title, str(e.minutes)) for e in EXERCISES.values()]
-    assert GUIDE.splitlines()[2].startswith(f"{len(EXERCISES)} exercises")
+    assert f"{len(EXERCISES)} exercises" in GUIDE
 
 
 def test_the_timetables_add_up_and_leave_time_to_talk():
     minutes = {e.number: e.minutes for e in EXERCISES.values()}
     tables = re.split(r"^### ", GUIDE, flags=re.MULTILINE)[1:]
-    named = []
+    named = []  # of each timetable the numbers of its exercises
     for table in tables:
         rows = re.findall(r"^\| [^|]+ \| [^|]+ \| ([\d., ]+) \| (\d+) \|$", table, re.MULTILINE)
         named.append([number for numbers, _ in rows for number in numbers.split(", ")])
         for numbers, total in rows:
             assert sum(minutes[number] for number in numbers.split(", ")) == int(total), numbers
-    ninety, half_a_day, two_days = (sum(minutes[n] for n in of) for of in named)
-    assert ninety <= 60 and half_a_day <= 160
-    assert sorted(named[2]) == sorted(minutes) and two_days <= 500
+    ninety_minutes, half_a_day, two_days = named
+    assert sum(minutes[number] for number in ninety_minutes) <= 60
+    assert sum(minutes[number] for number in half_a_day) <= 160
+    assert sum(minutes[number] for number in two_days) <= 500
+    assert sorted(two_days) == sorted(minutes)

@@ -19,9 +19,7 @@ from vit_minimal import (
     TrainingConfig,
     VisionTransformer,
     ViTConfig,
-    experiments,
     shapes10,
-    training,
 )
 from vit_minimal.data import Dataset
 from vit_minimal.experiments import (
@@ -29,33 +27,40 @@ from vit_minimal.experiments import (
     EXPERIMENTS,
     Experiment,
     Setting,
+    __main__,
     as_table,
-    main,
+    cost,
+    key,
     make_model,
     mean_and_width,
     plan,
     run_experiment,
+    runs,
     summarize,
     train_run,
 )
-from vit_minimal.recipes import Recipe
-from vit_minimal.runtime import read_records
+from vit_minimal.experiments.__main__ import main
+from vit_minimal.records import read_records
+from vit_minimal.training import Recipe, evaluate
+from vit_minimal.training.run import Run
+from vit_minimal.variants import VARIANTS
 
 TINY = """
     import sys, torch
-    from vit_minimal import ViTConfig, TrainingConfig, experiments, shapes10
+    from vit_minimal import ViTConfig, TrainingConfig, shapes10
     from vit_minimal.data import Dataset
-    from vit_minimal.experiments import Experiment, Recipe, Setting
+    from vit_minimal.experiments import BASE, EXPERIMENTS, Experiment, Setting, __main__
+    from vit_minimal.training import Recipe
 
     torch.set_num_threads(1)
     training = TrainingConfig(epochs=2, batch_size=20, flip=False, crop_padding=0, validation_images=20)
     model = ViTConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1)
-    experiments.BASE["quick"] = Recipe(model, training)
+    BASE["quick"] = Recipe(model, training)
     widths = {f"D = {D}": Setting({"embed_dim": D}) for D in (8, 12, 16)}
-    experiments.EXPERIMENTS["tiny"] = Experiment(widths)
+    EXPERIMENTS["tiny"] = Experiment(widths)
     names = tuple("0123456789")
     data = Dataset(*shapes10(IMAGES, 0), *shapes10(50, 1), names, "shapes10")
-    experiments.load_dataset = lambda name: data
+    __main__.load_dataset = lambda name: data
 """
 
 
@@ -69,7 +74,8 @@ def tiny(monkeypatch):
     settings = {"plain": Setting(), "zeros": Setting(start={"cls_token.weight": ("zeros_",)})}
     monkeypatch.setitem(EXPERIMENTS, "tiny", Experiment(settings))
     data = Dataset(*shapes10(60, 0), *shapes10(30, 1), tuple("0123456789"), "shapes10")
-    monkeypatch.setattr(experiments, "load_dataset", lambda _=None: data)
+    for module in (__main__, runs):
+        monkeypatch.setattr(module, "load_dataset", lambda _=None: data)
     return data
 
 
@@ -142,7 +148,7 @@ def test_costs_are_those_worked_out_by_hand(P):
     D, L, hidden, N = 96, 4, 192, (32 // P) ** 2
     T = N + 1
     products = N * 3 * P * P * D + L * (4 * T * D * D + 2 * T * T * D + 2 * T * D * hidden) + 10 * D
-    found, more = (experiments.cost(run, batch_size, steps=1) for batch_size in (2, 5))
+    found, more = (cost(run, batch_size, steps=1) for batch_size in (2, 5))
     assert found["kept_bytes"] == more["kept_bytes"]  # those of one image
     assert found["tokens"] == T and found["flops"] == 2 * products
     assert found["parameters"] == sum(p.numel() for p in make_model(run).parameters())
@@ -190,7 +196,7 @@ def test_a_record_holds_what_it_takes_to_do_the_run_again(tiny, tmp_path):
     for record in recorded(tmp_path):
         model, history = train_run(record["run"], tiny)
         assert history.train_loss == record["train_loss"]
-        accuracy = experiments.evaluate(model, tiny.test_images, tiny.test_labels)
+        accuracy = evaluate(model, tiny.test_images, tiny.test_labels)
         assert accuracy == record["accuracy"]
         assert record["trained_on"] == 40 and record["judged_on"] == "30 test"
 
@@ -201,7 +207,7 @@ def test_a_record_names_the_command_that_does_the_run_wherever_it_was_called_fro
         python, m, module, *words = shlex.split(record["command"])
         assert [python, m, module] == ["python", "-m", "vit_minimal.experiments"]
         folder = tmp_path / "there" / str(record["run"]["start"]) / str(record["seed"])
-        experiments.main([*words, "--folder", str(folder)])
+        main([*words, "--folder", str(folder)])
         assert record["run"] in [other["run"] for other in recorded(folder)]
         assert {other["run"]["training"]["seed"] for other in recorded(folder)} == set(
             range(record["seed"] + 1)
@@ -234,8 +240,8 @@ def test_a_run_is_known_by_settings_that_came_after_it_as_well():
     run = plan("pooling", "full", 0)["class token", 1]
     older = json.loads(json.dumps(run))
     del older["model"]["num_registers"], older["training"]["mixup"]
-    assert experiments.key(older) == experiments.key(run)
-    assert experiments.key(run | {"frozen": ["norm.weight"]}) != experiments.key(run)
+    assert key(older) == key(run)
+    assert key(run | {"frozen": ["norm.weight"]}) != key(run)
 
 
 def test_a_run_whose_loss_is_no_number_is_a_result(tiny, tmp_path):
@@ -249,7 +255,7 @@ def test_a_run_whose_loss_is_no_number_is_a_result(tiny, tmp_path):
 
 def start(folder, images, *more):
     script = textwrap.dedent(TINY).replace("IMAGES", str(images))
-    script += f"\nexperiments.main(['tiny', '--budget', 'quick', '--folder', {str(folder)!r}])"
+    script += f"\n__main__.main(['tiny', '--budget', 'quick', '--folder', {str(folder)!r}])"
     return subprocess.Popen(
         [sys.executable, "-c", script, *more], stdout=subprocess.PIPE, text=True
     )
@@ -263,13 +269,13 @@ def wait_for(condition, seconds=120):
 
 
 def test_a_killed_experiment_goes_on_and_loses_only_the_run_in_progress(tmp_path):
-    process = start(tmp_path, images=2_000)
+    process = start(tmp_path, images=800)
     wait_for(lambda: len(recorded(tmp_path)) >= 3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     kept = recorded(tmp_path)
     assert 3 <= len(kept) < 9, "it was killed too late to tell"
-    output, _ = start(tmp_path, images=2_000).communicate(timeout=120)
+    output, _ = start(tmp_path, images=800).communicate(timeout=120)
     assert f"{len(kept)} of 9 runs are on record" in output
     assert recorded(tmp_path)[: len(kept)] == kept
     done = [json.dumps(record["run"]) for record in recorded(tmp_path)]
@@ -278,15 +284,15 @@ def test_a_killed_experiment_goes_on_and_loses_only_the_run_in_progress(tmp_path
 
 def test_a_run_that_was_stopped_goes_on_from_where_it_was(tiny, tmp_path, monkeypatch):
     run_experiment("tiny", "quick", seeds=1, folder=tmp_path / "in one go")
-    take_step, steps = training._Run.train_step, []
+    take_step, steps = Run.train_step, []
 
-    def stop_after_the_first(*arguments):
-        take_step(*arguments)
-        steps.append(arguments)
+    def stop_after_the_first(run):
+        take_step(run)
+        steps.append(run.step)
         if len(steps) == 1:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(training._Run, "train_step", stop_after_the_first)
+    monkeypatch.setattr(Run, "train_step", stop_after_the_first)
     with pytest.raises(KeyboardInterrupt, match="holds what it takes to resume"):
         run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
     assert recorded(tmp_path) == [] and len(list(tmp_path.glob("*.state.pt"))) == 1
@@ -302,7 +308,7 @@ def test_a_run_that_was_stopped_goes_on_from_where_it_was(tiny, tmp_path, monkey
 
 
 def test_two_processes_share_a_grid_without_doing_a_run_twice(tmp_path):
-    processes = [start(tmp_path, images=2_000) for _ in range(2)]
+    processes = [start(tmp_path, images=800) for _ in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in processes]
     done = [len(re.findall(r"^seed ", output, re.MULTILINE)) for output in outputs]
     assert min(done) >= 1 and sum(done) == 9
@@ -314,7 +320,7 @@ def test_the_command_line_runs_sums_up_and_is_resumable(tiny, tmp_path, capsys, 
     main(["tiny", "--budget", "quick", "--seeds", "2", "--folder", str(tmp_path)])
     output = capsys.readouterr().out
     assert "left: 0 of 4" in output and re.search(r"zeros +\d+\.\d ± +\d+\.\d %", output)
-    monkeypatch.setattr(experiments, "_do", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(runs, "_do", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(SystemExit, match="the same command goes on"):
         main(["tiny", "--budget", "quick", "--seeds", "3", "--folder", str(tmp_path)])
     (tmp_path / "experiments_shapes10_quick.json").write_text("[{")
@@ -403,4 +409,4 @@ def test_nothing_is_summed_up_where_nothing_was_measured():
 
 
 def test_variants_are_no_second_way_to_the_same_model():
-    assert all(issubclass(variant, VisionTransformer) for variant in experiments.VARIANTS.values())
+    assert all(issubclass(variant, VisionTransformer) for variant in VARIANTS.values())

@@ -37,6 +37,17 @@ def test_the_page_holds_the_weights(settings):
     assert data["hasClass"] == (settings.get("pool") != "mean")
 
 
+def test_half_precision_does_not_overflow_the_weights():
+    model, image = model_and_image(depth=1)
+    torch.nn.init.constant_(model.blocks[0].attn.qkv.bias[:24], 0)
+    with torch.no_grad():
+        model.blocks[0].attn.qkv.weight[:24] *= 100  # so that some weights are 1
+    data = data_in(explore_attention(model.half(), image))
+    shares = np.frombuffer(base64.b64decode(data["weights"]), "<u2").reshape(3, 7, 7) / 65535
+    assert shares.max() > 0.99
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, atol=0.01)
+
+
 def test_a_page_for_65_tokens_is_small_and_asks_for_nothing():
     model = VisionTransformer(ViTConfig(depth=6))
     noise = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8)  # compresses worst

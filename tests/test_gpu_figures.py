@@ -13,12 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 import gpu
 import ours_and_timm
 from vit_minimal import RECIPES, VisionTransformer
-from vit_minimal.runtime import read_records
+from vit_minimal.records import read_records
 
 # Each call leaves a record as the real commands do, after a while
 STEP = """\
 import sys, time
-from vit_minimal.runtime import add_record
+from vit_minimal.records import add_record
 time.sleep(float(sys.argv[1]))
 add_record(sys.argv[-1], {"took": sys.argv[1]})
 """
@@ -144,7 +144,7 @@ def test_ours_and_timms_start_from_the_same_weights():
 
 def test_parts_of_a_step_are_timed():
     seconds = ours_and_timm.parts(small=True)["seconds"]
-    names = {"augmentation", "forward", "backward", "clipping", "Muon", "AdamW", "running mean"}
+    names = {"augmentation", "forward", "backward", "clipping", "Muon", "AdamW", "EMA"}
     assert set(seconds) == names and all(value > 0 for value in seconds.values())
 
 

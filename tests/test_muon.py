@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from vit_minimal import TrainingConfig, VisionTransformer, ViTConfig, muon
-from vit_minimal.muon import Muon, even_out
-from vit_minimal.training import make_optimizers
+from vit_minimal import TrainingConfig, VisionTransformer, ViTConfig
+from vit_minimal.training import make_optimizers, muon
+from vit_minimal.training.muon import Muon, newton_schulz
 
 SHAPES = [(6, 6), (12, 4), (4, 12), (12, 4)]  # two alike go together
 
@@ -43,7 +43,7 @@ def test_singular_values_end_near_one_and_directions_stay(shape):
     matrix = 100 * torch.randn(shape)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     turned = (
-        u.mT @ even_out(matrix[None])[0] @ v.mT
+        u.mT @ newton_schulz(matrix[None])[0] @ v.mT
     )  # diagonal if the singular vectors are the same
     values = turned.diagonal()
     assert 0.3 < values.min() <= values.max() < 1.3
@@ -94,7 +94,9 @@ def test_what_is_no_matrix_is_named():
 def test_products_are_in_the_precision_of_the_run(precision, device_s, expected, monkeypatch):
     seen = []
     monkeypatch.setattr(muon, "pick_precision", lambda device: device_s)
-    monkeypatch.setattr(muon, "even_out", lambda x, dtype: seen.append(dtype) or even_out(x, dtype))
+    monkeypatch.setattr(
+        muon, "newton_schulz", lambda x, dtype: seen.append(dtype) or newton_schulz(x, dtype)
+    )
     config = TrainingConfig(optimizer="muon", precision=precision)
     model = VisionTransformer(ViTConfig(image_size=8, embed_dim=12, depth=1, num_heads=1))
     model(torch.zeros(1, 3, 8, 8)).sum().backward()

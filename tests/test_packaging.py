@@ -1,4 +1,4 @@
-"""The wheel: small, the package alone, and its programs start where there is nothing else of it."""
+"""The wheel: small, the package alone, and at home where there is nothing else of the course."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "vit_minimal"
 
 
 @pytest.fixture(scope="module")
@@ -25,33 +26,32 @@ def test_the_wheel_is_the_package_alone(wheel):
     assert wheel.stat().st_size < 100_000
     with zipfile.ZipFile(wheel) as files:
         names = set(files.namelist())
-    modules = {f"vit_minimal/{path.name}" for path in (ROOT / "vit_minimal").glob("*.[ph]*")}
-    assert {name for name in names if ".dist-info/" not in name} == modules
-    assert "vit_minimal/explorer.html" in modules
+    ours = [*PACKAGE.rglob("*.py"), PACKAGE / "explorer.html"]
+    expected = {path.relative_to(ROOT).as_posix() for path in ours}
+    assert {name for name in names if ".dist-info/" not in name} == expected
 
 
-@pytest.fixture(scope="module")
-def elsewhere(wheel, tmp_path_factory):
-    """How to run Python with the wheel's package in place of the course's, in an empty folder."""
-    place = tmp_path_factory.mktemp("elsewhere")
+def test_elsewhere_its_data_live_below_the_working_directory(wheel, tmp_path):
+    packages, work = tmp_path / "packages", tmp_path / "work"
     with zipfile.ZipFile(wheel) as files:
-        files.extractall(place / "packages")
-    (place / "work").mkdir()
-    env = os.environ | {"PYTHONPATH": str(place / "packages")}
+        files.extractall(packages)
+    work.mkdir()
+    env = os.environ | {"PYTHONPATH": str(packages)}
     env.pop("VIT_MINIMAL_DATA", None)
-    return {"cwd": place / "work", "env": env, "capture_output": True, "text": True}
-
-
-@pytest.mark.parametrize("program", ["training", "experiments", "data"])
-def test_its_programs_start(program, elsewhere):
-    command = [sys.executable, "-m", f"vit_minimal.{program}", "--help"]
-    done = subprocess.run(command, **elsewhere, check=False)
-    assert done.returncode == 0 and f"vit_minimal.{program}" in done.stdout, done.stderr
-
-
-def test_data_then_live_below_the_working_directory(elsewhere):
-    code = "import vit_minimal.data as d; print(d.__file__); print(d.data_root().resolve())"
-    done = subprocess.run([sys.executable, "-c", code], **elsewhere, check=False)
+    code = """
+import vit_minimal.data, vit_minimal.data.__main__, vit_minimal.experiments.__main__
+import vit_minimal.training.__main__
+print(vit_minimal.data.__file__)
+print(vit_minimal.data.data_root().resolve())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=work,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     module, root = done.stdout.splitlines()
-    assert Path(module).is_relative_to(elsewhere["env"]["PYTHONPATH"])
-    assert Path(root) == (elsewhere["cwd"] / "data").resolve()
+    assert Path(module).is_relative_to(packages)
+    assert Path(root) == (work / "data").resolve()

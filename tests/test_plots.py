@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 
 from vit_minimal import patchify, plots, shapes10
 from vit_minimal.experiments import Summary
@@ -13,6 +14,7 @@ from vit_minimal.experiments import Summary
 def figures(monkeypatch):
     """Draw without a window; each test reads its figure from `plt.gcf()`."""
     plt.switch_backend("agg")
+    monkeypatch.setitem(plt.rcParams, "image.cmap", "viridis")  # put back after each test
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
     yield
     plt.close("all")
@@ -41,10 +43,16 @@ def test_a_frame_stands_around_its_pixels():
 
 def test_patches_lie_in_their_grid():
     images, _ = shapes10(1)
-    plots.show_patches(patchify(images[:, :, :16], 8)[0], grid_size=(2, 4), numbers=True)
+    plots.show_patches(patchify(images[:, :, :16], 8)[0], grid_size=(2, 4))
     axes = plt.gcf().axes
-    assert [axis.texts[0].get_text() for axis in axes] == [str(i) for i in range(8)]
+    assert len(axes) == 8
     assert np.array_equal(axes[5].images[0].get_array(), plots.as_picture(images[0, :, 8:16, 8:16]))
+
+
+@pytest.mark.parametrize("count", [7, 9])
+def test_patches_that_do_not_fill_their_grid_are_refused(count):
+    with pytest.raises(ValueError, match=f"{count} patches do not fill 2 × 4 places"):
+        plots.show_patches(torch.zeros(count, 48), grid_size=(2, 4))
 
 
 def test_matrix_shows_its_numbers_and_names():
@@ -82,6 +90,34 @@ def test_lines_are_told_apart_without_colour():
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b", "c"]
 
 
+def styles(lines):
+    return {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
+
+
+@pytest.mark.parametrize("length", [3, 40], ids=["short", "long, without markers"])
+@pytest.mark.parametrize("count", [6, 14])
+def test_every_curve_is_drawn_and_none_looks_like_another(count, length):
+    curves = {f"curve {i}": np.arange(length) + i for i in range(count)}
+    plots.show_lines(range(length), curves, "x", "y", widths={"curve 5": np.ones(length)})
+    (axis,) = plt.gcf().axes
+    for line, (name, values) in zip(axis.lines, curves.items(), strict=True):
+        assert line.get_label() == name and line.get_ydata().tolist() == values.tolist()
+    assert len(styles(axis.lines)) == count
+    assert len(axis.get_legend().get_texts()) == count
+    (band,) = axis.collections
+    assert tuple(band.get_facecolor()[0, :3]) == to_rgb(axis.lines[5].get_color())
+
+
+@pytest.mark.parametrize("count", [6, 14])
+def test_every_path_is_drawn_and_none_looks_like_another(count):
+    paths = {f"path {i}": torch.rand(4, 2) for i in range(count)}
+    plots.show_paths(paths, lambda x, y: x**2 + y**2)
+    *drawn, _ = plt.gcf().axes[0].lines  # the last one marks the minimum
+    for line, (name, points) in zip(drawn, paths.items(), strict=True):
+        assert line.get_label() == name and np.array_equal(line.get_xydata(), points)
+    assert len(styles(drawn)) == count
+
+
 def test_logarithmic_axes_and_axes_from_zero():
     plots.show_lines([1, 10, 100], {"a": [1, 10, 100]}, "x", "y", log="xy")
     axis = plt.gcf().axes[0]
@@ -108,6 +144,9 @@ def test_dots_stand_in_rows_with_their_mean():
     plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"a": 0.05, "b": float("inf")})
     (bar,) = plt.gcf().axes[0].collections  # none for b: one seed has no interval
     assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([0.15, 0.25])
+    plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"b": 0.1, "a": 0.05})
+    bars = [bar.get_segments()[0][:, 0].tolist() for bar in plt.gcf().axes[0].collections]
+    assert bars == [pytest.approx([0.15, 0.25]), pytest.approx([0.4, 0.6])]  # by name
 
 
 def test_summaries_are_drawn_in_percent():
@@ -122,10 +161,12 @@ def test_summaries_are_drawn_in_percent():
 
 
 def test_bars_carry_their_numbers():
-    plots.show_bars({"mm": 12.5, "copy": 3.0, "all": 1234.5}, "ms")
+    amounts = {"mm": 12.5, "copy": 3.0, "some": 0.75, "many": 123, "most": 999.75, "all": 1234.5}
+    plots.show_bars(amounts, "ms")
     axis = plt.gcf().axes[0]
-    assert [bar.get_width() for bar in axis.patches] == [12.5, 3.0, 1234.5]
-    assert [text.get_text() for text in axis.texts] == ["12.5", "3.00", "1,234"]
+    assert [bar.get_width() for bar in axis.patches] == list(amounts.values())
+    labels = [text.get_text() for text in axis.texts]
+    assert labels == ["12.5", "3.00", "0.750", "123", "1,000", "1,234"]
 
 
 def test_paths_lie_over_the_contour_lines():
@@ -133,7 +174,6 @@ def test_paths_lie_over_the_contour_lines():
     plots.show_paths(paths, lambda x, y: x**2 + y**2)
     axis = plt.gcf().axes[0]
     assert axis.lines[0].get_xydata().tolist() == [[-1, 1], [0, 0.5]]
-    assert len({(line.get_color(), line.get_marker()) for line in axis.lines[:2]}) == 2
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["SGD", "Adam"]
 
 
@@ -184,6 +224,31 @@ def test_colours_stand_out_from_white():
     assert contrast("black", "white") == pytest.approx(21)
     assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)  # from WCAG's tables
     assert all(contrast(colour, "white") >= 3 for colour in (*plots.OKABE_ITO, "gray"))
+
+
+def colour_maps():
+    return {image.get_cmap().name for axis in plt.gcf().axes for image in axis.images}
+
+
+def test_amounts_are_viridis_and_signed_values_are_purple_and_orange():
+    pictures, maps = torch.rand(2, 1, 8, 8), torch.rand(2, 3, 3)
+    for signed, colours in ((False, {"viridis"}), (True, {"PuOr"})):
+        plots.show_matrix(torch.randn(2, 3), signed=signed)
+        assert colour_maps() == colours
+    plots.show_heat(pictures, maps)
+    assert colour_maps() == {"gray", "viridis"}
+    plots.show_attention(pictures[0], maps[:, None])
+    assert colour_maps() == {"gray", "viridis"}
+    plt.rcParams["image.cmap"] = "jet"  # whatever a reader has set
+    plots.show_similarity_grid(torch.randn(4, 8), (2, 2))
+    assert colour_maps() == {"viridis"}
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_zero_lies_where_the_colour_map_has_its_middle_or_its_end(signed):
+    plots.show_matrix(torch.tensor([[-3.0, 2.0]]), signed=signed)
+    low, high = plt.gcf().axes[0].images[0].get_clim()
+    assert (low, high) == (-3 if signed else 0, 3)
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -1,7 +1,7 @@
 """Weights of timm's and torchvision's models give their logits; checkpoints come back as written."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -153,7 +153,7 @@ def test_weights_of_another_model_are_named_and_change_nothing(load, theirs, our
     [
         {},
         {"image_size": (8, 12), "num_registers": 2, "mlp_ratio": 1.5, "attn_drop_rate": 0.1},
-        {"pool": "attention", "pos_embed": "sinusoidal", "pre_norm": False},
+        {"pool": "attention", "pos_embed": "sinusoidal", "norm_first": False},
     ],
     ids=str,
 )
@@ -167,6 +167,17 @@ def test_checkpoint_comes_back_as_it_was_written(settings, tmp_path):
     assert same_weights(weights_of(loaded), weights_of(model))
     assert not loaded.training and model.training
     assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_checkpoint_in_which_a_setting_has_its_former_name_is_read(tmp_path):
+    path, model = (
+        tmp_path / "model.safetensors",
+        VisionTransformer(replace(CONFIG, norm_first=False)),
+    )
+    config = asdict(model.config)
+    config["pre_norm"] = config.pop("norm_first")
+    save_file(model.state_dict(), path, metadata={"config": json.dumps(config)})
+    assert load_checkpoint(path).config == model.config
 
 
 def test_notes_are_kept_beside_the_weights(tmp_path):

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import json
 import re
 import runpy
 import shutil
@@ -32,11 +33,38 @@ ONE_OF_EACH_KIND = [
 ]
 
 
-def build(course, target):
-    """Run the command of `start.py site`, with another folder for what it builds."""
-    words = [word.replace("build/", f"{target}/") for word in start.VERBS["site"](["--quiet"])]
-    command = [sys.executable, "-m", *words]
-    return subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
+# Builds one site after the other: importing Sphinx takes longer than building the small one.
+BUILD = """\
+import json, os, sys
+from sphinx.cmd.build import main
+for course, words in json.loads(sys.argv[1]):
+    os.chdir(course)
+    print(main(words))
+"""
+
+
+class Built:
+    """A site that was built: its folder, the exit code, and what was said of it."""
+
+    def __init__(self, target, exit_code):
+        self.folder, self.exit_code = target / "site", int(exit_code)
+        self.said = (target / "warnings").read_text(encoding="utf-8")
+
+
+def build(*sites):
+    """Run the command of `start.py site` for each pair of a course and where to build its site."""
+    jobs = []
+    for course, target in sites:
+        program, *words = start.VERBS["site"](["--quiet"])
+        assert program == "sphinx"
+        words = [word.replace("build/", f"{target}/") for word in words]
+        target.mkdir(exist_ok=True)
+        jobs.append((str(course), [*words, "--warning-file", str(target / "warnings")]))
+    command = [sys.executable, "-c", BUILD, json.dumps(jobs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    codes = done.stdout.split()
+    assert len(codes) == len(sites), done.stderr
+    return [Built(target, code) for (_, target), code in zip(sites, codes, strict=True)]
 
 
 class Page(HTMLParser):
@@ -57,11 +85,25 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    target = tmp_path_factory.mktemp("course")
-    done = build(COURSE, target)
-    assert done.returncode == 0, done.stderr
-    return target / "site"
+def built(tmp_path_factory):
+    """The course's site, and that of a small course, built by one Python."""
+    small = tmp_path_factory.mktemp("small course")
+    write_small_course(small)
+    whole_site, small_site = build(
+        (COURSE, tmp_path_factory.mktemp("course")), (small, small / "build")
+    )
+    return {"whole": whole_site, "small": small_site}
+
+
+@pytest.fixture(scope="module")
+def site(built):
+    assert built["whole"].exit_code == 0, built["whole"].said
+    return built["whole"].folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {page.path: page for page in (Page(site / name) for name in PAGES)}
 
 
 def test_every_page_is_there_and_no_other(site):
@@ -69,8 +111,7 @@ def test_every_page_is_there_and_no_other(site):
     assert {name for name in found if not name.startswith("_static/")} == set(PAGES)
 
 
-def test_links_and_images_lead_somewhere(site):
-    pages = {page.path: page for page in (Page(site / name) for name in PAGES)}
+def test_links_and_images_lead_somewhere(pages):
     dead = []
     for page in pages.values():
         for address in page.addresses:
@@ -84,10 +125,10 @@ def test_links_and_images_lead_somewhere(site):
     assert not dead
 
 
-def test_nothing_leads_to_an_address_that_is_not_there_yet(site):
+def test_nothing_leads_to_an_address_that_is_not_there_yet(pages):
     nowhere = re.compile(r".*OWNER.*|https://colab\.research\.google\.com/")
-    for name in PAGES:
-        assert not list(filter(nowhere.fullmatch, Page(site / name).addresses)), name
+    for page in pages.values():
+        assert not list(filter(nowhere.fullmatch, page.addresses)), page.path.name
 
 
 # --- a course of one notebook, whose repository has an address ------------------------------------
@@ -104,11 +145,8 @@ $\mathbf{z}'_\ell = \dots$ and $\unheard$
 """
 
 
-@pytest.fixture(scope="module")
-def small_build(tmp_path_factory):
-    """The page of that notebook, and what was said while it was built."""
-    course = tmp_path_factory.mktemp("course")
-    shutil.copytree(COURSE / "site", course / "site")
+def write_small_course(folder):
+    shutil.copytree(COURSE / "site", folder / "site")
     figure = nbformat.v4.new_output(
         "display_data",
         {"image/png": base64.b64encode(b"a picture").decode()},
@@ -129,15 +167,17 @@ def small_build(tmp_path_factory):
         ),
         "notebooks/exercises/README.md": "# Guide\n",
     }.items():
-        (course / name).parent.mkdir(parents=True, exist_ok=True)
-        (course / name).write_text(text, encoding="utf-8")
-    said = build(course, course / "build").stderr
-    return Page(course / "build" / "site" / "notebooks" / "01_try.html"), said
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
-def test_links_to_files_and_buttons_lead_to_the_repository(small_build):
-    page, _ = small_build
-    assert {address for address in page.addresses if "//" in address} == {
+@pytest.fixture(scope="module")
+def small_page(built):
+    return Page(built["small"].folder / "notebooks" / "01_try.html")
+
+
+def test_links_to_files_and_buttons_lead_to_the_repository(small_page):
+    assert {address for address in small_page.addresses if "//" in address} == {
         COLAB,
         ADDRESS,
         f"{ADDRESS}/blob/main/data/one.json",
@@ -154,22 +194,22 @@ def test_without_an_address_there_are_no_buttons(tmp_path):
         assert ("launch_buttons" in options, "repository_url" in options) == (shown, shown)
 
 
-def test_links_to_readmes_lead_to_their_pages(small_build):
-    assert {"../index.html#words", "exercises/README.html"} <= set(small_build[0].addresses)
+def test_links_to_readmes_lead_to_their_pages(small_page):
+    assert {"../index.html#words", "exercises/README.html"} <= set(small_page.addresses)
 
 
-def test_figures_keep_their_words(small_build):
-    assert "One <dot>" in small_build[0].image_words
+def test_figures_keep_their_words(small_page):
+    assert "One <dot>" in small_page.image_words
 
 
-def test_set_up_is_folded(small_build):
-    before, _, after = small_build[0].text.partition("set_up")
+def test_set_up_is_folded(small_page):
+    before, _, after = small_page.text.partition("set_up")
     assert before.rindex("<details") > before.rindex("<h1>") and "</details>" in after
 
 
-def test_formulas_are_mathml_and_those_that_cannot_be_are_named(small_build):
-    page, said = small_build
-    assert "<mi>′</mi>" in page.text and "<mi>…</mi>" in page.text
+def test_formulas_are_mathml_and_those_that_cannot_be_are_named(built, small_page):
+    said = built["small"].said
+    assert "<mi>′</mi>" in small_page.text and "<mi>…</mi>" in small_page.text
     assert r'Unknown LaTeX command "\unheard"' in said and "01_try.ipynb" in said
 
 
@@ -236,15 +276,15 @@ def page(browser, address):
     assert not [line for line in trouble if not harmless.fullmatch(line)]
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_pages_are_as_wide_as_the_window(page, width):
-    page.set_viewport_size({"width": width, "height": 800})
+def test_pages_are_as_wide_as_the_window(page):
     too_wide = {}
     for name in PAGES:
         page.goto(name)
-        page_width = page.evaluate("document.scrollingElement.scrollWidth")
-        if cut_off := page.evaluate(CUT_OFF) or page_width > width:
-            too_wide[name] = cut_off
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            page_width = page.evaluate("document.scrollingElement.scrollWidth")
+            if cut_off := page.evaluate(CUT_OFF) or page_width > width:
+                too_wide[name, width] = cut_off
     assert not too_wide
 
 

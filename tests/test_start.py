@@ -6,6 +6,7 @@ a few lines of shell that write down what they are told.
 
 import ast
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -156,6 +157,13 @@ def test_file_that_is_gone(course):
     assert "Traceback" not in done.stderr
 
 
+@needs_sh
+def test_damaged_pyproject_is_named(course):
+    course.start()
+    (course.folder / "pyproject.toml").write_text("[project\n")
+    assert "pyproject.toml" in refusal(course.start())
+
+
 # --- what was asked for ---------------------------------------------------------------------------
 
 
@@ -241,6 +249,47 @@ def test_first_start_installs_and_the_next_one_does_not(course):
     assert (second.returncode, second.stderr) == (0, "")
 
 
+# What stands in pyproject.toml, and what a change puts in its place
+OTHER_PROJECTS = {
+    "dependencies": ('"torch>=', '"torch>2.'),
+    "extra": ('"jupyterlab>=', '"jupyterlab>4.'),
+    "python": ('requires-python = ">=', 'requires-python = ">3.'),
+    "build": ('requires = ["hatchling', 'requires = ["editables", "hatchling'),
+}
+SAME_PROJECTS = {
+    "ruff": ("line-length = 100", "line-length = 99"),
+    "pytest": ('addopts = "', 'addopts = "-q '),
+    "address": ("https://github.com/OWNER/REPOSITORY", "https://github.com/somebody/course"),
+    "comment": ("[project]", "# what is installed\n[project]"),
+}
+
+
+def change_project(course, old, new):
+    path = course.folder / "pyproject.toml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def fingerprint(course):
+    """What start.py compares with the stamp, without starting anything."""
+    return runpy.run_path(str(course.folder / "start.py"), run_name="start")["fingerprint"]()
+
+
+@pytest.mark.parametrize("change", OTHER_PROJECTS)
+def test_another_dependency_is_another_installation(bare, change):
+    before = fingerprint(bare)
+    change_project(bare, *OTHER_PROJECTS[change])
+    assert fingerprint(bare) != before
+
+
+@pytest.mark.parametrize("change", SAME_PROJECTS)
+def test_a_setting_that_installs_nothing_leaves_the_installation(bare, change):
+    before = fingerprint(bare)
+    change_project(bare, *SAME_PROJECTS[change])
+    assert fingerprint(bare) == before
+
+
 @needs_sh
 @pytest.mark.parametrize("change", ["requirements", "project", "folder", "python", "unfinished"])
 def test_whatever_it_depends_on_changes_it_is_made_anew(course, change):
@@ -252,7 +301,7 @@ def test_whatever_it_depends_on_changes_it_is_made_anew(course, change):
         with (course.folder / "requirements.txt").open("a") as pins:
             pins.write("six==1.17.0\n")
     elif change == "project":
-        (course.folder / "pyproject.toml").write_text("")
+        change_project(course, *OTHER_PROJECTS["dependencies"])
     elif change == "folder":
         course.folder = course.folder.rename(course.folder.with_name("moved"))
         course.stamp = course.folder / ".venv" / "complete"
@@ -264,6 +313,16 @@ def test_whatever_it_depends_on_changes_it_is_made_anew(course, change):
     again = course.start(prepare=prepare)
     assert "making it anew" in again.stderr and len(course.note("uv")) == 6
     assert course.stamp.exists() and not leftover.exists()
+
+
+@needs_sh
+def test_a_setting_that_installs_nothing_starts_at_once(course):
+    course.start("test")
+    for old, new in SAME_PROJECTS.values():
+        change_project(course, old, new)
+    (course.tools / "uv").unlink()
+    again = course.start("test")
+    assert (again.returncode, again.stderr) == (0, "")
 
 
 @needs_sh

@@ -12,21 +12,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vit_minimal import data, training
+from vit_minimal import data
 from vit_minimal.augment import normalize
-from vit_minimal.data import Dataset
-from vit_minimal.drawn import SHAPES10_TEST_SEED, shapes10
+from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
 from vit_minimal.pretrained import load_checkpoint
 from vit_minimal.training import (
     RECIPES,
     TrainingConfig,
+    __main__,
     evaluate,
+    evaluation,
     fit,
-    main,
     make_optimizers,
     make_scheduler,
+    run,
 )
-from vit_minimal.variants import ClassTokenLast
+from vit_minimal.training.__main__ import main
+from vit_minimal.training.run import Run
+from vit_minimal.variants import ClassTokenLast, ConvNet
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 TINY = ViTConfig(image_size=8, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=4)
@@ -56,33 +59,46 @@ def noise(n=16, num_test=8):
 
 
 @pytest.fixture
-def in_float32(monkeypatch):
-    monkeypatch.setattr(training, "pick_precision", lambda device: torch.float32)
+def compute_in(monkeypatch):
+    """Makes training and evaluation take a precision for the one that suits the machine."""
+
+    def choose(precision):
+        for module in (run, evaluation):
+            monkeypatch.setattr(module, "pick_precision", lambda device: precision)
+
+    return choose
+
+
+@pytest.fixture
+def in_float32(compute_in):
+    compute_in(torch.float32)
 
 
 @pytest.fixture
 def trained_on(monkeypatch):
     """Collects every batch that `fit` trains on, before it is augmented."""
-    batches, original = [], training.augment
+    batches, original = [], run.augment
 
     def remember(images, config):
         batches.append(images.clone())
         return original(images, config)
 
-    monkeypatch.setattr(training, "augment", remember)
+    monkeypatch.setattr(run, "augment", remember)
     return batches
 
 
 def fit_on_cpu(model, dataset, checkpoint=None, resume=False, **changes):
-    return fit(model, dataset, replace(PLAIN, **changes), "cpu", checkpoint, resume)
+    """A state after each epoch: these take no time."""
+    config = replace(PLAIN, **changes)
+    return fit(model, dataset, config, "cpu", checkpoint, resume, seconds_between_saves=0)
 
 
 # --- fit ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16], ids=str)
-def test_one_batch_is_learned_by_heart_in_every_precision(precision, monkeypatch):
-    monkeypatch.setattr(training, "pick_precision", lambda device: precision)
+def test_one_batch_is_learned_by_heart_in_every_precision(precision, compute_in):
+    compute_in(precision)
     model, dataset = tiny(), noise()
     history = fit_on_cpu(model, dataset, epochs=60, batch_size=16, learning_rate=5e-3)
     assert history.train_accuracy[-1] == 1 and history.train_loss[-1] < 0.1
@@ -155,8 +171,8 @@ def test_history_has_an_entry_and_a_printed_line_for_each_epoch(capsys):
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.float16], ids=str)
-def test_gradients_are_shortened_before_each_step(precision, monkeypatch):
-    monkeypatch.setattr(training, "pick_precision", lambda device: precision)
+def test_gradients_are_shortened_before_each_step(precision, compute_in, monkeypatch):
+    compute_in(precision)
     norms = []
 
     class Measured(torch.optim.SGD):
@@ -167,7 +183,7 @@ def test_gradients_are_shortened_before_each_step(precision, monkeypatch):
             return super().step(closure)
 
     monkeypatch.setattr(
-        training, "make_optimizers", lambda model, config: [Measured(model.parameters(), lr=0.1)]
+        run, "make_optimizers", lambda model, config: [Measured(model.parameters(), lr=0.1)]
     )
     fit_on_cpu(tiny(), noise(), clip_norm=0.01)
     assert norms and norms == [pytest.approx(0.01, rel=1e-3)] * len(norms)
@@ -175,13 +191,13 @@ def test_gradients_are_shortened_before_each_step(precision, monkeypatch):
 
 def test_learning_rate_has_run_its_course_when_the_training_ends(monkeypatch):
     made = []
-    original = training.make_scheduler
+    original = run.make_scheduler
 
     def remember(optimizer, config, total_steps):
         made.append((original(optimizer, config, total_steps), total_steps))
         return made[-1][0]
 
-    monkeypatch.setattr(training, "make_scheduler", remember)
+    monkeypatch.setattr(run, "make_scheduler", remember)
     fit_on_cpu(tiny(), noise(18), epochs=3)
     ((scheduler, total_steps),) = made
     assert total_steps == 12
@@ -257,15 +273,15 @@ class StopAfter:
     """Sends this process SIGINT (or what `act` does) after so many steps."""
 
     def __init__(self, monkeypatch, steps, act=lambda: signal.raise_signal(signal.SIGINT)):
-        self.left, original = steps, training._Run.train_step
+        self.left, original = steps, Run.train_step
 
-        def step(run, *arguments):
-            original(run, *arguments)
+        def step(run):
+            original(run)
             self.left -= 1
             if self.left == 0:
                 act()
 
-        monkeypatch.setattr(training._Run, "train_step", step)
+        monkeypatch.setattr(Run, "train_step", step)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +318,7 @@ def test_interrupt_at_the_very_end_loses_nothing_and_is_not_forgotten(
     undisturbed, state = tiny(), tmp_path / "state.pt"
     settings = {"epochs": 2, "ema_decay": 0.5, "checkpoint": state}
     expected = fit_on_cpu(undisturbed, noise(), **settings | {"checkpoint": None})
-    original = getattr(training._Run, moment)
+    original = getattr(Run, moment)
 
     def interrupted(run, *arguments, **options):
         if len(run.history.train_loss) + (moment != "save") == 2:
@@ -312,7 +328,7 @@ def test_interrupt_at_the_very_end_loses_nothing_and_is_not_forgotten(
     if moment == "train_step":
         StopAfter(monkeypatch, 8)
     else:
-        monkeypatch.setattr(training._Run, moment, interrupted)
+        monkeypatch.setattr(Run, moment, interrupted)
     model = tiny()
     with pytest.raises(KeyboardInterrupt, match=r"stopped in epoch 2 of 2; .*state\.pt holds"):
         fit_on_cpu(model, noise(), **settings)
@@ -348,8 +364,47 @@ def test_training_works_in_a_thread():
         assert len(pool.submit(fit_on_cpu, tiny(), noise()).result().train_loss) == 2
 
 
+def test_states_are_written_by_time_and_at_the_end(tmp_path, monkeypatch):
+    written, original = [], Run.save
+
+    def remember(run, *arguments, **options):
+        original(run, *arguments, **options)
+        written.append(run.step)
+
+    monkeypatch.setattr(Run, "save", remember)
+    state = tmp_path / "state.pt"
+    for seconds, expected in ((0, [4, 8, 12]), (3600, [12])):
+        config = replace(PLAIN, epochs=3)
+        fit(tiny(), noise(), config, "cpu", state, seconds_between_saves=seconds)
+        assert written == expected
+        written.clear()
+
+
+def test_random_numbers_outside_go_on_as_if_there_had_been_no_run():
+    model, other = tiny(), tiny()
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    fit_on_cpu(model, noise(), flip=True)
+    assert torch.equal(torch.rand(3), expected)
+    other.head.bias.data[0] = torch.nan
+    torch.manual_seed(1)
+    with pytest.raises(FloatingPointError):
+        fit_on_cpu(other, noise())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_models_that_are_made_and_trained_in_turn_are_not_one_model():
+    trained = []
+    for _ in range(3):
+        model = VisionTransformer(TINY)
+        fit_on_cpu(model, noise())
+        trained.append(model)
+    assert not same_weights(trained[0], trained[1]) and not same_weights(trained[1], trained[2])
+
+
 def test_time_that_writing_the_state_takes_is_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(training._Run, "save", lambda *_, **__: time.sleep(0.5))
+    monkeypatch.setattr(Run, "save", lambda *_, **__: time.sleep(0.5))
     history = fit_on_cpu(tiny(), noise(), epochs=3, checkpoint=tmp_path / "state.pt")
     assert min(history.seconds[1:]) >= 0.5
 
@@ -395,11 +450,11 @@ def test_state_of_another_kind_of_model_is_refused(tmp_path):
         fit_on_cpu(last, noise(), checkpoint=state, resume=True)
 
 
-def test_state_of_another_precision_is_refused(tmp_path, monkeypatch):
+def test_state_of_another_precision_is_refused(tmp_path, compute_in):
     state = tmp_path / "state.pt"
-    monkeypatch.setattr(training, "pick_precision", lambda device: torch.bfloat16)
+    compute_in(torch.bfloat16)
     fit_on_cpu(tiny(), noise(), checkpoint=state)
-    monkeypatch.setattr(training, "pick_precision", lambda device: torch.float16)
+    compute_in(torch.float16)
     with pytest.raises(ValueError, match="machine precision: bfloat16 there, float16 here"):
         fit_on_cpu(tiny(), noise(), checkpoint=state, resume=True)
 
@@ -418,9 +473,12 @@ def test_every_recipe_can_take_a_step(name):
     recipe = RECIPES[name]
     model = VisionTransformer(replace(recipe.model, depth=1))
     before = model.cls_token.weight.clone()
-    run = training._Run(model, recipe.training, torch.device("cpu"), total_steps=2)
-    run.train_step(model, torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.tensor([3, 4]))
-    run.check_numbers(epoch=0, weights=True)
+    config = replace(recipe.training, batch_size=2, compile=False)
+    pictures = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
+    parts = (pictures, torch.tensor([3, 4, 5, 6])) * 2
+    run = Run(model, Dataset(*parts, tuple("0123456789"), "black"), config, torch.device("cpu"))
+    run.train_step()
+    run.check_numbers(also_weights=True)
     assert run.step == 1 and not torch.equal(model.cls_token.weight, before)
 
 
@@ -499,6 +557,16 @@ def test_weights_that_are_no_numbers_do_not_replace_the_last_good_state(tmp_path
     assert fresh.head.bias.isfinite().all()
 
 
+def test_a_gpu_is_asked_for_its_numbers_every_fifty_steps_and_at_the_end():
+    one = Run(tiny(), noise(), PLAIN, torch.device("cpu"))
+    one.device, one.totals[0] = torch.device("cuda"), torch.nan
+    for one.step in (1, 49, 51, 75, 99):
+        one.check_numbers(also_weights=False)
+    for one.step, at_the_end in ((50, False), (100, False), (51, True)):
+        with pytest.raises(FloatingPointError, match=f"after {one.step} steps"):
+            one.check_numbers(also_weights=at_the_end)
+
+
 def test_gradients_that_were_left_over_do_not_enter(in_float32):
     clean, dirty = tiny(), tiny()
     for parameter in dirty.parameters():
@@ -510,43 +578,56 @@ def test_gradients_that_were_left_over_do_not_enter(in_float32):
 
 def test_no_optimizer_steps_when_some_gradient_left_the_range_of_float16(monkeypatch):
     settings = {"optimizer": "muon", "precision": "float16", "clip_norm": 1.0}
-    run = training._Run(tiny(), replace(PLAIN, **settings), torch.device("cpu"), total_steps=9)
+    run = Run(tiny(), noise(), replace(PLAIN, **settings), torch.device("cpu"))
     overflow = run.model.head.weight.register_hook(lambda gradient: gradient * torch.inf)
-    before, scale = (
-        {k: v.clone() for k, v in run.model.state_dict().items()},
-        run.scaler.get_scale(),
-    )
-    images, labels = noise().train_images[:4], noise().train_labels[:4]
-    run.train_step(run.model, images, labels)
+    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    scale = run.scaler.get_scale()
+    run.train_step()
     assert all(torch.equal(tensor, before[k]) for k, tensor in run.model.state_dict().items())
     assert run.scaler.get_scale() == scale / 2
     overflow.remove()
-    run.train_step(run.model, images, labels)
+    run.train_step()
     assert all(not torch.equal(p, before[k]) for k, p in run.model.named_parameters())
 
 
-# --- running mean of the weights ------------------------------------------------------------------
+def test_loss_scale_that_fell_below_1_ends_the_run_with_a_remedy():
+    model = tiny()
+    model.head.weight.register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(FloatingPointError, match=r'float16.*scale.*precision="float32"'):
+        fit_on_cpu(model, noise(), epochs=20, precision="float16")
 
 
-def test_running_mean_is_what_is_judged_and_kept(monkeypatch):
-    seen, original = [], training._Run.train_step
+# --- moving average of the weights (EMA) ----------------------------------------------------------
 
-    def remember(run, *arguments):
-        original(run, *arguments)
+
+def test_moving_average_is_what_is_judged_and_kept(monkeypatch):
+    seen, original = [], Run.train_step
+
+    def remember(run):
+        original(run)
         seen.append(run.model.head.weight.detach().clone())
 
-    monkeypatch.setattr(training._Run, "train_step", remember)
+    monkeypatch.setattr(Run, "train_step", remember)
     model, dataset = tiny(), noise(20)
-    mean = model.head.weight.detach().clone()
+    mean = torch.zeros_like(model.head.weight)
     history = fit_on_cpu(model, dataset, ema_decay=0.25, validation_images=8, epochs=2)
-    for decay, weight in zip((1 / 10, 2 / 11, 0.25, 0.25, 0.25, 0.25), seen, strict=True):
+    for decay, weight in zip((0.0, 2 / 11, 0.25, 0.25, 0.25, 0.25), seen, strict=True):
         mean = decay * mean + (1 - decay) * weight
     torch.testing.assert_close(model.head.weight, mean)
     judged = evaluate(model, dataset.train_images[-8:], dataset.train_labels[-8:])
     assert history.validation_accuracy[-1] == judged
 
 
-def test_a_long_running_mean_does_not_hold_a_short_run_at_its_start():
+def test_moving_average_keeps_what_batch_norm_has_counted(in_float32):
+    plain, averaged = ConvNet(TINY, width=8), ConvNet(TINY, width=8)
+    averaged.load_state_dict(plain.state_dict())
+    fit_on_cpu(plain, noise())
+    fit_on_cpu(averaged, noise(), ema_decay=0.5)
+    for (name, buffer), twin in zip(plain.named_buffers(), averaged.buffers(), strict=True):
+        assert torch.equal(buffer, twin), name  # the network that is trained is the same
+
+
+def test_a_long_moving_average_does_not_hold_a_short_run_at_its_start():
     plain, averaged = tiny(), tiny()
     before = plain.head.weight.detach().clone()
     fit_on_cpu(plain, noise(), epochs=10, schedule="constant")
@@ -631,6 +712,17 @@ def test_exactly_the_matrices_decay(pool, kind):
         assert {names[p] for p in optimizers[0].param_groups[0]["params"]} == matrices
 
 
+def test_sgd_goes_on_in_the_direction_of_earlier_steps():
+    layer = torch.nn.Linear(1, 1, bias=False)
+    config = TrainingConfig(optimizer="sgd", learning_rate=0.5, weight_decay=0.0)
+    (optimizer,) = make_optimizers(layer, config)
+    start = layer.weight.item()
+    for travelled in (0.5, 0.5 * (1 + 1.9)):  # the second step is 1.9 as long: momentum 0.9
+        layer.weight.grad = torch.ones(1, 1)
+        optimizer.step()
+        assert start - layer.weight.item() == pytest.approx(travelled, abs=1e-6)
+
+
 def rates(config, total_steps):
     """The learning rate of each step, and the one after the last."""
     parameter = torch.zeros(1, requires_grad=True)
@@ -670,10 +762,13 @@ def test_without_warm_up_it_starts_at_the_top(total_steps):
 
 @pytest.fixture
 def course(monkeypatch, tmp_path):
-    """A course with a hundredth of Shapes-10, whose data folder is empty."""
+    """A course with a hundredth of Shapes-10 and a tiny model, whose data folder is empty."""
     monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
+    recipe = RECIPES["quick"]
+    model = replace(recipe.model, patch_size=16, embed_dim=24, depth=1)
+    monkeypatch.setitem(RECIPES, "quick", replace(recipe, model=model))
     monkeypatch.setattr(data, "shapes10", lambda n, seed: shapes10(n // 100, seed))
-    monkeypatch.setattr(training, "pick_device", lambda name=None: torch.device("cpu"))
+    monkeypatch.setattr(__main__, "pick_device", lambda name=None: torch.device("cpu"))
     return tmp_path
 
 
@@ -691,9 +786,13 @@ def test_command_line_trains_judges_and_saves(course, capsys):
 
 def test_command_line_leaves_the_test_images_alone_when_it_validates(course, capsys, monkeypatch):
     judged = []
-    monkeypatch.setattr(
-        training, "evaluate", lambda model, images, *_, **__: judged.append(images) or 0.25
-    )
+
+    def judge(model, images, *_, **__):
+        judged.append(images)
+        return 0.25
+
+    for module in (run, __main__):
+        monkeypatch.setattr(module, "evaluate", judge)
     main(["--recipe", "quick", "--dataset", "shapes10", "--epochs", "1", "--validation", "40"])
     said = capsys.readouterr().out
     assert re.search(r"accuracy on (the )?40 validation images: 25\.00%", said)
@@ -758,10 +857,10 @@ SMALL = ["--recipe", "quick", "--dataset", "shapes10", "--epochs", "2"]
 
 def test_settings_can_be_changed(course):
     record = course / "record.json"
-    changes = ["model.depth=1", "optimizer=muon", "learning_rate=1e-3", "flip=True"]
+    changes = ["model.depth=2", "optimizer=muon", "learning_rate=1e-3", "flip=True"]
     main([*SMALL, "--set", *changes, "--name", "mine", "--record", str(record)])
     (figures,) = json.loads(record.read_text(encoding="utf-8"))
-    assert figures["model"] == asdict(replace(RECIPES["quick"].model, depth=1))
+    assert figures["model"] == asdict(replace(RECIPES["quick"].model, depth=2))
     changed = {"epochs": 2, "optimizer": "muon", "learning_rate": 1e-3, "flip": True}
     assert figures["training"] == asdict(replace(RECIPES["quick"].training, **changed))
     assert [path.name for path in (course / "runs").iterdir()] == ["mine.safetensors"]
@@ -774,13 +873,13 @@ def test_settings_can_be_changed(course):
         ("model.speed=9", "no such setting"),
         ("depth", "no such setting"),
         ("optimizer=magic", "unknown optimizer 'magic'"),
-        ("model.num_heads=5", "num_heads 5 does not divide embed_dim 96"),
+        ("model.num_heads=5", "num_heads 5 does not divide embed_dim 24"),
         ("erase=2", "erase must be in"),
         ("batch_size=many", "batch_size must be a whole number, is 'many'"),
         ("batch_size=64.0", "batch_size must be a whole number, is 64.0"),
         ("flip=false", "flip must be True or False, is 'false'"),
         ("learning_rate=high", "learning_rate must be a number, is 'high'"),
-        ("seed=-1", "seed must not be negative"),
+        ("seed=-1", "seed must be at least 0, is -1"),
     ],
 )
 def test_settings_that_cannot_be_are_named(assignment, named, course, capsys):
@@ -806,12 +905,13 @@ def test_changed_recipe_does_not_replace_what_the_recipe_gave(course):
 
 
 def test_precision_is_kept_to_the_end(course, monkeypatch):
-    used, original = [], training.autocast
-    monkeypatch.setattr(
-        training,
-        "autocast",
-        lambda *device_dtype: used.append(device_dtype[1]) or original(*device_dtype),
-    )
+    used, original = [], run.autocast
+    for module in (run, evaluation):
+        monkeypatch.setattr(
+            module,
+            "autocast",
+            lambda *device_dtype: used.append(device_dtype[1]) or original(*device_dtype),
+        )
     record = course / "record.json"
     main([*SMALL, "--set", "precision=float32", "--record", str(record)])
     assert set(used) == {torch.float32}

@@ -1,5 +1,7 @@
 """Each variant does what its name says, and nothing else: held against the ordinary model."""
 
+import copy
+
 import pytest
 import torch
 
@@ -8,8 +10,8 @@ from vit_minimal import (
     TrainingConfig,
     VisionTransformer,
     ViTConfig,
-    attention_maps,
     fit,
+    resize_patches,
     shapes10,
 )
 from vit_minimal.variants import (
@@ -137,20 +139,67 @@ def test_patches_alone_know_nothing_of_each_other(images):
     assert not torch.allclose(other(images), answers)
 
 
-@pytest.mark.parametrize("variant", [BlindClassToken, UnseenClassToken, CausalClassTokenFirst])
-def test_attention_maps_show_what_the_mask_leaves(variant, images):
-    _, other = pair(variant)
-    maps = attention_maps(other, images)
-    assert not maps[..., ~other.mask].any() and maps[..., other.mask].all()
-    torch.testing.assert_close(maps.sum(dim=-1), torch.ones(maps.shape[:-1]))
+T, F = True, False
+MASKS = {  # of a class token and two patches; the class token is the last of the last
+    BlindClassToken: [[T, F, F], [T, T, T], [T, T, T]],
+    UnseenClassToken: [[T, T, T], [F, T, T], [F, T, T]],
+    PatchesAlone: [[T, F, F], [F, T, F], [F, F, T]],
+    CausalClassTokenFirst: [[T, F, F], [T, T, F], [T, T, T]],
+    CausalClassTokenLast: [[T, F, F], [T, T, F], [T, T, T]],
+}
+each_mask = pytest.mark.parametrize("variant", MASKS)
 
 
-def test_masked_attention_drops_like_the_ordinary_one(images):
-    plain, other = pair(UnseenClassToken, attn_drop_rate=0.5, proj_drop_rate=0.3)
-    other.mask.fill_(True)
+@each_mask
+def test_masks_say_who_attends_to_whom(variant):
+    model = variant(ViTConfig(**CONFIG | {"image_size": (4, 8)}))
+    for block in model.blocks:
+        assert block.attn.mask.tolist() == MASKS[variant]
+
+
+@each_mask
+def test_masked_variant_is_the_ordinary_model_with_that_mask(variant, images):
+    plain, other = pair(variant, attn_drop_rate=0.5, proj_drop_rate=0.3)
+    order = torch.arange(7)
+    if variant is CausalClassTokenLast:  # as the ordinary model has the tokens
+        order = order.roll(1)
+        with torch.no_grad():
+            other.pos_embed.weight.copy_(plain.pos_embed.weight.roll(-1, dims=1))
+    for block in plain.blocks:
+        block.attn.mask = other.blocks[0].attn.mask[order][:, order]
     torch.testing.assert_close(other(images), plain(images))
     other.train()
     assert not torch.allclose(other(images), other(images))
+
+
+@each_mask
+def test_mask_goes_where_the_model_goes_and_is_no_weight(variant, images):
+    _, model = pair(variant)
+    copied = copy.deepcopy(model)
+    assert torch.equal(copied(images), model(images))
+    copied.blocks[0].attn.mask.fill_(True)
+    assert not model.blocks[0].attn.mask.all()
+    assert not [name for name in model.state_dict() if "mask" in name]
+    moved = copy.deepcopy(model).to("meta", torch.bfloat16)
+    for block in moved.blocks:
+        assert block.attn.mask.is_meta and block.attn.mask.dtype == torch.bool
+    torch.testing.assert_close(
+        copy.deepcopy(model).double()(images.double()).float(), model(images), rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("variant", [UnseenClassToken, CausalClassTokenLast])
+def test_every_weight_of_a_masked_variant_learns(variant, images):
+    _, model = pair(variant)
+    torch.nn.functional.cross_entropy(model(images), torch.tensor([0, 1, 2])).backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad.isfinite().all() and weight.grad.any(), name
+
+
+def test_mask_of_a_resized_variant_is_that_of_its_tokens():
+    resized = resize_patches(UnseenClassToken(ViTConfig(**CONFIG)), 2)
+    assert resized.blocks[1].attn.mask.shape == (25, 25)
+    assert resized.blocks[1].attn.mask.sum() == 25 * 25 - 24
 
 
 def test_a_cut_class_token_can_be_trained_in_half_precision():
@@ -192,10 +241,3 @@ def test_a_convnet_sees_as_far_as_its_strides_say(strides, side):
     out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum().backward()  # who has a say in the middle
     rows = image.grad.abs().sum(dim=(0, 1, 3)).nonzero()
     assert rows.max() - rows.min() + 1 == side
-
-
-@pytest.mark.parametrize("variant", [BlindClassToken, UnseenClassToken])
-def test_with_a_mask_that_forbids_nothing_attention_is_the_ordinary_one(variant, images):
-    plain, other = pair(variant)
-    other.mask.fill_(True)
-    torch.testing.assert_close(other(images), plain(images))

@@ -10,7 +10,9 @@ POSITIONS = "torch.randn(1, num_tokens, embed_dim) * 0.02"
 SCORES = "queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5"
 HEADS = "x.reshape(B, T, num_heads, D // num_heads).transpose(1, 2)"
 SPLIT = "part.reshape(shape).transpose(1, 2)"
-FUSED = "nn.functional.scaled_dot_product_attention(queries, keys, values, dropout_p=drop)"
+FUSED = """nn.functional.scaled_dot_product_attention(
+                queries, keys, values, attn_mask=self.mask, dropout_p=drop
+            )"""
 EQ_2 = "x + drop_path(self.attn(self.norm1(x)), rate)"
 EQ_3 = "x + drop_path(self.mlp(self.norm2(x)), rate)"
 EQ_1 = "self.pos_embed(self.cls_token(self.reg_token(self.patch_embed(images))))"
@@ -191,6 +193,7 @@ WRONG = {
         ),
         ("keys.transpose(-2, -1)", "keys.transpose(0, -1)", "it raises"),
         ("queries @", "queries.detach() @", "gradient"),
+        ("masked_fill(~mask", "masked_fill(mask", "and wrong with one"),
     ],
     "split_heads": [
         (HEADS, "x.reshape(B, num_heads, T, D // num_heads)", "some tokens"),
@@ -220,7 +223,7 @@ WRONG = {
         ),
         (
             FUSED,
-            "(queries @ keys.mT / self.head_width**0.5).softmax(dim=-2) @ values",
+            "(queries @ keys.mT / self.head_dim**0.5).softmax(dim=-2) @ values",
             "their columns do",
         ),
         ("out.transpose(1, 2).flatten(2)", "out.reshape(x.shape)", "without the transpose"),
@@ -379,7 +382,7 @@ WRONG = {
     ),
     # ---- 06
     "class_token_map": [
-        ("maps[:, :, 0, 1:]", "maps[:, :, 1:, 0]", "who listens *to*"),
+        ("maps[:, :, 0, 1:]", "maps[:, :, 1:, 0]", "who attends *to*"),
         ("maps[:, :, 0, 1:]", "maps[:, :, 0, :-1]", "own share is in it"),
         ("maps[:, :, 0, 1:]", "maps[:, :, 1, 1:]", "what the first patch"),
         ("maps[:, :, 0, 1:]", "maps.mean(dim=1)[:, 0, 1:]", "one picture for each"),

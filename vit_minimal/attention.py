@@ -4,16 +4,23 @@ B batch, T tokens, D embedding width, h heads, d = D / h.
 Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, Eq. 1 and Section 3.2.2.
 """
 
-from torch import float32, nn
+import torch
+from torch import nn
 
 
-def attention_weights(queries, keys):
-    """softmax(QKᵀ/√d) over the keys: (…, T, d), (…, T, d) → (…, T, T), each row sums to 1."""
+def attention_weights(queries, keys, mask=None):
+    """softmax(QKᵀ/√d) over the keys: (…, T, d), (…, T, d) → (…, T, T), each row sums to 1.
+
+    Where `mask` (T, T) is False, the token of that row may not attend to that of the column; each
+    row needs a True.
+    """
     scores = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
     return scores.softmax(dim=-1)
 
 
-def head_width(embed_dim, num_heads):
+def head_dim(embed_dim, num_heads):
     """d = D / h. ValueError if h does not divide D."""
     if num_heads < 1 or embed_dim % num_heads:
         raise ValueError(f"num_heads {num_heads} does not divide embed_dim {embed_dim}")
@@ -21,11 +28,15 @@ def head_width(embed_dim, num_heads):
 
 
 class MultiHeadSelfAttention(nn.Module):
-    """Tokens (B, T, D) → tokens (B, T, D): h attentions side by side, each on d = D/h numbers."""
+    """Tokens (B, T, D) → tokens (B, T, D): h attentions side by side, each on d = D/h numbers.
 
-    def __init__(self, embed_dim, num_heads, attn_drop_rate=0.0, proj_drop_rate=0.0):
+    `mask` (T, T), True where a token (row) may attend to another (column); None: everywhere.
+    """
+
+    def __init__(self, embed_dim, num_heads, attn_drop_rate=0.0, proj_drop_rate=0.0, mask=None):
         super().__init__()
-        self.num_heads, self.head_width = num_heads, head_width(embed_dim, num_heads)
+        self.register_buffer("mask", mask, persistent=False)  # moves with the model
+        self.num_heads, self.head_dim = num_heads, head_dim(embed_dim, num_heads)
         self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
         self.attn_drop = nn.Dropout(attn_drop_rate)
         self.proj = nn.Linear(embed_dim, embed_dim)
@@ -34,15 +45,18 @@ class MultiHeadSelfAttention(nn.Module):
     def split_heads(self, x):
         """Tokens (B, T, D) → queries, keys and values, each (B, h, T, d)."""
         B, T, _ = x.shape
-        shape = (B, T, self.num_heads, self.head_width)  # D → (h, d)
+        shape = (B, T, self.num_heads, self.head_dim)  # D → (h, d)
         return [part.reshape(shape).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)]
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        if x.is_cuda or queries.dtype == float32:  # fused; slow on CPUs in bfloat16
-            drop = self.training * self.attn_drop.p
-            out = nn.functional.scaled_dot_product_attention(queries, keys, values, dropout_p=drop)
+        if x.is_cuda or queries.dtype == torch.float32:  # fused; slow on CPUs in bfloat16
+            drop = self.attn_drop.p if self.training else 0.0
+            out = nn.functional.scaled_dot_product_attention(
+                queries, keys, values, attn_mask=self.mask, dropout_p=drop
+            )
         else:
-            out = self.attn_drop(attention_weights(queries, keys)) @ values  # (B, h, T, d)
+            weights = attention_weights(queries, keys, self.mask)  # (B, h, T, T)
+            out = self.attn_drop(weights) @ values  # (B, h, T, d)
         out = out.transpose(1, 2).flatten(2)  # (B, T, D): the heads side by side again
         return self.proj_drop(self.proj(out))

@@ -6,11 +6,7 @@ import io
 import json
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from matplotlib.image import imsave
-
 from .inspection import attention_maps
-from .plots import as_picture
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 
@@ -39,6 +35,10 @@ def explore_attention(model, image, layer=None, head=None):
     layers, 3 heads and 65 tokens, but 15 MB for a ViT-B/16. ValueError if the image is not the
     model's, or there is no such layer or head.
     """
+    from matplotlib.image import imsave  # `import vit_minimal` must not wait for matplotlib
+
+    from .plots import as_picture
+
     config, grid_size = model.config, model.patch_embed.grid_size
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         text = f"expected one image (C, H, W), C = 1 or 3, got {tuple(image.shape)}"
@@ -46,7 +46,7 @@ def explore_attention(model, image, layer=None, head=None):
     for name, chosen, last in (("layer", layer, config.depth), ("head", head, config.num_heads)):
         if chosen is not None and chosen not in range(1, last + 1):
             raise ValueError(f"{name} {chosen}: the model has {name}s 1 … {last}")
-    maps = attention_maps(model, image[None])[:, 0]  # (L, h, T, T)
+    maps = attention_maps(model, image[None])[:, 0].float()  # (L, h, T, T)
     picture = as_picture(image)
     data = {
         "layers": config.depth,
@@ -72,6 +72,8 @@ def explore_attention(model, image, layer=None, head=None):
 
 def _still(picture, maps, token):
     """What writes a figure: the picture, and one map (rows, columns) for each layer."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 8 / (len(maps) + 1) + 0.8), layout="constrained")
     axes = figure.subplots(1, len(maps) + 1)
     axes[0].imshow(picture, cmap="gray")

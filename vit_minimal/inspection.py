@@ -13,8 +13,9 @@ import torch
 
 from .attention import attention_weights
 from .augment import normalize
+from .data import check_labels
+from .device import evaluating
 from .patches import patchify, unpatchify
-from .runtime import check_labels, evaluating
 
 SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
 PENALTY = 0.01  # of a probe, as a share of its features' variances
@@ -22,11 +23,15 @@ PENALTY = 0.01  # of a probe, as a share of its features' variances
 
 def _slices(model, images, *others):
     """Some images at a time, as the model wants them, and what of the `others` belongs to them."""
-    if not len(images):
+    if len(images) == 0:
         raise ValueError("there is no image to look at")
+    if not model.usual_order:
+        raise ValueError(
+            f"{type(model).__name__} does not keep its tokens in the order class token, registers, "
+            "patches from the first block on: whatever is read here would be of the wrong token"
+        )
     weight = next(model.parameters())
-    tokens = model.num_prefix + math.prod(model.patch_embed.grid_size)
-    length = max(1, SLICE // tokens**2)
+    length = max(1, SLICE // model.num_tokens**2)
     for part, *more in zip(*(array.split(length) for array in (images, *others)), strict=True):
         yield normalize(part.to(weight.device)).to(weight.dtype), *more
 
@@ -53,10 +58,7 @@ def _first_patch(model):
 def _weights_and_values(attention, x):
     """What an attention layer makes of tokens (b, T, D): (b, h, T, T) and (b, h, T, d)."""
     queries, keys, values = attention.split_heads(x)
-    weights = attention_weights(queries, keys)
-    if (mask := getattr(attention, "mask", None)) is not None:  # of variants.py
-        weights = weights * mask / (weights * mask).sum(dim=-1, keepdim=True)
-    return weights, values
+    return attention_weights(queries, keys, attention.mask), values
 
 
 @torch.no_grad()
@@ -97,7 +99,7 @@ def attention_maps(model, images):
 
     MemoryError if the memory for all maps is refused.
     """
-    T = model.num_prefix + math.prod(model.patch_embed.grid_size)
+    T = model.num_tokens
     shape = (model.config.depth, len(images), model.config.num_heads, T, T)
     try:
         maps = torch.empty(shape, dtype=next(model.parameters()).dtype)
@@ -133,7 +135,8 @@ def gradient_attention(model, images, classes=None):
 
     Each weight counts by how much the class's logit grows with it, negative ones not at all, mean
     over heads, added up through the layers: Chefer et al. 2021, https://arxiv.org/abs/2103.15679,
-    Eq. 5 and 6. ValueError if the model has no class token, or a class is not the model's.
+    Eq. 5 and 6. ValueError if the model has no class token, if a class is not the model's, or if no
+    gradient leads from the logits to the attention.
     """
     first = _first_patch(model)
     if classes is None:
@@ -152,7 +155,10 @@ def gradient_attention(model, images, classes=None):
         with torch.enable_grad(), _attention_changed(model, keep):
             logits = model(x.requires_grad_())  # so that frozen models have gradients too
             total = logits.gather(1, chosen.to(x.device)[:, None]).sum()
-            slopes = torch.autograd.grad(total, weights)
+            slopes = torch.autograd.grad(total, weights, allow_unused=True)
+        if any(slope is None for slope in slopes):
+            kind = type(model).__name__
+            raise ValueError(f"no gradient leads from the logits of {kind} to its attention")
         reach = torch.eye(weights[0].shape[-1]).to(x)
         for found, slope in zip(weights, slopes, strict=True):
             reach = reach + (found.detach() * slope).clamp(min=0).mean(dim=1) @ reach
@@ -205,7 +211,8 @@ def class_token_journey(model, images, labels):
     probes take memory for about (L + 1)·N·D² numbers. ValueError if the model has no class token,
     or the labels do not fit.
     """
-    first, half = _first_patch(model), len(images) // 2
+    first = _first_patch(model)
+    half = len(images) // 2
     if half < 1 or len(labels) != len(images):
         raise ValueError(
             f"needs two images or more and as many labels, not {len(images)} images "
@@ -228,8 +235,15 @@ def class_token_journey(model, images, labels):
         similarity += torch.cosine_similarity(states, states[-1:], dim=-1).sum(dim=1).cpu()
         self_attention += maps[..., 0, 0].mean(dim=2).sum(dim=1).cpu()
     scored = len(images) - half
-    accuracy, means = right / scored, (similarity / scored, self_attention / scored)
-    return Journey(accuracy[:, 0], accuracy[:, 1], accuracy[:, 2:], *means, scored)
+    accuracy = right / scored
+    return Journey(
+        class_token=accuracy[:, 0],
+        patch_mean=accuracy[:, 1],
+        patches=accuracy[:, 2:],
+        similarity=similarity / scored,
+        self_attention=self_attention / scored,
+        num_scored=scored,
+    )
 
 
 def fit_probes(parts):
@@ -285,7 +299,8 @@ def knock_out(model, images, layers):
     class token or no such layer.
     """
     first, layers = _first_patch(model), set(layers)
-    if wrong := layers - set(range(model.config.depth)):
+    wrong = layers - set(range(model.config.depth))
+    if wrong:
         raise ValueError(f"no layers {sorted(wrong)}: there are 0 … {model.config.depth - 1}")
 
     def blind(layer, weights):
@@ -318,10 +333,11 @@ def deletion_test(model, images, labels, scores, counts, seed=0):
     anyhow = torch.rand(scores.shape, generator=draws).argsort(dim=1)  # patches in random order
     ranked = scores.cpu().gather(1, anyhow).argsort(dim=1, stable=True)
     lowest = anyhow.gather(1, ranked)
+    counts = list(counts)  # gone through three times
     right = {}
     for name, order in (("highest", lowest.flip(1)), ("lowest", lowest), ("random", anyhow)):
         guesses = []
-        for k in (counts := list(counts)):
+        for k in counts:
             which = torch.zeros(scores.shape, dtype=torch.bool).scatter(1, order[:, :k], True)
             noisy = replace_by_noise(images, which, model.config.patch_size, seed + 1)
             guesses.append(_logits(model, noisy).argmax(dim=1))

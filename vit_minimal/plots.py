@@ -10,8 +10,24 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-CENTRED = {"ha": "center", "va": "center"}
+AMOUNTS, SIGNED = "viridis", "PuOr"
+BESIDE = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}  # for a legend that would hide curves
+
+# Those of Okabe and Ito's eight colours that stand out from white by a contrast of 3 or more
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
+MARKERS = ("o", "s", "d", "^", "v", "P", "X")
+STROKES = ("-", "--", "-.", ":")
+
+
+def curve_style(index):
+    """Colour, marker and stroke of a figure's curve 0, 1, 2, …: those of 140 curves all differ, and
+    colour and stroke alone those of 20.
+    """
+    return {
+        "color": OKABE_ITO[index % len(OKABE_ITO)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": STROKES[index % len(STROKES)],
+    }
 
 
 def as_array(values):
@@ -26,23 +42,32 @@ def as_picture(image):
     return image.clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy()
 
 
-def show(description):
+def luminance(colour):
+    """How bright a colour is, 0 … 1 (WCAG 2.2, relative luminance)."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
+
+
+def show(description, title="", parts=()):
     """Show the figure drawn last, with these words for readers who cannot see it.
 
-    A notebook keeps them beside the picture, as its alternative text.
+    A notebook keeps them beside the picture, as its alternative text: the title, the description
+    and what there is to say of its parts.
     """
     if "inline" not in plt.get_backend():  # a window, which has no place for them
         plt.show()
         return
     from IPython.display import display  # it is there wherever figures are drawn inline
 
+    words = ": ".join(filter(None, [title, description, "; ".join(filter(None, parts))]))
     figure = plt.gcf()
-    display(figure, metadata={"image/png": {"alt": " ".join(description.split())}})
+    display(figure, metadata={"image/png": {"alt": " ".join(words.split())}})
     plt.close(figure)
 
 
 def _number(value):
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _pictures(count):
@@ -59,26 +84,6 @@ def _course(values):
     return text
 
 
-def luminance(colour):
-    """How bright a colour is, 0 … 1 (WCAG 2.2, relative luminance)."""
-    rgb = np.array(to_rgb(colour))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return linear @ (0.2126, 0.7152, 0.0722)
-
-
-def _ink(background):
-    """Black or white, whichever is read better: there is a contrast of 4.5 or more for any colour."""
-    return "white" if luminance(background) < 0.179 else "black"
-
-
-def _listed(words):
-    return "; ".join(filter(None, words))
-
-
-def _heading(title):
-    return f"{title}: " if title else ""
-
-
 def _panels(rows, columns, width, height):
     """A figure of panels without axes, and the panels (rows, columns)."""
     figure, panels = plt.subplots(
@@ -89,18 +94,9 @@ def _panels(rows, columns, width, height):
     return figure, panels
 
 
-def show_images(images, titles=None, columns=8, size=1.3, frames=None):
-    """Images (n, C, H, W) in a grid, each with its title; `frames` are (left, top, side) in pixels."""
-    rows = -(-len(images) // columns)
-    lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
-    _, axes = _panels(rows, columns, size * columns, (size + 0.2 * lines) * rows)
-    for i, image in enumerate(images):
-        axes.flat[i].imshow(as_picture(image), cmap="gray")
-        if frames:
-            _frame(axes.flat[i], *frames[i])
-        if titles:
-            axes.flat[i].set_title(titles[i], fontsize=9)
-    show(_pictures(len(images)) + (f": {_listed(titles)}" if titles else ""))
+def _draw(axis, image, title):
+    axis.imshow(as_picture(image), cmap="gray")
+    axis.set_title(title, fontsize=9)
 
 
 def _frame(axis, left, top, side):
@@ -108,25 +104,32 @@ def _frame(axis, left, top, side):
     axis.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=OKABE_ITO[1], lw=2))
 
 
-def show_patches(patches, grid_size, in_channels=3, size=3.5, numbers=False):
-    """Patches (N, C·P·P), laid out in their grid with gaps; `numbers` writes each one's index."""
+def show_images(images, titles=None, columns=8, size=1.3, frames=None):
+    """Images (n, C, H, W) in a grid, each with its title; `frames` are (left, top, side) in pixels."""
+    rows = -(-len(images) // columns)
+    lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
+    _, axes = _panels(rows, columns, size * columns, (size + 0.2 * lines) * rows)
+    for i, image in enumerate(images):
+        _draw(axes.flat[i], image, titles[i] if titles else "")
+        if frames:
+            _frame(axes.flat[i], *frames[i])
+    show(_pictures(len(images)), parts=titles or ())
+
+
+def show_patches(patches, grid_size, in_channels=3, size=3.5):
+    """Patches (N, C·P·P), laid out in their grid with gaps. ValueError if they do not fill it."""
     rows, columns = grid_size
+    if len(patches) != rows * columns:
+        raise ValueError(f"{len(patches)} patches do not fill {rows} × {columns} places")
     side = round((patches.shape[-1] / in_channels) ** 0.5)
-    _figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(size, size * rows / columns),
-        squeeze=False,
-        gridspec_kw={"wspace": 0.12, "hspace": 0.12},
+    gaps = {"wspace": 0.12, "hspace": 0.12}
+    _, axes = plt.subplots(
+        rows, columns, figsize=(size, size * rows / columns), squeeze=False, gridspec_kw=gaps
     )
-    for i, axis in enumerate(axes.flat):
-        axis.imshow(
-            as_picture(patches[i].reshape(in_channels, side, side)), cmap="gray", vmin=0, vmax=1
-        )
+    for patch, axis in zip(patches, axes.flat, strict=True):
+        picture = as_picture(patch.reshape(in_channels, side, side))
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axis.axis("off")
-        if numbers:
-            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-            axis.text(0.5, 0.5, i, transform=axis.transAxes, fontsize=8, bbox=box, **CENTRED)
     show(f"{len(patches)} patches in {rows} rows and {columns} columns, with gaps between them")
 
 
@@ -149,13 +152,8 @@ def show_matrix(
     if alone:
         _, axis = plt.subplots(figsize=(size * columns + 1.6, size * rows + 1.0))
     limit = np.abs(matrix).max() or 1.0
-    drawn = axis.imshow(
-        matrix,
-        cmap="PuOr" if signed else "viridis",
-        aspect="auto",
-        vmin=-limit if signed else 0,
-        vmax=limit,
-    )
+    lowest, colours = (-limit, SIGNED) if signed else (0, AMOUNTS)
+    drawn = axis.imshow(matrix, cmap=colours, aspect="auto", vmin=lowest, vmax=limit)
     column_labels = range(columns) if column_labels is None else column_labels
     row_labels = range(rows) if row_labels is None else row_labels
     axis.set_xticks(range(len(column_labels)), column_labels)  # no labels: no ticks either
@@ -163,50 +161,47 @@ def show_matrix(
     axis.set(title=title, xlabel=x_label, ylabel=y_label)
     if numbers:
         for (i, j), value in np.ndenumerate(matrix):
-            text, colour = f"{value:.2f}".rstrip("0").rstrip("."), drawn.cmap(drawn.norm(value))
-            axis.text(j, i, text, color=_ink(colour), fontsize=9, **CENTRED)
+            # One of the two inks has a contrast of 4.5 or more with any colour
+            ink = "white" if luminance(drawn.cmap(drawn.norm(value))) < 0.179 else "black"
+            text = f"{value:.2f}".rstrip("0").rstrip(".")
+            axis.text(j, i, text, color=ink, fontsize=9, ha="center", va="center")
     if alone:
         plt.tight_layout()
-        show(
-            f"{_heading(title)}{rows} × {columns} coloured cells, from {matrix.min():.2g} to {limit:.2g}"
-        )
+        scale = f"from {matrix.min():.2g} to {limit:.2g}"
+        show(f"{rows} × {columns} coloured cells, {scale}", title)
 
 
-def show_heat(images, maps, titles=None, limit=None, frames=None, size=1.7):
+def show_heat(images, maps, titles=None, limit=None, frames=None):
     """Images (n, C, H, W) in a row, and below each its map (n, rows, columns), on one scale.
 
     The scale ends at `limit`, else at the largest share of all; `frames` are a (row, column) of each
     map.
     """
     maps = as_array(maps)
-    figure, axes = _panels(2, len(images), size * len(images) + 0.8, 2 * size + 0.4)
+    figure, axes = _panels(2, len(images), width=1.7 * len(images) + 0.8, height=3.8)
     for i, (image, heat) in enumerate(zip(images, maps, strict=True)):
-        axes[0, i].imshow(as_picture(image), cmap="gray")
-        drawn = axes[1, i].imshow(heat, cmap="viridis", vmin=0, vmax=limit or maps.max())
+        _draw(axes[0, i], image, titles[i] if titles else "")
+        drawn = axes[1, i].imshow(heat, cmap=AMOUNTS, vmin=0, vmax=limit or maps.max())
         if frames:
             _frame(axes[1, i], left=frames[i][1], top=frames[i][0], side=1)
-        if titles:
-            axes[0, i].set_title(titles[i], fontsize=9)
     figure.colorbar(drawn, ax=axes[1], label="share of attention", shrink=0.9)
-    show(
-        f"{_pictures(len(images))}, below each its map of attention, bright where there is most"
-        + (f": {_listed(titles)}" if titles else "")
-    )
+    description = "below each its map of attention, bright where there is most"
+    show(f"{_pictures(len(images))}, {description}", parts=titles or ())
 
 
-def show_attention(image, maps, frame=None, size=1.6):
+def show_attention(image, maps, frame=None):
     """Maps (L, h, rows, columns) beside their image (C, H, W): a row for each layer, a column for
     each head. Every map has its own scale, whose end stands above it; `frame` is put around one
     (row, column).
     """
     maps = as_array(maps)
-    layers, heads = maps.shape[:2]
-    _, axes = _panels(layers, heads + 1, size * (heads + 1), (size + 0.25) * layers)
-    in_patches = (-0.5, maps.shape[3] - 0.5, maps.shape[2] - 0.5, -0.5)
+    layers, heads, rows, columns = maps.shape
+    _, axes = _panels(layers, heads + 1, width=1.6 * (heads + 1), height=1.85 * layers)
+    in_patches = (-0.5, columns - 0.5, rows - 0.5, -0.5)
     axes[0, 0].imshow(as_picture(image), cmap="gray", extent=in_patches)
     for layer, head in np.ndindex(layers, heads):
         axis, shares = axes[layer, head + 1], maps[layer, head]
-        axis.imshow(shares, cmap="viridis", vmin=0)
+        axis.imshow(shares, cmap=AMOUNTS, vmin=0)
         axis.set_title(f"layer {layer + 1}, head {head + 1}\nup to {shares.max():.0%}", fontsize=9)
     for axis in axes.flat:
         if frame is not None and axis.images:
@@ -214,22 +209,20 @@ def show_attention(image, maps, frame=None, size=1.6):
     show(f"a picture and its maps of attention: {layers} layers in rows, {heads} heads in columns")
 
 
-def show_similarity_grid(positions, grid_size, title="", size=5.0):
+def show_similarity_grid(positions, grid_size, title=""):
     """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch."""
     positions = as_array(positions)
     positions = positions / np.linalg.norm(positions, axis=-1, keepdims=True)
     rows, columns = grid_size
     similarity = (positions @ positions.T).reshape(rows, columns, rows, columns)
-    figure, axes = _panels(rows, columns, size * 1.15, size * rows / columns)
+    figure, axes = _panels(rows, columns, width=5.75, height=5 * rows / columns)
     for place in np.ndindex(rows, columns):
-        drawn = axes[place].imshow(similarity[place], vmin=similarity.min(), vmax=1)
+        drawn = axes[place].imshow(similarity[place], cmap=AMOUNTS, vmin=similarity.min(), vmax=1)
     figure.colorbar(drawn, ax=axes, label="cosine similarity", shrink=0.8)
     figure.suptitle(title)
     figure.supxlabel("column of the patch")
     figure.supylabel("row of the patch")
-    show(
-        f"{_heading(title)}{rows} × {columns} small maps, each bright where a position is like its own"
-    )
+    show(f"{rows} × {columns} small maps, each bright where a position is like its own", title)
 
 
 def show_lines(
@@ -250,15 +243,16 @@ def show_lines(
     there are `widths` {name: values}, a band reaches so far above and below the curve.
     """
     _, axis = plt.subplots(figsize=size)
-    styles = zip(OKABE_ITO, "osd^v", ("-", "--", "-.", ":", "-"), strict=True)
-    for (name, values), (colour, marker, stroke) in zip(lines.items(), styles, strict=False):
-        marker = marker if len(x) <= 30 else None
-        axis.plot(
-            x, as_array(values), color=colour, marker=marker, ls=stroke, markersize=4, label=name
-        )
-        if name in (widths or {}):
-            middle, width = as_array(values), as_array(widths[name])
-            axis.fill_between(x, middle - width, middle + width, color=colour, alpha=0.2, lw=0)
+    widths = widths or {}
+    for index, (name, values) in enumerate(lines.items()):
+        values, style = as_array(values), curve_style(index)
+        if len(x) > 30:
+            style["marker"] = None
+        axis.plot(x, values, **style, markersize=4, label=name)
+        if name in widths:
+            width = as_array(widths[name])
+            band = {"color": style["color"], "alpha": 0.2, "linewidth": 0}
+            axis.fill_between(x, values - width, values + width, **band)
     if dashed is not None:
         axis.axhline(dashed[1], color="black", linestyle=":", linewidth=1, label=dashed[0])
     if "x" in log:
@@ -278,39 +272,42 @@ def show_lines(
         axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
-    named = len(lines) + (dashed is not None)
-    if named > 2 or widths:
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside: it would hide curves
+    labels = axis.get_legend_handles_labels()[1]
+    if len(labels) > 2 or widths:
+        axis.legend(**BESIDE)
         axis.figure.set_figwidth(1.4 * size[0])
-    elif named > 1:
+    elif len(labels) == 2:
         axis.legend()
     plt.tight_layout()
-    curves = _listed(f"{name} {_course(values)}" for name, values in lines.items())
-    show(f"{_heading(title)}{y_label} over {x_label}. {curves}")
+    curves = "; ".join(f"{name} {_course(values)}" for name, values in lines.items())
+    show(f"{y_label} over {x_label}. {curves}", title)
 
 
-def show_dots(groups, x_label, title="", dashed=None, size=(6.0, 0.45), widths=None, dot="run"):
+def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run"):
     """Numbers by name {name: values}, a row of dots for each name and a line at their mean, from
     which bars reach `widths` {name: width}, those of 95 % intervals, to both sides; `dashed` is a
     (name, number), and `dot` says what a dot stands for.
     """
-    _, axis = plt.subplots(figsize=(size[0], 1.4 + size[1] * len(groups)))
-    for row, values in enumerate(groups.values()):
+    _, axis = plt.subplots(figsize=(6, 1.4 + 0.45 * len(groups)))
+    means = {name: as_array(values).mean() for name, values in groups.items()}
+    for row, (name, values) in enumerate(groups.items()):
         values = as_array(values)
         axis.plot(values, [row] * len(values), "o", color=OKABE_ITO[0], alpha=0.6)
-        axis.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color="black")
-        if widths and np.isfinite(width := list(widths.values())[row]):  # not from one seed
-            axis.errorbar(values.mean(), row, xerr=width, color="gray", lw=4, alpha=0.5)
+        axis.plot([means[name]] * 2, [row - 0.3, row + 0.3], color="black")
+        if widths and np.isfinite(widths[name]):  # not from one seed
+            axis.errorbar(means[name], row, xerr=widths[name], color="gray", lw=4, alpha=0.5)
     if dashed is not None:
         axis.axvline(dashed[1], color="gray", linestyle=":", label=dashed[0])
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        axis.legend(**BESIDE)
     axis.set_yticks(range(len(groups)), list(groups))
     axis.invert_yaxis()
-    legend = f"dot: a {dot}, line: mean" + ", grey: its 95 % interval" * bool(widths)
+    legend = f"dot: a {dot}, line: mean"
+    if widths:
+        legend += ", grey: its 95 % interval"
     axis.set(xlabel=f"{x_label}\n({legend})", title=title)
     axis.grid(axis="x", alpha=0.3)
-    means = _listed(f"{name} {_number(as_array(values).mean())}" for name, values in groups.items())
-    show(f"{_heading(title)}{x_label}, a dot for each {dot}. Means: {means}")
+    listed = "; ".join(f"{name} {_number(mean)}" for name, mean in means.items())
+    show(f"{x_label}, a dot for each {dot}. Means: {listed}", title)
 
 
 def show_summaries(summaries, title=""):
@@ -323,38 +320,31 @@ def show_summaries(summaries, title=""):
     )
 
 
-def _aligned(number):
+def _aligned(value):
     """Three digits or more, also where the last of them are zeros: 0.500, 70.0, 1,234."""
-    if number >= 1000:
-        return _number(number)
-    digits = np.format_float_positional(number, 3, unique=False, fractional=False, trim="k")
-    return digits.rstrip(".")
+    return _number(value) if abs(value) >= 999.5 else f"{value:#.3g}".rstrip(".")
 
 
-def show_bars(amounts, x_label, title="", size=(6.0, 0.35)):
+def show_bars(amounts, x_label, title=""):
     """One horizontal bar for each name {name: amount}, with its number."""
-    width, height = size
-    _, axis = plt.subplots(figsize=(width, 1.2 + height * len(amounts)))
+    _, axis = plt.subplots(figsize=(6, 1.2 + 0.35 * len(amounts)))
     bars = axis.barh(list(amounts), as_array(list(amounts.values())), color=OKABE_ITO[0])
     axis.bar_label(bars, fmt=_aligned, padding=3)
     axis.margins(x=0.12)
     axis.invert_yaxis()
     axis.set(xlabel=x_label, title=title)
-    show(
-        f"{_heading(title)}{x_label}: {_listed(f'{name} {_number(of)}' for name, of in amounts.items())}"
-    )
+    show(x_label, title, [f"{name} {_number(amount)}" for name, amount in amounts.items()])
 
 
-def show_paths(paths, height, title="", x_limits=(-10, 4), y_limits=(-3, 3), size=(7.0, 3.2)):
+def show_paths(paths, height, title=""):
     """Paths by name {name: points (n, 2)} over the contour lines of `height(x, y)`."""
-    _, axis = plt.subplots(figsize=size)
-    x, y = np.meshgrid(np.linspace(*x_limits, 200), np.linspace(*y_limits, 200))
+    _, axis = plt.subplots(figsize=(7.0, 3.2))
+    x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-3, 3, 200))
     axis.contour(x, y, height(x, y), levels=12, colors="lightgray")
-    for (name, points), colour, marker in zip(paths.items(), OKABE_ITO, "osd^v", strict=False):
-        points = as_array(points)
-        axis.plot(points[:, 0], points[:, 1], color=colour, marker=marker, markersize=4, label=name)
+    for index, (name, points) in enumerate(paths.items()):
+        axis.plot(*as_array(points).T, **curve_style(index), markersize=4, label=name)
     axis.plot(0, 0, "k+", markersize=12)
-    axis.set(title=title, xlim=x_limits, ylim=y_limits, xlabel="x", ylabel="y")
+    axis.set(title=title, xlim=(-10, 4), ylim=(-3, 3), xlabel="x", ylabel="y")
     axis.legend(loc="upper right")
     plt.tight_layout()
-    show(f"{_heading(title)}paths of {_listed(paths)} over contour lines")
+    show(f"paths of {'; '.join(paths)} over contour lines", title)

@@ -10,10 +10,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch.nn.functional import interpolate
 
-from .runtime import write_whole
+from .records import write_whole
 from .vision_transformer import VisionTransformer, ViTConfig
 
 TIMM_NAMES = {name: f"{name}.weight" for name in ("cls_token", "reg_token", "pos_embed")}
+
+FORMER_NAMES = {"pre_norm": "norm_first"}  # fields of ViTConfig, in older files
 
 TORCHVISION_NAMES = [  # (pattern, replacement), the first that matches from the start
     (r"class_token$", "cls_token.weight"),
@@ -121,6 +123,14 @@ def save_checkpoint(path, model, /, **notes):
     write_whole(path, lambda unfinished: unfinished.write_bytes(content))
 
 
+def read_config(settings):
+    """The ViTConfig that JSON gave back: a list for (H, W), names that fields had once."""
+    settings = {FORMER_NAMES.get(name, name): value for name, value in settings.items()}
+    if isinstance(settings.get("image_size"), list):
+        settings["image_size"] = tuple(settings["image_size"])
+    return ViTConfig(**settings)
+
+
 def load_checkpoint(path):
     """The model that `save_checkpoint` wrote, on the CPU, in evaluation mode.
 
@@ -136,10 +146,7 @@ def load_checkpoint(path):
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from error
     try:
-        config = json.loads(metadata["config"])
-        if isinstance(config["image_size"], list):
-            config["image_size"] = tuple(config["image_size"])
-        config = ViTConfig(**config)
+        config = read_config(json.loads(metadata["config"]))
     except (KeyError, TypeError, ValueError) as error:
         text = f"{path} holds no configuration of a VisionTransformer: {error!r}"
         raise ValueError(text) from error

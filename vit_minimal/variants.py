@@ -7,7 +7,6 @@ can and has its parameters, so that one experiment can hold them against each ot
 import torch
 from torch import nn
 
-from .attention import MultiHeadSelfAttention
 from .vision_transformer import VisionTransformer
 
 
@@ -28,10 +27,11 @@ class AveragesAllTokens(VisionTransformer):
 class ClassTokenLast(VisionTransformer):
     """The class token after the patches, as text models that read from left to right have it."""
 
+    usual_order = False
+
     def forward_features(self, images):
-        x = torch.cat(
-            [self.patch_embed(images), self.cls_token.weight.expand(len(images), -1, -1)], 1
-        )
+        class_tokens = self.cls_token.weight.expand(len(images), -1, -1)
+        x = torch.cat([self.patch_embed(images), class_tokens], dim=1)
         return self.norm(self.blocks(self.pos_drop(self.pos_embed(x))))
 
     def forward(self, images):
@@ -67,13 +67,13 @@ class LateClassToken(VisionTransformer):
     but the patches stay as they are from there on.
     """
 
+    usual_order = False  # before the last block
+
     def forward_features(self, images):
-        position, positions = self.pos_embed.weight.split(
-            [1, self.pos_embed.weight.shape[1] - 1], 1
-        )
-        patches = self.blocks[:-1](self.pos_drop(self.patch_embed(images) + positions))
-        class_token = (self.cls_token.weight + position).expand(len(images), -1, -1)
-        return self.norm(self.blocks[-1](torch.cat([class_token, patches], dim=1)))
+        positions = self.pos_embed.weight
+        patches = self.blocks[:-1](self.pos_drop(self.patch_embed(images) + positions[:, 1:]))
+        class_tokens = (self.cls_token.weight + positions[:, :1]).expand(len(images), -1, -1)
+        return self.norm(self.blocks[-1](torch.cat([class_tokens, patches], dim=1)))
 
 
 class CutClassToken(VisionTransformer):
@@ -83,34 +83,18 @@ class CutClassToken(VisionTransformer):
         return self.head(self.forward_features(images)[:, 0].detach())
 
 
-class MaskedAttention(MultiHeadSelfAttention):
-    """Attention in which `mask` (T, T) says who may look (row) at whom (column)."""
-
-    mask = None
-
-    def forward(self, x):
-        queries, keys, values = self.split_heads(x)
-        scores = queries @ keys.transpose(-2, -1) / self.head_width**0.5
-        weights = scores.masked_fill(~self.mask, -torch.inf).softmax(dim=-1)
-        out = (self.attn_drop(weights) @ values).transpose(1, 2).flatten(2)
-        return self.proj_drop(self.proj(out))
-
-
 class Masked(VisionTransformer):
-    """A mask, the same in all blocks, forbids some tokens to see some others."""
+    """A mask, the same in all blocks, forbids some tokens to attend to some others."""
 
     def __init__(self, config):
         super().__init__(config)
-        T = self.pos_embed.weight.shape[1]
-        mask = self.forbid(torch.ones(T, T, dtype=torch.bool))
-        self.register_buffer("mask", mask, persistent=False)
+        mask = self.forbid(torch.ones(self.num_tokens, self.num_tokens, dtype=torch.bool))
         for block in self.blocks:
-            block.attn.__class__ = MaskedAttention  # the same weights, drawn in the same order
+            block.attn.mask = mask
 
-    def forward_features(self, images):
-        for block in self.blocks:
-            block.attn.mask = self.mask  # follows the model from device to device
-        return super().forward_features(images)
+    def forbid(self, mask):
+        """The mask (T, T), True where a token (row) may attend to another (column)."""
+        raise NotImplementedError
 
 
 class BlindClassToken(Masked):
@@ -122,7 +106,7 @@ class BlindClassToken(Masked):
 
 
 class UnseenClassToken(Masked):
-    """No patch sees the class token: it listens, but does not speak."""
+    """No patch sees the class token: it reads, and is not read."""
 
     def forbid(self, mask):
         mask[1:, 0] = False
@@ -158,11 +142,11 @@ class ConvNet(nn.Module):
     def __init__(self, config, width=64, strides=(2, 2, 2, 1, 1)):
         super().__init__()
         self.config = config  # a ViTConfig, of which only channels and classes count here
-        channels = [config.in_channels, *[width] * len(strides)]
-        layers = []
-        for before, after, stride in zip(channels, channels[1:], strides, strict=False):
-            layers += [nn.Conv2d(before, after, 3, stride, padding=1), nn.BatchNorm2d(after)]
+        channels, layers = config.in_channels, []
+        for stride in strides:
+            layers += [nn.Conv2d(channels, width, 3, stride, padding=1), nn.BatchNorm2d(width)]
             layers += [nn.ReLU()]
+            channels = width
         self.layers = nn.Sequential(*layers)
         self.head = nn.Linear(width, config.num_classes)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .attention import MultiHeadSelfAttention, head_width
+from .attention import MultiHeadSelfAttention, head_dim
 from .class_token import ClassToken, PositionEmbedding
 from .patches import PatchEmbedding, patch_grid
-from .runtime import check_settings
+from .settings import check_choice, check_kind, check_least, check_share
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,36 @@ class ViTConfig:
     pool: str = "class"  # what the head reads: the "class" token, the "mean" patch, "attention"
     num_registers: int = 0  # spare tokens (Darcet et al. 2024, https://arxiv.org/abs/2309.16588)
     pos_embed: str = "learned"  # or "sinusoidal", fixed
-    pre_norm: bool = True  # normalise before each layer (ViT), or after (Vaswani et al. 2017)
+    norm_first: bool = (
+        True  # normalise before each layer (pre-norm: ViT), or after (post-norm: 2017)
+    )
     pos_drop_rate: float = 0.0  # dropout on the tokens that enter the first block
     proj_drop_rate: float = 0.0  # dropout in and after the MLP, and after the attention
     attn_drop_rate: float = 0.0  # dropout on the attention weights
     drop_path_rate: float = 0.0  # how often the last block's layers are skipped; 0 at the first
 
     def __post_init__(self):
-        options = {"pool": ("class", "mean", "attention"), "pos_embed": ("learned", "sinusoidal")}
-        check_settings(self, options)
-        patch_grid(self.image_size, self.patch_size)
-        head_width(self.embed_dim, self.num_heads)
-        least = dict.fromkeys(("in_channels", "num_classes", "embed_dim", "depth"), 1)
-        least |= {"num_registers": 0, "mlp_ratio": 1 / max(self.embed_dim, 1)}
-        for name, value in vars(self).items():
-            if name in least and value < least[name]:
-                raise ValueError(f"{name} must be at least {least[name]:.2g}, is {value}")
-            if name.endswith("_rate") and not 0 <= value < 1:
-                raise ValueError(f"{name} must be in [0, 1), is {value}")
+        size = self.image_size
+        is_pair = isinstance(size, tuple | list) and len(size) == 2
+        if not all(type(side) is int for side in (size if is_pair else [size])):
+            raise ValueError(f"image_size must be a whole number or two, (H, W), is {size!r}")
+        for name in ("patch_size", "in_channels", "num_classes", "embed_dim", "depth", "num_heads"):
+            check_kind(name, getattr(self, name), int)
+        for name in ("in_channels", "num_classes", "embed_dim", "depth"):
+            check_least(name, getattr(self, name), 1)
+        check_kind("num_registers", self.num_registers, int)
+        check_least("num_registers", self.num_registers, 0)
+        check_kind("mlp_ratio", self.mlp_ratio, float)
+        if not self.embed_dim * self.mlp_ratio >= 1:
+            raise ValueError(f"mlp_ratio {self.mlp_ratio} leaves the MLP without a hidden number")
+        check_choice("pool", self.pool, ("class", "mean", "attention"))
+        check_choice("pos_embed", self.pos_embed, ("learned", "sinusoidal"))
+        check_kind("norm_first", self.norm_first, bool)
+        for name in ("pos_drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate"):
+            check_kind(name, getattr(self, name), float)
+            check_share(name, getattr(self, name))
+        patch_grid(self.image_size, self.patch_size)  # which say what does not fit
+        head_dim(self.embed_dim, self.num_heads)
 
 
 class MLP(nn.Module):
@@ -74,7 +86,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, config, drop_path_rate=0.0):
         super().__init__()
         D, drop_rate = config.embed_dim, config.proj_drop_rate
-        self.pre_norm, self.drop_path_rate = config.pre_norm, drop_path_rate
+        self.norm_first, self.drop_path_rate = config.norm_first, drop_path_rate
         self.norm1 = nn.LayerNorm(D, eps=1e-6)
         self.attn = MultiHeadSelfAttention(D, config.num_heads, config.attn_drop_rate, drop_rate)
         self.norm2 = nn.LayerNorm(D, eps=1e-6)
@@ -82,7 +94,7 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x):
         rate = self.drop_path_rate if self.training else 0.0
-        if self.pre_norm:
+        if self.norm_first:
             x = x + drop_path(self.attn(self.norm1(x)), rate)  # Eq. 2
             return x + drop_path(self.mlp(self.norm2(x)), rate)  # Eq. 3
         x = self.norm1(x + drop_path(self.attn(x), rate))
@@ -104,20 +116,24 @@ class AttentionPooling(nn.Module):
 class VisionTransformer(nn.Module):
     """Images (B, C, H, W) → logits (B, num_classes). Order of tokens: class, registers, patches."""
 
+    usual_order = True  # False in a variant with another: what reads its tokens refuses it
+
     def __init__(self, config):
         super().__init__()
         self.config = config
         D, R, P, C = config.embed_dim, config.num_registers, config.patch_size, config.in_channels
         has_class, fixed = config.pool == "class", config.pos_embed == "sinusoidal"
-        self.num_prefix = has_class + R  # tokens in front of the patches
         self.patch_embed = PatchEmbedding(config.image_size, P, C, D)
+        rows, columns = self.patch_embed.grid_size
+        self.num_prefix = R + 1 if has_class else R  # tokens in front of the patches
+        self.num_tokens = self.num_prefix + rows * columns  # T
         self.reg_token = ClassToken(D, R) if R else nn.Identity()
         self.cls_token = ClassToken(D) if has_class else nn.Identity()
         self.pos_embed = PositionEmbedding(self.patch_embed.grid_size, D, self.num_prefix, fixed)
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
         rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
-        self.norm = nn.LayerNorm(D, eps=1e-6) if config.pre_norm else nn.Identity()
+        self.norm = nn.LayerNorm(D, eps=1e-6) if config.norm_first else nn.Identity()
         self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None
         self.head = nn.Linear(D, config.num_classes)
         for module in self.modules():

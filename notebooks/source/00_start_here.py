@@ -8,7 +8,7 @@
 # |---|---|
 # | You need | Python, and to have seen PyTorch before |
 # | Time to read | about 10 minutes |
-# | Time to run | a minute on two cores of a recent server CPU (with instructions for bfloat16), three to four on one core of an older one; no GPU needed |
+# | Time to run | {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one; no GPU needed |
 #
 # ## Is my machine ready?
 #
@@ -34,19 +34,21 @@ if check_machine(data_root()):
 #
 # | notebook | the question it answers | package module | to read | to run |
 # |---|---|---|---|---|
-# | **00 Start here** | is my machine ready, and where is this going? | `runtime.py` | 10 min | a minute |
-# | [01 Patches](01_patches.ipynb) | how does an image become a sequence? | `patches.py` | 15 min | 10 s |
-# | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and how does a model know where each patch was? | `class_token.py` | 20 min | 10 s |
-# | [03 Attention](03_attention.ipynb) | how do tokens exchange what they know? | `attention.py` | 25 min | 10 s |
-# | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` | 25 min | 30 s |
-# | [05 Training on CIFAR-10](05_training_on_cifar10.ipynb) | what does each ingredient of a recipe give, and how do I stop and resume? | `data.py`, `augment.py`, `recipes.py`, `training.py` | 45 min | 2 min |
-# | [06 Inside the class token](06_inside_the_class_token.ipynb) | what does it gather, from where, and at which layer? | `inspection.py`, `explorer.py` | 40 min | 2 min |
-# | [07 Pitfalls: how a model starts](07_pitfalls_initialization.ipynb) | which starts cannot learn, and how would I know before the first step? | `experiments.py`, `variants.py` | 35 min | 2 min |
-# | [08 Pitfalls: the size of a patch](08_pitfalls_patch_size.ipynb) | what does a patch size cost, and what does it give? | `experiments.py` | 30 min | 2 min |
-# | [09 Pitfalls: the class token mishandled](09_pitfalls_class_token.ipynb) | what if it is read from the wrong place, and what are its rivals? | `variants.py`, `experiments.py` | 40 min | 2 min |
-# | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which of the things that are commonly said are true? | `data/results/` | 30 min | a minute |
+# | **00 Start here** | is my machine ready, and where is this going? | `machine.py` | {{minutes_to_read("00_start_here"):d}} min | {{notebook_seconds("00_start_here"):about}} |
+# | [01 Patches](01_patches.ipynb) | how does an image become a sequence? | `patches.py` | {{minutes_to_read("01_patches"):d}} min | {{notebook_seconds("01_patches"):about}} |
+# | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and how does a model know where each patch was? | `class_token.py` | {{minutes_to_read("02_class_token"):d}} min | {{notebook_seconds("02_class_token"):about}} |
+# | [03 Attention](03_attention.ipynb) | how do tokens exchange what they know? | `attention.py` | {{minutes_to_read("03_attention"):d}} min | {{notebook_seconds("03_attention"):about}} |
+# | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` | {{minutes_to_read("04_vision_transformer"):d}} min | {{notebook_seconds("04_vision_transformer"):about}} |
+# | [05 Training on CIFAR-10](05_training_on_cifar10.ipynb) | what does each ingredient of a recipe give, and how do I stop and resume? | `data/`, `augment.py`, `training/` | {{minutes_to_read("05_training_on_cifar10"):d}} min | {{notebook_seconds("05_training_on_cifar10"):about}} |
+# | [06 Inside the class token](06_inside_the_class_token.ipynb) | what does it gather, from where, and at which layer? | `inspection.py`, `explorer.py` | {{minutes_to_read("06_inside_the_class_token"):d}} min | {{notebook_seconds("06_inside_the_class_token"):about}} |
+# | [07 Pitfalls: how a model starts](07_pitfalls_initialization.ipynb) | which starts cannot learn, and how would I know before the first step? | `experiments/`, `variants.py` | {{minutes_to_read("07_pitfalls_initialization"):d}} min | {{notebook_seconds("07_pitfalls_initialization"):about}} |
+# | [08 Pitfalls: the size of a patch](08_pitfalls_patch_size.ipynb) | what does a patch size cost, and what does it give? | `experiments/` | {{minutes_to_read("08_pitfalls_patch_size"):d}} min | {{notebook_seconds("08_pitfalls_patch_size"):about}} |
+# | [09 Pitfalls: the class token mishandled](09_pitfalls_class_token.ipynb) | what if it is read from the wrong place, and what are its rivals? | `variants.py`, `experiments/` | {{minutes_to_read("09_pitfalls_class_token"):d}} min | {{notebook_seconds("09_pitfalls_class_token"):about}} |
+# | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which of the things that are commonly said are true? | `data/results/` | {{minutes_to_read("10_claims_put_to_the_test"):d}} min | {{notebook_seconds("10_claims_put_to_the_test"):about}} |
 #
-# (The running times are those of two cores of a recent server CPU (with instructions for bfloat16), rounded; on one core of a processor without that they took up to four times as long. The reading times are a guess.) Each notebook has exercises beside it, which check themselves: [these](exercises/00_start_here.ipynb) go with this one. ([For teachers](exercises/README.md).)
+# (The running times are those of two cores of a recent server CPU (with instructions for bfloat16), rounded; on one core of a processor without that they took up to four times as long.
+# {{assert 3.5 < max(notebook_seconds(name, "float32") / notebook_seconds(name) for name in records("notebook_times").float32) < 4.5}}
+# The reading times are a guess.) Each notebook has exercises beside it, which check themselves: [these](exercises/00_start_here.ipynb) go with this one. ([For teachers](exercises/README.md).)
 #
 # In notebooks 01 to 04 the model is built in front of
 # you, and every piece of it is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
@@ -68,8 +70,9 @@ plots.show_images(dataset.train_images[:16], names)
 
 # %% [markdown]
 # Sixteen training images with their classes. Each has 32 × 32 pixels. Shapes-10 looks easy, but try to describe a "ring" by its pixels: place, size and
-# colours are random, dark on bright or bright on dark, slightly tilted, with clutter behind and in front. A linear classifier on the pixels, the best of five that we fitted, gets 21 % of
+# colours are random, dark on bright or bright on dark, slightly tilted, with clutter behind and in front. A linear classifier on the pixels, the best of five that we fitted, gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of
 # the Shapes-10 test images right (chance is 10 %).
+# {{assert len(record("shapes10_linear").runs) == 5}}
 #
 # ## 2 · Train
 
@@ -127,8 +130,12 @@ plots.show_images(shown, verdicts)
 
 # %% [markdown]
 # Above each image stands the guess, and where it was wrong, the right answer below it (in the saved run, for one of the sixteen). On Shapes-10 the recipe `quick` ended at
-# 94.8 % to 96.0 % for three seeds.
-# CIFAR-10 is much harder: the recipe `cpu` (five passes over all 50,000 images, less than five minutes on two CPU cores) got 75.2 % to 76.0 % of the 10,000 test images right. (At the quick budget
+# {{min(accuracies("shapes10_quick")):.1%}} to {{max(accuracies("shapes10_quick")):.1%}} for three seeds.
+# {{assert len(accuracies("shapes10_quick")) == 3}}
+# CIFAR-10 is much harder: the recipe `cpu` (five passes over all 50,000 images, less than five minutes on two CPU cores) got {{min(accuracies("cifar10_cpu")):.1%}} to {{max(accuracies("cifar10_cpu")):.1%}} of the {{records("cifar10_cpu")[0].judged_on:s}} images right.
+# {{assert all(run.training.epochs == 5 and run.seconds < 300 for run in records("cifar10_cpu"))}}
+# {{assert below(accuracies("cifar10_cpu"), accuracies("shapes10_quick"))}}
+# (At the quick budget
 # this notebook shows CIFAR-10's first 10,000 images only, so expect less.)
 #
 # ## 4 · Look where it looks
@@ -165,8 +172,8 @@ plots.show_heat(shown[:6], start, limit=class_token_looks.max())
 # %% tags=["exercise-only"]
 import torch
 
-from vit_minimal.checks import check
-from vit_minimal.checks.start_here import loss_after_training
+from checks import check
+from checks.start_here import loss_after_training
 
 # %% [markdown] tags=["exercise:sequence_length"]
 # An image of 32 × 32 pixels is cut into patches of 8 × 8. How many tokens enter the first block? Write down a number before you run the check.

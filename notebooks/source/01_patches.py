@@ -72,7 +72,7 @@ print(f"{N} patches, each a vector of {C * P * P} numbers")
 import torch
 from torch.nn import functional as F
 
-from vit_minimal.checks import check
+from checks import check
 from vit_minimal.patches import patch_grid
 
 # %% [markdown] tags=["exercise:patch_of_pixel"]

@@ -113,8 +113,8 @@ print("gradient of each number:", token.grad[0, 0, :5].tolist(), "…")  # 1 + 2
 import torch
 from torch import nn
 
+from checks import check
 from vit_minimal import sinusoidal_2d
-from vit_minimal.checks import check
 
 # %% [markdown] tags=["exercise:ClassToken"]
 # Write the module. `self.weight` holds `count` vectors (as a rule 1), shared by all images: an `nn.Parameter` of the shape (1, count, D), which starts as small random numbers, 0.02 times `torch.randn`. `forward` puts it in front of the tokens of each image: (B, N, D) → (B, count + N, D).

@@ -17,7 +17,7 @@
 import time
 
 import torch
-from torch import float32, nn
+from torch import nn
 from torch.nn import functional as F
 
 from vit_minimal import patchify, plots, shapes10
@@ -166,6 +166,8 @@ plots.show_lines(
 # starts with much smaller queries and keys, so it would not notice at once. They grow in training.)
 #
 # Now the formula as a function. The variance grows with d, so we divide by √d and not by d; and d is the width **of a head**, not of the embedding.
+# A ViT lets every token attend to every other. Where that is forbidden, as in text models that must not see the next word, a *mask* sets the forbidden scores to −∞, and the softmax gives them a share of 0.
+# The model leaves the mask at None; notebooks 09 and 10 put one in.
 
 
 # %% [markdown] tags=["exercise-only"]
@@ -175,10 +177,10 @@ plots.show_lines(
 
 # %% tags=["exercise-only"]
 import torch
-from torch import float32, nn
+from torch import nn
 
-from vit_minimal.attention import head_width
-from vit_minimal.checks import check
+from checks import check
+from vit_minimal.attention import head_dim
 
 # %% [markdown] tags=["exercise:attention_weights"]
 # The heart of it: softmax(QKᵀ/√d). Queries (…, T, d) and keys (…, T, d) give weights (…, T, T), whose row i says how much query i listens to each key. The three dots stand for any axes in front, such as (B, h), or none. Queries and keys need not be equally many: Q queries and K keys give (…, Q, K).
@@ -190,11 +192,17 @@ from vit_minimal.checks import check
 
 # %% tags=["same-as:vit_minimal.attention.attention_weights", "exercise:attention_weights"]
 # vit_minimal/attention.py
-def attention_weights(queries, keys):
-    """softmax(QKᵀ/√d) over the keys: (…, T, d), (…, T, d) → (…, T, T), each row sums to 1."""
+def attention_weights(queries, keys, mask=None):
+    """softmax(QKᵀ/√d) over the keys: (…, T, d), (…, T, d) → (…, T, T), each row sums to 1.
+
+    Where `mask` (T, T) is False, the token of that row may not attend to that of the column; each
+    row needs a True.
+    """
     # solution
-    # | return ...  # your code
+    # | return ...  # your code; the mask may be left out
     scores = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
     return scores.softmax(dim=-1)
     # end of solution
 
@@ -267,9 +275,9 @@ score_size = 64**0.5
 # end of solution
 
 
-# %% tags=["same-as:vit_minimal.attention.head_width"]
+# %% tags=["same-as:vit_minimal.attention.head_dim"]
 # vit_minimal/attention.py
-def head_width(embed_dim, num_heads):
+def head_dim(embed_dim, num_heads):
     """d = D / h. ValueError if h does not divide D."""
     if num_heads < 1 or embed_dim % num_heads:
         raise ValueError(f"num_heads {num_heads} does not divide embed_dim {embed_dim}")
@@ -289,11 +297,15 @@ def head_width(embed_dim, num_heads):
 # %% tags=["same-as:vit_minimal.attention.MultiHeadSelfAttention", "exercise:MultiHeadSelfAttention"]
 # vit_minimal/attention.py
 class MultiHeadSelfAttention(nn.Module):
-    """Tokens (B, T, D) → tokens (B, T, D): h attentions side by side, each on d = D/h numbers."""
+    """Tokens (B, T, D) → tokens (B, T, D): h attentions side by side, each on d = D/h numbers.
 
-    def __init__(self, embed_dim, num_heads, attn_drop_rate=0.0, proj_drop_rate=0.0):
+    `mask` (T, T), True where a token (row) may attend to another (column); None: everywhere.
+    """
+
+    def __init__(self, embed_dim, num_heads, attn_drop_rate=0.0, proj_drop_rate=0.0, mask=None):
         super().__init__()
-        self.num_heads, self.head_width = num_heads, head_width(embed_dim, num_heads)
+        self.register_buffer("mask", mask, persistent=False)  # moves with the model
+        self.num_heads, self.head_dim = num_heads, head_dim(embed_dim, num_heads)
         self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
         self.attn_drop = nn.Dropout(attn_drop_rate)
         self.proj = nn.Linear(embed_dim, embed_dim)
@@ -304,7 +316,7 @@ class MultiHeadSelfAttention(nn.Module):
         # solution
         # | return ...  # your code
         B, T, _ = x.shape
-        shape = (B, T, self.num_heads, self.head_width)  # D → (h, d)
+        shape = (B, T, self.num_heads, self.head_dim)  # D → (h, d)
         return [part.reshape(shape).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)]
         # end of solution
 
@@ -312,11 +324,14 @@ class MultiHeadSelfAttention(nn.Module):
         # solution
         # | return ...  # your code
         queries, keys, values = self.split_heads(x)
-        if x.is_cuda or queries.dtype == float32:  # fused; slow on CPUs in bfloat16
-            drop = self.training * self.attn_drop.p
-            out = nn.functional.scaled_dot_product_attention(queries, keys, values, dropout_p=drop)
+        if x.is_cuda or queries.dtype == torch.float32:  # fused; slow on CPUs in bfloat16
+            drop = self.attn_drop.p if self.training else 0.0
+            out = nn.functional.scaled_dot_product_attention(
+                queries, keys, values, attn_mask=self.mask, dropout_p=drop
+            )
         else:
-            out = self.attn_drop(attention_weights(queries, keys)) @ values  # (B, h, T, d)
+            weights = attention_weights(queries, keys, self.mask)  # (B, h, T, T)
+            out = self.attn_drop(weights) @ values  # (B, h, T, d)
         out = out.transpose(1, 2).flatten(2)  # (B, T, D): the heads side by side again
         return self.proj_drop(self.proj(out))
         # end of solution
@@ -353,8 +368,10 @@ print(merge_heads(marked)[0])
 # - The dropouts do nothing at their default rate of 0. `proj_drop` is here because the ViT paper's recipe uses dropout after dense layers, `attn_drop`, on
 #   the weights, because other libraries offer it.
 # - On a GPU, and in float32, the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It computes the same, up to rounding; above we compared
-#   that function's CPU version. On the CPU this was written on, training with the formula is 1.9 times as fast as with the fused function when both run
-#   in bfloat16, and 6 % slower when both run in float32. So in bfloat16 the CPU keeps the formula.
+#   that function's CPU version. On the CPU this was written on, training with the formula is {{speed_of_the_formula("bfloat16"):.1f}} times as fast as with the fused function when both run
+#   in bfloat16, and {{1 - speed_of_the_formula("float32"):.0%}} slower when both run in float32.
+#   {{assert speed_of_the_formula("float32") < 1 < speed_of_the_formula("bfloat16")}}
+#   So in bfloat16 the CPU keeps the formula.
 #
 # ### Somebody else's multi-head attention
 #

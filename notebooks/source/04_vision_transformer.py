@@ -134,6 +134,7 @@ def drop_path(x, rate):
 import torch
 from torch import nn
 
+from checks import check
 from vit_minimal import (
     MLP,
     ClassToken,
@@ -142,7 +143,6 @@ from vit_minimal import (
     PositionEmbedding,
     ViTConfig,
 )
-from vit_minimal.checks import check
 from vit_minimal.vision_transformer import AttentionPooling, drop_path
 
 # %% [markdown] tags=["exercise:EncoderBlock"]
@@ -161,7 +161,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, config, drop_path_rate=0.0):
         super().__init__()
         D, drop_rate = config.embed_dim, config.proj_drop_rate
-        self.pre_norm, self.drop_path_rate = config.pre_norm, drop_path_rate
+        self.norm_first, self.drop_path_rate = config.norm_first, drop_path_rate
         self.norm1 = nn.LayerNorm(D, eps=1e-6)
         self.attn = MultiHeadSelfAttention(D, config.num_heads, config.attn_drop_rate, drop_rate)
         self.norm2 = nn.LayerNorm(D, eps=1e-6)
@@ -169,7 +169,7 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x):
         rate = self.drop_path_rate if self.training else 0.0
-        if self.pre_norm:
+        if self.norm_first:
             # solution
             # | return ...  # your code
             x = x + drop_path(self.attn(self.norm1(x)), rate)  # Eq. 2
@@ -196,10 +196,10 @@ for wrong in ({"patch_size": 5}, {"num_heads": 5}, {"pool": "max"}):
 
 
 # %%
-def gradient_norms(pre_norm, seed, depth=24):
+def gradient_norms(norm_first, seed, depth=24):
     """The gradient of each block's first MLP matrix, when the loss is read from row 0."""
     seed_everything(seed)
-    config = ViTConfig(embed_dim=96, num_heads=3, pre_norm=pre_norm)
+    config = ViTConfig(embed_dim=96, num_heads=3, norm_first=norm_first)
     blocks = nn.Sequential(*(EncoderBlock(config) for _ in range(depth)))
     readout = nn.Sequential(nn.LayerNorm(96), nn.Linear(96, 10))
     logits = readout(blocks(torch.randn(16, 65, 96))[:, 0])
@@ -209,8 +209,8 @@ def gradient_norms(pre_norm, seed, depth=24):
 
 # %%
 norms = {
-    name: torch.stack([gradient_norms(pre_norm, seed) for seed in range(3)]).mean(dim=0)
-    for name, pre_norm in (("pre-norm (ViT)", True), ("post-norm (2017)", False))
+    name: torch.stack([gradient_norms(norm_first, seed) for seed in range(3)]).mean(dim=0)
+    for name, norm_first in (("pre-norm (ViT)", True), ("post-norm (2017)", False))
 }
 title = "What arrives at each block, before training"
 plots.show_lines(
@@ -263,20 +263,24 @@ class AttentionPooling(nn.Module):
 class VisionTransformer(nn.Module):
     """Images (B, C, H, W) → logits (B, num_classes). Order of tokens: class, registers, patches."""
 
+    usual_order = True  # False in a variant with another: what reads its tokens refuses it
+
     def __init__(self, config):
         super().__init__()
         self.config = config
         D, R, P, C = config.embed_dim, config.num_registers, config.patch_size, config.in_channels
         has_class, fixed = config.pool == "class", config.pos_embed == "sinusoidal"
-        self.num_prefix = has_class + R  # tokens in front of the patches
         self.patch_embed = PatchEmbedding(config.image_size, P, C, D)
+        rows, columns = self.patch_embed.grid_size
+        self.num_prefix = R + 1 if has_class else R  # tokens in front of the patches
+        self.num_tokens = self.num_prefix + rows * columns  # T
         self.reg_token = ClassToken(D, R) if R else nn.Identity()
         self.cls_token = ClassToken(D) if has_class else nn.Identity()
         self.pos_embed = PositionEmbedding(self.patch_embed.grid_size, D, self.num_prefix, fixed)
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
         rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
-        self.norm = nn.LayerNorm(D, eps=1e-6) if config.pre_norm else nn.Identity()
+        self.norm = nn.LayerNorm(D, eps=1e-6) if config.norm_first else nn.Identity()
         self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None
         self.head = nn.Linear(D, config.num_classes)
         for module in self.modules():

@@ -7,8 +7,8 @@
 # |---|---|
 # | You need | notebooks 00 to 04 |
 # | Time to read | about 45 minutes |
-# | Time to run | at the quick budget two to three minutes on two cores of a recent server CPU (with instructions for bfloat16), four to seven on one core of an older one; on a T4 not measured yet |
-# | Package modules | `data.py`, `download.py`, `augment.py`, `recipes.py`, `training.py` |
+# | Time to run | at the quick budget {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("05_training_on_cifar10", "float32"):about}} on one core of an older one; on a T4 not measured yet |
+# | Package modules | `data/`, `augment.py`, `training/` |
 #
 # The saved outputs come from small models on drawn shapes, so that you can change something and see within seconds what happens. What a whole recipe gives on CIFAR-10 stands in
 # a table near the end; its records lie in `data/results/`. If CIFAR-10 is on your disk the cells take it, and the numbers differ; `VIT_MINIMAL_DATASET=shapes10` gives those you
@@ -49,7 +49,8 @@ from vit_minimal import (
     seed_everything,
 )
 from vit_minimal.augment import mix, normalize, random_erase, trivial_augment
-from vit_minimal.runtime import autocast, read_records
+from vit_minimal.device import autocast
+from vit_minimal.records import read_records
 
 seed_everything(0)
 device = pick_device()
@@ -136,7 +137,7 @@ plots.show_paths(paths, lambda x, y: x**2 / 20 + y**2, title="Twenty steps down 
 # - **Adam** also divides, number by number, by the running size (a root mean square) of that number's gradients. Steep and flat directions get steps of about the same length. **AdamW** adds
 #   *weight decay*: at each step the parameters shrink a little. `fit` lets only matrices shrink, and spares norms, biases, positions and the class token.
 # - **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) treats the update of a matrix as a map, which stretches some directions much and others hardly, and evens this out before it steps (it makes
-#   all singular values about equal): no direction is left behind. `fit` uses it for the matrices in the blocks, and AdamW for all the rest. (PyTorch has had it since 2.9. Ours, in `muon.py`, takes the same steps; it multiplies in float32 where the hardware has no bfloat16, which there is many times faster.)
+#   all singular values about equal): no direction is left behind. `fit` uses it for the matrices in the blocks, and AdamW for all the rest. (PyTorch has had it since 2.9. Ours, in `training/muon.py`, takes the same steps; it multiplies in float32 where the hardware has no bfloat16, which there is many times faster.)
 #
 # ## The ladder
 #
@@ -211,7 +212,9 @@ plots.show_dots(reached, "validation accuracy", "Each rung, three seeds")
 # and crop *cost* almost twelve points. Is augmentation bad, then? Not in general: four passes are too few to learn anything by heart, so there is nothing that it could prevent, and it makes every image harder. Three sections on you will
 # see where it pays. (The learning rates are what a few trials on the same validation images gave.) A ladder belongs to its budget, its model and its data: measure your own.
 #
-# On CIFAR-10 the same ladder takes half an hour, so we climbed it for you (`benchmarks/training_ladder.py`): the model of the recipe `cpu`, five passes over 20,000 images, judged on 5,000 others.
+# On CIFAR-10 the same ladder takes half an hour, so we climbed it for you (`benchmarks/training_ladder.py`): the model of the recipe `cpu`, five passes over {{record("training_ladder").trained_on:,}} images, judged on 5,000 others.
+# {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
+# {{assert record("training_ladder").judged_on == "5,000 validation"}}
 
 # %%
 (climbed,) = read_records("../data/results/training_ladder.json")
@@ -222,7 +225,14 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# Muon again gives most, from 52.2 to 65.7 %, and clipping again nothing that shows. But warm-up and cosine, which made no difference above, give 2.8 points here, and flip and crop cost nothing: other images, another model and a longer run make another ladder.
+# Muon again gives most, from {{mean(ladder("+ clipping")):.1p}} to {{mean(ladder("+ Muon")):.1%}}, and clipping again nothing that shows.
+# {{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
+# {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
+# {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine"))}}
+# {{assert abs(mean(ladder("+ clipping")) - mean(ladder("+ warm-up and cosine"))) < 0.01}}
+# But warm-up and cosine, which made no difference above, give {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points here, and flip and crop cost nothing: other images, another model and a longer run make another ladder.
+# {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
+# {{assert abs(mean(ladder("+ flip and crop")) - mean(ladder("+ Muon"))) < 0.01}}
 #
 # How far can you trust such dots? Three seeds show the luck of the start. The validation images add their own: with n of them the accuracy p is uncertain by √(p(1 − p)/n), which is
 # about 1.5 points at n = 1,000 and p = 60 %. Believe a gap that is clearly larger than both.
@@ -304,7 +314,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from vit_minimal.checks import check
+from checks import check
 
 # %% [markdown] tags=["exercise:learning_rate_at"]
 # The learning rate at step 0, 1, …, `total_steps` − 1. First it climbs in a line: step 0 takes 1/`warmup_steps` of `peak`, and step `warmup_steps` − 1 takes all of it. Then it falls along half a cosine: it begins at `peak` at step `warmup_steps`, and would reach zero at step `total_steps`.
@@ -595,7 +605,7 @@ for precision in dict.fromkeys((torch.float32, pick_precision(device))):  # each
 plots.show_bars(took, "milliseconds", f"A training step of 64 images, on {device}")
 
 # %% [markdown]
-# One bar in the saved run: that machine has no faster kind than float32. On two cores that have units for bfloat16 our model makes 2.2 times as many steps per second with it (`data/results/throughput.json`).
+# One bar in the saved run: that machine has no faster kind than float32. On two cores that have units for bfloat16 our model makes {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with it (`data/results/throughput.json`).
 #
 # ## Where the time goes
 #
@@ -619,10 +629,10 @@ shares = {
 plots.show_bars(shares, "% of the time", "The ten operations that take longest")
 
 # %% [markdown]
-# In the saved run, in float32, the matrix products take some 70 % of the time. The rest goes to softmax, norms, GELU, additions: little arithmetic, but every number has to be read from memory and written
+# In the saved run, in float32, the matrix products take about two thirds of the time. The rest goes to softmax, norms, GELU, additions: little arithmetic, but every number has to be read from memory and written
 # back. A unit that multiplies faster shortens the first part only, and adds copies for the change of format. That is why units that multiply ten times as fast do not make training ten times as fast.
 #
-# The data are not in this picture: on our two cores, whole batches are augmented at 6 to 12 times the images per second of a `DataLoader` with two workers and torchvision's transforms, (`benchmarks/augmentation.py`). A CPU's
+# The data are not in this picture: on our two cores, whole batches are augmented at {{min(run.ratio for run in record("augmentation").runs):.0f}} to {{max(run.ratio for run in record("augmentation").runs):.0f}} times the images per second of a `DataLoader` with two workers and torchvision's transforms (`benchmarks/augmentation.py`). A CPU's
 # model can take neither; on a GPU it is the difference between a model that waits and one that does not.
 #
 # ## Stop and resume
@@ -681,8 +691,11 @@ pairs = zip(resumed.parameters(), undisturbed.parameters(), strict=True)
 print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs))
 
 # %% [markdown]
-# In a terminal: Ctrl+C, and later the same command with `--resume`. A process that is killed without warning loses the epoch it was in and nothing else. (We killed 50 runs at random
-# moments and started them again, seven of them from the beginning, because they had not finished an epoch: all 50 ended with the same weights. The script is `benchmarks/kill_and_resume.py`.) The same bits are promised for the same machine and settings only: another GPU adds in another order.
+# In a terminal: Ctrl+C, and later the same command with `--resume`. A process that is killed without warning loses the epoch it was in and nothing else. (We killed {{len(record("kill_and_resume").runs):d}} runs at random
+# moments and started them again, seven of them from the beginning, because they had not finished an epoch: all {{len(record("kill_and_resume").runs):d}} ended with the same weights.
+# {{assert sum(not run.had_state for run in record("kill_and_resume").runs) == 7}}
+# {{assert all(run.same for run in record("kill_and_resume").runs)}}
+# The script is `benchmarks/kill_and_resume.py`.) The same bits are promised for the same machine and settings only: another GPU adds in another order.
 #
 # In Colab the machine is thrown away at the end of a session, with all that is on it. Your Google Drive is not. With `True` in the next cell, data sets and the states of runs that are started afterwards land there. (Anywhere else, leave it as it is.)
 
@@ -757,10 +770,10 @@ for name, recipe in RECIPES.items():
 # `--set learning_rate=1e-3 model.depth=6` changes settings, `--resume` goes on, `--record FILE` keeps the figures. The weights land in `data/runs/`; `load_checkpoint(path)` makes a model of
 # them.
 #
-# | recipe | machine | time | accuracy on the 10,000 test images |
+# | recipe | machine | time | accuracy on the {{record("cifar10_cpu_long").judged_on:s}} images |
 # |---|---|---|---|
-# | `cpu` | two CPU cores | 253 to 254 s | 75.2 % to 76.0 % (three seeds) |
-# | `cpu-long` | two CPU cores | 6,808 s (1 h 53 min) | 89.3 % (one seed) |
+# | `cpu` | two CPU cores | {{min(run.seconds for run in records("cifar10_cpu")):.0f}} to {{max(run.seconds for run in records("cifar10_cpu")):.0f}} s | {{min(accuracies("cifar10_cpu")):.1%}} to {{max(accuracies("cifar10_cpu")):.1%}} (three seeds){{assert len(accuracies("cifar10_cpu")) == 3}} |
+# | `cpu-long` | two CPU cores | {{record("cifar10_cpu_long").seconds:,.0f}} s ({{record("cifar10_cpu_long").seconds:time}}) | {{record("cifar10_cpu_long").accuracy:.1%}} (one seed) |
 # | `t4`, `h200` | GPU | not measured yet | not measured yet |
 #
 # `cpu-long` gave the model that comes with the course (`data/checkpoints/`, with a [card](../data/README.md#checkpoints)); notebook 06 looks inside it. This is its run:
@@ -827,8 +840,8 @@ plots.show_images(dataset.test_images[wrong], verdicts)
 # | ViT-Lite-7/4, [Hassani et al. 2021](https://arxiv.org/abs/2104.05704) | 91.4 % |
 # | the plain ViT in "Vision Transformer for Small-Size Datasets", [Lee et al. 2021](https://arxiv.org/abs/2112.13492) | 93.6 % (300 passes) |
 # | vitookit (a toolkit for ViTs) | 95.7 % (patch 2), 96.9 % (input enlarged to 64 × 64), 600 passes |
-# | **ours, `--recipe cpu-long`** | 89.3 %, 60 passes, 1 h 53 min on two CPU cores, 1.8 million parameters |
-# | **ours, `--recipe cpu`** | 75.2 % to 76.0 %, 5 passes, 253 s on two CPU cores |
+# | **ours, `--recipe cpu-long`** | {{record("cifar10_cpu_long").accuracy:.1%}}, {{record("cifar10_cpu_long").training.epochs:d}} passes, {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, {{record("cifar10_cpu_long").parameters / 1e6:.1f}} million parameters |
+# | **ours, `--recipe cpu`** | {{min(accuracies("cifar10_cpu")):.1%}} to {{max(accuracies("cifar10_cpu")):.1%}}, {{records("cifar10_cpu")[0].training.epochs:d}} passes, {{mean(run.seconds for run in records("cifar10_cpu")):.0f}} s on two CPU cores |
 #
 # (The other projects' figures are their own; we did not repeat their runs.) The table is about budgets as much as about skill: passes, patch size and augmentation differ from row to row. A convolution knows
 # from the start that neighbouring pixels belong together and that a thing may lie anywhere; a ViT has to learn both from the images, and 50,000 are not many.

@@ -8,8 +8,8 @@
 # |---|---|
 # | You need | notebooks 00 to 04 |
 # | Time to read | about 40 minutes |
-# | Time to run | at the quick budget a minute and a half on two cores of a recent server CPU (with instructions for bfloat16), four to six on one core of an older one; on a T4 not measured yet |
-# | Package modules | `inspection.py`, `explorer.py`, `plots.py`, `drawn.py` |
+# | Time to run | at the quick budget {{notebook_seconds("06_inside_the_class_token"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("06_inside_the_class_token", "float32"):about}} on one core of an older one; on a T4 not measured yet |
+# | Package modules | `inspection.py`, `explorer.py`, `plots.py`, `data/drawn.py` |
 #
 # Most tutorials show one attention map, over a dog, and it lies on the dog. We begin where we know what a map *should* show, so that we can score it.
 
@@ -43,9 +43,9 @@ from vit_minimal import (
 )
 from vit_minimal.augment import normalize
 from vit_minimal.data import CIFAR10_CLASSES
-from vit_minimal.drawn import NEEDLE10_CLASSES
+from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.inspection import deletion_test, pointing_accuracy
-from vit_minimal.runtime import read_records
+from vit_minimal.records import read_records
 
 # %% [markdown]
 # ## A needle in a haystack
@@ -144,7 +144,10 @@ for name in trained_maps:
 
 # %% [markdown]
 # Trained, all four point at the needle, layer 2 and the gradients with a few misses. Untrained is not the same as guessing: a tile that differs from all others stands out in *random* projections too, up or down. For the three models of
-# the record below, before training, rollout points at the needle in 0.1, 0.0 and 27.9 % of the images. A map that lies on the object does not show that a model has learned anything, unless its untrained twin's does not.
+# the record below, before training, rollout points at the needle in {{record("needle10").runs[0].untrained.pointing.rollout:.1p}}, {{record("needle10").runs[1].untrained.pointing.rollout:.1p}} and {{record("needle10").runs[2].untrained.pointing.rollout:.1%}} of the images.
+# {{assert len(record("needle10").runs) == 3}}
+# {{assert all(min(run.trained.pointing.values()) > 50 * record("needle10").chance for run in record("needle10").runs)}}
+# A map that lies on the object does not show that a model has learned anything, unless its untrained twin's does not.
 #
 # ## Looking is not using
 #
@@ -170,7 +173,7 @@ for name, layers in {"not cut off": [], "layer 1": [0], "layer 2": [1], "both": 
 # Cut off in layer 1 it loses much. That is harder to read: the class token now gives all of its attention to itself, which it never did in training, and part of the loss may come from that
 # strangeness. *No loss* shows that a layer is not needed; *a loss* alone does not show how much it is.
 #
-# Is this one model's whim? Three models, from three seeds (`benchmarks/needle.py`, 1,000 test images):
+# Is this one model's whim? Three models, from three seeds (`benchmarks/needle.py`, {{record("needle10").judged_on:s}} images):
 
 # %% tags=["nbval-check-output"]
 (needle_record,) = read_records("../data/results/needle10.json")
@@ -184,13 +187,15 @@ for run in needle_record["runs"]:
     )
 
 # %% [markdown]
-# It is not: none of the three loses an answer without layer 2.
+# It is not. In each of the three both layers look at the needle, and without layer 2 the model loses at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers.
+# {{assert all(min(run.trained.share) > 10 * record("needle10").chance > 5 * max(run.untrained.share) for run in record("needle10").runs)}}
+# {{assert all(run.trained.accuracy > 0.99 and run.trained.accuracy_without[1] > 0.99 for run in record("needle10").runs)}}
 #
 # > **Keep this:** an attention map shows where a token *looks*. Whether it *needs* what it sees there, you learn by taking it away.
 #
 # ## Images where nobody knows the answer
 #
-# From here on there are two models. `shipped` comes with the course: six layers, trained on CIFAR-10, 89.3 % of the test images right (its [card](../data/README.md#checkpoints)). `model` is the one that the cells look into: `shipped` if CIFAR-10 is on your disk, and else
+# From here on there are two models. `shipped` comes with the course: six layers, trained on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}} of the test images right (its [card](../data/README.md#checkpoints)). `model` is the one that the cells look into: `shipped` if CIFAR-10 is on your disk, and else
 # the small recipe of notebook 00 with three layers, trained now on Shapes-10. The saved outputs show the second case; figures of `shipped` on CIFAR-10 are drawn from records. (The functions of `inspection.py` normalise images for you; if you call a model yourself, you must.)
 
 # %%
@@ -266,8 +271,15 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# Does the class token gather the image layer by layer? It knows more after each block. But until block 3 the plain *mean of the patches* knows more than the class token does, after block 4 they are level, and only in the last two blocks the class token
-# pulls ahead, to 89.5 against 84.1 %. And a single patch, any of the 64, is enough for 68.8 to 74.5 % at the end: the class token is not the only one that gathers.
+# Does the class token gather the image layer by layer? It knows more after each block.
+# {{assert probe("class_token", 0).mean < 0.11}}
+# {{assert all(below(probe("class_token", block - 1), probe("class_token", block)) for block in range(1, 7))}}
+# But until block 3 the plain *mean of the patches* knows more than the class token does, after block 4 they are level, and only in the last two blocks the class token
+# pulls ahead, to {{probe("class_token", 6).mean:.1p}} against {{probe("patch_mean", 6).mean:.1%}}.
+# {{assert all(below(probe("class_token", block), probe("patch_mean", block)) for block in (0, 1, 2, 3))}}
+# {{assert overlap(probe("class_token", 4), probe("patch_mean", 4))}}
+# {{assert all(below(probe("patch_mean", block), probe("class_token", block)) for block in (5, 6))}}
+# And a single patch, any of the 64, is enough for {{min(probe("patches", 6).mean):.1p}} to {{max(probe("patches", 6).mean):.1%}} at the end: the class token is not the only one that gathers.
 #
 # Nobody reads the patch tokens after the last block: the head reads the class token only. What do they know, place by place?
 
@@ -332,11 +344,13 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# The larger model is quite different. Cut off in any one of layers 1 to 3, the class token loses about one point at most; in layer 4 it loses 3.5 points, in layer 5 6.1, in layer 6 38. So no single one of the first three layers is
+# The larger model is quite different. Cut off in any one of layers 1 to 3, the class token loses about one point at most; in layer 4 it loses {{knock_out("loss, one layer", 4):.1p}} points, in layer 5 {{knock_out("loss, one layer", 5):.1p}}, in layer 6 {{knock_out("loss, one layer", 6):.0p}}.
+# {{assert all(knock_out("loss, one layer", layer) < 0.0105 for layer in (1, 2, 3))}}
+# So no single one of the first three layers is
 # needed: what the class token misses there it can fetch in another. Whether it could do without all three at once, this does not show. There is a design in which the class token enters only for the last two layers
 # ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
 #
-# But from layer 4 on to the end it cannot do without: 17.8 % are left, although the probe after block 3 reads 63 % off it. The same as above.
+# But from layer 4 on to the end it cannot do without: {{knock_out("from a layer on", 4):.1%}} are left, although the probe after block 3 reads {{probe("class_token", 3).mean:.0%}} off it. The same as above.
 #
 # ## Does the map show what matters?
 #
@@ -377,8 +391,16 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# With 16 of 64 patches gone, `shipped` still gets 84 % right if they are chosen at random (90 % with none gone). It keeps 75 % if they are those that the last layer attends to most, 77 % by rollout, and 62 % by gradients. So all three maps say something about what
-# matters, and the gradients say most. For `shipped`, rollout is the weakest: its two or four highest patches hurt no more than random ones (the difference at four: 0.8 ± 1.0 points). Its lowest are no better than random either: 85.0 against 84.2 % at 16; by gradients 88.3 %.
+# With 16 of 64 patches gone, `shipped` still gets {{deleted("gradients", "random", 16).mean:.0%}} right if they are chosen at random ({{deleted("gradients", "random", 0).mean:.0%}} with none gone). It keeps {{deleted("attention of the last layer", "highest", 16).mean:.0%}} if they are those that the last layer attends to most, {{deleted("rollout", "highest", 16).mean:.0%}} by rollout, and {{deleted("gradients", "highest", 16).mean:.0%}} by gradients. So all three maps say something about what
+# matters, and the gradients say most.
+# {{assert all(interval(deleted(kind, "loss beyond random", 16))[0] > 0 for kind in ("attention of the last layer", "rollout", "gradients"))}}
+# {{assert below(deleted("gradients", "highest", 16), deleted("attention of the last layer", "highest", 16))}}
+# For `shipped`, rollout is the weakest: its two or four highest patches hurt no more than random ones (the difference at four: {{deleted("rollout", "loss beyond random", 4):±.1p}} points).
+# {{assert deleted("rollout", "highest", 16).mean > deleted("attention of the last layer", "highest", 16).mean}}
+# {{assert all(interval(deleted("rollout", "loss beyond random", count))[0] <= 0 for count in (2, 4))}}
+# Its lowest are no better than random either: {{deleted("rollout", "lowest", 16).mean:.1p}} against {{deleted("rollout", "random", 16).mean:.1%}} at 16; by gradients {{deleted("gradients", "lowest", 16).mean:.1%}}.
+# {{assert overlap(deleted("rollout", "lowest", 16), deleted("rollout", "random", 16))}}
+# {{assert below(deleted("gradients", "random", 16), deleted("gradients", "lowest", 16))}}
 #
 # In the small model, in the upper figure, the order is another: with 16 patches gone, rollout and gradients leave some 23 %, the last layer's attention 56 %, chance 81 %. Which map is best depends on the model.
 #
@@ -418,7 +440,7 @@ for layer in range(model.config.depth):
     print(f"{layer + 1:5} {journey.self_attention[layer]:32.1%} {longest[layer]:24.1f}")
 
 # %% [markdown]
-# In the saved run neither sign is there: the class token gives itself less than an equal share (1.5 %), and the longest patch is not much longer than the median. `shipped` gives itself 1.6 to 5.5 % on CIFAR-10 (in its record), which is no sink either. Darcet and
+# In the saved run neither sign is there: the class token gives itself less than an equal share (1.5 %), and the longest patch is not much longer than the median. `shipped` gives itself {{min(record("class_token_journey").self_attention):.1p}} to {{max(record("class_token_journey").self_attention):.1%}} on CIFAR-10 (in its record), which is no sink either. Darcet and
 # colleagues found long patches in large models that were trained for long, on much more data. The experiment `pooling` of notebook 09 tries registers at the full budget.
 #
 # ## Aside: the patches
@@ -480,7 +502,7 @@ explore_attention(shipped, photo)
 # %% tags=["exercise-only"]
 import torch
 
-from vit_minimal.checks import check
+from checks import check
 
 # %% [markdown] tags=["exercise:class_token_map"]
 # From the tables of one layer, `maps` (B, h, T, T), make a picture for each image and head of what the class token listens to: (B, h, rows, columns). The patches form a grid of rows × columns.

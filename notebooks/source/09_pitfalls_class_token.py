@@ -7,8 +7,8 @@
 # |---|---|
 # | You need | notebooks 01 to 04; 07 for how experiments are run |
 # | Time to read | about 40 minutes |
-# | Time to run | at the quick budget two minutes on two cores of a recent server CPU (with instructions for bfloat16), four to five on one core of an older one; on a T4 not measured yet |
-# | Package modules | `variants.py`, `experiments.py` |
+# | Time to run | at the quick budget two minutes{{assert round(notebook_seconds("09_pitfalls_class_token") / 60) == 2}} on two cores of a recent server CPU (with instructions for bfloat16), four to five{{assert 4 * 60 < notebook_seconds("09_pitfalls_class_token", "float32") < 5 * 60}} on one core of an older one; on a T4 not measured yet |
+# | Package modules | `variants.py`, `experiments/` |
 #
 # The class token is one row of a matrix. Take the wrong row, or average it with the others: nothing crashes, and the loss goes down. How much is lost, and how would one notice?
 
@@ -29,7 +29,7 @@ from vit_minimal import (
 from vit_minimal.attention import attention_weights
 from vit_minimal.data import data_root
 from vit_minimal.experiments import as_table, key, plan, run_experiment, summarize
-from vit_minimal.runtime import read_records
+from vit_minimal.records import read_records
 
 dataset = load_dataset()
 quick = pick_budget() == "quick"
@@ -74,9 +74,16 @@ print(as_table(measured))
 plots.show_summaries(measured, "CIFAR-10")
 
 # %% [markdown]
-# - **Reading a patch** costs 2.0 points, and it is the same whether the slice was off by one or the class token stands last and token 0 is read. So here the patch in the corner does both jobs nearly as well. On the drawn shapes it lost far more; whether that is for want of steps or of blocks, or because the patches are larger, was not tested.
-# - **Averaging all tokens** is ahead by 1.8 points. That is no riddle: it is nearly the mean of the patches, of which the next section has more.
-# - **All others** do not differ from the base by more than three seeds can tell. First or last does not matter, if the head knows. Five class tokens, read by their mean, are as good as one. The class token needs no position: it is different enough from the patches as it is. And it need not travel with them: what the patches have worked out among themselves by the third block can be read in the fourth. (Notebook 10 comes back to this: it bears on the sentence that the class token gathers "layer by layer".)
+# - **Reading a patch** costs {{-runs("class_token_place", "reads the first patch").difference:.1p}} points{{assert
+# differs(runs("class_token_place", "reads the first patch"))}}, and it is the same whether the slice was off by one or the class token stands last and token 0 is read.{{assert
+# differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
+# round(runs("class_token_place", "reads the first patch").difference, 3)
+# == round(runs("class_token_place", "last, but reads token 0").difference, 3)}} So here the patch in the corner does both jobs nearly as well. On the drawn shapes it lost far more; whether that is for want of steps or of blocks, or because the patches are larger, was not tested.
+# - **Averaging all tokens** is ahead by {{runs("class_token_place", "averages all tokens").difference:.1p}} points.{{assert
+# differs(runs("class_token_place", "averages all tokens"))}} That is no riddle: it is nearly the mean of the patches, of which the next section has more.
+# - **All others** do not differ from the base by more than three seeds can tell.{{assert
+# not any(differs(of) for name, of in experiment("class_token_place").items() if name not in
+# ("reads the first patch", "last, but reads token 0", "averages all tokens"))}} First or last does not matter, if the head knows. Five class tokens, read by their mean, are as good as one. The class token needs no position: it is different enough from the patches as it is. And it need not travel with them: what the patches have worked out among themselves by the third block can be read in the fourth. (Notebook 10 comes back to this: it bears on the sentence that the class token gathers "layer by layer".)
 #
 # How would one notice? The loss falls as well, and nobody says how low it should be. But one can ask the *gradient* which tokens the answer depends on, after the last norm:
 
@@ -134,7 +141,8 @@ for factor in (0.5, 1, 2, 4):
 # %% [markdown]
 # The order turns round with the learning rate. One rate would have given you whichever verdict you liked. Each at its own best rate, the mean of the patches is ahead here, in a small model after 200 steps, by 10.5 ± 1.1 points. Do not trust so narrow an interval: it comes from three seeds, and is itself uncertain. (The mean's best rate is the highest that was tried, so it may be better still.) Nor is this a verdict on large models after long training: in the ViT paper's comparison the two came out alike.
 #
-# On **CIFAR-10** all four have been tried, at half, once and twice the base's learning rate with the first seed (and at four times, for the mean, to which twice was best). The other two seeds run at the rate that was best on validation images:
+# On **CIFAR-10** all four have been tried, at half, once and twice the base's learning rate with the first seed (and at four times, for the mean, to which twice was best).{{assert
+# runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}} The other two seeds run at the rate that was best on validation images:
 
 # %%
 pooling = summarize("pooling", "full", cifar10)
@@ -143,7 +151,10 @@ plots.show_summaries(pooling, "CIFAR-10, each at its best learning rate")
 print({name: f"learning rate {of.learning_rate:g}" for name, of in pooling.items()})
 
 # %% [markdown]
-# The mean of the patches, at twice the class token's rate, is 1.7 points ahead, and attention pooling 2.2. Four registers make no difference that three seeds could show. So here the class token is not the best of them. It is the one that can be followed through the layers, which is why this course has it. (One small model after three passes: see notebook 10 for how far this goes.)
+# The mean of the patches, at twice the class token's rate, is {{runs("pooling", "mean of patches").difference:.1p}} points ahead, and attention pooling {{
+# runs("pooling", "attention pooling").difference:.1p}}.{{assert
+# differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}} Four registers make no difference that three seeds could show.{{assert
+# not differs(runs("pooling", "class token, 4 registers"))}} So here the class token is not the best of them. It is the one that can be followed through the layers, which is why this course has it. (One small model after three passes: see notebook 10 for how far this goes.)
 #
 # ## A museum of bugs
 #
@@ -528,8 +539,8 @@ catch(
 import torch
 from torch.nn import functional as F
 
-from vit_minimal.checks import check
-from vit_minimal.checks.mishandled import Mystery
+from checks import check
+from checks.mishandled import Mystery
 
 # %% [markdown] tags=["exercise:mean_of_patches"]
 # The mean of the patch tokens: (B, T, D) → (B, D). `num_prefix` tokens stand in front of the patches, and are not patches.
@@ -637,8 +648,11 @@ token_read = same.index(True)
 #
 # ## Recap
 #
-# - A model that reads the wrong token trains all the same; the first patch cost more than ten points on drawn shapes and two on CIFAR-10, the average of all tokens none. The gradient tells which tokens are read.
-# - Without a class token a ViT is not limited to single patches: attention mixes them. On CIFAR-10 the mean of the patches was ahead of the class token by 1.7 points, attention pooling by 2.2.
+# - A model that reads the wrong token trains all the same; the first patch cost more than ten points on drawn shapes and two on CIFAR-10,{{assert
+# round(-100 * runs("class_token_place", "reads the first patch").difference) == 2}} the average of all tokens none.{{assert
+# runs("class_token_place", "averages all tokens").difference > 0}} The gradient tells which tokens are read.
+# - Without a class token a ViT is not limited to single patches: attention mixes them. On CIFAR-10 the mean of the patches was ahead of the class token by {{runs("pooling", "mean of patches").difference:.1p}} points, attention pooling by {{
+# runs("pooling", "attention pooling").difference:.1p}}.
 # - Compare rivals each at its own learning rate. At one rate the order may be the opposite.
 # - A check needs no training: mark, compare, repeat, or change.
 #

@@ -1,0 +1,206 @@
+"""The exercises of notebook 09: what else the head could read, and bugs that run."""
+
+import torch
+from torch.nn.functional import cross_entropy, layer_norm
+
+from vit_minimal.device import seed_everything
+from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
+
+from .engine import Answer, Piece
+from .helpers import random
+
+
+def mean_of_patches(tokens, num_prefix):
+    """The mean of the patches: (B, T, D) → (B, D)."""
+    return tokens[:, num_prefix:].mean(dim=1)
+
+
+def attention_pool(x, query):
+    """The tokens' mean, weighted by how well each fits a query: (B, T, D), (D,) → (B, D)."""
+    weights = (x @ query / x.shape[-1] ** 0.5).softmax(dim=1)
+    return (weights[..., None] * x).sum(dim=1)
+
+
+def pool_with(weigh, total=lambda weights, x: (weights[..., None] * x).sum(dim=1)):
+    return lambda x, query: total(weigh(x @ query, x.shape[-1]), x)
+
+
+def normalized(x, scale, shift):
+    """Each token's D numbers brought to mean 0 and variance 1, then scaled and shifted."""
+    return layer_norm(x, x.shape[-1:], scale, shift)
+
+
+def normalized_over_tokens(x, scale, shift):
+    return layer_norm(x, x.shape[1:]) * scale + shift
+
+
+def by_hand(x, scale, shift, axes, correction=0):
+    mean, variance = x.mean(axes, keepdim=True), x.var(axes, correction=correction, keepdim=True)
+    return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
+
+
+def loss_of(logits, labels):
+    """The mean cross-entropy."""
+    return cross_entropy(logits, labels)
+
+
+class Mystery(VisionTransformer):
+    """A model whose head reads a token that nobody would guess."""
+
+    def __init__(self):
+        seed_everything(0)
+        super().__init__(ViTConfig(image_size=16, embed_dim=24, depth=2, num_heads=3))
+
+    def forward(self, images):
+        return self.head(self.forward_features(images)[:, 6])
+
+
+EXERCISES = [
+    Piece(
+        "mean_of_patches",
+        "9.1",
+        "The mean of the patches",
+        level=1,
+        minutes=4,
+        reference=mean_of_patches,
+        cases=lambda: [
+            {"tokens": random(2, 6, 4), "num_prefix": 3},
+            {"tokens": random(1, 5, 3), "num_prefix": 1},
+            {"tokens": random(3, 4, 4), "num_prefix": 0},
+        ],
+        mistakes={
+            "class token and registers are in it: patches begin at `num_prefix`": (
+                lambda tokens, prefix: tokens.mean(dim=1)
+            ),
+            "only the class token is left out, the registers are in it": (
+                lambda tokens, prefix: tokens[:, 1:].mean(dim=1)
+            ),
+            "this is the sum: its size grows with the number of patches": (
+                lambda tokens, prefix: tokens[:, prefix:].sum(dim=1)
+            ),
+            "this is the mean over the D numbers: average over tokens, dim=1": (
+                lambda tokens, prefix: tokens[:, prefix:].mean(dim=2)
+            ),
+            "this is the mean over the batch: average over tokens, dim=1": (
+                lambda tokens, prefix: tokens[:, prefix:].mean(dim=0)
+            ),
+            "divided by the number of all tokens, though only patches were added up": (
+                lambda tokens, prefix: tokens[:, prefix:].sum(dim=1) / tokens.shape[1]
+            ),
+            "the last tokens are left out, not the first": (
+                lambda tokens, prefix: tokens[:, : tokens.shape[1] - prefix].mean(dim=1)
+            ),
+        },
+    ),
+    Piece(
+        "attention_pool",
+        "9.2",
+        "Attention pooling",
+        level=2,
+        minutes=10,
+        reference=attention_pool,
+        cases=lambda: [
+            {"x": 2 * random(2, 5, 4), "query": 2 * random(4, seed=1)},
+            {"x": 2 * random(1, 3, 6), "query": 2 * random(6, seed=1)},
+            {"x": 2 * random(3, 3, 3), "query": 2 * random(3, seed=1)},
+        ],
+        mistakes={
+            "the scores are not divided by √D": pool_with(lambda scores, D: scores.softmax(dim=1)),
+            "the scores are divided by D: it is √D": pool_with(
+                lambda scores, D: (scores / D).softmax(dim=1)
+            ),
+            "the softmax runs over the images: every image has its own shares, dim=1": pool_with(
+                lambda scores, D: (scores / D**0.5).softmax(dim=0)
+            ),
+            "there is no softmax: shares are positive and sum to 1": pool_with(
+                lambda scores, D: scores / D**0.5
+            ),
+            "the query is not used: this is the plain mean": (lambda x, query: x.mean(dim=1)),
+            "this is the token that fits best: all count, by their share": (
+                lambda x, query: x[torch.arange(len(x)), (x @ query).argmax(dim=1)]
+            ),
+            "the weighted tokens are averaged, though their shares sum to 1 already: add them up": (
+                pool_with(
+                    lambda scores, D: (scores / D**0.5).softmax(dim=1),
+                    lambda weights, x: (weights[..., None] * x).mean(dim=1),
+                )
+            ),
+            "these are the shares: weigh the tokens with them": (
+                lambda x, query: (x @ query / x.shape[-1] ** 0.5).softmax(dim=1)
+            ),
+        },
+    ),
+    Piece(
+        "normalized",
+        "9.3",
+        "Find the bug: a norm that tells tales",
+        level=2,
+        minutes=8,
+        reference=normalized,
+        broken=normalized_over_tokens,
+        cases=lambda: [
+            {"x": 3 * random(2, 5, 4) + 1, "scale": random(4, seed=1), "shift": random(4, seed=2)},
+            {"x": 3 * random(1, 3, 3) + 1, "scale": random(3, seed=1), "shift": random(3, seed=2)},
+        ],
+        mistakes={
+            "it runs over the tokens, for each of the D numbers: it should run over the D numbers of "
+            "each token": lambda x, scale, shift: by_hand(x, scale, shift, (1,)),
+            "it runs over the batch: answers then depend on the other images": (
+                lambda x, scale, shift: by_hand(x, scale, shift, (0, 1))
+            ),
+            "scale and shift are not used": lambda x, scale, shift: layer_norm(x, x.shape[-1:]),
+            "scale and shift are exchanged": lambda x, scale, shift: normalized(x, shift, scale),
+            "nearly: a layer norm divides by D, `std` and `var` by D − 1. `correction=0` does the "
+            "same": lambda x, scale, shift: by_hand(x, scale, shift, (2,), correction=1),
+            "the mean is taken away, and nothing is divided": (
+                lambda x, scale, shift: (x - x.mean(dim=-1, keepdim=True)) * scale + shift
+            ),
+        },
+    ),
+    Piece(
+        "loss_of",
+        "9.4",
+        "Find the bug: a loss with a floor",
+        level=1,
+        minutes=6,
+        reference=loss_of,
+        broken=lambda logits, labels: cross_entropy(logits.softmax(dim=-1), labels),
+        cases=lambda: [
+            {"logits": 4 * random(5, 3), "labels": torch.tensor([0, 2, 1, 1, 0])},
+            {"logits": 4 * random(1, 10), "labels": torch.tensor([7])},
+        ],
+        mistakes={
+            "the softmax was replaced by another function that squeezes the scores: none is needed": (
+                lambda logits, labels: cross_entropy(logits.sigmoid(), labels)
+            ),
+            "the losses are added up: it should be their mean": (
+                lambda logits, labels: cross_entropy(logits, labels, reduction="sum")
+            ),
+            "one loss for each image: it should be their mean": (
+                lambda logits, labels: cross_entropy(logits, labels, reduction="none")
+            ),
+            "the sign: minus the logarithm": (
+                lambda logits, labels: -cross_entropy(logits, labels)
+            ),
+            "the logarithm is missing: a loss of probabilities": (
+                lambda logits, labels: (
+                    -logits.softmax(dim=-1)[torch.arange(len(labels)), labels].mean()
+                )
+            ),
+        },
+    ),
+    Answer(
+        "token_read",
+        "9.5",
+        "Measure: which token does it read?",
+        level=2,
+        minutes=10,
+        expected=6,
+        mistakes={
+            0: "this is what it should read. Measure",
+            5: "this is the number of the patch; the class token is token 0",
+            1: "this would be the usual slip. Measure",
+            17: "this is the number of tokens, counted from 1",
+        },
+    ),
+]

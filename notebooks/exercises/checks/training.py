@@ -1,0 +1,358 @@
+"""The exercises of notebook 05: schedule, mixup, validation, and two bugs of training loops."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from .engine import Answer, Piece
+from .helpers import cases_of, random
+
+
+def learning_rate_at(step, total_steps, warmup_steps, peak):
+    """Up in a line from peak / warmup_steps to peak, then down half a cosine to zero."""
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    share = (step - warmup_steps) / (total_steps - warmup_steps)
+    return peak * (1 + math.cos(math.pi * share)) / 2
+
+
+def whole_schedule(piece, total_steps, warmup_steps, peak):
+    return [float(piece(step, total_steps, warmup_steps, peak)) for step in range(total_steps)]
+
+
+def after_warmup(fall):
+    """A schedule with the right climb and another fall: a function of the share that is done."""
+
+    def piece(step, total_steps, warmup_steps, peak):
+        if step < warmup_steps:
+            return learning_rate_at(step, total_steps, warmup_steps, peak)
+        return peak * fall((step - warmup_steps) / (total_steps - warmup_steps))
+
+    return piece
+
+
+def with_climb(climb):
+    def piece(step, total_steps, warmup_steps, peak):
+        if step < warmup_steps:
+            return peak * climb(step, warmup_steps)
+        return learning_rate_at(step, total_steps, warmup_steps, peak)
+
+    return piece
+
+
+def mixup(images, targets, order, share):
+    """Each image with another: share of its own, 1 − share of number order[i]; targets likewise."""
+    weight = share.reshape(-1, 1, 1, 1)
+    mixed = weight * images + (1 - weight) * images[order]
+    return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[order]
+
+
+def mixup_cases():
+    for B, C, H, W, K in ((4, 3, 2, 5, 10), (5, 1, 4, 4, 3), (1, 3, 2, 2, 4)):
+        yield {
+            "images": random(B, C, H, W),
+            "targets": torch.eye(K)[torch.arange(B) % K],
+            "order": torch.arange(B).roll(1),
+            "share": random(B, seed=1).sigmoid(),
+        }
+
+
+def validation_split(images, labels, held_out):
+    """Training images and labels, then the last `held_out` of both for validation."""
+    return images[:-held_out], labels[:-held_out], images[-held_out:], labels[-held_out:]
+
+
+def split_cases():
+    for n, held_out in ((10, 3), (6, 1), (7, 5)):
+        yield {
+            "images": torch.arange(n * 4.0).reshape(n, 1, 2, 2),
+            "labels": torch.arange(n),
+            "held_out": held_out,
+        }
+
+
+def share_right(model, images, labels, batch_size):
+    """The share of right answers over all images, whatever the size of the last batch."""
+    right = 0
+    for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        right += (model(x).argmax(dim=1) == y).sum().item()
+    return right / len(images)
+
+
+def batch_accuracies(model, images, labels, batch_size):
+    pairs = zip(images.split(batch_size), labels.split(batch_size), strict=True)
+    return [(model(x).argmax(dim=1) == y).float().mean().item() for x, y in pairs]
+
+
+def without_the_last_batch(model, images, labels, batch_size):
+    full = len(images) // batch_size * batch_size  # images in full batches
+    return count_right(model, images[:full], labels[:full]) / max(1, full)
+
+
+def mean_of_batches(model, images, labels, batch_size):
+    accuracies = batch_accuracies(model, images, labels, batch_size)
+    return sum(accuracies) / len(accuracies)
+
+
+def count_right(model, images, labels):
+    return (model(images).argmax(dim=1) == labels).sum().item()
+
+
+def accuracy_cases():
+    """The model is the identity: an image is its logits. The last batch is small, and better."""
+    for n, batch_size in ((7, 3), (5, 4), (6, 3), (3, 10)):
+        images = random(n, 4)
+        labels = images.argmax(dim=1)
+        labels[: n // 2] = (labels[: n // 2] + 1) % 4
+        yield {"model": nn.Identity(), "images": images, "labels": labels, "batch_size": batch_size}
+
+
+def training_step(model, optimizer, images, labels):
+    """One step of an optimizer; gives the loss before it."""
+    loss = cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step_without_zero(model, optimizer, images, labels):
+    loss = cross_entropy(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def three_steps(piece, seed):
+    """The losses of three steps on a linear model, and its weights after them."""
+    torch.manual_seed(seed)
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    images, labels = random(6, 4, seed=seed), torch.arange(6) % 3
+    losses = [piece(model, optimizer, images, labels) for _ in range(3)]
+    return losses, model.weight.detach().clone()
+
+
+def step_cases():
+    # What a process's first optimizer imports takes seconds, which must not count as the reader's.
+    torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    return [{"seed": 0}, {"seed": 1}]
+
+
+def step_with(loss_of=cross_entropy, num_steps=1):
+    """A training step with another loss, or with none or several steps of the optimizer."""
+
+    def piece(model, optimizer, images, labels):
+        loss = loss_of(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        for _ in range(num_steps):
+            optimizer.step()
+        return loss.item()
+
+    return piece
+
+
+EXERCISES = [
+    Piece(
+        "learning_rate_at",
+        "5.1",
+        "Warm-up and cosine",
+        level=2,
+        minutes=12,
+        reference=learning_rate_at,
+        use=whole_schedule,
+        cases=lambda: cases_of(
+            ("total_steps", "warmup_steps", "peak"), (20, 4, 1.0), (10, 1, 0.01), (7, 3, 2e-3)
+        ),
+        has_gradient=False,
+        mistakes={
+            "the first step is wasted at a rate of zero: step 0 takes 1/warmup_steps of the peak": (
+                with_climb(lambda step, n: step / n)
+            ),
+            "there is no warm-up": with_climb(lambda step, n: 1.0),
+            "the cosine runs over all steps: it should begin after the warm-up": (
+                lambda step, total, warmup, peak: (
+                    learning_rate_at(step, total, warmup, peak)
+                    if step < warmup
+                    else peak * (1 + math.cos(math.pi * step / total)) / 2
+                )
+            ),
+            "it goes below zero: half a cosine from 1 to 0 is (1 + cos) / 2": after_warmup(
+                lambda share: math.cos(math.pi * share)
+            ),
+            "this is a quarter of a cosine: half of one begins flat and ends flat": after_warmup(
+                lambda share: math.cos(math.pi / 2 * share)
+            ),
+            "it falls in a line: half a cosine begins flat and ends flat": after_warmup(
+                lambda share: 1 - share
+            ),
+            "math.cos takes radians: half a turn is π, not 180": after_warmup(
+                lambda share: (1 + math.cos(180 * share)) / 2
+            ),
+            "the peak is forgotten: these are shares of it": (
+                lambda step, total, warmup, peak: learning_rate_at(step, total, warmup, 1.0)
+            ),
+            "the fall should end one step after the last, at `total_steps`: divide by total_steps − "
+            "warmup_steps": (
+                lambda step, total, warmup, peak: learning_rate_at(
+                    step, max(total - 1, warmup + 1), warmup, peak
+                )
+            ),
+            "step warmup_steps belongs to the fall: the climb ends at warmup_steps − 1": (
+                lambda step, total, warmup, peak: (
+                    peak * (step + 1) / warmup
+                    if step <= warmup
+                    else learning_rate_at(step, total, warmup, peak)
+                )
+            ),
+            "it stays at the peak after the warm-up": after_warmup(lambda share: 1.0),
+        },
+    ),
+    Piece(
+        "mixup",
+        "5.2",
+        "Mixup",
+        level=2,
+        minutes=10,
+        reference=mixup,
+        cases=mixup_cases,
+        mistakes={
+            "the images are mixed, the targets are not: a blend of two images is of both classes": (
+                lambda images, targets, order, share: (
+                    mixup(images, targets, order, share)[0],
+                    targets,
+                )
+            ),
+            "the shares are exchanged: `share` is what an image keeps of itself": (
+                lambda images, targets, order, share: mixup(images, targets, order, 1 - share)
+            ),
+            "the targets have the shares exchanged": (
+                lambda images, targets, order, share: (
+                    mixup(images, targets, order, share)[0],
+                    mixup(images, targets, order, 1 - share)[1],
+                )
+            ),
+            "the targets are mixed with those of other images: both take number order[i]": (
+                lambda images, targets, order, share: (
+                    mixup(images, targets, order, share)[0],
+                    mixup(images, targets, order.argsort(), share)[1],
+                )
+            ),
+            "one share is used for the whole batch: each image has its own": (
+                lambda images, targets, order, share: mixup(
+                    images, targets, order, share[:1].expand_as(share)
+                )
+            ),
+            "what is added does not sum to 1: the other image gets 1 − share": (
+                lambda images, targets, order, share: (
+                    share.reshape(-1, 1, 1, 1) * images + images[order],
+                    share[:, None] * targets + targets[order],
+                )
+            ),
+        },
+    ),
+    Piece(
+        "validation_split",
+        "5.3",
+        "Set images aside",
+        level=1,
+        minutes=5,
+        reference=validation_split,
+        cases=split_cases,
+        has_gradient=False,
+        mistakes={
+            "the validation images are trained on too: leave them out of the training part": (
+                lambda x, y, n: (x, y, x[-n:], y[-n:])
+            ),
+            "the first images were set aside: take the last": (
+                lambda x, y, n: (x[n:], y[n:], x[:n], y[:n])
+            ),
+            "training and validation are exchanged": (
+                lambda x, y, n: (x[-n:], y[-n:], x[:-n], y[:-n])
+            ),
+            "the order is wrong: images and labels of one part, then of the other": (
+                lambda x, y, n: (x[:-n], x[-n:], y[:-n], y[-n:])
+            ),
+            "`held_out` is the number to set aside, not the number to train on": (
+                lambda x, y, n: (x[:n], y[:n], x[n:], y[n:])
+            ),
+            "the labels do not belong to the images any more": (
+                lambda x, y, n: (x[:-n], y[n:], x[-n:], y[:n])
+            ),
+        },
+    ),
+    Piece(
+        "share_right",
+        "5.4",
+        "Find the bug: accuracy in batches",
+        level=2,
+        minutes=8,
+        reference=share_right,
+        broken=mean_of_batches,
+        cases=accuracy_cases,
+        has_gradient=False,
+        mistakes={
+            "the last, smaller batch is left out": without_the_last_batch,
+            "right answers are divided by the number of batches, not of images": (
+                lambda model, images, labels, size: (
+                    count_right(model, images, labels) / len(images.split(size))
+                )
+            ),
+            "every batch counts as a full one: the last has fewer images": (
+                lambda model, images, labels, size: (
+                    count_right(model, images, labels) / (len(images.split(size)) * size)
+                )
+            ),
+            "it gives the number of right answers, not their share": (
+                lambda model, images, labels, size: count_right(model, images, labels)
+            ),
+            "only one batch is counted": (
+                lambda model, images, labels, size: batch_accuracies(model, images, labels, size)[
+                    -1
+                ]
+            ),
+        },
+    ),
+    Piece(
+        "training_step",
+        "5.5",
+        "Find the bug: a step that overshoots",
+        level=2,
+        minutes=8,
+        reference=training_step,
+        broken=step_without_zero,
+        cases=step_cases,
+        use=three_steps,
+        has_gradient=False,
+        mistakes={
+            "the weights do not move as they should: zero_grad, backward, step, in this order; "
+            "before `backward` there is no gradient, after `zero_grad` there is none any more": (
+                step_with(num_steps=0)
+            ),
+            "two steps are made": step_with(num_steps=2),
+            "cross_entropy wants logits: it applies the softmax itself": step_with(
+                lambda logits, labels: cross_entropy(logits.softmax(dim=1), labels)
+            ),
+            "the loss is summed over the batch: a mean does not depend on its size": step_with(
+                lambda logits, labels: cross_entropy(logits, labels, reduction="sum")
+            ),
+        },
+    ),
+    Answer(
+        "smoothed_share",
+        "5.6",
+        "Label smoothing",
+        level=1,
+        minutes=3,
+        expected=0.91,
+        mistakes={
+            0.9: "nearly: the 0.1 is spread over all ten classes, and the right one gets its part",
+            0.1: "this is what is taken away",
+            0.01: "this is the target of each *other* class",
+            1.0: "this is the target without smoothing",
+        },
+    ),
+]

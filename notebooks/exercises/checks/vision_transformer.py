@@ -1,0 +1,391 @@
+"""The exercises of notebook 04: the block, the whole model, and what it costs."""
+
+import copy
+
+import torch
+from torch import nn
+
+from vit_minimal.vision_transformer import EncoderBlock, VisionTransformer, ViTConfig
+
+from .engine import Answer, Piece, WithWeights
+from .helpers import check_method, random, with_forward
+
+TINY = {"image_size": 8, "embed_dim": 12, "depth": 2, "num_heads": 3, "num_classes": 5}
+
+
+def block_cases():
+    for changes, shape in (
+        ({}, (2, 5, 12)),
+        ({"num_heads": 1, "mlp_ratio": 2.0}, (1, 9, 12)),
+        ({"embed_dim": 8, "num_heads": 4}, (3, 4, 8)),
+        ({"norm_first": False}, (2, 6, 12)),
+    ):
+        config = ViTConfig(**TINY | changes)
+        settings = {"config": config, "drop_path_rate": 0.5}  # not in eval mode
+        yield {"settings": settings, "x": random(*shape)}
+
+
+def block_by(norm_first):
+    """A block whose pre-norm half, all that the exercise asks for, is done otherwise."""
+
+    def forward(self, x):
+        return norm_first(self, x) if self.norm_first else EncoderBlock.forward(self, x)
+
+    return with_forward(EncoderBlock, forward)
+
+
+def mlp_first(self, x):
+    x = x + self.mlp(self.norm2(x))
+    return x + self.attn(self.norm1(x))
+
+
+def block_with(first=None, second=None):
+    """A block whose first or second step is done otherwise."""
+
+    def norm_first(self, x):
+        x = first(self, x) if first else x + self.attn(self.norm1(x))
+        return second(self, x) if second else x + self.mlp(self.norm2(x))
+
+    return block_by(norm_first)
+
+
+def model_cases():
+    for changes, B, C, size in (
+        ({}, 2, 3, (8, 8)),
+        ({"image_size": (8, 12), "in_channels": 1}, 1, 1, (8, 12)),
+        ({"num_registers": 2}, 3, 3, (8, 8)),
+        ({"pool": "mean"}, 2, 3, (8, 8)),
+        ({"pool": "mean", "num_registers": 1}, 2, 3, (8, 8)),
+        ({"pool": "attention", "num_registers": 2}, 2, 3, (8, 8)),
+        ({"pos_embed": "sinusoidal"}, 2, 3, (8, 8)),
+    ):
+        config = ViTConfig(**TINY | changes)
+        yield {"settings": {"config": config}, "images": random(B, C, *size)}
+
+
+def model_with(features=None, read=None, embed=None, pooled=None):
+    """A model in which one step is done otherwise; `read` is for pool='class', `pooled` for others."""
+
+    def forward_features(self, images):
+        patches = self.patch_embed(images)
+        if embed:
+            x = embed(self, patches)
+        else:
+            x = self.pos_embed(self.cls_token(self.reg_token(patches)))
+        return features(self, x) if features else self.norm(self.blocks(self.pos_drop(x)))
+
+    def forward(self, images):
+        x = self.forward_features(images)
+        if self.config.pool == "class":
+            return read(self, x) if read else self.head(x[:, 0])
+        return pooled(self, x) if pooled else pool(self, x, self.num_prefix)
+
+    changed = {"forward_features": forward_features, "forward": forward}
+    return type("VisionTransformer", (VisionTransformer,), changed)
+
+
+use_model = WithWeights(VisionTransformer)
+
+
+def check_forward_features(answer):
+    """Wrong if the method, on which all of notebook 06 relies, does not give what it should."""
+    module = use_model.build(answer, {"config": ViTConfig(**TINY)})
+    check_method(module, VisionTransformer, "forward_features", random(2, 3, 8, 8))
+
+
+def pool(model, x, skip):
+    """What the head makes of a model that pools patches, when `skip` tokens are left out."""
+    return model.head(model.attn_pool(x[:, skip:]) if model.attn_pool else x[:, skip:].mean(dim=1))
+
+
+def positions_before_class_token(model, patches):
+    table, R = model.pos_embed.weight, model.num_prefix
+    return model.cls_token(model.reg_token(patches + table[:, R:]))
+
+
+def class_token_behind_registers(model, patches):
+    return model.pos_embed(model.reg_token(model.cls_token(patches)))
+
+
+def parameters_of_layers(config):
+    """Of one block's attention and MLP."""
+    D, hidden = config.embed_dim, int(config.embed_dim * config.mlp_ratio)
+    return 4 * D * D + 4 * D + 2 * D * hidden + hidden + D
+
+
+def parameters_of(config):
+    """The number of parameters of a class-token ViT with learned positions, by a formula."""
+    D, L, P = config.embed_dim, config.depth, config.patch_size
+    N = (config.image_size // P) ** 2
+    embedding = config.in_channels * P * P * D + D
+    norms = (2 * L + 1) * 2 * D
+    head = D * config.num_classes + config.num_classes
+    return embedding + D + (N + 1) * D + L * parameters_of_layers(config) + norms + head
+
+
+def parameters_without(missing):
+    """A formula that forgets missing(config) parameters."""
+    return lambda config: parameters_of(config) - missing(config)
+
+
+def config_cases():
+    yield {"config": ViTConfig()}
+    yield {"config": ViTConfig(**TINY)}
+    yield {"config": ViTConfig(224, 16, num_classes=1000, embed_dim=384, depth=12, num_heads=6)}
+    yield {"config": ViTConfig(28, 7, in_channels=1, embed_dim=20, num_heads=4, mlp_ratio=2.0)}
+
+
+def stack(config):
+    """L blocks, one after the other."""
+    return nn.Sequential(*(EncoderBlock(config) for _ in range(config.depth)))
+
+
+def stack_of_one(config):
+    return nn.Sequential(*[EncoderBlock(config)] * config.depth)
+
+
+def stack_of_copies(config):
+    block = EncoderBlock(config)
+    return nn.Sequential(*(copy.deepcopy(block) for _ in range(config.depth)))
+
+
+def use_stack(piece, config):
+    """What can be told about a stack: its kind, its blocks, its parameters, whether they differ."""
+    torch.manual_seed(0)
+    blocks = piece(config)
+    if not isinstance(blocks, nn.Module):
+        return f"a {type(blocks).__name__}"
+    parts = list(blocks) if isinstance(blocks, nn.Sequential) else list(blocks.children())
+    first = [next(part.parameters()) for part in parts if isinstance(part, EncoderBlock)]
+    queries = [part.attn.qkv.weight for part in parts if isinstance(part, EncoderBlock)]
+    return {
+        "blocks": len(first),
+        "different objects": len({id(weight) for weight in first}),
+        "different starts": len({weight.sum().item() for weight in queries}),
+        "callable": isinstance(blocks, nn.Sequential),
+    }
+
+
+EXERCISES = [
+    Piece(
+        "EncoderBlock",
+        "4.1",
+        "The encoder block",
+        level=2,
+        minutes=12,
+        reference=EncoderBlock,
+        cases=block_cases,
+        use=WithWeights(EncoderBlock),
+        mistakes={
+            "the attention replaces the tokens: `x +` is missing in Eq. 2": block_with(
+                first=lambda self, x: self.attn(self.norm1(x))
+            ),
+            "the MLP replaces the tokens: `x +` is missing in Eq. 3": block_with(
+                second=lambda self, x: self.mlp(self.norm2(x))
+            ),
+            "this is post-norm: in a ViT the norm stands before the layer, and the sum stays as it "
+            "is": block_with(
+                first=lambda self, x: self.norm1(x + self.attn(x)),
+                second=lambda self, x: self.norm2(x + self.mlp(x)),
+            ),
+            "the attention reads tokens that are not normalised: norm1 is missing": block_with(
+                first=lambda self, x: x + self.attn(x)
+            ),
+            "the MLP reads tokens that are not normalised: norm2 is missing": block_with(
+                second=lambda self, x: x + self.mlp(x)
+            ),
+            "norm1 is used twice: the MLP has its own norm2": block_with(
+                second=lambda self, x: x + self.mlp(self.norm1(x))
+            ),
+            "norm1 and norm2 are exchanged": block_with(
+                first=lambda self, x: x + self.attn(self.norm2(x)),
+                second=lambda self, x: x + self.mlp(self.norm1(x)),
+            ),
+            "the residual stream itself is normalised: what is added to must be x, not norm(x)": (
+                block_with(first=lambda self, x: self.norm1(x) + self.attn(self.norm1(x)))
+            ),
+            "the MLP's half adds to a normalised copy: what is added to must be x, not norm(x)": (
+                block_with(second=lambda self, x: self.norm2(x) + self.mlp(self.norm2(x)))
+            ),
+            "both halves add to a normalised copy: what is added to must be x, not norm(x)": (
+                block_with(
+                    first=lambda self, x: self.norm1(x) + self.attn(self.norm1(x)),
+                    second=lambda self, x: self.norm2(x) + self.mlp(self.norm2(x)),
+                )
+            ),
+            "both norms are missing: attention and MLP read normalised tokens": block_with(
+                first=lambda self, x: x + self.attn(x), second=lambda self, x: x + self.mlp(x)
+            ),
+            "attention and MLP both read the input of the block: the MLP comes after, Eq. 3": (
+                block_by(lambda self, x: x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x)))
+            ),
+            "the MLP comes first: Eq. 2 is the attention": block_by(mlp_first),
+            "both `x +` are missing: attention and MLP add to the tokens, they do not replace them": (
+                block_by(lambda self, x: self.mlp(self.norm2(self.attn(self.norm1(x)))))
+            ),
+        },
+    ),
+    Piece(
+        "VisionTransformer",
+        "4.2",
+        "The whole model",
+        level=3,
+        minutes=20,
+        reference=VisionTransformer,
+        cases=model_cases,
+        use=use_model,
+        also=check_forward_features,
+        mistakes={
+            "the norm after the last block is missing, Eq. 4": model_with(
+                features=lambda self, x: self.blocks(x)
+            ),
+            "the norm stands before the blocks: Eq. 4 normalises what comes out of the last": (
+                model_with(features=lambda self, x: self.blocks(self.norm(x)))
+            ),
+            "the head reads the first patch (or a register): the class token is token 0": model_with(
+                read=lambda self, x: self.head(x[:, 1])
+            ),
+            "the head reads the last token: the class token is token 0": model_with(
+                read=lambda self, x: self.head(x[:, -1])
+            ),
+            "it reads `x[0]`, the first image: the first *token* is `x[:, 0]`": model_with(
+                read=lambda self, x: self.head(x[0])
+            ),
+            "the mean runs over all tokens: with pool='class' token 0 is read": model_with(
+                read=lambda self, x: self.head(x.mean(dim=1))
+            ),
+            "the head is missing: these are D numbers, not one for each class": model_with(
+                read=lambda self, x: x[:, 0]
+            ),
+            "positions are not added": model_with(
+                embed=lambda self, patches: self.cls_token(self.reg_token(patches))
+            ),
+            "positions are added before the class token comes in, so that it gets none": model_with(
+                embed=positions_before_class_token
+            ),
+            "registers come before the class token: the order is class, registers, patches": (
+                model_with(embed=class_token_behind_registers)
+            ),
+            "`pool` is ignored: token 0 is the class token only if pool is 'class'": model_with(
+                pooled=lambda self, x: self.head(x[:, 0])
+            ),
+            "the mean runs over registers too: patches begin at self.num_prefix": model_with(
+                pooled=lambda self, x: pool(self, x, 0)
+            ),
+            "the first patch is left out of the mean: patches begin at self.num_prefix": model_with(
+                pooled=lambda self, x: pool(self, x, 1)
+            ),
+            "attention pooling is not used: with pool='attention' self.attn_pool weighs the "
+            "patches": model_with(
+                pooled=lambda self, x: self.head(x[:, self.num_prefix :].mean(dim=1))
+            ),
+            "it gives probabilities: the loss expects logits, and applies the softmax itself": (
+                model_with(
+                    read=lambda self, x: self.head(x[:, 0]).softmax(dim=-1),
+                    pooled=lambda self, x: pool(self, x, self.num_prefix).softmax(dim=-1),
+                )
+            ),
+            "where the class token is read it gives probabilities: the loss expects logits": (
+                model_with(read=lambda self, x: self.head(x[:, 0]).softmax(dim=-1))
+            ),
+        },
+    ),
+    Piece(
+        "parameters_of",
+        "4.3",
+        "Count the parameters",
+        level=2,
+        minutes=12,
+        reference=parameters_of,
+        cases=config_cases,
+        has_gradient=False,
+        mistakes={
+            "D numbers are missing: the class token, its row of positions, or the bias of the patch "
+            "embedding": parameters_without(lambda c: c.embed_dim),
+            "2·D numbers are missing: the norm after the last block, or the class token *and* its row of "
+            "positions": parameters_without(lambda c: 2 * c.embed_dim),
+            "all norms are missing: a scale and a shift for each of D numbers, 2·L + 1 times": (
+                parameters_without(lambda c: (2 * c.depth + 1) * 2 * c.embed_dim)
+            ),
+            "a norm has a scale *and* a shift, 2·D numbers": parameters_without(
+                lambda c: (2 * c.depth + 1) * c.embed_dim
+            ),
+            "a block has two norms, not one": parameters_without(
+                lambda c: c.depth * 2 * c.embed_dim
+            ),
+            "attention's last map, `proj`, is missing in each block": parameters_without(
+                lambda c: c.depth * (c.embed_dim**2 + c.embed_dim)
+            ),
+            "4·D numbers are missing in each block: the biases of qkv and proj, or the two norms": parameters_without(
+                lambda c: c.depth * 4 * c.embed_dim
+            ),
+            "the biases of the MLP are missing": parameters_without(
+                lambda c: c.depth * (int(c.embed_dim * c.mlp_ratio) + c.embed_dim)
+            ),
+            "one block was counted: there are L": parameters_without(
+                lambda c: (c.depth - 1) * parameters_of_layers(c)
+            ),
+            "one block was counted, norms and all: there are L": parameters_without(
+                lambda c: (c.depth - 1) * (parameters_of_layers(c) + 4 * c.embed_dim)
+            ),
+            "L is not used: there are as many blocks": parameters_without(
+                lambda c: (
+                    (c.depth - 1) * (parameters_of_layers(c) + 4 * c.embed_dim) + 2 * c.embed_dim
+                )
+            ),
+            "the biases of qkv are missing, 3·D in each block": parameters_without(
+                lambda c: c.depth * 3 * c.embed_dim
+            ),
+            "the head is missing": parameters_without(lambda c: c.num_classes * (c.embed_dim + 1)),
+            "the bias of the head is missing": parameters_without(lambda c: c.num_classes),
+            "the positions are missing: a row of D numbers for each of T = N + 1 tokens": (
+                lambda c: parameters_of(c) - c.embed_dim * ((c.image_size // c.patch_size) ** 2 + 1)
+            ),
+        },
+    ),
+    Piece(
+        "stack",
+        "4.4",
+        "Find the bug: L blocks",
+        level=1,
+        minutes=6,
+        reference=stack,
+        broken=stack_of_one,
+        cases=lambda: [{"config": ViTConfig(**TINY | {"depth": depth})} for depth in (3, 1, 5)],
+        use=use_stack,
+        has_gradient=False,
+        mistakes={
+            "a list is not a module: its blocks are neither trained nor saved": (
+                lambda config: [EncoderBlock(config) for _ in range(config.depth)]
+            ),
+            "copies of one block start equal: build each block anew, so that it draws its own "
+            "weights": stack_of_copies,
+            "there is one block too many or too few: range(L) counts L": (
+                lambda config: nn.Sequential(
+                    *(EncoderBlock(config) for _ in range(1, config.depth))
+                )
+            ),
+            "a ModuleList cannot be called: nn.Sequential runs its parts one after the other": (
+                lambda config: nn.ModuleList(EncoderBlock(config) for _ in range(config.depth))
+            ),
+            "this is a single block": lambda config: nn.Sequential(EncoderBlock(config)),
+        },
+    ),
+    Answer(
+        "times_as_many_weights",
+        "4.5",
+        "Half the patch side",
+        level=1,
+        minutes=4,
+        expected=(257 / 65) ** 2,
+        tolerance=5e-3,
+        mistakes={
+            16: "nearly: the class token is in both, so T does not grow by quite 4",
+            4: "this is by how much the number of patches grows; every token weighs every token",
+            257 / 65: "this is by how much T grows; the weights are a table of T × T",
+            2: "P is halved along both sides of the image: four times the patches",
+            8: "T × T: both sides of the table grow",
+            256: "these are the patches at P = 2",
+        },
+    ),
+]

@@ -1,0 +1,100 @@
+"""The runs of the experiments: on record once, with their seeds, and with effects that show."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+from figures import RESULTS, ROOT, experiment, notebook_seconds, records
+from vit_minimal.experiments import key, plan
+
+FILES = sorted(path.stem for path in RESULTS.glob("experiments_*.json"))
+MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds or more
+    "class_token_init": 6,
+    "position_init": 7,
+    "position_untrained": 5,
+    "patch_size": 5,
+    "patch_size_longer": 5,
+    "class_token_place": 8,
+    "class_token_cut": 4,
+    "weight_init": 5,
+    "register_init": 2,
+    "warmup_and_norm": 4,
+    "pooling": 4,
+    "single_patches": 3,
+    "causal_mask": 3,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_run_is_on_record_twice(name):
+    runs = [json.dumps(record.run, sort_keys=True) for record in records(name)]
+    assert len(runs) == len(set(runs))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_command_of_a_run_names_an_experiment_that_it_belongs_to(name):
+    _, dataset, budget = name.split("_")
+    for record in records(name):
+        python, m, module, experiment_name, *words = shlex.split(record.command)
+        assert [python, m, module] == ["python", "-m", "vit_minimal.experiments"]
+        options = "--budget {} --dataset {} --seeds {} --settings"
+        assert words[:-1] == options.format(budget, dataset, record.seed + 1).split()
+        runs = plan(experiment_name, budget, record.seed).items()
+        of_setting = [key(run) for (setting, _), run in runs if setting == words[-1]]
+        assert key(record.run) in of_setting
+
+
+def test_all_runs_on_cifar10_were_judged_on_the_same_images():
+    for record in records("experiments_cifar10_full"):
+        assert record.judged_on == "10,000 test" and record.trained_on == 45_000
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_experiments_on_cifar10_have_their_seeds_and_a_base_that_has_learned(name):
+    measured = experiment(name)
+    assert sum(len(of.accuracies) >= 3 for of in measured.values()) >= MEASURED[name]
+    assert min(next(iter(measured.values())).accuracies) > 0.65
+
+
+def printed_tables(name):
+    """The tables of experiments in a saved notebook: {setting: (mean, half width)} each, in %."""
+    cells = json.loads((ROOT / f"notebooks/{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        for output in cell.get("outputs", ()):
+            lines = "".join(output.get("text", ())).splitlines()
+            rows = (re.match(r"(.+?) +(\d+\.\d) ± +(\d+\.\d) %", line) for line in lines)
+            table = {row[1]: (float(row[2]), float(row[3])) for row in rows if row}
+            if table:
+                yield table
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("07_pitfalls_initialization", "N(0, 0.02)", "Xavier"),
+        ("07_pitfalls_initialization", "N(0, 10)", "N(0, 0.02)"),
+        ("07_pitfalls_initialization", "N(0, 10)", "zeros, frozen"),
+        ("08_pitfalls_patch_size", "P = 32", "P = 4"),
+        ("09_pitfalls_class_token", "reads the first patch", "averages all tokens"),
+        ("10_claims_put_to_the_test", "mean of patches, no attention", "mean of patches"),
+    ],
+)
+def test_main_effects_show_at_the_quick_budget(name, low, high):
+    """The intervals of the two do not overlap where they first stand in one table."""
+    table = next(table for table in printed_tables(name) if {low, high} <= table.keys())
+    assert sum(table[low]) < table[high][0] - table[high][1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "07_pitfalls_initialization",
+        "08_pitfalls_patch_size",
+        "09_pitfalls_class_token",
+        "10_claims_put_to_the_test",
+    ],
+)
+def test_pitfalls_take_two_minutes(name):
+    assert notebook_seconds(name) <= 120

@@ -1,0 +1,115 @@
+"""A number in prose comes from a record, or stands in a list of those that do not, with the reason.
+
+The lists are tests/unrecorded/NAME.txt, one for each source: a number, as the text has it, and why it
+is in no record. Looked at are numbers that could have been measured: those with a decimal point, and
+those before a unit, which may stand behind another number ("84 against 62 %", "3, 4 and 5 points").
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import figures
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.*"))
+LISTS = Path(__file__).parent / "unrecorded"
+FILLED = "…"  # stands for a placeholder
+NOT_PROSE = re.compile(
+    r"""
+    ^```.+?^```             # code
+    | `[^`\n]+`
+    | \$\$?[^$]+\$\$?       # a formula
+    | \]\([^)]*\)           # where a link leads
+    | <https?://[^>]*> | https?://\S+
+    """,
+    re.DOTALL | re.MULTILINE | re.VERBOSE,
+)
+UNITS = (
+    "%|points?|times|s|ms|seconds?|min|minutes?|h|hours?|images/s|images per second|[kMG]B|FLOPs"
+    "|million|parameters"
+)
+WHOLE = r"\d+(?:,\d{3})*"
+ONE = rf"(?:{WHOLE}(?:\.\d+)?|{FILLED})"
+OTHERS = rf"(?:(?:, {ONE})* (?:±|to|and|or|against|of (?:its|the|their)) {ONE})?"
+MEASURED = re.compile(rf"(?<![\w.])(?:{WHOLE}\.\d+|{WHOLE}(?={OTHERS} ?(?:{UNITS})(?![\w/])))")
+
+
+def prose(path):
+    """The text cells of a notebook's source, or all of a document, in one line."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        cells = re.split(r"^(?=# %%)", text, flags=re.MULTILINE)
+        text = "".join(cell for cell in cells if cell.startswith("# %% [markdown]"))
+        text = re.sub(r"^# ?", "", text, flags=re.MULTILINE)
+    text = figures.PLACEHOLDER.sub(FILLED, text)
+    return re.sub(r"\s+", " ", NOT_PROSE.sub(" ", text))
+
+
+def unrecorded(path):
+    """{number: why it is in no record} of a source."""
+    file = LISTS / f"{path.stem}.txt"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return dict(line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_numbers_come_from_records_or_are_listed_with_a_reason(path):
+    found, listed = set(MEASURED.findall(prose(path))), unrecorded(path)
+    assert found - listed.keys() == set(), "write {{…}}, or list them with the reason"
+    assert listed.keys() - found == set(), "no longer in the text"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_placeholders_can_be_filled_and_what_is_asserted_is_true(path):
+    assert "{{" not in figures.fill(path.read_text(encoding="utf-8"))
+
+
+def test_the_scanner_finds_numbers_before_a_unit_and_those_listed_with_them():
+    text = "84 against 62 % in 7 runs; 3, 4 and 5 points; 1,000 images, 1,806,538 parameters; 0.5"
+    assert MEASURED.findall(text) == ["84", "62", "3", "4", "5", "1,806,538", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (0.6134, ".1%", "61.3 %"),
+        (0.6134, ".0p", "61"),
+        ([0.5, 0.6, 0.7], "±.1%", "60.0 ± 24.8 %"),
+        (figures.Record(mean=0.0081, width=0.0098), "±.1p", "0.8 ± 1.0"),
+        (45.2, "time", "45 s"),
+        (96, "time", "1.5 min"),
+        (6807.8, "time", "1 h 53 min"),
+        (8, "about", "10 s"),
+        (55, "about", "a minute"),
+        (269, "about", "4 min"),
+        (1806538, ",", "1,806,538"),
+    ],
+)
+def test_a_value_is_written_as_its_format_says(value, form, text):
+    assert figures.formatted(value, form).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_an_assertion_that_holds_leaves_nothing_behind():
+    text = (
+        "One in {{1 / 0.25:.0f}}.\n{{assert below([0.1, 0.1],\n[0.2, 0.2])}}\nTwo{{assert True}}.\n"
+    )
+    assert figures.fill(text) == "One in 4.\nTwo.\n"
+
+
+@pytest.mark.parametrize(
+    "placeholder",
+    [
+        "{{nobody:.1%}}",
+        '{{record("nothing").accuracy:.1%}}',
+        '{{record("throughput").nothing:.1%}}',
+        "{{1 +:d}}",
+        "{{0.5:five}}",
+        "{{0.5}}",
+        "{{assert below([0.2, 0.2], [0.1, 0.1])}}",
+    ],
+)
+def test_what_cannot_be_filled_or_is_false_is_named(placeholder):
+    with pytest.raises(ValueError, match=re.escape(placeholder)):
+        figures.fill(f"Words, then {placeholder}.")

@@ -1,0 +1,221 @@
+"""Which runs make up an experiment: settings that differ from a base recipe in one thing each.
+
+All of it is data, so that a record can hold it.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+
+from ..pretrained import read_config
+from ..training import RECIPES, Recipe, TrainingConfig
+from ..vision_transformer import ViTConfig
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a run differs from the base recipe. All of it is data, so that a record can hold it."""
+
+    model: dict = field(default_factory=dict)  # fields of ViTConfig
+    training: dict = field(default_factory=dict)  # fields of TrainingConfig
+    passes: float = 1  # over the training images, in units of the base recipe's
+    start: dict = field(default_factory=dict)  # {parameters: (function of nn.init, its numbers)}
+    frozen: tuple = ()  # parameters that stay as they start; names may hold * as in file names
+    variant: str = "VisionTransformer"  # or another of VARIANTS
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Settings by name; the first is the base that the others are compared with."""
+
+    settings: dict
+    learning_rates: tuple = (1,)  # each setting is tried with all of them, in units of the base's
+
+
+BASE = {
+    "quick": Recipe(  # some seconds, on a part of the images
+        ViTConfig(patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0),
+        TrainingConfig(
+            epochs=5,
+            batch_size=50,
+            optimizer="muon",
+            learning_rate=1e-2,
+            weight_decay=0.1,
+            label_smoothing=0.0,
+            flip=False,
+            crop_padding=0,
+            validation_images=500,
+        ),
+    ),
+    "full": replace(
+        RECIPES["cpu"], training=replace(RECIPES["cpu"].training, epochs=3, validation_images=5_000)
+    ),
+}
+QUICK_IMAGES = 2_500, 1_000  # to train on, the validation images among them; to judge by
+
+
+def _starts(parameter):
+    ways = {
+        "N(0, 0.02)": Setting(),
+        "zeros": Setting(start={parameter: ("zeros_",)}),
+        "N(0, 1)": Setting(start={parameter: ("normal_", 0, 1)}),
+        "N(0, 10)": Setting(start={parameter: ("normal_", 0, 10)}),
+        "all 1": Setting(start={parameter: ("ones_",)}),
+        "N(0, 0.02), frozen": Setting(frozen=(parameter,)),
+        "zeros, frozen": Setting(start={parameter: ("zeros_",)}, frozen=(parameter,)),
+    }
+    return Experiment(ways)
+
+
+def _weights(*how):
+    return Setting(start={"blocks.*.weight": how, "head.weight": how})
+
+
+EXPERIMENTS = {
+    "class_token_init": _starts("cls_token.weight"),
+    "class_token_init_rates": Experiment(
+        {
+            "N(0, 0.02)": Setting(),
+            "N(0, 10)": Setting(start={"cls_token.weight": ("normal_", 0, 10)}),
+        },
+        learning_rates=(1, 3),
+    ),
+    "register_init": Experiment(  # a token like the class token, but the head does not read it
+        {
+            "N(0, 0.02)": Setting({"pool": "mean", "num_registers": 1}),
+            "N(0, 10)": Setting(
+                {"pool": "mean", "num_registers": 1},
+                start={"reg_token.weight": ("normal_", 0, 10)},
+            ),
+        }
+    ),
+    "position_init": _starts("pos_embed.weight"),
+    "weight_init": Experiment(
+        {
+            "N(0, 0.02)": Setting(),
+            "Xavier": _weights("xavier_uniform_"),
+            "PyTorch's default": _weights("kaiming_uniform_", math.sqrt(5)),
+            "all zero": _weights("zeros_"),
+            "head zero": Setting(start={"head.weight": ("zeros_",)}),
+        }
+    ),
+    "warmup_and_norm": Experiment(
+        {
+            f"{norm}, {warmup}, {optimizer}": Setting(
+                {} if norm == "pre-norm" else {"norm_first": False},
+                ({} if warmup == "warm-up" else {"warmup": 0.0})
+                | ({} if optimizer == "Muon" else {"optimizer": "adamw"}),
+            )
+            for optimizer in ("Muon", "AdamW")
+            for norm in ("pre-norm", "post-norm")
+            for warmup in ("warm-up", "none")
+        }
+    ),
+    "patch_size": Experiment({f"P = {P}": Setting({"patch_size": P}) for P in (4, 2, 8, 16, 32)}),
+    "patch_size_longer": Experiment(
+        {
+            "P = 4": Setting({"patch_size": 4}),
+            "P = 2, a third of the passes": Setting({"patch_size": 2}, passes=1 / 3),
+            "P = 8, 4 × the passes": Setting({"patch_size": 8}, passes=4),
+            "P = 16, 12 × the passes": Setting({"patch_size": 16}, passes=12),
+            "P = 32, 24 × the passes": Setting({"patch_size": 32}, passes=24),
+        }
+    ),
+    "pooling": Experiment(
+        {
+            "class token": Setting(),
+            "mean of patches": Setting({"pool": "mean"}),
+            "attention pooling": Setting({"pool": "attention"}),
+            "class token, 4 registers": Setting({"num_registers": 4}),
+        },
+        learning_rates=(1, 0.5, 2, 4),
+    ),
+    "class_token_place": Experiment(
+        {
+            "class token": Setting(),
+            "reads the first patch": Setting(variant="ReadsFirstPatch"),
+            "averages all tokens": Setting(variant="AveragesAllTokens"),
+            "class token last": Setting(variant="ClassTokenLast"),
+            "last, but reads token 0": Setting(variant="LastButReadsFirst"),
+            "no position of its own": Setting(variant="NoPositionForClassToken"),
+            "5 class tokens": Setting({"num_registers": 4}, variant="SeveralClassTokens"),
+            "only in the last block": Setting(variant="LateClassToken"),
+        }
+    ),
+    "single_patches": Experiment(
+        {
+            "class token": Setting(),
+            "mean of patches": Setting({"pool": "mean"}),
+            "mean of patches, no attention": Setting({"pool": "mean"}, variant="PatchesAlone"),
+        }
+    ),
+    "class_token_cut": Experiment(
+        {
+            "class token": Setting(),
+            "detached before the head": Setting(variant="CutClassToken"),
+            "sees itself alone": Setting(variant="BlindClassToken"),
+            "unseen by the patches": Setting(variant="UnseenClassToken"),
+        }
+    ),
+    "position_untrained": Experiment(
+        {
+            "learned": Setting(),
+            "none": Setting(start={"pos_embed.weight": ("zeros_",)}, frozen=("pos_embed.weight",)),
+            "N(0, 0.02), frozen": Setting(frozen=("pos_embed.weight",)),
+            "N(0, 0.3), frozen": Setting(
+                start={"pos_embed.weight": ("normal_", 0, 0.3)}, frozen=("pos_embed.weight",)
+            ),
+            "sines and cosines": Setting({"pos_embed": "sinusoidal"}),
+        }
+    ),
+    "class_token_untrained": Experiment(  # a position of its own would be trained in its place
+        {
+            "no position": Setting(variant="NoPositionForClassToken"),
+            "no position, frozen": Setting(
+                frozen=("cls_token.weight",), variant="NoPositionForClassToken"
+            ),
+            "no position, frozen at zero": Setting(
+                start={"cls_token.weight": ("zeros_",)},
+                frozen=("cls_token.weight",),
+                variant="NoPositionForClassToken",
+            ),
+        }
+    ),
+    "causal_mask": Experiment(
+        {
+            "all tokens see all": Setting(),
+            "causal, class token first": Setting(variant="CausalClassTokenFirst"),
+            "causal, class token last": Setting(variant="CausalClassTokenLast"),
+        }
+    ),
+}
+
+
+def plan(name, budget, seed):
+    """The runs of an experiment with one seed: {(setting, factor of the learning rate): run}.
+
+    A run holds all that fixes it but for the data: equal settings of two experiments are one run.
+    """
+    base, experiment, runs = BASE[budget], EXPERIMENTS[name], {}
+    for rate, (label, setting) in product(experiment.learning_rates, experiment.settings.items()):
+        training = {
+            "seed": seed,
+            "epochs": max(1, round(base.training.epochs * setting.passes)),
+            "learning_rate": base.training.learning_rate * rate,
+        }
+        run = {
+            "model": asdict(replace(base.model, **setting.model)),
+            "training": asdict(replace(base.training, **training | setting.training)),
+            "start": setting.start,
+            "frozen": setting.frozen,
+            "variant": setting.variant,
+        }
+        runs[label, rate] = json.loads(json.dumps(run))  # as a record gives it back
+    return runs
+
+
+def key(run):
+    """What a run is known by: all of its settings, also those that have come since it was made."""
+    model, training = read_config(run["model"]), TrainingConfig(**run["training"])
+    return json.dumps(run | {"model": asdict(model), "training": asdict(training)}, sort_keys=True)

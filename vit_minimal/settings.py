@@ -1,0 +1,31 @@
+"""What both configurations, of the model and of its training, check of their fields."""
+
+KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
+
+
+def check_kind(name, value, kind):
+    """ValueError unless `value` is a `kind`: bool, int, float or str.
+
+    A whole number does where a float belongs, True and False only where a bool does.
+    """
+    if type(value) is kind or (kind is float and type(value) is int):
+        return
+    raise ValueError(f"{name} must be {KINDS[kind]}, is {value!r}")
+
+
+def check_choice(name, value, choices):
+    """ValueError, which lists them, unless `value` is one of the `choices`."""
+    if value not in choices:
+        raise ValueError(f"unknown {name} {value!r}: choose one of {choices}")
+
+
+def check_least(name, value, least):
+    """ValueError if a number is smaller than `least`."""
+    if not value >= least:  # so that NaN is refused too
+        raise ValueError(f"{name} must be at least {least}, is {value}")
+
+
+def check_share(name, value):
+    """ValueError if a number is not in [0, 1)."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1), is {value}")

@@ -1,0 +1,12 @@
+"""Training and evaluation: `fit`, `evaluate`, and named recipes.
+
+python -m vit_minimal.training --recipe cpu
+torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200      (two GPUs)
+"""
+
+from .evaluation import evaluate
+from .history import History
+from .loop import fit
+from .muon import Muon
+from .optimizers import make_ema, make_optimizers, make_scheduler
+from .recipes import RECIPES, Recipe, TrainingConfig

@@ -1,0 +1,84 @@
+"""`fit`: step after step, until the run is over or somebody stops it."""
+
+import time
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from tqdm import tqdm
+
+from ..device import pick_device, random_state_kept
+from .interrupts import stop_requests
+from .recipes import TrainingConfig
+from .run import Run
+
+
+def fit(
+    model,
+    dataset,
+    config=None,
+    device=None,
+    checkpoint=None,
+    resume=False,
+    seconds_between_saves=60,
+):
+    """Train `model` on the training images of `dataset`, in place; returns the History.
+
+    Prints a line per epoch; in a terminal a bar moves too. With a `checkpoint` (a path) all that it
+    takes to go on is written there: after an epoch if the last time was `seconds_between_saves` ago
+    or longer, at the end, and when the run is interrupted. `resume` goes on from there, on a CPU to
+    the same weights, bit for bit, as if nothing had happened. torch's random numbers outside of the
+    run go on as if there had been no run.
+
+    Under torchrun each process trains on its share of every batch. ValueError if the labels do not
+    fit the model or the checkpoint is that of another run; FloatingPointError if the loss is no
+    longer finite; MemoryError if a batch does not fit; KeyboardInterrupt when interrupted,
+    also in the last step, after which the model is trained all the same.
+    """
+    run = Run(model, dataset, config or TrainingConfig(), pick_device(device))
+    if resume and checkpoint and Path(checkpoint).exists():
+        run.load(checkpoint)
+    saved_at = time.monotonic()
+    bar = tqdm(total=run.total_steps, initial=run.step, leave=False, disable=_hide_bar(run.rank))
+    with random_state_kept(run.device), stop_requests(patient=run.world > 1) as requests, bar:
+        while run.step < run.total_steps:
+            run.train_step()
+            bar.update()
+            stop = _all_stop(requests, run)
+            run.check_numbers(also_weights=stop or run.epoch_is_over)
+            if run.epoch_is_over:
+                _say(run.end_epoch(), bar, run.rank)
+            due = run.epoch_is_over and time.monotonic() - saved_at >= seconds_between_saves
+            if checkpoint and (due or stop or run.step == run.total_steps):
+                run.save(checkpoint, must=stop)
+                saved_at = time.monotonic()
+            if stop:
+                break
+    if run.step == run.total_steps:
+        run.finish()
+    if requests or run.step < run.total_steps:
+        kept = f"; {checkpoint} holds what it takes to resume" if checkpoint else ""
+        epoch = (run.step - 1) // run.steps_per_epoch + 1
+        raise KeyboardInterrupt(f"stopped in epoch {epoch} of {run.config.epochs}{kept}")
+    return run.history
+
+
+def _all_stop(requests, run):
+    """Whether to stop after this step: if one of several processes is asked to, all do."""
+    if run.world == 1:
+        return bool(requests)
+    if run.step % 10:  # agreeing takes time
+        return False
+    asked = torch.tensor(float(bool(requests)), device=run.device)
+    dist.all_reduce(asked, dist.ReduceOp.MAX)
+    return bool(asked)
+
+
+def _hide_bar(rank):
+    return True if rank else None  # None: hidden where the output is not a terminal
+
+
+def _say(line, bar, rank):
+    if rank == 0:
+        with bar.external_write_mode():
+            print(line, flush=True)

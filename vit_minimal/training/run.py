@@ -1,0 +1,264 @@
+"""All that changes while a model is trained, and what one step, one epoch and a resume do to it."""
+
+import json
+import math
+import time
+from dataclasses import asdict
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+
+from ..augment import augment, mix
+from ..data import check_labels
+from ..device import autocast, pick_precision
+from ..records import write_whole
+from .evaluation import evaluate
+from .history import History
+from .optimizers import make_ema, make_optimizers, make_scheduler
+
+# What a RuntimeError says where memory was refused: on GPUs and by MPS, on CPUs, by cuBLAS
+NO_MEMORY = "out of memory", "defaultcpuallocator", "alloc_failed"
+
+
+class Run:
+    """A model in training. ValueError if data, model and configuration do not fit each other."""
+
+    def __init__(self, model, dataset, config, device):
+        self.model, self.config, self.device = model, config, device
+        self.rank, self.world = 0, 1
+        if dist.is_initialized():
+            self.rank, self.world = dist.get_rank(), dist.get_world_size()
+        self.num_images = len(dataset.train_images) - config.validation_images
+        self._check(dataset)
+        self.images, self.held_out = dataset.train_images.to(device).tensor_split([self.num_images])
+        self.labels, self.held_out_labels = dataset.train_labels.to(device).tensor_split(
+            [self.num_images]
+        )
+        self.steps_per_epoch = self.num_images // config.batch_size
+        self.total_steps = config.epochs * self.steps_per_epoch
+        model.to(device).train().zero_grad()  # what an interrupted step may have left
+        self.network = model
+        if self.world > 1:
+            self.network = nn.parallel.DistributedDataParallel(model)
+        if config.compile:
+            self.network = torch.compile(self.network)
+        self.precision = getattr(torch, config.precision or "", None) or pick_precision(device)
+        self.optimizers = make_optimizers(model, config)
+        self.schedulers = [make_scheduler(o, config, self.total_steps) for o in self.optimizers]
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.loss_function = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self.ema = make_ema(model, config.ema_decay) if config.ema_decay else None
+        self.history = History()
+        self.step = 0  # steps taken
+        self.order = None  # in which this epoch goes through the images
+        self.totals = torch.zeros(2, device=device)  # of this epoch: loss, images that were right
+        self.epoch_began = time.perf_counter()
+        self.identity = self._identity(dataset.name)
+
+    def _check(self, dataset):
+        check_labels(dataset.train_labels, self.model.config.num_classes)
+        size = self.config.batch_size
+        if self.num_images < size:
+            raise ValueError(f"{self.num_images} training images do not fill a batch of {size}")
+        if size % self.world:
+            raise ValueError(f"{self.world} processes cannot share batches of {size} evenly")
+
+    def _identity(self, data_name):
+        """What a state has to agree in with the run that goes on from it."""
+        model = {"class": type(self.model).__name__} | asdict(self.model.config)
+        precision = str(self.precision).removeprefix("torch.")
+        return {
+            "model": json.loads(json.dumps(model)),  # lists for pairs, as the file will have them
+            "training": asdict(self.config),
+            "data": {"name": data_name, "images": self.num_images},
+            "machine": {
+                "device": self.device.type,
+                "precision": precision,
+                "processes": self.world,
+            },
+        }
+
+    @property
+    def epoch_is_over(self):
+        """Whether the last step was the last one of its epoch."""
+        return self.step % self.steps_per_epoch == 0
+
+    # ------------------------------------------------------------------------------------ one step
+
+    def train_step(self):
+        """One batch forward and backward, one step of the optimizers."""
+        try:
+            self._try_step(self._next_batch())
+            return
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            fault = str(error)
+            if not any(sign in fault.lower() for sign in NO_MEMORY):
+                raise
+        # Raised here and not above: the error would hold on to the very memory that is lacking
+        size, rate = self.config.batch_size, self.config.learning_rate
+        remedy = f"batch_size {size // 2}, with a learning rate of {rate / 2**0.5:.1g}"
+        raise MemoryError(
+            f"a batch of {size} does not fit into the memory of {self.device}: "
+            f"try {remedy if size > 1 else 'a smaller model'} ({fault.strip().splitlines()[0]})"
+        )
+
+    def _next_batch(self):
+        """Which images this process trains on in this step: their indices."""
+        epoch, place = divmod(self.step, self.steps_per_epoch)
+        size = self.config.batch_size
+        if self.order is None or place == 0:
+            generator = torch.Generator().manual_seed(_mixed_seed(self.config.seed, epoch))
+            self.order = torch.randperm(self.num_images, generator=generator).to(self.device)
+        return self.order[place * size : (place + 1) * size][self.rank :: self.world]
+
+    def _try_step(self, batch):
+        config = self.config
+        # Each step's draws depend on nothing but its number: it can be a process's first
+        torch.manual_seed(_mixed_seed(config.seed, self.step, self.rank + 1))
+        labels = targets = self.labels[batch]
+        images = augment(self.images[batch], config)
+        if config.mixup or config.cutmix:
+            num_classes = self.model.config.num_classes
+            images, targets = mix(images, labels, num_classes, config.mixup, config.cutmix)
+            labels = targets.argmax(dim=1)  # an answer is right if it names the larger part
+        with autocast(self.device, self.precision):
+            logits = self.network(images)
+            loss = self.loss_function(logits, targets)
+        self.scaler.scale(loss).backward()
+        self._move_weights()
+        self.model.zero_grad()
+        if self.ema:
+            self.ema.update_parameters(self.model)
+        right = (logits.detach().argmax(dim=1) == labels).sum()
+        self.totals += torch.stack([loss.detach(), right])  # reading them here would wait
+        self.step += 1
+
+    def _move_weights(self):
+        """A step of all optimizers, or of none if float16 could not hold a gradient."""
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
+        norm = clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
+        overflow = self.scaler.is_enabled() and not norm.isfinite()
+        if not overflow:
+            for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
+                optimizer.step()
+                scheduler.step()
+        self.scaler.update()
+        if overflow and self.scaler.get_scale() < 1:
+            raise FloatingPointError(
+                f"float16 cannot hold the gradients of this run: after {self.step} steps the loss "
+                'scale has fallen below 1. Train with precision="float32" (or "bfloat16"), or with '
+                "a smaller learning rate."
+            )
+
+    def check_numbers(self, also_weights):
+        """FloatingPointError if the loss, or one of the weights, is no longer finite."""
+        if not (also_weights or self.device.type == "cpu" or self.step % 50 == 0):
+            return  # a GPU would wait
+        finite = self.totals[0].isfinite()
+        if also_weights:
+            finite &= get_total_norm(self.model.parameters()).isfinite()
+        if not finite:
+            epoch = (self.step - 1) // self.steps_per_epoch + 1
+            raise FloatingPointError(
+                f"the loss or a weight is no longer a number in epoch {epoch}, after {self.step} "
+                f"steps, near a learning rate of {self.schedulers[0].get_last_lr()[0]:.1e}. Usual "
+                "causes: a learning rate too high or a warm-up too short, no gradient clipping, "
+                "float16 where the numbers leave its range, an image or a label that is not finite."
+            )
+
+    # ----------------------------------------------------------------------------------- one epoch
+
+    def end_epoch(self):
+        """Write the epoch into the history and begin to count anew; returns it in a line."""
+        if self.world > 1:
+            dist.all_reduce(self.totals)
+        loss, right = self.totals.tolist()
+        seen = self.steps_per_epoch * self.config.batch_size
+        self.history.train_loss.append(loss / self.steps_per_epoch / self.world)
+        self.history.train_accuracy.append(right / seen)
+        if len(self.held_out):
+            judged = self.ema.module if self.ema else self.model
+            accuracy = evaluate(
+                judged, self.held_out, self.held_out_labels, precision=self.precision
+            )
+            self.history.validation_accuracy.append(accuracy)
+        now = time.perf_counter()
+        self.history.seconds.append(now - self.epoch_began)
+        self.epoch_began = now
+        self.totals.zero_()
+        return self.history.last_line(self.config.epochs, seen)
+
+    def finish(self):
+        """The weights to keep are those that were judged."""
+        if self.ema:
+            self.model.load_state_dict(self.ema.module.state_dict())
+
+    # ---------------------------------------------------------------------------- save and resume
+
+    def _parts(self):
+        """Everything with a state of its own, by name."""
+        parts = {"model": self.model, "scaler": self.scaler}
+        if self.ema:
+            parts["ema"] = self.ema
+        for i, (optimizer, scheduler) in enumerate(
+            zip(self.optimizers, self.schedulers, strict=True)
+        ):
+            parts[f"optimizer.{i}"] = optimizer
+            parts[f"scheduler.{i}"] = scheduler
+        return parts
+
+    def save(self, path, must=False):
+        """Write everything to `path`; an older file stays until the new one is complete.
+
+        All processes call this, and the first one writes. If the disk is full the run goes on and
+        says so, unless it `must` be written now.
+        """
+        totals = self.totals.clone()
+        if self.world > 1 and not self.epoch_is_over:
+            dist.all_reduce(totals)  # the state is that of all processes
+        if self.rank > 0:
+            return
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state |= {"step": self.step, "totals": totals, "history": asdict(self.history)}
+        state |= {"seconds": time.perf_counter() - self.epoch_began, "of": self.identity}
+        try:
+            write_whole(path, lambda unfinished: torch.save(state, unfinished))
+        except OSError as error:
+            if must:
+                raise
+            print(f"{error}; training goes on", flush=True)
+
+    def load(self, path):
+        """Go on from what `save` wrote. ValueError if the file is damaged or of another run."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            theirs = state.pop("of")
+        except OSError:
+            raise
+        except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
+            text = f"{path} is damaged or not the state of a run ({error}): remove it"
+            raise ValueError(text) from error
+        differing = [
+            f"{part} {name}: {theirs[part].get(name)} there, {value} here"
+            for part, settings in self.identity.items()
+            for name, value in settings.items()
+            if theirs[part].get(name) != value
+        ]
+        if differing:
+            raise ValueError(f"{path} is the state of another run ({'; '.join(differing)})")
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step = state["step"]
+        self.history = History(**state["history"])
+        self.epoch_began = time.perf_counter() - state["seconds"]
+        if self.rank == 0:  # the totals of all processes, to be added up again
+            self.totals.copy_(state["totals"])
+
+
+def _mixed_seed(*numbers):
+    """One seed from several numbers, such that near ones do not collide."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
