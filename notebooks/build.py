@@ -340,6 +340,8 @@ def main():
     )
     parser.add_argument("names", nargs="*", metavar="name", help="how the names begin; else all")
     parser.add_argument("--check", action="store_true", help="fail if a notebook is out of step")
+    help_text = "record how long each takes: on a quiet machine, with one thread or with two"
+    parser.add_argument("--times", action="store_true", help=help_text)
     help_text = "copy text and set-up cells only; fail if another cell has changed"
     parser.add_argument("--prose", action="store_true", help=help_text)
     options = parser.parse_args()
@@ -362,7 +364,8 @@ def main():
                 notebook = convert(source)
                 seconds = execute(notebook, source.stem)
                 nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
-                record_time(source.stem, seconds)
+                if options.times:
+                    record_time(source.stem, seconds)
             write_exercises(source)
         for made in stale_documents():  # after the notebooks, whose times they quote
             made.write_text(document(DOCUMENTS[made]), encoding="utf-8")

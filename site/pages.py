@@ -58,13 +58,17 @@ def add_contents(app, docname, source):
 
 
 def mend_links(app, doctree):
-    """Lead links to a folder to its README, and to other files to the repository, else a copy."""
+    """Lead links to a folder to its README, and to other files to the repository, else a copy.
+
+    Without a repository a link to a folder, or to a text that is no page, becomes plain words.
+    """
     repository = app.config.html_theme_options.get("repository_url")
     for link in [*doctree.findall(pending_xref), *doctree.findall(download_reference)]:
         target = link["reftarget"].partition("#")[0]
-        if link.get("refdomain") == "doc" or not target:
+        is_text = link.get("refdomain") == "doc"
+        if not target or (is_text and target in app.env.found_docs):
             continue
-        name, path = app.env.relfn2path(target)
+        name, path = app.env.relfn2path(f"/{target}.md" if is_text else target)
         if f"{name}/README" in app.env.found_docs:
             link["refdomain"], link["reftarget"] = "doc", f"{name}/README"
             link["reftargetid"] = None
@@ -72,8 +76,8 @@ def mend_links(app, doctree):
             kind = "tree" if Path(path).is_dir() else "blob"
             uri = f"{repository}/{kind}/main/{name}"
             link.replace_self(nodes.reference("", "", *link.children, refuri=uri))
-        elif Path(path).is_dir():
-            link.replace_self(link.children)  # there is no page to lead to
+        elif Path(path).is_dir() or (is_text and Path(path).exists()):
+            link.replace_self(link.children)
 
 
 def drop_badges(app, doctree):

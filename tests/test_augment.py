@@ -198,7 +198,12 @@ def test_shear_slants_columns_in_proportion_to_the_height():
 
 def test_shears_and_shifts_go_along_their_axes_up_to_three_tenths(monkeypatch):
     made = []
-    monkeypatch.setattr(module, "_warp", lambda x, **by: made.append(by) or x)
+
+    def warp(x, **by):
+        made.append(by)
+        return x
+
+    monkeypatch.setattr(module, "_warp", warp)
     images, strength = smooth(2), torch.tensor([1.0, -0.5])[:, None, None, None]
     for operation in OPERATIONS[-4:]:
         operation(images, strength)
@@ -211,7 +216,11 @@ def test_every_image_meets_one_operation_and_every_operation_some_image(monkeypa
     met = []
 
     def spy(operation):
-        return lambda x, s: met.append(len(x)) or operation(x, s)
+        def counted(x, s):
+            met.append(len(x))
+            return operation(x, s)
+
+        return counted
 
     spies = tuple(operation and spy(operation) for operation in OPERATIONS)
     monkeypatch.setattr(module, "OPERATIONS", spies)

@@ -19,7 +19,7 @@ def run_after_set_up(code, folder):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     environment["PYTHONIOENCODING"] = "utf-8"
     done = subprocess.run(
-        [sys.executable, "-c", "\n".join([without_ipython, build.set_up(), code])],
+        [sys.executable, "-c", f"{without_ipython}\n{build.set_up()}\n{code}"],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -35,7 +35,7 @@ def test_the_first_cell_of_a_notebook_makes_the_checks_importable(folder, tmp_pa
     (tmp_path / "checks.py").write_text("raise RuntimeError('a reader has a file of that name')")
     where = tmp_path if folder == "elsewhere" else ROOT / folder
     found = run_after_set_up("print(importlib.util.find_spec('checks').origin)", where)
-    assert Path(found.strip()) == CHECKS
+    assert Path(found.strip()).samefile(CHECKS)
 
 
 def test_a_check_runs_in_plain_python_far_from_the_course(tmp_path):

@@ -533,9 +533,12 @@ def test_deletion_takes_the_highest_the_lowest_or_any_patches():
 
 def test_equal_scores_are_taken_in_random_order(monkeypatch):
     taken = []
-    monkeypatch.setattr(
-        inspection, "replace_by_noise", lambda images, which, *_: taken.append(which) or images
-    )
+
+    def take(images, which, *_):
+        taken.append(which)
+        return images
+
+    monkeypatch.setattr(inspection, "replace_by_noise", take)
     model = lively(image_size=(8, 12))
     images = torch.zeros(200, 3, 8, 12, dtype=torch.uint8)
     deletion_test(model, images, torch.zeros(200), torch.zeros(200, 6), [2])

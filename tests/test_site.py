@@ -139,7 +139,8 @@ PROJECT = '[project.urls]\nRepository = "{}"\n'
 TEXT = r"""
 # 01 · Try
 
-[words](../README.md#words), [guide](exercises), [file](../data/one.json), [folder](../data)
+[words](../README.md#words), [guide](exercises), [file](../data/one.json), [folder](../data),
+[text](../CONTRIBUTING.md)
 
 $\mathbf{z}'_\ell = \dots$ and $\unheard$
 """
@@ -161,6 +162,7 @@ def write_small_course(folder):
     for name, text in {
         "pyproject.toml": PROJECT.format(ADDRESS),
         "README.md": "# Words\n",
+        "CONTRIBUTING.md": "# No page of the site\n",
         "data/one.json": "[]",
         "notebooks/01_try.ipynb": nbformat.writes(
             nbformat.v4.new_notebook(metadata=metadata, cells=cells)
@@ -180,6 +182,7 @@ def test_links_to_files_and_buttons_lead_to_the_repository(small_page):
     assert {address for address in small_page.addresses if "//" in address} == {
         COLAB,
         ADDRESS,
+        f"{ADDRESS}/blob/main/CONTRIBUTING.md",
         f"{ADDRESS}/blob/main/data/one.json",
         f"{ADDRESS}/tree/main/data",
     }

@@ -18,6 +18,9 @@ EQ_3 = "x + drop_path(self.mlp(self.norm2(x)), rate)"
 EQ_1 = "self.pos_embed(self.cls_token(self.reg_token(self.patch_embed(images))))"
 ENCODER = "self.norm(self.blocks(self.pos_drop(x)))"
 STACK = "nn.Sequential(*(EncoderBlock(config) for _ in range(config.depth)))"
+RETURN_COPIES = """from copy import deepcopy
+    block = EncoderBlock(config)
+    return nn.Sequential(*(deepcopy(block) for _ in range(config.depth)))"""
 
 COSINE = "peak * (1 + math.cos(math.pi * share)) / 2"
 MIXED = "share[:, None] * targets + (1 - share[:, None]) * targets[order]"
@@ -59,7 +62,7 @@ WRONG = {
     "learning_rate": answers(
         "2e-3",
         ("1e-5", "too small"),
-        ("0.3", "too large"),
+        ("0.5", "too large"),  # the cell has tried this rate already
         ("0", "positive"),
         ("5", "stay below 1"),
     ),
@@ -284,20 +287,13 @@ WRONG = {
         ("L * (2 * 2 * D + attention + mlp)", "L * 4 * D + attention + mlp", "one block"),
         (" + 2 * D + head", " + 2 * D", "the head is missing"),
     ],
-    "stack": answers(
-        STACK,
-        ("[EncoderBlock(config) for _ in range(config.depth)]", "a list is not a module"),
-        ("nn.ModuleList(EncoderBlock(config) for _ in range(config.depth))", "ModuleList"),
-        (
-            "nn.Sequential(*(EncoderBlock(config) for _ in range(config.depth - 1)))",
-            "too many or too few",
-        ),
-        (
-            "nn.Sequential(*map(__import__('copy').deepcopy, [EncoderBlock(config)] * config.depth))",
-            "copies of one block",
-        ),
-        ("nn.Sequential(EncoderBlock(config))", "single block"),
-    ),
+    "stack": [
+        (STACK, "[EncoderBlock(config) for _ in range(config.depth)]", "a list is not a module"),
+        (STACK, "nn.ModuleList(EncoderBlock(config) for _ in range(config.depth))", "ModuleList"),
+        ("range(config.depth)", "range(config.depth - 1)", "too many or too few"),
+        (f"return {STACK}", RETURN_COPIES, "copies of one block"),
+        (STACK, "nn.Sequential(EncoderBlock(config))", "single block"),
+    ],
     "times_as_many_weights": answers(
         "(257 / 65) ** 2",
         ("16", "the class token is in both"),

@@ -68,18 +68,17 @@ def seed_everything(seed):
 
 
 @contextlib.contextmanager
-def random_state_kept(device):
-    """torch's generators, the CPU's and the device's, go on afterwards as if nothing had been drawn."""
-    device = torch.device(device)
+def random_state_kept():
+    """torch's generators, on every device, go on afterwards as if nothing had been drawn."""
     cpu = torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    mps = torch.mps.get_rng_state() if device.type == "mps" else None
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     try:
         yield
     finally:
         torch.set_rng_state(cpu)
-        if cuda is not None:
-            torch.cuda.set_rng_state(cuda, device)
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
         if mps is not None:
             torch.mps.set_rng_state(mps)
 

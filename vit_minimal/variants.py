@@ -154,22 +154,8 @@ class ConvNet(nn.Module):
         return self.head(self.layers(images).mean(dim=(2, 3)))
 
 
-VARIANTS = {
-    variant.__name__: variant
-    for variant in (
-        VisionTransformer,
-        ReadsFirstPatch,
-        AveragesAllTokens,
-        ClassTokenLast,
-        LastButReadsFirst,
-        NoPositionForClassToken,
-        SeveralClassTokens,
-        LateClassToken,
-        CutClassToken,
-        BlindClassToken,
-        UnseenClassToken,
-        PatchesAlone,
-        CausalClassTokenFirst,
-        CausalClassTokenLast,
-    )
-}
+VARIANTS = {variant.__name__: variant for variant in (
+    VisionTransformer, ReadsFirstPatch, AveragesAllTokens, ClassTokenLast, LastButReadsFirst,
+    NoPositionForClassToken, SeveralClassTokens, LateClassToken, CutClassToken, BlindClassToken,
+    UnseenClassToken, PatchesAlone, CausalClassTokenFirst, CausalClassTokenLast,
+)}  # fmt: skip

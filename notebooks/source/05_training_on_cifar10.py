@@ -136,7 +136,7 @@ plots.show_paths(paths, lambda x, y: x**2 / 20 + y**2, title="Twenty steps down 
 # - **Momentum** steps along a decaying sum of the gradients so far: the swings cancel, the way along the floor adds up. (The plain loop above used it already.)
 # - **Adam** also divides, number by number, by the running size (a root mean square) of that number's gradients. Steep and flat directions get steps of about the same length. **AdamW** adds
 #   *weight decay*: at each step the parameters shrink a little. `fit` lets only matrices shrink, and spares norms, biases, positions and the class token.
-# - **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) treats the update of a matrix as a map, which stretches some directions much and others hardly, and evens this out before it steps (it makes
+# - **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) treats the update of a matrix as a map, which stretches some directions much and others hardly, and evens this out before it steps (by a *Newton–Schulz iteration* it makes
 #   all singular values about equal): no direction is left behind. `fit` uses it for the matrices in the blocks, and AdamW for all the rest. (PyTorch has had it since 2.9. Ours, in `training/muon.py`, takes the same steps; it multiplies in float32 where the hardware has no bfloat16, which there is many times faster.)
 #
 # ## The ladder
@@ -243,8 +243,8 @@ plots.show_dots(
 # the place it wants to reach. So a function says which share of the full rate each step takes:
 
 
-# %% tags=["same-as:vit_minimal.training.make_scheduler"]
-# vit_minimal/training.py
+# %% tags=["same-as:vit_minimal.training.optimizers.make_scheduler"]
+# vit_minimal/training/optimizers.py
 def make_scheduler(optimizer, config, total_steps):
     """The learning rate climbs in a line, then stays or falls along half a cosine to zero."""
     climbing = max(1, int(config.warmup * total_steps))
@@ -737,10 +737,10 @@ plots.show_lines(
 # | the loss becomes NaN: `fit` stops and says so | the same; or float16 without loss scaling | as above; `precision="float32"` to tell |
 # | training accuracy climbs, validation falls behind | learning by heart | augmentation, a smaller model, more weight decay |
 # | validation is better than training | augmentation makes the training images harder, and the training figure is a mean over the epoch | nothing: it is as it should be |
-# | validation jumps from epoch to epoch until the last few | learning rate still high | nothing: wait for the end of the cosine, or judge a running mean of the weights |
+# | validation jumps from epoch to epoch until the last few | learning rate still high | nothing: wait for the end of the cosine, or judge a moving average of the weights (EMA) |
 # | out of memory: `fit` names a batch size | batch too large | the one it names, with a somewhat lower rate |
 #
-# The *running mean of the weights* (EMA, `ema_decay`) is the last ingredient. Beside the weights that jump from step to step, keep their mean over the recent past, and judge that. A decay of 0.999 is a mean over
+# The *exponential moving average* of the weights (EMA, `ema_decay`) is the last ingredient. Beside the weights that jump from step to step, keep their mean over the recent past, and judge that. A decay of 0.999 is a mean over
 # about 1,000 steps. Early in a run that would be, mostly, the random weights from the start. So `fit` begins with shorter means: in step n the decay is at most (1 + n)/(10 + n), which is a mean over about the last ninth of all steps so far.
 #
 # ## Now for real
@@ -851,7 +851,7 @@ plots.show_images(dataset.test_images[wrong], verdicts)
 #
 # ## Recap
 #
-# - The loop is ten lines. Everything else is ingredients: an optimizer with a step for each parameter, a schedule, clipping, augmentation, a running mean.
+# - The loop is ten lines. Everything else is ingredients: an optimizer with a step for each parameter, a schedule, clipping, augmentation, a moving average of the weights.
 # - Each ingredient is worth what it gives on *your* data and budget: measure with several seeds.
 # - Keep the images on the device as bytes, and augment whole batches there.
 # - With either 16-bit format the weights stay in float32; float16 needs loss scaling besides.

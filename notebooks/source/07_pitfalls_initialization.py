@@ -8,7 +8,7 @@
 # | You need | notebooks 00 to 05 |
 # | Time to read | about 35 minutes |
 # | Time to run | at the quick budget {{notebook_seconds("07_pitfalls_initialization"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("07_pitfalls_initialization", "float32"):about}} on one core of an older one; on a T4 not measured yet |
-# | Package modules | `experiments.py`, `variants.py` |
+# | Package modules | `experiments/`, `variants.py` |
 #
 # "Initialise the class token properly" stands in many articles; what happens otherwise does not. Here it is tried, with three seeds, on drawn shapes while you wait. CIFAR-10 runs that took hours stand beside it.
 

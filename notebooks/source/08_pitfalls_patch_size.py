@@ -8,7 +8,7 @@
 # | You need | notebooks 01, 04 and 05; 07 for how experiments are run |
 # | Time to read | about 30 minutes |
 # | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("08_pitfalls_patch_size", "float32"):about}} on one core of an older one; on a T4 not measured yet |
-# | Package modules | `experiments.py`, `pretrained.py`, `patches.py` |
+# | Package modules | `experiments/`, `pretrained.py`, `patches.py` |
 #
 # "Patches too small are noisy, patches too large miss detail", says every introduction. Both can be tried. The patch size P decides how many tokens there are, what they cost, and what one of them can mean.
 

@@ -38,14 +38,12 @@ def fetch(urls, target, md5):
         target.parent.mkdir(parents=True, exist_ok=True)
     for url, slowest in attempts:
         try:
-            if _try_source(url, unfinished, slowest, target, md5):
-                return
-            failures.append(f"{url}: wrong MD5, what came is set aside as {target.name}.wrong")
-        except _TooSlow as error:
-            failures.append(f"{url}: {error}")
-            attempts.append((url, 0))
+            _try_source(url, unfinished, slowest, target, md5)
+            return
         except _SourceFails as error:
             failures.append(f"{url}: {error}")
+            if isinstance(error, _TooSlow):  # comes last now, when none is better
+                attempts.append((url, 0))
         except KeyboardInterrupt:
             kept = unfinished.stat().st_size / 1e6 if unfinished.exists() else 0
             text = (
@@ -59,7 +57,7 @@ def fetch(urls, target, md5):
 
 
 def _try_source(url, unfinished, slowest, target, md5):
-    """Whether `target` is there now. What is whole but wrong is set aside."""
+    """Make `target`, or raise what the source did wrong. What is whole but wrong is set aside."""
     try:
         came, went_on = _receive(url, unfinished, slowest)
     except _SourceFails:
@@ -71,11 +69,10 @@ def _try_source(url, unfinished, slowest, target, md5):
         came, _ = _receive(url, unfinished, slowest)
     if not has_md5(came, md5):
         set_aside(came, target)
-        return False
+        raise _SourceFails(f"wrong MD5, what came is set aside as {target.name}.wrong")
     with _disk(target):
         os.replace(came, target)
         unfinished.unlink(missing_ok=True)
-    return True
 
 
 class _SourceFails(Exception):

@@ -53,9 +53,18 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
             raise ValueError(f"{path} holds runs on {theirs}, not on {ours}: name another folder")
     plans = [plan(name, budget, seed).items() for seed in range(seeds)]
     runs = [run for runs in plans for (setting, _), run in runs if setting in settings]
-    left, took = missing(runs, path), []
+    left = missing(runs, path)
     print(f"{name}: {len(runs) - len(left)} of {len(runs)} runs are on record", flush=True)
-    while left:
+    _do_what_is_left(runs, name, budget, dataset, path)
+    return summarize(name, budget, read_records(path))
+
+
+def _do_what_is_left(runs, name, budget, dataset, path):
+    """Do the runs that are neither recorded nor under way elsewhere; then look again, since another
+    process may have died over one.
+    """
+    took = []  # seconds of each run that this process did
+    while left := missing(runs, path):
         done = len(took)
         for run in left:
             with _claim(run, path) as mine:
@@ -73,12 +82,9 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
                 f"{math.ceil(rest * statistics.mean(took) / 60)} min",
                 flush=True,
             )
-        left = missing(runs, path)  # another process may have died over one
         if len(took) == done:
-            break
-    if left:
-        print(f"{len(left)} runs are under way elsewhere", flush=True)
-    return summarize(name, budget, read_records(path))
+            print(f"{len(left)} runs are under way elsewhere", flush=True)
+            return
 
 
 def missing(runs, path):

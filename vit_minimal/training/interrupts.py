@@ -8,8 +8,8 @@ import threading
 @contextlib.contextmanager
 def stop_requests(patient=False):
     """A list to which SIGINT and SIGTERM add themselves, so that no step is cut in two: that would
-    leave weights that no resuming could mend. The second one interrupts at once, unless `patient`:
-    torchrun passes on what the terminal has sent already.
+    leave weights that are worth nothing. The second one interrupts at once, unless `patient`: where
+    torchrun is, it may pass on what the terminal has sent already.
     """
     requests = []
 

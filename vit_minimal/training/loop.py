@@ -27,30 +27,33 @@ def fit(
     Prints a line per epoch; in a terminal a bar moves too. With a `checkpoint` (a path) all that it
     takes to go on is written there: after an epoch if the last time was `seconds_between_saves` ago
     or longer, at the end, and when the run is interrupted. `resume` goes on from there, on a CPU to
-    the same weights, bit for bit, as if nothing had happened. torch's random numbers outside of the
-    run go on as if there had been no run.
+    the same weights, bit for bit, as if nothing had happened; without it, or if there is no such
+    file, the run begins anew. torch's random numbers outside of the run go on as if there had been
+    none.
 
-    Under torchrun each process trains on its share of every batch. ValueError if the labels do not
-    fit the model or the checkpoint is that of another run; FloatingPointError if the loss is no
+    In a group of processes (torchrun) each trains on its share of every batch. ValueError if labels
+    or batches do not fit, or the checkpoint is that of another run; FloatingPointError if the loss is no
     longer finite; MemoryError if a batch does not fit; KeyboardInterrupt when interrupted,
-    also in the last step, after which the model is trained all the same.
+    also in the last step, after which the model is trained all the same. A model whose run was
+    interrupted before has its last weights, not their EMA.
     """
     run = Run(model, dataset, config or TrainingConfig(), pick_device(device))
     if resume and checkpoint and Path(checkpoint).exists():
         run.load(checkpoint)
     saved_at = time.monotonic()
     bar = tqdm(total=run.total_steps, initial=run.step, leave=False, disable=_hide_bar(run.rank))
-    with random_state_kept(run.device), stop_requests(patient=run.world > 1) as requests, bar:
+    with random_state_kept(), stop_requests(patient=run.world > 1) as requests, bar:
         while run.step < run.total_steps:
             run.train_step()
             bar.update()
             stop = _all_stop(requests, run)
             run.check_numbers(also_weights=stop or run.epoch_is_over)
             if run.epoch_is_over:
-                _say(run.end_epoch(), bar, run.rank)
+                line = run.end_epoch()
+                _say(line, bar, run.rank)
             due = run.epoch_is_over and time.monotonic() - saved_at >= seconds_between_saves
             if checkpoint and (due or stop or run.step == run.total_steps):
-                run.save(checkpoint, must=stop)
+                run.save(checkpoint, must=stop or bool(requests))
                 saved_at = time.monotonic()
             if stop:
                 break

@@ -57,8 +57,9 @@ def make_ema(model, decay):
     ninth of all steps.
     """
 
-    def follow(averages, weights, num_averaged):
-        n = num_averaged.item()  # lies on the CPU: nothing waits for it
+    def follow(averages, weights, _):
+        n = ema.n_averaged.item()  # lies on the CPU; the argument that is left out, on the GPU
         get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, weights, n)
 
-    return AveragedModel(model, multi_avg_fn=follow)
+    ema = AveragedModel(model, multi_avg_fn=follow)
+    return ema

@@ -45,7 +45,9 @@ class Run:
             self.network = nn.parallel.DistributedDataParallel(model)
         if config.compile:
             self.network = torch.compile(self.network)
-        self.precision = getattr(torch, config.precision or "", None) or pick_precision(device)
+        self.precision = pick_precision(device)
+        if config.precision:
+            self.precision = getattr(torch, config.precision)
         self.optimizers = make_optimizers(model, config)
         self.schedulers = [make_scheduler(o, config, self.total_steps) for o in self.optimizers]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
@@ -71,7 +73,7 @@ class Run:
         model = {"class": type(self.model).__name__} | asdict(self.model.config)
         precision = str(self.precision).removeprefix("torch.")
         return {
-            "model": json.loads(json.dumps(model)),  # lists for pairs, as the file will have them
+            "model": json.loads(json.dumps(model)),  # (H, W) and [H, W] are the same
             "training": asdict(self.config),
             "data": {"name": data_name, "images": self.num_images},
             "machine": {
@@ -90,20 +92,28 @@ class Run:
 
     def train_step(self):
         """One batch forward and backward, one step of the optimizers."""
-        try:
-            self._try_step(self._next_batch())
+        fault = self._fault_of_memory()
+        if fault is None:
             return
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            fault = str(error)
-            if not any(sign in fault.lower() for sign in NO_MEMORY):
-                raise
-        # Raised here and not above: the error would hold on to the very memory that is lacking
         size, rate = self.config.batch_size, self.config.learning_rate
-        remedy = f"batch_size {size // 2}, with a learning rate of {rate / 2**0.5:.1g}"
+        remedy = "a smaller model"
+        if size > 1:
+            remedy = f"batch_size {size // 2}, with a learning rate of {rate / 2**0.5:.1g}"
         raise MemoryError(
-            f"a batch of {size} does not fit into the memory of {self.device}: "
-            f"try {remedy if size > 1 else 'a smaller model'} ({fault.strip().splitlines()[0]})"
+            f"a batch of {size} does not fit into the memory of {self.device}: try {remedy} ({fault})"
         )
+
+    def _fault_of_memory(self):
+        """Take the step; what the error said if memory was refused. The error itself must not leave
+        here: it would hold on to the very memory that is lacking.
+        """
+        try:
+            self._step_on(self._next_batch())
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if any(sign in str(error).lower() for sign in NO_MEMORY):
+                return str(error).strip().splitlines()[0]
+            raise
+        return None
 
     def _next_batch(self):
         """Which images this process trains on in this step: their indices."""
@@ -114,9 +124,9 @@ class Run:
             self.order = torch.randperm(self.num_images, generator=generator).to(self.device)
         return self.order[place * size : (place + 1) * size][self.rank :: self.world]
 
-    def _try_step(self, batch):
+    def _step_on(self, batch):
         config = self.config
-        # Each step's draws depend on nothing but its number: it can be a process's first
+        # A step's draws depend on seed, step and process alone: it can be the first after a resume
         torch.manual_seed(_mixed_seed(config.seed, self.step, self.rank + 1))
         labels = targets = self.labels[batch]
         images = augment(self.images[batch], config)

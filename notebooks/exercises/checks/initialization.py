@@ -101,7 +101,7 @@ def decays(piece, config):
 @functools.cache  # the same std always gives the same spread
 def spread_at(std):
     """The spread of the class token between images at the start, if it is drawn from N(0, std)."""
-    with random_state_kept("cpu"), torch.no_grad():
+    with random_state_kept(), torch.no_grad():
         torch.manual_seed(0)
         model = VisionTransformer(ViTConfig(patch_size=8, embed_dim=64, depth=6, num_heads=2))
         model.cls_token.weight.normal_(0, std)

@@ -33,7 +33,7 @@ def accuracy_cases():
 @functools.cache  # a rate always ends at the same loss
 def loss_after_training(learning_rate, steps=60):
     """The last loss of a small ViT after some steps of AdamW on drawn shapes, always the same ones."""
-    with random_state_kept("cpu"):
+    with random_state_kept():
         torch.manual_seed(0)
         model = VisionTransformer(ViTConfig(patch_size=8, embed_dim=64, depth=2, num_heads=2))
     images, labels = shapes10(100, seed=0)
