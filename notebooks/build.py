@@ -71,7 +71,7 @@ TRAINING = ("00", "05", "06", "07", "08", "09", "10")
 PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS = PROJECT["project"]["urls"]["Repository"]
 SET_UP = """\
-# Set-up: does nothing where the course is installed. In Colab and Kaggle it installs the course's
+# Set-up: installs nothing where the course is installed. In Colab and Kaggle it installs the course's
 # package, and leaves all other packages as they are.
 import importlib.util
 import os

@@ -285,7 +285,7 @@ def head_dim(embed_dim, num_heads):
 
 
 # %% [markdown] tags=["exercise:MultiHeadSelfAttention"]
-# All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries' first, then the keys', then the values'; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). The dropouts may be left out. Your solutions of 3.1 and 3.2 are there as `attention_weights` and `split_heads`. (The method `self.split_heads(x)` has the name of your function, and takes no number of heads: the module knows it, `self.num_heads`.)
+# All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries' first, then the keys', then the values'; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). The dropouts and the mask may be left out. Your solutions of 3.1 and 3.2 are there as `attention_weights` and `split_heads`. (The method `self.split_heads(x)` has the name of your function, and takes no number of heads: the module knows it, `self.num_heads`.)
 #
 # Hint: `self.qkv(x).chunk(3, dim=-1)` gives three tensors (B, T, D). Each is split into heads as in exercise 3.2.
 #
