@@ -104,7 +104,7 @@ def find_uv():
 
 
 def fingerprint():
-    """All that .venv depends on: where any of it changes, it is made anew.
+    """What decides which packages are in .venv: where any of it changes, it is made anew.
 
     The settings of ruff and pytest and the course's address stand in pyproject.toml too, and change
     nothing of what is installed.

@@ -124,8 +124,16 @@ def read_source(source):
     cells = jupytext.read(source).cells
     for cell in cells:
         if cell.cell_type == "markdown":
-            cell.source = fill(cell.source)
+            cell.source = filled(cell.source, source)
     return cells
+
+
+def filled(text, source):
+    """A text with its figures. ValueError names the source of one that cannot be filled."""
+    try:
+        return fill(text)
+    except ValueError as error:
+        raise ValueError(f"{source.name}: {error}") from error
 
 
 def convert(source):
@@ -160,7 +168,7 @@ def badge(name, address=ADDRESS, folder=""):
 def document(source):
     """What README.md or data/README.md should hold; in a table of notebooks each row has a badge."""
     made = f"notebooks/source/{source.name}"
-    text = fill(source.read_text(encoding="utf-8"))
+    text = filled(source.read_text(encoding="utf-8"), source)
     text = re.sub(
         r"(\]\(notebooks/(\w+)\.ipynb\).*)\[!\[Open in Colab\]\(.*?\)\]\(.*?\)",
         lambda row: row[1] + badge(row[2], folder="notebooks/"),
@@ -369,6 +377,8 @@ def main():
             write_exercises(source)
         for made in stale_documents():  # after the notebooks, whose times they quote
             made.write_text(document(DOCUMENTS[made]), encoding="utf-8")
+        if options.times:
+            print("Notebooks quote these times too: now run notebooks/build.py --prose")
     except ValueError as error:
         sys.exit(str(error))
 

@@ -19,6 +19,7 @@ says of order and overlap has to be true of the records for as long as the sente
 
 import functools
 import json
+import math
 import re
 import statistics
 from pathlib import Path
@@ -91,7 +92,10 @@ def recorded(name, setting, rate=1):
     known = {key(found.run): found for found in records("experiments_cifar10_full")}
     seeds = sorted({found.seed for found in known.values()})
     wanted = [key(plan(name, "full", seed)[setting, rate]) for seed in seeds]
-    return [known[run] for run in wanted if run in known]
+    found = [known[run] for run in wanted if run in known]
+    if not found:  # of no run everything could be asserted
+        raise ValueError(f"no run of {setting!r} in {name} is on record")
+    return found
 
 
 def patch_cost(patch_size):
@@ -178,6 +182,8 @@ def interval(of):
     """
     has_width = isinstance(of, (Summary, Record))
     middle, width = (of.mean, of.width) if has_width else mean_and_width(list(of))
+    if not math.isfinite(width):
+        raise ValueError("one seed has no interval")
     return middle - width, middle + width
 
 
@@ -187,23 +193,25 @@ def below(one, other):
 
 
 def overlap(one, other):
-    """Whether two 95 % intervals overlap: then their seeds cannot tell the two apart."""
+    """Whether two 95 % intervals overlap. (Where the seeds are shared, `differs` is the finer test.)"""
     return not below(one, other) and not below(other, one)
 
 
 def differs(of):
     """Whether the difference of a Summary to its base, seed by seed, is beyond its 95 % interval."""
+    if not math.isfinite(of.difference_width):
+        raise ValueError("a difference needs two seeds or more")
     return abs(of.difference) > of.difference_width
 
 
 def _as_time(seconds):
+    half_minutes, minutes = round(seconds / 30), round(seconds / 60)
     if seconds <= 60:
         time = f"{seconds:.0f} s"
-    elif seconds < 3600:
-        time = f"{round(seconds / 30) / 2:g} min"
+    elif half_minutes < 120:
+        time = f"{half_minutes / 2:g} min"
     else:
-        hours, minutes = divmod(round(seconds / 60), 60)
-        time = f"{hours} h {minutes} min"
+        time = f"{minutes // 60} h {minutes % 60} min"
     return time.replace(" ", NO_BREAK)
 
 
@@ -237,7 +245,7 @@ def fill(text):
         inside = " ".join(line.removeprefix("#").strip() for line in match[1].splitlines())
         try:
             if inside.startswith("assert "):
-                if not evaluate(inside.removeprefix("assert ")):
+                if evaluate(inside.removeprefix("assert ")) is not True:
                     raise ValueError("the records say otherwise")
                 return ""
             expression, _, form = inside.rpartition(":")

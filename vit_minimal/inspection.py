@@ -2,7 +2,8 @@
 
 L layers, B batch, h heads, T tokens, N patches, D embedding width. A token is what leaves a block
 (the residual stream); the last norm and the head come after it. Images are uint8, or floats that
-are normalised already; whatever device the model is on, results are on the CPU.
+are normalised already; whatever device the model is on, results are on the CPU. All refuse, with a
+ValueError, a variant that keeps its tokens in another order than class token, registers, patches.
 """
 
 import contextlib

@@ -126,7 +126,7 @@ def save_checkpoint(path, model, /, **notes):
 def read_config(settings):
     """The ViTConfig that JSON gave back: a list for (H, W), names that fields had once."""
     settings = {FORMER_NAMES.get(name, name): value for name, value in settings.items()}
-    if isinstance(settings.get("image_size"), list):
+    if isinstance(settings["image_size"], list):
         settings["image_size"] = tuple(settings["image_size"])
     return ViTConfig(**settings)
 
@@ -147,7 +147,7 @@ def load_checkpoint(path):
         raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from error
     try:
         config = read_config(json.loads(metadata["config"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         text = f"{path} holds no configuration of a VisionTransformer: {error!r}"
         raise ValueError(text) from error
     kind = metadata.get("class", VisionTransformer.__name__)

@@ -1,10 +1,10 @@
 """What both configurations, of the model and of its training, check of their fields."""
 
-KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
+KINDS = {bool: "True or False", int: "a whole number", float: "a number"}
 
 
 def check_kind(name, value, kind):
-    """ValueError unless `value` is a `kind`: bool, int, float or str.
+    """ValueError unless `value` is a `kind`: bool, int or float.
 
     A whole number does where a float belongs, True and False only where a bool does.
     """

@@ -117,7 +117,7 @@ class PatchesAlone(Masked):
     """No token sees another. With a mean at the end: a vote of patches that know nothing else."""
 
     def forbid(self, mask):
-        return mask & torch.eye(len(mask), dtype=torch.bool)
+        return torch.eye(len(mask), dtype=torch.bool)
 
 
 class CausalClassTokenFirst(Masked):

@@ -30,9 +30,7 @@ class ViTConfig:
     pool: str = "class"  # what the head reads: the "class" token, the "mean" patch, "attention"
     num_registers: int = 0  # spare tokens (Darcet et al. 2024, https://arxiv.org/abs/2309.16588)
     pos_embed: str = "learned"  # or "sinusoidal", fixed
-    norm_first: bool = (
-        True  # normalise before each layer (pre-norm: ViT), or after (post-norm: 2017)
-    )
+    norm_first: bool = True  # normalise before each layer ("pre-norm"), or after ("post-norm")
     pos_drop_rate: float = 0.0  # dropout on the tokens that enter the first block
     proj_drop_rate: float = 0.0  # dropout in and after the MLP, and after the attention
     attn_drop_rate: float = 0.0  # dropout on the attention weights
@@ -50,8 +48,8 @@ class ViTConfig:
         check_kind("num_registers", self.num_registers, int)
         check_least("num_registers", self.num_registers, 0)
         check_kind("mlp_ratio", self.mlp_ratio, float)
-        if not self.embed_dim * self.mlp_ratio >= 1:
-            raise ValueError(f"mlp_ratio {self.mlp_ratio} leaves the MLP without a hidden number")
+        if not 1 <= self.embed_dim * self.mlp_ratio < 1e9:
+            raise ValueError(f"mlp_ratio {self.mlp_ratio} gives the MLP no possible hidden width")
         check_choice("pool", self.pool, ("class", "mean", "attention"))
         check_choice("pos_embed", self.pos_embed, ("learned", "sinusoidal"))
         check_kind("norm_first", self.norm_first, bool)
