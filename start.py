@@ -63,6 +63,9 @@ def variables():
     env["PATH"] = f"{program(VENV, 'python').parent}{os.pathsep}{env.get('PATH', os.defpath)}"
     # A kernel that the reader once registered under the same name must not win over this one.
     env["JUPYTER_PREFER_ENV_PATH"] = "1"
+    if env.get("VIT_MINIMAL_DATA"):
+        # The caller means a path that begins where they stand, and programs will start elsewhere.
+        env["VIT_MINIMAL_DATA"] = os.path.abspath(os.path.expanduser(env["VIT_MINIMAL_DATA"]))
     if not os.access(os.path.expanduser("~"), os.W_OK):
         # uv, Jupyter, IPython and Matplotlib all write there.
         env["HOME"] = str(UV_HOME / "home")
@@ -72,7 +75,7 @@ def variables():
 
 def problem_with(command, quiet=True):
     """Runs one step of the installation: None if it succeeds, else the last line that it wrote."""
-    streams = {"capture_output": quiet, "text": True, "errors": "replace"}
+    streams = {"capture_output": quiet, "encoding": "utf-8", "errors": "replace"}
     try:
         done = subprocess.run(command, cwd=COURSE, env=variables(), check=False, **streams)
     except OSError as error:
@@ -125,7 +128,7 @@ def fingerprint():
 
 def is_installed():
     whole = os.path.exists(program(VENV, "python")) and os.path.exists(STAMP)
-    return whole and STAMP.read_text() == fingerprint()
+    return whole and STAMP.read_text(encoding="utf-8") == fingerprint()
 
 
 def install():
@@ -155,8 +158,8 @@ def install():
             f"the package index, {CONNECT_ONCE}"
         )
     LAB_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
-    LAB_SETTINGS.write_text(json.dumps(NO_NEWS))
-    STAMP.write_text(fingerprint())
+    LAB_SETTINGS.write_text(json.dumps(NO_NEWS), encoding="utf-8")
+    STAMP.write_text(fingerprint(), encoding="utf-8")
 
 
 def lab(options):
@@ -192,11 +195,11 @@ def main(words):
     try:
         if not is_installed():
             install()
-        command = [str(program(VENV, "python")), "-m", *command]
+        command, env = [str(program(VENV, "python")), "-m", *command], variables()
         if os.name == "nt":
-            return subprocess.call(command, cwd=COURSE, env=variables())
+            return subprocess.call(command, cwd=COURSE, env=env)
         os.chdir(COURSE)
-        os.execve(command[0], command, variables())
+        os.execve(command[0], command, env)
     except KeyboardInterrupt:
         say("Interrupted.")
         return 130

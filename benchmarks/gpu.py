@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vit_minimal.data import data_root
+from vit_minimal.device import say
 from vit_minimal.experiments import EXPERIMENTS, cost, mean_and_width, plan
 from vit_minimal.experiments.runs import missing
-from vit_minimal.records import read_records
+from vit_minimal.records import as_path, read_records
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ class Step:
         return [*words, "--record", str(folder / self.file)]
 
     def is_done(self, folder, small):
-        """Whether there is a record of this very command."""
+        """Whether there is a record of this very command, in one go or resumed."""
         command = shlex.join(["python", *self.words(folder, small)])
-        return any(record["command"] == command for record in read_records(folder / self.file))
+        commands = [record["command"] for record in read_records(folder / self.file)]
+        return command in [recorded.replace(" --resume", "") for recorded in commands]
 
     def is_begun(self):
         """Whether a training was interrupted, and only the rest of it is left."""
@@ -56,7 +58,10 @@ class Step:
         return name is not None and (data_root() / "runs" / f"{name[1]}.state.pt").exists()
 
     def start(self, folder, small):
-        return [subprocess.Popen([sys.executable, *self.words(folder, small)])]
+        words = self.words(folder, small)
+        if self.is_begun():
+            words.insert(-2, "--resume")  # before --record
+        return [subprocess.Popen([sys.executable, *words])]
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class Grid:
 
 def training(minutes, name, recipe, options="", settings=""):
     """A training of a recipe; its state and its model are called `name`."""
-    command = f"-m vit_minimal.training --dataset cifar10 --recipe {recipe} --name {name} --resume"
+    command = f"-m vit_minimal.training --dataset cifar10 --recipe {recipe} --name {name}"
     small = "--dataset shapes10 --epochs 1 --set " + settings
     small += " model.embed_dim=32 model.depth=1 model.num_heads=1 model.patch_size=8"
     settings = f"--set {settings}" if settings else ""
@@ -215,13 +220,13 @@ def main():
     parser.add_argument("--minutes", type=float, default=1e9, help="stop in time")
     help_text = "only the steps whose command has one of these words in it"
     parser.add_argument("--only", nargs="+", metavar="WORD", help=help_text)
-    parser.add_argument("--folder", type=Path, default=Path("data/results/gpu"))
+    parser.add_argument("--folder", type=as_path, default=Path("data/results/gpu"))
     parser.add_argument("--small", action="store_true", help="sizes for a CPU, on drawn shapes")
     parser.add_argument("--list", action="store_true", help="what is done, what is left")
     parser.add_argument("--sum-up", action="store_true", help="what the trainings reached")
     options = parser.parse_args()
     if options.sum_up:
-        print(sum_up(read_records(options.folder / "cifar10.json")))
+        say(sum_up(read_records(options.folder / "cifar10.json")))
         return
     steps = STEPS
     if options.only:

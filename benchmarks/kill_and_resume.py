@@ -67,7 +67,7 @@ def train(state):
 def start(state):
     words = [sys.executable, __file__, "--train", str(state)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8", env=environment)
 
 
 def until_it_begins(process):

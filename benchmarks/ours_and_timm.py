@@ -91,7 +91,8 @@ def start_worker(size, name, batch, mode, small):
     words = [sys.executable, __file__, "timed", str(size), name, str(batch), mode]
     if small:
         words.append("--small")
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen(words, **pipes, encoding="utf-8")
 
 
 def timed(size, name, batch, mode, small):

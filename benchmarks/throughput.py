@@ -82,7 +82,7 @@ def megabytes_in_use():
         return torch.cuda.max_memory_allocated() / 1e6
     status = Path("/proc/self/status")  # Linux: getrusage would count the parent's memory too
     if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1e3
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))[1]) / 1e3
     scale = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
@@ -90,7 +90,8 @@ def megabytes_in_use():
 def peak_memory(name, precision):
     """Measured in a fresh process: a peak never falls again."""
     words = [sys.executable, __file__, "--memory-of", name, precision]
-    return float(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    done = subprocess.run(words, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    return float(done.stdout)
 
 
 def main():

@@ -80,7 +80,8 @@ import sys
 
 
 def shell(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    how = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    done = subprocess.run(command, check=False, **how)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
 
@@ -91,10 +92,11 @@ if not importlib.util.find_spec("vit_minimal"):
         FETCH
     shell(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", folder)
     sys.path.insert(0, os.path.abspath(folder))
-if os.path.isdir(folder):
-    os.chdir(f"{folder}/notebooks")  # where the paths in the cells begin
 course = os.path.dirname(os.path.dirname(importlib.util.find_spec("vit_minimal").origin))
-sys.path.insert(0, os.path.join(course, "notebooks", "exercises"))  # where the checks lie
+notebooks = os.path.join(course, "notebooks")
+sys.path.insert(0, os.path.join(notebooks, "exercises"))  # where the checks lie
+if os.path.isdir(notebooks) and not os.path.isdir("../data/results"):
+    os.chdir(notebooks)  # where the paths in the cells begin: this kernel was started elsewhere
 """
 FETCH = 'shell("git", "clone", "--quiet", "--depth=1", "ADDRESS", folder)'
 NO_ADDRESS = """\

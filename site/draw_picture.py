@@ -8,11 +8,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.cbook import get_sample_data
-from PIL import Image, ImageOps
 
 from vit_minimal import attention_maps, load_checkpoint
+from vit_minimal.data import load_image
 from vit_minimal.plots import OKABE_ITO, as_picture
 
 COURSE = Path(__file__).resolve().parents[1]
@@ -21,8 +20,7 @@ SIDE, PATCH, GAP = 32, 4, 1  # pixels
 
 
 def main():
-    photo = Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")
-    photo = torch.from_numpy(np.array(ImageOps.fit(photo, (SIDE, SIDE)))).permute(2, 0, 1)
+    photo = load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIDE)
     model = load_checkpoint(COURSE / "data/checkpoints/cifar10-cpu-long.safetensors")
     maps = attention_maps(model, photo[None])[:, 0].mean(dim=1)  # (L, T, T), mean over heads
     looks = maps[:, 0, 1:].unflatten(1, model.patch_embed.grid_size)

@@ -62,6 +62,23 @@ def test_a_training_that_was_begun_goes_on_whatever_the_guess(step, tmp_path, mo
     assert gpu.run([training], tmp_path, 60) == 0
 
 
+def test_a_training_is_resumed_where_it_has_a_state_and_is_done_either_way(
+    step, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("VIT_MINIMAL_DATA", str(tmp_path))
+    for name, is_begun in (("new", False), ("begun", True)):
+        training = step(f"0 --name {name}")
+        state = tmp_path / "runs" / f"{name}.state.pt"
+        if is_begun:
+            state.parent.mkdir()
+            state.touch()
+        assert gpu.run([training], tmp_path, 60) == 0
+        command = read_records(tmp_path / "figures.json")[-1]["command"]
+        assert f"--name {name}" in command and ("--resume" in command) == is_begun
+        state.unlink(missing_ok=True)
+        assert training.is_done(tmp_path, small=False)
+
+
 def test_steps_can_be_chosen_by_words(capsys, monkeypatch, tmp_path):
     words = ["gpu.py", "--list", "--folder", str(tmp_path), "--only", "t4-", "speed"]
     monkeypatch.setattr(sys, "argv", words)

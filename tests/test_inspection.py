@@ -228,7 +228,7 @@ def test_gradient_attention_equals_the_formula_worked_by_hand(settings, frozen):
 
 def test_gradients_want_one_class_for_each_image():
     model = lively()
-    with pytest.raises(ValueError, match=r"2 images need as many classes, not \(1,\)"):
+    with pytest.raises(ValueError, match=r"\(2,\).*\(1,\)"):
         gradient_attention(model, pictures(model), torch.tensor([3]))
     with pytest.raises(ValueError, match="0 … 9"):
         gradient_attention(model, pictures(model), torch.tensor([3, 10]))
@@ -338,7 +338,7 @@ def test_neither_shift_nor_scale_of_a_feature_matters_to_a_probe():
 
 @pytest.mark.parametrize(
     "images, labels, said",
-    [(1, 1, "two images or more"), (4, 3, "4 images and 3 labels"), (4, 4, "labels must be 0 … 9")],
+    [(1, 1, "two images or more"), (4, 3, r"\(4,\).*\(3,\)"), (4, 4, "labels must be 0 … 9")],
 )
 def test_labels_that_do_not_fit_are_refused(images, labels, said):
     model = lively()
@@ -445,9 +445,6 @@ LOOKS = {
         model, images, torch.tensor([1, 2])
     ),
     "knock_out": lambda model, images: knock_out(model, images, [0]),
-    "deletion_test": lambda model, images: deletion_test(
-        model, images, torch.tensor([1, 2]), torch.rand(2, 4), [1]
-    ),
     "explore_attention": lambda model, images: explore_attention(model, images[0]),
 }
 OTHER_ORDER = ("ClassTokenLast", "LastButReadsFirst", "CausalClassTokenLast", "LateClassToken")
@@ -462,6 +459,14 @@ def test_model_with_another_order_of_tokens_is_refused(name, look):
         ValueError, match=f"{name} does not keep .* class token, registers, patches"
     ):
         look(model, images)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_deleting_patches_asks_for_no_order_of_tokens(name):
+    model, images = lively(VARIANTS[name]), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    right = deletion_test(model, images, torch.tensor([1, 2]), torch.rand(2, 4), [1, 4])
+    assert right["highest"].shape == (2, 2)
+    assert torch.equal(right["highest"][1], right["lowest"][1])  # all patches are noise in both
 
 
 @each_look
@@ -541,7 +546,7 @@ def test_equal_scores_are_taken_in_random_order(monkeypatch):
     monkeypatch.setattr(inspection, "replace_by_noise", take)
     model = lively(image_size=(8, 12))
     images = torch.zeros(200, 3, 8, 12, dtype=torch.uint8)
-    deletion_test(model, images, torch.zeros(200), torch.zeros(200, 6), [2])
+    deletion_test(model, images, torch.zeros(200).long(), torch.zeros(200, 6), [2])
     for which in taken:
         assert (which.sum(dim=1) == 2).all() and which.sum(dim=0).min() > 40
 

@@ -213,13 +213,14 @@ def test_a_set_up_cell_without_an_address_says_how_to_go_on(tmp_path):
 def test_a_set_up_cell_leaves_an_installed_course_alone(tmp_path):
     code = build.set_up("https://nowhere.invalid/course")
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nprint(os.getcwd())"],
+        [sys.executable, "-c", code],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.stdout.strip(), done.stderr) == (str(tmp_path.resolve()), "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(tmp_path.iterdir())
 
 
 @every_notebook

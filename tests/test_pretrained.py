@@ -1,4 +1,4 @@
-"""Weights of timm's and torchvision's models give their logits; checkpoints come back as written."""
+"""Weights of other libraries' models give their logits; checkpoints come back as written."""
 
 import json
 from dataclasses import asdict, replace
@@ -12,10 +12,13 @@ from timm.layers import resample_abs_pos_embed, resample_patch_embed
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch import nn
 from torchvision.models import VisionTransformer as TorchvisionViT
+from transformers import ViTConfig as HFConfig
+from transformers import ViTForImageClassification, ViTModel
 
 from vit_minimal.patches import patchify, unpatchify
 from vit_minimal.pretrained import (
     load_checkpoint,
+    load_hf_state_dict,
     load_timm_state_dict,
     load_torchvision_state_dict,
     resize_patches,
@@ -111,22 +114,22 @@ def test_torchvision_s_weights_give_torchvision_s_logits(theirs, ours):
 @pytest.mark.parametrize(
     "load, theirs, ours, named",
     [
-        (load_timm_state_dict, timm_model, {"depth": 3}, r"blocks\.2\.attn\.qkv\.weight is missing"),
-        (load_timm_state_dict, timm_model, {"depth": 1}, r"blocks\.1\.norm1\.bias is not in the"),
+        (load_timm_state_dict, timm_model, {"depth": 3}, r"blocks\.2\.norm1\.weight is missing"),
+        (load_timm_state_dict, timm_model, {"depth": 1}, r"blocks\.1\.norm1\.weight is not in the"),
         (load_timm_state_dict, timm_model, {"pool": "mean"}, r"cls_token\.weight is not in the"),
         (load_timm_state_dict, timm_model, {"num_registers": 2}, r"reg_token\.weight is missing"),
         (load_timm_state_dict, timm_model, {"image_size": 24}, r"pos_embed.* 17, 24.* 37, 24"),
-        (load_timm_state_dict, timm_model, {"num_classes": 5}, r"head\.bias is \(7,\).* \(5,\)"),
+        (load_timm_state_dict, timm_model, {"num_classes": 5}, r"head\.bias is \(7,\).* \(5,\).*head=False"),
         (
             load_timm_state_dict,
             lambda: timm_model(global_pool="avg", class_token=False),
             {"pool": "mean"},
-            r"fc_norm\.weight is not in the model.*norm\.weight is missing",
+            r"norm\.weight is missing.*fc_norm\.weight is not in the model",
         ),
         (load_timm_state_dict, lambda: timm_model(init_values=0.1), {}, r"blocks\.0\.ls1\.gamma"),
         (load_timm_state_dict, lambda: timm_model(qk_norm=True), {}, r"attn\.q_norm\.weight"),
-        (load_timm_state_dict, torchvision_model, {}, r"class_token is not in the model"),
-        (load_torchvision_state_dict, torchvision_model, {"depth": 1}, r"blocks\.1\.mlp\.fc2\.bias"),
+        (load_timm_state_dict, torchvision_model, {}, r"torchvision's: load_torchvision_state_dict"),
+        (load_torchvision_state_dict, torchvision_model, {"depth": 1}, r"blocks\.1\.norm1\.weight"),
         (load_torchvision_state_dict, torchvision_model, {"patch_size": 8}, r"patch_embed\.proj"),
         (
             load_torchvision_state_dict,
@@ -134,7 +137,7 @@ def test_torchvision_s_weights_give_torchvision_s_logits(theirs, ours):
             {},
             r"heads\.pre_logits\.weight is not in the model",
         ),
-        (load_torchvision_state_dict, lambda: nn.Linear(2, 2), {}, r"cls_token\.weight is missing"),
+        (load_torchvision_state_dict, lambda: nn.Linear(2, 2), {}, r"of no Vision Transformer"),
     ],
 )  # fmt: skip
 def test_weights_of_another_model_are_named_and_change_nothing(load, theirs, ours, named):
@@ -143,6 +146,157 @@ def test_weights_of_another_model_are_named_and_change_nothing(load, theirs, our
     with pytest.raises(ValueError, match=named):
         load(model, theirs().state_dict())
     assert same_weights(before, weights_of(model))
+
+
+def hf_model(kind=ViTForImageClassification, **settings):
+    shape = {"image_size": 16, "patch_size": 4, "hidden_size": 24, "num_hidden_layers": 2}
+    shape |= {"num_attention_heads": 3, "intermediate_size": 96, "num_labels": 7}
+    return lively(kind(HFConfig(**{**shape, "layer_norm_eps": 1e-6, **settings})))
+
+
+class LogitsOf(nn.Module):
+    """Hugging Face's models give an object back."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model(images).logits
+
+
+FORMER = [  # names of transformers 5, and those of transformers 4 with which files on the Hub are written
+    ("layers.", "encoder.layer."),
+    (".attention.q_proj.", ".attention.attention.query."),
+    (".attention.k_proj.", ".attention.attention.key."),
+    (".attention.v_proj.", ".attention.attention.value."),
+    (".attention.o_proj.", ".attention.output.dense."),
+    (".mlp.fc1.", ".intermediate.dense."),
+    (".mlp.fc2.", ".output.dense."),
+]
+
+
+def in_other_names(state_dict, newer):
+    renamed = {}
+    for name, tensor in state_dict.items():
+        for new, old in FORMER:
+            if newer:
+                name = name.replace(old, new)
+            elif old not in name:
+                name = name.replace(new, old)
+        renamed[name] = tensor
+    return renamed
+
+
+@pytest.mark.parametrize("newer", [True, False], ids=["names of 5", "names of 4"])
+@pytest.mark.parametrize(
+    "theirs, ours",
+    [
+        ({}, {}),
+        ({"num_attention_heads": 4, "num_hidden_layers": 11}, {"num_heads": 4, "depth": 11}),
+        ({"image_size": 24, "intermediate_size": 36}, {"image_size": 24, "mlp_ratio": 1.5}),
+        ({"num_channels": 1, "num_labels": 2}, {"in_channels": 1, "num_classes": 2}),
+        ({"layer_norm_eps": 1e-12}, {"norm_eps": 1e-12}),
+        ({"layer_norm_eps": 1e-2}, {"norm_eps": 1e-2}),
+    ],
+    ids=str,
+)
+def test_hugging_face_s_weights_give_their_logits(theirs, ours, newer):
+    theirs, ours = hf_model(**theirs), VisionTransformer(replace(CONFIG, **ours))
+    weights = in_other_names(theirs.state_dict(), newer)
+    assert load_hf_state_dict(ours, weights) is ours
+    assert_same_logits(ours, LogitsOf(theirs))
+
+
+def test_hugging_face_s_model_as_it_is_made():
+    torch.manual_seed(1)
+    theirs = ViTForImageClassification(HFConfig(hidden_size=48, num_hidden_layers=3, num_labels=5,
+        num_attention_heads=3, intermediate_size=96, image_size=32, patch_size=8)).eval()  # fmt: skip
+    ours = VisionTransformer(ViTConfig(patch_size=8, embed_dim=48, depth=3, mlp_ratio=2.0,
+        num_classes=5, norm_eps=1e-12)).eval()  # fmt: skip
+    load_hf_state_dict(ours, theirs.state_dict())
+    images = torch.randn(4, 3, 32, 32)
+    with torch.no_grad():
+        assert (ours(images) - theirs(images).logits).abs().max() <= 1e-5
+
+
+def test_hugging_face_s_model_without_a_head_gives_its_tokens():
+    theirs, ours = hf_model(ViTModel), VisionTransformer(CONFIG).eval()
+    head = weights_of(ours.head)
+    load_hf_state_dict(ours, theirs.state_dict(), head=False)  # its pooler is left out
+    images = torch.randn(3, 3, 16, 16)
+    with torch.no_grad():
+        expected, tokens = theirs(images).last_hidden_state, ours.forward_features(images)
+    assert (tokens - expected).abs().max() <= 1e-5
+    assert same_weights(weights_of(ours.head), head)
+
+
+LOADERS = {
+    "timm": (load_timm_state_dict, timm_model, {"num_classes": 0}),
+    "torchvision": (load_torchvision_state_dict, torchvision_model, None),
+    "Hugging Face": (load_hf_state_dict, hf_model, None),
+}
+
+
+@pytest.mark.parametrize("library", LOADERS)
+def test_the_head_can_be_left_out(library):
+    load, make, headless = LOADERS[library]
+    for theirs in (make(), *([make(**headless)] if headless else [])):
+        ours = VisionTransformer(replace(CONFIG, num_classes=3))
+        head, blocks = weights_of(ours.head), weights_of(ours.blocks)
+        load(ours, theirs.state_dict(), head=False)
+        assert same_weights(weights_of(ours.head), head)
+        assert not same_weights(weights_of(ours.blocks), blocks)
+    with pytest.raises(ValueError, match="head=False"):
+        load(ours, make().state_dict())
+
+
+@pytest.mark.parametrize("library", LOADERS)
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_prefixes_of_wrappers_do_not_matter(library, prefix):
+    load, make, _ = LOADERS[library]
+    theirs = make()
+    plain, prefixed = VisionTransformer(CONFIG), VisionTransformer(CONFIG)
+    load(plain, theirs.state_dict())
+    load(prefixed, {prefix + name: tensor for name, tensor in theirs.state_dict().items()})
+    assert same_weights(weights_of(plain), weights_of(prefixed))
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("library", [*LOADERS, "this course"])
+def test_refusals_are_short_and_say_what_to_call(loader, library):
+    load = LOADERS[loader][0]
+    for ours in (replace(CONFIG, depth=12, embed_dim=48), CONFIG, replace(CONFIG, pool="mean")):
+        model = VisionTransformer(ours)
+        if library == "this course":
+            theirs, call = (
+                VisionTransformer(replace(CONFIG, depth=3)).state_dict(),
+                "load_state_dict",
+            )
+        else:
+            theirs, call = LOADERS[library][1]().state_dict(), LOADERS[library][0].__name__
+        if loader == library and ours == CONFIG:
+            continue  # fits
+        with pytest.raises(ValueError) as refused:
+            load(model, theirs)
+        text = str(refused.value)
+        assert len(text) < 600 and call in text and text.count(" is ") >= 3
+
+
+@pytest.mark.parametrize("library", LOADERS)
+@pytest.mark.parametrize("nesting", ["state_dict", "model"])
+def test_a_training_checkpoint_is_told_from_its_weights(library, nesting):
+    load, make, _ = LOADERS[library]
+    with pytest.raises(ValueError, match=nesting) as refused:
+        load(VisionTransformer(CONFIG), {nesting: make().state_dict(), "epoch": 3})
+    assert len(str(refused.value)) < 600
+
+
+def test_weights_of_another_image_size_come_with_advice():
+    with pytest.raises(ValueError, match="resize_patches"):
+        load_hf_state_dict(
+            VisionTransformer(replace(CONFIG, image_size=24)), hf_model().state_dict()
+        )
 
 
 # --- checkpoints ----------------------------------------------------------------------------------
@@ -228,8 +382,8 @@ def test_checkpoint_of_another_program_is_named(metadata, tmp_path):
 
 def test_checkpoint_whose_weights_do_not_fit_its_configuration_is_named(tmp_path):
     path, model = tmp_path / "model.safetensors", VisionTransformer(CONFIG)
-    model.config = replace(CONFIG, num_classes=5)
-    save_checkpoint(path, model)
+    config = json.dumps(asdict(replace(CONFIG, num_classes=5)))
+    save_file(model.state_dict(), path, metadata={"config": config})
     with pytest.raises(ValueError, match=r"head\.weight is \(7, 24\)"):
         load_checkpoint(path)
 

@@ -229,6 +229,16 @@ def test_what_the_caller_has_active_is_left_behind(course, tmp_path):
     assert os.access(variables["HOME"], os.W_OK)
 
 
+@needs_sh
+@pytest.mark.parametrize("given", ["my data", "../sets", "~/sets", "/sets"])
+def test_folder_for_the_data_is_the_one_that_the_caller_means(course, tmp_path, given):
+    done = course.start("test", cwd=tmp_path, VIT_MINIMAL_DATA=given)
+    assert done.returncode == 0, done.stderr
+    variables = dict(line.partition("=")[::2] for line in course.note("variables"))
+    meant = given.replace("~", str(course.notes))  # its HOME
+    assert variables["VIT_MINIMAL_DATA"] == os.path.abspath(tmp_path / meant)
+
+
 # --- when something is installed ------------------------------------------------------------------
 
 

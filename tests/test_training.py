@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from vit_minimal import data
 from vit_minimal.augment import normalize
 from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
+from vit_minimal.data.dataset import stratified_order
 from vit_minimal.pretrained import load_checkpoint
 from vit_minimal.training import (
     RECIPES,
@@ -151,12 +152,13 @@ def test_images_that_fill_no_batch_wait_for_another_epoch(trained_on):
 
 def test_validation_images_are_never_trained_on(trained_on):
     dataset = noise(20)
-    dataset.train_images[-8:] = 255
+    held_out = stratified_order(dataset.train_labels)[-8:]
+    dataset.train_images[held_out] = 255
     model = tiny()
     history = fit_on_cpu(model, dataset, validation_images=8, epochs=3)
     assert not any((batch == 255).flatten(1).all(dim=1).any() for batch in trained_on)
     assert len(history.validation_accuracy) == 3
-    judged = evaluate(model, dataset.train_images[-8:], dataset.train_labels[-8:])
+    judged = evaluate(model, dataset.train_images[held_out], dataset.train_labels[held_out])
     assert history.validation_accuracy[-1] == judged
 
 
@@ -614,7 +616,8 @@ def test_moving_average_is_what_is_judged_and_kept(monkeypatch):
     for decay, weight in zip((0.0, 2 / 11, 0.25, 0.25, 0.25, 0.25), seen, strict=True):
         mean = decay * mean + (1 - decay) * weight
     torch.testing.assert_close(model.head.weight, mean)
-    judged = evaluate(model, dataset.train_images[-8:], dataset.train_labels[-8:])
+    held_out = stratified_order(dataset.train_labels)[-8:]
+    judged = evaluate(model, dataset.train_images[held_out], dataset.train_labels[held_out])
     assert history.validation_accuracy[-1] == judged
 
 
@@ -677,8 +680,8 @@ def test_evaluation_is_without_dropout_and_leaves_the_mode_as_it_was(training_mo
 @pytest.mark.parametrize(
     "images, labels, named",
     [
-        (0, [], "0 images"),
-        (3, [0, 1], "3 images with 2 labels"),
+        (0, [], "no images"),
+        (3, [0, 1], r"\(3,\).*\(2,\)"),
         (2, [0, 4], "4 at index 1"),
         (2, [-1, 0], "-1 at index 0"),
     ],
@@ -798,7 +801,9 @@ def test_command_line_leaves_the_test_images_alone_when_it_validates(course, cap
     assert re.search(r"accuracy on (the )?40 validation images: 25\.00%", said)
     assert "test images:" not in said
     (images,) = judged
-    assert torch.equal(images, shapes10(100, seed=0)[0][-40:])
+    drawn, labels = shapes10(100, seed=0)
+    held_out = stratified_order(labels)[-40:]
+    assert torch.equal(images, drawn[held_out])
 
 
 def test_record_grows_by_the_figures_of_each_run(course, capsys):
@@ -928,7 +933,7 @@ def test_damaged_record_is_named_before_the_training(content, named, course):
 
 
 def test_command_line_resumes_what_was_interrupted(course, monkeypatch, capsys):
-    main([*SMALL, "--name", "undisturbed", "--resume"])  # with nothing to resume it begins
+    main([*SMALL, "--name", "undisturbed"])
     runs = course / "runs"
     state, target = runs / "mine.state.pt", runs / "mine.safetensors"
     StopAfter(monkeypatch, 3)
@@ -944,3 +949,42 @@ def test_command_line_resumes_what_was_interrupted(course, monkeypatch, capsys):
     main([*SMALL, "--name", "mine", "--resume"])
     assert not state.exists()
     assert same_weights(load_checkpoint(target), load_checkpoint(runs / "undisturbed.safetensors"))
+
+
+def test_a_run_without_a_state_is_not_begun_by_resume(course, no_training):
+    runs = course / "runs"
+    with pytest.raises(
+        SystemExit, match=r"no state of a run mine.*none at all.*leave out --resume"
+    ):
+        main([*SMALL, "--name", "mine", "--resume"])
+    for name in ("yours", "theirs", "experiments_shapes10_quick.0.cpu_float32"):
+        (runs / f"{name}.state.pt").touch()
+    with pytest.raises(SystemExit, match=r"no state of a run mine.*those of theirs, yours, "):
+        main([*SMALL, "--name", "mine", "--resume"])
+    with pytest.raises(SystemExit, match=r"no state of a run shapes10-quick-changed-seed7.*yours"):
+        main([*SMALL, "--seed", "7", "--resume"])
+
+
+def test_a_finished_run_is_said_to_be_and_stays_as_it_is(course, no_training, capsys):
+    (course / "runs").mkdir()
+    model = course / "runs" / "mine.safetensors"
+    model.write_bytes(b"trained for a night")
+    main([*SMALL, "--name", "mine", "--resume"])
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert "finished" in said and str(model) in said and "--resume" in said
+    assert model.read_bytes() == b"trained for a night"
+    assert list((course / "runs").iterdir()) == [model]
+
+
+@pytest.mark.parametrize("name", ["models/mine", "~/mine", "/mine", "../mine", "mine/"])
+def test_a_name_that_is_a_path_is_refused(name, course, no_training, capsys):
+    with pytest.raises(SystemExit):
+        main([*SMALL, "--name", name])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"--name {name}" in said and "VIT_MINIMAL_DATA" in said
+    assert not list(course.iterdir())
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setattr(__main__, "fit", lambda *_: pytest.fail("it trains"))

@@ -2,7 +2,7 @@
 
 from .attention import MultiHeadSelfAttention, attention_weights
 from .class_token import ClassToken, PositionEmbedding, sinusoidal_2d
-from .data import Dataset, load_cifar10, load_dataset
+from .data import Dataset, load_cifar10, load_dataset, load_image
 from .data.drawn import corners2, needle10, shapes10
 from .device import pick_budget, pick_device, pick_precision, seed_everything
 from .explorer import explore_attention
@@ -18,6 +18,7 @@ from .machine import check_machine
 from .patches import PatchEmbedding, patchify, unpatchify
 from .pretrained import (
     load_checkpoint,
+    load_hf_state_dict,
     load_timm_state_dict,
     load_torchvision_state_dict,
     resize_patches,

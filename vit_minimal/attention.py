@@ -27,6 +27,22 @@ def head_dim(embed_dim, num_heads):
     return embed_dim // num_heads
 
 
+def attend(queries, keys, values, mask=None, drop_rate=0.0):
+    """What `attention_weights` mix of the values: three (B, h, T, d) → (B, h, T, d).
+
+    With `drop_rate` some weights are zeroed at random and the rest scaled up (dropout).
+    """
+    if queries.is_cuda or queries.dtype == torch.float32:  # fused; slow on CPUs in bfloat16
+        return nn.functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, dropout_p=drop_rate
+        )
+    weights = attention_weights(queries, keys, mask)  # (B, h, T, T)
+    return nn.functional.dropout(weights, drop_rate) @ values
+
+
+torch.fx.wrap("attend")  # a graph that torch.fx draws calls it, and chooses when it runs
+
+
 class MultiHeadSelfAttention(nn.Module):
     """Tokens (B, T, D) → tokens (B, T, D): h attentions side by side, each on d = D/h numbers.
 
@@ -37,26 +53,25 @@ class MultiHeadSelfAttention(nn.Module):
         super().__init__()
         self.register_buffer("mask", mask, persistent=False)  # moves with the model
         self.num_heads, self.head_dim = num_heads, head_dim(embed_dim, num_heads)
+        self.attn_drop_rate = attn_drop_rate
         self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
-        self.attn_drop = nn.Dropout(attn_drop_rate)
         self.proj = nn.Linear(embed_dim, embed_dim)
         self.proj_drop = nn.Dropout(proj_drop_rate)
 
     def split_heads(self, x):
         """Tokens (B, T, D) → queries, keys and values, each (B, h, T, d)."""
         B, T, _ = x.shape
-        shape = (B, T, self.num_heads, self.head_dim)  # D → (h, d)
-        return [part.reshape(shape).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)]
+        heads = (B, T, self.num_heads, self.head_dim)  # D → (h, d)
+        queries, keys, values = self.qkv(x).chunk(3, dim=-1)  # (B, T, D) each
+        return (
+            queries.reshape(heads).transpose(1, 2),
+            keys.reshape(heads).transpose(1, 2),
+            values.reshape(heads).transpose(1, 2),
+        )
 
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
-        if x.is_cuda or queries.dtype == torch.float32:  # fused; slow on CPUs in bfloat16
-            drop = self.attn_drop.p if self.training else 0.0
-            out = nn.functional.scaled_dot_product_attention(
-                queries, keys, values, attn_mask=self.mask, dropout_p=drop
-            )
-        else:
-            weights = attention_weights(queries, keys, self.mask)  # (B, h, T, T)
-            out = self.attn_drop(weights) @ values  # (B, h, T, d)
+        drop_rate = self.attn_drop_rate if self.training else 0.0
+        out = attend(queries, keys, values, self.mask, drop_rate)  # (B, h, T, d)
         out = out.transpose(1, 2).flatten(2)  # (B, T, D): the heads side by side again
         return self.proj_drop(self.proj(out))

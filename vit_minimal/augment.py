@@ -5,6 +5,8 @@ for itself. All draws come from torch's global generators: `torch.manual_seed` f
 torchvision's v2 transforms draw once for a whole batch, which is why these are written here.
 """
 
+import warnings
+
 import torch
 from torch.nn import functional as F
 
@@ -22,8 +24,37 @@ def augment(images, config):
 
 
 def normalize(images):
-    """uint8 0 … 255 → float32 −1 … 1, as the ViT paper's code does. Floats pass unchanged."""
-    return images.float().div_(127.5).sub_(1) if images.dtype == torch.uint8 else images
+    """uint8 0 … 255 → float32 −1 … 1, as the ViT paper's code does. Floats pass unchanged.
+
+    A warning says so if floats plainly have another range; ValueError for other types.
+    """
+    if images.dtype == torch.uint8:
+        return images.float().div_(127.5).sub_(1)
+    if not images.is_floating_point():
+        kind = str(images.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"images must be uint8 0 … 255 or floats −1 … 1, are {kind}: "
+            "convert whole numbers 0 … 255 to uint8"
+        )
+    _warn_of_another_range(images)
+    return images
+
+
+def _warn_of_another_range(images):
+    if images.numel() == 0:
+        return
+    low, high = (bound.item() for bound in images.detach().aminmax())
+    remedy = None
+    if 0 <= low < high <= 1:
+        remedy = "2 * images - 1 makes them so if they go from 0 to 1"
+    elif low < -10 or high > 10:
+        remedy = "images / 127.5 - 1 makes them so if they go from 0 to 255"
+    if remedy:
+        warnings.warn(
+            f"these floats from {low:.3g} to {high:.3g} do not look normalised: the model expects "
+            f"uint8 0 … 255 or floats −1 … 1, and {remedy}",
+            stacklevel=3,
+        )
 
 
 def random_flip(images):

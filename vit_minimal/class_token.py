@@ -19,7 +19,8 @@ class ClassToken(nn.Module):
         self.weight = nn.Parameter(torch.randn(1, count, embed_dim) * 0.02)
 
     def forward(self, tokens):
-        return torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)
+        B = tokens.shape[0]  # not len(tokens): an exported model would keep this number for ever
+        return torch.cat([self.weight.expand(B, -1, -1), tokens], dim=1)
 
 
 class PositionEmbedding(nn.Module):

@@ -6,7 +6,10 @@ import io
 import json
 from pathlib import Path
 
+from .data.dataset import as_images
 from .inspection import attention_maps
+from .records import write_whole
+from .unwrap import unwrap_model
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 
@@ -21,9 +24,10 @@ class Explorer:
         return self.html
 
     def save(self, path):
+        """Write the page to a file, whose folder is made if need be. OSError if that cannot be."""
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         page = f'<!doctype html><html lang="en">{head}<title>Attention</title>\n{self.html}'
-        Path(path).write_text(page, encoding="utf-8")
+        write_whole(path, lambda unfinished: unfinished.write_text(page, encoding="utf-8"))
 
 
 def explore_attention(model, image, layer=None, head=None):
@@ -39,6 +43,7 @@ def explore_attention(model, image, layer=None, head=None):
 
     from .plots import as_picture
 
+    model = unwrap_model(model)
     config, grid_size = model.config, model.patch_embed.grid_size
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         text = f"expected one image (C, H, W), C = 1 or 3, got {tuple(image.shape)}"
@@ -46,7 +51,9 @@ def explore_attention(model, image, layer=None, head=None):
     for name, chosen, last in (("layer", layer, config.depth), ("head", head, config.num_heads)):
         if chosen is not None and chosen not in range(1, last + 1):
             raise ValueError(f"{name} {chosen}: the model has {name}s 1 … {last}")
-    maps = attention_maps(model, image[None])[:, 0].float()  # (L, h, T, T)
+    images = as_images(image[None])
+    image = images[0]
+    maps = attention_maps(model, images)[:, 0].float()  # (L, h, T, T)
     picture = as_picture(image)
     data = {
         "layers": config.depth,

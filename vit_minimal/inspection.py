@@ -2,7 +2,8 @@
 
 L layers, B batch, h heads, T tokens, N patches, D embedding width. A token is what leaves a block
 (the residual stream); the last norm and the head come after it. Images are uint8, or floats that
-are normalised already; whatever device the model is on, results are on the CPU. All refuse, with a
+are normalised already, as tensors or NumPy arrays; whatever device the model is on, results are on
+the CPU. A model that was compiled or wrapped is looked into like the plain one. All refuse, with a
 ValueError, a variant that keeps its tokens in another order than class token, registers, patches.
 """
 
@@ -14,23 +15,35 @@ import torch
 
 from .attention import attention_weights
 from .augment import normalize
-from .data import check_labels
+from .data.dataset import as_images, as_labels
 from .device import evaluating
 from .patches import patchify, unpatchify
+from .unwrap import unwrap_model
 
 SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
 PENALTY = 0.01  # of a probe, as a share of its features' variances
 
 
-def _slices(model, images, *others):
-    """Some images at a time, as the model wants them, and what of the `others` belongs to them."""
+def _ready(model, images):
+    """The plain model and a tensor of images, if its tokens are where we look for them."""
+    model, images = unwrap_model(model), as_images(images)
     if len(images) == 0:
         raise ValueError("there is no image to look at")
-    if not model.usual_order:
+    if not getattr(model, "usual_order", False):
         raise ValueError(
             f"{type(model).__name__} does not keep its tokens in the order class token, registers, "
             "patches from the first block on: whatever is read here would be of the wrong token"
         )
+    return model, images
+
+
+def _wide(tensor):
+    """In float32 at least: sums and solutions of many float16 numbers would be lost."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def _slices(model, images, *others):
+    """Some images at a time, as the model wants them, and what of the `others` belongs to them."""
     weight = next(model.parameters())
     length = max(1, SLICE // model.num_tokens**2)
     for part, *more in zip(*(array.split(length) for array in (images, *others)), strict=True):
@@ -42,11 +55,19 @@ def _hooked(model, hooks):
     """The model in evaluation mode, with forward hooks {module: hook}; afterwards as it was."""
     handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
     try:
-        with evaluating(model):
+        with evaluating(model), _eager(model):
             yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _eager(model):
+    """Parts of the model that were compiled run as they are written: compiled code ignores hooks."""
+    for module in model.modules():
+        if hasattr(module, "_orig_mod") or module._compiled_call_impl:
+            return torch.compiler.set_stance("force_eager")
+    return contextlib.nullcontext()
 
 
 def _first_patch(model):
@@ -69,6 +90,7 @@ def look_into(model, images, *others):
     computed beside the model's own attention, from the same queries and keys, so its outputs stay
     what they are.
     """
+    model, images = _ready(model, images)
     tokens, maps = [], []
 
     def keep_maps(attention, inputs, output):
@@ -81,7 +103,7 @@ def look_into(model, images, *others):
     for x, *more in _slices(model, images, *others):
         with _hooked(model, hooks):
             model.forward_features(x)
-        yield torch.stack(tokens), torch.stack(maps), *more
+        yield _wide(torch.stack(tokens)), _wide(torch.stack(maps)), *more
         tokens.clear()
         maps.clear()
 
@@ -100,10 +122,11 @@ def attention_maps(model, images):
 
     MemoryError if the memory for all maps is refused.
     """
+    model, images = _ready(model, images)
     T = model.num_tokens
     shape = (model.config.depth, len(images), model.config.num_heads, T, T)
     try:
-        maps = torch.empty(shape, dtype=next(model.parameters()).dtype)
+        maps = _wide(torch.empty(shape, dtype=next(model.parameters()).dtype))
     except RuntimeError as error:
         size = f"{4e-9 * math.prod(shape):.1f} GB"
         raise MemoryError(f"the maps of {len(images)} images take {size}: ask for fewer") from error
@@ -121,6 +144,7 @@ def attention_rollout(model, images):
     the layers: Abnar and Zuidema 2020, https://arxiv.org/abs/2005.00928, Section 3. ValueError if
     the model has no class token.
     """
+    model, images = _ready(model, images)
     first = _first_patch(model)
     rolled = []
     for _, maps in look_into(model, images):
@@ -139,12 +163,11 @@ def gradient_attention(model, images, classes=None):
     Eq. 5 and 6. ValueError if the model has no class token, if a class is not the model's, or if no
     gradient leads from the logits to the attention.
     """
+    model, images = _ready(model, images)
     first = _first_patch(model)
     if classes is None:
         classes = _logits(model, images).argmax(dim=1)
-    elif classes.shape != images.shape[:1]:
-        raise ValueError(f"{len(images)} images need as many classes, not {tuple(classes.shape)}")
-    check_labels(classes, model.config.num_classes)
+    classes = as_labels(classes, len(images), model.config.num_classes)
     rolled = []
     for x, chosen in _slices(model, images, classes):
         weights = []
@@ -160,9 +183,10 @@ def gradient_attention(model, images, classes=None):
         if any(slope is None for slope in slopes):
             kind = type(model).__name__
             raise ValueError(f"no gradient leads from the logits of {kind} to its attention")
-        reach = torch.eye(weights[0].shape[-1]).to(x)
+        reach = _wide(torch.eye(weights[0].shape[-1]).to(x))
         for found, slope in zip(weights, slopes, strict=True):
-            reach = reach + (found.detach() * slope).clamp(min=0).mean(dim=1) @ reach
+            gain = _wide(found.detach()) * _wide(slope)
+            reach = reach + gain.clamp(min=0).mean(dim=1) @ reach
         rolled.append(reach[:, 0, first:].detach().cpu())
     return torch.cat(rolled)
 
@@ -173,6 +197,7 @@ def attention_distance(model, images):
     The mean distance to the centres of all patches, weighted by the attention among patches:
     Dosovitskiy et al. 2021, Section 4.5 and Fig. 7.
     """
+    model, images = _ready(model, images)
     rows, columns = model.patch_embed.grid_size
     places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).float()
     apart = model.config.patch_size * torch.cdist(places, places)  # (N, N)
@@ -212,14 +237,13 @@ def class_token_journey(model, images, labels):
     probes take memory for about (L + 1)·N·D² numbers. ValueError if the model has no class token,
     or the labels do not fit.
     """
-    first = _first_patch(model)
-    half = len(images) // 2
-    if half < 1 or len(labels) != len(images):
+    model, images = _ready(model, images)
+    first, half = _first_patch(model), len(images) // 2
+    labels = as_labels(labels, len(images), model.config.num_classes)
+    if half < 1:
         raise ValueError(
-            f"needs two images or more and as many labels, not {len(images)} images "
-            f"and {len(labels)} labels"
+            "the probes need two images or more: one half to fit them, one to score them"
         )
-    check_labels(labels, model.config.num_classes)
 
     def streams(tokens):  # what the probes read: (L + 1, 2 + N, b, D)
         read = [tokens[:, :, :1], tokens[:, :, first:].mean(dim=2, keepdim=True)]
@@ -299,6 +323,7 @@ def knock_out(model, images, layers):
     (through which something of the patches may still reach it). ValueError if the model has no
     class token or no such layer.
     """
+    model, images = _ready(model, images)
     first, layers = _first_patch(model), set(layers)
     wrong = layers - set(range(model.config.depth))
     if wrong:
@@ -316,6 +341,7 @@ def knock_out(model, images, layers):
 
 def replace_by_noise(images, which, patch_size, seed=0):
     """Images uint8 (B, C, H, W), with random pixels where `which` (B, N) is true."""
+    images, which = as_images(images), torch.as_tensor(which)
     if images.dtype != torch.uint8:
         raise ValueError(f"noise is drawn as bytes: the images must be uint8, are {images.dtype}")
     draws = torch.Generator().manual_seed(seed)
@@ -330,6 +356,8 @@ def deletion_test(model, images, labels, scores, counts, seed=0):
     `counts`: the patches with the highest `scores` (B, N), with the lowest, or any (equal scores
     in random order). {"highest": (len(counts), B) true or false, "lowest": …, "random": …}
     """
+    model, images, scores = unwrap_model(model), as_images(images), torch.as_tensor(scores)
+    labels = as_labels(labels, len(images), model.config.num_classes)
     draws = torch.Generator().manual_seed(seed)
     anyhow = torch.rand(scores.shape, generator=draws).argsort(dim=1)  # patches in random order
     ranked = scores.cpu().gather(1, anyhow).argsort(dim=1, stable=True)
@@ -351,7 +379,7 @@ def pointing_accuracy(scores, places, top=1):
 
     Where scores are equal, this is the chance of it if one of them is drawn.
     """
-    scores, places = scores.cpu(), places.cpu()
+    scores, places = torch.as_tensor(scores).cpu(), torch.as_tensor(places).cpu()
     own = scores.gather(1, places[:, None])
     higher, equal = (scores > own).sum(dim=1), (scores == own).sum(dim=1)
     return ((top - higher) / equal).clamp(0, 1).mean().item()

@@ -9,11 +9,13 @@ import torch
 
 from .data import data_root as find_data_root
 from .data import has_cifar10
-from .device import describe_device, pick_budget, pick_device, pick_precision
+from .device import describe_device, pick_budget, pick_device, pick_precision, say
+from .records import check_writable
 
 
 def check_machine(data_root=None):
-    """Print what this machine offers, a line each: a tick, or "!" and what to do about it.
+    """Print what this machine offers, a line each: a tick ("ok" where the terminal has none),
+    or "!" and what to do about it.
 
     Returns True if nothing needs doing. `data_root` is the folder where data sets live, else the
     one that `load_dataset` takes them from.
@@ -23,6 +25,11 @@ def check_machine(data_root=None):
     precision = str(pick_precision(device)).removeprefix("torch.")
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free_gb = shutil.disk_usage(there).free / 1e9
+    try:
+        check_writable(there)
+        fault = ""
+    except OSError as error:
+        fault = str(error)
     here = "Shapes-10, drawn here; CIFAR-10 not loaded yet"
     if has_cifar10(folder):
         here = "CIFAR-10 is here"
@@ -33,11 +40,11 @@ def check_machine(data_root=None):
         (_version(np) >= (1, 26), f"numpy {np.__version__}", "pip install -U numpy"),
         (True, f"device: {describe_device(device)}; matrix products in {precision}", ""),
         (True, f"budget: {pick_budget()}", ""),
-        (True, f"data: {here}", ""),
+        (not fault, f"data: {here}", fault),
         (free_gb > 1, f"disk: {free_gb:.0f} GB free", "CIFAR-10 needs 0.6 GB, make room"),
     ]
     for good, what, remedy in rows:
-        print(f"✓ {what}" if good else f"! {what}: {remedy}")
+        say(f"✓ {what}" if good else f"! {what}: {remedy}")
     return all(good for good, _, _ in rows)
 
 

@@ -4,6 +4,7 @@ B batch, C channels, H × W image, P patch side, N = (H/P)·(W/P) patches, D emb
 Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929, Section 3.1 and Eq. 1.
 """
 
+import torch
 from torch import nn
 
 
@@ -20,7 +21,8 @@ def patchify(images, patch_size):
 
     Each is flattened as (C, P, P): equals `F.unfold(images, P, stride=P).transpose(1, 2)`.
     """
-    (B, C, H, W), P = images.shape, patch_size
+    B, C, H, W = images.shape
+    P = patch_size
     rows, columns = patch_grid((H, W), P)
     patches = images.reshape(B, C, rows, P, columns, P)  # name the halves of each side
     patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P): reorder
@@ -39,10 +41,21 @@ def unpatchify(patches, patch_size, image_size, in_channels=3):
     return images.reshape(B, C, rows * P, columns * P)
 
 
+def expect_images(images, image_shape):
+    """The `images` (B, C, H, W) themselves. ValueError unless each is `image_shape`, (C, H, W)."""
+    shape = tuple(images.shape[1:])
+    if shape != image_shape:
+        raise ValueError(f"expected (C, H, W) = {image_shape}, got {shape}")
+    return images
+
+
+torch.fx.wrap("expect_images")  # a graph that torch.fx draws calls it, and cannot look inside
+
+
 class PatchEmbedding(nn.Module):
     """Images (B, C, H, W) → patch tokens (B, N, D): patchify and one linear map, E in Eq. 1.
 
-    A convolution with stride = kernel size has the same weights. ValueError for other images.
+    Both in one: a convolution with stride = kernel size. ValueError for images of another shape.
     """
 
     def __init__(self, image_size, patch_size, in_channels, embed_dim):
@@ -52,7 +65,5 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, images):
-        if (shape := tuple(images.shape[1:])) != self.image_shape:
-            raise ValueError(f"expected (C, H, W) = {self.image_shape}, got {shape}")
-        weight = self.proj.weight.flatten(1)  # (D, C, P, P) → (D, C·P·P)
-        return nn.functional.linear(patchify(images, self.patch_size), weight, self.proj.bias)
+        grid = self.proj(expect_images(images, self.image_shape))  # (B, D, H/P, W/P)
+        return grid.flatten(2).transpose(1, 2)  # (B, N, D)

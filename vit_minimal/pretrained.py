@@ -1,23 +1,25 @@
-"""Weights from elsewhere (timm, torchvision), for other patches, and in files (safetensors)."""
+"""Weights from elsewhere (timm, torchvision, Hugging Face), for other patches, and in files
+(safetensors).
+"""
 
 import json
 import re
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch.nn.functional import interpolate
 
-from .records import write_whole
+from .records import as_path, write_whole
+from .unwrap import load_plain_state_dict, plain_name, plain_state_dict, unwrap_model
 from .vision_transformer import VisionTransformer, ViTConfig
-
-TIMM_NAMES = {name: f"{name}.weight" for name in ("cls_token", "reg_token", "pos_embed")}
 
 FORMER_NAMES = {"pre_norm": "norm_first"}  # fields of ViTConfig, in older files
 
-TORCHVISION_NAMES = [  # (pattern, replacement), the first that matches from the start
+# What weights from elsewhere are called here: (pattern, replacement), the first that fits the start
+TIMM_NAMES = [(r"(cls_token|reg_token|pos_embed)$", r"\1.weight")]
+TORCHVISION_NAMES = [
     (r"class_token$", "cls_token.weight"),
     (r"encoder\.pos_embedding$", "pos_embed.weight"),
     (r"conv_proj\.", "patch_embed.proj."),
@@ -29,55 +31,141 @@ TORCHVISION_NAMES = [  # (pattern, replacement), the first that matches from the
     (r"encoder\.layers\.encoder_layer_(\d+)\.mlp\.0\.", r"blocks.\1.mlp.fc1."),
     (r"encoder\.layers\.encoder_layer_(\d+)\.mlp\.3\.", r"blocks.\1.mlp.fc2."),
 ]
+HF_BLOCK = (
+    r"(?:vit\.)?(?:encoder\.layer|layers)\.(\d+)\."  # files from before transformers 5 | newer
+)
+HF_NAMES = [
+    (r"(?:vit\.)?embeddings\.cls_token$", "cls_token.weight"),
+    (r"(?:vit\.)?embeddings\.position_embeddings$", "pos_embed.weight"),
+    (r"(?:vit\.)?embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+    (r"(?:vit\.)?layernorm\.", "norm."),
+    (r"classifier\.", "head."),
+    (HF_BLOCK + r"layernorm_before\.", r"blocks.\1.norm1."),
+    (HF_BLOCK + r"layernorm_after\.", r"blocks.\1.norm2."),
+    (HF_BLOCK + r"attention\.(?:attention\.query|q_proj)\.", r"blocks.\1.attn.q."),
+    (HF_BLOCK + r"attention\.(?:attention\.key|k_proj)\.", r"blocks.\1.attn.k."),
+    (HF_BLOCK + r"attention\.(?:attention\.value|v_proj)\.", r"blocks.\1.attn.v."),
+    (HF_BLOCK + r"attention\.(?:output\.dense|o_proj)\.", r"blocks.\1.attn.proj."),
+    (HF_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.", r"blocks.\1.mlp.fc1."),
+    (HF_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
+]
+HF_UNUSED = r"(?:vit\.)?(?:pooler\.|embeddings\.mask_token)"  # which no logit depends on
+
+SOURCES = [  # whose weights these are: the end of a name that nobody else has, and what reads them
+    ("conv_proj.weight", "torchvision's", "load_torchvision_state_dict(model, state_dict)"),
+    (
+        "patch_embeddings.projection.weight",
+        "Hugging Face's",
+        "load_hf_state_dict(model, state_dict)",
+    ),
+    ("pos_embed.weight", "this course's", "model.load_state_dict(state_dict)"),
+    ("patch_embed.proj.weight", "timm's", "load_timm_state_dict(model, state_dict)"),
+]
 
 
-def load_timm_state_dict(model, state_dict):
+def load_timm_state_dict(model, state_dict, head=True):
     """Give `model` the weights of timm's `VisionTransformer`; returns the model.
 
     Ours has timm's parameter names, but for three that live in modules here. Where timm gives the
     class token no position (`no_embed_class`), its slot is filled with zeros. timm's mean-pooling
     models normalise after the pooling unless built with `fc_norm=False`, as ours must be.
-    ValueError names each parameter that is missing, left over or of another shape.
+    With `head` False the model keeps its own head. ValueError says what does not fit.
     """
-    weights = {TIMM_NAMES.get(name, name): tensor for name, tensor in state_dict.items()}
-    positions = weights.get("pos_embed.weight")
-    num_patches = model.patch_embed.grid_size[0] * model.patch_embed.grid_size[1]
-    if positions is not None and positions.shape[1] == num_patches:
-        padding = (0, 0, model.num_prefix, 0)
+    weights = _renamed(state_dict, TIMM_NAMES)
+    positions, plain = weights.get("pos_embed.weight"), unwrap_model(model)
+    num_patches = plain.num_tokens - plain.num_prefix
+    if positions is not None and positions.ndim == 3 and positions.shape[1] == num_patches:
+        padding = (0, 0, plain.num_prefix, 0)
         weights["pos_embed.weight"] = torch.nn.functional.pad(positions, padding)
-    return load_weights(model, weights)
+    return load_weights(model, weights, state_dict, head)
 
 
-def load_torchvision_state_dict(model, state_dict):
+def load_torchvision_state_dict(model, state_dict, head=True):
     """Give `model` the weights of torchvision's `VisionTransformer`; returns the model.
 
-    ValueError names each parameter that is missing, left over or of another shape.
+    With `head` False the model keeps its own head. ValueError says what does not fit.
     """
-    return load_weights(model, {_from_torchvision(n): t for n, t in state_dict.items()})
+    return load_weights(model, _renamed(state_dict, TORCHVISION_NAMES), state_dict, head)
 
 
-def _from_torchvision(name):
-    for pattern, replacement in TORCHVISION_NAMES:
-        ours, found = re.subn("^" + pattern, replacement, name)
-        if found:
-            return ours
-    return name
+def load_hf_state_dict(model, state_dict, head=True):
+    """Give `model` the weights of Hugging Face's `ViTForImageClassification` or, with `head` False,
+    `ViTModel`; returns the model. The names may be those of transformers 4 or 5.
+
+    Their configuration says `layer_norm_eps=1e-12` unless told otherwise: ViTConfig(norm_eps=1e-12)
+    makes the outputs equal. With `head` False the model keeps its own head. ValueError says what does
+    not fit.
+    """
+    weights = _renamed(state_dict, HF_NAMES)
+    weights = {name: w for name, w in weights.items() if not re.match(HF_UNUSED, name)}
+    for name in [name for name in weights if ".attn.q." in name]:
+        parts = [name.replace(".attn.q.", f".attn.{part}.") for part in "qkv"]
+        if all(part in weights for part in parts):  # one matrix for all three here
+            joined = torch.cat([weights.pop(part) for part in parts])
+            weights[name.replace(".attn.q.", ".attn.qkv.")] = joined
+    return load_weights(model, weights, state_dict, head)
 
 
-def load_weights(model, weights):
-    """`model.load_state_dict`, with a ValueError that lists every parameter that does not fit."""
-    expected = model.state_dict()
-    differences = [f"{name} is missing" for name in expected.keys() - weights.keys()]
-    differences += [f"{name} is not in the model" for name in weights.keys() - expected.keys()]
-    differences += [
-        f"{name} is {tuple(weights[name].shape)}, the model's is {tuple(expected[name].shape)}"
-        for name in expected.keys() & weights.keys()
-        if weights[name].shape != expected[name].shape
+def _renamed(state_dict, names):
+    """The weights under the names that they have here. ValueError if these are no weights."""
+    for name, tensor in state_dict.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise ValueError(
+                f"a state dict holds tensors, and {name!r} here is a {type(tensor).__name__}: "
+                "if that holds the weights, as in many training checkpoints, pass it alone"
+            )  # noqa: TRY004
+    renamed = {}
+    for name, tensor in state_dict.items():
+        name = plain_name(name)
+        fitting = (re.subn("^" + old, new, name) for old, new in names)
+        renamed[next((ours for ours, found in fitting if found), name)] = tensor
+    return renamed
+
+
+def load_weights(model, weights, given=None, head=True):
+    """Give `model` these `weights`, by the names they have here; returns the model.
+
+    ValueError if they do not fit: whose they seem to be (by the names in `given`, where they had
+    others), the first three differences, how many more there are, and what to call.
+    """
+    expected = plain_state_dict(model)
+    if not head:
+        own = {name: tensor for name, tensor in expected.items() if name.startswith("head.")}
+        weights = {n: w for n, w in weights.items() if not n.startswith("head.")} | own
+    missing = [f"{name} is missing" for name in expected if name not in weights]
+    extra = [f"{name[:60]} is not in the model" for name in weights if name not in expected]
+    reshaped = [
+        f"{name} is {tuple(weights[name].shape)}, the model's is {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in weights and weights[name].shape != tensor.shape
     ]
+    differences = reshaped + missing + extra
     if differences:
-        raise ValueError("these weights are of another model: " + "; ".join(sorted(differences)))
-    model.load_state_dict(weights)
+        more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise ValueError(
+            f"these weights do not fit the model: {'; '.join(differences[:3])}{more}. "
+            + _advice(given or weights, {text.split(" is ")[0] for text in differences})
+        )
+    load_plain_state_dict(model, weights)
     return model
+
+
+def _advice(names, differing):
+    """Whose weights these are, by their names, and what to call for them."""
+    if all(name.startswith("head.") for name in differing):
+        return (
+            "Only the head differs: head=False keeps the model's own, model.reset_head changes it."
+        )
+    if differing == {"pos_embed.weight"}:
+        return (
+            "Only positions differ: load into a model of the old image_size, then resize_patches."
+        )
+    for sign, whose, call in SOURCES:
+        if any(name.endswith(sign) for name in names):
+            return (
+                f"They look like {whose}: {call} reads them, if ViTConfig agrees with their sizes."
+            )
+    return "They are of no Vision Transformer that is known here."
 
 
 def resize_patches(model, patch_size, image_size=None):
@@ -87,11 +175,13 @@ def resize_patches(model, patch_size, image_size=None):
     (Beyer et al. 2023, https://arxiv.org/abs/2212.08013, Eq. 3 and 4); learned positions are
     interpolated between their neighbours. ValueError if the patches do not fit the images.
     """
+    model = unwrap_model(model)
     config = model.config
     resized = type(model)(
         replace(config, patch_size=patch_size, image_size=image_size or config.image_size)
     )
-    weights = {name: weight.cpu() for name, weight in model.state_dict().items()}  # MPS has no pinv
+    # On the CPU and in float32: MPS and float16 have no pinv
+    weights = {name: w.cpu().float() for name, w in plain_state_dict(model).items()}
     old, new = config.patch_size, patch_size
     kernel = weights["patch_embed.proj.weight"]  # (D, C, P, P)
     pixels = torch.eye(old**2).unflatten(1, (1, old, old))
@@ -106,19 +196,32 @@ def resize_patches(model, patch_size, image_size=None):
         patches = interpolate(patches, size=size, mode="bicubic", antialias=True).flatten(2)
         weights["pos_embed.weight"] = torch.cat([prefix, patches.transpose(1, 2)], dim=1)
     resized.load_state_dict(weights)
-    return resized.to(next(model.parameters()).device).train(model.training)
+    return resized.to(next(model.parameters())).train(model.training)
 
 
 def save_checkpoint(path, model, /, **notes):
     """Write weights, configuration and `notes` (anything JSON can hold) to a safetensors file.
 
-    The file appears under its name only when it is complete; an older one is kept until then.
+    The file appears under its name only when it is complete; an older one is kept until then. Of a
+    model that was compiled or wrapped it holds what it would hold of the plain one. ValueError if the
+    model was changed so that its configuration no longer describes it: the file could not be loaded.
     """
+    model = unwrap_model(model)
+    weights = plain_state_dict(model)
+    with torch.device("meta"):  # shapes without numbers
+        described = type(model)(model.config).state_dict()
+    changed = [n for n, w in weights.items() if n not in described or described[n].shape != w.shape]
+    changed += [name for name in described if name not in weights]
+    if changed:
+        raise ValueError(
+            f"model.config does not describe this model, {', '.join(changed[:3])} of it "
+            f"({len(changed)} in all): load_checkpoint could not read the file. Keep its weights with "
+            'torch.save(model.state_dict(), "weights.pt") and its making in code; for other classes '
+            "call model.reset_head before the training"
+        )
     metadata = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
     metadata["class"] = type(model).__name__
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
-    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     content = save(tensors, metadata)
     write_whole(path, lambda unfinished: unfinished.write_bytes(content))
 
@@ -131,13 +234,15 @@ def read_config(settings):
     return ViTConfig(**settings)
 
 
-def load_checkpoint(path):
-    """The model that `save_checkpoint` wrote, on the CPU, in evaluation mode.
+def load_checkpoint(path, model_class=VisionTransformer):
+    """The model that `save_checkpoint` wrote, in float32 on the CPU, in evaluation mode.
 
+    `model_class` is that of the model: a variant, or a class of your own, built from a ViTConfig.
     FileNotFoundError if there is no such file; ValueError if it is no checkpoint of this course, or
-    that of a variant, which would compute something else with the same weights.
+    that of another class, which would compute something else with the same weights.
     """
-    if not Path(path).is_file():
+    path = as_path(path)
+    if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
     try:
         with safe_open(path, framework="pt") as file:
@@ -151,6 +256,8 @@ def load_checkpoint(path):
         text = f"{path} holds no configuration of a VisionTransformer: {error!r}"
         raise ValueError(text) from error
     kind = metadata.get("class", VisionTransformer.__name__)
-    if kind != VisionTransformer.__name__:
-        raise ValueError(f"{path} holds a {kind}, no plain VisionTransformer")
-    return load_weights(VisionTransformer(config), weights).eval()
+    if kind != model_class.__name__:
+        raise ValueError(
+            f"{path} holds a {kind}, not a {model_class.__name__}: load_checkpoint(path, {kind})"
+        )
+    return load_weights(model_class(config), weights).eval()

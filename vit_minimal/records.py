@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and records of what was measured and how."""
+"""Paths, files that are whole or not there, and records of what was measured and how."""
 
 import contextlib
 import datetime
@@ -8,6 +8,7 @@ import platform
 import shlex
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -30,12 +31,36 @@ def describe_run():
     }
 
 
+def as_path(path):
+    """A path, given as text or as a Path, as a shell reads it: "~" is the home folder."""
+    return Path(os.path.expanduser(path))
+
+
+def check_writable(folder):
+    """Make `folder` unless it is there, and write into it for a moment, before work of hours.
+
+    OSError says in one sentence why that cannot be, and what to do.
+    """
+    folder = as_path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"room for this?")
+            file.flush()
+    except OSError as error:
+        reason = "a file has that name" if folder.is_file() else error.strerror or error
+        raise OSError(
+            f"{folder} cannot be written to ({reason}): choose another folder; the environment "
+            "variable VIT_MINIMAL_DATA names the one for data and runs"
+        ) from error
+
+
 def write_whole(path, write):
     """Call `write(temporary path)`, then rename: `path` holds the old content or all of the new.
 
     OSError says in one sentence what hindered it, such as a full disk; `path` is as it was then.
     """
-    path = Path(path)
+    path = as_path(path)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +81,12 @@ def write_whole(path, write):
 
 
 def read_records(path):
-    """The list of records in a JSON file, empty if there is none; ValueError if it is no list."""
-    path = Path(path)
+    """The list of records in a JSON file, empty if there is none; ValueError if it is no list,
+    OSError if it cannot be read.
+    """
+    path = as_path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it, such as {path}/runs.json")
     try:
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     except ValueError as error:
@@ -70,10 +99,11 @@ def read_records(path):
 def add_record(path, figures):
     """Append measured figures, and how they came about, to the JSON list in `path`.
 
-    Processes that write to one file wait for one another.
+    Processes that write to one file wait for one another. ValueError if the file holds no list,
+    OSError if it cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = as_path(path)
+    check_writable(path.parent)
     with FileLock(path.with_suffix(".lock")):
         text = json.dumps([*read_records(path), describe_run() | figures], indent=1) + "\n"
         write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -3,14 +3,22 @@
 KINDS = {bool: "True or False", int: "a whole number", float: "a number"}
 
 
-def check_kind(name, value, kind):
-    """ValueError unless `value` is a `kind`: bool, int or float.
+def plain_number(value):
+    """Python's own number for one of NumPy's, or for a tensor of one number; all else unchanged."""
+    return value.item() if getattr(value, "shape", None) == () else value
 
-    A whole number does where a float belongs, True and False only where a bool does.
+
+def check_kinds(config, names, kind):
+    """ValueError unless these fields of a frozen `config` are a `kind`: bool, int or float.
+
+    A whole number does where a float belongs, True and False only where a bool does. NumPy's
+    numbers become Python's, since JSON knows no others.
     """
-    if type(value) is kind or (kind is float and type(value) is int):
-        return
-    raise ValueError(f"{name} must be {KINDS[kind]}, is {value!r}")
+    for name in names:
+        value = plain_number(getattr(config, name))
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise ValueError(f"{name} must be {KINDS[kind]}, is {value!r}")
+        object.__setattr__(config, name, value)  # frozen is for its users
 
 
 def check_choice(name, value, choices):

@@ -30,8 +30,7 @@ class ClassTokenLast(VisionTransformer):
     usual_order = False
 
     def forward_features(self, images):
-        class_tokens = self.cls_token.weight.expand(len(images), -1, -1)
-        x = torch.cat([self.patch_embed(images), class_tokens], dim=1)
+        x = self.cls_token(self.patch_embed(images)).roll(-1, dims=1)  # the first becomes the last
         return self.norm(self.blocks(self.pos_drop(self.pos_embed(x))))
 
     def forward(self, images):
@@ -49,7 +48,8 @@ class NoPositionForClassToken(VisionTransformer):
     """Only patches get a position embedding (timm's `no_embed_class`)."""
 
     def forward_features(self, images):
-        patches = self.patch_embed(images) + self.pos_embed.weight[:, 1:]
+        without_token = nn.functional.pad(self.patch_embed(images), (0, 0, 1, 0))
+        patches = self.pos_embed(without_token)[:, 1:]
         return self.norm(self.blocks(self.pos_drop(self.cls_token(patches))))
 
 
@@ -70,9 +70,8 @@ class LateClassToken(VisionTransformer):
     usual_order = False  # before the last block
 
     def forward_features(self, images):
-        positions = self.pos_embed.weight
-        patches = self.blocks[:-1](self.pos_drop(self.patch_embed(images) + positions[:, 1:]))
-        class_tokens = (self.cls_token.weight + positions[:, :1]).expand(len(images), -1, -1)
+        x = self.pos_embed(self.cls_token(self.patch_embed(images)))
+        class_tokens, patches = x[:, :1], self.blocks[:-1](self.pos_drop(x[:, 1:]))
         return self.norm(self.blocks[-1](torch.cat([class_tokens, patches], dim=1)))
 
 

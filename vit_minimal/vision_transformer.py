@@ -4,7 +4,7 @@ B batch, C channels, H × W image, T tokens, D embedding width. Names follow tim
 Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929, Eq. 1–4.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from torch import nn
 from .attention import MultiHeadSelfAttention, head_dim
 from .class_token import ClassToken, PositionEmbedding
 from .patches import PatchEmbedding, patch_grid
-from .settings import check_choice, check_kind, check_least, check_share
+from .settings import check_choice, check_kinds, check_least, check_share, plain_number
 
 
 @dataclass(frozen=True)
@@ -31,33 +31,41 @@ class ViTConfig:
     num_registers: int = 0  # spare tokens (Darcet et al. 2024, https://arxiv.org/abs/2309.16588)
     pos_embed: str = "learned"  # or "sinusoidal", fixed
     norm_first: bool = True  # normalise before each layer ("pre-norm"), or after ("post-norm")
+    norm_eps: float = 1e-6  # what LayerNorm adds to a variance; Hugging Face's ViTs have 1e-12
     pos_drop_rate: float = 0.0  # dropout on the tokens that enter the first block
     proj_drop_rate: float = 0.0  # dropout in and after the MLP, and after the attention
     attn_drop_rate: float = 0.0  # dropout on the attention weights
     drop_path_rate: float = 0.0  # how often the last block's layers are skipped; 0 at the first
 
     def __post_init__(self):
-        size = self.image_size
-        is_pair = isinstance(size, tuple | list) and len(size) == 2
-        if not all(type(side) is int for side in (size if is_pair else [size])):
-            raise ValueError(f"image_size must be a whole number or two, (H, W), is {size!r}")
-        for name in ("patch_size", "in_channels", "num_classes", "embed_dim", "depth", "num_heads"):
-            check_kind(name, getattr(self, name), int)
-        for name in ("in_channels", "num_classes", "embed_dim", "depth"):
+        self._check_image_size()
+        widths = ("in_channels", "num_classes", "embed_dim", "depth")
+        rates = ("pos_drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate")
+        check_kinds(self, (*widths, "patch_size", "num_heads", "num_registers"), int)
+        check_kinds(self, (*rates, "mlp_ratio", "norm_eps"), float)
+        check_kinds(self, ("norm_first",), bool)
+        for name in widths:
             check_least(name, getattr(self, name), 1)
-        check_kind("num_registers", self.num_registers, int)
-        check_least("num_registers", self.num_registers, 0)
-        check_kind("mlp_ratio", self.mlp_ratio, float)
+        for name in ("num_registers", "norm_eps"):
+            check_least(name, getattr(self, name), 0)
+        for name in rates:
+            check_share(name, getattr(self, name))
         if not 1 <= self.embed_dim * self.mlp_ratio < 1e9:
             raise ValueError(f"mlp_ratio {self.mlp_ratio} gives the MLP no possible hidden width")
         check_choice("pool", self.pool, ("class", "mean", "attention"))
         check_choice("pos_embed", self.pos_embed, ("learned", "sinusoidal"))
-        check_kind("norm_first", self.norm_first, bool)
-        for name in ("pos_drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate"):
-            check_kind(name, getattr(self, name), float)
-            check_share(name, getattr(self, name))
         patch_grid(self.image_size, self.patch_size)  # which say what does not fit
         head_dim(self.embed_dim, self.num_heads)
+
+    def _check_image_size(self):
+        size = plain_number(self.image_size)
+        if hasattr(size, "__len__"):  # a list, from JSON, or an array
+            size = tuple(plain_number(side) for side in size)
+        sides = size if isinstance(size, tuple) and len(size) == 2 else [size]
+        if not all(type(side) is int for side in sides):
+            given = self.image_size
+            raise ValueError(f"image_size must be a whole number or two, (H, W), is {given!r}")
+        object.__setattr__(self, "image_size", size)
 
 
 class MLP(nn.Module):
@@ -75,7 +83,10 @@ class MLP(nn.Module):
 
 def drop_path(x, rate):
     """Zero whole samples with probability `rate`, scale up the rest (arxiv.org/abs/1603.09382)."""
-    return x * x.new_empty(len(x), 1, 1).bernoulli_(1 - rate) / (1 - rate) if rate else x
+    if rate == 0:
+        return x
+    kept = x.new_empty(x.shape[0], 1, 1).bernoulli_(1 - rate)  # 1 or 0 for each sample
+    return x * kept / (1 - rate)
 
 
 class EncoderBlock(nn.Module):
@@ -85,9 +96,9 @@ class EncoderBlock(nn.Module):
         super().__init__()
         D, drop_rate = config.embed_dim, config.proj_drop_rate
         self.norm_first, self.drop_path_rate = config.norm_first, drop_path_rate
-        self.norm1 = nn.LayerNorm(D, eps=1e-6)
+        self.norm1 = nn.LayerNorm(D, eps=config.norm_eps)
         self.attn = MultiHeadSelfAttention(D, config.num_heads, config.attn_drop_rate, drop_rate)
-        self.norm2 = nn.LayerNorm(D, eps=1e-6)
+        self.norm2 = nn.LayerNorm(D, eps=config.norm_eps)
         self.mlp = MLP(D, int(D * config.mlp_ratio), drop_rate)
 
     def forward(self, x):
@@ -111,6 +122,13 @@ class AttentionPooling(nn.Module):
         return (weights[:, None] @ x).squeeze(1)
 
 
+def init_linear(module):
+    """Start a linear map at N(0, 0.02²) and its bias at zero; leave any other module as it is."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
+
+
 class VisionTransformer(nn.Module):
     """Images (B, C, H, W) → logits (B, num_classes). Order of tokens: class, registers, patches."""
 
@@ -131,13 +149,17 @@ class VisionTransformer(nn.Module):
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
         rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
-        self.norm = nn.LayerNorm(D, eps=1e-6) if config.norm_first else nn.Identity()
+        self.norm = nn.LayerNorm(D, eps=config.norm_eps) if config.norm_first else nn.Identity()
         self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None
         self.head = nn.Linear(D, config.num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+        self.apply(init_linear)
+
+    def reset_head(self, num_classes):
+        """Replace the head by a new, untrained one for `num_classes` classes; `config` follows."""
+        self.config = replace(self.config, num_classes=num_classes)
+        head = nn.Linear(self.config.embed_dim, self.config.num_classes)
+        head.apply(init_linear).train(self.training)
+        self.head = head.to(next(self.parameters()))  # its device and dtype
 
     def forward_features(self, images):
         """Images (B, C, H, W) → tokens (B, T, D) after the last block and norm."""

@@ -183,7 +183,8 @@ def patch_grid(image_size, patch_size):
 # vit_minimal/patches.py
 def patchify(images, patch_size):
     """Cut images (B, C, H, W) into patches (B, N, C·P·P), row by row."""
-    (B, C, H, W), P = images.shape, patch_size
+    B, C, H, W = images.shape
+    P = patch_size
     rows, columns = patch_grid((H, W), P)
     # solution
     # | return ...  # your code
@@ -347,8 +348,18 @@ print(unfolded(torch.arange(16.0).reshape(1, 1, 4, 4), 2))
 
 # %% [markdown]
 # So the three names of this operation, *unfold and multiply*, *reshape, permute and multiply*, *strided convolution*, mean one
-# thing. The module keeps its weights in a convolution's shape, because published weights come in that shape, and multiplies them with
-# the patches.
+# thing. The module uses the convolution, as published ViTs do: their weights come in its shape, and a tool that watches or replaces the
+# layer `proj` finds a layer that is really called. First, a check of what comes in:
+
+
+# %% tags=["same-as:vit_minimal.patches.expect_images"]
+# vit_minimal/patches.py
+def expect_images(images, image_shape):
+    """The `images` (B, C, H, W) themselves. ValueError unless each is `image_shape`, (C, H, W)."""
+    shape = tuple(images.shape[1:])
+    if shape != image_shape:
+        raise ValueError(f"expected (C, H, W) = {image_shape}, got {shape}")
+    return images
 
 
 # %% tags=["same-as:vit_minimal.patches.PatchEmbedding"]
@@ -363,14 +374,12 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, images):
-        if (shape := tuple(images.shape[1:])) != self.image_shape:
-            raise ValueError(f"expected (C, H, W) = {self.image_shape}, got {shape}")
-        weight = self.proj.weight.flatten(1)  # (D, C, P, P) → (D, C·P·P)
-        return nn.functional.linear(patchify(images, self.patch_size), weight, self.proj.bias)
+        grid = self.proj(expect_images(images, self.image_shape))  # (B, D, H/P, W/P)
+        return grid.flatten(2).transpose(1, 2)  # (B, N, D)
 
 
 # %% [markdown]
-# In the comparison above, `flatten(2)` turned the grid of patches into a line, row by row, which is the order of `patchify`, and `transpose(1, 2)` brought the
+# As in the comparison above, `flatten(2)` turns the grid of patches into a line, row by row, which is the order of `patchify`, and `transpose(1, 2)` brings the
 # embedding to the end, where a Transformer expects it. And an image that does not fit is refused with both shapes named:
 
 # %% tags=["nbval-check-output"]

@@ -139,12 +139,17 @@ class ClassToken(nn.Module):
     def forward(self, tokens):
         # solution
         # | return ...  # your code
-        return torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)
+        B = tokens.shape[0]  # not len(tokens): an exported model would keep this number for ever
+        return torch.cat([self.weight.expand(B, -1, -1), tokens], dim=1)
         # end of solution
 
 
 # %% [markdown]
 # (`count` is for later: extra learned tokens that take part in attention, but that nobody reads at the end, are called *registers*.)
+#
+# Why `tokens.shape[0]`, when `len(tokens)` is the same number? Because one day you may export the model, to run it in a phone or a
+# browser. An exporter watches one batch go through and writes down what happens. `shape[0]` it writes down as "the batch size, whatever
+# it is". `len` turns the size into an ordinary Python number first, so the exported model would accept batches of that one size only.
 #
 # ## It starts out knowing nothing
 #

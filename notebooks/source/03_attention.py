@@ -180,7 +180,7 @@ import torch
 from torch import nn
 
 from checks import check
-from vit_minimal.attention import head_dim
+from vit_minimal.attention import attend, head_dim
 
 # %% [markdown] tags=["exercise:attention_weights"]
 # The heart of it: softmax(QKᵀ/√d). Queries (…, T, d) and keys (…, T, d) give weights (…, T, T), whose row i says how much query i listens to each key. The three dots stand for any axes in front, such as (B, h), or none. Queries and keys need not be equally many: Q queries and K keys give (…, Q, K).
@@ -284,6 +284,25 @@ def head_dim(embed_dim, num_heads):
     return embed_dim // num_heads
 
 
+# %% [markdown]
+# Then the attention itself. The formula is what you know; where PyTorch's own function computes it faster, that is called instead.
+
+
+# %% tags=["same-as:vit_minimal.attention.attend"]
+# vit_minimal/attention.py
+def attend(queries, keys, values, mask=None, drop_rate=0.0):
+    """What `attention_weights` mix of the values: three (B, h, T, d) → (B, h, T, d).
+
+    With `drop_rate` some weights are zeroed at random and the rest scaled up (dropout).
+    """
+    if queries.is_cuda or queries.dtype == torch.float32:  # fused; slow on CPUs in bfloat16
+        return nn.functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, dropout_p=drop_rate
+        )
+    weights = attention_weights(queries, keys, mask)  # (B, h, T, T)
+    return nn.functional.dropout(weights, drop_rate) @ values
+
+
 # %% [markdown] tags=["exercise:MultiHeadSelfAttention"]
 # All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries' first, then the keys', then the values'; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). The dropouts and the mask may be left out. Your solutions of 3.1 and 3.2 are there as `attention_weights` and `split_heads`. (The method `self.split_heads(x)` has the name of your function, and takes no number of heads: the module knows it, `self.num_heads`.)
 #
@@ -306,8 +325,8 @@ class MultiHeadSelfAttention(nn.Module):
         super().__init__()
         self.register_buffer("mask", mask, persistent=False)  # moves with the model
         self.num_heads, self.head_dim = num_heads, head_dim(embed_dim, num_heads)
+        self.attn_drop_rate = attn_drop_rate
         self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
-        self.attn_drop = nn.Dropout(attn_drop_rate)
         self.proj = nn.Linear(embed_dim, embed_dim)
         self.proj_drop = nn.Dropout(proj_drop_rate)
 
@@ -316,22 +335,21 @@ class MultiHeadSelfAttention(nn.Module):
         # solution
         # | return ...  # your code
         B, T, _ = x.shape
-        shape = (B, T, self.num_heads, self.head_dim)  # D → (h, d)
-        return [part.reshape(shape).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)]
+        heads = (B, T, self.num_heads, self.head_dim)  # D → (h, d)
+        queries, keys, values = self.qkv(x).chunk(3, dim=-1)  # (B, T, D) each
+        return (
+            queries.reshape(heads).transpose(1, 2),
+            keys.reshape(heads).transpose(1, 2),
+            values.reshape(heads).transpose(1, 2),
+        )
         # end of solution
 
     def forward(self, x):
         # solution
         # | return ...  # your code
         queries, keys, values = self.split_heads(x)
-        if x.is_cuda or queries.dtype == torch.float32:  # fused; slow on CPUs in bfloat16
-            drop = self.attn_drop.p if self.training else 0.0
-            out = nn.functional.scaled_dot_product_attention(
-                queries, keys, values, attn_mask=self.mask, dropout_p=drop
-            )
-        else:
-            weights = attention_weights(queries, keys, self.mask)  # (B, h, T, T)
-            out = self.attn_drop(weights) @ values  # (B, h, T, d)
+        drop_rate = self.attn_drop_rate if self.training else 0.0
+        out = attend(queries, keys, values, self.mask, drop_rate)  # (B, h, T, d)
         out = out.transpose(1, 2).flatten(2)  # (B, T, D): the heads side by side again
         return self.proj_drop(self.proj(out))
         # end of solution
@@ -365,8 +383,8 @@ print(merge_heads(marked)[0])
 # Three things to notice:
 #
 # - `proj`, the last linear map, mixes the heads. Without it, each head could write only into its own d numbers of the token.
-# - The dropouts do nothing at their default rate of 0. `proj_drop` is here because the ViT paper's recipe uses dropout after dense layers, `attn_drop`, on
-#   the weights, because other libraries offer it.
+# - The dropouts do nothing at their default rate of 0. `proj_drop` is here because the ViT paper's recipe uses dropout after dense layers; `attn_drop_rate`, on
+#   the weights, is here because other libraries offer it.
 # - On a GPU, and in float32, the formula is replaced by PyTorch's fused kernel, which never stores the T × T weights. It computes the same, up to rounding; above we compared
 #   that function's CPU version. On the CPU this was written on, training with the formula is {{speed_of_the_formula("bfloat16"):.1f}} times as fast as with the fused function when both run
 #   in bfloat16, and {{1 - speed_of_the_formula("float32"):.0%}} slower when both run in float32.

@@ -17,6 +17,7 @@
 
 # %%
 import math
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -122,7 +123,10 @@ print(
 # vit_minimal/vision_transformer.py
 def drop_path(x, rate):
     """Zero whole samples with probability `rate`, scale up the rest (arxiv.org/abs/1603.09382)."""
-    return x * x.new_empty(len(x), 1, 1).bernoulli_(1 - rate) / (1 - rate) if rate else x
+    if rate == 0:
+        return x
+    kept = x.new_empty(x.shape[0], 1, 1).bernoulli_(1 - rate)  # 1 or 0 for each sample
+    return x * kept / (1 - rate)
 
 
 # %% [markdown] tags=["exercise-only"]
@@ -131,6 +135,8 @@ def drop_path(x, rate):
 # They go with notebook [04](../04_vision_transformer.ipynb). If you start here: all pieces are there, patch embedding, class token, positions, multi-head attention and an MLP. In a *block* attention mixes the tokens and an MLP works on each token alone; both read a normalised copy of the tokens and add to them. After L blocks one more norm follows, and a linear head reads token 0. As equations, with LN for a norm: z₀ = [class token; patches·E] + positions (1); z′ = MSA(LN(z)) + z (2); z″ = MLP(LN(z′)) + z′ (3), for each block; y = LN(token 0) (4). `ViTConfig` holds the numbers: `embed_dim` D, `depth` L, `num_heads` h, `patch_size` P, …
 
 # %% tags=["exercise-only"]
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -143,7 +149,7 @@ from vit_minimal import (
     PositionEmbedding,
     ViTConfig,
 )
-from vit_minimal.vision_transformer import AttentionPooling, drop_path
+from vit_minimal.vision_transformer import AttentionPooling, drop_path, init_linear
 
 # %% [markdown] tags=["exercise:EncoderBlock"]
 # Write the two lines of a pre-norm block, Eq. 2 and 3: attention, then the MLP, each *added* to the tokens. `self.norm1`, `self.attn`, `self.norm2` and `self.mlp` are there. (`drop_path(…, rate)` around what is added is for training; it may be left out. The post-norm variant is written, so that you can compare.)
@@ -162,9 +168,9 @@ class EncoderBlock(nn.Module):
         super().__init__()
         D, drop_rate = config.embed_dim, config.proj_drop_rate
         self.norm_first, self.drop_path_rate = config.norm_first, drop_path_rate
-        self.norm1 = nn.LayerNorm(D, eps=1e-6)
+        self.norm1 = nn.LayerNorm(D, eps=config.norm_eps)
         self.attn = MultiHeadSelfAttention(D, config.num_heads, config.attn_drop_rate, drop_rate)
-        self.norm2 = nn.LayerNorm(D, eps=1e-6)
+        self.norm2 = nn.LayerNorm(D, eps=config.norm_eps)
         self.mlp = MLP(D, int(D * config.mlp_ratio), drop_rate)
 
     def forward(self, x):
@@ -247,7 +253,16 @@ class AttentionPooling(nn.Module):
 
 # %% [markdown]
 # And now all of it. Follow `forward_features` with the four equations beside you; everything above it only builds the parts. (`reg_token`
-# adds registers where they are asked for: extra learned tokens that nobody reads. The last lines of `__init__` initialise the linear maps as timm does.)
+# adds registers where they are asked for: extra learned tokens that nobody reads. The last line of `__init__` initialises the linear maps as timm does, and `reset_head` is for the day when you have other classes.)
+
+
+# %% tags=["same-as:vit_minimal.vision_transformer.init_linear"]
+# vit_minimal/vision_transformer.py
+def init_linear(module):
+    """Start a linear map at N(0, 0.02²) and its bias at zero; leave any other module as it is."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
 
 
 # %% [markdown] tags=["exercise:VisionTransformer"]
@@ -280,13 +295,17 @@ class VisionTransformer(nn.Module):
         self.pos_drop = nn.Dropout(config.pos_drop_rate)
         rates = [config.drop_path_rate * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.Sequential(*(EncoderBlock(config, rate) for rate in rates))
-        self.norm = nn.LayerNorm(D, eps=1e-6) if config.norm_first else nn.Identity()
+        self.norm = nn.LayerNorm(D, eps=config.norm_eps) if config.norm_first else nn.Identity()
         self.attn_pool = AttentionPooling(D) if config.pool == "attention" else None
         self.head = nn.Linear(D, config.num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+        self.apply(init_linear)
+
+    def reset_head(self, num_classes):
+        """Replace the head by a new, untrained one for `num_classes` classes; `config` follows."""
+        self.config = replace(self.config, num_classes=num_classes)
+        head = nn.Linear(self.config.embed_dim, self.config.num_classes)
+        head.apply(init_linear).train(self.training)
+        self.head = head.to(next(self.parameters()))  # its device and dtype
 
     def forward_features(self, images):
         """Images (B, C, H, W) → tokens (B, T, D) after the last block and norm."""

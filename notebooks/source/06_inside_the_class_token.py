@@ -17,7 +17,6 @@
 import matplotlib
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 
 from vit_minimal import (
     RECIPES,
@@ -36,6 +35,7 @@ from vit_minimal import (
     knock_out,
     load_checkpoint,
     load_dataset,
+    load_image,
     needle10,
     pick_device,
     plots,
@@ -479,15 +479,7 @@ plots.show_similarity_grid(positions, grid, "Positions learned by the model of t
 
 # %%
 PHOTO = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
-
-
-def load_photo(path, side=32):
-    """The middle of a picture file as uint8 (3, side, side)."""
-    photo = ImageOps.fit(Image.open(path).convert("RGB"), (side, side))
-    return torch.from_numpy(np.array(photo)).permute(2, 0, 1)
-
-
-photo = load_photo(PHOTO)
+photo = load_image(PHOTO, size=32)  # uint8 (3, 32, 32)
 with torch.no_grad():
     chances = shipped(normalize(photo[None].to(device))).softmax(dim=1)[0]
 for label in chances.argsort(descending=True)[:3].tolist():

@@ -496,7 +496,7 @@ class AlwaysDrops(MultiHeadSelfAttention):
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
         out = nn.functional.scaled_dot_product_attention(
-            queries, keys, values, dropout_p=self.attn_drop.p
+            queries, keys, values, dropout_p=self.attn_drop_rate
         )
         return self.proj(out.transpose(1, 2).flatten(2))
 

@@ -1,4 +1,4 @@
-"""Images to learn from: CIFAR-10, found or fetched, or Shapes-10, which is drawn.
+"""Images to learn from: CIFAR-10, found or fetched; Shapes-10, which is drawn; or your own.
 
 python -m vit_minimal.data prepare      (download, verify, write the npz)
 """
@@ -6,8 +6,9 @@ python -m vit_minimal.data prepare      (download, verify, write the npz)
 import os
 
 from .cifar10 import CIFAR10_CLASSES, has_cifar10, load_cifar10, prepare_cifar10
-from .dataset import Dataset, check_labels, data_root
+from .dataset import Dataset, check_labels, data_root, stratified_order
 from .drawn import SHAPES10_CLASSES, SHAPES10_TEST_SEED, shapes10
+from .images import load_image
 
 
 def load_dataset(name=None):

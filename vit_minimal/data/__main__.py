@@ -3,12 +3,14 @@
 import argparse
 import sys
 
+from ..device import print_plainly
 from .cifar10 import CIFAR10_ARCHIVE, fetch_archive, one_at_a_time, prepare_cifar10
 from .dataset import data_root
 from .download import serve
 
 
 def main(arguments=None):
+    print_plainly()
     parser = argparse.ArgumentParser(
         prog="python -m vit_minimal.data", description="Have CIFAR-10 ready, here or for a room."
     )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
+from ..device import say
 from ..records import write_whole
 from .dataset import Dataset, data_root
 from .download import fetch, has_md5, set_aside
@@ -67,7 +68,7 @@ def prepare_cifar10(root=None, sources=None):
         missing = _missing_batches(root)
         if missing:
             if folder.is_dir():
-                print(f"{folder} lacks {', '.join(missing)}: the archive takes its place")
+                say(f"{folder} lacks {', '.join(missing)}: the archive takes its place")
             arrays = _arrays_from_archive(fetch_archive(root, sources))
         else:
             arrays = _arrays_from_batches(lambda name: (folder / name).read_bytes())
@@ -85,7 +86,7 @@ def fetch_archive(root=None, sources=None):
     archive = data_root(root) / CIFAR10_ARCHIVE
     if not has_md5(archive, CIFAR10_MD5):
         if archive.exists():
-            print(f"{archive} has the wrong MD5: set aside as {archive.name}.wrong")
+            say(f"{archive} has the wrong MD5: set aside as {archive.name}.wrong")
             set_aside(archive, archive)
         fetch(sources or CIFAR10_SOURCES, archive, CIFAR10_MD5)
     return archive
@@ -99,7 +100,7 @@ def one_at_a_time(root):
         try:
             lock.acquire(timeout=0.1)
         except Timeout:
-            print(f"Another process is preparing CIFAR-10 in {root}: waiting for it", flush=True)
+            say(f"Another process is preparing CIFAR-10 in {root}: waiting for it")
             lock.acquire()
     except OSError as error:
         text = (

@@ -2,16 +2,17 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from ..data import load_dataset
-from ..device import BUDGETS
+from ..device import BUDGETS, print_plainly
+from ..records import as_path
 from .grid import EXPERIMENTS
 from .runs import run_experiment
 from .summary import as_table
 
 
 def main(arguments=None):
+    print_plainly()
     parser = argparse.ArgumentParser(
         prog="python -m vit_minimal.experiments",
         description="Run an experiment, or what is left of it, and sum it up.",
@@ -21,7 +22,7 @@ def main(arguments=None):
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--dataset", choices=("auto", "cifar10", "shapes10"))
     help_text = "of the records, else data/runs; processes that share a folder share the runs"
-    parser.add_argument("--folder", type=Path, help=help_text)
+    parser.add_argument("--folder", type=as_path, help=help_text)
     help_text = "only these settings of the experiment, by their names"
     parser.add_argument("--settings", nargs="+", metavar="SETTING", help=help_text)
     options = parser.parse_args(arguments)

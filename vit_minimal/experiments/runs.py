@@ -7,13 +7,12 @@ import math
 import shlex
 import statistics
 import time
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ..data import data_root, load_dataset
-from ..device import BUDGETS, pick_budget, pick_device, pick_precision
-from ..records import add_record, read_records
+from ..device import BUDGETS, pick_budget, pick_device, pick_precision, say
+from ..records import add_record, as_path, check_writable, read_records
 from ..training import TrainingConfig, evaluate, fit
 from .grid import BASE, EXPERIMENTS, QUICK_IMAGES, key, plan
 from .models import make_model
@@ -29,7 +28,8 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
     accuracy on validation images, by which a learning rate is chosen, and on test images, by which
     nothing is. With `settings`, some of their names, only these are run.
     ValueError names what there is if there is no experiment or setting of a name, and refuses to
-    add to records of runs on other numbers of images.
+    add to records of runs on other numbers of images. OSError if there is something to run and the
+    folder cannot be written to.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
@@ -46,7 +46,7 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
     budget = "quick" if dataset.name == "shapes10" else budget or pick_budget()
     if budget == "quick":
         dataset = dataset.first(*QUICK_IMAGES)
-    path = Path(folder or data_root() / "runs") / f"experiments_{dataset.name}_{budget}.json"
+    path = as_path(folder or data_root() / "runs") / f"experiments_{dataset.name}_{budget}.json"
     ours = _counts(BASE[budget].training, dataset)
     for record in read_records(path):
         if (theirs := {name: record[name] for name in ours}) != ours:
@@ -55,6 +55,8 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
     runs = [run for runs in plans for (setting, _), run in runs if setting in settings]
     left = missing(runs, path)
     print(f"{name}: {len(runs) - len(left)} of {len(runs)} runs are on record", flush=True)
+    if left:
+        check_writable(path.parent)
     _do_what_is_left(runs, name, budget, dataset, path)
     return summarize(name, budget, read_records(path))
 
@@ -76,11 +78,10 @@ def _do_what_is_left(runs, name, budget, dataset, path):
                 add_record(path, figures | {"command": command, "run": run})
                 took.append(time.perf_counter() - start)
             rest = len(missing(runs, path))
-            print(
+            say(
                 f"seed {run['training']['seed']}, {_label(run, name, budget)}: "
                 f"{figures['accuracy']:.1%} after {took[-1]:.0f} s; left: {rest} of {len(runs)}, "
-                f"{math.ceil(rest * statistics.mean(took) / 60)} min",
-                flush=True,
+                f"{math.ceil(rest * statistics.mean(took) / 60)} min"
             )
         if len(took) == done:
             print(f"{len(left)} runs are under way elsewhere", flush=True)

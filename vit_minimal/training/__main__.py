@@ -12,9 +12,9 @@ import torch
 import torch.distributed as dist
 
 from ..data import data_root, load_dataset
-from ..device import pick_device, pick_precision, seed_everything
+from ..device import pick_device, pick_precision, print_plainly, seed_everything
 from ..pretrained import save_checkpoint
-from ..records import add_record, read_records
+from ..records import add_record, as_path, check_writable, read_records
 from ..vision_transformer import VisionTransformer
 from .evaluation import evaluate
 from .loop import fit
@@ -58,6 +58,7 @@ def _join_processes():
 
 
 def main(arguments=None):
+    print_plainly()
     parser = argparse.ArgumentParser(
         prog="python -m vit_minimal.training", description="Train a Vision Transformer."
     )
@@ -69,12 +70,17 @@ def main(arguments=None):
     parser.add_argument("--validation", type=int, metavar="N", help=help_text)
     help_text = "change settings: batch_size=64 optimizer=muon model.depth=6"
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=help_text)
-    help_text = "go on with a run that was stopped; its state is in data/runs"
+    help_text = "go on with a run that was stopped, from its state in data/runs"
     parser.add_argument("--resume", action="store_true", help=help_text)
     parser.add_argument("--name", help="of the files in data/runs; else data, recipe and seed")
     help_text = "add the figures to a JSON list"
-    parser.add_argument("--record", type=Path, metavar="FILE", help=help_text)
+    parser.add_argument("--record", type=as_path, metavar="FILE", help=help_text)
     options = parser.parse_args(arguments)
+    if options.name and Path(options.name).name != options.name:
+        parser.error(
+            f"--name {options.name} is a path and should be a name: the files land in data/runs, "
+            "or in the folder runs of VIT_MINIMAL_DATA"
+        )
     try:
         recipe = _changed(RECIPES[options.recipe], options.set)
         settings = {
@@ -96,23 +102,42 @@ def main(arguments=None):
             dist.destroy_process_group()
 
 
+def _no_state(name, runs):
+    """What there is instead of the state of a run. (Those of experiments are not for --resume.)"""
+    states = sorted(path.name.removesuffix(".state.pt") for path in runs.glob("*.state.pt"))
+    known = ", ".join(state for state in states if not state.startswith("experiments_"))
+    there = f"it has those of {known}, which --name chooses" if known else "it has none at all"
+    return f"{runs} has no state of a run {name}, and {there}: to begin a run, leave out --resume"
+
+
 def _train(recipe, device, options):
     """Train, judge, save and record what the command line asks for."""
     config = recipe.training
     is_first = not dist.is_initialized() or dist.get_rank() == 0
+    runs = data_root() / "runs"
+    if options.record:  # hours later would be too late to learn that it is damaged
+        read_records(options.record)
+        check_writable(options.record.parent)
+    check_writable(runs)
     dataset = load_dataset(options.dataset)
     is_recipe = RECIPES[options.recipe] == replace(recipe, training=replace(config, seed=0))
     changed = "" if is_recipe else "-changed"  # must not replace what the recipe itself gave
     name = options.name or f"{dataset.name}-{options.recipe}{changed}-seed{config.seed}"
-    state = data_root() / "runs" / f"{name}.state.pt"
-    target = state.with_name(f"{name}.safetensors")
+    state, target = runs / f"{name}.state.pt", runs / f"{name}.safetensors"
+    if options.resume and not state.exists():
+        if not target.exists():
+            raise FileNotFoundError(_no_state(name, runs))
+        if is_first:
+            print(
+                f"the run {name} is finished, and {target} is its model: to train it anew, "
+                "leave out --resume"
+            )
+        return
     if state.exists() and not options.resume:
         raise ValueError(
             f"{state} is the state of a run that was stopped: add --resume to go on with it, or "
             "remove it to begin anew"
         )
-    if options.record:
-        read_records(options.record)  # hours later would be too late to learn that it is damaged
     precision = config.precision or str(pick_precision(device)).removeprefix("torch.")
     seed_everything(config.seed)
     model = VisionTransformer(recipe.model)

@@ -1,13 +1,13 @@
 """`fit`: step after step, until the run is over or somebody stops it."""
 
 import time
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from tqdm import tqdm
 
-from ..device import pick_device, random_state_kept
+from ..device import pick_device, random_state_kept, say
+from ..records import as_path, check_writable
 from .interrupts import stop_requests
 from .recipes import TrainingConfig
 from .run import Run
@@ -22,7 +22,8 @@ def fit(
     resume=False,
     seconds_between_saves=60,
 ):
-    """Train `model` on the training images of `dataset`, in place; returns the History.
+    """Train `model` on the training images of `dataset`, in place; returns the History. A model that
+    was compiled or wrapped is trained through its wrapper, and ends as the plain one would.
 
     Prints a line per epoch; in a terminal a bar moves too. With a `checkpoint` (a path) all that it
     takes to go on is written there: after an epoch if the last time was `seconds_between_saves` ago
@@ -32,14 +33,18 @@ def fit(
     none.
 
     In a group of processes (torchrun) each trains on its share of every batch. ValueError if labels
-    or batches do not fit, or the checkpoint is that of another run; FloatingPointError if the loss is no
+    or batches do not fit, the weights are not float32, or the checkpoint is that of another run;
+    OSError if it could not be written; FloatingPointError if the loss is no
     longer finite; MemoryError if a batch does not fit; KeyboardInterrupt when interrupted,
     also in the last step, after which the model is trained all the same. A model whose run was
     interrupted before has its last weights, not their EMA.
     """
     run = Run(model, dataset, config or TrainingConfig(), pick_device(device))
-    if resume and checkpoint and Path(checkpoint).exists():
-        run.load(checkpoint)
+    if checkpoint:
+        checkpoint = as_path(checkpoint)
+        check_writable(checkpoint.parent)  # not after the first epoch
+        if resume and checkpoint.exists():
+            run.load(checkpoint)
     saved_at = time.monotonic()
     bar = tqdm(total=run.total_steps, initial=run.step, leave=False, disable=_hide_bar(run.rank))
     with random_state_kept(), stop_requests(patient=run.world > 1) as requests, bar:
@@ -84,4 +89,4 @@ def _hide_bar(rank):
 def _say(line, bar, rank):
     if rank == 0:
         with bar.external_write_mode():
-            print(line, flush=True)
+            say(line)

@@ -6,6 +6,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..unwrap import plain_name
 from .muon import Muon
 
 
@@ -17,6 +18,7 @@ def make_optimizers(model, config):
     tokens = ("cls_token", "reg_token", "pos_embed")
     hidden, decay, no_decay = [], [], []
     for name, parameter in model.named_parameters():
+        name = plain_name(name)
         if parameter.ndim < 2 or name.startswith(tokens):
             no_decay.append(parameter)
         elif config.optimizer == "muon" and name.startswith("blocks."):

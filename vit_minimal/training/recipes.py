@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ..settings import check_choice, check_kind, check_least, check_share
+from ..settings import check_choice, check_kinds, check_least, check_share
 from ..vision_transformer import ViTConfig
 
 
@@ -29,25 +29,22 @@ class TrainingConfig:
     cutmix: float = 0.0  # α of the box that is taken from another image; 0: never
     precision: str | None = None  # "float32", "bfloat16", "float16"; None: what suits the device
     compile: bool = False  # torch.compile: pays on GPUs, in long runs
-    validation_images: int = 0  # taken from the end of the training images, never trained on
+    validation_images: int = 0  # the last training images of each class, never trained on
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "crop_padding", "validation_images", "seed"):
-            check_kind(name, getattr(self, name), int)
-        for name in ("flip", "trivial_augment", "compile"):
-            check_kind(name, getattr(self, name), bool)
-        for name in ("learning_rate", "weight_decay", "clip_norm", "mixup", "cutmix"):
-            check_kind(name, getattr(self, name), float)
-            check_least(name, getattr(self, name), 0)
-        for name in ("warmup", "label_smoothing", "ema_decay"):
-            check_kind(name, getattr(self, name), float)
-            check_share(name, getattr(self, name))
+        counts = ("crop_padding", "validation_images", "seed")
+        amounts = ("learning_rate", "weight_decay", "clip_norm", "mixup", "cutmix")
+        shares = ("warmup", "label_smoothing", "ema_decay")
+        check_kinds(self, ("epochs", "batch_size", *counts), int)
+        check_kinds(self, ("flip", "trivial_augment", "compile"), bool)
+        check_kinds(self, (*amounts, *shares, "erase"), float)
         for name in ("epochs", "batch_size"):
             check_least(name, getattr(self, name), 1)
-        for name in ("crop_padding", "validation_images", "seed"):
+        for name in (*counts, *amounts):
             check_least(name, getattr(self, name), 0)
-        check_kind("erase", self.erase, float)
+        for name in shares:
+            check_share(name, getattr(self, name))
         if not 0 <= self.erase <= 1:
             raise ValueError(f"erase must be in [0, 1], a share of the images; is {self.erase}")
         check_choice("optimizer", self.optimizer, ("adamw", "muon", "sgd"))

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from ..augment import augment, mix
-from ..data import check_labels
-from ..device import autocast, pick_precision
+from ..data.dataset import check_labels, stratified_order
+from ..device import autocast, pick_precision, say
 from ..records import write_whole
+from ..unwrap import load_plain_state_dict, plain_state_dict, unwrap_model
 from .evaluation import evaluate
 from .history import History
 from .optimizers import make_ema, make_optimizers, make_scheduler
@@ -27,22 +29,26 @@ class Run:
     """A model in training. ValueError if data, model and configuration do not fit each other."""
 
     def __init__(self, model, dataset, config, device):
-        self.model, self.config, self.device = model, config, device
+        self.model, self.config, self.device = unwrap_model(model), config, device
         self.rank, self.world = 0, 1
         if dist.is_initialized():
             self.rank, self.world = dist.get_rank(), dist.get_world_size()
         self.num_images = len(dataset.train_images) - config.validation_images
         self._check(dataset)
-        self.images, self.held_out = dataset.train_images.to(device).tensor_split([self.num_images])
-        self.labels, self.held_out_labels = dataset.train_labels.to(device).tensor_split(
-            [self.num_images]
-        )
+        images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
+        if config.validation_images:  # the last ones of each class, the same for every seed
+            order = stratified_order(dataset.train_labels).to(device)
+            kept, held_out = order[: self.num_images].sort().values, order[self.num_images :]
+            self.held_out, self.held_out_labels = images[held_out], labels[held_out]
+            images, labels = images[kept], labels[kept]
+        self.images, self.labels = images, labels
         self.steps_per_epoch = self.num_images // config.batch_size
         self.total_steps = config.epochs * self.steps_per_epoch
         model.to(device).train().zero_grad()  # what an interrupted step may have left
-        self.network = model
-        if self.world > 1:
-            self.network = nn.parallel.DistributedDataParallel(model)
+        self.network, model = model, self.model  # as it came, perhaps compiled; itself
+        wrapped = any(isinstance(m, DistributedDataParallel) for m in self.network.modules())
+        if self.world > 1 and not wrapped:
+            self.network = DistributedDataParallel(self.network)
         if config.compile:
             self.network = torch.compile(self.network)
         self.precision = pick_precision(device)
@@ -62,6 +68,12 @@ class Run:
 
     def _check(self, dataset):
         check_labels(dataset.train_labels, self.model.config.num_classes)
+        dtypes = {str(p.dtype).removeprefix("torch.") for p in self.model.parameters()}
+        if dtypes != {"float32"}:
+            raise ValueError(
+                f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs float32: "
+                'call model.float(), and choose a faster precision by TrainingConfig(precision="…")'
+            )
         size = self.config.batch_size
         if self.num_images < size:
             raise ValueError(f"{self.num_images} training images do not fill a batch of {size}")
@@ -190,7 +202,7 @@ class Run:
         seen = self.steps_per_epoch * self.config.batch_size
         self.history.train_loss.append(loss / self.steps_per_epoch / self.world)
         self.history.train_accuracy.append(right / seen)
-        if len(self.held_out):
+        if self.config.validation_images:
             judged = self.ema.module if self.ema else self.model
             accuracy = evaluate(
                 judged, self.held_out, self.held_out_labels, precision=self.precision
@@ -205,7 +217,7 @@ class Run:
     def finish(self):
         """The weights to keep are those that were judged."""
         if self.ema:
-            self.model.load_state_dict(self.ema.module.state_dict())
+            load_plain_state_dict(self.model, plain_state_dict(self.ema.module))
 
     # ---------------------------------------------------------------------------- save and resume
 
@@ -232,7 +244,10 @@ class Run:
             dist.all_reduce(totals)  # the state is that of all processes
         if self.rank > 0:
             return
-        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state = {
+            name: plain_state_dict(part) if isinstance(part, nn.Module) else part.state_dict()
+            for name, part in self._parts().items()
+        }
         state |= {"step": self.step, "totals": totals, "history": asdict(self.history)}
         state |= {"seconds": time.perf_counter() - self.epoch_began, "of": self.identity}
         try:
@@ -240,7 +255,7 @@ class Run:
         except OSError as error:
             if must:
                 raise
-            print(f"{error}; training goes on", flush=True)
+            say(f"{error}; training goes on")
 
     def load(self, path):
         """Go on from what `save` wrote. ValueError if the file is damaged or of another run."""
@@ -261,7 +276,10 @@ class Run:
         if differing:
             raise ValueError(f"{path} is the state of another run ({'; '.join(differing)})")
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            if isinstance(part, nn.Module):
+                load_plain_state_dict(part, state[name])
+            else:
+                part.load_state_dict(state[name])
         self.step = state["step"]
         self.history = History(**state["history"])
         self.epoch_began = time.perf_counter() - state["seconds"]

@@ -3,6 +3,8 @@
 A check runs an answer on odd shapes, compares it with the course's own, and says what is wrong.
 """
 
+from vit_minimal.device import say
+
 from . import (
     attention,
     claims,
@@ -51,11 +53,11 @@ class _Check:
         marks = {"solved": "✓", "wrong": "✗", "open": "·"}
         for e in exercises:
             stars = "★" * e.level + "☆" * (3 - e.level)
-            print(f"{marks[e.state]} {e.number:5}{e.title:50}{stars}  {e.minutes:3} min  {e.state}")
+            say(f"{marks[e.state]} {e.number:5}{e.title:50}{stars}  {e.minutes:3} min  {e.state}")
         open_ones = [e for e in exercises if e.state != "solved"]
         num_solved = len(exercises) - len(open_ones)
         minutes = sum(e.minutes for e in open_ones)
-        print(f"\n{num_solved} of {len(exercises)} solved, about {minutes} minutes left")
+        say(f"\n{num_solved} of {len(exercises)} solved, about {minutes} minutes left")
 
 
 check = _Check()

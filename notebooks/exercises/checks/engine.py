@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from vit_minimal.device import say
+
 from .helpers import (
     Wrong,
     attempt,
@@ -49,18 +51,18 @@ class Exercise:
             self.judge(answer)
         except NotSolved as reason:
             self.state = "open"
-            print(f"· {self.number} {self.name}: not solved yet. {reason}".rstrip())
+            say(f"· {self.number} {self.name}: not solved yet. {reason}".rstrip())
         except Wrong as reason:
             self.state = "wrong"
-            print(f"✗ {self.number} {self.name}: {reason}")
+            say(f"✗ {self.number} {self.name}: {reason}")
         except Exception as error:  # noqa: BLE001 an answer of a kind that nobody thought of
             self.state = "wrong"
-            print(
+            say(
                 f"✗ {self.number} {self.name}: the check cannot make sense of it ({raising(error)})"
             )
         else:
             self.state = "solved"
-            print(f"✓ {self.number} {self.name}: {self.praise()}")
+            say(f"✓ {self.number} {self.name}: {self.praise()}")
 
     def judge(self, answer):
         """Return if the answer is right; raise Wrong or NotSolved with the reason if it is not."""
@@ -99,7 +101,7 @@ class Piece(Exercise):
     def __call__(self, answer):
         if answer is self.reference:
             mark = "✓" if self.state == "solved" else "·"
-            print(
+            say(
                 f"{mark} {self.number} {self.name}: this is the course's own version. Run the cell "
                 "with yours again, then this one."
             )
