@@ -110,10 +110,10 @@ def _renamed(state_dict, names):
     """The weights under the names that they have here. ValueError if these are no weights."""
     for name, tensor in state_dict.items():
         if not isinstance(tensor, torch.Tensor):
-            raise ValueError(
+            raise ValueError(  # noqa: TRY004
                 f"a state dict holds tensors, and {name!r} here is a {type(tensor).__name__}: "
                 "if that holds the weights, as in many training checkpoints, pass it alone"
-            )  # noqa: TRY004
+            )
     renamed = {}
     for name, tensor in state_dict.items():
         name = plain_name(name)
