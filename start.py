@@ -7,7 +7,9 @@
 
 (On Windows: py start.py.) The first start downloads what the course uses into .venv, beside this
 file: on Linux about 3 GB, 6.2 GB on disk, because PyTorch brings CUDA along; on macOS and Windows
-about 0.25 GB. Later starts install nothing and need no network. To begin afresh, delete .venv.
+about 0.25 GB. The installer, uv, also keeps a cache in your home folder. Later starts install nothing
+and need no network. To stop, press Ctrl+C here. To begin afresh, delete .venv. On a machine without
+a screen, python3 start.py --no-browser prints the address to open.
 """
 
 import sys

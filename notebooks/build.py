@@ -70,43 +70,43 @@ TRAINING = ("00", "05", "06", "07", "08", "09", "10")
 
 PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS = PROJECT["project"]["urls"]["Repository"]
+# Short, because an editor such as VS Code, and GitHub, show all of it
 SET_UP = """\
-# Set-up: installs nothing where the course is installed. In Colab and Kaggle it installs the course's
-# package, and leaves all other packages as they are.
-import importlib.util
+# @title Set-up: run this cell and read on
 import os
-import subprocess
 import sys
+from importlib.util import find_spec
+from subprocess import getstatusoutput
 
-
-def shell(*command):
-    how = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
-    done = subprocess.run(command, check=False, **how)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
-
-
-folder = "vit-minimal"
-if not importlib.util.find_spec("vit_minimal"):
-    if not os.path.isdir(folder):
+if not find_spec("vit_minimal"):  # in Colab and Kaggle: install this package, and nothing else
+    commands = [f'"{sys.executable}" -m pip install --quiet --no-deps --editable vit-minimal']
+    if not os.path.isdir("vit-minimal"):
         FETCH
-    shell(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", folder)
-    sys.path.insert(0, os.path.abspath(folder))
-course = os.path.dirname(os.path.dirname(importlib.util.find_spec("vit_minimal").origin))
-notebooks = os.path.join(course, "notebooks")
+    for command in commands:
+        status, said = getstatusoutput(command, encoding="utf-8", errors="replace")
+        if status:
+            raise RuntimeError(f"{command} failed: {said}")
+    sys.path.insert(0, os.path.abspath("vit-minimal"))
+notebooks = os.path.join(os.path.dirname(find_spec("vit_minimal").origin), "..", "notebooks")
 sys.path.insert(0, os.path.join(notebooks, "exercises"))  # where the checks lie
 if os.path.isdir(notebooks) and not os.path.isdir("../data/results"):
-    os.chdir(notebooks)  # where the paths in the cells begin: this kernel was started elsewhere
+    os.chdir(notebooks)  # where the paths in the cells begin
 """
-FETCH = 'shell("git", "clone", "--quiet", "--depth=1", "ADDRESS", folder)'
+FETCH = 'commands.insert(0, "git clone --quiet --depth=1 ADDRESS vit-minimal")'
 NO_ADDRESS = """\
 raise ModuleNotFoundError(
             "The package vit_minimal is not here, and this copy of the course does not know the "
-            "address to fetch it from: start the course with `python3 start.py`, or upload its "
-            "folder to where this notebook runs, as vit-minimal, and run this cell again. (Whoever "
-            "publishes the course writes the address into pyproject.toml and runs "
-            "`python notebooks/build.py --prose`.)"
+            "address to fetch it from. Start the course with `python3 start.py`, or upload its "
+            "folder to where this notebook runs, as vit-minimal, and run this cell again."
         )"""
+# Whatever shows a notebook is told, in its own way, to fold the cell: JupyterLab; Colab, which shows
+# its title; Kaggle; the site, Jupyter Book and Quarto. For nbconvert hide-input is a tag to leave out.
+FOLDED = {
+    "tags": ["set-up", "hide-input"],
+    "jupyter": {"source_hidden": True},
+    "cellView": "form",
+    "_kg_hide-input": True,
+}
 
 
 SOLUTION = re.compile(
@@ -184,8 +184,7 @@ def finished(cells, name):
     title, _, rest = cells[0].source.partition("\n")
     up = "../" * name.count("/")
     cells[0].source = f"{title}\n\n{badge(name, folder=up)}\n{rest}"
-    folded = {"tags": ["set-up"], "jupyter": {"source_hidden": True}}
-    cells.insert(1, nbformat.v4.new_code_cell(set_up(), metadata=folded))
+    cells.insert(1, nbformat.v4.new_code_cell(set_up(), metadata=nbformat.from_dict(FOLDED)))
     metadata = METADATA | (WITH_GPU if Path(name).name.startswith(TRAINING) else {})
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(metadata), cells=cells)
     for index, cell in enumerate(cells):

@@ -8,65 +8,87 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.cbook import get_sample_data
+from matplotlib.patches import Rectangle
+from skimage import data
 
-from vit_minimal import attention_maps, load_checkpoint
-from vit_minimal.data import load_image
-from vit_minimal.plots import OKABE_ITO, as_picture
+from vit_minimal import attention_maps, load_checkpoint, load_image
+from vit_minimal.augment import normalize
+from vit_minimal.data import CIFAR10_CLASSES
+from vit_minimal.diagrams.card import CLASS, HEAD, INK, dark, tint
+from vit_minimal.plots import as_picture
 
 COURSE = Path(__file__).resolve().parents[1]
 PICTURE = COURSE / "site" / "static" / "class-token.png"
-SIDE, PATCH, GAP = 32, 4, 1  # pixels
+SIDE, CUT = 32, 8  # pixels, patches along a side
+COLUMNS, PANEL, GAP = 4, 1.84, 0.16  # inches
+ABOVE, BELOW = 0.42, 0.5  # inches: the name of a panel, the bar with its number
+TITLE, NUMBER, WORD = 17, 17, 30  # points: to be read where the picture is 380 pixels wide
 
 
 def main():
-    photo = load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIDE)
+    cat = Path(data.__file__).with_name("chelsea.png")
+    image = load_image(cat, SIDE)
     model = load_checkpoint(COURSE / "data/checkpoints/cifar10-cpu-long.safetensors")
-    maps = attention_maps(model, photo[None])[:, 0].mean(dim=1)  # (L, T, T), mean over heads
-    looks = maps[:, 0, 1:].unflatten(1, model.patch_embed.grid_size)
+    maps = attention_maps(model, image[None])[:, 0].mean(dim=1)  # (L, T, T), mean over heads
+    looks = maps[:, 0, 1:].unflatten(1, (CUT, CUT)).numpy()
+    answer = model(normalize(image[None])).softmax(dim=1)[0].detach()
     (record,) = json.loads((COURSE / "data/results/class_token_journey.json").read_text("utf-8"))
-    known = 100 * np.array(record["probes"]["class_token"]["mean"])
+    known = record["probes"]["class_token"]["mean"]
 
-    layers = len(looks)
-    figure = plt.figure(figsize=(11, 4.6), layout="constrained")
-    rows = figure.add_gridspec(2, layers + 2, height_ratios=[1, 1.25])
-    draw_patches(figure.add_subplot(rows[0, 0]), photo)
-    for layer, shares in enumerate(looks, start=1):
-        axis = figure.add_subplot(rows[0, layer + 1])
-        axis.imshow(shares, cmap="viridis", vmin=0)
-        axis.set(title=f"layer {layer}", xticks=[], yticks=[])
-    before = figure.add_subplot(rows[0, 1])
-    before.axis("off")
-    before.text(0.5, 0.5, "[class]\nlooks at\nthe patches", ha="center", va="center", fontsize=12)
-
-    axis = figure.add_subplot(rows[1, 1:])
-    axis.plot(range(layers + 1), known, "o-", color=OKABE_ITO[0])
-    for layer, value in enumerate(known):
-        axis.annotate(
-            f"{value:.0f} %", (layer, value), (0, 8), textcoords="offset points", ha="center"
-        )
-    axis.axhline(10, color="gray", linestyle=":")
-    axis.text(layers + 0.45, 12, "guessing", color="dimgray", ha="right")
-    axis.set(xlim=(-0.5, layers + 0.5), ylim=(0, 105), xticks=range(layers + 1))
-    axis.set_xticklabels(["at the start", *(f"after layer {i}" for i in range(1, layers + 1))])
-    axis.set_title("What a linear classifier can read from the class token (CIFAR-10 test images)")
-    axis.set_ylabel("right, in %")
-    axis.grid(axis="y", alpha=0.3)
-    figure.savefig(PICTURE, dpi=100)
+    rows = -(-(len(looks) + 2) // COLUMNS)
+    width = COLUMNS * (PANEL + GAP)
+    height = rows * (ABOVE + PANEL + BELOW) + GAP
+    figure = plt.figure(figsize=(width, height), facecolor="white")
+    photo = as_picture(load_image(cat, 256))
+    for place in range(len(looks) + 2):
+        row, column = divmod(place, COLUMNS)
+        left = GAP / 2 + column * (PANEL + GAP)
+        bottom = height - (row + 1) * (ABOVE + PANEL + BELOW) + BELOW
+        axis = figure.add_axes([left / width, bottom / height, PANEL / width, PANEL / height])
+        axis.set(xlim=(0, CUT), ylim=(CUT, 0))
+        axis.axis("off")
+        if place > len(looks):
+            draw_answer(axis, CIFAR10_CLASSES[answer.argmax()], answer.max())
+            continue
+        axis.imshow(photo, extent=(0, CUT, CUT, 0))
+        axis.set_title(f"block {place}" if place else "64 patches", size=TITLE, color=INK)
+        if place == 0:
+            draw_cuts(axis)
+        else:
+            draw_veil(axis, looks[place - 1])
+        draw_bar(axis, known[place])
+    figure.savefig(PICTURE, dpi=120)
 
 
-def draw_patches(axis, photo):
-    """The photo (3, H, W), cut into patches, with gaps between them."""
-    step = PATCH + GAP
-    side = SIDE // PATCH * step - GAP
-    canvas = np.ones((side, side, 3))
-    picture = as_picture(photo)
-    for row, column in np.ndindex(SIDE // PATCH, SIDE // PATCH):
-        patch = picture[row * PATCH :, column * PATCH :][:PATCH, :PATCH]
-        canvas[row * step :, column * step :][:PATCH, :PATCH] = patch
-    axis.imshow(canvas)
-    axis.set(title="64 patches", xticks=[], yticks=[])
-    axis.axis("off")
+def draw_cuts(axis):
+    for at in range(1, CUT):
+        axis.plot([at, at], [0, CUT], [0, CUT], [at, at], color="white", lw=1.2)
+
+
+def draw_veil(axis, shares):
+    """Darkness over the patches (8, 8), thin where there is much attention."""
+    veil = 0.88 * (1 - shares / shares.max())
+    axis.imshow(np.zeros_like(shares), cmap="gray", alpha=veil, extent=(0, CUT, CUT, 0))
+
+
+def draw_bar(axis, share):
+    """Below a panel, how much can be read from the class token."""
+    at, high, long = CUT + 0.6, 0.8, 4.9
+    axis.add_patch(Rectangle((0, at), long, high, fc=tint(CLASS, 0.22), clip_on=False))
+    axis.add_patch(Rectangle((0, at), long * share, high, fc=CLASS, clip_on=False))
+    axis.text(CUT, at + 0.43, percent(share), size=NUMBER, color=dark(CLASS), ha="right", va="center",
+              weight="bold")  # fmt: skip
+
+
+def percent(share):
+    return f"{100 * share:.0f} %"
+
+
+def draw_answer(axis, word, share):
+    axis.set_title("answer", size=TITLE, color=INK)
+    axis.add_patch(Rectangle((0, 0), CUT, CUT, fc=tint(HEAD, 0.16), ec=HEAD, lw=3))
+    axis.text(CUT / 2, 3.4, word, size=WORD, color=INK, ha="center", va="center", weight="bold")
+    axis.text(CUT / 2, 5.9, percent(share), size=TITLE, color=INK, ha="center", va="center")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How the files of the course become pages: an extension of Sphinx."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -93,12 +94,29 @@ def drop_badges(app, doctree):
                 line.parent.remove(line)
 
 
+def is_wall_of_imports(code):
+    """Whether a cell is little more than imports, and many of them."""
+    try:
+        statements = ast.parse(code).body
+    except SyntaxError:  # a command of IPython
+        return False
+    imports = [s for s in statements if isinstance(s, ast.Import | ast.ImportFrom)]
+    lines = sum(s.end_lineno - s.lineno + 1 for s in imports)
+    others = sum(s.end_lineno - s.lineno + 1 for s in statements) - lines
+    return lines >= 6 and others <= lines / 3
+
+
 def fold_set_up(app, doctree):
-    """A page needs no setting up: the cell that does so in a hosted notebook is folded."""
+    """What a page need not show is folded: the cell that sets up a hosted notebook, long imports."""
     for cell in doctree.findall(nodes.container):
         if "set-up" in cell.get("cell_metadata", {}).get("tags", []):
             cell["hide_mode"] = "input"
             cell["prompt_show"] = cell["prompt_hide"] = "Set-up of this notebook"
+        elif cell.get("nb_element") == "cell_code":
+            code = "\n".join(block.astext() for block in cell.children[:1])
+            if is_wall_of_imports(code):
+                cell["hide_mode"] = "input"
+                cell["prompt_show"] = cell["prompt_hide"] = "Imports of this notebook"
 
 
 def image_with_its_words(renderer, data, render_image=NbElementRenderer.render_image):

@@ -27,22 +27,13 @@ SHORTENED_BY = {  # later options win
     "python -m vit_minimal.experiments class_token_init --budget full --dataset cifar10 --seeds 3": (
         "--budget quick --dataset shapes10 --seeds 1 --settings zeros"
     ),
-    "python benchmarks/gpu.py": "--list",  # the steps have tests of their own
 }
 ELSEWHERE = {  # why not here
     "py start.py": "test_start.py tells what start.py does; this is the name on Windows",
     "python3 start.py": "opens JupyterLab: test_jupyterlab.py",
-    "python3 start.py --no-browser": "serves JupyterLab: test_jupyterlab.py",
     "python3 start.py test": "runs this test",
-    "python3 start.py test tests/test_attention.py": "runs other tests",
-    "python3 start.py test --browser": "minutes: test_jupyterlab.py",
-    "python3 start.py test --colab": "downloads 3 GB: test_colab.py",
     "source .venv/bin/activate": "start.py makes .venv where there is none",
     r".venv\Scripts\activate": "on Windows",
-    "conda env create -f environment.yml": "test_dependencies.py holds the file; conda is not here",
-    "conda activate vit-minimal": "conda is not here",
-    "jupyter lab notebooks/00_start_here.ipynb": "opens JupyterLab: test_jupyterlab.py",
-    "torchrun --nproc-per-node=2 -m vit_minimal.training …": "test_distributed.py",
 }
 
 

@@ -1,4 +1,4 @@
-"""Every token asks every token: scaled dot-product attention, in several heads.
+"""Every token looks at every token: scaled dot-product attention, in several heads.
 
 B batch, T tokens, D embedding width, h heads, d = D / h.
 Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, Eq. 1 and Section 3.2.2.

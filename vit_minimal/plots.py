@@ -215,13 +215,18 @@ def show_similarity_grid(positions, grid_size, title=""):
     positions = positions / np.linalg.norm(positions, axis=-1, keepdims=True)
     rows, columns = grid_size
     similarity = (positions @ positions.T).reshape(rows, columns, rows, columns)
-    figure, axes = _panels(rows, columns, width=5.75, height=5 * rows / columns)
-    for place in np.ndindex(rows, columns):
-        drawn = axes[place].imshow(similarity[place], cmap=AMOUNTS, vmin=similarity.min(), vmax=1)
-    figure.colorbar(drawn, ax=axes, label="cosine similarity", shrink=0.8)
-    figure.suptitle(title)
-    figure.supxlabel("column of the patch")
-    figure.supylabel("row of the patch")
+    tall, wide = rows + 1, columns + 1  # a map and the gap after it
+    tiles = np.full((rows, tall, columns, wide), np.nan)
+    tiles[:, :rows, :, :columns] = similarity.transpose(0, 2, 1, 3)
+    picture = tiles.reshape(rows * tall, columns * wide)[:-1, :-1]
+    figure, axis = plt.subplots(figsize=(5.75, 5 * rows / columns), layout="constrained")
+    drawn = axis.imshow(picture, cmap=AMOUNTS, vmin=similarity.min(), vmax=1)
+    axis.set_xticks(wide * np.arange(columns) + (columns - 1) / 2, range(columns))
+    axis.set_yticks(tall * np.arange(rows) + (rows - 1) / 2, range(rows))
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.set(title=title, xlabel="column of the patch", ylabel="row of the patch")
+    figure.colorbar(drawn, ax=axis, label="cosine similarity", shrink=0.8)
     show(f"{rows} × {columns} small maps, each bright where a position is like its own", title)
 
 

@@ -1,80 +1,130 @@
 # %% [markdown]
 # # 00 · Start here: a Vision Transformer in five steps
 #
-# **After this notebook you** know that your machine is ready and how much time the course takes. You have trained a Vision Transformer, asked it
-# for predictions, and seen where it looks. You need not understand how yet. That is what the other notebooks are for.
+# A model that looks at a photograph and says "cat": what does it look *at*? Run the next two cells (Shift + Enter) and see for yourself. The first one is the set-up. Every notebook of this course begins with it, it is folded, and it says nothing when all is well.
+
+# %%
+from pathlib import Path
+
+from skimage import data
+
+from vit_minimal import attention_maps, diagrams, load_checkpoint, load_image
+
+photo = Path(data.__file__).with_name("chelsea.png")  # a cat that comes with scikit-image
+image = load_image(photo, 32)  # what the model gets: 3 × 32 × 32 numbers
+trained = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+
+maps = attention_maps(trained, image[None]).mean(dim=2)  # (L, B, T, T), the mean over heads
+class_token_looks = maps[:, 0, 0, 1:]  # (L, N): in each block, from the class token to the patches
+last_three = ["block 4", "block 5", "block 6"]
+diagrams.attention_over(
+    load_image(photo, 256), class_token_looks[3:], (8, 8), last_three, columns=2
+)
+
+# %% [markdown]
+# On the top left is the photograph. In the other three pictures, the brighter a place is, the more the model looks at it. In block 4 that is the eyes. In block 5 it is the nose and the mouth. In block 6 it is the forehead, where a tabby has its stripes, and a little of many other places. Nobody told the model where a cat keeps its eyes: it saw 50,000 small labelled images, and worked this out by itself.
+#
+# Who is looking? The photograph was shrunk to 32 × 32 pixels and cut into 8 × 8 = 64 squares of 4 × 4 pixels, the *patches*. To these the model adds one vector of its own, the **class token**. At first it is the same for every picture. Then it passes through six *blocks*, one after the other, and in each of them it looks at the patches and takes something from each: a lot from the bright ones, little from the dark ones. After the sixth, the model reads the class token, and nothing but the class token, to give its answer:
+
+# %%
+from vit_minimal.augment import normalize
+from vit_minimal.data import CIFAR10_CLASSES
+
+answer = trained(normalize(image[None])).softmax(dim=1)[0]  # a share for each of ten classes
+for share, label in zip(*answer.topk(3), strict=True):
+    print(f"{share:.0%} {CIFAR10_CLASSES[label]}")
+
+# %% [markdown]
+# It is a cat. Every part of this model is built in front of you in notebooks 01 to 04, {{sum([minutes_to_read("01_patches"), minutes_to_read("02_class_token"), minutes_to_read("03_attention"), minutes_to_read("04_vision_transformer")]):d}} minutes of reading, starting from an empty cell. In notebook 06 you will find out whether *looking at* a patch also means *using* it. (Not always!) And before this page ends, you will have trained a small one of your own.
+#
+# **After this notebook you** know that your machine is ready. You have trained a Vision Transformer, asked it for predictions, and seen where it looks. You need not understand how yet, because that is what the other notebooks are for.
 #
 # | | |
 # |---|---|
 # | You need | Python, and to have seen PyTorch before |
 # | Time to read | about 10 minutes |
-# | Time to run | {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one; no GPU needed |
+# | Time to run | {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one; no GPU needed |
+# | Package module | `vit_minimal/machine.py` |
 #
 # ## Is my machine ready?
 #
-# Run the next two cells (Shift + Enter). The first, which every notebook begins with, does nothing where the course is installed, and says nothing. In the second, a ✓ is good. A ! comes with what to do.
+# The next cell looks around. ✓ means fine; ! is followed by what to fix.
 
 # %%
-from vit_minimal import check_machine, plots
+from vit_minimal import check_machine
 from vit_minimal.data import data_root
 
 if check_machine(data_root()):
     print("\nReady.")
 
 # %% [markdown]
-# - **Device:** a GPU that PyTorch can use is used. Everything runs on a laptop's CPU. The precision is the kind of
-#   number in matrix products: float32 everywhere, or a 16-bit kind where the hardware is faster with it.
-# - **Budget:** `quick` means one to four minutes per experiment, `full` is what a GPU is for. The environment variable `VIT_MINIMAL_BUDGET` chooses;
-#   without it, you get `full` with a CUDA GPU and `quick` without (also on Apple's GPUs).
-# - **Data:** CIFAR-10 is 60,000 small photographs in ten classes, the usual data set for models of this size. Where it is not on the disk, the course
-#   draws its own, **Shapes-10**, in seconds and without network. (The saved outputs were made with it.) To fetch CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once.
-#   `VIT_MINIMAL_DATASET` (`auto`, `cifar10` or `shapes10`) chooses which one the notebooks take. Set such variables before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
+# <details><summary>What these lines mean, and what you can change</summary>
+#
+# - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. The precision is the kind of number in matrix products. It is float32, or a 16-bit kind where the hardware is faster with that.
+# - **Budget:** `quick` means one to four minutes per experiment, and `full` is what a GPU is for. With a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice.
+# - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes, the usual one for models of this size. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
+#
+# Set such a variable before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
+#
+# </details>
 #
 # ## The map
+#
+# Where is all this going? Here is the whole model that has just looked at the cat, and the notebook that builds each part of it.
+
+# %%
+scores = dict(zip(CIFAR10_CLASSES, answer.tolist(), strict=True))
+diagrams.overview(image, scores=scores)
+
+# %% [markdown]
+# Read it like a comic strip, from the top left to the bottom right. An image is cut into patches, and each patch becomes a vector, a **token** (notebook 01). The orange class token joins them, and every token is told its position (02). In each block, **attention** lets the tokens take from one another, and an **MLP**, a small network, works on each token by itself (03, 04). At the end a linear layer, the **head**, turns the class token into a score for each class (04). You will meet this diagram again at the top of each of these notebooks, with the part of the day lit. The letters B and D are for the number of images in a batch and of numbers in a token.
 #
 # | notebook | the question it answers | package module | to read | to run |
 # |---|---|---|---|---|
 # | **00 Start here** | is my machine ready, and where is this going? | `machine.py` | {{minutes_to_read("00_start_here"):d}} min | {{notebook_seconds("00_start_here"):about}} |
 # | [01 Patches](01_patches.ipynb) | how does an image become a sequence? | `patches.py` | {{minutes_to_read("01_patches"):d}} min | {{notebook_seconds("01_patches"):about}} |
 # | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and how does a model know where each patch was? | `class_token.py` | {{minutes_to_read("02_class_token"):d}} min | {{notebook_seconds("02_class_token"):about}} |
-# | [03 Attention](03_attention.ipynb) | how do tokens exchange what they know? | `attention.py` | {{minutes_to_read("03_attention"):d}} min | {{notebook_seconds("03_attention"):about}} |
+# | [03 Attention](03_attention.ipynb) | how do tokens exchange what they hold? | `attention.py` | {{minutes_to_read("03_attention"):d}} min | {{notebook_seconds("03_attention"):about}} |
 # | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` | {{minutes_to_read("04_vision_transformer"):d}} min | {{notebook_seconds("04_vision_transformer"):about}} |
 # | [05 Training on CIFAR-10](05_training_on_cifar10.ipynb) | what does each ingredient of a recipe give, and how do I stop and resume? | `data/`, `augment.py`, `training/` | {{minutes_to_read("05_training_on_cifar10"):d}} min | {{notebook_seconds("05_training_on_cifar10"):about}} |
-# | [06 Inside the class token](06_inside_the_class_token.ipynb) | what does it gather, from where, and at which layer? | `inspection.py`, `explorer.py` | {{minutes_to_read("06_inside_the_class_token"):d}} min | {{notebook_seconds("06_inside_the_class_token"):about}} |
+# | [06 Inside the class token](06_inside_the_class_token.ipynb) | what does it gather, from where, and in which block? | `inspection.py`, `explorer.py` | {{minutes_to_read("06_inside_the_class_token"):d}} min | {{notebook_seconds("06_inside_the_class_token"):about}} |
 # | [07 Pitfalls: how a model starts](07_pitfalls_initialization.ipynb) | which starts cannot learn, and how would I know before the first step? | `experiments/`, `variants.py` | {{minutes_to_read("07_pitfalls_initialization"):d}} min | {{notebook_seconds("07_pitfalls_initialization"):about}} |
 # | [08 Pitfalls: the size of a patch](08_pitfalls_patch_size.ipynb) | what does a patch size cost, and what does it give? | `experiments/` | {{minutes_to_read("08_pitfalls_patch_size"):d}} min | {{notebook_seconds("08_pitfalls_patch_size"):about}} |
 # | [09 Pitfalls: the class token mishandled](09_pitfalls_class_token.ipynb) | what if it is read from the wrong place, and what are its rivals? | `variants.py`, `experiments/` | {{minutes_to_read("09_pitfalls_class_token"):d}} min | {{notebook_seconds("09_pitfalls_class_token"):about}} |
 # | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which of the things that are commonly said are true? | `data/results/` | {{minutes_to_read("10_claims_put_to_the_test"):d}} min | {{notebook_seconds("10_claims_put_to_the_test"):about}} |
 #
-# (The running times are those of two cores of a recent server CPU (with instructions for bfloat16), rounded; on one core of a processor without that they took up to four times as long.
+# The reading times are a guess. Each notebook has exercises beside it, which check themselves: [these](exercises/00_start_here.ipynb) go with this one. Whatever a notebook builds is also in the package `vit_minimal`, and a comment such as `# vit_minimal/patches.py` tells you where. A test makes sure that the two never differ. If you teach, there is [a guide](exercises/README.md) for you.
+#
+# <details><summary>How the running times were measured</summary>
+#
+# From top to bottom, on two cores of a recent server CPU, which has instructions for bfloat16, and rounded. On one core of a processor without them, a notebook took up to four times as long.
 # {{assert 3.5 < max(notebook_seconds(name, "float32") / notebook_seconds(name) for name in records("notebook_times").float32) < 4.5}}
-# The reading times are a guess.) Each notebook has exercises beside it, which check themselves: [these](exercises/00_start_here.ipynb) go with this one. ([For teachers](exercises/README.md).)
 #
-# In notebooks 01 to 04 the model is built in front of
-# you, and every piece of it is also in the package `vit_minimal`: a comment such as `# vit_minimal/patches.py` tells you where. A test
-# makes sure that the two never differ.
+# </details>
 #
-# Now the whole story, in five steps.
+# Now the whole story once, in five steps, with a model of your own. The training takes a minute or two, and all the rest takes seconds.
 #
 # ## 1 · Load
+#
+# What does a model learn from? From images whose right answer is known.
 
 # %%
-from vit_minimal import load_dataset, pick_budget
+from vit_minimal import load_dataset, pick_budget, plots
 
 dataset = load_dataset()
-if pick_budget() == "quick":
+if pick_budget() == "quick":  # without a GPU
     dataset = dataset.first(10_000, 2_000)  # enough to learn something in minutes
 
-names = [dataset.class_names[label] for label in dataset.train_labels[:16]]
-plots.show_images(dataset.train_images[:16], names)
+names = [dataset.class_names[label] for label in dataset.train_labels[:12]]
+plots.show_images(dataset.train_images[:12], names, columns=6, size=1.15)
 
 # %% [markdown]
-# Sixteen training images with their classes. Each has 32 × 32 pixels. Shapes-10 looks easy, but try to describe a "ring" by its pixels: place, size and
-# colours are random, dark on bright or bright on dark, slightly tilted, with clutter behind and in front. A linear classifier on the pixels, the best of five that we fitted, gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of
-# the Shapes-10 test images right (chance is 10 %).
+# Here are twelve of the training images with their classes. Each has 32 × 32 pixels. In the run saved here they are from Shapes-10, ten kinds of shapes that the course draws for itself, so that nobody has to wait for a download. They look easy, but try to describe a "ring" by its pixels! Its place, size and colours are random, it may be bright on dark or dark on bright, it is slightly tilted, and there is clutter around it. A linear classifier on the pixels, the best of five that we fitted, gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of the Shapes-10 test images right. Guessing is right for 10 % of them.
 # {{assert len(record("shapes10_linear").runs) == 5}}
 #
 # ## 2 · Train
+#
+# Can a Vision Transformer do better? This one is small and starts from random numbers, so at this moment it knows nothing at all.
 
 # %%
 from vit_minimal import RECIPES, VisionTransformer, fit, seed_everything
@@ -87,82 +137,88 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
 history = fit(model, dataset, recipe.training)
 
 # %% [markdown]
-# One line per pass over the training images (an *epoch*): the loss and the accuracy on the training images, both averaged over the epoch while the model
-# learns, images per second, and the time left. Guessing, with 1/10 for each class, has a loss of −ln(1/10) = 2.30 and an accuracy of 10 %.
+# Each line stands for one pass over the training images, an *epoch*. It shows the loss, which is small when the right class gets a large share, then the accuracy on the training images, the speed, and the time left. Loss and accuracy are averages over the epoch, while the model is learning.
+#
+# A model that guesses gives each of the ten classes a share of 1/10. Its loss is −ln(1/10) = 2.30, the dotted line below.
 
 # %%
 epochs = range(1, len(history.train_loss) + 1)
-plots.show_lines(
-    epochs,
-    {"loss": history.train_loss},
-    "epoch",
-    "training loss",
-    "It learns",
-    ("guessing: ln 10", 2.303),
-)
+guessing = ("guessing: ln 10", 2.303)
+losses = {"loss": history.train_loss}
+plots.show_lines(epochs, losses, "epoch", "training loss", "It learns", guessing)
 
 # %% [markdown]
+# Look at the first point: even the average over the very first epoch lies below the dotted line. If a model of yours ever stays *on* this line, it is not learning. Something is broken, and you need not wait for the end.
+#
 # ## 3 · Predict
 #
-# What counts is what the model does with images it has never seen.
+# Has it understood something, or has it learned its training images by heart? What counts is what the model does with images that it has never seen.
 
 # %%
-import torch
-
 from vit_minimal import evaluate
-from vit_minimal.augment import normalize
 
 accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
 print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images right")
 
 # %%
+import torch
+
+images, labels = dataset.test_images[:200], dataset.test_labels[:200]
 device = next(model.parameters()).device
-shown = dataset.test_images[:16]
 with torch.no_grad():
-    guesses = model.eval()(normalize(shown.to(device))).argmax(dim=1)
-verdicts = [
-    dataset.class_names[guess]
-    if guess == label
-    else f"{dataset.class_names[guess]}, no:\n{dataset.class_names[label]}"
-    for guess, label in zip(guesses.tolist(), dataset.test_labels.tolist(), strict=False)
-]
-plots.show_images(shown, verdicts)
+    scores = model.eval()(normalize(images.to(device)))  # (200, 10), a score for each class
+guesses = scores.argmax(dim=1).cpu()
+
+mistakes = torch.nonzero(guesses != labels).flatten()
+chosen = [0, 1, 2, 3, 4, 5, *mistakes[:6].tolist()]
 
 # %% [markdown]
-# Above each image stands the guess, and where it was wrong, the right answer below it (in the saved run, for one of the sixteen). On Shapes-10 the recipe `quick` ended at
-# {{min(accuracies("shapes10_quick")):.1%}} to {{max(accuracies("shapes10_quick")):.1%}} for three seeds.
+# A list of successes is dull, so the upper row shows the first six test images, and the lower row the first six that the model gets wrong. Whatever is wrong has a red frame.
+
+# %%
+import matplotlib.pyplot as plt
+
+_, axes = plt.subplots(2, 6, figsize=(7, 3.1), layout="constrained")
+verdicts = []
+for axis, i in zip(axes.flat, chosen, strict=False):
+    answer, truth = dataset.class_names[guesses[i]], dataset.class_names[labels[i]]
+    colour, width = ("black", 0.5) if answer == truth else ("#C00000", 4)
+    verdicts.append(answer if answer == truth else f"{answer}?\nno, {truth}")
+    axis.imshow(plots.as_picture(images[i]))
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(verdicts[-1], color=colour)
+    axis.spines[:].set(color=colour, linewidth=width)
+plots.show("six test images, and six that the model gets wrong", parts=verdicts)
+
+# %% [markdown]
+# TODO
+#
+# On Shapes-10 the recipe `quick` ended at {{min(accuracies("shapes10_quick")):.1%}} to {{max(accuracies("shapes10_quick")):.1%}} for three seeds, that is, for three different random starts.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
-# CIFAR-10 is much harder: the recipe `cpu` (five passes over all 50,000 images, less than five minutes on two CPU cores) got {{min(accuracies("cifar10_cpu")):.1%}} to {{max(accuracies("cifar10_cpu")):.1%}} of the {{records("cifar10_cpu")[0].judged_on:s}} images right.
+# Photographs are much harder. On CIFAR-10 the recipe `cpu`, five passes over all 50,000 images in less than five minutes on two CPU cores, got {{min(accuracies("cifar10_cpu")):.1%}} to {{max(accuracies("cifar10_cpu")):.1%}} of the {{records("cifar10_cpu")[0].judged_on:s}} images right.
 # {{assert all(run.training.epochs == 5 and run.seconds < 300 for run in records("cifar10_cpu"))}}
 # {{assert below(accuracies("cifar10_cpu"), accuracies("shapes10_quick"))}}
-# (At the quick budget
-# this notebook shows CIFAR-10's first 10,000 images only, so expect less.)
+# Without a GPU this notebook shows the model only the first 10,000 of them, so expect less if you run it on CIFAR-10.
 #
 # ## 4 · Look where it looks
 #
-# The model cut each image into 8 × 8 = 64 patches of 4 × 4 pixels and made a vector of each, a **token**. In front of them it put one more: the **class
-# token**. It is the only one that the classifier reads. All it knows about an image it has gathered from the others, by *attention*: a share for each of the
-# 65 tokens, itself included, summing to 1. The shares of the 64 patches can be drawn over the image.
-
-# %%
-from vit_minimal import attention_maps
-
-maps = attention_maps(model, shown[:6]).cpu()  # (L, B, h, T, T): layers, images, heads, from, to
-last = maps[-1].mean(dim=1)  # the last layer, averaged over its heads
-class_token_looks = last[:, 0, 1:].reshape(-1, 8, 8)  # from token 0 to the patches
-plots.show_heat(shown[:6], class_token_looks, verdicts[:6])
-
-# %% [markdown]
-# The upper row shows the images, the lower row how much attention the class token pays to each patch in the last layer. (An equal share for all would be
-# 1/65 ≈ 0.015.) In the saved run the bright squares lie mostly on the shape, and often on an edge or a tip of it, but not only there. Did this pattern come from
-# training? A control: the same model with the weights it started from.
+# Where does *your* class token look? Like the one that looked at the cat, it pays each of the 65 tokens a share of its attention, itself included, and the shares sum to 1. Below, the shares of the 64 patches are laid over three images. In the middle is your model, and on the right, as a control, the same model with the random weights that it started from.
 
 # %%
 seed_everything(0)
 untrained = VisionTransformer(recipe.model)
-maps = attention_maps(untrained, shown[:6])
-start = maps[-1].mean(dim=1)[:, 0, 1:].reshape(-1, 8, 8)
-plots.show_heat(shown[:6], start, limit=class_token_looks.max())
+
+
+def last_look(model, images):
+    """How the class token shares its attention in the last block: (B, N), the mean over heads."""
+    last = attention_maps(model, images)[-1].mean(dim=1)  # (B, T, T)
+    return last[:, 0, 1:].cpu()  # from token 0 to the patches
+
+
+for i in (chosen[0], chosen[1], chosen[6]):  # two right ones, and the first mistake
+    one = images[i : i + 1]  # (1, 3, 32, 32)
+    pair = torch.cat([last_look(model, one), last_look(untrained, one)])  # (2, N)
+    diagrams.attention_over(images[i], pair, (8, 8), ["trained", "untrained"], columns=3)
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 00 · Start here
@@ -240,32 +296,81 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# On the same scale, an untrained class token looks everywhere alike: the contrast came with training. It does not tell us what the model responds to, the shape,
-# its edges or its brightness. And whether *looking at* a patch means *using* it is another question: keep it in mind.
+# Look at the right column first. The untrained class token spreads its attention evenly: every patch gets about 1/65 ≈ 0.015, so no place is darker than another. The middle column is the work of five epochs. TODO
+#
+# And something that is none of the ten classes? Let us show the model from the top of the page, the one that knows photographs, a rocket.
+
+# %%
+rocket = photo.with_name("rocket.jpg")
+image = load_image(rocket, 32)
+answer = trained(normalize(image[None])).softmax(dim=1)[0]
+for share, label in zip(*answer.topk(3), strict=True):
+    print(f"{share:.0%} {CIFAR10_CLASSES[label]}")
+
+looks = last_look(trained, image[None])
+diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
+
+# %% [markdown]
+# It says that the rocket is a ship. Before you laugh: the model has ten words, and none of them is "rocket". It must always answer with one of the ten, and a softmax always gives shares that sum to 1. A tall white thing with masts beside it and lights at its foot looks, of all ten, most like a ship. The map is worth a second look as well, since the brightest patches lie on the rocket's tip, on the two towers and on the lights, and none in the empty sky. The model looks at sensible places and is wrong all the same. A map of attention shows where a model looks, not what it concludes.
 #
 # ## 5 · What you will be able to explain
 #
-# At the end of notebook 04 you will have seen every line of the model above being built, and be able to say
+# At the end of notebook 04 you will have seen every line of your model being built. You will be able to say
 #
 # - why cutting an image into patches takes a permute and not only a reshape (01),
-# - why the class token is the same for all images at the start, and how it comes to know one image from another (02),
+# - why the class token is the same for all images at the start, and how it comes to differ from one image to the next (02),
 # - why a Transformer without positions cannot tell an image from its shuffled pieces (02),
 # - what queries, keys and values are, and what the √d is for (03),
 # - what the residual stream is, and where the parameters and the operations are (04),
-# - how to be sure that a model is right *before* training it (04).
+# - how to be sure that a model is right *before* you train it (04).
 #
-# > **Keep this:** a Vision Transformer is a sequence model on patches. In this one an extra token gathers what is needed, and one linear layer reads it.
+# ## Recap
+#
+# You have loaded images, trained a Vision Transformer for five epochs, asked it about images that it had never seen, and looked at its attention. The untrained control has shown that the pattern comes from training. Two models have been wrong before your eyes, one on a shape and one on a rocket.
+#
+# > **Remember:** a Vision Transformer is a sequence model on patches. In this one an extra token, the class token, gathers what is needed, and one linear layer reads it.
+#
+# ## Questions
+#
+# **1.** The photograph was cut into 8 × 8 patches. How many tokens pass through each block?
+#
+# <details><summary>Answer</summary>
+#
+# 65: one for each of the 64 patches, and the class token.
+#
+# </details>
+#
+# **2.** Your training starts at a loss of 2.30 and is still there after three epochs. What do you know?
+#
+# <details><summary>Answer</summary>
+#
+# The model does what guessing does, so it has learned nothing. More epochs will hardly help. Look for what is broken: a learning rate that is ten times too high or too low, images that were not normalised, labels that do not belong to their images.
+#
+# </details>
+#
+# **3.** Why did we lay the attention of an *untrained* model over the same images?
+#
+# <details><summary>Answer</summary>
+#
+# To have something to compare with. If the untrained map had shown the same bright patches, then they would have come from the images or from the way the model is built, and not from what it has learned.
+#
+# </details>
 #
 # ## If something went wrong
 #
 # | you see | the cause | what to do |
 # |---|---|---|
-# | `The package vit_minimal is not here` | the notebook runs in another Python | start with `python3 start.py` |
+# | `The package vit_minimal is not here` | the notebook runs in another Python | start with `python3 start.py` (on Windows `py start.py`), or choose the Python in `.venv` as the kernel |
+# | in Kaggle the first cell fails | there the network is switched off | switch on *Internet* in the notebook's settings, which needs a verified account |
 # | the loss stays at 2.30 | a broken cell above, or a changed learning rate | Kernel → Restart Kernel and Run All Cells |
 # | training takes many minutes | a busy or older machine | close other programs, or train for less: `from dataclasses import replace`, then `fit(model, dataset, replace(recipe.training, epochs=2))` |
+# | it learns, but the accuracy is low | too few epochs | on CIFAR-10 five give {{mean(accuracies("cifar10_cpu")):.0%}} and sixty {{record("cifar10_cpu_long").accuracy:.0%}}{{assert records("cifar10_cpu")[0].training.epochs == 5 and record("cifar10_cpu_long").training.epochs == 60}} |
+# | `num_heads 3 does not divide embed_dim 64` | two sizes do not fit | the message names them: the heads must divide the width, and the patch must divide height and width of the image |
+# | out of memory | too many images at once, or too many tokens | a smaller batch, or larger patches ([notebook 08](08_pitfalls_patch_size.ipynb)) |
+# | a hosted notebook has forgotten everything | its disk lasts as long as its session | [notebook 05](05_training_on_cifar10.ipynb) has a cell that keeps checkpoints on Google Drive |
 #
 # ---
 #
-# **Try it yourself:** [exercises 00](exercises/00_start_here.ipynb), with checks that say what is wrong.
+# **Try it yourself:** the [exercises](exercises/00_start_here.ipynb) check your answers and tell you what is wrong with them.
 #
 # **Next: [01 · Patches](01_patches.ipynb).** How does an image become a sequence?

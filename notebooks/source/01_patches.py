@@ -1,64 +1,65 @@
 # %% [markdown]
 # # 01 · Patches: an image becomes a sequence
 #
-# **After this notebook you can** cut any batch of images into patches with reshape, permute, reshape, say why a
-# plain `view` does it wrong without an error, show that a strided convolution is the same thing plus a linear map, and tell what
-# a patch size costs.
+# A Transformer was invented to read sentences, one word after another. A photograph has no words and no order. In this notebook you turn one into the other, and you meet a bug that raises no error, keeps every shape right and scrambles the whole picture.
+#
+# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, say what a trained model looks for in a patch, and work out what a patch size costs.
 #
 # | | |
 # |---|---|
 # | You need | Python, a little PyTorch (what a tensor's shape is) |
-# | Time to read | about 15 minutes |
+# | Time to read | about 25 minutes |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/patches.py` |
 #
-# **Letters for shapes, here and in the whole course:** B images in a batch, C channels, H × W pixels, P pixels along the side of a
-# patch, N patches, D numbers in an embedding.
+# **Letters for shapes, here and in the whole course:** B images in a batch, C channels, H × W pixels, P pixels along the side of a patch, N patches, D numbers in a token.
 
 # %%
-import matplotlib.pyplot as plt
+from pathlib import Path
+
 import torch
-from matplotlib.cbook import get_sample_data
+from skimage import data
 from torch import nn
 from torch.nn import functional as F
 
-from vit_minimal import plots, shapes10
+from vit_minimal import diagrams, load_checkpoint, load_image, plots
+from vit_minimal.augment import normalize
+
+torch.manual_seed(0)
+cat_file = Path(data.__file__).with_name("chelsea.png")
+photo = load_image(cat_file, 32)  # (C, H, W) = (3, 32, 32), whole numbers 0 … 255
+diagrams.overview(photo, "patches")
 
 # %% [markdown]
-# ## An image is not a sequence. Yet.
+# This is the whole model, from a photograph to class scores, and the part in full colour is today's. The image is cut into patches, and one linear map, called E, turns each patch into a vector of D numbers, its token. What happens to the tokens afterwards is the subject of notebooks 02 to 04.
 #
-# A Transformer reads a *sequence of vectors*: a word, a word, a word. A photograph is a grid of pixels. Before anything else can
-# happen we must decide what one element of the sequence should be.
+# The cat is called Chelsea and comes with the library scikit-image. You will see a lot of this cat.
 #
-# One pixel per element is the purest choice. At 32 × 32 pixels it already makes 1,024 elements, and attention, the step in which
-# every element looks at every other (notebook 03), then makes about a million comparisons, for a thumbnail. The paper that introduced the Vision
-# Transformer ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Section 3.1) cuts the image into squares of
-# P × P pixels instead, and calls each square, a **patch**, one element.
+# ## What should one element of the sequence be?
 #
-# Here is what that looks like on a photograph (Grace Hopper, who gave programmers the compiler; a US Navy picture that
-# matplotlib installs with itself).
+# A Transformer reads a *sequence of vectors*. In a sentence it is clear what the elements are: words, or pieces of words. In a photograph we have to decide.
+#
+# The purest choice is one element per pixel. At 32 × 32 pixels that already makes 1,024 elements. In attention, which notebook 03 is about, every element looks at every other, so there would be about a million pairs to compare, and that for a thumbnail. A photograph from a phone has ten thousand times as many pixels.
+#
+# The paper that introduced the Vision Transformer ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Section 3.1) makes the elements larger. It cuts the image into squares of P × P pixels. Each square is called a **patch**, and each patch is one element. The paper's title begins with this idea: *An Image is Worth 16x16 Words*.
+#
+# Here is Chelsea again, with more pixels and only 16 patches, so that you can recognise each of them.
 
 # %%
-with get_sample_data("grace_hopper.jpg") as file:
-    photo = torch.from_numpy(plt.imread(file).copy()).permute(2, 0, 1)  # (C, H, W), uint8
-photo = photo[:, :576, :512]  # cut off 30 rows: 576 and 512 can both be divided by 64
-print("channels, height, width:", tuple(photo.shape))
-
-squares = [photo[:, r : r + 64, c : c + 64] for r in range(0, 576, 64) for c in range(0, 512, 64)]
-plots.show_images(squares, columns=8, size=0.6)
+large = load_image(cat_file, 256)  # the same picture, for human eyes
+diagrams.patch_sequence(large, 64)
 
 # %% [markdown]
-# Nine rows of eight squares: 72 patches. Read them like a page, left to right and top to bottom, and you have a sequence. The list
-# comprehension above did it with a Python loop, one slice per patch. On a GPU, for a batch of a thousand images, we want a single
-# operation.
+# The patches are numbered like words on a page, from left to right and from top to bottom. Below the photograph they stand in that order in one line, and that line is what the model gets. Follow patch 5, the left eye, from the photograph to the line.
 #
-# The course works with images of 32 × 32 pixels, the size of CIFAR-10. With P = 4, how long is the sequence, and how long is each
-# vector? Work it out before you run the next cell.
+# Notice also what the line has lost. Patch 9 lies directly below patch 5 in the photograph, but in the line the two are four places apart. How a model can know that they were neighbours is a question for notebook 02.
+#
+# The course works with images of 32 × 32 pixels and with P = 4. That is the size of CIFAR-10, a well-known collection of small photographs in ten classes. How long is the sequence then, and how long is each vector? Work it out before you run the next cell.
 
 # %% tags=["nbval-check-output"]
 H = W = 32  # pixels
 P = 4  # pixels along the side of a patch
-C = 3  # colours: red, green, blue
+C = 3  # channels: red, green, blue
 
 N = (H // P) * (W // P)
 print(f"{N} patches, each a vector of {C * P * P} numbers")
@@ -66,7 +67,7 @@ print(f"{N} patches, each a vector of {C * P * P} numbers")
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 01 · Patches
 #
-# They go with notebook [01](../01_patches.ipynb). If you start here: a Transformer reads a sequence of vectors. An image (C, H, W) becomes one by cutting it into squares of P × P pixels, *row by row like words on a page*, and writing the numbers of each square in a line, channel by channel: (N, C·P·P) with N = (H/P)·(W/P). B images are cut at once. In the checks images need not be square, nor have three channels.
+# They go with notebook [01](../01_patches.ipynb). If you start here: a Transformer reads a sequence of vectors. An image (C, H, W) becomes one if you cut it into squares of P × P pixels, *row by row like words on a page*, and write the numbers of each square in a line, channel by channel: (N, C·P·P) with N = (H/P)·(W/P). A whole batch of B images is cut at once. The checks also use images that are not square and do not have three channels.
 
 # %% tags=["exercise-only"]
 import torch
@@ -76,11 +77,11 @@ from checks import check
 from vit_minimal.patches import patch_grid
 
 # %% [markdown] tags=["exercise:patch_of_pixel"]
-# A warm-up without tensors. Which patch holds the pixel in this row and this column? Rows and columns are counted from 0, all four arguments are whole numbers, and so is the answer: patch 0 is at the upper left, patch 1 to its right.
+# Here is a warm-up without tensors. Which patch holds the pixel in this row and this column? Rows and columns are counted from 0, all four arguments are whole numbers, and so is the answer. Patch 0 is at the upper left, and patch 1 is to its right.
 #
 # Hint: `//` divides and rounds down: the pixel in row 9 lies in row 9 // 4 = 2 of patches of side 4.
 #
-# Hint: Above a row of patches lie all rows before it. How many patches are there in each? It depends on the width.
+# Hint: All the rows of patches above it come first. How many patches are there in each? It depends on the width.
 
 
 # %% tags=["exercise-only", "exercise:patch_of_pixel"]
@@ -93,68 +94,81 @@ def patch_of_pixel(row, column, patch_size, width):
 
 
 # %% [markdown]
-# 64 patches instead of 1,024 pixels, and not one number thrown away: 64 · 48 = 32 · 32 · 3.
+# There are 64 patches instead of 1,024 pixels, and not a single number has been thrown away: 64 · 48 = 32 · 32 · 3.
 #
-# ## By hand, on an image small enough to read
+# ## How do you cut all patches at once?
 #
-# Take a 4 × 4 image with one channel, and give each pixel **the number of the patch it belongs to**. If we cut the image correctly,
-# each patch must come out as four equal numbers. You can check that by eye, which you cannot do with a photograph.
+# Let us take an image that is small enough to read. It has 4 rows, 6 columns and one channel, and its pixels hold the numbers from 0 to 23. Each number says where the pixel lies in the computer's memory, which stores an image row after row. With P = 2 there are 2 rows of 3 patches.
 
 # %% tags=["nbval-check-output"]
-tiny = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])
-tiny = tiny[None, None]  # (B=1, C=1, H=4, W=4)
+tiny = torch.arange(24).reshape(1, 1, 4, 6)  # (B, C, H, W)
 print(tiny[0, 0])
 
 # %% [markdown]
-# The tempting line is a single `view`. Sixteen numbers go in, four patches of four numbers come out.
+# The patch at the upper left must be 0, 1, 6, 7. Two Python loops with a slice inside get all six patches right:
 
 # %% tags=["nbval-check-output"]
-print(tiny.view(1, 4, 4)[0])  # wrong: look at the rows
+squares = []
+for top in (0, 2):
+    for left in (0, 2, 4):
+        square = tiny[0, 0, top : top + 2, left : left + 2]
+        squares.append(square.flatten())  # (2, 2) → (4,)
+by_loop = torch.stack(squares)  # (N, C·P·P) = (6, 4)
+print(by_loop)
 
 # %% [markdown]
-# The shape is right and the content is wrong: each "patch" holds two different numbers, because it is a *row of the image*. `view`
-# never moves a number. It reads the memory from the beginning and puts the brackets elsewhere, and in memory the pixels of a
-# square are not neighbours: after the first two pixels of a patch come two pixels of the next patch.
+# This is correct, and slow. For a batch of a thousand images of 64 patches, Python would go round 64,000 times for every step of training. We want one operation for the whole batch.
 #
-# There is no error and no warning. A model trained on this will even learn something. **That is why we test with numbers we can
-# read, and not with shapes.**
+# The tempting line is a single `view`: 24 numbers go in, and six patches of four numbers come out.
+
+# %% tags=["nbval-check-output"]
+print(tiny.view(6, 4))
+
+# %% [markdown]
+# The shape is right. The content is wrong: the first "patch" is 0, 1, 2, 3, which is a piece of the image's first row.
 #
-# Here is the same mistake on a picture. Above, an image; below, what a model would get as its 64 "patches".
+# What happened? `view` never moves a number. It reads the memory from the beginning and puts the brackets in other places. In memory, however, the pixels of a square are not neighbours. After the first two pixels of a patch come two pixels of the *next* patch:
 
 # %%
-image = shapes10(8, seed=5)[0][2:3]  # (1, 3, 32, 32), uint8: a drawn shape, made on the spot
-wrong = image.view(1, 64, 48)
-plots.show_images(image, titles=["the image"], columns=1, size=2)
-plots.show_patches(wrong[0], grid_size=(8, 8), size=3)
+diagrams.memory((4, 6), 2)
 
 # %% [markdown]
-# Each tile should be a square piece of the image. It is 48 numbers in a row from memory instead: one strip, a row and a half of the
-# image. And since the three colours lie one after the other in memory, 62 of the 64 strips hold a single colour, of which the picture
-# shows the first third as red, the second as green and the last as blue. Hence the false colours.
+# Each colour is one patch. In the strip called "in memory" every colour occurs twice, in two separate places, because every patch has two rows. `view` cuts this strip into six equal pieces, and each piece gets parts of two patches. The last row of the figure shows what we want: the same 24 numbers in another order, in which every piece has one colour.
 #
-# ## The right way: name the halves, reorder them, flatten
+# No error is raised and no warning is given. Training would start as usual, and nothing would tell you that the model is looking at strips. **That is why this course checks with numbers you can read, and not with shapes alone.**
 #
-# The height H is really two numbers in one: *which row of patches* and *which pixel row inside the patch*. The same goes for the
-# width. So:
+# ### The right way: name, reorder, flatten
 #
-# | step | shape | what happens |
-# |---|---|---|
-# | start | (B, C, H, W) | |
-# | `reshape` splits each side in two | (B, C, **H/P**, P, **W/P**, P) | the halves get names |
-# | `permute` puts "which patch" first | (B, **H/P**, **W/P**, C, P, P) | the order of reading changes |
-# | `reshape` flattens | (B, N, C·P·P) | the numbers are written out in the new order |
+# To reorder the pixels we have to be able to say what belongs together. The trick is to see that the row of a pixel is really two numbers in one: *which row of patches* it lies in, and *which row inside the patch*. Row 3 of the tiny image, for example, is row 1 of patches and row 1 inside the patch, since 3 = 1 · 2 + 1. The same goes for its column.
 #
-# (Memory stays as it was until the last step. There PyTorch has to copy, and `view`, which never copies, would refuse.)
+# So we split each side in two with `reshape`. The image now has six axes instead of four, and each axis has a meaning:
 #
-# Follow it on the tiny image, with H/P = W/P = 2:
+# | axis | 0 | 1 | 2 | 3 | 4 | 5 |
+# |---|---|---|---|---|---|---|
+# | its length | B | C | H/P | P | W/P | P |
+# | it says which | image | channel | row of patches | row in the patch | column of patches | column in the patch |
+#
+# Nothing has moved yet, but now every patch has an address. The patch in row 0 and column 1 of patches is this one:
 
 # %% tags=["nbval-check-output"]
-split = tiny.reshape(1, 1, 2, 2, 2, 2)  # (B, C, H/P, P, W/P, P)
-moved = split.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P)
-print(moved.reshape(1, 4, 4)[0])
+split = tiny.reshape(1, 1, 2, 2, 3, 2)  # (B, C, H/P, P, W/P, P)
+print(split[0, 0, 0, :, 1, :])  # row 0 of patches, column 1 of patches
 
 # %% [markdown]
-# Four equal numbers in each row. Now as functions that say clearly when something cannot work. First: how many patches are there?
+# Compare it with patch 1 in the last row of the figure: these are its numbers, still in the form of a square. We can already take out single patches, and what remains is to write them down one after the other.
+#
+# A tensor is read like a car's odometer: the last axis turns fastest, the first axis slowest. We want to finish one patch before the next begins, so the axes that say *which patch* (2 and 4) must turn more slowly than those that say *where in the patch* (1, 3 and 5). `permute` puts the axes into the order that you list, and the last `reshape` writes the numbers out in that order.
+
+# %% tags=["nbval-check-output"]
+moved = split.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P)
+flat = moved.reshape(1, 6, 4)  # (B, N, C·P·P)
+print(flat[0])
+print("the same as the loop:", torch.equal(flat[0], by_loop))
+
+# %% [markdown]
+# Those are the loop's six patches, without a loop. Only the last step moves any number in memory. `permute` merely notes the new order, and the last `reshape` then has to copy. (`view` never copies, so in its place it would stop with an error.)
+#
+# Now we write this as functions, and we want them to say so when something cannot work. The first one counts the patches.
 
 
 # %% tags=["same-as:vit_minimal.patches.patch_grid"]
@@ -168,11 +182,11 @@ def patch_grid(image_size, patch_size):
 
 
 # %% [markdown]
-# And the cutting itself, three lines:
+# The second one cuts, in the three steps that you have just seen:
 
 
 # %% [markdown] tags=["exercise:patchify"]
-# `patch_grid((H, W), P)` gives the rows and columns of the grid of patches, and refuses sizes that P does not divide. Cut the images: (B, C, H, W) → (B, N, C·P·P). The first check is an image of 4 × 4 with the numbers 0 … 15, P = 2, so you can follow on paper: patch 0 is 0, 1, 4, 5.
+# `patch_grid((H, W), P)` gives the rows and columns of the grid of patches, and refuses sizes that P does not divide. Cut the images: (B, C, H, W) → (B, N, C·P·P). The first check is an image of 4 × 6 pixels with the numbers 0 … 23 and P = 2, so that you can follow on paper: patch 0 is 0, 1, 6, 7.
 #
 # Hint: H is two numbers in one: which row of patches, and which row of pixels within it. `reshape` to (B, C, rows, P, columns, P) gives each a name.
 #
@@ -194,20 +208,18 @@ def patchify(images, patch_size):
     # end of solution
 
 
-# %%
-plots.show_patches(patchify(image, 4)[0], grid_size=(8, 8), size=3)
-
 # %% [markdown]
-# Now the tiles are what they should be, and you still see the shape.
-#
 # > **If you like einops:** the same in one line is
 # > `rearrange(images, "b c (r p) (s q) -> b (r s) (c p q)", p=P, q=P)`. It names the halves just as we did. The course stays with
 # > `reshape` and `permute`, so that nothing stands between you and PyTorch.
 #
-# ## Three ways to be sure
+# ## How can we be sure?
 #
-# **1. Somebody else's code.** PyTorch has had this operation for years, under the name `unfold`. If we agree with it on an awkward
-# input (not square, five channels, another patch size), we can trust ourselves.
+# After a bug that no error reports, one correct example is not enough. Here are three independent checks.
+#
+# ### 1. Somebody else's code
+#
+# PyTorch has had this operation for years, under the name `unfold`. We compare on an awkward input, which is not square and has five channels. If we agree there, we can trust ourselves elsewhere too.
 
 # %% tags=["nbval-check-output"]
 awkward = torch.randn(2, 5, 24, 40)
@@ -216,12 +228,13 @@ print(tuple(patchify(awkward, 8).shape))
 print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2)))
 
 # %% [markdown]
-# **2. The way back.** Cutting loses nothing, so there must be an exact inverse: split the patches up again, move the halves back to
-# where they came from, flatten.
+# ### 2. The way back
+#
+# If cutting loses nothing, there must be an exact inverse. It takes the same three steps backwards: split the patches up, move the axes back to where they came from, and flatten.
 
 
 # %% [markdown] tags=["exercise:unpatchify"]
-# The way back: (B, N, C·P·P) → (B, C, H, W), exactly what `patchify` was given.
+# Now write the way back: (B, N, C·P·P) → (B, C, H, W), exactly what `patchify` was given.
 #
 # Hint: Do the steps of `patchify` in reverse: split, move, flatten.
 #
@@ -250,50 +263,105 @@ back = unpatchify(patchify(awkward, 8), 8, image_size=(24, 40), in_channels=5)
 print("nothing lost:", torch.equal(back, awkward))
 
 # %% [markdown]
-# **3. Your eyes.** The photograph, cut with our function. It is not square, and need not be.
+# ### 3. Your eyes
+#
+# We cut the photograph of Chelsea twice, once with the tempting `view` and once with `patchify`, and lay the 64 tiles out in their 8 × 8 grid. (It does not hurt.) The helper below only enlarges the tiles and puts a white line between them, so that you can see where each ends.
+
 
 # %%
-pieces = patchify(photo[None], 64)  # (1, 72, 12288)
-plots.show_patches(pieces[0], grid_size=(9, 8), size=4)
+def lay_out(patches, patch_size, grid_size):
+    """Colour patches (N, C·P·P) as one picture (C, height, width), white lines between them."""
+    rows, columns = grid_size
+    tiles = patches.reshape(-1, 3, patch_size, patch_size)
+    tiles = F.interpolate(tiles, scale_factor=4)  # each pixel becomes 4 × 4 of the same colour
+    tiles = F.pad(tiles, (0, 2, 0, 2), value=255)  # two white ones to the right and below
+    side = 4 * patch_size + 2
+    size = rows * side, columns * side
+    return unpatchify(tiles.reshape(1, rows * columns, -1), side, size)[0]
+
+
+# %%
+by_view = lay_out(photo.view(64, 48), 4, (8, 8))
+by_patchify = lay_out(patchify(photo[None], 4)[0], 4, (8, 8))
+titles = ["the image", "64 tiles by view", "64 tiles by patchify"]
+plots.show_images([photo, by_view, by_patchify], titles, columns=3, size=2.3)
 
 # %% [markdown]
-# ### What cannot be divided
+# On the right every tile is a square piece of the cat. In the middle there is no cat left, although the middle picture holds exactly the same 3,072 numbers.
 #
-# The uncropped photograph has 606 rows, and 64 does not divide 606. A strided convolution, for one,
-# silently drops the last 30 rows. Ours says so:
+# Where do the wild colours come from? Each tile in the middle is a strip of 48 numbers in a row from memory, which is one and a half rows of the image. Memory holds the whole red channel first, then all of green, then all of blue. So 62 of the 64 strips come from one colour channel, and the picture shows the first third of each strip as red, the second as green and the last as blue.
+#
+# ### What if P does not divide the image?
+#
+# The original photograph has 300 rows and 451 columns, and 64 divides neither. Watch what a convolution does with it, and what our function does:
 
 # %% tags=["nbval-check-output"]
+original = torch.zeros(1, 3, 300, 451)
+window = nn.Conv2d(3, 1, kernel_size=64, stride=64)  # one number for each patch of 64 × 64
+rows, columns = window(original).shape[2:]
+print(f"the convolution covers {rows * 64} × {columns * 64} pixels")
 try:
-    patchify(torch.zeros(1, 3, 606, 512), 64)
+    patchify(original, 64)
 except ValueError as error:
-    print(error)
+    print("patchify:", error)
 
 # %% [markdown]
-# What would be right? Crop (as we did), pad with zeros, or resize the image. Each is a decision about your data, so it is yours
-# and not the function's.
+# The convolution drops the last 44 rows and the last 3 columns without a word, and `patchify` refuses. What would be right? You can crop the image, pad it with zeros or resize it. That is a decision about your data, so the function leaves it to you. (`load_image`, which we used above, scales the picture and then crops what is too long.)
 #
-# ## From patch to token: one linear map
+# ## Why does a patch go through a linear map?
 #
-# A patch is 48 raw numbers. The model works with vectors of its own width D, so each patch goes through the same linear map, the
-# matrix **E** in the paper's Eq. 1: 48 numbers in, D numbers out. The result is called a **token**. (As the ViT paper's code does, we add a bias, D more
-# numbers, and bring the bytes to −1 … 1 first.)
+# A patch is now a list of 48 numbers, and each says how bright one pixel is in one colour. That is a poor language for talking about pictures. What we would like to know of a patch is whether there is an edge in it, which way the edge runs, or which colour prevails. None of this stands in any single number, but much of it is a **weighted sum** of them. The right half minus the left half, for example, says how much brighter it gets towards the right.
+#
+# A linear map is just that: a list of weighted sums. Let us make one by hand for the tiny image. Its three rows of weights measure the mean of a patch, right minus left, and bottom minus top.
+
+# %% tags=["nbval-check-output"]
+mean = [0.25, 0.25, 0.25, 0.25]  # upper left, upper right, lower left, lower right
+right_minus_left = [-0.5, 0.5, -0.5, 0.5]
+bottom_minus_top = [-0.5, -0.5, 0.5, 0.5]
+weights = torch.tensor([mean, right_minus_left, bottom_minus_top])  # (3, C·P·P)
+
+patches = patchify(tiny.float(), 2)  # (B, N, C·P·P) = (1, 6, 4)
+by_matrix = patches @ weights.T  # (1, 6, 4) @ (4, 3) → (1, 6, 3)
+print(by_matrix[0])
+
+# %% [markdown]
+# Each row of the output describes one patch in three numbers. The first patch, 0, 1, 6, 7, has the mean 3.5. The other two columns are the same for all patches, and you can see why in the tiny image: its numbers grow by 1 with each step to the right and by 6 with each step down.
+#
+# The model does this with D rows of weights instead of three, and nobody writes them by hand: they are learned. The result for a patch is called its **token**, a vector of D numbers. The matrix is called **E** in Eq. 1 of the paper, for *embedding*. There are good reasons for this step, and for keeping it so simple:
+#
+# - **One width for the whole model.** Every part of a Transformer takes vectors of D numbers and gives vectors of D numbers, whatever the size of a patch.
+# - **One map for all places.** The same E is applied to every patch, so an edge detector that is learned in one corner works in all the others.
+# - **Linear is enough for a start.** The parts that follow can bend and combine these numbers as much as they like. E only has to offer them useful ones.
+#
+# Here it is at the size of the course. As the ViT paper's code does, we first bring the bytes from 0 … 255 to −1 … 1, which `normalize` does, and let E add a learned bias.
 
 # %% tags=["nbval-check-output"]
 D = 192
 E = nn.Linear(C * P * P, D)
-tokens = E(patchify(image.float() / 127.5 - 1, P))  # (B, N, C·P·P) → (B, N, D)
+x = normalize(photo[None])  # (B, C, H, W), bytes 0 … 255 → −1 … 1
+tokens = E(patchify(x, P))  # (B, N, C·P·P) → (B, N, D)
 print(tuple(tokens.shape))
 
 # %% [markdown]
-# Open timm's ViT, or torchvision's, and you will see no `patchify`. You will see a convolution:
+# ## Why do real ViTs contain a convolution instead?
+#
+# Open the ViT of timm or of torchvision, two widely used libraries of models, and you will find no `patchify`. You will find this:
 #
 # ```python
 # nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 # ```
 #
-# Is that another idea? A convolution slides a window over the image, multiplies it with its kernels and adds up. With a stride as
-# long as the kernel, the window jumps from one patch to the next and never overlaps: for every patch, D weighted sums over its
-# C·P·P pixels. That is the linear map, word for word. Let us give both the same weights and compare.
+# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window with a kernel, which is a small grid of weights, and adds up the products. In other words, it computes a weighted sum at each stop. The *stride* says how far the window moves from one stop to the next. When the stride is as long as the window is wide, the window jumps from patch to patch and never overlaps itself.
+#
+# So the convolution should give the numbers that we have just worked out by hand. We only have to write each row of weights as a 2 × 2 kernel:
+
+# %% tags=["nbval-check-output"]
+kernels = weights.reshape(3, 1, 2, 2)  # (D, C, P, P) with D = 3
+by_window = F.conv2d(tiny.float(), kernels, stride=2)  # (B, D, H/P, W/P) = (1, 3, 2, 3)
+print(by_window[0])
+
+# %% [markdown]
+# These are the same 18 numbers. The matrix gave a list of six patches with three numbers each. The convolution gives three small pictures of 2 × 3 patches, one for each row of weights: the means, then right minus left, then bottom minus top. To get tokens from it, flatten the grid into a line and exchange two axes. Does it hold for a real photograph, with 192 kernels and a bias?
 
 # %% tags=["nbval-check-output"]
 conv = nn.Conv2d(C, D, kernel_size=P, stride=P)
@@ -301,13 +369,13 @@ with torch.no_grad():
     conv.weight.copy_(E.weight.reshape(D, C, P, P))  # the same numbers, in the kernel's shape
     conv.bias.copy_(E.bias)
 
-x = image.float() / 127.5 - 1  # bytes 0 … 255 → -1 … 1
-by_hand = E(patchify(x, P))  # (B, N, D)
-by_conv = conv(x).flatten(2).transpose(1, 2)  # (B, D, H/P, W/P) → (B, D, N) → (B, N, D)
-print("equal up to rounding:", torch.allclose(by_hand, by_conv, atol=1e-6))
+by_matrix = E(patchify(x, P))  # (B, N, D)
+grid = conv(x)  # (B, D, H/P, W/P)
+by_window = grid.flatten(2).transpose(1, 2)  # (B, D, N) → (B, N, D)
+print("equal up to rounding:", torch.allclose(by_matrix, by_window, atol=1e-6))
 
 # %% [markdown] tags=["exercise:patch_tokens"]
-# The same linear map on every patch is a convolution whose window is one patch and jumps by one patch. You are given images (B, C, H, W), a matrix (D, C·P·P) with its bias (D,), and P: each patch, flattened as by `patchify`, is multiplied with the matrix, and the bias is added. Give the tokens (B, N, D), with one call of `F.conv2d(images, kernel, bias, stride=…)`.
+# The same linear map on every patch is a convolution whose window is one patch and jumps by one patch. You are given images (B, C, H, W), a matrix (D, C·P·P) with its bias (D,), and P. Each patch, flattened as by `patchify`, is multiplied with the matrix, and the bias is added. Return the tokens (B, N, D), with one call of `F.conv2d(images, kernel, bias, stride=…)`.
 #
 # Hint: The kernel of a convolution has the shape (D, C, P, P). A row of the matrix runs over a patch in the order of `patchify`.
 #
@@ -325,7 +393,7 @@ def patch_tokens(images, weight, bias, patch_size):
 
 
 # %% [markdown] tags=["exercise:unfolded"]
-# *Find the bug.* `F.unfold` cuts images into patches too. Somebody used it for a `patchify`; the shape is right, a model trained on it learns something, but less than it should. Run the cell below: the first patch of the tiny image should be 0, 1, 4, 5. What is it? Repair the function.
+# *Find the bug.* `F.unfold` cuts images into patches too. Somebody used it to write a `patchify`. The shape is right and no error is raised, but the patches are wrong. Run the cell below: the first patch of the tiny image of 4 × 6 pixels should be 0, 1, 6, 7. What is it? Repair the function.
 #
 # Hint: What is the shape of what `F.unfold` returns, and which axis counts the patches?
 #
@@ -344,12 +412,16 @@ def unfolded(images, patch_size):
     # end of solution
 
 
-print(unfolded(torch.arange(16.0).reshape(1, 1, 4, 4), 2))
+print(unfolded(torch.arange(24.0).reshape(1, 1, 4, 6), 2))
 
 # %% [markdown]
-# So the three names of this operation, *unfold and multiply*, *reshape, permute and multiply*, *strided convolution*, mean one
-# thing. The module uses the convolution, as published ViTs do: their weights come in its shape, and a tool that watches or replaces the
-# layer `proj` finds a layer that is really called. First, a check of what comes in:
+# So one operation goes by three names: *unfold and multiply*, *reshape, permute and multiply*, and *strided convolution*. Whichever you meet in somebody's code, you now know the other two.
+#
+# ## The module
+#
+# Which of the three should our module use? It uses the convolution, for two reasons. Published ViTs store E in the shape of kernels, so their weights fit. And the name and the kind of the layer matter to other people's tools. A tool that measures, compresses or fine-tunes a model finds its layers by name (`patch_embed.proj` is the name in timm) and attaches itself to them. That works only if the layer is really *called*. If the module just borrowed its weights for a matrix product of its own, such a tool would wait for ever.
+#
+# There is one thing to check before the convolution. It accepts images of any size, and you have seen how quietly it drops what does not fit. This small function stands at the door:
 
 
 # %% tags=["same-as:vit_minimal.patches.expect_images"]
@@ -379,22 +451,158 @@ class PatchEmbedding(nn.Module):
 
 
 # %% [markdown]
-# As in the comparison above, `flatten(2)` turns the grid of patches into a line, row by row, which is the order of `patchify`, and `transpose(1, 2)` brings the
-# embedding to the end, where a Transformer expects it. And an image that does not fit is refused with both shapes named:
+# The last line is the one from the comparison above. `flatten(2)` turns the grid into a line, row by row, which is the order of `patchify`. `transpose(1, 2)` brings the D numbers of a token to the end, where a Transformer expects them. We try it on five images, and then on a batch of the wrong kind:
 
 # %% tags=["nbval-check-output"]
 embed = PatchEmbedding(image_size=32, patch_size=4, in_channels=3, embed_dim=192)
-print(tuple(embed(torch.randn(5, 3, 32, 32)).shape))
+images = torch.randn(5, 3, 32, 32)
+print("tokens:", tuple(embed(images).shape))
 try:
-    embed(torch.randn(5, 1, 28, 28))  # a batch of MNIST
+    embed(torch.randn(5, 1, 28, 28))  # MNIST's handwritten digits, grey
 except ValueError as error:
-    print(error)
+    print("refused:", error)
 
 # %% [markdown]
-# ## What a patch size costs
+# And can a tool watch the layer? PyTorch's standard way to do that is a *forward hook*, a function that is run each time a layer is called. This one writes down the shape of what comes out:
+
+# %% tags=["nbval-check-output"]
+seen = []
+
+
+def watch(layer, inputs, output):
+    seen.append(tuple(output.shape))
+
+
+hook = embed.proj.register_forward_hook(watch)
+embed(images)
+hook.remove()
+print("the hook saw:", seen)
+
+# %% [markdown]
+# It was called once, and what came out were 192 numbers for each of 8 × 8 patches, for five images.
 #
-# Small patches keep more places apart and make the sequence long. Halve P, and N becomes four times as large. Attention compares
-# all pairs, so its part of the work becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
+# ## What does a trained model look for in a patch?
+#
+# So far E has held random numbers. With this course comes a model that was trained on CIFAR-10, and its E is a stack of 192 kernels, one for each number of a token. Before we look at them, let us make sure that it really is our operation. We cut the cat with `patchify`, multiply by hand, and compare with what the model computes:
+
+# %% tags=["nbval-check-output"]
+model = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+trained = model.patch_embed.proj.weight.detach()  # (D, C, P, P)
+bias = model.patch_embed.proj.bias.detach()  # (D,)
+print("kernels:", tuple(trained.shape))
+
+by_hand = patchify(x, 4) @ trained.flatten(1).T + bias  # (B, N, 48) @ (48, D) + (D,)
+same = torch.allclose(by_hand, model.patch_embed(x), atol=1e-5)
+print("the model's own tokens:", same)
+
+# %% [markdown]
+# A kernel has three channels, so we can look at it as a tiny colour picture: grey stands for a weight of 0, brighter for positive weights and darker for negative ones. A kernel answers with a large number when the patch looks like this picture.
+#
+# Has training put anything into them? For comparison we take the kernels of the fresh module above. We measure how *rough* each kernel is, which means how much neighbouring weights differ, compared with their size. Independent random numbers have a roughness of about 4.
+
+# %%
+untrained = embed.proj.weight.detach()
+
+
+def roughness(kernels):
+    """How much neighbouring weights of kernels (n, C, P, P) differ, compared with their size."""
+    across = kernels.diff(dim=3).pow(2).mean(dim=(1, 2, 3))
+    down = kernels.diff(dim=2).pow(2).mean(dim=(1, 2, 3))
+    return (across + down) / kernels.pow(2).mean(dim=(1, 2, 3))
+
+
+print(f"mean roughness, trained:   {roughness(trained).mean():.1f}")
+print(f"mean roughness, untrained: {roughness(untrained).mean():.1f}")
+
+# %% [markdown]
+# Neighbouring weights agree more after training than chance would make them. Now we look at the 24 smoothest kernels, chosen by the same rule on both sides.
+
+
+# %%
+def smoothest(kernels, count):
+    """The smoothest kernels, each scaled to −1 … 1."""
+    order = roughness(kernels).argsort()
+    return [kernel / kernel.abs().max() for kernel in kernels[order[:count]]]
+
+
+pictures = smoothest(trained, 24) + smoothest(untrained, 24)
+titles = ["trained", *[""] * 23, "untrained", *[""] * 23]
+plots.show_images(pictures, titles, columns=12, size=0.56)
+
+# %% [markdown]
+# The upper two rows show trained kernels, the lower two untrained ones. Even the smoothest untrained kernels look like confetti. In the trained ones you can find edges, where bright meets dark along a line, and opposing colours, such as orange on one side and blue on the other. Nobody told the model about edges. It was told only which of ten words belongs to each photograph. (The ViT paper looks into E of a much larger model, in the left part of its Figure 7, and finds patterns of the same kind.)
+#
+# We can also go the other way and ask for something. Do the 192 kernels include one that looks for a vertical line? For a horizontal one? For green? For plain brightness? We draw each pattern and search for the kernel that resembles it most. The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns that have nothing in common. (A kernel and its negative are equally useful, so we ignore the sign.)
+
+# %%
+grey = torch.ones(3, 4, 4)  # (C, P, P)
+line = torch.tensor([-1.0, 1.0, 1.0, -1.0])  # dark, bright, bright, dark
+patterns = {
+    "vertical line": grey * line,
+    "horizontal line": grey * line.reshape(4, 1),
+    "green": grey * torch.tensor([-1.0, 2.0, -1.0]).reshape(3, 1, 1),
+    "brightness": grey,
+}
+
+
+# %%
+def closest(kernels, pattern):
+    """The kernel that is most like a pattern (C, P, P), and their similarity, 0 … 1."""
+    similarity = F.cosine_similarity(kernels.flatten(1), pattern.reshape(1, -1))  # (n,)
+    best = similarity.abs().argmax()
+    return kernels[best] * similarity[best].sign(), similarity[best].abs().item()
+
+
+print("closest kernel:    trained  untrained")
+for name, pattern in patterns.items():
+    print(f"{name:17}{closest(trained, pattern)[1]:9.2f}{closest(untrained, pattern)[1]:11.2f}")
+
+# %% [markdown]
+# The second column says how close one gets by luck, with 192 random kernels. In the run saved here training has found lines and green, and then comes a surprise: for brightness, the most obvious question of all, its best kernel is hardly better than luck.
+#
+# What does such a kernel see? We slide each of the four over the photograph. For this picture the window moves by one pixel instead of four, so that we see more. The tokens hold every fourth value of it, in both directions.
+
+# %%
+wanted, found, answers = [], [], []
+titles = list(patterns)
+for pattern in patterns.values():
+    wanted.append(0.7 * pattern)  # paler, so that white stands out from the page
+    kernel, similarity = closest(trained, pattern)  # (C, P, P)
+    answer = F.conv2d(x, kernel[None])[0]  # (1, 29, 29): a number for each place of the window
+    found.append(kernel / kernel.abs().max())
+    answers.append((answer / answer.abs().max()).expand(3, -1, -1))
+    titles.append(f"similarity {similarity:.2f}")
+titles += ["its answer"] * 4
+plots.show_images(wanted + found + answers, titles, columns=4, size=1.65)
+
+# %% [markdown]
+# In the answers, as in the kernels, grey stands for 0. White means that the place looks like the kernel, and black means that it looks like the kernel's negative.
+#
+# - The **vertical line** draws what runs up and down: the bright side of the bridge of the nose in white, the dark lines beside it in black.
+# - The **horizontal line** finds the bright upper lid of the left eye, and in black the dark rim below it.
+# - **Green** lights up in the left eye. Chelsea has green eyes!
+# - **Brightness** comes out as a blurred black-and-white photograph, although its kernel is only half like the pattern. This may explain the surprise. Brightness varies so much in photographs that a kernel with a little weight on it already measures it well. That is a guess from one model, and not a law.
+#
+# All this is in the tokens before the first block has done anything.
+#
+# ## What does a patch size cost?
+#
+# We have used P = 4 without asking why. Here is the same photograph of 32 × 32 pixels at four patch sizes. The upper row shows the patches. The lower row gives each patch a single colour, its mean.
+
+# %%
+pieces, averages, titles = [], [], []
+for size in (4, 8, 16, 32):
+    side = 32 // size  # patches along one side
+    pieces.append(lay_out(patchify(photo[None], size)[0], size, (side, side)))
+    averages.append(F.avg_pool2d(photo[None].float(), size)[0].to(torch.uint8))
+    titles.append(f"P = {size}\nN = {side * side}")
+titles += ["64 colours", "16 colours", "4 colours", "1 colour"]
+plots.show_images(pieces + averages, titles, columns=4, size=1.65)
+
+# %% [markdown]
+# The upper row always holds the whole photograph, since no pixel is lost. What changes is how finely the model can tell *places* apart. Attention works with whole tokens, so every map that says where a model looks has one value for each patch, and the lower row is the finest picture that such a map could paint. At P = 4 it can still show two eyes and a nose, and at P = 8 one of the eyes is gone. At P = 16 there are four places left, and at P = 32 the sequence is a single patch, which has no other to look at.
+#
+# Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, so its part of the work becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
 
 # %% tags=["nbval-check-output"]
 print("  P  patches N  pairs N²   numbers per patch  parameters of E")
@@ -404,10 +612,10 @@ for size in (1, 2, 4, 8, 16, 32):
 
 # %%
 sizes = [1, 2, 4, 8, 16]
-patches = [(32 // size) ** 2 for size in sizes]
+counts = [(32 // size) ** 2 for size in sizes]
 plots.show_lines(
     sizes,
-    {"patches N": patches, "pairs N² that attention compares": [n * n for n in patches]},
+    {"patches N": counts, "pairs N² that attention compares": [n * n for n in counts]},
     x_label="patch side P, pixels",
     y_label="count",
     title="32 × 32 pixels: what a patch size costs",
@@ -415,28 +623,41 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# Both axes are logarithmic. At P = 16 four tokens are left and almost nothing to compare; at P = 1 there are a million pairs. P = 4
-# is a common choice for CIFAR-10, and ours. What the choice does to *accuracy* is a question for an experiment.
+# Both axes are logarithmic, so each straight line means "a fixed factor for each halving of P". At P = 16 there are four patches and hardly anything to compare. At P = 1 there are a million pairs.
 #
-# > **Keep this:** a patch is a place, not a stretch of memory. `reshape` names axes, `permute` sets the order in which they are read, and
-# > only numbers you can read tell you whether the order is right.
+# The fourth column of the table has a limit in it too. A token holds D = 192 numbers. Up to P = 8 a patch has no more numbers than that, so E can keep all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go.
+#
+# Can E really keep everything at P = 4? We can test it on the trained model. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them:
+
+# %% tags=["nbval-check-output"]
+tokens = model.patch_embed(x)[0].detach()  # (N, D)
+solved = torch.linalg.lstsq(trained.flatten(1), (tokens - bias).T).solution  # (48, N)
+same = torch.allclose(solved.T, patchify(x, 4)[0], atol=1e-3)
+print("all patches recovered from their tokens:", same)
+
+# %% [markdown]
+# It can. Everything that the photograph of 32 × 32 pixels shows is still there when the first block begins.
+#
+# P = 4 is a common choice for CIFAR-10, and it is ours. What the choice does to *accuracy* cannot be worked out on paper: notebook [08](08_pitfalls_patch_size.ipynb) measures it.
 #
 # ## Recap
 #
 # - A Transformer needs a sequence. We cut the image into N = (H/P)·(W/P) squares and flatten each to C·P·P numbers.
 # - `view` alone gives the right shape with the wrong content. Reshape, permute, reshape gives the right content.
-# - One linear map turns each patch into a token of D numbers. A convolution with stride = kernel size is that map.
+# - One linear map, the same for all patches, turns each patch into a token of D numbers. A convolution with stride = kernel size is that map.
+# - In a trained model, its kernels look for lines, edges and colours.
 # - P decides N, and attention compares N² pairs.
+#
+# > **Remember:** a patch is a place, not a stretch of memory. `reshape` names axes, `permute` sets the order in which they are read, and
+# > only numbers you can read tell you whether the order is right.
 #
 # ## Questions
 #
-# **1.** You train on 32 × 32 images with P = 4 and then feed a 64 × 64 image to the same patch embedding (without our check). Does
-# the convolution complain? How many tokens come out?
+# **1.** You train on 32 × 32 images with P = 4 and then feed a 64 × 64 image to the same patch embedding, without our check. Does the convolution complain? How many tokens come out?
 #
 # <details><summary>Answer</summary>
 #
-# It does not complain: a convolution takes any size. Out come 16 · 16 = 256 tokens instead of 64. What breaks is further down, where
-# the position embeddings expect 64 patches. That is why our module checks the size at the door.
+# It does not complain: a convolution takes any size. It gives 16 · 16 = 256 tokens instead of 64. The model breaks further on, where the position embeddings of notebook 02 expect 64 patches. That is why our module checks the size at the door.
 #
 # </details>
 #
@@ -444,23 +665,28 @@ plots.show_lines(
 #
 # <details><summary>Answer</summary>
 #
-# Nothing it could not learn: the 48 numbers come in another order, and the 48 rows of E can be reordered in the same way. But weights
-# trained with one order are useless with the other. With (C, P, P) the weights fit a convolution's kernel.
+# Nothing that it could not learn. The 48 numbers would come in another order, and the 48 weights in each row of E could be reordered in the same way. But weights that were trained with one order are useless with the other. With (C, P, P) they fit the kernels of a convolution.
 #
 # </details>
 #
-# **3.** The wrong `view` gives every "patch" 48 numbers of the image, and each number goes to exactly one. Why should a model care?
+# **3.** The wrong `view` gives every "patch" 48 numbers of the image, and each number goes to exactly one patch. Why should a model care?
 #
 # <details><summary>Answer</summary>
 #
-# The linear map is the same for all patches. It can only be useful for all if "number 7 of a patch" means the same in each: this
-# channel, this place within the square. After the wrong `view` the numbers of a tile come from a strip instead, so what is near in
-# the image is no longer together in one token: number 7 is red and in column 7 for tile 0, red and in column 23 for tile 1, green for tile 30.
+# The linear map is the same for all patches. It can be useful for all of them only if "number 7 of a patch" means the same in each: this channel, this place within the square. After the wrong `view` it does not. Number 7 is red and in column 7 for tile 0, red and in column 23 for tile 1, and green for tile 30. Besides, pixels that are near each other in the image are no longer together in one token.
+#
+# </details>
+#
+# **4.** A patch has 48 numbers and its token has 192. Does the token know more than the patch?
+#
+# <details><summary>Answer</summary>
+#
+# No. All 192 numbers are weighted sums of the same 48, so they say the same things in many ways. (That is why we could compute the patches back from their tokens.) The additional room is for later: the blocks that follow write into the token what they have found out from other patches.
 #
 # </details>
 #
 # ---
 #
-# **Try it yourself:** [exercises 01](exercises/01_patches.ipynb), with checks that say what is wrong.
+# **Try it yourself:** the [exercises 01](exercises/01_patches.ipynb) check your answer and tell you what is wrong with it.
 #
 # **Next: [02 · The class token](02_class_token.ipynb).** We have 64 tokens, and one label to predict. Which token should we read?

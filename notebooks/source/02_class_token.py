@@ -1,57 +1,97 @@
 # %% [markdown]
 # # 02 · The class token: one vector that belongs to no patch
 #
-# **After this notebook you can** say what the class token is and what it is not, add it and the position embeddings to a batch of
-# patches, explain why one needs positions at all, tell BERT's [CLS] from GPT's last token, and recognise the usual mistakes, some of
-# which run without an error.
+# **After this notebook you can** put a class token and positions on a batch of patches, explain how a vector that is the same for every image comes to tell a cat from a rocket, show that a model without positions cannot tell an image from its shuffled pieces, and catch three mistakes, two of which run without an error.
 #
 # | | |
 # |---|---|
 # | You need | notebook 01: an image as 64 tokens, shape (B, N, D) |
-# | Time to read | about 20 minutes |
+# | Time to read | about 25 minutes |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/class_token.py` |
 #
 # **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in an embedding.
 
 # %%
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import torch
+from skimage import data
 from torch import nn
 
-from vit_minimal import PatchEmbedding, patchify, plots, shapes10, unpatchify
+from vit_minimal import (
+    PatchEmbedding,
+    attention_maps,
+    diagrams,
+    load_checkpoint,
+    load_image,
+    patchify,
+    plots,
+    unpatchify,
+)
+from vit_minimal.data.cifar10 import CIFAR10_CLASSES
 
-torch.manual_seed(0)
-images, labels = shapes10(3, seed=2)
-x = images.float() / 127.5 - 1  # uint8 0 … 255 → -1 … 1
-patches = PatchEmbedding(image_size=32, patch_size=4, in_channels=3, embed_dim=48)(x)
-print("patch tokens (B, N, D):", tuple(patches.shape))
-plots.show_images(images, [f"image {i}" for i in range(3)], columns=3)
+photos = Path(data.__file__).parent  # photographs that come with scikit-image
+cat = load_image(photos / "chelsea.png", 128)  # (C, H, W), uint8
+rocket = load_image(photos / "rocket.jpg", 128)
+diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 
 # %% [markdown]
-# ## Which token do we read at the end?
+# You are at the part that is lit. Notebook 01 made 64 tokens of an image, and today two things happen to them: an orange vector, the class token, is put on top, and a grey vector is added to each row to say where it stands.
 #
-# A Transformer takes T vectors and gives T vectors back. Ours gets 64 patches and returns 64 vectors, but we want **one** answer:
-# "triangle". Which of the 64 should the classifier look at?
+# ## Which of the 64 vectors holds the answer?
 #
-# - *The first?* That is the top left corner of the image, in a photograph often sky. It could learn to collect what the others know, but then it
-#   has two jobs: to be the sky, and to be the answer.
-# - *The mean of all?* A good idea, and it works. It gives every output the same weight, and leaves the weighing to the layers before.
-# - *An extra one.* Add a token that stands for no patch and has nothing to say about any place. It can spend all of its D numbers on
-#   the answer, and take from each patch as much as it likes.
+# A Transformer takes a stack of vectors and returns a stack of the same size. In between lie several *blocks*. In each block the vectors first exchange information, and then a small network, the MLP, works on each of them alone. If we feed it 64 patch tokens, it returns 64 vectors, one for each patch. But we want *one* answer, "cat", and the classifier at the end reads *one* vector. Which one should it be?
 #
-# The third is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. The idea
-# comes from a language model, BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token [CLS] in front of
-# every input.
+# - **The first?** It belongs to the top left corner of the image, which in a photograph is often sky. The model could learn to collect the answer there. But then this token has two jobs: it describes a piece of sky, and it carries the answer for the whole image.
+# - **The mean of all 64?** This is a good idea, and it works. It gives every patch the same weight, so the blocks before it must already have brought what matters into all patches.
+# - **An extra one?** We add a token that stands for no patch. It has nothing to describe, so it can use all of its D numbers for the answer, and take from each patch as much as it likes.
 #
-# ## One learned vector for all images
+# The third idea is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. It comes from the language model BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token called [CLS] in front of every text.
 #
-# What is in the extra token? Nothing that depends on the image. It is a row of D numbers that is learned like any weight, and it is
-# **the same for every image**. As a parameter it has the shape (1, 1, D): one image, one token, D numbers.
+# ## How can it take anything from the patches?
+#
+# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. Today one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
+#
+# Here is a weighted mean that you can check in your head. Three patches hold one number each: 2, 4 and 8. The class token gives them the weights ½, ¼ and ¼, which sum to 1. It takes ½ · 2 + ¼ · 4 + ¼ · 8 = 1 + 1 + 2 = **4**.
+#
+# The next diagram shows the same step for two photographs, each cut into nine patches to keep the picture small. Follow the orange square from left to right.
+
+# %%
+diagrams.class_token_idea(torch.stack([cat, rocket]))
+
+# %% [markdown]
+# On the left, the *same* orange square stands in front of both images. It knows nothing about either. The purple arcs are the weights, and a thicker arc is a larger weight. On the right stand two *different* vectors, because the class token has taken from different patches. The stripes show the mixture: each has a patch's mean colour, and its width is that patch's weight. (The weights in this diagram are made up, and the weight that the class token gives to itself is left out. You will see real ones further down.)
+#
+# This is the heart of the course, so let us also say what the class token is **not**.
+#
+# - It is not a **mean**. It *takes* weighted means, block after block, and the weights are its own choice.
+# - It is not a **pixel**, nor a patch. It has no place in the image. Its place in the stack, row 0, is a convention.
+# - It is not a **label**. The name misleads here. The right answer is never put into it, and there is one class token for all ten classes. "Class token" means the token from which the class is *read*.
+#
+# ## What is in it at the start?
+#
+# Nothing that depends on the image. The class token is a row of D numbers that is learned like any other weight, and **it is the same for every image**. As a parameter it has the shape (1, 1, D): one image, one token, D numbers.
+#
+# We take a batch of three photographs at 32 × 32 pixels, the size that our model works with, and make patch tokens of them as in notebook 01.
+
+# %%
+torch.manual_seed(0)
+files = ["chelsea.png", "rocket.jpg", "coffee.png"]
+images = torch.stack([load_image(photos / file, 32) for file in files])  # (B, C, H, W)
+x = images.float() / 127.5 - 1  # bytes 0 … 255 → -1 … 1
+patches = PatchEmbedding(image_size=32, patch_size=4, in_channels=3, embed_dim=48)(x)
+
+print("patch tokens (B, N, D):", tuple(patches.shape))
+plots.show_images(images, ["cat", "rocket", "coffee"], columns=3, size=2)
+
+# %% [markdown]
+# Now we put the class token in front: show it to each image, then join it to the patches along axis 1, the axis of tokens.
 
 # %% tags=["nbval-check-output"]
 D = patches.shape[-1]
-token = nn.Parameter(torch.randn(1, 1, D) * 0.02)
+token = nn.Parameter(torch.randn(1, 1, D) * 0.02)  # learned; starts small
 
 B = len(patches)
 in_front = token.expand(B, 1, D)  # (1, 1, D) → (B, 1, D)
@@ -59,55 +99,51 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Here is the batch as the model sees it: three images, each a stack of 65 rows. (Drawn are the class token's row and
-# 15 of the 64 patches, from the middle of the sequence. Each image has its own scale: white is zero.)
+# What does the model see now? Each image has become a stack of 65 rows of numbers. We draw the class token's row and eight of the 64 patches, those from the middle of the image. Purple is positive, orange is negative, and white is zero. Each image has its own scale.
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), layout="constrained")
-shown = [0, *range(28, 43)]  # token 0 is the class token, token n + 1 is patch n
-names = ["[class]", *(f"patch {n - 1}" for n in shown[1:])]
-for i, axis in enumerate(axes):
-    rows = tokens[i, shown].detach()
-    labels_left = names if i == 0 else []
-    plots.show_matrix(rows, labels_left, [], f"image {i}", numbers=False, axis=axis, signed=True)
-    axis.set_xlabel(f"{D} numbers")
+figure, axes = plt.subplots(1, 3, figsize=(7, 3.2), layout="constrained")
+row_names = ["[class]"] + [f"patch {n}" for n in range(24, 32)]
+for i, name in enumerate(["cat", "rocket", "coffee"]):
+    rows = torch.cat([tokens[i, :1], tokens[i, 25:33]])  # token n + 1 is patch n
+    labels = row_names if i == 0 else []
+    plots.show_matrix(rows, labels, [], name, numbers=False, axis=axes[i], signed=True)
+    axes[i].set_xlabel(f"{D} numbers")
 plots.show("three images as rows of coloured cells; the first row, [class], is pale and the same")
 
 # %% [markdown]
-# Row 0 is pale, since its numbers start small, and it is equal in all three images. The other rows differ, because the images do.
+# The top row is pale, since its numbers start small, and it is *equal* in all three stacks. The rows below it differ from image to image, because the patches do. Most rows of the rocket look alike, since most of its patches hold the same night sky.
 #
-# ### Expanded, not copied
+# ### One parameter, many images
 #
-# `expand` does not copy the vector B times. It makes a view: the B rows are the same piece of memory, which you can see in the
-# strides (how far to walk in memory for one step along an axis; 0 means "stay where you are").
+# `expand` does not copy the vector. It makes a view, in which all B rows are the same piece of memory. You can see that in the strides, which say how far to walk in memory for one step along each axis. A stride of 0 means "stay where you are".
 
 # %% tags=["nbval-check-output"]
 print("strides:", in_front.stride())
 print("same memory:", in_front.data_ptr() == token.data_ptr())
 
 # %% [markdown]
-# (The `cat` after it copies the row into each stack in any case, so `expand` is not about saving memory. What counts is that there is *one*
-# parameter. `repeat`, which copies, would do as well.)
+# Saving memory is not the point, because `torch.cat` (no relation to the photograph) copies the row into each stack anyway. The point is that there is *one* parameter.
 #
-# What does that mean for learning? Every image pulls the one vector in its own direction, and autograd adds these pulls up. Let us
-# check with a loss in which image i pulls with strength i + 1:
+# What does that mean for learning? Every image pulls the one vector in its own direction, and autograd adds up the pulls. Let us check this with a loss in which image i pulls with strength i + 1. What gradient do you expect for three images?
 
 # %% tags=["nbval-check-output"]
 token.grad = None  # gradients add up, should you run this cell twice
 strength = torch.arange(1.0, B + 1).reshape(B, 1, 1)  # 1, 2, 3
-(strength * token.expand(B, 1, D)).sum().backward()
-print("gradient of each number:", token.grad[0, 0, :5].tolist(), "…")  # 1 + 2 + 3
+loss = (strength * token.expand(B, 1, D)).sum()
+loss.backward()
+print("gradient of the first numbers:", token.grad[0, 0, :5].tolist())
 
 # %% [markdown]
-# 1 + 2 + 3 = 6: one vector, the sum of all pulls.
+# 1 + 2 + 3 = 6. There is one vector, and it gets the sum of all pulls. So it can learn only what is useful for *every* image. It cannot hold anything about one particular image. It can hold a good way to begin looking at any.
 #
-# As a module:
+# Here it is as a module:
 
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 02 · The class token
 #
-# They go with notebook [02](../02_class_token.ipynb). If you start here: the patches have become N tokens of D numbers each, (B, N, D). One more token is put in front of them, the *class token*: one learned vector, the same for every image, whose place at the output the classifier will read. To each of the T = N + 1 tokens a learned *position* is added, because nothing else in the model knows what stands where (Eq. 1 of the paper: z₀ = [x_class; x₁E; …; x_N E] + E_pos).
+# They go with notebook [02](../02_class_token.ipynb). If you start here: the patches have become N tokens of D numbers each, (B, N, D). One more token is put in front of them, the *class token*. It is one learned vector, the same for every image, and what comes out in its place at the end is what the classifier reads. To each of the T = N + 1 tokens a learned *position* is added, because nothing else in the model knows what stands where (Eq. 1 of the paper: z₀ = [x_class; x₁E; …; x_N E] + E_pos).
 
 # %% tags=["exercise-only"]
 import torch
@@ -117,7 +153,7 @@ from checks import check
 from vit_minimal import sinusoidal_2d
 
 # %% [markdown] tags=["exercise:ClassToken"]
-# Write the module. `self.weight` holds `count` vectors (as a rule 1), shared by all images: an `nn.Parameter` of the shape (1, count, D), which starts as small random numbers, 0.02 times `torch.randn`. `forward` puts it in front of the tokens of each image: (B, N, D) → (B, count + N, D).
+# Write the module. `self.weight` holds `count` vectors, shared by all images, and `count` is usually 1. It is an `nn.Parameter` of the shape (1, count, D), and it starts as small random numbers, 0.02 times `torch.randn`. `forward` puts it in front of the tokens of each image: (B, N, D) → (B, count + N, D).
 #
 # Hint: `torch.cat` along `dim=1` joins tokens, but the batch sizes must agree: one is 1, the other B.
 #
@@ -145,114 +181,110 @@ class ClassToken(nn.Module):
 
 
 # %% [markdown]
-# (`count` is for later: extra learned tokens that take part in attention, but that nobody reads at the end, are called *registers*.)
+# `count` is there for *registers*: extra learned tokens that take part in attention like the class token, but that nobody reads at the end. Large ViTs use them as scratch paper, where they would otherwise scribble on patches of the background ([Darcet et al. 2024](https://arxiv.org/abs/2309.16588)).
 #
-# Why `tokens.shape[0]`, when `len(tokens)` is the same number? Because one day you may export the model, to run it in a phone or a
-# browser. An exporter watches one batch go through and writes down what happens. `shape[0]` it writes down as "the batch size, whatever
-# it is". `len` turns the size into an ordinary Python number first, so the exported model would accept batches of that one size only.
+# Why does the code say `tokens.shape[0]`, when `len(tokens)` is the same number? The reason shows up on the day you *export* the model, to run it in a phone or a browser. An exporter sends one example batch through the model and writes down what happens. It writes down `shape[0]` as "the batch size, whatever that will be". But `len` always returns an ordinary Python number, so the exporter can only write down that number, 3 for example, and the exported model accepts batches of three images for ever after.
 #
-# ## It starts out knowing nothing
+# ## How does it come to know one image from another?
 #
-# Before the first layer the class token is the same for a ring and for a triangle. So whatever it knows at the end, **attention must
-# have carried there**. Watch it happen. We let the class token look at all tokens once, with random weights, and ask whether it
-# differs between the three images.
-
-# %% tags=["nbval-check-output"]
-cls_token = ClassToken(D)
-tokens = cls_token(patches)  # (B, T, D)
-look = nn.MultiheadAttention(D, num_heads=3, batch_first=True)  # notebook 03 opens this box
-after, _ = look(tokens, tokens, tokens)  # queries, keys, values: all tokens (notebook 03)
-
-print("differs between images before:", bool(tokens[:, 0].std(dim=0).max() > 0))
-print("differs between images after: ", bool(after[:, 0].std(dim=0).max() > 0))
-
-# %% [markdown]
-# That is the whole mechanism, and it explains a gotcha: **if anything stops the class token from looking at the patches** (a mask that lets it
-# see only itself, as in the GPT picture below), it stays the same for all images, and the model can only ever learn how frequent the classes are.
+# Before the first block the class token is the same for a cat and for a rocket. So whatever it knows at the end, **attention must have brought there**. Let us watch it happen. All tokens attend to all tokens, once, with random weights, and we measure how much the class token differs between the cat and the rocket.
 #
-# ## Where is everything? Positions
-#
-# Attention treats its input as a bag: what one token takes from another depends on what the two hold, not on where they are, and a sum has no
-# order. Shuffle the patches, and the class token receives exactly the same. That is hard to believe, so let us look. Left the image, right the
-# same 64 patches in random order (*inside* a patch the pixels keep their order):
+# `nn.MultiheadAttention` is PyTorch's version of the box that notebook 03 opens. It takes the tokens three times, and notebook 03 says why.
 
 # %%
-order = torch.randperm(64)
-shuffled = unpatchify(patchify(images, 4)[:, order], 4, image_size=32)
-plots.show_images(
-    torch.stack([images[0], shuffled[0]]), ["in order", "shuffled"], columns=2, size=2
-)
+torch.manual_seed(0)
+cls_token = ClassToken(D)
+look = nn.MultiheadAttention(D, num_heads=3, batch_first=True)  # untrained
 
-# %% tags=["nbval-check-output"]
-in_order = cls_token(patches)
-out_of_order = cls_token(patches[:, order])
-seen_1, _ = look(in_order, in_order, in_order)
-seen_2, _ = look(out_of_order, out_of_order, out_of_order)
-change = (seen_1 - seen_2)[:, 0].abs().max()
-print("without positions the class token changes by at most", f"{change:.5f}")
+
+def class_token_after(tokens):
+    """What attention makes of token 0: (B, T, D) → (B, D)."""
+    mixed, _ = look(tokens, tokens, tokens)  # (B, T, D)
+    return mixed[:, 0]
+
+
+before = cls_token(patches)[:, 0]  # (B, D)
+after = class_token_after(cls_token(patches))  # (B, D)
+print(f"cat against rocket, largest difference before: {(before[0] - before[1]).abs().max():.1g}")
+print(f"cat against rocket, largest difference after:  {(after[0] - after[1]).abs().max():.1g}")
+assert before[0].equal(before[1]) and not after[0].equal(after[1])
 
 # %% [markdown]
-# Nothing but rounding. In the right picture we no longer see a shape; for the class token without positions the two are *the same image*, and no
-# amount of training changes that, since every layer works in this way.
+# Before attention the difference is exactly 0. After it, the two vectors differ, and the only thing that can have made them differ is the patches. That is the whole mechanism, and you have just run it. In a full model there are several blocks, and each *adds* what it has gathered to the token.
 #
-# The remedy in Eq. 1: to each token add a vector that says where it is, $\mathbf{E}_\text{pos}$, with one row for each of the T places.
+# This also explains a mistake. **If anything stops the class token from attending to the patches**, such as a mask that lets it see only itself, it stays the same for all images. Then the model can learn how frequent each class is, and nothing else.
 #
-# (Here $\mathbf{x}^n_p$ is patch n, flattened, and semicolons stack rows.)
+# ### And a trained one?
+#
+# Random weights look nowhere in particular. Training changes that. The course brings a small ViT that was trained on CIFAR-10, 60,000 small photographs in ten classes. It has six blocks, and three attentions side by side in each, called *heads*. We show it the cat, and draw how much its class token attends to each patch in the last block.
+
+# %%
+checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
+model = load_checkpoint(checkpoint).eval()
+
+maps = attention_maps(model, images[:1])  # (L, B, h, T, T): L blocks, h heads
+last_block = maps[-1, 0]  # (h, T, T): row = who looks, column = at whom
+at_patches = last_block[:, 0, 1:]  # (h, N): from token 0, the class token, to the patches
+diagrams.attention_over(cat, at_patches, (8, 8), ["head 1", "head 2", "head 3"], columns=2)
+
+# %% [markdown]
+# A bright patch is one that the class token attends to, and a dark one gets little. If it spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the forehead. Head 1 looks along the lower edge, at the whiskers on the left, at the nose, and at the blurred corner on the right. Head 3 prefers the bridge of the nose. So each head has favourites of its own, and not all of them are what you or I would look at to recognise a cat.
+#
+# Remember two questions for later. *How* does the model compute these weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Looking is not the same as using, and notebook 06 puts it to the test.
+#
+# ## Does the model know where the patches are?
+#
+# Read our sentence about attention once more: a weighted mean of all tokens, with weights computed from the tokens themselves. It says nothing about *where* a token stands. Take the small example from above and shuffle the patches, so that they hold 8, 2 and 4. Each patch keeps its weight, because that is computed from what the patch and the class token hold. The class token takes ¼ · 8 + ½ · 2 + ¼ · 4 = 2 + 1 + 1 = **4**, the same as before. A sum has no order.
+#
+# So a model of attention alone should not notice when we shuffle the patches of a photograph. That is hard to believe, so let us try. The pixels *inside* each patch stay as they are.
+
+# %%
+torch.manual_seed(0)
+order = torch.randperm(64)  # the same new order for all images
+
+
+def shuffle_patches(images, patch_size):
+    """Images (B, C, H, W) with their 64 patches in the new order."""
+    pieces = patchify(images, patch_size)[:, order]  # (B, N, C·P·P)
+    return unpatchify(pieces, patch_size, image_size=images.shape[-1])
+
+
+pair = torch.stack([cat, rocket])  # (2, C, 128, 128): 64 patches of 16 × 16
+cat_shuffled, rocket_shuffled = shuffle_patches(pair, 16)
+four = torch.stack([cat, cat_shuffled, rocket, rocket_shuffled])
+titles = ["cat", "cat, shuffled", "rocket", "rocket, shuffled"]
+plots.show_images(four, titles, columns=4, size=1.7)
+
+# %% [markdown]
+# You no longer see a rocket in the last picture. Does the class token notice? We compare what it holds after attention, once for the photographs in order and once for the shuffled ones.
+
+# %%
+in_order = class_token_after(cls_token(patches))  # (B, D)
+shuffled = class_token_after(cls_token(patches[:, order]))
+change = (in_order - shuffled).abs().max()
+print(f"without positions, the class token changes by {change:.1g}")
+print(f"its numbers go up to {in_order.abs().max():.1g}")
+assert change < 1e-6
+
+# %% [markdown]
+# In the run saved here the change is 7e-08, that is 7 · 10⁻⁸ or 0.00000007. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**. No amount of training would change that, because every block works in this way.
+#
+# ### The remedy: add a position to each token
+#
+# To each token we add a vector that says where it stands. These vectors form a table, $\mathbf{E}_\text{pos}$, with one row for each of the T places. Together with the class token this is Eq. 1 of the paper:
 #
 # $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
 # \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
 #
-# Why *add*, and not append? Because it is the same here. Suppose that *before* the projection we appended to each patch's pixel numbers a code for its place: N
-# numbers, all zero but a 1 at its own. One linear map of the longer vector is (pixels times **E**) plus (the row of the map that belongs to this place). That is
-# Eq. 1 for a patch, so adding loses nothing, and keeps the width D.
+# Here $\mathbf{x}^n_p$ is patch n, flattened, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows.
 #
-# ### Learned or computed
+# Why do we *add* the position, and not append it to the token? It feels as if adding would smear the patch. In fact it is the same thing. Suppose we append to the *pixels* of a patch a code for its place: N numbers, all 0 except for a 1 at its own place. Then the linear map has N more rows. The pixels are multiplied with **E** as before, and the code picks out the one row that belongs to this place. The sum of the two is Eq. 1. So adding loses nothing, and the tokens stay D numbers wide.
 #
-# The ViT paper *learns* the rows of $\mathbf{E}_\text{pos}$, from small random numbers. One can also *compute* them, from sines and
-# cosines of the row and the column, with wavelengths from 6 patches to 63,000
-# ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Section 3.5, here for two axes). Then neighbours are alike from the start.
-
-
-# %% tags=["same-as:vit_minimal.class_token.sinusoidal_2d"]
-# vit_minimal/class_token.py
-def sinusoidal_2d(grid_size, embed_dim, temperature=10_000.0):
-    """Sines and cosines of each patch's column and row: (N, D)."""
-    if embed_dim % 4:
-        raise ValueError(f"sinusoidal positions need an embed_dim divisible by 4, not {embed_dim}")
-    y, x = torch.meshgrid(*map(torch.arange, grid_size), indexing="ij")  # rows, columns
-    frequencies = temperature ** -torch.linspace(0, 1, embed_dim // 4)  # radians per patch
-    x, y = x.reshape(-1, 1) * frequencies, y.reshape(-1, 1) * frequencies  # (N, D/4) each
-    return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1)
-
-
-# %% [markdown]
-# To see what a set of position vectors "knows", compare each with all others. Below is one small map for each of the 64 places: how
-# similar is this place's vector to the vector of every other place? (Cosine similarity: 1 is the same direction, 0 unrelated.) First the
-# computed ones.
-
-# %%
-plots.show_similarity_grid(sinusoidal_2d((8, 8), 192), (8, 8), "computed: sines and cosines")
-
-# %% [markdown]
-# In each small map the brightest spot is the place itself, and similarity fades over the next four or five patches, along the rows and along
-# the columns: the vectors know that the image has two dimensions. (Mind the colour bar: even the darkest spots are at 0.74, because the long waves
-# hardly change over 8 patches.) Now the learned ones *before* any training:
-
-# %%
-torch.manual_seed(0)
-plots.show_similarity_grid(torch.randn(64, 192) * 0.02, (8, 8), "learned: before training")
-
-# %% [markdown]
-# Each is similar to itself and to nobody else. Nothing tells the model that patch 1 is next to patch 0 and patch 8 below it: **it has
-# to find out from the images.** After training, the paper finds (its Figure 7) that neighbours have become alike, with the same
-# two dimensions as above. Whether they do in *your* model you can see for yourself: `plots.show_similarity_grid(model.pos_embed.weight[0, 1:], (8, 8))`.
-#
-# The module. A learned table has a row for the class token too, so T rows and not N. The computed one has nothing to say about a token that
-# is nowhere, and gives it a row of zeros:
+# As a module, this is one parameter and one plus sign. The table has a row for the class token too, so it has T rows and not N. The first branch, `sinusoidal`, is an alternative that we come to below.
 
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
-# Write `self.weight`, a parameter with a row for each token, (1, T, D), that starts as 0.02 times `torch.randn`; and `forward`, which adds it. `grid_size` is the pair (rows, columns) of the grid of patches; `num_prefix` tokens stand before them, as a rule one, the class token. (With `sinusoidal=True` positions are computed, not learned. That part is written.)
+# Write `self.weight`, a parameter with a row for each token, (1, T, D), that starts as 0.02 times `torch.randn`; and `forward`, which adds it. `grid_size` is the pair (rows, columns) of the grid of patches. `num_prefix` tokens stand before them, usually one, the class token. (With `sinusoidal=True` positions are computed, not learned. That part is written.)
 #
 # Hint: How many patches has a grid of rows × columns? How many tokens are there in all?
 #
@@ -299,13 +331,13 @@ numbers_before_block_1 = 192 + 65 * 192
 # end of solution
 
 # %% [markdown] tags=["exercise:embedded"]
-# *Find the bug.* `positions` (1, N + 1, D) has a row for each token, the class token's first. The function below runs, and the loss falls. But patches get the positions of their neighbours. See what is printed for the class token and four patches, whose positions are 10, 11, 12, 13, 14. Repair it.
+# *Find the bug.* `positions` (1, N + 1, D) has a row for each token, the class token's first. The function below runs, and the loss falls. But the patches get the positions of their neighbours. Look at what is printed for the class token and four patches, whose positions should be 10, 11, 12, 13, 14. Repair the function.
 #
 # Hint: In Eq. 1 there is one sum, at the very end.
 #
 # Hint: `positions[:, :-1]` are the rows 0 … N − 1. Row 0 is not a patch's.
 #
-# Solution: Join first, then add all rows at once, and no slice is needed. The symptom is silent in a model that learns its positions from scratch; with weights from elsewhere it shifts the whole image by a patch (notebook 02).
+# Solution: Join first, then add all rows at once, and no slice is needed. The symptom is silent in a model that learns its positions from scratch. With weights from elsewhere, it shifts the whole image by a patch (notebook 02).
 
 
 # %% tags=["exercise-only", "exercise:embedded"]
@@ -322,7 +354,7 @@ counted = torch.arange(10.0, 15.0).reshape(1, 5, 1)  # positions 10 … 14, all 
 print(embedded(torch.zeros(1, 4, 1), torch.zeros(1, 1, 1), counted)[0, :, 0])
 
 # %% [markdown] tags=["exercise:shuffled_patches"]
-# *Predict.* A trained ViT with a class token, but **without** positions. In its blocks tokens hear each other by *attention*: each takes a sum over all tokens, weighted by how well their contents fit (notebook 03). You shuffle the patches of a test image. The logits …
+# *Predict.* A trained ViT has a class token, but **no** positions. In its blocks tokens attend to each other: each takes a weighted mean of all tokens, and the weights are computed from what the tokens hold (notebook 03). You shuffle the patches of a test image. The logits …
 #
 # - a: … stay the same, up to rounding
 # - b: … change a little, and the class mostly stays
@@ -333,7 +365,7 @@ print(embedded(torch.zeros(1, 4, 1), torch.zeros(1, 1, 1), counted)[0, :, 0])
 #
 # Hint: The weight of a patch depends on its content. Does it depend on where the patch stands?
 #
-# Solution: **a**. Without positions a patch is weighed by its content alone, and a sum has no order. The patches hear each other in the same way, so after each block they are what they were, in another order.
+# Solution: **a**. Without positions a patch is weighed by its content alone, and a sum has no order. The patches attend to each other in the same way, so after each block they are what they were, in another order.
 
 # %% tags=["exercise-only", "exercise:shuffled_patches"]
 # solution
@@ -342,34 +374,119 @@ shuffled_patches = "a"
 # end of solution
 
 # %% [markdown]
-# With positions, the class token can tell the shuffled image from the other:
+# Now the same comparison with positions. Each patch gets the position of the place where it stands, so a shuffled patch gets another one than before.
 
-# %% tags=["nbval-check-output"]
+# %%
+torch.manual_seed(0)
 pos_embed = PositionEmbedding((8, 8), D)
-in_order = pos_embed(cls_token(patches))
-out_of_order = pos_embed(cls_token(patches[:, order]))
-seen_1, _ = look(in_order, in_order, in_order)
-seen_2, _ = look(out_of_order, out_of_order, out_of_order)
-change = (seen_1 - seen_2)[:, 0].abs().max()
-print("with positions the class token changes by at most", f"{change:.5f}")
+in_order = class_token_after(pos_embed(cls_token(patches)))  # (B, D)
+shuffled = class_token_after(pos_embed(cls_token(patches[:, order])))
+change = (in_order - shuffled).abs().max()
+print(f"with positions, the class token changes by {change:.1g}")
 assert change > 3e-6
 
 # %% [markdown]
-# Still small, because positions start small and an untrained class token looks at all patches almost equally. But it is more than rounding:
-# training now has something to enlarge. Before, it had nothing.
+# In the run saved here this is 2e-05, a few hundred times as much as rounding. It is still small, because positions start small and an untrained class token attends to all patches almost equally. But it is real: training now has something to enlarge. Before, it had nothing.
 #
-# ## Why BERT reads its first token and GPT its last
+# ### What do the photographs say?
 #
-# The class token is often said to be "as in BERT and GPT". BERT: yes. GPT: no, and the reason is one picture. Who may look at whom?
+# In a trained model, positions have had time to grow. We show ours the cat and the rocket, in order and shuffled, and print what it takes each for, and with which probability. (CIFAR-10 has no class for rockets, so expect an honest mistake.) Then we set all its positions to zero and do it again. Which lines will be equal?
+
+# %%
+without = load_checkpoint(checkpoint).eval()
+nn.init.zeros_(without.pos_embed.weight)  # the same model, its positions set to zero
+
+cat_shuffled, rocket_shuffled = shuffle_patches(images[:2], 4)
+four = torch.stack([images[0], cat_shuffled, images[1], rocket_shuffled])
+
+for name, network in {"with positions": model, "without positions": without}.items():
+    print(name)
+    shares = network(four.float() / 127.5 - 1).softmax(dim=1)  # (4, 10)
+    for title, share in zip(titles, shares, strict=True):
+        print(f"    {title:17} {CIFAR10_CLASSES[share.argmax()]:9} {share.max():.2f}")
+
+# %% [markdown]
+# Look at the lower half first. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: the rocket in order is a ship for it, and the shuffled rocket is an airplane.
 #
-# In BERT and in a ViT every token sees every token. GPT predicts the next word, so a token must not see what comes after it: its
-# attention is **causal**. Put a class token first in such a model, and it can look at nobody but itself.
+# And here is a surprise: the shuffled cat is still a cat, with 0.86. We see a heap of fur, and it seems that for this model a heap of fur is a cat. One photograph proves little, but notebook 10 measures something similar (claim 5): even a model whose patches never exchange anything gets {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10's test images right, where guessing gets 10 %.
+#
+# A warning about the lower half: it is not what a model *without positions* can do. This one was trained with them and then robbed of them. A model that is trained without them from the start loses {{-runs("position_init", "zeros, frozen").difference:.0p}} points of accuracy (notebook 10, claim 13).
+#
+# ## Learned or computed: what do the positions know?
+#
+# The ViT paper *learns* the rows of $\mathbf{E}_\text{pos}$, starting from small random numbers. Does such a table know that patch 1 lies to the right of patch 0, and patch 8 below it?
+#
+# To find out we compare each row with all others by their *cosine similarity*: 1 means the same direction, 0 means unrelated, and below 0 the vectors point away from each other. For each of the 64 places this gives a small map of 8 × 8, and the maps are laid out like the patches of the image. Here is a learned table *before* training.
+
+# %%
+torch.manual_seed(0)
+untrained = torch.randn(64, 192) * 0.02  # as PositionEmbedding starts
+plots.show_similarity_grid(untrained, (8, 8), "learned positions, before training")
+
+# %% [markdown]
+# Each map has one bright dot, the place itself. A place is similar to itself and to nobody else. Nothing tells this model that patch 1 is next to patch 0: **it has to find that out from the images.** Does it? Here is the table of our trained model.
+
+# %%
+trained = model.pos_embed.weight[0, 1:].detach()  # (N, D), without the class token's row
+plots.show_similarity_grid(trained, (8, 8), "learned positions, after training")
+
+# %% [markdown]
+# **It does.** Look at the bright spots. In each map the spot lies around the place itself and reaches to its neighbours, so neighbours have become alike. Now go through the maps of the top line from left to right: the spot travels along the top edge. Go through a column of maps, and it travels down. Nobody told the model that its 64 vectors form a grid. It has found that out from photographs, and the ViT paper reports the same for its large models (Figure 7).
+#
+# How sure can we be that these are rows and columns, and not just blurry spots? If the model thinks in rows and columns, then the position of a patch should be *a vector for its row plus a vector for its column*. We can compute the best such vectors, which are means, and see how much of the differences between the 64 positions they explain.
+
+
+# %% tags=["nbval-check-output"]
+def rows_and_columns(positions):
+    """How much of the differences between 64 positions (N, D) the row and the column explain."""
+    table = positions.reshape(8, 8, -1)
+    table = table - table.mean(dim=(0, 1))  # differences from the mean position
+    row = table.mean(dim=1, keepdim=True)  # (8, 1, D): a vector for each row
+    column = table.mean(dim=0, keepdim=True)  # (1, 8, D): a vector for each column
+    rest = table - row - column
+    return 1 - rest.square().sum() / table.square().sum()
+
+
+print(f"before training: {rows_and_columns(untrained):.0%}")
+print(f"after training:  {rows_and_columns(trained):.0%}")
+
+# %% [markdown]
+# After training it is almost everything: 96 %. Before training it is 22 %, which is what chance gives. (64 vectors can differ in 63 ways, and 8 rows and 8 columns account for 7 + 7 of them.) So our model names its patches as a chess player names the squares, with one sign for the column and one for the row.
+#
+# ### Computed positions
+#
+# One can also *compute* the table, and have neighbours alike from the start. Each row of the table then holds sines and cosines of the patch's column and of its row. The shortest wave repeats after about 6 patches and the longest after 63,000, so the short waves tell neighbours apart, and longer ones tell one side of the image from the other. The idea comes from the first Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Section 3.5); here it is used once for each axis.
+
+
+# %% tags=["same-as:vit_minimal.class_token.sinusoidal_2d"]
+# vit_minimal/class_token.py
+def sinusoidal_2d(grid_size, embed_dim, temperature=10_000.0):
+    """Sines and cosines of each patch's column and row: (N, D)."""
+    if embed_dim % 4:
+        raise ValueError(f"sinusoidal positions need an embed_dim divisible by 4, not {embed_dim}")
+    y, x = torch.meshgrid(*map(torch.arange, grid_size), indexing="ij")  # rows, columns
+    frequencies = temperature ** -torch.linspace(0, 1, embed_dim // 4)  # radians per patch
+    x, y = x.reshape(-1, 1) * frequencies, y.reshape(-1, 1) * frequencies  # (N, D/4) each
+    return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1)
+
+
+# %%
+plots.show_similarity_grid(sinusoidal_2d((8, 8), 192), (8, 8), "computed positions")
+
+# %% [markdown]
+# Again the brightest spot of each map is the place itself, and the similarity fades along rows and columns. Nobody had to train for that. Mind the colour bar: even the darkest spots are at 0.74, because the long waves hardly change over eight patches. The class token is nowhere in the image, so with computed positions `PositionEmbedding` gives it a row of zeros.
+#
+# ## Why does BERT read its first token, and GPT its last?
+#
+# You will often read that the class token is "as in BERT and GPT". For BERT that is right. For GPT it is not, and the reason is one picture: who may look at whom?
+#
+# In BERT and in a ViT every token sees every token. GPT learns to predict the next word, so no token may see the words that come after it. Such attention is called **causal**. In the picture a 1 means that the token of this row may look at the token of this column.
 
 # %%
 names = ["[class]", "a", "cat", "sat"]
 everyone = torch.ones(4, 4)
 causal = everyone.tril()  # row i may look at the columns 0 … i
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
 plots.show_matrix(everyone, names, names, "BERT, ViT: all see all", axis=axes[0])
 plots.show_matrix(causal, names, names, "GPT: nobody sees ahead", axis=axes[1])
 for axis in axes:
@@ -377,11 +494,23 @@ for axis in axes:
 plots.show("who looks at whom: on the left all at all, on the right nobody at a later token")
 
 # %% [markdown]
-# Read the top row on the right: 1, 0, 0, 0. A class token there would stay the same for all sentences. In a causal model the only
-# token that has seen everything is the *last* one, and that is the one GPT reads. So the rule is not "the class token comes first"
-# but "**read a token that has seen everything**". In a ViT any place in the sequence would do; first is a convention.
+# Look at the top row on the right: 1, 0, 0, 0. A class token that stands first in such a model can look only at itself, so it would stay the same for every sentence. The only token that has seen everything is the *last* one.
+#
+# "GPT reads its last token" is still only half of the story. While GPT is *trained*, it reads **every** position, and each is trained to predict the token that comes next: a text of a thousand tokens is almost a thousand lessons at once. The last position is read when GPT *generates*, because the next word is what we want to know then. It is also read when GPT *classifies*. The first GPT even put an extra learned token at the end of the text for that purpose ([Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), Figure 1). You could call it a class token that stands last.
+#
+# | | who looks at whom | what is read in training | what is read to classify |
+# |---|---|---|---|
+# | ViT's class token | all at all | the class token, and nothing else | the class token |
+# | BERT's [CLS] | all at all | hidden words at their own places; [CLS] for "does the second sentence follow the first?" | [CLS] |
+# | GPT | each at itself and at what came before | every position, for its next token | the last position |
+#
+# BERT's [CLS] and ViT's class token are thus the same idea, with different teachers. BERT's is trained on a side task about sentences and gets its real task later, while ViT's is trained by the classification itself.
+#
+# And the rule is not "the class token comes first". The rule is "**read a token that has seen everything**". In a ViT any place in the stack would do, and the first is a convention.
 #
 # ## Three mistakes, and one that is none
+#
+# Each of these has been made by somebody who knew better. After each comes a check that you can put into your own tests.
 #
 # ### 1. The batch size in the parameter
 
@@ -394,80 +523,104 @@ except RuntimeError as error:
     print("a batch of 2:", str(error).split(".")[0])
 
 # %% [markdown]
-# With batches of 3 it trains. But it learns three different class tokens, and which one an image gets depends on its place in the
-# batch. The error comes with the first batch of another size, often at the end of an epoch, or when you classify a single image.
-# *The check:* the parameter's shape must begin with (1, 1, …).
+# With batches of three images this trains. But it learns three different class tokens, and which one an image gets depends on its place in the batch. The error comes with the first batch of another size, often at the end of an epoch, or on the day you classify a single image.
+#
+# *The check:* the shape of the parameter begins with 1.
 #
 # ### 2. Positions off by one
 #
-# A table of N + 1 rows meant for [class] and N patches, used with a model that has no class token: if somebody cuts the table to the
-# first N rows to make the shapes fit, each patch gets the position of the patch before it, and patch 0 gets the class token's.
+# Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Somebody uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now each patch gets the row of the patch before it, and patch 0 gets the row of the class token. Where does that leave the image? On the right, each patch is drawn where its new position says it is.
 
 # %%
-table = torch.cat([torch.zeros(1, 192), sinusoidal_2d((8, 8), 192)])  # slot 0: the class token
-right, off_by_one = table[1:], table[:-1]
-moved = off_by_one.reshape(8, 8, 192)[:, 0]  # what the patches of the first column are told
-home = [int(torch.argmax(right @ row)) for row in moved[1:]]  # whose position is it really?
-print("the first column's patches 8, 16, 24, … are told they are", home)
+pieces = patchify(cat[None], 16)  # (1, N, C·P·P)
+told = pieces.roll(-1, dims=1)  # patch n is told that it is patch n - 1
+told[:, -1] = 127  # nobody is told that it is patch 63
+moved = unpatchify(told, 16, image_size=128)[0]
+plots.show_images(torch.stack([cat, moved]), ["as it is", "as positions have it"], 2, size=2)
 
 # %% [markdown]
-# The whole image moves by one patch, and the first column wraps around to the end of the row above (7 is the last patch of the top
-# row; patch 0 got the class token's row, which has no place). Nothing complains. Weights that were trained elsewhere now see a shifted image; a table
-# learned from scratch would not mind (Question 3). *The check:* compare with something that is right, such as the logits of the model that the
-# weights come from. Notebook 04 does.
+# The whole image has moved by one patch, and the first column has wrapped around to the right edge, one row higher. Patch 0 is missing, since it was told that it is nowhere. Does the trained model complain if we do this to it?
+
+# %% tags=["nbval-check-output"]
+shifted = load_checkpoint(checkpoint).eval()
+right_table = model.pos_embed.weight  # (1, T, D)
+with torch.no_grad():
+    shifted.pos_embed.weight[:, 1:] = right_table[:, :-1]  # off by one
+    for name, network in {"right": model, "off by one": shifted}.items():
+        share = network(x[:1]).softmax(dim=1)[0, 3]  # class 3 is cat
+        print(f"{name:10}  cat: {share:.2f}")
+
+# %% [markdown]
+# No error, no warning, and 0.88 instead of 0.89: on this photograph it does next to no harm. That is what lets such a bug live for years. A table that is learned from scratch would not mind at all (Question 3).
 #
-# ### 3. Is a class token without a position slot a mistake?
+# *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #
-# Often said, half true. Some code adds positions to the patches first and puts the class token in front afterwards. Then the class
-# token has no slot. What is lost? Look at the sum in Eq. 1: the class token enters the model as
-# $\mathbf{x}_\text{class} + \mathbf{E}_\text{pos}[0]$, two learned vectors that are only ever seen added together. One can do the
-# work of both:
+# ### 3. Reading token 1
+#
+# The class token is `x[:, 0]`. What if somebody writes `x[:, 1]`, the top left patch? Everything runs and the loss falls, because that patch attends to all others too. How would you notice?
+#
+# The gradient knows. The ten scores that the model returns, its *logits*, should depend on token 0 of the last layer and on no other token. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see to which of them the logits have a gradient.
+
+# %%
+from vit_minimal.variants import AveragesAllTokens, ReadsFirstPatch
+
+
+def tokens_read(model, images):
+    """Which of the tokens that leave the last norm the logits depend on."""
+    caught = []
+
+    def catch(layer, inputs, output):
+        caught.append(output)
+
+    hook = model.norm.register_forward_hook(catch)
+    logits = model(images)
+    hook.remove()
+    gradient = torch.autograd.grad(logits.sum(), caught)[0]  # (B, T, D)
+    size = gradient.abs().sum(dim=(0, 2))  # (T,): 0 for a token that nobody reads
+    return size.nonzero().flatten().tolist()
+
+
+# %% [markdown]
+# A check is worth something only if it can fail. So we run it on the trained model, and on two variants from the package that get the same weights: `ReadsFirstPatch` makes exactly this mistake, and `AveragesAllTokens` reads the mean of all 65 tokens.
+
+# %% tags=["nbval-check-output"]
+for kind in (type(model), ReadsFirstPatch, AveragesAllTokens):
+    candidate = kind(model.config).eval()
+    candidate.load_state_dict(model.state_dict())
+    read = tokens_read(candidate, x)
+    verdict = "right" if read == [0] else "WRONG"
+    print(f"{kind.__name__:18} {verdict}: reads {len(read)} token(s), the first is {read[0]}")
+
+# %% [markdown]
+# The check passes for the right model and catches both others.
+#
+# *The check:* `assert tokens_read(model, images) == [0]`. Do not rely on accuracy here, because a model that reads token 1 can still learn.
+#
+# ### And one that is none: a class token without a position
+#
+# Some code adds positions to the patches first and puts the class token in front afterwards. Then the class token has no position, and people call that a bug. What is lost? In Eq. 1 the class token enters the model as $\mathbf{x}_\text{class} + \mathbf{E}_\text{pos}[0]$. These are two learned vectors that are only ever seen as their sum, so one vector can do the work of both:
 
 # %% tags=["nbval-check-output"]
 with torch.no_grad():
-    with_slot = pos_embed(cls_token(patches))
+    with_position = pos_embed(cls_token(patches))
     merged = ClassToken(D)
     merged.weight.copy_(cls_token.weight + pos_embed.weight[:, :1])
-    without_slot = merged(patches + pos_embed.weight[:, 1:])
-print("the same input for the first layer:", torch.equal(with_slot, without_slot))
+    without_position = merged(patches + pos_embed.weight[:, 1:])
+print("the same input for the first block:", torch.equal(with_position, without_position))
 
 # %% [markdown]
-# So nothing is lost in what the model can express. (Training can differ a little: two summands get the same gradient, so their sum moves
-# twice as far.) It becomes a mistake when *weights* travel between two programs that disagree about it, as in mistake 2. Our loader for the weights of
-# timm, the best-known library of image models, handles both.
+# Nothing is lost in what the model can express. Training can differ a little, since two summands get the same gradient and their sum moves twice as far. It becomes a mistake only when *weights* travel between two programs that disagree about it, as in mistake 2. Our loader for weights from timm, the best-known library of image models, handles both.
 #
-# ### 4. Reading token 1
-#
-# `x[:, 1]` is the top left patch. Everything runs, the loss falls, because that patch too attends to all others. How would you
-# notice? Ask the *logits* (the ten scores that the classifier gives) whether they depend on what you think they depend on. Here a random tensor
-# stands for what comes out of the last layer; in your model, take the real one:
-
-# %% tags=["nbval-check-output"]
-head = nn.Linear(D, 10)
-
-
-def depends_on(read):
-    """Which tokens of the last layer the logits depend on."""
-    last = torch.randn(2, 65, D, requires_grad=True)  # stands for the encoder's output
-    head(last[:, read]).sum().backward()
-    return last.grad.abs().sum(dim=(0, 2)).nonzero().flatten().tolist()
-
-
-print("x[:, 0] depends on token", depends_on(0))
-print("x[:, 1] depends on token", depends_on(1))
-
-# %% [markdown]
-# *The check:* a gradient. It belongs in your tests, because accuracy is a poor witness: a model that reads token 1 can still learn.
-#
-# > **Keep this:** the class token is one learned vector, the same for all images, that belongs to no patch. All it knows about an
-# > image it has been told by attention. Positions are what make the patches more than a bag.
+# > **Remember:** the class token is one learned vector, the same for all images, that belongs to no patch. All it knows about an
+# > image, attention has brought there. Positions turn a bag of patches into an image.
 #
 # ## Recap
 #
-# - We need one vector to classify. The class token is an extra one, with no place of its own.
-# - One parameter (1, 1, D), expanded over the batch; its gradient is the sum over the images.
-# - Attention alone cannot see order. One vector per place, learned or computed, is added to the tokens.
-# - Read a token that has seen everything: in a ViT that can be any, in GPT it is the last.
+# - The classifier reads one vector. The class token is an extra one, with no place in the image, and it is free for that job.
+# - It is one parameter of shape (1, 1, D), expanded over the batch. Its gradient is the sum over the images.
+# - Attention is a weighted mean with weights computed from the tokens, so it cannot see order. One vector for each place, learned or computed, is added to the tokens.
+# - Read a token that has seen everything. In a ViT that can be any token; in GPT it is the last.
+# - A check that hooks the real model shows which token is read.
 #
 # ## Questions
 #
@@ -483,8 +636,8 @@ print("x[:, 1] depends on token", depends_on(1))
 #
 # <details><summary>Answer</summary>
 #
-# No. What enters the first layer is zero plus its position. And even without a position, how the token mixes the patches depends on what it
-# holds, so changing it changes the loss, and the gradient is not zero.
+# No. What enters the first block is zero plus its position. And even without a position, the way in which the token mixes the patches depends on what it
+# holds. Changing it changes the loss, so the gradient is not zero.
 #
 # </details>
 #
@@ -493,13 +646,13 @@ print("x[:, 1] depends on token", depends_on(1))
 #
 # <details><summary>Answer</summary>
 #
-# None, apart from chance: the learned table has no notion of neighbours at the start, so one fixed order is as good as another. With
+# None, apart from chance. The learned table has no notion of neighbours at the start, so one fixed order is as good as another. With
 # computed positions you would probably lose a little, since these say that neighbours are alike.
 #
 # </details>
 #
 # ---
 #
-# **Try it yourself:** [exercises 02](exercises/02_class_token.ipynb), with checks that say what is wrong.
+# **Try it yourself:** [exercises 02](exercises/02_class_token.ipynb), with checks that tell you what is wrong.
 #
-# **Next: [03 · Attention](03_attention.ipynb).** We have used it as a closed box so far. Now we open it.
+# **Next: [03 · Attention](03_attention.ipynb).** We have used attention as a closed box so far. Now we open it.

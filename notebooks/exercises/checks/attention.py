@@ -123,7 +123,7 @@ EXERCISES = [
     Piece(
         "attention_weights",
         "3.1",
-        "Who listens to whom",
+        "Who looks at whom",
         level=2,
         minutes=10,
         reference=attention_weights,
@@ -292,7 +292,7 @@ EXERCISES = [
     Answer(
         "blind_mask",
         "3.6",
-        "A mask that blinds the class token",
+        "A mask that hides the patches from the class token",
         level=1,
         minutes=4,
         expected="a",

@@ -110,7 +110,7 @@ EXERCISES = [
     Piece(
         "class_token_map",
         "6.1",
-        "Whom the class token listens to, as a picture",
+        "What the class token looks at, as a picture",
         level=1,
         minutes=6,
         reference=class_token_map,

@@ -11,7 +11,7 @@ from .helpers import Raised, Wrong, attempt, cases_of, raising, random
 
 def patch_cases():
     """Not square, one image, one channel, C ≠ P, not contiguous, double precision."""
-    yield {"images": torch.arange(16.0).reshape(1, 1, 4, 4), "patch_size": 2}
+    yield {"images": torch.arange(24.0).reshape(1, 1, 4, 6), "patch_size": 2}
     yield {"images": random(2, 3, 8, 12), "patch_size": 4}
     yield {"images": random(3, 5, 12, 6), "patch_size": 3}
     yield {"images": random(1, 2, 4, 8, seed=1).transpose(2, 3), "patch_size": 4}

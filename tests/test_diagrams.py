@@ -1,0 +1,393 @@
+"""Diagrams: the numbers in them are right, words can be read and none lie on top of each other."""
+
+import inspect
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from torch.nn import functional as F
+
+from vit_minimal import diagrams, patchify, plots, shapes10
+from vit_minimal.diagrams import card
+
+IMAGES, _ = shapes10(2, seed=2)
+TOKENS = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+QUERY, KEYS = torch.tensor([1.0, 0.5]), torch.tensor([[0.0, 1.0], [1.5, 0.5], [1.5, 1.5]])
+VALUES = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+NAMES = ("[class]", "patch 0", "patch 1")
+NUMBERS = [2.0, 0.5, 4.0, -1.0, 3.5, 6.0, 1.0, 0.0]
+MAPS = torch.rand(5, 64, generator=torch.Generator().manual_seed(0))
+
+# Each diagram, with whatever changes what is written in it
+CASES = {
+    "overview": lambda: diagrams.overview(IMAGES[0]),
+    "overview, a part": lambda: diagrams.overview(IMAGES[0], "attention"),
+    "overview, scores": lambda: diagrams.overview(
+        IMAGES[0], scores={"triangle": 0.9, "rectangle": 0.05, "cross": 0.03, "ring": 0.02, "x": 0}
+    ),
+    "overview, a photo": lambda: diagrams.overview(torch.zeros(3, 224, 224)),
+    "patch_sequence": lambda: diagrams.patch_sequence(IMAGES[0], 4),
+    "patch_sequence, few": lambda: diagrams.patch_sequence(IMAGES[0, :, :16], 8),
+    "patch_sequence, many": lambda: diagrams.patch_sequence(torch.zeros(3, 224, 224), 16),
+    "patch_sequence, wide": lambda: diagrams.patch_sequence(torch.zeros(1, 32, 160), 16),
+    "memory": lambda: diagrams.memory((4, 6), 2),
+    "memory, square": lambda: diagrams.memory((4, 4), 2),
+    "heads_in_memory": lambda: diagrams.heads_in_memory(4, 6, 2),
+    "heads_in_memory, three": lambda: diagrams.heads_in_memory(2, 9, 3),
+    "attention_by_hand": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, VALUES, NAMES),
+    "attention_by_hand, not scaled": lambda: diagrams.attention_by_hand(
+        None, QUERY, KEYS, VALUES, scaled=False
+    ),
+    "attention_by_hand, large": lambda: diagrams.attention_by_hand(
+        *(-9.87 * torch.ones(shape) for shape in ((5, 3), (3,), (5, 3), (5, 3)))
+    ),
+    "heads_side_by_side": lambda: diagrams.heads_side_by_side(3, 192),
+    "heads_side_by_side, one": lambda: diagrams.heads_side_by_side(1, 64),
+    "heads_side_by_side, twelve": lambda: diagrams.heads_side_by_side(12, 768),
+    "block": diagrams.block,
+    "block, post-norm": lambda: diagrams.block(norm_first=False),
+    "stream": lambda: diagrams.stream(9),
+    "stream, shallow": lambda: diagrams.stream(2),
+    "layer_norm": lambda: diagrams.layer_norm(NUMBERS),
+    "layer_norm, twelve": lambda: diagrams.layer_norm(-10 * np.arange(12)),
+    "gelu": diagrams.gelu,
+    "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
+    "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
+    "attention_over, arrows": lambda: diagrams.attention_over(
+        IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def figures(monkeypatch):
+    """Draw without a window; each test reads its figure from `plt.gcf()`."""
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    yield
+    plt.close("all")
+
+
+def words():
+    """The words of the figure, ticks and legend left out, each with what it takes on the card."""
+    (axis,) = plt.gcf().axes
+    return [(text, text.get_window_extent()) for text in axis.texts if text.get_text()]
+
+
+def written():
+    return [text.get_text() for text, _ in words()]
+
+
+def test_every_diagram_is_looked_at_here():
+    functions = {name for name, _ in inspect.getmembers(diagrams, inspect.isfunction)}
+    assert functions == {name.partition(",")[0] for name in CASES}
+
+
+def contrast(one, other):
+    """WCAG 2.2: at least 4.5 for text."""
+    darker, brighter = sorted(map(plots.luminance, (one, other)))
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def strength(text):
+    """How strong a text is beside the ink of its card, 0 … 1."""
+    return (1 - max(to_rgb(text.get_color()))) / (1 - max(to_rgb(card.INK)))
+
+
+def background(extent, picture):
+    """The usual colour below a text, in a picture (height, width, 3) drawn without words."""
+    below = picture[int(extent.y0) : int(extent.y1), int(extent.x0) : int(extent.x1)]
+    return np.median(below.reshape(-1, 3), axis=0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_words_can_be_read(name):
+    CASES[name]()
+    figure, (axis,) = plt.gcf(), plt.gcf().axes
+    assert figure.get_facecolor() == (1, 1, 1, 1)
+    assert figure.get_figwidth() == 6.6 and figure.get_figheight() <= 8
+    card_of, found = figure.bbox, words()
+    boxes = [p.get_window_extent() for p in axis.patches if isinstance(p, FancyBboxPatch)]
+    for text, extent in found:
+        assert text.get_fontsize() >= 10, text
+        assert card_of.x0 + 5 <= extent.x0 and extent.x1 <= card_of.x1 - 5, text
+        assert card_of.y0 + 2 <= extent.y0 and extent.y1 <= card_of.y1 - 2, text
+        centre = (extent.x0 + extent.x1) / 2, (extent.y0 + extent.y1) / 2
+        for box in (box for box in boxes if box.contains(*centre)):
+            assert box.x0 < extent.x0 and extent.x1 < box.x1, text
+            assert box.y0 < extent.y0 and extent.y1 < box.y1, text
+    corners = np.array([extent.padded(-1).get_points() for _, extent in found])
+    low, high = corners[:, None, 0], corners[None, :, 1]
+    overlap = (low < high).all(axis=-1)
+    pairs = np.argwhere(np.triu(overlap & overlap.T, 1))
+    assert not [(found[i][0], found[j][0]) for i, j in pairs]
+
+    if name == "overview, a part":
+        return  # the others are faint
+    for text, _ in found:
+        text.set_visible(False)
+    figure.canvas.draw()
+    picture = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3] / 255
+    for text, extent in found:
+        signs = not any(map(str.isalnum, text.get_text()))
+        if not signs and not text.get_path_effects():  # those have an outline
+            assert contrast(text.get_color(), background(extent, picture)) >= 4.5, text
+
+
+def test_inks_can_be_read():
+    roles = (card.PATCH, card.CLASS, card.POSITION, card.ATTENTION, card.MLP, card.HEAD)
+    for colour in (*roles, *card.SERIES):
+        assert contrast(card.ink_on(colour), colour) >= 4.5
+        assert contrast(card.dark(colour), "white") >= 4.5
+    assert contrast(card.QUIET, "white") >= 4.5
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_diagram_is_described_in_words(name, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
+    monkeypatch.setattr("IPython.display.display", lambda figure, metadata: shown.append(metadata))
+    CASES[name]()
+    (metadata,) = shown
+    assert len(metadata["image/png"]["alt"].split()) >= 20
+    assert not plt.get_fignums()  # shown once, not once more at the end of the cell
+
+
+def test_the_overview_counts_patches_tokens_and_numbers():
+    diagrams.overview(IMAGES[0])
+    patches = patchify(IMAGES[:1], 4)
+    shapes = {"(B, 3, 32, 32)", f"(B, {patches.shape[1]}, {patches.shape[2]})", "(B, 65, D)"}
+    assert shapes | {"(B, 64, D)", "(1, 65, D)", "(B, 10)"} <= set(written())
+    pieces = [image for image in plt.gcf().axes[0].images if image.get_array().shape[0] == 4]
+    numbers = [int(text) for text in written() if text.isdigit()]
+    assert len(pieces) == len(numbers) == 4
+    for piece, number in zip(pieces, numbers, strict=True):
+        expected = plots.as_picture(patches[0, number].reshape(3, 4, 4))
+        assert np.allclose(piece.get_array(), expected)
+
+
+@pytest.mark.parametrize("part", ["patches", "class_token", "attention", "model"])
+def test_one_part_of_the_overview_is_lit(part):
+    diagrams.overview(IMAGES[0], part)
+    titles = [text for text, _ in words() if text.get_text()[:3] in ("01 ", "02 ", "03 ", "04 ")]
+    lit = [text.get_text() for text in titles if strength(text) == pytest.approx(1)]
+    assert len(titles) == 4 and len(lit) == 1
+    assert part.split("_")[0] in lit[0]
+    faint = [strength(text) for text in titles if text.get_text() not in lit]
+    assert faint == pytest.approx([card.FAINT] * 3)
+
+
+def test_scores_are_those_of_the_best_classes():
+    scores = {"a": 0.1, "b": torch.tensor(0.6), "c": 0.05, "d": 0.2, "e": 0.05}
+    diagrams.overview(IMAGES[0], scores=scores, num_classes=5)
+    assert [name for name in written() if name in scores] == ["b", "d", "a", "c"]
+    assert "(B, 5)" in written()
+
+
+def test_patches_are_drawn_in_their_order():
+    diagrams.patch_sequence(IMAGES[0], 8)
+    _, *pieces = plt.gcf().axes[0].images
+    patches = patchify(IMAGES[:1], 8)[0]
+    for piece, patch in zip(pieces, patches, strict=True):
+        assert np.allclose(piece.get_array(), plots.as_picture(patch.reshape(3, 8, 8)))
+    assert "N = 4 · 4 = 16" in written() and "C·P·P = 192 numbers" in written()
+
+
+def test_of_many_patches_the_first_and_the_last_are_drawn():
+    diagrams.patch_sequence(IMAGES[0], 4)
+    _, *pieces = plt.gcf().axes[0].images
+    patches = patchify(IMAGES[:1], 4)[0]
+    for piece, number in zip(pieces, [*range(11), 60, 61, 62, 63], strict=True):
+        expected = plots.as_picture(patches[number].reshape(3, 4, 4))
+        assert np.allclose(piece.get_array(), expected)
+
+
+def cells():
+    """The numbers in coloured cells, row by row and from left to right, with their colours."""
+    (axis,) = plt.gcf().axes
+    found = []
+    for text in axis.texts:
+        if text.get_text().isdigit():
+            x, y = text.get_position()
+            (fill,) = {
+                p.get_facecolor()
+                for p in axis.patches
+                if isinstance(p, Rectangle)
+                and p.get_facecolor()[3]
+                and p.get_zorder() == 2
+                and p.get_x() < x < p.get_x() + p.get_width()
+                and p.get_y() < y < p.get_y() + p.get_height()
+            }
+            found.append((int(text.get_text()), fill))
+    return found
+
+
+def test_memory_is_cut_as_torch_cuts_it():
+    diagrams.memory((4, 6), 2)
+    image = torch.arange(24).reshape(4, 6)
+    right = patchify(image[None, None], 2)[0]
+    found = cells()
+    expected = [image.flatten(), image.flatten(), image.view(6, 4).flatten(), right.flatten()]
+    assert [number for number, _ in found] == torch.cat(expected).tolist()
+    colours = {number: colour for number, colour in found}
+    assert all(colours[number] == colour for number, colour in found)
+    for patch in right.tolist():  # one colour each, and six of them
+        assert len({colours[number] for number in patch}) == 1
+    assert len(set(colours.values())) == 6
+    assert "✗ up to 2 colours in a patch" in written() and "✓ one colour in a patch" in written()
+
+
+def test_heads_are_split_as_torch_splits_them():
+    diagrams.heads_in_memory(4, 6, 2)
+    x = 10 * torch.arange(4)[:, None] + torch.arange(6)
+    wrong, right = x.view(2, 4, 3), x.view(4, 2, 3).transpose(0, 1)
+    expected = torch.cat([x.flatten(), x.flatten(), wrong.flatten(), right.flatten()])
+    found = cells()
+    assert [number for number, _ in found] == expected.tolist()
+    assert len(set(found)) == 24  # a number has one colour
+    assert len({colour for _, colour in found}) == 4  # one for each token
+    assert "view(4, 2, 3).transpose(0, 1)" in written()
+    assert "✗ a head holds 2 of 4 tokens" in written()
+    assert "✓ a head holds 4 of 4 tokens" in written()
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_attention_by_hand_is_torchs(scaled):
+    diagrams.attention_by_hand(TOKENS, QUERY, KEYS, VALUES, NAMES, scaled)
+    scale = {} if scaled else {"scale": 1.0}
+    result = F.scaled_dot_product_attention(QUERY[None], KEYS, VALUES, **scale)[0]
+    scores = KEYS @ QUERY / (2**0.5 if scaled else 1)
+    weights = scores.softmax(dim=0)
+    found = written()
+    for score, weight, name in zip(scores, weights, NAMES, strict=True):
+        assert f"{score:.2f}" in found and f"{weight:.2f}" in found
+        assert any(text.startswith(f"{name}\n") for text in found)
+    assert found[-1].endswith(f"≈ [{result[0]:.2f} {result[1]:.2f}]")
+    assert ("q·k / √2" in found) == scaled
+    widths = [p.get_width() for p in plt.gcf().axes[0].patches if isinstance(p, Rectangle)]
+    for weight in weights.tolist():
+        assert any(width == pytest.approx(10 * weight, abs=1e-4) for width in widths)
+
+
+def test_heads_have_their_width_and_their_maps():
+    maps = torch.rand(3, 4, 4)
+    diagrams.heads_side_by_side(3, 192, maps)
+    assert written().count("(B, T, 64)") == 3 and "tokens  (B, T, 192)" in written()
+    (axis,) = plt.gcf().axes
+    cells = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_width() < 2.5]
+    green = torch.tensor([p.get_facecolor()[1] for p in cells]).reshape(3, 16)  # less where more
+    assert torch.equal(green.argsort(dim=1), maps.flatten(1).argsort(dim=1, descending=True))
+
+
+def test_a_block_is_written_as_in_the_code():
+    diagrams.block()
+    assert {"x = x + attn(norm1(x))", "x = x + mlp(norm2(x))"} <= set(written())
+    diagrams.block(norm_first=False)
+    assert {"x = norm1(x + attn(x))", "x = norm2(x + mlp(x))"} <= set(written())
+
+
+@pytest.mark.parametrize("depth, blocks", [(1, [1]), (5, [1, 2, 3, 4, 5]), (12, [1, 2, 3, 12])])
+def test_the_stream_goes_through_its_blocks(depth, blocks):
+    diagrams.stream(depth)
+    assert [w for w in written() if w.startswith("block")] == [f"block {b}" for b in blocks]
+    assert ("…" in written()) == (depth > 5)
+
+
+def test_layer_norm_is_torchs():
+    diagrams.layer_norm(NUMBERS)
+    expected = F.layer_norm(torch.tensor(NUMBERS), (8,), eps=1e-6)
+    found = written()
+    for numbers in (torch.tensor(NUMBERS), expected):
+        for number in numbers.tolist():
+            assert f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−") in found
+    mean, deviation = np.mean(NUMBERS), np.std(NUMBERS)
+    assert f"mean {mean:.2f}   standard deviation {deviation:.2f}" in found
+    assert "mean 0.00   standard deviation 1.00" in found
+
+
+def test_gelu_is_torchs():
+    diagrams.gelu((-2, 0.5))
+    (axis,) = plt.gcf().axes
+    curves = {line.get_label(): line for line in axis.lines}
+    for label, function in (("GELU", F.gelu), ("ReLU", F.relu)):
+        (curve,) = (line for name, line in curves.items() if name.startswith(label))
+        x, y = torch.tensor(curve.get_xydata()).T
+        assert torch.allclose(function(x), y, atol=1e-6)
+    at = F.gelu(torch.tensor([-2, 0.5]))
+    assert written() == [f"GELU(−2) = −{-at[0]:.2f}", f"GELU(0.5) = {at[1]:.2f}"]
+
+
+def test_the_class_token_takes_most_where_its_weight_is_largest():
+    weights = torch.full((2, 9), 0.05)
+    weights[0, 2] = weights[1, 7] = 0.6
+    diagrams.class_token_idea(IMAGES, weights)
+    arcs = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
+    widths = [
+        p.get_linewidth() for p in arcs if to_rgb(p.get_edgecolor()) == to_rgb(card.ATTENTION)
+    ]
+    assert [int(np.argmax(row)) for row in np.reshape(widths, (2, 9))] == [2, 7]
+
+
+def test_attention_is_bright_where_there_is_most():
+    diagrams.attention_over(IMAGES[0], MAPS, (8, 8), list("abcde"))
+    (axis,) = plt.gcf().axes
+    veils = [np.asarray(image.get_alpha()) for image in axis.images if np.ndim(image.get_alpha())]
+    for veil, shares in zip(veils, MAPS, strict=True):
+        assert veil.shape == (8, 8) and veil.min() == 0
+        assert veil.argmin() == shares.argmax() and veil.argmax() == shares.argmin()
+    assert [text for text in written() if text in "abcde"] == list("abcde")
+    assert f"up to {MAPS[0].max():.1%}" in written()
+
+
+def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
+    shares = torch.zeros(1, 4, 4)
+    shares[0, 0, 0], shares[0, 0, 1], shares[0, 3, 3] = 0.5, 0.4, 0.1
+    diagrams.attention_over(IMAGES[0], shares, (4, 4), arrows=2)
+    (axis,) = plt.gcf().axes
+    left, right, bottom, top = axis.images[-1].get_extent()
+    arrows = [p for p in axis.patches if isinstance(p, FancyArrowPatch)]
+    ends = [p._path_original.vertices[-1] for p in arrows]
+    places = [((x - left) / (right - left) * 4, (y - top) / (bottom - top) * 4) for x, y in ends]
+    assert places == [pytest.approx((0.5, 0.5)), pytest.approx((3.5, 3.5))]
+
+
+REFUSED = {
+    "part is one of": lambda: diagrams.overview(IMAGES[0], "head"),
+    "a square image whose side 8 divides, not 30": lambda: diagrams.overview(IMAGES[0, :, :30]),
+    "patch_size 5 does not divide the image size 32 × 32": lambda: diagrams.patch_sequence(
+        IMAGES[0], 5
+    ),
+    "room for 256 patches, not for 1024": lambda: diagrams.patch_sequence(IMAGES[0], 1),
+    "patch_size 4 does not divide the image size 4 × 6": lambda: diagrams.memory((4, 6), 4),
+    "room for 24 numbers": lambda: diagrams.memory((6, 6), 2),
+    "num_heads 4 does not divide embed_dim 6": lambda: diagrams.heads_in_memory(4, 6, 4),
+    "24 numbers, 8 tokens and 2 or 3 heads": lambda: diagrams.heads_in_memory(9, 2, 2),
+    "do not fit together": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, VALUES[:2]),
+    r"expected query \(d,\)": lambda: diagrams.attention_by_hand(TOKENS, KEYS, KEYS, VALUES),
+    "2 names for 3 tokens": lambda: diagrams.attention_by_hand(
+        TOKENS, QUERY, KEYS, VALUES, ["a", "b"]
+    ),
+    "2 to 5 tokens": lambda: diagrams.attention_by_hand(
+        None, torch.ones(2), torch.ones(6, 2), torch.ones(6, 2)
+    ),
+    "numbers below 100": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, 100 * VALUES),
+    "num_heads 5 does not divide embed_dim 192": lambda: diagrams.heads_side_by_side(5, 192),
+    r"a map \(T, T\) for each of 3 heads": lambda: diagrams.heads_side_by_side(3, 192, MAPS),
+    "a depth of 1 or more, not 0": lambda: diagrams.stream(0),
+    "2 to 12 numbers": lambda: diagrams.layer_norm([[1.0, 2.0]]),
+    "at least one value": lambda: diagrams.gelu([]),
+    "two images": lambda: diagrams.class_token_idea(IMAGES[:1]),
+    r"weights \(2, 9\)": lambda: diagrams.class_token_idea(IMAGES, MAPS[:2]),
+    "k maps of 7 × 7 patches": lambda: diagrams.attention_over(IMAGES[0], MAPS, (7, 7)),
+    "1 names for 5 maps": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8), ["a"]),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_cannot_be_drawn_is_refused(message):
+    with pytest.raises(ValueError, match=message):
+        REFUSED[message]()
+    assert not plt.get_fignums()

@@ -1,0 +1,10 @@
+"""Diagrams of a Vision Transformer, in one visual language (card.py). They know arrays, not models.
+
+Each function draws one figure, works out all numbers in it from what it is given, and shows it with
+words for readers who cannot see it.
+"""
+
+from .attention import attention_by_hand, attention_over, class_token_idea, heads_side_by_side
+from .blocks import block, gelu, layer_norm, stream
+from .sequences import heads_in_memory, memory, patch_sequence
+from .whole import overview

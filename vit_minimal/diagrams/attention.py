@@ -1,0 +1,371 @@
+"""Attention: one query by hand, several heads, and what the class token attends to on an image."""
+
+import numpy as np
+
+from ..plots import as_array, as_picture, show
+from .card import (
+    ATTENTION,
+    CLASS,
+    INK,
+    MLP,
+    PATCH,
+    QUIET,
+    WIDTH,
+    Card,
+    dark,
+    ink_on,
+    tint,
+)
+
+
+def softmax(scores):
+    """exp(scores) / Σ exp(scores), over the last axis."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def digits(numbers):
+    """How many decimals are shown of an array (…, d): 0 if all are whole, at most 1 or 2."""
+    most = 2 if numbers.shape[-1] < 3 else 1
+    exact = (n for n in range(most) if np.allclose(np.round(numbers, n), numbers, atol=1e-6))
+    return next(exact, most)
+
+
+def vector(numbers, decimals):
+    """Numbers as [1.0 0.5], all with as many decimals."""
+    return "[" + " ".join(f"{number:.{decimals}f}" for number in numbers) + "]"
+
+
+def _checked(tokens, query, keys, values, names):
+    """The arrays, tokens as well if there are any; ValueError if their shapes do not fit."""
+    query, keys, values = (as_array(a).astype(float) for a in (query, keys, values))
+    tokens = None if tokens is None else as_array(tokens).astype(float)
+    if not (query.ndim == 1 and keys.ndim == values.ndim == 2):
+        raise ValueError("expected query (d,), keys (T, d) and values (T, d)")
+    T, d = keys.shape
+    if len(query) != d or len(values) != T or (tokens is not None and len(tokens) != T):
+        shapes = f"query {query.shape}, keys {keys.shape}, values {values.shape}"
+        raise ValueError(f"these do not fit together: {shapes}, with {T} keys of {d} numbers")
+    drawn = [a for a in (tokens, query, keys, values) if a is not None]
+    if not 2 <= T <= 5 or max(a.shape[-1] for a in drawn) > 3:
+        raise ValueError("the figure has room for 2 to 5 tokens of at most 3 numbers")
+    room = 10 if max(a.shape[-1] for a in drawn) == 3 else 100
+    if max(np.abs(a).max() for a in drawn) >= room:
+        raise ValueError(f"the figure has room for numbers below {room}")
+    names = [f"token {i}" for i in range(T)] if names is None else list(names)
+    if len(names) != T:
+        raise ValueError(f"{len(names)} names for {T} tokens")
+    return tokens, query, keys, values, names
+
+
+def _lines_of_sum(weights, values, decimals, result):
+    """The weighted sum, written out in as many lines as it takes."""
+    terms = [f"{w:.2f}·{vector(v, decimals)}" for w, v in zip(weights, values, strict=True)]
+    lines = [""]
+    for i, term in enumerate([*terms, None]):
+        piece = f"≈ {vector(result, 2)}" if term is None else f"+ {term}" if i else term
+        if len(lines[-1]) + len(piece) > 66:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {piece}".strip()
+    return lines
+
+
+def attention_by_hand(tokens, query, keys, values, names=None, scaled=True):
+    """What one token takes from all: tokens (T, D) or None, query (d,), keys (T, d), values (T, d).
+
+    The first token is the one that attends. The scores are q·k/√d, or q·k if not `scaled`.
+    """
+    tokens, query, keys, values, names = _checked(tokens, query, keys, values, names)
+    T, d = keys.shape
+    scores = keys @ query / (d**0.5 if scaled else 1)
+    weights = softmax(scores)
+    result = weights @ values
+    formula = f"q·k / √{d}" if scaled else "q·k"
+    columns = {"tokens x": (2, 11), "keys k": (16.5, 11), "scores": (31, 7), "weights": (41.5, 10)}
+    columns["values v"] = 54, 10
+    if tokens is None:
+        columns = {"tokens" if name == "tokens x" else name: at for name, at in columns.items()}
+    lines = _lines_of_sum(weights, values, digits(values), result)
+    top, step, high = 16.6, 6, 4.4
+    bottom = top + T * step
+    card = Card(height=bottom + 6.6 + 2.5 * len(lines))
+
+    ink = {"tokens": INK, "tokens x": INK, "values v": dark(MLP)}
+    for title, (left, width) in columns.items():
+        where = left + width / 2, 12
+        card.text(*where, title, 11.5, ink.get(title, dark(ATTENTION)), weight="bold")
+
+    (left, width), asks = columns["scores"], top + high / 2
+    middle = left + width / 2
+    card.shape(middle, 14.3, formula, colour=dark(ATTENTION))
+    card.text(46.5, 14.3, "softmax", 10, dark(ATTENTION))
+    words = f"query q = {vector(query, digits(query))}"
+    reach = 11 if d == 3 else 9
+    card.box(middle - reach, 2, 2 * reach, 4.4, CLASS, words, share=0.35)
+    card.text(12.5, 2.8, f"{names[0]} attends", 10, dark(CLASS))
+    card.arrow(
+        (2, asks), (0.9, asks), (0.9, 4.2), (middle - reach - 0.1, 4.2), colour=CLASS, line=1.8
+    )
+    card.arrow((middle, 6.4), (middle, 10.4), colour=CLASS, line=1.8)
+
+    for i in range(T):
+        y, colour = top + i * step, CLASS if i == 0 else PATCH
+        centre = y + high / 2
+        words = names[i] if tokens is None else f"{names[i]}\n{vector(tokens[i], digits(tokens))}"
+        card.box(*_at((2, 11), y), high, colour, words, 10, share=0.25)
+        for column, colour, numbers in (("keys k", ATTENTION, keys), ("values v", MLP, values)):
+            words = vector(numbers[i], digits(numbers))
+            size = 11 if len(words) < 11 else 10
+            card.box(*_at(columns[column], y), high, colour, words, size)
+        card.box(*_at(columns["scores"], y), high, ATTENTION, f"{scores[i]:.2f}", share=0.06)
+        for start, end in ((13, 16.5), (27.5, 31), (38, 41.5)):
+            card.arrow((start, centre), (end - 0.2, centre))
+        left, width = columns["weights"]
+        card.rectangle(left, y, width, high, tint(ATTENTION, 0.1))
+        card.rectangle(left, y, width * weights[i], high, tint(ATTENTION, 0.6))
+        card.rectangle(left, y, width, high, "none", ATTENTION, 1.2, zorder=3)
+        card.text(left + width / 2, centre, f"{weights[i]:.2f}", zorder=4)
+        card.text(52.75, centre, "×", 13)
+    card.line((41.5, bottom - 0.6), (64, bottom - 0.6), line=1.6)
+    card.arrow((52.75, bottom - 0.6), (52.75, bottom + 2.2))
+    card.text(51.4, bottom + 0.8, "sum", 10, ha="right")
+    card.box(2, bottom + 2.4, 62, 2.2 + 2.5 * len(lines), CLASS, share=0.25)
+    for k, line in enumerate(lines):
+        card.shape(33, bottom + 4.75 + 2.5 * k, line, size=10.5)
+    parts = [
+        f"{name}: key {vector(k, digits(keys))}, score {s:.2f}, weight {w:.2f}, "
+        f"value {vector(v, digits(values))}"
+        for name, k, s, w, v in zip(names, keys, scores, weights, values, strict=True)
+    ]
+    show(
+        f"the query of {names[0]}, {vector(query, digits(query))}, is compared with every key by "
+        f"{formula}; a softmax makes weights of the scores; the sum of the values with these "
+        f"weights is {vector(result, 2)}",
+        f"What {names[0]} takes from {T} tokens",
+        parts,
+    )
+
+
+def _at(column, y):
+    left, width = column
+    return left, y, width
+
+
+def _head(card, left, width, shape, pattern, colour, top):
+    """One head in its column: q, k and v, its map (T, T), and its output."""
+    side = (width - 2) / 3
+    for i, letter in enumerate("qkv"):
+        x = left + i * (side + 1)
+        card.box(x, top, side, 3.4, MLP if letter == "v" else ATTENTION, letter)
+    rows, columns = pattern.shape
+    size = min(2 * side + 1, 9)
+    x, y = left + (2 * side + 1 - size) / 2, top + 5.6
+    for (i, j), share in np.ndenumerate(pattern / pattern.max()):
+        cell = size / columns, size / rows
+        shade = tint(ATTENTION, 0.06 + 0.84 * share)
+        card.rectangle(x + j * cell[0], y + i * cell[1], *cell, shade, "white", 0.5)
+    card.rectangle(x, y, size, size, "none", ATTENTION, 1.2, zorder=3)
+    middle, down = x + size / 2, left + 2.5 * side + 2
+    for start in (left + side / 2, left + 1.5 * side + 1):
+        turn = top + 4.2
+        card.arrow((start, top + 3.4), (start, turn), (middle, turn), (middle, y - 0.1), radius=0.5)
+    card.arrow((down, top + 3.4), (down, y + 11.6))
+    card.arrow((middle, y + size), (middle, y + 11.6))
+    card.text((x + size + down) / 2, y + size / 2, "×", 13)
+    card.box(left, y + 11.8, width, 3.6, colour, shape, 10, share=1, family="monospace")
+
+
+def heads_side_by_side(num_heads, embed_dim, maps=None):
+    """Tokens (B, T, D) → q, k, v of h heads (B, h, T, d) → their outputs side by side (B, T, D).
+
+    `maps` (h, T, T) are drawn as the heads' attention; without them, made-up ones are. Of more than
+    four heads, the first two and the last are drawn.
+    """
+    h, D = num_heads, embed_dim
+    if h < 1 or D % h:
+        raise ValueError(f"num_heads {h} does not divide embed_dim {D}")
+    d = D // h
+    if maps is None:
+        made_up = np.random.default_rng(3).normal(size=(h, 6, 6))
+        maps = softmax(1.6 * made_up)
+    maps = as_array(maps)
+    if maps.ndim != 3 or len(maps) != h:
+        raise ValueError(f"expected a map (T, T) for each of {h} heads, got {tuple(maps.shape)}")
+    drawn = list(range(h)) if h <= 4 else [0, 1, None, h - 1]
+    gap = 2.6
+    width = (62 - gap * (len(drawn) - 1)) / len(drawn)
+    if len(drawn) < 3:
+        width = 18
+    lefts = [WIDTH / 2 + (i - len(drawn) / 2) * (width + gap) + gap / 2 for i in range(len(drawn))]
+    left, whole = lefts[0], lefts[-1] + width - lefts[0]
+    card = Card(height=61.4)
+    middles = [x + width / 2 for x in lefts]
+    card.box(left, 2, whole, 4, PATCH, f"tokens  (B, T, {D})", share=0.25, family="monospace")
+    card.arrow((WIDTH / 2, 6), (WIDTH / 2, 8.4))
+    card.box(left, 8.6, whole, 4, ATTENTION, f"qkv: linear, {D} → 3 · {D}", share=0.08)
+    colours = [tint(ATTENTION, share) for share in np.linspace(0.75, 0.2, len(drawn))]
+    part = whole / len(drawn)
+    for i, (middle, index, colour) in enumerate(zip(middles, drawn, colours, strict=True)):
+        fill = "white" if index is None else colour
+        card.rectangle(left + i * part, 43.4, part, 4, fill, "white", 1.2, zorder=3)
+        if index is None:
+            for y in (17, 28, 37.8, 45.4):
+                card.text(middle, y, "…", 18, QUIET, zorder=4)
+            continue
+        card.arrow((middle, 12.6), (middle, 15.4))
+        card.text(middle, 17, f"head {index}", 11.5, dark(ATTENTION), weight="bold")
+        _head(card, middle - width / 2, width, f"(B, T, {d})", maps[index], colour, 19)
+        card.arrow((middle, 40), (middle, 43.2))
+        card.text(left + (i + 0.5) * part, 45.4, f"{d}", 10.5, ink_on(colour), zorder=4)
+    card.arrow((WIDTH / 2, 47.6), (WIDTH / 2, 51))
+    card.text(WIDTH / 2 + 1.2, 49.2, f"side by side: {h} · {d} = {D}", 10, QUIET, ha="left")
+    card.box(left, 51.2, whole, 4, ATTENTION, f"proj: linear, {D} → {D}", share=0.08)
+    card.arrow((WIDTH / 2, 55.2), (WIDTH / 2, 57.6))
+    card.shape(WIDTH / 2, 59.2, f"(B, T, {D})", size=11)
+    show(
+        f"a linear map makes queries, keys and values of the tokens (B, T, {D}); {h} heads work "
+        f"side by side, each with its own q, k and v of d = {d} numbers, its own map of attention "
+        f"(T, T) and its own output (B, T, {d}); the outputs are put side by side again, "
+        f"(B, T, {D}), and a last linear map mixes them",
+        f"{h} heads side by side" if h > 1 else "A single head",
+    )
+
+
+def _striped(card, x, y, side, shares, colours):
+    """A class token that has gathered: stripes as wide as the shares, in an orange frame."""
+    for share, colour in zip(shares, colours, strict=True):
+        card.rectangle(x, y, side * share + 0.05, side, colour, zorder=2)
+        x += side * share
+    card.rectangle(x - side, y, side, side, "none", CLASS, 3.5, zorder=3)
+
+
+def _made_up(patches):
+    """Shares for patches (N, C, P, P): more for those that stand out from the mean of all."""
+    pixels = patches.reshape(len(patches), patches.shape[1], -1)
+    apart = np.abs(pixels - pixels.mean(axis=(0, 2), keepdims=True)).mean(axis=(1, 2))
+    return softmax((apart - apart.mean()) / (apart.std() + 1e-6))
+
+
+def class_token_idea(images, weights=None, grid=3):
+    """The idea of the class token, for two images (2, C, H, W), each cut into grid × grid patches.
+
+    One learned vector, the same for both images, stands in front of the patches. By attention it
+    gathers from them, so that it is another vector for each image. `weights` (2, grid²) are what it
+    takes from each patch; without them, made-up ones are larger where a patch stands out.
+    """
+    images = as_array(images)
+    if images.ndim != 4 or len(images) != 2 or min(images.shape[2:]) < grid or grid < 1:
+        raise ValueError(f"expected two images (2, C, H, W), got {images.shape}")
+    N, P = grid * grid, min(images.shape[2:]) // grid
+    weights = None if weights is None else as_array(weights)
+    if weights is not None and weights.shape != (2, N):
+        raise ValueError(f"expected weights (2, {N}), got {weights.shape}")
+    card, step, first, after = Card(height=44), 33 / N, 22.4, 58
+    size = min(3.2, step - 0.4)
+    heads = ((7.5, "image", INK), (18, "[class]", dark(CLASS)), (61, "[class]", dark(CLASS)))
+    for x, words, colour in (*heads, (first + N * step / 2, "patches", dark(PATCH))):
+        card.text(x, 2.2, words, 11.5, colour, weight="bold")
+    card.text(18, 4.4, "learned", 10, QUIET)
+    card.text(61, 4.4, "gathered", 10, QUIET)
+    centres, said = (15, 35.4), []
+    for middle, name, image in zip(centres, "AB", images, strict=True):
+        image = image[:, : P * grid, : P * grid]
+        cut = image.reshape(len(image), grid, P, grid, P).transpose(1, 3, 0, 2, 4)
+        patches = cut.reshape(N, len(image), P, P)
+        shares = _made_up(patches.astype(float)) if weights is None else weights["AB".index(name)]
+        shares = shares / shares.sum()
+        card.picture(2, middle - 5.5, 11, 11, image)
+        card.text(7.5, middle + 7.1, name)
+        card.token(16, middle - 2, CLASS, 4)
+        top = middle - size / 2
+        for i, patch in enumerate(patches):
+            x = first + i * step
+            card.picture(x, top, size, size, patch)
+            card.rectangle(x, top, size, size, "none", PATCH, 1.4, zorder=2)
+            line = 0.4 + 5 * shares[i] / shares.max()
+            bend = -0.26 - 0.14 * (1 - i / N)
+            to = after + 3, middle - 3.2
+            card.arc((x + size / 2, top - 0.3), to, bend, ATTENTION, line, head=False)
+        card.arrow((first + N * step, middle), (after - 0.5, middle), colour=CLASS, line=2)
+        colours = [as_picture(patch).reshape(P * P, -1).mean(axis=0) for patch in patches]
+        colours = [tuple(np.broadcast_to(colour, 3)) for colour in colours]
+        _striped(card, after, middle - 3, 6, shares, colours)
+        largest = int(shares.argmax())
+        said.append(f"image {name}: most from patch {largest}, {shares[largest]:.0%}")
+    upper, lower = centres
+    for x, reach, words in ((18, 2.6, "the same"), (after + 3, 3.8, "different")):
+        between = (upper + reach + lower - reach) / 2
+        dashed = "-" if words == "the same" else ":"
+        low = lower - reach if words == "the same" else lower - 5.2
+        card.line((x, upper + reach), (x, between - 1.6), colour=CLASS, line=2, style=dashed)
+        card.line((x, between + 1.6), (x, low), colour=CLASS, line=2, style=dashed)
+        card.text(x, between, words)
+    show(
+        "before the first block the same learned vector stands in front of the patches of both "
+        "images; arrows, thicker where more is taken, lead from the patches to the class token "
+        "after attention, which is another vector for each image",
+        "The class token gathers from its image",
+        said,
+    )
+
+
+def _peaks(shares, count):
+    """The (row, column) of so many largest shares, none of which touch each other."""
+    found = []
+    for place in np.argsort(shares, axis=None)[::-1]:
+        r, c = (int(i) for i in np.unravel_index(place, shares.shape))
+        if len(found) < count and all(max(abs(r - a), abs(c - b)) > 1 for a, b in found):
+            found.append((r, c))
+    return found
+
+
+def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0):
+    """An image (C, H, W), and beside it the image with each map of attention laid over it.
+
+    `weights` are k maps, (k, N) or (k, rows, columns), of patches in a grid of `grid_size`. A patch
+    is as bright as its share of what the most attended one has, so each map has its own scale;
+    `arrows` lead from the class token to so many patches, those with the largest shares that do not
+    touch each other.
+    """
+    rows, across = grid_size
+    maps = as_array(weights)
+    if maps.ndim not in (2, 3) or maps[0].size != rows * across:
+        raise ValueError(f"expected k maps of {rows} × {across} patches, got {maps.shape}")
+    maps = maps.reshape(len(maps), rows, across)
+    names = [f"map {i + 1}" for i in range(len(maps))] if names is None else list(names)
+    if len(names) != len(maps):
+        raise ValueError(f"{len(names)} names for {len(maps)} maps")
+    columns = min(columns, len(maps) + 1)
+    gap, above = 1.6, 5.4 if arrows else 2.8
+    width = min((62 - gap * (columns - 1)) / columns, 24)
+    high = width * image.shape[1] / image.shape[2]
+    pitch = high + above + 3.2
+    card = Card(height=2 + pitch * -(-(len(maps) + 1) // columns))
+    left = WIDTH / 2 - (columns * (width + gap) - gap) / 2
+    said = []
+    for i, name in enumerate(["image", *names]):
+        row, column = divmod(i, columns)
+        x, y = left + column * (width + gap), 1 + row * pitch + above
+        card.picture(x, y, width, high, image)
+        card.text(x + width / 2, y - above + 1.4, name, 11)
+        if i == 0:
+            continue
+        shares = maps[i - 1]
+        veil = 0.88 * (1 - shares / max(shares.max(), 1e-12))
+        extent = (x, x + width, y + high, y)
+        card.axis.imshow(np.zeros((rows, across)), cmap="gray", vmin=0, vmax=1, extent=extent,
+                         alpha=veil, interpolation="nearest", aspect="equal")  # fmt: skip
+        card.text(x + width / 2, y + high + 1.6, f"up to {shares.max():.1%}", 10, QUIET)
+        if arrows:
+            card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
+        for r, c in _peaks(shares, arrows):
+            to = x + (c + 0.5) * width / across, y + (r + 0.5) * high / rows
+            line = 0.7 + 1.3 * shares[r, c] / shares.max()
+            card.arrow((x + width / 2, y - 0.6), to, colour=CLASS, line=line, zorder=4)
+        r, c = divmod(int(shares.argmax()), across)
+        said.append(f"{name}: up to {shares.max():.1%}, at row {r}, column {c}")
+    show(
+        f"an image, and {len(maps)} times the same image with the attention to its {rows} × "
+        f"{across} patches laid over it, dark where there is little",
+        parts=said,
+    )

@@ -1,0 +1,218 @@
+"""From an image to a sequence, and in memory: what `view` takes for a patch or for a head."""
+
+import numpy as np
+
+from ..plots import show
+from .card import HEAD, INK, MLP, PATCH, QUIET, SERIES, Card, dark
+
+ROOM = 24  # numbers in a row
+
+
+def _in_a_row(N):
+    """The numbers of the patches that are drawn in a row, None where some are left out."""
+    return [*range(N)] if N <= 16 else [*range(11), None, *range(N - 4, N)]
+
+
+def patch_sequence(image, patch_size):
+    """An image (C, H, W) with its patches numbered, and the same patches in a row, (N, C·P·P)."""
+    (C, H, W), P = image.shape, patch_size
+    if P < 1 or H % P or W % P:
+        raise ValueError(f"patch_size {P} does not divide the image size {H} × {W}")
+    rows, columns = H // P, W // P
+    N, scale = rows * columns, min(32 / H, 34 / W)
+    if rows * columns > 256:
+        raise ValueError(f"the figure has room for 256 patches, not for {N}")
+    side, high, wide = P * scale, H * scale, W * scale
+    area = max(high, 20)  # what the image takes, or the words beside it
+    shown, y = _in_a_row(N), area + 5.6
+    pitch = 62 / max(len(shown), 8)
+    size = min(pitch - 0.5, 6)
+    card, top = Card(height=y + size + 7), 2 + (area - high) / 2
+    card.picture(2, top, wide, high, image)
+    for i in range(rows + 1):
+        card.line((2, top + i * side), (2 + wide, top + i * side), colour="white", line=1.2)
+    for i in range(columns + 1):
+        card.line((2 + i * side, top), (2 + i * side, top + high), colour="white", line=1.2)
+    if side >= 2.9:  # else there is no room for a number
+        for n in range(N):
+            row, column = divmod(n, columns)
+            card.on_picture(2 + (column + 0.5) * side, top + (row + 0.5) * side, str(n))
+    x = 2 + wide + 3.2
+    lines = [
+        (f"(C, H, W) = ({C}, {H}, {W})", True),
+        (f"P = {P}", True),
+        ("", False),
+        (f"{rows} rows of {columns} patches:", False),
+        (f"N = {rows} · {columns} = {N}", True),
+        ("", False),
+        (f"{P} · {P} pixels, {C} channels:" if C > 1 else f"{P} · {P} pixels:", False),
+        (f"C·P·P = {C * P * P} numbers", True),
+    ]
+    for k, (words, code) in enumerate(lines):
+        at = top + high / 2 + 2.5 * (k - (len(lines) - 1) / 2)
+        (card.shape if code else card.text)(x, at, words, size=11, ha="left")
+    starts = {}
+    for k, n in enumerate(shown):
+        left = 2 + k * pitch
+        if n is None:
+            card.text(left + size / 2, y + size / 2, "…", 16, QUIET)
+            continue
+        row, column = divmod(n, columns)
+        piece = image[:, row * P : (row + 1) * P, column * P : (column + 1) * P]
+        card.picture(left, y, size, size, piece)
+        card.rectangle(left, y, size, size, "none", PATCH, 1.4, zorder=2)
+        card.text(left + size / 2, y + size + 1.4, str(n), 10, dark(PATCH))
+        first, _ = starts.get(row, (left, None))
+        starts[row] = first, left + size
+    for row, (left, right) in starts.items():
+        if right - left > 2 * size:
+            card.bracket(left, right, y + size + 2.8, f"row {row}")
+    show(
+        f"an image ({C}, {H}, {W}) cut into {rows} rows of {columns} patches of {P} × {P} pixels, "
+        f"numbered row by row from 0 to {N - 1}; below it the patches in this order, one after the "
+        f"other, each {C * P * P} numbers",
+        "An image as a sequence of patches",
+    )
+
+
+def _strip(card, y, groups, colour_of, cell, high=3.4, gap=1.0, left=2.0):
+    """Groups of numbers in a row, with a gap between groups. Gives the (left, right) of each."""
+    spans, x = [], left
+    for group in groups:
+        for i, number in enumerate(group):
+            card.cell(x + i * cell, y, cell, high, colour_of[number], str(number))
+        spans.append((x, x + len(group) * cell))
+        x += len(group) * cell + gap
+    return spans
+
+
+def _verdict(card, y, good, words):
+    """What is to be said of a way: ✓ or ✗ and words, on the right."""
+    sign, colour = ("✓", dark(MLP)) if good else ("✗", dark(HEAD))
+    card.text(64, y, f"{sign} {words}", 11, colour, ha="right", weight="bold")
+
+
+def memory(shape, patch_size):
+    """A small image (H, W) in memory, and which of its numbers each way takes for a patch.
+
+    `view(N, P·P)` cuts memory into strips; reshape, permute, reshape cuts the image into squares.
+    """
+    (H, W), P = shape, patch_size
+    if min(H, W, P) < 1 or H % P or W % P:
+        raise ValueError(f"patch_size {P} does not divide the image size {H} × {W}")
+    N = (H // P) * (W // P)
+    if H * W > ROOM or not 2 <= N <= len(SERIES):
+        raise ValueError(
+            f"the figure has room for {ROOM} numbers in 2 to {len(SERIES)} patches, "
+            f"not for {H * W} in {N}"
+        )
+    image = np.arange(H * W).reshape(H, W)
+    by_view = image.reshape(N, P * P)
+    right = image.reshape(H // P, P, W // P, P).transpose(0, 2, 1, 3).reshape(N, P * P)
+    patch_of = np.empty(H * W, dtype=int)
+    patch_of[right] = np.arange(N)[:, None]
+    colour_of = [SERIES[patch] for patch in patch_of]
+
+    side, top = 3.2, 5
+    y = top + H * side + 5.2
+    card = Card(height=y + 29)
+    card.text(2, 2.8, f"an image of {H} × {W} numbers", 11.5, ha="left", weight="bold")
+    for (row, column), number in np.ndenumerate(image):
+        at = 2 + column * side, top + row * side
+        card.cell(*at, side, side, colour_of[number], str(number))
+    x = 2 + W * side + 3.5
+    where = top + H * side / 2
+    remarks = ["A number says where the pixel", "lies in memory, row after row.", ""]
+    remarks += ["A colour says to which patch", f"of {P} × {P} pixels it belongs."]
+    card.text(x, where, "\n".join(remarks), 11, ha="left", linespacing=1.35)
+
+    card.text(2, y, "in memory", 11.5, ha="left", weight="bold")
+    _strip(card, y + 1.8, [range(H * W)], colour_of, 62 / (H * W))
+    gap = 1.2
+    cell = (62 - gap * (N - 1)) / (H * W)
+    ways = ((f"view({N}, {P * P})", by_view), ("reshape, permute, reshape", right))
+    said = []
+    for k, (name, patches) in enumerate(ways):
+        at = y + 9 + 10.5 * k
+        colours = [len({colour_of[number] for number in patch}) for patch in patches]
+        good = max(colours) == 1
+        card.shape(2, at, name, size=11, ha="left", weight="bold")
+        count = "one colour" if good else f"up to {max(colours)} colours"
+        _verdict(card, at, good, f"{count} in a patch")
+        for i, (left, end) in enumerate(_strip(card, at + 1.8, patches, colour_of, cell, gap=gap)):
+            card.rectangle(left, at + 1.8, end - left, 3.4, "none", INK, 1.6, zorder=4)
+            card.text((left + end) / 2, at + 6.6, f"patch {i}", 10, QUIET)
+        listed = "; ".join(f"patch {i} {p.tolist()}" for i, p in enumerate(patches))
+        said.append(f"{name} gives {listed}, {count} in a patch")
+    show(
+        f"{H * W} numbers, coloured by patch, first as an image of {H} × {W}, then in memory, row "
+        "after row",
+        "Two ways to cut an image into patches",
+        said,
+    )
+
+
+def heads_in_memory(T, D, h):
+    """Tokens (T, D) in memory, and which numbers each way gives to the heads, (h, T, d).
+
+    Token t holds the numbers 10·t + 0, 1, …, D − 1. `view(h, T, d)` gives a head some tokens whole;
+    `view(T, h, d).transpose(0, 1)` gives it d numbers of every token.
+    """
+    if min(T, D, h) < 1 or D % h:
+        raise ValueError(f"num_heads {h} does not divide embed_dim {D}")
+    most = len(SERIES)
+    if T * D > ROOM or most < T or not 2 <= h <= 3 or D > 10:
+        raise ValueError(
+            f"the figure has room for {ROOM} numbers, {most} tokens and 2 or 3 heads, "
+            f"not for {T} tokens of {D} numbers in {h} heads"
+        )
+    d = D // h
+    x = 10 * np.arange(T)[:, None] + np.arange(D)
+    ways = (
+        (f"view({h}, {T}, {d})", x.reshape(h, T, d)),
+        (f"view({T}, {h}, {d}).transpose(0, 1)", x.reshape(T, h, d).transpose(1, 0, 2)),
+    )
+    colour_of = {number: SERIES[number // 10] for number in x.flat}
+    side, top = 3.2, 7.4
+    y = top + T * side + 4.8
+    card = Card(height=y + 17.8 + T * side)
+    card.text(2, 2.4, f"{T} tokens of {D} numbers", 11.5, ha="left", weight="bold")
+    left = 10.5
+    for (token, i), number in np.ndenumerate(x):
+        card.cell(left + i * side, top + token * side, side, side, colour_of[number], str(number))
+    for token in range(T):
+        card.text(left - 1, top + (token + 0.5) * side, f"token {token}", 10, ha="right")
+    for head in range(h):
+        start = left + head * d * side
+        card.bracket(start + 0.3, start + d * side - 0.3, top - 0.4, f"head {head}", below=False)
+        if head:
+            card.line((start, top), (start, top + T * side), colour=INK, line=2.2, zorder=4)
+    remarks = [f"A head gets d = {d} numbers", "of every token.", "", "A colour is a token."]
+    words = "\n".join(remarks)
+    card.text(left + D * side + 3, top + T * side / 2, words, 11, ha="left", linespacing=1.35)
+    card.text(2, y, "in memory", 11.5, ha="left", weight="bold")
+    _strip(card, y + 1.8, [x.flatten().tolist()], colour_of, 62 / (T * D))
+    said = []
+    wide = min(side, (31 / h - 2) / d)
+    for (name, heads), start in zip(ways, (2, 35), strict=True):
+        at = y + 9.4
+        held = [len({number // 10 for number in head.flat}) for head in heads]
+        good = set(held) == {T}
+        card.shape(start, at, name, ha="left", weight="bold")
+        for head in range(h):
+            corner = start + head * (d * wide + 2), at + 4.4
+            card.text(corner[0] + d * wide / 2, at + 3, f"head {head}", 10, QUIET)
+            for (token, i), number in np.ndenumerate(heads[head]):
+                cell = corner[0] + i * wide, corner[1] + token * side
+                card.cell(*cell, wide, side, colour_of[number], str(number))
+            card.rectangle(*corner, d * wide, T * side, "none", INK, 1.6, zorder=4)
+        sign, colour = ("✓", dark(MLP)) if good else ("✗", dark(HEAD))
+        words = f"{sign} a head holds {min(held)} of {T} tokens"
+        card.text(start, at + 6 + T * side, words, 11, colour, ha="left", weight="bold")
+        listed = "; ".join(f"head {i} {a.tolist()}" for i, a in enumerate(heads))
+        said.append(f"{name} gives {listed}")
+    show(
+        f"{T} tokens of {D} numbers, coloured by token, in memory one token after the other",
+        f"Two ways to split {D} numbers into {h} heads",
+        said,
+    )
