@@ -9,10 +9,8 @@ NEW_CLASS_TOKEN = "torch.randn(1, count, embed_dim) * 0.02"
 POSITIONS = "torch.randn(1, num_tokens, embed_dim) * 0.02"
 SCORES = "queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5"
 HEADS = "x.reshape(B, T, num_heads, D // num_heads).transpose(1, 2)"
-SPLIT = "part.reshape(shape).transpose(1, 2)"
-FUSED = """nn.functional.scaled_dot_product_attention(
-                queries, keys, values, attn_mask=self.mask, dropout_p=drop
-            )"""
+SPLIT = "reshape(heads).transpose(1, 2)"
+ATTEND = "attend(queries, keys, values, self.mask, drop_rate)"
 EQ_2 = "x + drop_path(self.attn(self.norm1(x)), rate)"
 EQ_3 = "x + drop_path(self.mlp(self.norm2(x)), rate)"
 EQ_1 = "self.pos_embed(self.cls_token(self.reg_token(self.patch_embed(images))))"
@@ -128,17 +126,17 @@ WRONG = {
         (NEW_CLASS_TOKEN, "torch.randn(1, count, embed_dim)", "standard deviation"),
         ("self.weight = ", "self.token = ", "no parameter `weight`"),
         (
-            "[self.weight.expand(len(tokens), -1, -1), tokens]",
-            "[tokens, self.weight.expand(len(tokens), -1, -1)]",
+            "[self.weight.expand(B, -1, -1), tokens]",
+            "[tokens, self.weight.expand(B, -1, -1)]",
             "comes last",
         ),
         (
-            "torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)",
+            "torch.cat([self.weight.expand(B, -1, -1), tokens], dim=1)",
             "tokens + self.weight[:, :1]",
             "added to every patch",
         ),
         (
-            "torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)",
+            "torch.cat([self.weight.expand(B, -1, -1), tokens], dim=1)",
             "torch.cat([self.weight, tokens], dim=1)",
             "it raises RuntimeError",
         ),
@@ -215,24 +213,32 @@ WRONG = {
     "MultiHeadSelfAttention": [
         (
             SPLIT,
-            "part.reshape(B, self.num_heads, T, -1)",
+            "reshape(B, self.num_heads, T, -1)",
             "split by a reshape alone",
         ),
-        (FUSED, "(queries @ keys.mT).softmax(dim=-1) @ values", "not divided by √d"),
+        (ATTEND, "(queries @ keys.mT).softmax(dim=-1) @ values", "not divided by √d"),
         (
-            FUSED,
+            ATTEND,
             "(queries @ keys.mT / self.qkv.in_features**0.5).softmax(dim=-1) @ values",
             "divides by √D",
         ),
         (
-            FUSED,
+            ATTEND,
             "(queries @ keys.mT / self.head_dim**0.5).softmax(dim=-2) @ values",
             "their columns do",
         ),
         ("out.transpose(1, 2).flatten(2)", "out.reshape(x.shape)", "without the transpose"),
         ("self.proj_drop(self.proj(out))", "out", "`proj`, is not used"),
-        ("queries, keys, values = self", "keys, queries, values = self", "queries and keys"),
-        ("queries, keys, values = self", "queries, values, keys = self", "keys and values"),
+        (
+            "queries, keys, values = self.split",
+            "keys, queries, values = self.split",
+            "queries and keys",
+        ),
+        (
+            "queries, keys, values = self.split",
+            "queries, values, keys = self.split",
+            "keys and values",
+        ),
         ("self.proj_drop(self.proj(out))", "x + self.proj(out)", "input is added"),
     ],
     "merge_heads": answers(
