@@ -35,6 +35,8 @@ CASES = {
     "patch_sequence, wide": lambda: diagrams.patch_sequence(torch.zeros(1, 32, 160), 16),
     "memory": lambda: diagrams.memory((4, 6), 2),
     "memory, square": lambda: diagrams.memory((4, 4), 2),
+    "axes_of_patchify": lambda: diagrams.axes_of_patchify((1, 1, 4, 6), 2),
+    "axes_of_patchify, photos": lambda: diagrams.axes_of_patchify((128, 3, 224, 224), 16),
     "heads_in_memory": lambda: diagrams.heads_in_memory(4, 6, 2),
     "heads_in_memory, three": lambda: diagrams.heads_in_memory(2, 9, 3),
     "attention_by_hand": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, VALUES, NAMES),
@@ -237,7 +239,46 @@ def test_memory_is_cut_as_torch_cuts_it():
     for patch in right.tolist():  # one colour each, and six of them
         assert len({colours[number] for number in patch}) == 1
     assert len(set(colours.values())) == 6
-    assert "✗ up to 2 colours in a patch" in written() and "✓ one colour in a patch" in written()
+    assert "✗ 2 colours in a patch" in written() and "✓ one colour in a patch" in written()
+
+
+def test_colours_are_counted_in_every_patch():
+    diagrams.memory((2, 6), 2)  # by view: 0, 1, 2, 3 then 4, 5, 6, 7 then 8, 9, 10, 11
+    assert "✗ 2 colours in a patch" in written()
+    diagrams.memory((3, 6), 3)
+    assert "✗ 2 colours in a patch" in written()
+    diagrams.memory((6, 2), 2)
+    assert written().count("✓ one colour in a patch") == 2
+
+
+def test_axes_are_split_moved_and_joined_as_torch_does_it():
+    images = torch.arange(2 * 3 * 4 * 6).reshape(2, 3, 4, 6)
+    diagrams.axes_of_patchify(images.shape, 2)
+    names, split = ("B", "C", "H/P", "P", "W/P", "P"), images.reshape(2, 3, 2, 2, 3, 2)
+    (axis,) = plt.gcf().axes
+    boxes = [text for text in axis.texts if text.get_text().startswith("axis ")]
+    boxes = sorted(boxes, key=lambda text: (round(text.get_position()[1]), text.get_position()[0]))
+    lines = [text.get_text().splitlines() for text in boxes]
+    order = [int(first.removeprefix("axis ")) for first, _ in lines]
+    before, after = order[:6], order[6:]
+    assert before == [0, 1, 2, 3, 4, 5]
+    assert f"permute({after})".replace("[", "").replace("]", "") in [
+        " ".join(text.split()).replace("( ", "(") for text in written()
+    ]
+    for number, (_, length) in zip(order, lines, strict=True):
+        assert length == f"{names[number]} = {split.shape[number]}"
+    flat = split.permute(after).reshape(2, 6, 12)
+    assert torch.equal(flat, patchify(images, 2))
+    assert "N = 2 · 3 = 6" in written() and "C·P·P = 3 · 2 · 2 = 12" in written()
+
+    places = {x.get_position()[0]: i for i, x in enumerate(boxes[:6])}
+    moves = []
+    for patch in axis.patches:
+        if isinstance(patch, FancyArrowPatch):
+            (x, top), *_, (end, bottom) = patch._path_original.vertices
+            if bottom - top > 10 and x in places:
+                moves.append((places[x], places[end]))
+    assert [number for number, _ in sorted(moves, key=lambda move: move[1])] == after
 
 
 def test_heads_are_split_as_torch_splits_them():
@@ -304,8 +345,9 @@ def test_layer_norm_is_torchs():
         for number in numbers.tolist():
             assert f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−") in found
     mean, deviation = np.mean(NUMBERS), np.std(NUMBERS)
-    assert f"mean {mean:.2f}   standard deviation {deviation:.2f}" in found
-    assert "mean 0.00   standard deviation 1.00" in found
+    for mean, deviation in ((mean, deviation), (0, 1)):
+        said = [text for text in found if f"mean {mean:.2f}" in text]
+        assert len(said) == 1 and said[0].endswith(f"{deviation:.2f}")
 
 
 def test_gelu_is_torchs():
@@ -331,15 +373,16 @@ def test_the_class_token_takes_most_where_its_weight_is_largest():
     assert [int(np.argmax(row)) for row in np.reshape(widths, (2, 9))] == [2, 7]
 
 
-def test_attention_is_bright_where_there_is_most():
+def test_attention_is_purple_where_there_is_most():
     diagrams.attention_over(IMAGES[0], MAPS, (8, 8), list("abcde"))
     (axis,) = plt.gcf().axes
-    veils = [np.asarray(image.get_alpha()) for image in axis.images if np.ndim(image.get_alpha())]
-    for veil, shares in zip(veils, MAPS, strict=True):
-        assert veil.shape == (8, 8) and veil.min() == 0
-        assert veil.argmin() == shares.argmax() and veil.argmax() == shares.argmin()
+    layers = [image.get_array() for image in axis.images if image.get_array().shape == (8, 8, 4)]
+    for layer, shares in zip(layers, MAPS, strict=True):
+        assert np.allclose(layer[..., :3], to_rgb(card.ATTENTION))
+        shares = shares.reshape(8, 8)
+        assert np.allclose(layer[..., 3], 0.85 * shares / shares.max())
     assert [text for text in written() if text in "abcde"] == list("abcde")
-    assert f"up to {MAPS[0].max():.1%}" in written()
+    assert f"full purple: {MAPS[0].max():.1%}" in written()
 
 
 def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
@@ -363,6 +406,9 @@ REFUSED = {
     "room for 256 patches, not for 1024": lambda: diagrams.patch_sequence(IMAGES[0], 1),
     "patch_size 4 does not divide the image size 4 × 6": lambda: diagrams.memory((4, 6), 4),
     "room for 24 numbers": lambda: diagrams.memory((6, 6), 2),
+    "patch_size 4 does not divide the image size 4 × 30": lambda: diagrams.axes_of_patchify(
+        (1, 3, 4, 30), 4
+    ),
     "num_heads 4 does not divide embed_dim 6": lambda: diagrams.heads_in_memory(4, 6, 4),
     "24 numbers, 8 tokens and 2 or 3 heads": lambda: diagrams.heads_in_memory(9, 2, 2),
     "do not fit together": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, VALUES[:2]),

@@ -77,9 +77,15 @@ def test_heat_maps_share_one_scale():
 
 
 def test_each_place_is_most_similar_to_itself():
-    plots.show_similarity_grid(torch.randn(6, 16), (2, 3), "title")
-    for place, axis in enumerate(plt.gcf().axes[:6]):
-        assert int(axis.images[0].get_array().argmax()) == place
+    positions = torch.randn(6, 16)
+    plots.show_similarity_grid(positions, (2, 3), "title")
+    picture = plt.gcf().axes[0].images[0].get_array()  # maps of 2 × 3 with a gap after each
+    expected = torch.cosine_similarity(positions[:, None], positions, dim=-1).unflatten(1, (2, 3))
+    for place in range(6):
+        top, left = 3 * (place // 3), 4 * (place % 3)
+        shown = picture[top : top + 2, left : left + 3]
+        assert np.allclose(shown, expected[place], atol=1e-6)
+        assert shown.argmax() == place
 
 
 def test_lines_are_told_apart_without_colour():

@@ -132,7 +132,7 @@ def init_linear(module):
 class VisionTransformer(nn.Module):
     """Images (B, C, H, W) → logits (B, num_classes). Order of tokens: class, registers, patches."""
 
-    usual_order = True  # False in a variant with another: what reads its tokens refuses it
+    usual_order = True  # False in variants that keep their tokens in another order
 
     def __init__(self, config):
         super().__init__()

@@ -22,7 +22,7 @@ diagrams.attention_over(
 )
 
 # %% [markdown]
-# On the top left is the photograph. In the other three pictures, the brighter a place is, the more the model looks at it. In block 4 that is the eyes. In block 5 it is the nose and the mouth. In block 6 it is the forehead, where a tabby has its stripes, and a little of many other places. Nobody told the model where a cat keeps its eyes: it saw 50,000 small labelled images, and worked this out by itself.
+# On the top left is the photograph. In the other three pictures, the brighter a place is, the more the model looks at it. In block 4 that is the eyes. In block 5 it is the nose and, oddly, a corner of the background. In block 6 it is the stripes on the forehead, and a little of many other places. Nobody told the model where a cat keeps its eyes. It was shown 50,000 small images and the name of what is on each, and the rest it worked out by itself.
 #
 # Who is looking? The photograph was shrunk to 32 × 32 pixels and cut into 8 × 8 = 64 squares of 4 × 4 pixels, the *patches*. To these the model adds one vector of its own, the **class token**. At first it is the same for every picture. Then it passes through six *blocks*, one after the other, and in each of them it looks at the patches and takes something from each: a lot from the bright ones, little from the dark ones. After the sixth, the model reads the class token, and nothing but the class token, to give its answer:
 
@@ -35,7 +35,9 @@ for share, label in zip(*answer.topk(3), strict=True):
     print(f"{share:.0%} {CIFAR10_CLASSES[label]}")
 
 # %% [markdown]
-# It is a cat. Every part of this model is built in front of you in notebooks 01 to 04, {{sum([minutes_to_read("01_patches"), minutes_to_read("02_class_token"), minutes_to_read("03_attention"), minutes_to_read("04_vision_transformer")]):d}} minutes of reading, starting from an empty cell. In notebook 06 you will find out whether *looking at* a patch also means *using* it. (Not always!) And before this page ends, you will have trained a small one of your own.
+# It is a cat, and a cat is what it was. (Her name is Chelsea.)
+#
+# Every part of this model is built in front of you in notebooks 01 to 04, in about {{sum([minutes_to_read("01_patches"), minutes_to_read("02_class_token"), minutes_to_read("03_attention"), minutes_to_read("04_vision_transformer")]):d}} minutes of reading, starting from an empty cell. In notebook 06 you will find out whether *looking at* a patch also means *using* it. (Not always!) And before this page ends, you will have trained a small one of your own.
 #
 # **After this notebook you** know that your machine is ready. You have trained a Vision Transformer, asked it for predictions, and seen where it looks. You need not understand how yet, because that is what the other notebooks are for.
 #
@@ -60,7 +62,7 @@ if check_machine(data_root()):
 # %% [markdown]
 # <details><summary>What these lines mean, and what you can change</summary>
 #
-# - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. The precision is the kind of number in matrix products. It is float32, or a 16-bit kind where the hardware is faster with that.
+# - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. A Mac's GPU is used if PyTorch offers it, but we have not tested this, nor the course on Windows. The precision is the kind of number in matrix products. It is float32, or a 16-bit kind where the hardware is faster with that: float16 on a T4, bfloat16 on newer GPUs and on some CPUs.
 # - **Budget:** `quick` means one to four minutes per experiment, and `full` is what a GPU is for. With a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice.
 # - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes, the usual one for models of this size. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
 #
@@ -97,7 +99,9 @@ diagrams.overview(image, scores=scores)
 #
 # <details><summary>How the running times were measured</summary>
 #
-# From top to bottom, on two cores of a recent server CPU, which has instructions for bfloat16, and rounded. On one core of a processor without them, a notebook took up to four times as long.
+# From top to bottom, at the budget `quick`, on two cores of a recent server CPU, which has instructions for bfloat16, and rounded ([the records](../data/results/notebook_times.json)). On one core of a processor without them, a notebook took up to four times as long. On a GPU the notebooks train longer models, and on a T4 they have not been timed yet.
+# {{assert all("2 threads" in run.hardware for run in records("notebook_times").bfloat16.values())}}
+# {{assert all(", 1 thread" in run.hardware for run in records("notebook_times").float32.values())}}
 # {{assert 3.5 < max(notebook_seconds(name, "float32") / notebook_seconds(name) for name in records("notebook_times").float32) < 4.5}}
 #
 # </details>
@@ -137,9 +141,9 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
 history = fit(model, dataset, recipe.training)
 
 # %% [markdown]
-# Each line stands for one pass over the training images, an *epoch*. It shows the loss, which is small when the right class gets a large share, then the accuracy on the training images, the speed, and the time left. Loss and accuracy are averages over the epoch, while the model is learning.
+# Each line that begins with "epoch" stands for one pass over the training images, an *epoch*. It shows the loss, which is small when the right class gets a large share, then the accuracy on the training images, the speed, and the time left. Loss and accuracy are averages over the epoch, while the model is learning.
 #
-# A model that guesses gives each of the ten classes a share of 1/10. Its loss is −ln(1/10) = 2.30, the dotted line below.
+# How bad is bad? A model that knows nothing gives each of the ten classes a share of 1/10. Its loss is −ln(1/10) = 2.30, the dotted line below.
 
 # %%
 epochs = range(1, len(history.train_loss) + 1)
@@ -191,7 +195,7 @@ for axis, i in zip(axes.flat, chosen, strict=False):
 plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 
 # %% [markdown]
-# TODO
+# Look at the lower row and be honest: how many of these would you have got at a glance? In the run saved here three of the six mistakes mix up a ring and a frame. Both are a band around a hole, and at this size the corners are nearly all that tells them apart.
 #
 # On Shapes-10 the recipe `quick` ended at {{min(accuracies("shapes10_quick")):.1%}} to {{max(accuracies("shapes10_quick")):.1%}} for three seeds, that is, for three different random starts.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
@@ -223,7 +227,7 @@ for i in (chosen[0], chosen[1], chosen[6]):  # two right ones, and the first mis
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 00 · Start here
 #
-# They go with notebook [00](../00_start_here.ipynb) and need nothing but Python and a little PyTorch. What to know: an image of H × W pixels is cut into patches of P × P, each becomes a *token*, one more token (the class token) is put in front, and the model gives ten scores, its *logits*, one for each class.
+# These exercises go with notebook [00](../00_start_here.ipynb) and need nothing but Python and a little PyTorch. This is what you should know: an image of H × W pixels is cut into patches of P × P. Each patch becomes a *token*, and one more token, the class token, is put in front. At the end the model gives ten scores, its *logits*, one for each class.
 
 # %% tags=["exercise-only"]
 import torch
@@ -247,13 +251,13 @@ sequence_length = (32 // 8) ** 2 + 1
 # end of solution
 
 # %% [markdown] tags=["exercise:guessing_loss"]
-# A model that knows nothing gives each of ten classes the same share, 1/10. What is its cross-entropy loss? Three digits will do; or let Python work it out.
+# A model that knows nothing gives each of ten classes the same share, 1/10. What is its cross-entropy loss? Give three digits, or let Python work it out.
 #
 # Hint: The cross-entropy of an image is minus the natural logarithm of the share that its right class was given.
 #
 # Hint: `import math`, then `math.log`. Is the result positive?
 #
-# Solution: −ln(1/10) = ln 10 ≈ 2.303. Remember this number: a training that stays there has learned nothing.
+# Solution: −ln(1/10) = ln 10 ≈ 2.303. Remember this number: a model whose loss stays there has learned nothing.
 
 # %% tags=["exercise-only", "exercise:guessing_loss"]
 # solution
@@ -279,13 +283,13 @@ def accuracy(logits, labels):
 
 
 # %% [markdown] tags=["exercise:learning_rate"]
-# *Measure and conclude.* `loss_after_training(rate)` trains a small ViT for 60 steps on 100 drawn images and returns its last loss on them. It takes some seconds. At a rate of 1e-5 and at 0.5 it does badly. Find a rate at which the loss ends below 0.5, and look at what happens on both sides of it.
+# *Measure and conclude.* `loss_after_training(rate)` trains a small ViT for 60 steps on 100 drawn images and returns its last loss on them. It takes some seconds. At a learning rate of 1e-5 it does badly, and at 0.5 as well. Find a rate at which the loss ends below 0.5, and look at what happens on both sides of it.
 #
 # Hint: Rates are tried in powers of ten: 1e-4, 1e-3, … Where does the loss stop falling and begin to rise?
 #
 # Hint: `for rate in (1e-4, 1e-3, 1e-2, 1e-1): print(rate, loss_after_training(rate))`
 #
-# Solution: Too small, and 60 steps lead nowhere; too large, and the loss jumps about or stays where guessing is. In between there is a range, somewhat wider than one power of ten. Any rate in it will do.
+# Solution: If the rate is too small, 60 steps lead nowhere. If it is too large, the loss jumps about or stays where guessing is. In between lies a range that is somewhat wider than one power of ten, and any rate in it will do.
 
 # %% tags=["exercise-only", "exercise:learning_rate"]
 print(loss_after_training(1e-5), loss_after_training(0.5))
@@ -296,7 +300,9 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Look at the right column first. The untrained class token spreads its attention evenly: every patch gets about 1/65 ≈ 0.015, so no place is darker than another. The middle column is the work of five epochs. TODO
+# Look at the right column first. The untrained class token spreads its attention evenly: every patch gets about 1/65 of it, or 1.5 %, so no place is darker than another. The middle column is what training has made of that. In the run saved here a handful of patches get most of the attention, and the brightest patch of each image gets between a fifth and a third of it. Most of these patches lie on the shape or at its edge. The third image is the first of the mistakes, the ring that was taken for a frame: the model looks at two pieces of its band and at little else.
+#
+# We had to look at the right column before we could say any of this. Without a control, a pattern might come from the image, or from the way the model is built. This one came with training. It does not tell us yet *what* the model responds to, be it the shape, its edges or its brightness, nor whether it uses all that it looks at. Keep that in mind until notebook 06.
 #
 # And something that is none of the ten classes? Let us show the model from the top of the page, the one that knows photographs, a rocket.
 
@@ -311,7 +317,9 @@ looks = last_look(trained, image[None])
 diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
 
 # %% [markdown]
-# It says that the rocket is a ship. Before you laugh: the model has ten words, and none of them is "rocket". It must always answer with one of the ten, and a softmax always gives shares that sum to 1. A tall white thing with masts beside it and lights at its foot looks, of all ten, most like a ship. The map is worth a second look as well, since the brightest patches lie on the rocket's tip, on the two towers and on the lights, and none in the empty sky. The model looks at sensible places and is wrong all the same. A map of attention shows where a model looks, not what it concludes.
+# It says that the rocket is a ship. Before you laugh: the model has ten words, and none of them is "rocket". It must always answer with one of the ten, and its shares always sum to 1. Something tall and white with masts beside it and lights at its foot: of all ten, a ship is not the worst guess.
+#
+# The map is worth a second look. The brightest patches are the tip of the rocket, the two towers and the lights, and the empty sky stays dark. The model looks at sensible places and is wrong all the same. A map of attention shows where a model looks. It does not show what the model makes of it.
 #
 # ## 5 · What you will be able to explain
 #

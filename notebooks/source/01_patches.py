@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 01 · Patches: an image becomes a sequence
 #
-# A Transformer was invented to read sentences, one word after another. A photograph has no words and no order. In this notebook you turn one into the other, and you meet a bug that raises no error, keeps every shape right and scrambles the whole picture.
+# A Transformer was invented to read sentences, one word after another. A photograph has no words and no obvious reading order. In this notebook you turn one into the other, and you meet a bug that raises no error, keeps every shape right and scrambles the whole picture.
 #
-# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, say what a trained model looks for in a patch, and work out what a patch size costs.
+# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, say what a trained model looks for in a patch and what it ignores, and work out what a patch size costs.
 #
 # | | |
 # |---|---|
 # | You need | Python, a little PyTorch (what a tensor's shape is) |
-# | Time to read | about 25 minutes |
+# | Time to read | about 30 minutes |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/patches.py` |
 #
@@ -117,7 +117,7 @@ by_loop = torch.stack(squares)  # (N, C·P·P) = (6, 4)
 print(by_loop)
 
 # %% [markdown]
-# This is correct, and slow. For a batch of a thousand images of 64 patches, Python would go round 64,000 times for every step of training. We want one operation for the whole batch.
+# This is correct, and slow. For a batch of a thousand images of 64 patches, Python would run the loop body 64,000 times in every step of training. We want one operation for the whole batch.
 #
 # The tempting line is a single `view`: 24 numbers go in, and six patches of four numbers come out.
 
@@ -141,23 +141,24 @@ diagrams.memory((4, 6), 2)
 #
 # To reorder the pixels we have to be able to say what belongs together. The trick is to see that the row of a pixel is really two numbers in one: *which row of patches* it lies in, and *which row inside the patch*. Row 3 of the tiny image, for example, is row 1 of patches and row 1 inside the patch, since 3 = 1 · 2 + 1. The same goes for its column.
 #
-# So we split each side in two with `reshape`. The image now has six axes instead of four, and each axis has a meaning:
-#
-# | axis | 0 | 1 | 2 | 3 | 4 | 5 |
-# |---|---|---|---|---|---|---|
-# | its length | B | C | H/P | P | W/P | P |
-# | it says which | image | channel | row of patches | row in the patch | column of patches | column in the patch |
-#
-# Nothing has moved yet, but now every patch has an address. The patch in row 0 and column 1 of patches is this one:
+# So we split each side in two with `reshape`. Then `permute` moves the axes, and a second `reshape` puts them together again. Here is the whole plan for the tiny image; we walk through it row by row.
+
+# %%
+diagrams.axes_of_patchify(tiny.shape, 2)
+
+# %% [markdown]
+# **From the first row to the second,** `reshape` turns four axes into six. The height of 4 becomes 2 rows of patches with 2 rows of pixels in each, and the width of 6 becomes 3 columns of patches with 2 columns of pixels in each. The blue axes say *which patch*, the grey ones say *where in the patch*. Nothing has moved yet, but now every patch has an address. The patch in row 0 and column 1 of patches is this one:
 
 # %% tags=["nbval-check-output"]
 split = tiny.reshape(1, 1, 2, 2, 3, 2)  # (B, C, H/P, P, W/P, P)
 print(split[0, 0, 0, :, 1, :])  # row 0 of patches, column 1 of patches
 
 # %% [markdown]
-# Compare it with patch 1 in the last row of the figure: these are its numbers, still in the form of a square. We can already take out single patches, and what remains is to write them down one after the other.
+# Compare it with patch 1 in the last row of the figure with the colours: these are its numbers, still in the form of a square. We can already take out single patches, and what remains is to write them down one after the other.
 #
-# A tensor is read like a car's odometer: the last axis turns fastest, the first axis slowest. We want to finish one patch before the next begins, so the axes that say *which patch* (2 and 4) must turn more slowly than those that say *where in the patch* (1, 3 and 5). `permute` puts the axes into the order that you list, and the last `reshape` writes the numbers out in that order.
+# **From the second row to the third,** the arrows cross. A tensor is read like a car's odometer: the last axis turns fastest, the first axis slowest. We want to finish one patch before the next begins, so the blue axes, 2 and 4, must stand before the grey ones, 1, 3 and 5. `permute` takes exactly that list: the old numbers of the axes in their new order.
+#
+# **From the third row to the last,** `reshape` writes the numbers out in the new order and joins what belongs together: the blue axes become N, the grey ones C·P·P. Follow pixel 15, which lies in row 2 and column 3. Its row is 1 · 2 + 0 and its column is 1 · 2 + 1, so it belongs to row 1 and column 1 of patches. That is patch 1 · 3 + 1 = 4. Inside the patch it has row 0 and column 1, so it is number 1 there. Look for it in the output.
 
 # %% tags=["nbval-check-output"]
 moved = split.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P)
@@ -166,7 +167,7 @@ print(flat[0])
 print("the same as the loop:", torch.equal(flat[0], by_loop))
 
 # %% [markdown]
-# Those are the loop's six patches, without a loop. Only the last step moves any number in memory. `permute` merely notes the new order, and the last `reshape` then has to copy. (`view` never copies, so in its place it would stop with an error.)
+# Those are the loop's six patches, without a loop, and 15 stands in patch 4 at place 1. Only the last step moves any number in memory. `permute` merely notes the new order, and the last `reshape` then has to copy. A `view` in its place would stop with an error this time: it never copies, and after `permute` the order we want no longer fits the order in memory.
 #
 # Now we write this as functions, and we want them to say so when something cannot work. The first one counts the patches.
 
@@ -266,6 +267,8 @@ print("nothing lost:", torch.equal(back, awkward))
 # ### 3. Your eyes
 #
 # We cut the photograph of Chelsea twice, once with the tempting `view` and once with `patchify`, and lay the 64 tiles out in their 8 × 8 grid. (It does not hurt.) The helper below only enlarges the tiles and puts a white line between them, so that you can see where each ends.
+#
+# What will the 64 tiles of `view` look like: a cat in disorder, stripes, noise? And will the colours be those of the cat? Decide before you run the second cell.
 
 
 # %%
@@ -274,8 +277,9 @@ def lay_out(patches, patch_size, grid_size):
     rows, columns = grid_size
     tiles = patches.reshape(-1, 3, patch_size, patch_size)
     tiles = F.interpolate(tiles, scale_factor=4)  # each pixel becomes 4 × 4 of the same colour
-    tiles = F.pad(tiles, (0, 2, 0, 2), value=255)  # two white ones to the right and below
-    side = 4 * patch_size + 2
+    # The trick: a tile with its border is a larger patch, and unpatchify can lay out patches
+    tiles = F.pad(tiles, (0, 2, 0, 2), value=255)  # two white pixels to the right and below
+    side = 4 * patch_size + 2  # of a tile with its border
     size = rows * side, columns * side
     return unpatchify(tiles.reshape(1, rows * columns, -1), side, size)[0]
 
@@ -287,9 +291,9 @@ titles = ["the image", "64 tiles by view", "64 tiles by patchify"]
 plots.show_images([photo, by_view, by_patchify], titles, columns=3, size=2.3)
 
 # %% [markdown]
-# On the right every tile is a square piece of the cat. In the middle there is no cat left, although the middle picture holds exactly the same 3,072 numbers.
+# On the right every tile is a square piece of the cat. In the middle there are stripes in wild colours and no cat left, although the middle picture holds exactly the same 3,072 numbers.
 #
-# Where do the wild colours come from? Each tile in the middle is a strip of 48 numbers in a row from memory, which is one and a half rows of the image. Memory holds the whole red channel first, then all of green, then all of blue. So 62 of the 64 strips come from one colour channel, and the picture shows the first third of each strip as red, the second as green and the last as blue.
+# Where do the colours come from? Each tile in the middle is a strip of 48 numbers in a row from memory, which is one and a half rows of the image. Memory holds the whole red channel first, then all of green, then all of blue. So 62 of the 64 strips come from a single colour channel. Take a strip of 48 red values: `lay_out` believes that its numbers 0–15 are red, 16–31 green and 32–47 blue, although all 48 are red.
 #
 # ### What if P does not divide the image?
 #
@@ -310,7 +314,7 @@ except ValueError as error:
 #
 # ## Why does a patch go through a linear map?
 #
-# A patch is now a list of 48 numbers, and each says how bright one pixel is in one colour. That is a poor language for talking about pictures. What we would like to know of a patch is whether there is an edge in it, which way the edge runs, or which colour prevails. None of this stands in any single number, but much of it is a **weighted sum** of them. The right half minus the left half, for example, says how much brighter it gets towards the right.
+# A patch is now a list of 48 numbers, and each says how bright one pixel is in one colour. That is a poor language for talking about pictures. What we would like to know of a patch is whether there is an edge in it, which way the edge runs, or which colour is strongest. No single number tells you this, but much of it is a **weighted sum** of the 48. The right half minus the left half, for example, says how much brighter it gets towards the right.
 #
 # A linear map is just that: a list of weighted sums. Let us make one by hand for the tiny image. Its three rows of weights measure the mean of a patch, right minus left, and bottom minus top.
 
@@ -351,7 +355,7 @@ print(tuple(tokens.shape))
 # nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 # ```
 #
-# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window with a kernel, which is a small grid of weights, and adds up the products. In other words, it computes a weighted sum at each stop. The *stride* says how far the window moves from one stop to the next. When the stride is as long as the window is wide, the window jumps from patch to patch and never overlaps itself.
+# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window with a kernel, which is a small grid of weights, and adds up the products. In other words, it computes a weighted sum at each stop. The *stride* says how far the window moves from one stop to the next. When the stride is as long as the window is wide, the window jumps from patch to patch and never overlaps itself. (With a shorter stride the patches would overlap: there would be more of them, and a pixel would stand in several. Some later models, such as CvT, do that.)
 #
 # So the convolution should give the numbers that we have just worked out by hand. We only have to write each row of weights as a 2 × 2 kernel:
 
@@ -419,9 +423,9 @@ print(unfolded(torch.arange(24.0).reshape(1, 1, 4, 6), 2))
 #
 # ## The module
 #
-# Which of the three should our module use? It uses the convolution, for two reasons. Published ViTs store E in the shape of kernels, so their weights fit. And the name and the kind of the layer matter to other people's tools. A tool that measures, compresses or fine-tunes a model finds its layers by name (`patch_embed.proj` is the name in timm) and attaches itself to them. That works only if the layer is really *called*. If the module just borrowed its weights for a matrix product of its own, such a tool would wait for ever.
+# Which of the three should our module use? It uses the convolution, for two reasons. Published ViTs store E in the shape of kernels, so their weights fit. And other people's tools find a layer by its name, `patch_embed.proj` in timm, and often watch it through a *forward hook*, a function that PyTorch runs each time a layer is called. If `forward` used `self.proj.weight` without calling `self.proj`, a hook on it would never run.
 #
-# There is one thing to check before the convolution. It accepts images of any size, and you have seen how quietly it drops what does not fit. This small function stands at the door:
+# Since a convolution accepts images of any size and quietly drops what does not fit, this small function checks the size first:
 
 
 # %% tags=["same-as:vit_minimal.patches.expect_images"]
@@ -463,24 +467,6 @@ except ValueError as error:
     print("refused:", error)
 
 # %% [markdown]
-# And can a tool watch the layer? PyTorch's standard way to do that is a *forward hook*, a function that is run each time a layer is called. This one writes down the shape of what comes out:
-
-# %% tags=["nbval-check-output"]
-seen = []
-
-
-def watch(layer, inputs, output):
-    seen.append(tuple(output.shape))
-
-
-hook = embed.proj.register_forward_hook(watch)
-embed(images)
-hook.remove()
-print("the hook saw:", seen)
-
-# %% [markdown]
-# It was called once, and what came out were 192 numbers for each of 8 × 8 patches, for five images.
-#
 # ## What does a trained model look for in a patch?
 #
 # So far E has held random numbers. With this course comes a model that was trained on CIFAR-10, and its E is a stack of 192 kernels, one for each number of a token. Before we look at them, let us make sure that it really is our operation. We cut the cat with `patchify`, multiply by hand, and compare with what the model computes:
@@ -498,7 +484,7 @@ print("the model's own tokens:", same)
 # %% [markdown]
 # A kernel has three channels, so we can look at it as a tiny colour picture: grey stands for a weight of 0, brighter for positive weights and darker for negative ones. A kernel answers with a large number when the patch looks like this picture.
 #
-# Has training put anything into them? For comparison we take the kernels of the fresh module above. We measure how *rough* each kernel is, which means how much neighbouring weights differ, compared with their size. Independent random numbers have a roughness of about 4.
+# Has training put anything into them? For comparison we take the kernels of the fresh module above. We measure how *rough* each kernel is: how much neighbouring weights differ, as a mean of squares, compared with the weights themselves. For independent random weights we can say beforehand what comes out. The difference of two of them varies twice as much as one, and we add the differences in two directions, so it is 2 + 2 = 4.
 
 # %%
 untrained = embed.proj.weight.detach()
@@ -515,34 +501,43 @@ print(f"mean roughness, trained:   {roughness(trained).mean():.1f}")
 print(f"mean roughness, untrained: {roughness(untrained).mean():.1f}")
 
 # %% [markdown]
-# Neighbouring weights agree more after training than chance would make them. Now we look at the 24 smoothest kernels, chosen by the same rule on both sides.
+# Neighbouring weights agree more after training than chance would make them. Now we look at the eight smoothest kernels, chosen by the same rule on both sides.
 
 
 # %%
 def smoothest(kernels, count):
-    """The smoothest kernels, each scaled to −1 … 1."""
+    """The smoothest kernels, each scaled so that its colours are strong but not glaring."""
     order = roughness(kernels).argsort()
-    return [kernel / kernel.abs().max() for kernel in kernels[order[:count]]]
+    return [0.8 * kernel / kernel.abs().max() for kernel in kernels[order[:count]]]
 
 
-pictures = smoothest(trained, 24) + smoothest(untrained, 24)
-titles = ["trained", *[""] * 23, "untrained", *[""] * 23]
-plots.show_images(pictures, titles, columns=12, size=0.56)
+pictures = smoothest(trained, 8) + smoothest(untrained, 8)
+titles = [f"trained {i}" for i in range(1, 9)] + [f"untrained {i}" for i in range(1, 9)]
+titles[0], titles[6] = "1: a slanted edge", "7: orange and blue"
+plots.show_images(pictures, titles, columns=4, size=1.55)
 
 # %% [markdown]
-# The upper two rows show trained kernels, the lower two untrained ones. Even the smoothest untrained kernels look like confetti. In the trained ones you can find edges, where bright meets dark along a line, and opposing colours, such as orange on one side and blue on the other. Nobody told the model about edges. It was told only which of ten words belongs to each photograph. (The ViT paper looks into E of a much larger model, in the left part of its Figure 7, and finds patterns of the same kind.)
+# The upper two rows are trained, the lower two untrained. Even the smoothest untrained kernels look like confetti. Two of the trained ones can be put into words, in the run saved here. Number 1 is an edge: dark in the upper right corner, bright in the lower left one. Number 7 sets orange on its left side against blue on its right. The others change gently from one colour to another, such as number 4 from red above to green below, but few of them have a name, and nothing says that they should. Nobody told the model about edges or colours. It was told only which of ten words belongs to each photograph. (The ViT paper looks into E of a much larger model, in the left part of its Figure 7, and finds smooth patterns too.)
 #
-# We can also go the other way and ask for something. Do the 192 kernels include one that looks for a vertical line? For a horizontal one? For green? For plain brightness? We draw each pattern and search for the kernel that resembles it most. The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns that have nothing in common. (A kernel and its negative are equally useful, so we ignore the sign.)
+# Names after the fact are cheap, however: stare at confetti for long enough, and you find a face in it. So we go the other way, write down patterns *first*, and search for the kernel that resembles each of them most. The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1.
 
 # %%
 grey = torch.ones(3, 4, 4)  # (C, P, P)
 line = torch.tensor([-1.0, 1.0, 1.0, -1.0])  # dark, bright, bright, dark
+edge = torch.tensor([-1.0, -1.0, 1.0, 1.0])  # dark, dark, bright, bright
+orange_blue = torch.tensor([1.0, 0.0, -1.0]).reshape(3, 1, 1)  # weights of red, green, blue
 patterns = {
     "vertical line": grey * line,
     "horizontal line": grey * line.reshape(4, 1),
+    "vertical edge": grey * edge,
+    "horizontal edge": grey * edge.reshape(4, 1),
+    "orange and blue": grey * edge * orange_blue,
     "green": grey * torch.tensor([-1.0, 2.0, -1.0]).reshape(3, 1, 1),
     "brightness": grey,
 }
+
+# %% [markdown]
+# With 192 kernels to choose from, one of them resembles anything a little. How much is luck? We draw twenty stacks of 192 random kernels and search each of them in the same way.
 
 
 # %%
@@ -553,37 +548,50 @@ def closest(kernels, pattern):
     return kernels[best] * similarity[best].sign(), similarity[best].abs().item()
 
 
-print("closest kernel:    trained  untrained")
+draws = [nn.Conv2d(C, D, kernel_size=P).weight.detach() for _ in range(20)]
+print("closest kernel:    trained   luck: mean ± standard deviation")
 for name, pattern in patterns.items():
-    print(f"{name:17}{closest(trained, pattern)[1]:9.2f}{closest(untrained, pattern)[1]:11.2f}")
+    luck = torch.tensor([closest(kernels, pattern)[1] for kernels in draws])
+    print(f"{name:17}{closest(trained, pattern)[1]:9.2f}{luck.mean():12.2f} ± {luck.std():.2f}")
 
 # %% [markdown]
-# The second column says how close one gets by luck, with 192 random kernels. In the run saved here training has found lines and green, and then comes a surprise: for brightness, the most obvious question of all, its best kernel is hardly better than luck.
+# @@TABLE@@
 #
-# What does such a kernel see? We slide each of the four over the photograph. For this picture the window moves by one pixel instead of four, so that we see more. The tokens hold every fourth value of it, in both directions.
+# What do such kernels see? We slide three of them over the photograph, and with each an untrained kernel, the one that is closest to the same pattern. For this picture the window moves by one pixel instead of four, so that we see more. The tokens hold every fourth value of it, in both directions.
 
 # %%
-wanted, found, answers = [], [], []
-titles = list(patterns)
-for pattern in patterns.values():
-    wanted.append(0.7 * pattern)  # paler, so that white stands out from the page
-    kernel, similarity = closest(trained, pattern)  # (C, P, P)
-    answer = F.conv2d(x, kernel[None])[0]  # (1, 29, 29): a number for each place of the window
-    found.append(kernel / kernel.abs().max())
-    answers.append((answer / answer.abs().max()).expand(3, -1, -1))
-    titles.append(f"similarity {similarity:.2f}")
-titles += ["its answer"] * 4
-plots.show_images(wanted + found + answers, titles, columns=4, size=1.65)
+columns = []
+for name in ("vertical line", "horizontal edge", "brightness"):
+    column = [0.7 * patterns[name]]  # paler, so that white stands out from the page
+    for kernels in (trained, untrained):
+        kernel = closest(kernels, patterns[name])[0]  # (C, P, P)
+        answer = F.conv2d(x, kernel[None])[0]  # (1, 29, 29): a number for each place of the window
+        column += [kernel / kernel.abs().max(), (answer / answer.abs().max()).expand(3, -1, -1)]
+    columns.append(column)
+
+names = ["pattern", "trained", "its answer", "untrained", "its answer"]
+titles = names + ["", "", "", "", ""] * 2
+plots.show_images(sum(columns, []), titles, columns=5, size=1.35)
 
 # %% [markdown]
-# In the answers, as in the kernels, grey stands for 0. White means that the place looks like the kernel, and black means that it looks like the kernel's negative.
-#
-# - The **vertical line** draws what runs up and down: the bright side of the bridge of the nose in white, the dark lines beside it in black.
-# - The **horizontal line** finds the bright upper lid of the left eye, and in black the dark rim below it.
-# - **Green** lights up in the left eye. Chelsea has green eyes!
-# - **Brightness** comes out as a blurred black-and-white photograph, although its kernel is only half like the pattern. This may explain the surprise. Brightness varies so much in photographs that a kernel with a little weight on it already measures it well. That is a guess from one model, and not a law.
-#
-# All this is in the tokens before the first block has done anything.
+# @@ANSWERS@@
+
+# %%
+def agreement(kernels, image):
+    """How well each kernel's answer follows the brightness of an image, 0 … 1 (a correlation)."""
+    brightness = F.conv2d(image, grey[None])[0].flatten()  # a number for each place
+    answers = F.conv2d(image, kernels)[0].flatten(1)  # (192, places)
+    both = torch.cat([brightness[None], answers])
+    return both.corrcoef()[0, 1:].abs()
+
+
+for file in ("chelsea.png", "rocket.jpg", "coffee.png", "motorcycle_left.png"):
+    picture = normalize(load_image(cat_file.with_name(file), 32)[None])
+    before, after = agreement(untrained, picture).median(), agreement(trained, picture).median()
+    print(f"{file:20} untrained {before:.2f}   trained {after:.2f}")
+
+# %% [markdown]
+# @@AGREE@@
 #
 # ## What does a patch size cost?
 #
@@ -600,7 +608,7 @@ titles += ["64 colours", "16 colours", "4 colours", "1 colour"]
 plots.show_images(pieces + averages, titles, columns=4, size=1.65)
 
 # %% [markdown]
-# The upper row always holds the whole photograph, since no pixel is lost. What changes is how finely the model can tell *places* apart. Attention works with whole tokens, so every map that says where a model looks has one value for each patch, and the lower row is the finest picture that such a map could paint. At P = 4 it can still show two eyes and a nose, and at P = 8 one of the eyes is gone. At P = 16 there are four places left, and at P = 32 the sequence is a single patch, which has no other to look at.
+# The upper row always holds the whole photograph, since no pixel is lost. What changes is how finely the model can tell *places* apart. Detail inside a patch survives in its token, but attention cannot point at it, since it deals with whole tokens. A model that gives one number per patch cannot draw anything finer than the lower row. At P = 4 it can still show two eyes and a nose, and at P = 8 one of the eyes is gone. At P = 16 there are four places left, and at P = 32 the sequence is a single patch, which has no other to look at.
 #
 # Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, so its part of the work becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
 
@@ -610,24 +618,16 @@ for size in (1, 2, 4, 8, 16, 32):
     n = (32 // size) ** 2
     print(f"{size:3}  {n:9,}  {n * n:9,}  {3 * size**2:17,}  {D * (3 * size**2 + 1):15,}")
 
-# %%
-sizes = [1, 2, 4, 8, 16]
-counts = [(32 // size) ** 2 for size in sizes]
-plots.show_lines(
-    sizes,
-    {"patches N": counts, "pairs N² that attention compares": [n * n for n in counts]},
-    x_label="patch side P, pixels",
-    y_label="count",
-    title="32 × 32 pixels: what a patch size costs",
-    log="xy",
-)
-
 # %% [markdown]
-# Both axes are logarithmic, so each straight line means "a fixed factor for each halving of P". At P = 16 there are four patches and hardly anything to compare. At P = 1 there are a million pairs.
+# At P = 32 there is nothing to compare, at P = 16 hardly anything, and at P = 1 there are a million pairs.
 #
-# The fourth column of the table has a limit in it too. A token holds D = 192 numbers. Up to P = 8 a patch has no more numbers than that, so E can keep all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go.
+# Look at "numbers per patch". A token holds D = 192 numbers. Up to P = 8 a patch has no more numbers than that, so E can keep all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go. This is a matter of D, not of P alone: ViT-B/16, the paper's base model, cuts images of 224 × 224 pixels into 14 · 14 = 196 patches of 16 × 16, and it has room for their 768 numbers, with D = 768.
 #
-# Can E really keep everything at P = 4? We can test it on the trained model. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them:
+# P = 4 is a common choice for CIFAR-10, and it is ours. What the choice does to *accuracy* cannot be worked out on paper: notebook [08](08_pitfalls_patch_size.ipynb) measures it.
+#
+# ## Can you get the photograph back out of the tokens?
+#
+# At P = 4 a token has room for all the 48 numbers of its patch. Does a trained E really keep them, or has it thrown away what a classifier does not need? We can test it. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them:
 
 # %% tags=["nbval-check-output"]
 tokens = model.patch_embed(x)[0].detach()  # (N, D)
@@ -636,16 +636,14 @@ same = torch.allclose(solved.T, patchify(x, 4)[0], atol=1e-3)
 print("all patches recovered from their tokens:", same)
 
 # %% [markdown]
-# It can. Everything that the photograph of 32 × 32 pixels shows is still there when the first block begins.
-#
-# P = 4 is a common choice for CIFAR-10, and it is ours. What the choice does to *accuracy* cannot be worked out on paper: notebook [08](08_pitfalls_patch_size.ipynb) measures it.
+# It keeps them all: every pixel of Chelsea can be computed back from her 64 tokens. Whatever the model decides to ignore, it ignores later. When the first block begins, everything that the small photograph shows is still there.
 #
 # ## Recap
 #
 # - A Transformer needs a sequence. We cut the image into N = (H/P)·(W/P) squares and flatten each to C·P·P numbers.
 # - `view` alone gives the right shape with the wrong content. Reshape, permute, reshape gives the right content.
 # - One linear map, the same for all patches, turns each patch into a token of D numbers. A convolution with stride = kernel size is that map.
-# - In a trained model, its kernels look for lines, edges and colours.
+# - In a trained model, some kernels resemble lines, edges or colours more than chance explains, and most have turned away from plain brightness.
 # - P decides N, and attention compares N² pairs.
 #
 # > **Remember:** a patch is a place, not a stretch of memory. `reshape` names axes, `permute` sets the order in which they are read, and
@@ -657,7 +655,7 @@ print("all patches recovered from their tokens:", same)
 #
 # <details><summary>Answer</summary>
 #
-# It does not complain: a convolution takes any size. It gives 16 · 16 = 256 tokens instead of 64. The model breaks further on, where the position embeddings of notebook 02 expect 64 patches. That is why our module checks the size at the door.
+# It does not complain: a convolution takes any size. It gives 16 · 16 = 256 tokens instead of 64. The model breaks further on, where the position embeddings of notebook 02 expect 64 patches. That is why our module checks the size first.
 #
 # </details>
 #
@@ -665,7 +663,7 @@ print("all patches recovered from their tokens:", same)
 #
 # <details><summary>Answer</summary>
 #
-# Nothing that it could not learn. The 48 numbers would come in another order, and the 48 weights in each row of E could be reordered in the same way. But weights that were trained with one order are useless with the other. With (C, P, P) they fit the kernels of a convolution.
+# Nothing essential: it could learn the same map with its weights reordered. The 48 numbers would come in another order, and the 48 weights in each row of E could be reordered in the same way. But weights that were trained with one order are useless with the other. With (C, P, P) they fit the kernels of a convolution.
 #
 # </details>
 #

@@ -1,6 +1,7 @@
 """Attention: one query by hand, several heads, and what the class token attends to on an image."""
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
 from ..plots import as_array, as_picture, show
 from .card import (
@@ -286,7 +287,9 @@ def class_token_idea(images, weights=None, grid=3):
             bend = -0.26 - 0.14 * (1 - i / N)
             to = after + 3, middle - 3.2
             card.arc((x + size / 2, top - 0.3), to, bend, ATTENTION, line, head=False)
-        card.arrow((first + N * step, middle), (after - 0.5, middle), colour=CLASS, line=2)
+        under, before = middle + size / 2 + 1.2, after - 2
+        way = (21.2, middle), (21.2, under), (before, under), (before, middle)
+        card.arrow((20, middle), *way, (after - 0.3, middle), colour=CLASS, line=2)
         colours = [as_picture(patch).reshape(P * P, -1).mean(axis=0) for patch in patches]
         colours = [tuple(np.broadcast_to(colour, 3)) for colour in colours]
         _striped(card, after, middle - 3, 6, shares, colours)
@@ -320,10 +323,12 @@ def _peaks(shares, count):
 
 
 def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0):
-    """An image (C, H, W), and beside it the image with each map of attention laid over it.
+    """An image (C, H, W), and beside it a pale grey copy with each map of attention laid over it.
 
     `weights` are k maps, (k, N) or (k, rows, columns), of patches in a grid of `grid_size`. A patch
-    is as bright as its share of what the most attended one has, so each map has its own scale;
+    is as purple as its share of what the most attended one has, so each map has its own scale: what
+    full purple stands for is written below it. The copy is pale, or a dark patch of the photo could
+    be taken for one without attention;
     `arrows` lead from the class token to so many patches, those with the largest shares that do not
     touch each other.
     """
@@ -342,20 +347,23 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0):
     pitch = high + above + 3.2
     card = Card(height=2 + pitch * -(-(len(maps) + 1) // columns))
     left = WIDTH / 2 - (columns * (width + gap) - gap) / 2
+    brightness = as_picture(image).reshape(*image.shape[1:], -1).mean(axis=-1)  # (H, W), 0 … 1
+    span = max(brightness.max() - brightness.min(), 1e-12)
+    pale = (0.45 + 0.55 * (brightness - brightness.min()) / span)[None] * 2 - 1  # −1 … 1
     said = []
     for i, name in enumerate(["image", *names]):
         row, column = divmod(i, columns)
         x, y = left + column * (width + gap), 1 + row * pitch + above
-        card.picture(x, y, width, high, image)
+        card.picture(x, y, width, high, image if i == 0 else pale)
         card.text(x + width / 2, y - above + 1.4, name, 11)
         if i == 0:
             continue
         shares = maps[i - 1]
-        veil = 0.88 * (1 - shares / max(shares.max(), 1e-12))
+        layer = np.empty((rows, across, 4))
+        layer[..., :3], layer[..., 3] = to_rgb(ATTENTION), 0.85 * shares / max(shares.max(), 1e-12)
         extent = (x, x + width, y + high, y)
-        card.axis.imshow(np.zeros((rows, across)), cmap="gray", vmin=0, vmax=1, extent=extent,
-                         alpha=veil, interpolation="nearest", aspect="equal")  # fmt: skip
-        card.text(x + width / 2, y + high + 1.6, f"up to {shares.max():.1%}", 10, QUIET)
+        card.axis.imshow(layer, extent=extent, interpolation="nearest", aspect="equal")
+        card.text(x + width / 2, y + high + 1.6, f"full purple: {shares.max():.1%}", 10, QUIET)
         if arrows:
             card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
         for r, c in _peaks(shares, arrows):
@@ -366,6 +374,6 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0):
         said.append(f"{name}: up to {shares.max():.1%}, at row {r}, column {c}")
     show(
         f"an image, and {len(maps)} times the same image with the attention to its {rows} × "
-        f"{across} patches laid over it, dark where there is little",
+        f"{across} patches laid over it, purple where there is much",
         parts=said,
     )

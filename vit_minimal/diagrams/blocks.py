@@ -36,8 +36,11 @@ def _stream(card, left, right, y):
 
 
 def _read(card, x, stream, *onward, words="reads"):
-    """An arrow that begins with a dot on the stream and goes onward through these points."""
-    card.axis.plot(x, stream - EDGE + LANE / 2, "o", color=LINE, ms=6, zorder=4)
+    """An arrow that begins with a bar across all lanes and goes onward through these points."""
+    reach = EDGE - LANE / 2
+    card.line((x, stream - reach), (x, stream + reach), colour=LINE, line=2)
+    lanes = [stream + (i - (len(LANES) - 1) / 2) * LANE for i in range(len(LANES))]
+    card.axis.plot([x] * len(LANES), lanes, "o", color=LINE, ms=4.5, zorder=4)
     card.arrow((x, stream - EDGE), *onward)
     card.text(x + 0.9, stream - 4, words, 10, QUIET, ha="left")
 
@@ -159,7 +162,7 @@ def _bars(card, top, numbers, name):
     low, high = min(numbers.min(), mean - deviation, 0), max(numbers.max(), mean + deviation, 0)
     scale = 10 / max(high - low, 1e-9)
     zero, step = top + 4.6 + high * scale, 60 / len(numbers)
-    words = f"mean {mean:.2f}   standard deviation {deviation:.2f}"
+    words = f"dashed: mean {mean:.2f}   grey: ± standard deviation {deviation:.2f}"
     card.text(2, top, name, 11.5, ha="left", weight="bold")
     card.text(64, top, _minus(words), 11, QUIET, ha="right")
     y = zero - (mean + deviation) * scale

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..plots import show
-from .card import HEAD, INK, MLP, PATCH, QUIET, SERIES, Card, dark
+from .card import HEAD, INK, LINE, MLP, PATCH, POSITION, QUIET, SERIES, Card, dark
 
 ROOM = 24  # numbers in a row
 
@@ -137,7 +137,10 @@ def memory(shape, patch_size):
         colours = [len({colour_of[number] for number in patch}) for patch in patches]
         good = max(colours) == 1
         card.shape(2, at, name, size=11, ha="left", weight="bold")
-        count = "one colour" if good else f"up to {max(colours)} colours"
+        several = f"{max(colours)} colours"
+        if min(colours) < max(colours):
+            several = f"up to {several}"
+        count = "one colour" if good else several
         _verdict(card, at, good, f"{count} in a patch")
         for i, (left, end) in enumerate(_strip(card, at + 1.8, patches, colour_of, cell, gap=gap)):
             card.rectangle(left, at + 1.8, end - left, 3.4, "none", INK, 1.6, zorder=4)
@@ -149,6 +152,73 @@ def memory(shape, patch_size):
         "after row",
         "Two ways to cut an image into patches",
         said,
+    )
+
+
+ROLES = ("image", "channel", "row of\npatches", "row in\nthe patch")
+ROLES += ("column of\npatches", "column in\nthe patch")
+ORDER = (0, 2, 4, 1, 3, 5)  # of the axes: the image, which patch, where in the patch
+COLOUR_OF_AXIS = (LINE, POSITION, PATCH, POSITION, PATCH, POSITION)
+
+
+def axes_of_patchify(shape, patch_size):
+    """The axes of images (B, C, H, W) while they are cut: split, moved, and put together again."""
+    (B, C, H, W), P = shape, patch_size
+    if min(B, C, H, W, P) < 1 or H % P or W % P:
+        raise ValueError(f"patch_size {P} does not divide the image size {H} × {W}")
+    rows, columns = H // P, W // P
+    lengths = (f"B = {B}", f"C = {C}", f"H/P = {rows}", f"P = {P}", f"W/P = {columns}", f"P = {P}")
+    pitch, wide, left = 8.5, 7.7, 13.2
+    card = Card(height=54.5)
+
+    def box(y, first, last, colour, words, high=4.2):
+        """A box from the first to the last of six places."""
+        card.box(left + first * pitch, y, (last - first) * pitch + wide, high, colour, words, 10.5)
+
+    def centre(place):
+        return left + place * pitch + wide / 2
+
+    split, moved, end = 16.4, 33, 48  # where the rows of boxes begin
+    for first, last, colour, words in (
+        (0, 0, LINE, f"B = {B}"),
+        (1, 1, POSITION, f"C = {C}"),
+        (2, 3, INK, f"height H = {H}"),
+        (4, 5, INK, f"width W = {W}"),
+    ):
+        box(2, first, last, colour, words)
+        for place in range(first, last + 1):
+            card.arrow((centre(place), 6.4), (centre(place), 10.4))
+    for place, axis in enumerate(ORDER):
+        colour = COLOUR_OF_AXIS[axis]
+        card.text(centre(axis), 13.3, ROLES[axis], 10, dark(colour), linespacing=1.1)
+        box(split, axis, axis, colour, f"axis {axis}\n{lengths[axis]}", 5.6)
+        card.arrow((centre(axis), split + 5.8), (centre(place), moved - 0.2), colour=colour, line=2)
+        box(moved, place, place, colour, f"axis {axis}\n{lengths[axis]}", 5.6)
+    for first, last, colour, words in (
+        (1, 2, PATCH, "which patch"),
+        (3, 5, POSITION, "where in the patch"),
+    ):
+        sides = left + first * pitch, left + last * pitch + wide
+        card.bracket(*sides, moved + 6.2, words, colour=dark(colour), size=11)
+        card.arrow((sum(sides) / 2, end - 4.1), (sum(sides) / 2, end - 0.2), colour=colour, line=2)
+    card.arrow((centre(0), moved + 5.8), (centre(0), end - 0.2), colour=LINE, line=2)
+    box(end, 0, 0, LINE, f"B = {B}")
+    box(end, 1, 2, PATCH, f"N = {rows} · {columns} = {rows * columns}")
+    box(end, 3, 5, POSITION, f"C·P·P = {C} · {P} · {P} = {C * P * P}")
+    order = ", ".join(map(str, ORDER))
+    for y, words in (
+        (8.4, "reshape"),
+        ((split + moved + 5.6) / 2, "permute(\n 0, 2, 4,\n 1, 3, 5)"),
+        ((moved + 5.6 + end) / 2, "reshape"),
+    ):
+        card.shape(2, y, words, 11, ha="left", weight="bold", linespacing=1.3)
+    named = ", ".join(f"{name} ({role})".replace("\n", " ") for name, role in zip(lengths, ROLES, strict=True))
+    show(
+        f"reshape splits (B, C, H, W) = ({B}, {C}, {H}, {W}) into six axes: {named}; "
+        f"permute({order}) brings rows and columns of patches, which patch, before channel, row and "
+        f"column in the patch; reshape joins them to (B, N, C·P·P) = ({B}, {rows * columns}, "
+        f"{C * P * P})",
+        "The axes of the images while they are cut into patches",
     )
 
 
