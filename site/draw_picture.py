@@ -8,13 +8,14 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from skimage import data
 
 from vit_minimal import attention_maps, load_checkpoint, load_image
 from vit_minimal.augment import normalize
 from vit_minimal.data import CIFAR10_CLASSES
-from vit_minimal.diagrams.card import CLASS, HEAD, INK, dark, tint
+from vit_minimal.diagrams.card import ATTENTION, CLASS, HEAD, INK, dark, tint
 from vit_minimal.plots import as_picture
 
 COURSE = Path(__file__).resolve().parents[1]
@@ -40,6 +41,8 @@ def main():
     height = rows * (ABOVE + PANEL + BELOW) + GAP
     figure = plt.figure(figsize=(width, height), facecolor="white")
     photo = as_picture(load_image(cat, 256))
+    brightness = photo.mean(axis=-1)
+    pale = 0.45 + 0.55 * (brightness - brightness.min()) / np.ptp(brightness)
     for place in range(len(looks) + 2):
         row, column = divmod(place, COLUMNS)
         left = GAP / 2 + column * (PANEL + GAP)
@@ -50,12 +53,13 @@ def main():
         if place > len(looks):
             draw_answer(axis, CIFAR10_CLASSES[answer.argmax()], answer.max())
             continue
-        axis.imshow(photo, extent=(0, CUT, CUT, 0))
         axis.set_title(f"block {place}" if place else "64 patches", size=TITLE, color=INK)
         if place == 0:
+            axis.imshow(photo, extent=(0, CUT, CUT, 0))
             draw_cuts(axis)
         else:
-            draw_veil(axis, looks[place - 1])
+            axis.imshow(pale, extent=(0, CUT, CUT, 0), cmap="gray", vmin=0, vmax=1)
+            draw_attention(axis, looks[place - 1])
         draw_bar(axis, known[place])
     figure.savefig(PICTURE, dpi=120)
 
@@ -65,10 +69,11 @@ def draw_cuts(axis):
         axis.plot([at, at], [0, CUT], [0, CUT], [at, at], color="white", lw=1.2)
 
 
-def draw_veil(axis, shares):
-    """Darkness over the patches (8, 8), thin where there is much attention."""
-    veil = 0.88 * (1 - shares / shares.max())
-    axis.imshow(np.zeros_like(shares), cmap="gray", alpha=veil, extent=(0, CUT, CUT, 0))
+def draw_attention(axis, shares):
+    """Purple over the patches (8, 8), as in `diagrams.attention_over`."""
+    layer = np.empty((CUT, CUT, 4))
+    layer[..., :3], layer[..., 3] = to_rgb(ATTENTION), 0.85 * shares / shares.max()
+    axis.imshow(layer, extent=(0, CUT, CUT, 0), interpolation="nearest")
 
 
 def draw_bar(axis, share):

@@ -34,7 +34,7 @@ def run_after_set_up(code, folder):
 def test_the_first_cell_of_a_notebook_makes_the_checks_importable(folder, tmp_path):
     (tmp_path / "checks.py").write_text("raise RuntimeError('a reader has a file of that name')")
     where = tmp_path if folder == "elsewhere" else ROOT / folder
-    found = run_after_set_up("print(importlib.util.find_spec('checks').origin)", where)
+    found = run_after_set_up("print(find_spec('checks').origin)", where)
     assert Path(found.strip()).samefile(CHECKS)
 
 

@@ -88,6 +88,15 @@ def test_each_place_is_most_similar_to_itself():
         assert shown.argmax() == place
 
 
+def test_maps_of_similarity_can_be_given_a_scale():
+    positions = torch.randn(6, 16)
+    plots.show_similarity_grid(positions, (2, 3))
+    lowest = torch.cosine_similarity(positions[:, None], positions, dim=-1).min()
+    assert plt.gcf().axes[0].images[0].get_clim() == (pytest.approx(float(lowest), abs=1e-6), 1)
+    plots.show_similarity_grid(positions, (2, 3), limits=(-1, 0.5))
+    assert plt.gcf().axes[0].images[0].get_clim() == (-1, 0.5)
+
+
 def test_lines_are_told_apart_without_colour():
     plots.show_lines([1, 2, 4], {"a": [1, 2, 3], "b": [3, 2, 1]}, "x", "y", dashed=("c", 2))
     axis = plt.gcf().axes[0]

@@ -209,8 +209,11 @@ def show_attention(image, maps, frame=None):
     show(f"a picture and its maps of attention: {layers} layers in rows, {heads} heads in columns")
 
 
-def show_similarity_grid(positions, grid_size, title=""):
-    """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch."""
+def show_similarity_grid(positions, grid_size, title="", limits=None):
+    """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch.
+
+    The colours run through the `limits` (lowest, highest), else from the smallest similarity to 1.
+    """
     positions = as_array(positions)
     positions = positions / np.linalg.norm(positions, axis=-1, keepdims=True)
     rows, columns = grid_size
@@ -220,7 +223,8 @@ def show_similarity_grid(positions, grid_size, title=""):
     tiles[:, :rows, :, :columns] = similarity.transpose(0, 2, 1, 3)
     picture = tiles.reshape(rows * tall, columns * wide)[:-1, :-1]
     figure, axis = plt.subplots(figsize=(5.75, 5 * rows / columns), layout="constrained")
-    drawn = axis.imshow(picture, cmap=AMOUNTS, vmin=similarity.min(), vmax=1)
+    lowest, highest = limits or (similarity.min(), 1)
+    drawn = axis.imshow(picture, cmap=AMOUNTS, vmin=lowest, vmax=highest)
     axis.set_xticks(wide * np.arange(columns) + (columns - 1) / 2, range(columns))
     axis.set_yticks(tall * np.arange(rows) + (rows - 1) / 2, range(rows))
     axis.tick_params(length=0)

@@ -22,9 +22,9 @@ diagrams.attention_over(
 )
 
 # %% [markdown]
-# On the top left is the photograph. In the other three pictures, the brighter a place is, the more the model looks at it. In block 4 that is the eyes. In block 5 it is the nose and, oddly, a corner of the background. In block 6 it is the stripes on the forehead, and a little of many other places. Nobody told the model where a cat keeps its eyes. It was shown 50,000 small images and the name of what is on each, and the rest it worked out by itself.
+# On the top left is the photograph. In the other three pictures, the more purple a place is, the more the model looks at it. In block 4 that is the eyes. In block 5 it is the nose and, oddly, a corner of the background. In block 6 it is the stripes on the forehead, and a little of many other places. Nobody told the model where a cat keeps its eyes. It was shown 50,000 small images and the name of what is on each, and the rest it worked out by itself.
 #
-# Who is looking? The photograph was shrunk to 32 × 32 pixels and cut into 8 × 8 = 64 squares of 4 × 4 pixels, the *patches*. To these the model adds one vector of its own, the **class token**. At first it is the same for every picture. Then it passes through six *blocks*, one after the other, and in each of them it looks at the patches and takes something from each: a lot from the bright ones, little from the dark ones. After the sixth, the model reads the class token, and nothing but the class token, to give its answer:
+# Who is looking? The photograph was shrunk to 32 × 32 pixels and cut into 8 × 8 = 64 squares of 4 × 4 pixels, the *patches*. To these the model adds one vector of its own, the **class token**. At first it is the same for every picture. Then it passes through six *blocks*, one after the other, and in each of them it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. After the sixth, the model reads the class token, and nothing but the class token, to give its answer:
 
 # %%
 from vit_minimal.augment import normalize
@@ -300,7 +300,7 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Look at the right column first. The untrained class token spreads its attention evenly: every patch gets about 1/65 of it, or 1.5 %, so no place is darker than another. The middle column is what training has made of that. In the run saved here a handful of patches get most of the attention, and the brightest patch of each image gets between a fifth and a third of it. Most of these patches lie on the shape or at its edge. The third image is the first of the mistakes, the ring that was taken for a frame: the model looks at two pieces of its band and at little else.
+# Look at the right column first. The untrained class token spreads its attention evenly: every patch gets about 1/65 of it, or 1.5 %, so all places are equally purple. The middle column is what training has made of that. In the run saved here a handful of patches get most of the attention, and the most purple patch of each image gets between a fifth and a third of it. Most of these patches lie on the shape or at its edge. The third image is the first of the mistakes, the ring that was taken for a frame: the model looks at two pieces of its band and at little else.
 #
 # We had to look at the right column before we could say any of this. Without a control, a pattern might come from the image, or from the way the model is built. This one came with training. It does not tell us yet *what* the model responds to, be it the shape, its edges or its brightness, nor whether it uses all that it looks at. Keep that in mind until notebook 06.
 #
@@ -319,7 +319,7 @@ diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
 # %% [markdown]
 # It says that the rocket is a ship. Before you laugh: the model has ten words, and none of them is "rocket". It must always answer with one of the ten, and its shares always sum to 1. Something tall and white with masts beside it and lights at its foot: of all ten, a ship is not the worst guess.
 #
-# The map is worth a second look. The brightest patches are the tip of the rocket, the two towers and the lights, and the empty sky stays dark. The model looks at sensible places and is wrong all the same. A map of attention shows where a model looks. It does not show what the model makes of it.
+# The map is worth a second look. The most purple patches are the tip of the rocket, the two towers, and the ground with its lights. The empty sky stays pale. The model looks at sensible places and is wrong all the same. A map of attention shows where a model looks. It does not show what the model makes of it.
 #
 # ## 5 · What you will be able to explain
 #
@@ -360,7 +360,7 @@ diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
 #
 # <details><summary>Answer</summary>
 #
-# To have something to compare with. If the untrained map had shown the same bright patches, then they would have come from the images or from the way the model is built, and not from what it has learned.
+# To have something to compare with. If the untrained map had shown the same purple patches, they would have come from the images or from the way the model is built, and not from what it has learned.
 #
 # </details>
 #

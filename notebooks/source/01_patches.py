@@ -291,7 +291,7 @@ titles = ["the image", "64 tiles by view", "64 tiles by patchify"]
 plots.show_images([photo, by_view, by_patchify], titles, columns=3, size=2.3)
 
 # %% [markdown]
-# On the right every tile is a square piece of the cat. In the middle there are stripes in wild colours and no cat left, although the middle picture holds exactly the same 3,072 numbers.
+# On the right every tile is a square piece of the cat. In the middle there are stripes in green and violet and no cat left, although the middle picture holds exactly the same 3,072 numbers.
 #
 # Where do the colours come from? Each tile in the middle is a strip of 48 numbers in a row from memory, which is one and a half rows of the image. Memory holds the whole red channel first, then all of green, then all of blue. So 62 of the 64 strips come from a single colour channel. Take a strip of 48 red values: `lay_out` believes that its numbers 0–15 are red, 16–31 green and 32–47 blue, although all 48 are red.
 #
@@ -519,7 +519,7 @@ plots.show_images(pictures, titles, columns=4, size=1.55)
 # %% [markdown]
 # The upper two rows are trained, the lower two untrained. Even the smoothest untrained kernels look like confetti. Two of the trained ones can be put into words, in the run saved here. Number 1 is an edge: dark in the upper right corner, bright in the lower left one. Number 7 sets orange on its left side against blue on its right. The others change gently from one colour to another, such as number 4 from red above to green below, but few of them have a name, and nothing says that they should. Nobody told the model about edges or colours. It was told only which of ten words belongs to each photograph. (The ViT paper looks into E of a much larger model, in the left part of its Figure 7, and finds smooth patterns too.)
 #
-# Names after the fact are cheap, however: stare at confetti for long enough, and you find a face in it. So we go the other way, write down patterns *first*, and search for the kernel that resembles each of them most. The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1.
+# Names after the fact are cheap, however: stare at confetti for long enough, and you find a face in it. So we go the other way: we write patterns down and search for the kernel that resembles each of them most. The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1.
 
 # %%
 grey = torch.ones(3, 4, 4)  # (C, P, P)
@@ -555,26 +555,32 @@ for name, pattern in patterns.items():
     print(f"{name:17}{closest(trained, pattern)[1]:9.2f}{luck.mean():12.2f} ± {luck.std():.2f}")
 
 # %% [markdown]
-# @@TABLE@@
+# The last column says how close one gets by luck, and how much luck varies. In the run saved here the vertical line, the horizontal edge, orange against blue and green lie about five standard deviations above it, or more: training has put them there, or something like them. The horizontal line lies about three above. And then comes a surprise. The model has no plain vertical edge to speak of, and for brightness, the most obvious question of all, its best kernel is within two standard deviations of luck.
 #
 # What do such kernels see? We slide three of them over the photograph, and with each an untrained kernel, the one that is closest to the same pattern. For this picture the window moves by one pixel instead of four, so that we see more. The tokens hold every fourth value of it, in both directions.
 
 # %%
-columns = []
+pictures = []
 for name in ("vertical line", "horizontal edge", "brightness"):
-    column = [0.7 * patterns[name]]  # paler, so that white stands out from the page
+    pictures.append(0.7 * patterns[name])  # paler, so that white stands out from the page
     for kernels in (trained, untrained):
         kernel = closest(kernels, patterns[name])[0]  # (C, P, P)
         answer = F.conv2d(x, kernel[None])[0]  # (1, 29, 29): a number for each place of the window
-        column += [kernel / kernel.abs().max(), (answer / answer.abs().max()).expand(3, -1, -1)]
-    columns.append(column)
+        pictures.append(kernel / kernel.abs().max())
+        pictures.append((answer / answer.abs().max()).expand(3, -1, -1))
 
 names = ["pattern", "trained", "its answer", "untrained", "its answer"]
-titles = names + ["", "", "", "", ""] * 2
-plots.show_images(sum(columns, []), titles, columns=5, size=1.35)
+plots.show_images(pictures, names + [""] * 10, columns=5, size=1.35)
 
 # %% [markdown]
-# @@ANSWERS@@
+# In the answers, as in the kernels, grey stands for 0. White means that the place looks like the kernel, and black means that it looks like the kernel's negative.
+#
+# - The trained **vertical line** draws what runs up and down: the bright side of the bridge of the nose in white, the dark lines beside it in black. But look at the untrained kernel. It resembles the pattern only a little, and it finds the nose too. A picture that makes sense is not yet a sign of learning; the table was needed.
+# - The trained **horizontal edge** has its pattern in a clear form. Where fur turns into a dark eye, on the upper rim of both eyes, it answers black, and where the left eye turns into fur again, it answers white. The untrained one mixes this with edges in other directions.
+# - For **brightness** the *untrained* kernel gives the better black-and-white photograph! The trained kernel is an old friend, number 1 from above with its sign reversed, and the slanted edge in it turns the photograph into a relief, lit from one side.
+#
+# So has training removed brightness from the kernels? Let us ask all 192 of them, on four photographs. We measure how closely each kernel's answer follows the brightness of the place: 1 means that the two rise and fall together, 0 that they have nothing to do with each other. The cell prints the median, which is the value of the kernel in the middle.
+
 
 # %%
 def agreement(kernels, image):
@@ -591,7 +597,7 @@ for file in ("chelsea.png", "rocket.jpg", "coffee.png", "motorcycle_left.png"):
     print(f"{file:20} untrained {before:.2f}   trained {after:.2f}")
 
 # %% [markdown]
-# @@AGREE@@
+# Yes, to a large extent. On all four photographs the middle kernel follows brightness less than half as well after training. An untrained kernel cannot help measuring it: the pixels of a patch are mostly bright together and dark together, so almost any weighted sum of them says how bright the patch is. If 192 numbers all said that, 191 of them would be wasted. That explanation is ours, and the measurement is of one trained model and four photographs. In these, training has turned most kernels away from the most obvious answer.
 #
 # ## What does a patch size cost?
 #

@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebook 01: an image as 64 tokens, shape (B, N, D) |
-# | Time to read | about 25 minutes |
+# | Time to read | about 40 minutes |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/class_token.py` |
 #
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.colors import ListedColormap
 from skimage import data
 from torch import nn
 
@@ -31,6 +32,8 @@ from vit_minimal import (
     unpatchify,
 )
 from vit_minimal.data.cifar10 import CIFAR10_CLASSES
+from vit_minimal.diagrams.card import ATTENTION  # purple, in all diagrams of the course
+from vit_minimal.inspection import look_into
 
 photos = Path(data.__file__).parent  # photographs that come with scikit-image
 cat = load_image(photos / "chelsea.png", 128)  # (C, H, W), uint8
@@ -62,7 +65,7 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 diagrams.class_token_idea(torch.stack([cat, rocket]))
 
 # %% [markdown]
-# On the left, the *same* orange square stands in front of both images. It knows nothing about either. The purple arcs are the weights, and a thicker arc is a larger weight. On the right stand two *different* vectors, because the class token has taken from different patches. The stripes show the mixture: each has a patch's mean colour, and its width is that patch's weight. (The weights in this diagram are made up, and the weight that the class token gives to itself is left out. You will see real ones further down.)
+# On the left, the *same* orange square stands in front of both images. It knows nothing about either. The orange line leads to the same token after attention. The purple arcs are the weights with which it takes from the patches, and a thicker arc is a larger weight. On the right stand two *different* vectors, because the class token has taken from different patches. The stripes show the mixture: each has a patch's mean colour, and its width is that patch's weight. (The weights in this diagram are made up, and the weight that the class token gives to itself is left out. You will see real ones further down.)
 #
 # This is the heart of the course, so let us also say what the class token is **not**.
 #
@@ -87,7 +90,7 @@ print("patch tokens (B, N, D):", tuple(patches.shape))
 plots.show_images(images, ["cat", "rocket", "coffee"], columns=3, size=2)
 
 # %% [markdown]
-# Now we put the class token in front: show it to each image, then join it to the patches along axis 1, the axis of tokens.
+# Now we put the class token in front: repeat it for each image, then join it to the patches along axis 1, the axis of tokens.
 
 # %% tags=["nbval-check-output"]
 D = patches.shape[-1]
@@ -99,20 +102,26 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# What does the model see now? Each image has become a stack of 65 rows of numbers. We draw the class token's row and eight of the 64 patches, those from the middle of the image. Purple is positive, orange is negative, and white is zero. Each image has its own scale.
+# What does the model see now? Each image has become a stack of 65 rows of numbers. We draw them as grey cells: white is large, black is large and negative, and middle grey is zero. On top is row 0, the class token, and below it are eight of the 64 patches, those from the middle of the image. The class token's numbers start small, so row 0 is drawn with a finer scale of its own. Within each line of pictures all three have the same scale.
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(7, 3.2), layout="constrained")
-row_names = ["[class]"] + [f"patch {n}" for n in range(24, 32)]
+figure, axes = plt.subplots(2, 3, figsize=(7, 3.6), height_ratios=[1, 7], layout="constrained")
 for i, name in enumerate(["cat", "rocket", "coffee"]):
-    rows = torch.cat([tokens[i, :1], tokens[i, 25:33]])  # token n + 1 is patch n
-    labels = row_names if i == 0 else []
-    plots.show_matrix(rows, labels, [], name, numbers=False, axis=axes[i], signed=True)
-    axes[i].set_xlabel(f"{D} numbers")
-plots.show("three images as rows of coloured cells; the first row, [class], is pale and the same")
+    row_0 = tokens[i, :1].detach()  # (1, D): the class token
+    eight = tokens[i, 25:33].detach()  # (8, D): patches 24 … 31, since token n + 1 is patch n
+    fine = axes[0, i].imshow(row_0, cmap="gray", aspect="auto", vmin=-0.05, vmax=0.05)
+    coarse = axes[1, i].imshow(eight, cmap="gray", aspect="auto", vmin=-1, vmax=1)
+    axes[0, i].set(title=name, xticks=[], yticks=[])
+    axes[1, i].set(xticks=[], yticks=[], xlabel=f"{D} numbers")
+axes[0, 0].set_yticks([0], ["[class]"])
+axes[1, 0].set_yticks(range(8), [f"patch {n}" for n in range(24, 32)])
+figure.colorbar(fine, ax=axes[0], ticks=[-0.05, 0.05])
+figure.colorbar(coarse, ax=axes[1], ticks=[-1, 0, 1])
+plots.show("three images as rows of grey cells; the top row, [class], is the same in all three")
+assert tokens[0, 0].equal(tokens[1, 0]) and tokens[0, 0].equal(tokens[2, 0])
 
 # %% [markdown]
-# The top row is pale, since its numbers start small, and it is *equal* in all three stacks. The rows below it differ from image to image, because the patches do. Most rows of the rocket look alike, since most of its patches hold the same night sky.
+# The top row looks like a bar code, and it is the *same* bar code three times. The last line of the cell checks that its numbers are equal. The rows below it differ from image to image, because the patches do. Most rows of the rocket look alike, since most of its patches hold the same night sky.
 #
 # ### One parameter, many images
 #
@@ -163,7 +172,9 @@ from vit_minimal import sinusoidal_2d
 # %% tags=["same-as:vit_minimal.class_token.ClassToken", "exercise:ClassToken"]
 # vit_minimal/class_token.py
 class ClassToken(nn.Module):
-    """Put one learned vector, x_class in Eq. 1, or `count` first: (B, N, D) → (B, count + N, D)."""
+    """Puts one learned vector (x_class in Eq. 1), or `count` of them, in front:
+    (B, N, D) → (B, count + N, D).
+    """
 
     def __init__(self, embed_dim, count=1):
         super().__init__()
@@ -183,7 +194,11 @@ class ClassToken(nn.Module):
 # %% [markdown]
 # `count` is there for *registers*: extra learned tokens that take part in attention like the class token, but that nobody reads at the end. Large ViTs use them as scratch paper, where they would otherwise scribble on patches of the background ([Darcet et al. 2024](https://arxiv.org/abs/2309.16588)).
 #
-# Why does the code say `tokens.shape[0]`, when `len(tokens)` is the same number? The reason shows up on the day you *export* the model, to run it in a phone or a browser. An exporter sends one example batch through the model and writes down what happens. It writes down `shape[0]` as "the batch size, whatever that will be". But `len` always returns an ordinary Python number, so the exporter can only write down that number, 3 for example, and the exported model accepts batches of three images for ever after.
+# <details><summary>For later: why <code>shape[0]</code> and not <code>len</code>? (You can skip this.)</summary>
+#
+# `len(tokens)` gives the same number, and in this notebook it would work. The difference shows when you *export* the model, to run it on a phone or in a browser. Many exporters *trace*: they send one example batch through the model and write down each step. They write down `shape[0]` as "the batch size, whatever it is". But `len` always returns an ordinary Python number, and a tracing exporter would write that number down as a constant. If the example batch had three images, the exported model would be made for batches of three from then on.
+#
+# </details>
 #
 # ## How does it come to know one image from another?
 #
@@ -216,7 +231,7 @@ assert before[0].equal(before[1]) and not after[0].equal(after[1])
 #
 # ### And a trained one?
 #
-# Random weights look nowhere in particular. Training changes that. The course brings a small ViT that was trained on CIFAR-10, 60,000 small photographs in ten classes. It has six blocks, and three attentions side by side in each, called *heads*. We show it the cat, and draw how much its class token attends to each patch in the last block.
+# Random weights look nowhere in particular. Training changes that. The course comes with a small ViT that was trained on CIFAR-10, 60,000 small photographs in ten classes. It has six blocks, and three attentions side by side in each, called *heads*. We show it the cat, and draw how much its class token attends to each patch in the last block.
 
 # %%
 checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
@@ -226,11 +241,32 @@ maps = attention_maps(model, images[:1])  # (L, B, h, T, T): L blocks, h heads
 last_block = maps[-1, 0]  # (h, T, T): row = who looks, column = at whom
 at_patches = last_block[:, 0, 1:]  # (h, N): from token 0, the class token, to the patches
 diagrams.attention_over(cat, at_patches, (8, 8), ["head 1", "head 2", "head 3"], columns=2)
+kept = last_block[:, 0, 0]  # (h,): from the class token to itself
+print("the class token keeps for itself:", ", ".join(f"{share:.1%}" for share in kept))
 
 # %% [markdown]
-# A bright patch is one that the class token attends to, and a dark one gets little. If it spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the forehead. Head 1 looks along the lower edge, at the whiskers on the left, at the nose, and at the blurred corner on the right. Head 3 prefers the bridge of the nose. So each head has favourites of its own, and not all of them are what you or I would look at to recognise a cat.
+# The more purple a patch is, the more the class token attends to it. Each map has its own scale, and the number below says what its darkest purple stands for. The weights of a head sum to 100 %. In each head the class token keeps less than 2 % for itself, so nearly everything goes to the patches. If it spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the forehead. Head 1 looks along the lower edge, at the whiskers on the left, at the nose, and at the blurred corner on the right. Head 3 prefers the bridge of the nose. So each head has favourites of its own, and not all of them are what you or I would look at to recognise a cat.
 #
-# Remember two questions for later. *How* does the model compute these weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Looking is not the same as using, and notebook 06 puts it to the test.
+# ### Two class tokens drift apart
+#
+# Now we can watch the main idea at work in a trained model. `look_into` returns what the tokens hold before the first block and after each of the six. We take the class token of the cat and that of the rocket, and ask after each block how alike they are. The measure is the *cosine similarity*: 1 means the same direction, 0 means at a right angle, so unrelated, and below 0 the vectors point away from each other. We do the same for the cat and the cup of coffee. At what height will both curves begin?
+
+# %%
+for states, _ in look_into(model, images):  # goes around once: three images are one portion
+    held = states[:, :, 0]  # (L + 1, B, D): the class token, before block 1 and after each block
+curves = {}
+for i, name in [(1, "cat and rocket"), (2, "cat and coffee")]:
+    curves[name] = torch.cosine_similarity(held[:, 0], held[:, i], dim=-1)  # (L + 1,)
+    print(name, [f"{value:.2f}" for value in curves[name].tolist()])
+where = "after block (0: before block 1)"
+plots.show_lines(range(7), curves, where, "cosine similarity", from_zero=True)
+
+# %% [markdown]
+# Both begin at 1.00, because at 0 there is only one vector. At the end they are at 0.11 and 0.07 in the run saved here: almost at right angles. Attention must have started what drew them apart, since nothing else passes between tokens. See how differently the two pairs go. After block 1 the cat and the rocket are at 0.81, while the cat and the coffee are still at 0.99. In both pairs the last block makes by far the largest step. These are three photographs and one model, so do not read more into the single steps.
+#
+# Remember two questions for later. *How* does the model compute its weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Looking is not the same as using, and notebook 06 puts it to the test.
+#
+# **This is a good place for a break.** You have the first half of the story: what the class token is, and how it learns about an image. The second half is about *where* things are.
 #
 # ## Does the model know where the patches are?
 #
@@ -253,7 +289,7 @@ pair = torch.stack([cat, rocket])  # (2, C, 128, 128): 64 patches of 16 × 16
 cat_shuffled, rocket_shuffled = shuffle_patches(pair, 16)
 four = torch.stack([cat, cat_shuffled, rocket, rocket_shuffled])
 titles = ["cat", "cat, shuffled", "rocket", "rocket, shuffled"]
-plots.show_images(four, titles, columns=4, size=1.7)
+plots.show_images(four, titles, columns=4, size=1.5)
 
 # %% [markdown]
 # You no longer see a rocket in the last picture. Does the class token notice? We compare what it holds after attention, once for the photographs in order and once for the shuffled ones.
@@ -276,11 +312,27 @@ assert change < 1e-6
 # $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
 # \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
 #
-# Here $\mathbf{x}^n_p$ is patch n, flattened, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows.
+# Here $\mathbf{x}^n_p$ is patch n, flattened, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows. The paper counts the patches from 1, so its patches 1 … N are our patches 0 … N − 1.
 #
-# Why do we *add* the position, and not append it to the token? It feels as if adding would smear the patch. In fact it is the same thing. Suppose we append to the *pixels* of a patch a code for its place: N numbers, all 0 except for a 1 at its own place. Then the linear map has N more rows. The pixels are multiplied with **E** as before, and the code picks out the one row that belongs to this place. The sum of the two is Eq. 1. So adding loses nothing, and the tokens stay D numbers wide.
+# Why do we *add* the position, and not append it? It feels as if adding would smear the patch. But there is a place where you can append and get exactly the sum: *before* the linear map. Let us append to the pixels of a patch a code for its place, N numbers that are all 0 except for a 1 at its own place. Such a code is called *one-hot*. Now the linear map needs N more rows, and these are the rows of a position table. Here is an example with 2 pixels and 3 places that you can follow by hand. The patch stands at place 1, the middle one.
+
+# %% tags=["nbval-check-output"]
+E = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # 2 pixels → D = 2
+E_pos = torch.tensor([[10.0, 20.0], [30.0, 40.0], [50.0, 60.0]])  # 3 places
+pixels = torch.tensor([2.0, 1.0])
+place = torch.tensor([0.0, 1.0, 0.0])  # one-hot: place 1
+
+appended = torch.cat([pixels, place])  # [2, 1, 0, 1, 0]
+one_map = torch.cat([E, E_pos])  # (5, 2): the rows of E, below them the rows of E_pos
+print("append, then map:", (appended @ one_map).tolist())
+print("map, then add:   ", (pixels @ E + E_pos[1]).tolist())
+
+# %% [markdown]
+# The pixels meet **E** and give 2 · [1, 2] + 1 · [3, 4] = [5, 8], as they would alone. The code picks out the one row that belongs to its place, [30, 40]. Their sum is Eq. 1.
 #
-# As a module, this is one parameter and one plus sign. The table has a row for the class token too, so it has T rows and not N. The first branch, `sinusoidal`, is an alternative that we come to below.
+# So adding to the token is the same as appending to the *pixels*. It is not the same as appending to the *token*, which would make the token wider and keep patch and position apart for certain. After a sum they share the same D numbers. With 192 of them there is room for both, and the width that we save makes every later layer cheaper.
+#
+# As a module, this is one parameter and one plus sign. The table has a row for the class token too, so it has T rows and not N. The first branch, `sinusoidal`, is an alternative that we come to below. In it, `pad(…, (0, 0, num_prefix, 0))` adds rows of zeros to a table: none on the left, none on the right, `num_prefix` above and none below. `register_buffer` keeps a table that is not trained.
 
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
@@ -390,7 +442,7 @@ assert change > 3e-6
 #
 # ### What do the photographs say?
 #
-# In a trained model, positions have had time to grow. We show ours the cat and the rocket, in order and shuffled, and print what it takes each for, and with which probability. (CIFAR-10 has no class for rockets, so expect an honest mistake.) Then we set all its positions to zero and do it again. Which lines will be equal?
+# In a trained model, positions have had time to grow. We show ours the cat and the rocket, in order and shuffled, and print its answer for each, and the probability. (CIFAR-10 has no class for rockets, so expect an honest mistake.) Then we set all its positions to zero and do it again. Which lines will be equal?
 
 # %%
 without = load_checkpoint(checkpoint).eval()
@@ -406,34 +458,36 @@ for name, network in {"with positions": model, "without positions": without}.ite
         print(f"    {title:17} {CIFAR10_CLASSES[share.argmax()]:9} {share.max():.2f}")
 
 # %% [markdown]
-# Look at the lower half first. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: the rocket in order is a ship for it, and the shuffled rocket is an airplane.
+# Look at the lower half first. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
 #
-# And here is a surprise: the shuffled cat is still a cat, with 0.86. We see a heap of fur, and it seems that for this model a heap of fur is a cat. One photograph proves little, but notebook 10 measures something similar (claim 5): even a model whose patches never exchange anything gets {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10's test images right, where guessing gets 10 %.
+# And here is a surprise: the shuffled cat is still a cat, with 0.86. We see a heap of fur, and it seems that for this model a heap of fur is a cat. One photograph proves little. But notebook 10 takes common sentences about ViTs, calls them *claims* and tests them by experiment, and its claim 5 comes close to this one: even a model whose patches never exchange anything gets {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10's test images right, where guessing gets 10 %.
 #
-# A warning about the lower half: it is not what a model *without positions* can do. This one was trained with them and then robbed of them. A model that is trained without them from the start loses {{-runs("position_init", "zeros, frozen").difference:.0p}} points of accuracy (notebook 10, claim 13).
+# A warning about the lower half: it is not what a model *without positions* can do. This one was trained with them and then robbed of them. A model that is trained without them from the start loses {{-runs("position_init", "zeros, frozen").difference:.0p}} points of accuracy (claim 13 there).
 #
 # ## Learned or computed: what do the positions know?
 #
 # The ViT paper *learns* the rows of $\mathbf{E}_\text{pos}$, starting from small random numbers. Does such a table know that patch 1 lies to the right of patch 0, and patch 8 below it?
 #
-# To find out we compare each row with all others by their *cosine similarity*: 1 means the same direction, 0 means unrelated, and below 0 the vectors point away from each other. For each of the 64 places this gives a small map of 8 × 8, and the maps are laid out like the patches of the image. Here is a learned table *before* training.
+# To find out we compare each row with all others by their cosine similarity, the measure from above. For each of the 64 places this gives a small map of 8 × 8, and the maps are laid out like the patches of the image. We will look at three tables: learned before training, learned after training, and computed. For the two learned ones the colours run from -1 to 1. The computed one needs a finer scale, so read its colour bar before you compare.
+#
+# Here is a learned table *before* training. It has D = 192, like our trained model. (The examples above had 48.)
 
 # %%
 torch.manual_seed(0)
-untrained = torch.randn(64, 192) * 0.02  # as PositionEmbedding starts
-plots.show_similarity_grid(untrained, (8, 8), "learned positions, before training")
+untrained = torch.randn(64, 192) * 0.02  # (N, D), as PositionEmbedding starts
+plots.show_similarity_grid(untrained, (8, 8), "learned, before training", limits=(-1, 1))
 
 # %% [markdown]
-# Each map has one bright dot, the place itself. A place is similar to itself and to nobody else. Nothing tells this model that patch 1 is next to patch 0: **it has to find that out from the images.** Does it? Here is the table of our trained model.
+# Each map has one bright dot, the place itself. Each place is similar only to itself. Nothing tells this model that patch 1 is next to patch 0: **it has to find that out from the images.** Does it? Here is the table of our trained model.
 
 # %%
 trained = model.pos_embed.weight[0, 1:].detach()  # (N, D), without the class token's row
-plots.show_similarity_grid(trained, (8, 8), "learned positions, after training")
+plots.show_similarity_grid(trained, (8, 8), "learned, after training", limits=(-1, 1))
 
 # %% [markdown]
-# **It does.** Look at the bright spots. In each map the spot lies around the place itself and reaches to its neighbours, so neighbours have become alike. Now go through the maps of the top line from left to right: the spot travels along the top edge. Go through a column of maps, and it travels down. Nobody told the model that its 64 vectors form a grid. It has found that out from photographs, and the ViT paper reports the same for its large models (Figure 7).
+# **It does.** Look at the bright spots. In each map the spot lies around the place itself and reaches to its neighbours, so neighbours have become alike. Now go through the maps of the top line from left to right: the spot travels along the top edge. Go through a column of maps, and it travels down. Nobody told this model that its 64 vectors form a grid. It has found that out from photographs. It is one model and one table, but the ViT paper shows the same for a large model of its own (Figure 7).
 #
-# How sure can we be that these are rows and columns, and not just blurry spots? If the model thinks in rows and columns, then the position of a patch should be *a vector for its row plus a vector for its column*. We can compute the best such vectors, which are means, and see how much of the differences between the 64 positions they explain.
+# How sure can we be that these are rows and columns, and not just blurry spots? If this model keeps rows and columns apart, then the position of a patch should be *a vector for its row plus a vector for its column*. We can compute the best such vectors, which are means, and see how much of the differences between the 64 positions they explain.
 
 
 # %% tags=["nbval-check-output"]
@@ -451,11 +505,13 @@ print(f"before training: {rows_and_columns(untrained):.0%}")
 print(f"after training:  {rows_and_columns(trained):.0%}")
 
 # %% [markdown]
-# After training it is almost everything: 96 %. Before training it is 22 %, which is what chance gives. (64 vectors can differ in 63 ways, and 8 rows and 8 columns account for 7 + 7 of them.) So our model names its patches as a chess player names the squares, with one sign for the column and one for the row.
+# After training it is almost everything: 96 %. Before training it is 22 %, and that is what chance gives. Why 22? We measure differences from the mean. If you know 63 of 64 such differences, you know the last one too, because they sum to zero. So 64 random vectors vary in 63 independent ways. In the same way 8 row vectors account for 7 of these and 8 column vectors for another 7. Chance spreads evenly over all 63, and (7 + 7)/63 is 22 %.
+#
+# So this model names its patches as a chess player names the squares, with one sign for the column and one for the row.
 #
 # ### Computed positions
 #
-# One can also *compute* the table, and have neighbours alike from the start. Each row of the table then holds sines and cosines of the patch's column and of its row. The shortest wave repeats after about 6 patches and the longest after 63,000, so the short waves tell neighbours apart, and longer ones tell one side of the image from the other. The idea comes from the first Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Section 3.5); here it is used once for each axis.
+# One can also *compute* the table, and have neighbours alike from the start. Each row of the table then holds sines and cosines of the patch's column and of its row. The short waves tell neighbours apart, and longer ones tell one side of the image from the other. The idea comes from the first Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Section 3.5); here it is used once for each axis.
 
 
 # %% tags=["same-as:vit_minimal.class_token.sinusoidal_2d"]
@@ -470,33 +526,51 @@ def sinusoidal_2d(grid_size, embed_dim, temperature=10_000.0):
     return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1)
 
 
+# %% [markdown]
+# With D = 192 there are 48 wavelengths, which serve four times: sine and cosine, for the column and for the row. Here are the sines of three of them, the shortest, one in between and the longest, as the eight patches of the top row get them. The legend says after how many patches each wave repeats.
+
 # %%
-plots.show_similarity_grid(sinusoidal_2d((8, 8), 192), (8, 8), "computed positions")
+computed = sinusoidal_2d((8, 8), 192)  # (N, D); the first 48 numbers are sines of the column
+waves = {}
+for k in [0, 6, 47]:
+    repeats = 2 * torch.pi * 10_000 ** (k / 47)  # patches from one crest to the next
+    waves[f"{repeats:,.0f} patches"] = computed[:8, k]
+plots.show_lines(range(8), waves, "column of the patch", "number in the token", size=(4.9, 2.6))
 
 # %% [markdown]
-# Again the brightest spot of each map is the place itself, and the similarity fades along rows and columns. Nobody had to train for that. Mind the colour bar: even the darkest spots are at 0.74, because the long waves hardly change over eight patches. The class token is nowhere in the image, so with computed positions `PositionEmbedding` gives it a row of zeros.
+# The first wave changes a lot from each patch to the next. The second is slow. It does not come around within the image, so with its cosine beside it, each column gets a pair of numbers of its own. The third is a flat line. Why have a wave that repeats only after 63,000 patches, in an image that is 8 patches wide? It is a relic. The formula was made for text, where a sequence may have thousands of words. We keep the formula as it is in the literature, and here the longest waves do hardly anything.
+
+# %%
+plots.show_similarity_grid(computed, (8, 8), "computed, on a finer scale")
+
+# %% [markdown]
+# Again the brightest spot of each map is the place itself, and the similarity fades along rows and columns. Nobody had to train for that. The colour bar begins at 0.74: even the places farthest apart are that much alike, because the long waves hardly change over eight patches. The class token is nowhere in the image, so with computed positions `PositionEmbedding` gives it a row of zeros.
 #
 # ## Why does BERT read its first token, and GPT its last?
 #
-# You will often read that the class token is "as in BERT and GPT". For BERT that is right. For GPT it is not, and the reason is one picture: who may look at whom?
+# You will often read that the class token is "as in BERT and GPT". For BERT that is right. For GPT it is right about the purpose and wrong about the place. The reason fits into one picture: who may look at whom?
 #
-# In BERT and in a ViT every token sees every token. GPT learns to predict the next word, so no token may see the words that come after it. Such attention is called **causal**. In the picture a 1 means that the token of this row may look at the token of this column.
+# In BERT and in a ViT every token may look at every token. GPT learns to predict the next word, so no token may look at the words that come after it. Such attention is called **causal**. In the picture a purple cell means that the token of this row may look at the token of this column.
 
 # %%
 names = ["[class]", "a", "cat", "sat"]
 everyone = torch.ones(4, 4)
 causal = everyone.tril()  # row i may look at the columns 0 … i
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
-plots.show_matrix(everyone, names, names, "BERT, ViT: all see all", axis=axes[0])
-plots.show_matrix(causal, names, names, "GPT: nobody sees ahead", axis=axes[1])
-for axis in axes:
+for axis, allowed in zip(axes, [everyone, causal], strict=True):
+    purple = ListedColormap(["white", ATTENTION])
+    axis.pcolormesh(allowed, cmap=purple, vmin=0, vmax=1, edgecolors="grey")
+    places = [0.5, 1.5, 2.5, 3.5]  # the middle of each cell
+    axis.set_xticks(places, names)
+    axis.set_yticks(places, names)
+    axis.invert_yaxis()  # row 0 on top
     axis.set(xlabel="is looked at", ylabel="looks")
+axes[0].set_title("BERT, ViT: all see all")
+axes[1].set_title("GPT: nobody sees ahead")
 plots.show("who looks at whom: on the left all at all, on the right nobody at a later token")
 
 # %% [markdown]
-# Look at the top row on the right: 1, 0, 0, 0. A class token that stands first in such a model can look only at itself, so it would stay the same for every sentence. The only token that has seen everything is the *last* one.
-#
-# "GPT reads its last token" is still only half of the story. While GPT is *trained*, it reads **every** position, and each is trained to predict the token that comes next: a text of a thousand tokens is almost a thousand lessons at once. The last position is read when GPT *generates*, because the next word is what we want to know then. It is also read when GPT *classifies*. The first GPT even put an extra learned token at the end of the text for that purpose ([Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), Figure 1). You could call it a class token that stands last.
+# Look at the top row on the right. A class token that stands first in such a model can look only at itself, so it would stay the same for every sentence. The only token that has seen everything is the *last* one. So when GPT classifies a text, it reads the last position. The first GPT even put an extra learned token there for that purpose ([Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), Figure 1): a class token that stands last.
 #
 # | | who looks at whom | what is read in training | what is read to classify |
 # |---|---|---|---|
@@ -504,13 +578,11 @@ plots.show("who looks at whom: on the left all at all, on the right nobody at a 
 # | BERT's [CLS] | all at all | hidden words at their own places; [CLS] for "does the second sentence follow the first?" | [CLS] |
 # | GPT | each at itself and at what came before | every position, for its next token | the last position |
 #
-# BERT's [CLS] and ViT's class token are thus the same idea, with different teachers. BERT's is trained on a side task about sentences and gets its real task later, while ViT's is trained by the classification itself.
+# So the rule is not "the class token comes first". The rule is "**read a token that has seen everything**". In a ViT any place in the stack would do, and the first is a convention.
 #
-# And the rule is not "the class token comes first". The rule is "**read a token that has seen everything**". In a ViT any place in the stack would do, and the first is a convention.
+# ## Three mistakes
 #
-# ## Three mistakes, and one that is none
-#
-# Each of these has been made by somebody who knew better. After each comes a check that you can put into your own tests.
+# Each of these has been made by somebody who knew better, and each comes with a check for your own tests. At the end stands one that is not a mistake.
 #
 # ### 1. The batch size in the parameter
 
@@ -523,23 +595,37 @@ except RuntimeError as error:
     print("a batch of 2:", str(error).split(".")[0])
 
 # %% [markdown]
-# With batches of three images this trains. But it learns three different class tokens, and which one an image gets depends on its place in the batch. The error comes with the first batch of another size, often at the end of an epoch, or on the day you classify a single image.
+# With batches of three images this trains. But it learns three different class tokens, and an image gets one by its place in the batch. The error comes with the first batch of another size, perhaps on the day you classify a single image.
 #
 # *The check:* the shape of the parameter begins with 1.
 #
 # ### 2. Positions off by one
 #
-# Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Somebody uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now each patch gets the row of the patch before it, and patch 0 gets the row of the class token. Where does that leave the image? On the right, each patch is drawn where its new position says it is.
+# Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Somebody uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now each patch gets the row of the one before it:
+#
+# | patch | the position it should get | the position it gets |
+# |---|---|---|
+# | 0 | row 0, column 0 | the class token's |
+# | 1 | row 0, column 1 | row 0, column 0 |
+# | 7 | row 0, column 7 | row 0, column 6 |
+# | 8 | row 1, column 0 | row 0, column 7 |
+# | 63 | row 7, column 7 | row 7, column 6 |
+#
+# Where does that leave the image? On the right, each patch is drawn where its new position says it is.
 
 # %%
 pieces = patchify(cat[None], 16)  # (1, N, C·P·P)
 told = pieces.roll(-1, dims=1)  # patch n is told that it is patch n - 1
 told[:, -1] = 127  # nobody is told that it is patch 63
 moved = unpatchify(told, 16, image_size=128)[0]
-plots.show_images(torch.stack([cat, moved]), ["as it is", "as positions have it"], 2, size=2)
+plots.show_images(
+    torch.stack([cat, moved]), ["as it is", "where the positions put it"], 2, size=1.8
+)
 
 # %% [markdown]
-# The whole image has moved by one patch, and the first column has wrapped around to the right edge, one row higher. Patch 0 is missing, since it was told that it is nowhere. Does the trained model complain if we do this to it?
+# The whole image has moved *to the left* by one patch, and its first column has wrapped around to the right edge, one row higher. Patch 0 is missing, since it was told that it is nowhere. The last place is empty.
+#
+# Would a trained model complain? Ours has a class token, so we can only imitate the mistake. The class token keeps its row, and the patches get theirs off by one.
 
 # %% tags=["nbval-check-output"]
 shifted = load_checkpoint(checkpoint).eval()
@@ -551,7 +637,7 @@ with torch.no_grad():
         print(f"{name:10}  cat: {share:.2f}")
 
 # %% [markdown]
-# No error, no warning, and 0.88 instead of 0.89: on this photograph it does next to no harm. That is what lets such a bug live for years. A table that is learned from scratch would not mind at all (Question 3).
+# No error, no warning, and 0.88 instead of 0.89. This is one photograph, so it does not say how much the mistake costs on many, and measuring that would take a whole test set. But you see how such a bug can live for years: whoever tries the model on a picture or two notices nothing. A table that is learned from scratch would not mind at all (Question 3).
 #
 # *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #
@@ -559,23 +645,23 @@ with torch.no_grad():
 #
 # The class token is `x[:, 0]`. What if somebody writes `x[:, 1]`, the top left patch? Everything runs and the loss falls, because that patch attends to all others too. How would you notice?
 #
-# The gradient knows. The ten scores that the model returns, its *logits*, should depend on token 0 of the last layer and on no other token. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see to which of them the logits have a gradient.
+# The gradient knows. The ten scores that the model returns, its *logits*, should depend on token 0 of the last layer and on no other. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see on which of them a logit has a gradient. We take a single logit, that of the cat, and not the sum of all ten. The sum is a poor witness: softmax does not notice if all logits grow by the same amount.
 
 # %%
 from vit_minimal.variants import AveragesAllTokens, ReadsFirstPatch
 
 
 def tokens_read(model, images):
-    """Which of the tokens that leave the last norm the logits depend on."""
+    """Which of the tokens that leave the last norm the logit of class 3, cat, depends on."""
     caught = []
 
     def catch(layer, inputs, output):
         caught.append(output)
 
     hook = model.norm.register_forward_hook(catch)
-    logits = model(images)
+    cat_logits = model(images)[:, 3]  # (B,); any one class would do
     hook.remove()
-    gradient = torch.autograd.grad(logits.sum(), caught)[0]  # (B, T, D)
+    gradient = torch.autograd.grad(cat_logits.sum(), caught)[0]  # (B, T, D); summed over images
     size = gradient.abs().sum(dim=(0, 2))  # (T,): 0 for a token that nobody reads
     return size.nonzero().flatten().tolist()
 
@@ -588,15 +674,15 @@ for kind in (type(model), ReadsFirstPatch, AveragesAllTokens):
     candidate = kind(model.config).eval()
     candidate.load_state_dict(model.state_dict())
     read = tokens_read(candidate, x)
-    verdict = "right" if read == [0] else "WRONG"
-    print(f"{kind.__name__:18} {verdict}: reads {len(read)} token(s), the first is {read[0]}")
+    verdict = "yes" if read == [0] else "no"
+    print(f"{kind.__name__:18} token 0 alone: {verdict:3} ({len(read)} read, first: {read[0]})")
 
 # %% [markdown]
-# The check passes for the right model and catches both others.
+# The check tells all three apart. For `ReadsFirstPatch` the "no" is a bug. For `AveragesAllTokens` it is the truth about a design that works, the mean from the beginning of this notebook. The check says what a model does, and you decide whether you meant it.
 #
-# *The check:* `assert tokens_read(model, images) == [0]`. Do not rely on accuracy here, because a model that reads token 1 can still learn.
+# *The check* for a model that should read its class token: `assert tokens_read(model, images) == [0]`. Do not rely on accuracy here, because a model that reads token 1 can still learn.
 #
-# ### And one that is none: a class token without a position
+# ### And one that is not a mistake: a class token without a position
 #
 # Some code adds positions to the patches first and puts the class token in front afterwards. Then the class token has no position, and people call that a bug. What is lost? In Eq. 1 the class token enters the model as $\mathbf{x}_\text{class} + \mathbf{E}_\text{pos}[0]$. These are two learned vectors that are only ever seen as their sum, so one vector can do the work of both:
 
@@ -609,7 +695,7 @@ with torch.no_grad():
 print("the same input for the first block:", torch.equal(with_position, without_position))
 
 # %% [markdown]
-# Nothing is lost in what the model can express. Training can differ a little, since two summands get the same gradient and their sum moves twice as far. It becomes a mistake only when *weights* travel between two programs that disagree about it, as in mistake 2. Our loader for weights from timm, the best-known library of image models, handles both.
+# Nothing is lost in what the model can express. Training can differ a little: with two vectors, each step of plain gradient descent moves their sum twice as far as it would move one. It becomes a mistake only when *weights* travel between two programs that disagree about it, as in mistake 2. Our loader for weights from timm, the best-known library of image models, handles both.
 #
 # > **Remember:** the class token is one learned vector, the same for all images, that belongs to no patch. All it knows about an
 # > image, attention has brought there. Positions turn a bag of patches into an image.
@@ -632,12 +718,11 @@ print("the same input for the first block:", torch.equal(with_position, without_
 #
 # </details>
 #
-# **2.** Somebody initialises the class token with zeros. Does it stay zero, since its gradient might be zero too?
+# **2.** Somebody initialises the class token with zeros. Could it stay zero because its gradient is zero?
 #
 # <details><summary>Answer</summary>
 #
-# No. What enters the first block is zero plus its position. And even without a position, the way in which the token mixes the patches depends on what it
-# holds. Changing it changes the loss, so the gradient is not zero.
+# In general, no. What enters the first block is zero plus its position, and that sum decides how the token mixes the patches. So the loss depends on what the class token holds, and it would be a great coincidence if the slope were exactly zero at this point. The first step then moves it away from zero.
 #
 # </details>
 #
@@ -646,7 +731,7 @@ print("the same input for the first block:", torch.equal(with_position, without_
 #
 # <details><summary>Answer</summary>
 #
-# None, apart from chance. The learned table has no notion of neighbours at the start, so one fixed order is as good as another. With
+# None, except for random variation. The learned table has no notion of neighbours at the start, so one fixed order is as good as another. With
 # computed positions you would probably lose a little, since these say that neighbours are alike.
 #
 # </details>

@@ -8,11 +8,11 @@
 # | | |
 # |---|---|
 # | You need | notebook 02: an image as 65 tokens, the first of which is the class token |
-# | Time to read | about 40 minutes |
+# | Time to read | about 60 minutes |
 # | Time to run | less than a minute, on any machine |
 # | Package module | `vit_minimal/attention.py` |
 #
-# **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in a token, h heads, d = D / h numbers in a head.
+# **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in a token, L blocks, h heads, d = D / h numbers in a head.
 
 # %%
 import time
@@ -23,6 +23,7 @@ import torch
 from skimage import data
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from vit_minimal import (
     VisionTransformer,
@@ -30,14 +31,13 @@ from vit_minimal import (
     diagrams,
     load_checkpoint,
     load_image,
-    patchify,
     plots,
 )
 from vit_minimal.augment import normalize
 from vit_minimal.data import CIFAR10_CLASSES
 
 torch.manual_seed(0)
-torch.set_printoptions(precision=2, sci_mode=False)
+torch.set_printoptions(precision=4, sci_mode=False)
 
 # %%
 cat_file = Path(data.__file__).with_name("chelsea.png")  # scikit-image ships a cat
@@ -66,14 +66,15 @@ plots.show_images(
 # The token of patch 27 starts out with its 16 pixels and its position. If it is to know that it belongs to an eye, it has to look at other tokens, and the class token has to look at
 # all of them if it is to know that this is a cat.
 #
-# But at which tokens, and how much at each? Here is the answer, in one sentence, and the rest of this notebook explains it:
+# But at which tokens, and how much at each? Here is the answer, and the rest of this notebook explains it:
 #
 # > **Attention is a weighted mean. Each token takes a mean of what all tokens hand over, and the weights of this mean are computed from the tokens themselves.**
 #
 # The second half is what makes it special. A mean with fixed weights would look at the same places in every image. When the weights come from
-# the tokens, they can follow the cat wherever it sits, and at the end of this notebook you will watch them do it.
+# the tokens, they can follow the cat wherever it sits, and later in this notebook you will watch them do it. What a token gets in this way does not replace the token. It is *added* to it, as the overview says.
 #
-# We build attention in five steps: one query by hand, one head, a list of heads, the same heads in one go, and what libraries do in practice.
+# We build attention in four steps: one query by hand, one head, a list of heads, and the same heads in one go. Then you can have a coffee, and after it comes the reward: what trained heads look at, and what patch 27 finds. Step 5, what libraries do in practice, stands
+# at the end, and you can skip it at a first reading.
 #
 # ## Step 1 · One query, by hand
 #
@@ -85,13 +86,13 @@ plots.show_images(
 #
 # A query is compared with every key. The better a key fits, the more its token's value counts in the mean. We say that a token *attends to* another, or simply that it looks at it, and we mean that it takes from the other's value.
 #
-# Our example has three tokens of two numbers: the class token, a patch of a nose and a patch of an eye. Let the first number say how round the thing is,
-# and the second how orange. In a trained model nobody gives the numbers such names, but they help us to follow. The class token is looking for
+# Our example has three tokens of two numbers: the class token, a patch of a nose and a patch of an eye. In a token and in its query and key, let the first number say how round something is,
+# and the second how orange. In its value, let the first number count as evidence for "there is an eye", and the second for "there is a nose". In a trained model nobody gives the numbers such names, but they help us to follow. The class token is looking for
 # something round, so its query is (1, 0).
 
 # %% tags=["nbval-check-output"]
 names = ["[class]", "nose", "eye"]
-x = torch.tensor([[1.0, 1.0], [0.0, 2.0], [2.0, 0.0]])  # (T, D): how round, how orange
+tokens = torch.tensor([[1.0, 1.0], [0.0, 2.0], [2.0, 0.0]])  # (T, D): how round, how orange
 
 query = torch.tensor([1.0, 0.0])  # (d,): what [class] is looking for
 keys = torch.tensor([[1.0, 0.0], [0.0, 2.0], [2.0, -2.0]])  # (T, d): what each token offers
@@ -103,7 +104,7 @@ print("scores ", scores)
 # %% [markdown]
 # The dot product measures the fit: multiply number by number and add up. With the key of [class] that is 1·1 + 0·0 = 1, with the nose's it is 0, and with the eye's 2. So the eye fits best and the nose not at all.
 #
-# Scores are not yet weights. The weights of a mean have to be positive and sum to 1, and the **softmax** makes them so: take e to the power of each score, and divide
+# Scores are not yet weights. The weights of a mean have to be positive and sum to 1, and the **softmax** turns scores into such weights: take e to the power of each score, and divide
 # by the sum of all of these.
 
 # %% tags=["nbval-check-output"]
@@ -117,48 +118,51 @@ print("answer ", answer)
 # Check it on paper: e¹ ≈ 2.718, e⁰ = 1 and e² ≈ 7.389 sum to 11.107, so the weights are 0.2447, 0.0900 and 0.6652. The first number
 # of the answer is 0.2447 · 5 + 0.0900 · 0 + 0.6652 · 10 ≈ 7.88.
 #
-# The whole step in one picture, with the same numbers:
+# The whole step in one picture, with the same numbers (rounded to two digits):
 
 # %%
-diagrams.attention_by_hand(x, query, keys, values, names, scaled=False)
+diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 
 # %% [markdown]
 # Follow one row from left to right: a token's key meets the query and gives a score, the softmax makes a weight of it, and the weight decides how much of the token's value is taken. The
 # bar at the bottom adds up the three rows.
 #
-# What did the class token get? Every value has ten points to give, the first number for "there is an eye", the second for "there is a nose". The class token was looking for
-# something round, so of its ten points 7.88 now say *eye*.
+# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose gives all ten to *nose*, and the class token, which knows nothing yet, gives five to each. The class token was looking for
+# something round, and in the answer 7.88 of the ten points say *eye*. Most of them, 6.65, come from the eye itself, and 1.22 come from the class token's own undecided value.
 #
 # ## Step 2 · One head: three linear maps
 #
 # Where do queries, keys and values come from? We made them up, but a model has to compute them, and all it has are the tokens. It does so with three
-# linear maps, whose matrices are learned:
+# linear maps, whose matrices are learned. If the rows of a matrix x are the tokens, one matrix product serves them all at once:
 #
-# $$q = x W_q, \qquad k = x W_k, \qquad v = x W_v$$
+# $$Q = x W_q, \qquad K = x W_k, \qquad V = x W_v$$
 #
-# The numbers of step 1 came from three such matrices. If the tokens are the rows of a matrix, one matrix product serves all tokens at once:
+# Attention with one such set of three maps is called a **head**. The numbers of step 1 came from these three matrices:
 
 # %% tags=["nbval-check-output"]
 W_q = torch.tensor([[0.0, 0.5], [1.0, -0.5]])  # (D, d)
 W_k = torch.tensor([[1.0, -1.0], [0.0, 1.0]])
 W_v = torch.tensor([[5.0, 0.0], [0.0, 5.0]])
 
-all_queries = x @ W_q  # (T, D) @ (D, d) → (T, d)
-print("query of [class] as in step 1:", torch.equal(all_queries[0], query))
-print("keys and values as in step 1: ", torch.equal(x @ W_k, keys), torch.equal(x @ W_v, values))
-print("queries of all three tokens:", all_queries.tolist())
+queries = tokens @ W_q  # (T, D) @ (D, d) → (T, d)
+print("query of [class] as in step 1:", torch.equal(queries[0], query))
+print("keys as in step 1:  ", torch.equal(tokens @ W_k, keys))
+print("values as in step 1:", torch.equal(tokens @ W_v, values))
+print("queries of all three tokens:", queries.tolist())
 
 # %% [markdown]
-# So the class token is not the only one that is looking for something. The nose has the query (2, −1), something round and not orange, and the eye has (0, 1), something orange. With T queries we need T · T scores, and
+# Some words in this notebook have two meanings, so let us agree. *Weights* are always the weights of the mean, and learned numbers are called parameters (though PyTorch calls them `weight`). A *linear map* is a layer, while an *attention map* is a table of weights, and soon a picture. And the *head* in the overview, which gives the class scores, is not a head of attention.
+#
+# The class token is not the only one that is looking for something. The nose has the query (2, −1), something round and not orange, and the eye has (0, 1), something orange. With T queries we need T · T scores, and
 # this is again a matrix product: row i of $QK^\top$ holds the scores of query i with all keys. We check it against a loop.
 
 # %% tags=["nbval-check-output"]
 loop = []
-for q in all_queries:
+for q in queries:
     loop.append((keys @ q).softmax(dim=0) @ values)
 loop = torch.stack(loop)  # (T, d)
 
-weights = (all_queries @ keys.T).softmax(dim=-1)  # (T, T)
+weights = (queries @ keys.T).softmax(dim=-1)  # (T, T)
 print(weights @ values)
 print("loop = matrix product:", torch.allclose(loop, weights @ values))
 
@@ -166,50 +170,33 @@ print("loop = matrix product:", torch.allclose(loop, weights @ values))
 # The softmax must run over the *keys*, the last axis. Over the other axis all shapes stay the same, so nothing complains. What will the rows sum to then?
 
 # %% tags=["nbval-check-output"]
-wrong = (all_queries @ keys.T).softmax(dim=0)  # over the queries: wrong
+wrong = (queries @ keys.T).softmax(dim=0)  # over the queries: wrong
 print("rows sum to", wrong.sum(dim=1), "and should sum to 1")
 
 # %% [markdown]
 # ### Why not simply compare the tokens?
 #
-# Are the maps W_q and W_k necessary? We could leave them out and take the dot product of token and token, $xx^\top$. Here are the weights with and without the maps:
+# Are the maps W_q and W_k necessary? We could leave them out and take the dot product of token and token, $xx^\top$. Here are the scores without and with the maps (purple is positive, orange is negative, white is zero):
 
 # %%
-without_maps = (x @ x.T).softmax(dim=-1)  # (T, T)
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
-plots.show_matrix(without_maps, names, names, "x·xᵀ: no maps", axis=axes[0])
-plots.show_matrix(weights, names, names, "with $W_q$ and $W_k$", axis=axes[1])
+plots.show_matrix(tokens @ tokens.T, names, names, "x·xᵀ: no maps", axis=axes[0], signed=True)
+plots.show_matrix(queries @ keys.T, names, names, "QKᵀ: with maps", axis=axes[1], signed=True)
 for axis in axes:
     axis.set_xlabel("is looked at")
 axes[0].set_ylabel("looks")
-plots.show("weights of three tokens: without the maps nose and eye look most at themselves")
+plots.show("scores of three tokens: without the maps the table is symmetric, with them it is not")
 
 # %% [markdown]
-# Each row belongs to a token that looks, each column to one that is looked at, and each row sums to 1. Compare the two:
+# Each row belongs to a token that looks, and each column to one that is looked at. The largest score in a row gets the largest weight. Compare the two tables:
 #
-# - **Without the maps, a token looks most at what resembles it**, and nothing resembles the eye as much as the eye. The map then tells it what it knew already. With the
-#   maps, the nose looks at the eye and the eye at the nose.
-# - **Without the maps, the scores are symmetric.** The score of nose with eye is that of eye with nose, so no token can be interested in another without the other being just as interested in it.
-# - **Without the maps, [class] has no choice.** It is as similar to the nose as to the eye. With the maps it can look for one thing and leave the other.
+# - **Without the maps, the scores are symmetric.** Mirror the left table at its diagonal, and nothing changes. So no token can be interested in another unless the other is equally interested. On the right, the nose gives the eye a 6, and the eye gives the nose a 2.
+# - **Without the maps, a token looks at what resembles it**, and nothing resembles the eye as much as the eye. (Among tokens of the same length this is always so. A much longer token can still win.) With the maps, the nose looks at the eye and the eye at the nose.
+# - **Without the maps, [class] cannot say what it wants.** In our example it is as similar to the nose as to the eye. With the maps it can look for one thing and leave the other.
 #
-# One vector cannot say what I am looking for, what I offer and what I hand over, if these are three different things. That is why there are three maps.
+# And W_v? It decides what is handed over. Ours only multiplies by five, so our values look like copies of the tokens. But the class token could find the eye because it is *round*, and then take only its *colour* from it: with $W_v = \binom{0}{1}$ each token would hand over how orange it is and nothing else.
 #
-# You may suspect that our three tokens were picked to make the point. So we take the cat, whose 64 patches nobody picked, with their colours as tokens (measured from the mean colour, and all brought to the same length).
-
-# %%
-colours = patchify(cat[None].float() / 127.5 - 1, 4)[0]  # (N, C·P·P)
-colours = colours - colours.mean(dim=0)
-colours = 48**0.5 * F.normalize(colours, dim=-1)  # 48 numbers of size 1
-alike = (colours @ colours.T / 48**0.5).softmax(dim=-1)  # (N, N); the root is explained below
-
-own = (alike.argmax(dim=-1) == torch.arange(64)).sum().item()
-print(f"{own} of 64 patches look most at themselves")
-shown = [27, 53, 3]
-diagrams.attention_over(cat_large, alike[shown], (8, 8), [f"patch {i} looks" for i in shown])
-
-# %% [markdown]
-# The first picture is the image. In the others the brightest patch is the one that is looked at most, and darker patches get less. All 64 patches look most at themselves, as they must: among vectors of
-# one length, none fits a vector better than the vector itself. We will count the same thing in a trained model at the end.
+# What I am looking for, what I offer and what I hand over are three different things. That is why there are three maps.
 #
 # ### Why divide by √d
 #
@@ -217,61 +204,57 @@ diagrams.attention_over(cat_large, alike[shown], (8, 8), [f"patch {i} looks" for
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
 #
-# What is the √d doing there? A score is a sum of d products. Suppose that queries and keys are independent random numbers with mean 0 and variance 1. Then each product has mean 0 and
-# variance 1 too, and variances of independent terms add up. The score has variance d, so its typical size is √d. Let us measure it:
+# What is the √d doing there? Let us first see what the softmax does when scores grow. We take the scores of step 1, then twice and four times as much:
 
 # %%
-widths = [4, 16, 64, 256, 1024]
-sizes = []
-for d in widths:
+purple = "#AA4499"  # the colour of attention in this course
+figure, axes = plt.subplots(1, 3, figsize=(7, 2.6), sharey=True, layout="constrained")
+for axis, factor in zip(axes, (1, 2, 4), strict=True):
+    weights = (factor * scores).softmax(dim=0)  # (T,)
+    bars = axis.bar(names, weights, color=purple)
+    axis.bar_label(bars, fmt="%.4f")
+    axis.set(title=f"scores × {factor}", ylim=(0, 1.12))
+axes[0].set_ylabel("weight")
+plots.show("weights of three tokens: the larger the scores, the more goes to the eye")
+
+# %% [markdown]
+# The order of the tokens is the same in all three panels, but the larger the scores, the more the winner takes. The softmax looks at differences: if the best score leads the next by 10, its weight is e¹⁰ ≈ 22,000 times as large.
+#
+# Now, how large are the scores of a model? A score is a sum of d products. Suppose that queries and keys are independent random numbers with mean 0 and variance 1. Then each product has mean 0 and
+# variance 1 too, and variances of independent terms add up. The score has variance d, so its typical size should be √d. Let us measure it:
+
+# %%
+for d in (4, 16, 64, 256, 1024):
     products = torch.randn(2000, d) * torch.randn(2000, d)  # 2000 queries, each with a key
-    sizes.append(products.sum(dim=1).std().item())
-plots.show_lines(
-    widths,
-    {"√d": [d**0.5 for d in widths], "measured standard deviation": sizes},
-    x_label="d, numbers in a head",
-    y_label="size of a score",
-    title="Scores grow with the square root of d",
-    log="xy",
-)
+    size = products.sum(dim=1).std().item()
+    print(f"d = {d:4}: √d = {d**0.5:2.0f}, a score's standard deviation is {size:4.1f}")
 
 # %% [markdown]
-# The two lines lie on each other. A head of most ViTs has d = 64 numbers, so its scores would be of size 8.
-#
-# And why are large scores bad? The softmax looks at differences. If the best score leads the next by 10, its weight is e¹⁰ ≈ 22,000 times as large. Here is one query with 65 keys at d = 64, without and with the division:
+# It is. A head of most ViTs has d = 64 numbers, so its scores would be of size 8. Here is one query with 65 keys at d = 64, without and with the division:
 
 # %%
-scores = torch.randn(64) @ torch.randn(64, 65)  # (T,): one query, 65 keys
+random_scores = torch.randn(64) @ torch.randn(64, 65)  # (T,): one query, 65 keys
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), sharey=True, layout="constrained")
-axes[0].bar(range(65), scores.softmax(dim=-1))
-axes[1].bar(range(65), (scores / 64**0.5).softmax(dim=-1))
-axes[0].set(title="not divided", xlabel="key", ylabel="weight")
-axes[1].set(title="divided by √d", xlabel="key")
-plots.show("65 weights: not divided, a few have nearly all; divided, all have a part")
+for axis, name, divisor in zip(axes, ("not divided", "divided by √d"), (1, 8), strict=True):
+    weights = (random_scores / divisor).softmax(dim=0)  # (T,)
+    axis.bar(range(65), weights, color=purple)
+    axis.set(title=name, xlabel="key")
+    room = (weights * (1 - weights)).sum()  # explained below
+    print(f"{name:13}: largest weight {weights.max():.2f}, room for change {room:.2f}")
+axes[0].set_ylabel("weight")
+plots.show("65 weights: not divided, a few have nearly all; divided, nearly all have a part")
 
 # %% [markdown]
-# Not divided, a few of the 65 keys take nearly everything, and they were not chosen for a reason: all of these vectors are random. Divided, every key keeps a part.
+# Not divided, a few of the 65 keys take nearly everything, for no reason at all: these vectors are random. Divided, nearly every key keeps a part.
 #
-# Worse, the model can hardly get out of this. If a score grows by a little, its weight p grows by p(1 − p) times as much. That is almost nothing when p is near 1, and almost nothing when p is near 0. Learning needs
-# weights that move, and these do not: the softmax is **saturated**. Summed over the 65 weights, p(1 − p) is 1 − Σp², so we can measure how much room for change is left.
-
-# %%
-room = {"not divided": [], "divided by √d": []}
-for d in widths:
-    scores = torch.randn(500, d) @ torch.randn(65, d).T  # (500, 65): 500 queries, 65 keys
-    for name, divisor in (("not divided", 1), ("divided by √d", d**0.5)):
-        weights = (scores / divisor).softmax(dim=-1)
-        room[name].append(1 - weights.square().sum(dim=-1).mean().item())
-plots.show_lines(
-    widths, room, "d, numbers in a head", "1 − Σp²", "How much room for change is left", log="x"
-)
-
-# %% [markdown]
-# With the division, the room for change stays near 1 for every d. Without it, less than a third is left at d = 64. We divide by √d and not by d, because it is the variance that grows with d. And d is the width **of a head**, not of
-# the token.
+# Worse, the model can hardly get out of this. Learning moves scores by small steps, so what does a small step do to a weight p? If the score grows by a little, the weight grows by p(1 − p) times that little. Let the score grow by 0.1. A weight of 0.5 grows by about 0.025. A weight of 0.99 grows by about 0.001, and so does
+# a weight of 0.01. Where one weight is near 1 and all others are near 0, nothing moves: the softmax is **saturated**.
 #
-# Now the formula as a function. It has one more argument. A ViT lets every token look at every other, but in text models, for example, a token must not see the next word. A **mask**
-# says who may look at whom: where it is False, the score becomes −∞, and the softmax turns that into a weight of 0. The ViT leaves it at None.
+# A flat row has small weights too, 1/65 each. But there are 65 of them, and together they can still move a lot. So we add up p(1 − p) over the row. This is the "room for change" that the cell has printed, and for a perfectly flat row it is 64/65, nearly 1.
+#
+# We divide by √d and not by d, because it is the *variance* that grows with d. And d is the width **of a head**, not of the token.
+#
+# Now the formula as a function. Look at its first and its last line. What stands between them, the **mask**, says who may look at whom. It gets its own section below, and a ViT leaves it at None.
 
 
 # %% [markdown] tags=["exercise-only"]
@@ -357,16 +340,16 @@ at_the_nose = torch.tensor([0.0, 1.0, 0.0]) @ values
 print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 
 # %% [markdown]
-# The mixture (5, 5) could be one eye and one nose, or two things that are half of each. It even equals what the class token would have got from itself. Two heads keep the two findings apart.
+# From one head the class token gets (5, 5), and this is exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked at nobody but myself". Two heads keep the two findings apart.
 #
-# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for, and each works with d = D / h numbers, so that the outputs of all heads, put next to each other, have D numbers again. At
+# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. In our example the second head made the answer twice as long. Real heads *share* the width instead: each works with d = D / h numbers, so two heads have half the width each, and the outputs of all heads, put next to each other, have D numbers again. At
 # the end one more linear map, `proj`, mixes what the heads have found.
 
 # %%
 diagrams.heads_side_by_side(num_heads=3, embed_dim=192)
 
 # %% [markdown]
-# Read the picture from top to bottom. The small squares are the weights of each head, T rows and T columns, and they differ from head to head (here they are made up). The picture draws the maps of all heads as one box, `qkv`, which is where
+# Read the picture from top to bottom. The small squares are the weights of each head, T rows and T columns, and they differ from head to head (here they are made up). The picture draws the linear maps of all heads as one box, `qkv`, which is where
 # step 4 will take us.
 #
 # In code, a list of heads and a loop say exactly this:
@@ -391,12 +374,12 @@ list_of_heads = ListOfHeads(embed_dim=48, num_heads=4)
 print("tokens (2, 65, 48) →", tuple(list_of_heads(torch.randn(2, 65, 48)).shape))
 
 # %% [markdown]
-# Two details are easily misread. Every head sees the *whole* token: what is d numbers wide are its query, key and value, and each of them is computed from all D numbers. And without `proj` each head could write
+# Two details are easily misread. Every head sees the *whole* token. Only its query, key and value are d numbers wide, and each of them is computed from all D numbers. And without `proj` each head could write
 # only into its own d numbers of the token.
 #
 # ## Step 4 · All heads in one go
 #
-# This code is right. Why change it? Because with h heads it makes 3·h small matrix products, one after the other, and processors are usually faster with a single large one. The maps of all heads can stand in one matrix of width 3·D,
+# This code is right. Why change it? Because with h heads it makes 3·h small matrix products, one after the other, and processors are usually faster with a single large one. The linear maps of all heads can stand in one matrix of width 3·D,
 # called `qkv`: first the queries of all heads, then all keys, then all values. What comes out has to be handed out to the heads, and that is the one tricky line of this notebook.
 #
 # Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. Let us use numbers that we can read: token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers
@@ -452,7 +435,251 @@ score_size = 64**0.5
 # end of solution
 
 # %% [markdown]
-# Now the pieces of the package. First, a check that h divides D:
+# With that line, multi-head attention is one small class. (`unflatten` splits one axis into two, as `view` just did.) The heart of it is still the two lines of `OneHead`, the weights and the mean. They now serve all heads at once, because a matrix product in PyTorch leaves the axes in front, B and h, as they are:
+
+
+# %%
+class AllHeadsAtOnce(nn.Module):
+    """Tokens (B, T, D) → tokens (B, T, D): h heads, side by side."""
+
+    def __init__(self, embed_dim, num_heads):
+        super().__init__()
+        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
+        self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
+        self.proj = nn.Linear(embed_dim, embed_dim)
+
+    def split_heads(self, x):  # (B, T, D) → (B, h, T, d)
+        return x.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)  # (B, T, D) each
+        q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
+        weights = attention_weights(q, k)  # (B, h, T, T)
+        out = weights @ v  # (B, h, T, d)
+        out = out.transpose(1, 2).flatten(2)  # (B, T, D): the heads side by side again
+        return self.proj(out)
+
+
+# %% [markdown]
+# Is this really the same as the list of heads? We can prove it by copying parameters. The big matrix `qkv` gets the small ones stacked on top of each other: the queries of all heads, then the keys, then the values.
+
+# %% tags=["nbval-check-output"]
+all_at_once = AllHeadsAtOnce(embed_dim=48, num_heads=4)
+heads = list_of_heads.heads
+small_maps = [head.W_q for head in heads] + [head.W_k for head in heads]
+small_maps = small_maps + [head.W_v for head in heads]  # 12 maps from D = 48 to d = 12
+with torch.no_grad():
+    all_at_once.qkv.weight.copy_(torch.cat([small.weight for small in small_maps]))
+    all_at_once.qkv.bias.copy_(torch.cat([small.bias for small in small_maps]))
+all_at_once.proj.load_state_dict(list_of_heads.proj.state_dict())
+
+x = torch.randn(2, 65, 48)  # (B, T, D)
+same = torch.allclose(all_at_once(x), list_of_heads(x), atol=1e-6)
+print("all at once = list of heads:", same)
+
+# %% [markdown]
+# ### Somebody else's multi-head attention
+#
+# We could still have made the same mistake twice. PyTorch has a module of its own, `nn.MultiheadAttention`, written by other people. If it gets our parameters, it must give our output. It takes queries, keys and values from three inputs, which are
+# all x here, and returns the output and the weights.
+
+# %% tags=["nbval-check-output"]
+theirs = nn.MultiheadAttention(embed_dim=48, num_heads=4, batch_first=True)
+theirs.in_proj_weight, theirs.in_proj_bias = all_at_once.qkv.weight, all_at_once.qkv.bias
+theirs.out_proj.weight, theirs.out_proj.bias = all_at_once.proj.weight, all_at_once.proj.bias
+
+output, _ = theirs(x, x, x)
+print("equal:", torch.allclose(all_at_once(x), output, atol=1e-6))
+
+# %% [markdown]
+# You have written the multi-head attention of the Transformer, and it is proved. **This is a good place for a coffee.** What comes next needs no new mathematics, only curiosity.
+#
+# ## What do the heads look at in the cat?
+#
+# Enough random numbers. This course ships with a model that was trained on CIFAR-10, L = 6 blocks with h = 3 heads each. It has never seen our cat. The function `attention_maps` computes, from the model's own queries and keys, the weights of all heads in all blocks. Row 0 of such a map belongs to the
+# class token, and its entries 1 to 64 say how much the class token takes from each patch, so we can lay them over the photo. (Blocks are counted from 1 in this course, heads from 0.)
+
+# %%
+model = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+
+
+def says(image):
+    """What the model takes an image (C, H, W) for, and with what probability."""
+    with torch.no_grad():
+        probabilities = model(normalize(image[None])).softmax(dim=-1)[0]  # (10,)
+    best = probabilities.argmax()
+    return f"the model says {CIFAR10_CLASSES[best]} with {probabilities[best]:.2f}"
+
+
+print(says(cat))
+cat_maps = attention_maps(model, cat[None])[:, 0]  # (L, h, T, T): block, head, from, to
+
+block, class_token = 4, 0
+head_names = ["head 0", "head 1", "head 2"]
+looks = cat_maps[block - 1, :, class_token, 1:]  # (h, N)
+diagrams.attention_over(cat_large, looks, (8, 8), head_names, columns=2)
+
+# %% [markdown]
+# These are the three heads of block 4. The class token looks at the purple patches, and below each picture you read what full purple stands for. (An equal share for each of the 65 tokens would be one sixty-fifth, about 1.5 %.) Head 1 has found the eyes. Both of them! Nobody told the model what an eye is. It was trained on images and ten class names, nothing else.
+#
+# The other two heads distribute their attention differently. Head 0 also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. Each head has its own queries and keys, so each can be looking for something else.
+#
+# ### And patch 27?
+#
+# We have promised that the corner of an eye would find out where it belongs. What does patch 27 look at, in the same block? Where would *you* look, if you had to find out whether you are part of a face? In the next picture patch 27 has a dark frame.
+
+# %%
+marked = cat_large.clone()  # (C, H, W), 12 pixels to a patch
+marked[:, 35:49, 35:49] = 0  # a black square around patch 27 …
+marked[:, 37:47, 37:47] = cat_large[:, 37:47, 37:47]  # … and the photo back inside it
+
+token = 27 + 1  # token 0 is the class token
+diagrams.attention_over(marked, cat_maps[block - 1, :, token, 1:], (8, 8), head_names, columns=2)
+
+# %% [markdown]
+# In head 0, patch 27 looks most at **the other eye**, and then at the nose. In head 1 it looks at its own eye: at itself and at the patch above it. Head 2 is less easy to read. Its largest weight goes to a patch of fur at the left edge.
+#
+# The 16 pixels of patch 27 could have been anything. Now its token also holds something of the other eye and of the nose. (By block 4 all tokens have looked around three times already, so the token of the other eye is more than its pixels, too.)
+#
+# ### Block by block
+#
+# And the class token in the other blocks? Here is what it looks at in each of them, as the mean over the three heads:
+
+# %%
+block_names = [f"block {i}" for i in range(1, 7)]
+class_token_looks = cat_maps[:, :, class_token, 1:].mean(dim=1)  # (L, N)
+diagrams.attention_over(cat_large, class_token_looks, (8, 8), block_names)
+
+# %% [markdown]
+# Read the numbers below the pictures, since each picture has its own purple. In block 1 the class token looks nearly everywhere: no patch gets as much as twice an equal share. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 its favourite patch is a pale spot at the right edge, and that is not even cat. In block 5 the top right corner gets nearly as much as the nose.
+#
+# ### Does the head look for eyes, or for a place?
+#
+# Perhaps head 1 of block 4 always looks at the same patches, and the eyes happened to be there. We can test that. We mirror the photo *and* move it down by two patches. (What leaves the picture below comes in again at the top.) Now the eyes are somewhere else, in both directions. What do you expect?
+
+# %%
+name, head = ["block 4, head 1"], 1
+
+
+def moved(image, patches_down):
+    """An image (C, H, W), mirrored and moved down."""
+    pixels = patches_down * image.shape[1] // 8
+    return image.flip(dims=[-1]).roll(pixels, dims=1)
+
+
+maps = attention_maps(model, moved(cat, 2)[None])[:, 0]  # (L, h, T, T)
+looks = maps[block - 1, head, class_token, 1:]  # (N,)
+print(says(moved(cat, 2)))
+diagrams.attention_over(moved(cat_large, 2), looks[None], (8, 8), name, arrows=3)
+
+# %% [markdown]
+# The arrows lead to three of the patches with the largest weights. These have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it had the occasion to learn this.)
+#
+# And a photo without eyes, a rocket at night?
+
+# %%
+rocket_file = Path(data.__file__).with_name("rocket.jpg")
+rocket, rocket_large = load_image(rocket_file, 32), load_image(rocket_file, 96)
+maps = attention_maps(model, rocket[None])[:, 0]  # (L, h, T, T)
+looks = maps[block - 1, head, class_token, 1:]  # (N,)
+print(says(rocket))
+diagrams.attention_over(rocket_large, looks[None], (8, 8), name, arrows=3)
+
+# %% [markdown]
+# The model takes the rocket for a ship, an honest mistake, since CIFAR-10 has no rockets. The same head now looks at the lights on the ground. "It looks for eyes" was too much to say. "It looks for small things that stand out" fits both photos better, and
+# after a hundred photos we would probably put it differently again.
+#
+# So be careful with names for heads. One photo suggests a story, and a second photo can spoil it. Whether the model *uses* what it looks at is yet another question, to which notebook 06 has answers.
+#
+# ### And before training?
+#
+# Is all of this really learned? An untrained model of the same shape is the control, and we compare two things. How uneven is the class token's row in block 4? And how often does a patch look most at itself? (We count all heads of all blocks. By chance alone it would be one time in 64.)
+
+# %%
+untrained = VisionTransformer(model.config)
+untrained_maps = attention_maps(untrained, cat[None])[:, 0]  # (L, h, T, T)
+
+for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
+    shares = 65 * maps[block - 1, :, class_token]  # (h, T): 1 is an equal share
+    among_patches = maps[:, :, 1:, 1:]  # (L, h, N, N)
+    itself = (among_patches.argmax(dim=-1) == torch.arange(64)).float().mean()
+    row = f"[class] gives {shares.min():.3f} … {shares.max():.3f} equal shares"
+    print(f"{kind:9}: {row}; {itself:.1%} look most at themselves")
+
+# %% [markdown]
+# Before training, the row is nearly flat: every token gets about one equal share. The matrices of a ViT start with random numbers of size 0.02, so queries and keys are small and the scores are near 0. After training, one patch gets ten times an equal share and another next to nothing. So the pattern is learned.
+#
+# The second number is about what chance gives before training, and several times as large after it. So a trained patch does have a liking for itself. But more than nine times in ten its largest weight goes to another patch. With x·xᵀ, among tokens of the same length, it would never do so.
+#
+# ## Masks: who may look at whom
+#
+# What becomes of a token that may not look at the others? Text models need that, since a word must not see the words that follow. They use a **mask**, a table that is True where a token (row) may look at another (column). Where it is False, `attention_weights` sets the score to −∞, and the softmax turns that into a weight of 0.
+#
+# A ViT needs no mask, but one makes a good experiment. Two masks are easily confused, so here they are for three tokens:
+
+# %%
+row_closed, column_closed = torch.ones(3, 3), torch.ones(3, 3)
+row_closed[0, 1:] = 0  # row 0: [class] sees only itself
+column_closed[1:, 0] = 0  # column 0: nobody else sees [class]
+figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
+titles = "[class] sees only itself", "nobody else sees [class]"
+for axis, closed, title in zip(axes, (row_closed, column_closed), titles, strict=True):
+    plots.show_matrix(closed, names, names, title, axis=axis, signed=True)
+    axis.set_xlabel("is looked at")
+axes[0].set_ylabel("looks")
+plots.show("two masks, 1 where a token may look at another and 0 where it may not")
+
+# %% [markdown]
+# With the mask on the right, the class token can still look at everything. With the mask on the left, it sees nothing but itself. We take the left one, and two different images with the same class token. Will the class token's output be the same for both?
+
+# %% tags=["nbval-check-output"]
+two_images = torch.randn(2, 65, 48)  # (B, T, D)
+two_images[:, 0] = two_images[0, 0]  # the class token is the same in both, as at the start
+mask = torch.ones(65, 65, dtype=torch.bool)
+mask[0, 1:] = False  # row 0: the class token sees only itself
+
+q, k, v = all_at_once.qkv(two_images).chunk(3, dim=-1)  # used as one head, for short
+masked = (attention_weights(q, k, mask) @ v)[:, 0]  # (B, D): what the class tokens get
+free = (attention_weights(q, k) @ v)[:, 0]
+print("masked: the same for both images:", torch.allclose(masked[0], masked[1], atol=1e-6))
+print("free:   the same for both images:", torch.allclose(free[0], free[1], atol=1e-6))
+
+# %% [markdown]
+# With the mask, the class token learns nothing about either image. The patches still exchange what they know, but nobody reads the result. Notebooks 09 and 10 put such masks into whole models.
+#
+# ## What attention cannot see: order
+#
+# Does attention know which patch stands where? Notebook 02 claimed that it does not, and now we can prove it. Try it with our three tokens first, and let nose and eye change places. Each query and each key is computed from one token alone, so the score of eye with nose is still the same number. It only stands at another place in the table:
+
+# %% tags=["nbval-check-output"]
+order = [0, 2, 1]  # [class], eye, nose
+swapped = tokens[order]
+print("scores before:", (queries @ keys.T).tolist())
+print("scores after: ", ((swapped @ W_q) @ (swapped @ W_k).T).tolist())
+
+# %% [markdown]
+# Rows 1 and 2 have changed places, and so have columns 1 and 2. The softmax works on each row, and for a weighted
+# mean it does not matter in which order one adds. So every token gets what it got before. The outputs change places like the tokens, and nothing else happens. This is called **permutation equivariant**. With 65 tokens and all heads:
+
+# %% tags=["nbval-check-output"]
+x = torch.randn(2, 65, 48)  # (B, T, D)
+order = torch.randperm(65)
+shuffled_first = all_at_once(x[:, order])
+shuffled_last = all_at_once(x)[:, order]
+same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
+print("permute, then attend = attend, then permute:", same)
+
+# %% [markdown]
+# If the class token stays first and only the patches are shuffled, its output does not change at all. Position embeddings are the only
+# thing that tells a ViT what is next to what.
+#
+# ## Step 5 · In practice
+#
+# **You can skip this step at a first reading** and go on with the recap. It answers three questions. What does the package's code have that ours has not? Is one go really faster than a loop? And what does it cost when everybody looks at everybody?
+#
+# ### The package's version
+#
+# The package does what `AllHeadsAtOnce` does, in three pieces. The first checks that h divides D:
 
 
 # %% tags=["same-as:vit_minimal.attention.head_dim"]
@@ -465,7 +692,7 @@ def head_dim(embed_dim, num_heads):
 
 
 # %% [markdown]
-# Then the weighted mean itself, which can go two ways. The last two lines are the formula as you know it. The lines above them call PyTorch's function instead where it is faster; step 5 says when that is.
+# The second is the weighted mean. Its last two lines are the formula as you know it. The lines above them call PyTorch's function instead, where it is faster.
 
 
 # %% tags=["same-as:vit_minimal.attention.attend"]
@@ -484,7 +711,15 @@ def attend(queries, keys, values, mask=None, drop_rate=0.0):
 
 
 # %% [markdown]
-# And the module. `split_heads` makes queries, keys and values and hands them out to the heads; `forward` lets every head take its weighted mean, puts the heads side by side again and applies `proj`. The dropouts do nothing at their default rate of 0.
+# Two things are new here:
+#
+# - **The fused kernel.** A kernel is a small program that runs on the processor (not one of the convolution kernels of notebook 01). The formula needs several of them, one after the other, and stores all T × T weights in between. PyTorch's `scaled_dot_product_attention` is *fused*: one kernel can do everything, without storing the weights. This is also why `attention_maps` has to compute the weights anew.
+# - **The condition.** Fused is not always faster. The record `data/results/attention_kernels.json` compares both ways of training on one CPU. In bfloat16, a 16-bit kind of number, the formula was {{speed_of_the_formula("bfloat16"):.1f}} times as fast as the fused function. In float32 it was {{1 - speed_of_the_formula("float32"):.0%}} slower.
+#   {{assert speed_of_the_formula("float32") < 1 < speed_of_the_formula("bfloat16")}}
+#   So `attend` calls the fused function on a GPU and in float32, and keeps the formula for a CPU in bfloat16.
+#
+# The third piece is the module. It has a mask, for experiments, and two **dropouts**. Dropout sets some numbers to zero at random while a model trains. `proj_drop` is here because the ViT paper's recipe uses dropout after dense layers, and `attn_drop_rate`, dropout on
+# the weights, because other libraries offer it. Both are off unless you ask for them.
 
 # %% [markdown] tags=["exercise:MultiHeadSelfAttention"]
 # All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries first, then the keys, then the values; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). You may leave out the dropouts and the mask. Your solutions of 3.1 and 3.2 are there as `attention_weights` and `split_heads`. (The method `self.split_heads(x)` has the same name as your function, but it needs no number of heads: the module knows it, `self.num_heads`.)
@@ -562,201 +797,6 @@ marked = torch.zeros(1, 2, 4, 3)
 marked[:, :, 0] = 1  # token 0 in both heads
 print(merge_heads(marked)[0])
 
-# %% [markdown]
-# Is this really the same as the list of heads? We can prove it by copying weights. The big matrix `qkv` gets the small ones stacked on top of each other: the queries of all heads, then the keys, then the values.
-
-# %% tags=["nbval-check-output"]
-fused = MultiHeadSelfAttention(embed_dim=48, num_heads=4)
-heads = list_of_heads.heads
-small_maps = [head.W_q for head in heads] + [head.W_k for head in heads]
-small_maps = small_maps + [head.W_v for head in heads]  # 12 maps from D = 48 to d = 12
-with torch.no_grad():
-    fused.qkv.weight.copy_(torch.cat([small.weight for small in small_maps]))
-    fused.qkv.bias.copy_(torch.cat([small.bias for small in small_maps]))
-fused.proj.load_state_dict(list_of_heads.proj.state_dict())
-
-x = torch.randn(2, 65, 48)  # (B, T, D)
-print("fused = list of heads:", torch.allclose(fused(x), list_of_heads(x), atol=1e-6))
-
-# %% [markdown]
-# ### Somebody else's multi-head attention
-#
-# We could still have made the same mistake twice. PyTorch has a module of its own, `nn.MultiheadAttention`, written by other people. If it gets our weights, it must give our output. It takes queries, keys and values from three inputs, which are
-# all x here, and returns the output and the weights.
-
-# %% tags=["nbval-check-output"]
-theirs = nn.MultiheadAttention(embed_dim=48, num_heads=4, batch_first=True)
-theirs.in_proj_weight, theirs.in_proj_bias = fused.qkv.weight, fused.qkv.bias
-theirs.out_proj.weight, theirs.out_proj.bias = fused.proj.weight, fused.proj.bias
-
-output, _ = theirs(x, x, x)
-print("equal:", torch.allclose(fused(x), output, atol=1e-6))
-
-# %% [markdown]
-# ## Step 5 · In practice
-#
-# What do the lines do that we have passed over? Three things.
-#
-# - **The fused kernel.** A kernel is a small program that runs on the processor. The formula needs several of them, one after the other, and stores all T × T weights in between. PyTorch's `scaled_dot_product_attention` is *fused*: one kernel does everything and never stores the weights. It
-#   computes the same, up to rounding, as we have seen above.
-# - **The choice.** Fused is not always faster. On the CPU this was written on, training with the formula is {{speed_of_the_formula("bfloat16"):.1f}} times as fast as with the fused function when both run
-#   in bfloat16, a 16-bit kind of number. When both run in float32, the formula is {{1 - speed_of_the_formula("float32"):.0%}} slower.
-#   {{assert speed_of_the_formula("float32") < 1 < speed_of_the_formula("bfloat16")}}
-#   So `attend` calls the fused function on a GPU and in float32, and keeps the formula for a CPU in bfloat16.
-# - **The dropouts.** Dropout sets some numbers to zero at random while a model trains. `proj_drop` is here because the ViT paper's recipe uses dropout after dense layers. `attn_drop_rate`, dropout on
-#   the weights, is here because other libraries offer it. Both are off unless you ask for them.
-#
-# ## What do the heads look at in the cat?
-#
-# Enough of random numbers. This course ships with a model that was trained on CIFAR-10, 6 blocks with 3 heads each. It has never seen our cat. The function `attention_maps` gives the weights of all heads in all blocks. Row 0 of such a map belongs to the
-# class token, and its entries 1 to 64 say how much the class token takes from each patch, so we can lay them over the photo.
-
-# %%
-model = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
-with torch.no_grad():
-    probabilities = model(normalize(cat[None])).softmax(dim=-1)[0]  # (10,)
-best = probabilities.argmax()
-print(f"the model says {CIFAR10_CLASSES[best]} with {probabilities[best]:.2f}")
-
-
-def class_token_looks(image):
-    """Image (C, H, W) → (L, h, N): what the class token takes from each patch."""
-    maps = attention_maps(model, image[None])  # (L, B, h, T, T): block, image, head, from, to
-    return maps[:, 0, :, 0, 1:]  # of the only image; from token 0; to tokens 1 … 64
-
-
-looks = class_token_looks(cat)  # (L, h, N)
-head_names = ["head 0", "head 1", "head 2"]
-diagrams.attention_over(cat_large, looks[3], (8, 8), head_names, columns=2)  # 3 is block 4
-
-# %% [markdown]
-# These are the three heads of block 4, and the bright patches are those that the class token looks at. Head 1 has found the eyes. Both of them! Nobody told the model what an eye is. It was trained on images and ten class names, nothing else.
-# The other two heads do not look at the same places. Head 2 is mostly at the brow and the bridge of the nose, and head 0 spreads its attention more widely. Each head has its own queries and keys, so each can be looking for something else. (Blocks are counted from 1 in this course, heads from 0.)
-#
-# And the other blocks? Here is what the class token looks at in each of them, as the mean over the three heads:
-
-# %%
-block_names = [f"block {i}" for i in range(1, 7)]
-diagrams.attention_over(cat_large, looks.mean(dim=1), (8, 8), block_names)
-
-# %% [markdown]
-# In block 1 it looks nearly everywhere. No patch gets twice as much as an equal share, which is 1/65. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 the brightest patch is a pale spot at the right edge, and that is not even cat.
-#
-# How do the heads differ? One way to put a number on it is to count the patches that it takes to collect half of the attention. If a head looked at all patches equally, it would be 32.
-
-# %%
-largest_first = looks.sort(dim=-1, descending=True).values  # (L, h, N)
-collected = largest_first.cumsum(dim=-1) / largest_first.sum(dim=-1, keepdim=True)
-patches_for_half = (collected < 0.5).sum(dim=-1) + 1  # (L, h)
-plots.show_matrix(
-    patches_for_half.T,  # (h, L)
-    head_names,
-    range(1, 7),
-    "How many patches hold half of the attention?",
-    x_label="block",
-)
-
-# %% [markdown]
-# Heads of the same block can be far apart. In block 4, four patches hold half of what head 1 takes, while head 0 needs sixteen. The heads of block 1 come nearest to 32.
-#
-# In step 2 we promised to count something. With x·xᵀ all 64 patches looked most at themselves, and the scores were symmetric. How is it in a trained model, with its maps $W_q$ and $W_k$?
-
-# %%
-maps = attention_maps(model, cat[None])[:, 0]  # (L, h, T, T)
-among_patches = maps[:, :, 1:, 1:]  # (L, h, N, N)
-own = (among_patches.argmax(dim=-1) == torch.arange(64)).float().mean()
-print(f"over all heads, {own:.0%} of the patches look most at themselves")
-
-block_4_head_1 = maps[3, 1]  # (T, T)
-print(f"[class] looks at patch 27 with {block_4_head_1[0, 28]:.3f}")  # patch 27 is token 28
-print(f"patch 27 looks at [class] with {block_4_head_1[28, 0]:.3f}")
-
-# %% [markdown]
-# Most patches look mainly at something else, and the class token looks at the corner of the eye much more than the eye looks back. The three roles have come apart, and this is what the maps are for.
-#
-# ### Does the head look for eyes, or for a place?
-#
-# Perhaps head 1 of block 4 always looks at the same patches, and the eyes happened to be there. We can test that. Mirror the photo, so that the eyes are somewhere else. And give it a photo without eyes, a rocket at night. What do you expect?
-
-# %%
-name = ["block 4, head 1"]
-mirrored, mirrored_large = cat.flip(dims=[-1]), cat_large.flip(dims=[-1])
-head_1 = class_token_looks(mirrored)[3, 1]  # (N,)
-diagrams.attention_over(mirrored_large, head_1[None], (8, 8), name, arrows=3)
-
-# %%
-rocket_file = Path(data.__file__).with_name("rocket.jpg")
-rocket, rocket_large = load_image(rocket_file, 32), load_image(rocket_file, 96)
-head_1 = class_token_looks(rocket)[3, 1]  # (N,)
-diagrams.attention_over(rocket_large, head_1[None], (8, 8), name, arrows=3)
-
-# %% [markdown]
-# The arrows lead to the three patches with the largest weights. In the mirrored photo the weights have followed the eyes to the other side. So it is not the place that counts: the weights are computed from the tokens, as promised. But on the rocket the same head looks at the lights on the ground. "It looks for eyes" was too much to say. "It looks for small bright or dark things that stand out" fits both photos better, and
-# after a hundred photos we would probably put it differently again.
-#
-# So be careful with names for heads. One photo suggests a story, and a second photo can spoil it. Whether the model *uses* what it looks at is yet another question, to which notebook 06 has answers.
-#
-# ### And before training?
-#
-# Is the pattern really learned? An untrained model is the control. Its class token looks at all patches nearly equally, and it is worth knowing why, because there are two possible reasons. Its class token is small, since its numbers start at a few hundredths. And its *matrices* are small:
-# in a ViT they start with random numbers of size 0.02. But between token and matrix stands a **layer norm**, which notebook 04 explains; here it is enough that it brings every token to size 1. So which of the two keeps the row flat? We try all four combinations.
-
-# %%
-untrained = VisionTransformer(model.config)
-photo = normalize(cat[None])  # (B, C, H, W)
-x = untrained.pos_embed(untrained.cls_token(untrained.patch_embed(photo)))  # (B, T, D), notebook 02
-sizes = {"as it starts": x, "normed": untrained.blocks[0].norm1(x)}
-layers = {"of nn.Linear": MultiHeadSelfAttention(192, 3), "of size 0.02": untrained.blocks[0].attn}
-
-for size, tokens in sizes.items():
-    for matrices, layer in layers.items():
-        q, k, _ = layer.split_heads(tokens)
-        shares = 65 * attention_weights(q, k)[0, :, 0]  # (h, T): 1 is an equal share
-        print(f"token {size:12}, matrices {matrices:12}: {shares.min():.2f} … {shares.max():.2f}")
-
-shares = 65 * maps[3, :, 0]  # (h, T)
-print(f"{'trained, block 4':42}: {shares.min():.2f} … {shares.max():.2f}")
-
-# %% [markdown]
-# The numbers are shares in units of an equal share, so 1.00 … 1.00 would be perfectly flat. A token as it starts gives a flat row with either matrix, because a small token makes a small query. But no ViT works like this: its norm comes first. The last of the four lines is a real untrained model. Its tokens
-# have size 1, and what keeps its scores near 0 and its row nearly flat are the small matrices. With the larger numbers that PyTorch's `nn.Linear` starts with, the row is uneven even before training, at random.
-#
-# So a flat row is where a real model starts, and training has to make the difference. It did: in block 4 of the trained model the class token gives one patch ten times an equal share.
-#
-# ## What attention cannot see: order
-#
-# Does attention know which patch stands where? Notebook 02 claimed that it does not, and now we can prove it. Let $\Pi$ be a permutation, which puts the tokens into another order. Queries, keys and values are computed token by token, so they
-# are permuted too. The scores become $\Pi QK^\top\Pi^\top$: the same numbers, with rows and columns moved. The softmax works on each row, and for a weighted
-# mean it does not matter in which order one adds. So the output is $\Pi$ applied to the old output. In one word, attention is **permutation equivariant**:
-
-# %% tags=["nbval-check-output"]
-x = torch.randn(2, 65, 48)  # (B, T, D)
-order = torch.randperm(65)
-print(
-    "permute, then attend = attend, then permute:",
-    torch.allclose(fused(x[:, order]), fused(x)[:, order], atol=1e-6),
-)
-
-# %% [markdown]
-# If the class token stays first and only the patches are shuffled, its output does not change at all. Position embeddings are the only
-# thing that tells a ViT what is next to what.
-#
-# ## Masks: who may look at whom
-#
-# What becomes of a token that may not look at the others? Notebook 02 announced this mistake, and here it is. We mask row 0 except for its first entry, so that the class token may look only at itself. (Masking its *column* would be another mistake: it would hide the class token from the
-# patches, and the class token could still read them.) Two images, one class token. Will the class token's output be the same for both?
-
-# %% tags=["nbval-check-output"]
-two_images = torch.randn(2, 65, 48)  # (B, T, D)
-two_images[:, 0] = two_images[0, 0]  # the class token is the same in both, as at the start
-mask = torch.ones(65, 65, dtype=torch.bool)
-mask[0, 1:] = False  # row 0: the class token sees only itself
-q, k, v = fused.split_heads(two_images)
-masked = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)[:, :, 0]
-print("masked: the same for both images:", torch.equal(masked[0], masked[1]))
-free = F.scaled_dot_product_attention(q, k, v)[:, :, 0]
-print("free:   the same for both images:", torch.equal(free[0], free[1]))
-
 # %% [markdown] tags=["exercise:blind_mask"]
 # *Predict.* `mask` (T, T) is True where a query (row) may look at a key (column). Token 0 is the class token. Which line makes it look only at itself?
 #
@@ -778,80 +818,75 @@ blind_mask = "a"
 # end of solution
 
 # %% [markdown]
-# With the mask, the class token learns nothing about either image. The patches still exchange what they know, but nobody reads the result. Notebooks 09 and 10 put such masks into whole models.
-#
-# ## What it costs
-#
-# How much work is it when everybody looks at everybody? T queries meet T keys, so there are T² weights in each head:
+# The parameters have the same names as in our version, so we can copy them and compare:
 
 # %% tags=["nbval-check-output"]
-for side, patch in ((32, 4), (384, 16)):
-    T = (side // patch) ** 2 + 1
-    print(f"image {side:3}, patch {patch:2}: T = {T:3}, {T * T:7,} weights in each head")
+packaged = MultiHeadSelfAttention(embed_dim=48, num_heads=4)
+packaged.load_state_dict(all_at_once.state_dict())
+print("package = ours:", torch.allclose(packaged(x), all_at_once(x), atol=1e-6))
 
 # %% [markdown]
-# Nine times as many tokens make 79 times as many weights. Twice the side of the image, or half the side of the patch, means four times T and
-# sixteen times the weights. The linear maps, on the other hand, work token by token, so their cost grows with T only. We measure both parts of one layer, for one image on this machine.
+# ### Is one go faster than a loop?
+#
+# Here are twelve heads, three times: as a list, in one go with the formula, and in one go with the package's fused function.
 
 
 # %%
-def milliseconds(function, *inputs, repeats=10):
+def milliseconds(layer, x, repeats=10):
     """The time of a call: the best of several, since other programs can only make it longer."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        function(*inputs)
+        layer(x)
         times.append(1000 * (time.perf_counter() - start))
     return min(times)
 
 
-def weighted_mean(q, k, v):
-    return attention_weights(q, k) @ v
-
-
-# %%
-layer = MultiHeadSelfAttention(192, 3)
-lengths = [65, 145, 257, 577]  # 8², 12², 16² and 24² patches, and a class token
-mean_part, linear_part = [], []
-
-
-def linear_maps(x):
-    return layer.proj(layer.qkv(x)[..., :192])  # 192 numbers, as many as the heads would give
-
-
+x = torch.randn(1, 65, 192)  # (B, T, D)
 with torch.no_grad():
-    for T in lengths:
-        x = torch.randn(1, T, 192)  # (B, T, D)
-        mean_part.append(milliseconds(weighted_mean, *layer.split_heads(x)))
-        linear_part.append(milliseconds(linear_maps, x))
+    for layer in (ListOfHeads(192, 12), AllHeadsAtOnce(192, 12), MultiHeadSelfAttention(192, 12)):
+        print(f"{type(layer).__name__:22} {milliseconds(layer, x):6.2f} ms")
+
+# %% [markdown]
+# In the run saved here the list of heads takes by far the longest. How much one go gains depends on the machine, but a few large matrix products in place of many small ones were worth the trouble of step 4.
+#
+# ### What does it cost when everybody looks at everybody?
+#
+# We count multiplications. The linear maps work token by token: `qkv` needs T · D · 3D and `proj` needs T · D · D, together 4·T·D². The weighted mean works on pairs: the scores need T · T · D and the mean of the values as many again, together 2·T²·D. Before we draw this, we ask PyTorch to count too. It counts every multiplication together with an addition, so it should find twice as many.
+
+# %% tags=["nbval-check-output"]
+def linear_maps(T, D):
+    return 4 * T * D**2
+
+
+def weighted_mean(T, D):
+    return 2 * T**2 * D
+
+
+with FlopCounterMode(display=False) as counter:
+    AllHeadsAtOnce(192, 3)(torch.randn(1, 65, 192))
+ours = 2 * (linear_maps(65, 192) + weighted_mean(65, 192))
+print("counted by PyTorch:", counter.get_total_flops(), " by us:", ours)
 
 # %%
-lines = {"softmax(QKᵀ/√d)·V": mean_part, "linear maps": linear_part}
+lengths = [65, 145, 257, 577, 1025]  # 8², 12², 16², 24² and 32² patches, and a class token
+lines = {
+    "linear maps": [linear_maps(T, 192) / 1e6 for T in lengths],
+    "weighted mean": [weighted_mean(T, 192) / 1e6 for T in lengths],
+}
 plots.show_lines(
-    lengths, lines, "tokens T", "milliseconds", "One attention layer, one image", log="xy"
+    lengths, lines, "tokens T", "million multiplications", "One attention layer, D = 192", log="xy"
 )
 
 # %% [markdown]
-# On logarithmic axes the slope is the power: about 1 for the linear maps, and 2 for the arithmetic of the weighted mean when T is large. (Measured times can differ from that,
-# since memory has a say too.) At T = 65 the quadratic part is the smaller one. At T = 577, the length for an image of 384 pixels in patches of 16, it is most of the
-# attention layer.
+# The linear maps grow with T, the weighted mean with T². At T = 65, the length for our small images, the weighted mean is the small part. The lines cross where 2·T²·D = 4·T·D², that is at T = 2·D = 384. At T = 577, the length for an image of 384 pixels in patches of 16, the weighted mean is the larger part. Twice the side of the image means about four times as many tokens and sixteen times as many pairs.
 #
-# And was step 4 worth the trouble? Here are twelve heads, in a loop and in one go:
-
-# %%
-in_a_loop, in_one_go = ListOfHeads(192, 12), MultiHeadSelfAttention(192, 12)
-x = torch.randn(1, 65, 192)  # (B, T, D)
-with torch.no_grad():
-    print(f"list of heads {milliseconds(in_a_loop, x):.2f} ms")
-    print(f"in one go     {milliseconds(in_one_go, x):.2f} ms")
-
-# %% [markdown]
-# In the run saved here, one go takes less than half the time of the loop. Two things help it: a few large matrix products in place of many small ones, and the fused kernel of step 5.
+# Multiplications are not seconds. Memory access takes time as well, so a clock can tell a slightly different story.
 #
 # ## Recap
 #
 # - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
-# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token could only look for what resembles it, most of all itself.
+# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token could look only for what resembles it, and all interest would be mutual.
 # - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
 # - Attention does not see order, and the number of weights grows with T².
 # - In attention, the class token is changed by its own row only. Mask that row, and it learns nothing about the image.
@@ -890,7 +925,7 @@ with torch.no_grad():
 #
 # <details><summary>Answer</summary>
 #
-# The scores stay symmetric: query i · key j is the same number as query j · key i. So the eye cannot be looked at without looking back. What goes away is that raw
+# The scores stay symmetric: query i · key j is the same number as query j · key i. So the nose cannot be interested in the eye unless the eye is equally interested in the nose. What goes away is that raw
 # resemblance decides: the matrix can ignore some numbers and enlarge others. Still, among tokens whose mapped vectors have one length, each would look most at itself.
 #
 # </details>

@@ -187,10 +187,10 @@ def axes_of_patchify(shape, patch_size):
     ):
         box(2, first, last, colour, words)
         for place in range(first, last + 1):
-            card.arrow((centre(place), 6.4), (centre(place), 10.4))
+            card.arrow((centre(place), 6.4), (centre(place), 10.8))
     for place, axis in enumerate(ORDER):
         colour = COLOUR_OF_AXIS[axis]
-        card.text(centre(axis), 13.3, ROLES[axis], 10, dark(colour), linespacing=1.1)
+        card.text(centre(axis), 13.6, ROLES[axis], 10, dark(colour), linespacing=1.1)
         box(split, axis, axis, colour, f"axis {axis}\n{lengths[axis]}", 5.6)
         card.arrow((centre(axis), split + 5.8), (centre(place), moved - 0.2), colour=colour, line=2)
         box(moved, place, place, colour, f"axis {axis}\n{lengths[axis]}", 5.6)
@@ -212,7 +212,9 @@ def axes_of_patchify(shape, patch_size):
         ((moved + 5.6 + end) / 2, "reshape"),
     ):
         card.shape(2, y, words, 11, ha="left", weight="bold", linespacing=1.3)
-    named = ", ".join(f"{name} ({role})".replace("\n", " ") for name, role in zip(lengths, ROLES, strict=True))
+    named = ", ".join(
+        f"{name} ({role})".replace("\n", " ") for name, role in zip(lengths, ROLES, strict=True)
+    )
     show(
         f"reshape splits (B, C, H, W) = ({B}, {C}, {H}, {W}) into six axes: {named}; "
         f"permute({order}) brings rows and columns of patches, which patch, before channel, row and "
