@@ -23,7 +23,6 @@ import torch
 from skimage import data
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from vit_minimal import (
     VisionTransformer,
@@ -852,9 +851,10 @@ with torch.no_grad():
 #
 # ### What does it cost when everybody looks at everybody?
 #
-# We count multiplications. The linear maps work token by token: `qkv` needs T · D · 3D and `proj` needs T · D · D, together 4·T·D². The weighted mean works on pairs: the scores need T · T · D and the mean of the values as many again, together 2·T²·D. Before we draw this, we ask PyTorch to count too. It counts every multiplication together with an addition, so it should find twice as many.
+# We count multiplications. The linear maps work token by token: `qkv` needs T · D · 3D and `proj` needs T · D · D, together 4·T·D². The weighted mean works on pairs: the scores need T · T · D and the mean of the values as many again, together 2·T²·D. (In notebook 04 PyTorch counts for us.)
 
-# %% tags=["nbval-check-output"]
+
+# %%
 def linear_maps(T, D):
     return 4 * T * D**2
 
@@ -863,12 +863,6 @@ def weighted_mean(T, D):
     return 2 * T**2 * D
 
 
-with FlopCounterMode(display=False) as counter:
-    AllHeadsAtOnce(192, 3)(torch.randn(1, 65, 192))
-ours = 2 * (linear_maps(65, 192) + weighted_mean(65, 192))
-print("counted by PyTorch:", counter.get_total_flops(), " by us:", ours)
-
-# %%
 lengths = [65, 145, 257, 577, 1025]  # 8², 12², 16², 24² and 32² patches, and a class token
 lines = {
     "linear maps": [linear_maps(T, 192) / 1e6 for T in lengths],
