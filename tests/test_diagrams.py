@@ -345,9 +345,9 @@ def test_layer_norm_is_torchs():
         for number in numbers.tolist():
             assert f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−") in found
     mean, deviation = np.mean(NUMBERS), np.std(NUMBERS)
-    for mean, deviation in ((mean, deviation), (0, 1)):
-        said = [text for text in found if f"mean {mean:.2f}" in text]
-        assert len(said) == 1 and said[0].endswith(f"{deviation:.2f}")
+    for middle, spread in ((mean, deviation), (0, 1)):
+        said = [text for text in found if f"mean {middle:.2f}" in text]
+        assert len(said) == 1 and said[0].endswith(f"{spread:.2f}")
 
 
 def test_gelu_is_torchs():
