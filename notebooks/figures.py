@@ -152,7 +152,7 @@ def source_of(name):
 
 def minutes_to_read(name):
     """The reading time that stands at the head of a notebook."""
-    head = r"^# \| Time to read \| about (\d+) minutes \|$"
+    head = r"^# \| Time to read \| about (\d+) minutes(?:, .*)? \|$"
     (minutes,) = re.findall(head, source_of(name), re.MULTILINE)
     return int(minutes)
 

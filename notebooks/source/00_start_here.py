@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 00 · Start here: a Vision Transformer in five steps
 #
-# A model that looks at a photograph and says "cat": what does it look *at*? Run the next two cells (Shift + Enter) and see for yourself. The first one is the set-up. Every notebook of this course begins with it, it is folded, and it says nothing when all is well.
+# A model that looks at a photograph and says "cat": what does it look *at*? Run the next two cells (Shift + Enter) and see for yourself. The first one is the set-up cell, with which every notebook begins. It is folded, and it prints nothing if all is well.
 
 # %%
 from pathlib import Path
@@ -22,7 +22,7 @@ diagrams.attention_over(
 )
 
 # %% [markdown]
-# On the top left is the photograph. In the other three pictures, the more purple a place is, the more the model looks at it. In block 4 that is the eyes. In block 5 it is the nose and, oddly, a corner of the background. In block 6 it is the stripes on the forehead, and a little of many other places. Nobody told the model where a cat keeps its eyes. It was shown 50,000 small images and the name of what is on each, and the rest it worked out by itself.
+# On the top left is the photograph. In the other three pictures, the more purple a place is, the more the model looks at it. The number below each is the share of its attention that full purple stands for. In block 4 that is the eyes. In block 5 it is the nose and, oddly, a corner of the background. In block 6 it is the stripes on the forehead, and a little of many other places. Nobody told the model where a cat keeps its eyes. It was shown 50,000 small images and the name of what is on each, and the rest it worked out by itself.
 #
 # Who is looking? The photograph was shrunk to 32 × 32 pixels and cut into 8 × 8 = 64 squares of 4 × 4 pixels, the *patches*. To these the model adds one vector of its own, the **class token**. At first it is the same for every picture. Then it passes through six *blocks*, one after the other, and in each of them it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. After the sixth, the model reads the class token, and nothing but the class token, to give its answer:
 
@@ -39,12 +39,12 @@ for share, label in zip(*answer.topk(3), strict=True):
 #
 # Every part of this model is built in front of you in notebooks 01 to 04, in about {{sum([minutes_to_read("01_patches"), minutes_to_read("02_class_token"), minutes_to_read("03_attention"), minutes_to_read("04_vision_transformer")]):d}} minutes of reading, starting from an empty cell. In notebook 06 you will find out whether *looking at* a patch also means *using* it. (Not always!) And before this page ends, you will have trained a small one of your own.
 #
-# **After this notebook you** know that your machine is ready. You have trained a Vision Transformer, asked it for predictions, and seen where it looks. You need not understand how yet, because that is what the other notebooks are for.
+# **After this notebook you** will know that your machine is ready. You will have trained a Vision Transformer, asked it for predictions, and seen where it looks. You need not understand how yet, because that is what the other notebooks are for.
 #
 # | | |
 # |---|---|
 # | You need | Python, and to have seen PyTorch before |
-# | Time to read | about 10 minutes |
+# | Time to read | about 20 minutes |
 # | Time to run | {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one; no GPU needed |
 # | Package module | `vit_minimal/machine.py` |
 #
@@ -79,7 +79,7 @@ scores = dict(zip(CIFAR10_CLASSES, answer.tolist(), strict=True))
 diagrams.overview(image, scores=scores)
 
 # %% [markdown]
-# Read it like a comic strip, from the top left to the bottom right. An image is cut into patches, and each patch becomes a vector, a **token** (notebook 01). The orange class token joins them, and every token is told its position (02). In each block, **attention** lets the tokens take from one another, and an **MLP**, a small network, works on each token by itself (03, 04). At the end a linear layer, the **head**, turns the class token into a score for each class (04). You will meet this diagram again at the top of each of these notebooks, with the part of the day lit. The letters B and D are for the number of images in a batch and of numbers in a token.
+# Read it like a comic strip, from the top left to the bottom right. An image is cut into patches, and each patch becomes a vector, a **token** (notebook 01). The orange class token joins them, and every token is told its position (02). In each block, **attention** lets the tokens take from one another, and an **MLP**, a small network, works on each token by itself (03, 04). At the end a linear layer, the **head**, turns the class token into a score for each class (04). You will meet this diagram again at the top of each of these notebooks, with that notebook's part highlighted. The letters stand for numbers that you will meet again: B images in a batch, N patches, D numbers in a token, L blocks.
 #
 # | notebook | the question it answers | package module | to read | to run |
 # |---|---|---|---|---|
@@ -106,7 +106,7 @@ diagrams.overview(image, scores=scores)
 #
 # </details>
 #
-# Now the whole story once, in five steps, with a model of your own. The training takes a minute or two, and all the rest takes seconds.
+# Now the whole story once, in five steps, with a model of your own. The training takes one to four minutes, depending on your machine, and all the rest takes seconds.
 #
 # ## 1 · Load
 #
@@ -123,7 +123,7 @@ names = [dataset.class_names[label] for label in dataset.train_labels[:12]]
 plots.show_images(dataset.train_images[:12], names, columns=6, size=1.15)
 
 # %% [markdown]
-# Here are twelve of the training images with their classes. Each has 32 × 32 pixels. In the run saved here they are from Shapes-10, ten kinds of shapes that the course draws for itself, so that nobody has to wait for a download. They look easy, but try to describe a "ring" by its pixels! Its place, size and colours are random, it may be bright on dark or dark on bright, it is slightly tilted, and there is clutter around it. A linear classifier on the pixels, the best of five that we fitted, gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of the Shapes-10 test images right. Guessing is right for 10 % of them.
+# Here are twelve of the training images with their classes. Each has 32 × 32 pixels. In the run saved here they are from Shapes-10, ten kinds of shapes that the course draws for itself, so that nobody has to wait for a download. They look easy, but try to describe a "ring" by its pixels! Its place, size and colours are random, it may be bright on dark or dark on bright, it is slightly tilted, and there is clutter around it. The best of five linear classifiers on the raw pixels gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of the Shapes-10 test images right. Guessing is right for 10 % of them.
 # {{assert len(record("shapes10_linear").runs) == 5}}
 #
 # ## 2 · Train
@@ -143,7 +143,7 @@ history = fit(model, dataset, recipe.training)
 # %% [markdown]
 # Each line that begins with "epoch" stands for one pass over the training images, an *epoch*. It shows the loss, which is small when the right class gets a large share, then the accuracy on the training images, the speed, and the time left. Loss and accuracy are averages over the epoch, while the model is learning.
 #
-# How bad is bad? A model that knows nothing gives each of the ten classes a share of 1/10. Its loss is −ln(1/10) = 2.30, the dotted line below.
+# How bad is bad? A model that knows nothing gives each of the ten classes a share of 1/10. The loss of an image is minus the logarithm of the share that its right class was given, so here it is −ln(1/10) = 2.30, the dotted line below.
 
 # %%
 epochs = range(1, len(history.train_loss) + 1)
@@ -177,7 +177,7 @@ mistakes = torch.nonzero(guesses != labels).flatten()
 chosen = [0, 1, 2, 3, 4, 5, *mistakes[:6].tolist()]
 
 # %% [markdown]
-# A list of successes is dull, so the upper row shows the first six test images, and the lower row the first six that the model gets wrong. Whatever is wrong has a red frame.
+# A list of successes is dull, so the upper row shows the first six test images, and the lower row the first six that the model gets wrong. Whatever is wrong has a red border.
 
 # %%
 import matplotlib.pyplot as plt
@@ -195,18 +195,18 @@ for axis, i in zip(axes.flat, chosen, strict=False):
 plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 
 # %% [markdown]
-# Look at the lower row and be honest: how many of these would you have got at a glance? In the run saved here three of the six mistakes mix up a ring and a frame. Both are a band around a hole, and at this size the corners are nearly all that tells them apart.
+# Look at the lower row. You would have got most of these at a glance, so why did the model not? In the run saved here three of the six mistakes mix up a ring and a frame. Both are a band around a hole, and at this size the corners are nearly all that tells them apart.
 #
 # On Shapes-10 the recipe `quick` ended at {{min(accuracies("shapes10_quick")):.1%}} to {{max(accuracies("shapes10_quick")):.1%}} for three seeds, that is, for three different random starts.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
 # Photographs are much harder. On CIFAR-10 the recipe `cpu`, five passes over all 50,000 images in less than five minutes on two CPU cores, got {{min(accuracies("cifar10_cpu")):.1%}} to {{max(accuracies("cifar10_cpu")):.1%}} of the {{records("cifar10_cpu")[0].judged_on:s}} images right.
 # {{assert all(run.training.epochs == 5 and run.seconds < 300 for run in records("cifar10_cpu"))}}
 # {{assert below(accuracies("cifar10_cpu"), accuracies("shapes10_quick"))}}
-# Without a GPU this notebook shows the model only the first 10,000 of them, so expect less if you run it on CIFAR-10.
+# Without a GPU this notebook shows the model only the first 10,000 of its 50,000 training images, so expect less if you run it on CIFAR-10.
 #
 # ## 4 · Look where it looks
 #
-# Where does *your* class token look? Like the one that looked at the cat, it pays each of the 65 tokens a share of its attention, itself included, and the shares sum to 1. Below, the shares of the 64 patches are laid over three images. In the middle is your model, and on the right, as a control, the same model with the random weights that it started from.
+# Where does *your* class token look? Like the one that looked at the cat, it pays each of the 65 tokens a share of its attention, and the shares sum to 1. One of the 65 is the class token itself, and its share is not drawn. Below, the shares of the 64 patches are laid over three images. Each map has its own scale: full purple is its largest share, and that is the number written below it. In the middle is your model, and on the right, as a control, the same model with the random weights that it started from.
 
 # %%
 seed_everything(0)
@@ -300,7 +300,7 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Look at the right column first. The untrained class token spreads its attention evenly: every patch gets about 1/65 of it, or 1.5 %, so all places are equally purple. The middle column is what training has made of that. In the run saved here a handful of patches get most of the attention, and the most purple patch of each image gets between a fifth and a third of it. Most of these patches lie on the shape or at its edge. The third image is the first of the mistakes, the ring that was taken for a frame: the model looks at two pieces of its band and at little else.
+# Look at the right column first. The untrained class token spreads its attention evenly: every patch gets about 1/65 of it, or 1.5 %. On its own scale all places are therefore equally purple, and the small number below tells that there is nothing to see. The middle column is what training has made of that. In the run saved here a handful of patches get most of the attention, and the most purple patch of each image gets between a fifth and a third of it. Most of these patches lie on the shape or at its edge. The third image is the first of the mistakes, the ring that was taken for a frame: the model looks at two pieces of its band and at little else.
 #
 # We had to look at the right column before we could say any of this. Without a control, a pattern might come from the image, or from the way the model is built. This one came with training. It does not tell us yet *what* the model responds to, be it the shape, its edges or its brightness, nor whether it uses all that it looks at. Keep that in mind until notebook 06.
 #
@@ -319,7 +319,7 @@ diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
 # %% [markdown]
 # It says that the rocket is a ship. Before you laugh: the model has ten words, and none of them is "rocket". It must always answer with one of the ten, and its shares always sum to 1. Something tall and white with masts beside it and lights at its foot: of all ten, a ship is not the worst guess.
 #
-# The map is worth a second look. The most purple patches are the tip of the rocket, the two towers, and the ground with its lights. The empty sky stays pale. The model looks at sensible places and is wrong all the same. A map of attention shows where a model looks. It does not show what the model makes of it.
+# The map is worth a second look. Among the most purple patches are the tip of the rocket, the two towers, and the ground with its lights, but also a strip of plain sky on the right. The model looks mostly at sensible places, and it is wrong all the same. A map of attention shows where a model looks. It does not show what the model makes of it.
 #
 # ## 5 · What you will be able to explain
 #
@@ -334,7 +334,7 @@ diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
 #
 # ## Recap
 #
-# You have loaded images, trained a Vision Transformer for five epochs, asked it about images that it had never seen, and looked at its attention. The untrained control has shown that the pattern comes from training. Two models have been wrong before your eyes, one on a shape and one on a rocket.
+# You have loaded images, trained a Vision Transformer for five epochs, asked it about images that it had never seen, and looked at its attention. The untrained control has shown that, on these images, the pattern comes from training. Two models have been wrong before your eyes, one on a shape and one on a rocket.
 #
 # > **Remember:** a Vision Transformer is a sequence model on patches. In this one an extra token, the class token, gathers what is needed, and one linear layer reads it.
 #
@@ -352,7 +352,7 @@ diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
 #
 # <details><summary>Answer</summary>
 #
-# The model does what guessing does, so it has learned nothing. More epochs will hardly help. Look for what is broken: a learning rate that is ten times too high or too low, images that were not normalised, labels that do not belong to their images.
+# The model does what guessing does, so it has learned nothing. More epochs will hardly help. Look for what is broken: a learning rate that is far too high, a layer that gets no gradient, labels that do not belong to their images.
 #
 # </details>
 #
@@ -372,7 +372,7 @@ diagrams.attention_over(load_image(rocket, 256), looks, (8, 8), ["block 6"])
 # | in Kaggle the first cell fails | there the network is switched off | switch on *Internet* in the notebook's settings, which needs a verified account |
 # | the loss stays at 2.30 | a broken cell above, or a changed learning rate | Kernel → Restart Kernel and Run All Cells |
 # | training takes many minutes | a busy or older machine | close other programs, or train for less: `from dataclasses import replace`, then `fit(model, dataset, replace(recipe.training, epochs=2))` |
-# | it learns, but the accuracy is low | too few epochs | on CIFAR-10 five give {{mean(accuracies("cifar10_cpu")):.0%}} and sixty {{record("cifar10_cpu_long").accuracy:.0%}}{{assert records("cifar10_cpu")[0].training.epochs == 5 and record("cifar10_cpu_long").training.epochs == 60}} |
+# | it learns, but the accuracy is low | too few epochs or images | on all of CIFAR-10 five epochs give {{mean(accuracies("cifar10_cpu")):.0%}} and sixty {{record("cifar10_cpu_long").accuracy:.0%}}{{assert records("cifar10_cpu")[0].training.epochs == 5 and record("cifar10_cpu_long").training.epochs == 60}} |
 # | `num_heads 3 does not divide embed_dim 64` | two sizes do not fit | the message names them: the heads must divide the width, and the patch must divide height and width of the image |
 # | out of memory | too many images at once, or too many tokens | a smaller batch, or larger patches ([notebook 08](08_pitfalls_patch_size.ipynb)) |
 # | a hosted notebook has forgotten everything | its disk lasts as long as its session | [notebook 05](05_training_on_cifar10.ipynb) has a cell that keeps checkpoints on Google Drive |

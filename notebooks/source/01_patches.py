@@ -3,12 +3,12 @@
 #
 # A Transformer was invented to read sentences, one word after another. A photograph has no words and no obvious reading order. In this notebook you turn one into the other, and you meet a bug that raises no error, keeps every shape right and scrambles the whole picture.
 #
-# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, say what a trained model looks for in a patch and what it ignores, and work out what a patch size costs.
+# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, work out what a patch size costs, and say what a trained model looks for in a patch.
 #
 # | | |
 # |---|---|
 # | You need | Python, a little PyTorch (what a tensor's shape is) |
-# | Time to read | about 30 minutes |
+# | Time to read | about 35 minutes, with a break |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/patches.py` |
 #
@@ -158,7 +158,7 @@ print(split[0, 0, 0, :, 1, :])  # row 0 of patches, column 1 of patches
 #
 # **From the second row to the third,** the arrows cross. A tensor is read like a car's odometer: the last axis turns fastest, the first axis slowest. We want to finish one patch before the next begins, so the blue axes, 2 and 4, must stand before the grey ones, 1, 3 and 5. `permute` takes exactly that list: the old numbers of the axes in their new order.
 #
-# **From the third row to the last,** `reshape` writes the numbers out in the new order and joins what belongs together: the blue axes become N, the grey ones C·P·P. Follow pixel 15, which lies in row 2 and column 3. Its row is 1 · 2 + 0 and its column is 1 · 2 + 1, so it belongs to row 1 and column 1 of patches. That is patch 1 · 3 + 1 = 4. Inside the patch it has row 0 and column 1, so it is number 1 there. Look for it in the output.
+# **From the third row to the last,** `reshape` writes the numbers out in the new order and joins what belongs together: the blue axes become N, the grey ones C·P·P. Follow pixel 15, which lies in row 2 and column 3. For rows the rule is row = (row of patches) · P + (row inside), and for columns it is the same. Here 2 = 1 · 2 + 0 and 3 = 1 · 2 + 1, so pixel 15 belongs to row 1 and column 1 of patches. That is patch 1 · 3 + 1 = 4. Inside the patch it has row 0 and column 1, so it is number 1 there. Look for it in the output.
 
 # %% tags=["nbval-check-output"]
 moved = split.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P)
@@ -169,7 +169,7 @@ print("the same as the loop:", torch.equal(flat[0], by_loop))
 # %% [markdown]
 # Those are the loop's six patches, without a loop, and 15 stands in patch 4 at place 1. Only the last step moves any number in memory. `permute` merely notes the new order, and the last `reshape` then has to copy. A `view` in its place would stop with an error this time: it never copies, and after `permute` the order we want no longer fits the order in memory.
 #
-# Now we write this as functions, and we want them to say so when something cannot work. The first one counts the patches.
+# Now we write this as functions, and they should complain when something cannot work. The first one counts the patches.
 
 
 # %% tags=["same-as:vit_minimal.patches.patch_grid"]
@@ -231,7 +231,7 @@ print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2))
 # %% [markdown]
 # ### 2. The way back
 #
-# If cutting loses nothing, there must be an exact inverse. It takes the same three steps backwards: split the patches up, move the axes back to where they came from, and flatten.
+# If cutting loses nothing, there must be an exact inverse. It takes the same three steps backwards: split the patches up, move the axes back to where they came from, and flatten. After the split the axes are (B, rows, columns, C, P, P), with the numbers 0 to 5. We want (B, C, rows, P, columns, P), and in the numbers of the first list that reads (0, 3, 1, 4, 2, 5).
 
 
 # %% [markdown] tags=["exercise:unpatchify"]
@@ -266,7 +266,7 @@ print("nothing lost:", torch.equal(back, awkward))
 # %% [markdown]
 # ### 3. Your eyes
 #
-# We cut the photograph of Chelsea twice, once with the tempting `view` and once with `patchify`, and lay the 64 tiles out in their 8 × 8 grid. (It does not hurt.) The helper below only enlarges the tiles and puts a white line between them, so that you can see where each ends.
+# We cut the photograph of Chelsea twice, once with the tempting `view` and once with `patchify`, and lay the 64 tiles out in their 8 × 8 grid. (It does not hurt.)
 #
 # What will the 64 tiles of `view` look like: a cat in disorder, stripes, noise? And will the colours be those of the cat? Decide before you run the second cell.
 
@@ -274,12 +274,12 @@ print("nothing lost:", torch.equal(back, awkward))
 # %%
 def lay_out(patches, patch_size, grid_size):
     """Colour patches (N, C·P·P) as one picture (C, height, width), white lines between them."""
+    # Only for the eye: enlarge each tile, give it a white border, and lay it out as a larger patch
     rows, columns = grid_size
     tiles = patches.reshape(-1, 3, patch_size, patch_size)
-    tiles = F.interpolate(tiles, scale_factor=4)  # each pixel becomes 4 × 4 of the same colour
-    # The trick: a tile with its border is a larger patch, and unpatchify can lay out patches
-    tiles = F.pad(tiles, (0, 2, 0, 2), value=255)  # two white pixels to the right and below
-    side = 4 * patch_size + 2  # of a tile with its border
+    tiles = F.interpolate(tiles, scale_factor=4)
+    tiles = F.pad(tiles, (0, 2, 0, 2), value=255)
+    side = 4 * patch_size + 2
     size = rows * side, columns * side
     return unpatchify(tiles.reshape(1, rows * columns, -1), side, size)[0]
 
@@ -293,7 +293,7 @@ plots.show_images([photo, by_view, by_patchify], titles, columns=3, size=2.3)
 # %% [markdown]
 # On the right every tile is a square piece of the cat. In the middle there are stripes in green and violet and no cat left, although the middle picture holds exactly the same 3,072 numbers.
 #
-# Where do the colours come from? Each tile in the middle is a strip of 48 numbers in a row from memory, which is one and a half rows of the image. Memory holds the whole red channel first, then all of green, then all of blue. So 62 of the 64 strips come from a single colour channel. Take a strip of 48 red values: `lay_out` believes that its numbers 0–15 are red, 16–31 green and 32–47 blue, although all 48 are red.
+# Where do the colours come from? Each tile in the middle is a strip of 48 numbers in a row from memory, which is one and a half rows of the image. Memory holds the whole red channel first, then all of green, then all of blue. So 62 of the 64 strips come from a single colour channel. Take a strip of 48 red values: `lay_out` believes that its numbers 0–15 are red, 16–31 green and 32–47 blue, although all 48 are red. A row of the image has 32 pixels, so red and blue get the same half of two successive rows, which nearly agree, and green gets the other half. Where that half is brighter we see green, and where it is darker, violet.
 #
 # ### What if P does not divide the image?
 #
@@ -423,7 +423,13 @@ print(unfolded(torch.arange(24.0).reshape(1, 1, 4, 6), 2))
 #
 # ## The module
 #
-# Which of the three should our module use? It uses the convolution, for two reasons. Published ViTs store E in the shape of kernels, so their weights fit. And other people's tools find a layer by its name, `patch_embed.proj` in timm, and often watch it through a *forward hook*, a function that PyTorch runs each time a layer is called. If `forward` used `self.proj.weight` without calling `self.proj`, a hook on it would never run.
+# Which of the three should our module use? It uses the convolution, for two reasons. Published ViTs store E in the shape of kernels, so their weights fit. And other people's tools find a layer by its name, `patch_embed.proj` in timm.
+#
+# <details><summary>For later: why <code>forward</code> calls <code>self.proj</code> (you can skip this)</summary>
+#
+# Such tools often watch a layer through a *forward hook*, a function that PyTorch runs each time the layer is called. If `forward` used `self.proj.weight` without calling `self.proj`, a hook on it would never run.
+#
+# </details>
 #
 # Since a convolution accepts images of any size and quietly drops what does not fit, this small function checks the size first:
 
@@ -467,9 +473,43 @@ except ValueError as error:
     print("refused:", error)
 
 # %% [markdown]
-# ## What does a trained model look for in a patch?
+# ## What does a patch size cost?
 #
-# So far E has held random numbers. With this course comes a model that was trained on CIFAR-10, and its E is a stack of 192 kernels, one for each number of a token. Before we look at them, let us make sure that it really is our operation. We cut the cat with `patchify`, multiply by hand, and compare with what the model computes:
+# We have used P = 4 without asking why. Here is the same photograph of 32 × 32 pixels at four patch sizes. The upper row shows the patches. The lower row gives each patch a single colour, its mean.
+
+# %%
+pieces, averages, titles = [], [], []
+for size in (4, 8, 16, 32):
+    side = 32 // size  # patches along one side
+    pieces.append(lay_out(patchify(photo[None], size)[0], size, (side, side)))
+    averages.append(F.avg_pool2d(photo[None].float(), size)[0].to(torch.uint8))
+    titles.append(f"P = {size}\nN = {side * side}")
+titles += ["64 colours", "16 colours", "4 colours", "1 colour"]
+plots.show_images(pieces + averages, titles, columns=4, size=1.65)
+
+# %% [markdown]
+# The upper row always holds the whole photograph, since no pixel is lost. What changes is how finely the model can tell *places* apart. Detail inside a patch survives in its token, but attention cannot point at it, since it deals with whole tokens. A map with one number per patch, such as the attention maps of notebook 02, cannot draw anything finer than the lower row. At P = 4 it can still show two eyes and a nose, and at P = 8 one of the eyes is gone. At P = 16 there are four places left, and at P = 32 the sequence is a single patch, which has no other to look at.
+#
+# Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, so its part of the work becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
+
+# %% tags=["nbval-check-output"]
+print("  P  patches N  pairs N²   numbers per patch  parameters of E")
+for size in (1, 2, 4, 8, 16, 32):
+    n = (32 // size) ** 2
+    print(f"{size:3}  {n:9,}  {n * n:9,}  {3 * size**2:17,}  {D * (3 * size**2 + 1):15,}")
+
+# %% [markdown]
+# At P = 32 there is nothing to compare, at P = 16 hardly anything, and at P = 1 there are a million pairs.
+#
+# Look at "numbers per patch". A token holds D = 192 numbers. Up to P = 8 a patch has no more numbers than that, so E can keep all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go. This is a matter of D, not of P alone: ViT-B/16, the paper's base model, cuts images of 224 × 224 pixels into 14 · 14 = 196 patches of 16 × 16, and it has room for their 768 numbers, with D = 768.
+#
+# P = 4 is a common choice for CIFAR-10, and it is ours. What the choice does to *accuracy* cannot be worked out on paper: notebook [08](08_pitfalls_patch_size.ipynb) measures it.
+#
+# **A good place for a break.** You can now turn images into tokens, and you know what they cost. That is all that notebook 02 needs. What follows is optional: we look at what training has put into E.
+#
+# ## Optional: what E learned
+#
+# What does a trained model look for in a patch? So far E has held random numbers. With this course comes a model that was trained on CIFAR-10, and its E is a stack of 192 kernels, one for each number of a token. Before we look at them, let us make sure that it really is our operation. We cut the cat with `patchify`, multiply by hand, and compare with what the model computes:
 
 # %% tags=["nbval-check-output"]
 model = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -484,7 +524,7 @@ print("the model's own tokens:", same)
 # %% [markdown]
 # A kernel has three channels, so we can look at it as a tiny colour picture: grey stands for a weight of 0, brighter for positive weights and darker for negative ones. A kernel answers with a large number when the patch looks like this picture.
 #
-# Has training put anything into them? For comparison we take the kernels of the fresh module above. We measure how *rough* each kernel is: how much neighbouring weights differ, as a mean of squares, compared with the weights themselves. For independent random weights we can say beforehand what comes out. The difference of two of them varies twice as much as one, and we add the differences in two directions, so it is 2 + 2 = 4.
+# Has training put anything into them? For comparison we take the kernels of the fresh module above. We measure how *rough* each kernel is: how much neighbouring weights differ, as a mean of squares, compared with the weights themselves. For independent random weights we can say beforehand what comes out. The difference of two of them has twice the variance of one, and we add the differences in two directions, so it is 2 + 2 = 4.
 
 # %%
 untrained = embed.proj.weight.detach()
@@ -513,13 +553,13 @@ def smoothest(kernels, count):
 
 pictures = smoothest(trained, 8) + smoothest(untrained, 8)
 titles = [f"trained {i}" for i in range(1, 9)] + [f"untrained {i}" for i in range(1, 9)]
-titles[0], titles[6] = "1: a slanted edge", "7: orange and blue"
+titles[0], titles[6] = "trained 1:\na slanted edge", "trained 7:\norange and blue"
 plots.show_images(pictures, titles, columns=4, size=1.55)
 
 # %% [markdown]
-# The upper two rows are trained, the lower two untrained. Even the smoothest untrained kernels look like confetti. Two of the trained ones can be put into words, in the run saved here. Number 1 is an edge: dark in the upper right corner, bright in the lower left one. Number 7 sets orange on its left side against blue on its right. The others change gently from one colour to another, such as number 4 from red above to green below, but few of them have a name, and nothing says that they should. Nobody told the model about edges or colours. It was told only which of ten words belongs to each photograph. (The ViT paper looks into E of a much larger model, in the left part of its Figure 7, and finds smooth patterns too.)
+# The upper two rows are trained, the lower two untrained. Even the smoothest untrained kernels look like confetti. Two of the trained ones can be put into words, in the run saved here. Number 1 is an edge: dark in the upper right corner, bright in the lower left one. Number 7 sets orange on its left side against blue on its right. The others change gently from one colour to another, and few of them have a name. Nobody told the model about edges or colours. It was told only which of ten words belongs to each photograph. (The ViT paper looks into E of a much larger model, in the left part of its Figure 7, and finds smooth patterns too.)
 #
-# Names after the fact are cheap, however: stare at confetti for long enough, and you find a face in it. So we go the other way: we write patterns down and search for the kernel that resembles each of them most. The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1.
+# Names after the fact are cheap, however. So we go the other way: we write patterns down and search for the kernel that resembles each of them most. The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1.
 
 # %%
 grey = torch.ones(3, 4, 4)  # (C, P, P)
@@ -555,31 +595,31 @@ for name, pattern in patterns.items():
     print(f"{name:17}{closest(trained, pattern)[1]:9.2f}{luck.mean():12.2f} ± {luck.std():.2f}")
 
 # %% [markdown]
-# The last column says how close one gets by luck, and how much luck varies. In the run saved here the vertical line, the horizontal edge, orange against blue and green lie about five standard deviations above it, or more: training has put them there, or something like them. The horizontal line lies about three above. And then comes a surprise. The model has no plain vertical edge to speak of, and for brightness, the most obvious question of all, its best kernel is within two standard deviations of luck.
+# The last column says how close one gets by luck, and how much luck varies. In the run saved here the vertical line, the horizontal edge, orange against blue and green lie above it by about five times that spread, or more: training has put them there, or something like them. The horizontal line lies about three times above. And then comes a surprise. The model has no plain vertical edge to speak of. For brightness, the most obvious question of all, its best kernel has a similarity of 0.48, and among random kernels the best has 0.41 on average, give or take 0.04. So it is hardly better than luck.
 #
 # What do such kernels see? We slide three of them over the photograph, and with each an untrained kernel, the one that is closest to the same pattern. For this picture the window moves by one pixel instead of four, so that we see more. The tokens hold every fourth value of it, in both directions.
 
 # %%
-pictures = []
+pictures, titles = [], []
 for name in ("vertical line", "horizontal edge", "brightness"):
     pictures.append(0.7 * patterns[name])  # paler, so that white stands out from the page
+    titles += [name, "trained", "its answer", "untrained", "its answer"]
     for kernels in (trained, untrained):
         kernel = closest(kernels, patterns[name])[0]  # (C, P, P)
         answer = F.conv2d(x, kernel[None])[0]  # (1, 29, 29): a number for each place of the window
         pictures.append(kernel / kernel.abs().max())
         pictures.append((answer / answer.abs().max()).expand(3, -1, -1))
 
-names = ["pattern", "trained", "its answer", "untrained", "its answer"]
-plots.show_images(pictures, names + [""] * 10, columns=5, size=1.35)
+plots.show_images(pictures, titles, columns=5, size=1.35)
 
 # %% [markdown]
-# In the answers, as in the kernels, grey stands for 0. White means that the place looks like the kernel, and black means that it looks like the kernel's negative.
+# Each row begins with the pattern that it is about. In the answers, as in the kernels, grey stands for 0. White means that the place looks like the kernel, and black means that it looks like the kernel's negative.
 #
 # - The trained **vertical line** draws what runs up and down: the bright side of the bridge of the nose in white, the dark lines beside it in black. But look at the untrained kernel. It resembles the pattern only a little, and it finds the nose too. A picture that makes sense is not yet a sign of learning; the table was needed.
 # - The trained **horizontal edge** has its pattern in a clear form. Where fur turns into a dark eye, on the upper rim of both eyes, it answers black, and where the left eye turns into fur again, it answers white. The untrained one mixes this with edges in other directions.
-# - For **brightness** the *untrained* kernel gives the better black-and-white photograph! The trained kernel is an old friend, number 1 from above with its sign reversed, and the slanted edge in it turns the photograph into a relief, lit from one side.
+# - For **brightness** the *untrained* kernel gives the better black-and-white photograph! The trained one, number 1 from above with its sign reversed, turns it into a relief, lit from one side.
 #
-# So has training removed brightness from the kernels? Let us ask all 192 of them, on four photographs. We measure how closely each kernel's answer follows the brightness of the place: 1 means that the two rise and fall together, 0 that they have nothing to do with each other. The cell prints the median, which is the value of the kernel in the middle.
+# Is that so for the other kernels too? Let us try all 192 of them, on four photographs. We measure how closely each kernel's answer follows the brightness of the place: 1 means that the two rise and fall together, 0 that they have nothing to do with each other. The cell prints the median, which is the value of the kernel in the middle.
 
 
 # %%
@@ -597,43 +637,11 @@ for file in ("chelsea.png", "rocket.jpg", "coffee.png", "motorcycle_left.png"):
     print(f"{file:20} untrained {before:.2f}   trained {after:.2f}")
 
 # %% [markdown]
-# Yes, to a large extent. On all four photographs the middle kernel follows brightness less than half as well after training. An untrained kernel cannot help measuring it: the pixels of a patch are mostly bright together and dark together, so almost any weighted sum of them says how bright the patch is. If 192 numbers all said that, 191 of them would be wasted. That explanation is ours, and the measurement is of one trained model and four photographs. In these, training has turned most kernels away from the most obvious answer.
+# Yes, for most of them. On all four photographs the middle kernel follows brightness less than half as well after training. An untrained kernel cannot help measuring it: the pixels of a patch are mostly bright together and dark together, so almost any weighted sum of them says how bright the patch is. If 192 numbers all said that, most of them would say nothing new. (That explanation is ours, and the measurement is of one trained model.) Brightness is not lost, however. It is spread over many kernels, and from all of them together it can still be recovered, as we now see.
 #
-# ## What does a patch size cost?
+# ### Can you get the photograph back out of the tokens?
 #
-# We have used P = 4 without asking why. Here is the same photograph of 32 × 32 pixels at four patch sizes. The upper row shows the patches. The lower row gives each patch a single colour, its mean.
-
-# %%
-pieces, averages, titles = [], [], []
-for size in (4, 8, 16, 32):
-    side = 32 // size  # patches along one side
-    pieces.append(lay_out(patchify(photo[None], size)[0], size, (side, side)))
-    averages.append(F.avg_pool2d(photo[None].float(), size)[0].to(torch.uint8))
-    titles.append(f"P = {size}\nN = {side * side}")
-titles += ["64 colours", "16 colours", "4 colours", "1 colour"]
-plots.show_images(pieces + averages, titles, columns=4, size=1.65)
-
-# %% [markdown]
-# The upper row always holds the whole photograph, since no pixel is lost. What changes is how finely the model can tell *places* apart. Detail inside a patch survives in its token, but attention cannot point at it, since it deals with whole tokens. A model that gives one number per patch cannot draw anything finer than the lower row. At P = 4 it can still show two eyes and a nose, and at P = 8 one of the eyes is gone. At P = 16 there are four places left, and at P = 32 the sequence is a single patch, which has no other to look at.
-#
-# Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, so its part of the work becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
-
-# %% tags=["nbval-check-output"]
-print("  P  patches N  pairs N²   numbers per patch  parameters of E")
-for size in (1, 2, 4, 8, 16, 32):
-    n = (32 // size) ** 2
-    print(f"{size:3}  {n:9,}  {n * n:9,}  {3 * size**2:17,}  {D * (3 * size**2 + 1):15,}")
-
-# %% [markdown]
-# At P = 32 there is nothing to compare, at P = 16 hardly anything, and at P = 1 there are a million pairs.
-#
-# Look at "numbers per patch". A token holds D = 192 numbers. Up to P = 8 a patch has no more numbers than that, so E can keep all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go. This is a matter of D, not of P alone: ViT-B/16, the paper's base model, cuts images of 224 × 224 pixels into 14 · 14 = 196 patches of 16 × 16, and it has room for their 768 numbers, with D = 768.
-#
-# P = 4 is a common choice for CIFAR-10, and it is ours. What the choice does to *accuracy* cannot be worked out on paper: notebook [08](08_pitfalls_patch_size.ipynb) measures it.
-#
-# ## Can you get the photograph back out of the tokens?
-#
-# At P = 4 a token has room for all the 48 numbers of its patch. Does a trained E really keep them, or has it thrown away what a classifier does not need? We can test it. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them:
+# At P = 4 a token has room for all the 48 numbers of its patch. Does a trained E really keep them, or has training thrown away what a classifier does not need? We can test it. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them:
 
 # %% tags=["nbval-check-output"]
 tokens = model.patch_embed(x)[0].detach()  # (N, D)
@@ -642,15 +650,15 @@ same = torch.allclose(solved.T, patchify(x, 4)[0], atol=1e-3)
 print("all patches recovered from their tokens:", same)
 
 # %% [markdown]
-# It keeps them all: every pixel of Chelsea can be computed back from her 64 tokens. Whatever the model decides to ignore, it ignores later. When the first block begins, everything that the small photograph shows is still there.
+# Nothing is lost: every pixel of Chelsea can be computed back from her 64 tokens, and with the pixels their brightness. An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. The point is that training has not changed this. Whatever the model decides to ignore, it ignores later. When the first block begins, everything that the small photograph shows is still there.
 #
 # ## Recap
 #
 # - A Transformer needs a sequence. We cut the image into N = (H/P)·(W/P) squares and flatten each to C·P·P numbers.
 # - `view` alone gives the right shape with the wrong content. Reshape, permute, reshape gives the right content.
 # - One linear map, the same for all patches, turns each patch into a token of D numbers. A convolution with stride = kernel size is that map.
-# - In a trained model, some kernels resemble lines, edges or colours more than chance explains, and most have turned away from plain brightness.
 # - P decides N, and attention compares N² pairs.
+# - In a trained model, some kernels resemble lines, edges or colours more than chance explains, and most follow plain brightness less than untrained ones. Even so, nothing is lost: the tokens still hold every pixel.
 #
 # > **Remember:** a patch is a place, not a stretch of memory. `reshape` names axes, `permute` sets the order in which they are read, and
 # > only numbers you can read tell you whether the order is right.

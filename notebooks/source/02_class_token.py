@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebook 01: an image as 64 tokens, shape (B, N, D) |
-# | Time to read | about 40 minutes |
+# | Time to read | about 45 minutes, in two sittings |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/class_token.py` |
 #
@@ -31,6 +31,7 @@ from vit_minimal import (
     plots,
     unpatchify,
 )
+from vit_minimal.augment import normalize
 from vit_minimal.data.cifar10 import CIFAR10_CLASSES
 from vit_minimal.diagrams.card import ATTENTION  # purple, in all diagrams of the course
 from vit_minimal.inspection import look_into
@@ -48,14 +49,14 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 # A Transformer takes a stack of vectors and returns a stack of the same size. In between lie several *blocks*. In each block the vectors first exchange information, and then a small network, the MLP, works on each of them alone. If we feed it 64 patch tokens, it returns 64 vectors, one for each patch. But we want *one* answer, "cat", and the classifier at the end reads *one* vector. Which one should it be?
 #
 # - **The first?** It belongs to the top left corner of the image, which in a photograph is often sky. The model could learn to collect the answer there. But then this token has two jobs: it describes a piece of sky, and it carries the answer for the whole image.
-# - **The mean of all 64?** This is a good idea, and it works. It gives every patch the same weight, so the blocks before it must already have brought what matters into all patches.
+# - **The mean of all 64?** This is a good idea, and it works. It gives every patch the same weight, whether it shows the cat or the sofa, and leaves it to the blocks before it to make the important vectors stand out.
 # - **An extra one?** We add a token that stands for no patch. It has nothing to describe, so it can use all of its D numbers for the answer, and take from each patch as much as it likes.
 #
 # The third idea is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. It comes from the language model BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token called [CLS] in front of every text.
 #
 # ## How can it take anything from the patches?
 #
-# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. Today one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
+# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. Today one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* (More exactly, it is a mean of a linear map of them: notebook 03.) If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
 #
 # Here is a weighted mean that you can check in your head. Three patches hold one number each: 2, 4 and 8. The class token gives them the weights ½, ¼ and ¼, which sum to 1. It takes ½ · 2 + ¼ · 4 + ¼ · 8 = 1 + 1 + 2 = **4**.
 #
@@ -77,13 +78,13 @@ diagrams.class_token_idea(torch.stack([cat, rocket]))
 #
 # Nothing that depends on the image. The class token is a row of D numbers that is learned like any other weight, and **it is the same for every image**. As a parameter it has the shape (1, 1, D): one image, one token, D numbers.
 #
-# We take a batch of three photographs at 32 × 32 pixels, the size that our model works with, and make patch tokens of them as in notebook 01.
+# We take a batch of three photographs at 32 × 32 pixels, the size that our model works with, and make patch tokens of them as in notebook 01. To keep the examples small we take D = 48. A patch also holds 48 numbers, but that is a coincidence.
 
 # %%
 torch.manual_seed(0)
 files = ["chelsea.png", "rocket.jpg", "coffee.png"]
 images = torch.stack([load_image(photos / file, 32) for file in files])  # (B, C, H, W)
-x = images.float() / 127.5 - 1  # bytes 0 … 255 → -1 … 1
+x = normalize(images)  # bytes 0 … 255 → -1 … 1, as in notebook 01
 patches = PatchEmbedding(image_size=32, patch_size=4, in_channels=3, embed_dim=48)(x)
 
 print("patch tokens (B, N, D):", tuple(patches.shape))
@@ -102,13 +103,13 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# What does the model see now? Each image has become a stack of 65 rows of numbers. We draw them as grey cells: white is large, black is large and negative, and middle grey is zero. On top is row 0, the class token, and below it are eight of the 64 patches, those from the middle of the image. The class token's numbers start small, so row 0 is drawn with a finer scale of its own. Within each line of pictures all three have the same scale.
+# What does the model see now? Each image has become a stack of 65 rows of numbers. We draw them as grey cells: white is large, black is large and negative, and middle grey is zero. On top is row 0, the class token, and below it are eight of the 64 patches, those from the middle of the image. They are the patches 24 to 31, and in `tokens` they are the rows 25 to 32, since row 0 is the class token. The class token's numbers start small, so row 0 is drawn with a finer scale of its own. Within each line of pictures all three have the same scale.
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(7, 3.6), height_ratios=[1, 7], layout="constrained")
 for i, name in enumerate(["cat", "rocket", "coffee"]):
     row_0 = tokens[i, :1].detach()  # (1, D): the class token
-    eight = tokens[i, 25:33].detach()  # (8, D): patches 24 … 31, since token n + 1 is patch n
+    eight = tokens[i, 25:33].detach()  # (8, D): patches 24 … 31
     fine = axes[0, i].imshow(row_0, cmap="gray", aspect="auto", vmin=-0.05, vmax=0.05)
     coarse = axes[1, i].imshow(eight, cmap="gray", aspect="auto", vmin=-1, vmax=1)
     axes[0, i].set(title=name, xticks=[], yticks=[])
@@ -144,7 +145,7 @@ loss.backward()
 print("gradient of the first numbers:", token.grad[0, 0, :5].tolist())
 
 # %% [markdown]
-# 1 + 2 + 3 = 6. There is one vector, and it gets the sum of all pulls. So it can learn only what is useful for *every* image. It cannot hold anything about one particular image. It can hold a good way to begin looking at any.
+# 1 + 2 + 3 = 6. There is one vector, and it gets the sum of all pulls. So it can learn only what helps on balance, over all images. It cannot hold anything about one particular image. It can hold a good way to begin looking at any.
 #
 # Here it is as a module:
 
@@ -202,7 +203,7 @@ class ClassToken(nn.Module):
 #
 # ## How does it come to know one image from another?
 #
-# Before the first block the class token is the same for a cat and for a rocket. So whatever it knows at the end, **attention must have brought there**. Let us watch it happen. All tokens attend to all tokens, once, with random weights, and we measure how much the class token differs between the cat and the rocket.
+# Before the first block the class token is the same for a cat and for a rocket. So whatever it knows at the end, **attention must have brought there**. Let us watch it happen. All tokens attend to all tokens, once, through an untrained layer, and we measure how much the class token differs between the cat and the rocket.
 #
 # `nn.MultiheadAttention` is PyTorch's version of the box that notebook 03 opens. It takes the tokens three times, and notebook 03 says why.
 
@@ -231,7 +232,7 @@ assert before[0].equal(before[1]) and not after[0].equal(after[1])
 #
 # ### And a trained one?
 #
-# Random weights look nowhere in particular. Training changes that. The course comes with a small ViT that was trained on CIFAR-10, 60,000 small photographs in ten classes. It has six blocks, and three attentions side by side in each, called *heads*. We show it the cat, and draw how much its class token attends to each patch in the last block.
+# An untrained layer looks nowhere in particular. Training changes that. The course comes with a small ViT that was trained on CIFAR-10, 60,000 small photographs in ten classes. It has six blocks, and three attentions side by side in each, called *heads*. We show it the cat, and draw how much its class token attends to each patch in the last block.
 
 # %%
 checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
@@ -241,18 +242,18 @@ maps = attention_maps(model, images[:1])  # (L, B, h, T, T): L blocks, h heads
 last_block = maps[-1, 0]  # (h, T, T): row = who looks, column = at whom
 at_patches = last_block[:, 0, 1:]  # (h, N): from token 0, the class token, to the patches
 diagrams.attention_over(cat, at_patches, (8, 8), ["head 1", "head 2", "head 3"], columns=2)
-kept = last_block[:, 0, 0]  # (h,): from the class token to itself
-print("the class token keeps for itself:", ", ".join(f"{share:.1%}" for share in kept))
+to_itself = last_block[:, 0, 0]  # (h,): from the class token to the class token
+print("the class token's attention to itself:", ", ".join(f"{share:.1%}" for share in to_itself))
 
 # %% [markdown]
-# The more purple a patch is, the more the class token attends to it. Each map has its own scale, and the number below says what its darkest purple stands for. The weights of a head sum to 100 %. In each head the class token keeps less than 2 % for itself, so nearly everything goes to the patches. If it spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the forehead. Head 1 looks along the lower edge, at the whiskers on the left, at the nose, and at the blurred corner on the right. Head 3 prefers the bridge of the nose. So each head has favourites of its own, and not all of them are what you or I would look at to recognise a cat.
+# The more purple a patch is, the more the class token attends to it. The maps are drawn over a sharper copy of the photograph; the model saw 32 × 32 pixels. Each map has its own scale, and the number below says what its darkest purple stands for. The weights of a head sum to 100 %. In each head the class token's attention to itself is less than 2 %, so nearly everything goes to the patches. It does not forget itself by that: the block *adds* what has been gathered, so the token also keeps all that it was (notebook 04). If it spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the forehead. Head 1 looks along the lower edge, at the whiskers on the left, at the nose, and at the blurred corner on the right. Head 3 prefers the bridge of the nose. So each head has favourites of its own, and not all of them are what you or I would look at to recognise a cat.
 #
 # ### Two class tokens drift apart
 #
 # Now we can watch the main idea at work in a trained model. `look_into` returns what the tokens hold before the first block and after each of the six. We take the class token of the cat and that of the rocket, and ask after each block how alike they are. The measure is the *cosine similarity*: 1 means the same direction, 0 means at a right angle, so unrelated, and below 0 the vectors point away from each other. We do the same for the cat and the cup of coffee. At what height will both curves begin?
 
 # %%
-for states, _ in look_into(model, images):  # goes around once: three images are one portion
+for states, _ in look_into(model, images):  # one batch, so the loop runs once
     held = states[:, :, 0]  # (L + 1, B, D): the class token, before block 1 and after each block
 curves = {}
 for i, name in [(1, "cat and rocket"), (2, "cat and coffee")]:
@@ -266,7 +267,7 @@ plots.show_lines(range(7), curves, where, "cosine similarity", from_zero=True)
 #
 # Remember two questions for later. *How* does the model compute its weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Looking is not the same as using, and notebook 06 puts it to the test.
 #
-# **This is a good place for a break.** You have the first half of the story: what the class token is, and how it learns about an image. The second half is about *where* things are.
+# You have the first half of today's story: what the class token is, and how it learns about an image. Stretch your legs if you like. The second half is about *where* things are.
 #
 # ## Does the model know where the patches are?
 #
@@ -314,7 +315,7 @@ assert change < 1e-6
 #
 # Here $\mathbf{x}^n_p$ is patch n, flattened, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows. The paper counts the patches from 1, so its patches 1 … N are our patches 0 … N − 1.
 #
-# Why do we *add* the position, and not append it? It feels as if adding would smear the patch. But there is a place where you can append and get exactly the sum: *before* the linear map. Let us append to the pixels of a patch a code for its place, N numbers that are all 0 except for a 1 at its own place. Such a code is called *one-hot*. Now the linear map needs N more rows, and these are the rows of a position table. Here is an example with 2 pixels and 3 places that you can follow by hand. The patch stands at place 1, the middle one.
+# Why do we *add* the position, and not append it? It feels as if adding would smear the patch. But there is a place where you can append and get exactly the sum: *before* the linear map. Let us append to the pixels of a patch a code for its place, N numbers that are all 0 except for a 1 at its own place. Such a code is called *one-hot*. Now the linear map needs N more rows, and these are the rows of a position table. (In this section E has a row for each pixel; in notebook 01's layer it is a column.) Here is an example with 2 pixels and 3 places that you can follow by hand. The patch stands at place 1, the middle one.
 
 # %% tags=["nbval-check-output"]
 E = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # 2 pixels → D = 2
@@ -332,7 +333,7 @@ print("map, then add:   ", (pixels @ E + E_pos[1]).tolist())
 #
 # So adding to the token is the same as appending to the *pixels*. It is not the same as appending to the *token*, which would make the token wider and keep patch and position apart for certain. After a sum they share the same D numbers. With 192 of them there is room for both, and the width that we save makes every later layer cheaper.
 #
-# As a module, this is one parameter and one plus sign. The table has a row for the class token too, so it has T rows and not N. The first branch, `sinusoidal`, is an alternative that we come to below. In it, `pad(…, (0, 0, num_prefix, 0))` adds rows of zeros to a table: none on the left, none on the right, `num_prefix` above and none below. `register_buffer` keeps a table that is not trained.
+# As a module, this is one parameter and one plus sign. The table has a row for the class token too, so it has T rows and not N. All of that stands under `else` and in `forward`. The other branch, `sinusoidal`, is for positions that are computed, and you can skip it until we come to them.
 
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
@@ -453,14 +454,14 @@ four = torch.stack([images[0], cat_shuffled, images[1], rocket_shuffled])
 
 for name, network in {"with positions": model, "without positions": without}.items():
     print(name)
-    shares = network(four.float() / 127.5 - 1).softmax(dim=1)  # (4, 10)
+    shares = network(normalize(four)).softmax(dim=1)  # (4, 10)
     for title, share in zip(titles, shares, strict=True):
         print(f"    {title:17} {CIFAR10_CLASSES[share.argmax()]:9} {share.max():.2f}")
 
 # %% [markdown]
 # Look at the lower half first. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
 #
-# And here is a surprise: the shuffled cat is still a cat, with 0.86. We see a heap of fur, and it seems that for this model a heap of fur is a cat. One photograph proves little. But notebook 10 takes common sentences about ViTs, calls them *claims* and tests them by experiment, and its claim 5 comes close to this one: even a model whose patches never exchange anything gets {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10's test images right, where guessing gets 10 %.
+# And here is a surprise: the shuffled cat is still a cat, with 0.86. We see a heap of fur, and it seems that for this model a heap of fur is a cat. One photograph proves little. But notebook 10 takes common sentences about ViTs, calls them *claims* and tests them by experiment, and its claim 5, "without a class token the model only understands single patches", comes close to this one. The claim does not hold, but single patches turn out to be worth a lot: a model whose patches never exchange anything gets {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10's test images right. With attention it is {{runs("single_patches", "mean of patches").mean:.0%}}, and guessing gets 10 %.
 #
 # A warning about the lower half: it is not what a model *without positions* can do. This one was trained with them and then robbed of them. A model that is trained without them from the start loses {{-runs("position_init", "zeros, frozen").difference:.0p}} points of accuracy (claim 13 there).
 #
@@ -485,7 +486,7 @@ trained = model.pos_embed.weight[0, 1:].detach()  # (N, D), without the class to
 plots.show_similarity_grid(trained, (8, 8), "learned, after training", limits=(-1, 1))
 
 # %% [markdown]
-# **It does.** Look at the bright spots. In each map the spot lies around the place itself and reaches to its neighbours, so neighbours have become alike. Now go through the maps of the top line from left to right: the spot travels along the top edge. Go through a column of maps, and it travels down. Nobody told this model that its 64 vectors form a grid. It has found that out from photographs. It is one model and one table, but the ViT paper shows the same for a large model of its own (Figure 7).
+# **It does.** Look at the bright spots. In each map the spot lies around the place itself and reaches to its neighbours, so neighbours have become alike. Now go through the maps of the top line from left to right: the spot travels along the top edge. Go through a column of maps, and it travels down. At the border the spots are drawn out into bands, since places at the border resemble other places of the same border. The darkest spots, which are the most unlike places, lie some rows or columns away. Nobody told this model that its 64 vectors form a grid. It has found that out from photographs. It is one model and one table, but the ViT paper shows the same for a large model of its own (Figure 7).
 #
 # How sure can we be that these are rows and columns, and not just blurry spots? If this model keeps rows and columns apart, then the position of a patch should be *a vector for its row plus a vector for its column*. We can compute the best such vectors, which are means, and see how much of the differences between the 64 positions they explain.
 
@@ -505,7 +506,7 @@ print(f"before training: {rows_and_columns(untrained):.0%}")
 print(f"after training:  {rows_and_columns(trained):.0%}")
 
 # %% [markdown]
-# After training it is almost everything: 96 %. Before training it is 22 %, and that is what chance gives. Why 22? We measure differences from the mean. If you know 63 of 64 such differences, you know the last one too, because they sum to zero. So 64 random vectors vary in 63 independent ways. In the same way 8 row vectors account for 7 of these and 8 column vectors for another 7. Chance spreads evenly over all 63, and (7 + 7)/63 is 22 %.
+# After training it is almost everything: 96 %. Before training it is 22 %, and that is what chance gives. Why 22? We measure differences from the mean. If you know 63 of 64 such differences, you know the last one too, because they sum to zero. So 64 random vectors vary in 63 independent ways. The 8 row vectors account for 7 of these, because they too sum to zero, and the 8 column vectors for another 7. Chance spreads evenly over all 63, and (7 + 7)/63 is 22 %.
 #
 # So this model names its patches as a chess player names the squares, with one sign for the column and one for the row.
 #
@@ -544,11 +545,22 @@ plots.show_lines(range(8), waves, "column of the patch", "number in the token", 
 plots.show_similarity_grid(computed, (8, 8), "computed, on a finer scale")
 
 # %% [markdown]
-# Again the brightest spot of each map is the place itself, and the similarity fades along rows and columns. Nobody had to train for that. The colour bar begins at 0.74: even the places farthest apart are that much alike, because the long waves hardly change over eight patches. The class token is nowhere in the image, so with computed positions `PositionEmbedding` gives it a row of zeros.
+# Again the brightest spot of each map is the place itself, and the similarity fades along rows and columns. Nobody had to train for that. The colour bar begins at 0.74, so do not compare its colours with those of the learned tables, whose bar begins at -1. Here even the places farthest apart are that much alike, because the long waves hardly change over eight patches.
 #
-# ## Why does BERT read its first token, and GPT its last?
+# Now you can read the first branch of `PositionEmbedding`. The class token is nowhere in the image, so with computed positions it gets a row of zeros. `pad(…, (0, 0, num_prefix, 0))` adds such rows to the table: none on the left, none on the right, `num_prefix` above and none below. `register_buffer` keeps a table that is not trained.
 #
-# You will often read that the class token is "as in BERT and GPT". For BERT that is right. For GPT it is right about the purpose and wrong about the place. The reason fits into one picture: who may look at whom?
+# > **Remember:** the class token is one learned vector, the same for all images, that belongs to no patch. All it knows about an
+# > image, attention has brought there. Positions turn a bag of patches into an image.
+#
+# **You can stop here today.** This is the main story, and it is all that notebook 03 needs.
+#
+# ## For a second sitting: BERT, GPT and some mistakes
+#
+# Welcome back. Two questions are left: must the class token stand first, and what can go wrong with it?
+#
+# ### Why does BERT read its first token, and GPT its last?
+#
+# BERT and GPT are language models, and both are built from attention. To classify a text, BERT reads a class token in front of it, and GPT reads a token at its end. The reason fits into one picture: who may look at whom?
 #
 # In BERT and in a ViT every token may look at every token. GPT learns to predict the next word, so no token may look at the words that come after it. Such attention is called **causal**. In the picture a purple cell means that the token of this row may look at the token of this column.
 
@@ -580,11 +592,11 @@ plots.show("who looks at whom: on the left all at all, on the right nobody at a 
 #
 # So the rule is not "the class token comes first". The rule is "**read a token that has seen everything**". In a ViT any place in the stack would do, and the first is a convention.
 #
-# ## Three mistakes
+# ### Three mistakes, and one more
 #
-# Each of these has been made by somebody who knew better, and each comes with a check for your own tests. At the end stands one that is not a mistake.
+# Four suspects follow. The first three are mistakes, and each comes with a check for your own tests. The last one turns out not to be a mistake.
 #
-# ### 1. The batch size in the parameter
+# #### 1. The batch size in the parameter
 
 # %% tags=["nbval-check-output"]
 wrong = nn.Parameter(torch.randn(3, 1, D))  # one vector for each place in the batch
@@ -599,7 +611,7 @@ except RuntimeError as error:
 #
 # *The check:* the shape of the parameter begins with 1.
 #
-# ### 2. Positions off by one
+# #### 2. Positions off by one
 #
 # Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Somebody uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now each patch gets the row of the one before it:
 #
@@ -641,11 +653,11 @@ with torch.no_grad():
 #
 # *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #
-# ### 3. Reading token 1
+# #### 3. Reading token 1
 #
 # The class token is `x[:, 0]`. What if somebody writes `x[:, 1]`, the top left patch? Everything runs and the loss falls, because that patch attends to all others too. How would you notice?
 #
-# The gradient knows. The ten scores that the model returns, its *logits*, should depend on token 0 of the last layer and on no other. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see on which of them a logit has a gradient. We take a single logit, that of the cat, and not the sum of all ten. The sum is a poor witness: softmax does not notice if all logits grow by the same amount.
+# The gradient knows. The ten scores that the model returns, its *logits*, should depend on token 0 of the last layer and on no other. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see on which of them a logit has a gradient. We take a single logit, that of the cat, and not the sum of all ten. Training puts no pressure on the sum of the logits, because softmax does not notice if all of them grow by the same amount. So its gradient may be near zero even for a token that is read.
 
 # %%
 from vit_minimal.variants import AveragesAllTokens, ReadsFirstPatch
@@ -682,7 +694,7 @@ for kind in (type(model), ReadsFirstPatch, AveragesAllTokens):
 #
 # *The check* for a model that should read its class token: `assert tokens_read(model, images) == [0]`. Do not rely on accuracy here, because a model that reads token 1 can still learn.
 #
-# ### And one that is not a mistake: a class token without a position
+# #### And one that is not a mistake: a class token without a position
 #
 # Some code adds positions to the patches first and puts the class token in front afterwards. Then the class token has no position, and people call that a bug. What is lost? In Eq. 1 the class token enters the model as $\mathbf{x}_\text{class} + \mathbf{E}_\text{pos}[0]$. These are two learned vectors that are only ever seen as their sum, so one vector can do the work of both:
 
@@ -697,8 +709,8 @@ print("the same input for the first block:", torch.equal(with_position, without_
 # %% [markdown]
 # Nothing is lost in what the model can express. Training can differ a little: with two vectors, each step of plain gradient descent moves their sum twice as far as it would move one. It becomes a mistake only when *weights* travel between two programs that disagree about it, as in mistake 2. Our loader for weights from timm, the best-known library of image models, handles both.
 #
-# > **Remember:** the class token is one learned vector, the same for all images, that belongs to no patch. All it knows about an
-# > image, attention has brought there. Positions turn a bag of patches into an image.
+# > **Remember** from this sitting: what counts is not that the class token stands first, but that it has seen everything. And a mistake that
+# > raises no error needs a check that can fail.
 #
 # ## Recap
 #
