@@ -91,7 +91,8 @@ def test_start_needs_and_installs_what_the_project_declares():
 
 # --- what is imported is declared -----------------------------------------------------------------
 
-DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}  # where it has another name than the module
+# Where a distribution has another name than its module
+DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
 COLAB = {"google"}  # notebook 05 imports it where it is, which is in Colab
 OURS = {"vit_minimal", "checks", "start"}
 OURS |= {path.stem for name in ("notebooks", "benchmarks", "tests", "site") for path in files(name)}

@@ -9,6 +9,7 @@
 # |---|---|
 # | You need | notebook 02: an image as 65 tokens, the first of which is the class token |
 # | Time to read | about 60 minutes |
+# | Sittings | two, with a place for a coffee between them |
 # | Time to run | less than a minute, on any machine |
 # | Package module | `vit_minimal/attention.py` |
 #
@@ -73,7 +74,7 @@ plots.show_images(
 # the tokens, they can follow the cat wherever it sits, and later in this notebook you will watch them do it. What a token gets in this way does not replace the token. It is *added* to it, as the overview says.
 #
 # We build attention in four steps: one query by hand, one head, a list of heads, and the same heads in one go. Then you can have a coffee, and after it comes the reward: what trained heads look at, and what patch 27 finds. Step 5, what libraries do in practice, stands
-# at the end, and you can skip it at a first reading.
+# at the end, and you can skip it on a first reading.
 #
 # ## Step 1 · One query, by hand
 #
@@ -101,7 +102,7 @@ scores = torch.stack([query @ key for key in keys])  # (T,): how well does each 
 print("scores ", scores)
 
 # %% [markdown]
-# The dot product measures the fit: multiply number by number and add up. With the key of [class] that is 1·1 + 0·0 = 1, with the nose's it is 0, and with the eye's 2. So the eye fits best and the nose not at all.
+# The dot product measures the fit: multiply number by number and add up. With the key of [class] that is 1·1 + 0·0 = 1, with the nose's it is 0, and with the eye's 2. So the eye fits best and the nose not at all. The −2 in the eye's key plays no part yet. A negative number in a key means: do not come to me if you look for orange.
 #
 # Scores are not yet weights. The weights of a mean have to be positive and sum to 1, and the **softmax** turns scores into such weights: take e to the power of each score, and divide
 # by the sum of all of these.
@@ -193,7 +194,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 # - **Without the maps, a token looks at what resembles it**, and nothing resembles the eye as much as the eye. (Among tokens of the same length this is always so. A much longer token can still win.) With the maps, the nose looks at the eye and the eye at the nose.
 # - **Without the maps, [class] cannot say what it wants.** In our example it is as similar to the nose as to the eye. With the maps it can look for one thing and leave the other.
 #
-# And W_v? It decides what is handed over. Ours only multiplies by five, so our values look like copies of the tokens. But the class token could find the eye because it is *round*, and then take only its *colour* from it: with $W_v = \binom{0}{1}$ each token would hand over how orange it is and nothing else.
+# And W_v? It decides what is handed over. Ours only multiplies by five, so our values look like copies of the tokens. But the class token could find the eye because it is *round*, and then take only its *colour* from it: with $W_v = (0\;\;1)^\top$ each token would hand over how orange it is and nothing else.
 #
 # What I am looking for, what I offer and what I hand over are three different things. That is why there are three maps.
 #
@@ -217,7 +218,7 @@ axes[0].set_ylabel("weight")
 plots.show("weights of three tokens: the larger the scores, the more goes to the eye")
 
 # %% [markdown]
-# The order of the tokens is the same in all three panels, but the larger the scores, the more the winner takes. The softmax looks at differences: if the best score leads the next by 10, its weight is e¹⁰ ≈ 22,000 times as large.
+# The ranking of the tokens is the same in all three panels, but the larger the scores, the more the winner takes. The softmax looks at differences: if the best score leads the next by 10, its weight is e¹⁰ ≈ 22,000 times as large.
 #
 # Now, how large are the scores of a model? A score is a sum of d products. Suppose that queries and keys are independent random numbers with mean 0 and variance 1. Then each product has mean 0 and
 # variance 1 too, and variances of independent terms add up. The score has variance d, so its typical size should be √d. Let us measure it:
@@ -229,7 +230,9 @@ for d in (4, 16, 64, 256, 1024):
     print(f"d = {d:4}: √d = {d**0.5:2.0f}, a score's standard deviation is {size:4.1f}")
 
 # %% [markdown]
-# It is. A head of most ViTs has d = 64 numbers, so its scores would be of size 8. Here is one query with 65 keys at d = 64, without and with the division:
+# The measured sizes agree with √d. A head of most ViTs has d = 64 numbers, so its scores would be of size 8. Here is one query with 65 keys at d = 64, without and with the division.
+#
+# The cell also prints the **room for change**: how much the weights p would still move if the scores moved a little. It is the sum of p(1 − p) over the row, and below the figure we shall see why.
 
 # %%
 random_scores = torch.randn(64) @ torch.randn(64, 65)  # (T,): one query, 65 keys
@@ -238,7 +241,7 @@ for axis, name, divisor in zip(axes, ("not divided", "divided by √d"), (1, 8),
     weights = (random_scores / divisor).softmax(dim=0)  # (T,)
     axis.bar(range(65), weights, color=purple)
     axis.set(title=name, xlabel="key")
-    room = (weights * (1 - weights)).sum()  # explained below
+    room = (weights * (1 - weights)).sum()  # how much the weights can still move
     print(f"{name:13}: largest weight {weights.max():.2f}, room for change {room:.2f}")
 axes[0].set_ylabel("weight")
 plots.show("65 weights: not divided, a few have nearly all; divided, nearly all have a part")
@@ -249,9 +252,11 @@ plots.show("65 weights: not divided, a few have nearly all; divided, nearly all 
 # Worse, the model can hardly get out of this. Learning moves scores by small steps, so what does a small step do to a weight p? If the score grows by a little, the weight grows by p(1 − p) times that little. Let the score grow by 0.1. A weight of 0.5 grows by about 0.025. A weight of 0.99 grows by about 0.001, and so does
 # a weight of 0.01. Where one weight is near 1 and all others are near 0, nothing moves: the softmax is **saturated**.
 #
-# A flat row has small weights too, 1/65 each. But there are 65 of them, and together they can still move a lot. So we add up p(1 − p) over the row. This is the "room for change" that the cell has printed, and for a perfectly flat row it is 64/65, nearly 1.
+# A flat row has small weights too, 1/65 each. But there are 65 of them, and together they can still move a lot. So we add up p(1 − p) over the row. This is the room for change that the cell has printed, and for a perfectly flat row it is 64/65, nearly 1.
 #
-# We divide by √d and not by d, because it is the *variance* that grows with d. And d is the width **of a head**, not of the token.
+# We divide by √d and not by d, because it is the *variance* that grows with d. And d is the width **of a head**, not of the token. Let us redo step 1, where d = 2: divided by √2, the scores are 0.71, 0 and 1.41, the weights 0.28, 0.14 and 0.58, and 7.18 of the ten points say *eye*, instead of 7.88.
+#
+# To be honest, a real ViT does not start with such large scores. Its matrices begin with random numbers of size 0.02, so its queries and keys are small and nothing saturates, divided or not. But queries and keys grow during training, and √d keeps the behaviour of the softmax the same for every width d.
 #
 # Now the formula as a function. Look at its first and its last line. What stands between them, the **mask**, says who may look at whom. It gets its own section below, and a ViT leaves it at None.
 
@@ -348,8 +353,8 @@ print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 diagrams.heads_side_by_side(num_heads=3, embed_dim=192)
 
 # %% [markdown]
-# Read the picture from top to bottom. The small squares are the weights of each head, T rows and T columns, and they differ from head to head (here they are made up). The picture draws the linear maps of all heads as one box, `qkv`, which is where
-# step 4 will take us.
+# Read the picture from top to bottom. The small squares are the weights of each head, T rows and T columns, and they differ from head to head (here they are made up). The box `qkv` is three maps in one: it makes the queries, the keys and the values of all heads. Step 4 will
+# write it that way.
 #
 # In code, a list of heads and a loop say exactly this:
 
@@ -460,7 +465,7 @@ class AllHeadsAtOnce(nn.Module):
 
 
 # %% [markdown]
-# Is this really the same as the list of heads? We can prove it by copying parameters. The big matrix `qkv` gets the small ones stacked on top of each other: the queries of all heads, then the keys, then the values.
+# Is this really the same as the list of heads? We can check it by copying parameters. The big matrix `qkv` gets the small ones stacked on top of each other: the queries of all heads, then the keys, then the values.
 
 # %% tags=["nbval-check-output"]
 all_at_once = AllHeadsAtOnce(embed_dim=48, num_heads=4)
@@ -491,7 +496,7 @@ output, _ = theirs(x, x, x)
 print("equal:", torch.allclose(all_at_once(x), output, atol=1e-6))
 
 # %% [markdown]
-# You have written the multi-head attention of the Transformer, and it is proved. **This is a good place for a coffee.** What comes next needs no new mathematics, only curiosity.
+# You have written the multi-head attention of the Transformer, and you have checked it against PyTorch's. **This is a good place for a coffee.** What comes next needs no new mathematics, only curiosity.
 #
 # ## What do the heads look at in the cat?
 #
@@ -525,7 +530,7 @@ diagrams.attention_over(cat_large, looks, (8, 8), head_names, columns=2)
 #
 # ### And patch 27?
 #
-# We have promised that the corner of an eye would find out where it belongs. What does patch 27 look at, in the same block? Where would *you* look, if you had to find out whether you are part of a face? In the next picture patch 27 has a dark frame.
+# We began with the question what patch 27 is. The maps of one block cannot answer it, but they show where patch 27 looks for an answer. Where would *you* look, if you had to find out whether you are part of a face? In the next picture patch 27 has a dark frame.
 
 # %%
 marked = cat_large.clone()  # (C, H, W), 12 pixels to a patch
@@ -538,7 +543,7 @@ diagrams.attention_over(marked, cat_maps[block - 1, :, token, 1:], (8, 8), head_
 # %% [markdown]
 # In head 0, patch 27 looks most at **the other eye**, and then at the nose. In head 1 it looks at its own eye: at itself and at the patch above it. Head 2 is less easy to read. Its largest weight goes to a patch of fur at the left edge.
 #
-# The 16 pixels of patch 27 could have been anything. Now its token also holds something of the other eye and of the nose. (By block 4 all tokens have looked around three times already, so the token of the other eye is more than its pixels, too.)
+# The 16 pixels of patch 27 could have been anything. After this block its token also holds something of the other eye and of the nose. (By block 4 all tokens have looked around three times already, so the token of the other eye is more than its pixels, too.)
 #
 # ### Block by block
 #
@@ -550,7 +555,7 @@ class_token_looks = cat_maps[:, :, class_token, 1:].mean(dim=1)  # (L, N)
 diagrams.attention_over(cat_large, class_token_looks, (8, 8), block_names)
 
 # %% [markdown]
-# Read the numbers below the pictures, since each picture has its own purple. In block 1 the class token looks nearly everywhere: no patch gets as much as twice an equal share. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 its favourite patch is a pale spot at the right edge, and that is not even cat. In block 5 the top right corner gets nearly as much as the nose.
+# Read the numbers below the pictures, since each picture has its own purple. In block 1 the class token looks nearly everywhere: no patch gets as much as twice an equal share. Full purple lies in the corners there, and we cannot say why. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 its favourite patch is a pale spot at the right edge, and that is not even cat. In block 5 the top right corner gets nearly as much as the nose.
 #
 # ### Does the head look for eyes, or for a place?
 #
@@ -572,7 +577,7 @@ print(says(moved(cat, 2)))
 diagrams.attention_over(moved(cat_large, 2), looks[None], (8, 8), name, arrows=3)
 
 # %% [markdown]
-# The arrows lead to three of the patches with the largest weights. These have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it had the occasion to learn this.)
+# The arrows lead to the three patches with the largest weights, skipping each that touches a larger one. These have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it had the chance to learn this.) Its answer stays at 0.89 too. That does not hold for every move: notebook 04 moves the photo sideways, and at 8 pixels the cat gets only 0.60.
 #
 # And a photo without eyes, a rocket at night?
 
@@ -608,7 +613,7 @@ for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
 # %% [markdown]
 # Before training, the row is nearly flat: every token gets about one equal share. The matrices of a ViT start with random numbers of size 0.02, so queries and keys are small and the scores are near 0. After training, one patch gets ten times an equal share and another next to nothing. So the pattern is learned.
 #
-# The second number is about what chance gives before training, and several times as large after it. So a trained patch does have a liking for itself. But more than nine times in ten its largest weight goes to another patch. With x·xᵀ, among tokens of the same length, it would never do so.
+# The self-looking rate starts near chance (2.0 %) and rises to 8.0 %. So a trained patch does have a liking for itself. But more than nine times in ten its largest weight goes to another patch. With x·xᵀ, among tokens of the same length, it would always look most at itself.
 #
 # ## Masks: who may look at whom
 #
@@ -648,7 +653,7 @@ print("free:   the same for both images:", torch.allclose(free[0], free[1], atol
 #
 # ## What attention cannot see: order
 #
-# Does attention know which patch stands where? Notebook 02 claimed that it does not, and now we can prove it. Try it with our three tokens first, and let nose and eye change places. Each query and each key is computed from one token alone, so the score of eye with nose is still the same number. It only stands at another place in the table:
+# Does attention know which patch stands where? Notebook 02 claimed that it does not, and now you can see why. Try it with our three tokens first, and let nose and eye change places. Each query and each key is computed from one token alone, so the score of eye with nose is still the same number. It only stands at another place in the table:
 
 # %% tags=["nbval-check-output"]
 order = [0, 2, 1]  # [class], eye, nose
@@ -674,7 +679,7 @@ print("permute, then attend = attend, then permute:", same)
 #
 # ## Step 5 · In practice
 #
-# **You can skip this step at a first reading** and go on with the recap. It answers three questions. What does the package's code have that ours has not? Is one go really faster than a loop? And what does it cost when everybody looks at everybody?
+# **You can skip this step on a first reading** and go on with the recap. It answers three questions. What does the package's code add to ours? Is one go really faster than a loop? And what does it cost when everybody looks at everybody?
 #
 # ### The package's version
 #
@@ -713,7 +718,7 @@ def attend(queries, keys, values, mask=None, drop_rate=0.0):
 # Two things are new here:
 #
 # - **The fused kernel.** A kernel is a small program that runs on the processor (not one of the convolution kernels of notebook 01). The formula needs several of them, one after the other, and stores all T × T weights in between. PyTorch's `scaled_dot_product_attention` is *fused*: one kernel can do everything, without storing the weights. This is also why `attention_maps` has to compute the weights anew.
-# - **The condition.** Fused is not always faster. The record `data/results/attention_kernels.json` compares both ways of training on one CPU. In bfloat16, a 16-bit kind of number, the formula was {{speed_of_the_formula("bfloat16"):.1f}} times as fast as the fused function. In float32 it was {{1 - speed_of_the_formula("float32"):.0%}} slower.
+# - **The condition.** Fused is not always faster. The record `data/results/attention_kernels.json` compares, on one CPU, training with the fused function and with the formula. In bfloat16, a 16-bit kind of number, the formula was {{speed_of_the_formula("bfloat16"):.1f}} times as fast as the fused function. In float32 it was {{1 - speed_of_the_formula("float32"):.0%}} slower.
 #   {{assert speed_of_the_formula("float32") < 1 < speed_of_the_formula("bfloat16")}}
 #   So `attend` calls the fused function on a GPU and in float32, and keeps the formula for a CPU in bfloat16.
 #

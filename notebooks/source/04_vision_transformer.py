@@ -1,12 +1,18 @@
 # %% [markdown]
 # # 04 · The Vision Transformer: the whole model
 #
-# **After this notebook you can** write a Vision Transformer in twenty-five lines, on top of the four modules that you know from notebooks 01 to 03, and explain each line. You can show that it computes the same as the model of timm, a library that thousands of people rely on. You can watch your model make up its mind about a photograph, block by block. You can also say where its parameters and its arithmetic are, and run four checks before you spend an hour on training.
+# **After this notebook you can**
+#
+# - write a Vision Transformer in twenty-five lines, on top of the four modules that you know from notebooks 01 to 03, and explain each line;
+# - show that it computes the same as the model of timm, a library that thousands of people rely on;
+# - watch your model make up its mind about a photograph, block by block;
+# - say where its parameters and its arithmetic are, and run four checks before you spend an hour on training.
 #
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 03 |
-# | Time to read | about 60 minutes |
+# | Time to read | about 90 minutes |
+# | Sittings | two, with a clear place to stop between them |
 # | Time to run | half a minute to a minute, on most machines |
 # | Package modules | `vit_minimal/vision_transformer.py`, `vit_minimal/pretrained.py` |
 #
@@ -50,9 +56,9 @@ seed_everything(0)
 cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)  # uint8 (3, 32, 32)
 diagrams.overview(cat, "model")
 # %% [markdown]
-# You have already built most of this picture. Notebook 01 made tokens of the patches, notebook 02 put the class token in front and added positions, and notebook 03 let the tokens look at each other. Today we add three pieces, the MLP, the residual stream and the norm, and put everything together. Only the MLP has a box of its own in the picture. The other two hide in the words "each adds to the tokens": the adding is the residual stream, and before each adding stands a norm.
+# You have already built most of this picture. Notebook 01 made tokens of the patches, notebook 02 put the class token in front and added positions, and notebook 03 let the tokens look at each other. Today we add three pieces, the MLP, the residual stream and the norm, and put everything together. Only the MLP has a box of its own in the picture. The other two hide in the words "each adds to the tokens": the adding is the residual stream, and a norm precedes each addition.
 #
-# The first half of this notebook builds the model, tests it and shows it a cat. After that is a good place for a break. The second half asks what is inside and what can go wrong.
+# The first half of this notebook builds the model, tests it and shows it a cat. That is the first sitting. The second asks what is inside the model and what can go wrong.
 #
 # ## What is still missing?
 #
@@ -76,13 +82,13 @@ diagrams.overview(cat, "model")
 # | 3 | each token works on what it has gathered | `x = x + self.mlp(self.norm2(x))` |
 # | 4 | normalise, and read the class token, which is row 0 | `self.norm(x)[:, 0]` |
 #
-# Equations 2 and 3 together are one **block**, and a model has L of them. After Eq. 4 comes the **head**, a single linear map from **y** to one score for each class. These scores are called **logits**. The word is used twice in this field: *the* head is this classifier, while the h *attention heads* of notebook 03 sit inside every block.
+# Equations 2 and 3 together are one **block**, and a model has L of them. After Eq. 4 comes the **head**, a single linear map from **y** to one score for each class. These scores are called **logits**. The word *head* has two meanings in this field: *the* head is this classifier, while the h *attention heads* of notebook 03 sit inside every block.
 #
 # Three symbols are new: MLP, the plus signs, and LN. We take them in this order.
 #
 # ## The MLP: why is attention not enough?
 #
-# Attention carries information *between* tokens. But look at what it does with the values: once the weights are fixed, it takes a weighted mean, and a mean is a rather tame operation. It blends what two patches hold. It does not draw a conclusion from both, such as "dark above *and* bright below, so this is an edge".
+# Attention carries information *between* tokens. But look at what it does with the values: once the weights are fixed, it takes a weighted mean, and a mean is a rather tame operation. It blends what two patches hold. By itself, such a mean can hardly draw a conclusion from both, such as "dark above *and* bright below, so this is an edge".
 #
 # Drawing conclusions is the job of the **MLP** (multi-layer perceptron). It takes one token at a time, widens its D numbers to 4·D, bends each of them, and brings them back to D. The bend is essential: without it, two linear maps in a row are just one linear map. The bend that Transformers use is called **GELU**. It is a ReLU with its corner rounded off:
 
@@ -90,7 +96,7 @@ diagrams.overview(cat, "model")
 diagrams.gelu((-1, 1, 2))
 
 # %% [markdown]
-# Large positive numbers pass almost unchanged, and large negative ones become almost zero. In between, GELU multiplies x by Φ(x), the probability that a normally distributed random number is below x. PyTorch agrees with the three points in the figure:
+# Large positive numbers pass almost unchanged, and large negative ones become almost zero. Just left of zero the curve dips a little below the axis, so small negative numbers stay small and negative. In between, GELU multiplies x by Φ(x), the probability that a normally distributed random number is below x. PyTorch agrees with the three points in the figure:
 
 # %% tags=["nbval-check-output"]
 bent = F.gelu(torch.tensor([-1.0, 1.0, 2.0]))
@@ -211,7 +217,7 @@ for hook in hooks:
 #
 # ## Is it right?
 #
-# The shapes are right, but shapes prove little. A norm in the wrong place, or queries and keys exchanged, would leave them all as they are. There is a much stronger test: give two models **the same weights** and compare their logits.
+# The shapes are right, but shapes prove little. A norm in the wrong place, or queries and keys exchanged, would leave them all as they are. There is a much stronger test: give two models **the same weights** and compare their logits. (Notebook 03 kept the word for the weights of a mean. Here, as everybody does, we say weights for a model's parameters.)
 #
 # The weights of a model are a dictionary from names to tensors, its `state_dict()`. Two models that compute the same thing have the same tensors in it, perhaps under other names. Ours calls the linear maps of the MLP `mlp.0` and `mlp.2`, their places in `nn.Sequential`. Other people call them `mlp.fc1` and `mlp.fc2`. So we need a function that renames:
 
@@ -319,34 +325,35 @@ for name, row in zip(("cat", "rocket"), logits, strict=True):
 
 
 # %%
-def show_answer(panels, photo, shares, title, colour):
-    """A photo as the model gets it, and beside it a bar for the share of every class."""
+def show_answer(panels, photo, probabilities, title, colour):
+    """A photo as the model gets it, and beside it a bar for the probability of every class."""
     picture, bars = panels
     picture.imshow(plots.as_picture(photo))
     picture.axis("off")
-    best = shares.argmax().item()
-    bars.barh(CIFAR10_CLASSES, shares, color="#BBBBBB")
-    bars.barh(CIFAR10_CLASSES[best], shares[best], color=colour)
-    bars.text(shares[best] + 0.02, best, f"{shares[best]:.2f}", va="center")
-    bars.set(title=title, xlabel="share of the class (softmax of the logits)", xlim=(0, 1.05))
+    best = probabilities.argmax().item()
+    bars.barh(CIFAR10_CLASSES, probabilities, color="#BBBBBB")
+    bars.barh(CIFAR10_CLASSES[best], probabilities[best], color=colour)
+    bars.text(probabilities[best] + 0.02, best, f"{probabilities[best]:.2f}", va="center")
+    bars.set(title=title, xlabel="probability (softmax of the logits)", xlim=(0, 1.05))
     bars.invert_yaxis()
 
 
 # %%
-shares = logits.softmax(dim=-1)  # (2, 10): each row sums to 1
+probabilities = logits.softmax(dim=-1)  # (2, 10): each row sums to 1
 figure, panels = plt.subplots(2, 2, figsize=(7, 5.6), width_ratios=(1, 1.5), layout="constrained")
-show_answer(panels[0], cat, shares[0], "cat: right", plots.OKABE_ITO[2])
-show_answer(panels[1], rocket, shares[1], "ship: wrong, it is a rocket", plots.OKABE_ITO[1])
+wrong_title = "ship: wrong, it is a rocket"
+show_answer(panels[0], cat, probabilities[0], "cat: right", plots.OKABE_ITO[2])
+show_answer(panels[1], rocket, probabilities[1], wrong_title, plots.OKABE_ITO[1])
 plots.show(
     "two photos of 32 × 32 pixels with bars for ten classes: cat 0.89, which is right, and ship 0.63 for a rocket, which is wrong"
 )
 
 # %% [markdown]
-# On the left is what the model gets, 32 × 32 pixels. Your twenty-five lines call the cat a cat, with a share of 0.89. The rocket they call a ship, with 0.63. That is wrong, but the model had no class "rocket" to choose from, and at this size even you might take a pale mast in front of dark blue, with lights along the bottom, for a ship at night.
+# On the left is what the model gets, 32 × 32 pixels. Your twenty-five lines call the cat a cat, with a probability of 0.89. The rocket they call a ship, with 0.63. That is wrong, but the model had no class "rocket" to choose from, and at this size even you might take a pale mast in front of dark blue, with lights along the bottom, for a ship at night.
 #
 # ### When does the model make up its mind?
 #
-# Here the residual stream pays off. The class token is a running sum, and the head reads it after the last block. Nothing stops us from reading the unfinished sum: we take the class token after *every* block, send it through the last norm and the head, and look at the shares. This trick is called a **logit lens** ([nostalgebraist 2020](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens)). What do you expect for block 0, before any block has run?
+# Here the residual stream pays off. The class token is a running sum, and the head reads it after the last block. Nothing stops us from reading the unfinished sum: we take the class token after *every* block, send it through the last norm and the head, and look at the probabilities. This trick is called a **logit lens** ([nostalgebraist 2020](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens)). What do you expect for block 0, before any block has run?
 
 # %%
 with torch.no_grad():
@@ -358,20 +365,21 @@ with torch.no_grad():
 
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.3), sharey=True, layout="constrained")
 for i, title in enumerate(("the cat", "the rocket")):
-    panels[i].plot(range(7), early[:, i], color="#CCCCCC", linewidth=1)  # all ten classes
-    for index, name in enumerate(("cat", "ship", "airplane", "frog")):
-        share = early[:, i, CIFAR10_CLASSES.index(name)]
-        panels[i].plot(range(7), share, **plots.curve_style(index), markersize=5, label=name)
+    panels[i].plot(range(7), early[:, i], color="#DDDDDD", linewidth=1)  # all ten classes
+    for index, name in enumerate(("cat", "ship", "airplane", "frog", "deer")):
+        probability = early[:, i, CIFAR10_CLASSES.index(name)]
+        panels[i].plot(range(7), probability, **plots.curve_style(index), markersize=5, label=name)
     panels[i].set(title=title, xlabel="after block (0: before the first)", ylim=(0, 1))
-panels[0].set_ylabel("share of the class")
+panels[0].set_ylabel("probability of the class")
 panels[0].legend(loc="upper left")
 plots.show(
-    "shares of the classes read after each of six blocks: for the cat, cat rises slowly and jumps "
-    "to 0.89 in block 6; for the rocket, airplane leads first, then ship, which jumps to 0.63"
+    "probabilities of the classes read after each of six blocks: for the cat, cat rises slowly and "
+    "jumps to 0.89 in block 6; for the rocket, airplane leads first, then ship, which jumps to 0.63, "
+    "and deer comes second"
 )
 
 # %% [markdown]
-# At block 0 the two panels agree. They must: before the first block the class token has not looked at anything, so it is the same vector for every image. (The head happens to read a slight "cat" in it.) Then they part. The pale grey lines are the other six classes. For the cat, "frog" is a shade ahead after block 1, and from block 2 on "cat" leads, by little, until block 6 decides. The rocket holds a surprise. After blocks 1 and 2 the best guess is "airplane", the nearest thing to a rocket among the ten classes! Later blocks add something that turns it into a ship.
+# At block 0 the two panels agree. They must: before the first block the class token has not looked at anything, so it is the same vector for every image. (The head happens to read a little "cat" in it, and nearly as much "bird" and "airplane".) Then they part. The pale grey lines are the other five classes. For the cat, "frog" is slightly ahead after block 1, and from block 2 on "cat" leads, by little, until block 6 decides. The rocket holds a surprise. After blocks 1 and 2 the best guess is "airplane", the nearest thing to a rocket among the ten classes! But "airplane" was high at block 0 already, before the model had looked at anything, so do not give it too much credit. Later blocks add something that turns the rocket into a ship, and the last block brings a runner-up that nobody would have guessed: "deer".
 #
 # Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. What they make of an unfinished sum is what *they* would say. Information that is there already, in a form that they cannot read, stays invisible.
 #
@@ -387,30 +395,30 @@ for i, name in enumerate(("cat", "rocket")):
 #
 # ### Where does the class token look?
 #
-# How did it find the cat? We walk through the six blocks once more. In each of them we take the queries and keys, compute the attention weights as in notebook 03, and keep row 0, the class token's, averaged over the three heads.
+# Notebook 03 has shown this for the cat. What does a model look at when it is *wrong*? We walk through the six blocks once more, this time with the rocket. In each block we take the queries and keys, compute the attention weights, and keep row 0, the class token's, averaged over the three heads. (Rows and columns are counted from 0, as in notebook 03.)
 
 # %%
 looks = []
 with torch.no_grad():
     for number, block in enumerate(vit.blocks):
-        x = stages[number][:1]  # the cat's tokens that enter this block: (1, T, D)
+        x = stages[number][1:]  # the rocket's tokens that enter this block: (1, T, D)
         queries, keys, values = block.attn.split_heads(block.norm1(x))  # (1, h, T, d)
         weights = attention_weights(queries, keys)  # (1, h, T, T)
         looks.append(weights[0, :, 0, 1:].mean(dim=0))  # (N,): from the class token to the patches
         row, column = divmod(looks[-1].argmax().item(), 8)
-        print(f"block {number + 1}: {looks[-1].max():.1%} at row {row + 1}, column {column + 1}")
+        print(f"block {number + 1}: {looks[-1].max():.1%} at row {row}, column {column}")
 
-large = load_image(Path(data.__file__).with_name("chelsea.png"), 256)  # the same photo, for us
+large = load_image(Path(data.__file__).with_name("rocket.jpg"), 256)  # the same photo, for us
 diagrams.attention_over(large, torch.stack(looks), (8, 8), [f"block {i}" for i in range(1, 7)])
 
 # %% [markdown]
-# Purple marks where the class token looks. Each map has its own scale: full purple is the share that is printed with it, while an even spread would give each of the 64 patches 1/64. In block 1 it spreads its attention over nearly the whole photo. In block 4 it looks at the two eyes, and in block 5 mostly at the nose. This is a surprise worth a pause: nobody has ever told the model what an eye is. All it got in training were pictures and labels.
+# Purple marks where the class token looks. Each map has its own scale: full purple is the weight that is printed below it, while an even spread would give each of the 65 tokens 1/65, about 1.5 %. In block 1 it looks nearly everywhere. From block 2 on it leaves out most of the dark sky. It prefers the ground with its lights and, in block 4, the tower at the left. In block 6 it touches the tips of all three: left tower, rocket and right tower.
 #
-# Now look at what fits the story less well, because pictures like these are often shown without it. The largest share of all is in block 3, and it lies on a patch at the right edge, in the background. Block 2 prefers the lower corners. Block 5 lights up the upper right corner besides the nose, and block 6 looks most at a patch of the forehead. We have no explanation for these.
+# So the model did *look* at the rocket, and still said ship. Lights in a row along the bottom and thin masts before dark blue: you can see how a ship might come out of that. But that is our story, not a measurement. The maps show where the class token looks, on one photo. Whether it *uses* what it sees there is another question, and notebook 06 is about nothing else.
 #
-# And be careful even with the beautiful ones. They show where the class token *looks*, on one photo. Whether it *uses* what it sees there is another question, and notebook 06 is about nothing else.
+# > **You can stop here today.** You have built a Vision Transformer, checked it, and seen it at work.
 #
-# **A good place for a break.** You have built a Vision Transformer, checked it, and seen it at work. The rest of this notebook looks inside: what costs what, why the plus signs are there, what a ViT gives up against a CNN, and how you test a model before you train it.
+# The second sitting looks inside: what costs what, why the plus signs are there, what a ViT gives up against a CNN, and how you test a model before you train it.
 #
 # ## Where are the parameters, and where does the arithmetic go?
 #
@@ -451,7 +459,7 @@ for name, (width, heads, expected) in published.items():
     print(f"{name:5} {count:11,}  as published: {count == expected}")
 
 # %% [markdown]
-# Now the arithmetic. You have probably heard that attention is expensive because its cost grows with the *square* of the number of tokens. Is that what our model spends its time on? Write down a guess, in per cent, before you go on.
+# Now the arithmetic. You have probably heard that attention is expensive because its cost grows with the *square* of the number of tokens. Is that what our model spends its arithmetic on? Write down a guess, in per cent, before you go on.
 #
 # We count floating-point operations (FLOPs). A matrix product of (a, b) by (b, c) takes a·b·c multiplications and as many additions, so 2·a·b·c operations. We count matrix products only, for one image. Norms, softmax and GELU cost very little, and PyTorch's own counter leaves them out as well.
 
@@ -509,7 +517,7 @@ plots.show(
 #
 # ## What if we take the plus signs away?
 #
-# The plus signs look harmless, two characters in twenty-five lines. Let us remove them and stack 24 blocks, which is a usual depth for a large ViT. Each layer now replaces the tokens:
+# The plus signs look harmless, two characters in twenty-five lines. Let us remove them and stack 24 blocks, a common depth for a large ViT. Each layer now replaces the tokens:
 
 
 # %%
@@ -593,7 +601,9 @@ plots.show(
 #
 # With the plus signs each token keeps what it was and receives the mean on top. The tokens grow alike too, to about 0.9 by block 10, and a little further after it. But 0.9 is not 1. What still differs is small, and yet a norm and a linear map can read it, as the training below will show.
 #
-# The right panel shows what this means for the token that we read. All tokens of an image now point one way: they carry the same information. And from block to block the class tokens of different images drift together. The collapse *within* an image is certain; the drift *between* images depends on the start.
+# What does this mean for the token that we read? Without the plus signs all tokens of an image point one way, so up to their length they carry the same information. The class token can no longer be told from a patch.
+#
+# The right panel is about *different* images: from block to block their class tokens drift together. The collapse *within* an image happens in all six seeds. The drift *between* images depends on the start.
 #
 # <details><summary>How far does it depend on the start?</summary>
 #
@@ -605,7 +615,7 @@ plots.show(
 #
 # ### Could training repair it?
 #
-# Let both models overfit the same 16 images, that is, learn them by heart. We try three seeds. (The tokens are few and narrow, D = 48 and patches of 8 × 8 pixels, so that it takes seconds.) We also keep the size of the gradient that arrives in block 1 at the first step, because a usual explanation of the plus signs is that without them the gradient fades on its way back.
+# Let both models overfit the same 16 images, that is, learn them by heart. We try three seeds. (The tokens are few and narrow, D = 48 and patches of 8 × 8 pixels, so that it takes seconds.) We also keep the size of the gradient that arrives in block 1 at the first step, because the usual explanation of the plus signs is that without them the gradient fades on its way back.
 
 
 # %%
@@ -633,10 +643,10 @@ for index, (name, kind) in enumerate((("with plus signs", Block), ("without", No
     draw_band(axis, range(20), torch.tensor([losses for losses, _ in runs]), index, name)
     sizes = [round(size, 1) for _, size in runs]
     print(f"{name:16} gradient in block 1 at the start, three seeds: {sizes}")
-shares = labels[:16].bincount() / 16  # how frequent each class is among the 16 images
-from_shares = -(shares * shares.log()).sum().item()
-print(f"loss of a model that always answers with the class frequencies: {from_shares:.2f}")
-axis.axhline(from_shares, color="black", linestyle=":", label="class frequencies")
+frequencies = labels[:16].bincount() / 16  # of each class among the 16 images
+from_frequencies = -(frequencies * frequencies.log()).sum().item()
+print(f"loss of a model that always answers with the class frequencies: {from_frequencies:.2f}")
+axis.axhline(from_frequencies, color="black", linestyle=":", label="class frequencies")
 axis.set(xlabel="steps of training", ylabel="cross-entropy", ylim=(0, 2.8), xticks=range(0, 21, 5))
 axis.legend(loc="lower left")
 plots.show(
@@ -645,9 +655,11 @@ plots.show(
 )
 
 # %% [markdown]
-# With the plus signs the loss falls quickly, for each of the three seeds. Without them it settles on the dotted line, at 2.22. That is the loss of a model that ignores the image and always answers with the class frequencies. In this try, two characters decide whether 24 blocks learn anything at all.
+# With the plus signs the loss falls quickly, for each of the three seeds. Without them it settles on the dotted line, at 2.22. That is the loss of a model that ignores the image and always answers with the class frequencies. In this experiment, two characters decide whether 24 blocks learn anything at all.
 #
-# And the gradient? Here comes the surprise: it has *not* faded away. Without the plus signs it is smaller, in the run saved here to a third or a quarter for two of the seeds and hardly at all for the third. On its way through 24 blocks it could have shrunk a millionfold. A likely reason is that the norms keep restoring the size of everything that passes through them. So a vanished gradient does not explain this failure. The gradient arrives, but the tokens that it could use to tell one place from another have become equal. In networks without norms it can be different, and there the plus signs do help the gradient.
+# And the gradient? Here comes the surprise: it has *not* faded away. Without the plus signs it is smaller, in the run saved here to a third or a quarter for two of the seeds and hardly at all for the third. A likely reason is that the norms keep restoring the size of everything that passes through them. So a vanished gradient does not explain this failure. In networks without norms it can be different, and there the plus signs do help the gradient.
+#
+# What does explain it? Measured is that the gradient arrives, that the tokens of an image have become equal, and that the loss stays at the class frequencies. The rest is a guess. Equal tokens cannot tell one *place* from another, but that alone does not say why the model cannot tell the *images* apart. The drift of the class tokens in the right panel may be the other half. Note also that the trained model is smaller than the one in the panels: D is 48 instead of 96, and P is 8 instead of 4.
 #
 # ## What does a ViT give up?
 #
@@ -674,24 +686,26 @@ with torch.no_grad():
 
 # %%
 def largest_change(model, moved):
-    """By how much the share of any class changes at most when the photo is moved."""
+    """By how much the probability of any class changes at most when the photo is moved."""
     change = model(moved).softmax(dim=-1) - model(photo).softmax(dim=-1)  # (1, K)
     return change.abs().max().item()
 
 
 with torch.no_grad():
-    print("moved by     largest change of a share     the ViT's answer")
-    print("             CNN             ViT")
+    of_cnn = []
+    print("the ViT: moved by, largest change of a probability, answer")
     for pixels in (0, 2, 4, 6, 8, 12):
         moved = torch.roll(photo, shifts=pixels, dims=3)
-        share, best = vit(moved).softmax(dim=-1)[0].max(dim=0)
-        print(
-            f"{pixels:2} pixels    {largest_change(cnn, moved):.6f}        "
-            f"{largest_change(vit, moved):.2f}              {CIFAR10_CLASSES[best]} {share:.2f}"
-        )
+        of_cnn.append(largest_change(cnn, moved))
+        probability, best = vit(moved).softmax(dim=-1)[0].max(dim=0)
+        answer = f"{CIFAR10_CLASSES[best]} {probability:.2f}"
+        print(f"{pixels:2} pixels   {largest_change(vit, moved):.2f}   {answer}")
+    print(f"the CNN: largest change in all these moves {max(of_cnn):.6f}")
+    other = largest_change(cnn, rocket[None].float() / 127.5 - 1)
+    print(f"the CNN: change if the photo is the rocket {other:.6f}")
 
 # %% [markdown]
-# This CNN's answer does not move at all, whatever its weights are: it is built that way. (Deeper CNNs downsample, so for them this holds only approximately.) The ViT's answer does move. Whole patches are no easier for it than the cuts between them: 2 and 4 pixels do about as little harm, 6 and 8 more, and at 12 the cat has become a frog. A likely reason is that in training it saw pictures shifted by up to 4 pixels: it had to *learn* to put up with that.{{assert record("cifar10_cpu_long").training.crop_padding == 4}} Remember that this is one photo, and that the move leaves an ugly seam where its two sides meet.
+# This CNN's answer does not change when the cat moves, whatever its weights are: it is built that way. The last line is the control: for another photo, its answer does change. (Deeper CNNs downsample, so for them this holds only approximately.) The ViT's answer does move. Moving by whole patches (4, 8) is no easier for it than by 2 or 6 pixels. At 12 the cat has become a frog. Small moves do little harm, probably because training used shifts of up to 4 pixels: the model had to *learn* to put up with them.{{assert record("cifar10_cpu_long").training.crop_padding == 4}} Remember that this is one photo, and that the move leaves an ugly seam where its two sides meet. In notebook 03 the cat was moved down by 8 pixels and mirrored, and it kept its 0.89; here, 8 pixels sideways bring it to 0.60.
 #
 # So a ViT has to learn from examples what a CNN is given for free, and the question is whether there are enough examples. In the paper's experiments (Section 4.3), a ViT was much worse than a CNN of similar cost after training on 9 million images, and better with 90 million and more. The knowledge that is built into a CNN is a help when data are scarce, and can become a limit when there are plenty. Later work found another way out: strong augmentation and regularisation let ViTs compete with CNNs after training on ImageNet's 1.3 million images alone ([Touvron et al. 2021](https://arxiv.org/abs/2012.12877)).
 #
@@ -710,7 +724,13 @@ with torch.no_grad():
 #
 # ### Rung 1: the loss at the start is ln 10
 #
-# An untrained model has no reason to prefer a class. It should give each of 10 classes about 1/10, and the cross-entropy of that is ln 10 ≈ 2.303. A much larger loss means that the model is *confidently* wrong, usually because the head starts too large. (One thing this rung does *not* show is images that nobody normalised, because the layer norms hide them. Look at `x.min()` and `x.max()` for that.)
+# An untrained model has no reason to prefer a class. It should give each of 10 classes about 1/10, and the cross-entropy of that is ln 10 ≈ 2.303. A much larger loss means that the model is *confidently* wrong, usually because the head starts too large.
+#
+# <details><summary>What this rung does not show</summary>
+#
+# It does not notice images that nobody normalised, because the layer norms hide them. Look at `x.min()` and `x.max()` for that.
+#
+# </details>
 
 # %%
 from vit_minimal.vision_transformer import init_linear
@@ -770,7 +790,13 @@ for block in broken.blocks:
 print("without a gradient:", without_gradient(broken))
 
 # %% [markdown]
-# Now the patch embedding has no gradient and will never learn, because nobody reads the patches. (The list names whole tensors. The positions are not in it because one of their 65 rows, the class token's, has a gradient; the other 64 have none.) Notice that the class token is *not* in the list either. It has a gradient even in this useless model, so a test that looks only there would have told us nothing.
+# Now the patch embedding has no gradient and will never learn, because nobody reads the patches.
+#
+# <details><summary>Why are the positions and the class token not in the list?</summary>
+#
+# The list names whole tensors. One of the 65 rows of the positions, the class token's, has a gradient; the other 64 have none. The class token has a gradient even in this useless model, so a test that looks only there would have told us nothing.
+#
+# </details>
 #
 # ### Rung 4: it can overfit one batch
 #
@@ -787,36 +813,68 @@ for _ in range(100):
     loss.backward()
     optimizer.step()
     losses.append(loss.item())
-print(f"loss after 100 steps: {losses[-1]:.3f}")
+print(f"loss at the start {losses[0]:.3f}, after 100 steps {losses[-1]:.3f}")
 assert losses[-1] < 0.1
 
-# %%
-figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
-axis.plot(losses, color=plots.OKABE_ITO[0], label="loss")
-axis.axhline(math.log(10), color="black", linestyle=":", label="ln 10")
-axis.set(xlabel="steps of training", ylabel="cross-entropy", xticks=range(0, 101, 20))
-axis.set_title("One batch, learned by heart")
-axis.legend()
-plots.show("the loss on one batch begins at ln 10 and falls to nearly 0 in 100 steps")
-
 # %% [markdown]
-# The loss begins at the dotted line, ln 10, and falls to almost nothing. The model is ready for data.
+# The loss begins near ln 10 and falls to almost nothing. The model is ready for data.
 #
 # > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as somebody else's model.
 #
 # ## Recap
 #
 # - A block is `x = x + attn(norm1(x))`, then `x = x + mlp(norm2(x))`. Before the first block comes Eq. 1. After the last come a norm, row 0 and one linear head.
-# - Loading somebody else's weights is renaming, if the two models compute the same. Compare with a model that shares no code with yours, or you test only the part that differs.
+# - Loading somebody else's weights is renaming, if the two models compute the same. Compare with a model that shares no code with yours, or you test only the part that differs. If both share code, a mistake in the shared part stays invisible.
 # - The class token's running sum can be read after every block, and on the cat and the rocket you saw the answer change on its way.
 # - About two thirds of the parameters and most of the arithmetic are in the MLPs, at this size.
-# - Without the plus signs the tokens of an image become equal within two blocks, and in our try 24 blocks learned nothing from the images.
+# - Without the plus signs the tokens of an image become equal within two blocks, and in our experiment 24 blocks learned nothing from the images.
 # - A ViT has to learn locality and translation from data.
 # - Four checks before training: the loss starts at ln 10, the class token depends on every patch of its own image, gradients arrive everywhere, one batch can be overfitted.
 #
+# ## Questions
+#
+# **1.** Rung 1 gives you a loss of 7. Name two possible causes.
+#
+# <details><summary>Answer</summary>
+#
+# The head may still have 1,000 outputs: ln 1000 is 6.9. Or its weights start too large: then most images get a few large scores, and most of these are wrong. To find out which it is, print the shape of the logits and their standard deviation. The latter should be well below 1 at the start.
+#
+# </details>
+#
+# **2.** With P = 2 there are 256 patches and T = 257. What share of the FLOPs is then in QKᵀ and the weighted mean?
+#
+# <details><summary>Answer</summary>
+#
+# Count the FLOPs of one block, for one token. The four linear maps of attention cost 4 · 2·D² = 8D², the MLP costs 2 · 2·D·4D = 16D², and scores and weighted mean together cost 2 · 2·T·D = 4TD. So the share is 4TD / (24D² + 4TD). Divide above and below by 4D, and T / (6D + T) remains. With D = 192, 6D is 1,152. At T = 65 the share is 65 / 1,217 = 5 %, and at T = 257 it is 257 / 1,409 = 18 %. (Patch embedding and head are left out, which changes little.)
+#
+# </details>
+#
+# **3.** The Transformer of 2017 put its norms *on* the stream, after each sum, which is called post-norm. Why does pre-norm need a norm after the last block, when post-norm does not?
+#
+# <details><summary>Answer</summary>
+#
+# With pre-norm only copies are normalised. The stream itself keeps growing, and its size differs between images and blocks. The head should read numbers of a fixed size, so one norm stands before it. With post-norm the last thing that each block does is to normalise the stream.
+#
+# </details>
+#
+# **4.** You load timm's weights, but by mistake your table sends `norm1` to `norm2` and `norm2` to `norm1`. Does `load_state_dict` complain? How would you notice?
+#
+# <details><summary>Answer</summary>
+#
+# It does not complain, because both norms have the same shapes. Only the logits tell you, and only if the two norms hold different numbers. That is why we added noise to every parameter before we compared.
+#
+# </details>
+#
+# ---
+#
+# **Try it yourself:** [exercises 04](exercises/04_vision_transformer.ipynb), with checks that tell you what is wrong.
+#
+# **Next: [05 · Training on CIFAR-10](05_training_on_cifar10.ipynb).** The model of notebook [00](00_start_here.ipynb) was of this kind, and you have now seen every line of it. Only the training around it is missing: a longer version of rung 4's loop.
+
+# %% [markdown]
 # ## To look things up: what the package's model adds
 #
-# You can stop here, or go on to the questions at the end. This last section is a reference: it shows the package's own code, and how it loads weights from torchvision. Come back when you need one of its switches.
+# The course goes on in notebook 05, and you may stop here. This last section is a reference: it shows the package's own code, and how it loads weights from torchvision. Come back when you need one of its switches.
 #
 # The model in the package computes what your twenty-five lines compute. It also has switches, most of which are fields of `ViTConfig`. Later notebooks need them for their comparisons:
 #
@@ -828,7 +886,7 @@ plots.show("the loss on one batch begins at ln 10 and falls to nearly 0 in 100 s
 # | `…_drop_rate` | **dropout**: while training, sets random numbers to zero, so that the model relies on no single one | for your own experiments |
 # | `drop_path_rate` | **stochastic depth**: while training, skips what a layer would add, for random images. The rate grows with depth: 0 at the first block, the given rate at the last | for your own experiments |
 # | `norm_first=False` | **post-norm**, the order of 2017, drawn below | notebook 10 |
-# | `model.reset_head(K)` | is a method: it gives the model a new head, for the day when you have other classes | your own data |
+# | `model.reset_head(K)` | is a method: it gives the model a new head, when you have other classes | your own data |
 #
 # Each cell below whose first line names a file, such as `# vit_minimal/vision_transformer.py`, is a copy of the code in that file, and one of the course's tests checks that copy and original agree. First the MLP, now with its dropout:
 
@@ -871,7 +929,13 @@ def drop_path(x, rate):
 diagrams.block(norm_first=False)
 
 # %% [markdown]
-# Here the running sum itself is normalised, twice in every block. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that in the settings they study, post-norm has large gradients near the output at the start, and that this is why it needs a careful warm-up (a learning rate that begins small and rises). Notebook 10 measures whether it does here. In the code, the last two lines are post-norm:
+# Here the running sum itself is normalised, twice in every block. In the code, the last two lines are post-norm.
+#
+# <details><summary>Which order is better?</summary>
+#
+# [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that in the settings they study, post-norm has large gradients near the output at the start, and that this is why it needs a careful warm-up (a learning rate that begins small and rises). Notebook 10 measures whether it does here.
+#
+# </details>
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 04 · The Vision Transformer
@@ -1102,7 +1166,7 @@ times_as_many_weights = (257 / 65) ** 2
 # %% [markdown]
 # ### Weights from torchvision
 #
-# People have spent years of computing time on training Vision Transformers, and their weights are there for everybody. **torchvision**, PyTorch's own library of image models, has other names for nearly everything. It takes eleven entries, and reading them is a good exercise: which of your modules is which of theirs? (They say *layer* where we say block, and *in_proj* for the map that makes queries, keys and values.)
+# People have spent years of computing time on training Vision Transformers, and their weights are freely available. **torchvision**, PyTorch's own library of image models, has other names for nearly everything. It takes eleven entries, and reading them is a good exercise: which of your modules is which of theirs? (They say *layer* where we say block, and *in_proj* for the map that makes queries, keys and values.)
 
 # %%
 from torchvision.models import VisionTransformer as TorchvisionViT
@@ -1155,44 +1219,3 @@ try:
     load_timm_state_dict(ours, from_torchvision.state_dict())
 except ValueError as error:
     print(str(error))
-
-# %% [markdown]
-# ## Questions
-#
-# **1.** Rung 1 gives you a loss of 7. Name two possible causes.
-#
-# <details><summary>Answer</summary>
-#
-# The head may still have 1,000 outputs: ln 1000 is 6.9. Or its weights start too large: then most images get a few large scores, and most of these are wrong. To find out which it is, print the shape of the logits and their standard deviation. The latter should be well below 1 at the start.
-#
-# </details>
-#
-# **2.** With P = 2 there are 256 patches and T = 257. What share of the FLOPs is then in QKᵀ and the weighted mean?
-#
-# <details><summary>Answer</summary>
-#
-# Count the FLOPs of one block, for one token. The four linear maps of attention cost 4 · 2·D² = 8D², the MLP costs 2 · 2·D·4D = 16D², and scores and weighted mean together cost 2 · 2·T·D = 4TD. So the share is 4TD / (24D² + 4TD). Divide above and below by 4D, and T / (6D + T) remains. With D = 192, 6D is 1,152. At T = 65 the share is 65 / 1,217 = 5 %, and at T = 257 it is 257 / 1,409 = 18 %. (Patch embedding and head are left out, which changes little.)
-#
-# </details>
-#
-# **3.** Why does pre-norm need a norm after the last block, when post-norm does not?
-#
-# <details><summary>Answer</summary>
-#
-# With pre-norm only copies are normalised. The stream itself keeps growing, and its size differs between images and blocks. The head should read numbers of a fixed size, so one norm stands before it. With post-norm the last thing that each block does is to normalise the stream.
-#
-# </details>
-#
-# **4.** You load torchvision's weights, but by mistake you exchange the entries for `ln_1` and `ln_2`. Does `load_state_dict` complain? How would you notice?
-#
-# <details><summary>Answer</summary>
-#
-# It does not complain, because both norms have the same shapes. Only the logits tell you, and only if the two norms hold different numbers. That is why we added noise to every parameter before we compared.
-#
-# </details>
-#
-# ---
-#
-# **Try it yourself:** [exercises 04](exercises/04_vision_transformer.ipynb), with checks that tell you what is wrong.
-#
-# **Next: [05 · Training on CIFAR-10](05_training_on_cifar10.ipynb).** The model of notebook [00](00_start_here.ipynb) was of this kind, and you have now seen every line of it. Only the training around it is missing: a longer version of rung 4's loop.
