@@ -269,7 +269,7 @@ def test_wrong_signatures_and_kinds_are_told():
         "patchify", lambda images, P: patchify(images, P).numpy()
     )
     assert "is there a `return`?" in told("patchify", lambda images, P: None)
-    assert "the shape is (1, 4), expected (1, 4, 4)" in told(
+    assert "the shape is (1, 6), expected (1, 6, 4)" in told(
         "patchify", lambda images, P: patchify(images, P).sum(dim=-1)
     )
 

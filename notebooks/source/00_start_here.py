@@ -79,7 +79,7 @@ scores = dict(zip(CIFAR10_CLASSES, answer.tolist(), strict=True))
 diagrams.overview(image, scores=scores)
 
 # %% [markdown]
-# Read it like a comic strip, from the top left to the bottom right. An image is cut into patches, and each patch becomes a vector, a **token** (notebook 01). The orange class token joins them, and every token is told its position (02). In each block, **attention** lets the tokens take from one another, and an **MLP**, a small network, works on each token by itself (03, 04). At the end a linear layer, the **head**, turns the class token into a score for each class (04). You will meet this diagram again at the top of each of these notebooks, with that notebook's part highlighted. The letters stand for numbers that you will meet again: B images in a batch, N patches, D numbers in a token, L blocks.
+# Read it like a comic strip, from the top left to the bottom right. An image is cut into patches, and each patch becomes a vector, a **token** (notebook 01). The orange class token joins them, and every token is told its position (02). In each block, **attention** lets the tokens take from one another, and an **MLP**, a small network, works on each token by itself (03, 04). At the end a linear layer, the **head**, turns the class token into a score for each class (04). You will meet this diagram again at the top of each of these notebooks, with that notebook's part highlighted. The letters stand for numbers that you will meet again: B images in a batch, N patches, T = N + 1 tokens, D numbers in a token, L blocks.
 #
 # | notebook | the question it answers | package module | to read | to run |
 # |---|---|---|---|---|

@@ -488,7 +488,7 @@ titles += ["64 colours", "16 colours", "4 colours", "1 colour"]
 plots.show_images(pieces + averages, titles, columns=4, size=1.65)
 
 # %% [markdown]
-# The upper row always holds the whole photograph, since no pixel is lost. What changes is how finely the model can tell *places* apart. Detail inside a patch survives in its token, but attention cannot point at it, since it deals with whole tokens. A map with one number per patch, such as the attention maps of notebook 02, cannot draw anything finer than the lower row. At P = 4 it can still show two eyes and a nose, and at P = 8 one of the eyes is gone. At P = 16 there are four places left, and at P = 32 the sequence is a single patch, which has no other to look at.
+# The upper row always holds the whole photograph, since no pixel is lost. What changes is how finely the model can tell *places* apart. Detail inside a patch survives in its token, but attention cannot point at it, since it deals with whole tokens. A map with one number per patch, such as the purple maps of notebook 00, cannot draw anything finer than the lower row. At P = 4 it can still show two eyes and a nose, and at P = 8 one of the eyes is gone. At P = 16 there are four places left, and at P = 32 the sequence is a single patch, which has no other to look at.
 #
 # Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, so its part of the work becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
 

@@ -190,7 +190,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 # %% [markdown]
 # Each row belongs to a token that looks, and each column to one that is looked at. The largest score in a row gets the largest weight. Compare the two tables:
 #
-# - **Without the maps, the scores are symmetric.** Mirror the left table at its diagonal, and nothing changes. So no token can be interested in another unless the other is equally interested. On the right, the nose gives the eye a 6, and the eye gives the nose a 2.
+# - **Without the maps, the scores are symmetric.** Mirror the left table at its diagonal, and nothing changes. So the score of nose with eye is also that of eye with nose. (The weights need not be equal, because each row has a softmax of its own.) On the right, the nose gives the eye a 6, and the eye gives the nose a 2.
 # - **Without the maps, a token looks at what resembles it**, and nothing resembles the eye as much as the eye. (Among tokens of the same length this is always so. A much longer token can still win.) With the maps, the nose looks at the eye and the eye at the nose.
 # - **Without the maps, [class] cannot say what it wants.** In our example it is as similar to the nose as to the eye. With the maps it can look for one thing and leave the other.
 #
@@ -885,7 +885,7 @@ plots.show_lines(
 # ## Recap
 #
 # - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
-# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token could look only for what resembles it, and all interest would be mutual.
+# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token could look only for what resembles it, and the scores of two tokens with each other would always be equal.
 # - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
 # - Attention does not see order, and the number of weights grows with T².
 # - In attention, the class token is changed by its own row only. Mask that row, and it learns nothing about the image.
@@ -924,7 +924,7 @@ plots.show_lines(
 #
 # <details><summary>Answer</summary>
 #
-# The scores stay symmetric: query i · key j is the same number as query j · key i. So the nose cannot be interested in the eye unless the eye is equally interested in the nose. What goes away is that raw
+# The scores stay symmetric: query i · key j is the same number as query j · key i. So the nose and the eye have one score with each other, whichever of them looks. What goes away is that raw
 # resemblance decides: the matrix can ignore some numbers and enlarge others. Still, among tokens whose mapped vectors have one length, each would look most at itself.
 #
 # </details>
