@@ -58,16 +58,23 @@ def test_experiments_on_cifar10_have_their_seeds_and_a_base_that_has_learned(nam
     assert min(next(iter(measured.values())).accuracies) > 0.65
 
 
+PAIRED = re.compile(r"(.+?) +\d+\.\d ± +\d+\.\d % +([+-]\d+\.\d) ± +(\d+\.\d) points")
+
+
 def printed_tables(name):
-    """The tables of experiments in a saved notebook: {setting: (mean, half width)} each, in %."""
+    """The tables of experiments in a saved notebook: {setting: (mean, half width)} each, in %, and
+    under "against the first" {setting: (difference, half width)}, in points, seed by seed.
+    """
     cells = json.loads((ROOT / f"notebooks/{name}.ipynb").read_text(encoding="utf-8"))["cells"]
     for cell in cells:
         for output in cell.get("outputs", ()):
             lines = "".join(output.get("text", ())).splitlines()
             rows = (re.match(r"(.+?) +(\d+\.\d) ± +(\d+\.\d) %", line) for line in lines)
             table = {row[1]: (float(row[2]), float(row[3])) for row in rows if row}
+            rows = (PAIRED.match(line) for line in lines)
+            differences = {row[1]: (float(row[2]), float(row[3])) for row in rows if row}
             if table:
-                yield table
+                yield table | {"against the first": differences}
 
 
 @pytest.mark.parametrize(
@@ -82,9 +89,18 @@ def printed_tables(name):
     ],
 )
 def test_main_effects_show_at_the_quick_budget(name, low, high):
-    """The intervals of the two do not overlap where they first stand in one table."""
+    """Where they first stand in one table, the interval of their difference does not hold 0; where
+    neither is the first, and there is none of the difference, their own do not overlap.
+    """
     table = next(table for table in printed_tables(name) if {low, high} <= table.keys())
-    assert sum(table[low]) < table[high][0] - table[high][1]
+    differences = table["against the first"]
+    first = next(iter(table))
+    if low == first:
+        assert differences[high][0] > differences[high][1]
+    elif high == first:
+        assert -differences[low][0] > differences[low][1]
+    else:
+        assert sum(table[low]) < table[high][0] - table[high][1]
 
 
 @pytest.mark.parametrize(

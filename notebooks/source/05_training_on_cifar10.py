@@ -208,8 +208,8 @@ for name, config in LADDER.items():
 plots.show_dots(reached, "validation accuracy", "Each rung, three seeds")
 
 # %% [markdown]
-# In the saved run SGD hardly leaves chance. AdamW more than doubles that, and Muon almost doubles it again. Schedule and clipping make no difference that three seeds could show, and flip
-# and crop *cost* almost twelve points. Is augmentation bad, then? Not in general: four passes are too few to learn anything by heart, so there is nothing that it could prevent, and it makes every image harder. Three sections on you will
+# In the saved run SGD reaches twice chance. AdamW adds more than half to that, and Muon almost doubles it again. Schedule and clipping make no difference that three seeds could show, and flip
+# and crop *cost* about twelve points. Is augmentation bad, then? Not in general: four passes are too few to learn anything by heart, so there is nothing that it could prevent, and it makes every image harder. Three sections on you will
 # see where it pays. (The learning rates are what a few trials on the same validation images gave.) A ladder belongs to its budget, its model and its data: measure your own.
 #
 # On CIFAR-10 the same ladder takes half an hour, so we climbed it for you (`benchmarks/training_ladder.py`): the model of the recipe `cpu`, five passes over {{record("training_ladder").trained_on:,}} images, judged on 5,000 others.
@@ -337,7 +337,7 @@ def learning_rate_at(step, total_steps, warmup_steps, peak):
 
 
 # %% [markdown]
-# In the saved run the top is near 1e-3. At 1e-5 the steps are too short to get anywhere in four passes; at 0.1 they are too long to settle anywhere. A factor of ten to either side of the top costs eight points and more.
+# In the saved run the top is near 1e-3. At 1e-5 the steps are too short to get anywhere in four passes; at 0.1 they are too long to settle anywhere. A factor of ten to either side of the top costs much.
 #
 # ## Augmentation, as pictures
 #
@@ -548,7 +548,7 @@ plots.show_lines(
 
 # %% [markdown]
 # Plain: every training image is right in the end, and half of the validation images are wrong. The gap between the two is the sign of learning by heart. Augmented: the model never sees quite the same image twice. It
-# learns more slowly (its training accuracy is measured on augmented images), and for some twenty passes it is no better. But then it goes on, past 70 %, where the plain run has stopped below 50 %.
+# learns more slowly (its training accuracy is measured on augmented images), and for some twenty passes it is no better. But then it goes on, past 70 %, where the plain run has stopped near 50 %.
 # (It also beats the ladder's runs with their 4,000 images: these took 320 steps, this one 600.)
 #
 # ## Precision: which numbers to multiply

@@ -219,7 +219,7 @@ show_record("single_patches", "patches that see each other or not")
 #
 # **Single patches are worth a lot.** {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10 without one look from patch to patch: a surprise, so we repeated it (three seeds, all within half a point{{assert
 # max(runs("single_patches", "mean of patches, no attention").accuracies) -
-# min(runs("single_patches", "mean of patches, no attention").accuracies) < 0.005}}) and tested the mask (a change to one patch reaches no other token). It is not new: [BagNet](https://arxiv.org/abs/1904.00760) reads ImageNet from small patches that are pooled without regard to order. (Our patches also know where they are.) On the drawn shapes single patches are worth less, 37 %, sixteen points below the mean with attention (on CIFAR-10 it is seven{{assert
+# min(runs("single_patches", "mean of patches, no attention").accuracies) < 0.005}}) and tested the mask (a change to one patch reaches no other token). It is not new: [BagNet](https://arxiv.org/abs/1904.00760) reads ImageNet from small patches that are pooled without regard to order. (Our patches also know where they are.) On the drawn shapes single patches are worth less, 36 %, some sixteen points below the mean with attention (on CIFAR-10 it is seven{{assert
 # round(100 * (runs("single_patches", "mean of patches").mean - runs("single_patches",
 # "mean of patches, no attention").mean)) == 7}}). A likely reason: 8 × 8 pixels do not show what a shape is.
 #
