@@ -1,5 +1,6 @@
 """Models that were compiled or wrapped, changed or made of other numbers behave like the plain one."""
 
+import contextlib
 import copy
 import warnings
 
@@ -29,7 +30,7 @@ from vit_minimal import (
     save_checkpoint,
 )
 from vit_minimal.inspection import deletion_test
-from vit_minimal.training import make_ema, make_optimizers
+from vit_minimal.training import evaluation, make_ema, make_optimizers
 from vit_minimal.training.run import Run
 from vit_minimal.unwrap import unwrap_model
 
@@ -416,6 +417,22 @@ def test_models_of_other_precision_are_judged_and_looked_into(precision):
     assert journey.patches.isfinite().all() and journey.similarity.isfinite().all()
     assert explore_attention(model, images[0]).html
     assert resize_patches(model, patch_size=4).head.weight.dtype == PRECISIONS[precision]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_nothing_else_chooses_the_precision_of_such_models(precision, monkeypatch):
+    chosen = []
+
+    def remember(device, dtype):
+        chosen.append(dtype)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(evaluation, "autocast", remember)
+    images, labels = pictures()
+    evaluate(plain().to(PRECISIONS[precision]), images, labels, precision=torch.bfloat16)
+    assert chosen == [torch.float32]  # which is to say: no autocast
+    evaluate(plain(), images, labels, precision=torch.bfloat16)
+    assert chosen[1:] == [torch.bfloat16]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
