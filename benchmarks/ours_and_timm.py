@@ -36,7 +36,7 @@ from vit_minimal import (
 from vit_minimal.augment import augment, mix
 from vit_minimal.device import autocast, pick_precision
 from vit_minimal.records import add_record
-from vit_minimal.training import make_ema, make_optimizers
+from vit_minimal.training import MovingAverage, make_optimizers
 
 SIZES = [
     ViTConfig(patch_size=4, embed_dim=192, depth=12, num_heads=3),
@@ -189,7 +189,7 @@ def parts(small):
     model = VisionTransformer(recipe.model).to(device).train()
     network = torch.compile(model) if config.compile else model
     optimizers = make_optimizers(model, config)
-    ema = make_ema(model, config.ema_decay)
+    ema = MovingAverage(model, config.ema_decay)
     images = torch.randint(256, (B, 3, 32, 32), dtype=torch.uint8, device=device)
     labels = torch.randint(10, (B,), device=device)
     seconds = {}  # of each part: a list, a number for each step

@@ -259,6 +259,8 @@ EVERYTHING = dict(  # noqa: C408
     cutmix=1.0,
     trivial_augment=True,
     ema_decay=0.8,
+    patch_drop_rate=0.5,
+    whole_epochs=1,
 )
 
 

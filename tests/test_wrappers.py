@@ -30,7 +30,7 @@ from vit_minimal import (
     save_checkpoint,
 )
 from vit_minimal.inspection import deletion_test
-from vit_minimal.training import evaluation, make_ema, make_optimizers
+from vit_minimal.training import MovingAverage, evaluation, make_optimizers
 from vit_minimal.training.run import Run
 from vit_minimal.unwrap import unwrap_model
 
@@ -122,7 +122,14 @@ def test_every_question_gets_the_plain_models_answer(wrapper, one_process):
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-@pytest.mark.parametrize("settings", [{"optimizer": "muon"}, {"ema_decay": 0.5, "mixup": 0.2}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "muon"},
+        {"ema_decay": 0.5, "mixup": 0.2},
+        {"patch_drop_rate": 0.5, "whole_epochs": 1},  # what was compiled must notice both
+    ],
+)
 def test_training_ends_with_the_plain_models_weights(wrapper, settings, one_process, tmp_path):
     images, labels = pictures(12)
     dataset = Dataset(images, labels, images, labels, tuple("abcdefghij"), "drawn")
@@ -162,7 +169,7 @@ def test_tokens_and_positions_do_not_decay(wrapper, one_process):
 
 def test_weights_averages_follow_a_compiled_model():
     model = wrapped("compiled")
-    ema = make_ema(unwrap_model(model), 0.5)
+    ema = MovingAverage(unwrap_model(model), 0.5)
     assert type(ema.module) is VisionTransformer
 
 

@@ -8,5 +8,5 @@ from .evaluation import evaluate
 from .history import History
 from .loop import fit
 from .muon import Muon
-from .optimizers import make_ema, make_optimizers, make_scheduler
+from .optimizers import MovingAverage, make_optimizers, make_scheduler
 from .recipes import RECIPES, Recipe, TrainingConfig

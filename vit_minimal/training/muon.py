@@ -62,16 +62,18 @@ class Muon(torch.optim.Optimizer):
                 # float16, the fast kind of older GPUs, has too small a range for the products
                 fast = getattr(torch, self.precision or "", None) or pick_precision(device)
                 dtype = torch.bfloat16 if fast == torch.bfloat16 else torch.float32
-                ahead = torch.stack([self._look_ahead(m, group["momentum"]) for m in matrices])
+                ahead = self._look_ahead(matrices, group["momentum"])
+                steps = newton_schulz(torch.stack(ahead), dtype).to(matrices[0].dtype)
+                torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
                 length = 0.2 * max(shape) ** 0.5
-                for matrix, step in zip(matrices, newton_schulz(ahead, dtype), strict=True):
-                    matrix.mul_(1 - rate * group["weight_decay"])
-                    matrix.add_(step, alpha=-rate * length)
+                torch._foreach_add_(matrices, steps.unbind(), alpha=-rate * length)
 
-    def _look_ahead(self, matrix, momentum):
-        """The gradient with Nesterov's momentum."""
-        state = self.state[matrix]
-        if not state:
-            state["momentum_buffer"] = torch.zeros_like(matrix)
-        running = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-        return matrix.grad.lerp(running, momentum)
+    def _look_ahead(self, matrices, momentum):
+        """The gradients with Nesterov's momentum."""
+        for matrix in matrices:
+            if not self.state[matrix]:
+                self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
+        gradients = [matrix.grad for matrix in matrices]
+        running = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
+        torch._foreach_lerp_(running, gradients, 1 - momentum)
+        return torch._foreach_lerp(gradients, running, momentum)

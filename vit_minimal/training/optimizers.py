@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ..unwrap import plain_name
 from .muon import Muon
@@ -50,7 +50,7 @@ def make_scheduler(optimizer, config, total_steps):
     return LambdaLR(optimizer, share)
 
 
-def make_ema(model, decay):
+class MovingAverage(AveragedModel):
     """A copy of `model` that follows it: the exponential moving average (EMA) of its weights.
 
     Buffers are not averaged but copied, BatchNorm's means and variances among them. With `decay`
@@ -59,9 +59,19 @@ def make_ema(model, decay):
     ninth of all steps.
     """
 
-    def follow(averages, weights, _):
-        n = ema.n_averaged.item()  # lies on the CPU; the argument that is left out, on the GPU
-        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, weights, n)
+    def __init__(self, model, decay):
+        super().__init__(model)
+        self.decay = decay
 
-    ema = AveragedModel(model, multi_avg_fn=follow)
-    return ema
+    @torch.no_grad()
+    def update_parameters(self, model):
+        """Take a step towards `model`. torch's own method copies the number of steps to the GPU each
+        time, for which the CPU would wait.
+        """
+        n = self.n_averaged.item()  # lies on the CPU
+        decay = min(self.decay, (1 + n) / (10 + n)) if n else 0.0  # the first step begins anew
+        averages, weights = list(self.module.parameters()), list(model.parameters())
+        torch._foreach_lerp_(averages, weights, 1 - decay)
+        for buffer, theirs in zip(self.module.buffers(), model.buffers(), strict=True):
+            buffer.copy_(theirs)
+        self.n_averaged += 1

@@ -27,15 +27,17 @@ class TrainingConfig:
     erase: float = 0.0  # the share of the images in which a box is greyed out
     mixup: float = 0.0  # α of the blend of two images; 0: never
     cutmix: float = 0.0  # α of the box that is taken from another image; 0: never
+    patch_drop_rate: float = 0.0  # share of the patches that a step leaves out of each image …
+    whole_epochs: int = 0  # … but for the last epochs, which train on all
     precision: str | None = None  # "float32", "bfloat16", "float16"; None: what suits the device
     compile: bool = False  # torch.compile: pays on GPUs, in long runs
     validation_images: int = 0  # the last training images of each class, never trained on
     seed: int = 0
 
     def __post_init__(self):
-        counts = ("crop_padding", "validation_images", "seed")
+        counts = ("crop_padding", "whole_epochs", "validation_images", "seed")
         amounts = ("learning_rate", "weight_decay", "clip_norm", "mixup", "cutmix")
-        shares = ("warmup", "label_smoothing", "ema_decay")
+        shares = ("warmup", "label_smoothing", "ema_decay", "patch_drop_rate")
         check_kinds(self, ("epochs", "batch_size", *counts), int)
         check_kinds(self, ("flip", "trivial_augment", "compile"), bool)
         check_kinds(self, (*amounts, *shares, "erase"), float)

@@ -1,5 +1,6 @@
 """All that changes while a model is trained, and what one step, one epoch and a resume do to it."""
 
+import contextlib
 import json
 import math
 import time
@@ -19,7 +20,8 @@ from ..records import write_whole
 from ..unwrap import load_plain_state_dict, plain_state_dict, unwrap_model
 from .evaluation import evaluate
 from .history import History
-from .optimizers import make_ema, make_optimizers, make_scheduler
+from .optimizers import MovingAverage, make_optimizers, make_scheduler
+from .patch_dropout import check_can_drop_patches, patches_dropped
 
 # What a RuntimeError says where memory was refused: on GPUs and by MPS, on CPUs, by cuBLAS
 NO_MEMORY = "out of memory", "defaultcpuallocator", "alloc_failed"
@@ -49,6 +51,7 @@ class Run:
         wrapped = any(isinstance(m, DistributedDataParallel) for m in self.network.modules())
         if self.world > 1 and not wrapped:
             self.network = DistributedDataParallel(self.network)
+        self.uncompiled, self.compiling = self.network, config.compile  # in the first step
         if config.compile:
             self.network = torch.compile(self.network)
         self.precision = pick_precision(device)
@@ -58,7 +61,7 @@ class Run:
         self.schedulers = [make_scheduler(o, config, self.total_steps) for o in self.optimizers]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.loss_function = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-        self.ema = make_ema(model, config.ema_decay) if config.ema_decay else None
+        self.ema = MovingAverage(model, config.ema_decay) if config.ema_decay else None
         self.history = History()
         self.step = 0  # steps taken
         self.order = None  # in which this epoch goes through the images
@@ -74,6 +77,8 @@ class Run:
                 f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs float32: "
                 'call model.float(), and choose a faster precision by TrainingConfig(precision="…")'
             )
+        if self.config.patch_drop_rate:
+            check_can_drop_patches(self.model)
         size = self.config.batch_size
         if self.num_images < size:
             raise ValueError(f"{self.num_images} training images do not fill a batch of {size}")
@@ -124,8 +129,19 @@ class Run:
         except RuntimeError as error:  # torch.OutOfMemoryError is one
             if any(sign in str(error).lower() for sign in NO_MEMORY):
                 return str(error).strip().splitlines()[0]
-            raise
+            if not self.compiling:
+                raise
+            self._give_up_compiling(error)
+            return self._fault_of_memory()
+        self.compiling = False
         return None
+
+    def _give_up_compiling(self, error):
+        """Train the model as it is. If the error was another one, the same step shows it again."""
+        fault = str(error).strip().splitlines()[0]
+        say(f"the model trains uncompiled, since this machine could not compile it ({fault})")
+        self.network, self.compiling = self.uncompiled, False
+        self.model.zero_grad()
 
     def _next_batch(self):
         """Which images this process trains on in this step: their indices."""
@@ -146,7 +162,7 @@ class Run:
             num_classes = self.model.config.num_classes
             images, targets = mix(images, labels, num_classes, config.mixup, config.cutmix)
             labels = targets.argmax(dim=1)  # an answer is right if it names the larger part
-        with autocast(self.device, self.precision):
+        with self._some_patches(), autocast(self.device, self.precision):
             logits = self.network(images)
             loss = self.loss_function(logits, targets)
         self.scaler.scale(loss).backward()
@@ -157,6 +173,13 @@ class Run:
         right = (logits.detach().argmax(dim=1) == labels).sum()
         self.totals += torch.stack([loss.detach(), right])  # reading them here would wait
         self.step += 1
+
+    def _some_patches(self):
+        """Where the model is shown a part of the patches; all of them in the last epochs."""
+        config, epoch = self.config, self.step // self.steps_per_epoch
+        if config.patch_drop_rate and epoch < config.epochs - config.whole_epochs:
+            return patches_dropped(self.model, config.patch_drop_rate)
+        return contextlib.nullcontext()
 
     def _move_weights(self):
         """A step of all optimizers, or of none if float16 could not hold a gradient."""
