@@ -1,6 +1,7 @@
 """Training learns, repeats itself and judges fairly; each ingredient does what its name says."""
 
 import concurrent.futures
+import itertools
 import json
 import math
 import re
@@ -21,11 +22,15 @@ from vit_minimal.training import (
     RECIPES,
     TrainingConfig,
     __main__,
+    confusion_matrix,
+    estimate,
+    estimate_seconds,
     evaluate,
     evaluation,
     fit,
     make_optimizers,
     make_scheduler,
+    predict,
     run,
 )
 from vit_minimal.training.__main__ import main
@@ -693,6 +698,43 @@ def test_what_cannot_be_evaluated_is_named(images, labels, named):
         evaluate(tiny(), torch.zeros(images, 3, 8, 8), torch.tensor(labels, dtype=torch.int64))
 
 
+def test_confusion_counts_each_image_once_in_the_row_of_its_class(in_float32):
+    model, dataset = tiny(), noise(40)
+    images, labels = dataset.train_images, dataset.train_labels
+    counts = confusion_matrix(model, images, labels, batch_size=7)
+    guesses = predict(model, images).argmax(dim=1)
+    for i, j in itertools.product(range(4), repeat=2):
+        assert counts[i, j] == ((labels == i) & (guesses == j)).sum()
+    assert counts.trace() / 40 == pytest.approx(evaluate(model, images, labels))
+    assert counts[0].sum() != counts[:, 0].sum()  # else rows and columns could be exchanged
+
+
+def test_predictions_are_the_models_logits_in_float32(in_float32):
+    model, images = tiny(), noise(5).train_images
+    with torch.no_grad():
+        expected = model.eval()(normalize(images))
+    torch.testing.assert_close(predict(model.train(), images, batch_size=2), expected)
+    assert predict(model.bfloat16(), images).dtype == torch.float32
+
+
+@pytest.mark.parametrize("rate, whole, dropping", [(0.0, 0, 0), (0.5, 1, 4), (0.5, 9, 0)])
+def test_the_time_is_guessed_from_steps_of_either_kind(rate, whole, dropping, monkeypatch):
+    """Here a step takes a second for each patch that it trains on."""
+    clock, original = [0.0], Run.train_step
+
+    def step(run):
+        original(run)
+        clock[0] += 4 * (1 - run.config.patch_drop_rate)
+
+    monkeypatch.setattr(Run, "train_step", step)
+    monkeypatch.setattr(estimate.time, "perf_counter", lambda: clock[0])
+    model, before = tiny(), tiny()
+    config = replace(PLAIN, epochs=5, patch_drop_rate=rate, whole_epochs=whole)
+    seconds = estimate_seconds(model, noise(), config, "cpu")
+    assert seconds == 4 * ((5 - dropping) * 4 + dropping * 2)  # four steps to an epoch
+    assert same_weights(model, before) and model.training
+
+
 # --- optimizer and schedule -----------------------------------------------------------------------
 
 
@@ -990,3 +1032,32 @@ def test_a_name_that_is_a_path_is_refused(name, course, no_training, capsys):
 @pytest.fixture
 def no_training(monkeypatch):
     monkeypatch.setattr(__main__, "fit", lambda *_: pytest.fail("it trains"))
+
+
+# --- machines that cannot compile -----------------------------------------------------------------
+
+
+def test_a_machine_that_cannot_compile_trains_the_plain_model(monkeypatch, capsys):
+    def cannot(module):
+        def call(*_):
+            raise torch._dynamo.exc.BackendCompilerFailed(
+                lambda: None, OSError("no compiler"), None
+            )
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", cannot)
+    one, other = tiny(), tiny()
+    fit_on_cpu(one, noise(), compile=True)
+    said = [line for line in capsys.readouterr().out.splitlines() if "compile" in line]
+    assert len(said) == 1 and "no compiler" in said[0]
+    fit_on_cpu(other, noise())
+    assert same_weights(one, other)
+
+
+def test_an_error_of_the_model_is_not_taken_for_one_of_the_compiler(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    model = tiny()
+    model.head = torch.nn.Linear(5, 4)  # does not fit
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fit_on_cpu(model, noise(), compile=True)

@@ -4,7 +4,8 @@ python -m vit_minimal.training --recipe cpu
 torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200      (two GPUs)
 """
 
-from .evaluation import evaluate
+from .estimate import estimate_seconds
+from .evaluation import confusion_matrix, evaluate, predict
 from .history import History
 from .loop import fit
 from .muon import Muon

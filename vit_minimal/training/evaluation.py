@@ -1,4 +1,4 @@
-"""How many images a model gets right."""
+"""What a model answers, and how often it is right."""
 
 import torch
 
@@ -9,27 +9,44 @@ from ..unwrap import unwrap_model
 
 
 @torch.inference_mode()
-def evaluate(model, images, labels, batch_size=500, precision=None):
-    """The share of `images` (n, C, H, W) whose most likely class is their label, 0 … 1.
+def predict(model, images, batch_size=500, precision=None):
+    """The logits of `images` (n, C, H, W), without dropout: (n, num_classes), float32, on the CPU.
 
     Images are uint8, or floats that are normalised already; NumPy arrays do too. Runs where the
-    model is, without dropout, and leaves the model in the mode it was in. Matrix products are in
-    `precision`, else in the one that suits the device; in those of the model where its weights are
-    not float32. A model that was compiled or wrapped is judged as the plain one.
-    ValueError if there are no images, or the labels do not fit them or the model.
+    model is, and leaves the model in the mode it was in. Matrix products are in `precision`, else
+    in the one that suits the device; in those of the model where its weights are not float32. A
+    model that was compiled or wrapped is asked as the plain one. ValueError if there are no images.
     """
     model, images = unwrap_model(model), as_images(images)
-    labels = as_labels(labels, len(images), model.config.num_classes)
     if len(images) == 0:
         raise ValueError("there are no images to evaluate the model on")
     device, dtype = next(model.parameters()).device, next(model.parameters()).dtype
     precision = precision or pick_precision(device)
     if dtype != torch.float32:
         precision = torch.float32  # which leaves everything as it is
-    correct = 0
+    logits = []
     with evaluating(model):
-        for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        for x in images.split(batch_size):
             with autocast(device, precision):
-                logits = model(normalize(x.to(device)).to(dtype))
-            correct += (logits.argmax(dim=1) == y.to(device)).sum()
-    return float(correct) / len(images)
+                logits.append(model(normalize(x.to(device)).to(dtype)).float())
+    return torch.cat(logits).cpu()
+
+
+def evaluate(model, images, labels, batch_size=500, precision=None):
+    """The share of `images` (n, C, H, W) whose most likely class is their label, 0 … 1.
+
+    For the rest see `predict`. ValueError also if the labels do not fit the images or the model.
+    """
+    counts = confusion_matrix(model, images, labels, batch_size, precision)
+    return counts.trace().item() / counts.sum().item()
+
+
+def confusion_matrix(model, images, labels, batch_size=500, precision=None):
+    """How many images of class i (row) are taken for class j (column): (num_classes, num_classes).
+
+    For the rest see `evaluate`.
+    """
+    K, images = unwrap_model(model).config.num_classes, as_images(images)
+    labels = as_labels(labels, len(images), K).cpu()
+    answers = predict(model, images, batch_size, precision).argmax(dim=1)
+    return torch.bincount(labels * K + answers, minlength=K * K).reshape(K, K)

@@ -138,7 +138,7 @@ class Run:
 
     def _give_up_compiling(self, error):
         """Train the model as it is. If the error was another one, the same step shows it again."""
-        fault = str(error).strip().splitlines()[0]
+        fault = " ".join(str(error).strip().splitlines()[:2])  # the first may say only where
         say(f"the model trains uncompiled, since this machine could not compile it ({fault})")
         self.network, self.compiling = self.uncompiled, False
         self.model.zero_grad()
