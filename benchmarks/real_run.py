@@ -9,13 +9,11 @@ the end. A run that was stopped goes on when the command is called again.
 import argparse
 from dataclasses import asdict, replace
 
-import torch
-
 from vit_minimal import RECIPES, VisionTransformer, fit, load_dataset, seed_everything
 from vit_minimal.data import data_root
 from vit_minimal.device import say
 from vit_minimal.records import add_record, as_path
-from vit_minimal.training import predict
+from vit_minimal.training import confusion_matrix, predict
 
 HELD_OUT, SHOWN = 5_000, 8
 
@@ -48,9 +46,8 @@ def main(arguments=None):
     state = data_root() / "runs" / f"real-run-{dataset.name}-{options.recipe}.state.pt"
     state.parent.mkdir(parents=True, exist_ok=True)
     history = fit(model, dataset, config, checkpoint=state, resume=True)
-    logits, labels = predict(model, dataset.test_images), dataset.test_labels
-    K = len(dataset.class_names)
-    counts = torch.bincount(labels * K + logits.argmax(dim=1), minlength=K * K).reshape(K, K)
+    labels = dataset.test_labels
+    counts = confusion_matrix(model, dataset.test_images, labels)
     accuracy = counts.trace().item() / len(labels)
     say(f"accuracy on the {len(labels):,} test images: {accuracy:.2%}")
     if options.record:
@@ -66,7 +63,9 @@ def main(arguments=None):
             "training": asdict(config),
             "class_names": list(dataset.class_names),
             "confusion": counts.tolist(),  # rows: the class; columns: the answer
-            "worst_mistakes": worst_mistakes(logits, labels, dataset.class_names),
+            "worst_mistakes": worst_mistakes(
+                predict(model, dataset.test_images), labels, dataset.class_names
+            ),
         }
         add_record(options.record, figures | {"history": asdict(history)})
     state.unlink(missing_ok=True)
