@@ -56,6 +56,7 @@ CASES = {
     "layer_norm": lambda: diagrams.layer_norm(NUMBERS),
     "layer_norm, twelve": lambda: diagrams.layer_norm(-10 * np.arange(12)),
     "gelu": diagrams.gelu,
+    "two_processes": diagrams.two_processes,
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
     "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
     "attention_over, arrows": lambda: diagrams.attention_over(
@@ -348,6 +349,12 @@ def test_layer_norm_is_torchs():
     for middle, spread in ((mean, deviation), (0, 1)):
         said = [text for text in found if f"mean {middle:.2f}" in text]
         assert len(said) == 1 and said[0].endswith(f"{spread:.2f}")
+
+
+def test_two_processes_have_a_model_and_a_gradient_each():
+    diagrams.two_processes()
+    for words, times in (("half the\nimages", 2), ("gradient", 2), ("mean", 1)):
+        assert written().count(words) == times
 
 
 def test_gelu_is_torchs():

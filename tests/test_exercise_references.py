@@ -120,3 +120,47 @@ def test_answers_to_predict_are_what_a_model_shows():
     smoothed(logits, torch.tensor([3])).backward()  # gradient: softmax − target
     target = 0.1 - logits.grad[0, 3].item()
     assert EXERCISES["smoothed_share"].expected == pytest.approx(target)
+
+
+def test_a_snapshot_holds_what_a_run_of_the_package_saves(model):
+    """`Run.save` keeps more (schedules, totals): what both have is the same."""
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.randn(2, 3, 16, 16)).sum().backward()
+    optimizer.step()
+    moment = reference("Snapshot")(model, optimizer, 1)
+    other = VisionTransformer(SMALL)
+    its_optimizer = torch.optim.AdamW(other.parameters())
+    assert moment.restore(other, its_optimizer) == 1
+    pairs = zip(model.parameters(), other.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    memory = its_optimizer.state_dict()["state"]
+    for index, kept in optimizer.state_dict()["state"].items():
+        assert all(torch.equal(kept[name], memory[index][name]) for name in kept)
+
+
+def test_loss_scaling_by_hand_takes_the_steps_of_the_unscaled_loss():
+    images, labels = torch.randn(6, 4), torch.arange(6) % 3
+    plain, scaled = nn.Linear(4, 3), nn.Linear(4, 3)
+    scaled.load_state_dict(plain.state_dict())
+    for net, scale in ((plain, None), (scaled, 2.0**16)):
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+        loss = nn.functional.cross_entropy(net(images), labels)
+        if scale is None:
+            loss.backward()
+            optimizer.step()
+        else:
+            assert reference("scaled_step")(net, optimizer, loss, scale)
+    torch.testing.assert_close(scaled.weight, plain.weight)
+
+
+def test_a_gradient_from_shares_is_that_of_the_whole_batch():
+    weight = torch.randn(4, 3, requires_grad=True)
+    images, labels = torch.randn(16, 4), torch.arange(16) % 3
+
+    def gradient(x, y):
+        return torch.autograd.grad(nn.functional.cross_entropy(x @ weight, y), weight)[0]
+
+    sizes = [12, 4]
+    parts = zip(images.split(sizes), labels.split(sizes), strict=True)
+    shared = reference("shared_gradient")([gradient(x, y) for x, y in parts], sizes)
+    torch.testing.assert_close(shared, gradient(images, labels))

@@ -628,4 +628,41 @@ WRONG = {
     "control": answers(
         '"b"', ('"a"', "firmer"), ('"c"', "another thing"), ('"d"', "where it begins")
     ),
+    # ---- 11
+    "times_as_fast": answers(
+        "1 / (0.3 + 0.7 / 8)",
+        ("8", "the other 30 % do not change"),
+        ("5.6", "add the times that remain"),
+        ("5.9", "0.3 stays, 0.7 becomes shorter"),
+        ("1 / 0.3", "no time at all"),
+        ("0.3 + 0.7 / 8", "how long a step takes now"),
+        ("1 / (0.7 + 0.3 / 8)", "the shares are exchanged"),
+    ),
+    "scaled_step": [
+        ("gradient /= scale", "pass", "not divided by the scale"),
+        ("    if finite:\n", "    if True:\n", "though a gradient is infinite"),
+        ("all(bool(gradient.isfinite().all()) for gradient in gradients)", "True", "nobody looks"),
+        ("(scale * loss).backward()", "loss.backward()", "is not multiplied before"),
+        ("    optimizer.zero_grad()\n", "", "gradients of the step before"),
+        ("return finite", "return not finite", "turned round"),
+    ],
+    "Snapshot": [
+        ("copy.deepcopy(model.state_dict())", "model.state_dict()", "the model's weights in the"),
+        (
+            "copy.deepcopy(optimizer.state_dict())",
+            "optimizer.state_dict()",
+            "the optimizer's memory in the",
+        ),
+        ("optimizer.load_state_dict(self.optimizer)", "pass", "begins without its memory"),
+        ("torch.set_rng_state(self.random)", "pass", "the random numbers are others"),
+        ("return self.step", "return 0", "begins again at step 0"),
+        ("model.load_state_dict(self.model)", "pass", "weights are not brought back"),
+        ("return self.step", "pass", "expected the number of steps"),
+    ],
+    "shared_gradient": [
+        ("/ sum(sizes)", "/ len(sizes)", "by the number of processes"),
+        (" / sum(sizes)", "", "number of all images"),
+        ("n * gradient", "gradient / n", "expected"),
+        ("return sum(weighted) / sum(sizes)", "return sum(gradients)", "added up and not averaged"),
+    ],
 }

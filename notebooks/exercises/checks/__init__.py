@@ -9,6 +9,7 @@ from . import (
     attention,
     claims,
     class_token,
+    faster,
     initialization,
     inside,
     mishandled,
@@ -32,6 +33,7 @@ _MODULES = (
     patch_size,
     mishandled,
     claims,
+    faster,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
 
