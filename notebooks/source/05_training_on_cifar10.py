@@ -731,7 +731,7 @@ plots.show_lines(
 # |---|---|---|
 # | the loss falls, but in a straight, slow line | learning rate too low, or too few steps | 3 times the rate |
 # | the loss rises above ln 10 first, and stays near it | learning rate far too high | a tenth of the rate |
-# | the loss does not move from ln 10 | learning rate far too low, or the head reads the wrong token | ten times the rate; the checks at the end of notebook 04 |
+# | the loss does not move from ln 10 | learning rate far too low, or the head reads the wrong token | ten times the rate; the four checks in the second part of notebook 04 |
 # | the loss stays near ln 10, though one batch can be learned by heart | labels do not belong to their images | show 16 images with their labels |
 # | the loss falls, then jumps up and stays there | learning rate too high or warm-up too short | half the rate, twice the warm-up, clipping |
 # | the loss becomes NaN: `fit` stops and says so | the same; or float16 without loss scaling | as above; `precision="float32"` to tell |
