@@ -52,7 +52,7 @@ diagrams.patch_sequence(large, 64)
 # %% [markdown]
 # The patches are numbered like words on a page, from left to right and from top to bottom. Below the photograph they stand in that order in one line, and that sequence is what the model receives.
 #
-# Notice what the sequence has lost. Patch 9 lies directly below patch 5, the left eye, and nothing in the two vectors says so. How a model can know where a patch was is a question for notebook 02.
+# The sequence still has an order, but each vector holds only colours. Nothing in the vector of patch 9 says that it lies directly below patch 5, the one with the left eye. How a model can know where a patch was is a question for notebook 02.
 #
 # The course works with P = 4 and with images of 32 × 32 pixels. That is the size of the images in CIFAR-10, a well-known collection of small photographs in ten classes. How long is the sequence then, and how long is each vector? Work it out before you run the next cell.
 
@@ -127,7 +127,7 @@ print(tiny.view(6, 4))
 # %% [markdown]
 # The shape is right. The content is wrong: the first "patch" is 0, 1, 2, 3, which is a piece of the image's first row.
 #
-# What happened? `view` never moves a number. It reads the memory from the beginning and puts the brackets in other places. (`tiny.reshape(6, 4)` would do the same here.) In memory, however, the pixels of a square are not neighbours. After the first two pixels of a patch come two pixels of the *next* patch:
+# What happened? `view` never moves a number. It reads the memory from the beginning and puts the brackets in other places. (`tiny.reshape(6, 4)` would do the same here.) In memory, however, the pixels of a square are not all neighbours. After the first two pixels of a patch come two pixels of the *next* patch:
 
 # %%
 diagrams.memory((4, 6), 2)
@@ -259,7 +259,7 @@ back = unpatchify(patchify(awkward, 8), 8, image_size=(24, 40), in_channels=5)
 print("nothing lost:", torch.equal(back, awkward))
 
 # %% [markdown]
-# Third, use your eyes. We cut Chelsea into 64 tiles twice, once with the tempting `view` and once with `patchify`, and let `unpatchify` lay the tiles out in their 8 × 8 grid. What will the tiles of `view` look like: a cat in disorder, or noise? And will the colours be those of the cat? Decide before you run the cell. (It does not hurt.)
+# Third, use your eyes. We cut Chelsea into 64 tiles twice, once with the tempting `view` and once with `patchify`, and let `unpatchify` lay the tiles out in their 8 × 8 grid. What will the tiles of `view` look like: a cat in disorder, or noise? And will the colours be those of the cat? Decide before you run the cell.
 
 
 # %%
@@ -309,7 +309,7 @@ titles = ["the photograph", "brightness", "right minus left", "bottom minus top"
 plots.show_images([large, *maps.expand(3, 3, 64, 64)], titles, columns=4, size=1.7)
 
 # %% [markdown]
-# Each grey picture shows what one row of weights finds: one number per patch: lighter the more positive it is, darker the more negative, and mid-grey for 0. Look at the left eye: "right minus left" draws the sides and "bottom minus top" draws the lids.
+# Each grey picture shows what one row of weights finds, one number per patch. The more positive the number, the lighter the square; mid-grey is 0. Look at the left eye: "right minus left" draws the sides and "bottom minus top" draws the lids.
 #
 # The model does this with D rows of weights instead of three, and nobody writes them by hand: they are learned. D is for us to choose, whatever P is, and a wide token has room for what later blocks add to it. The result for a patch is called its **token**, a vector of D numbers. The matrix is called **E** in Eq. 1 of the paper, for *embedding*.
 #
@@ -333,7 +333,7 @@ print(tuple(tokens.shape))
 # nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 # ```
 #
-# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window with a kernel, which is a small grid of weights, and adds up the products: a weighted sum. The *stride* says how far the window moves from one stop to the next. Here the stride is as long as the window is wide, so the window jumps from patch to patch and never overlaps itself. This is the tiny image again, with a kernel of four weights:
+# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window by the weights of a *kernel*, a small grid, and adds up the products: a weighted sum. The *stride* says how far the window moves from one stop to the next. Here the stride is as long as the window is wide, so the window jumps from patch to patch and never overlaps itself. This is the tiny image again, with a kernel of four weights:
 
 # %%
 diagrams.strided_convolution(tiny[0, 0], torch.tensor([[1, 0], [2, -1]]), patches=(0, 4))
@@ -448,7 +448,7 @@ plots.show_images([with_lines(photo, size) for size in sizes], titles, columns=4
 # %% [markdown]
 # Every picture holds the whole photograph. What changes is how finely the model can tell *places* apart. Detail inside a patch survives in its token, but attention deals with whole tokens, so it cannot point at anything smaller than a square of this figure. At P = 4 it can point at a part of an eye, and at P = 8 at one eye. At P = 16 the eye is lost in a square that holds a quarter of the picture, and at P = 32 the sequence is a single patch, with no other patch to look at.
 #
-# Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, and their number becomes **sixteen** times as large. The table is for 32 × 32 pixels and D = 192.
+# Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, and their number becomes **sixteen** times as large. (Pairs are only a part of the cost. The other layers work on each token alone, so theirs becomes four times as large.) The table is for 32 × 32 pixels and D = 192.
 
 # %% tags=["nbval-check-output"]
 print("  P  patches N  pairs N²   numbers per patch  parameters of E")
@@ -478,7 +478,7 @@ by_hand = patchify(x, P) @ trained.flatten(1).T + bias  # (B, N, 48) @ (48, D) +
 print("the model's own tokens:", torch.allclose(by_hand, tokens, atol=1e-5))
 
 # %% [markdown]
-# We forget the photograph and keep its tokens, E and the bias. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them. `unpatchify` puts the patches together, and the last step goes from −1 … 1 back to bytes.
+# Suppose the photograph is lost, and we have only its tokens, E and the bias. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them. `unpatchify` puts the patches together, and the last step goes from −1 … 1 back to bytes.
 
 # %% tags=["nbval-check-output"]
 E_matrix = trained.flatten(1)  # (D, C·P·P) = (192, 48)
@@ -497,14 +497,16 @@ plots.show_images(pictures, titles, columns=4, size=1.7)
 # %% [markdown]
 # The two maps in the middle are drawn like the edge maps above, but with weights that training chose. You would hardly find a cat in them, and the rest of the model gets nothing but 192 such numbers for each patch. Yet every pixel of Chelsea comes back, each byte exactly.
 #
-# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. The point is that training has not changed this: E destroys nothing. But it turns some things up and others down. Its *singular values* say how much: the factor by which E stretches the pattern that it stretches most, and so on down to the last of 48.
+# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. The point is that training has not changed this: E destroys nothing. But it turns some things up and others down. A patch can hold 48 independent patterns, and for each of them a *singular value* of E says how strongly it shows in the token. Here are the largest, the 12th, the 24th and the last:
 
 # %% tags=["nbval-check-output"]
-strength = torch.linalg.svdvals(E_matrix)  # (48,), the largest first
-print("factors:", [round(value, 2) for value in strength[[0, 1, 5, 11, 23, 47]].tolist()])
+fresh = nn.Conv2d(C, D, kernel_size=P).weight.detach().flatten(1)  # E as it starts
+for name, matrix in {"untrained": fresh, "trained": E_matrix}.items():
+    factors = torch.linalg.svdvals(matrix)  # (48,), the largest first
+    print(f"{name:9}", [round(value, 2) for value in factors[[0, 11, 23, 47]].tolist()])
 
 # %% [markdown]
-# The weakest pattern comes through about 20 times weaker than the strongest one. So training has made some questions loud and others quiet, and it has silenced none.
+# In the trained E the weakest pattern comes through about 20 times weaker than the strongest, and in an untrained one about three times. So training has made some patterns loud and others quiet, and it has silenced none.
 #
 # ## Recap
 #

@@ -56,7 +56,7 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 #
 # ## How can it take anything from the patches?
 #
-# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. Today one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* (Notebook 03 adds one detail.) If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
+# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. Today one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* (More exactly, each token first passes through a linear map, which notebook 03 explains.) If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
 #
 # Here is a weighted mean that you can check in your head. Three patches hold one number each: 2, 4 and 8. The class token gives them the weights ½, ¼ and ¼, which sum to 1. It takes ½ · 2 + ¼ · 4 + ¼ · 8 = 1 + 1 + 2 = **4**.
 #
@@ -195,7 +195,7 @@ print(f"cat against rocket, largest difference after:  {(after[0] - after[1]).ab
 assert before[0].equal(before[1]) and not after[0].equal(after[1])
 
 # %% [markdown]
-# Before attention the difference is exactly 0. Afterwards they differ, and only the patches can be the cause. (We look at what attention gathers, before a block would add it to the old token.) That is the whole mechanism, and you have just run it.
+# Before attention the difference is exactly 0. Afterwards they differ, and only the patches can be the cause. (A block would now add this to the old token. We look at it before that.) That is the whole mechanism, and you have just run it.
 #
 # ### And a trained one?
 #
@@ -212,12 +212,12 @@ heads = ["head 1", "head 2", "head 3"]
 for photo, shares in zip([cat, rocket], from_class, strict=True):
     diagrams.attention_over(photo, shares[:, 1:], (8, 8), heads)  # 1: = the patches
 own = from_class[..., 0]  # (B, h): what the class token keeps for itself
-print(f"[class] looks at itself with {own.min():.1%} to {own.max():.1%}")
+print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention")
 
 # %% [markdown]
 # The more purple a patch is, the more the class token attends to it. Each map has its own scale, and the number below says what its darkest purple stands for. The photographs are drawn sharp; the model itself was given 32 × 32 pixels.
 #
-# If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 1 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are what you or I would look at. Almost all that attention gathers comes from the patches: in the run saved here the class token gives itself 3.5 % at most.
+# If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 1 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look. Almost all that attention gathers comes from the patches: in the run saved here the class token gives itself 3.5 % at most.
 #
 # ### Two class tokens drift apart
 #
@@ -236,13 +236,13 @@ label = "cosine similarity\nwith the cat"
 plots.show_lines(range(7), curves, where, label, from_zero=True, size=(5, 2.8))
 
 # %% [markdown]
-# All begin at 1.00, because before block 1 all images share one vector. In the run saved here the cat ends at 0.11 from the rocket and at 0.07 from the coffee, almost at right angles. The two cuts of the cat stay together, at 0.90, which is no surprise for one photograph. The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
+# All begin at 1.00, because before block 1 all images share one vector. In the run saved here the cat's similarity to the rocket ends at 0.11 and to the coffee at 0.07, so they are almost at right angles. The two cuts of the cat stay together, at 0.90, which is no surprise for one photograph. The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
 #
 # Two questions stay open. *How* does the model compute its weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Notebook 06 puts that to the test.
 #
 # ## Does the model know where the patches are?
 #
-# So far we know *what* the class token gathers. The second half of today's story is about *where*. Our sentence about attention, a weighted mean with weights computed from the tokens themselves, says nothing about the place of a token.
+# So far we know *what* the class token gathers. The second half of today's story is about *where*. Nothing in our sentence about attention, a weighted mean with weights computed from the tokens themselves, mentions where a token stands.
 #
 # Take the small example from above and shuffle the patches, so that they hold 8, 2 and 4. Each patch keeps its weight, because the weight is computed from what the patch and the class token hold. The class token takes ¼ · 8 + ½ · 2 + ¼ · 4 = 2 + 1 + 1 = **4**, the same as before. A sum has no order.
 #
@@ -311,10 +311,12 @@ print("what enters block 1 (B, T, D):", tuple(z_0.shape))
 
 # %% tags=["nbval-check-output"]
 figure, axes = plt.subplots(1, 3, figsize=(7, 1.9), layout="constrained")
-parts = [tokens[0], table[0], z_0[0]]  # (T, D) each
+parts = [cls_token(patches)[0], table[0], z_0[0]]  # (T, D) each
 for axis, part, title in zip(axes, parts, ["tokens", "+ E_pos", "= z₀"], strict=True):
     names = ["[class]", "patch 0", "patch 1"] if axis is axes[0] else []
-    plots.show_matrix(part[:3, :5].detach(), names, [], title, axis=axis, signed=True)
+    plots.show_matrix(
+        part[:3, :5].detach(), names, [], title, axis=axis, signed=True, limit=0.25
+    )
 plots.show("three small tables of numbers: the tokens, the positions, and their sums")
 
 # %% [markdown]
@@ -422,7 +424,8 @@ change = (in_order - shuffled).abs().max()
 print(f"with positions, the class token changes by {change:.1g}")
 
 both = pos_embed(cls_token(patches))
-shares = 65 * look(both, both, both)[1][0, 0]  # (T,): 1 means exactly an even share
+_, weights = look(both, both, both)  # (B, T, T): row = who looks; the mean over the heads
+shares = 65 * weights[0, 0]  # (T,): the class token's row; 1 means exactly an even share
 print(f"weights, as multiples of an even share: {shares.min():.3f} to {shares.max():.3f}")
 assert change > 3e-6
 
@@ -452,16 +455,16 @@ for name, network in {"with positions": model, "without positions": without}.ite
 # %% [markdown]
 # Look at the lower half first. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
 #
-# And here is a surprise: the shuffled cat is still a cat, with 0.86. It seems that for this model a heap of fur is a cat.
+# And here is a surprise: the shuffled cat is still a cat, with 0.86. For this model, at least in this one photograph, a heap of fur is a cat.
 #
-# How much are positions worth, then? The lower half does not say, because that model was trained with positions and then robbed of them. So we trained a smaller model without them from the start. We also varied what the classifier reads:
+# How much are positions worth, then? The lower half does not say, because that model was trained with positions and then lost them. So we trained a smaller model without them from the start. We also varied what the classifier reads:
 #
 # | The classifier reads | positions | accuracy on CIFAR-10 |
 # |---|---|---|
 # | the class token | learned | {{runs("class_token_place", "class token"):±.1%}} |
 # | the mean of the 64 patches | learned | {{runs("single_patches", "mean of patches"):±.1%}} |
 # | token 1, the first patch | learned | {{runs("class_token_place", "reads the first patch"):±.1%}} |
-# | the mean of patches that never look at each other | learned | {{runs("single_patches", "mean of patches, no attention"):±.1%}} |
+# | the mean of patches that never look at each other (no attention) | learned | {{runs("single_patches", "mean of patches, no attention"):±.1%}} |
 # | the class token | none | {{runs("position_init", "zeros, frozen"):±.1%}} |
 #
 # *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); mean and 95 % interval of three seeds. Notebook 10 has the details.*
@@ -665,7 +668,7 @@ for name, positions in {"untrained": untrained, "round spots": spots, "trained":
 # %% [markdown]
 # Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So a good part of the 96 % is blur, but not all of it. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
 #
-# The untrained table gets 22 %, and that is chance: of the 63 independent differences from the mean, rows account for 7 and columns for another 7, and 14/63 is 22 %.
+# The untrained table gets 22 %, and that is chance: of the 63 independent differences from the mean, rows account for 7 (eight rows, less one for the mean) and columns for another 7, and 14/63 is 22 %.
 #
 # ### Do positions have to be learned?
 #
@@ -699,7 +702,7 @@ plots.show_lines(range(8), waves, "column of the patch", y_label, size=(4.9, 2.6
 # %% [markdown]
 # The first wave changes a lot from each patch to the next. The second is slower and does not repeat within the image. The third is a flat line, because it repeats only after 63,000 patches. It is a relic: the formula was made for text, where a sequence may have thousands of words.
 #
-# Here are the maps of the computed table. The long waves hardly change from place to place and make all places alike, so we subtract the mean position first. Then the maps have the same scale as those of the learned table. Does this table have the grid that our trained model had to find?
+# Here are the maps of the computed table. The long waves hardly change from place to place and make all places alike, so we subtract the mean position first. (The learned table hardly has one: its mean is seven times shorter than its positions.) Does this table have the grid that our trained model had to find?
 
 # %% tags=["nbval-check-output"]
 differences = computed - computed.mean(dim=0)
@@ -807,7 +810,7 @@ with torch.no_grad():
 #
 # The class token is `x[:, 0]`. What if somebody writes `x[:, 1]`, the top left patch? Everything runs and the loss falls, because that patch attends to all others too. How would you notice?
 #
-# The gradient knows. The ten scores that the model returns, its *logits*, should depend on token 0 of the last layer and on no other. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see on which of them the logit of the cat has a gradient.
+# The gradient tells us. The ten scores that the model returns, its *logits*, should depend on token 0 after the last norm and on no other. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see on which of them the logit of the cat has a gradient.
 
 # %%
 from vit_minimal.variants import AveragesAllTokens, ReadsFirstPatch

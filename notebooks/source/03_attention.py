@@ -225,7 +225,7 @@ for d in (4, 16, 64, 256, 1024):
     print(f"{largest[0]:.2f}, after division by √d {largest[1]:.2f}")
 
 # %% [markdown]
-# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token: see what it does with the scores of step 1, and with twice and four times as much.
+# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token. Here are the scores of step 1, and twice and four times as much:
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.6), sharey=True, layout="constrained")
@@ -502,7 +502,7 @@ cat_maps = attention_maps(model, cat[None])[:, 0]  # (L, h, T, T): block, head, 
 print(f"block 4, head 1: [class] gives itself {cat_maps[4 - 1, 1, 0, 0]:.1%}")
 
 # %% [markdown]
-# Each row of such a map is what one token looks at. Row 0 belongs to the class token. Its column 0 is the class token itself, and column n + 1 is patch n. We look at head 1 of block 4, chosen among the 18 because its map is easy to read.
+# Row 0 of such a map belongs to the class token. Column 0 is the class token itself, and column n + 1 is patch n. We look at head 1 of block 4, chosen among the 18 because its map is easy to read.
 
 # %%
 block, class_token = 4, 0
@@ -525,7 +525,7 @@ print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 1
 # %% [markdown]
 # An equal share would be about 1.5 %, and full purple stands for 16 % or more, here and in the next figures. What stands out first are the dark vertical stripes at columns 8, 16 and 48. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them.
 #
-# Row 0 looks elsewhere. The class token gives itself only 0.6 %. To see where the rest goes, we lay entries 1 to 64 over the photo, and the same entries of the other two heads of the block. (The model saw the cat with only 32 pixels to a side.)
+# Row 0 looks elsewhere. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat with only 32 pixels to a side.)
 
 # %%
 head_names = ["head 0", "head 1", "head 2"]

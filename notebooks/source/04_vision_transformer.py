@@ -14,7 +14,7 @@
 # | Time to run | half a minute to a minute, on most machines |
 # | Package modules | `vit_minimal/vision_transformer.py`, `vit_minimal/pretrained.py` |
 #
-# **Letters:** B images, C channels, H × W pixels, P patch side, N patches, T = N + 1 tokens, D embedding width, h heads, L blocks, K classes.
+# **Letters:** B images, C channels, H × W pixels, P patch side, N patches, T = N + 1 tokens, D embedding width, h heads of d = D / h numbers, L blocks, K classes.
 
 # %%
 import math
@@ -54,7 +54,15 @@ seed_everything(0)
 cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)  # uint8 (3, 32, 32)
 diagrams.overview(cat, "model")
 # %% [markdown]
-# You have already built most of this picture. Notebook 01 made tokens of the patches, notebook 02 put the class token in front and added positions, and notebook 03 let the tokens look at each other. Today we add three pieces, the MLP, the residual stream and the norm, and put everything together. In the picture you see the MLP, and behind the blocks the head that gives the answer. The residual stream hides in the words "each adds to the tokens", and the picture leaves the norms out.
+# You have already built most of this picture. Notebook 01 turned the patches into tokens, notebook 02 put the class token in front and added positions, and notebook 03 let the tokens look at each other. Today we finish the block, and put the head behind the blocks.
+#
+# One thing in the picture is simplified. The arrows run *through* attention and then *through* the MLP, as if each replaced the tokens. Here is what one block really does:
+
+# %%
+diagrams.block()
+
+# %% [markdown]
+# The coloured lanes are the tokens, with the class token in orange. They run straight through the block. Attention reads a copy of all lanes and adds to each lane what it has found. Then the MLP reads a copy and adds its conclusions.
 #
 # ## What is still missing?
 #
@@ -84,7 +92,7 @@ diagrams.overview(cat, "model")
 #
 # ## The MLP: why is attention not enough?
 #
-# Attention carries information *between* tokens. Suppose it has brought two facts into one token: how dark the patch above is, and how bright the patch below. If it is dark above **and** bright below, there is an edge between them. We want a score that is 1 in this case and 0 in the three others. What attention brings is a weighted mean of values. The weights say where to look, but nothing bends the values that they bring: a mean is a linear map. And no linear map will do. Start from 0 where neither fact holds. Let darkness alone add 0 and brightness alone add 0. A linear map adds the two, so together they also give 0, but we need 1.
+# Attention carries information *between* tokens. Suppose it has brought two facts into one token: how dark the patch above is, and how bright the patch below. If it is dark above **and** bright below, there is an edge between them. We want a score that *is* 1 in this case and 0 in the three others; the right sign is not enough. What attention brings is a weighted mean of values. The attention weights say where to look, but nothing bends the values that they bring: a mean is a linear map. And no linear map will do. With neither fact the score must be 0. Darkness alone must also give 0, so darkness may add nothing; the same holds for brightness. Then both together add nothing either.
 #
 # A bend saves us. Call the facts *dark* and *bright*; each is 0 or 1. Take 6 · dark + 6 · bright − 9. In the four cases this number is −9, −3, −3 and 3. Now flatten whatever is negative to zero, and divide by 3: the results are 0, 0, 0 and 1. The bend that Transformers use is called **GELU**. It is a ReLU, which is max(x, 0), with its corner rounded off:
 
@@ -103,7 +111,7 @@ def bent_score(dark, bright):
 dark_above = torch.tensor([0.0, 1.0, 0.0, 1.0])  # the four cases
 bright_below = torch.tensor([0.0, 0.0, 1.0, 1.0])
 scores = bent_score(dark_above, bright_below)
-print([round(score, 2) + 0.0 for score in scores.tolist()])  # + 0.0 makes 0.0 of −0.0
+print([round(score, 2) + 0.0 for score in scores.tolist()])  # + 0.0 turns −0.0 into 0.0
 
 # %% [markdown]
 # For comparison, here is the linear map with the smallest squared error. The colour is the score for all values of the two facts, the thin lines join points of equal score, and the numbers are the scores in our four cases:
@@ -123,7 +131,7 @@ def draw_scores(axis, score, title):
     dark, bright = torch.meshgrid(side, side, indexing="xy")
     plane = score(dark, bright)
     picture = axis.pcolormesh(dark, bright, plane, cmap=plots.SIGNED + "_r", vmin=-1.2, vmax=1.2)
-    levels = (-0.5, -0.25, 0.25, 0.5, 0.75, 1)
+    levels = (-0.5, -0.25, 1e-3, 0.25, 0.5, 0.75, 1)  # 1e-3 for 0: flat parts are 0 up to rounding
     axis.contour(dark, bright, plane, levels, colors="black", linewidths=0.6, linestyles="solid")
     for case in zip(dark_above, bright_below, strict=True):
         number = f"{score(*case):.2f}".replace("-0.00", "0.00").replace("-", "−")
@@ -144,7 +152,7 @@ plots.show(
 )
 
 # %% [markdown]
-# On the left is a tilted plane: lines of equal score lie evenly apart, so what it gains in the upper right corner it must also gain half-way there. The bend folds the plane, so that three corners lie flat and only the fourth stands up.
+# On the left is a tilted plane. Its lines of equal score are evenly spaced, so half-way to the upper right corner it has already gained half of the score. The bend folds the plane, so that three corners lie flat and only the fourth stands up.
 #
 # An **MLP** (multi-layer perceptron) is many such detectors side by side. A linear map widens the D numbers of a token to 4·D, and each of these is a detector that can combine *all* D numbers. GELU bends them, and a second linear map writes what they have found back into D numbers. The factor 4 is a habit of the field; the trained model that you will load below uses only 2.
 #
@@ -163,13 +171,7 @@ print("tokens that come out differently:", change.nonzero().flatten().tolist())
 #
 # ## The residual stream: why the plus signs?
 #
-# Look at Eq. 2 and 3 once more. Neither attention nor the MLP *replaces* a token. Each computes something and **adds** it to what is already there. The name for this is *residual*, that which is left to add ([He et al. 2016](https://arxiv.org/abs/1512.03385), ResNet):
-
-# %%
-diagrams.block()
-
-# %% [markdown]
-# The coloured lanes are the tokens, with the class token in orange. They run straight through the block. Attention reads a copy of all lanes and adds to each lane what it has found. Then the MLP reads a copy and adds its conclusions. So a token is a running sum, from Eq. 1 to the head, and people call the lanes the **residual stream**. What the class token gathered in block 2 is still part of the sum in block 9, unless a later layer subtracts it.
+# Look again at the diagram of the block, and at Eq. 2 and 3. Neither attention nor the MLP *replaces* a token. Each computes something and **adds** it to what is already there. The name for it is *residual*, that which is left to add ([He et al. 2016](https://arxiv.org/abs/1512.03385), ResNet). So a token is a running sum, from Eq. 1 to the head, and people call the lanes the **residual stream**. What the class token gathered in block 2 is still part of the sum in block 9, unless a later layer subtracts it.
 #
 # As code, the picture is ten lines long. The attention is that of notebook 03, and the norms are the subject of the next section. (`eps` keeps them from dividing by zero.)
 
@@ -189,7 +191,7 @@ class Block(nn.Module):
 
 
 # %% [markdown]
-# Why add? Let us take the two plus signs away and send 16 different drawings through 12 untrained blocks. After each block we measure how alike the tokens *of one image* are: the cosine similarity, averaged over all pairs of its 17 tokens, where 1 means that all point in the same direction. What do you expect?
+# Why add? Let us take the two plus signs away and send 16 different drawings through 12 untrained blocks. After each block we measure how different the tokens *of one image* are: 1 minus the cosine similarity, averaged over all pairs of its 17 tokens. At 0 all of them point in the same direction. What do you expect?
 
 
 # %%
@@ -199,12 +201,12 @@ class NoPlus(Block):
         return self.mlp(self.norm2(x))  # Eq. 3 without its plus sign
 
 
-def alike(vectors):
-    """The mean cosine similarity over all pairs of n different vectors: (…, n, D) → (…)."""
+def difference_of(vectors):
+    """1 − cosine similarity, the mean over all pairs of n vectors: (…, n, D) → (…)."""
     units = F.normalize(vectors, dim=-1)
     n = units.shape[-2]
     total = (units @ units.mT).sum(dim=(-2, -1)) - n  # n pairs are a vector with itself
-    return total / (n * (n - 1))
+    return 1 - total / (n * (n - 1))
 
 
 # %%
@@ -213,14 +215,14 @@ pictures = images.float() / 127.5 - 1  # 64 drawn images, −1 … 1
 
 
 @torch.no_grad()
-def likeness(kind, seed):
-    """How alike the tokens of an image are, after 0 … 12 untrained blocks of a kind: (13,)."""
+def differences(kind, seed):
+    """How different an image's tokens are, after 0 … 12 untrained blocks of a kind: (13,)."""
     seed_everything(seed)
     x = ClassToken(48)(PatchEmbedding(32, 8, 3, 48)(pictures[:16]))
     stages = [PositionEmbedding((4, 4), 48)(x)]  # (B, T, D)
     for _ in range(12):
         stages.append(kind(48, 3)(stages[-1]))
-    return alike(torch.stack(stages)).mean(dim=1)
+    return difference_of(torch.stack(stages).double()).mean(dim=1)
 
 
 # %%
@@ -235,23 +237,25 @@ def draw_band(axis, steps, values, index, name):
 kinds = {"with plus signs": Block, "without": NoPlus}
 figure, axis = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for index, (name, kind) in enumerate(kinds.items()):
-    found = torch.stack([likeness(kind, seed) for seed in range(6)])  # (6, 13)
+    found = torch.stack([differences(kind, seed) for seed in range(6)])  # (6, 13)
     draw_band(axis, range(13), found, index, name)
-axis.set(xlabel="blocks that have run", ylabel="how alike (cosine)", ylim=(0, 1.05))
-axis.legend(loc="lower right")
+axis.set(xlabel="blocks that have run", yscale="log", ylim=(1e-7, 2))
+axis.set_ylabel("how different (1 − cosine)")
+axis.legend(loc="center right")
 plots.show(
-    "without plus signs the tokens of an image are equal from block 2 on; with them they grow alike "
-    "slowly, to 0.93 after block 12. Bands from the lowest to the highest of six seeds"
+    "without plus signs the difference between an image's tokens falls from 0.61 to a few millionths "
+    "after block 2 and then out of the picture; with them it falls slowly, to 0.07 after block 12. "
+    "Bands from the lowest to the highest of six seeds"
 )
 
 # %% [markdown]
-# The bands span six random starts. Without the plus signs, all tokens of an image point in the same direction after *two* blocks. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean, and from then on there is nothing left to tell apart. With the plus signs each token keeps what it was and receives the mean on top. The tokens still grow alike, to about 0.93 in the run saved here, but slowly. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.)
+# The bands span six random starts, and the axis is logarithmic. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background. Without the plus signs, a few millionths of the difference are left after *two* blocks, and then nothing but rounding. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean. With the plus signs each token keeps what it was and receives the mean on top. The tokens still grow alike, but slowly: 0.07 is left after twelve blocks in the run saved here. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.)
 #
-# A sum has a second virtue: its gradient goes to both terms unchanged. So the error at the head reaches block 1 by a direct path, however many blocks lie between.
+# A sum has a second virtue: its gradient goes to both terms unchanged. So the error at the head reaches block 1 along the stream, and no layer on the way has to let it through.
 #
 # ## LayerNorm: why does each layer read a normalised copy?
 #
-# A running sum can grow. In the trained model that you will load below, the cat's class token is 3.8 long before block 1 and 28.0 after block 6, about seven times as long. What does an attention layer make of tokens that are seven times as large? Here is the largest of the 65 weights with which a token looks at the others, averaged over the tokens:
+# A running sum can grow. In the trained model that you will load below, the cat's class token is 3.8 long before block 1 and 28.0 after block 6, about seven times as long. What does an attention layer make of tokens that are seven times as large? Here is the largest of the 65 attention weights with which a token looks at the others, averaged over the tokens:
 
 # %%
 seed_everything(0)
@@ -261,10 +265,10 @@ with torch.no_grad():
     for name, tokens in {"x": x, "7x": 7 * x, "LN(7x)": F.layer_norm(7 * x, (48,))}.items():
         queries, keys, _ = attention.split_heads(tokens)
         largest = attention_weights(queries, keys).amax(dim=-1).mean()
-        print(f"{name:6} largest weight {largest:.2f}")
+        print(f"{name:6} largest attention weight {largest:.2f}")
 
 # %% [markdown]
-# Seven times larger queries and keys give scores about 49 times as large. This is the saturated softmax of notebook 03: one weight takes nearly everything. The last line shows the cure. Each layer reads its copy of the tokens through a **layer norm** (LN), and the weights come out as if nothing had grown.
+# Seven times larger queries and keys give scores about 49 times as large. This is the saturated softmax of notebook 03: one attention weight takes nearly everything. The last line shows the cure. Each layer reads its copy of the tokens through a **layer norm** (LN), and the attention weights come out as if nothing had grown.
 #
 # How does it do that? For each token by itself, LN subtracts the mean of the D numbers and divides by their standard deviation. Here is a token with D = 8 numbers that are easy to check by hand:
 
@@ -273,7 +277,7 @@ token = torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
 diagrams.layer_norm(token)
 
 # %% [markdown]
-# The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
+# The two rows have different scales: the grey band is one standard deviation to each side, which is 2 above and 1 below. The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
 
 # %% tags=["nbval-check-output"]
 print([round(number, 2) for number in F.layer_norm(token, (8,)).tolist()])
@@ -281,7 +285,7 @@ print([round(number, 2) for number in F.layer_norm(token, (8,)).tolist()])
 # %% [markdown]
 # The module `nn.LayerNorm` then multiplies each of the D numbers by a learned scale and adds a learned shift. They start at 1 and 0, so at first they change nothing.
 #
-# Look again at where the two norms stand in the block diagram: beside the stream, not on it. The sum itself is never normalised on its way. That order is called **pre-norm**. Only at the very end, in Eq. 4, one last norm is put on the stream itself, so that the head reads numbers of a known size.
+# In the diagram of the block, the two norms stand beside the stream, not on it. The sum itself is never normalised on its way. That order is called **pre-norm**. Only at the very end, in Eq. 4, one last norm is put on the stream itself, so that the head reads numbers of a known size.
 #
 # ## The whole model, in twenty-five lines
 #
@@ -325,7 +329,7 @@ print(f"{'head':12} {tuple(model.head(x[:, 0]).shape)}")
 #
 # ## Is it right?
 #
-# The shapes are right, but shapes prove little. A norm in the wrong place, or queries and keys exchanged, would leave them all as they are. There is a much stronger test: give two models **the same weights** and compare their logits. (From here on, as everybody does, we say weights for a model's parameters.)
+# The shapes are right, but shapes prove little. A norm in the wrong place, or queries and keys exchanged, would leave them all as they are. There is a much stronger test: give two models **the same weights** and compare their logits. (From here on *weights* are a model's parameters, as everybody says; the others are always *attention weights*.)
 #
 # The weights of a model are a dictionary from names to tensors, its `state_dict()`. If two models are built the same way, theirs hold the same tensors, perhaps under other names. Ours calls the linear maps of the MLP `mlp.0` and `mlp.2`, their places in `nn.Sequential`; timm calls them `mlp.fc1` and `mlp.fc2`. So we need a function that renames. A second one adds noise to every parameter, because two biases that are both 0 could be exchanged without anybody noticing.
 
@@ -370,7 +374,7 @@ x = torch.randn(5, 3, 32, 32)
 yours.load_state_dict(renamed(theirs.state_dict(), timm_to_yours))
 with torch.no_grad():
     difference = (yours(x) - theirs(x)).abs().max().item()
-    print(f"logits up to {theirs(x).abs().max():.1f}, largest difference {difference:.0e}")
+    print(f"logits up to {theirs(x).abs().max():.1f}, largest difference {difference:.1g}")
 assert difference < 1e-5
 
 # %% [markdown]
@@ -441,7 +445,7 @@ plots.show(
 )
 
 # %% [markdown]
-# On the left is what the model gets, 32 × 32 pixels. Your twenty-five lines call the cat a cat, with a probability of 0.89. The rocket they call a ship, with 0.63. That is wrong, but "rocket" is not among its ten answers, and at this size even you might take a pale mast with lights along the bottom for a ship at night.
+# On the left is what the model gets, 32 × 32 pixels. Your twenty-five lines call the cat a cat, with a probability of 0.89. They call the rocket a ship, with a probability of 0.63. That is wrong, but "rocket" is not among its ten answers, and at this size even you might take a pale mast with lights along the bottom for a ship at night.
 #
 # ### When does the model make up its mind?
 #
@@ -457,23 +461,26 @@ with torch.no_grad():
 
 
 # %%
-def draw_lens(axis, early, names, title):
-    """The probability of each class after 0 … L blocks; those in `names` in colour."""
-    for place, curve in enumerate(early.T):  # early: (L + 1, K)
-        label = "the seven others" if place == 1 else None  # automobile, one of them
-        axis.plot(range(7), curve, color="#C8C8C8", linewidth=1, label=label)
-    for name, style in names.items():
-        curve = early[:, CIFAR10_CLASSES.index(name)]
-        axis.plot(range(7), curve, **plots.curve_style(style), markersize=5, label=name)
+NAMED = {"cat": 0, "ship": 1, "airplane": 2, "frog": 3, "deer": 4}  # each with its curve style
+
+
+def draw_lens(axis, early, title):
+    """The probability of each class after 0 … L blocks; those in NAMED in colour."""
+    for name, curve in zip(CIFAR10_CLASSES, early.T, strict=True):  # early: (L + 1, K)
+        if name in NAMED:
+            axis.plot(range(7), curve, **plots.curve_style(NAMED[name]), markersize=5, label=name)
+        else:
+            label = "the five others" if name == "truck" else None
+            axis.plot(range(7), curve, color="#C8C8C8", linewidth=1, zorder=1, label=label)
     axis.set(title=title, xlabel="blocks that have run", ylim=(0, 1), xticks=range(7))
-    axis.legend(loc="upper left")
 
 
 # %%
-figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
-draw_lens(panels[0], early[:, 0], {"cat": 0, "airplane": 2, "frog": 3}, "the cat")
-draw_lens(panels[1], early[:, 1], {"ship": 1, "airplane": 2, "deer": 4}, "the rocket")
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.8), sharey=True, layout="constrained")
+draw_lens(panels[0], early[:, 0], "the cat")
+draw_lens(panels[1], early[:, 1], "the rocket")
 panels[0].set_ylabel("probability of the class")
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plots.show(
     "probabilities of the classes read after each of six blocks: for the cat, cat rises slowly and "
     "jumps to 0.89 in block 6; for the rocket, airplane leads first, then ship, which jumps to 0.63, "
@@ -481,9 +488,9 @@ plots.show(
 )
 
 # %% [markdown]
-# At 0 the two panels agree for every class. They must, because before the first block the class token has not looked at anything and is the same vector for every image. The values there only show which way the head leans when it knows nothing. It leans towards "cat" and "airplane", so give the model little credit for these two in its first blocks.
+# At 0 the two panels agree for every class. They must, because before the first block the class token has not looked at anything and is the same vector for every image. The values there only show which way the head leans when it knows nothing. It leans towards "cat" and "airplane", so only what rises above this start is owed to the photo.
 #
-# Then the panels part. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads narrowly, until block 6 decides. For the rocket the best guess after blocks 1 and 2 is "airplane", the nearest thing to a rocket among the ten classes! Later blocks turn it into a ship, and the last one brings a surprising runner-up: "deer".
+# From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads narrowly, until block 6 decides. For the rocket "airplane", the nearest thing to a rocket among the ten classes, rises above its start in block 1 and leads until block 2. Later blocks turn it into a ship, and the last one brings a surprising runner-up: "deer".
 #
 # Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Information that is there earlier, in a form that they cannot read, stays invisible.
 #
@@ -496,29 +503,6 @@ for i, name in enumerate(("cat", "rocket")):
 
 # %% [markdown]
 # Here are the 3.8 and the 28.0 from the section on norms. The rocket's sum even grows tenfold. It does not grow in every block, because a layer can also add something that points the other way.
-#
-# ### Where does the class token look?
-#
-# Notebook 03 has shown this for the cat. What does a model look at when it is *wrong*? We walk through the blocks once more with the rocket. In each we take the queries and keys, compute the attention weights, and keep row 0, the class token's, averaged over the three heads.
-
-# %%
-looks = []
-with torch.no_grad():
-    for number, block in enumerate(vit.blocks):
-        x = stages[number][1:]  # the rocket's tokens that enter this block: (1, T, D)
-        queries, keys, values = block.attn.split_heads(block.norm1(x))  # (1, h, T, d)
-        weights = attention_weights(queries, keys)  # (1, h, T, T)
-        looks.append(weights[0, :, 0, 1:].mean(dim=0))  # (N,): from the class token to the patches
-
-sharp = load_photo("rocket.jpg", 256) / 255  # the same photo, for us: 0 … 1
-bright = (255 * sharp**0.4).to(torch.uint8)  # brighter than the model saw it
-maps = torch.stack([looks[0], looks[3], looks[5]])
-diagrams.attention_over(bright, maps, (8, 8), ["block 1", "block 4", "block 6"], columns=2)
-
-# %% [markdown]
-# Purple marks where the class token looks, in three of the six blocks. (The photo is brightened for our eyes.) Each map has its own scale: full purple is the weight that is printed below it, while an even spread would give each of the 65 tokens 1/65, about 1.5 %. In block 1 the class token looks nearly everywhere. In block 4 it leaves out the sky and prefers the left tower and the ground with its lights. In block 6 it picks several places: the tips of the rocket and of both towers, and patches along the ground.
-#
-# So the model did *look* at the rocket, and still said ship. The maps show where the class token looks, on one photo. Whether it *uses* what it sees there is another question, and notebook 06 is about nothing else.
 #
 # > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as somebody else's model.
 #
@@ -555,9 +539,32 @@ diagrams.attention_over(bright, maps, (8, 8), ["block 1", "block 4", "block 6"],
 # **Next: [05 · Training on CIFAR-10](05_training_on_cifar10.ipynb).** The model of notebook [00](00_start_here.ipynb) was of this kind, and you have now seen every line of it. Only the training around it is missing.
 
 # %% [markdown]
-# ## For a second visit: checks, costs, and what a ViT gives up
+# ## For a second visit: the rocket, checks, costs, and what a ViT gives up
 #
-# You can go on to notebook 05 now. This part is for the day when you change a model. Run its cells from the top, and read whichever section you need.
+# You can go on to notebook 05 now. This part begins with a last look at the rocket; the rest is for the day when you change a model. Run its cells from the top, and read whichever section you need.
+#
+# ### Where does the class token look when the answer is wrong?
+#
+# Notebook 03 showed where the class token looks in the photo of the cat. We walk through the blocks once more with the rocket, which the model calls a ship. In each we take the queries and keys, compute the attention weights, and keep row 0, the class token's, averaged over the three heads.
+
+# %%
+looks = []
+with torch.no_grad():
+    for number, block in enumerate(vit.blocks):
+        x = stages[number][1:]  # the rocket's tokens that enter this block: (1, T, D)
+        queries, keys, values = block.attn.split_heads(block.norm1(x))  # (1, h, T, d)
+        weights = attention_weights(queries, keys)  # (1, h, T, T)
+        looks.append(weights[0, :, 0, 1:].mean(dim=0))  # (N,): from the class token to the patches
+
+sharp = load_photo("rocket.jpg", 256) / 255  # the same photo, for us: 0 … 1
+bright = (255 * sharp**0.4).to(torch.uint8)  # brighter than the model saw it
+maps = torch.stack([looks[0], looks[3], looks[5]])
+diagrams.attention_over(bright, maps, (8, 8), ["block 1", "block 4", "block 6"], columns=2)
+
+# %% [markdown]
+# Purple marks where the class token looks, in three of the six blocks. (The photo is brightened for our eyes.) Each map has its own scale: full purple is the attention weight that is printed below it, while an even spread would give each of the 65 tokens 1/65, about 1.5 %. In block 1 the class token looks nearly everywhere. In block 4 it leaves out the sky and prefers the left tower and the ground with its lights. In block 6 it picks a few places: the tip of the rocket with the sky beside it, the upper ends of the two towers, and patches along the ground.
+#
+# So the model did *look* at the rocket, and still said ship. The maps show where the class token looks, on one photo. Whether it *uses* what it sees there is another question, and notebook 06 is all about it.
 #
 # ### How do you find a broken model before training?
 #
@@ -581,7 +588,7 @@ print(f"head too large: {F.cross_entropy(broken(pictures), labels).item():.1f}")
 # %% [markdown]
 # The broken model is *confidently* wrong. Another common cause is a head that still has 1,000 outputs: ln 1000 is 6.9.
 #
-# **Check 2: the answer depends on every patch, and on no other image.** We take the gradient of one logit of image 0. A pixel with zero gradient does not influence the logit at this point: strong evidence, though no proof. The broken model tries to swap the batch and patch axes, but uses `reshape` instead of `transpose`.
+# **Check 2: the answer depends on every patch, and on no other image.** We take the gradient of one logit of image 0. Zero gradient strongly suggests that the logit does not depend on the pixel, but does not prove it. Then the broken model: some modules want tokens as (N, B, D). Somebody converts with `reshape`, which is wrong, and converts back correctly with `transpose`.
 
 
 # %% tags=["nbval-check-output"]
@@ -610,7 +617,7 @@ broken.patch_embed = MixedBatch(32, 4, 3, 96)
 depends_on(broken)
 
 # %% [markdown]
-# Its answer for image 0 depends on all four images, and on a quarter of its own patches. Yet its loss would fall.
+# Its answer for image 0 depends on all four images, and on a quarter of its own patches. Its loss may still fall.
 #
 # **Check 3: the gradient reaches every parameter.** In the broken model the class token attends only to itself, in every block.
 
@@ -671,7 +678,13 @@ for broken in (False, True):
     assert (losses[-1] < 0.1) != broken
 
 # %% [markdown]
-# The broken one starts at ln 10 and its gradients reach everything, so the first three checks let it pass. But probabilities differ by at most 1, so even a perfect answer costs −ln(e / (e + 9)) ≈ 1.46.
+# The broken one starts at ln 10 and its gradients reach everything, so the first three checks let it pass. But its loss can never fall below 1.46.
+#
+# <details><summary>Why 1.46?</summary>
+#
+# Used as logits, a perfect answer is a single 1 and nine zeros. Its softmax gives the right class e / (e + 9) = 0.23, and −ln 0.23 is 1.46.
+#
+# </details>
 #
 # ### Can training repair a model without plus signs?
 #
@@ -689,26 +702,33 @@ def deep_model(kind, seed):
 
 
 # %%
+def draw_runs(axis, rate):  # plotting only
+    for index, (name, kind) in enumerate(kinds.items()):
+        for seed in range(2):
+            losses = learn_by_heart(deep_model(kind, seed), 40, rate)
+            style = plots.curve_style(index) | {"marker": None}
+            axis.plot(losses, **style, label=name if seed == 0 else None)
+    axis.set(title=f"learning rate {rate:g}", xlabel="steps of training", ylim=(0, 2.8))
+
+
+# %%
 frequencies = labels[:16].bincount() / 16  # of each class among the 16 images
 from_frequencies = -(frequencies * frequencies.log()).sum().item()
 
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
 for axis, rate in zip(panels, (1e-4, 2e-3), strict=True):
-    for index, (name, kind) in enumerate(kinds.items()):
-        runs = [learn_by_heart(deep_model(kind, seed), 40, rate) for seed in range(2)]
-        draw_band(axis, range(40), torch.tensor(runs), index, name)
+    draw_runs(axis, rate)
     axis.axhline(from_frequencies, color="black", linestyle=":", label="ignores the image")
-    axis.set(title=f"learning rate {rate:g}", xlabel="steps of training", ylim=(0, 2.8))
 panels[0].set_ylabel("cross-entropy")
 figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plots.show(
-    "at a learning rate of 0.0001 the loss on 16 images falls almost as quickly without plus signs "
-    "as with them; at 0.002 it falls to nearly 0 with them, and without stays near the loss of a "
-    "model that ignores the image"
+    "two runs each: at a learning rate of 0.0001 the loss on 16 images falls almost as quickly "
+    "without plus signs as with them; at 0.002 it falls to nearly 0 with them, and without it "
+    "soon stops falling"
 )
 
 # %% [markdown]
-# Here comes the surprise: at the small rate the model without plus signs learns almost as well as the other. To memorise 16 images, a model needs no places; it is enough that the images differ. At twenty times that rate it stays near the dotted line, the loss of a model that knows only how frequent each class is, while the model with plus signs learns faster than before. So in this small experiment the plus signs do not make learning possible, they make it *forgiving*, and large rates are what makes training fast.
+# Here comes the surprise: at the small rate the model without plus signs learns almost as well as the other. To memorise 16 images, a model needs no places; it is enough that the images differ. At twenty times that rate the model with plus signs learns faster than before. Of the two runs without them that are saved here, one stays on the dotted line, the loss of a model that knows only how frequent each class is. The other stops below it, still far from 0; why it jumps up near the end, we leave unexplained. So in this small experiment the plus signs do not make learning possible, they make it *forgiving*: they allow the large rates that make training fast.
 #
 # ### Where are the parameters, and where does the arithmetic go?
 #
@@ -737,13 +757,19 @@ actual = sum(parameter.numel() for parameter in ViT().parameters())
 print(f"{actual:,} parameters, as by hand: {actual == sum(parameters.values())}")
 print("FLOPs as by hand:", counter.get_total_flops() == sum(flops.values()))
 
+
 # %%
-figure, axis = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-for column, (what, amounts) in enumerate((("parameters", parameters), ("FLOPs", flops))):
+def draw_shares(axis, amounts, column, label):  # plotting only
     places = [row + 0.4 * column for row in range(4)]
     per_cent = [100 * amount / sum(amounts.values()) for amount in amounts.values()]
-    bars = axis.barh(places, per_cent, height=0.38, color=plots.OKABE_ITO[column], label=what)
+    bars = axis.barh(places, per_cent, 0.38, color=plots.OKABE_ITO[column], label=label)
     axis.bar_label(bars, fmt="%.1f %%", padding=3)
+
+
+# %%
+figure, axis = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
+draw_shares(axis, parameters, 0, "parameters")
+draw_shares(axis, flops, 1, "FLOPs")
 axis.set_yticks([row + 0.2 for row in range(4)], list(flops))
 axis.invert_yaxis()
 axis.set(xlabel="share of the whole model in %", xlim=(0, 80))
@@ -782,7 +808,7 @@ for name, (width, heads, expected) in published.items():
 #
 # A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation**). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
 #
-# Let us watch the second point. We move a photo to the right; what leaves on that side comes back on the left. Then we record the largest change among the ten probabilities, and divide it by the largest change between two different photos, averaged over all pairs. So 1 means "as different as another photo". Only change is measured here, not whether the answer is right: four of our six photos belong to none of the ten classes. The CNN needs no training for this. It pads in a circle and takes the mean over all places, so its answer should stay the same *whatever* its weights are.
+# Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we record the largest change among the ten probabilities, and divide it by the largest change between two different photos, averaged over all pairs. So 1 means "as different as another photo". Only change is measured here, not whether the answer is right: four of our six photos belong to none of the ten classes. Rolling puts a seam inside the photo, and our small CNN is built to ignore it: it pads in a circle and takes the mean over all places. So it needs no training here; its answer must stay the same *whatever* its weights are.
 
 # %%
 cnn = nn.Sequential(
@@ -813,24 +839,33 @@ def changes(model):
 
 
 # %%
-figure, axis = plt.subplots(figsize=(6.5, 3.5), layout="constrained")
-of_vit = changes(vit)
-draw_band(axis, moves, of_vit, 0, "trained ViT, mean of six photos")
-axis.plot(moves[::2], of_vit.mean(dim=0)[::2], "o", color=plots.OKABE_ITO[0], label="whole patches")
-draw_band(axis, moves, changes(cnn), 1, "untrained CNN")
+def draw_photos(axis, of_vit):  # plotting only
+    mean = of_vit.mean(dim=0)
+    axis.plot(moves, of_vit.T, color="#BBBBBB", linewidth=1)  # of_vit: (6, 9)
+    axis.plot([], color="#BBBBBB", linewidth=1, label="trained ViT, each photo")
+    axis.plot(moves, mean, color=plots.OKABE_ITO[0], label="trained ViT, mean")
+    axis.plot(moves[::2], mean[::2], "o", color=plots.OKABE_ITO[0], label="whole patches")
+
+
+# %%
+figure, axis = plt.subplots(figsize=(6.5, 3.7), layout="constrained")
+draw_photos(axis, changes(vit))
+of_cnn = changes(cnn).mean(dim=0)
+axis.plot(moves, of_cnn, **plots.curve_style(1) | {"marker": None}, label="untrained CNN")
 axis.axhline(1, color="black", linestyle=":", label="another photo")
 axis.set(xlabel="shift (pixels)", ylabel="change of the answer", xticks=moves, ylim=(-0.05, 1.75))
 axis.legend(loc="upper left", ncols=2)
 plots.show(
-    "the farther a photo moves, the more the ViT's answer changes, and moves by whole patches, of "
-    "4, 8, 12 and 16 pixels, change it less than those between; the CNN's answer stays the same"
+    "the mean change of the ViT's answer zigzags upwards with the shift: moves by whole patches, of "
+    "4, 8, 12 and 16 pixels, change it less than the moves just before and after; the six photos "
+    "differ a lot; the CNN's answer stays the same"
 )
 with torch.no_grad():
     moved_cat = vit(six[:1].roll(8, dims=3)).softmax(dim=-1)[0]
 print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index('cat')]:.2f}")
 
 # %% [markdown]
-# The CNN's answer does not change at all. (Deeper CNNs downsample, so for them this holds only approximately.) The ViT's does: the cat, which was at 0.89, gets only 0.60 after 8 pixels. The band reaches from the least to the most affected of the six photos, and for the most affected one a far move changes as much as another photo. But look at the zigzag of the mean: moves by whole patches do less harm than those between. After them the patches hold the same pixels as before, only at other positions, while every other move cuts the picture into new patches.
+# The CNN's answer does not change, as it was built. (Deeper CNNs downsample, so for them this holds only approximately.) The ViT's does: the cat, which was at 0.89, gets only 0.60 after 8 pixels. The six photos differ a lot, and for the most affected one a far move changes as much as another photo. But look at the zigzag of the mean: moves by whole patches do less harm than those between. After them the patches hold the same pixels as before, only at other positions, while every other move cuts the picture into new patches.
 #
 # So a ViT has to learn from examples what a CNN is given for free. In the paper's experiments (Section 4.3), a ViT was much worse than a CNN of similar cost after training on 9 million images, and better with 90 million and more. Later, strong augmentation and regularisation let ViTs compete after training on ImageNet's 1.3 million images alone ([Touvron et al. 2021](https://arxiv.org/abs/2012.12877)).
 #
@@ -846,7 +881,7 @@ print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index
 # %% [markdown]
 # ## To look things up: what the package's model adds
 #
-# This last section is a reference. The model in the package computes what your twenty-five lines compute:
+# This part is a reference for the package's model, which computes what your twenty-five lines compute:
 
 # %% tags=["nbval-check-output"]
 small = ViT(D=96, L=3)
@@ -858,7 +893,7 @@ with torch.no_grad():
     print("the same logits:", torch.allclose(small(x), package(x), atol=1e-5))
 
 # %% [markdown]
-# (This proves less than the comparison with timm, because both models use the *same* attention: a mistake in it would stay invisible.) Beyond that, the package has switches for later notebooks, most of them fields of `ViTConfig`:
+# (Both use the *same* attention, so this proves less than timm did.) Its switches, most of them fields of `ViTConfig`:
 #
 # | switch | what it does | where it is used |
 # |---|---|---|
@@ -868,9 +903,9 @@ with torch.no_grad():
 # | `…_drop_rate` | **dropout**: while training, sets random numbers to zero, so that the model relies on no single one | for your own experiments |
 # | `drop_path_rate` | **stochastic depth**: while training, skips what a layer would add, for random images. The rate grows with depth: 0 at the first block, the given rate at the last | for your own experiments |
 # | `norm_first=False` | **post-norm**, the order of 2017, drawn below | notebook 10 |
-# | `model.reset_head(K)` | is a method: it gives the model a new head, when you have other classes | your own data |
+# | `model.reset_head(K)` | (a method) replaces the head when your classes differ | your own data |
 #
-# Each cell below whose first line names a file is a copy of the code in that file, and a test checks that both agree. First the MLP, now with its dropout:
+# A cell that names a file is a tested copy of the code there. The MLP, with its dropout:
 
 
 # %% tags=["same-as:vit_minimal.vision_transformer.MLP"]
@@ -889,7 +924,7 @@ class MLP(nn.Module):
 
 
 # %% [markdown]
-# Stochastic depth sets what a layer adds to zero for some images, and scales it up for the others, so that the mean stays what it was:
+# Stochastic depth, which scales up what it does not skip, so that the mean stays what it was:
 
 
 # %% tags=["same-as:vit_minimal.vision_transformer.drop_path"]
@@ -903,13 +938,13 @@ def drop_path(x, rate):
 
 
 # %% [markdown]
-# In a post-norm block the norm stands *on* the stream, after each sum:
+# A post-norm block, in which the norm stands *on* the stream, after each sum:
 
 # %%
 diagrams.block(norm_first=False)
 
 # %% [markdown]
-# In the code, the last two lines are post-norm.
+# In `EncoderBlock` below, the last two lines are post-norm.
 #
 # <details><summary>Which order is better?</summary>
 #
@@ -974,7 +1009,7 @@ class EncoderBlock(nn.Module):
 
 
 # %% [markdown]
-# `config` is a `ViTConfig`. It holds every number of the architecture and refuses combinations that cannot work:
+# `ViTConfig` holds every number of the architecture and refuses combinations that cannot work:
 
 # %% tags=["nbval-check-output"]
 print(ViTConfig())
@@ -985,7 +1020,7 @@ for wrong in ({"patch_size": 5}, {"num_heads": 5}, {"pool": "max"}):
         print(error)
 
 # %% [markdown]
-# For `pool="attention"` the head reads a weighted mean of the patches. It is attention with a single learned query, the same for all images:
+# `pool="attention"` is attention with a single learned query, the same for all images:
 
 
 # %% tags=["same-as:vit_minimal.vision_transformer.AttentionPooling"]
@@ -1003,7 +1038,7 @@ class AttentionPooling(nn.Module):
 
 
 # %% [markdown]
-# The function that gives linear maps their small starting weights is the one from the checks:
+# The small starting weights, as in the four checks:
 
 
 # %% tags=["same-as:vit_minimal.vision_transformer.init_linear"]
@@ -1016,7 +1051,7 @@ def init_linear(module):
 
 
 # %% [markdown]
-# And here is the whole model. Find the three lines of your `forward` in it; almost everything else builds parts or chooses between them.
+# The whole model, in which the three lines of your `forward` are easy to find:
 
 
 # %% [markdown] tags=["exercise:VisionTransformer"]
@@ -1146,7 +1181,7 @@ times_as_many_weights = (257 / 65) ** 2
 # %% [markdown]
 # ### Weights from torchvision
 #
-# **torchvision**, PyTorch's own library of image models, offers trained weights too, under other names. Our renaming table needs eleven entries, and reading them is a good exercise. (They say *layer* where we say block, and *in_proj* for the map that makes queries, keys and values.)
+# **torchvision**, PyTorch's own library of image models, has trained weights too, under these other names:
 
 # %%
 from torchvision.models import VisionTransformer as TorchvisionViT
@@ -1183,13 +1218,11 @@ ours.load_state_dict(renamed(from_torchvision.state_dict(), torchvision_to_ours)
 with torch.no_grad():
     difference = (ours(x) - from_torchvision(x)).abs().max().item()
     largest = from_torchvision(x).abs().max().item()
-    print(f"torchvision: logits up to {largest:.1f}, largest difference {difference:.0e}")
+    print(f"torchvision: logits up to {largest:.1f}, largest difference {difference:.1g}")
 assert difference < 1e-5
 
 # %% [markdown]
-# torchvision's ViT uses PyTorch's own `nn.MultiheadAttention`, so this is a second opinion on the attention as well.
-#
-# The package's loaders `load_timm_state_dict` and `load_torchvision_state_dict` do the same renaming, and if the weights do not fit, they say what differs. Here we pass torchvision's weights to the loader for timm:
+# torchvision's attention is PyTorch's `nn.MultiheadAttention`, so this is a second opinion on ours. The package's loaders rename too, and say what differs if the weights do not fit, as here, where timm's loader gets torchvision's weights:
 
 # %% tags=["nbval-check-output"]
 load_torchvision_state_dict(ours, from_torchvision.state_dict())
