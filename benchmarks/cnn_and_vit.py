@@ -31,6 +31,7 @@ from vit_minimal import (
     seed_everything,
 )
 from vit_minimal.records import add_record, read_records
+from vit_minimal.training import SHORT
 from vit_minimal.variants import ConvNet
 
 SMALL = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, num_classes=2)
@@ -115,7 +116,7 @@ def images(seeds):
         )
         for name, (make, optimizer) in IMAGE_MODELS.items():
             config = replace(
-                RECIPES["cpu"].training,
+                SHORT,
                 epochs=round(STEPS / (count // 128)),
                 optimizer=optimizer,
                 validation_images=HELD_OUT,

@@ -10,6 +10,10 @@ longer is interrupted then. The next call goes on with a training, whatever the 
 runs that an experiment lacks; other steps begin again. Records go to data/results/gpu/, models to
 data/runs/.
 `--small` takes the same steps at sizes for a CPU, on drawn shapes, to see that each of them works.
+
+A machine without a network gets CIFAR-10 as the file data/cifar10.npz (185 MB), which
+`python -m vit_minimal.data prepare` makes elsewhere. Where only smaller files get through, take
+mosaics of it: as lossless WebP pictures of 5,000 images each it goes over in two halves of 51 MB.
 """
 
 import argparse
@@ -23,11 +27,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from vit_minimal import VisionTransformer, ViTConfig
 from vit_minimal.data import data_root
-from vit_minimal.device import say
-from vit_minimal.experiments import EXPERIMENTS, cost, mean_and_width, plan
+from vit_minimal.data.cifar10 import has_cifar10
+from vit_minimal.device import describe_device, pick_device, say
+from vit_minimal.experiments import EXPERIMENTS, mean_and_width, plan
 from vit_minimal.experiments.runs import missing
 from vit_minimal.records import as_path, read_records
+from vit_minimal.training.patch_dropout import patches_dropped
 
 
 @dataclass(frozen=True)
@@ -177,6 +188,21 @@ def run(steps, folder, seconds, small=False):
     return len([step for step in steps if not step.is_done(folder, small)])
 
 
+def forward_flops(record):
+    """The FLOPs of all forward passes of one image in a training, by its record."""
+    model = VisionTransformer(ViTConfig(**record["model"]))
+    passes, rate = record["training"]["epochs"], record["training"].get("patch_drop_rate", 0.0)
+    whole = min(record["training"]["whole_epochs"], passes) if rate else passes
+    flops = 0
+    for share, epochs in ((0.0, whole), (rate, passes - whole)):
+        counter = FlopCounterMode(display=False)
+        # Older counters miss the products of the fused kernel
+        with counter, sdpa_kernel(SDPBackend.MATH), patches_dropped(model, share):
+            model(torch.zeros(1, *model.patch_embed.image_shape))
+        flops += epochs * counter.get_total_flops()
+    return flops
+
+
 def sum_up(records):
     """A line for each training, or for its seeds together: accuracy, what it cost, how soon it was
     at 90, 93 and 94 % of its validation images (where it had some).
@@ -189,9 +215,7 @@ def sum_up(records):
         first, reached = runs[0], [record["accuracy"] for record in runs]
         mean, width = mean_and_width(reached)
         passes, kept = first["training"]["epochs"], first["training"]["validation_images"]
-        run = {"model": first["model"], "training": first["training"], "start": {}, "frozen": ()}
-        one = cost(run | {"variant": "VisionTransformer"}, batch_size=1, steps=1)
-        flops = 3 * one["flops"] * passes * (50_000 - kept)  # backwards twice as many as forwards
+        flops = 3 * forward_flops(first) * (50_000 - kept)  # backwards twice as many as forwards
         seconds = statistics.mean(record["seconds"] for record in runs)
         lines.append(
             f"{name}: {passes} passes, {first['parameters']:,} parameters, "
@@ -238,6 +262,12 @@ def main():
             done = "done" if step.is_done(options.folder, options.small) else "left"
             print(f"{done}  about {step.minutes:4.1f} min  python {step.command}")
         return
+    say(describe_device(pick_device()))
+    if not options.small and not has_cifar10(data_root()):
+        say(
+            f"{data_root()} holds no CIFAR-10: it is downloaded first; {sys.argv[0]} --help says how"
+        )
+        say("a machine without a network gets it")
     left = run(steps, options.folder, 60 * options.minutes, options.small)
     print(f"{left} of {len(steps)} steps are left")
 

@@ -37,6 +37,12 @@ CASES = {
     "memory, square": lambda: diagrams.memory((4, 4), 2),
     "axes_of_patchify": lambda: diagrams.axes_of_patchify((1, 1, 4, 6), 2),
     "axes_of_patchify, photos": lambda: diagrams.axes_of_patchify((128, 3, 224, 224), 16),
+    "strided_convolution": lambda: diagrams.strided_convolution(
+        torch.arange(24).reshape(4, 6), torch.full((2, 2), 0.25), patches=(0, 4)
+    ),
+    "strided_convolution, square": lambda: diagrams.strided_convolution(
+        -np.ones((4, 4)), np.eye(2)
+    ),
     "heads_in_memory": lambda: diagrams.heads_in_memory(4, 6, 2),
     "heads_in_memory, three": lambda: diagrams.heads_in_memory(2, 9, 3),
     "attention_by_hand": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, VALUES, NAMES),
@@ -59,6 +65,7 @@ CASES = {
     "two_processes": diagrams.two_processes,
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
     "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
+    "attention_over, images": lambda: diagrams.attention_over(IMAGES, MAPS[:2], (8, 8)),
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
     ),
@@ -305,7 +312,7 @@ def test_attention_by_hand_is_torchs(scaled):
     weights = scores.softmax(dim=0)
     found = written()
     for score, weight, name in zip(scores, weights, NAMES, strict=True):
-        assert f"{score:.2f}" in found and f"{weight:.2f}" in found
+        assert f"{score:.2f}" in found and f"{weight:.3f}" in found
         assert any(text.startswith(f"{name}\n") for text in found)
     assert found[-1].endswith(f"≈ [{result[0]:.2f} {result[1]:.2f}]")
     assert ("q·k / √2" in found) == scaled
@@ -380,6 +387,31 @@ def test_the_class_token_takes_most_where_its_weight_is_largest():
     assert [int(np.argmax(row)) for row in np.reshape(widths, (2, 9))] == [2, 7]
 
 
+def test_a_shuffled_image_gives_the_class_token_the_same_stripes():
+    order = torch.tensor([8, 1, 2, 3, 0, 5, 6, 7, 4])
+    image = torch.rand(3, 9, 9, generator=torch.Generator().manual_seed(0))
+    pieces = torch.nn.functional.unfold(image[None], 3, stride=3)  # (1, 27, 9)
+    shuffled = torch.nn.functional.fold(pieces[:, :, order], 9, 3, stride=3)[0]
+    both = torch.stack([image, shuffled])
+    numbers = torch.stack([torch.arange(9), order])
+    diagrams.class_token_idea(both, numbers=numbers, result="the same")
+    assert written().count("the same") == 2 and "different" not in written()
+    frames = [
+        p for p in plt.gcf().axes[0].patches if to_rgb(p.get_edgecolor()) == to_rgb(card.CLASS)
+    ]
+    assert frames
+    stripes = [
+        (round(p.get_width(), 6), p.get_facecolor())
+        for p in plt.gcf().axes[0].patches
+        if isinstance(p, Rectangle) and p.get_height() == 6 and p.get_facecolor()[3] > 0
+    ]
+    assert len(stripes) == 18 and np.allclose(
+        [np.hstack(stripe) for stripe in stripes[:9]],
+        [np.hstack(stripe) for stripe in stripes[9:]],
+        atol=1e-5,
+    )
+
+
 def test_attention_is_purple_where_there_is_most():
     diagrams.attention_over(IMAGES[0], MAPS, (8, 8), list("abcde"))
     (axis,) = plt.gcf().axes
@@ -390,6 +422,29 @@ def test_attention_is_purple_where_there_is_most():
         assert np.allclose(layer[..., 3], 0.85 * shares / shares.max())
     assert [text for text in written() if text in "abcde"] == list("abcde")
     assert f"full purple: {MAPS[0].max():.1%}" in written()
+
+
+def test_maps_of_attention_can_share_a_scale():
+    full = 2 * MAPS.max()
+    diagrams.attention_over(IMAGES[0], MAPS, (8, 8), list("abcde"), full=full)
+    (axis,) = plt.gcf().axes
+    layers = [image.get_array() for image in axis.images if image.get_array().shape == (8, 8, 4)]
+    for layer, shares in zip(layers, MAPS, strict=True):
+        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / full)
+    assert f"largest share: {MAPS[0].max():.1%}" in written()
+    assert f"full purple: {full:.0%} or more" in written()
+
+
+def test_each_map_of_attention_can_have_its_own_image():
+    diagrams.attention_over(IMAGES, MAPS[:2], (8, 8), ["a", "b"])
+    (axis,) = plt.gcf().axes
+    tops = [image.get_extent()[3] for image in axis.images]
+    assert tops[0] == tops[1] < tops[2] == tops[3] == tops[4] == tops[5]  # a map lies on its photo
+    lefts = [image.get_extent()[0] for image in axis.images]
+    assert lefts == [lefts[0], lefts[1], lefts[0], lefts[0], lefts[1], lefts[1]]
+    for image, drawn in zip(IMAGES, axis.images, strict=False):
+        assert np.allclose(drawn.get_array(), plots.as_picture(image))
+    assert [text for text in written() if text in "ab"] == list("ab")
 
 
 def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
@@ -416,6 +471,12 @@ REFUSED = {
     "patch_size 4 does not divide the image size 4 × 30": lambda: diagrams.axes_of_patchify(
         (1, 3, 4, 30), 4
     ),
+    "does not divide the image size 4 × 5": lambda: diagrams.strided_convolution(
+        np.zeros((4, 5)), np.zeros((2, 2))
+    ),
+    "not for 36 in 9 of 2 × 2": lambda: diagrams.strided_convolution(
+        np.zeros((6, 6)), np.zeros((2, 2))
+    ),
     "num_heads 4 does not divide embed_dim 6": lambda: diagrams.heads_in_memory(4, 6, 4),
     "24 numbers, 8 tokens and 2 or 3 heads": lambda: diagrams.heads_in_memory(9, 2, 2),
     "do not fit together": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, VALUES[:2]),
@@ -433,8 +494,10 @@ REFUSED = {
     "2 to 12 numbers": lambda: diagrams.layer_norm([[1.0, 2.0]]),
     "at least one value": lambda: diagrams.gelu([]),
     "two images": lambda: diagrams.class_token_idea(IMAGES[:1]),
+    r"numbers \(2, 9\)": lambda: diagrams.class_token_idea(IMAGES, numbers=[[1], [2]]),
     r"weights \(2, 9\)": lambda: diagrams.class_token_idea(IMAGES, MAPS[:2]),
     "k maps of 7 × 7 patches": lambda: diagrams.attention_over(IMAGES[0], MAPS, (7, 7)),
+    "2 images for 5 maps": lambda: diagrams.attention_over(IMAGES, MAPS, (8, 8)),
     "1 names for 5 maps": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8), ["a"]),
 }
 

@@ -187,3 +187,16 @@ def test_trainings_are_summed_up_by_name():
     assert "93.00% ± 12.7" in t4 and "2 seeds" in t4
     assert t4.endswith("; 90% after 20 s; 93% after 30 s")
     assert other.startswith("h200-rate-0.005: ") and "1 seed" in other
+
+
+def test_patches_that_are_left_out_cost_nothing():
+    recipe = RECIPES["t4"]
+    training = asdict(replace(recipe.training, epochs=10))
+    record = {"model": asdict(recipe.model), "training": training}
+    whole = gpu.forward_flops(record)
+    assert whole == 10 * forward_flops(recipe.model)
+    training |= {"patch_drop_rate": 0.5, "whole_epochs": 2}
+    # 33 tokens of 65; more than half is saved, since attention grows with the square
+    assert 2 / 10 + 0.8 * 0.45 < gpu.forward_flops(record) / whole < 2 / 10 + 0.8 * 33 / 65
+    training["whole_epochs"] = 20
+    assert gpu.forward_flops(record) == whole

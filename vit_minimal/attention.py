@@ -28,7 +28,7 @@ def head_dim(embed_dim, num_heads):
 
 
 def attend(queries, keys, values, mask=None, drop_rate=0.0):
-    """What `attention_weights` mix of the values: three (B, h, T, d) → (B, h, T, d).
+    """The values, averaged with `attention_weights`: three (B, h, T, d) → (B, h, T, d).
 
     With `drop_rate` some weights are zeroed at random and the rest scaled up (dropout).
     """

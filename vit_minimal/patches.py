@@ -24,7 +24,7 @@ def patchify(images, patch_size):
     B, C, H, W = images.shape
     P = patch_size
     rows, columns = patch_grid((H, W), P)
-    patches = images.reshape(B, C, rows, P, columns, P)  # name the halves of each side
+    patches = images.reshape(B, C, rows, P, columns, P)  # split H and W, two axes each
     patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P): reorder
     return patches.reshape(B, rows * columns, C * P * P)  # (B, N, C·P·P)
 

@@ -144,14 +144,18 @@ def show_matrix(
     signed=False,
     x_label="",
     y_label="",
+    limit=None,
 ):
-    """A matrix (rows, columns) as coloured cells, with its numbers written in."""
+    """A matrix (rows, columns) as coloured cells, with its numbers written in.
+
+    The colours end at `limit`, else at the largest number.
+    """
     matrix = as_array(matrix)
     rows, columns = matrix.shape
     alone = axis is None
     if alone:
         _, axis = plt.subplots(figsize=(size * columns + 1.6, size * rows + 1.0))
-    limit = np.abs(matrix).max() or 1.0
+    limit = limit or np.abs(matrix).max() or 1.0
     lowest, colours = (-limit, SIGNED) if signed else (0, AMOUNTS)
     drawn = axis.imshow(matrix, cmap=colours, aspect="auto", vmin=lowest, vmax=limit)
     column_labels = range(columns) if column_labels is None else column_labels
@@ -163,7 +167,7 @@ def show_matrix(
         for (i, j), value in np.ndenumerate(matrix):
             # One of the two inks has a contrast of 4.5 or more with any colour
             ink = "white" if luminance(drawn.cmap(drawn.norm(value))) < 0.179 else "black"
-            text = f"{value:.2f}".rstrip("0").rstrip(".")
+            text = f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no "-0"
             axis.text(j, i, text, color=ink, fontsize=9, ha="center", va="center")
     if alone:
         plt.tight_layout()

@@ -2,14 +2,13 @@
 # # 03 · Attention: every token looks at every other
 #
 # **After this notebook you can** work out attention for one query with pencil and paper, write multi-head attention from an empty cell, say
-# what each of its four matrices is for and what goes wrong without the √d, show that your code gives the same numbers as PyTorch's, and see what a trained class token
+# what each of its four matrices is for and why it divides by √d, show that your code gives the same numbers as PyTorch's, and see what a trained class token
 # looks at in a photograph of a cat.
 #
 # | | |
 # |---|---|
 # | You need | notebook 02: an image as 65 tokens, the first of which is the class token |
-# | Time to read | about 60 minutes |
-# | Sittings | two, with a place for a coffee between them |
+# | Time to read | about 45 minutes, with a place for a coffee after step 4 |
 # | Time to run | less than a minute, on any machine |
 # | Package module | `vit_minimal/attention.py` |
 #
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.colors import LinearSegmentedColormap
 from skimage import data
 from torch import nn
 from torch.nn import functional as F
@@ -46,7 +46,7 @@ cat_large = load_image(cat_file, 96)  # the same picture, for our own eyes
 diagrams.overview(cat, "attention")
 
 # %% [markdown]
-# You are here. Notebooks 01 and 02 have turned the image into 65 tokens, and so far no token knows anything about any other. Attention changes that, and it is the
+# Notebooks 01 and 02 have turned the image into 65 tokens, and so far no token knows anything about any other. Attention is the
 # only place in the whole model where tokens meet.
 #
 # ## What is this patch?
@@ -62,19 +62,17 @@ plots.show_images(
 )
 
 # %% [markdown]
-# On the right are the 16 pixels of patch 27. Could you tell what they show? On the left you can: it is the corner of an eye. You could tell because you looked at the patches *around* it.
-# The token of patch 27 starts out with its 16 pixels and its position. If it is to know that it belongs to an eye, it has to look at other tokens, and the class token has to look at
-# all of them if it is to know that this is a cat.
+# On the right are the 16 pixels of patch 27. Could you tell what they show? On the left you can: it is the corner of an eye, because you see the patches *around* it.
+# The token of patch 27 has to look around in the same way, and the class token has to look at all patches if it is to know that this is a cat.
 #
-# But at which tokens, and how much at each? Here is the answer, and the rest of this notebook explains it:
+# But where to look, and how much at each place? Here is the answer in short:
 #
 # > **Attention is a weighted mean. Each token takes a mean of what all tokens hand over, and the weights of this mean are computed from the tokens themselves.**
 #
-# The second half is what makes it special. A mean with fixed weights would look at the same places in every image. When the weights come from
-# the tokens, they can follow the cat wherever it sits, and later in this notebook you will watch them do it. What a token gets in this way does not replace the token. It is *added* to it, as the overview says.
+# The second half makes it special. Fixed weights would look at the same places in every image, but weights that come from
+# the tokens can follow the cat wherever it sits.
 #
-# We build attention in four steps: one query by hand, one head, a list of heads, and the same heads in one go. Then you can have a coffee, and after it comes the reward: what trained heads look at, and what patch 27 finds. Step 5, what libraries do in practice, stands
-# at the end, and you can skip it on a first reading.
+# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go. After a coffee come pictures of trained heads, and one last short idea: what attention *cannot* see.
 #
 # ## Step 1 · One query, by hand
 #
@@ -84,11 +82,11 @@ plots.show_images(
 # - a **key** says what the token *offers*,
 # - a **value** is what the token *hands over* to whoever looks at it.
 #
-# A query is compared with every key. The better a key fits, the more its token's value counts in the mean. We say that a token *attends to* another, or simply that it looks at it, and we mean that it takes from the other's value.
+# A query is compared with every key. The better a key fits, the more its token's value counts in the mean. A token *attends to* another, or simply looks at it, when it takes from the other's value.
 #
-# Our example has three tokens of two numbers: the class token, a patch of a nose and a patch of an eye. In a token and in its query and key, let the first number say how round something is,
-# and the second how orange. In its value, let the first number count as evidence for "there is an eye", and the second for "there is a nose". In a trained model nobody gives the numbers such names, but they help us to follow. The class token is looking for
-# something round, so its query is (1, 0).
+# Our example has three tokens of two numbers: the class token, a patch of a nose and a patch of an eye. In tokens, queries and keys, the first number is about roundness and the second about orange. The class token is looking for something round, so its query is (1, 0).
+#
+# In a value, the first number is evidence for "there is an eye" and the second for "there is a nose". (We chose these meanings. In a trained model nobody gives the numbers names.)
 
 # %% tags=["nbval-check-output"]
 names = ["[class]", "nose", "eye"]
@@ -102,10 +100,29 @@ scores = torch.stack([query @ key for key in keys])  # (T,): how well does each 
 print("scores ", scores)
 
 # %% [markdown]
-# The dot product measures the fit: multiply number by number and add up. With the key of [class] that is 1·1 + 0·0 = 1, with the nose's it is 0, and with the eye's 2. So the eye fits best and the nose not at all. The −2 in the eye's key plays no part yet. A negative number in a key means: do not come to me if you look for orange.
+# The dot product measures the fit: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2. As arrows:
+
+# %%
+purple = "#AA4499"  # the colour of attention in this course
+arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 18}
+figure, axis = plt.subplots(figsize=(5.5, 4.2), layout="constrained")
+for name, key, score in zip(names, keys.tolist(), scores.tolist(), strict=True):
+    axis.annotate("", key, (0, 0), arrowprops={**arrow, "color": purple, "linewidth": 3})
+    axis.plot((score, score), (key[1], 0), ":", color="black")
+    axis.plot(score, 0, "o", color="black", markersize=5)
+    axis.text(key[0] + 0.15, key[1] + 0.2, f"key of {name}: score {score:.0f}")
+arrow.update(arrowstyle="->", color="black", linestyle="--")
+axis.annotate("", (1, 0.14), (0, 0.14), arrowprops=arrow)  # drawn a little above its place
+axis.text(0.14, 0.3, "query")
+axis.axhline(0, color="gray", linewidth=0.5)
+axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="orange", aspect="equal")
+plots.show("three keys as arrows; the score is how far each reaches along the query")
+
+# %% [markdown]
+# The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 does not matter here. To a query for orange it would say: not me.
 #
-# Scores are not yet weights. The weights of a mean have to be positive and sum to 1, and the **softmax** turns scores into such weights: take e to the power of each score, and divide
-# by the sum of all of these.
+# Scores are not yet weights. The weights of a mean are positive and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide
+# by the sum of these. A power of e is always positive, so even a score of 0 leaves some weight.
 
 # %% tags=["nbval-check-output"]
 weights = scores.exp() / scores.exp().sum()  # (T,)
@@ -116,28 +133,27 @@ print("answer ", answer)
 
 # %% [markdown]
 # Check it on paper: e¹ ≈ 2.718, e⁰ = 1 and e² ≈ 7.389 sum to 11.107, so the weights are 0.2447, 0.0900 and 0.6652. The first number
-# of the answer is 0.2447 · 5 + 0.0900 · 0 + 0.6652 · 10 ≈ 7.88.
-#
-# The whole step in one picture, with the same numbers (rounded to two digits):
+# of the answer is 0.2447 · 5 + 0.0900 · 0 + 0.6652 · 10 ≈ 7.88. Here is the whole step in one picture:
 
 # %%
 diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 
 # %% [markdown]
-# Follow one row from left to right: a token's key meets the query and gives a score, the softmax makes a weight of it, and the weight decides how much of the token's value is taken. The
-# bar at the bottom adds up the three rows.
+# Follow one row from left to right: the key meets the query and gives a score, the softmax turns all scores into weights, and each weight says how much of its value is taken. The green lines lead to the values. The
+# box at the bottom adds up the rows.
 #
-# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose gives all ten to *nose*, and the class token, which knows nothing yet, gives five to each. The class token was looking for
-# something round, and in the answer 7.88 of the ten points say *eye*. Most of them, 6.65, come from the eye itself, and 1.22 come from the class token's own undecided value.
+# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose all ten to *nose*, and the class token, which knows nothing yet, five to each. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, after one more learned map has translated it back into the numbers of a token.
 #
 # ## Step 2 · One head: three linear maps
 #
-# Where do queries, keys and values come from? We made them up, but a model has to compute them, and all it has are the tokens. It does so with three
-# linear maps, whose matrices are learned. If the rows of a matrix x are the tokens, one matrix product serves them all at once:
+# Where do queries, keys and values come from? A model computes them from the tokens, with three
+# linear maps whose matrices are learned. If the rows of a matrix x are the tokens, one matrix product serves them all:
 #
 # $$Q = x W_q, \qquad K = x W_k, \qquad V = x W_v$$
 #
-# Attention with one such set of three maps is called a **head**. The numbers of step 1 came from these three matrices:
+# The matrices have the shape (D, d); PyTorch's `nn.Linear` keeps them transposed. In this notebook *weights* are always those of the mean, and learned numbers are called *parameters*.
+#
+# Attention with one such set of maps is called a **head**. (The *head* that gives the class scores is something else.) The numbers of step 1 came from these matrices:
 
 # %% tags=["nbval-check-output"]
 W_q = torch.tensor([[0.0, 0.5], [1.0, -0.5]])  # (D, d)
@@ -151,10 +167,8 @@ print("values as in step 1:", torch.equal(tokens @ W_v, values))
 print("queries of all three tokens:", queries.tolist())
 
 # %% [markdown]
-# Some words in this notebook have two meanings, so let us agree. *Weights* are always the weights of the mean, and learned numbers are called parameters (though PyTorch calls them `weight`). A *linear map* is a layer, while an *attention map* is a table of weights, and soon a picture. And the *head* in the overview, which gives the class scores, is not a head of attention.
-#
-# The class token is not the only one that is looking for something. The nose has the query (2, −1), something round and not orange, and the eye has (0, 1), something orange. With T queries we need T · T scores, and
-# this is again a matrix product: row i of $QK^\top$ holds the scores of query i with all keys. We check it against a loop.
+# Every token is looking for something. The nose has the query (2, −1), something round and not orange, and the eye has (0, 1), something orange. T queries need T · T scores, and
+# one matrix product gives them all: row i of $QK^\top$ holds the scores of query i with all keys. A loop gives the same:
 
 # %% tags=["nbval-check-output"]
 loop = []
@@ -167,7 +181,7 @@ print(weights @ values)
 print("loop = matrix product:", torch.allclose(loop, weights @ values))
 
 # %% [markdown]
-# The softmax must run over the *keys*, the last axis. Over the other axis all shapes stay the same, so nothing complains. What will the rows sum to then?
+# The softmax must run over the *keys*, the last axis. Over the other axis the shape is the same and nothing complains, but the rows no longer sum to 1:
 
 # %% tags=["nbval-check-output"]
 wrong = (queries @ keys.T).softmax(dim=0)  # over the queries: wrong
@@ -176,38 +190,44 @@ print("rows sum to", wrong.sum(dim=1), "and should sum to 1")
 # %% [markdown]
 # ### Why not simply compare the tokens?
 #
-# Are the maps W_q and W_k necessary? We could leave them out and take the dot product of token and token, $xx^\top$. Here are the scores without and with the maps (purple is positive, orange is negative, white is zero):
+# Are W_q and W_k necessary? We could take the dot product of token and token, $xx^\top$. Here are both tables of scores. Purple is positive, orange is negative, white is zero, on one scale for both. The largest score in a row gets the largest weight.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
-plots.show_matrix(tokens @ tokens.T, names, names, "x·xᵀ: no maps", axis=axes[0], signed=True)
-plots.show_matrix(queries @ keys.T, names, names, "QKᵀ: with maps", axis=axes[1], signed=True)
-for axis in axes:
+tables = {"x·xᵀ: no maps": tokens @ tokens.T, "QKᵀ: with maps": queries @ keys.T}
+for axis, (title, table) in zip(axes, tables.items(), strict=True):
+    plots.show_matrix(table, names, names, title, axis=axis, signed=True, limit=6)
     axis.set_xlabel("is looked at")
 axes[0].set_ylabel("looks")
 plots.show("scores of three tokens: without the maps the table is symmetric, with them it is not")
 
 # %% [markdown]
-# Each row belongs to a token that looks, and each column to one that is looked at. The largest score in a row gets the largest weight. Compare the two tables:
+# - **Without the maps, the scores are symmetric.** With them, the nose gives the eye a 6, and the eye gives the nose a 2.
+# - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. This is always so if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
+# - **Without the maps, [class] cannot say what it wants.** Its row is 2, 2, 2: nose and eye point only half its way but are longer arrows, so all three dot products are 2. With the maps it can look for one of them.
 #
-# - **Without the maps, the scores are symmetric.** Mirror the left table at its diagonal, and nothing changes. So the score of nose with eye is also that of eye with nose. (The weights need not be equal, because each row has a softmax of its own.) On the right, the nose gives the eye a 6, and the eye gives the nose a 2.
-# - **Without the maps, a token looks at what resembles it**, and nothing resembles the eye as much as the eye. (Among tokens of the same length this is always so. A much longer token can still win.) With the maps, the nose looks at the eye and the eye at the nose.
-# - **Without the maps, [class] cannot say what it wants.** In our example it is as similar to the nose as to the eye. With the maps it can look for one thing and leave the other.
+# And W_v decides what is handed over. The class token could find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
 #
-# And W_v? It decides what is handed over. Ours only multiplies by five, so our values look like copies of the tokens. But the class token could find the eye because it is *round*, and then take only its *colour* from it: with $W_v = (0\;\;1)^\top$ each token would hand over how orange it is and nothing else.
+# ### Why divide by √d?
 #
-# What I am looking for, what I offer and what I hand over are three different things. That is why there are three maps.
-#
-# ### Why divide by √d
-#
-# The paper that introduced the Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Eq. 1) writes what we have so far in one line, with one more piece:
+# The paper that introduced the Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Eq. 1) writes all of this in one line, with a √d:
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
 #
-# What is the √d doing there? Let us first see what the softmax does when scores grow. We take the scores of step 1, then twice and four times as much:
+# What is the √d doing there? A score is a sum of d products, so it grows with d. How fast? Here are random queries and keys, whose numbers are independent, with mean 0 and standard deviation 1. Each query meets 65 keys, and we also look at the largest of its 65 weights:
 
 # %%
-purple = "#AA4499"  # the colour of attention in this course
+for d in (4, 16, 64, 256, 1024):
+    random_scores = (torch.randn(500, 1, d) @ torch.randn(500, d, 65)).squeeze(1)  # (500, T)
+    size = random_scores.std().item()
+    largest = [(random_scores / by).softmax(dim=-1).amax(dim=-1).mean() for by in (1, d**0.5)]
+    print(f"d = {d:4}, √d = {d**0.5:2.0f}: size of a score {size:4.1f}, largest weight", end=" ")
+    print(f"{largest[0]:.2f}, after division by √d {largest[1]:.2f}")
+
+# %% [markdown]
+# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token. Here are the scores of step 1, and twice and four times as much:
+
+# %%
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.6), sharey=True, layout="constrained")
 for axis, factor in zip(axes, (1, 2, 4), strict=True):
     weights = (factor * scores).softmax(dim=0)  # (T,)
@@ -218,47 +238,17 @@ axes[0].set_ylabel("weight")
 plots.show("weights of three tokens: the larger the scores, the more goes to the eye")
 
 # %% [markdown]
-# The ranking of the tokens is the same in all three panels, but the larger the scores, the more the winner takes. The softmax looks at differences: if the best score leads the next by 10, its weight is e¹⁰ ≈ 22,000 times as large.
+# So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024, in the run saved here. That is bad for learning. The gradient reaches queries and keys only through the weights, and a weight near 0 or 1 hardly moves when its score changes. Such a softmax is called **saturated**, and the parameters of W_q and W_k hardly learn. Dividing by √d keeps the size of the scores at 1 and the largest weight near 0.1, whatever d is. (Here d is the width **of a head**. It is not D, the width of the token.)
 #
-# Now, how large are the scores of a model? A score is a sum of d products. Suppose that queries and keys are independent random numbers with mean 0 and variance 1. Then each product has mean 0 and
-# variance 1 too, and variances of independent terms add up. The score has variance d, so its typical size should be √d. Let us measure it:
-
-# %%
-for d in (4, 16, 64, 256, 1024):
-    products = torch.randn(2000, d) * torch.randn(2000, d)  # 2000 queries, each with a key
-    size = products.sum(dim=1).std().item()
-    print(f"d = {d:4}: √d = {d**0.5:2.0f}, a score's standard deviation is {size:4.1f}")
-
-# %% [markdown]
-# The measured sizes agree with √d. A head of most ViTs has d = 64 numbers, so its scores would be of size 8. Here is one query with 65 keys at d = 64, without and with the division.
+# <details><summary>Why √d and not d?</summary>
 #
-# The cell also prints the **room for change**: how much the weights p would still move if the scores moved a little. It is the sum of p(1 − p) over the row, and below the figure we shall see why.
-
-# %%
-random_scores = torch.randn(64) @ torch.randn(64, 65)  # (T,): one query, 65 keys
-figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), sharey=True, layout="constrained")
-for axis, name, divisor in zip(axes, ("not divided", "divided by √d"), (1, 8), strict=True):
-    weights = (random_scores / divisor).softmax(dim=0)  # (T,)
-    axis.bar(range(65), weights, color=purple)
-    axis.set(title=name, xlabel="key")
-    room = (weights * (1 - weights)).sum()  # how much the weights can still move
-    print(f"{name:13}: largest weight {weights.max():.2f}, room for change {room:.2f}")
-axes[0].set_ylabel("weight")
-plots.show("65 weights: not divided, a few have nearly all; divided, nearly all have a part")
-
-# %% [markdown]
-# Not divided, a few of the 65 keys take nearly everything, for no reason at all: these vectors are random. Divided, nearly every key keeps a part.
+# Each of the d products has mean 0 and variance 1, and the variances of independent terms add up. So the *variance* of a score grows with d, and its typical size, the square root of that, only with √d.
 #
-# Worse, the model can hardly get out of this. Learning moves scores by small steps, so what does a small step do to a weight p? If the score grows by a little, the weight grows by p(1 − p) times that little. Let the score grow by 0.1. A weight of 0.5 grows by about 0.025. A weight of 0.99 grows by about 0.001, and so does
-# a weight of 0.01. Where one weight is near 1 and all others are near 0, nothing moves: the softmax is **saturated**.
+# </details>
 #
-# A flat row has small weights too, 1/65 each. But there are 65 of them, and together they can still move a lot. So we add up p(1 − p) over the row. This is the room for change that the cell has printed, and for a perfectly flat row it is 64/65, nearly 1.
+# A ViT does not *start* like these random vectors. Its parameters begin small, and so do its scores. But the scores grow during training: in our trained model, looking at the cat, their standard deviation before the division is 8.7. The second visit measures this.
 #
-# We divide by √d and not by d, because it is the *variance* that grows with d. And d is the width **of a head**, not of the token. Let us redo step 1, where d = 2: divided by √2, the scores are 0.71, 0 and 1.41, the weights 0.28, 0.14 and 0.58, and 7.18 of the ten points say *eye*, instead of 7.88.
-#
-# To be honest, a real ViT does not start with such large scores. Its matrices begin with random numbers of size 0.02, so its queries and keys are small and nothing saturates, divided or not. But queries and keys grow during training, and √d keeps the behaviour of the softmax the same for every width d.
-#
-# Now the formula as a function. Look at its first and its last line. What stands between them, the **mask**, says who may look at whom. It gets its own section below, and a ViT leaves it at None.
+# Now the formula as a function. (The `mask` can wait for the second visit.)
 
 
 # %% [markdown] tags=["exercise-only"]
@@ -308,7 +298,7 @@ theirs = F.scaled_dot_product_attention(q, k, v)
 print("equal to PyTorch's:", torch.allclose(ours, theirs, atol=1e-6))
 
 # %% [markdown]
-# And here is one head, complete. The three matrices are now `nn.Linear` layers, so that they can learn (each also has a bias, one number that is added to each output).
+# Here is one head, complete. The three matrices are now `nn.Linear` layers, which can learn. Each also has a bias, one number that is added to each output.
 
 
 # %%
@@ -332,8 +322,8 @@ print("tokens (2, 65, 48) →", tuple(head(torch.randn(2, 65, 48)).shape))
 # %% [markdown]
 # ## Step 3 · A list of heads
 #
-# Why do models have several heads? Because one softmax can make one mixture only. Suppose the class token wants to know about the eye *and* about the nose. With a single set of weights, all it
-# can do is look half at each:
+# Why do models have several heads? One softmax can make only one mixture. Suppose the class token of our example wants to know about the eye *and* the nose. With one set of weights, it
+# can only look half at each:
 
 # %% tags=["nbval-check-output"]
 half_at_each = torch.tensor([0.0, 0.5, 0.5]) @ values  # weights of [class], nose, eye
@@ -344,19 +334,15 @@ at_the_nose = torch.tensor([0.0, 1.0, 0.0]) @ values
 print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 
 # %% [markdown]
-# From one head the class token gets (5, 5), and this is exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked at nobody but myself". Two heads keep the two findings apart.
+# From one head the class token gets (5, 5), which is exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked only at myself". Two heads keep these apart. (This is an idea, not evidence. The photo will show that trained heads differ, not that several are better than one.)
 #
-# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. In our example the second head made the answer twice as long. Real heads *share* the width instead: each works with d = D / h numbers, so two heads have half the width each, and the outputs of all heads, put next to each other, have D numbers again. At
-# the end one more linear map, `proj`, mixes what the heads have found.
+# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. In our example the second head gave the answer twice as many numbers. Real heads *share* the width: each works with d = D / h numbers (here that would be d = 1), and all outputs side by side have D numbers again. A last linear map, `proj`, mixes what the heads have found and translates it into the numbers of a token.
 
 # %%
-diagrams.heads_side_by_side(num_heads=3, embed_dim=192)
+diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
 
 # %% [markdown]
-# Read the picture from top to bottom. The small squares are the weights of each head, T rows and T columns, and they differ from head to head (here they are made up). The box `qkv` is three maps in one: it makes the queries, the keys and the values of all heads. Step 4 will
-# write it that way.
-#
-# In code, a list of heads and a loop say exactly this:
+# Read the picture from top to bottom. The small squares are the weights of each head, made up for 6 tokens. The greys only tell the heads apart. The box `qkv` holds the maps of all heads, which step 4 will write that way. In code, we begin with a list of heads and a loop:
 
 
 # %%
@@ -378,23 +364,22 @@ list_of_heads = ListOfHeads(embed_dim=48, num_heads=4)
 print("tokens (2, 65, 48) →", tuple(list_of_heads(torch.randn(2, 65, 48)).shape))
 
 # %% [markdown]
-# Two details are easily misread. Every head sees the *whole* token. Only its query, key and value are d numbers wide, and each of them is computed from all D numbers. And without `proj` each head could write
-# only into its own d numbers of the token.
+# Every head sees the *whole* token: its query, key and value are only d numbers wide, but they are computed from all D numbers. The answer is added to the token. Without `proj`, head 0 could
+# change only the first d numbers.
 #
 # ## Step 4 · All heads in one go
 #
-# This code is right. Why change it? Because with h heads it makes 3·h small matrix products, one after the other, and processors are usually faster with a single large one. The linear maps of all heads can stand in one matrix of width 3·D,
-# called `qkv`: first the queries of all heads, then all keys, then all values. What comes out has to be handed out to the heads, and that is the one tricky line of this notebook.
+# This code is right, but it makes 3·h small matrix products, and processors are usually faster with one large one. The maps of all heads fit into one `nn.Linear` from D to 3·D numbers,
+# called `qkv`: first the queries of all heads, then all keys, then all values. The line that gives each head its own numbers is the one tricky line of this notebook.
 #
-# Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. Let us use numbers that we can read: token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers
-# that end in 0, 1, 2 of *every* token, head 1 those that end in 3, 4, 5. Before you go on: what does `view(h, T, d)` give to head 0?
+# Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. In the picture, token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers
+# that end in 0, 1, 2 of *every* token, head 1 those that end in 3, 4, 5. What does `view(h, T, d)` give to head 0?
 
 # %%
 diagrams.heads_in_memory(T=4, D=6, h=2)
 
 # %% [markdown]
-# `view` never moves a number. It takes them in the order in which they lie in memory, so head 0 gets the first twelve: all of tokens 0 and 1, and nothing of the others. It is the mistake of notebook 01 once more, and the shape
-# is right again. The cure: split the last axis where it stands, (T, h, d), then move the heads to the front.
+# `view` takes the numbers in the order in which they lie in memory, so head 0 gets the first twelve: all of tokens 0 and 1, and nothing of the others. The shape is right all the same. The cure: split the last axis in two first, (T, h, d), then move the heads to the front.
 
 # %% tags=["nbval-check-output"]
 T, D, h = 4, 6, 2
@@ -439,7 +424,7 @@ score_size = 64**0.5
 # end of solution
 
 # %% [markdown]
-# With that line, multi-head attention is one small class. (`unflatten` splits one axis into two, as `view` just did.) The heart of it is still the two lines of `OneHead`, the weights and the mean. They now serve all heads at once, because a matrix product in PyTorch leaves the axes in front, B and h, as they are:
+# With that line, multi-head attention is one small class. (`unflatten` splits one axis into two.) The two lines of `OneHead` now serve all heads at once, because a matrix product in PyTorch leaves the front axes, B and h, as they are:
 
 
 # %%
@@ -465,7 +450,7 @@ class AllHeadsAtOnce(nn.Module):
 
 
 # %% [markdown]
-# Is this really the same as the list of heads? We can check it by copying parameters. The big matrix `qkv` gets the small ones stacked on top of each other: the queries of all heads, then the keys, then the values.
+# Is this the same as the list of heads? We copy its parameters to find out. In an `nn.Linear`, each row of the matrix makes one output, so we stack the small matrices:
 
 # %% tags=["nbval-check-output"]
 all_at_once = AllHeadsAtOnce(embed_dim=48, num_heads=4)
@@ -482,10 +467,8 @@ same = torch.allclose(all_at_once(x), list_of_heads(x), atol=1e-6)
 print("all at once = list of heads:", same)
 
 # %% [markdown]
-# ### Somebody else's multi-head attention
-#
-# We could still have made the same mistake twice. PyTorch has a module of its own, `nn.MultiheadAttention`, written by other people. If it gets our parameters, it must give our output. It takes queries, keys and values from three inputs, which are
-# all x here, and returns the output and the weights.
+# Could we have made the same mistake twice? PyTorch has a module of its own, `nn.MultiheadAttention`, which must give our output with our parameters. It takes three inputs, for queries, keys and values, which are
+# all x here.
 
 # %% tags=["nbval-check-output"]
 theirs = nn.MultiheadAttention(embed_dim=48, num_heads=4, batch_first=True)
@@ -496,12 +479,11 @@ output, _ = theirs(x, x, x)
 print("equal:", torch.allclose(all_at_once(x), output, atol=1e-6))
 
 # %% [markdown]
-# You have written the multi-head attention of the Transformer, and you have checked it against PyTorch's. **This is a good place for a coffee.** What comes next needs no new mathematics, only curiosity.
+# You have written the multi-head attention of the Transformer, and checked it against PyTorch's. **This is a good place for a coffee.** After it you can lean back: pictures come next.
 #
 # ## What do the heads look at in the cat?
 #
-# Enough random numbers. This course ships with a model that was trained on CIFAR-10, L = 6 blocks with h = 3 heads each. It has never seen our cat. The function `attention_maps` computes, from the model's own queries and keys, the weights of all heads in all blocks. Row 0 of such a map belongs to the
-# class token, and its entries 1 to 64 say how much the class token takes from each patch, so we can lay them over the photo. (Blocks are counted from 1 in this course, heads from 0.)
+# This course ships with a model that was trained on CIFAR-10. It has L = 6 blocks of h = 3 heads, and D = 192 numbers in a token, so d = 64 in a head. It has never seen our cat. The function `attention_maps` returns the weights of all heads in all blocks. (Blocks are counted from 1 in this course, heads from 0.)
 
 # %%
 model = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -517,20 +499,46 @@ def says(image):
 
 print(says(cat))
 cat_maps = attention_maps(model, cat[None])[:, 0]  # (L, h, T, T): block, head, from, to
-
-block, class_token = 4, 0
-head_names = ["head 0", "head 1", "head 2"]
-looks = cat_maps[block - 1, :, class_token, 1:]  # (h, N)
-diagrams.attention_over(cat_large, looks, (8, 8), head_names, columns=2)
+print(f"block 4, head 1: [class] gives itself {cat_maps[4 - 1, 1, 0, 0]:.1%}")
 
 # %% [markdown]
-# These are the three heads of block 4. The class token looks at the purple patches, and below each picture you read what full purple stands for. (An equal share for each of the 65 tokens would be one sixty-fifth, about 1.5 %.) Head 1 has found the eyes. Both of them! Nobody told the model what an eye is. It was trained on images and ten class names, nothing else.
+# Row 0 of such a map belongs to the class token. Column 0 is the class token itself, and column n + 1 is patch n. We look at head 1 of block 4, chosen among the 18 because its map is easy to read.
+
+# %%
+block, class_token = 4, 0
+head_1 = cat_maps[block - 1, 1]  # (T, T)
+white_to_purple = LinearSegmentedColormap.from_list("", ["white", purple])
+look = {"cmap": white_to_purple, "vmin": 0, "vmax": 0.16, "aspect": "auto"}
+figure, axes = plt.subplots(
+    2, 1, figsize=(5.5, 5.6), height_ratios=(1, 10), sharex=True, layout="constrained"
+)
+axes[0].imshow(head_1[[class_token]], **look)
+axes[0].set(title="row 0, enlarged: what [class] looks at", yticks=[])
+axes[1].imshow(head_1, **look)
+ticks = range(0, 65, 8)
+axes[1].set(title="all 65 × 65 weights", xticks=ticks, yticks=ticks)
+axes[1].set(xlabel="is looked at (column n + 1 is patch n)", ylabel="looks")
+plots.show("the weights of one head as a table, white for 0, and its first row enlarged above it")
+to_stripes = torch.isin(head_1.argmax(dim=-1), torch.tensor([8, 16, 48]))  # (T,)
+print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 16 or 48")
+
+# %% [markdown]
+# An equal share would be about 1.5 %, and full purple stands for 16 % or more, here and in the next figures. What stands out first are the dark vertical stripes at columns 8, 16 and 48. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them.
 #
-# The other two heads distribute their attention differently. Head 0 also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. Each head has its own queries and keys, so each can be looking for something else.
+# Row 0 looks elsewhere. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat with only 32 pixels to a side.)
+
+# %%
+head_names = ["head 0", "head 1", "head 2"]
+class_looks = cat_maps[block - 1, :, class_token, 1:]  # (h, N)
+same_scale = {"columns": 2, "full": 0.16}  # full purple is a share of 16 % or more
+diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
+
+# %% [markdown]
+# Head 1 has found the eyes. Both of them! Nobody told the model what an eye is. It was trained on images and ten class names, nothing else.
 #
-# ### And patch 27?
+# The other heads differ. Head 0 also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. (An untrained model looks at all patches nearly alike, as the second visit shows.)
 #
-# We began with the question what patch 27 is. The maps of one block cannot answer it, but they show where patch 27 looks for an answer. Where would *you* look, if you had to find out whether you are part of a face? In the next picture patch 27 has a dark frame.
+# And patch 27, with which we began? Where would *you* look, to find out whether you are part of a face? Patch 27 has a dark frame. After three blocks, the token at that place is no longer only this patch.
 
 # %%
 marked = cat_large.clone()  # (C, H, W), 12 pixels to a patch
@@ -538,66 +546,147 @@ marked[:, 35:49, 35:49] = 0  # a black square around patch 27 …
 marked[:, 37:47, 37:47] = cat_large[:, 37:47, 37:47]  # … and the photo back inside it
 
 token = 27 + 1  # token 0 is the class token
-diagrams.attention_over(marked, cat_maps[block - 1, :, token, 1:], (8, 8), head_names, columns=2)
+looks = cat_maps[block - 1, :, token, 1:]  # (h, N)
+diagrams.attention_over(marked, looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# In head 0, patch 27 looks most at **the other eye**, and then at the nose. In head 1 it looks at its own eye: at itself and at the patch above it. Head 2 is less easy to read. Its largest weight goes to a patch of fur at the left edge.
-#
-# The 16 pixels of patch 27 could have been anything. After this block its token also holds something of the other eye and of the nose. (By block 4 all tokens have looked around three times already, so the token of the other eye is more than its pixels, too.)
-#
-# ### Block by block
-#
-# And the class token in the other blocks? Here is what it looks at in each of them, as the mean over the three heads:
-
-# %%
-block_names = [f"block {i}" for i in range(1, 7)]
-class_token_looks = cat_maps[:, :, class_token, 1:].mean(dim=1)  # (L, N)
-diagrams.attention_over(cat_large, class_token_looks, (8, 8), block_names)
-
-# %% [markdown]
-# Read the numbers below the pictures, since each picture has its own purple. In block 1 the class token looks nearly everywhere: no patch gets as much as twice an equal share. Full purple lies in the corners there, and we cannot say why. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 its favourite patch is a pale spot at the right edge, and that is not even cat. In block 5 the top right corner gets nearly as much as the nose.
+# In head 0, the token of patch 27 looks most at **the other eye**, and then at the nose. In head 1 it stays close: it looks at itself, the inner corner of the eye, and at the patch above it, beside the bridge of the nose. Head 2 is less easy to read. Its largest weight goes to a patch of fur at the left edge.
 #
 # ### Does the head look for eyes, or for a place?
 #
-# Perhaps head 1 of block 4 always looks at the same patches, and the eyes happened to be there. We can test that. We mirror the photo *and* move it down by two patches. (What leaves the picture below comes in again at the top.) Now the eyes are somewhere else, in both directions. What do you expect?
+# Perhaps head 1 always looks at the same patches, and the eyes happened to be there. So we mirror the photo *and* move it down by two patches, to change the column and the row of both eyes. Rows pushed out at the bottom come back in at the top. The second test is a photo without eyes, a rocket at night. What do you expect?
+
 
 # %%
-name, head = ["block 4, head 1"], 1
-
-
 def moved(image, patches_down):
     """An image (C, H, W), mirrored and moved down."""
     pixels = patches_down * image.shape[1] // 8
     return image.flip(dims=[-1]).roll(pixels, dims=1)
 
 
-maps = attention_maps(model, moved(cat, 2)[None])[:, 0]  # (L, h, T, T)
-looks = maps[block - 1, head, class_token, 1:]  # (N,)
-print(says(moved(cat, 2)))
-diagrams.attention_over(moved(cat_large, 2), looks[None], (8, 8), name, arrows=3)
-
-# %% [markdown]
-# The arrows lead to the three patches with the largest weights, skipping each that touches a larger one. These have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it had the chance to learn this.) Its answer stays at 0.89 too. That does not hold for every move: notebook 04 moves the photo sideways, and at 8 pixels the cat gets only 0.60.
-#
-# And a photo without eyes, a rocket at night?
-
-# %%
 rocket_file = Path(data.__file__).with_name("rocket.jpg")
 rocket, rocket_large = load_image(rocket_file, 32), load_image(rocket_file, 96)
-maps = attention_maps(model, rocket[None])[:, 0]  # (L, h, T, T)
-looks = maps[block - 1, head, class_token, 1:]  # (N,)
-print(says(rocket))
-diagrams.attention_over(rocket_large, looks[None], (8, 8), name, arrows=3)
+small = {"the cat": cat, "mirrored and moved": moved(cat, 2), "a rocket": rocket}
+large = [cat_large, moved(cat_large, 2), rocket_large]
+looks = []
+for name, image in small.items():
+    maps = attention_maps(model, image[None])[:, 0]  # (L, h, T, T)
+    looks.append(maps[block - 1, 1, class_token, 1:])
+    print(f"{name}: {says(image)}")
+large, looks = torch.stack(large), torch.stack(looks)  # (3, C, H, W) and (3, N)
+diagrams.attention_over(large, looks, (8, 8), list(small), full=0.16)
 
 # %% [markdown]
-# The model takes the rocket for a ship, an honest mistake, since CIFAR-10 has no rockets. The same head now looks at the lights on the ground. "It looks for eyes" was too much to say. "It looks for small things that stand out" fits both photos better, and
-# after a hundred photos we would probably put it differently again.
+# In the middle, the weights have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it had the chance to learn this.)
 #
-# So be careful with names for heads. One photo suggests a story, and a second photo can spoil it. Whether the model *uses* what it looks at is yet another question, to which notebook 06 has answers.
+# On the right, the model takes the rocket for a ship, an honest mistake, since CIFAR-10 has no rockets. The same head now looks at the lights on the ground. So "it looks for eyes" was too much to say. "It looks for small things that stand out" fits both photos, but a third could spoil it. Whether the model *uses* what it looks at is another question, which notebook 06 answers.
 #
-# ### And before training?
+# ## What can attention not see?
 #
-# Is all of this really learned? An untrained model of the same shape is the control, and we compare two things. How uneven is the class token's row in block 4? And how often does a patch look most at itself? (We count all heads of all blocks. By chance alone it would be one time in 64.)
+# Does attention know which patch stands where? Notebook 02 claimed that it does not, and now you can see why. Let the nose and the eye swap places. Each query and each key is computed from one token alone, so the score of eye with nose is the same number as before. It has only moved to another cell of the table:
+
+# %% tags=["nbval-check-output"]
+order = [0, 2, 1]  # [class], eye, nose
+swapped = tokens[order]
+print("scores before:", (queries @ keys.T).tolist())
+print("scores after: ", ((swapped @ W_q) @ (swapped @ W_k).T).tolist())
+
+# %% [markdown]
+# Rows 1 and 2 have changed places, and so have columns 1 and 2. A mean
+# does not depend on the order in which one adds, so every token gets what it got before. The outputs change places as the tokens did, and nothing else happens. Such a layer is called **permutation equivariant**. With 65 tokens and all heads:
+
+# %% tags=["nbval-check-output"]
+x = torch.randn(2, 65, 48)  # (B, T, D)
+order = torch.randperm(65)
+shuffled_first = all_at_once(x[:, order])
+shuffled_last = all_at_once(x)[:, order]
+same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
+print("permute, then attend = attend, then permute:", same)
+
+# %% [markdown]
+# If the class token stays first and only the patches are shuffled, its output does not change at all. Position embeddings are the only
+# thing that tells a ViT what is next to what.
+#
+# ## Recap
+#
+# - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
+# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token could look only for what resembles it. A fourth map, `proj`, mixes what the heads have found.
+# - Dividing by √d keeps the size of the scores the same whatever d is, so that the weights, and with them queries and keys, can still move.
+# - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
+# - Attention does not see order. It has T · T weights, so twice as many tokens make four times as many.
+#
+# > **Remember:** a query says what a token is looking for, a key what a token offers, a value what it hands over. Row 0 of the weights is what the class token looks at.
+#
+# ## Questions
+#
+# **1.** Somebody divides by √D instead of √d, with h = 12 heads. What happens to the attention weights?
+#
+# <details><summary>Answer</summary>
+#
+# √D is √12 ≈ 3.5 times as large as √d. The scores have 1/3.5 of their size, so at the start the weights are even closer to equal. The model trains, since queries
+# and keys can grow to make up for it. But it is not the model that the paper describes, and parameters that were trained elsewhere give wrong results.
+#
+# </details>
+#
+# **2.** Redo step 1 with the division. What are the weights, and how many of the ten points say *eye*?
+#
+# <details><summary>Answer</summary>
+#
+# Here d = 2, so the scores 1, 0 and 2 become 0.71, 0 and 1.41. The weights are 0.28, 0.14 and 0.58, and 7.18 of the ten points say *eye*, instead of 7.88.
+#
+# </details>
+#
+# **3.** How many parameters does `AllHeadsAtOnce(192, 3)` have? And with 6 heads?
+#
+# <details><summary>Answer</summary>
+#
+# qkv has 192 · 576 + 576 = 111,168, proj has 192 · 192 + 192 = 37,056, together 148,224. With 6 heads there are just as many: more heads only cut the same numbers
+# into thinner slices.
+#
+# </details>
+#
+# **4.** All keys are equal. What does a token get, whatever its query is?
+#
+# <details><summary>Answer</summary>
+#
+# All scores are equal, so all weights are 1/T. Every token gets the plain mean of the values.
+#
+# </details>
+#
+# **5.** To save parameters, somebody uses one matrix for both $W_q$ and $W_k$. Which limitation of x·xᵀ goes away, and which stays?
+#
+# <details><summary>Answer</summary>
+#
+# The scores stay symmetric: query i · key j is the same number as query j · key i. So the nose and the eye have one score with each other, whichever of them looks. What goes away is that raw
+# resemblance decides: the matrix can ignore some numbers and enlarge others. Still, among tokens whose mapped vectors have the same norm, each would look most at itself.
+#
+# </details>
+#
+# ---
+#
+# **Try it yourself:** [exercises 03](exercises/03_attention.ipynb), which check your answers and tell you what is wrong with them.
+#
+# **Next: [04 · The Vision Transformer](04_vision_transformer.ipynb).** Patches, a class token, attention: we put the whole model together. Its attention is the package's `MultiHeadSelfAttention`, which computes what your `AllHeadsAtOnce` does.
+#
+# ---
+#
+# ## For a second visit: masks, the package's code and what attention costs
+#
+# **Skip this on a first reading; its sections are independent.**
+#
+# ### Is all of this learned?
+#
+# An untrained model of the same shape is the control, and we measure three things. How uneven is the class token's row in block 4? How often does a patch look most at itself, as it would with x·xᵀ? (By chance it would be one time in 64.) And how much do the scores in a row differ, before they are divided by √d? The weights tell us.
+#
+# <details><summary>How do the weights tell the spread of the scores?</summary>
+#
+# The softmax divides all weights p of a row by the same sum, so
+#
+# $$\log p = \frac{\text{score}}{\sqrt d} - \text{constant of the row}$$
+#
+# The constant does not change the standard deviation within the row.
+#
+# </details>
 
 # %%
 untrained = VisionTransformer(model.config)
@@ -605,19 +694,50 @@ untrained_maps = attention_maps(untrained, cat[None])[:, 0]  # (L, h, T, T)
 
 for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
     shares = 65 * maps[block - 1, :, class_token]  # (h, T): 1 is an equal share
-    among_patches = maps[:, :, 1:, 1:]  # (L, h, N, N)
-    itself = (among_patches.argmax(dim=-1) == torch.arange(64)).float().mean()
-    row = f"[class] gives {shares.min():.3f} … {shares.max():.3f} equal shares"
-    print(f"{kind:9}: {row}; {itself:.1%} look most at themselves")
+    itself = maps[:, :, 1:, 1:].argmax(dim=-1) == torch.arange(64)  # (L, h, N)
+    spread = 8 * maps.log().std(dim=-1).mean()  # √d = 8; the mean over all rows
+    print(f"{kind}: [class] gives {shares.min():.3f} … {shares.max():.3f} equal shares,")
+    print(f"  {itself.float().mean():.1%} of the patches look most at themselves,")
+    print(f"  the scores in a row have a standard deviation of {spread:.1f}")
 
 # %% [markdown]
-# Before training, the row is nearly flat: every token gets about one equal share. The matrices of a ViT start with random numbers of size 0.02, so queries and keys are small and the scores are near 0. After training, one patch gets ten times an equal share and another next to nothing. So the pattern is learned.
+# Before training, the row is nearly flat: every token gets about one equal share. After training, one patch gets ten times an equal share and another next to nothing. So the pattern is learned. In the trained model, patches favour themselves somewhat, but more than nine times in ten the largest weight goes to another patch.
 #
-# The self-looking rate starts near chance (2.0 %) and rises to 8.0 %. So a trained patch does have a liking for itself. But more than nine times in ten its largest weight goes to another patch. With x·xᵀ, among tokens of the same length, it would always look most at itself.
+# The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64.
 #
-# ## Masks: who may look at whom
+# ### What do scores of size 8 do to 65 weights?
 #
-# What becomes of a token that may not look at the others? Text models need that, since a word must not see the words that follow. They use a **mask**, a table that is True where a token (row) may look at another (column). Where it is False, `attention_weights` sets the score to −∞, and the softmax turns that into a weight of 0.
+# One draw proves little, so we draw one query and 65 keys 1,000 times, with d = 64 as in our model. Each time we look at the largest of the 65 weights, without and with the division.
+
+# %%
+draws = (torch.randn(1000, 1, 64) @ torch.randn(1000, 64, 65)).squeeze(1)  # (1000, T): scores
+figure, axis = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
+for name, divisor, colour in (("not divided", 1, "#D55E00"), ("divided by √d", 8, purple)):
+    largest = (draws / divisor).softmax(dim=-1).amax(dim=-1)  # (1000,)
+    axis.hist(largest.numpy(), bins=25, range=(0, 1), color=colour, alpha=0.8, label=name)
+    print(f"{name:13}: largest weight {largest.mean():.2f} ± {largest.std():.2f}")
+axis.set(xlabel="largest of 65 weights", ylabel="draws out of 1,000")
+axis.legend(loc="upper center")
+plots.show("not divided, the largest weight is often near 1; divided, it is near 0.1")
+
+# %% [markdown]
+# The ± is the standard deviation over the draws. Without the division (orange), many draws give nearly everything to one random token. With it (purple), the largest weight is usually near 0.1. This does not tell us how our model would look without the division: it could have learned smaller matrices. It tells us what training would have to work against.
+#
+# ### Block by block
+#
+# What does the class token look at in the other blocks? Here is the mean over the three heads of each:
+
+# %%
+block_names = [f"block {i}" for i in range(1, 7)]
+class_token_looks = cat_maps[:, :, class_token, 1:].mean(dim=1)  # (L, N)
+diagrams.attention_over(cat, class_token_looks, (8, 8), block_names)  # as the model sees it
+
+# %% [markdown]
+# Read the numbers below the pictures, since each picture has its own purple. In block 1 the class token looks nearly everywhere: no patch gets as much as twice an equal share. The four corners get the most, followed by the left, right and lower edge, though they show different things, so here the position may count more than the content. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 its favourite patch is a pale spot at the right edge, which is not even part of the cat. In block 5 the top right corner gets nearly as much as the nose. And in block 6, the last look before the classifier reads the class token, the favourite is a patch at the top of the forehead.
+#
+# ### Masks: who may look at whom
+#
+# What becomes of a token that is not allowed to look at the others? Text models need that, since a word must not see the words that follow. They use a **mask**, a table that is True where a token (row) may look at another (column). Where it is False, `attention_weights` sets the score to −∞, and the softmax turns that into a weight of 0.
 #
 # A ViT needs no mask, but one makes a good experiment. Two masks are easily confused, so here they are for three tokens:
 
@@ -631,10 +751,10 @@ for axis, closed, title in zip(axes, (row_closed, column_closed), titles, strict
     plots.show_matrix(closed, names, names, title, axis=axis, signed=True)
     axis.set_xlabel("is looked at")
 axes[0].set_ylabel("looks")
-plots.show("two masks, 1 where a token may look at another and 0 where it may not")
+plots.show("two masks, 1 where a token may look at another and 0 where it is not allowed to")
 
 # %% [markdown]
-# With the mask on the right, the class token can still look at everything. With the mask on the left, it sees nothing but itself. We take the left one, and two different images with the same class token. Will the class token's output be the same for both?
+# With the mask on the right, the class token can still look at everything. With the mask on the left, it sees nothing but itself. We give the left mask two images that share one class token. Will the class token's output be the same for both?
 
 # %% tags=["nbval-check-output"]
 two_images = torch.randn(2, 65, 48)  # (B, T, D)
@@ -649,37 +769,7 @@ print("masked: the same for both images:", torch.allclose(masked[0], masked[1], 
 print("free:   the same for both images:", torch.allclose(free[0], free[1], atol=1e-6))
 
 # %% [markdown]
-# With the mask, the class token learns nothing about either image. The patches still exchange what they know, but nobody reads the result. Notebooks 09 and 10 put such masks into whole models.
-#
-# ## What attention cannot see: order
-#
-# Does attention know which patch stands where? Notebook 02 claimed that it does not, and now you can see why. Try it with our three tokens first, and let nose and eye change places. Each query and each key is computed from one token alone, so the score of eye with nose is still the same number. It only stands at another place in the table:
-
-# %% tags=["nbval-check-output"]
-order = [0, 2, 1]  # [class], eye, nose
-swapped = tokens[order]
-print("scores before:", (queries @ keys.T).tolist())
-print("scores after: ", ((swapped @ W_q) @ (swapped @ W_k).T).tolist())
-
-# %% [markdown]
-# Rows 1 and 2 have changed places, and so have columns 1 and 2. The softmax works on each row, and for a weighted
-# mean it does not matter in which order one adds. So every token gets what it got before. The outputs change places like the tokens, and nothing else happens. This is called **permutation equivariant**. With 65 tokens and all heads:
-
-# %% tags=["nbval-check-output"]
-x = torch.randn(2, 65, 48)  # (B, T, D)
-order = torch.randperm(65)
-shuffled_first = all_at_once(x[:, order])
-shuffled_last = all_at_once(x)[:, order]
-same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
-print("permute, then attend = attend, then permute:", same)
-
-# %% [markdown]
-# If the class token stays first and only the patches are shuffled, its output does not change at all. Position embeddings are the only
-# thing that tells a ViT what is next to what.
-#
-# ## Step 5 · In practice
-#
-# **You can skip this step on a first reading** and go on with the recap. It answers three questions. What does the package's code add to ours? Is one go really faster than a loop? And what does it cost when everybody looks at everybody?
+# With the mask, the class token learns nothing about either image: only its own row of the mask decides what it receives. The patches still exchange what they know, but nobody reads the result. Notebooks 09 and 10 put such masks into whole models.
 #
 # ### The package's version
 #
@@ -702,7 +792,7 @@ def head_dim(embed_dim, num_heads):
 # %% tags=["same-as:vit_minimal.attention.attend"]
 # vit_minimal/attention.py
 def attend(queries, keys, values, mask=None, drop_rate=0.0):
-    """What `attention_weights` mix of the values: three (B, h, T, d) → (B, h, T, d).
+    """The values, averaged with `attention_weights`: three (B, h, T, d) → (B, h, T, d).
 
     With `drop_rate` some weights are zeroed at random and the rest scaled up (dropout).
     """
@@ -715,15 +805,17 @@ def attend(queries, keys, values, mask=None, drop_rate=0.0):
 
 
 # %% [markdown]
-# Two things are new here:
+# PyTorch's function is *fused*. The formula needs several small programs, one after the other, and stores all T × T weights in between. A fused function can do everything in one, without storing the weights. (This is also why `attention_maps` has to compute the weights anew.)
 #
-# - **The fused kernel.** A kernel is a small program that runs on the processor (not one of the convolution kernels of notebook 01). The formula needs several of them, one after the other, and stores all T × T weights in between. PyTorch's `scaled_dot_product_attention` is *fused*: one kernel can do everything, without storing the weights. This is also why `attention_maps` has to compute the weights anew.
-# - **The condition.** Fused is not always faster. The record `data/results/attention_kernels.json` compares, on one CPU, training with the fused function and with the formula. In bfloat16, a 16-bit kind of number, the formula was {{speed_of_the_formula("bfloat16"):.1f}} times as fast as the fused function. In float32 it was {{1 - speed_of_the_formula("float32"):.0%}} slower.
-#   {{assert speed_of_the_formula("float32") < 1 < speed_of_the_formula("bfloat16")}}
-#   So `attend` calls the fused function on a GPU and in float32, and keeps the formula for a CPU in bfloat16.
+# <details><summary>Why is there a condition, and not always the fused function?</summary>
 #
-# The third piece is the module. It has a mask, for experiments, and two **dropouts**. Dropout sets some numbers to zero at random while a model trains. `proj_drop` is here because the ViT paper's recipe uses dropout after dense layers, and `attn_drop_rate`, dropout on
-# the weights, because other libraries offer it. Both are off unless you ask for them.
+# Fused is not always faster. The record `data/results/attention_kernels.json` compares, on one CPU, training with the fused function and with the formula. In bfloat16, a 16-bit kind of number, the formula was {{speed_of_the_formula("bfloat16"):.1f}} times as fast as the fused function. In float32 the formula was {{1 - speed_of_the_formula("float32"):.0%}} slower.
+# {{assert speed_of_the_formula("float32") < 1 < speed_of_the_formula("bfloat16")}}
+# So `attend` calls the fused function on a GPU and in float32, and keeps the formula for a CPU in bfloat16.
+#
+# </details>
+#
+# The third piece is the module. It can hold a mask, for experiments, and two **dropouts**, which set some numbers to zero at random while a model trains. One stands after `proj`, as in the ViT paper's recipe. The other acts on the weights; other libraries have it too. Both are off unless you ask for them.
 
 # %% [markdown] tags=["exercise:MultiHeadSelfAttention"]
 # All of it in a module. `__init__` is written: `self.qkv` makes 3·D numbers of each token's D, the queries first, then the keys, then the values; `self.proj` is the last linear map. Write `split_heads`, which gives queries, keys and values, each (B, h, T, d), and `forward`: (B, T, D) → (B, T, D). You may leave out the dropouts and the mask. Your solutions of 3.1 and 3.2 are there as `attention_weights` and `split_heads`. (The method `self.split_heads(x)` has the same name as your function, but it needs no number of heads: the module knows it, `self.num_heads`.)
@@ -830,7 +922,7 @@ packaged.load_state_dict(all_at_once.state_dict())
 print("package = ours:", torch.allclose(packaged(x), all_at_once(x), atol=1e-6))
 
 # %% [markdown]
-# ### Is one go faster than a loop?
+# ### Is one large product faster than a loop?
 #
 # Here are twelve heads, three times: as a list, in one go with the formula, and in one go with the package's fused function.
 
@@ -852,11 +944,11 @@ with torch.no_grad():
         print(f"{type(layer).__name__:22} {milliseconds(layer, x):6.2f} ms")
 
 # %% [markdown]
-# In the run saved here the list of heads takes by far the longest. How much one go gains depends on the machine, but a few large matrix products in place of many small ones were worth the trouble of step 4.
+# In the run saved here the list of heads takes by far the longest. The gain depends on the machine.
 #
 # ### What does it cost when everybody looks at everybody?
 #
-# We count multiplications. The linear maps work token by token: `qkv` needs T · D · 3D and `proj` needs T · D · D, together 4·T·D². The weighted mean works on pairs: the scores need T · T · D and the mean of the values as many again, together 2·T²·D. (In notebook 04 PyTorch counts for us.)
+# We count multiplications. The linear maps work token by token: `qkv` needs T · D · 3D and `proj` needs T · D · D, together 4·T·D². The weighted mean works on pairs: the scores need T · T · D and the mean of the values needs the same number, together 2·T²·D. (In notebook 04 PyTorch counts for us.)
 
 
 # %%
@@ -878,59 +970,6 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# The linear maps grow with T, the weighted mean with T². At T = 65, the length for our small images, the weighted mean is the small part. The lines cross where 2·T²·D = 4·T·D², that is at T = 2·D = 384. At T = 577, the length for an image of 384 pixels in patches of 16, the weighted mean is the larger part. Twice the side of the image means about four times as many tokens and sixteen times as many pairs.
+# The linear maps grow with T, the weighted mean with T². At T = 65, the length for our small images, the weighted mean is the small part. The lines cross where 2·T²·D = 4·T·D², that is at T = 2·D = 384. At T = 577, the length for an image of 384 pixels in patches of 16, the weighted mean is the larger part for our D = 192. In a wider model the lines cross later. Twice the side of the image means about four times as many tokens and sixteen times as many pairs.
 #
 # Multiplications are not seconds. Memory access takes time as well, so a clock can tell a slightly different story.
-#
-# ## Recap
-#
-# - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
-# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token could look only for what resembles it, and the scores of two tokens with each other would always be equal.
-# - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
-# - Attention does not see order, and the number of weights grows with T².
-# - In attention, the class token is changed by its own row only. Mask that row, and it learns nothing about the image.
-#
-# > **Remember:** a query says what a token is looking for, a key what a token offers, a value what it hands over. Row 0 of the weights is what the class token looks at.
-#
-# ## Questions
-#
-# **1.** Somebody divides by √D instead of √d, with h = 12 heads. What happens to the attention weights?
-#
-# <details><summary>Answer</summary>
-#
-# √D is √12 ≈ 3.5 times as large as √d. The scores have 1/3.5 of their size, so at the start the weights are even closer to equal. The model trains, since queries
-# and keys can grow to make up for it. But it is not the model that the paper describes, and parameters that were trained elsewhere give wrong results.
-#
-# </details>
-#
-# **2.** How many parameters does `MultiHeadSelfAttention(192, 3)` have? And with 6 heads?
-#
-# <details><summary>Answer</summary>
-#
-# qkv has 192 · 576 + 576 = 111,168, proj has 192 · 192 + 192 = 37,056, together 148,224. With 6 heads there are just as many: more heads only cut the same numbers
-# into thinner slices.
-#
-# </details>
-#
-# **3.** All keys are equal. What does a token get, whatever its query is?
-#
-# <details><summary>Answer</summary>
-#
-# All scores are equal, so all weights are 1/T. Every token gets the plain mean of the values.
-#
-# </details>
-#
-# **4.** Somebody saves parameters and uses one matrix for both $W_q$ and $W_k$. Which limitation of x·xᵀ goes away, and which stays?
-#
-# <details><summary>Answer</summary>
-#
-# The scores stay symmetric: query i · key j is the same number as query j · key i. So the nose and the eye have one score with each other, whichever of them looks. What goes away is that raw
-# resemblance decides: the matrix can ignore some numbers and enlarge others. Still, among tokens whose mapped vectors have one length, each would look most at itself.
-#
-# </details>
-#
-# ---
-#
-# **Try it yourself:** [exercises 03](exercises/03_attention.ipynb), which check your answers and tell you what is wrong with them.
-#
-# **Next: [04 · The Vision Transformer](04_vision_transformer.ipynb).** Patches, a class token, attention: we put the whole model together.

@@ -424,7 +424,7 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# In both kinds the first block gets about two to three times the gradient of the last. In notebook 04 post-norm gave the *last* blocks most: there 24 blocks read tokens of size 1, here the tokens come in much smaller. So gradients at the first step depend on more than where the norm stands, and this figure does not show why post-norm should need warm-up. Only training can.
+# In both kinds the first block gets about two to three times the gradient of the last. So this figure does not show why post-norm should need warm-up. Only training can.
 #
 # **Warm-up** lets the learning rate climb over the first steps (here a tenth of all). The reason given for it is that the first steps mislead: an optimizer that averages over steps has nothing to average yet, and a large step may lead to where no way leads back. Post-norm is said to need it and pre-norm not ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)). On CIFAR-10, all four combinations, with Muon at the same learning rate of {{runs("warmup_and_norm", "post-norm, none, Muon").learning_rate:g}}:
 # {{assert len({of.learning_rate for of in experiment("warmup_and_norm").values()}) == 1}}

@@ -7,5 +7,11 @@ words for readers who cannot see it.
 from .attention import attention_by_hand, attention_over, class_token_idea, heads_side_by_side
 from .blocks import block, gelu, layer_norm, stream
 from .machines import two_processes
-from .sequences import axes_of_patchify, heads_in_memory, memory, patch_sequence
+from .sequences import (
+    axes_of_patchify,
+    heads_in_memory,
+    memory,
+    patch_sequence,
+    strided_convolution,
+)
 from .whole import overview

@@ -61,7 +61,7 @@ def _checked(tokens, query, keys, values, names):
 
 def _lines_of_sum(weights, values, decimals, result):
     """The weighted sum, written out in as many lines as it takes."""
-    terms = [f"{w:.2f}·{vector(v, decimals)}" for w, v in zip(weights, values, strict=True)]
+    terms = [f"{w:.3f}·{vector(v, decimals)}" for w, v in zip(weights, values, strict=True)]
     lines = [""]
     for i, term in enumerate([*terms, None]):
         piece = f"≈ {vector(result, 2)}" if term is None else f"+ {term}" if i else term
@@ -82,12 +82,12 @@ def attention_by_hand(tokens, query, keys, values, names=None, scaled=True):
     weights = softmax(scores)
     result = weights @ values
     formula = f"q·k / √{d}" if scaled else "q·k"
-    columns = {"tokens x": (2, 11), "keys k": (16.5, 11), "scores": (31, 7), "weights": (41.5, 10)}
+    columns = {"tokens x": (2, 11), "keys k": (15, 11), "scores": (28, 7), "weights": (41.5, 10)}
     columns["values v"] = 54, 10
     if tokens is None:
         columns = {"tokens" if name == "tokens x" else name: at for name, at in columns.items()}
     lines = _lines_of_sum(weights, values, digits(values), result)
-    top, step, high = 16.6, 6, 4.4
+    top, step, high = 16.6, 6.6, 4.4
     bottom = top + T * step
     card = Card(height=bottom + 6.6 + 2.5 * len(lines))
 
@@ -99,7 +99,6 @@ def attention_by_hand(tokens, query, keys, values, names=None, scaled=True):
     (left, width), asks = columns["scores"], top + high / 2
     middle = left + width / 2
     card.shape(middle, 14.3, formula, colour=dark(ATTENTION))
-    card.text(46.5, 14.3, "softmax", 10, dark(ATTENTION))
     words = f"query q = {vector(query, digits(query))}"
     reach = 11 if d == 3 else 9
     card.box(middle - reach, 2, 2 * reach, 4.4, CLASS, words, share=0.35)
@@ -108,6 +107,9 @@ def attention_by_hand(tokens, query, keys, values, names=None, scaled=True):
         (2, asks), (0.9, asks), (0.9, 4.2), (middle - reach - 0.1, 4.2), colour=CLASS, line=1.8
     )
     card.arrow((middle, 6.4), (middle, 10.4), colour=CLASS, line=1.8)
+
+    # One softmax over all scores
+    card.box(37, top - 0.6, 2.4, bottom - top - 1, ATTENTION, "softmax", 10, rotation=90)
 
     for i in range(T):
         y, colour = top + i * step, CLASS if i == 0 else PATCH
@@ -119,22 +121,26 @@ def attention_by_hand(tokens, query, keys, values, names=None, scaled=True):
             size = 11 if len(words) < 11 else 10
             card.box(*_at(columns[column], y), high, colour, words, size)
         card.box(*_at(columns["scores"], y), high, ATTENTION, f"{scores[i]:.2f}", share=0.06)
-        for start, end in ((13, 16.5), (27.5, 31), (38, 41.5)):
+        for start, end in ((13, 15), (26, 28), (35, 37), (39.4, 41.5)):
             card.arrow((start, centre), (end - 0.2, centre))
         left, width = columns["weights"]
-        card.rectangle(left, y, width, high, tint(ATTENTION, 0.1))
-        card.rectangle(left, y, width * weights[i], high, tint(ATTENTION, 0.6))
+        bar = y + high - 1.3  # below the number
+        card.rectangle(left, bar, width, 1.3, tint(ATTENTION, 0.1))
+        card.rectangle(left, bar, width * weights[i], 1.3, tint(ATTENTION, 0.7))
         card.rectangle(left, y, width, high, "none", ATTENTION, 1.2, zorder=3)
-        card.text(left + width / 2, centre, f"{weights[i]:.2f}", zorder=4)
+        card.text(left + width / 2, y + 1.7, f"{weights[i]:.3f}", zorder=4)
         card.text(52.75, centre, "×", 13)
-    card.line((41.5, bottom - 0.6), (64, bottom - 0.6), line=1.6)
-    card.arrow((52.75, bottom - 0.6), (52.75, bottom + 2.2))
-    card.text(51.4, bottom + 0.8, "sum", 10, ha="right")
+        under = y + high + 0.9  # the way of the value
+        way = (7.5, y + high), (7.5, under), (59, under), (59, y + high + 0.1)
+        card.arrow(*way, colour=MLP, radius=0.6)
+    card.line((41.5, bottom - 0.2), (64, bottom - 0.2), line=1.6)
+    card.arrow((52.75, bottom - 0.2), (52.75, bottom + 2.2))
+    card.text(51.4, bottom + 0.9, "sum", 10, ha="right")
     card.box(2, bottom + 2.4, 62, 2.2 + 2.5 * len(lines), CLASS, share=0.25)
     for k, line in enumerate(lines):
         card.shape(33, bottom + 4.75 + 2.5 * k, line, size=10.5)
     parts = [
-        f"{name}: key {vector(k, digits(keys))}, score {s:.2f}, weight {w:.2f}, "
+        f"{name}: key {vector(k, digits(keys))}, score {s:.2f}, weight {w:.3f}, "
         f"value {vector(v, digits(values))}"
         for name, k, s, w, v in zip(names, keys, scores, weights, values, strict=True)
     ]
@@ -204,7 +210,7 @@ def heads_side_by_side(num_heads, embed_dim, maps=None):
     card.box(left, 2, whole, 4, PATCH, f"tokens  (B, T, {D})", share=0.25, family="monospace")
     card.arrow((WIDTH / 2, 6), (WIDTH / 2, 8.4))
     card.box(left, 8.6, whole, 4, ATTENTION, f"qkv: linear, {D} → 3 · {D}", share=0.08)
-    colours = [tint(ATTENTION, share) for share in np.linspace(0.75, 0.2, len(drawn))]
+    colours = [tint(QUIET, share) for share in np.linspace(0.55, 0.15, len(drawn))]  # no amounts
     part = whole / len(drawn)
     for i, (middle, index, colour) in enumerate(zip(middles, drawn, colours, strict=True)):
         fill = "white" if index is None else colour
@@ -232,12 +238,19 @@ def heads_side_by_side(num_heads, embed_dim, maps=None):
     )
 
 
-def _striped(card, x, y, side, shares, colours):
-    """A class token that has gathered: stripes as wide as the shares, in an orange frame."""
-    for share, colour in zip(shares, colours, strict=True):
-        card.rectangle(x, y, side * share + 0.05, side, colour, zorder=2)
-        x += side * share
-    card.rectangle(x - side, y, side, side, "none", CLASS, 3.5, zorder=3)
+def _striped(card, x, y, width, height, shares, colours, numbers):
+    """A class token that has gathered: stripes as wide as the shares, the widest first, with the
+    number of their patch where it fits, in an orange frame.
+    """
+    left = x
+    for i in np.argsort(-shares, kind="stable"):
+        share, number = shares[i], str(numbers[i])
+        card.rectangle(x, y, width * share + 0.05, height, colours[i], zorder=2)
+        if width * share > 1.1 * len(number):
+            middle = x + width * share / 2, y + height / 2
+            card.text(*middle, number, 10, ink_on(colours[i]), zorder=4)
+        x += width * share
+    card.rectangle(left, y, width, height, "none", CLASS, 3.5, zorder=3)
 
 
 def _made_up(patches):
@@ -247,12 +260,14 @@ def _made_up(patches):
     return softmax((apart - apart.mean()) / (apart.std() + 1e-6))
 
 
-def class_token_idea(images, weights=None, grid=3):
+def class_token_idea(images, weights=None, grid=3, numbers=None, result="different"):
     """The idea of the class token, for two images (2, C, H, W), each cut into grid × grid patches.
 
     One learned vector, the same for both images, stands in front of the patches. By attention it
     gathers from them, so that it is another vector for each image. `weights` (2, grid²) are what it
-    takes from each patch; without them, made-up ones are larger where a patch stands out.
+    takes from each patch; without them, made-up ones are larger where a patch stands out. The words
+    between what the two have gathered are the `result`. `numbers` (2, grid²) are those of the
+    patches, else 0 … grid² − 1: for an image and the same one shuffled, say.
     """
     images = as_array(images)
     if images.ndim != 4 or len(images) != 2 or min(images.shape[2:]) < grid or grid < 1:
@@ -261,15 +276,19 @@ def class_token_idea(images, weights=None, grid=3):
     weights = None if weights is None else as_array(weights)
     if weights is not None and weights.shape != (2, N):
         raise ValueError(f"expected weights (2, {N}), got {weights.shape}")
-    card, step, first, after = Card(height=44), 33 / N, 22.4, 58
+    numbers = [range(N)] * 2 if numbers is None else as_array(numbers).tolist()
+    if [len(row) for row in numbers] != [N, N]:
+        raise ValueError(f"expected numbers (2, {N}) of the patches")
+    card, step, first, after, wide = Card(height=46), 31.5 / N, 22.2, 55.6, 9.4
+    gathered = after + wide / 2
     size = min(3.2, step - 0.4)
-    heads = ((7.5, "image", INK), (18, "[class]", dark(CLASS)), (61, "[class]", dark(CLASS)))
+    heads = ((7.5, "image", INK), (18, "[class]", dark(CLASS)), (gathered, "[class]", dark(CLASS)))
     for x, words, colour in (*heads, (first + N * step / 2, "patches", dark(PATCH))):
         card.text(x, 2.2, words, 11.5, colour, weight="bold")
     card.text(18, 4.4, "learned", 10, QUIET)
-    card.text(61, 4.4, "gathered", 10, QUIET)
-    centres, said = (15, 35.4), []
-    for middle, name, image in zip(centres, "AB", images, strict=True):
+    card.text(gathered, 4.4, "gathered", 10, QUIET)
+    centres, said = (15, 36.4), []
+    for middle, name, image, known in zip(centres, "AB", images, numbers, strict=True):
         image = image[:, : P * grid, : P * grid]
         cut = image.reshape(len(image), grid, P, grid, P).transpose(1, 3, 0, 2, 4)
         patches = cut.reshape(N, len(image), P, P)
@@ -283,30 +302,32 @@ def class_token_idea(images, weights=None, grid=3):
             x = first + i * step
             card.picture(x, top, size, size, patch)
             card.rectangle(x, top, size, size, "none", PATCH, 1.4, zorder=2)
+            if len(str(N - 1)) < size:
+                card.text(x + size / 2, top + size + 1.3, str(known[i]), 10, dark(PATCH))
             line = 0.4 + 5 * shares[i] / shares.max()
             bend = -0.26 - 0.14 * (1 - i / N)
-            to = after + 3, middle - 3.2
+            to = gathered, middle - 3.2
             card.arc((x + size / 2, top - 0.3), to, bend, ATTENTION, line, head=False)
-        under, before = middle + size / 2 + 1.2, after - 2
+        under, before = middle + size / 2 + 2.8, after - 1.6
         way = (21.2, middle), (21.2, under), (before, under), (before, middle)
         card.arrow((20, middle), *way, (after - 0.3, middle), colour=CLASS, line=2)
         colours = [as_picture(patch).reshape(P * P, -1).mean(axis=0) for patch in patches]
         colours = [tuple(np.broadcast_to(colour, 3)) for colour in colours]
-        _striped(card, after, middle - 3, 6, shares, colours)
+        _striped(card, after, middle - 3, wide, 6, shares, colours, known)
         largest = int(shares.argmax())
-        said.append(f"image {name}: most from patch {largest}, {shares[largest]:.0%}")
+        said.append(f"image {name}: most from patch {known[largest]}, {shares[largest]:.0%}")
     upper, lower = centres
-    for x, reach, words in ((18, 2.6, "the same"), (after + 3, 3.8, "different")):
+    for x, reach, words in ((18, 2.6, "the same"), (gathered, 3.8, result)):
         between = (upper + reach + lower - reach) / 2
         dashed = "-" if words == "the same" else ":"
-        low = lower - reach if words == "the same" else lower - 5.2
+        low = lower - reach if x == 18 else lower - 5.2
         card.line((x, upper + reach), (x, between - 1.6), colour=CLASS, line=2, style=dashed)
         card.line((x, between + 1.6), (x, low), colour=CLASS, line=2, style=dashed)
         card.text(x, between, words)
     show(
         "before the first block the same learned vector stands in front of the patches of both "
         "images; arrows, thicker where more is taken, lead from the patches to the class token "
-        "after attention, which is another vector for each image",
+        f"after attention; the two are {result}",
         "The class token gathers from its image",
         said,
     )
@@ -322,13 +343,22 @@ def _peaks(shares, count):
     return found
 
 
-def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0):
+def _pale(image):
+    """An image (C, H, W) as a pale grey one (1, H, W), −1 … 1."""
+    brightness = as_picture(image).reshape(*image.shape[1:], -1).mean(axis=-1)  # (H, W), 0 … 1
+    span = max(brightness.max() - brightness.min(), 1e-12)
+    return (0.45 + 0.55 * (brightness - brightness.min()) / span)[None] * 2 - 1
+
+
+def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, full=None):
     """An image (C, H, W), and beside it a pale grey copy with each map of attention laid over it.
 
     `weights` are k maps, (k, N) or (k, rows, columns), of patches in a grid of `grid_size`. A patch
     is as purple as its share of what the most attended one has, so each map has its own scale: what
     full purple stands for is written below it. The copy is pale, or a dark patch of the photo could
-    be taken for one without attention;
+    be taken for one without attention. With `full`, a share, all maps have one scale: full purple
+    stands for that share or more, and below each map is its largest. With k images (k, C, H, W), each map
+    is laid over its own, which stands above it;
     `arrows` lead from the class token to so many patches, those with the largest shares that do not
     touch each other.
     """
@@ -340,30 +370,41 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0):
     names = [f"map {i + 1}" for i in range(len(maps))] if names is None else list(names)
     if len(names) != len(maps):
         raise ValueError(f"{len(names)} names for {len(maps)} maps")
-    columns = min(columns, len(maps) + 1)
+    images = as_array(image)
+    single = images.ndim == 3
+    if single:
+        images = images[None]
+    elif len(images) != len(maps):
+        raise ValueError(f"{len(images)} images for {len(maps)} maps")
+    columns = min(columns, len(maps) + 1) if single else len(maps)
     gap, above = 1.6, 5.4 if arrows else 2.8
     width = min((62 - gap * (columns - 1)) / columns, 24)
-    high = width * image.shape[1] / image.shape[2]
+    high = width * images.shape[2] / images.shape[3]
     pitch = high + above + 3.2
-    card = Card(height=2 + pitch * -(-(len(maps) + 1) // columns))
+    lift = 0 if single else 2  # names stand only above the images
+    card = Card(height=2 - lift + pitch * -(-(len(maps) + len(images)) // columns))
     left = WIDTH / 2 - (columns * (width + gap) - gap) / 2
-    brightness = as_picture(image).reshape(*image.shape[1:], -1).mean(axis=-1)  # (H, W), 0 … 1
-    span = max(brightness.max() - brightness.min(), 1e-12)
-    pale = (0.45 + 0.55 * (brightness - brightness.min()) / span)[None] * 2 - 1  # −1 … 1
+    below = "full purple" if full is None else "largest share"
     said = []
-    for i, name in enumerate(["image", *names]):
+    for i, name in enumerate(["image", *names] if single else [*names, *names]):
         row, column = divmod(i, columns)
-        x, y = left + column * (width + gap), 1 + row * pitch + above
-        card.picture(x, y, width, high, image if i == 0 else pale)
-        card.text(x + width / 2, y - above + 1.4, name, 11)
-        if i == 0:
+        x, y = left + column * (width + gap), 1 + row * (pitch - lift) + above
+        k = i - len(images)  # of the map
+        card.picture(x, y, width, high, images[i] if k < 0 else _pale(images[0 if single else k]))
+        if single or k < 0:
+            card.text(x + width / 2, y - above + 1.4, name, 11)
+        if k < 0:
+            if full is not None and i == len(images) // 2:
+                words = f"full purple: {full:.0%} or more"
+                card.text(x + width / 2, y + high + 1.6, words, 10, QUIET)
             continue
-        shares = maps[i - 1]
+        shares = maps[k]
+        top = max(shares.max() if full is None else float(full), 1e-12)
         layer = np.empty((rows, across, 4))
-        layer[..., :3], layer[..., 3] = to_rgb(ATTENTION), 0.85 * shares / max(shares.max(), 1e-12)
+        layer[..., :3], layer[..., 3] = to_rgb(ATTENTION), 0.85 * np.minimum(shares / top, 1)
         extent = (x, x + width, y + high, y)
         card.axis.imshow(layer, extent=extent, interpolation="nearest", aspect="equal")
-        card.text(x + width / 2, y + high + 1.6, f"full purple: {shares.max():.1%}", 10, QUIET)
+        card.text(x + width / 2, y + high + 1.6, f"{below}: {shares.max():.1%}", 10, QUIET)
         if arrows:
             card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
         for r, c in _peaks(shares, arrows):

@@ -4,7 +4,6 @@ import math
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patheffects import withStroke
 
 from ..plots import as_array, show
 from .card import (
@@ -161,21 +160,20 @@ def _bars(card, top, numbers, name):
     mean, deviation = numbers.mean(), numbers.std()
     low, high = min(numbers.min(), mean - deviation, 0), max(numbers.max(), mean + deviation, 0)
     scale = 10 / max(high - low, 1e-9)
-    zero, step = top + 4.6 + high * scale, 60 / len(numbers)
+    zero, step = top + 4 + high * scale, 60 / len(numbers)
     words = f"dashed: mean {mean:.2f}   grey: ± standard deviation {deviation:.2f}"
     card.text(2, top, name, 11.5, ha="left", weight="bold")
     card.text(64, top, _minus(words), 11, QUIET, ha="right")
     y = zero - (mean + deviation) * scale
     card.rectangle(2, y, 62, 2 * deviation * scale, "#EDEDED", zorder=0.5)
-    outline = [withStroke(linewidth=3, foreground="white")]
+    row = zero - min(low, 0) * scale + 1.9  # of the numbers, below all bars and the band
     for i, number in enumerate(numbers):
         x, at = 3 + (i + 0.5) * step, zero - number * scale
         wide = min(0.56 * step, 4.6)
         card.rectangle(x - wide / 2, zero, wide, at - zero, PATCH, zorder=2)
-        above = number > 0 or (number == 0 and mean <= 0)
-        at += -1.3 if above else 1.3
         decimals = max(0, 2 - max(0, len(f"{abs(number):.0f}") - 1))
-        card.text(x, at, _minus(f"{number:.{decimals}f}"), 10, path_effects=outline, zorder=5)
+        card.text(x, row, _minus(f"{number:.{decimals}f}"), 10)
+    card.text(1.2, zero, "0", 10)
     card.line((2, zero), (64, zero), line=1.1, zorder=3)
     card.line((2, zero - mean * scale), (64, zero - mean * scale), line=1.6, style="--", zorder=4)
 

@@ -79,7 +79,8 @@ class Card:
 
     def text(self, x, y, words, size=11, colour=INK, ha="center", va="center", **style):
         """Words; a single line is centred by its capitals, so that words in a row share a line."""
-        if va == "center" and "\n" not in words and any(map(str.isalnum, words)):
+        level = "rotation" not in style and "\n" not in words
+        if va == "center" and level and any(map(str.isalnum, words)):
             y, va = y + 0.05 * size, "baseline"
         return self.axis.text(
             x, y, words, size=size, color=tint(colour, self.strength), ha=ha, va=va, **style

@@ -1,9 +1,11 @@
 """From an image to a sequence, and in memory: what `view` takes for a patch or for a head."""
 
+from itertools import pairwise
+
 import numpy as np
 
-from ..plots import show
-from .card import HEAD, INK, LINE, MLP, PATCH, POSITION, QUIET, SERIES, Card, dark
+from ..plots import as_array, show
+from .card import HEAD, INK, LINE, MLP, PATCH, POSITION, QUIET, SERIES, Card, dark, tint
 
 ROOM = 24  # numbers in a row
 
@@ -46,7 +48,7 @@ def patch_sequence(image, patch_size):
         (f"N = {rows} · {columns} = {N}", True),
         ("", False),
         (f"{P} · {P} pixels, {C} channels:" if C > 1 else f"{P} · {P} pixels:", False),
-        (f"C·P·P = {C * P * P} numbers", True),
+        (f"C·P·P = {C * P * P:,} numbers", True),
     ]
     for k, (words, code) in enumerate(lines):
         at = top + high / 2 + 2.5 * (k - (len(lines) - 1) / 2)
@@ -75,12 +77,16 @@ def patch_sequence(image, patch_size):
     )
 
 
-def _strip(card, y, groups, colour_of, cell, high=3.4, gap=1.0, left=2.0):
-    """Groups of numbers in a row, with a gap between groups. Gives the (left, right) of each."""
+def _strip(card, y, groups, colour_of, cell, high=3.4, gap=1.0, left=2.0, words=None):
+    """Groups of numbers in a row, with a gap between groups. Gives the (left, right) of each.
+
+    `words` are what is written for number 0, 1, 2, …, if not the number itself.
+    """
     spans, x = [], left
     for group in groups:
         for i, number in enumerate(group):
-            card.cell(x + i * cell, y, cell, high, colour_of[number], str(number))
+            written = str(number) if words is None else f"{words[number]:g}"
+            card.cell(x + i * cell, y, cell, high, colour_of[number], written)
         spans.append((x, x + len(group) * cell))
         x += len(group) * cell + gap
     return spans
@@ -224,6 +230,67 @@ def axes_of_patchify(shape, patch_size):
     )
 
 
+def strided_convolution(image, kernel, patches=(0,)):
+    """A kernel (P, P) that jumps over a small image (H, W), and some of its sums as patch · row."""
+    image, kernel = as_array(image), as_array(kernel)
+    (H, W), P = image.shape, len(kernel)
+    if kernel.shape != (P, P) or H % P or W % P:
+        raise ValueError(f"a kernel {kernel.shape} does not divide the image size {H} × {W}")
+    rows, columns = H // P, W // P
+    N = rows * columns
+    if H * W > ROOM or len(SERIES) < N or P > 3:
+        raise ValueError(
+            f"the figure has room for {ROOM} numbers in {len(SERIES)} patches of at most 3 × 3, "
+            f"not for {H * W} in {N} of {P} × {P}"
+        )
+    cut = image.reshape(rows, P, columns, P).transpose(0, 2, 1, 3).reshape(N, P * P)
+    sums = cut @ kernel.flatten()
+    side, top, grey = 3.2, 9, tint(POSITION, 0.3)
+    left, middle, right = 2, 28, 47  # where the image, the kernel and the sums begin
+    bottom = top + H * side
+    card = Card(height=bottom + 7.2 + 5 * len(patches))
+    for x, words in ((left, "the image"), (middle, "the kernel"), (right, "one sum per patch")):
+        card.text(x, 2.4, words, 11.5, ha="left", weight="bold")
+    stops = [left + (column + 0.5) * P * side for column in range(columns)]
+    for start, end in pairwise(stops):
+        card.arc((start, top - 0.3), (end, top - 0.3), -0.45)
+    card.text(left, top - 3.9, f"stride {P}", 10, QUIET, ha="left")
+    for (row, column), number in np.ndenumerate(image):
+        colour = SERIES[row // P * columns + column // P]
+        card.cell(left + column * side, top + row * side, side, side, colour, f"{number:g}")
+    wide, high = 4.8, 4.2  # of a weight and of a sum
+    for (row, column), number in np.ndenumerate(kernel):
+        at = middle + column * wide, top + H * side / 2 + (row - P / 2) * high
+        card.cell(*at, wide, high, grey, f"{number:g}")
+    for n, number in enumerate(sums):
+        at = right + n % columns * wide, top + H * side / 2 + (n // columns - rows / 2) * high
+        card.cell(*at, wide, high, SERIES[n], f"{number:g}")
+    for start, end in ((left + W * side, middle), (middle + P * wide, right)):
+        card.arrow((start + 1, top + H * side / 2), (end - 1, top + H * side / 2))
+    for n in patches:
+        row, column = divmod(n, columns)
+        corner = left + column * P * side, top + row * P * side
+        card.rectangle(*corner, P * side, P * side, "none", INK, 2.4, zorder=4)
+    card.text(left, bottom + 4, "the same as patch · row of E", 11.5, ha="left", weight="bold")
+    thin = (right - middle - 3) / (P * P)
+    for k, n in enumerate(patches):
+        y = bottom + 6.4 + 5 * k
+        card.text(left, y + side / 2, f"patch {n}", 10, ha="left")
+        _strip(card, y, [range(P * P)], [SERIES[n]] * P * P, 3.7, side, left=8, words=cut[n])
+        card.text((8 + 3.7 * P * P + middle) / 2, y + side / 2, "·", 20, weight="bold")
+        weights = kernel.flatten()
+        _strip(card, y, [range(P * P)], [grey] * P * P, thin, side, left=middle, words=weights)
+        card.text(right - 1.5, y + side / 2, "=", 12)
+        card.cell(right, y, wide, side, SERIES[n], f"{sums[n]:g}")
+    listed = ", ".join(f"{number:g}" for number in sums)
+    show(
+        f"a kernel of {P} × {P} weights jumps over an image of {H} × {W} numbers by {P} and gives one "
+        f"sum for each of the {N} patches: {listed}",
+        "A convolution whose stride is the side of its kernel",
+        [f"patch {n} {cut[n].tolist()} times the weights is {sums[n]:g}" for n in patches],
+    )
+
+
 def heads_in_memory(T, D, h):
     """Tokens (T, D) in memory, and which numbers each way gives to the heads, (h, T, d).
 
@@ -244,7 +311,8 @@ def heads_in_memory(T, D, h):
         (f"view({h}, {T}, {d})", x.reshape(h, T, d)),
         (f"view({T}, {h}, {d}).transpose(0, 1)", x.reshape(T, h, d).transpose(1, 0, 2)),
     )
-    colour_of = {number: SERIES[number // 10] for number in x.flat}
+    colours = [*SERIES[:1], *SERIES[2:], SERIES[1]]  # orange, the class token's, comes last
+    colour_of = {number: colours[number // 10] for number in x.flat}
     side, top = 3.2, 7.4
     y = top + T * side + 4.8
     card = Card(height=y + 17.8 + T * side)
@@ -259,7 +327,7 @@ def heads_in_memory(T, D, h):
         card.bracket(start + 0.3, start + d * side - 0.3, top - 0.4, f"head {head}", below=False)
         if head:
             card.line((start, top), (start, top + T * side), colour=INK, line=2.2, zorder=4)
-    remarks = [f"A head gets d = {d} numbers", "of every token.", "", "A colour is a token."]
+    remarks = [f"A head gets d = {d} numbers", "of every token.", "", "One colour per token."]
     words = "\n".join(remarks)
     card.text(left + D * side + 3, top + T * side / 2, words, 11, ha="left", linespacing=1.35)
     card.text(2, y, "in memory", 11.5, ha="left", weight="bold")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 
 from ..pretrained import read_config
-from ..training import RECIPES, Recipe, TrainingConfig
+from ..training import RECIPES, SHORT, Recipe, TrainingConfig
 from ..vision_transformer import ViTConfig
 
 
@@ -48,9 +48,7 @@ BASE = {
             validation_images=500,
         ),
     ),
-    "full": replace(
-        RECIPES["cpu"], training=replace(RECIPES["cpu"].training, epochs=3, validation_images=5_000)
-    ),
+    "full": Recipe(RECIPES["cpu"].model, replace(SHORT, validation_images=5_000)),
 }
 QUICK_IMAGES = 2_500, 1_000  # to train on, the validation images among them; to judge by
 

@@ -10,4 +10,4 @@ from .history import History
 from .loop import fit
 from .muon import Muon
 from .optimizers import MovingAverage, make_optimizers, make_scheduler
-from .recipes import RECIPES, Recipe, TrainingConfig
+from .recipes import RECIPES, SHORT, Recipe, TrainingConfig
