@@ -119,9 +119,9 @@ axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="orange"
 plots.show("three keys as arrows; the score is how far each reaches along the query")
 
 # %% [markdown]
-# The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 does not matter here. To a query for orange it would say: not me.
+# The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for orange, (0, 1), would score −2 with it.
 #
-# Scores are not yet weights. The weights of a mean are positive and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide
+# Scores are not yet weights. The weights of a mean are not negative and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide
 # by the sum of these. A power of e is always positive, so even a score of 0 leaves some weight.
 
 # %% tags=["nbval-check-output"]
@@ -142,7 +142,7 @@ diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 # Follow one row from left to right: the key meets the query and gives a score, the softmax turns all scores into weights, and each weight says how much of its value is taken. The green lines lead to the values. The
 # box at the bottom adds up the rows.
 #
-# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose all ten to *nose*, and the class token, which knows nothing yet, five to each. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, after one more learned map has translated it back into the numbers of a token.
+# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose all ten to *nose*, and the class token, whose own numbers are just learned and say nothing about the image, five to each. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, after one more learned map has translated it back into the numbers of a token.
 #
 # ## Step 2 · One head: three linear maps
 #
@@ -204,7 +204,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 # %% [markdown]
 # - **Without the maps, the scores are symmetric.** With them, the nose gives the eye a 6, and the eye gives the nose a 2.
 # - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. This is always so if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
-# - **Without the maps, [class] cannot say what it wants.** Its row is 2, 2, 2: nose and eye point only half its way but are longer arrows, so all three dot products are 2. With the maps it can look for one of them.
+# - **Without the maps, [class] cannot look for one thing while it is another.** Its row is 2, 2, 2: the arrows of nose and eye stand at 45° to its own but are longer, so all three dot products are 2. With the maps it can look for one of them.
 #
 # And W_v decides what is handed over. The class token could find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
 #
@@ -225,7 +225,7 @@ for d in (4, 16, 64, 256, 1024):
     print(f"{largest[0]:.2f}, after division by √d {largest[1]:.2f}")
 
 # %% [markdown]
-# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token. Here are the scores of step 1, and twice and four times as much:
+# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token. Here are the weights for the scores of step 1, for twice these scores and for four times:
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.6), sharey=True, layout="constrained")
@@ -246,7 +246,7 @@ plots.show("weights of three tokens: the larger the scores, the more goes to the
 #
 # </details>
 #
-# A ViT does not *start* like these random vectors. Its parameters begin small, and so do its scores. But the scores grow during training: in our trained model, looking at the cat, their standard deviation before the division is 8.7. The second visit measures this.
+# A ViT does not *start* like these random vectors. Its parameters begin small, and so do its scores. But the scores grow during training: when our trained model looks at the cat, their standard deviation before the division is 8.7, so after it about 1. The second visit measures this.
 #
 # Now the formula as a function. (The `mask` can wait for the second visit.)
 
@@ -334,15 +334,15 @@ at_the_nose = torch.tensor([0.0, 1.0, 0.0]) @ values
 print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 
 # %% [markdown]
-# From one head the class token gets (5, 5), which is exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked only at myself". Two heads keep these apart. (This is an idea, not evidence. The photo will show that trained heads differ, not that several are better than one.)
+# From one head the class token gets (5, 5), which is exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked only at myself". Two heads keep these apart. (This is an argument, not a measurement. The photo will show that trained heads differ, not that several are better than one.)
 #
-# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. In our example the second head gave the answer twice as many numbers. Real heads *share* the width: each works with d = D / h numbers (here that would be d = 1), and all outputs side by side have D numbers again. A last linear map, `proj`, mixes what the heads have found and translates it into the numbers of a token.
+# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. Our example cheats in one point: with the second head the answer has twice as many numbers. Real heads *share* the width: each works with d = D / h numbers, and all outputs side by side have D numbers again. A last linear map, `proj`, mixes what the heads have found and translates it into the numbers of a token.
 
 # %%
 diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
 
 # %% [markdown]
-# Read the picture from top to bottom. The small squares are the weights of each head, made up for 6 tokens. The greys only tell the heads apart. The box `qkv` holds the maps of all heads, which step 4 will write that way. In code, we begin with a list of heads and a loop:
+# Read the picture from top to bottom. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart. The box `qkv` holds the maps of all heads in one layer, and step 4 will write it so. In code, we begin with a list of heads and a loop:
 
 
 # %%
@@ -490,7 +490,7 @@ model = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
 
 
 def says(image):
-    """What the model takes an image (C, H, W) for, and with what probability."""
+    """What the model thinks an image (C, H, W) shows, and with what probability."""
     with torch.no_grad():
         probabilities = model(normalize(image[None])).softmax(dim=-1)[0]  # (10,)
     best = probabilities.argmax()
@@ -550,7 +550,7 @@ looks = cat_maps[block - 1, :, token, 1:]  # (h, N)
 diagrams.attention_over(marked, looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# In head 0, the token of patch 27 looks most at **the other eye**, and then at the nose. In head 1 it stays close: it looks at itself, the inner corner of the eye, and at the patch above it, beside the bridge of the nose. Head 2 is less easy to read. Its largest weight goes to a patch of fur at the left edge.
+# In head 0, the token of patch 27 looks most at **the other eye**, and then at the nose. In head 1 it stays close: it looks at itself (it is the inner corner of the eye) and at the patch above it, beside the bridge of the nose. Head 2 is less easy to read. Its largest weight goes to a patch of fur at the left edge.
 #
 # ### Does the head look for eyes, or for a place?
 #
@@ -610,8 +610,8 @@ print("permute, then attend = attend, then permute:", same)
 # ## Recap
 #
 # - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
-# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token could look only for what resembles it. A fourth map, `proj`, mixes what the heads have found.
-# - Dividing by √d keeps the size of the scores the same whatever d is, so that the weights, and with them queries and keys, can still move.
+# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token, among tokens of one length, could look only for what resembles it. A fourth map, `proj`, mixes what the heads have found.
+# - Dividing by √d keeps the size of the scores the same whatever d is, so that the gradient still reaches queries and keys.
 # - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
 # - Attention does not see order. It has T · T weights, so twice as many tokens make four times as many.
 #
@@ -623,7 +623,7 @@ print("permute, then attend = attend, then permute:", same)
 #
 # <details><summary>Answer</summary>
 #
-# √D is √12 ≈ 3.5 times as large as √d. The scores have 1/3.5 of their size, so at the start the weights are even closer to equal. The model trains, since queries
+# √D is √12 ≈ 3.5 times as large as √d. The scores are 3.5 times smaller, so at the start the weights are even closer to equal. The model trains, since queries
 # and keys can grow to make up for it. But it is not the model that the paper describes, and parameters that were trained elsewhere give wrong results.
 #
 # </details>
@@ -701,7 +701,7 @@ for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
     print(f"  the scores in a row have a standard deviation of {spread:.1f}")
 
 # %% [markdown]
-# Before training, the row is nearly flat: every token gets about one equal share. After training, one patch gets ten times an equal share and another next to nothing. So the pattern is learned. In the trained model, patches favour themselves somewhat, but more than nine times in ten the largest weight goes to another patch.
+# Before training, the row is nearly flat: every token gets about one equal share. After training, one patch gets ten times an equal share and another next to nothing. So the pattern is learned. In the trained model, patches favour themselves somewhat, but among the patches the largest weight goes to another one more than nine times in ten.
 #
 # The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64.
 #
@@ -737,7 +737,7 @@ diagrams.attention_over(cat, class_token_looks, (8, 8), block_names)  # as the m
 #
 # ### Masks: who may look at whom
 #
-# What becomes of a token that is not allowed to look at the others? Text models need that, since a word must not see the words that follow. They use a **mask**, a table that is True where a token (row) may look at another (column). Where it is False, `attention_weights` sets the score to −∞, and the softmax turns that into a weight of 0.
+# What becomes of a token that is not allowed to look at the others? Models that write text need that, since a word must not see the words that follow. They use a **mask**, a table that is True where a token (row) may look at another (column). Where it is False, `attention_weights` sets the score to −∞, and the softmax turns that into a weight of 0.
 #
 # A ViT needs no mask, but one makes a good experiment. Two masks are easily confused, so here they are for three tokens:
 
@@ -972,4 +972,4 @@ plots.show_lines(
 # %% [markdown]
 # The linear maps grow with T, the weighted mean with T². At T = 65, the length for our small images, the weighted mean is the small part. The lines cross where 2·T²·D = 4·T·D², that is at T = 2·D = 384. At T = 577, the length for an image of 384 pixels in patches of 16, the weighted mean is the larger part for our D = 192. In a wider model the lines cross later. Twice the side of the image means about four times as many tokens and sixteen times as many pairs.
 #
-# Multiplications are not seconds. Memory access takes time as well, so a clock can tell a slightly different story.
+# Multiplications are not seconds. Memory access takes time as well, so measure before you decide. And now you have seen every part of attention, from one query to the fused call.

@@ -384,7 +384,7 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, f
     lift = 0 if single else 2  # names stand only above the images
     card = Card(height=2 - lift + pitch * -(-(len(maps) + len(images)) // columns))
     left = WIDTH / 2 - (columns * (width + gap) - gap) / 2
-    below = "full purple" if full is None else "largest share"
+    below = "full purple:" if full is None else "up to"
     said = []
     for i, name in enumerate(["image", *names] if single else [*names, *names]):
         row, column = divmod(i, columns)
@@ -404,7 +404,7 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, f
         layer[..., :3], layer[..., 3] = to_rgb(ATTENTION), 0.85 * np.minimum(shares / top, 1)
         extent = (x, x + width, y + high, y)
         card.axis.imshow(layer, extent=extent, interpolation="nearest", aspect="equal")
-        card.text(x + width / 2, y + high + 1.6, f"{below}: {shares.max():.1%}", 10, QUIET)
+        card.text(x + width / 2, y + high + 1.6, f"{below} {shares.max():.1%}", 10, QUIET)
         if arrows:
             card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
         for r, c in _peaks(shares, arrows):
