@@ -24,7 +24,7 @@ diagrams.attention_over(load_image(photo, 256), looks[3:], (8, 8), last_three, c
 #
 # The model is a chain of six *blocks*, and these are the last three. In block 4 it looks at the eyes. In block 5 it looks at the nose and, oddly, at a corner of the background. In block 6 it looks at the stripes on the forehead, and a little at many other places. Nobody told it where a cat's eyes are. It was given 50,000 small images, each with its class, and worked out the rest by itself.
 #
-# Who is looking? Here is what the model really gets: 32 × 32 pixels, cut into a grid of 8 × 8 squares, the *patches*, of 4 × 4 pixels each.
+# First, what does the model get? Not the sharp photo, but 32 × 32 pixels, cut into a grid of 8 × 8 squares, the *patches*, of 4 × 4 pixels each.
 
 # %%
 from vit_minimal import plots
@@ -35,7 +35,7 @@ pixels[:, :, ::32] = 255
 plots.show_images([pixels], ["what the model gets"], columns=1, size=2.6)
 
 # %% [markdown]
-# Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. The token of a patch has a place in the image to describe. The class token has none, so it is free to collect whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. (It looks in three ways at once, through three *heads*, and the pictures show their mean.)
+# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. The token of a patch has a place in the image to describe. The class token has none, so it is free to collect whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. It looks in three ways at once, through three *heads*, and the pictures show their mean. ("Looks at the eyes" is shorthand: from the second block on, the token of an eye also holds something of the other patches.)
 #
 # After the last block the model reads the class token, and nothing but the class token, to give its answer:
 
@@ -79,7 +79,7 @@ higher = (at_random > share_of_cat(most)).sum()
 print(f"{higher} of the 100 random covers leave more than the eight most looked at")
 
 # %% [markdown]
-# In the run saved here, covering what block 6 looks at most takes the share of "cat" from 89 % to 49 %. Eight patches at random cost about half as much on average. So for this photo the model does use a part of what it looks at. That is one photograph, and notebook 06 does it for thousands.
+# In the run saved here, covering what block 6 looks at most takes the share of "cat" from 89 % to 49 %. Eight patches at random cost about half as much on average. So for this photo, what lies under the purple patches matters more than most other places. One photograph proves little; notebook 06 repeats the test on thousands.
 #
 # This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929). Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images. A convolutional network, its older rival, combines only neighbouring pixels in its first layers. In a ViT every patch can look at every other from the first block on.
 #
@@ -88,7 +88,7 @@ print(f"{higher} of the 100 random covers leave more than the eight most looked 
 # | | |
 # |---|---|
 # | You need | Python, and to have seen PyTorch before |
-# | Time to read | about 15 minutes |
+# | Time to read | about 20 minutes |
 # | Time to run | about {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one, and longer if the machine is busy; no GPU needed |
 # | Package module | `vit_minimal/machine.py` |
 #
@@ -131,12 +131,12 @@ first = [(dataset.train_labels == k).nonzero()[0].item() for k in range(10)]  # 
 plots.show_images(dataset.train_images[first], dataset.class_names, columns=5, size=1.3)
 
 # %% [markdown]
-# Here is one training image of each class, 32 × 32 pixels. In the run saved here they are from Shapes-10, ten kinds of shapes that the course draws for itself. (We chose it so that anyone can repeat the run offline. If CIFAR-10 is on your disk, you see photographs, and the numbers below will differ.) They look easy, but try to describe a "ring" by its pixels! Its place, size and colours are random, and there is clutter around it. Guessing is right for 10 % of the images. The best of five linear classifiers on the raw pixels gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of the Shapes-10 test images right.
+# Here is one training image of each class, 32 × 32 pixels. In the run saved here they are from Shapes-10, ten kinds of shapes that the course draws for itself. (We chose it so that anyone can repeat the run offline. If CIFAR-10 is on your disk, you see photographs, and the numbers below will differ.) They look easy, but try to describe a "ring" by its pixels! Its place, size and colours are random, and there is clutter around it. Guessing gets 10 % right. A linear classifier on the raw pixels (the best of five settings that we tried) gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of the Shapes-10 test images right.
 # {{assert len(record("shapes10_linear").runs) == 5}}
 #
 # ## 2 · Train
 #
-# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`. With a GPU you get a larger one, which is called `cpu` because even a CPU can train it on all of CIFAR-10. The model starts from random numbers, so at first it knows nothing.
+# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`. With a CUDA GPU you get a larger one (its name is `cpu`, because even a CPU can train it on all of CIFAR-10). The model starts from random numbers, so at first it knows nothing.
 
 # %%
 from vit_minimal import RECIPES, VisionTransformer, evaluate, fit, seed_everything
@@ -169,7 +169,7 @@ print(f"{seen:.1%} of {len(dataset.train_labels):,} training images right")
 print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images right")
 
 # %% [markdown]
-# In the run saved here the model gets 95.5 % of the test images right. Guessing gets 10 %, and the best linear classifier got {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as it should, but most of what it has learned holds for images that it had never seen.
+# In the run saved here the model gets 95.5 % of the test images right. Guessing gets 10 %, and the best linear classifier got {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as one would expect, but most of what it has learned holds for images that it had never seen.
 #
 # Is 95.5 % luck? Three runs of the recipe `quick`, from different random starts, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}} on Shapes-10.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
@@ -205,7 +205,7 @@ for axis, i in zip(axes.flat, chosen, strict=False):
 plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 
 # %% [markdown]
-# Look at the lower row. You would have got most of these at a glance, so why did the model not? In the run saved here three of the six mistakes mix up a ring and a frame. Both are a band around a hole. That is a guess at the reason, no more, and the other three mistakes are stranger.
+# Look at the lower row. You would have got most of these at a glance, so why did the model not? In the run saved here three of the six mistakes mix up a ring and a frame. Both are a band around a hole, which may be the reason. The other three mistakes are stranger.
 #
 # ## 4 · Look where it looks
 #
@@ -339,7 +339,7 @@ diagrams.attention_over(load_image(rocket_photo, 256), look, (8, 8), ["block 6"]
 # %% [markdown]
 # It says that the rocket is a ship. Before you laugh: the model has ten words, none of them is "rocket", and its shares always sum to 1. For something tall and white between masts, a ship is not the worst of the ten. (A deer, its second guess, is harder to defend.)
 #
-# Among the most purple patches are the sky beside the tip of the rocket, the tops of the two towers and parts of the ground, but also a strip of evening sky. A map of attention shows where a model looks. It does not show what the model makes of it.
+# Among the most purple patches are the one with the left half of the rocket's tip and the sky beside it, the tops of the two towers and parts of the ground, but also a strip of evening sky. A map of attention shows where a model looks. It does not show what the model makes of it.
 #
 # **Your turn:** put the path of a photo of your own in the first line of the last cell, and run it again.
 #
@@ -357,7 +357,7 @@ diagrams.attention_over(load_image(rocket_photo, 256), look, (8, 8), ["block 6"]
 diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 
 # %% [markdown]
-# Read it like a comic strip, from the top left to the bottom right.
+# Read it like a comic strip, from the top left to the bottom right. B is the number of images, D the length of a token, and L the number of blocks; a patch of 4 × 4 pixels in three colours makes 48 numbers.
 #
 # - **01 Patches:** an image is cut into patches, and one linear layer, called E, turns each patch into a vector, a **token**.
 # - **02 The class token:** the orange class token joins them, and every token is told its position.
@@ -412,7 +412,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # <details><summary>Answer</summary>
 #
-# To have something to compare with. If the untrained model had preferred the same patches, they would have come from the images or from the way the model is built, and not from what it has learned.
+# To have something to compare with. If the untrained model had preferred the same patches, the preference would have come from the images or from the way the model is built, and not from what it has learned.
 #
 # </details>
 #
