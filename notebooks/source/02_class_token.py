@@ -70,7 +70,7 @@ diagrams.class_token_idea(torch.stack([cat, rocket]))
 #
 # Read the stripes on the right as a recipe. Each stripe is one patch, in the patch's mean colour, the largest share first, and wide stripes carry the number of the patch. The width of a stripe is the share that the class token takes from that patch. The shares in this diagram are made up; real ones follow below.
 #
-# The name misleads a little. No right answer is ever put into the class token. It gets its name because the class is *read* from what stands in its place at the end.
+# The name misleads a little. No right answer is ever put into the class token. It gets its name because the class is *read* from row 0 of what leaves the last block.
 #
 # ## What is in it at the start?
 #
@@ -101,7 +101,7 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Each image is now a stack of 65 rows of numbers. We draw the numbers as grey cells: white is large and positive, black large and negative, and middle grey is zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below it are patches 24 … 31, one full row of the grid. The class token starts with small numbers, so we draw it 20 times as strong.
+# Each image is now a stack of 65 rows of numbers. We draw the numbers as grey cells: white is large and positive, black large and negative, and middle grey is zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 24 … 31, one line of the image. The class token starts with small numbers, so we draw it 20 times as strong.
 
 # %%
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
@@ -170,9 +170,9 @@ class ClassToken(nn.Module):
 # %% [markdown]
 # We leave `count` at 1. A larger one adds *registers*, extra tokens that large ViTs use as scratch paper ([Darcet et al. 2024](https://arxiv.org/abs/2309.16588)).
 #
-# ## How does it learn which image it is in?
+# ## How does it find out which image it belongs to?
 #
-# Before the first block the class token is the same for a cat and for a rocket. What leaves the last block in its place differs. So **attention must have brought everything** that it knows about the image at the end. Let us watch that happen, first in an untrained layer of attention. We measure how much the class token differs between the cat and the rocket, before and after.
+# Before the first block the class token is the same for a cat and for a rocket. The vector that leaves the last block as row 0 differs. So **attention must have brought everything** that it knows about the image at the end. Let us watch that happen, first in an untrained layer of attention. We measure how much the class token differs between the cat and the rocket, before and after.
 #
 # `nn.MultiheadAttention` is PyTorch's version of the box that notebook 03 opens. It takes the tokens three times, and notebook 03 says why.
 
@@ -195,7 +195,7 @@ print(f"cat against rocket, largest difference after:  {(after[0] - after[1]).ab
 assert before[0].equal(before[1]) and not after[0].equal(after[1])
 
 # %% [markdown]
-# Before attention the difference is exactly 0. Afterwards they differ, and only the patches can be the cause. (A block would now add this to the old token. We look at it before that.) That is the whole mechanism, and you have just run it.
+# Before attention the difference is exactly 0. Afterwards the two class tokens differ, and only the patches can be the cause. (A block would now add this to the old token. We look at it before that.) That is the whole mechanism, and you have just run it.
 #
 # ### And a trained one?
 #
@@ -307,7 +307,7 @@ z_0 = cls_token(patches) + table  # (B, T, D) + (1, T, D): the same table for ea
 print("what enters block 1 (B, T, D):", tuple(z_0.shape))
 
 # %% [markdown]
-# Here are the first five numbers of the first three tokens of the cat, with real values:
+# Here are the first five numbers of the first three tokens of the cat, with real values. They are rounded, so a sum may seem to be off by 0.01. Orange is negative here, and purple positive:
 
 # %% tags=["nbval-check-output"]
 figure, axes = plt.subplots(1, 3, figsize=(7, 1.9), layout="constrained")
@@ -430,7 +430,7 @@ print(f"weights, as multiples of an even share: {shares.min():.3f} to {shares.ma
 assert change > 3e-6
 
 # %% [markdown]
-# In the run saved here the change is 3e-05. That is a few hundred times as much as rounding, but it is tiny. The second line shows why. This untrained class token weighs all tokens almost evenly, and an even mean of (patch + position) is the same however you pair the patches with the positions. Only *uneven* weights notice the pairing, and training makes them uneven.
+# In the run saved here the change is 3e-05. That is a few hundred times as much as rounding, but it is tiny. The second line shows why. This untrained class token weighs all tokens almost evenly, and an even mean of (patch + position) is the mean of the patches plus the mean of the positions, however you pair them. Only *uneven* weights notice the pairing, and training makes them uneven.
 #
 # It may feel as if a patch and a position, once added, could never be told apart again. They can: the second visit measures it, and recovers the place of 63 of 64 patches from the sum and the table.
 #
@@ -469,7 +469,7 @@ for name, network in {"with positions": model, "without positions": without}.ite
 #
 # *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); mean and 95 % interval of three seeds. Notebook 10 has the details.*
 #
-# {{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}}{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}}The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat. Patches that never look at each other still reach {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, where guessing would reach 10 %: judged one by one and then averaged, patches in their places are worth a lot. The first patch, read like a class token, does nearly as well as one, since it too looks at all the others. And without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
+# {{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}}{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}}The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat. Patches that never look at each other still reach {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, where guessing would reach 10 %: patches that are judged one by one, and whose verdicts are then averaged, are worth a lot. The first patch, read like a class token, does nearly as well as one, since it too looks at all the others. And without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
 #
 # ## What do learned positions know?
 #
@@ -510,7 +510,7 @@ plots.show_similarity_grid(trained, (8, 8), "after training, all 64 places", lim
 #
 # ## Recap
 #
-# - The classifier reads one vector. The class token is an extra one, free for that job. The mean of the patches would do as well.
+# - The classifier reads one vector. The class token is an extra one, free for that job. The mean of the patches would do at least as well.
 # - It is one parameter of shape (1, 1, D): one vector, repeated for each image of the batch.
 # - Attention is a weighted mean with weights computed from the tokens, so it does not notice their order.
 # - One vector for each place is added to the tokens. In training these vectors come to form a grid.
