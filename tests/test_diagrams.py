@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from vit_minimal import diagrams, patchify, plots, shapes10
 from vit_minimal.diagrams import card
+from vit_minimal.diagrams.machines import FORMATS
 
 IMAGES, _ = shapes10(2, seed=2)
 TOKENS = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
@@ -63,6 +64,7 @@ CASES = {
     "layer_norm, twelve": lambda: diagrams.layer_norm(-10 * np.arange(12)),
     "gelu": diagrams.gelu,
     "two_processes": diagrams.two_processes,
+    "float_formats": diagrams.float_formats,
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
     "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
     "attention_over, images": lambda: diagrams.attention_over(IMAGES, MAPS[:2], (8, 8)),
@@ -362,6 +364,19 @@ def test_two_processes_have_a_model_and_a_gradient_each():
     diagrams.two_processes()
     for words, times in (("half the\nimages", 2), ("gradient", 2), ("mean", 1)):
         assert written().count(words) == times
+    assert written().count("the same step") == 1
+
+
+def test_float_formats_have_the_bits_that_torch_says():
+    diagrams.float_formats()
+    for name, (sign, exponent, fraction) in FORMATS.items():
+        limits = torch.finfo(getattr(torch, name))
+        assert sign + exponent + fraction == limits.bits
+        assert 2.0**-fraction == limits.eps
+        assert 2.0 ** (2 - 2 ** (exponent - 1)) == limits.smallest_normal
+        assert name in written()
+    squares = [p for p in plt.gcf().axes[0].patches if isinstance(p, Rectangle)]
+    assert len(squares) == 1 + sum(map(sum, FORMATS.values()))  # the card is one too
 
 
 def test_gelu_is_torchs():

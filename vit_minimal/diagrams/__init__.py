@@ -6,7 +6,7 @@ words for readers who cannot see it.
 
 from .attention import attention_by_hand, attention_over, class_token_idea, heads_side_by_side
 from .blocks import block, gelu, layer_norm, stream
-from .machines import two_processes
+from .machines import float_formats, two_processes
 from .sequences import (
     axes_of_patchify,
     heads_in_memory,
