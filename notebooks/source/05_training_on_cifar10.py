@@ -115,7 +115,7 @@ for epoch in range(4):
     print(f"epoch {epoch + 1}: last loss {loss.item():.2f}, validation {accuracy:.1%}")
 
 # %% [markdown]
-# It runs, but after four **epochs**, which is the usual word for passes over the training images, it has hardly begun to learn. Guessing is right for 10 % of the images. The rest of this notebook is about learning more in the same time. There are many ingredients, and we measure which of them help.
+# It runs, but after four **epochs**, which is the usual word for passes over the training images, it has hardly begun to learn. Guessing is right for 10 % of the images. The rest of this notebook is about learning more in the same number of steps. There are many ingredients, and we measure the most important ones.
 #
 # ## Which step should I take?
 #
@@ -124,7 +124,7 @@ for epoch in range(4):
 
 # %%
 def height(x, y):
-    return x**2 / 20 + y**2
+    return x**2 / 60 + y**2
 
 
 def descend(make_optimizer, rate, steps=20):
@@ -164,9 +164,9 @@ plots.show_paths(paths, height, title="Twenty steps down a valley")
 #
 # ## Muon: what if no direction were left behind?
 #
-# Most of a Transformer's parameters are matrices. SGD and Adam do not know that: they treat a matrix as a bag of numbers. But the step of a matrix is a matrix too, and as a map it stretches some directions a lot and others hardly at all. How much it stretches each of them is told by its **singular values**. A step with one large singular value changes what the layer does with one direction, and leaves all the others nearly as they were.
+# Most of a Transformer's parameters are matrices. SGD and Adam do not know that: they treat a matrix as a bag of numbers. But the step of a matrix is a matrix too, and as a map it stretches some directions a lot and others hardly at all. Its **singular values** say how much it stretches each of them: picture a circle that becomes an ellipse, and the lengths of its axes. A step with one large singular value changes what the layer does with one direction, and leaves all the others nearly as they were.
 #
-# **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) evens this out. It takes the step that momentum would take, keeps its directions, and makes all its singular values about equal. A singular value decomposition would do that, but it is slow. There is a trick that needs matrix products only: the polynomial a·s + b·s³ + c·s⁵, applied to a matrix, moves each singular value s and leaves the directions alone. Repeated, it is called a *Newton–Schulz iteration*, after Newton's method and Günther Schulz, who used it in 1933 to invert matrices. Here is what five rounds make of five singular values:
+# **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) evens this out. It takes the step that momentum would take, keeps its directions, and evens out its singular values. A singular value decomposition would do that, but it is slow. There is a trick that needs matrix products only: the polynomial a·s + b·s³ + c·s⁵, applied to a matrix, moves each singular value s and leaves the directions alone. Repeated, it is called a *Newton–Schulz iteration*, after Newton's method and Günther Schulz, who used it in 1933 to invert matrices. Here is what five rounds make of five singular values:
 
 # %% tags=["nbval-check-output"]
 COEFFICIENTS = 3.4445, -4.7750, 2.0315  # Muon's choice: small values grow fast
@@ -198,7 +198,7 @@ def newton_schulz(matrices, dtype=torch.float32):
 
 
 # %% [markdown]
-# (`torch.baddbmm(x, y, z, beta=a)` is a·x + y @ z, for a stack of matrices.) Now a real step: the one that momentum would take next in our plain loop, for the first matrix of the MLP in block 1. On the horizontal axis are its 64 directions, sorted by their singular value.
+# (`torch.baddbmm(x, y, z, beta=a)` is a·x + y @ z, for a stack of matrices.) Now a real step: the last one that momentum took in our plain loop, for the first matrix of the MLP in block 1. On the horizontal axis are its 64 directions, sorted by their singular value; the vertical axis is logarithmic. Five rounds can lift a small value by a factor of at most 3.44⁵, some 480, so expect the tiniest ones to stay behind.
 
 # %%
 matrix = model.blocks[0].mlp.fc1.weight
@@ -213,13 +213,14 @@ plots.show_lines(
     "direction, sorted",
     "singular value\n(largest = 1)",
     "One step of one matrix",
+    log="y",
 )
 for name, spread in {"before": before, "after": after}.items():
     strong = (spread > 0.1).sum().item()
     print(f"{name}: {strong} of {len(spread)} directions get more than a tenth of the largest")
 
 # %% [markdown]
-# Before, a few directions take it all, and most of the curve lies on the floor. After, most of the directions take part. Muon leaves hardly any direction behind: what the data say in a weak but steady voice gets a step as long as what they shout. Only directions in which there is next to no gradient stay small.
+# Before, a few directions take it all. After, most of the directions take part, and the rest, in which there is next to no gradient, stay small. Whether a weak direction is worth a long step, because it is steady, or is only noise, no formula can tell: the ladder below measures it.
 #
 # There is a reason to call this *the* steepest step. "Steepest" depends on how the length of a step is measured. If the size of a matrix is measured by its largest singular value, then the step of a given size that lowers the loss most, to first order, is the one whose singular values are all equal ([Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325)).
 #
@@ -265,7 +266,7 @@ for name, changes in RUNGS.items():
 # %% [markdown]
 # *Warm-up and cosine*: the learning rate climbs from near zero, then falls back to zero. *Clipping*: if the gradient of the whole model, written as one long vector, is longer than 1, it is shortened to 1, so that one odd batch cannot throw the model off. *Flip and crop*: the images are mirrored and shifted. You will see schedules and images in a moment.
 #
-# One run is not enough to compare by. The same recipe with another **seed** starts from other random weights, sees the images in another order, and ends at another accuracy. So each rung is climbed with three seeds.
+# One run is not enough to compare by. The same recipe with another **seed** starts from other random weights, sees the images in another order, and ends at another accuracy. So we run each rung with three seeds.
 
 
 # %%
@@ -292,7 +293,7 @@ for name, config in LADDER.items():
 plots.show_dots(reached, "validation accuracy", "Each rung, three seeds")
 
 # %% [markdown]
-# In the run saved here, AdamW is clearly ahead of SGD, and Muon almost doubles the accuracy again. Schedule and clipping make no difference that three seeds could show. And here is a surprise: flip and crop *cost* about twelve points. Is augmentation bad, then? Not in general. Four epochs are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it makes every image harder. Later you will see where it pays.
+# In the run saved here, AdamW is clearly ahead of SGD, and Muon almost doubles the accuracy. (Each has one rate, found by a few trials, and Muon also another weight decay. So the rungs compare settings as we use them, not optimizers at their best.) Schedule and clipping make no difference that three seeds could show. And here is a surprise: flip and crop *cost* about twelve points. Is augmentation bad, then? Not in general. Our guess: four epochs are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it makes every image harder. Later you will see where it pays.
 #
 # A ladder belongs to its budget, its model and its data. On CIFAR-10 the same ladder takes half an hour, so we climbed it for you, with the model of the recipe `cpu`, five epochs over {{record("training_ladder").trained_on:,}} images, judged on 5,000 others:
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
@@ -692,7 +693,7 @@ plots.show_lines(
 # %% [markdown]
 # In the run saved here, which is one seed, look at the constant rate first. Its weights are overtaken by their own average, which ends at 78 % where the weights themselves are at 71 %. With the cosine, the average is a little ahead in the second and third epoch. Then the rate falls, the weights stop jumping by themselves, and the two curves become one.
 #
-# So the average gives you early what the cosine gives you at the end, and it is what you want to judge in the middle of a long run. In `fit` it is one setting, `ema_decay`. (In the first steps `MovingAverage` uses smaller decays, so that it soon forgets the random weights from the start.)
+# So while the rate is high the average is better than the weights, and it is what you want to judge in the middle of a long run. In `fit` it is one setting, `ema_decay`. (In the first steps `MovingAverage` uses smaller decays, so that it soon forgets the random weights from the start.)
 #
 # ## Patch dropout: why a ViT can skip half of an image
 #
@@ -785,7 +786,7 @@ plots.show_dots(answers, "probability of “cat”", "The cat with patches missi
 #
 # ## The real run: CIFAR-10 on your machine
 #
-# Now everything comes together. If `TRAIN_NOW` is true, the next cell fetches CIFAR-10 once, which is 170 MB and takes between seconds and a minute. Then it takes the recipe that suits your machine, says how long it will take, and trains. You may stop it: run the cell again, and it goes on where it was. The switch is on by itself where there is a GPU. Otherwise you see a run that we recorded, in the same figures.
+# Now everything comes together. If `TRAIN_NOW` is true, the next cell fetches CIFAR-10 once, which is 170 MB and takes between seconds and a minute. Then it takes the recipe that suits your machine, says how long it will take, and trains. You may stop it: run the cell again, and it resumes where it stopped. With a GPU, it is on by default. Otherwise you see a run that we recorded, in the same figures.
 
 # %%
 TRAIN_NOW = pick_budget() == "full"  # True: fetch CIFAR-10 and train
@@ -807,17 +808,21 @@ else:
     history, counts = History(**recorded["history"]), torch.tensor(recorded["confusion"])
 
 # %%
+recipe = RECIPES[chosen if TRAIN_NOW else recorded["recipe"]].training
+print(
+    {name: value for name, value in vars(recipe).items() if value != vars(TrainingConfig())[name]}
+)
 accuracy = counts.trace().item() / counts.sum().item()
 plots.show_lines(
     range(1, len(history.train_accuracy) + 1),
     {"training": history.train_accuracy, "validation": history.validation_accuracy},
     "epoch",
     "accuracy",
-    f"CIFAR-10: {accuracy:.1%} of the test images are right at the end",
+    f"CIFAR-10: {accuracy:.1%} of the test images, at the end",
 )
 
 # %% [markdown]
-# This is the curve and the number.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}} The recorded run used the recipe `{{record("real_run").recipe:s}}`: {{record("real_run").training.epochs:d}} epochs, {{record("real_run").parameters / 1e6:.1f}} million parameters, one seed, {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It ends at {{record("real_run").accuracy:.1%}}. Training accuracy is measured on augmented images, which are harder, so validation may well lie above it.{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip}} And this was the one use of the test images in this notebook: no choice was made by them.
+# Above the curve stands the recipe, as far as it differs from `TrainingConfig()`. And this is the curve and the number.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}} The recorded run used the recipe `{{record("real_run").recipe:s}}`: {{record("real_run").training.epochs:d}} epochs, {{record("real_run").parameters / 1e6:.1f}} million parameters, one seed, {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It ends at {{record("real_run").accuracy:.1%}}. Training accuracy is measured on augmented images, which are harder, so validation may well lie above it. And see how the training accuracy jumps in the last two epochs: until then this recipe leaves out half of the patches of each training image.{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip}} And this was the one use of the test images in this notebook: no choice was made by them.
 #
 # Which classes are hard, and what are they taken for? A **confusion matrix** counts that. Its rows are the true classes and its columns the model's answers:
 
@@ -879,7 +884,7 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# In the run saved here, the loss falls from the first epoch on at 1e-3. The two others stay near ln 10, which is the loss of a model that guesses, for opposite reasons. The beginning tells them apart best: at 0.1 the first epoch is *worse* than guessing, because the model is sure and wrong, and at 1e-5 the curve hardly moves.
+# In the run saved here, the loss falls from the first epoch on at 1e-3. The two others stay close to ln 10, the loss of a model that guesses, for opposite reasons. The beginning tells them apart best: at 0.1 the first epoch is *worse* than guessing, because the model is sure and wrong, and at 1e-5 the curve hardly moves.
 #
 # | you see | the cause is (most often) | try |
 # |---|---|---|
