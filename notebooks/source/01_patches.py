@@ -304,7 +304,9 @@ print(tuple(sums.shape))
 
 # %%
 maps = sums[0].T.reshape(3, 1, 64, 64)  # each sum of all patches, in the places of the patches
-maps = maps / torch.tensor([48.0, 10.0, 10.0]).reshape(3, 1, 1, 1)  # so that strong edges come out black or white
+maps = maps / torch.tensor([48.0, 10.0, 10.0]).reshape(
+    3, 1, 1, 1
+)  # so that strong edges come out black or white
 titles = ["the photograph", "brightness", "right minus left", "bottom minus top"]
 plots.show_images([large, *maps.expand(3, 3, 64, 64)], titles, columns=4, size=1.7)
 

@@ -1,7 +1,6 @@
-"""Attention: one query by hand, several heads, and what the class token attends to on an image."""
+"""Attention: one query by hand, several heads, and the idea of the class token."""
 
 import numpy as np
-from matplotlib.colors import to_rgb
 
 from ..plots import as_array, as_picture, show
 from .card import (
@@ -330,91 +329,4 @@ def class_token_idea(images, weights=None, grid=3, numbers=None, result="differe
         f"after attention; the two are {result}",
         "The class token gathers from its image",
         said,
-    )
-
-
-def _peaks(shares, count):
-    """The (row, column) of so many largest shares, none of which touch each other."""
-    found = []
-    for place in np.argsort(shares, axis=None)[::-1]:
-        r, c = (int(i) for i in np.unravel_index(place, shares.shape))
-        if len(found) < count and all(max(abs(r - a), abs(c - b)) > 1 for a, b in found):
-            found.append((r, c))
-    return found
-
-
-def _pale(image):
-    """An image (C, H, W) as a pale grey one (1, H, W), −1 … 1."""
-    brightness = as_picture(image).reshape(*image.shape[1:], -1).mean(axis=-1)  # (H, W), 0 … 1
-    span = max(brightness.max() - brightness.min(), 1e-12)
-    return (0.45 + 0.55 * (brightness - brightness.min()) / span)[None] * 2 - 1
-
-
-def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, full=None):
-    """An image (C, H, W), and beside it a pale grey copy with each map of attention laid over it.
-
-    `weights` are k maps, (k, N) or (k, rows, columns), of patches in a grid of `grid_size`. A patch
-    is as purple as its share of what the most attended one has, so each map has its own scale: what
-    full purple stands for is written below it. The copy is pale, or a dark patch of the photo could
-    be taken for one without attention. With `full`, a share, all maps have one scale: full purple
-    stands for that share or more, and below each map is its largest. With k images (k, C, H, W), each map
-    is laid over its own, which stands above it;
-    `arrows` lead from the class token to so many patches, those with the largest shares that do not
-    touch each other.
-    """
-    rows, across = grid_size
-    maps = as_array(weights)
-    if maps.ndim not in (2, 3) or maps[0].size != rows * across:
-        raise ValueError(f"expected k maps of {rows} × {across} patches, got {maps.shape}")
-    maps = maps.reshape(len(maps), rows, across)
-    names = [f"map {i + 1}" for i in range(len(maps))] if names is None else list(names)
-    if len(names) != len(maps):
-        raise ValueError(f"{len(names)} names for {len(maps)} maps")
-    images = as_array(image)
-    single = images.ndim == 3
-    if single:
-        images = images[None]
-    elif len(images) != len(maps):
-        raise ValueError(f"{len(images)} images for {len(maps)} maps")
-    columns = min(columns, len(maps) + 1) if single else len(maps)
-    gap, above = 1.6, 5.4 if arrows else 2.8
-    width = min((62 - gap * (columns - 1)) / columns, 24)
-    high = width * images.shape[2] / images.shape[3]
-    pitch = high + above + 3.2
-    lift = 0 if single else 2  # names stand only above the images
-    card = Card(height=2 - lift + pitch * -(-(len(maps) + len(images)) // columns))
-    left = WIDTH / 2 - (columns * (width + gap) - gap) / 2
-    below = "full purple:" if full is None else "up to"
-    said = []
-    for i, name in enumerate(["image", *names] if single else [*names, *names]):
-        row, column = divmod(i, columns)
-        x, y = left + column * (width + gap), 1 + row * (pitch - lift) + above
-        k = i - len(images)  # of the map
-        card.picture(x, y, width, high, images[i] if k < 0 else _pale(images[0 if single else k]))
-        if single or k < 0:
-            card.text(x + width / 2, y - above + 1.4, name, 11)
-        if k < 0:
-            if full is not None and i == len(images) // 2:
-                words = f"full purple: {full:.0%} or more"
-                card.text(x + width / 2, y + high + 1.6, words, 10, QUIET)
-            continue
-        shares = maps[k]
-        top = max(shares.max() if full is None else float(full), 1e-12)
-        layer = np.empty((rows, across, 4))
-        layer[..., :3], layer[..., 3] = to_rgb(ATTENTION), 0.85 * np.minimum(shares / top, 1)
-        extent = (x, x + width, y + high, y)
-        card.axis.imshow(layer, extent=extent, interpolation="nearest", aspect="equal")
-        card.text(x + width / 2, y + high + 1.6, f"{below} {shares.max():.1%}", 10, QUIET)
-        if arrows:
-            card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
-        for r, c in _peaks(shares, arrows):
-            to = x + (c + 0.5) * width / across, y + (r + 0.5) * high / rows
-            line = 0.7 + 1.3 * shares[r, c] / shares.max()
-            card.arrow((x + width / 2, y - 0.6), to, colour=CLASS, line=line, zorder=4)
-        r, c = divmod(int(shares.argmax()), across)
-        said.append(f"{name}: up to {shares.max():.1%}, at row {r}, column {c}")
-    show(
-        f"an image, and {len(maps)} times the same image with the attention to its {rows} × "
-        f"{across} patches laid over it, purple where there is much",
-        parts=said,
     )

@@ -49,4 +49,5 @@ def confusion_matrix(model, images, labels, batch_size=500, precision=None):
     K, images = unwrap_model(model).config.num_classes, as_images(images)
     labels = as_labels(labels, len(images), K).cpu()
     answers = predict(model, images, batch_size, precision).argmax(dim=1)
-    return torch.bincount(labels * K + answers, minlength=K * K).reshape(K, K)
+    counts = torch.zeros(K * K, dtype=torch.long)
+    return counts.scatter_add_(0, labels * K + answers, torch.ones_like(labels)).reshape(K, K)
