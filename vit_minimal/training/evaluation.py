@@ -50,4 +50,4 @@ def confusion_matrix(model, images, labels, batch_size=500, precision=None):
     labels = as_labels(labels, len(images), K).cpu()
     answers = predict(model, images, batch_size, precision).argmax(dim=1)
     counts = torch.zeros(K * K, dtype=torch.long)
-    return counts.scatter_add_(0, labels * K + answers, torch.ones_like(labels)).reshape(K, K)
+    return counts.scatter_add(0, labels * K + answers, torch.ones_like(labels)).reshape(K, K)
