@@ -240,7 +240,9 @@ def _milestones(history):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], epilog=__doc__.split("\n\n")[-1]
+    )
     parser.add_argument("--minutes", type=float, default=1e9, help="stop in time")
     help_text = "only the steps whose command has one of these words in it"
     parser.add_argument("--only", nargs="+", metavar="WORD", help=help_text)
@@ -265,9 +267,8 @@ def main():
     say(describe_device(pick_device()))
     if not options.small and not has_cifar10(data_root()):
         say(
-            f"{data_root()} holds no CIFAR-10: it is downloaded first; {sys.argv[0]} --help says how"
+            f"{data_root()} holds no CIFAR-10: the first step downloads it; without a network, see --help"
         )
-        say("a machine without a network gets it")
     left = run(steps, options.folder, 60 * options.minutes, options.small)
     print(f"{left} of {len(steps)} steps are left")
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from vit_minimal import RECIPES, VisionTransformer, fit, load_dataset, seed_everything
 from vit_minimal.data import data_root
 from vit_minimal.device import say
-from vit_minimal.records import add_record, as_path
+from vit_minimal.records import add_record, as_path, read_records
 from vit_minimal.training import confusion_matrix, predict
 
 HELD_OUT, SHOWN = 5_000, 8
@@ -39,6 +39,8 @@ def main(arguments=None):
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--record", type=as_path, metavar="FILE")
     options = parser.parse_args(arguments)
+    if options.record:
+        read_records(options.record)  # hours later would be too late to learn that it is damaged
     dataset, recipe = load_dataset(options.dataset), RECIPES[options.recipe]
     config = replace(recipe.training, validation_images=HELD_OUT)
     seed_everything(config.seed)

@@ -116,3 +116,22 @@ def test_every_other_model_learns_on_a_part(pool, pos_embed):
     dataset = drawn_images()
     fit(model, dataset, config, "cpu")
     assert evaluate(model, dataset.train_images, dataset.train_labels) >= 0.75
+
+
+def test_a_compiled_model_is_compiled_once_for_some_patches_and_once_for_all():
+    """Not anew in each step, of which PyTorch would tire, and go on uncompiled without a word."""
+    torch._dynamo.reset()
+    compiled = []
+
+    def count(graph, examples):
+        compiled.append(graph)
+        return graph.forward
+
+    model, images = VisionTransformer(CONFIG), torch.randn(2, 3, 16, 16)
+    network = torch.compile(model, backend=count)
+    for _ in range(10):
+        with patches_dropped(model, 0.5):
+            network(images)
+    for _ in range(3):
+        network(images)
+    assert len(compiled) == 2
