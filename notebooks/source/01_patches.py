@@ -643,4 +643,4 @@ for title, kernels in (("trained", trained), ("smooth random", smooth[0])):
 plots.show_images(pictures, titles, columns=4, size=1.6)
 
 # %% [markdown]
-# The vertical line, the two colours and green can be recognised in the trained kernels. The horizontal line needs some imagination. But so does the last row: its colours come out almost as well, which is what the table said. All this comes from a single trained model. The ViT paper looks into E of a much larger one, in the left part of its Figure 7. It shows not single kernels but their principal components, the few patterns that, mixed together, make up most of each kernel. They are smooth too.
+# The vertical line, the two colours and green can be recognised in the trained kernels. The horizontal line needs some imagination. In the last row, of random kernels, the colours come out almost as well, as the table said, and the lines do not. All this comes from a single trained model. The ViT paper looks into E of a much larger one, in the left part of its Figure 7. It shows not single kernels but their principal components, the few patterns that, mixed together, make up most of each kernel. They are smooth too.
