@@ -24,8 +24,7 @@ Figures stand in the sources as placeholders, which are filled from data/results
 README.md and data/README.md are made so too, from source/README.md and source/data_README.md.
 
 Below the title of every notebook come a badge that opens it in Colab and a set-up cell. The address
-that both name is the Repository in pyproject.toml; --prose writes a new one into all notebooks, and
-into the README's table of them.
+that both name is the Repository in pyproject.toml; --prose writes a new one into all notebooks.
 """
 
 import argparse
@@ -168,14 +167,9 @@ def badge(name, address=ADDRESS, folder=""):
 
 
 def document(source):
-    """What README.md or data/README.md should hold; in a table of notebooks each row has a badge."""
+    """What README.md or data/README.md should hold."""
     made = f"notebooks/source/{source.name}"
     text = filled(source.read_text(encoding="utf-8"), source)
-    text = re.sub(
-        r"(\]\(notebooks/(\w+)\.ipynb\).*)\[!\[Open in Colab\]\(.*?\)\]\(.*?\)",
-        lambda row: row[1] + badge(row[2], folder="notebooks/"),
-        text,
-    )
     return f"<!-- Made from {made} by notebooks/build.py: change that file. -->\n\n{text}"
 
 

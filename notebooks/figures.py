@@ -119,6 +119,11 @@ def ladder(rung):
     return only(record("training_ladder").rungs, rung=rung).accuracies
 
 
+def augmented(setting):
+    """What the seeds of one ingredient reached on 5,000 images of CIFAR-10: notebook 05."""
+    return only(record("where_augmentation_pays").settings, setting=setting).accuracies
+
+
 def speed_of_the_formula(precision):
     """How many times as fast as with the fused kernel a CPU trains with attention's formula."""
     rates = only(record("attention_kernels").runs, precision=precision).images_per_second

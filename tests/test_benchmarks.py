@@ -15,6 +15,7 @@ import needle
 import ours_and_timm
 import patch_size
 import training_ladder
+import where_augmentation_pays
 from vit_minimal import Dataset, History, VisionTransformer, ViTConfig
 from vit_minimal.experiments import make_model
 
@@ -42,26 +43,28 @@ def trainings(monkeypatch):
 
     def fit(model, dataset, config):
         note(model, config.seed)
-        return History(validation_accuracy=[0.5])
+        return History(train_accuracy=[0.5], validation_accuracy=[0.5])
 
     def train_run(run, dataset):
         note(make_model(run), run["training"]["seed"])
         return None, None
 
-    for module in (needle, cnn_and_vit, training_ladder, ours_and_timm):
+    ladders = (training_ladder, where_augmentation_pays)
+    for module in (needle, cnn_and_vit, *ladders, ours_and_timm):
         monkeypatch.setattr(module, "fit", fit)
     monkeypatch.setattr(patch_size, "train_run", train_run)
     for module in (cnn_and_vit, patch_size):
         monkeypatch.setattr(module, "evaluate", lambda *_: 0.5)
     for module in (needle, class_token_contents, patch_size):
         monkeypatch.setattr(module, "needle10", blank)
-    for module in (class_token_contents, training_ladder, patch_size, ours_and_timm):
+    for module in (class_token_contents, *ladders, patch_size, ours_and_timm):
         monkeypatch.setattr(module, "load_dataset", blank_dataset)
     monkeypatch.setattr(needle, "examine", lambda *_: {})
     monkeypatch.setattr(class_token_contents, "explained", lambda *_: torch.zeros(7, 2))
     monkeypatch.setattr(class_token_contents, "placed", lambda *_: torch.zeros(3, 2))
-    monkeypatch.setattr(training_ladder, "TRAINED_ON", 10)
-    monkeypatch.setattr(training_ladder, "HELD_OUT", 5)
+    for module in ladders:
+        monkeypatch.setattr(module, "TRAINED_ON", 10)
+        monkeypatch.setattr(module, "HELD_OUT", 5)
     monkeypatch.setattr(patch_size, "NEEDLES", patch_size.NEEDLES[:1])
     return asked
 
@@ -75,6 +78,7 @@ SEVERAL_SEEDS = {
     "needle": needle.main,
     "class_token_contents": class_token_contents.main,
     "training_ladder": training_ladder.main,
+    "where_augmentation_pays": where_augmentation_pays.main,
     "cnn_and_vit": measure_a_cnn_and_a_vit,
     "patch_size, noise": lambda: patch_size.measure_noise(3, 0),
     "patch_size, needles": lambda: patch_size.measure_needles(3),
