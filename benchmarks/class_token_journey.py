@@ -1,18 +1,26 @@
 """The journey of the class token through the model that the course ships, on CIFAR-10's test images.
 
     python benchmarks/class_token_journey.py [--record data/results/class_token_journey.json]
+        [--probes data/checkpoints/cifar10-cpu-long-probes.safetensors]
 
-Linear probes after every block, the accuracy with blocks knocked out, and with patches that became
-noise. Nothing is trained or chosen here: probes are fitted on the first half of the test images and
-judged on the second, all else on the second half. Intervals (95 %) are over images.
+Linear probes after every block, of the shipped model and of an untrained one; the accuracy with the
+class token cut off, or given the mean of what it reads; how far patches look and how long they grow;
+and images whose patches became noise. Nothing is trained or chosen here: probes are fitted on the
+first half of the test images and judged on the second, the means are of the first half, all else is
+judged on the second. Intervals (95 %) are over images. The probes that are kept (--probes) are
+fitted on 20,000 training images.
 """
 
 import argparse
+from itertools import combinations
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from vit_minimal import (
+    VisionTransformer,
+    attention_distance,
     attention_maps,
     attention_rollout,
     class_token_journey,
@@ -20,13 +28,21 @@ from vit_minimal import (
     knock_out,
     load_checkpoint,
     load_dataset,
+    seed_everything,
 )
-from vit_minimal.inspection import deletion_test
+from vit_minimal.inspection import (
+    deletion_test,
+    fit_class_token_probes,
+    look_into,
+    mean_ablation,
+    mean_reads,
+)
 from vit_minimal.records import add_record
 
 CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 COUNTS = (0, 2, 4, 8, 16, 24, 32, 48)
 DELETED_FROM = 2_000  # images
+PROBED = 20_000  # training images on which the probes that are kept are fitted
 
 
 def mean_and_width(values):
@@ -44,46 +60,110 @@ def of_accuracy(accuracy, n):
     }
 
 
+def probed(model, images, labels):
+    """What probes read off the class token, the mean of the patches, and each patch."""
+    journey = class_token_journey(model, images, labels)
+    kinds = ("class_token", "patch_mean", "patches")
+    found = {kind: of_accuracy(getattr(journey, kind), journey.num_scored) for kind in kinds}
+    return found, journey
+
+
+def cuts(depth):
+    """{name: lists of blocks, counted from 0}: in which the class token is cut off."""
+    blocks = range(depth)
+    return {
+        "one block": [[block] for block in blocks],
+        "up to a block": [list(range(block + 1)) for block in blocks],
+        "from a block on": [list(range(block, depth)) for block in blocks],
+        "two blocks": [list(pair) for pair in combinations(blocks, 2)],
+    }
+
+
+def cut_off(logits, labels, depth):
+    """What is right if the class token is cut off, by `logits(blocks)`, in one way after the other;
+    and what that loses, image by image.
+    """
+    known = {}
+
+    def right(blocks):
+        if tuple(blocks) not in known:
+            known[tuple(blocks)] = (logits(blocks).argmax(dim=1) == labels).double()
+        return known[tuple(blocks)]
+
+    whole, found = right([]), {}
+    for name, lists in cuts(depth).items():
+        answers = torch.stack([right(blocks) for blocks in lists])
+        found[name] = mean_and_width(answers)
+        found[f"loss, {name}"] = mean_and_width(whole - answers)
+        print(name, found[name], flush=True)
+    return mean_and_width(whole), found
+
+
+def long_patches(model, images):
+    """Of each block, the longest patch token of an image against the median one: the mean over
+    images, and the largest of all.
+    """
+    ratios = []
+    for tokens, _ in look_into(model, images):
+        lengths = tokens[1:, :, model.num_prefix :].norm(dim=-1)  # (L, b, N)
+        ratios.append(lengths.amax(dim=2) / lengths.median(dim=2).values)
+    ratios = torch.cat(ratios, dim=1)
+    return mean_and_width(ratios) | {"largest": ratios.amax(dim=1).tolist()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--record", type=Path, metavar="FILE")
+    parser.add_argument("--probes", type=Path, metavar="FILE")
     options = parser.parse_args()
     model, dataset = load_checkpoint(options.checkpoint), load_dataset("cifar10")
     images, labels = dataset.test_images, dataset.test_labels
-    layers = range(model.config.depth)
+    seed_everything(0)
+    untrained = VisionTransformer(model.config)
 
-    journey = class_token_journey(model, images, labels)
-    kinds = ("class_token", "patch_mean", "patches")
+    if options.probes:
+        some = slice(PROBED)
+        weights, biases = fit_class_token_probes(
+            model, dataset.train_images[some], dataset.train_labels[some]
+        )
+        save_file({"weights": weights, "biases": biases}, options.probes)
+
+    probes, journey = probed(model, images, labels)
     figures = {
-        "probes": {kind: of_accuracy(getattr(journey, kind), journey.num_scored) for kind in kinds},
+        "probes": probes,
+        "untrained_probes": probed(untrained, images, labels)[0],
+        "mirrored_probes": probed(model, images.flip(3), labels)[0],
         "similarity": journey.similarity.tolist(),
         "self_attention": journey.self_attention.tolist(),
     }
-    print(journey.class_token, journey.patch_mean, journey.patches.mean(dim=1), flush=True)
+    for name in ("probes", "untrained_probes"):
+        print(name, figures[name]["class_token"]["mean"], figures[name]["patch_mean"]["mean"])
 
-    images, labels = images[len(images) // 2 :], labels[len(labels) // 2 :]
-
-    def right(blocks):
-        return (knock_out(model, images, blocks).argmax(dim=1) == labels).double()
-
-    whole = right([])
-    single = torch.stack([right([layer]) for layer in layers])
-    onward = torch.stack([right(range(layer, len(layers))) for layer in layers])
-    figures["accuracy"] = mean_and_width(whole)
-    figures["knock_outs"] = {
-        "one layer": mean_and_width(single),
-        "from a layer on": mean_and_width(onward),
-        "loss, one layer": mean_and_width(whole - single),  # image by image
-        "loss, from a layer on": mean_and_width(whole - onward),
+    half = len(images) // 2
+    reads = mean_reads(model, images[:half])
+    images, labels = images[half:], labels[half:]
+    figures["distances"] = attention_distance(model, images).tolist()
+    figures["long_patches"] = long_patches(model, images)
+    depth = model.config.depth
+    figures["accuracy"], figures["knock_outs"] = cut_off(
+        lambda blocks: knock_out(model, images, blocks), labels, depth
+    )
+    _, figures["mean_ablations"] = cut_off(
+        lambda blocks: mean_ablation(model, images, blocks, reads), labels, depth
+    )
+    figures["cuts"] = {
+        name: [[block + 1 for block in blocks] for blocks in lists]
+        for name, lists in cuts(depth).items()
     }
-    print(figures["accuracy"], figures["knock_outs"], flush=True)
 
     images, labels = images[:DELETED_FROM], labels[:DELETED_FROM]
+    second = knock_out(model, images, []).topk(2).indices[:, 1]  # the class that comes second
     scores = {
-        "attention of the last layer": attention_maps(model, images)[-1].mean(dim=1)[:, 0, 1:],
+        "attention of the last block": attention_maps(model, images)[-1].mean(dim=1)[:, 0, 1:],
         "rollout": attention_rollout(model, images),
         "gradients": gradient_attention(model, images),
+        "gradients of the second class": gradient_attention(model, images, second),
     }
     figures["deletions"] = {"counts": COUNTS}
     for name, score in scores.items():

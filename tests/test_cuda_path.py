@@ -25,7 +25,14 @@ from vit_minimal import (
     gradient_attention,
     knock_out,
 )
-from vit_minimal.inspection import deletion_test, look_into
+from vit_minimal.inspection import (
+    deletion_test,
+    fit_class_token_probes,
+    look_into,
+    mean_ablation,
+    mean_reads,
+    read_class_token,
+)
 from vit_minimal.training import MovingAverage, run
 from vit_minimal.training.run import Run
 
@@ -129,7 +136,13 @@ QUESTIONS = {
     "distance": lambda model, images, labels: attention_distance(model, images),
     "look into": lambda model, images, labels: list(look_into(model, images)),
     "knock out": lambda model, images, labels: knock_out(model, images, [0, 1]),
+    "mean ablation": lambda model, images, labels: mean_ablation(
+        model, images, [0, 1], mean_reads(model, images)
+    ),
     "journey": lambda model, images, labels: class_token_journey(model, images, labels),
+    "probes": lambda model, images, labels: read_class_token(
+        model, images, *fit_class_token_probes(model, images, labels)
+    ),
     "deletion": lambda model, images, labels: deletion_test(
         model, images, labels, torch.rand(len(images), 64), [1, 2]
     ),

@@ -13,22 +13,28 @@ from vit_minimal import (
     TrainingConfig,
     explore_attention,
     fit,
-    inspection,
     needle10,
     patchify,
 )
 from vit_minimal.augment import normalize
 from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.inspection import (
+    ablations,
     attention_distance,
     attention_maps,
     attention_rollout,
     class_token_journey,
     deletion_test,
+    fit_class_token_probes,
     gradient_attention,
     knock_out,
     look_into,
+    looking,
+    maps,
+    mean_ablation,
+    mean_reads,
     pointing_accuracy,
+    read_class_token,
     replace_by_noise,
 )
 from vit_minimal.variants import VARIANTS, UnseenClassToken
@@ -132,13 +138,18 @@ def test_dropout_does_not_blur_the_maps():
         attention_distance,
         lambda model, images: gradient_attention(model, images, torch.arange(len(images))),
         lambda model, images: knock_out(model, images, [1]),
+        mean_reads,
+        lambda model, images: mean_ablation(model, images, [1], torch.ones(3, 3, 4)),
+        lambda model, images: read_class_token(
+            model, images, torch.ones(4, 12, 10), torch.ones(4, 1, 10)
+        ),
     ],
 )
 def test_slices_make_no_difference(B, look, monkeypatch):
     model = lively().eval()
     images = pictures(model, B)
     whole = look(model, images)
-    monkeypatch.setattr(inspection, "SLICE", 2 * 5**2)  # two images of five tokens
+    monkeypatch.setattr(looking, "SLICE", 2 * 5**2)  # two images of five tokens
     torch.testing.assert_close(look(model, images), whole)
 
 
@@ -155,7 +166,7 @@ def test_no_image_is_an_error(look):
 
 
 def test_too_many_maps_are_refused_before_any_is_computed(monkeypatch):
-    monkeypatch.setattr(inspection, "look_into", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(maps, "look_into", lambda *_: pytest.fail("computed"))
     images = torch.zeros(1, 3, 8, 8).expand(10**13, -1, -1, -1)
     with pytest.raises(MemoryError, match=r"10000000000000 images take .* GB: ask for fewer"):
         attention_maps(lively(), images)
@@ -276,7 +287,7 @@ def labelled(model, n):
 
 @pytest.mark.parametrize("settings", WITH_CLASS_TOKEN, ids=str)
 def test_journey_equals_probes_fitted_one_by_one(settings, monkeypatch):
-    monkeypatch.setattr(inspection, "SLICE", 17)
+    monkeypatch.setattr(looking, "SLICE", 17)
     model = lively(**settings).double().eval()
     images, labels = labelled(model, 120)
     images = images.double()
@@ -389,10 +400,63 @@ def test_knock_out_equals_keys_that_are_masked():
     torch.testing.assert_close(knock_out(model, images, [0]), expected)
 
 
-@pytest.mark.parametrize("layers", [[3], [-1], [0, 7]])
-def test_a_layer_that_is_not_there_is_named(layers):
-    with pytest.raises(ValueError, match=rf"no layers \[{layers[-1]}\]: there are 0 … 2"):
-        knock_out(lively(), torch.zeros(1, 3, 8, 8), layers)
+@pytest.mark.parametrize("blocks", [[3], [-1], [0, 7]])
+def test_a_block_that_is_not_there_is_named(blocks):
+    images, reads = torch.zeros(1, 3, 8, 8), torch.zeros(3, 3, 4)
+    for cut in (knock_out, lambda *given: mean_ablation(*given, reads)):
+        with pytest.raises(ValueError, match=rf"no blocks \[{blocks[-1]}\]: there are 0 … 2"):
+            cut(lively(), images, blocks)
+
+
+@pytest.mark.parametrize("registers", [0, 2])
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_what_the_class_token_reads_is_its_weighted_mean_of_values(registers, norm_first):
+    model = lively(num_registers=registers, norm_first=norm_first).eval()
+    images = pictures(model, 5)
+    expected, x = [], pass_by_hand(model, images)[2][0]
+    with torch.no_grad():
+        for block in model.blocks:
+            queries, keys, values = block.attn.split_heads(block.norm1(x) if norm_first else x)
+            read = nn.functional.scaled_dot_product_attention(queries, keys, values)
+            expected.append(read[:, :, 0].mean(dim=0))
+            x = block(x)
+    torch.testing.assert_close(mean_reads(model, images), torch.stack(expected))
+
+
+@pytest.mark.parametrize("blocks", [[], [1], [0, 2], [0, 1, 2]])
+def test_one_images_own_mean_changes_nothing(blocks):
+    model = lively(num_registers=1).eval()
+    image = pictures(model, 1)
+    reads = mean_reads(model, image)
+    torch.testing.assert_close(mean_ablation(model, image, blocks, reads), model(image))
+
+
+def test_a_class_token_that_gets_the_mean_in_all_blocks_sees_no_image():
+    model = lively()
+    images = pictures(model, 5)
+    reads = mean_reads(model, images)
+    logits = mean_ablation(model, images, range(3), reads)
+    torch.testing.assert_close(logits, logits[:1].expand(5, -1))
+    one_left = mean_ablation(model, images, [0, 2], reads)
+    assert one_left.std(dim=0).min() > 1e-3
+
+
+def test_the_mean_of_another_model_is_refused():
+    model = lively()
+    reads = mean_reads(lively(depth=2), pictures(model))
+    with pytest.raises(ValueError, match=r"reads must be \(3, 3, 4\).* is \(2, 3, 4\)"):
+        mean_ablation(model, pictures(model), [0], reads)
+
+
+def test_probes_that_are_kept_read_what_those_of_the_journey_read():
+    model = lively()
+    images, labels = pictures(model, 60), torch.arange(60) % 10
+    weights, biases = fit_class_token_probes(model, images[:30], labels[:30])
+    scores = read_class_token(model, images[30:], weights, biases)
+    assert weights.shape == (4, 12, 10) and scores.shape == (4, 30, 10)
+    right = (scores.argmax(dim=-1) == labels[30:]).float().mean(dim=1)
+    torch.testing.assert_close(right, class_token_journey(model, images, labels).class_token)
+    torch.testing.assert_close(scores.sum(dim=-1), torch.ones(4, 30), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("pool", ["mean", "attention"])
@@ -445,6 +509,13 @@ LOOKS = {
         model, images, torch.tensor([1, 2])
     ),
     "knock_out": lambda model, images: knock_out(model, images, [0]),
+    "mean_reads": mean_reads,
+    "mean_ablation": lambda model, images: mean_ablation(
+        model, images, [0], mean_reads(model, images)
+    ),
+    "class_token_probes": lambda model, images: read_class_token(
+        model, images, *fit_class_token_probes(model, images, torch.tensor([1, 2]))
+    ),
     "explore_attention": lambda model, images: explore_attention(model, images[0]),
 }
 OTHER_ORDER = ("ClassTokenLast", "LastButReadsFirst", "CausalClassTokenLast", "LateClassToken")
@@ -543,7 +614,7 @@ def test_equal_scores_are_taken_in_random_order(monkeypatch):
         taken.append(which)
         return images
 
-    monkeypatch.setattr(inspection, "replace_by_noise", take)
+    monkeypatch.setattr(ablations, "replace_by_noise", take)
     model = lively(image_size=(8, 12))
     images = torch.zeros(200, 3, 8, 12, dtype=torch.uint8)
     deletion_test(model, images, torch.zeros(200).long(), torch.zeros(200, 6), [2])

@@ -1,0 +1,121 @@
+"""How one looks: with hooks on the parts of a model, slice by slice, without changing its outputs."""
+
+import contextlib
+
+import torch
+
+from ..attention import attention_weights
+from ..augment import normalize
+from ..data.dataset import as_images
+from ..device import evaluating
+from ..unwrap import unwrap_model
+
+SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
+
+
+def ready(model, images):
+    """The plain model and a tensor of images, if its tokens are where we look for them."""
+    model, images = unwrap_model(model), as_images(images)
+    if len(images) == 0:
+        raise ValueError("there is no image to look at")
+    if not getattr(model, "usual_order", False):
+        raise ValueError(
+            f"{type(model).__name__} does not keep its tokens in the order class token, registers, "
+            "patches from the first block on: whatever is read here would be of the wrong token"
+        )
+    return model, images
+
+
+def wide(tensor):
+    """In float32 at least: sums and solutions of many float16 numbers would be lost."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def slices(model, images, *others):
+    """Some images at a time, as the model wants them, and what of the `others` belongs to them."""
+    weight = next(model.parameters())
+    length = max(1, SLICE // model.num_tokens**2)
+    for part, *more in zip(*(array.split(length) for array in (images, *others)), strict=True):
+        yield normalize(part.to(weight.device)).to(weight.dtype), *more
+
+
+@contextlib.contextmanager
+def hooked(model, hooks):
+    """The model in evaluation mode, with forward hooks {module: hook}; afterwards as it was."""
+    handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
+    try:
+        with evaluating(model), _eager(model):
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _eager(model):
+    """Parts of the model that were compiled run as they are written: compiled code ignores hooks."""
+    for module in model.modules():
+        if hasattr(module, "_orig_mod") or module._compiled_call_impl:
+            return torch.compiler.set_stance("force_eager")
+    return contextlib.nullcontext()
+
+
+def first_patch(model):
+    """The index of the first patch token. ValueError if there is no class token before it."""
+    if model.config.pool != "class":
+        raise ValueError(f'this needs a class token: pool="class", not pool="{model.config.pool}"')
+    return model.num_prefix
+
+
+def weights_and_values(attention, x):
+    """What an attention layer makes of tokens (b, T, D): (b, h, T, T) and (b, h, T, d)."""
+    queries, keys, values = attention.split_heads(x)
+    return attention_weights(queries, keys, attention.mask), values
+
+
+@torch.no_grad()
+def look_into(model, images, *others):
+    """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D); who looks at
+    whom, (L, b, h, T, T); and what of the `others` belongs to these images. The weights are
+    computed beside the model's own attention, from the same queries and keys, so its outputs stay
+    what they are.
+    """
+    model, images = ready(model, images)
+    tokens, maps = [], []
+
+    def keep_maps(attention, inputs, output):
+        weights, _ = weights_and_values(attention, inputs[0])
+        maps.append(weights)
+
+    hooks = {block.attn: keep_maps for block in model.blocks}
+    hooks |= {block: lambda block, inputs, output: tokens.append(output) for block in model.blocks}
+    hooks[model.pos_drop] = lambda drop, inputs, output: tokens.append(output)
+    for x, *more in slices(model, images, *others):
+        with hooked(model, hooks):
+            model.forward_features(x)
+        yield wide(torch.stack(tokens)), wide(torch.stack(maps)), *more
+        tokens.clear()
+        maps.clear()
+
+
+@torch.no_grad()
+def logits_of(model, images):
+    with hooked(model, {}):
+        return torch.cat([model(x).cpu() for (x,) in slices(model, images)])
+
+
+@contextlib.contextmanager
+def attention_changed(model, mix):
+    """While it lasts, `mix(number of the block, weights (b, h, T, T), values (b, h, T, d))` gives
+    what the heads of each block read, (b, h, T, d).
+    """
+
+    def mixing(number):
+        def hook(attention, inputs, output):
+            mixed = mix(number, *weights_and_values(attention, inputs[0]))
+            return attention.proj(mixed.transpose(1, 2).flatten(2))
+
+        return hook
+
+    hooks = {block.attn: mixing(number) for number, block in enumerate(model.blocks)}
+    with hooked(model, hooks):
+        yield
