@@ -1,6 +1,7 @@
 """Diagrams: the numbers in them are right, words can be read and none lie on top of each other."""
 
 import inspect
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +22,17 @@ VALUES = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
 NAMES = ("[class]", "patch 0", "patch 1")
 NUMBERS = [2.0, 0.5, 4.0, -1.0, 3.5, 6.0, 1.0, 0.0]
 MAPS = torch.rand(5, 64, generator=torch.Generator().manual_seed(0))
+READ = torch.tensor(  # by six probes, of four classes
+    [
+        [0.3, 0.3, 0.2, 0.2],
+        [0.1, 0.6, 0.2, 0.1],
+        [0.0, 0.2, 0.7, 0.1],
+        [0.1, 0.1, 0.6, 0.2],
+        [-0.2, 0.1, 0.2, 0.9],
+        [0.0, -0.1, 0.0, 1.1],
+    ]
+)
+LETTERS = ["a", "b", "c", "d"]
 
 # Each diagram, with whatever changes what is written in it
 CASES = {
@@ -68,6 +80,10 @@ CASES = {
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
     "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
     "attention_over, images": lambda: diagrams.attention_over(IMAGES, MAPS[:2], (8, 8)),
+    "journey": lambda: diagrams.journey(IMAGES[0], MAPS, (8, 8), READ, LETTERS),
+    "journey, one block": lambda: diagrams.journey(
+        IMAGES[0], MAPS[:1], (8, 8), READ[:2], ["automobile", *LETTERS[1:]], classes=2
+    ),
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
     ),
@@ -462,6 +478,20 @@ def test_each_map_of_attention_can_have_its_own_image():
     assert [text for text in written() if text in "ab"] == list("ab")
 
 
+def test_the_journey_lists_what_is_read_best():
+    diagrams.journey(IMAGES[0], MAPS, (8, 8), READ, LETTERS, classes=3)
+    # d at the end; c leads after two blocks, b after one; a before the first only
+    assert [text for text in written() if text in LETTERS] == ["d", "c", "b"]
+    numbers = [text for text in written() if re.fullmatch(r"-?\d\.\d\d", text)]
+    assert numbers == [
+        f"{value:.2f}" for row in READ.tolist() for value in (row[3], row[2], row[1])
+    ]
+    (axis,) = plt.gcf().axes
+    layers = [image.get_array() for image in axis.images if image.get_array().shape == (8, 8, 4)]
+    for layer, shares in zip(layers, MAPS, strict=True):
+        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / shares.max())
+
+
 def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
     shares = torch.zeros(1, 4, 4)
     shares[0, 0, 0], shares[0, 0, 1], shares[0, 3, 3] = 0.5, 0.4, 0.1
@@ -513,6 +543,12 @@ REFUSED = {
     r"weights \(2, 9\)": lambda: diagrams.class_token_idea(IMAGES, MAPS[:2]),
     "k maps of 7 × 7 patches": lambda: diagrams.attention_over(IMAGES[0], MAPS, (7, 7)),
     "2 images for 5 maps": lambda: diagrams.attention_over(IMAGES, MAPS, (8, 8)),
+    "1 to 9 maps of 7 × 7 patches": lambda: diagrams.journey(
+        IMAGES[0], MAPS, (7, 7), READ, LETTERS
+    ),
+    r"scores \(6, 3\): a row more": lambda: diagrams.journey(
+        IMAGES[0], MAPS, (8, 8), READ, LETTERS[:3]
+    ),
     "1 names for 5 maps": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8), ["a"]),
 }
 

@@ -7,7 +7,7 @@ words for readers who cannot see it.
 from .attention import attention_by_hand, class_token_idea, heads_side_by_side
 from .blocks import block, gelu, layer_norm, stream
 from .machines import float_formats, two_processes
-from .overlays import attention_over
+from .overlays import attention_over, journey
 from .sequences import (
     axes_of_patchify,
     heads_in_memory,

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from ..plots import as_array, as_picture, show
-from .card import ATTENTION, CLASS, QUIET, WIDTH, Card
+from .card import ATTENTION, CLASS, QUIET, WIDTH, Card, tint
 
 
 def _peaks(shares, count):
@@ -22,6 +22,15 @@ def _pale(image):
     brightness = as_picture(image).reshape(*image.shape[1:], -1).mean(axis=-1)  # (H, W), 0 … 1
     span = max(brightness.max() - brightness.min(), 1e-12)
     return (0.45 + 0.55 * (brightness - brightness.min()) / span)[None] * 2 - 1
+
+
+def _purple(card, x, y, width, height, shares, full):
+    """Over a picture, each patch as purple as its share (rows, columns) of `full`."""
+    layer = np.empty((*shares.shape, 4))
+    layer[..., :3] = to_rgb(ATTENTION)
+    layer[..., 3] = 0.85 * np.minimum(shares / max(full, 1e-12), 1)
+    extent = (x, x + width, y + height, y)
+    card.axis.imshow(layer, extent=extent, interpolation="nearest", aspect="equal")
 
 
 def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, full=None):
@@ -73,11 +82,7 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, f
                 card.text(x + width / 2, y + high + 1.6, words, 10, QUIET)
             continue
         shares = maps[k]
-        top = max(shares.max() if full is None else float(full), 1e-12)
-        layer = np.empty((rows, across, 4))
-        layer[..., :3], layer[..., 3] = to_rgb(ATTENTION), 0.85 * np.minimum(shares / top, 1)
-        extent = (x, x + width, y + high, y)
-        card.axis.imshow(layer, extent=extent, interpolation="nearest", aspect="equal")
+        _purple(card, x, y, width, high, shares, shares.max() if full is None else float(full))
         card.text(x + width / 2, y + high + 1.6, f"{below} {shares.max():.1%}", 10, QUIET)
         if arrows:
             card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
@@ -90,5 +95,55 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, f
     show(
         f"an image, and {len(maps)} times the same image with the attention to its {rows} × "
         f"{across} patches laid over it, purple where there is much",
+        parts=said,
+    )
+
+
+def journey(image, weights, grid_size, scores, class_names, classes=4):
+    """An image (C, H, W) on the way of its class token through L blocks: where the token looks, and
+    what a probe reads from it.
+
+    `weights` (L, N) are its attention to the patches of a grid, mean over heads, each map on its own
+    scale; `scores` (L + 1, K) what the probes read before the first block and after each, about 0
+    to 1. Only the classes are listed that are read best at the end, or in the most blocks before.
+    """
+    rows, columns = grid_size
+    maps, scores = as_array(weights), as_array(scores)
+    if maps.ndim != 2 or maps.shape[1] != rows * columns or not 1 <= len(maps) <= 9:
+        raise ValueError(f"expected 1 to 9 maps of {rows} × {columns} patches, got {maps.shape}")
+    if scores.shape != (len(maps) + 1, len(class_names)):
+        expected = (len(maps) + 1, len(class_names))
+        raise ValueError(f"expected scores {expected}: a row more than maps, is {scores.shape}")
+    firsts = scores.argmax(axis=1)
+    lead = np.bincount(firsts[1:], minlength=len(class_names))
+    rank = np.lexsort((-scores[-1], -lead, np.arange(len(lead)) != firsts[-1]))  # last key first
+    listed = rank[:classes].tolist()
+
+    names, gap, top, cell = 10.5, 0.7, 3.2, 3.0
+    width = (WIDTH - names - 1) / len(scores) - gap
+    high = width * image.shape[1] / image.shape[2]
+    card = Card(height=top + high + 2.2 + cell * len(listed) + 1)
+    said = []
+    for column, read in enumerate(scores):
+        x = names + column * (width + gap)
+        card.text(x + width / 2, top - 1.5, f"block {column}" if column else "start", 11)
+        if column:
+            shares = maps[column - 1].reshape(rows, columns)
+            card.picture(x, top, width, high, _pale(image))
+            _purple(card, x, top, width, high, shares, shares.max())
+        else:
+            card.picture(x, top, width, high, image)
+        for row, k in enumerate(listed):
+            share = float(np.clip(read[k], 0, 1))
+            y = top + high + 2.2 + row * cell
+            colour = tint(CLASS, share)
+            card.cell(x, y, width, cell, colour, f"{read[k]:.2f}".replace("-0.00", "0.00"), 10)
+        said.append(f"{f'block {column}' if column else 'start'}: {class_names[firsts[column]]}")
+    for row, k in enumerate(listed):
+        y = top + high + 2.2 + (row + 0.5) * cell
+        card.text(names - 0.8, y, class_names[k], 11, ha="right")
+    show(
+        f"an image, and {len(maps)} times the same image, purple where the class token looks in each "
+        "block; below each, how clearly a probe reads which class from the token",
         parts=said,
     )
