@@ -127,7 +127,7 @@ def main():
         weights, biases = fit_class_token_probes(
             model, dataset.train_images[some], dataset.train_labels[some]
         )
-        save_file({"weights": weights, "biases": biases}, options.probes)
+        save_file({"weights": weights.contiguous(), "biases": biases.contiguous()}, options.probes)
 
     probes, journey = probed(model, images, labels)
     figures = {
