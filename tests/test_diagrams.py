@@ -65,6 +65,8 @@ CASES = {
     "attention_by_hand, large": lambda: diagrams.attention_by_hand(
         *(-9.87 * torch.ones(shape) for shape in ((5, 3), (3,), (5, 3), (5, 3)))
     ),
+    "attention_shapes": lambda: diagrams.attention_shapes(3, 2),
+    "attention_shapes, many": lambda: diagrams.attention_shapes(5, 3),
     "heads_side_by_side": lambda: diagrams.heads_side_by_side(3, 192),
     "heads_side_by_side, one": lambda: diagrams.heads_side_by_side(1, 64),
     "heads_side_by_side, twelve": lambda: diagrams.heads_side_by_side(12, 768),
@@ -307,6 +309,22 @@ def test_axes_are_split_moved_and_joined_as_torch_does_it():
     assert [number for number, _ in sorted(moves, key=lambda move: move[1])] == after
 
 
+def test_attention_has_the_shapes_of_its_products():
+    diagrams.attention_shapes(3, 2)
+    filled = [
+        p for p in plt.gcf().axes[0].patches if isinstance(p, Rectangle) and p.get_zorder() == 1
+    ]
+    assert len(filled) == 4 * (3 * 2) + 2 * (3 * 3)  # Q, Kᵀ, V, result; scores, weights
+    assert [text for text in written() if text.startswith("(")] == [
+        "(T, d)",
+        "(d, T)",
+        "(T, T)",
+        "(T, T)",
+        "(T, d)",
+        "(T, d)",
+    ]
+
+
 def test_heads_are_split_as_torch_splits_them():
     diagrams.heads_in_memory(4, 6, 2)
     x = 10 * torch.arange(4)[:, None] + torch.arange(6)
@@ -533,6 +551,7 @@ REFUSED = {
         None, torch.ones(2), torch.ones(6, 2), torch.ones(6, 2)
     ),
     "numbers below 100": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, 100 * VALUES),
+    "not 6 of 2": lambda: diagrams.attention_shapes(6, 2),
     "num_heads 5 does not divide embed_dim 192": lambda: diagrams.heads_side_by_side(5, 192),
     r"a map \(T, T\) for each of 3 heads": lambda: diagrams.heads_side_by_side(3, 192, MAPS),
     "a depth of 1 or more, not 0": lambda: diagrams.stream(0),

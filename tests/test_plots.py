@@ -97,6 +97,19 @@ def test_maps_of_similarity_can_be_given_a_scale():
     assert plt.gcf().axes[0].images[0].get_clim() == (-1, 0.5)
 
 
+def test_one_map_of_similarity_can_be_framed_and_each_place_is_marked():
+    plots.show_similarity_grid(torch.randn(6, 16), (2, 3), frame=(1, 2))
+    *places, framed = plt.gcf().axes[0].patches
+    assert len(places) == 6 and places[5].get_xy() == (9.5, 3.5)  # maps of 2 × 3 with a gap
+    assert framed.get_xy() == (7, 2) and (framed.get_width(), framed.get_height()) == (4, 3)
+
+
+def test_a_matrix_can_be_given_its_colours():
+    plots.show_matrix(torch.eye(2), signed=True, colours="gray")
+    (image,) = plt.gcf().axes[0].images
+    assert image.get_cmap().name == "gray" and image.get_clim() == (-1, 1)
+
+
 def test_lines_are_told_apart_without_colour():
     plots.show_lines([1, 2, 4], {"a": [1, 2, 3], "b": [3, 2, 1]}, "x", "y", dashed=("c", 2))
     axis = plt.gcf().axes[0]

@@ -145,10 +145,11 @@ def show_matrix(
     x_label="",
     y_label="",
     limit=None,
+    colours=None,
 ):
     """A matrix (rows, columns) as coloured cells, with its numbers written in.
 
-    The colours end at `limit`, else at the largest number.
+    The colours end at `limit`, else at the largest number; `colours` is a colour map of matplotlib.
     """
     matrix = as_array(matrix)
     rows, columns = matrix.shape
@@ -156,8 +157,8 @@ def show_matrix(
     if alone:
         _, axis = plt.subplots(figsize=(size * columns + 1.6, size * rows + 1.0))
     limit = limit or np.abs(matrix).max() or 1.0
-    lowest, colours = (-limit, SIGNED) if signed else (0, AMOUNTS)
-    drawn = axis.imshow(matrix, cmap=colours, aspect="auto", vmin=lowest, vmax=limit)
+    lowest, usual = (-limit, SIGNED) if signed else (0, AMOUNTS)
+    drawn = axis.imshow(matrix, cmap=colours or usual, aspect="auto", vmin=lowest, vmax=limit)
     column_labels = range(columns) if column_labels is None else column_labels
     row_labels = range(rows) if row_labels is None else row_labels
     axis.set_xticks(range(len(column_labels)), column_labels)  # no labels: no ticks either
@@ -213,10 +214,11 @@ def show_attention(image, maps, frame=None):
     show(f"a picture and its maps of attention: {layers} layers in rows, {heads} heads in columns")
 
 
-def show_similarity_grid(positions, grid_size, title="", limits=None):
+def show_similarity_grid(positions, grid_size, title="", limits=None, frame=None):
     """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch.
 
     The colours run through the `limits` (lowest, highest), else from the smallest similarity to 1.
+    With a `frame` (row, column), that map has a frame, and in each map so has its own place.
     """
     positions = as_array(positions)
     positions = positions / np.linalg.norm(positions, axis=-1, keepdims=True)
@@ -229,6 +231,15 @@ def show_similarity_grid(positions, grid_size, title="", limits=None):
     figure, axis = plt.subplots(figsize=(5.75, 5 * rows / columns), layout="constrained")
     lowest, highest = limits or (similarity.min(), 1)
     drawn = axis.imshow(picture, cmap=AMOUNTS, vmin=lowest, vmax=highest)
+    if frame is not None:
+        empty = {"fill": False, "clip_on": False}
+        for r, c in np.ndindex(rows, columns):
+            own = tall * r + r, wide * c + c
+            corner = own[1] - 0.5, own[0] - 0.5  # pixel 0 is drawn from −0.5 to 0.5
+            axis.add_patch(Rectangle(corner, 1, 1, edgecolor="black", lw=0.8, **empty))
+        corner = wide * frame[1] - 1, tall * frame[0] - 1  # in the gaps around the map
+        look = {"edgecolor": OKABE_ITO[1], "lw": 2.5, **empty}
+        axis.add_patch(Rectangle(corner, columns + 1, rows + 1, **look))
     axis.set_xticks(wide * np.arange(columns) + (columns - 1) / 2, range(columns))
     axis.set_yticks(tall * np.arange(rows) + (rows - 1) / 2, range(rows))
     axis.tick_params(length=0)

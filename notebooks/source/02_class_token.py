@@ -11,6 +11,8 @@
 # | Package module | `vit_minimal/class_token.py` |
 #
 # **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in an embedding.
+#
+# Where the text names a number that a cell prints, it is the one in the run saved here. On your machine the last digits may differ.
 
 # %%
 from pathlib import Path
@@ -56,7 +58,7 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 #
 # ## How can it take anything from the patches?
 #
-# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. Today one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* (More exactly, each token first passes through a linear map, which notebook 03 explains.) If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
+# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. For now, one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* (More exactly, each token first passes through a linear map, which notebook 03 explains.) If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
 #
 # Here is a weighted mean that you can check in your head. Three patches hold one number each: 2, 4 and 8. The class token gives them the weights ½, ¼ and ¼, which sum to 1. It takes ½ · 2 + ¼ · 4 + ¼ · 8 = 1 + 1 + 2 = **4**.
 #
@@ -70,7 +72,7 @@ diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every o
 #
 # Read the stripes on the right as a recipe. Each stripe is one patch, in the patch's mean colour, the largest share first, and wide stripes carry the number of the patch. The width of a stripe is the share that the class token takes from that patch. The shares in this diagram are made up; real ones follow below.
 #
-# The name misleads a little. No right answer is ever put into the class token. It gets its name because the class is *read* from row 0 of what leaves the last block.
+# The name misleads a little. No right answer is ever put into the class token. It has its name because the classifier reads the class from it, after the last block.
 #
 # ## What is in it at the start?
 #
@@ -195,11 +197,11 @@ print(f"cat against rocket, largest difference after:  {(after[0] - after[1]).ab
 assert before[0].equal(before[1]) and not after[0].equal(after[1])
 
 # %% [markdown]
-# Before attention the difference is exactly 0. Afterwards the two class tokens differ, and only the patches can be the cause. (A block would now add this to the old token. We look at it before that.) That is the whole mechanism, and you have just run it.
+# Before attention the difference is exactly 0. Afterwards the two class tokens differ, and only the patches can be the cause. (We compare the bare output of attention. In a model, the block would now add this output to the class token that went in.) That is the whole mechanism, and you have just run it.
 #
 # ### And a trained one?
 #
-# An untrained layer spreads its attention almost evenly. Training changes that. The course comes with a small ViT, from now on *our trained model*. It was trained on CIFAR-10, a collection of 60,000 small photographs in ten classes, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly. It has six blocks, and each block has three attention operations side by side, called *heads* (not to be confused with *the* head, the classifier at the end). We show it the cat and the rocket, and draw how much its class token attends to each patch in the last block.
+# An untrained layer spreads its attention almost evenly. Training changes that. The course comes with a small ViT, from now on *our trained model*. It was trained on CIFAR-10, a collection of 60,000 small photographs in ten classes, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly. It has six blocks, and each block has three attention operations side by side, called *heads* (not to be confused with *the* head, the classifier at the end). This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much its class token attends to each patch in the last block.
 
 # %%
 checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
@@ -208,8 +210,9 @@ model = load_checkpoint(checkpoint).eval()
 maps = attention_maps(model, images[:2])  # (L, B, h, T, T): L blocks, h heads
 last_block = maps[-1]  # (B, h, T, T): row = who looks, column = at whom
 from_class = last_block[:, :, 0]  # (B, h, T): row 0, what the class token looks at
-heads = ["head 1", "head 2", "head 3"]
-for photo, shares in zip([cat, rocket], from_class, strict=True):
+heads = ["head 0", "head 1", "head 2"]
+for file, shares in zip(files[:2], from_class, strict=True):
+    photo = load_image(photos / file, 96)  # sharper than what the model sees
     diagrams.attention_over(photo, shares[:, 1:], (8, 8), heads)  # 1: = the patches
 own = from_class[..., 0]  # (B, h): what the class token keeps for itself
 print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention")
@@ -217,26 +220,26 @@ print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention
 # %% [markdown]
 # The more purple a patch is, the more the class token attends to it. Each map has its own scale, and the number below says what its darkest purple stands for. The photographs are drawn sharp; the model itself was given 32 × 32 pixels.
 #
-# If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 2 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 1 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look. Almost all that attention gathers comes from the patches: in the run saved here the class token gives itself 3.5 % at most.
+# If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 1 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 0 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look. Almost all that attention gathers comes from the patches: the class token gives itself 3.5 % at most.
 #
 # ### Two class tokens drift apart
 #
-# Now we can watch the main idea at work. `look_into` returns what the tokens hold before the first block and after each of the six. We compare token 0 of two images, and measure after each block how alike they are. The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. We compare the cat with the rocket, with the cup of coffee, and with a closer cut of its own photograph. Where will the three curves start?
+# Now we can watch the main idea at work. `look_into` returns what the tokens hold before the first block and after each of the six. We compare token 0 of two images, and measure after each block how alike the two tokens are. The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. We compare the cat with the rocket, with the cup of coffee, and with a tighter crop of its own photograph. Where will the three curves start?
 
 # %%
 closer = load_image(photos / "chelsea.png", 40)[:, 4:36, 4:36]  # the middle, 32 × 32 pixels
 states, _ = next(look_into(model, torch.cat([images, closer[None]])))  # (L + 1, B, T, D)
 held = states[:, :, 0]  # (L + 1, B, D): the class token, before block 1 and after each block
 curves = {}
-for i, name in enumerate(["rocket", "coffee", "closer cut"], start=1):
+for i, name in enumerate(["rocket", "coffee", "tighter crop"], start=1):
     curves[name] = torch.cosine_similarity(held[:, 0], held[:, i], dim=-1)  # (L + 1,)
-    print(f"{name:10}", [f"{value:.2f}" for value in curves[name].tolist()])
+    print(f"{name:12}", [f"{value:.2f}" for value in curves[name].tolist()])
 where = "after block (0: before block 1)"
 label = "cosine similarity\nwith the cat"
 plots.show_lines(range(7), curves, where, label, from_zero=True, size=(5, 2.8))
 
 # %% [markdown]
-# All begin at 1.00, because before block 1 all images share one vector. In the run saved here the cat's similarity to the rocket ends at 0.11 and to the coffee at 0.07, so they are almost at right angles. The two cuts of the cat stay together, at 0.90, which is no surprise for one photograph. The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
+# All begin at 1.00, because before block 1 all images share one vector. The cat's similarity to the rocket ends at 0.11 and to the coffee at 0.07, so they are almost at right angles. The two crops of the cat stay together, at 0.90, which is no surprise for one photograph. The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
 #
 # Two questions stay open. *How* does the model compute its weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Notebook 06 puts that to the test.
 #
@@ -270,10 +273,10 @@ def shuffle_patches(images, patch_size):
     return unpatchify(pieces, patch_size, image_size=images.shape[-1])
 
 
-pair = torch.stack([cat, rocket])  # (2, C, 128, 128): 64 patches of 16 × 16
-cat_shuffled, rocket_shuffled = shuffle_patches(pair, 16)
+large = torch.stack([load_image(photos / file, 72) for file in files[:2]])  # cat and rocket
+cat_shuffled, rocket_shuffled = shuffle_patches(large, 9)  # 64 patches of 9 × 9
 titles = ["cat", "cat, shuffled", "rocket", "rocket, shuffled"]
-plots.show_images(torch.stack([rocket, rocket_shuffled]), titles[2:], columns=2, size=1.9)
+plots.show_images([large[1], rocket_shuffled], titles[2:], columns=2, size=2.4)
 
 # %% [markdown]
 # You no longer see a rocket on the right. Does the class token notice the change? We compare what it holds after attention, once for the three photographs in order and once for the shuffled ones.
@@ -287,7 +290,7 @@ print(f"its numbers go up to {in_order.abs().max():.1g}")
 assert change < 1e-6
 
 # %% [markdown]
-# In the run saved here the change is 9e-08, that is 9 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
+# The change is 9e-08, that is 9 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
 #
 # Would more blocks or training help? No. The patch tokens attend in the same way, so each of them leaves the block with the same content as before the shuffle, only at another place in the stack. The next block then faces the same situation: the same class token, and the same patches in another order.
 #
@@ -306,18 +309,19 @@ z_0 = cls_token(patches) + table  # (B, T, D) + (1, T, D): the same table for ea
 print("what enters block 1 (B, T, D):", tuple(z_0.shape))
 
 # %% [markdown]
-# Here are the first five numbers of the first three tokens of the cat, with real values. They are rounded, so a sum may seem to be off by 0.01. Orange is negative here, and purple positive:
+# Here are the first five numbers of the first three tokens of the cat, as our cells have made them. They are rounded, so a sum may seem to be off by 0.01. As before, white is large and positive, and black large and negative:
 
 # %% tags=["nbval-check-output"]
 figure, axes = plt.subplots(1, 3, figsize=(7, 1.9), layout="constrained")
 parts = [cls_token(patches)[0], table[0], z_0[0]]  # (T, D) each
 for axis, part, title in zip(axes, parts, ["tokens", "+ E_pos", "= z₀"], strict=True):
     names = ["[class]", "patch 0", "patch 1"] if axis is axes[0] else []
-    plots.show_matrix(part[:3, :5].detach(), names, [], title, axis=axis, signed=True, limit=0.25)
+    style = {"axis": axis, "signed": True, "limit": 0.25, "colours": "gray"}
+    plots.show_matrix(part[:3, :5].detach(), names, [], title, **style)
 plots.show("three small tables of numbers: the tokens, the positions, and their sums")
 
 # %% [markdown]
-# As a module, the table is created under `else`, and the addition is in `forward`. The other branch, `sinusoidal`, is for the second visit.
+# Here it is as a module: `else` creates the table, and `forward` adds it. The other branch, `sinusoidal`, is for the second visit.
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
 # Write `self.weight`, a parameter with a row for each token, (1, T, D), that starts as 0.02 times `torch.randn`; and `forward`, which adds it. `grid_size` is the pair (rows, columns) of the grid of patches. `num_prefix` tokens stand before them, usually one, the class token. (With `sinusoidal=True` positions are computed, not learned. That part is written.)
@@ -427,7 +431,12 @@ print(f"weights, as multiples of an even share: {shares.min():.3f} to {shares.ma
 assert change > 3e-6
 
 # %% [markdown]
-# In the run saved here the change is 3e-05. That is a few hundred times as much as rounding, but it is tiny. The second line shows why. This untrained class token weighs all tokens almost evenly, and an even mean of (patch + position) is the mean of the patches plus the mean of the positions, however you pair them. Only *uneven* weights notice the pairing, and training makes them uneven.
+# The change is 3e-05. That is a few hundred times as much as rounding, but it is tiny. The second line shows why: this untrained class token weighs all tokens almost evenly, and even weights do not notice which patch has which position. Take two patches, 2 and 4, and two positions, 10 and 20. First the patches stand in order, then they have changed places:
+#
+# - Even weights: ½ · (2 + 10) + ½ · (4 + 20) = **18**, and then ½ · (4 + 10) + ½ · (2 + 20) = **18** again.
+# - Weights ¾ for the 2 and ¼ for the 4: ¾ · (2 + 10) + ¼ · (4 + 20) = **15**, and then ¼ · (4 + 10) + ¾ · (2 + 20) = **20**.
+#
+# Only *uneven* weights notice, and training makes them uneven.
 #
 # It may feel as if a patch and a position, once added, could never be told apart again. They can: the second visit measures it, and recovers the place of 63 of 64 patches from the sum and the table.
 #
@@ -440,19 +449,20 @@ without = load_checkpoint(checkpoint).eval()
 with torch.no_grad():
     without.pos_embed.weight[:, 1:] = 0  # row 0 is the class token's
 
-cat_shuffled, rocket_shuffled = shuffle_patches(images[:2], 4)
-four = torch.stack([images[0], cat_shuffled, images[1], rocket_shuffled])
+small = shuffle_patches(images[:2], 4)  # what the model gets: 32 × 32 pixels
+four = torch.stack([images[0], small[0], images[1], small[1]])
 
 for name, network in {"with positions": model, "without positions": without}.items():
     print(name)
     shares = network(normalize(four)).softmax(dim=1)  # (4, 10)
     for title, share in zip(titles, shares, strict=True):
         print(f"    {title:17} {CIFAR10_CLASSES[share.argmax()]:9} {share.max():.2f}")
+plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 
 # %% [markdown]
 # Look at the lower half first. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
 #
-# And here is a surprise: the shuffled cat is still a cat, with 0.86. For this model, at least in this one photograph, a heap of fur is a cat.
+# And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
 #
 # How much are positions worth, then? The lower half does not say, because that model was trained with positions and then lost them. So we trained a smaller model without them from the start. We also varied what the classifier reads:
 #
@@ -464,9 +474,11 @@ for name, network in {"with positions": model, "without positions": without}.ite
 # | the mean of patches that never look at each other (no attention) | learned | {{runs("single_patches", "mean of patches, no attention"):±.1%}} |
 # | the class token | none | {{runs("position_init", "zeros, frozen"):±.1%}} |
 #
-# *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); mean and 95 % interval of three seeds. Notebook 10 has the details.*
+# *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); each figure is the mean of three seeds with its 95 % interval, by Student's t, which for three seeds reaches 2.5 standard deviations to each side. Notebook 10 has the details.*
 #
-# {{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}}{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}}The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat. Patches that never look at each other still reach {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, where guessing would reach 10 %: patches that are judged one by one, and whose verdicts are then averaged, are worth a lot. The first patch, read like a class token, does nearly as well as one, since it too looks at all the others. And without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
+# The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat.{{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}} Token 1, read in its place, does nearly as well as the class token, since it too looks at all the others.{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}} Without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
+#
+# The fourth row deserves a second look. Patches that never look at each other still reach {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, where guessing would reach 10 %. Patches that are judged one by one, and whose verdicts are then averaged, are worth a lot. This row is even ahead of the last one, which has attention but no positions.{{assert below(runs("position_init", "zeros, frozen"), runs("single_patches", "mean of patches, no attention"))}} That does not prove positions more useful than attention, because a third thing differs between the two rows: one averages the patches, and the other reads the class token.
 #
 # ## What do learned positions know?
 #
@@ -492,13 +504,14 @@ plots.show("one position compared with all: a single bright cell before, a brigh
 # %% [markdown]
 # Before training there is one bright cell, the place itself. All others are near 0, so nothing tells the model that two places are neighbours. After training a bright spot lies around the place: neighbours have become alike. The darkest cells, the most unlike places, lie far away, near the opposite corner.
 #
-# Does this hold for every place? Here are the maps of all 64, laid out like the patches of the image. The map that you have just seen is the one in row 2 and column 5.
+# Does this hold for every place? Here are the maps of all 64, laid out like the patches of the image. The map that you have just seen stands in row 2 and column 5 and has a frame. In each map, a small black square marks its own place.
 
 # %%
-plots.show_similarity_grid(trained, (8, 8), "after training, all 64 places", limits=(-1, 1))
+title = "after training, all 64 places"
+plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 
 # %% [markdown]
-# Go through the maps of the top line from left to right: the bright spot travels along the top edge. Go down a column of maps, and it travels down. Not every map fades to the far corner. In the one for the top left place, for example, the darkest cells lie *inside*, and the far corner is a little brighter again.
+# Go through the maps of the top line from left to right: the bright spot travels along the top edge. Go down a column of maps, and it travels down. Not every map fades to the far corner. In the one for the top left place, for example, the darkest cells lie *inside* the map, and the far corner is a little brighter again.
 #
 # Nobody told this model that its 64 vectors form a grid. **It has found that out from photographs.** The ViT paper shows the same for a large model (Figure 7). The second visit asks how much of it is a grid.
 #
@@ -545,7 +558,7 @@ plots.show_similarity_grid(trained, (8, 8), "after training, all 64 places", lim
 #
 # ## For a second visit: a closer look, computed positions, and mistakes
 #
-# The sections that follow do not depend on each other. Pick what you like.
+# Each of these sections needs only the first visit, so you can take them in any order. Pick what you like.
 #
 # ### Is the class token really one parameter?
 #
@@ -581,7 +594,7 @@ alike = torch.cosine_similarity(of_patches, table, dim=-1)  # (B, N)
 chance = torch.cosine_similarity(*torch.randn(2, 10_000, 192), dim=-1)
 print(f"mean length: patch {of_patches.norm(dim=-1).mean():.1f}", end=", ")
 print(f"position {table.norm(dim=-1).mean():.1f}")
-print(f"mean size of the cosine similarity: {alike.abs().mean():.2f}", end=", ")
+print(f"mean absolute cosine similarity: {alike.abs().mean():.2f}", end=", ")
 print(f"of random vectors {chance.abs().mean():.2f}")
 
 guess = torch.cosine_similarity(sums[:, :, None], table, dim=-1).argmax(dim=-1)  # (B, N)
@@ -590,7 +603,7 @@ for i, n in (guess != torch.arange(64)).nonzero().tolist():
     print(f"    image {i}: patch {n} is taken for {guess[i, n].item()}")
 
 # %% [markdown]
-# The two stand almost at a right angle. That sounds like a clever arrangement, but two *random* directions do the same: their cosine similarity is 0.06 on average, ignoring the sign, and here it is 0.04. **In 192 dimensions two random directions are almost always almost at a right angle.** So there is room, and the position stays visible, although it is about half as long as the patch: we find 63 of 64 places in each photograph. Each of the three misses goes to a neighbour, for example from patch 59 to 60.
+# The two stand almost at a right angle. That sounds like a clever arrangement, but two *random* directions do the same: their absolute cosine similarity is 0.06 on average, and here it is 0.04. **In 192 dimensions two random directions are almost always almost at a right angle.** So there is room, and the position stays visible, although it is about half as long as the patch: we find 63 of 64 places in each photograph. Each of the three misses goes to a neighbour, for example from patch 59 to 60.
 #
 # One could also *append* the position to the token. That keeps the two apart for certain, but it makes every later layer wider and more expensive.
 #
@@ -679,17 +692,21 @@ plots.show_lines(range(8), waves, "column of the patch", y_label, size=(4.9, 2.6
 # %% [markdown]
 # The first wave changes a lot from each patch to the next. The second is slower and does not repeat within the image. The third is a flat line, because it repeats only after 63,000 patches. It is a relic: the formula was made for text, where a sequence may have thousands of words.
 #
-# Here are the maps of the computed table. The long waves hardly change from place to place and make all places alike, so we subtract the mean position first. (The learned table hardly has one: its mean is seven times shorter than its positions.) Does this table have the grid that our trained model had to find?
+# Here are the maps of the computed table. The long waves hardly change from place to place and make all places alike, so we subtract the mean position first. Does this table have the grid that our trained model had to find?
 
 # %% tags=["nbval-check-output"]
 differences = computed - computed.mean(dim=0)
-plots.show_similarity_grid(differences, (8, 8), "computed, all 64 places", limits=(-1, 1))
-print(f"rows and columns explain {rows_and_columns(computed):.0%} of the computed table")
+title = "computed, all 64 places"
+plots.show_similarity_grid(differences, (8, 8), title, limits=(-1, 1), frame=(0, 0))
+
+of_column, of_row = computed.reshape(8, 8, 192).split(96, dim=-1)  # (rows, columns, D / 2) each
+print("first half the same in every row:    ", of_column.equal(of_column[:1].expand(8, 8, 96)))
+print("second half the same in every column:", of_row.equal(of_row[:, :1].expand(8, 8, 96)))
 
 # %% [markdown]
-# It has, from the start. The bright spot travels here too, and the map of the top left place has its darkest cells inside, as in the learned table. Rows and columns explain 100 % of it by construction: half of the numbers depend on the column alone, and the other half on the row alone. The learned table reached 96 % on its own.
+# Yes, the grid is there from the start. The bright spot travels here too, and the map of the top left place, the one in the frame, has its darkest cells inside, as in the learned table. The two lines below the figure say why: half of the numbers depend on the column alone, and the other half on the row alone. So row and column explain all of the computed table, and 96 % of the learned one (the section before this measures it).
 #
-# Is the formula better, then? Not in our run. With the smaller model of notebook 10 the learned table reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, against {{runs("position_untrained", "sines and cosines"):±.1%}} with the formula. Each figure is a mean with its 95 % interval, from three seeds. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
+# Is the formula better, then? Not in our run. With the smaller model of notebook 10 the learned table reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, against {{runs("position_untrained", "sines and cosines"):±.1%}} with the formula. Means and intervals are made as in the table of the first visit. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
 #
 # In `PositionEmbedding` the computed table is the first branch. The class token is nowhere in the image, so `pad` puts a row of zeros above the table for it. `register_buffer` keeps a table that is not trained.
 #
@@ -744,27 +761,31 @@ except RuntimeError as error:
 #
 # ### Mistake 2: positions off by one
 #
-# Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Somebody uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now patch 0 gets the position of the class token, patch 1 that of patch 0, patch 8 that of patch 7, and so on. What does that do to an image? On the right, each patch is drawn where its new position says it is.
+# Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Somebody uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now patch 0 gets the position of the class token, patch 1 that of patch 0, patch 8 that of patch 7, and so on. What does that do to an image? On the right, each patch is drawn where its new position says it is. Follow the patch in the white frame.
 
 # %%
-pieces = patchify(rocket[None], 16)  # (1, N, C·P·P)
+coffee = load_image(photos / "coffee.png", 72)  # patches of 9 × 9
+marked = coffee.clone()
+marked[:, 27:36, :9] = 255  # a white square on patch 24 (row 3, column 0) …
+marked[:, 28:35, 1:8] = coffee[:, 28:35, 1:8]  # … and the photo back inside it
+
+pieces = patchify(marked[None], 9)  # (1, N, C·P·P)
 told = pieces.roll(-1, dims=1)  # patch n is told that it is patch n - 1
 told[:, -1] = 127  # nobody is told that it is patch 63
-moved = unpatchify(told, 16, image_size=128)[0]
-both = torch.stack([rocket, moved])
-plots.show_images(both, ["as it is", "where the positions put it"], columns=2, size=1.6)
+moved = unpatchify(told, 9, image_size=72)[0]
+plots.show_images([marked, moved], ["the image", "as the positions say"], columns=2, size=2.4)
 
 # %% [markdown]
-# The whole image has moved *to the left* by one patch, and its first column has wrapped around to the right edge, one row higher. Patch 0 is missing, and the last place is empty.
+# The whole image has moved *to the left* by one patch, and its first column has wrapped around to the right edge, one row higher, as you see in the frame. Patch 0 is missing, and the last place is empty.
 #
-# Would a trained model complain? We imitate the mistake in ours: the class token keeps its row, and the patches get theirs off by one. A single photograph would tell you little, so we cut 121 overlapping pieces out of each of our three, and count how often the answer changes. For comparison, we do the same with the model whose patches have no positions.
+# Would a trained model complain? Our model has a class token, so the row of [class] stays as it is, and we shift only the positions of the patches. A single photograph would tell you little, so we cut 36 overlapping pieces out of each of our three, and count how often the answer changes. For comparison, we do the same with the model whose patches have no positions.
 
 
 # %%
-def cut_out(file, side=128, step=12):
-    """Square pieces of a photograph, shrunk to 32 × 32 pixels: (121, C, 32, 32), uint8."""
+def cut_out(file, side=128, step=24):
+    """Square pieces of a photograph, shrunk to 32 × 32 pixels: (36, C, 32, 32), uint8."""
     photo = load_image(photos / file, 256)
-    squares = photo.unfold(1, side, step).unfold(2, side, step)  # (C, 11, 11, side, side)
+    squares = photo.unfold(1, side, step).unfold(2, side, step)  # (C, 6, 6, side, side)
     squares = squares.permute(1, 2, 0, 3, 4).flatten(0, 1).float()
     return nn.functional.interpolate(squares, (32, 32), mode="area").round().to(torch.uint8)
 
@@ -775,11 +796,11 @@ with torch.no_grad():
     shifted.pos_embed.weight[:, 1:] = model.pos_embed.weight[:, :-1]  # off by one
     answers = model(many).argmax(dim=1)
     for name, network in {"positions off by one": shifted, "no positions": without}.items():
-        changed = (network(many).argmax(dim=1) != answers).reshape(3, 121).sum(dim=1)
+        changed = (network(many).argmax(dim=1) != answers).reshape(3, 36).sum(dim=1)
         print(f"{name}: {changed.sum()} of {len(many)} answers change", changed.tolist())
 
 # %% [markdown]
-# No error and no warning. In the run saved here 59 of 363 answers change, about one in six, and 190 if the patches have no positions. Of the 121 answers for the cat, only 9 change. Try the model on a picture or two, and you may notice nothing. These are answers that change, not accuracy: the pieces overlap, and CIFAR-10 has no class for two of the three photographs.
+# There is no error and no warning. With positions off by one, 19 of 108 answers change, about one in six, and 50 if the patches have no positions. Of the 36 answers for the cat, only 3 change. Try the model on a picture or two, and you may notice nothing. These are answers that change, not accuracy: the pieces overlap, and CIFAR-10 has no class for two of the three photographs.
 #
 # *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #

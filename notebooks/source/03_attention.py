@@ -1,18 +1,20 @@
 # %% [markdown]
 # # 03 · Attention: every token looks at every other
 #
-# **After this notebook you can** work out attention for one query with pencil and paper, write multi-head attention from an empty cell, say
+# **After this notebook you can** work out attention for one query with pencil and paper, build multi-head attention from it step by step, say
 # what each of its four matrices is for and why it divides by √d, show that your code gives the same numbers as PyTorch's, and see what a trained class token
-# looks at in a photograph of a cat.
+# looks at in a photograph of a cat. In the exercises you write multi-head attention from an empty cell.
 #
 # | | |
 # |---|---|
 # | You need | notebook 02: an image as 65 tokens, the first of which is the class token |
-# | Time to read | about 45 minutes, with a place for a coffee after step 4 |
+# | Time to read | about 45 minutes, with a place for a break after step 4 |
 # | Time to run | less than a minute, on any machine |
 # | Package module | `vit_minimal/attention.py` |
 #
 # **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in a token, L blocks, h heads, d = D / h numbers in a head.
+#
+# Where the text names a number that a cell prints, it is the one in the run saved here. On your machine the last digits may differ.
 
 # %%
 import time
@@ -72,7 +74,7 @@ plots.show_images(
 # The second half makes it special. Fixed weights would look at the same places in every image, but weights that come from
 # the tokens can follow the cat wherever it sits.
 #
-# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go. After a coffee come pictures of trained heads, and one last short idea: what attention *cannot* see.
+# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go. Then come pictures of trained heads, and one last short idea: what attention *cannot* see.
 #
 # ## Step 1 · One query, by hand
 #
@@ -84,9 +86,16 @@ plots.show_images(
 #
 # A query is compared with every key. The better a key fits, the more its token's value counts in the mean. A token *attends to* another, or simply looks at it, when it takes from the other's value.
 #
-# Our example has three tokens of two numbers: the class token, a patch of a nose and a patch of an eye. In tokens, queries and keys, the first number is about roundness and the second about orange. The class token is looking for something round, so its query is (1, 0).
+# Our example has three tokens: the class token, a patch of a nose and a patch of an eye. Everything in it has two numbers. We chose what they mean; in a trained model nobody gives the numbers names.
 #
-# In a value, the first number is evidence for "there is an eye" and the second for "there is a nose". (We chose these meanings. In a trained model nobody gives the numbers names.)
+# | | the first number says | the second number says |
+# |---|---|---|
+# | token, query, key | how round | how orange |
+# | value | how much speaks for an eye | how much speaks for a nose |
+#
+# The class token is looking for something round, so its query is (1, 0).
+#
+# A token has D numbers, and its query, key and value have d numbers each. Here both are 2. In a model d is usually smaller than D.
 
 # %% tags=["nbval-check-output"]
 names = ["[class]", "nose", "eye"]
@@ -104,10 +113,11 @@ print("scores ", scores)
 
 # %%
 purple = "#AA4499"  # the colour of attention in this course
+colours = ["#E69F00", "#0072B2", "#0072B2"]  # [class] is orange, patches are blue
 arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 18}
 figure, axis = plt.subplots(figsize=(5.5, 4.2), layout="constrained")
-for name, key, score in zip(names, keys.tolist(), scores.tolist(), strict=True):
-    axis.annotate("", key, (0, 0), arrowprops={**arrow, "color": purple, "linewidth": 3})
+for name, key, score, colour in zip(names, keys.tolist(), scores.tolist(), colours, strict=True):
+    axis.annotate("", key, (0, 0), arrowprops={**arrow, "color": colour, "linewidth": 3})
     axis.plot((score, score), (key[1], 0), ":", color="black")
     axis.plot(score, 0, "o", color="black", markersize=5)
     axis.text(key[0] + 0.15, key[1] + 0.2, f"key of {name}: score {score:.0f}")
@@ -119,7 +129,7 @@ axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="orange"
 plots.show("three keys as arrows; the score is how far each reaches along the query")
 
 # %% [markdown]
-# The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for orange, (0, 1), would score −2 with it.
+# The keys have the colours of their tokens: orange for [class] and blue for the patches. The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for orange, (0, 1), would score −2 with it.
 #
 # Scores are not yet weights. The weights of a mean are not negative and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide
 # by the sum of these. A power of e is always positive, so even a score of 0 leaves some weight.
@@ -142,7 +152,7 @@ diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 # Follow one row from left to right: the key meets the query and gives a score, the softmax turns all scores into weights, and each weight says how much of its value is taken. The green lines lead to the values. The
 # box at the bottom adds up the rows.
 #
-# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose all ten to *nose*, and the class token, whose own numbers are just learned and say nothing about the image, five to each. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, after one more learned map has translated it back into the numbers of a token.
+# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose all ten to *nose*, and the class token, whose own numbers are just learned and say nothing about the image, five to each. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token (after one more map, `proj`, which comes in step 3).
 #
 # ## Step 2 · One head: three linear maps
 #
@@ -168,7 +178,13 @@ print("queries of all three tokens:", queries.tolist())
 
 # %% [markdown]
 # Every token is looking for something. The nose has the query (2, −1), something round and not orange, and the eye has (0, 1), something orange. T queries need T · T scores, and
-# one matrix product gives them all: row i of $QK^\top$ holds the scores of query i with all keys. A loop gives the same:
+# one matrix product gives them all: row i of $QK^\top$ holds the scores of query i with all keys. A second product takes all the means.
+
+# %%
+diagrams.attention_shapes(T=3, d=2)
+
+# %% [markdown]
+# Follow the orange frames. Row 0 of Q makes row 0 of the scores, the softmax turns it into row 0 of the weights, and that makes row 0 of the result: what [class] takes. The two tables in the middle are T × T, one number for each pair of tokens. A loop over the queries gives the same:
 
 # %% tags=["nbval-check-output"]
 loop = []
@@ -204,7 +220,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 # %% [markdown]
 # - **Without the maps, the scores are symmetric.** With them, the nose gives the eye a 6, and the eye gives the nose a 2.
 # - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. This is always so if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
-# - **Without the maps, [class] cannot look for one thing while it is another.** Its row is 2, 2, 2: the arrows of nose and eye stand at 45° to its own but are longer, so all three dot products are 2. With the maps it can look for one of them.
+# - **Without the maps, what [class] looks for is fixed by what it *is*.** Its row is 2, 2, 2: the arrows of nose and eye stand at 45° to its own but are longer, so all three dot products are 2. With the maps it can look for one of them.
 #
 # And W_v decides what is handed over. The class token could find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
 #
@@ -238,7 +254,7 @@ axes[0].set_ylabel("weight")
 plots.show("weights of three tokens: the larger the scores, the more goes to the eye")
 
 # %% [markdown]
-# So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024, in the run saved here. That is bad for learning. The gradient reaches queries and keys only through the weights, and a weight near 0 or 1 hardly moves when its score changes. Such a softmax is called **saturated**, and the parameters of W_q and W_k hardly learn. Dividing by √d keeps the size of the scores at 1 and the largest weight near 0.1, whatever d is. (Here d is the width **of a head**. It is not D, the width of the token.)
+# So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024. That is bad for learning. The gradient reaches queries and keys only through the weights, and a weight near 0 or 1 hardly moves when its score changes. Such a softmax is called **saturated**, and the parameters of W_q and W_k hardly learn. Dividing by √d keeps the size of the scores at 1 and the largest weight near 0.1, whatever d is. (Here d is the width **of a head**. It is not D, the width of the token.)
 #
 # <details><summary>Why √d and not d?</summary>
 #
@@ -248,7 +264,7 @@ plots.show("weights of three tokens: the larger the scores, the more goes to the
 #
 # A ViT does not *start* like these random vectors. Its parameters begin small, and so do its scores. But the scores grow during training: when our trained model looks at the cat, their standard deviation before the division is 8.7, so after it about 1. The second visit measures this.
 #
-# Now the formula as a function. (The `mask` can wait for the second visit.)
+# Here is the formula as a function. (The `mask` can wait for the second visit.)
 
 
 # %% [markdown] tags=["exercise-only"]
@@ -342,7 +358,9 @@ print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
 
 # %% [markdown]
-# Read the picture from top to bottom. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart. The box `qkv` holds the maps of all heads in one layer, and step 4 will write it so. In code, we begin with a list of heads and a loop:
+# Read the picture from top to bottom. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart.
+#
+# In one point the picture is ahead of the code: it draws the maps of all heads as one box, `qkv`, as step 4 will write them. The code below still gives each head its own three maps, and goes through the heads in a loop:
 
 
 # %%
@@ -479,7 +497,7 @@ output, _ = theirs(x, x, x)
 print("equal:", torch.allclose(all_at_once(x), output, atol=1e-6))
 
 # %% [markdown]
-# You have written the multi-head attention of the Transformer, and checked it against PyTorch's. **This is a good place for a coffee.** After it you can lean back: pictures come next.
+# You have built the multi-head attention of the Transformer, and checked it against PyTorch's. **This is a good place for a coffee.** After it you can lean back: pictures come next.
 #
 # ## What do the heads look at in the cat?
 #
@@ -509,23 +527,26 @@ block, class_token = 4, 0
 head_1 = cat_maps[block - 1, 1]  # (T, T)
 white_to_purple = LinearSegmentedColormap.from_list("", ["white", purple])
 look = {"cmap": white_to_purple, "vmin": 0, "vmax": 0.16, "aspect": "auto"}
-figure, axes = plt.subplots(
-    2, 1, figsize=(5.5, 5.6), height_ratios=(1, 10), sharex=True, layout="constrained"
-)
+heights = {"height_ratios": (1, 10), "sharex": True}
+figure, axes = plt.subplots(2, 1, figsize=(5.5, 5.6), layout="constrained", **heights)
+favourites = head_1[class_token].topk(6).indices  # the columns with the largest weights
 axes[0].imshow(head_1[[class_token]], **look)
-axes[0].set(title="row 0, enlarged: what [class] looks at", yticks=[])
+axes[0].plot(favourites, [-0.65] * 6, "v", color="black", markersize=5, clip_on=False)
+axes[0].set(yticks=[], ylim=(0.5, -0.5))
+axes[0].set_title("row 0, enlarged: what [class] looks at", pad=13)
 axes[1].imshow(head_1, **look)
 ticks = range(0, 65, 8)
 axes[1].set(title="all 65 × 65 weights", xticks=ticks, yticks=ticks)
 axes[1].set(xlabel="is looked at (column n + 1 is patch n)", ylabel="looks")
 plots.show("the weights of one head as a table, white for 0, and its first row enlarged above it")
+print("columns of the six largest weights in row 0:", sorted(favourites.tolist()))
 to_stripes = torch.isin(head_1.argmax(dim=-1), torch.tensor([8, 16, 48]))  # (T,)
 print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 16 or 48")
 
 # %% [markdown]
-# An equal share would be about 1.5 %, and full purple stands for 16 % or more, here and in the next figures. What stands out first are the dark vertical stripes at columns 8, 16 and 48. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them.
+# An equal share would be about 1.5 %, and full purple stands for 16 % or more, here and in the next figures. What stands out first are the dark vertical stripes at columns 8, 16 and 48. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. We do not know why. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook 06 comes back to them.
 #
-# Row 0 looks elsewhere. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat with only 32 pixels to a side.)
+# Row 0 looks elsewhere. Triangles mark its six largest weights, at columns 18, 19, 20, 27, 28 and 31. These are patches 17, 18, 19, 26, 27 and 30, and the next figure shows what is there. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat with only 32 pixels to a side.)
 
 # %%
 head_names = ["head 0", "head 1", "head 2"]
@@ -534,9 +555,9 @@ same_scale = {"columns": 2, "full": 0.16}  # full purple is a share of 16 % or m
 diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# Head 1 has found the eyes. Both of them! Nobody told the model what an eye is. It was trained on images and ten class names, nothing else.
+# Head 1 has found the eyes. Both of them! And nobody told the model what an eye is. It was trained on images and ten class names, nothing else. But this is one head of 18, picked for its readable map, and one photo. A test below takes back a part of it.
 #
-# The other heads differ. Head 0 also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. (An untrained model looks at all patches nearly alike, as the second visit shows.)
+# The other heads differ. Head 0 is faint on this common scale: it also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. (An untrained model looks at all patches nearly alike, as the second visit shows.)
 #
 # And patch 27, with which we began? Where would *you* look, to find out whether you are part of a face? Patch 27 has a dark frame. After three blocks, the token at that place is no longer only this patch.
 
@@ -588,12 +609,20 @@ diagrams.attention_over(large, looks, (8, 8), list(small), full=0.16)
 # %% tags=["nbval-check-output"]
 order = [0, 2, 1]  # [class], eye, nose
 swapped = tokens[order]
-print("scores before:", (queries @ keys.T).tolist())
-print("scores after: ", ((swapped @ W_q) @ (swapped @ W_k).T).tolist())
+before, after = queries @ keys.T, (swapped @ W_q) @ (swapped @ W_k).T  # (T, T): scores
+figure, axes = plt.subplots(1, 2, figsize=(7, 2.9), layout="constrained")
+for axis, table, rows in ((axes[0], before, [0, 1, 2]), (axes[1], after, order)):
+    labels = [names[row] for row in rows]
+    plots.show_matrix(table, labels, labels, "", axis=axis, signed=True, limit=6)
+    axis.set_xlabel("is looked at")
+axes[0].set(title="scores before", ylabel="looks")
+axes[1].set(title="scores after the swap")
+plots.show("scores of three tokens, before and after the nose and the eye have changed places")
+print("the same cells, moved:", torch.equal(before[order][:, order], after))
 
 # %% [markdown]
-# Rows 1 and 2 have changed places, and so have columns 1 and 2. A mean
-# does not depend on the order in which one adds, so every token gets what it got before. The outputs change places as the tokens did, and nothing else happens. Such a layer is called **permutation equivariant**. With 65 tokens and all heads:
+# Rows 1 and 2 have changed places, and so have columns 1 and 2. Find the 6, the score of nose with eye: it has moved, and it is still 6. A mean
+# does not depend on the order in which one adds, so every token gets what it got before. A layer whose outputs change places exactly as its inputs did, and do not change otherwise, is called **permutation equivariant**. With 65 tokens and all heads:
 
 # %% tags=["nbval-check-output"]
 x = torch.randn(2, 65, 48)  # (B, T, D)
@@ -610,7 +639,7 @@ print("permute, then attend = attend, then permute:", same)
 # ## Recap
 #
 # - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
-# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ a token, among tokens of one length, could look only for what resembles it. A fourth map, `proj`, mixes what the heads have found.
+# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ, and tokens of equal length, a token looks most at what resembles it. A fourth map, `proj`, mixes what the heads have found.
 # - Dividing by √d keeps the size of the scores the same whatever d is, so that the gradient still reaches queries and keys.
 # - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
 # - Attention does not see order. It has T · T weights, so twice as many tokens make four times as many.
@@ -658,7 +687,7 @@ print("permute, then attend = attend, then permute:", same)
 # <details><summary>Answer</summary>
 #
 # The scores stay symmetric: query i · key j is the same number as query j · key i. So the nose and the eye have one score with each other, whichever of them looks. What goes away is that raw
-# resemblance decides: the matrix can ignore some numbers and enlarge others. Still, among tokens whose mapped vectors have the same norm, each would look most at itself.
+# resemblance decides: the matrix can ignore some numbers and enlarge others. But if the mapped vectors all have the same length, each token still looks most at itself.
 #
 # </details>
 #
@@ -672,7 +701,7 @@ print("permute, then attend = attend, then permute:", same)
 #
 # ## For a second visit: masks, the package's code and what attention costs
 #
-# **Skip this on a first reading; its sections are independent.**
+# **Skip this on a first reading.** Each of these sections needs only the part above, so you can take them in any order.
 #
 # ### Is all of this learned?
 #
@@ -696,7 +725,8 @@ for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
     shares = 65 * maps[block - 1, :, class_token]  # (h, T): 1 is an equal share
     itself = maps[:, :, 1:, 1:].argmax(dim=-1) == torch.arange(64)  # (L, h, N)
     spread = 8 * maps.log().std(dim=-1).mean()  # √d = 8; the mean over all rows
-    print(f"{kind}: [class] gives {shares.min():.3f} … {shares.max():.3f} equal shares,")
+    low, high = f"{shares.min():.3f}", f"{shares.max():.2f}"
+    print(f"{kind}: [class] gives {low} to {high} times an equal share,")
     print(f"  {itself.float().mean():.1%} of the patches look most at themselves,")
     print(f"  the scores in a row have a standard deviation of {spread:.1f}")
 
@@ -748,7 +778,7 @@ column_closed[1:, 0] = 0  # column 0: nobody else sees [class]
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
 titles = "[class] sees only itself", "nobody else sees [class]"
 for axis, closed, title in zip(axes, (row_closed, column_closed), titles, strict=True):
-    plots.show_matrix(closed, names, names, title, axis=axis, signed=True)
+    plots.show_matrix(closed, names, names, title, axis=axis, colours=white_to_purple)
     axis.set_xlabel("is looked at")
 axes[0].set_ylabel("looks")
 plots.show("two masks, 1 where a token may look at another and 0 where it is not allowed to")
@@ -762,7 +792,7 @@ two_images[:, 0] = two_images[0, 0]  # the class token is the same in both, as a
 mask = torch.ones(65, 65, dtype=torch.bool)
 mask[0, 1:] = False  # row 0: the class token sees only itself
 
-q, k, v = all_at_once.qkv(two_images).chunk(3, dim=-1)  # used as one head, for short
+q, k, v = all_at_once.qkv(two_images).chunk(3, dim=-1)  # treated as a single head
 masked = (attention_weights(q, k, mask) @ v)[:, 0]  # (B, D): what the class tokens get
 free = (attention_weights(q, k) @ v)[:, 0]
 print("masked: the same for both images:", torch.allclose(masked[0], masked[1], atol=1e-6))
@@ -805,7 +835,7 @@ def attend(queries, keys, values, mask=None, drop_rate=0.0):
 
 
 # %% [markdown]
-# PyTorch's function is *fused*. The formula needs several small programs, one after the other, and stores all T × T weights in between. A fused function can do everything in one, without storing the weights. (This is also why `attention_maps` has to compute the weights anew.)
+# PyTorch's function is *fused*. The formula needs several separate routines (*kernels*), one after the other, and stores all T × T weights in between. A fused function can do everything in one, without storing the weights. This is also why `attention_maps` has to compute the weights anew.
 #
 # <details><summary>Why is there a condition, and not always the fused function?</summary>
 #
@@ -928,6 +958,9 @@ print("package = ours:", torch.allclose(packaged(x), all_at_once(x), atol=1e-6))
 
 
 # %%
+from vit_minimal import attention  # the package's module
+
+
 def milliseconds(layer, x, repeats=10):
     """The time of a call: the best of several, since other programs can only make it longer."""
     times = []
@@ -938,13 +971,13 @@ def milliseconds(layer, x, repeats=10):
     return min(times)
 
 
-x = torch.randn(1, 65, 192)  # (B, T, D)
+wide = torch.randn(1, 65, 192)  # (B, T, D)
 with torch.no_grad():
-    for layer in (ListOfHeads(192, 12), AllHeadsAtOnce(192, 12), MultiHeadSelfAttention(192, 12)):
-        print(f"{type(layer).__name__:22} {milliseconds(layer, x):6.2f} ms")
+    for kind in (ListOfHeads, AllHeadsAtOnce, attention.MultiHeadSelfAttention):
+        print(f"{kind.__name__:22} {milliseconds(kind(192, 12), wide):6.2f} ms")
 
 # %% [markdown]
-# In the run saved here the list of heads takes by far the longest. The gain depends on the machine.
+# The list of heads takes by far the longest here. The gain depends on the machine.
 #
 # ### What does it cost when everybody looks at everybody?
 #
@@ -970,6 +1003,6 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# The linear maps grow with T, the weighted mean with T². At T = 65, the length for our small images, the weighted mean is the small part. The lines cross where 2·T²·D = 4·T·D², that is at T = 2·D = 384. At T = 577, the length for an image of 384 pixels in patches of 16, the weighted mean is the larger part for our D = 192. In a wider model the lines cross later. Twice the side of the image means about four times as many tokens and sixteen times as many pairs.
+# Both axes are logarithmic, so a power of T is a straight line, and the slope of the line is the power. The linear maps grow with T, the weighted mean with T², so its line rises twice as steeply. At T = 65, the length for our small images, the weighted mean is the small part. The lines cross where 2·T²·D = 4·T·D², that is at T = 2·D = 384. At T = 577, the length for an image of 384 pixels in patches of 16, the weighted mean is the larger part for our D = 192. In a wider model the lines cross later. Twice the side of the image means about four times as many tokens and sixteen times as many pairs.
 #
 # Multiplications are not seconds. Memory access takes time as well, so measure before you decide. And now you have seen every part of attention, from one query to the fused call.

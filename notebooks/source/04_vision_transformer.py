@@ -10,11 +10,13 @@
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 03 |
-# | Time to read | about 35 minutes, and 25 more for a second visit |
+# | Time to read | about 35 minutes, and 20 more for a second visit |
 # | Time to run | half a minute to a minute, on most machines |
 # | Package modules | `vit_minimal/vision_transformer.py`, `vit_minimal/pretrained.py` |
 #
 # **Letters:** B images, C channels, H × W pixels, P patch side, N patches, T = N + 1 tokens, D embedding width, h heads of d = D / h numbers, L blocks, K classes.
+#
+# Where the text quotes a number that a cell has measured, it is the number of the run saved here. On your machine the last digit may differ.
 
 # %%
 import math
@@ -92,9 +94,11 @@ diagrams.block()
 #
 # ## The MLP: why is attention not enough?
 #
-# Attention carries information *between* tokens. Suppose it has brought two facts into one token: how dark the patch above is, and how bright the patch below. If it is dark above **and** bright below, there is an edge between them. We want a score that is 1 in this case and exactly 0 in the three others: later layers will add it to other scores, so it must be silent where there is no edge. What attention brings is a weighted mean of values. Once the attention weights are fixed, this is a linear map of the values. And no linear map will do. It could rank the four cases rightly, but not give 0 to three of them. With neither fact the score must be 0. Darkness alone must also give 0, so darkness may add nothing; the same holds for brightness. So both together must give 0 as well.
+# Attention carries information *between* tokens. Suppose it has brought two facts into one token: how dark the patch above is, and how bright the patch below. If it is dark above **and** bright below, there is an edge between them. Let us call the facts *dark* and *bright*, each of them 0 or 1, and wish for a score that is 1 if both are 1, and 0 in the three other cases.
 #
-# A bend saves us. Call the facts *dark* and *bright*; each is 0 or 1. Take 6 · dark + 6 · bright − 9. In the four cases this number is −9, −3, −3 and 3. Now flatten whatever is negative to zero, and divide by 3: the results are 0, 0, 0 and 1. The bend that Transformers use is called **GELU**. It is a ReLU, which is max(x, 0), with its corner rounded off:
+# Could another attention layer compute this score? Its softmax is not linear, but all it does is choose the attention weights. What a token *receives* is still a weighted mean of values, and each value is a linear map of one token. So on their way through the values the two facts are never bent, and no linear map will do. (The weights may depend on the facts too. But a head has a single weight for each pair of tokens, which has to serve all its values.) We want 0, 0, 0, 1. A linear map is c + a · dark + b · bright. The first three cases force c = a = b = 0, so the fourth is 0 too. The best that it can do is to put the four cases in the right order.
+#
+# A bend saves us. Take 6 · dark + 6 · bright − 9. In the four cases this number is −9, −3, −3 and 3. Now flatten whatever is negative to zero, and divide by 3: the results are 0, 0, 0 and 1. The bend that ViTs use is called **GELU**. It is a ReLU, which is max(x, 0), with its corner rounded off:
 
 # %%
 diagrams.gelu((-1, 1, 2))
@@ -114,7 +118,7 @@ scores = bent_score(dark_above, bright_below)
 print([round(score, 2) + 0.0 for score in scores.tolist()])  # + 0.0 turns −0.0 into 0.0
 
 # %% [markdown]
-# For comparison, here is the linear map with the smallest squared error. The colour is the score for all values of the two facts, the thin lines join points of equal score, and the numbers are the scores in our four cases:
+# For comparison, here is the linear map with the smallest squared error. The dots are our four cases, with their scores. The colour is the score for all values of the two facts, and the thin lines join points where it is 0, 0.5 and 1:
 
 
 # %%
@@ -125,30 +129,45 @@ def linear_score(dark, bright):
     return dark / 2 + bright / 2 - 0.25
 
 
-def draw_scores(axis, score, title):
-    """The score as a colour over the plane of the two facts, with its value in the four cases."""
-    side = torch.linspace(-0.25, 1.25, 151)
-    dark, bright = torch.meshgrid(side, side, indexing="xy")
-    plane = score(dark, bright)
-    picture = axis.pcolormesh(dark, bright, plane, cmap=plots.SIGNED + "_r", vmin=-1.2, vmax=1.2)
-    levels = (-0.5, -0.25, 1e-3, 0.25, 0.5, 0.75, 1)  # 1e-3 for 0: flat parts are 0 up to rounding
-    axis.contour(dark, bright, plane, levels, colors="black", linewidths=0.6, linestyles="solid")
-    for case in zip(dark_above, bright_below, strict=True):
-        number = f"{score(*case):.2f}".replace("-0.00", "0.00").replace("-", "−")
-        axis.text(*case, number, ha="center", va="center", size=12, bbox=LABEL)
-    axis.set(title=title, xlabel="how dark it is above", xticks=(0, 1), yticks=(0, 1))
-    return picture
+def draw_cases(axis, score):
+    """A dot for each of the four cases, and beside it its score."""
+    for x, y in zip(dark_above, bright_below, strict=True):
+        number = f"{score(x, y):.2f}".replace("-0.00", "0.00").replace("-", "−")
+        axis.plot(x, y, "o", color="black", markersize=5)
+        beside = (1.35 * x - 0.175, 1.35 * y - 0.175)  # a little outwards
+        axis.text(*beside, number, ha="center", va="center", size=11, bbox=LABEL)
 
 
 # %%
+def draw_scores(axis, score, title):
+    """The score as a colour over the plane of the two facts, with three lines of equal score."""
+    side = torch.linspace(-0.4, 1.6, 201)
+    dark, bright = torch.meshgrid(side, side, indexing="xy")
+    plane = score(dark, bright)
+    picture = axis.pcolormesh(dark, bright, plane, cmap=plots.SIGNED + "_r", vmin=-1.2, vmax=1.2)
+    levels = (1e-3, 0.5, 1)  # 1e-3 for 0: flat parts are 0 up to rounding
+    lines = axis.contour(dark, bright, plane, levels, colors="black", linewidths=0.8)
+    axis.set(title=title, xlabel="how dark it is above", xticks=(0, 1), yticks=(0, 1))
+    return picture, lines
+
+
+# %%
+PLACES = [  # of the numbers on the lines
+    [(0.7, -0.2), (1.2, 0.3), (1.5, 1.0)],
+    [(0.55, 0.95), (0.85, 0.9), (1.3, 0.7)],
+]
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
-draw_scores(panels[0], linear_score, "the best linear map")
-colours = draw_scores(panels[1], bent_score, "with a bend")
+for panel, score, places in zip(panels, (linear_score, bent_score), PLACES, strict=True):
+    title = "the best linear map" if score is linear_score else "with a bend"
+    colours, lines = draw_scores(panel, score, title)
+    panel.clabel(lines, fmt="%.1f", fontsize=9, manual=places)
+    draw_cases(panel, score)
 panels[0].set_ylabel("how bright it is below")
 figure.colorbar(colours, ax=panels, extend="max", ticks=(-1, -0.5, 0, 0.5, 1), label="score")
 plots.show(
     "scores for dark above and bright below: the best linear map gives −0.25, 0.25, 0.25 and 0.75, "
-    "a tilted plane; with a bend they are 0, 0, 0 and 1"
+    "a tilted plane; with a bend they are 0, 0, 0 and 1, and the lines for 0, 0.5 and 1 lie close "
+    "together before the last case"
 )
 
 # %% [markdown]
@@ -159,8 +178,8 @@ plots.show(
 # The same MLP serves all tokens, but each token passes through it alone. Let us disturb one token of 65 and see which tokens come out differently. How many do you expect?
 
 # %% tags=["nbval-check-output"]
-mlp = nn.Sequential(nn.Linear(48, 192), nn.GELU(), nn.Linear(192, 48))
-x = torch.randn(1, 65, 48)  # (B, T, D)
+mlp = nn.Sequential(nn.Linear(192, 768), nn.GELU(), nn.Linear(768, 192))
+x = torch.randn(1, 65, 192)  # (B, T, D)
 disturbed = x.clone()
 disturbed[0, 7] += 1  # token 7 only
 change = (mlp(x) - mlp(disturbed)).abs().sum(dim=(0, 2))  # (T,)
@@ -235,40 +254,49 @@ def draw_band(axis, steps, values, index, name):
 
 
 kinds = {"with plus signs": Block, "without": NoPlus}
-figure, axis = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+figure, axis = plt.subplots(figsize=(6.5, 2.9), layout="constrained")
 for index, (name, kind) in enumerate(kinds.items()):
     found = torch.stack([differences(kind, seed) for seed in range(6)])  # (6, 13)
     draw_band(axis, range(13), found, index, name)
-axis.set(xlabel="blocks that have run", yscale="log", ylim=(1e-7, 2))
-axis.set_ylabel("how different (1 − cosine)")
-axis.legend(loc="center right")
+    print(f"{name:15} after block 2: {found[:, 2].mean():.0e}")
+axis.set(xlabel="blocks that have run", ylabel="how different (1 − cosine)", ylim=(-0.02, 0.65))
+axis.legend()
 plots.show(
-    "without plus signs the difference between an image's tokens falls from 0.61 to a few millionths "
-    "after block 2 and then out of the picture; with them it falls slowly, to 0.07 after block 12. "
-    "Bands from the lowest to the highest of six seeds"
+    "without plus signs the difference between an image's tokens falls from 0.61 almost to 0 in "
+    "block 1, and from block 2 on it is 0 to the eye; with them it falls slowly, to 0.07 after "
+    "block 12. Bands from the lowest to the highest of six seeds"
 )
 
 # %% [markdown]
-# The bands span six random starts, and the axis is logarithmic. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background. Without the plus signs, a few millionths of the difference are left after *two* blocks, and then nothing but rounding. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean. With the plus signs each token keeps what it was and receives the mean on top. The tokens still grow alike, but slowly: 0.07 is left after twelve blocks in the run saved here. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.)
+# The bands span six random starts. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background. Without the plus signs, a few millionths are left after *two* blocks, as the last printed line says. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean. With the plus signs each token keeps what it was and receives the mean on top. The tokens still become more alike, but slowly: 0.07 is left after twelve blocks. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.)
 #
 # A sum has a second virtue: its gradient goes to both terms unchanged. So the error at the head reaches block 1 along the stream, even if every layer on the way blocks it.
 #
 # ## LayerNorm: why does each layer read a normalised copy?
 #
-# A running sum can grow. In the trained model that you will load below, the cat's class token is 3.8 long before block 1 and 28.0 after block 6, about seven times as long. What does an attention layer make of tokens that are seven times as large? For each token we take the largest of its 65 attention weights, and then the mean over the tokens. Perfectly even attention would give 1/65, about 0.015:
+# A running sum can grow. By how much, and what does an attention layer make of the larger tokens? Let us measure it on the trained model that comes with this course, which you met in notebook 03, and on the tokens of our cat. In front of each of its six blocks we print the mean length of the 65 tokens. Then we let the block's attention read them twice: as they are, and through the block's norm. For each token we take the largest of its 65 attention weights, and then the mean over all tokens and heads. Perfectly even attention would give 1/65, about 0.015:
+
 
 # %%
-seed_everything(0)
-attention = MultiHeadSelfAttention(48, 3)
-x = torch.randn(1, 65, 48)  # (B, T, D)
+def largest_weight(attention, x):
+    """The largest attention weight of a token, the mean over all tokens and heads."""
+    queries, keys, _ = attention.split_heads(x)
+    return attention_weights(queries, keys).amax(dim=-1).mean().item()
+
+
+shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+x = cat[None].float() / 127.5 - 1  # (1, 3, 32, 32), −1 … 1
 with torch.no_grad():
-    for name, tokens in {"x": x, "7x": 7 * x, "LN(7x)": F.layer_norm(7 * x, (48,))}.items():
-        queries, keys, _ = attention.split_heads(tokens)
-        largest = attention_weights(queries, keys).amax(dim=-1).mean()
-        print(f"{name:6} largest attention weight {largest:.2f}")
+    x = shipped.pos_embed(shipped.cls_token(shipped.patch_embed(x)))  # (1, T, D)
+    print("         length of   largest attention weight")
+    print("          a token    as they are   normalised")
+    for number, block in enumerate(shipped.blocks, 1):
+        as_is, read = (largest_weight(block.attn, tokens) for tokens in (x, block.norm1(x)))
+        print(f"block {number} {x.norm(dim=-1).mean():10.1f} {as_is:13.2f} {read:12.2f}")
+        x = block(x)
 
 # %% [markdown]
-# Seven times larger queries and keys give scores about 49 times as large. This is the saturated softmax of notebook 03: one attention weight takes nearly everything. The last line shows the cure. Each layer reads its copy of the tokens through a **layer norm** (LN), and the attention weights come out as if nothing had grown.
+# Block 6 gets tokens that are about six times as long as those for block 1. Queries and keys that are six times as large give scores about 36 times as large. This is the saturated softmax of notebook 03: if block 6 reads its tokens as they are, a token's largest attention weight is 0.81 on average, and the 64 others share the rest. The last column shows the cure. Each layer reads its copy of the tokens through a **layer norm** (LN), and the attention stays soft in every block. These layers have learned to read a normalised copy, of course. So the table shows what the norm spares *them*, and not what a model trained without norms would do.
 #
 # How does it do that? For each token by itself, LN subtracts the mean of the D numbers and divides by their standard deviation. Here is a token with D = 8 numbers that are easy to check by hand:
 
@@ -277,7 +305,9 @@ token = torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
 diagrams.layer_norm(token)
 
 # %% [markdown]
-# The two rows have different scales. The grey band reaches one standard deviation to each side of the mean: that is 2 in the upper row and 1 in the lower. The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
+# Look at the dots: they stand around the dashed mean in the same pattern in both rows. LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean. That is 2 in the upper row and 1 in the lower, and both are drawn equally high.
+#
+# Let us check it by hand. The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
 
 # %% tags=["nbval-check-output"]
 print([round(number, 2) for number in F.layer_norm(token, (8,)).tolist()])
@@ -313,6 +343,17 @@ class ViT(nn.Module):
 
 # %% [markdown]
 # That is all. Read `forward` with the four equations beside you: a whole family of image models fits into three lines.
+#
+# In this notebook the model comes in four sizes. The small ones only save your time:
+#
+# | where | D | L | tokens T |
+# |---|---|---|---|
+# | the collapse, above | 48 | 12 | 17 |
+# | shapes (next), and the costs | 192 | 9 | 65 |
+# | comparison with timm, and the four checks | 96 | 3 | 65 |
+# | the trained model | 192 | 6 | 65 |
+#
+# All have 3 heads. The MLP widens to 4·D numbers, and in the trained model to 2·D.
 #
 # Before you run the next cell, write down the shape after each part for a batch of two images. D is 192.
 
@@ -353,7 +394,7 @@ def shake(model):
 
 
 # %% [markdown]
-# **timm** is the best-known library of image models, and its ViT shares no line of code with yours; both only stand on PyTorch's layers. We build a small one, fill it with random weights, and load these into *your* class. Our names follow timm's, so four entries are enough:
+# **timm** is the best-known library of image models, and its ViT shares no line of code with yours; all they share is PyTorch's layers. We build a small one, fill it with random weights, and load these into *your* class. Our names follow timm's, so four entries are enough:
 
 # %%
 import timm
@@ -378,7 +419,7 @@ with torch.no_grad():
 assert difference < 1e-5
 
 # %% [markdown]
-# Up to rounding there is no difference.
+# The logits are the same. Here the difference is exactly 0. Your machine may add numbers in another order and so round differently, and then you see something like 1e-06.
 #
 # Could this test have failed? Let us exchange queries and keys on purpose, in every block. The first third of `qkv` makes the queries and the second third the keys:
 
@@ -395,16 +436,15 @@ print(f"queries and keys swapped: largest difference {difference:.1f}")
 assert difference > 0.1
 
 # %% [markdown]
-# No error and no wrong shape, but other logits. The test finds the mistake, and your model passed it. Your twenty-five lines, with the four modules below them, are the real thing.
+# No error, no wrong shape, yet the logits differ. The test finds the mistake, and your model passed it. Your twenty-five lines, with the four modules below them, are the real thing.
 #
 # ## What do your twenty-five lines see?
 #
-# The same code can hold trained weights. We load those of the model that is shipped with this course. It has 6 blocks. Training it took {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, and it is right for {{record("cifar10_cpu_long").accuracy:.1%}} of the test images of CIFAR-10, small photographs of ten kinds of things. The two photos below are not from CIFAR-10, and one of them shows a thing that the model has no word for.
+# The same code can hold trained weights. We give it those of the trained model whose tokens we have just measured. Training it took {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, and it is right for {{record("cifar10_cpu_long").accuracy:.1%}} of the test images of CIFAR-10, small photographs of ten kinds of things. The two photos below are not from CIFAR-10, and one of them shows a thing that the model has no word for.
 
 # %%
 from vit_minimal.data import CIFAR10_CLASSES
 
-shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
 vit = ViT(D=192, L=6, h=3, P=4, wide=2)
 vit.load_state_dict(renamed(shipped.state_dict(), {"mlp.fc1.": "mlp.0.", "mlp.fc2.": "mlp.2."}))
 
@@ -490,19 +530,51 @@ plots.show(
 # %% [markdown]
 # At 0 the two panels agree for every class. They must, because before the first block the class token has not looked at anything and is the same vector for every image. The values there only show which way the head leans when it knows nothing. It leans towards "cat" and "airplane", so a high value there says nothing about the photo.
 #
-# From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, until block 6 decides. For the rocket "airplane", the nearest thing to a rocket among the ten classes, rises above its start in block 1 and leads until block 2. Later blocks turn it into a ship, and the last one brings a surprising runner-up: "deer".
+# From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, and block 6 settles it. For the rocket "airplane", the nearest thing to a rocket among the ten classes, rises above its start in block 1 and leads until block 2. Later blocks turn it into a ship, and the last one brings a surprising runner-up: "deer".
 #
 # Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Information that is there earlier, in a form that they cannot read, stays invisible.
 #
-# While we have the sums at hand: how long is the class token as a vector, before the first block and after each of the six?
+# ### How much does each block add?
+#
+# While we have the sums at hand: what attention and the MLP add to the class token is a vector of D numbers each. How long are these vectors, next to the sum itself?
 
 # %%
+added = []
+with torch.no_grad():
+    for block, x in zip(vit.blocks, stages[:-1], strict=True):
+        from_attention = block.attn(block.norm1(x))
+        from_mlp = block.mlp(block.norm2(x + from_attention))
+        added.append(torch.stack([from_attention, from_mlp])[:, :, 0].norm(dim=-1))  # (2, B)
+added = torch.stack(added)  # (L, 2, B)
+lengths = class_tokens.norm(dim=-1)  # (L + 1, B)
 for i, name in enumerate(("cat", "rocket")):
-    lengths = class_tokens[:, i].norm(dim=-1)  # (L + 1,)
-    print(f"{name:7}", [round(length, 1) for length in lengths.tolist()])
+    print(f"{name:7}", [round(length, 1) for length in lengths[:, i].tolist()])
+
+
+# %%
+def draw_added(axis, added, lengths, title):
+    """Bars for what each block adds, and a line for the length of the sum: (L, 2) and (L + 1,)."""
+    blocks = torch.arange(1, len(added) + 1)  # the colours are those of the diagram of the block
+    axis.bar(blocks - 0.68, added[:, 0], 0.36, color="#AA4499", label="attention adds")
+    axis.bar(blocks - 0.32, added[:, 1], 0.36, color="#009E73", label="the MLP adds")
+    axis.plot(range(len(lengths)), lengths, "o-", color="black", markersize=5, label="the sum")
+    axis.set(title=title, xlabel="blocks that have run", xticks=range(len(lengths)))
+
+
+# %%
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.6), sharey=True, layout="constrained")
+draw_added(panels[0], added[:, :, 0], lengths[:, 0], "the cat's class token")
+draw_added(panels[1], added[:, :, 1], lengths[:, 1], "the rocket's class token")
+panels[0].set_ylabel("length of the vector")
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+plots.show(
+    "for the cat and the rocket, the length of the class token, a line that rises steeply in block "
+    "1, and bars for what attention and the MLP add: the MLP adds most in block 1 and by far most "
+    "in block 6, where the cat's line does not rise"
+)
 
 # %% [markdown]
-# Here are the 3.8 and the 28.0 from the section on norms. The rocket's sum even grows tenfold. It does not grow in every block, because a layer can also add something that points the other way.
+# The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP. The surprise is block 6: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. So this vector must point partly *against* what was there. It is also the block in which the probability of "cat" jumps from about 0.3 to 0.89. A running sum never forgets by itself, but a layer can learn to overwrite it.
 #
 # > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as somebody else's model.
 #
@@ -510,7 +582,7 @@ for i, name in enumerate(("cat", "rocket")):
 #
 # - A block is `x = x + attn(norm1(x))`, then `x = x + mlp(norm2(x))`. Before the first block comes Eq. 1. After the last come a norm, row 0 and one linear head.
 # - The MLP's bend lets a token draw a conclusion from two facts at once, which no linear map can.
-# - The plus signs keep the tokens of an image apart and give the gradient a direct path; the norms keep what a layer reads at a known size.
+# - The plus signs slow the merging of an image's tokens, as you saw in untrained models, and give the gradient a direct path. The norms keep what a layer reads at a known size.
 # - Loading somebody else's weights is renaming, if the two models are built the same way. Compare with a model that shares no code with yours.
 # - The class token's running sum can be read after every block, and on the cat and the rocket you saw the answer change on its way.
 #
@@ -520,7 +592,7 @@ for i, name in enumerate(("cat", "rocket")):
 #
 # <details><summary>Answer</summary>
 #
-# It does not complain, because both norms have the same shapes. Only the logits tell you, and only if the two norms hold different numbers. That is why we added noise to every parameter before we compared. (Our `renamed` could not even make this mistake: it replaces one entry after the other, so both norms would end up with one name, and `load_state_dict` would miss the other.)
+# It does not complain, because both norms have the same shapes. Only the logits tell you, and only if the two norms hold different numbers. That is why we added noise to every parameter before we compared.
 #
 # </details>
 #
@@ -528,7 +600,7 @@ for i, name in enumerate(("cat", "rocket")):
 #
 # <details><summary>Answer</summary>
 #
-# With pre-norm only copies are normalised. The stream itself keeps growing, and its size differs between images and blocks. The head should read numbers of a fixed size, so one norm stands before it. With post-norm the last thing that each block does is to normalise the stream.
+# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it was 28.0 for the cat and 38.2 for the rocket. The head should read numbers of a fixed size, so one norm stands before it. With post-norm the last thing that each block does is to normalise the stream.
 #
 # </details>
 #
@@ -541,11 +613,11 @@ for i, name in enumerate(("cat", "rocket")):
 # %% [markdown]
 # ## For a second visit: the rocket, checks, costs, and what a ViT gives up
 #
-# You can go on to notebook 05 now. This part begins with a last look at the rocket; the rest is for the day when you change a model. Run its cells from the top, and read whichever section you need.
+# You can go on to notebook 05 now; nothing there needs this part. It begins with a last look at the rocket, and the rest is for the day when you change a model. Run its cells from the top, and read whichever section you need.
 #
 # ### Where does the class token look when the answer is wrong?
 #
-# Notebook 03 showed where the class token looks in the photo of the cat. We walk through the blocks once more with the rocket, which the model calls a ship. In each we take the queries and keys, compute the attention weights, and keep row 0, the class token's, averaged over the three heads.
+# Notebook 03 showed where the class token looks in the photo of the cat. We walk through the blocks once more with the rocket, which the model calls a ship. In each we take the queries and keys, compute the attention weights, and keep row 0, the class token's, averaged over the three heads. Its first entry is the attention of the class token to itself. That one has no place in the photo, so we print it.
 
 # %%
 looks = []
@@ -554,21 +626,23 @@ with torch.no_grad():
         x = stages[number][1:]  # the rocket's tokens that enter this block: (1, T, D)
         queries, keys, values = block.attn.split_heads(block.norm1(x))  # (1, h, T, d)
         weights = attention_weights(queries, keys)  # (1, h, T, T)
-        looks.append(weights[0, :, 0, 1:].mean(dim=0))  # (N,): from the class token to the patches
+        looks.append(weights[0, :, 0].mean(dim=0))  # (T,): from the class token to all tokens
+looks = torch.stack(looks)  # (L, T)
+print("to itself, blocks 1 … 6, in %:", [round(100 * own, 1) for own in looks[:, 0].tolist()])
 
 sharp = load_photo("rocket.jpg", 256) / 255  # the same photo, for us: 0 … 1
 bright = (255 * sharp**0.4).to(torch.uint8)  # brighter than the model saw it
-maps = torch.stack([looks[0], looks[3], looks[5]])
-diagrams.attention_over(bright, maps, (8, 8), ["block 1", "block 4", "block 6"], columns=2)
+maps, names = looks[[0, 3, 5], 1:], ["block 1", "block 4", "block 6"]
+diagrams.attention_over(bright, maps, (8, 8), names, columns=2, full=0.07)
 
 # %% [markdown]
-# Purple marks where the class token looks, in three of the six blocks. (The photo is brightened for our eyes.) Each map has its own scale: full purple is the attention weight that is printed below it, while an even spread would give each of the 65 tokens 1/65, about 1.5 %. In block 1 the class token looks nearly everywhere. In block 4 it leaves out the sky and prefers the left tower and the ground with its lights. In block 6 it picks a few places: the tip of the rocket with the sky beside it, the upper ends of the two towers, and patches along the ground.
+# Purple marks where the class token looks, in three of the six blocks. (The photo is brightened for our eyes.) All three maps have one scale, and below each stands the largest attention weight that a patch gets. An even spread would give each of the 65 tokens 1/65, about 1.5 %. The class token's attention to itself is no more than a few such shares in any block. In block 1 the class token looks nearly everywhere. In block 4 it leaves out the sky and prefers the left tower and the ground with its lights. In block 6 it picks a few places: the tip of the rocket with the sky beside it, the upper ends of the two towers, and patches along the ground.
 #
 # So the model did look at parts of the rocket and of the towers, and still said ship. (After several blocks a token no longer holds its own patch alone.) The maps show where the class token looks, on one photo. Whether it *uses* what it sees there is another question, and notebook 06 is all about it.
 #
 # ### How do you find a broken model before training?
 #
-# A broken model often trains too, just badly. Four checks find most of them within seconds, and for each check we also build a broken model that it catches. The linear maps start with small random weights, as timm's do, from the package's function `init_linear`.
+# A broken model often trains too, just badly. The four checks below take seconds, and each of them catches a common kind of mistake. For each check we also build a broken model that it catches. The linear maps start with small random weights, as timm's do, from the package's function `init_linear`.
 #
 # **Check 1: the loss at the start is ln 10.** An untrained model should give each of 10 classes about 1/10, and the cross-entropy of that is ln 10 ≈ 2.303. The broken model has a head whose weights are a hundred times too large.
 
@@ -588,7 +662,7 @@ print(f"head too large: {F.cross_entropy(broken(pictures), labels).item():.1f}")
 # %% [markdown]
 # The broken model is *confidently* wrong. Another common cause is a head that still has 1,000 outputs: ln 1000 is 6.9.
 #
-# **Check 2: the answer depends on every patch, and on no other image.** We take the gradient of one logit of image 0. Zero gradient strongly suggests that the logit does not depend on the pixel, but does not prove it. Then the broken model: some modules want tokens as (N, B, D). Somebody converts with `reshape`, which is wrong, and converts back correctly with `transpose`.
+# **Check 2: the answer depends on every patch, and on no other image.** We take the gradient of one logit of image 0. Zero gradient strongly suggests that the logit does not depend on the pixel, but does not prove it.
 
 
 # %% tags=["nbval-check-output"]
@@ -602,6 +676,14 @@ def depends_on(model):
 
 
 depends_on(model)
+
+# %% [markdown]
+# Now the broken model. Some modules want tokens as (N, B, D). Somebody converts with `reshape`, which is wrong, and converts back correctly with `transpose`. Here is what happens to two images of four tokens each, where token 2 of image 1 is written 12:
+
+# %% tags=["nbval-check-output"]
+tokens = torch.tensor([[0, 1, 2, 3], [10, 11, 12, 13]])  # (B, N)
+print("before:", tokens.tolist())
+print("after: ", tokens.reshape(4, 2).transpose(0, 1).tolist())
 
 
 # %% tags=["nbval-check-output"]
@@ -617,7 +699,7 @@ broken.patch_embed = MixedBatch(32, 4, 3, 96)
 depends_on(broken)
 
 # %% [markdown]
-# Its answer for image 0 depends on all four images, and on a quarter of its own patches. Its loss may still fall.
+# The images are shuffled into each other. With four images, the answer for image 0 depends on all four, and on a quarter of its own patches. The loss may still fall.
 #
 # **Check 3: the gradient reaches every parameter.** In the broken model the class token attends only to itself, in every block.
 
@@ -652,7 +734,7 @@ print("in the broken model:", without_gradient(broken))
 # %% [markdown]
 # The patch embedding of the broken model will never learn, because nothing that reaches the head depends on the patches. (The list names whole tensors. The positions are not in it, because the class token's row does have a gradient.)
 #
-# **Check 4: it can learn one small batch by heart** (it can *overfit* it). With 16 images and no regularisation, the loss must come down to nearly 0. If it does not, the fault is in the model, the loss or the learning rate, and not in the data. The broken training takes the softmax of the logits, although `cross_entropy` already takes one.
+# **Check 4: it can learn one small batch by heart** (it can *overfit* it). With 16 images and no regularisation, the loss must come down to nearly 0. If it does not, look at the model, the loss and the learning rate first, and then at the inputs: pixels that nobody has scaled fail here too, and so do two equal images with different labels. The broken training takes the softmax of the logits, although `cross_entropy` already takes one.
 
 
 # %%
@@ -685,50 +767,6 @@ for broken in (False, True):
 # The best that the first softmax can give is a single 1 and nine zeros. The second softmax takes these for logits and gives the right class e / (e + 9) = 0.23, and −ln 0.23 is 1.46.
 #
 # </details>
-#
-# ### Can training repair a model without plus signs?
-#
-# The tokens of an image collapse, but the *images* still differ from each other. So can such a model at least learn 16 images by heart? We try with 12 blocks, at two learning rates and from two starts each. (They have PyTorch's own starting weights, as in the picture of the collapse.)
-
-
-# %%
-def deep_model(kind, seed):
-    """A model with 12 blocks of one kind, untrained."""
-    seed_everything(seed)
-    model = ViT(D=48, L=0, P=8)
-    for _ in range(12):
-        model.blocks.append(kind(48, 3))
-    return model
-
-
-# %%
-def draw_runs(axis, rate):  # plotting only
-    for index, (name, kind) in enumerate(kinds.items()):
-        for seed in range(2):
-            losses = learn_by_heart(deep_model(kind, seed), 40, rate)
-            style = plots.curve_style(index) | {"marker": None}
-            axis.plot(losses, **style, label=name if seed == 0 else None)
-    axis.set(title=f"learning rate {rate:g}", xlabel="steps of training", ylim=(0, 2.8))
-
-
-# %%
-frequencies = labels[:16].bincount() / 16  # of each class among the 16 images
-from_frequencies = -(frequencies * frequencies.log()).sum().item()
-
-figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
-for axis, rate in zip(panels, (1e-4, 2e-3), strict=True):
-    draw_runs(axis, rate)
-    axis.axhline(from_frequencies, color="black", linestyle=":", label="ignores the image")
-panels[0].set_ylabel("cross-entropy")
-figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-plots.show(
-    "two runs each: at a learning rate of 0.0001 the loss on 16 images falls almost as quickly "
-    "without plus signs as with them; at 0.002 it falls to nearly 0 with them, and without it "
-    "soon stops falling"
-)
-
-# %% [markdown]
-# Here comes the surprise: at the small rate the model without plus signs learns almost as well as the other. To memorise 16 images, a model need not tell one patch from another; it is enough that the images differ. At twenty times that rate the model with plus signs learns faster than before. Of the two runs without them that are saved here, one stays on the dotted line, the loss of a model that knows only how frequent each class is. The other stops below it, still far from 0; why it jumps up near the end, we leave unexplained. So in this small experiment the plus signs do not make learning possible, they make it *forgiving*: they allow the large rates that make training fast.
 #
 # ### Where are the parameters, and where does the arithmetic go?
 #
@@ -808,7 +846,7 @@ for name, (width, heads, expected) in published.items():
 #
 # A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation**). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
 #
-# Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we record how much the ten probabilities change: the largest of the ten changes. For two different photos we do the same and average over all pairs, and by this we divide. So 1 means "as different as another photo". Only change is measured here, not whether the answer is right: four of our six photos belong to none of the ten classes. Rolling puts a seam inside the photo, and our small CNN is built to ignore it: it pads in a circle and takes the mean over all places. So it needs no training here; its answer must stay the same *whatever* its weights are.
+# Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we record how much the ten probabilities change: the largest of the ten changes. As a yardstick we compute the same number between different photos, averaged over all pairs, and divide by it. So 1 means "as different as another photo". Only change is measured here, not whether the answer is right: five of our six photos belong to none of the ten classes. Rolling puts a seam inside the photo, and our small CNN is built to ignore it: it pads in a circle and takes the mean over all places. So it needs no training here; its answer must stay the same *whatever* its weights are.
 
 # %%
 cnn = nn.Sequential(
@@ -820,9 +858,9 @@ cnn = nn.Sequential(
 )
 
 # %%
-names = ("chelsea", "rocket", "astronaut", "coffee", "horse", "motorcycle_left")
-six = [load_photo(name + (".jpg" if name == "rocket" else ".png")) for name in names]
-six = torch.stack(six).float() / 127.5 - 1  # (6, 3, 32, 32)
+names = ["chelsea.png", "rocket.jpg", "astronaut.png", "coffee.png", "motorcycle_left.png"]
+names.append("hubble_deep_field.jpg")  # galaxies
+six = torch.stack([load_photo(name) for name in names]).float() / 127.5 - 1  # (6, 3, 32, 32)
 
 
 # %%
@@ -865,7 +903,7 @@ with torch.no_grad():
 print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index('cat')]:.2f}")
 
 # %% [markdown]
-# The CNN's answer does not change; it was built that way. (Deeper CNNs downsample, so for them this holds only approximately.) The ViT's does: the cat, which was at 0.89, gets only 0.60 after 8 pixels. The six photos differ a lot, and for the most affected one a far move changes as much as another photo. But look at the zigzag of the mean: moves by whole patches do less harm than those between. After them the patches hold the same pixels as before, only at other positions, while every other move cuts the picture into new patches and puts the seam inside one.
+# The CNN's answer does not change; it was built that way. (Deeper CNNs downsample, so for them this holds only approximately.) The ViT's does. For the cat, the probability of "cat" falls from 0.89 to 0.60 after a shift of 8 pixels. The six photos differ a lot, and for the most affected one a far move changes more than another photo does on average. But look at the zigzag of the mean: moves by whole patches do less harm than those between. After them the patches hold the same pixels as before, only at other positions, while every other move cuts the picture into new patches and puts the seam inside one.
 #
 # So a ViT has to learn from examples what a CNN is given for free. In the paper's experiments (Section 4.3), a ViT was much worse than a CNN of similar cost after training on 9 million images, and better with 90 million and more. Later, strong augmentation and regularisation let ViTs compete after training on ImageNet's 1.3 million images alone ([Touvron et al. 2021](https://arxiv.org/abs/2012.12877)).
 #

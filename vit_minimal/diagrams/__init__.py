@@ -4,7 +4,12 @@ Each function draws one figure, works out all numbers in it from what it is give
 words for readers who cannot see it.
 """
 
-from .attention import attention_by_hand, class_token_idea, heads_side_by_side
+from .attention import (
+    attention_by_hand,
+    attention_shapes,
+    class_token_idea,
+    heads_side_by_side,
+)
 from .blocks import block, gelu, layer_norm, stream
 from .machines import float_formats, two_processes
 from .overlays import attention_over, journey

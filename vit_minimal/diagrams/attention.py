@@ -152,6 +152,47 @@ def attention_by_hand(tokens, query, keys, values, names=None, scaled=True):
     )
 
 
+def attention_shapes(T, d):
+    """softmax(QKᵀ) V of T tokens with d numbers, as tables; the row of the first token is framed."""
+    if not (2 <= T <= 5 and 1 <= d <= 3):
+        raise ValueError(f"the figure has room for 2 to 5 tokens of 1 to 3 numbers, not {T} of {d}")
+    side = min(3.2, 41 / (3 * T + 3 * d))
+    tables = {  # its shape, in letters, its colour, and what leads to it
+        "Q": ("Td", ATTENTION, ""),
+        "Kᵀ": ("dT", ATTENTION, "·"),
+        "scores": ("TT", ATTENTION, "="),
+        "weights": ("TT", ATTENTION, "softmax"),
+        "V": ("Td", MLP, "·"),
+        "result": ("Td", MLP, "="),
+    }
+    size = {"T": T, "d": d}
+    card, middle = Card(height=T * side + 11), 6.2 + T * side / 2
+    x = (WIDTH - 21 - side * (3 * T + 3 * d)) / 2
+    for name, (letters, colour, sign) in tables.items():
+        rows, columns = (size[letter] for letter in letters)
+        if sign == "softmax":
+            card.arrow((x + 1, middle), (x + 8, middle))
+            card.text(x + 4.4, middle - 1.6, sign, 10)
+        elif sign:
+            card.text(x + 1.5, middle, sign, 14)
+        x += {"": 0, "softmax": 9}.get(sign, 3)
+        top, width = middle - rows * side / 2, columns * side
+        for i, j in np.ndindex(rows, columns):
+            cell = x + j * side, top + i * side, side, side
+            card.rectangle(*cell, tint(colour, 0.35), "white", 1.0)
+        if name not in ("Kᵀ", "V"):
+            card.rectangle(x, top, width, side, "none", CLASS, 2.5, zorder=3)
+        card.text(x + width / 2, 2.8, name, 11, dark(colour), weight="bold")
+        card.shape(x + width / 2, middle + T * side / 2 + 2.4, f"({', '.join(letters)})")
+        x += width
+    show(
+        "tables of cells: Q (T, d) times Kᵀ (d, T) gives the scores (T, T); a softmax makes weights "
+        "(T, T) of them; the weights times V (T, d) give the result (T, d); in Q, scores, weights "
+        "and result the row of the first token is framed",
+        f"Attention of {T} tokens with {d} numbers, as tables",
+    )
+
+
 def _at(column, y):
     left, width = column
     return left, y, width
@@ -238,13 +279,13 @@ def heads_side_by_side(num_heads, embed_dim, maps=None):
 
 
 def _striped(card, x, y, width, height, shares, colours, numbers):
-    """A class token that has gathered: stripes as wide as the shares, the widest first, with the
-    number of their patch where it fits, in an orange frame.
+    """A class token that has gathered: stripes as wide as the shares, the widest first, with white
+    lines between them and the number of their patch where it fits, in an orange frame.
     """
     left = x
     for i in np.argsort(-shares, kind="stable"):
         share, number = shares[i], str(numbers[i])
-        card.rectangle(x, y, width * share + 0.05, height, colours[i], zorder=2)
+        card.rectangle(x, y, width * share, height, colours[i], "white", 0.7, zorder=2)
         if width * share > 1.1 * len(number):
             middle = x + width * share / 2, y + height / 2
             card.text(*middle, number, 10, ink_on(colours[i]), zorder=4)

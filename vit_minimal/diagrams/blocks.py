@@ -10,6 +10,7 @@ from .card import (
     ATTENTION,
     CLASS,
     HEAD,
+    INK,
     LINE,
     MLP,
     PATCH,
@@ -155,27 +156,34 @@ def stream(depth):
     )
 
 
-def _bars(card, top, numbers, name):
+def _reach(numbers):
+    """From the lowest to the highest of what `_bars` draws: numbers (D,), their band and zero."""
+    mean, deviation = numbers.mean(), numbers.std()
+    return min(numbers.min(), mean - deviation, 0), max(numbers.max(), mean + deviation, 0)
+
+
+def _bars(card, top, numbers, name, scale):
     """Numbers (D,) as bars around zero, with their mean as a line and one deviation as a band."""
     mean, deviation = numbers.mean(), numbers.std()
-    low, high = min(numbers.min(), mean - deviation, 0), max(numbers.max(), mean + deviation, 0)
-    scale = 10 / max(high - low, 1e-9)
+    low, high = _reach(numbers)
     zero, step = top + 4 + high * scale, 60 / len(numbers)
     words = f"dashed: mean {mean:.2f}   grey: ± standard deviation {deviation:.2f}"
     card.text(2, top, name, 11.5, ha="left", weight="bold")
     card.text(64, top, _minus(words), 11, QUIET, ha="right")
     y = zero - (mean + deviation) * scale
-    card.rectangle(2, y, 62, 2 * deviation * scale, "#EDEDED", zorder=0.5)
-    row = zero - min(low, 0) * scale + 1.9  # of the numbers, below all bars and the band
+    card.rectangle(2, y, 62, 2 * deviation * scale, "#E4E4E4", zorder=0.5)
+    row = zero - low * scale + 2.3  # of the numbers, below all bars and the band
     for i, number in enumerate(numbers):
         x, at = 3 + (i + 0.5) * step, zero - number * scale
         wide = min(0.56 * step, 4.6)
-        card.rectangle(x - wide / 2, zero, wide, at - zero, PATCH, zorder=2)
+        card.rectangle(x - wide / 2, zero, wide, at - zero, tint(PATCH, 0.45), zorder=2)
+        card.axis.plot(x, at, "o", color=INK, ms=7, zorder=5)
         decimals = max(0, 2 - max(0, len(f"{abs(number):.0f}") - 1))
         card.text(x, row, _minus(f"{number:.{decimals}f}"), 10)
     card.text(1.2, zero, "0", 10)
     card.line((2, zero), (64, zero), line=1.1, zorder=3)
     card.line((2, zero - mean * scale), (64, zero - mean * scale), line=1.6, style="--", zorder=4)
+    return row
 
 
 def _minus(words):
@@ -189,12 +197,18 @@ def layer_norm(numbers, eps=1e-6):
     if numbers.ndim != 1 or not 2 <= len(numbers) <= 12:
         raise ValueError(f"expected 2 to 12 numbers, (D,), got {numbers.shape}")
     normed = (numbers - numbers.mean()) / np.sqrt(numbers.var() + eps)
-    card = Card(height=42.6)
-    _bars(card, 2.4, numbers, "before")
-    _bars(card, 24.4, normed, "after LayerNorm")
-    card.text(33, 21.2, "− mean, then ÷ standard deviation", 10.5, QUIET)
+    units = [max(a.std(), 1e-9) for a in (numbers, normed)]  # both rows: one deviation, one height
+    reaches = [np.subtract(*_reach(a)[::-1]) for a in (numbers, normed)]
+    steps = [reach / unit for reach, unit in zip(reaches, units, strict=True)]
+    far = max(steps) > 3 * min(steps)  # then one of the rows would be flat: each fills its own
+    tall = [12 if far else 12 * step / max(steps) for step in steps]
+    scales = [height / max(reach, 1e-9) for height, reach in zip(tall, reaches, strict=True)]
+    card = Card(height=sum(tall) + 23.6)
+    middle = _bars(card, 2.4, numbers, "before", scales[0]) + 2.8
+    _bars(card, middle + 3.4, normed, "after LayerNorm", scales[1])
+    card.text(33, middle, "− mean, then ÷ standard deviation", 10.5, QUIET)
     for x in (16.5, 49.5):
-        card.arrow((x, 20), (x, 22.6), colour=QUIET)
+        card.arrow((x, middle - 1.2), (x, middle + 1.4), colour=QUIET)
     listed = [", ".join(_minus(f"{number:.2f}") for number in a) for a in (numbers, normed)]
     show(
         f"bars for {len(numbers)} numbers, before {listed[0]}, with mean {numbers.mean():.2f} and "
