@@ -135,9 +135,9 @@ def probe(kind, block):
     return at(record("class_token_journey").probes[kind], block)
 
 
-def knock_out(kind, layer):
-    """What the shipped model reaches or loses, cut off in a layer, 1 … L: notebook 06."""
-    return record("class_token_journey").knock_outs[kind].mean[layer - 1]
+def knock_out(kind, block):
+    """What the shipped model reaches or loses, cut off in a block, 1 … L: notebook 06."""
+    return record("class_token_journey").knock_outs[kind].mean[block - 1]
 
 
 def deleted(map_of, which, count):

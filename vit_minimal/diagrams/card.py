@@ -21,7 +21,7 @@ INK, LINE, QUIET = "#222222", "#444444", "#595959"  # text, arrows, remarks
 # For things that have no role, such as the pixels of patch 0, 1, 2, … (Okabe and Ito, and a grey)
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#BBBBBB")
 
-FAINT = 0.2  # how strong a part is that a figure is not about
+FAINT = 0.4  # how strong a part is that a figure is not about
 WIDTH = 66  # of a card: 6.6 inches
 TOKEN = 2.6  # the side of a token
 
