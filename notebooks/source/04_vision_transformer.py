@@ -96,7 +96,9 @@ diagrams.block()
 #
 # Attention carries information *between* tokens. Suppose it has brought two facts into one token: how dark the patch above is, and how bright the patch below. If it is dark above **and** bright below, there is an edge between them. Let us call the facts *dark* and *bright*, each of them 0 or 1, and wish for a score that is 1 if both are 1, and 0 in the three other cases.
 #
-# Could another attention layer compute this score? Its softmax is not linear, but all it does is choose the attention weights. What a token *receives* is still a weighted mean of values, and each value is a linear map of one token. So on their way through the values the two facts are never bent, and no linear map will do. (The weights may depend on the facts too. But a head has a single weight for each pair of tokens, which has to serve all its values.) We want 0, 0, 0, 1. A linear map is c + a · dark + b · bright. The first three cases force c = a = b = 0, so the fourth is 0 too. The best that it can do is to put the four cases in the right order.
+# Could another attention layer compute this score? Its softmax is not linear, but all it does is choose the attention weights. What a token *receives* is still a weighted mean of values, and each value is a linear map of one token. So through the values the two facts are never bent. A head can bend something through its weights, but it makes a single such decision for each pair of tokens, and all its values have to share it. A layer that is to answer hundreds of such questions for every token needs something else.
+#
+# Why not a linear map? We want 0, 0, 0, 1. A linear map is c + a · dark + b · bright. The first three cases force c = a = b = 0, so the fourth is 0 too. At best it ranks the four cases correctly.
 #
 # A bend saves us. Take 6 · dark + 6 · bright − 9. In the four cases this number is −9, −3, −3 and 3. Now flatten whatever is negative to zero, and divide by 3: the results are 0, 0, 0 and 1. The bend that ViTs use is called **GELU**. It is a ReLU, which is max(x, 0), with its corner rounded off:
 
@@ -274,7 +276,7 @@ plots.show(
 #
 # ## LayerNorm: why does each layer read a normalised copy?
 #
-# A running sum can grow. By how much, and what does an attention layer make of the larger tokens? Let us measure it on the trained model that comes with this course, which you met in notebook 03, and on the tokens of our cat. In front of each of its six blocks we print the mean length of the 65 tokens. Then we let the block's attention read them twice: as they are, and through the block's norm. For each token we take the largest of its 65 attention weights, and then the mean over all tokens and heads. Perfectly even attention would give 1/65, about 0.015:
+# A running sum can grow. How much does it grow, and does attention mind? Let us measure it on the trained model that comes with this course, which you met in notebook 03, and on the tokens of our cat. In front of each of its six blocks we print the mean length of the 65 tokens. Then we let the block's attention read them twice: as they are, and through the block's norm. For each token we take the largest of its 65 attention weights, and then the mean over all tokens and heads. Perfectly even attention would give 1/65, about 0.015:
 
 
 # %%
@@ -296,16 +298,16 @@ with torch.no_grad():
         x = block(x)
 
 # %% [markdown]
-# Block 6 gets tokens that are about six times as long as those for block 1. Queries and keys that are six times as large give scores about 36 times as large. This is the saturated softmax of notebook 03: if block 6 reads its tokens as they are, a token's largest attention weight is 0.81 on average, and the 64 others share the rest. The last column shows the cure. Each layer reads its copy of the tokens through a **layer norm** (LN), and the attention stays soft in every block. These layers have learned to read a normalised copy, of course. So the table shows what the norm spares *them*, and not what a model trained without norms would do.
+# Block 6 gets tokens that are about six times as long as those for block 1. Queries and keys that are six times as large give scores about 36 times as large. This is the saturated softmax of notebook 03: if block 6 reads its tokens as they are, a token's largest attention weight is 0.81 on average, and the 64 others share the rest. The last column shows the cure. Each layer reads its copy of the tokens through a **layer norm** (LN), and the attention stays soft in every block. These layers were trained with norms, of course. The table shows what happens when we take the norm away afterwards, and not what a model trained without norms would do.
 #
-# How does it do that? For each token by itself, LN subtracts the mean of the D numbers and divides by their standard deviation. Here is a token with D = 8 numbers that are easy to check by hand:
+# How does a layer norm work? For each token by itself, LN subtracts the mean of the D numbers and divides by their standard deviation. Here is a token with D = 8 numbers that are easy to check by hand:
 
 # %%
 token = torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
 diagrams.layer_norm(token)
 
 # %% [markdown]
-# Look at the dots: they stand around the dashed mean in the same pattern in both rows. LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean. That is 2 in the upper row and 1 in the lower, and both are drawn equally high.
+# Look at the dots: they stand around the dashed mean in the same pattern in both rows. LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean. It is drawn equally high in both rows, though it is 2 in the upper one and 1 in the lower: the two rows have different scales.
 #
 # Let us check it by hand. The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
 
@@ -370,7 +372,7 @@ print(f"{'head':12} {tuple(model.head(x[:, 0]).shape)}")
 #
 # ## Is it right?
 #
-# The shapes are right, but shapes prove little. A norm in the wrong place, or queries and keys swapped, would leave them all as they are. There is a much stronger test: give two models **the same weights** and compare their logits. (From here on *weights* are a model's parameters. For the other kind we always write *attention weights*.)
+# The shapes are right, but shapes prove little. A norm in the wrong place, or queries and keys swapped, would leave them all as they are. There is a much stronger test: give two models **the same weights** and compare their logits. (From here on, *weights* in the text are a model's parameters. The other kind are *attention weights*.)
 #
 # The weights of a model are a dictionary from names to tensors, its `state_dict()`. If two models are built the same way, theirs hold the same tensors, perhaps under other names. Ours calls the linear maps of the MLP `mlp.0` and `mlp.2`, their places in `nn.Sequential`; timm calls them `mlp.fc1` and `mlp.fc2`. So we need a function that renames. A second one adds noise to every parameter, because two biases that are both 0 could be exchanged without anybody noticing.
 
@@ -530,9 +532,9 @@ plots.show(
 # %% [markdown]
 # At 0 the two panels agree for every class. They must, because before the first block the class token has not looked at anything and is the same vector for every image. The values there only show which way the head leans when it knows nothing. It leans towards "cat" and "airplane", so a high value there says nothing about the photo.
 #
-# From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, and block 6 settles it. For the rocket "airplane", the nearest thing to a rocket among the ten classes, rises above its start in block 1 and leads until block 2. Later blocks turn it into a ship, and the last one brings a surprising runner-up: "deer".
+# From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, and block 6 settles it. For the rocket "airplane", the nearest thing to a rocket among the ten classes, rises above its start in block 1 and still leads after block 2. Later blocks turn it into a ship, and the last one brings a surprising runner-up: "deer".
 #
-# Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Information that is there earlier, in a form that they cannot read, stays invisible.
+# Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Information that is there earlier, in a form that they cannot read, stays invisible, and a leap in block 6 may partly be their doing. Notebook 06 trains a reader for each block.
 #
 # ### How much does each block add?
 #
@@ -574,13 +576,13 @@ plots.show(
 )
 
 # %% [markdown]
-# The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP. The surprise is block 6: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. So this vector must point partly *against* what was there. It is also the block in which the probability of "cat" jumps from about 0.3 to 0.89. A running sum never forgets by itself, but a layer can learn to overwrite it.
+# The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP. The surprise is block 6: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. So this vector must point partly *against* what the stream and the attention of block 6 had brought. It is also the block in which the probability of "cat" jumps from about 0.3 to 0.89. A running sum never forgets by itself, but a layer can learn to cancel a part of it. This is one photo: the rocket's sum does get longer in block 6.
 #
 # > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as somebody else's model.
 #
 # ## Recap
 #
-# - A block is `x = x + attn(norm1(x))`, then `x = x + mlp(norm2(x))`. Before the first block comes Eq. 1. After the last come a norm, row 0 and one linear head.
+# - A block is `x = x + attn(norm1(x))`, then `x = x + mlp(norm2(x))`. Before the first block comes Eq. 1. The last block is followed by a norm; then a linear head reads row 0.
 # - The MLP's bend lets a token draw a conclusion from two facts at once, which no linear map can.
 # - The plus signs slow the merging of an image's tokens, as you saw in untrained models, and give the gradient a direct path. The norms keep what a layer reads at a known size.
 # - Loading somebody else's weights is renaming, if the two models are built the same way. Compare with a model that shares no code with yours.
@@ -662,7 +664,7 @@ print(f"head too large: {F.cross_entropy(broken(pictures), labels).item():.1f}")
 # %% [markdown]
 # The broken model is *confidently* wrong. Another common cause is a head that still has 1,000 outputs: ln 1000 is 6.9.
 #
-# **Check 2: the answer depends on every patch, and on no other image.** We take the gradient of one logit of image 0. Zero gradient strongly suggests that the logit does not depend on the pixel, but does not prove it.
+# **Check 2: the answer depends on every patch, and on no other image.** We take the gradient of one logit of image 0. Zero gradient strongly suggests that the logit does not depend on the pixel. It does not prove it, because a curve can also be flat at one point only.
 
 
 # %% tags=["nbval-check-output"]
@@ -846,7 +848,7 @@ for name, (width, heads, expected) in published.items():
 #
 # A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation**). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
 #
-# Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we record how much the ten probabilities change: the largest of the ten changes. As a yardstick we compute the same number between different photos, averaged over all pairs, and divide by it. So 1 means "as different as another photo". Only change is measured here, not whether the answer is right: five of our six photos belong to none of the ten classes. Rolling puts a seam inside the photo, and our small CNN is built to ignore it: it pads in a circle and takes the mean over all places. So it needs no training here; its answer must stay the same *whatever* its weights are.
+# Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we record how much the ten probabilities change: the largest of the ten changes. Our unit is the mean change between two different photos. So 1 means "as different as another photo". We measure only change, not whether the answer is right: five of our six photos belong to none of the ten classes. Rolling puts a seam inside the photo, and our small CNN is built to ignore it: it pads in a circle and takes the mean over all places. So it needs no training here; its answer must stay the same *whatever* its weights are.
 
 # %%
 cnn = nn.Sequential(
@@ -910,7 +912,7 @@ print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index
 # This course has measured a small piece of that curve, on CIFAR-10. A small CNN beat a small ViT by {{mean(only(records("training_images"), model="CNN, AdamW", trained_on=1_000).accuracies) - mean(only(records("training_images"), model="ViT, Muon", trained_on=1_000).accuracies):.1p}} points with 1,000 training images, by {{mean(only(records("training_images"), model="CNN, AdamW", trained_on=7_000).accuracies) - mean(only(records("training_images"), model="ViT, Muon", trained_on=7_000).accuracies):.1p}} points with 7,000 and by {{mean(only(records("training_images"), model="CNN, AdamW", trained_on=45_000).accuracies) - mean(only(records("training_images"), model="ViT, Muon", trained_on=45_000).accuracies):.1p}} points with 45,000.{{assert
 # all(below(only(records("training_images"), model="ViT, Muon", trained_on=count).accuracies,
 # only(records("training_images"), model="CNN, AdamW", trained_on=count).accuracies) for count in
-# (1_000, 7_000, 45_000))}} The gap shrinks from the first size to the second; beyond that, three seeds cannot tell.{{assert
+# (1_000, 7_000, 45_000))}} The gap shrinks from the first size to the second; whether it shrinks further, three seeds are too few to say.{{assert
 # mean(only(records("training_images"), model="CNN, AdamW", trained_on=1_000).accuracies) -
 # mean(only(records("training_images"), model="ViT, Muon", trained_on=1_000).accuracies) >
 # mean(only(records("training_images"), model="CNN, AdamW", trained_on=7_000).accuracies) -
@@ -931,7 +933,7 @@ with torch.no_grad():
     print("the same logits:", torch.allclose(small(x), package(x), atol=1e-5))
 
 # %% [markdown]
-# (Both use the *same* attention, so this proves less than timm did.) Its switches, most of them fields of `ViTConfig`:
+# (Both use the *same* attention, so this proves less than timm did.) It has these switches, most of them fields of `ViTConfig`:
 #
 # | switch | what it does | where it is used |
 # |---|---|---|
