@@ -65,8 +65,10 @@ CASES = {
     "attention_by_hand, large": lambda: diagrams.attention_by_hand(
         *(-9.87 * torch.ones(shape) for shape in ((5, 3), (3,), (5, 3), (5, 3)))
     ),
-    "attention_shapes": lambda: diagrams.attention_shapes(3, 2),
-    "attention_shapes, many": lambda: diagrams.attention_shapes(5, 3),
+    "attention_in_tables": lambda: diagrams.attention_in_tables(KEYS - 1, KEYS, VALUES),
+    "attention_in_tables, small": lambda: diagrams.attention_in_tables(
+        *(torch.randn(2, 1, generator=torch.Generator().manual_seed(n)) for n in range(3))
+    ),
     "heads_side_by_side": lambda: diagrams.heads_side_by_side(3, 192),
     "heads_side_by_side, one": lambda: diagrams.heads_side_by_side(1, 64),
     "heads_side_by_side, twelve": lambda: diagrams.heads_side_by_side(12, 768),
@@ -309,20 +311,17 @@ def test_axes_are_split_moved_and_joined_as_torch_does_it():
     assert [number for number, _ in sorted(moves, key=lambda move: move[1])] == after
 
 
-def test_attention_has_the_shapes_of_its_products():
-    diagrams.attention_shapes(3, 2)
-    filled = [
-        p for p in plt.gcf().axes[0].patches if isinstance(p, Rectangle) and p.get_zorder() == 1
-    ]
-    assert len(filled) == 4 * (3 * 2) + 2 * (3 * 3)  # Q, Kᵀ, V, result; scores, weights
-    assert [text for text in written() if text.startswith("(")] == [
-        "(T, d)",
-        "(d, T)",
-        "(T, T)",
-        "(T, T)",
-        "(T, d)",
-        "(T, d)",
-    ]
+def test_attention_in_tables_is_torchs():
+    queries = KEYS - 1.0
+    diagrams.attention_in_tables(queries, KEYS, VALUES)
+    shapes = [text for text in written() if text.startswith("(")]
+    assert shapes == ["(T, d)", "(d, T)", "(T, T)", "(T, T)", "(T, d)", "(T, d)"]
+    weights = torch.softmax(queries @ KEYS.T, dim=-1)
+    result = torch.nn.functional.scaled_dot_product_attention(queries, KEYS, VALUES, scale=1)
+    tables = [queries, KEYS.T, queries @ KEYS.T, weights, VALUES, result]
+    numbers = [float(text) for text in written() if re.fullmatch(r"-?\d*\.?\d+", text)]
+    expected = torch.cat([table.flatten() for table in tables])
+    torch.testing.assert_close(torch.tensor(numbers), expected, rtol=0, atol=0.051)
 
 
 def test_heads_are_split_as_torch_splits_them():
@@ -551,7 +550,8 @@ REFUSED = {
         None, torch.ones(2), torch.ones(6, 2), torch.ones(6, 2)
     ),
     "numbers below 100": lambda: diagrams.attention_by_hand(TOKENS, QUERY, KEYS, 100 * VALUES),
-    "not 6 of 2": lambda: diagrams.attention_shapes(6, 2),
+    "not 6 of 2": lambda: diagrams.attention_in_tables(*[np.ones((6, 2))] * 3),
+    r"of one shape \(T, d\)": lambda: diagrams.attention_in_tables(KEYS, KEYS, VALUES[:2]),
     "num_heads 5 does not divide embed_dim 192": lambda: diagrams.heads_side_by_side(5, 192),
     r"a map \(T, T\) for each of 3 heads": lambda: diagrams.heads_side_by_side(3, 192, MAPS),
     "a depth of 1 or more, not 0": lambda: diagrams.stream(0),

@@ -50,7 +50,7 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 #
 # - **The first?** It belongs to the top left corner of the image, which in a photograph is often sky. It would have two jobs: to describe a piece of sky, and to carry the answer for the whole image.
 # - **The mean of all 64?** This works well. In the measurement further down it is even slightly ahead. But its shares are fixed: it takes 1/64 of each vector.
-# - **An extra one?** We add a token that stands for no patch. It has nothing to describe, so it can use all of its D numbers for the answer, and take from each patch as much as it likes.
+# - **An extra one?** We add a token that stands for no patch. It has nothing to describe, so it can use all of its D numbers for the answer, and decide how much it takes from which patch.
 #
 # So the class token is not there because nothing else would work. It gives the answer **one place of its own**, and its attention shows from which patches it gathers.
 #
@@ -72,7 +72,7 @@ diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every o
 #
 # Read the stripes on the right as a recipe. Each stripe is one patch, in the patch's mean colour, the largest share first, and wide stripes carry the number of the patch. The width of a stripe is the share that the class token takes from that patch. The shares in this diagram are made up; real ones follow below.
 #
-# The name misleads a little. No right answer is ever put into the class token. It has its name because the classifier reads the class from it, after the last block.
+# The name misleads a little. No right answer is ever put into the class token. It is so called because the classifier reads the class from it, after the last block.
 #
 # ## What is in it at the start?
 #
@@ -103,14 +103,16 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Each image is now a stack of 65 rows of numbers. We draw the numbers as grey cells: white is large and positive, black large and negative, and middle grey is zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, half a line of the image. The class token starts with small numbers, so we draw it 20 times as strong.
+# Each image is now a stack of 65 rows of numbers. We draw the numbers as grey cells: white is large and positive, black large and negative, and middle grey is zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
 
 # %%
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
 figure, axes = plt.subplots(2, 3, figsize=(7, 2.3), layout="constrained", height_ratios=[1, 4])
 for i, name in enumerate(["cat", "rocket", "coffee"]):
     for axis, rows in zip(axes[:, i], [strong[i, :1], strong[i, 29:33]], strict=True):
-        drawn = axis.imshow(rows, cmap="gray", aspect="auto", vmin=-1, vmax=1)
+        drawn = axis.imshow(
+            rows, cmap="gray", aspect="auto", vmin=-1, vmax=1, interpolation="nearest"
+        )
         axis.set(xticks=[], yticks=[])
     axes[0, i].set_title(name)
     axes[1, i].set_xlabel(f"{D} numbers")
@@ -121,7 +123,7 @@ plots.show("three images as rows of grey cells; the top row, [class], is the sam
 assert tokens[0, 0].equal(tokens[1, 0]) and tokens[0, 0].equal(tokens[2, 0])
 
 # %% [markdown]
-# The top row looks like a bar code, and it is the *same* bar code three times, as the last line of the cell checks. Below it, most rows of the rocket look alike, since most of its patches hold the same night sky.
+# The top row looks like a bar code, and it is the *same* bar code three times, as the last line of the cell checks. Below it, the rows of the rocket look alike, since these patches hold the same night sky.
 #
 # `expand` repeats the row without copying it, so there is *one* parameter. In training every image pulls it in its own direction, and the gradient adds up all pulls. There is only one such vector, so it can hold nothing about one particular image. It can hold a starting point that suits every image.
 #
@@ -176,7 +178,7 @@ class ClassToken(nn.Module):
 #
 # Before the first block the class token is the same for a cat and for a rocket. The vector that leaves the last block as row 0 differs. So **attention must have brought everything** that it knows about the image at the end. Let us watch that happen, first in an untrained layer of attention. We measure how much the class token differs between the cat and the rocket, before and after.
 #
-# `nn.MultiheadAttention` is PyTorch's version of the box that notebook 03 opens. It takes the tokens three times, and notebook 03 says why.
+# `nn.MultiheadAttention` is PyTorch's version of the box that notebook 03 opens. It wants the tokens as three arguments; notebook 03 says why.
 
 # %%
 torch.manual_seed(0)
@@ -222,7 +224,7 @@ print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention
 #
 # If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 1 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 0 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look. Almost all that attention gathers comes from the patches: the class token gives itself 3.5 % at most.
 #
-# ### Two class tokens drift apart
+# ### Class tokens drift apart
 #
 # Now we can watch the main idea at work. `look_into` returns what the tokens hold before the first block and after each of the six. We compare token 0 of two images, and measure after each block how alike the two tokens are. The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. We compare the cat with the rocket, with the cup of coffee, and with a tighter crop of its own photograph. Where will the three curves start?
 
@@ -292,7 +294,7 @@ assert change < 1e-6
 # %% [markdown]
 # The change is 9e-08, that is 9 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
 #
-# Would more blocks or training help? No. The patch tokens attend in the same way, so each of them leaves the block with the same content as before the shuffle, only at another place in the stack. The next block then faces the same situation: the same class token, and the same patches in another order.
+# Would more blocks or training help? No. The patch tokens attend in the same way, so each of them leaves the block with the content that it would have had without the shuffle, only at another place in the stack. The next block then faces the same situation: the same class token, and the same patches in another order.
 #
 # ### The remedy: add a position to each token
 #
@@ -436,7 +438,7 @@ assert change > 3e-6
 # - Even weights: ½ · (2 + 10) + ½ · (4 + 20) = **18**, and then ½ · (4 + 10) + ½ · (2 + 20) = **18** again.
 # - Weights ¾ for the 2 and ¼ for the 4: ¾ · (2 + 10) + ¼ · (4 + 20) = **15**, and then ¼ · (4 + 10) + ¾ · (2 + 20) = **20**.
 #
-# Only *uneven* weights notice, and training makes them uneven.
+# In a single layer of attention only *uneven* weights notice, and training makes them uneven.
 #
 # It may feel as if a patch and a position, once added, could never be told apart again. They can: the second visit measures it, and recovers the place of 63 of 64 patches from the sum and the table.
 #
@@ -460,7 +462,7 @@ for name, network in {"with positions": model, "without positions": without}.ite
 plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 
 # %% [markdown]
-# Look at the lower half first. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
+# Look first at the last lines printed. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
 #
 # And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
 #
@@ -474,9 +476,9 @@ plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 # | the mean of patches that never look at each other (no attention) | learned | {{runs("single_patches", "mean of patches, no attention"):±.1%}} |
 # | the class token | none | {{runs("position_init", "zeros, frozen"):±.1%}} |
 #
-# *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); each figure is the mean of three seeds with its 95 % interval, by Student's t, which for three seeds reaches 2.5 standard deviations to each side. Notebook 10 has the details.*
+# *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); each figure is the mean of three seeds with its 95 % interval, which for three seeds is 2.5 standard deviations to each side (Student's t). Notebook 10 has the details.*
 #
-# The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat.{{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}} Token 1, read in its place, does nearly as well as the class token, since it too looks at all the others.{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}} Without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
+# The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat.{{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}} Token 1, read instead of the class token, does nearly as well as the class token, since it too looks at all the others.{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}} Without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
 #
 # The fourth row deserves a second look. Patches that never look at each other still reach {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, where guessing would reach 10 %. Patches that are judged one by one, and whose verdicts are then averaged, are worth a lot. This row is even ahead of the last one, which has attention but no positions.{{assert below(runs("position_init", "zeros, frozen"), runs("single_patches", "mean of patches, no attention"))}} That does not prove positions more useful than attention, because a third thing differs between the two rows: one averages the patches, and the other reads the class token.
 #
@@ -554,7 +556,7 @@ plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 #
 # ---
 #
-# **You can stop here today.** This is all that notebook 03 needs. Practise with the [exercises 02](exercises/02_class_token.ipynb), whose checks tell you what is wrong, or go on to **[03 · Attention](03_attention.ipynb)**.
+# **You can stop here today.** This is all that notebook 03 needs. Practise with the [exercises](exercises/02_class_token.ipynb), whose checks tell you what is wrong, or go on to **[03 · Attention](03_attention.ipynb)**.
 #
 # ## For a second visit: a closer look, computed positions, and mistakes
 #
@@ -656,7 +658,7 @@ for name, positions in {"untrained": untrained, "round spots": spots, "trained":
     print(f"{name:12} neighbours {alike:5.2f}   rows and columns explain {explained:.0%}")
 
 # %% [markdown]
-# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So a good part of the 96 % is blur, but not all of it. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
+# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So blur alone gives 74 %, and the other 22 points need another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
 #
 # The untrained table gets 22 %, and that is chance: of the 63 independent differences from the mean, rows account for 7 (eight rows, less one for the mean) and columns for another 7, and 14/63 is 22 %.
 #
@@ -706,7 +708,7 @@ print("second half the same in every column:", of_row.equal(of_row[:, :1].expand
 # %% [markdown]
 # Yes, the grid is there from the start. The bright spot travels here too, and the map of the top left place, the one in the frame, has its darkest cells inside, as in the learned table. The two lines below the figure say why: half of the numbers depend on the column alone, and the other half on the row alone. So row and column explain all of the computed table, and 96 % of the learned one (the section before this measures it).
 #
-# Is the formula better, then? Not in our run. With the smaller model of notebook 10 the learned table reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, against {{runs("position_untrained", "sines and cosines"):±.1%}} with the formula. Means and intervals are made as in the table of the first visit. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
+# Is the formula better, then? Not in our run. With the smaller model of notebook 10 the learned table reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, against {{runs("position_untrained", "sines and cosines"):±.1%}} with the formula. Means and intervals are computed as in the table of the first visit. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
 #
 # In `PositionEmbedding` the computed table is the first branch. The class token is nowhere in the image, so `pad` puts a row of zeros above the table for it. `register_buffer` keeps a table that is not trained.
 #

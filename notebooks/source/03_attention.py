@@ -69,7 +69,7 @@ plots.show_images(
 #
 # But where to look, and how much at each place? Here is the answer in short:
 #
-# > **Attention is a weighted mean. Each token takes a mean of what all tokens hand over, and the weights of this mean are computed from the tokens themselves.**
+# > **Attention is a weighted mean. Each token takes a weighted mean of what all tokens hand over, and the weights are computed from the tokens themselves.**
 #
 # The second half makes it special. Fixed weights would look at the same places in every image, but weights that come from
 # the tokens can follow the cat wherever it sits.
@@ -109,7 +109,7 @@ scores = torch.stack([query @ key for key in keys])  # (T,): how well does each 
 print("scores ", scores)
 
 # %% [markdown]
-# The dot product measures the fit: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2. As arrows:
+# The dot product measures the fit: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2. (A key need not copy its token: this one advertises *round, and not orange*. Step 2 will make it from a matrix.) As arrows:
 
 # %%
 purple = "#AA4499"  # the colour of attention in this course
@@ -181,10 +181,10 @@ print("queries of all three tokens:", queries.tolist())
 # one matrix product gives them all: row i of $QK^\top$ holds the scores of query i with all keys. A second product takes all the means.
 
 # %%
-diagrams.attention_shapes(T=3, d=2)
+diagrams.attention_in_tables(queries, keys, values)
 
 # %% [markdown]
-# Follow the orange frames. Row 0 of Q makes row 0 of the scores, the softmax turns it into row 0 of the weights, and that makes row 0 of the result: what [class] takes. The two tables in the middle are T × T, one number for each pair of tokens. A loop over the queries gives the same:
+# Follow the orange frames. Row 0 of Q makes row 0 of the scores, the softmax turns it into row 0 of the weights, and that makes row 0 of the result: what [class] takes. The numbers are those of our example, rounded. The two tables in the middle are T × T, one number for each pair of tokens. A loop over the queries gives the same:
 
 # %% tags=["nbval-check-output"]
 loop = []
@@ -220,7 +220,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 # %% [markdown]
 # - **Without the maps, the scores are symmetric.** With them, the nose gives the eye a 6, and the eye gives the nose a 2.
 # - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. This is always so if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
-# - **Without the maps, what [class] looks for is fixed by what it *is*.** Its row is 2, 2, 2: the arrows of nose and eye stand at 45° to its own but are longer, so all three dot products are 2. With the maps it can look for one of them.
+# - **Without the maps, what [class] looks for is fixed by what it *is*.** Its row is 2, 2, 2: with itself 1·1 + 1·1, with the nose 1·0 + 1·2 and with the eye 1·2 + 1·0. With the maps it can look for one of them.
 #
 # And W_v decides what is handed over. The class token could find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
 #
@@ -314,7 +314,7 @@ theirs = F.scaled_dot_product_attention(q, k, v)
 print("equal to PyTorch's:", torch.allclose(ours, theirs, atol=1e-6))
 
 # %% [markdown]
-# Here is one head, complete. The three matrices are now `nn.Linear` layers, which can learn. Each also has a bias, one number that is added to each output.
+# Here is one head, complete. The three matrices are now `nn.Linear` layers, which can learn. Each also has a bias, one number for each output.
 
 
 # %%
@@ -352,7 +352,7 @@ print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 # %% [markdown]
 # From one head the class token gets (5, 5), which is exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked only at myself". Two heads keep these apart. (This is an argument, not a measurement. The photo will show that trained heads differ, not that several are better than one.)
 #
-# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. Our example cheats in one point: with the second head the answer has twice as many numbers. Real heads *share* the width: each works with d = D / h numbers, and all outputs side by side have D numbers again. A last linear map, `proj`, mixes what the heads have found and translates it into the numbers of a token.
+# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. Our example cheats in one respect: with the second head the answer has twice as many numbers. Real heads *share* the width: each works with d = D / h numbers, and all outputs side by side have D numbers again. A last linear map, `proj`, mixes what the heads have found and translates it into the numbers of a token.
 
 # %%
 diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
@@ -360,7 +360,7 @@ diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
 # %% [markdown]
 # Read the picture from top to bottom. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart.
 #
-# In one point the picture is ahead of the code: it draws the maps of all heads as one box, `qkv`, as step 4 will write them. The code below still gives each head its own three maps, and goes through the heads in a loop:
+# In one respect the picture is ahead of the code: it draws the maps of all heads as one box, `qkv`, as step 4 will write them. The code below still gives each head its own three maps, and goes through the heads in a loop:
 
 
 # %%
@@ -520,7 +520,7 @@ cat_maps = attention_maps(model, cat[None])[:, 0]  # (L, h, T, T): block, head, 
 print(f"block 4, head 1: [class] gives itself {cat_maps[4 - 1, 1, 0, 0]:.1%}")
 
 # %% [markdown]
-# Row 0 of such a map belongs to the class token. Column 0 is the class token itself, and column n + 1 is patch n. We look at head 1 of block 4, chosen among the 18 because its map is easy to read.
+# Row 0 of such a map belongs to the class token. Column 0 is the class token itself, and column n + 1 is patch n. We look at head 1 of block 4, chosen from the 18 because its map is easy to read.
 
 # %%
 block, class_token = 4, 0
@@ -546,7 +546,7 @@ print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 1
 # %% [markdown]
 # An equal share would be about 1.5 %, and full purple stands for 16 % or more, here and in the next figures. What stands out first are the dark vertical stripes at columns 8, 16 and 48. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. We do not know why. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook 06 comes back to them.
 #
-# Row 0 looks elsewhere. Triangles mark its six largest weights, at columns 18, 19, 20, 27, 28 and 31. These are patches 17, 18, 19, 26, 27 and 30, and the next figure shows what is there. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat with only 32 pixels to a side.)
+# Row 0 looks elsewhere. Triangles mark its six largest weights, which belong to patches 17, 18, 19, 26, 27 and 30; the next figure shows what is there. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat at only 32 × 32 pixels.)
 
 # %%
 head_names = ["head 0", "head 1", "head 2"]
@@ -555,7 +555,7 @@ same_scale = {"columns": 2, "full": 0.16}  # full purple is a share of 16 % or m
 diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# Head 1 has found the eyes. Both of them! And nobody told the model what an eye is. It was trained on images and ten class names, nothing else. But this is one head of 18, picked for its readable map, and one photo. A test below takes back a part of it.
+# Head 1 has found the eyes. Both of them! And nobody told the model what an eye is. It was trained on images and ten class names, nothing else. But this is one head of 18, picked for its readable map, and one photo. A test below qualifies this.
 #
 # The other heads differ. Head 0 is faint on this common scale: it also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. (An untrained model looks at all patches nearly alike, as the second visit shows.)
 #
@@ -595,7 +595,7 @@ for name, image in small.items():
     looks.append(maps[block - 1, 1, class_token, 1:])
     print(f"{name}: {says(image)}")
 large, looks = torch.stack(large), torch.stack(looks)  # (3, C, H, W) and (3, N)
-diagrams.attention_over(large, looks, (8, 8), list(small), full=0.16)
+diagrams.attention_over(large, looks, (8, 8), list(small), full=0.22)
 
 # %% [markdown]
 # In the middle, the weights have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it had the chance to learn this.)
@@ -634,7 +634,7 @@ print("permute, then attend = attend, then permute:", same)
 
 # %% [markdown]
 # If the class token stays first and only the patches are shuffled, its output does not change at all. Position embeddings are the only
-# thing that tells a ViT what is next to what.
+# thing that tells a ViT which patch is next to which.
 #
 # ## Recap
 #
@@ -686,7 +686,7 @@ print("permute, then attend = attend, then permute:", same)
 #
 # <details><summary>Answer</summary>
 #
-# The scores stay symmetric: query i · key j is the same number as query j · key i. So the nose and the eye have one score with each other, whichever of them looks. What goes away is that raw
+# The scores stay symmetric: query i · key j is the same number as query j · key i. So nose–eye and eye–nose get the same score. What goes away is that raw
 # resemblance decides: the matrix can ignore some numbers and enlarge others. But if the mapped vectors all have the same length, each token still looks most at itself.
 #
 # </details>
@@ -763,7 +763,7 @@ class_token_looks = cat_maps[:, :, class_token, 1:].mean(dim=1)  # (L, N)
 diagrams.attention_over(cat, class_token_looks, (8, 8), block_names)  # as the model sees it
 
 # %% [markdown]
-# Read the numbers below the pictures, since each picture has its own purple. In block 1 the class token looks nearly everywhere: no patch gets as much as twice an equal share. The four corners get the most, followed by the left, right and lower edge, though they show different things, so here the position may count more than the content. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 its favourite patch is a pale spot at the right edge, which is not even part of the cat. In block 5 the top right corner gets nearly as much as the nose. And in block 6, the last look before the classifier reads the class token, the favourite is a patch at the top of the forehead.
+# Read the numbers below the pictures, since each picture has its own purple. In block 1 the class token looks nearly everywhere: no patch gets as much as twice an equal share. The four corners get the most, followed by the left, right and lower edges, though they show different things, so here the position may count more than the content. Then it begins to choose: the lower part of the picture in block 2, the eyes in block 4, the nose and mouth in block 5. Not everything makes such a nice story. In block 3 its favourite patch is a pale spot at the right edge, which is not even part of the cat. In block 5 the top right corner gets nearly as much as the nose. And in block 6, the last look before the classifier reads the class token, the favourite is a patch at the top of the forehead.
 #
 # ### Masks: who may look at whom
 #

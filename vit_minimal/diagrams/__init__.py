@@ -6,7 +6,7 @@ words for readers who cannot see it.
 
 from .attention import (
     attention_by_hand,
-    attention_shapes,
+    attention_in_tables,
     class_token_idea,
     heads_side_by_side,
 )

@@ -152,44 +152,64 @@ def attention_by_hand(tokens, query, keys, values, names=None, scaled=True):
     )
 
 
-def attention_shapes(T, d):
-    """softmax(QKᵀ) V of T tokens with d numbers, as tables; the row of the first token is framed."""
-    if not (2 <= T <= 5 and 1 <= d <= 3):
-        raise ValueError(f"the figure has room for 2 to 5 tokens of 1 to 3 numbers, not {T} of {d}")
-    side = min(3.2, 41 / (3 * T + 3 * d))
-    tables = {  # its shape, in letters, its colour, and what leads to it
-        "Q": ("Td", ATTENTION, ""),
-        "Kᵀ": ("dT", ATTENTION, "·"),
-        "scores": ("TT", ATTENTION, "="),
-        "weights": ("TT", ATTENTION, "softmax"),
-        "V": ("Td", MLP, "·"),
-        "result": ("Td", MLP, "="),
+def _short(number):
+    """A number in few characters: 2, −1, .67, 7.9."""
+    text = (
+        f"{number:.0f}"
+        if float(number).is_integer()
+        else f"{number:.{1 if abs(number) >= 1 else 2}f}"
+    )
+    return text.replace("0.", ".", 1) if abs(number) < 1 and "." in text else text
+
+
+def attention_in_tables(queries, keys, values):
+    """softmax(QKᵀ) V with its numbers, as tables: queries, keys and values (T, d) of one head. The
+    row of the first token is framed; a weight is the darker the larger it is.
+    """
+    queries, keys, values = (as_array(table) for table in (queries, keys, values))
+    if not queries.shape == keys.shape == values.shape or queries.ndim != 2:
+        shapes = ", ".join(str(table.shape) for table in (queries, keys, values))
+        raise ValueError(f"expected queries, keys and values of one shape (T, d), got {shapes}")
+    T, d = queries.shape
+    if not (2 <= T <= 3 and 1 <= d <= 2):
+        raise ValueError(f"the figure has room for 2 or 3 tokens of 1 or 2 numbers, not {T} of {d}")
+    scores = queries @ keys.T
+    weights = softmax(scores)
+    tables = {  # its shape, its numbers, its colour, and what leads to it
+        "Q": ("T, d", queries, ATTENTION, ""),
+        "Kᵀ": ("d, T", keys.T, ATTENTION, "·"),
+        "scores": ("T, T", scores, ATTENTION, "="),
+        "weights": ("T, T", weights, ATTENTION, "softmax"),
+        "V": ("T, d", values, MLP, "·"),
+        "result": ("T, d", weights @ values, MLP, "="),
     }
-    size = {"T": T, "d": d}
+    side = min(3.6, 44 / (3 * T + 3 * d))
     card, middle = Card(height=T * side + 11), 6.2 + T * side / 2
-    x = (WIDTH - 21 - side * (3 * T + 3 * d)) / 2
-    for name, (letters, colour, sign) in tables.items():
-        rows, columns = (size[letter] for letter in letters)
+    x = (WIDTH - 20 - side * (3 * T + 3 * d)) / 2
+    for name, (shape, numbers, colour, sign) in tables.items():
+        rows, columns = numbers.shape
         if sign == "softmax":
-            card.arrow((x + 1, middle), (x + 8, middle))
-            card.text(x + 4.4, middle - 1.6, sign, 10)
+            card.arrow((x + 0.8, middle), (x + 7.2, middle))
+            card.text(x + 4, middle - 1.6, sign, 10)
         elif sign:
             card.text(x + 1.5, middle, sign, 14)
-        x += {"": 0, "softmax": 9}.get(sign, 3)
+        x += {"": 0, "softmax": 8}.get(sign, 3)
         top, width = middle - rows * side / 2, columns * side
-        for i, j in np.ndindex(rows, columns):
+        for (i, j), number in np.ndenumerate(numbers):
+            share = 0.1 + 0.9 * number if name == "weights" else 0.16
             cell = x + j * side, top + i * side, side, side
-            card.rectangle(*cell, tint(colour, 0.35), "white", 1.0)
+            card.cell(*cell, tint(colour, share), _short(number))
         if name not in ("Kᵀ", "V"):
-            card.rectangle(x, top, width, side, "none", CLASS, 2.5, zorder=3)
+            card.rectangle(x, top, width, side, "none", CLASS, 2.5, zorder=4)
         card.text(x + width / 2, 2.8, name, 11, dark(colour), weight="bold")
-        card.shape(x + width / 2, middle + T * side / 2 + 2.4, f"({', '.join(letters)})")
+        card.shape(x + width / 2, middle + T * side / 2 + 2.4, f"({shape})")
         x += width
     show(
-        "tables of cells: Q (T, d) times Kᵀ (d, T) gives the scores (T, T); a softmax makes weights "
+        "tables of numbers: Q (T, d) times Kᵀ (d, T) gives the scores (T, T); a softmax makes weights "
         "(T, T) of them; the weights times V (T, d) give the result (T, d); in Q, scores, weights "
         "and result the row of the first token is framed",
         f"Attention of {T} tokens with {d} numbers, as tables",
+        [f"{name}: {np.round(numbers, 2).tolist()}" for name, (_, numbers, _, _) in tables.items()],
     )
 
 
