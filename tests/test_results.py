@@ -5,16 +5,28 @@ import re
 from pathlib import Path
 
 import pytest
+import skimage
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from figures import RESULTS, accuracies, record, records
-from vit_minimal import RECIPES, TrainingConfig, evaluate, load_checkpoint, load_cifar10
+from vit_minimal import (
+    RECIPES,
+    TrainingConfig,
+    evaluate,
+    load_checkpoint,
+    load_cifar10,
+    load_image,
+)
+from vit_minimal.data import CIFAR10_CLASSES
+from vit_minimal.inspection import read_class_token
 from vit_minimal.pretrained import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = sorted(path.stem for path in RESULTS.glob("*.json"))
 SHIPPED = ROOT / "data" / "checkpoints" / "cifar10-cpu-long.safetensors"
+PROBES = SHIPPED.with_stem("cifar10-cpu-long-probes")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,6 +79,18 @@ def test_the_shipped_model_is_the_one_on_record():
     model = load_checkpoint(SHIPPED)
     assert model.config == read_config(shipped.model) and model.config.pool == "class"
     assert sum(parameter.numel() for parameter in model.parameters()) == shipped.parameters
+
+
+def test_the_probes_that_ship_read_the_shipped_model():
+    model, probes = load_checkpoint(SHIPPED), load_file(PROBES)
+    config = model.config
+    blocks = config.depth + 1
+    assert probes["weights"].shape == (blocks, config.embed_dim, config.num_classes)
+    assert probes["biases"].shape == (blocks, 1, config.num_classes)
+    cat = load_image(Path(skimage.data.__file__).with_name("chelsea.png"), 32)
+    scores = read_class_token(model, cat[None], **probes)[:, 0]
+    assert scores[0].sub(0.1).abs().max() < 0.02  # before the first block: how frequent a class is
+    assert CIFAR10_CLASSES[scores[-1].argmax()] == "cat" and scores[-1].max() > 0.5
 
 
 @pytest.mark.skipif(not (ROOT / "data" / "cifar10.npz").exists(), reason="CIFAR-10 is not here")
