@@ -44,9 +44,9 @@ def with_grid(images):
 plots.show_images([with_grid(cat)], ["what the model gets"], columns=1, size=2.6)
 
 # %% [markdown]
-# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. A patch's token describes its own patch. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. It looks in three ways at once, through three *heads*. The pictures show their mean, and notebook 03 takes them apart. ("Looks at the eyes" is shorthand: from the second block on, the token of an eye also holds something of the other patches.)
+# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. A patch's token describes its own patch. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. It looks in three ways at once, through three *heads*. The pictures show their mean, and notebook 03 takes them apart.
 #
-# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* makes shares of these scores: none is negative, and together they are 1.
+# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into shares: none is negative, and they add up to 1.
 
 # %%
 from vit_minimal.augment import normalize
@@ -57,7 +57,7 @@ for share, label in zip(*scores.softmax(dim=0).topk(3), strict=True):
     print(f"{share:.0%} {CIFAR10_CLASSES[label]}")
 
 # %% [markdown]
-# These are the three largest shares. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? Of 10,000 test photographs that it had never seen, it names {{record("cifar10_cpu_long").accuracy:.1%}} correctly. That this looks like its share of "cat" is a coincidence: one is about many photographs, the other about this one.
+# These are the three largest shares. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? Of 10,000 test photographs that it had never seen, it names {{record("cifar10_cpu_long").accuracy:.1%}} correctly. (89 % again, by chance: this is about many photographs, and the share of "cat" is about one.)
 # {{assert round(100 * record("cifar10_cpu_long").accuracy) == 89}}
 # {{assert record("cifar10_cpu_long").judged_on == "10,000 test"}}
 #
@@ -71,11 +71,18 @@ from vit_minimal import patchify, unpatchify
 mean_colour = cat.float().mean(dim=(1, 2)).to(torch.uint8).repeat_interleave(16)  # of one patch
 
 
-def cover(numbers):
-    """The cat, with the patches of these numbers covered."""
+def most_attended(block):
+    """Which eight patches got the most attention in this block: (8, 8), true or false."""
+    chosen = torch.zeros(64, dtype=torch.bool)
+    chosen[looks[block - 1].topk(8).indices] = True
+    return chosen.reshape(8, 8)
+
+
+def cover(chosen):
+    """The cat (3, 32, 32), with the chosen patches covered."""
     patches = patchify(cat[None], 4)  # (1, 64, 48)
-    patches[0, numbers] = mean_colour
-    return unpatchify(patches, 4, image_size=32)[0]  # (3, 32, 32)
+    patches[0, chosen.flatten()] = mean_colour
+    return unpatchify(patches, 4, image_size=32)[0]
 
 
 def share_of_cat(image):
@@ -84,41 +91,47 @@ def share_of_cat(image):
 
 
 # %% [markdown]
-# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same number of squares, but anywhere. We cover eight patches at random, a hundred times.
+# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern down and to the right, and what leaves on one side comes back on the other. That gives 63 other places for each pattern.
 
 # %%
-covers = {f"block {b}": cover(looks[b - 1].topk(8).indices) for b in (4, 5, 6)}
-torch.manual_seed(0)
-at_random = [cover(torch.randperm(64)[:8]) for _ in range(100)]
-
-shares = {name: share_of_cat(image) for name, image in {**covers, "uncovered": cat}.items()}
-shares_at_random = [share_of_cat(image) for image in at_random]
+shares, moved = {}, {}
+for block in (4, 5, 6):
+    chosen = most_attended(block)
+    shares[block] = share_of_cat(cover(chosen))
+    moves = [(down, right) for down in range(8) for right in range(8) if down or right]
+    moved[block] = [share_of_cat(cover(chosen.roll(move, dims=(0, 1)))) for move in moves]
 
 # %% [markdown]
-# Before you look, guess: which of the three blocks looked at the places that matter most? The upper row shows the cat without the eight patches that each block looked at most, and one of the random covers. The grey bars below count the shares of "cat" under all hundred random covers. The lines mark the shares under the other three, and that of the uncovered cat.
+# Before you look, guess: which of the three blocks looked at the places that matter most? The upper row shows the cat without the eight patches that each block looked at most, framed in purple. Below, a purple diamond is the share of "cat" for this picture, and each grey dot is the share with the same pattern moved elsewhere. The dotted line is the uncovered cat.
 
 # %%
 import matplotlib.pyplot as plt
+from matplotlib.patches import Rectangle
 
-pictures = {**covers, "at random": at_random[0]}
-_, axes = plt.subplot_mosaic([[*pictures], ["bars"] * 4], figsize=(7, 4.4), layout="constrained")
-for name, image in pictures.items():
-    axes[name].imshow(plots.as_picture(image))
-    share = shares.get(name, shares_at_random[0])
-    axes[name].set(title=name, xticks=[], yticks=[], xlabel=f"{share:.0%} cat")
-
-bars = axes["bars"]
-bars.hist(shares_at_random, bins=20, color="darkgray")
-for name, share in shares.items():
-    bars.axvline(share, color="#AA4499" if name in covers else "black", linewidth=2)
-    bars.text(share, 1.03, name, ha="center", transform=bars.get_xaxis_transform())
-bars.set(xlim=(0.45, 0.94), xlabel='share of "cat"', ylabel="random covers (of 100)")
-bars.xaxis.set_major_formatter("{x:.0%}")
-said = [f"{name} {share:.0%}" for name, share in shares.items()]
+purple = "#AA4499"  # the colour of attention in this course
+_, axes = plt.subplot_mosaic([[4, 5, 6], ["dots"] * 3], figsize=(7, 4.6), layout="constrained")
+for row, block in enumerate(shares):
+    axes[block].imshow(plots.as_picture(cover(most_attended(block))))
+    for down, right in most_attended(block).nonzero().tolist():
+        frame = Rectangle((4 * right - 0.5, 4 * down - 0.5), 4, 4, ec=purple, fc="none", lw=1.5)
+        axes[block].add_patch(frame)
+    axes[block].set(title=f"block {block}: {shares[block]:.0%} cat", xticks=[], yticks=[])
+    axes["dots"].plot(moved[block], [row] * 63, "o", color="gray", alpha=0.4, markersize=6)
+    axes["dots"].plot(shares[block], row, "D", color=purple, markersize=9)
+axes["dots"].axvline(share_of_cat(cat), color="black", linestyle=":")
+axes["dots"].set_yticks(range(3), [f"block {block}" for block in shares])
+axes["dots"].set(ylim=(2.5, -0.5), xlabel='share of "cat"')
+axes["dots"].xaxis.set_major_formatter("{x:.0%}")
+said = [
+    f"block {block}: {share:.0%}, moved {min(moved[block]):.0%} to {max(moved[block]):.0%}"
+    for block, share in shares.items()
+]
 plots.show("the cat with eight patches covered, and the shares of cat", parts=said)
+for block, share in shares.items():
+    print(f"block {block}: {sum(other < share for other in moved[block])} of 63 moves do more harm")
 
 # %% [markdown]
-# Now the surprise. Without the places that block 6 looks at, the share of "cat" falls from 89 % to 49 %, and hardly any random cover does as much harm. Without the eyes, where block 4 looks, it falls to 74 %, and most random covers do more harm than that. Without the places of block 5 it falls even less. So the map that looks most sensible to us does not mark what this answer depends on. One photograph proves little; notebook 06 makes such a test on thousands.
+# Now the surprise. Without the places that block 6 looks at, the share of "cat" falls from 89 % to 49 %, and nowhere else does this pattern do as much harm. Without the eyes, where block 4 looks, it falls to 74 %, but the same pattern does more harm in about half of all other places. And almost anywhere else the pattern of block 5 does more harm. So the map that looks most sensible to us marks nothing special, as far as this answer goes. Perhaps that is less strange than it seems: from the second block on, the token of an eye also holds something of the other patches. And one photograph proves little; notebook 06 makes such a test on thousands.
 #
 # This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929). Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images. A convolutional network, its older rival, combines only neighbouring pixels in its first layers. In a ViT every patch can look at every other from the first block on.
 #
@@ -193,7 +206,7 @@ print(f"before training: {before:.1%} of the test images right\n")
 history = fit(model, dataset, recipe.training)
 
 # %% [markdown]
-# Before training the model is about as good as guessing. Then each line stands for one pass over the training images, an *epoch*. It shows the loss and the accuracy, averaged over the epoch while the model is learning. (The machine was busy when this run was saved, so it took longer than the table at the top says.)
+# Before training the model is about as good as guessing. Then each line stands for one pass over the training images, an *epoch*. It shows the loss and the accuracy, averaged over the epoch while the model is learning.
 #
 # What is the *loss*? Take the share that the model gave to the right class. The loss is minus its logarithm, so it is small when that share is large. A model that knows nothing gives each of the ten classes a share of 1/10, and its loss is −ln(1/10) = 2.30. If a model of yours ever *stays* there, something is broken. Did yours get away from it?
 
@@ -205,7 +218,7 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# The average over the very first epoch is already below the dotted line of guessing, and most of the way down is made in the next two.
+# The average over the very first epoch is already below the dotted line of guessing, and most of the drop comes in the next two epochs.
 #
 # ## 3 · Predict
 #
@@ -369,7 +382,7 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Most of the purple lies on the band of the frame or at its edge, and some of it in an empty corner, as with the cat. Both times the model looks at a few places of the band, yet once it says frame and once ring. The map does not tell us why one of the answers is wrong.
+# Most of the purple lies on the band of the frame or at its edge, and some of it in a corner, as with the cat. Both times the model looks at a few places of the band, yet it says frame the first time and ring the second. The map does not tell us why one of the answers is wrong.
 #
 # What does the control show? The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches is not there from the start: it comes with training.
 #
@@ -448,7 +461,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # <details><summary>Answer</summary>
 #
-# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. The share of "cat" fell, but less than under most random covers, so for this photo the answer does not depend on the eyes more than on other places. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
+# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. The share of "cat" fell, but not more than if the same pattern lay elsewhere, so for this photo the answer does not depend on the eyes more than on other places. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
 #
 # </details>
 #
