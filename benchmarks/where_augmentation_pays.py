@@ -2,8 +2,8 @@
 
     python benchmarks/where_augmentation_pays.py [--record data/results/where_augmentation_pays.json]
 
-The small model of notebook 05, thirty passes over the first 3,000 training images of CIFAR-10, judged
-on the last 3,000: the test images are not touched. Each ingredient is added alone to the same base,
+The small model of notebook 05, thirty passes over the first 2,000 training images of CIFAR-10, judged
+on the last 2,000: the test images are not touched. Each ingredient is added alone to the same base,
 which has all rungs of training_ladder.py, flip and crop included.
 """
 
@@ -22,7 +22,7 @@ from vit_minimal import (
 )
 from vit_minimal.records import add_record
 
-TRAINED_ON, HELD_OUT = 3_000, 3_000
+TRAINED_ON, HELD_OUT = 2_000, 2_000
 MODEL = ViTConfig(patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0)
 BASE = TrainingConfig(
     epochs=30,

@@ -120,7 +120,7 @@ def ladder(rung):
 
 
 def augmented(setting):
-    """What the seeds of one ingredient reached on 3,000 images of CIFAR-10: notebook 05."""
+    """What the seeds of one ingredient reached on 2,000 images of CIFAR-10: notebook 05."""
     return only(record("where_augmentation_pays").settings, setting=setting).accuracies
 
 
