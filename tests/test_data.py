@@ -22,6 +22,7 @@ from vit_minimal.data import (
     has_cifar10,
     load_cifar10,
     load_dataset,
+    wanted_dataset,
 )
 from vit_minimal.data import __main__ as command_line
 from vit_minimal.data.drawn import SHAPES10_CLASSES, SHAPES10_TEST_SEED, shapes10
@@ -396,7 +397,9 @@ def test_named_data_set_is_taken(name, said, root, capsys, monkeypatch):
     dataset, line = load_and_listen(capsys, name)
     assert dataset.name == name
     assert said in line and "asked for" in line
+    assert wanted_dataset() == "auto"
     monkeypatch.setenv("VIT_MINIMAL_DATASET", name)
+    assert wanted_dataset() == name
     assert load_and_listen(capsys)[0].name == name
 
 

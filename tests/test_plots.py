@@ -242,6 +242,18 @@ def test_a_figure_in_a_notebook_has_words_beside_it(monkeypatch):
     assert not plt.get_fignums()  # else the cell would show them once more
 
 
+def test_lines_and_dots_can_be_panels_of_one_figure():
+    _, panels = plt.subplots(1, 3)
+    _, rows = plt.subplots(1, 2, sharey=True)
+    plots.show_lines([1, 2], {"a": [3, 1], "b": [1, 3]}, "epoch", "loss", "c", axis=panels[1])
+    for row in rows:
+        plots.show_dots({"a": [0.1, 0.3], "b": [0.2]}, "accuracy", axis=row)
+    assert len(plt.get_fignums()) == 2
+    assert panels[1].get_title() == "c" and len(panels[1].lines) == 2
+    assert [text.get_text() for text in panels[1].get_legend().get_texts()] == ["a", "b"]
+    assert all(row.yaxis_inverted() for row in rows)  # "a" is on top in both
+
+
 def contrast(one, other):
     """WCAG 2.2: at least 3 for lines, 4.5 for text."""
     darker, brighter = sorted(map(plots.luminance, (one, other)))

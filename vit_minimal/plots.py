@@ -260,13 +260,17 @@ def show_lines(
     from_zero=False,
     widths=None,
     size=(6.0, 3.2),
+    axis=None,
 ):
     """Curves by name {name: values}; `dashed` is a (name, height); `log` holds "x", "y" or both.
 
     The curves differ in marker and stroke as well as in colour; long ones have no markers. Where
-    there are `widths` {name: values}, a band reaches so far above and below the curve.
+    there are `widths` {name: values}, a band reaches so far above and below the curve. They are
+    drawn on `axis`, if there is one, and not shown.
     """
-    _, axis = plt.subplots(figsize=size)
+    alone = axis is None
+    if alone:
+        _, axis = plt.subplots(figsize=size)
     widths = widths or {}
     for index, (name, values) in enumerate(lines.items()):
         values, style = as_array(values), curve_style(index)
@@ -297,6 +301,9 @@ def show_lines(
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
     labels = axis.get_legend_handles_labels()[1]
+    if not alone:
+        axis.legend()
+        return
     if len(labels) > 2 or widths:
         axis.legend(**BESIDE)
         axis.figure.set_figwidth(1.4 * size[0])
@@ -307,12 +314,14 @@ def show_lines(
     show(f"{y_label} over {x_label}. {curves}", title)
 
 
-def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run"):
+def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run", axis=None):
     """Numbers by name {name: values}, a row of dots for each name and a line at their mean, from
     which bars reach `widths` {name: width}, those of 95 % intervals, to both sides; `dashed` is a
-    (name, number), and `dot` says what a dot stands for.
+    (name, number), and `dot` says what a dot stands for. On an `axis` they are drawn, not shown.
     """
-    _, axis = plt.subplots(figsize=(6, 1.4 + 0.45 * len(groups)))
+    alone = axis is None
+    if alone:
+        _, axis = plt.subplots(figsize=(6, 1.4 + 0.45 * len(groups)))
     means = {name: as_array(values).mean() for name, values in groups.items()}
     for row, (name, values) in enumerate(groups.items()):
         values = as_array(values)
@@ -324,12 +333,15 @@ def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run"):
         axis.axvline(dashed[1], color="gray", linestyle=":", label=dashed[0])
         axis.legend(**BESIDE)
     axis.set_yticks(range(len(groups)), list(groups))
-    axis.invert_yaxis()
+    if not axis.yaxis_inverted():  # the panel beside it may have done so for both
+        axis.invert_yaxis()
     legend = f"dot: a {dot}, line: mean"
     if widths:
         legend += ", grey: its 95 % interval"
     axis.set(xlabel=f"{x_label}\n({legend})", title=title)
     axis.grid(axis="x", alpha=0.3)
+    if not alone:
+        return
     listed = "; ".join(f"{name} {_number(mean)}" for name, mean in means.items())
     show(f"{x_label}, a dot for each {dot}. Means: {listed}", title)
 

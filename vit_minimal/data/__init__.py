@@ -11,13 +11,18 @@ from .drawn import SHAPES10_CLASSES, SHAPES10_TEST_SEED, shapes10
 from .images import load_image
 
 
+def wanted_dataset():
+    """What VIT_MINIMAL_DATASET asks for, "cifar10" or "shapes10", else "auto"."""
+    return os.environ.get("VIT_MINIMAL_DATASET") or "auto"
+
+
 def load_dataset(name=None):
     """The data set "cifar10" or "shapes10"; "auto" takes CIFAR-10 where it is, else Shapes-10.
 
     Without a name VIT_MINIMAL_DATASET decides, else "auto". Says in a line what it took and why;
     "auto" never downloads. ValueError for any other name.
     """
-    wanted = name or os.environ.get("VIT_MINIMAL_DATASET") or "auto"
+    wanted = name or wanted_dataset()
     if wanted not in ("auto", "cifar10", "shapes10"):
         raise ValueError(f'unknown data set {wanted!r}: choose "auto", "cifar10" or "shapes10"')
     reason = "it was asked for"
