@@ -3,7 +3,7 @@
 #
 # **After this notebook you can**
 #
-# - measure where the time of a training step goes, and say how much faster hardware could help at most;
+# - measure where the time of a training step goes, and give an upper limit for what faster hardware can gain you;
 # - train with 16-bit numbers, and explain why one 16-bit format needs a trick and the other does not;
 # - stop a training whenever you like, and resume it to exactly the same weights.
 #
@@ -61,7 +61,7 @@ dataset = load_dataset().first(2_000, 500)
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 
 # %% [markdown]
-# Your model learns, and now you want a bigger one. Suddenly a training takes hours, and you have two new wishes. It should be *fast*, and it should be *safe*: a closed laptop must not cost you a night. We begin with speed.
+# Your model learns, and now you want a bigger one. Suddenly a training run takes hours, and you have two new wishes. It should be *fast*, and it should be *safe*: a closed laptop must not cost you a night. We begin with speed.
 #
 # ## Where does the time go?
 #
@@ -95,7 +95,7 @@ with torch.profiler.profile() as profile:
 GROUPS = {  # parts of their names, looked for from top to bottom
     "fused attention": ("attention",),
     "other matrix products": ("mm", "matmul", "linear", "convolution"),
-    "softmax, norm, GELU": ("softmax", "layer_norm", "gelu"),
+    "norm, GELU, the loss": ("softmax", "nll_loss", "layer_norm", "gelu"),
     "additions and copies": ("add", "sum", "mul", "copy", "cat", "fill", "div", "sub"),
     "optimizer": ("adam",),
 }
@@ -133,11 +133,11 @@ print(f"all groups together: {sum(shares.values()):.1f} %")
 # %% [markdown]
 # Matrix products come first, as one would hope, since they are where the arithmetic is. **Fused attention** is blue as well: it is one operation that computes QKᵀ, the softmax and the product with the values in one go, so most of it is matrix products too. The grey bars hold little arithmetic. An addition or a norm reads every number from memory, does almost nothing with it, and writes it back.
 #
-# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast. How much faster is a step?
+# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? (The shares are those of the machine that this notebook ran on. Run it on yours.)
 
 # %%
 share = sum(shares[group] for group in PRODUCTS) / 100
-print(f"{share:.0%} of the step are matrix products, with attention")
+print(f"matrix products, with attention, take {share:.0%} of the step")
 for factor in (2, 8, math.inf):
     gain = 1 / (1 - share + share / factor)
     name = "infinitely" if factor == math.inf else f"{factor} times as"
@@ -189,17 +189,17 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{row} {limits.max:12.5g} {1 + limits.eps:14.7f}")
 
 # %% [markdown]
-# Two columns are about small numbers. Below the second one, a number is called *subnormal*: its exponent is at the lower end already, so its leading digits become zeros, and fewer and fewer digits are left for the number itself. Three lines show what the limits mean:
+# Two columns are about small numbers. Below the value under "all digits from", a number is called *subnormal*: its exponent is at the lower end already, so its leading digits become zeros, and fewer and fewer digits are left for the number itself. Three lines show what the limits mean:
 
 # %% tags=["nbval-check-output"]
-print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
-print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
 print("256 + 1 in bfloat16:", (torch.tensor(256.0).bfloat16() + 1).item())
+print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
+print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 
 # %% [markdown]
-# The last line is a warning: if weights were kept in bfloat16, many small updates would be rounded away. So the weights stay in float32, and only the matrix products are computed in 16 bits. This is called **mixed precision**, and in PyTorch the context `torch.autocast` does it.
+# The first line is a warning: if weights were kept in bfloat16, many small updates would be rounded away. So the weights stay in float32, and only the matrix products, and the activations that they produce, are in 16 bits. This is called **mixed precision**, and in PyTorch the context `torch.autocast` does it.
 #
-# The first line is a question: are there numbers in a training that are too small for float16? Let us look at gradients, namely those of the hidden activations in each block's MLP, which autocast would keep in 16 bits. We take the CIFAR-10 model that comes with the course, and 16 variants of one cat.
+# The last line is a question: are there numbers in a training run that are too small for float16? Let us look at gradients, namely those of the hidden activations in each block's MLP, which autocast would keep in 16 bits. We take the CIFAR-10 model that comes with the course, and 16 variants of one cat.
 
 # %%
 trained = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -229,9 +229,9 @@ ZERO, FULL, LARGEST = 2.0**-25, 2.0**-14, 65504.0  # half of the smallest number
 hills = {"batch of 16": sizes, "batch of 512": sizes / 32, "512, loss × 65,536": sizes / 32 * 2**16}
 _, axis = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
 bins = torch.logspace(-12, 6, 91).tolist()
-styles = ("#56B4E9", "stepfilled"), ("black", "step"), ("#D55E00", "stepfilled")
+styles = ("#0072B2", "step"), ("black", "step"), ("#D55E00", "step")
 for (name, hill), (colour, kind) in zip(hills.items(), styles, strict=True):
-    axis.hist(hill, bins, color=colour, histtype=kind, lw=1.5, label=name)
+    axis.hist(hill, bins, color=colour, histtype=kind, lw=2, label=name)
 for left, right, strength in ((bins[0], ZERO, 0.25), (ZERO, FULL, 0.1), (LARGEST, bins[-1], 0.25)):
     axis.axvspan(left, right, color="black", alpha=strength, lw=0, zorder=0)
 top = 1.3 * axis.get_ylim()[1]
@@ -335,7 +335,7 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# bfloat16 needs none of this, since its range is that of float32: without the two lines for the scaler, `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware multiplies it, float16 with loss scaling on GPUs that only know that, and float32 everywhere else. `pick_precision` chooses for you.
+# bfloat16 needs none of this, since its range is that of float32: without the two lines for the scaler, `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware multiplies it, float16 with loss scaling on GPUs whose tensor cores support nothing shorter than float32 but that, and float32 everywhere else. `pick_precision` chooses for you.
 #
 # <details><summary>Which machine is which?</summary>
 #
@@ -345,13 +345,13 @@ def scaled_step(model, optimizer, loss, scale):
 # | an older one with tensor cores (Volta or Turing, such as the T4 that Colab lends) | float16, with loss scaling | its tensor cores do not know bfloat16 |
 # | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions, and no loss scaling |
 # | any other CPU | float32 | it would have to emulate the others |
-# | a GPU by Apple | float32 | we have not tested the others there |
+# | an Apple GPU | float32 | we have not tested the others there |
 #
 # If you want to stay in float32 on an NVIDIA GPU from Ampere on, `torch.set_float32_matmul_precision("high")` lets tensor cores help. They then use **TF32**, which cuts the fraction of each factor to ten bits, as float16 does, and keeps the exponent of float32.
 #
 # </details>
 #
-# Does the choice matter? Let us time a step in bfloat16, whatever this machine is made for.
+# Does the choice matter? Let us time a step in bfloat16, whether or not this machine has units for it.
 
 # %%
 ratio = seconds(lambda: step(torch.bfloat16), times=3) / step_time
@@ -370,7 +370,7 @@ print("pick_precision chooses", pick_precision(device))
 
 # %%
 def gradient(parts):
-    """What is left in .grad after a batch of 64 images in so many parts, as one long vector."""
+    """The gradient of 64 images, added up over so many parts, as one long vector."""
     small.zero_grad()
     for x, y in zip(images[:64].chunk(parts), labels[:64].chunk(parts), strict=True):
         loss = F.cross_entropy(small(normalize(x)), y)
@@ -388,9 +388,9 @@ for parts in (2, 4):
 #
 # ## How do you stop a training, and go on?
 #
-# A run of hours will be interrupted some day. So you save something from time to time, and resume from it later. But what? The weights, certainly. Are they enough?
+# Sooner or later, a run of several hours is interrupted. So you save something from time to time, and resume from it later. But what? The weights, certainly. Are they enough?
 #
-# Let us try. A small model trains for 140 steps. We save it after 100, and go on from there twice: once with the weights alone, and once with the optimizer's memory too. At each step we measure how far it moves the weights.
+# Let us try. A small model trains for 140 steps. We save it after 100, and go on from there twice: once with the weights alone, and once with the optimizer's memory too. At each step we measure the step's length, which is how far the weights move.
 
 
 # %%
@@ -430,17 +430,23 @@ weights_and_memory = lengths + train(model, optimizer, 100, 140)
 _, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
 steps = range(81, 141)
 axis.plot(steps, never_stopped, color="#BBBBBB", lw=6, label="never stopped")
-axis.plot(steps, weights_alone, color="#D55E00", label="resumed, weights alone")
-axis.plot(steps, weights_and_memory, "--", color="#0072B2", label="resumed, weights and memory")
+axis.plot(range(101, 141), weights_alone[20:], color="#D55E00", label="resumed, weights alone")
+axis.plot(
+    range(101, 141),
+    weights_and_memory[20:],
+    "--",
+    color="#0072B2",
+    label="resumed, weights and memory",
+)
 axis.axvline(100, color="black", ls=":", lw=1)
-axis.set(xlabel="step", ylabel="how far it moves the weights", title="Stopped after step 100")
+axis.set(xlabel="step", ylabel="length of the step", title="Stopped after step 100")
 axis.set(xticks=range(80, 141, 10), ylim=(0, None))
 axis.legend()
 plots.show("with the weights alone, the first steps after 100 are far longer than those before")
 print("as if never stopped:", weights_and_memory == never_stopped)
 
 # %% [markdown]
-# With the weights alone, the first steps after the stop are far too long. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer knows one gradient only, and divides it by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. From there on, it is another run.
+# With the weights alone, the first steps after the stop are several times as long as the ones before. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer knows one gradient only, and divides it by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. From there on, it is another run.
 #
 # With the memory, the run goes on as if nothing had happened. This is meant literally: the dashed line lies on the grey one, number by number.
 #
@@ -481,7 +487,7 @@ class Snapshot:
 
 
 # %% [markdown]
-# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. So a power cut costs at most the epoch you are in, and about a minute more if epochs are shorter than that. And a power cut in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So there is always one whole file.
+# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. If your epochs are long, a crash costs at most the one you are in; if they are short, it costs about a minute's work. And a crash in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So the old file is whole until the new one is.
 #
 # With `resume=True` it goes on from there. Here a timer presses the stop button for you:
 
@@ -529,7 +535,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # - A profiler shows where the time goes. The part that you do not speed up sets the limit (Amdahl's law).
 # - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 needs loss scaling, because small gradients would become 0. bfloat16 does not.
 # - Several small backward passes add up to the gradient of a large batch.
-# - Weights alone are not enough to resume. Save the optimizer's memory, the number of steps and what the random numbers depend on as well.
+# - Weights alone are not enough to resume. Save the optimizer's memory, the number of steps and whatever the random numbers depend on, which in `fit` are the seed and the step.
 #
 # ## Questions
 #
@@ -537,7 +543,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # <details><summary>Answer</summary>
 #
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time, and `torch.compile` shortens them. If the GPU is idle in between, look at how the data arrive.
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time, and `torch.compile` shortens them. If the GPU is idle in between, check whether it is waiting for data.
 #
 # </details>
 #
@@ -589,7 +595,7 @@ diagrams.two_processes()
 # %% [markdown]
 # Each process computes the gradient of its own half. Then they average the two gradients and take the same step. PyTorch calls this *DistributedDataParallel*. You have seen the arithmetic already: it is gradient accumulation in two parts, at the same time instead of one after the other. So two processes take the step that one process would take, as long as the halves are equally large. A layer that looks at the whole batch, such as batch norm, would be an exception, but a ViT has none.
 #
-# A test of the course trains both ways, without augmentation, and compares the weights. With augmentation the draws differ, because each process draws for its own images. How much time you save depends on how fast the machines exchange gradients; we have not measured it. To start two processes, type
+# A test of the course trains both ways, without augmentation, and compares the weights. With augmentation the draws differ, because each process draws for its own images. How much time you save depends on how fast the GPUs exchange gradients; we have not measured it. To start two processes, type
 #
 #     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
 #
