@@ -139,6 +139,29 @@ def test_loss_and_accuracy_are_those_of_the_images_seen(in_float32):
     ]
 
 
+@pytest.mark.parametrize("optimizer, rate", [("sgd", 0.1), ("adamw", 3e-3), ("muon", 1e-2)])
+def test_training_is_the_plain_loop(optimizer, rate, trained_on, in_float32):
+    plain, model, dataset = tiny(), tiny(), noise(n=24)
+    settings = {"epochs": 3, "batch_size": 8, "optimizer": optimizer, "learning_rate": rate}
+    settings |= {"label_smoothing": 0.0, "flip": False, "crop_padding": 0, "clip_norm": 0.5}
+    fit_on_cpu(model, dataset, validation_images=8, **settings)
+    config = replace(PLAIN, **settings)
+    optimizers = make_optimizers(plain, config)
+    schedulers = [make_scheduler(each, config, total_steps=6) for each in optimizers]
+    for images in trained_on:
+        same = (images[:, None] == dataset.train_images).flatten(2).all(dim=2)  # (8, 24)
+        labels = dataset.train_labels[same.int().argmax(dim=1)]
+        F.cross_entropy(plain(normalize(images)), labels).backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5)
+        for each, scheduler in zip(optimizers, schedulers, strict=True):
+            each.step()
+            scheduler.step()
+            each.zero_grad()
+    assert len(trained_on) == 6
+    for found, expected in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_each_epoch_sees_every_image_once_in_a_new_order(trained_on):
     dataset = noise(12)
     fit_on_cpu(tiny(), dataset)
