@@ -18,7 +18,8 @@ What is between the two markers is replaced in the exercise by the comment lines
     return queries @ keys.mT
     # end of solution
 
-Paragraphs that begin with "Hint: " or "Solution: " are folded.
+Paragraphs that begin with "Hint: " or "Solution: " are folded, and so is the code of cells tagged
+`hide-input`, which only draw.
 
 Figures stand in the sources as placeholders, which are filled from data/results: figures.py says how.
 README.md and data/README.md are made so too, from source/README.md and source/data_README.md.
@@ -101,7 +102,6 @@ raise ModuleNotFoundError(
 # Whatever shows a notebook is told, in its own way, to fold the cell: JupyterLab; Colab, which shows
 # its title; Kaggle; the site, Jupyter Book and Quarto. For nbconvert hide-input is a tag to leave out.
 FOLDED = {
-    "tags": ["set-up", "hide-input"],
     "jupyter": {"source_hidden": True},
     "cellView": "form",
     "_kg_hide-input": True,
@@ -144,6 +144,7 @@ def convert(source):
         cell.source = with_solution(cell.source)
         if tags := [tag for tag in tags_of(cell) if not tag.startswith("exercise")]:
             cell.metadata.tags = tags
+            cell.metadata |= nbformat.from_dict(FOLDED if "hide-input" in tags else {})
         else:
             cell.metadata.pop("tags", None)
     return finished(cells, source.stem)
@@ -178,7 +179,12 @@ def finished(cells, name):
     title, _, rest = cells[0].source.partition("\n")
     up = "../" * name.count("/")
     cells[0].source = f"{title}\n\n{badge(name, folder=up)}\n{rest}"
-    cells.insert(1, nbformat.v4.new_code_cell(set_up(), metadata=nbformat.from_dict(FOLDED)))
+    cells.insert(
+        1,
+        nbformat.v4.new_code_cell(
+            set_up(), metadata=nbformat.from_dict({"tags": ["set-up", "hide-input"]} | FOLDED)
+        ),
+    )
     metadata = METADATA | (WITH_GPU if Path(name).name.startswith(TRAINING) else {})
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(metadata), cells=cells)
     for index, cell in enumerate(cells):

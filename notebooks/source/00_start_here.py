@@ -102,9 +102,9 @@ for block in (4, 5, 6):
     moved[block] = [share_of_cat(cover(chosen.roll(move, dims=(0, 1)))) for move in moves]
 
 # %% [markdown]
-# Before you look, guess: which of the three blocks looked at the places that matter most? The upper row shows the cat without the eight patches that each block looked at most, framed in purple. Below, a purple diamond is the share of "cat" for this picture, and each grey dot is the share with the same pattern moved elsewhere. The dotted line is the uncovered cat.
+# Before you look, guess: which of the three blocks looked at the places that matter most? The upper row shows the cat without the eight patches that each block looked at most, framed in purple. Below, a purple diamond is the share of "cat" for this picture, and each grey dot is the share with the same pattern moved elsewhere. The dotted line is the uncovered cat. (Cells that only draw, like this one, have their code folded: a click shows it.)
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
@@ -251,7 +251,7 @@ chosen = [0, 1, 2, 3, 4, 5, *mistakes[:6].tolist()]
 # %% [markdown]
 # The upper row shows the first six test images, and the lower row the first six that the model gets wrong. Above each image is what the model says, and below it what the image is. A wrong answer is red.
 
-# %%
+# %% tags=["hide-input"]
 _, axes = plt.subplots(2, 6, figsize=(7, 3.4), layout="constrained")
 verdicts = []
 for axis, i in zip(axes.flat, chosen, strict=False):

@@ -105,7 +105,7 @@ print("with the class token (B, T, D):", tuple(tokens.shape))
 # %% [markdown]
 # Each image is now a stack of 65 rows of numbers. We draw the numbers as grey cells: white is large and positive, black large and negative, and middle grey is zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
 
-# %%
+# %% tags=["hide-input"]
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
 figure, axes = plt.subplots(2, 3, figsize=(7, 2.3), layout="constrained", height_ratios=[1, 4])
 for i, name in enumerate(["cat", "rocket", "coffee"]):

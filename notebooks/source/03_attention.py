@@ -111,7 +111,7 @@ print("scores ", scores)
 # %% [markdown]
 # The dot product measures the fit: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2. (A key need not copy its token: this one advertises *round, and not orange*. Step 2 will make it from a matrix.) As arrows:
 
-# %%
+# %% tags=["hide-input"]
 purple = "#AA4499"  # the colour of attention in this course
 colours = ["#E69F00", "#0072B2", "#0072B2"]  # [class] is orange, patches are blue
 arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 18}
@@ -243,7 +243,7 @@ for d in (4, 16, 64, 256, 1024):
 # %% [markdown]
 # The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token. Here are the weights for the scores of step 1, for twice these scores and for four times:
 
-# %%
+# %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.6), sharey=True, layout="constrained")
 for axis, factor in zip(axes, (1, 2, 4), strict=True):
     weights = (factor * scores).softmax(dim=0)  # (T,)

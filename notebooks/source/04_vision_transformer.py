@@ -140,7 +140,7 @@ def draw_cases(axis, score):
         axis.text(*beside, number, ha="center", va="center", size=11, bbox=LABEL)
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_scores(axis, score, title):
     """The score as a colour over the plane of the two facts, with three lines of equal score."""
     side = torch.linspace(-0.4, 1.6, 201)
@@ -153,7 +153,7 @@ def draw_scores(axis, score, title):
     return picture, lines
 
 
-# %%
+# %% tags=["hide-input"]
 PLACES = [  # of the numbers on the lines
     [(0.7, -0.2), (1.2, 0.3), (1.5, 1.0)],
     [(0.55, 0.95), (0.85, 0.9), (1.3, 0.7)],
@@ -462,7 +462,7 @@ with torch.no_grad():
     probabilities = vit(photos).softmax(dim=-1)  # (2, 10): each row sums to 1
 
 
-# %%
+# %% tags=["hide-input"]
 def show_answer(panels, photo, probabilities, title, colour):
     """A photo as the model gets it, and beside it a bar for the probability of every class."""
     picture, bars = panels
@@ -476,7 +476,7 @@ def show_answer(panels, photo, probabilities, title, colour):
     bars.invert_yaxis()
 
 
-# %%
+# %% tags=["hide-input"]
 figure, panels = plt.subplots(2, 2, figsize=(7, 5.6), width_ratios=(1, 1.5), layout="constrained")
 wrong_title = "ship: wrong, it is a rocket"
 show_answer(panels[0], cat, probabilities[0], "cat: right", plots.OKABE_ITO[2])
@@ -517,7 +517,7 @@ def draw_lens(axis, early, title):
     axis.set(title=title, xlabel="blocks that have run", ylim=(0, 1), xticks=range(7))
 
 
-# %%
+# %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.8), sharey=True, layout="constrained")
 draw_lens(panels[0], early[:, 0], "the cat")
 draw_lens(panels[1], early[:, 1], "the rocket")
@@ -887,7 +887,7 @@ def draw_photos(axis, of_vit):  # plotting only
     axis.plot(moves[::2], mean[::2], "o", color=plots.OKABE_ITO[0], label="whole patches")
 
 
-# %%
+# %% tags=["hide-input"]
 figure, axis = plt.subplots(figsize=(6.5, 3.7), layout="constrained")
 draw_photos(axis, changes(vit))
 of_cnn = changes(cnn).mean(dim=0)

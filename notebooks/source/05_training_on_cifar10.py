@@ -312,7 +312,7 @@ for name, config in LADDER.items():
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
 # {{assert record("training_ladder").judged_on == "5,000 validation"}}
 
-# %%
+# %% tags=["hide-input"]
 (climbed,) = read_records("../data/results/training_ladder.json")
 on_record = {name: rung["accuracies"] for name, rung in zip(LADDER, climbed["rungs"], strict=True)}
 ladders = {f"measured here: {dataset.name}": reached, "on record: CIFAR-10": on_record}
@@ -640,7 +640,7 @@ plain = quietly(VisionTransformer(MODEL), long, few)
 seed_everything(0)
 varied = quietly(VisionTransformer(MODEL), replace(long, flip=True, crop_padding=2), few)
 
-# %%
+# %% tags=["hide-input"]
 histories = {"500 images, as they are": plain, "with flip and crop": varied}
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
 for panel, (title, history) in zip(panels, histories.items(), strict=True):
@@ -654,7 +654,7 @@ plots.show("500 images: the gap between training and validation is smaller with 
 #
 # What do the further ingredients give where learning by heart is possible? We measured it on photographs: {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes, the small model, three seeds. Flip and crop are the base, with the dotted line at their mean. Each row below adds one ingredient to it. (The next two sections explain the average of the weights and patch dropout.)
 
-# %%
+# %% tags=["hide-input"]
 (recorded_gains,) = read_records("../data/results/where_augmentation_pays.json")
 gains = {row["setting"]: row["accuracies"] for row in recorded_gains["settings"]}
 figure, axis = plt.subplots(figsize=(6, 4.8), layout="constrained")
@@ -871,7 +871,7 @@ plots.show("both curves rise, and flatten at the end", title)
 #
 # Which classes are hard, and what are they taken for? A **confusion matrix** counts that. Its rows are the true classes and its columns the model's answers. The right answers, on the diagonal, are left white, so that the mistakes stand out.
 
-# %%
+# %% tags=["hide-input"]
 shares = 100 * counts / counts.sum(dim=1, keepdim=True)
 mistakes = shares - shares.diagonal().diag()
 letters = [name[:4] for name in CIFAR10_CLASSES]
