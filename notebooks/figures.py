@@ -140,6 +140,25 @@ def knock_out(kind, block):
     return record("class_token_journey").knock_outs[kind].mean[block - 1]
 
 
+def ablated(how, kind, block):
+    """What the shipped model reaches or loses, cut off in a block, up to it or from it on, by
+    "knock_outs" or "mean_ablations": notebook 06.
+    """
+    return at(record("class_token_journey")[how][kind], block - 1)
+
+
+def ablated_pair(how, kind, one, other):
+    """The same for two blocks, one before the other."""
+    found = record("class_token_journey")
+    return at(found[how][kind], found.cuts["two blocks"].index([one, other]))
+
+
+def mirrored(values, columns=8):
+    """The values of patches, row by row, with left and right exchanged."""
+    rows = [values[i : i + columns] for i in range(0, len(values), columns)]
+    return [value for row in rows for value in reversed(row)]
+
+
 def deleted(map_of, which, count):
     """What the shipped model reaches or loses without `count` patches of a map: notebook 06."""
     deletions = record("class_token_journey").deletions

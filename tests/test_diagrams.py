@@ -86,7 +86,7 @@ CASES = {
     "attention_over, images": lambda: diagrams.attention_over(IMAGES, MAPS[:2], (8, 8)),
     "journey": lambda: diagrams.journey(IMAGES[0], MAPS, (8, 8), READ, LETTERS),
     "journey, one block": lambda: diagrams.journey(
-        IMAGES[0], MAPS[:1], (8, 8), READ[:2], ["automobile", *LETTERS[1:]], classes=2
+        IMAGES[0], MAPS[:1], (8, 8), READ[:2], ["automobile", *LETTERS[1:]], 2, "A title"
     ),
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3

@@ -205,15 +205,15 @@ def test_paths_lie_over_the_contour_lines():
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["SGD", "Adam"]
 
 
-def test_attention_stands_in_rows_of_layers_and_columns_of_heads():
+def test_attention_stands_in_rows_of_blocks_and_columns_of_heads():
     maps = torch.rand(2, 3, 4, 8) / 10
     plots.show_attention(shapes10(1)[0][0], maps, frame=(1, 6))
     axes = np.array(plt.gcf().axes).reshape(2, 4)
     assert [len(axis.images) for axis in axes[:, 0]] == [1, 0]
-    for (layer, head), axis in np.ndenumerate(axes[:, 1:]):
-        assert np.allclose(axis.images[0].get_array(), maps[layer, head])
-        largest = f"{maps[layer, head].max():.0%}"
-        assert axis.get_title() == f"layer {layer + 1}, head {head + 1}\nup to {largest}"
+    for (block, head), axis in np.ndenumerate(axes[:, 1:]):
+        assert np.allclose(axis.images[0].get_array(), maps[block, head])
+        largest = f"{maps[block, head].max():.0%}"
+        assert axis.get_title() == f"block {block + 1}, head {head}\nup to {largest}"
     for axis in [axes[0, 0], *axes[:, 1:].flat]:
         assert axis.patches[0].get_xy() == (5.5, 0.5)  # around column 6 of row 1
     left, right, bottom, top = axes[0, 0].images[0].get_extent()

@@ -194,24 +194,26 @@ def show_heat(images, maps, titles=None, limit=None, frames=None):
     show(f"{_pictures(len(images))}, {description}", parts=titles or ())
 
 
-def show_attention(image, maps, frame=None):
-    """Maps (L, h, rows, columns) beside their image (C, H, W): a row for each layer, a column for
-    each head. Every map has its own scale, whose end stands above it; `frame` is put around one
+def show_attention(image, maps, frame=None, title=""):
+    """Maps (L, h, rows, columns) beside their image (C, H, W): a row for each block, a column for
+    each head, counted from 0 like in the code. Every map has its own scale, whose end stands above it; `frame` is put around one
     (row, column).
     """
     maps = as_array(maps)
-    layers, heads, rows, columns = maps.shape
-    _, axes = _panels(layers, heads + 1, width=1.6 * (heads + 1), height=1.85 * layers)
+    blocks, heads, rows, columns = maps.shape
+    figure, axes = _panels(blocks, heads + 1, width=1.6 * (heads + 1), height=1.85 * blocks)
+    figure.suptitle(title, fontsize=11)
     in_patches = (-0.5, columns - 0.5, rows - 0.5, -0.5)
     axes[0, 0].imshow(as_picture(image), cmap="gray", extent=in_patches)
-    for layer, head in np.ndindex(layers, heads):
-        axis, shares = axes[layer, head + 1], maps[layer, head]
+    for block, head in np.ndindex(blocks, heads):
+        axis, shares = axes[block, head + 1], maps[block, head]
         axis.imshow(shares, cmap=AMOUNTS, vmin=0)
-        axis.set_title(f"layer {layer + 1}, head {head + 1}\nup to {shares.max():.0%}", fontsize=9)
+        axis.set_title(f"block {block + 1}, head {head}\nup to {shares.max():.0%}", fontsize=9)
     for axis in axes.flat:
         if frame is not None and axis.images:
             _frame(axis, left=frame[1], top=frame[0], side=1)
-    show(f"a picture and its maps of attention: {layers} layers in rows, {heads} heads in columns")
+    said = f"a picture and its maps of attention: {blocks} blocks in rows, {heads} heads in columns"
+    show(said, title)
 
 
 def show_similarity_grid(positions, grid_size, title="", limits=None, frame=None):

@@ -99,7 +99,7 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, f
     )
 
 
-def journey(image, weights, grid_size, scores, class_names, classes=4):
+def journey(image, weights, grid_size, scores, class_names, classes=4, title=""):
     """An image (C, H, W) on the way of its class token through L blocks: where the token looks, and
     what a probe reads from it.
 
@@ -119,10 +119,12 @@ def journey(image, weights, grid_size, scores, class_names, classes=4):
     rank = np.lexsort((-scores[-1], -lead, np.arange(len(lead)) != firsts[-1]))  # last key first
     listed = rank[:classes].tolist()
 
-    names, gap, top, cell = 10.5, 0.7, 3.2, 3.0
+    names, gap, top, cell = 10.5, 0.7, 5.8 if title else 3.2, 3.0
     width = (WIDTH - names - 1) / len(scores) - gap
     high = width * image.shape[1] / image.shape[2]
     card = Card(height=top + high + 2.2 + cell * len(listed) + 1)
+    if title:
+        card.text(WIDTH / 2, 1.5, title, 12)
     said = []
     for column, read in enumerate(scores):
         x = names + column * (width + gap)
@@ -145,5 +147,6 @@ def journey(image, weights, grid_size, scores, class_names, classes=4):
     show(
         f"an image, and {len(maps)} times the same image, purple where the class token looks in each "
         "block; below each, how clearly a probe reads which class from the token",
-        parts=said,
+        title,
+        said,
     )
