@@ -74,9 +74,9 @@ def test_saved_page_is_the_explorer(tmp_path):
 @pytest.mark.parametrize(
     "wrong, said",
     [
-        ({"layer": 3}, "layer 3: the model has layers 1 … 2"),
-        ({"layer": 0}, "layer 0: the model has layers 1 … 2"),
-        ({"head": 4}, "head 4: the model has heads 1 … 3"),
+        ({"block": 3}, "block 3: the model has blocks 1 … 2"),
+        ({"block": 0}, "block 0: the model has blocks 1 … 2"),
+        ({"head": 3}, "head 3: the model has heads 0 … 2"),
         ({"image": torch.zeros(1, 3, 8, 12)}, r"one image \(C, H, W\), .* got \(1, 3, 8, 12\)"),
         ({"image": torch.zeros(2, 8, 12)}, r"C = 1 or 3, got \(2, 8, 12\)"),
         ({"image": torch.zeros(3, 8, 8)}, r"\(3, 8, 12\), got \(3, 8, 8\)"),
@@ -137,15 +137,16 @@ def show(browser):
 def test_hover_and_tab_change_the_picture_and_the_numbers(host, show):
     model, image = model_and_image(num_registers=1)
     maps = attention_maps(model, image[None])[:, 0]
-    frame = show(explore_attention(model, image, layer=2, head=3).html, host)
+    frame = show(explore_attention(model, image, block=2, head=2).html, host)
     frame.locator(".numbers").check()
     buttons, cells, said = (frame.locator(name) for name in ("button", ".cell", ".said"))
 
-    def expect(layer, head, token):
-        weights = maps[layer, :, token].mean(dim=0) if head is None else maps[layer, head, token]
+    def expect(block, head, token):
+        weights = maps[block, :, token].mean(dim=0) if head is None else maps[block, head, token]
+        which = "mean of all heads" if head is None else f"head {head}"
         numbers = [float(text) for text in cells.all_inner_texts()]
         assert numbers == pytest.approx((100 * weights).tolist(), abs=0.051)
-        assert f"Layer {layer + 1}" in said.inner_text()
+        assert f"Block {block + 1}, {which}" in said.inner_text()
         brightest = cells.nth(weights.argmax().item())
         assert "rgb(253, 231, 37)" in brightest.get_attribute("style")  # the end of viridis
         assert buttons.nth(token).get_attribute("class") == "asking"
@@ -158,8 +159,8 @@ def test_hover_and_tab_change_the_picture_and_the_numbers(host, show):
     frame.page.keyboard.press("Tab")
     expect(1, 2, 2)
     buttons.nth(7).hover()  # on the way to the sliders
-    layer, head = (frame.get_by_label(name, exact=True) for name in ("layer", "head"))
-    layer.hover()
+    block, head = (frame.get_by_label(name, exact=True) for name in ("block", "head"))
+    block.hover()
     expect(1, 2, 2)
     frame.page.keyboard.press("ArrowDown")  # from the first patch to the one below it
     expect(1, 2, 5)
@@ -170,11 +171,13 @@ def test_hover_and_tab_change_the_picture_and_the_numbers(host, show):
     frame.page.keyboard.press("ArrowUp")
     expect(1, 2, 0)
     buttons.nth(5).click()
-    layer.fill("1")
+    block.fill("1")
     expect(0, 2, 5)
     head.fill("0")
     expect(0, None, 5)
-    assert layer.get_attribute("aria-valuetext") == "1 of 2"
+    assert block.get_attribute("aria-valuetext") == "1 of 2"
+    head.fill("1")
+    expect(0, 0, 5)
     assert not frame.locator(".still").is_visible()
 
 

@@ -30,14 +30,14 @@ class Explorer:
         write_whole(path, lambda unfinished: unfinished.write_text(page, encoding="utf-8"))
 
 
-def explore_attention(model, image, layer=None, head=None):
+def explore_attention(model, image, block=None, head=None):
     """Hover over, tap or Tab to a token of `image` (C, H, W) and see where it looks.
 
-    `image` is uint8 or normalised, of one channel or three. Opens at `layer` (1 … L, else the last)
-    and `head` (1 … h, else their mean), for the first token. Where scripts are taken away (on
+    `image` is uint8 or normalised, of one channel or three. Opens at `block` (1 … L, else the last)
+    and `head` (0 … h − 1, else their mean), for the first token. Where scripts are taken away (on
     GitHub) a picture of that token's attention stays. The page holds L·h·T² weights: 0.25 MB for 6
-    layers, 3 heads and 65 tokens, but 15 MB for a ViT-B/16. ValueError if the image is not the
-    model's, or there is no such layer or head.
+    blocks, 3 heads and 65 tokens, but 15 MB for a ViT-B/16. ValueError if the image is not the
+    model's, or there is no such block or head.
     """
     from matplotlib.image import imsave  # `import vit_minimal` must not wait for matplotlib
 
@@ -48,29 +48,30 @@ def explore_attention(model, image, layer=None, head=None):
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         text = f"expected one image (C, H, W), C = 1 or 3, got {tuple(image.shape)}"
         raise ValueError(text)
-    for name, chosen, last in (("layer", layer, config.depth), ("head", head, config.num_heads)):
-        if chosen is not None and chosen not in range(1, last + 1):
-            raise ValueError(f"{name} {chosen}: the model has {name}s 1 … {last}")
+    blocks, heads = range(1, config.depth + 1), range(config.num_heads)
+    for name, chosen, known in (("block", block, blocks), ("head", head, heads)):
+        if chosen is not None and chosen not in known:
+            raise ValueError(f"{name} {chosen}: the model has {name}s {known[0]} … {known[-1]}")
     images = as_images(image[None])
     image = images[0]
     maps = attention_maps(model, images)[:, 0].float()  # (L, h, T, T)
     picture = as_picture(image)
     data = {
-        "layers": config.depth,
+        "blocks": config.depth,
         "heads": config.num_heads,
         "rows": grid_size[0],
         "columns": grid_size[1],
         "prefix": model.num_prefix,
         "hasClass": config.pool == "class",
-        "layer": layer or config.depth,
-        "head": head or 0,
+        "block": block or config.depth,
+        "head": 0 if head is None else head + 1,  # of the slider, whose 0 is the mean
         "image": _picture_url(lambda file: imsave(file, picture, cmap="gray")),
         "weights": base64.b64encode((65535 * maps).round().numpy().astype("<u2")).decode(),
     }
     first = "class token" if config.pool == "class" else "first token"
     shown = maps[:, :, 0, model.num_prefix :].unflatten(-1, grid_size).mean(dim=1)
     html = TEMPLATE.read_text(encoding="utf-8")
-    html = html.replace("@ALT@", f"where the {first} looks, layer by layer, mean of all heads")
+    html = html.replace("@ALT@", f"where the {first} looks, block by block, mean of all heads")
     html = html.replace("@STILL@", _picture_url(_still(picture, shown, first)))
     html = html.replace("@DATA@", json.dumps(data))
     html = html.replace("@ID@", "vit-" + hashlib.sha256(html.encode()).hexdigest()[:12])
@@ -78,16 +79,16 @@ def explore_attention(model, image, layer=None, head=None):
 
 
 def _still(picture, maps, token):
-    """What writes a figure: the picture, and one map (rows, columns) for each layer."""
+    """What writes a figure: the picture, and one map (rows, columns) for each block."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 8 / (len(maps) + 1) + 0.8), layout="constrained")
     axes = figure.subplots(1, len(maps) + 1)
     axes[0].imshow(picture, cmap="gray")
     figure.suptitle(f"Where the {token} looks, mean of all heads", fontsize=10)
-    for layer, shares in enumerate(maps, start=1):
-        axes[layer].imshow(shares.numpy(), cmap="viridis", vmin=0)
-        axes[layer].set_title(f"layer {layer}", fontsize=9)
+    for block, shares in enumerate(maps, start=1):
+        axes[block].imshow(shares.numpy(), cmap="viridis", vmin=0)
+        axes[block].set_title(f"block {block}", fontsize=9)
     for axis in axes:
         axis.axis("off")
     return lambda file: figure.savefig(file, dpi=80)
