@@ -102,7 +102,7 @@ def test_outputs_show_no_error_no_warning_and_no_local_path(path):
 
 @every_notebook
 def test_a_notebook_loads_quickly(path):
-    assert path.stat().st_size < 1_200_000  # notebook 06 holds two explorers
+    assert path.stat().st_size < 1_200_000  # so that GitHub shows it
 
 
 @every_notebook

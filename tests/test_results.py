@@ -101,8 +101,10 @@ def test_the_shipped_model_does_what_its_card_says():
     assert accuracy == pytest.approx(record("cifar10_cpu_long").accuracy, abs=0.03)
 
 
-def test_the_ladder_and_the_needles_have_three_seeds():
+def test_ladders_and_needles_have_three_seeds():
     assert all(len(rung.accuracies) >= 3 for rung in record("training_ladder").rungs)
+    further = record("where_augmentation_pays").settings
+    assert len(further) == 9 and all(len(one.accuracies) >= 3 for one in further)
     assert len(record("needle10").runs) >= 3
 
 

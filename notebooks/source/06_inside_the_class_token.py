@@ -119,7 +119,7 @@ for name in ("rocket.jpg", "motorcycle_left.png", "horse.png"):
 # %% [markdown]
 # CIFAR-10 has no rockets. After block 1 the token reads "airplane", which is not a bad idea, and only in the last two blocks "ship" stays ahead. There are no motorcycles either, and the token never quite decides between automobile and truck. The horse is the surprise: the model was trained on photographs, and yet it names a black shape on white. Until block 4 "truck" and "airplane" were ahead.
 #
-# **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Hover over a patch or the class token, or use Tab and the arrow keys, and see where it looks. Choose a block, here called layer, and a head. On GitHub you see a still picture instead.
+# **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Hover over a patch or the class token, or use Tab and the arrow keys, and see where it looks. Choose a block and a head. On GitHub you see a still picture instead.
 
 # %%
 explore_attention(shipped, cat[0])
