@@ -723,7 +723,7 @@ for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
 plots.show("weights and their average: the average is ahead while the rate is high")
 
 # %% [markdown]
-# At a constant rate, the average overtakes the weights in the second epoch, and in each of the three seeds it ends six or seven points ahead. With the cosine the rate falls, the weights stop jumping by themselves, and the average ends slightly *behind*, because it lags. (Here the constant rate with the average even ends ahead of the cosine. Our cosine runs are only four epochs long.)
+# At a constant rate, the average overtakes the weights in the second epoch, and in each of the three seeds it ends several points ahead, as the printed line says. With the cosine the rate falls, the weights stop jumping by themselves, and the average ends slightly *behind*, because it lags. (Here the constant rate with the average even ends ahead of the cosine. Our cosine runs are only four epochs long.)
 #
 # So while the rate is high the average is better than the weights, and it is what you want to judge in the middle of a long run. In `fit` it is one setting, `ema_decay`.
 #
