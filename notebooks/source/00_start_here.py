@@ -44,7 +44,7 @@ def with_grid(images):
 plots.show_images([with_grid(cat)], ["what the model gets"], columns=1, size=2.6)
 
 # %% [markdown]
-# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. A patch's token describes its own patch. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. It looks in three ways at once, through three *heads*. The pictures show their mean, and notebook 03 takes them apart.
+# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. At first, a patch's token describes its own patch only. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. It looks in three ways at once, through three *heads*. The pictures show their mean, and notebook 03 takes them apart.
 #
 # After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into shares: none is negative, and they add up to 1.
 
@@ -91,7 +91,7 @@ def share_of_cat(image):
 
 
 # %% [markdown]
-# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern down and to the right, and what leaves on one side comes back on the other. That gives 63 other places for each pattern.
+# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern down and to the right, and what leaves on one side comes back on the other. That gives 63 other places for each pattern: 8 × 8 moves, without the one that changes nothing. (Some of them still cover an eye, and the border may cut the pattern in two.)
 
 # %%
 shares, moved = {}, {}
@@ -131,7 +131,7 @@ for block, share in shares.items():
     print(f"block {block}: {sum(other < share for other in moved[block])} of 63 moves do more harm")
 
 # %% [markdown]
-# Now the surprise. Without the places that block 6 looks at, the share of "cat" falls from 89 % to 49 %, and nowhere else does this pattern do as much harm. Without the eyes, where block 4 looks, it falls to 74 %, but the same pattern does more harm in about half of all other places. And almost anywhere else the pattern of block 5 does more harm. So the map that looks most sensible to us marks nothing special, as far as this answer goes. Perhaps that is less strange than it seems: from the second block on, the token of an eye also holds something of the other patches. And one photograph proves little; notebook 06 makes such a test on thousands.
+# Now the surprise. Without the places that block 6 looks at, the share of "cat" falls from 89 % to 49 %, and nowhere else does this pattern do as much harm. Without the eyes, where block 4 looks, it falls to 74 %, but the same pattern does more harm in about half of all other places. And the pattern of block 5 does more harm almost anywhere else. So the map that looks most sensible to us marks nothing special, as far as this answer goes. Perhaps that is less strange than it seems: from the second block on, the token of an eye also holds something of the other patches. And one photograph proves little; notebook 06 makes such a test on thousands.
 #
 # This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929). Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images. A convolutional network, its older rival, combines only neighbouring pixels in its first layers. In a ViT every patch can look at every other from the first block on.
 #

@@ -88,7 +88,7 @@ def show_journey(seen, large):
 show_journey(photo("chelsea.png"), photo("chelsea.png", 48))
 
 # %% [markdown]
-# Each column is a block. The more purple a patch, the more the class token attends to it; each map has its own scale, so block 1, where all patches get about the same, is purple all over. Listed are the four classes that are read best. The numbers say how clearly a class can be read off the class token there: about 1 is clearly, about 0 not at all.
+# Each column is a block. The more purple a patch, the more the class token attends to it; each map has its own scale, so block 1, where all patches get about the same, is purple all over. Listed are four classes: the one that is read best at the end, then those that lead after a block, then the runners-up. The numbers say how clearly a class can be read off the class token there: 1 is a full vote for it, 0.10, or one in ten, means that nothing is known, and below that the vote is against it.
 #
 # At the start all classes stand at 0.10, because nothing of the image has arrived. Then the token seems to change its mind. After block 2 "frog" is far ahead of "cat". In block 4 "cat" takes the lead, in the same block in which the class token attends to an eye. (It is tempting to see a reason there. We test that below.) After block 6 the frog is gone.
 #
@@ -189,7 +189,7 @@ plots.show("curves over the blocks", title, in_words(axis))
 # - **Knock-out.** It may not attend to the patches, so all of its attention goes to itself. That is simple, but strange: a class token that reads nothing but itself never occurred in training.
 # - **Mean ablation.** It gets what it *usually* reads in this block, the mean over many other images. That is less strange, and it says nothing about this image.
 #
-# If the first hurts much more, its strangeness is to blame. Here are both on the cat, one block at a time. The mean is over eight other pictures, which is few, but enough to see the difference.
+# If the first hurts much more, its strangeness is to blame. (Either way the patch tokens go on as before. What the mean replaces is what each head of the class token reads, before `proj` mixes the heads.) Here are both on the cat, one block at a time. The mean is over eight other pictures, which is few, but enough to see the difference.
 
 # %%
 names = ["rocket.jpg", "motorcycle_left.png", "horse.png", "astronaut.png"]
@@ -256,7 +256,7 @@ diagonals = [np.diag(axis.images[0].get_array()).tolist() for axis in axes]
 plots.show(f"two tables of 6 × 6 numbers; on the diagonals {diagonals}", title)
 
 # %% [markdown]
-# Under mean ablation, block 5 alone costs {{ablated("mean_ablations", "loss, one block", 5).mean:.1p}} points and block 6 alone {{ablated("mean_ablations", "loss, one block", 6).mean:.1p}}. Together they cost {{ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean:.1p}}, far more than the sum. So the small loss without block 5 says little about what is read there. Either each of the two makes up for part of what the other misses, or each alone is a loss that most answers can still bear, and both together are not. This experiment cannot tell the two apart. Among blocks 1 to 3, no pair costs more than {{100 * max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3))):.1f}} points, either way.
+# Under mean ablation, block 5 alone costs {{ablated("mean_ablations", "loss, one block", 5).mean:.1p}} points and block 6 alone {{ablated("mean_ablations", "loss, one block", 6).mean:.1p}}. Together they cost {{ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean:.1p}}, far more than the sum. So the small loss without block 5 says little about what is read there. Either each block stands in for the other, or most answers survive one loss but not two. This experiment cannot tell the two apart. Among blocks 1 to 3, no pair costs more than {{100 * max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3))):.1f}} points, either way.
 # {{assert 1.3 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
 #
 # ## Looking is not needing: a needle in a haystack
@@ -307,7 +307,7 @@ title = "seeker: where its class token looks"
 plots.show_attention(needles.test_images[0], looks[:, 0].unflatten(-1, (8, 8)), place, title)
 
 # %% [markdown]
-# Nobody told it where the needle is, and yet in each block one head puts nearly everything on it. Is it so in all images? The **pointing game** asks how often the patch with the highest value is the needle. Guessing finds one needle in 64. Four maps play: the attention of **block 1** and **block 2**, averaged over heads, and two that go through both blocks.
+# Nobody told it where the needle is, and yet in each block one head puts nearly everything on it. Is that so in every image? The **pointing game** asks how often the patch with the highest value is the needle. Guessing finds one needle in 64. Four maps play: the attention of **block 1** and **block 2**, averaged over heads, and two that go through both blocks.
 #
 # - **Rollout** ([Abnar and Zuidema 2020](https://arxiv.org/abs/2005.00928)). What the class token reads in block 2 is a *mixture* of patches that block 1 has made. Rollout follows it back: it multiplies A_L · … · A_1, where A is ½ · attention + ½ · I, and the identity I stands for the residual connection.
 # - **Gradients** ([Chefer et al. 2021](https://arxiv.org/abs/2103.15679)). Each attention weight is multiplied by how much the logit of *one class*, here the predicted one, would rise if that weight grew. A is attention times this gradient, without negative values, averaged over heads. Start from R = I and take R ← R + A · R through the blocks.
@@ -356,7 +356,7 @@ for name, blocks in {"nowhere": [], "block 1": [0], "block 2": [1], "both": [0, 
     print(f"{name:18} {out:14.1%} {mean:18.1%}")
 
 # %% [markdown]
-# Cut off in both blocks, it can only guess: the cuts do what they say. Cut off in block 2 it loses **nothing**, although its map of block 2 lies on the needle. That map did not tell us. It does not mean that what the class token reads in block 2 is worthless. Without block 1 it is all that the model has, and it is right far more often than by guessing. Block 2 is a spare: it carries the answer, and is not needed while block 1 has brought it already. Is this one model's whim? Here are three models from three seeds, on {{record("needle10").judged_on:s}} images (`benchmarks/needle.py`):
+# Cut off in both blocks, it can only guess: the cuts do what they say. Cut off in block 2 it loses **nothing**, although its map of block 2 lies on the needle. That map did not tell us. It does not mean that what the class token reads in block 2 is worthless. Without block 1 it is all that the model has, and it is right far more often than by guessing. In this model block 2 is a spare: it carries the answer, and is not needed while block 1 has brought it already. Is this one model's whim? Here are three models from three seeds, on {{record("needle10").judged_on:s}} images (`benchmarks/needle.py`):
 
 # %% tags=["nbval-check-output"]
 (needle_record,) = read_records("../data/results/needle10.json")
@@ -370,7 +370,7 @@ for run in needle_record["runs"]:
     )
 
 # %% [markdown]
-# It is not. In each of the three both blocks look at the needle, as their record says, and without what it reads in block 2 the model loses at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers. How much is lost without block 1 differs widely. It differs even for one seed on two machines: seed 0 is also the seed of the cell above, which ran elsewhere.
+# It is not. In all three, both blocks look at the needle, as their record says, and by knock-out, without what it reads in block 2 the model loses at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers. How much is lost without block 1 differs widely. It differs even for one seed on two machines: seed 0 is also the seed of the cell above, which ran elsewhere. In the model of seed 0 that is on record, block 2 is not even a spare: without block 1 it is right for {{record("needle10").runs[0].trained.accuracy_without[0]:.1%}} of the images, which is guessing, although it looks at the needle.{{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
 # {{assert all(min(run.trained.share) > 10 * record("needle10").chance > 5 * max(run.untrained.share) for run in record("needle10").runs)}}
 # {{assert all(run.trained.accuracy > 0.99 and run.trained.accuracy_without[1] > 0.99 for run in record("needle10").runs)}}
 #
@@ -380,7 +380,7 @@ for run in needle_record["runs"]:
 #
 # Back to `shipped` and photographs, where the right patch is unknown. A **deletion test** replaces the k patches with the *highest* values of a map by random pixels, and counts what is still right. Noise hurts wherever it stands, so the control is k patches at *random*.
 #
-# A second control is often forgotten. The gradient map is made for one class. Does it show what speaks for *that* class, or what matters for any answer? Ask the same method about the class that the model puts *second*. If the map knows its class, taking those patches away must hurt less.
+# A second control is often forgotten. The gradient map is made for one class. Does it show what speaks for *that* class, or what matters for any answer? Ask the same method about the class that the model puts *second*. If the map knows its class, taking those patches away must hurt less than taking away the patches of the first class.
 
 # %% tags=["hide-input"]
 deletions = record["deletions"]
@@ -411,7 +411,7 @@ plots.show("two panels of falling curves", title, words)
 # With only four patches, what rollout chose cannot be told from random patches: the difference is {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
 # {{assert interval(deleted("rollout", "loss beyond random", 4))[0] <= 0}}
 #
-# The second panel holds the surprise. Noise on the 16 patches that speak for the class in *second* place costs no more than noise on random ones: {{deleted("gradients of the second class", "highest", 16).mean:.0%}} of the answers stay right. So the gradient map is about its class, and not merely about what matters for any answer. (Patches that speak for two classes are in both maps, and to lose a rival's patches may even help. With 32 patches or more, the curve falls below the random one.)
+# The second panel holds the surprise. Noise on the 16 patches that speak for the class in *second* place costs hardly more than noise on random ones: {{deleted("gradients of the second class", "highest", 16).mean:.0%}} of the answers stay right, against {{deleted("gradients", "random", 16).mean:.0%}}, and the two intervals overlap. So the gradient map is about its class, and not merely about what matters for any answer. (Patches that speak for two classes are in both maps, and losing a rival's patches may even help. With 32 patches or more, the curve falls below the random one.)
 # {{assert below(deleted("gradients of the second class", "highest", 32), deleted("gradients", "random", 32))}}
 # {{assert overlap(deleted("gradients of the second class", "highest", 16), deleted("gradients", "random", 16))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("gradients of the second class", "highest", 16))}}
@@ -420,7 +420,7 @@ plots.show("two panels of falling curves", title, words)
 # One control is still missing: the highest patches of a map often lie together, and random ones are scattered. In notebook 00 you moved the same pattern elsewhere; for thousands of images that remains to be done.
 # {{assert below(deleted("gradients", "random", 16), deleted("gradients", "lowest", 16))}}
 #
-# ## Another model differs: here is how
+# ## A second model, a different story
 #
 # How much of this belongs to `shipped` alone? `small` is the quick recipe of notebook 00: three blocks, trained now on drawn shapes. Size, images and training all differ, so we shall see *that* it differs, and not why. It also helps to separate two questions that are easily confused. What can be *read* off the class token after k blocks? A probe says. What does the model *answer* if its class token reads in blocks 1 to k only? Its own head says.
 
@@ -585,7 +585,7 @@ what_follows = "b"
 # end of solution
 
 # %% [markdown]
-# The model says cat, with 39 %. None of the ten classes is right, and yet their shares must sum to 1: a classifier has no way to say "none of these".
+# The model says cat, with 39 %. None of the ten classes is right, and yet their shares must sum to 1: a classifier has no way to say "none of these". (The table need not list the same classes as the model: probes and head are different readers.)
 #
 # ## Recap
 #
