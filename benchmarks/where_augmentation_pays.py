@@ -2,8 +2,8 @@
 
     python benchmarks/where_augmentation_pays.py [--record data/results/where_augmentation_pays.json]
 
-The small model of notebook 05, thirty passes over the first 2,000 training images of CIFAR-10, judged
-on the last 2,000: the test images are not touched. Each ingredient is added alone to the same base,
+A model of the size of notebook 05's, with learned positions; thirty passes over the first 2,000
+training images of CIFAR-10, judged on the last 2,000: the test images are not touched. Each ingredient is added alone to the same base,
 which has all rungs of training_ladder.py, flip and crop included.
 """
 

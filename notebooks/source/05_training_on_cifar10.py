@@ -652,7 +652,7 @@ plots.show("500 images: the gap between training and validation is smaller with 
 # %% [markdown]
 # On the left, the model gets every training image right in the end, and half of the validation images wrong. This gap is the sign of learning by heart. On the right, each image comes in up to 50 variants: 25 places for the window, each mirrored or not. The model learns more slowly, and for some twenty epochs it is no better. But then it climbs past 70 %, while the other stopped near 50 %.
 #
-# What do the further ingredients give where learning by heart is possible? We measured it on photographs: {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes, the small model, three seeds. Flip and crop are the base, with the dotted line at their mean. Each row below adds one ingredient to it. (The next two sections explain the average of the weights and patch dropout.)
+# What do the further ingredients give where learning by heart is possible? We measured it on photographs: {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes, a model of the same size but with learned positions, three seeds. Flip and crop are the base, with the dotted line at their mean. Each row below adds one ingredient to it. (The next two sections explain the average of the weights and patch dropout.)
 
 # %% tags=["hide-input"]
 (recorded_gains,) = read_records("../data/results/where_augmentation_pays.json")
@@ -725,7 +725,7 @@ plots.show("weights and their average: the average is ahead while the rate is hi
 # %% [markdown]
 # At a constant rate, the average overtakes the weights in the second epoch, and in each of the three seeds it ends several points ahead, as the printed line says. With the cosine the rate falls, the weights stop jumping by themselves, and the average ends slightly *behind*, because it lags. (Here the constant rate with the average even ends ahead of the cosine, perhaps because four epochs are too few to spend on low rates.)
 #
-# One thing should bother you: with the cosine, these runs end lower than the rung with Muon on the ladder, with the same settings. We looked into it. Only the order of the images differs, and with `fit`'s order this loop came out nearly ten points higher for one seed and a few points lower for another. Luck is larger than three seeds show.
+# One thing should bother you: with the cosine, these runs end lower than the rung with Muon on the ladder, with the same settings. We looked into it. Only the order of the images and the choice of the held-out ones differ, and with `fit`'s order this loop came out nearly ten points higher for one seed and a few points lower for another. Luck is larger than three seeds show.
 #
 # So while the rate is high the average is better than the weights, and it is what you want to judge in the middle of a long run. In `fit` it is one setting, `ema_decay`.
 #
