@@ -124,6 +124,20 @@ def augmented(setting):
     return only(record("where_augmentation_pays").settings, setting=setting).accuracies
 
 
+def swept(optimizer, rate=None):
+    """What the seeds of an optimizer reached at a learning rate, or at its best: notebook 05."""
+    rows = [row for row in record("learning_rates").rows if row.optimizer == optimizer]
+    if rate is None:
+        return max((row.accuracies for row in rows), key=mean)
+    return only(rows, rate=rate).accuracies
+
+
+def best_rate(optimizer):
+    """The learning rate at which the mean of the seeds is highest: notebook 05."""
+    rows = [row for row in record("learning_rates").rows if row.optimizer == optimizer]
+    return max(rows, key=lambda row: mean(row.accuracies)).rate
+
+
 def speed_of_the_formula(precision):
     """How many times as fast as with the fused kernel a CPU trains with attention's formula."""
     rates = only(record("attention_kernels").runs, precision=precision).images_per_second

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 import attention_kernels
 import class_token_contents
 import cnn_and_vit
+import learning_rates
 import needle
 import ours_and_timm
 import patch_size
@@ -49,7 +50,7 @@ def trainings(monkeypatch):
         note(make_model(run), run["training"]["seed"])
         return None, None
 
-    ladders = (training_ladder, where_augmentation_pays)
+    ladders = (training_ladder, where_augmentation_pays, learning_rates)
     for module in (needle, cnn_and_vit, *ladders, ours_and_timm):
         monkeypatch.setattr(module, "fit", fit)
     monkeypatch.setattr(patch_size, "train_run", train_run)
@@ -79,6 +80,7 @@ SEVERAL_SEEDS = {
     "class_token_contents": class_token_contents.main,
     "training_ladder": training_ladder.main,
     "where_augmentation_pays": where_augmentation_pays.main,
+    "learning_rates": learning_rates.main,
     "cnn_and_vit": measure_a_cnn_and_a_vit,
     "patch_size, noise": lambda: patch_size.measure_noise(3, 0),
     "patch_size, needles": lambda: patch_size.measure_needles(3),

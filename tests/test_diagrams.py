@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from torch.nn import functional as F
 
 from vit_minimal import diagrams, patchify, plots, shapes10
@@ -81,6 +81,13 @@ CASES = {
     "gelu": diagrams.gelu,
     "two_processes": diagrams.two_processes,
     "float_formats": diagrams.float_formats,
+    "what_a_step_needs": diagrams.what_a_step_needs,
+    "gradient_accumulation": diagrams.gradient_accumulation,
+    "gradient_accumulation, five": lambda: diagrams.gradient_accumulation(5),
+    "training_loop": diagrams.training_loop,
+    "training_loop, images": lambda: diagrams.training_loop("images"),
+    "even_step": lambda: diagrams.even_step(torch.tensor([[1.4, 0.4], [0.3, 0.4]])),
+    "even_step, falling": lambda: diagrams.even_step([[-0.5, 1.1], [0.9, -0.2]]),
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
     "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
     "attention_over, images": lambda: diagrams.attention_over(IMAGES, MAPS[:2], (8, 8)),
@@ -157,7 +164,7 @@ def test_words_can_be_read(name):
     pairs = np.argwhere(np.triu(overlap & overlap.T, 1))
     assert not [(found[i][0], found[j][0]) for i, j in pairs]
 
-    if name == "overview, a part":
+    if name in ("overview, a part", "training_loop, images"):
         return  # the others are faint
     for text, _ in found:
         text.set_visible(False)
@@ -186,6 +193,48 @@ def test_every_diagram_is_described_in_words(name, monkeypatch):
     (metadata,) = shown
     assert len(metadata["image/png"]["alt"].split()) >= 20
     assert not plt.get_fignums()  # shown once, not once more at the end of the cell
+
+
+def test_the_training_loop_lights_the_ingredients_of_a_sitting():
+    diagrams.training_loop("images")
+    weak = {text.get_text() for text, _ in words() if strength(text) < 0.99 * strength_of_quiet()}
+    assert weak == {"clipping", "momentum,\nAdam, Muon", "learning rate"}
+    with pytest.raises(ValueError, match="'pictures'"):
+        diagrams.training_loop("pictures")
+
+
+def strength_of_quiet():
+    return (1 - max(to_rgb(card.QUIET))) / (1 - max(to_rgb(card.INK)))
+
+
+@pytest.mark.parametrize("matrix", [[[1.4, 0.4], [0.3, 0.4]], [[-0.5, 1.1], [0.9, -0.2]]])
+def test_the_even_step_keeps_directions_and_sets_both_lengths_to_one(matrix):
+    diagrams.even_step(matrix)
+    lengths = np.linalg.svd(matrix)[1]
+    numbers = [text for text in written() if re.fullmatch(r"\d\.\d", text)]
+    assert numbers == ["1.0", "1.0", *(f"{length:.1f}" for length in lengths), "1.0", "1.0"]
+    (axis,) = plt.gcf().axes
+    wide = [np.ptp(p.get_xy(), axis=0) for p in axis.patches if isinstance(p, Polygon)]
+    assert np.allclose(wide[0], wide[2], rtol=0.01)  # two equal circles
+    assert np.ptp(wide[0]) < 0.05 and np.ptp(wide[1]) > 2  # and an ellipse between them
+
+
+@pytest.mark.parametrize("matrix", [[[1.0, 2.0, 3.0]], [[1.0, 2.0], [2.0, 4.0]]])
+def test_the_even_step_refuses_what_it_cannot_draw(matrix):
+    with pytest.raises(ValueError, match="can be inverted"):
+        diagrams.even_step(matrix)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_the_accumulated_gradient_grows_by_a_layer_with_each_part(parts):
+    diagrams.gradient_accumulation(parts)
+    (axis,) = plt.gcf().axes
+    fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
+    new, old = to_rgb(card.HEAD), card.tint(card.HEAD, 0.45)
+    assert fills.count(new) == parts
+    assert sum(np.allclose(fill, old) for fill in fills) == parts * (parts - 1) / 2
+    with pytest.raises(ValueError, match="2 to 5 parts, not 6"):
+        diagrams.gradient_accumulation(6)
 
 
 def test_the_overview_counts_patches_tokens_and_numbers():

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
+from torch.testing import assert_close
+from tutorial_text import tutorial_text
 
 import build
 
@@ -237,3 +240,26 @@ def test_notebooks_that_train_ask_for_a_gpu(path):
     metadata = notebook(path).metadata
     trains = path.stem.startswith(build.TRAINING)
     assert (metadata.get("accelerator") == "GPU") == trains == ("kaggle" in metadata)
+
+
+@pytest.mark.parametrize(
+    ("rule", "theirs"),
+    [
+        ("sgd", lambda point: torch.optim.SGD([point], lr=0.5)),
+        ("momentum", lambda point: torch.optim.SGD([point], lr=0.5, momentum=0.7)),
+        ("adam", lambda point: torch.optim.Adam([point], lr=0.5, betas=(0.7, 0.9))),
+    ],
+)
+def test_the_rules_that_notebook_05_writes_by_hand_take_torchs_steps(rule, theirs):
+    text = tutorial_text("notebooks/source/05_training_on_cifar10.py")
+    cells = [cell.partition("\n")[2] for cell in text.split("# %%")]
+    shown = {"torch": torch}
+    exec(next(cell for cell in cells if "def sgd(" in cell), shown)  # noqa: S102
+    exec(next(cell for cell in cells if "def descend(" in cell).partition("paths = ")[0], shown)  # noqa: S102
+    point = torch.tensor([-9.0, 2.0], requires_grad=True)
+    optimizer = theirs(point)
+    for _ in range(20):
+        optimizer.zero_grad()
+        shown["height"](*point).backward()
+        optimizer.step()
+    assert_close(torch.tensor(shown["descend"](shown[rule], 0.5)[-1]), point.detach())

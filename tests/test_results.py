@@ -106,6 +106,9 @@ def test_ladders_and_needles_have_three_seeds():
     further = record("where_augmentation_pays").settings
     assert len(further) == 9 and all(len(one.accuracies) >= 3 for one in further)
     assert len(record("needle10").runs) >= 3
+    swept = record("learning_rates").rows
+    assert len(swept) == 10 and all(len(row.accuracies) >= 3 for row in swept)
+    assert [row.rate for row in swept[:5]] == [row.rate for row in swept[5:]]  # the same for both
 
 
 def test_killed_runs_ended_with_the_same_weights():

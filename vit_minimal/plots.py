@@ -375,14 +375,24 @@ def show_bars(amounts, x_label, title=""):
 
 
 def show_paths(paths, height, title=""):
-    """Paths by name {name: points (n, 2)} over the contour lines of `height(x, y)`."""
-    _, axis = plt.subplots(figsize=(7.0, 3.2))
+    """Paths by name {name: points (n, 2)}, one below the other, over the contour lines of
+    `height(x, y)`, whose lowest point is at the cross.
+    """
+    figure, panels = plt.subplots(
+        len(paths),
+        figsize=(6.6, 0.6 + 1.5 * len(paths)),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
     x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-3, 3, 200))
-    axis.contour(x, y, height(x, y), levels=12, colors="lightgray")
-    for index, (name, points) in enumerate(paths.items()):
-        axis.plot(*as_array(points).T, **curve_style(index), markersize=4, label=name)
-    axis.plot(0, 0, "k+", markersize=12)
-    axis.set(title=title, xlim=(-10, 4), ylim=(-3, 3), xlabel="x", ylabel="y")
-    axis.legend(loc="upper right")
-    plt.tight_layout()
-    show(f"paths of {'; '.join(paths)} over contour lines", title)
+    for index, (axis, (name, points)) in enumerate(zip(panels.flat, paths.items(), strict=True)):
+        axis.contour(x, y, height(x, y), levels=12, colors="lightgray")
+        style = curve_style(index) | {"linestyle": "-", "marker": "o"}
+        axis.plot(*as_array(points).T, **style, markersize=3.5)
+        axis.plot(0, 0, "k+", markersize=12)
+        axis.set(xlim=(-10, 4), ylim=(-3, 3), ylabel="y")
+        axis.set_title(name, loc="left", fontsize=10)
+    axis.set_xlabel("x")
+    figure.suptitle(title)
+    show(f"paths of {'; '.join(paths)} over contour lines, one below the other", title)

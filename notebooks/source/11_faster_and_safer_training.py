@@ -12,7 +12,7 @@
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
-# | Time to read | about 20 minutes, and 5 more for a second visit |
+# | Time to read | about 25 minutes, and 5 more for a second visit |
 # | Time to run | {{notebook_seconds("11_faster_and_safer_training", "float32"):about}} on one core of an older server CPU |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
@@ -61,35 +61,49 @@ dataset = load_dataset().first(2_000, 500)
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 
 # %% [markdown]
-# Your model learns, and now you want a bigger one. Suddenly a training run takes hours, and you have two new wishes. It should be *fast*, and it should be *safe*: a closed laptop must not cost you a night. We begin with speed.
+# Your model learns, and now you want a bigger one. Suddenly a training run takes hours, and you have two new wishes. It should be *fast*, and it should be *safe*: a closed laptop must not cost you a night.
+#
+# Here is all of it in one table. Each row has its section below.
+#
+# | | what it buys | what it risks | the line that switches it on |
+# |---|---|---|---|
+# | **profile first** | you do not spend a day on the wrong part | nothing | `with torch.profiler.profile() as profile:` |
+# | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `TrainingConfig(precision="bfloat16")` |
+# | **compiling** | the other operations travel to memory less often | the first step waits a minute or more | `TrainingConfig(compile=True)` |
+# | **gradient accumulation** | large batches in little memory | nothing, but it saves no time | `(loss / parts).backward()` |
+# | **stop and resume** | a closed laptop costs you a minute of work | a resumed run that is secretly another run | `fit(…, checkpoint=path, resume=True)` |
+#
+# `fit` chooses the precision that suits your machine, and does the loss scaling for you. So you can use all of this today. The rest of the notebook is for the reader who wants to know why it works, and when it does not.
+#
+# > **In the run saved here**, one core of an older server CPU did the work, without a GPU. All numbers that the text reports from a cell are from that run.
 #
 # ## Where does the time go?
 #
-# Before you make anything faster, measure. Otherwise you may spend a day on a part that hardly takes any time. Which part of a training step takes longest, would you say? Here is one training step for a model with four blocks, 65 tokens and a width of 192:
+# Before you make anything faster, measure. Here is a training step for a model with four blocks, 65 tokens and a width that you choose:
 
 # %%
-seed_everything(0)
-model = VisionTransformer(ViTConfig(depth=4, mlp_ratio=2.0)).to(device)
-optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
 BATCH = 16 if device.type == "cpu" else 512
 
 
-def step(precision=torch.float32):
-    """One training step, for the clock."""
-    with autocast(device, precision):
-        loss = F.cross_entropy(model(normalize(images[:BATCH])), labels[:BATCH])
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item()  # the number is needed here, so a GPU has to finish first
+def make_step(width):
+    """A function that takes one training step with a new model of this width, for the clock."""
+    seed_everything(0)
+    model = VisionTransformer(ViTConfig(embed_dim=width, depth=4, mlp_ratio=2.0)).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
 
+    def step(precision=torch.float32):
+        with autocast(device, precision):
+            loss = F.cross_entropy(model(normalize(images[:BATCH])), labels[:BATCH])
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()  # the number is needed here, so a GPU has to finish first
 
-step()  # the first step prepares things, so we do not count it
-with torch.profiler.profile() as profile:
-    step()
+    return step
+
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we put them into six groups.
+# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we put them into six groups. Guess before you look: which group takes longest, and what share of the step does it take?
 
 # %%
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -109,17 +123,32 @@ def group_of(name):
     return "everything else"
 
 
-spent = dict.fromkeys([*GROUPS, "everything else"], 0.0)
-for event in profile.key_averages():
-    if event.device_type.name == "CPU":  # it holds its GPU time, too
-        on_gpu = device.type == "cuda"
-        time_of_its_own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-        spent[group_of(event.key)] += time_of_its_own
+# %% [markdown]
+# The next function takes a few steps under the profiler and adds up what each group took:
+
 
 # %%
-shares = {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
-shares = dict(sorted(shares.items(), key=lambda pair: pair[1]))
+def shares_of(step, steps=8):
+    """How many per cent of a step each group takes."""
+    step()  # the first step prepares things, so we do not count it
+    with torch.profiler.profile() as profile:
+        for _ in range(steps):
+            step()
+    spent = dict.fromkeys([*GROUPS, "everything else"], 0.0)
+    for event in profile.key_averages():
+        if event.device_type.name == "CPU":  # it holds its GPU time, too
+            on_gpu = device.type == "cuda"
+            its_own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+            spent[group_of(event.key)] += its_own
+    return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
+
+
+# %%
+step = make_step(192)
+shares = dict(sorted(shares_of(step).items(), key=lambda pair: pair[1]))
 PRODUCTS = ("fused attention", "other matrix products")
+
+# %% tags=["hide-input"]
 colours = ["#0072B2" if group in PRODUCTS else "#BBBBBB" for group in shares]
 _, axis = plt.subplots(figsize=(6.6, 2.9), layout="constrained")
 bars = axis.barh(list(shares), list(shares.values()), color=colours)
@@ -128,23 +157,48 @@ axis.margins(x=0.12)
 title = f"Where the time of a step goes, on {device.type}"
 axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
-print(f"all groups together: {sum(shares.values()):.1f} %")
 
 # %% [markdown]
 # Matrix products come first, as one would hope, since they are where the arithmetic is. **Fused attention** is blue as well: it is one operation that computes QKᵀ, the softmax and the product with the values in one go, so most of it is matrix products too. The grey bars hold little arithmetic. An addition or a norm reads every number from memory, does almost nothing with it, and writes it back.
 #
-# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? (The shares are those of the machine that this notebook ran on. Run it on yours.)
+# Is this share the same for every model? To multiply one token of width D by a matrix takes about D² multiplications, but to add something to it takes only D additions. So guess: what happens to the blue share if the model gets wider?
+
+# %%
+for width in (48, 192, 384):
+    of_width = shares_of(make_step(width), steps=5)
+    products = sum(of_width[group] for group in PRODUCTS)
+    print(f"width {width:3}: matrix products take {products:.0f} % of a step")
+
+# %% [markdown]
+# A wide model spends more of its time on matrix products. In a narrow one, the rest weighs more: norms and additions, and the work of Python and PyTorch to start each operation, which takes as long for a small matrix as for a large one.
+#
+# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? Eight times?
 
 # %%
 share = sum(shares[group] for group in PRODUCTS) / 100
-print(f"matrix products, with attention, take {share:.0%} of the step")
 for factor in (2, 8, math.inf):
     gain = 1 / (1 - share + share / factor)
-    name = "infinitely" if factor == math.inf else f"{factor} times as"
-    print(f"if they were {name} fast: a step {gain:.1f} times as fast")
+    print(f"products {factor:g} times as fast: a step {gain:.1f} times as fast")
+
+# %% tags=["hide-input"]
+speeds = {"as it is": 1, "2 times as fast": 2, "8 times as fast": 8, "no time at all": math.inf}
+_, axis = plt.subplots(figsize=(6.6, 2.7), layout="constrained")
+gains = []
+for row, factor in enumerate(speeds.values()):
+    products, rest = 100 * share / factor, 100 * (1 - share)
+    axis.barh(row, products, color="#0072B2", label="matrix products" if row == 0 else None)
+    axis.barh(row, rest, left=products, color="#BBBBBB", label="the rest" if row == 0 else None)
+    gain = 100 / (products + rest)
+    gains.append(f"a step {gain:.1f} times as fast")
+    axis.text(products + rest + 1, row, gains[row], va="center")
+axis.set_yticks(range(len(speeds)), [f"products:\n{name}" for name in speeds], fontsize=9)
+axis.set(xlabel="time of a step (100: as it is)", xlim=(0, 140), title="Amdahl's law")
+axis.invert_yaxis()
+axis.legend(loc="lower right")
+plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's law", gains)
 
 # %% [markdown]
-# This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest.
+# The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest.
 #
 # One thing is missing from the picture: the data. While a model waits for its next batch, it learns nothing. How long does a batch take to prepare?
 
@@ -169,6 +223,8 @@ print(f"preparing a batch takes {data_time / step_time:.1%} of a training step")
 # %% [markdown]
 # Next to nothing, because the course keeps all images on the device as bytes and augments whole batches there. The usual way is a `DataLoader`, which works on one image after the other. On two CPU cores, our way prepares {{min(run.ratio for run in record("augmentation").runs):.0f}} to {{max(run.ratio for run in record("augmentation").runs):.0f}} times as many images per second as a `DataLoader` with two workers (`benchmarks/augmentation.py`). If you use one next to a fast GPU, time it.
 #
+# **In one sentence:** most of a step is matrix products, so speed those up, and expect no more than the rest allows.
+#
 # ## Which numbers should a machine multiply?
 #
 # PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and tensor cores multiply them many times as fast. There are two 16-bit formats, and they spend their bits differently:
@@ -177,7 +233,7 @@ print(f"preparing a batch takes {data_time / step_time:.1%} of a training step")
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is ± fraction × 2 to the power of exponent. So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has many digits, but a small range. **bfloat16** has the range of float32, but few digits. PyTorch knows the limits:
+# A number is ± fraction × 2 to the power of exponent. So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has many digits, but a small range. **bfloat16** has the range of float32, but few digits. Which would you rather lose in a training run, digits or range? Make your guess; a figure below will answer. PyTorch knows the limits:
 
 # %% tags=["nbval-check-output"]
 print("           smallest   all digits from      largest   next after 1")
@@ -189,7 +245,7 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{row} {limits.max:12.5g} {1 + limits.eps:14.7f}")
 
 # %% [markdown]
-# Two columns are about small numbers. Below the value under "all digits from", a number is called *subnormal*: its exponent is at the lower end already, so its leading digits become zeros, and fewer and fewer digits are left for the number itself. Three lines show what the limits mean:
+# The column "all digits from" needs a word. Below this value a format can still write a number, but with fewer and fewer digits, down to the one under "smallest". Such numbers are called *subnormal*. Three lines show what the limits mean:
 
 # %% tags=["nbval-check-output"]
 print("256 + 1 in bfloat16:", (torch.tensor(256.0).bfloat16() + 1).item())
@@ -224,7 +280,7 @@ sizes = sizes[sizes > 0]  # after the last block only the class token is read: t
 # %% [markdown]
 # The loss is a mean over the batch. So with 32 times as many images of this kind, each gradient is 32 times as small, and we get the gradients for a batch of 512 by a division. The third hill shows a trick that we come to in a moment.
 
-# %%
+# %% tags=["hide-input"]
 ZERO, FULL, LARGEST = 2.0**-25, 2.0**-14, 65504.0  # half of the smallest number rounds to 0
 hills = {"batch of 16": sizes, "batch of 512": sizes / 32, "512, loss × 65,536": sizes / 32 * 2**16}
 _, axis = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
@@ -280,7 +336,7 @@ for _ in range(6):
     print(f"loss {loss.item():.3f}, scale {scale:9,.0f}: step {done}")
 
 # %% [markdown]
-# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller.
+# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller. So the answer to the question was: keep the range. Fewer digits make each product a little less exact, and training is noisy anyway. But a gradient that becomes 0 is gone.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -335,7 +391,7 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# bfloat16 needs none of this, since its range is that of float32: without the two lines for the scaler, `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware multiplies it, float16 with loss scaling on GPUs whose tensor cores support nothing shorter than float32 but that, and float32 everywhere else. `pick_precision` chooses for you.
+# bfloat16 needs none of this, since its range is that of float32: without the two lines for the scaler, `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware can multiply it. Take float16 with loss scaling on older GPUs, whose tensor cores have no bfloat16. Take float32 everywhere else. `pick_precision` chooses for you.
 #
 # <details><summary>Which machine is which?</summary>
 #
@@ -359,13 +415,21 @@ print(f"a step in bfloat16 takes {ratio:.2g} times as long as one in float32")
 print("pick_precision chooses", pick_precision(device))
 
 # %% [markdown]
-# In the run saved here, bfloat16 is not faster but many times slower! That machine has no instructions for it, so every product is emulated. On two cores that do have them, our model makes {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in bfloat16 as in float32 (`data/results/throughput.json`). A format is fast only where the hardware multiplies it.
+# On the machine of the saved run, bfloat16 is not faster but many times slower! It has no instructions for it, so every product is emulated. On two cores that do have them, our model makes {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in bfloat16 as in float32 (`data/results/throughput.json`). A format is fast only where the hardware multiplies it.
+#
+# **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling where it can only do that, and keep the weights in float32.
 #
 # ## What about the rest, and the memory?
 #
 # **The grey bars.** Each addition, norm and GELU reads all numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The first step then waits for the compiler, a minute or more, so it pays in long runs only. What you gain depends on your machine: measure it with the function `seconds` from above. For `fit`, `TrainingConfig(compile=True)` switches it on.
 #
 # **The memory.** A batch does not fit? Then send it through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large pass would have left. This is called **gradient accumulation**:
+
+# %%
+diagrams.gradient_accumulation()
+
+# %% [markdown]
+# Only one part is in memory at a time, and the optimizer takes one step for all of them. Is the gradient the same? We try it with 64 images in two and in four parts:
 
 
 # %%
@@ -385,6 +449,8 @@ for parts in (2, 4):
 
 # %% [markdown]
 # They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all.
+#
+# **In one sentence:** a batch that is too large goes through in parts, because gradients add up.
 #
 # ## How do you stop a training, and go on?
 #
@@ -425,8 +491,9 @@ model, optimizer = new_model()
 model.load_state_dict(saved["model"])
 optimizer.load_state_dict(saved["optimizer"])
 weights_and_memory = lengths + train(model, optimizer, 100, 140)
+print("with weights and memory, as if never stopped:", weights_and_memory == never_stopped)
 
-# %%
+# %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
 steps = range(81, 141)
 axis.plot(steps, never_stopped, color="#BBBBBB", lw=6, label="never stopped")
@@ -443,7 +510,6 @@ axis.set(xlabel="step", ylabel="length of the step", title="Stopped after step 1
 axis.set(xticks=range(80, 141, 10), ylim=(0, None))
 axis.legend()
 plots.show("with the weights alone, the first steps after 100 are far longer than those before")
-print("as if never stopped:", weights_and_memory == never_stopped)
 
 # %% [markdown]
 # With the weights alone, the first steps after the stop are several times as long as the ones before. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer knows one gradient only, and divides it by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. From there on, it is another run.
@@ -451,6 +517,11 @@ print("as if never stopped:", weights_and_memory == never_stopped)
 # With the memory, the run goes on as if nothing had happened. This is meant literally: the dashed line lies on the grey one, number by number.
 #
 # Two details made this possible, and both are easily forgotten. First, `state_dict()` hands out the tensors themselves. Training would go on changing them, so we keep a deep copy; a file would do as well. Second, a resumed run must draw the same batches and the same augmentations. That is why every step above seeds the generator with its own number.
+#
+# So a step depends on four things, and a run that is to go on as if nothing had happened needs them all:
+
+# %%
+diagrams.what_a_step_needs()
 
 # %% [markdown] tags=["exercise:Snapshot"]
 # Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
@@ -527,6 +598,8 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # "Bit for bit" is a promise for one machine, since another GPU adds in another order.
 #
 # In your own code, one line serves for both cases: `fit(model, dataset, config, checkpoint=path, resume=True)` begins the run if there is no such file, and goes on with it if there is. In a terminal, `python -m vit_minimal.training --recipe cpu` keeps its state as well. Press Ctrl+C to stop it, and repeat the command with `--resume`.
+#
+# **In one sentence:** save everything that the next step depends on, and not the weights alone.
 #
 # > **Remember:** measure before you make anything faster, and before a long run, test once that you can stop and resume it.
 #

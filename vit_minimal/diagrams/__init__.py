@@ -11,7 +11,12 @@ from .attention import (
     heads_side_by_side,
 )
 from .blocks import block, gelu, layer_norm, stream
-from .machines import float_formats, two_processes
+from .machines import (
+    float_formats,
+    gradient_accumulation,
+    two_processes,
+    what_a_step_needs,
+)
 from .overlays import attention_over, journey
 from .sequences import (
     axes_of_patchify,
@@ -20,4 +25,5 @@ from .sequences import (
     patch_sequence,
     strided_convolution,
 )
+from .steps import even_step, training_loop
 from .whole import overview

@@ -1,7 +1,7 @@
 """What a machine computes with, and several machines at work on one model."""
 
 from ..plots import show
-from .card import HEAD, INK, PATCH, POSITION, QUIET, SERIES, Card
+from .card import HEAD, INK, PATCH, POSITION, QUIET, SERIES, Card, tint
 
 FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}  # bits
 FIELDS = {"sign": SERIES[7], "exponent": SERIES[1], "fraction": SERIES[0]}
@@ -48,4 +48,59 @@ def two_processes():
         "From left to right: a batch is cut into two halves. Each half goes to a process with a "
         "whole model, which gives a gradient. Both gradients lead to their mean, and from there "
         "the same step leads back to both models"
+    )
+
+
+def gradient_accumulation(parts=4):
+    """A batch in parts, one after the other: each adds to the gradient, then there is one step.
+
+    ValueError if there are fewer than two parts, or more than five, which have no room.
+    """
+    if not 2 <= parts <= 5:
+        raise ValueError(f"expected 2 to 5 parts, not {parts}")
+    card, top, high, tall = Card(height=30), 4.5, 6.2, 2.3
+    pitch, wide, floor = 45 / parts, 45 / parts - 2.6, 25
+    card.text(24, 2, "time →", 10, QUIET)
+    for k in range(parts):
+        x = 2 + k * pitch
+        card.box(x, top, wide, high, PATCH, f"part {k + 1}")
+        card.arrow((x + wide / 2, top + high), (x + wide / 2, floor - (k + 1) * tall - 0.4))
+        for j in range(k + 1):
+            colour = HEAD if j == k else tint(HEAD, 0.45)
+            card.rectangle(x, floor - (j + 1) * tall, wide, tall, colour, "white", 0.8)
+    card.text(2, floor + 2.2, "the gradient grows: backward() adds", 11, ha="left")
+    full = floor - parts * tall / 2
+    card.arrow((2 + 45 - 2.6, full), (50, full))
+    card.box(50, full - 3.5, 14, 7, POSITION, "one step", 11, weight="bold")
+    show(
+        f"{parts} parts of a batch, one after the other; each adds a layer to the gradient, and "
+        "after the last there is one step",
+        "Gradient accumulation",
+    )
+
+
+def what_a_step_needs():
+    """Four things on which the next step depends, and what each of them decides."""
+    card, left, wide, high, pitch = Card(height=32.5), 2, 19, 5.6, 6.9
+    needs = (
+        ("weights", "where the run is", POSITION),
+        ("optimizer's memory", "how far each weight moves", HEAD),
+        ("number of steps", "the learning rate", PATCH),
+        ("random numbers", "which images it sees", PATCH),
+    )
+    for k, (name, decides, colour) in enumerate(needs):
+        y = 5 + k * pitch
+        card.box(left, y, wide, high, colour, name)
+        card.text(left + wide + 1, y + high / 2, decides, 10, QUIET, ha="left")
+        card.line((47, y + high / 2), (50, y + high / 2))
+    middle = 5 + 1.5 * pitch + high / 2
+    card.line((50, 5 + high / 2), (50, 5 + 3 * pitch + high / 2))
+    card.arrow((50, middle), (53.5, middle))
+    card.box(53.5, middle - 4, 10.5, 8, POSITION, "next\nstep", 12, weight="bold")
+    card.text(left, 2.4, "save", 11, ha="left", weight="bold")
+    card.text(left + wide + 1, 2.4, "because it decides", 11, ha="left", weight="bold")
+    show(
+        "lines lead from four boxes to the next step: "
+        + "; ".join(f"{name} decide: {what}" for name, what, _ in needs),
+        "What the next step depends on",
     )

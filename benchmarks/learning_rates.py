@@ -1,0 +1,80 @@
+"""AdamW and Muon, each at the same learning rates: is Muon's lead only a better rate?
+
+    python benchmarks/learning_rates.py [--record data/results/learning_rates.json]
+
+Model, data and settings are those of notebook 05's ladder at the quick budget: four passes over
+4,000 drawn shapes, judged on 1,000 others. Only the optimizer and the rate change.
+"""
+
+import argparse
+import statistics
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from vit_minimal import (
+    TrainingConfig,
+    VisionTransformer,
+    ViTConfig,
+    fit,
+    load_dataset,
+    seed_everything,
+)
+from vit_minimal.records import add_record
+
+TRAINED_ON, HELD_OUT = 4_000, 1_000
+MODEL = ViTConfig(
+    patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, pos_embed="sinusoidal"
+)
+BASE = TrainingConfig(
+    epochs=4,
+    batch_size=50,
+    label_smoothing=0.0,
+    flip=False,
+    crop_padding=0,
+    validation_images=HELD_OUT,
+)
+OPTIMIZERS = {  # with the weight decay of the ladder
+    "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
+    "Muon": {"optimizer": "muon", "weight_decay": 0.1},
+}
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--record", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    dataset = load_dataset("shapes10").first(TRAINED_ON + HELD_OUT, 1_000)
+    rows = []
+    for name, changes in OPTIMIZERS.items():
+        for rate in RATES:
+            config = replace(BASE, learning_rate=rate, **changes)
+            reached = []
+            for seed in range(options.seeds):
+                seed_everything(seed)
+                history = fit(VisionTransformer(MODEL), dataset, replace(config, seed=seed))
+                reached.append(history.validation_accuracy[-1])
+            print(f"{name} {rate:g} {statistics.mean(reached):.1%}   {reached}", flush=True)
+            rows.append(
+                {
+                    "optimizer": name,
+                    "rate": rate,
+                    "accuracies": reached,
+                    "training": asdict(config),
+                }
+            )
+    if options.record:
+        figures = {
+            "dataset": dataset.name,
+            "judged_on": f"{HELD_OUT:,} validation",
+            "trained_on": TRAINED_ON,
+            "seeds": list(range(options.seeds)),
+            "model": asdict(MODEL),
+            "rows": rows,
+        }
+        add_record(options.record, figures)
+
+
+if __name__ == "__main__":
+    main()

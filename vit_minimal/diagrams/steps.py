@@ -1,0 +1,133 @@
+"""What moves the weights: one step of training as a loop, and what Muon does to a step."""
+
+import numpy as np
+from matplotlib.patches import Circle, Polygon
+
+from ..plots import as_array, show
+from .card import (
+    FAINT,
+    HEAD,
+    INK,
+    LINE,
+    PATCH,
+    POSITION,
+    QUIET,
+    SERIES,
+    Card,
+    dark,
+    tint,
+)
+
+LOOP = (  # what there is, how one gets there, its code, its colour
+    ("batch", "draw", "images[batch]", PATCH),
+    ("model", "forward", "model(x)", POSITION),
+    ("loss", "how wrong?", "cross_entropy", HEAD),
+    ("gradient", "backward", ".backward()", HEAD),
+    ("weights", "step", ".step()", POSITION),
+)
+INGREDIENTS = {  # what acts on each of them, and the part that it belongs to
+    "batch": (("flip and crop,\nmixup, …", "images"),),
+    "model": (("patch\ndropout", "images"),),
+    "loss": (("label\nsmoothing", "images"),),
+    "gradient": (("clipping", "steps"),),
+    "weights": (
+        ("momentum,\nAdam, Muon", "steps"),
+        ("learning rate", "steps"),
+        ("average (EMA)", "images"),
+    ),
+}
+PARTS = ("steps", "images")
+
+
+def training_loop(part=None):
+    """A training step as a loop, and where each ingredient of a recipe acts on it.
+
+    With a `part`, "steps" or "images", the ingredients of the other sitting are pale. ValueError
+    names any other.
+    """
+    if part is not None and part not in PARTS:
+        raise ValueError(f"part is one of {', '.join(PARTS)} or None, not {part!r}")
+    card, top, high, wide, pitch, left = Card(height=38), 10.5, 6, 10.4, 13.2, 1.4
+    middle = top + high / 2
+
+    def lit(of):
+        return 1.0 if part in (None, of) else FAINT
+
+    for k, (name, happens, code, colour) in enumerate(LOOP):
+        x = left + k * pitch
+        card.strength = 1.0
+        card.box(x, top, wide, high, colour, name, 12, weight="bold")
+        card.text(x + wide / 2, top - 1.6, happens, 10, QUIET)
+        card.shape(x + wide / 2, top + high + 1.8, code)
+        if k:
+            card.arrow((x - pitch + wide, middle), (x, middle))
+        y = top + high + 6
+        for words, of in INGREDIENTS[name]:
+            card.strength = lit(of)
+            tall = 5.4 if "\n" in words else 3.4
+            card.box(x - 0.7, y, wide + 1.4, tall, colour, words, 10, share=0.07)
+            if y == top + high + 6:
+                card.arrow((x + wide / 2, y), (x + wide / 2, top + high + 3.2), colour=QUIET)
+            y += tall + 0.9
+    card.strength = 1.0
+    first, last = left + pitch + wide / 2, left + 4 * pitch + wide / 2
+    card.arrow((last, top - 3), (last, 4.2), (first, 4.2), (first, top - 3), line=1.8)
+    card.text((first + last) / 2, 2.4, "again, with the new weights and the next batch", 11)
+    card.text(left, 34, "Each ingredient acts at one place of the loop.", 11, ha="left")
+    acts = "; ".join(
+        f"on the {name}: {', '.join(words for words, _ in of)}" for name, of in INGREDIENTS.items()
+    )
+    show(
+        "a batch goes forward through the model, a loss says how wrong it is, its gradient is "
+        "computed backward, a step changes the weights, and all begins again. Ingredients act "
+        + acts,
+        "One step of training",
+    )
+
+
+def _frame_of(card, centre, axes, colours, scale, words):
+    """The unit circle under a matrix with columns `axes` (2, 2): a closed curve and its two axes."""
+    x, y = centre
+    angles = np.linspace(0, 2 * np.pi, 100)
+    curve = axes @ np.stack([np.cos(angles), np.sin(angles)])
+    points = np.stack([x + scale * curve[0], y - scale * curve[1]], axis=1)
+    card.axis.add_patch(Polygon(points, fc=tint(POSITION, 0.1), ec=LINE, lw=1.3, zorder=1))
+    for axis, colour in zip(axes.T, colours, strict=True):
+        end = x + scale * axis[0], y - scale * axis[1]
+        card.arrow((x, y), end, colour=colour, line=2.4, zorder=3)
+        away = axis / np.linalg.norm(axis) * (scale * np.linalg.norm(axis) + 2.1)
+        card.text(x + away[0], y - away[1], f"{np.linalg.norm(axis):.1f}", 11, dark(colour))
+    card.axis.add_patch(Circle(centre, 0.5, fc=INK, ec="none", zorder=4))
+    card.text(x, 2.6, words, 11, weight="bold")
+
+
+def even_step(matrix):
+    """What a step's matrix (2, 2) makes of all directions, and what is left when it is evened out.
+
+    A circle becomes an ellipse, whose axes are as long as the singular values; with both of them
+    set to 1 it is a circle again. ValueError if the matrix is not 2 × 2 or has no inverse.
+    """
+    matrix = as_array(matrix).astype(float)
+    if matrix.shape != (2, 2) or abs(np.linalg.det(matrix)) < 1e-6:
+        raise ValueError(f"expected a matrix (2, 2) that can be inverted, not {matrix.tolist()}")
+    left, lengths, right = np.linalg.svd(matrix)
+    sides = np.where(left[0] < 0, -1, 1)  # a pair of directions may be turned round: to the right
+    left, right = left * sides, right * sides[:, None]
+    scale, y = 10 / max(*lengths, 1), 14.5
+    colours = SERIES[4], SERIES[0]
+    card, ratio = Card(height=31), lengths[0] / lengths[1]
+    steps = right.T, left * lengths, left
+    words = "all directions", "momentum's step", "Muon's step"
+    for k, (axes, title) in enumerate(zip(steps, words, strict=True)):
+        _frame_of(card, (11 + 22 * k, y), axes, colours, scale, title)
+    remarks = "inputs of length 1", f"one gets {ratio:.0f} times the other", "all get the same"
+    values = "", f"singular values {lengths[0]:.1f}, {lengths[1]:.1f}", "singular values 1, 1"
+    for k, (remark, value) in enumerate(zip(remarks, values, strict=True)):
+        card.text(11 + 22 * k, 26.2, remark, 10.5)
+        card.text(11 + 22 * k, 29, value, 10, QUIET)
+    show(
+        f"a circle with two arrows; then an ellipse, in which one arrow has length "
+        f"{lengths[0]:.1f} and the other {lengths[1]:.1f}; then a circle again: both arrows point "
+        "where they did in the ellipse, and are equally long",
+        "What a step does to directions",
+    )
