@@ -462,8 +462,8 @@ for row in tried["rows"]:
     colour = plots.curve_style(list(curves).index(row["optimizer"]))["color"]
     axis.plot([row["rate"]] * 3, row["accuracies"], "o", color=colour, alpha=0.35, ms=5)
 title, guessing = "The same rates for both: dots are seeds, lines are means", ("guessing", 0.1)
-labels = "learning rate", "validation accuracy"
-plots.show_lines(tried_rates, curves, *labels, title, guessing, log="x", axis=axis)
+axes = "learning rate", "validation accuracy"
+plots.show_lines(tried_rates, curves, *axes, title, guessing, log="x", axis=axis)
 best = [f"{name}: {max(means):.3f} at best" for name, means in curves.items()]
 plots.show("two hills; that of Muon is higher and lies further to the right", title, best)
 
