@@ -192,7 +192,7 @@ for row, factor in enumerate(speeds.values()):
     gains.append(f"a step {gain:.1f} times as fast")
     axis.text(products + rest + 1, row, gains[row], va="center")
 axis.set_yticks(range(len(speeds)), [f"products:\n{name}" for name in speeds], fontsize=9)
-axis.set(xlabel="time of a step (100: as it is)", xlim=(0, 140), title="Amdahl's law")
+axis.set(xlabel="time of a step (100: as it is)", xlim=(0, 155), title="Amdahl's law")
 axis.invert_yaxis()
 axis.legend(loc="lower right")
 plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's law", gains)
