@@ -25,10 +25,12 @@ import statistics
 from pathlib import Path
 
 import torch
+
 from checks import EXERCISES
 from vit_minimal.experiments import (
     EXPERIMENTS,
     Summary,
+    contrast,
     key,
     mean_and_width,
     plan,
@@ -141,19 +143,13 @@ def distance(one, other):
     """
     if isinstance(one, (Summary, Record)):
         return Record(mean=one.mean - other.mean, width=math.hypot(one.width, other.width))
-    return contrast([one], [other])
+    return lead([one], [other])
 
 
-def contrast(ahead, behind):
-    """The mean of the lists `ahead` summed up, less that of `behind`, with its 95 % interval. The
-    lists hold a share for each seed and are taken to vary alike.
-    """
-    lists = [*ahead, *behind]
-    degrees = sum(len(values) - 1 for values in lists)
-    squares = sum((len(values) - 1) * statistics.variance(values) for values in lists)
-    error = (squares / degrees * sum(1 / len(values) for values in lists)) ** 0.5
-    middle = sum(map(mean, ahead)) - sum(map(mean, behind))
-    return Record(mean=middle, width=students_t(degrees) * error)
+def lead(ahead, behind):
+    """What `contrast` says of lists that hold a share for each seed, as a Record."""
+    difference, width = contrast(ahead, behind)
+    return Record(mean=difference, width=width)
 
 
 def largest(of):
@@ -161,17 +157,21 @@ def largest(of):
     return abs(of.mean) + of.width
 
 
-def equal_variances():
-    """The p-value of Bartlett's test that all settings of the pooled spread vary alike."""
-    groups = working_settings(records("experiments_cifar10_full"))
-    freedoms = torch.tensor([len(values) - 1.0 for values in groups], dtype=torch.float64)
+def bartlett(groups):
+    """The p-value of Bartlett's test that groups of numbers vary alike; near 0 they do not."""
+    freedoms = torch.tensor([len(values) - 1 for values in groups], dtype=torch.float64)
     variances = torch.tensor([statistics.variance(values) for values in groups]).double()
     degrees, count = freedoms.sum(), len(groups)
     pooled = (freedoms * variances).sum() / degrees
     statistic = degrees * pooled.log() - (freedoms * variances.log()).sum()
     statistic /= 1 + ((1 / freedoms).sum() - 1 / degrees) / (3 * (count - 1))
     half = torch.tensor((count - 1) / 2, dtype=torch.float64)
-    return torch.special.gammaincc(half, statistic / 2).item()
+    return torch.special.gammaincc(half, statistic.clamp(min=0) / 2).item()
+
+
+def equal_variances():
+    """What Bartlett's test says of the settings of the pooled spread."""
+    return bartlett(working_settings(records("experiments_cifar10_full")))
 
 
 def shared_by_seeds():
@@ -192,8 +192,10 @@ def comparisons():
     """
     pairs = set()
     for name in EXPERIMENTS:
-        rates = {round(run["training"]["learning_rate"], 9): rate
-                 for (_, rate), run in plan(name, "full", 0).items()}
+        rates = {
+            round(run["training"]["learning_rate"], 9): rate
+            for (_, rate), run in plan(name, "full", 0).items()
+        }
         base, *others = (
             key(plan(name, "full", 0)[label, rates[round(of.learning_rate, 9)]])
             for label, of in experiment(name).items()
@@ -276,6 +278,56 @@ def deleted(map_of, which, count):
     """What the shipped model reaches or loses without `count` patches of a map: notebook 06."""
     deletions = record("class_token_journey").deletions
     return at(deletions[map_of][which], deletions.counts.index(count))
+
+
+def colours(state, kind, block):
+    """The share of the variance of an image's colours that can be read after a block, 0 before the
+    first, from a model "trained" or "untrained": notebook 10.
+    """
+    return record("class_token_contents").colours[state][kind][block]
+
+
+def needle_place(block):
+    """How often each needle model's class token tells the needle's place after a block."""
+    return [run.class_token[block] for run in record("class_token_contents").place]
+
+
+def pointing(state):
+    """How often the highest score lies on the needle, of all methods and models."""
+    return [hit for run in record("needle10").runs for hit in run[state].pointing.values()]
+
+
+def cut(how, block):
+    """What the shipped model loses if its class token is cut off in one block, 1 … L."""
+    return ablated(how, "loss, one block", block)
+
+
+def few_images(model, trained_on):
+    """What the seeds of "ViT, Muon" or "CNN, AdamW" reached with so many images of CIFAR-10."""
+    return only(records("training_images"), model=model, trained_on=trained_on).accuracies
+
+
+def cnn_lead(trained_on):
+    """By how much the CNN is ahead of the ViT with so many images of CIFAR-10."""
+    return distance(few_images("CNN, AdamW", trained_on), few_images("ViT, Muon", trained_on))
+
+
+def corners(model, trained_on=4_000):
+    """The row of one model on Corners-2: notebook 10."""
+    return only(records("far_corners"), model=model, trained_on=trained_on)
+
+
+def passes_until(share, model):
+    """After which pass each seed of a model first has this share of Corners-2 right, in order."""
+    return sorted(
+        next(n for n, right in enumerate(run, 1) if right >= share)
+        for run in corners(model).validation_by_pass
+    )
+
+
+def fall(patch_size, learned=False):
+    """What the noise of 32 costs against the clean figure of a model that never saw noise, by seed."""
+    return lead([under_noise(patch_size, 0)], [under_noise(patch_size, 32, learned)])
 
 
 def notebook_seconds(name, precision="bfloat16"):

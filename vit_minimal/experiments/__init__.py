@@ -15,6 +15,7 @@ from .summary import (
     Spread,
     Summary,
     as_table,
+    contrast,
     mean_and_width,
     pooled_spread,
     students_t,
