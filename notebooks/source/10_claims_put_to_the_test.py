@@ -50,7 +50,7 @@ dataset = load_dataset()
 # %% [markdown]
 # ## How sure is a number?
 #
-# Train the same model twice with different seeds, and it ends at two different accuracies. So a difference between two models means something only beside the difference between two seeds. Most experiments here have three seeds, and three are too few to know how much seeds differ. Those of our base model happen to lie within {{max(runs("pooling", "class token").accuracies) - min(runs("pooling", "class token").accuracies):.1p}} points, and those of its nearest relatives within {{max(runs("weight_init", "head zero").accuracies) - min(runs("weight_init", "head zero").accuracies):.1p}}. If you believed the first, every comparison with the base would look far too sure.
+# Train the same model twice with different seeds, and it ends at two different accuracies. So a difference between two models means something only beside the difference between two seeds. Most settings here, that is, most ways to build and train the model, have been run with three seeds, and three are too few to know how much seeds differ. Those of our base model happen to lie within {{max(runs("pooling", "class token").accuracies) - min(runs("pooling", "class token").accuracies):.1p}} points, and those of a near relative, whose head starts at zero, within {{max(runs("weight_init", "head zero").accuracies) - min(runs("weight_init", "head zero").accuracies):.1p}}. If you believed the first, every comparison with the base would look far too sure.
 #
 # The way out is to ask all settings at once. How far does a run lie from the mean of its own setting? That spread can be **pooled** over all settings on record that work, which leaves out those that guess:
 
@@ -63,7 +63,7 @@ print(f"95 % interval of a mean of three seeds: ± {100 * spread.width(3):.1f} p
 print(f"of a difference of three and three:     ± {100 * 2**0.5 * spread.width(3):.1f} points")
 
 # %% [markdown]
-# So where nothing else is said, ± is a 95 % interval from this pooled spread (Student's t), in points of accuracy on CIFAR-10's 10,000 test images. Where we find no difference, we say how large one may be: "any effect is below {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points".
+# The degrees of freedom say, roughly, from how many independent deviations the spread was computed: two for each setting with three seeds. Where nothing else is said, ± is a 95 % interval from this pooled spread (Student's t). It is given in points: one point is one per cent of CIFAR-10's 10,000 test images. Where we find no difference, we say how large one may be: "any effect is below {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points".
 #
 # <details><summary>What this takes for granted, and what speaks against it</summary>
 #
@@ -82,7 +82,7 @@ print(f"of a difference of three and three:     ± {100 * 2**0.5 * spread.width(
 # - **does not hold**: the experiment shows the opposite, or an effect too small to carry the sentence;
 # - **not settled**: our experiment cannot decide it, and the card says which one could.
 #
-# All CIFAR-10 numbers but those of the shipped model come from small models ({{round(records("experiments_cifar10_full")[0].parameters, -5):,}} parameters, four blocks) after three passes over 45,000 images, unless the card says otherwise. That is one corner of a large field.
+# Two kinds of models appear. The **shipped model** comes with this course; it has six blocks and was trained for {{record("cifar10_cpu_long").training.epochs:d}} passes. All other CIFAR-10 numbers come from small models ({{round(records("experiments_cifar10_full")[0].parameters, -5):,}} parameters, four blocks) after three passes over 45,000 images, unless the card says otherwise. That is one corner of a large field.
 
 # %% tags=["hide-input"]
 known = {key(record["run"]): record["accuracy"] for record in cifar10}
@@ -130,7 +130,7 @@ def under_noise(part, P, deviation):
 # %% [markdown]
 # ## The claims at a glance
 #
-# One row for each claim: the sentence, what was compared, and the size of it. A mark to the right of the line speaks for the sentence, and one to the left speaks against it. The interval is of that one comparison; the verdict, which the colour gives, weighs all that the card has. Three claims cannot be put into one number of points, and their rows say what was measured instead.
+# One row for each claim: the sentence, what was compared, and the size of it. A mark to the right of the line speaks for the sentence, and one to the left speaks against it. The interval is of that one comparison. It is over images for claims 3 and 4, which look at one model, and from the experiment's own seeds for claims 10 and 15. The verdict, which the colour gives, weighs all that the card has. Three claims cannot be put into one number of points, and their rows say what was measured instead.
 
 
 # %% tags=["hide-input"]
@@ -512,6 +512,8 @@ names = ("differ", "agree")
 corners = Dataset(images[:4_000], labels[:4_000], images[4_000:], labels[4_000:], names, "corners2")
 for seed in range(3):
     print(f"sees 15 pixels, seed {seed}:", train_cnn((2, 2, 1), seed))
+
+# %%
 for seed in range(2):
     print(f"sees 47 pixels, seed {seed}:", train_cnn((2, 2, 2, 1, 1), seed))
 nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_000)])
