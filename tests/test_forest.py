@@ -12,7 +12,7 @@ from vit_minimal.plots import curve_style
 EFFECTS = {
     "1 · first": ("holds", "with − without", 8.0, 1.0),
     "2 · second": ("open", "in words alone", None, None),
-    "3 · third": ("holds", "of one run", -2.0, math.inf),
+    "3 · third": ("holds", "one run, pre-norm", -2.0, math.inf),
     "4 · fourth": ("fails", "with − without", -4.0, 0.5),
 }
 
@@ -52,7 +52,7 @@ def test_every_row_says_its_name_its_number_and_its_interval(axis):
     words = [text.get_text() for text in axis.texts]
     assert [name for name in EFFECTS if name in words] == list(EFFECTS)
     assert "with − without: +8.0 ± 1.0" in words and "with − without: −4.0 ± 0.5" in words
-    assert "in words alone" in words and "of one run: −2.0" in words
+    assert "in words alone" in words and "one run, pre-norm: −2.0" in words
 
 
 def test_a_group_keeps_the_colour_of_its_place(axis):

@@ -28,8 +28,8 @@ def show_forest(effects, x_label, title="", groups=()):
         if number is not None:
             known = width is not None and math.isfinite(width)
             axis.errorbar(number, row, xerr=width if known else None, capsize=3, **style)
-            words += f": {number:+.1f}" + (f" ± {width:.1f}" if known else "")
-            words = words.replace("-", "\N{MINUS SIGN}")
+            shown = f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
+            words += f": {shown}" + (f" ± {width:.1f}" if known else "")
         said.append(f"{name} ({group}): {words}")
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
         axis.text(0.01, row - 0.45, name, weight="bold", color=style["color"], **place)
@@ -38,7 +38,7 @@ def show_forest(effects, x_label, title="", groups=()):
         axis.plot([], [], label=group, **curve_style(index) | {"linestyle": "none"})
     low, high = axis.get_xlim()
     axis.axvline(0, color="gray", linewidth=1, zorder=0)
-    axis.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
     # The left half is for the words
     axis.set(xlim=(2 * low - high, high), ylim=(len(effects) - 0.4, -0.9), yticks=[])

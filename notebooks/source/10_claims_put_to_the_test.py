@@ -144,7 +144,7 @@ def between(one, other):
 def show_curves(x, lines, x_label, y_label, title, **options):
     """Curves in a picture that can be read on a telephone: the legend stands inside."""
     _, axis = plt.subplots(figsize=(5.2, 3.5), layout="constrained")
-    plots.show_lines(x, lines, x_label, y_label, axis=axis, **options)
+    plots.show_lines(x, lines, x_label, y_label, title, axis=axis, **options)
     plots.show(f"{y_label} over {x_label}, for {', '.join(lines)}", title)
 
 
@@ -186,14 +186,14 @@ CLAIMS = {  # number: (sentence, verdict, what was compared, points, half the in
     4: ("The class token's attention shows where the model looks", "holds in part",
         "what it marks − random", 100 * marked["mean"][4], 100 * marked["width"][4]),
     5: ("Without it, the model only understands single patches", "does not hold",
-        "single patches − all of them", *between(single["mean of patches, no attention"],
+        "single − all of them", *between(single["mean of patches, no attention"],
                                                  single["mean of patches"])),
     6: ("A class token classifies better than the mean of the patches", "does not hold",
         "it − mean of patches", *between(pooling["class token"], pooling["mean of patches"])),
     7: ("Registers help", "does not hold",
         "four − none", *between(pooling["class token, 4 registers"], pooling["class token"])),
     8: ("It is like BERT's [CLS], and like GPT", "holds in part",
-        "right: no mask {:.0f} %, GPT's, first {:.0f} %, last {:.0f} %".format(
+        "no mask {:.1f} %; GPT's: first {:.0f} %, last {:.1f} %".format(
             *(100 * of.mean for of in masks.values())), None, None),
     9: ("CNNs struggle with long-range dependencies, ViTs do not", "holds in part",
         f"passes to all right: CNN {needed[0]}, ViT {needed[1]}", None, None),
