@@ -31,8 +31,13 @@ def show_forest(effects, x_label, title="", groups=()):
             shown = f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
             words += f": {shown}" + (f" ± {width:.1f}" if known else "")
         said.append(f"{name} ({group}): {words}")
+        paper = {
+            "facecolor": axis.get_facecolor(),
+            "edgecolor": "none",
+            "pad": 1,
+        }  # over the 0 line
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
-        axis.text(0.01, row - 0.45, name, weight="bold", color=style["color"], **place)
+        axis.text(0.01, row - 0.45, name, weight="bold", color=style["color"], bbox=paper, **place)
         axis.text(0.01, row, words, fontsize=9, **place)
     for index, group in enumerate(groups):  # also of a group whose effects have no number
         axis.plot([], [], label=group, **curve_style(index) | {"linestyle": "none"})

@@ -164,7 +164,7 @@ plots.show_summaries(measured, "CIFAR-10: more passes for larger patches")
 # {{assert all(len(of.accuracies) == 3 for of in experiment("patch_size_longer").values())}}
 # So at equal FLOPs the best size lies in between.
 #
-# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take {{4 * patch_cost(8).seconds / patch_cost(4).seconds:.1f}} times as long as one with P = 4, twelve with P = 16 {{12 * patch_cost(16).seconds / patch_cost(4).seconds:.1f}} times, twenty-four with P = 32 {{24 * patch_cost(32).seconds / patch_cost(4).seconds:.1f}} times (by the recorded times; on other machines, as in the first section, they differ somewhat). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has {{min(accuracies("cifar10_cpu")):.0p}} to {{max(accuracies("cifar10_cpu")):.0%}} (notebook 05).
+# By the clock the comparison is kinder to the small patches than by FLOPs: four passes with P = 8 take {{4 * patch_cost(8).seconds / patch_cost(4).seconds:.1f}} times as long as one with P = 4, twelve with P = 16 {{12 * patch_cost(16).seconds / patch_cost(4).seconds:.1f}} times, twenty-four with P = 32 {{24 * patch_cost(32).seconds / patch_cost(4).seconds:.1f}} times (by the recorded times; on other machines, as in the first section, they differ somewhat). And this is one budget, at one learning rate for all. P = 4 would gain from more passes as well: after five over 50,000 images it has {{min(accuracies("cifar10_five_whole_passes")):.0p}} to {{max(accuracies("cifar10_five_whole_passes")):.0%}}.
 #
 # ## "Large patches miss detail"
 #
