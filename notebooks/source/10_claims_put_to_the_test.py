@@ -210,7 +210,7 @@ CLAIMS = {  # number: (sentence, verdict, what was compared, points, half the in
          "with − without, pre-norm", *between(warm["pre-norm, warm-up, Muon"],
                                               warm["pre-norm, none, Muon"])),
     15: ("Small patches are noisy", "holds in part",
-         "trained with noise: P = 4's extra loss", *noise_lost),
+         "P = 4's extra loss, noise learned", *noise_lost),
     16: ("Large patches miss detail", "holds in part",
          "P = 4 − P = 8, equal passes", *between(sizes["P = 4"], sizes["P = 8"])),
 }  # fmt: skip
