@@ -58,7 +58,7 @@ def test_the_recipe_for_cpus_learns_cifar10_at_half_more_than_five_whole_passes(
         assert run.judged_on == "10,000 test" and run.training["validation_images"] == 0
     assert record("patch_dropout_cost").whole_passes_of_cpu <= 1.5 * 5
     for run in records("cifar10_five_whole_passes"):
-        assert run.training["epochs"] == 5 and run.model == records("cifar10_cpu")[0].model
+        assert run.training["epochs"] == 5 and read_config(run.model) == RECIPES["cpu"].model
 
 
 @pytest.mark.parametrize("name", ["shapes10_quick", "cifar10_cpu", "cifar10_cpu_long", "real_run"])
