@@ -1,9 +1,9 @@
-"""AdamW and Muon, each at the same learning rates: is Muon's lead only a better rate?
+"""SGD, AdamW and Muon, each at several learning rates: is Muon's lead only a better rate?
 
     python benchmarks/learning_rates.py [--record data/results/learning_rates.json]
 
 Model, data and settings are those of notebook 05's ladder at the quick budget: four passes over
-4,000 drawn shapes, judged on 1,000 others. Only the optimizer and the rate change.
+4,000 drawn shapes, judged on 1,000 others. Only the optimizer, its weight decay and the rate change.
 """
 
 import argparse
@@ -34,10 +34,15 @@ BASE = TrainingConfig(
     validation_images=HELD_OUT,
 )
 OPTIMIZERS = {  # with the weight decay of the ladder
+    "SGD with momentum": {"optimizer": "sgd", "weight_decay": 0.0},
     "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
     "Muon": {"optimizer": "muon", "weight_decay": 0.1},
 }
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+RATES = {
+    "SGD with momentum": (3e-2, 1e-1, 3e-1, 1.0, 3.0),
+    "AdamW": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    "Muon": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+}
 
 
 def main():
@@ -48,7 +53,7 @@ def main():
     dataset = load_dataset("shapes10").first(TRAINED_ON + HELD_OUT, 1_000)
     rows = []
     for name, changes in OPTIMIZERS.items():
-        for rate in RATES:
+        for rate in RATES[name]:
             config = replace(BASE, learning_rate=rate, **changes)
             reached = []
             for seed in range(options.seeds):

@@ -86,6 +86,7 @@ CASES = {
     "gradient_accumulation, five": lambda: diagrams.gradient_accumulation(5),
     "training_loop": diagrams.training_loop,
     "training_loop, images": lambda: diagrams.training_loop("images"),
+    "curve_gallery": diagrams.curve_gallery,
     "even_step": lambda: diagrams.even_step(torch.tensor([[1.4, 0.4], [0.3, 0.4]])),
     "even_step, falling": lambda: diagrams.even_step([[-0.5, 1.1], [0.9, -0.2]]),
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
@@ -198,7 +199,13 @@ def test_every_diagram_is_described_in_words(name, monkeypatch):
 def test_the_training_loop_lights_the_ingredients_of_a_sitting():
     diagrams.training_loop("images")
     weak = {text.get_text() for text, _ in words() if strength(text) < 0.99 * strength_of_quiet()}
-    assert weak == {"clipping", "momentum,\nAdam, Muon", "learning rate"}
+    assert weak == {
+        "clipping",
+        "momentum,\nAdam, Muon",
+        "learning rate",
+        "label\nsmoothing",
+        "average (EMA)",
+    }
     with pytest.raises(ValueError, match="'pictures'"):
         diagrams.training_loop("pictures")
 

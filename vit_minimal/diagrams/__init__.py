@@ -25,5 +25,5 @@ from .sequences import (
     patch_sequence,
     strided_convolution,
 )
-from .steps import even_step, training_loop
+from .steps import curve_gallery, even_step, training_loop
 from .whole import overview

@@ -1,9 +1,14 @@
-"""What moves the weights: one step of training as a loop, and what Muon does to a step."""
+"""What moves the weights: one step of training as a loop, what Muon does to a step, and what the
+curves of a training look like, healthy and sick.
+"""
 
+import math
+
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Circle, Polygon
 
-from ..plots import as_array, show
+from ..plots import as_array, curve_style, show
 from .card import (
     FAINT,
     HEAD,
@@ -26,14 +31,14 @@ LOOP = (  # what there is, how one gets there, its code, its colour
     ("weights", "step", ".step()", POSITION),
 )
 INGREDIENTS = {  # what acts on each of them, and the part that it belongs to
-    "batch": (("flip and crop,\nmixup, …", "images"),),
+    "batch": (("flip\nand crop", "images"),),
     "model": (("patch\ndropout", "images"),),
-    "loss": (("label\nsmoothing", "images"),),
+    "loss": (("label\nsmoothing", "later"),),
     "gradient": (("clipping", "steps"),),
     "weights": (
         ("momentum,\nAdam, Muon", "steps"),
         ("learning rate", "steps"),
-        ("average (EMA)", "images"),
+        ("average (EMA)", "later"),
     ),
 }
 PARTS = ("steps", "images")
@@ -42,8 +47,8 @@ PARTS = ("steps", "images")
 def training_loop(part=None):
     """A training step as a loop, and where each ingredient of a recipe acts on it.
 
-    With a `part`, "steps" or "images", the ingredients of the other sitting are pale. ValueError
-    names any other.
+    With a `part`, "steps" or "images", the ingredients of the other sitting and of the second visit
+    are pale. ValueError names any other.
     """
     if part is not None and part not in PARTS:
         raise ValueError(f"part is one of {', '.join(PARTS)} or None, not {part!r}")
@@ -131,3 +136,46 @@ def even_step(matrix):
         "where they did in the ellipse, and are equally long",
         "What a step does to directions",
     )
+
+
+def _sketches():
+    """By title: what is drawn, loss or accuracy, and its curves over the time 0 … 1."""
+    t = np.linspace(0, 1, 60)
+    rng = np.random.default_rng(0)
+    guessing = math.log(10)
+    falls = 0.4 + (guessing - 0.4) * np.exp(-4 * t)
+    learns = 0.1 + 0.7 * (1 - np.exp(-4 * t))
+    jump = np.where(t < 0.45, falls, guessing - 0.15) + 0.04 * rng.standard_normal(60)
+    shaky = learns - 0.28 * np.abs(rng.standard_normal(60)) * np.clip(1.1 - t, 0, 1)
+    flat = guessing + 0.02 * rng.standard_normal(60)
+    return {
+        "0 healthy": ("loss", falls, None),
+        "1 slow": ("loss", guessing - 0.5 * t, None),
+        "2 over ln 10": ("loss", guessing + 0.6 * np.exp(-3 * t), None),
+        "3 flat": ("loss", flat, None),
+        "4 a jump": ("loss", jump, None),
+        "5 by heart": ("accuracy", 0.1 + 0.9 * (1 - np.exp(-4 * t)), 0.1 + 0.4 * (1 - np.exp(-6 * t))),
+        "6 val. ahead": ("accuracy", 0.1 + 0.6 * (1 - np.exp(-4 * t)), learns),
+        "7 restless": ("accuracy", learns + 0.05, np.clip(shaky, 0.1, 1)),
+    }
+
+
+def curve_gallery():
+    """Eight sketches of training curves: a healthy one, and what may be wrong with the others."""
+    figure, panels = plt.subplots(2, 4, figsize=(7, 3.6), sharex=True, layout="constrained")
+    t = np.linspace(0, 1, 60)
+    for axis, (title, (kind, training, validation)) in zip(
+        panels.flat, _sketches().items(), strict=True
+    ):
+        names = ("training", training), ("validation", validation)
+        for index, (name, curve) in enumerate(names):
+            if curve is not None:
+                style = curve_style(index) | {"marker": ""}
+                axis.plot(t, curve, **style, label=name)
+        if kind == "loss":
+            axis.axhline(math.log(10), color=QUIET, linestyle=":", lw=1)
+        axis.set(ylim=(0, 3.1) if kind == "loss" else (0, 1.05), xticks=[], yticks=[])
+        axis.set_title(title, fontsize=11, loc="left")
+        axis.set_ylabel(kind, fontsize=10)
+    figure.supxlabel("time of a training (dotted: ln 10; dashed: validation)", fontsize=10.5)
+    show("eight small curves: " + "; ".join(_sketches()), "Sketches of training curves")
