@@ -70,8 +70,8 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 # | **profile first** | you do not spend a day on the wrong part | nothing | `with torch.profiler.profile() as profile:` |
 # | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `TrainingConfig(precision="bfloat16")` |
 # | **compiling** | the other operations travel to memory less often | the first step waits a minute or more | `TrainingConfig(compile=True)` |
-# | **gradient accumulation** | large batches in little memory | nothing, but it saves no time | `(loss / parts).backward()` |
-# | **stop and resume** | a closed laptop costs you a minute of work | a resumed run that is secretly another run | `fit(…, checkpoint=path, resume=True)` |
+# | **gradient accumulation** | large batches in little memory | a wrong divisor; and it saves no time | `(loss / parts).backward()` |
+# | **stop and resume** | a closed laptop costs you at most an epoch of work | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
 #
 # `fit` chooses the precision that suits your machine, and does the loss scaling for you. So you can use all of this today. The rest of the notebook is for the reader who wants to know why it works, and when it does not.
 #
@@ -136,7 +136,7 @@ def shares_of(step, steps=8):
             step()
     spent = dict.fromkeys([*GROUPS, "everything else"], 0.0)
     for event in profile.key_averages():
-        if event.device_type.name == "CPU":  # it holds its GPU time, too
+        if event.device_type.name == "CPU":  # an operation's CPU entry holds its GPU time, too
             on_gpu = device.type == "cuda"
             its_own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
             spent[group_of(event.key)] += its_own
@@ -181,7 +181,7 @@ for factor in (2, 8, math.inf):
     print(f"products {factor:g} times as fast: a step {gain:.1f} times as fast")
 
 # %% tags=["hide-input"]
-speeds = {"as it is": 1, "2 times as fast": 2, "8 times as fast": 8, "no time at all": math.inf}
+speeds = {"as they are": 1, "2 times as fast": 2, "8 times as fast": 8, "no time at all": math.inf}
 _, axis = plt.subplots(figsize=(6.6, 2.7), layout="constrained")
 gains = []
 for row, factor in enumerate(speeds.values()):
@@ -199,6 +199,8 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest.
+#
+# The limit holds for the machine that was profiled, here one core of a CPU. On a GPU the shares are others: starting an operation and reading from memory often weigh more there. If you run this notebook on a GPU, the cells above profile the GPU. (A profiler also takes time for every operation that it writes down, so in the narrowest model some of the rest is its own shadow.)
 #
 # One thing is missing from the picture: the data. While a model waits for its next batch, it learns nothing. How long does a batch take to prepare?
 
@@ -233,7 +235,7 @@ print(f"preparing a batch takes {data_time / step_time:.1%} of a training step")
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is ± fraction × 2 to the power of exponent. So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has many digits, but a small range. **bfloat16** has the range of float32, but few digits. Which would you rather lose in a training run, digits or range? Make your guess; a figure below will answer. PyTorch knows the limits:
+# A number is ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has many digits, but a small range. **bfloat16** has the range of float32, but few digits. Which would you rather lose in a training run, digits or range? Make your guess, and keep it until the end of this section. PyTorch knows the limits. "All digits from" is the smallest number that a format writes with full precision. Below it come numbers with fewer and fewer digits, called *subnormal*, down to the one under "smallest":
 
 # %% tags=["nbval-check-output"]
 print("           smallest   all digits from      largest   next after 1")
@@ -245,7 +247,7 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{row} {limits.max:12.5g} {1 + limits.eps:14.7f}")
 
 # %% [markdown]
-# The column "all digits from" needs a word. Below this value a format can still write a number, but with fewer and fewer digits, down to the one under "smallest". Such numbers are called *subnormal*. Three lines show what the limits mean:
+# Three lines show what the limits mean:
 
 # %% tags=["nbval-check-output"]
 print("256 + 1 in bfloat16:", (torch.tensor(256.0).bfloat16() + 1).item())
@@ -260,25 +262,25 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # %%
 trained = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
 cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)  # uint8 (3, 32, 32)
-gradients = []
-
-
-def keep(layer, of_input, of_output):
-    """For a layer's backward pass: keep the gradient of its output."""
-    gradients.append(of_output[0].flatten())
-
-
-for block in trained.blocks:
-    block.mlp.fc1.register_full_backward_hook(keep)
-
 variants = augment(cat.expand(16, -1, -1, -1), TrainingConfig())
-loss = F.cross_entropy(trained(variants), torch.full((16,), 3))  # class 3 is "cat"
-loss.backward()
-sizes = torch.cat(gradients).abs()
-sizes = sizes[sizes > 0]  # after the last block only the class token is read: the others get 0
+
+
+def gradient_sizes(model):
+    """The sizes of all gradients of hidden activations that are not 0."""
+    gradients = []
+    for block in model.blocks:
+        block.mlp.fc1.register_full_backward_hook(
+            lambda layer, of_input, of_output: gradients.append(of_output[0].flatten())
+        )
+    F.cross_entropy(model(variants), torch.full((16,), 3)).backward()  # class 3 is "cat"
+    sizes = torch.cat(gradients).abs()
+    return sizes[sizes > 0]  # in the last block only the class token is read: the others get 0
+
+
+sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# The loss is a mean over the batch. So with 32 times as many images of this kind, each gradient is 32 times as small, and we get the gradients for a batch of 512 by a division. The third hill shows a trick that we come to in a moment.
+# The loss is a mean over the batch. An image's share is 1/16 here, and would be 1/512 in a batch of 512. So we get the gradients for 512 images of this kind by dividing by 32. The third hill shows a trick that we come to in a moment.
 
 # %% tags=["hide-input"]
 ZERO, FULL, LARGEST = 2.0**-25, 2.0**-14, 65504.0  # half of the smallest number rounds to 0
@@ -301,9 +303,12 @@ plots.show("three hills: two lie where float16 loses digits, the third where it 
 for name, hill in hills.items():
     zero, full = (hill <= ZERO).float().mean().item(), (hill >= FULL).float().mean().item()
     print(f"{name:18}: {zero:5.1%} become 0, {full:5.1%} keep all digits")
+untrained = gradient_sizes(VisionTransformer(trained.config)) / 32
+zero = (untrained <= ZERO).float().mean().item()
+print(f"batch of 512, but before training: {zero:5.1%} become 0")
 
 # %% [markdown]
-# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0, and whatever they had to say is lost.
+# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0, and whatever they had to say is lost. How many depends on the model: ours knows this cat, so its loss and its gradients are small. The last line shows a model that has not been trained yet. GRADNOTE
 #
 # The cure is surprisingly simple. Multiply the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the hill moves to where the orange one is: most gradients have all their digits there. Before the optimizer's step, divide the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**.
 #
@@ -336,7 +341,7 @@ for _ in range(6):
     print(f"loss {loss.item():.3f}, scale {scale:9,.0f}: step {done}")
 
 # %% [markdown]
-# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller. So the answer to the question was: keep the range. Fewer digits make each product a little less exact, and training is noisy anyway. But a gradient that becomes 0 is gone.
+# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller. So what would you rather lose, digits or range? Keep the range: a gradient that becomes 0 is gone. Fewer digits make each product a little less exact, but training is noisy anyway.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -393,14 +398,15 @@ def scaled_step(model, optimizer, loss, scale):
 # %% [markdown]
 # bfloat16 needs none of this, since its range is that of float32: without the two lines for the scaler, `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware can multiply it. Take float16 with loss scaling on older GPUs, whose tensor cores have no bfloat16. Take float32 everywhere else. `pick_precision` chooses for you.
 #
-# <details><summary>Which machine is which?</summary>
+# <details><summary>Which precision for which machine?</summary>
 #
 # | machine | precision | why |
 # |---|---|---|
 # | an NVIDIA GPU from 2020 on (Ampere or newer) | bfloat16 | its tensor cores multiply it, and it needs no loss scaling |
-# | an older one with tensor cores (Volta or Turing, such as the T4 that Colab lends) | float16, with loss scaling | its tensor cores do not know bfloat16 |
+# | an older one with tensor cores (Volta or Turing, such as the T4 in free Colab) | float16, with loss scaling | its tensor cores do not know bfloat16 |
+# | an NVIDIA GPU without tensor cores | float32 | it gains little from 16 bits |
 # | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions, and no loss scaling |
-# | any other CPU | float32 | it would have to emulate the others |
+# | any other CPU | float32 | it would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
 #
 # If you want to stay in float32 on an NVIDIA GPU from Ampere on, `torch.set_float32_matmul_precision("high")` lets tensor cores help. They then use **TF32**, which cuts the fraction of each factor to ten bits, as float16 does, and keeps the exponent of float32.
@@ -417,19 +423,19 @@ print("pick_precision chooses", pick_precision(device))
 # %% [markdown]
 # On the machine of the saved run, bfloat16 is not faster but many times slower! It has no instructions for it, so every product is emulated. On two cores that do have them, our model makes {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in bfloat16 as in float32 (`data/results/throughput.json`). A format is fast only where the hardware multiplies it.
 #
-# **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling where it can only do that, and keep the weights in float32.
+# **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on tensor cores that have no bfloat16, in float32 on everything else, and keep the weights in float32 always.
 #
 # ## What about the rest, and the memory?
 #
 # **The grey bars.** Each addition, norm and GELU reads all numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The first step then waits for the compiler, a minute or more, so it pays in long runs only. What you gain depends on your machine: measure it with the function `seconds` from above. For `fit`, `TrainingConfig(compile=True)` switches it on.
 #
-# **The memory.** A batch does not fit? Then send it through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large pass would have left. This is called **gradient accumulation**:
+# **The memory.** A batch does not fit? Then send it through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large pass would have left, if you divide each loss by the number of parts. This is called **gradient accumulation**:
 
 # %%
 diagrams.gradient_accumulation()
 
 # %% [markdown]
-# Only one part is in memory at a time, and the optimizer takes one step for all of them. Is the gradient the same? We try it with 64 images in two and in four parts:
+# Only one part's activations are in memory at a time, and the optimizer takes one step for all parts. Is the gradient the same? We try it with 64 images in two and in four parts:
 
 
 # %%
@@ -448,7 +454,7 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all.
+# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the last part is smaller than the others, weigh its loss by its number of images.
 #
 # **In one sentence:** a batch that is too large goes through in parts, because gradients add up.
 #
@@ -512,13 +518,13 @@ axis.legend()
 plots.show("with the weights alone, the first steps after 100 are far longer than those before")
 
 # %% [markdown]
-# With the weights alone, the first steps after the stop are several times as long as the ones before. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer knows one gradient only, and divides it by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. From there on, it is another run.
+# With the weights alone, the first steps after the stop are several times as long as the ones before. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer knows one gradient only, and divides it by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. You can check this by hand. The model has 80,138 weights, and if each of them moves by 0.003, the step has a length of √80,138 × 0.003 ≈ 0.85, which is the top of the orange spike. From there on, it is another run, which is why its later steps are sometimes longer and sometimes shorter than the grey ones.
 #
-# With the memory, the run goes on as if nothing had happened. This is meant literally: the dashed line lies on the grey one, number by number.
+# With the memory, the run goes on as if nothing had happened. Literally: every number of the dashed line equals the one of the grey line.
 #
-# Two details made this possible, and both are easily forgotten. First, `state_dict()` hands out the tensors themselves. Training would go on changing them, so we keep a deep copy; a file would do as well. Second, a resumed run must draw the same batches and the same augmentations. That is why every step above seeds the generator with its own number.
+# Two details made this possible, and both are easily forgotten. First, `state_dict()` hands out the tensors themselves. Further training would change them, so we copy them. Saving them to a file would do as well. Second, a resumed run must draw the same batches and the same augmentations. That is why every step above seeds the generator with its own number.
 #
-# So a step depends on four things, and a run that is to go on as if nothing had happened needs them all:
+# So a step depends on four things, and to resume exactly, a run needs all four:
 
 # %%
 diagrams.what_a_step_needs()
@@ -591,7 +597,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# The file holds more than our two entries: the loss scale for float16, the schedule of the learning rate, how many steps were taken, and what was measured so far. The entry `of` holds the settings of the run, so that a file of another run is refused.
+# The log starts with epoch 1 because the run was stopped in its first epoch, and its losses are those of the undisturbed run. The file holds more than our two entries: the loss scale for float16, the schedule of the learning rate, how many steps were taken, and what was measured so far. (Optimizers are numbered, because a run with Muon has two.) The entry `of` holds the settings of the run, so that a file of another run is refused. And where are the random numbers? `fit` seeds the generator at every step, from the seed in `of` and the number of the step, so it has no need to save them.
 #
 # We did not trust a single try. We killed {{len(record("kill_and_resume").runs):d}} runs at random moments, without warning, and started each of them again. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run (`benchmarks/kill_and_resume.py`).
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
@@ -717,7 +723,7 @@ class FromPixels(nn.Module):
 
 
 from_pixels = FromPixels(load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")).eval()
-pair = torch.stack([cat, cat.flip(2)])  # two example images show the exporter the shapes
+pair = torch.stack([cat, cat.flip(2)])  # an example batch; of one image, its size might be fixed
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(from_pixels, (pair,), dynamic_shapes=any_batch)
 torch.export.save(program, folder / "model.pt2")
@@ -747,7 +753,7 @@ print(f"largest difference between its probabilities and ours: {difference:.0e}"
 assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# Class 3 is "cat", so the stranger is right, and its probabilities are ours. Programs that are not written in Python, for phones or browsers, often want another format, **ONNX**.
+# Class 3 is "cat", so the new process is right, and its probabilities are ours. Programs that are not written in Python, for phones or browsers, often want another format, **ONNX**.
 #
 # <details><summary>The same in ONNX</summary>
 #

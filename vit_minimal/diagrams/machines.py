@@ -67,8 +67,11 @@ def gradient_accumulation(parts=4):
         card.arrow((x + wide / 2, top + high), (x + wide / 2, floor - (k + 1) * tall - 0.4))
         for j in range(k + 1):
             colour = HEAD if j == k else tint(HEAD, 0.45)
-            card.rectangle(x, floor - (j + 1) * tall, wide, tall, colour, "white", 0.8)
-    card.text(2, floor + 2.2, "the gradient grows: backward() adds", 11, ha="left")
+            y = floor - (j + 1) * tall
+            card.rectangle(x, y, wide, tall, colour, "white", 0.8)
+            if j == k:
+                card.text(x + wide / 2, y + tall / 2, f"1/{parts} of it", 9, "white")
+    card.text(2, floor + 2.2, f"the gradient: each (loss / {parts}).backward() adds its part", 11, ha="left")
     full = floor - parts * tall / 2
     card.arrow((2 + 45 - 2.6, full), (50, full))
     card.box(50, full - 3.5, 14, 7, POSITION, "one step", 11, weight="bold")
@@ -84,7 +87,7 @@ def what_a_step_needs():
     card, left, wide, high, pitch = Card(height=32.5), 2, 19, 5.6, 6.9
     needs = (
         ("weights", "where the run is", POSITION),
-        ("optimizer's memory", "how far each weight moves", HEAD),
+        ("optimizer's memory", "how far, and which way", HEAD),
         ("number of steps", "the learning rate", PATCH),
         ("random numbers", "which images it sees", PATCH),
     )
