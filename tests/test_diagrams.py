@@ -513,7 +513,8 @@ def test_the_journey_lists_what_is_read_best():
     (axis,) = plt.gcf().axes
     layers = [image.get_array() for image in axis.images if image.get_array().shape == (8, 8, 4)]
     for layer, shares in zip(layers, MAPS, strict=True):
-        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / shares.max())
+        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / MAPS.max())
+    assert f"{MAPS.max():.0%}" in written()  # what full purple stands for, in every block
 
 
 @pytest.mark.parametrize(("depth", "drawn"), [(1, [0, 1]), (3, [0, 1, 2, 3]), (9, [0, 1, 2, 9])])
