@@ -12,9 +12,21 @@
 #
 # Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? Does every block matter? And when can the dog be read off the class token?
 #
-# We find out by experiment, in six questions. Make a guess at each one before you look. The surprises are half of the fun. What the main line can do without stands behind the recap, for a second visit.
+# We find out by experiment, in seven questions. Each gets one tool, and a control that tells whether the tool can be trusted:
 #
-# The model is `shipped`, which comes with the course: six blocks of three heads, trained on CIFAR-10, right for {{record("cifar10_cpu_long").accuracy:.1%}} of the test images. Two smaller models join later, and every figure says whose it is. What `shipped` does with thousands of images comes from [records](../data/README.md#results). All other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
+# | | Question | Tool | Control |
+# |---|---|---|---|
+# | 1 | After which block can the class be read off the class token? | a reader for each block, on a photo | pictures of another kind |
+# | 2 | How much can be read, over thousands of images? | the same, counted | an untrained model |
+# | 3 | Does the model need what the class token reads in a block? | put the usual in its place | a second way of cutting it off |
+# | 4 | Which half of the blocks does it need? | cut the early ones, or the late ones | a reader at the same place |
+# | 5 | Does "no loss" mean "not needed"? | cut two blocks at once | the sum of their single losses |
+# | 6 | Does the model need what a map shows? | a task in which the right patch is known | the model before training |
+# | 7 | Is there a map that knows its class? | make patches unreadable | patches that other maps choose |
+#
+# Make a guess at each question before you look. The surprises are half of the fun. What the main line can do without stands at the end, for a second visit.
+#
+# The model is `shipped`, which comes with the course: six blocks of three heads, trained on CIFAR-10, right for {{record("cifar10_cpu_long").accuracy:.1%}} of the test images. A smaller model joins for question 6, and every figure says whose it is. What `shipped` does with thousands of images comes from [records](../data/README.md#results). All other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
 
 # %%
 from pathlib import Path
@@ -101,7 +113,7 @@ def show_journey(seen, large):
 show_journey(photo("chelsea.png"), photo("chelsea.png", 48))
 
 # %% [markdown]
-# Each column is a block. Above, the more purple a patch is, the more the class token attends to it. (Each map has its own scale. In block 1 all patches get about the same, so it is purple all over.) Below stand the scores of the class that is read best at the end, and of some that lead on the way or come close. A score of 1 is a full vote for a class. A score of 0.10, or one in ten, means that nothing is known, and below that the vote is against the class.
+# Each column is a block. Above, the more purple a patch is, the more the class token attends to it. All six maps have one scale, so the pale map of block 1 means that all patches get a little. Below stand the scores of the class that is read best at the end, and of some that lead on the way or come close. A score of 1 is a full vote for a class. A score of 0.10, or one in ten, means that nothing is known, and below that the vote is against the class.
 #
 # At the start all classes stand at 0.10, because nothing of the image has arrived. Then the token seems to change its mind. After block 2 "frog" is far ahead. In block 4 "cat" takes the lead, in the same block in which the class token attends to an eye. It is tempting to see a reason there. We shall test that in question 3.
 #
@@ -122,9 +134,9 @@ for name in ("rocket.jpg", "motorcycle_left.png", "horse.png"):
     show_journey(photo(name), photo(name, 40))
 
 # %% [markdown]
-# CIFAR-10 has no rockets. After block 1 the token reads "airplane", which is not a bad idea, and only in the last two blocks does "ship" stay ahead. There are no motorcycles either, and the token never quite decides between automobile and truck. The horse is the surprise: the model was trained on photographs, and yet it names a black shape on white.
+# CIFAR-10 has no rockets. After block 1 the probe reads "airplane", which is not a bad idea, and only in the last two blocks does "ship" stay ahead. There are no motorcycles either, and the probes never quite decide between automobile and truck. The horse is the surprise: the model was trained on photographs, and yet it names a black shape on white.
 #
-# **The answer, on four pictures: the class is not there from the start. It comes late, and other classes lead on the way.**
+# **The answer, on four pictures: what the model will say cannot be read from the start. It comes late, and other classes lead on the way.**
 #
 # **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Choose a block and a head. Then hover over a patch or the class token, or use Tab and the arrow keys, and see where it looks. On GitHub you see a still picture instead.
 
@@ -180,7 +192,7 @@ axis.text(6.15, 0.34, "the three of the\nuntrained twin", va="center")
 axis.text(6.15, 0.1, "guessing", color="dimgray", va="center")
 axis.plot([0, 6], [0.1, 0.1], color="gray", lw=1, label="_guessing")
 title = "shipped and its untrained twin: what can be read off the tokens"
-axis.set(title=title, xlabel="after block (0: before the first)", xlim=(-0.2, 8.3))
+axis.set(title=title, xlabel="after block (0: before the first)", xlim=(-0.2, 8.7))
 axis.set(ylabel="accuracy of the probe", ylim=(0, 1), xticks=range(7))
 plots.show("curves over the blocks", title, in_words(axis))
 
@@ -254,39 +266,52 @@ plots.show("two curves over the blocks", title, in_words(axis))
 #
 # **The answer: of single blocks, only the last costs much. And most of what its knock-out costs is not lost information about the image, but the strangeness of the cut.**
 #
-# ## 4. Does "no loss" mean "not needed"?
+# ## 4. Which half of the blocks does it need?
 #
-# Five of the six blocks cost little when each is cut alone. But a block may stand in for another. So we cut several at once.
+# Blocks 1 to 3 cost hardly anything when each is cut alone. But perhaps they stand in for one another. So we cut several at once.
 #
 # **Your guess:** the class token may read in blocks 1 to 3 only, or in blocks 4 to 6 only. Which is better, and by how much?
 
+
 # %% tags=["hide-input"]
-kinds = {"up to this block": "up to a block", "from this block on": "from a block on"}
-figure, axis = plt.subplots(figsize=(6.4, 3.5), layout="constrained")
-for key, stroke, way in (
-    ("mean_ablations", "-", "mean ablation"),
-    ("knock_outs", ":", "knock-out"),
-):
-    curves = {f"{name}, {way}": record[key][kind] for name, kind in kinds.items()}
-    draw(axis, range(1, 7), curves, linestyle=stroke)
-axis.axhline(record["accuracy"]["mean"], color="gray", lw=1)
-axis.text(1, 0.93, "left alone", color="dimgray")
-axis.text(1.5, 0.8, "cut off up to this block", color=plots.OKABE_ITO[0])
-axis.text(1.2, 0.32, "cut off from\nthis block on", color=plots.OKABE_ITO[1])
-title = "shipped: several blocks cut (solid: mean ablation, dotted: knock-out)"
-axis.set(xlabel="block", ylabel="accuracy", ylim=(0, 1))
-axis.set_title(title, fontsize=11)
-plots.show("four curves over the blocks", title, in_words(axis))
+def draw_cuts(way, title):
+    """The accuracy with the class token cut off in one block, up to it, and from it on."""
+    _, axis = plt.subplots(figsize=(6.4, 3.5), layout="constrained")
+    kinds = {
+        "up to this block": ("up to a block", (2.4, 0.74)),
+        "from this block on": ("from a block on", (1.05, 0.28)),
+        "in this block only": ("one block", (6.1, record[way]["one block"]["mean"][-1] - 0.03)),
+    }
+    draw(axis, range(1, 7), {name: record[way][kind] for name, (kind, _) in kinds.items()})
+    for index, (name, (_, place)) in enumerate(kinds.items()):
+        axis.text(*place, name, color=plots.OKABE_ITO[index])
+    whole = record["accuracy"]["mean"]
+    axis.plot([1, 6], [whole, whole], color="gray", lw=1, label="_left alone")
+    axis.text(6.1, whole, "left alone", color="dimgray")
+    axis.set(xlabel="block", ylabel="accuracy", ylim=(0, 1), xlim=(0.8, 7.8), xticks=range(1, 7))
+    axis.set_title(title, fontsize=11)
+    plots.show("three curves over the blocks", title, in_words(axis))
+
+
+draw_cuts("mean_ablations", "shipped: its class token is cut off by mean ablation …")
 
 # %% [markdown]
-# Read the blue curve at block 3. Without its reading in *all* of blocks 1 to 3, the model is right for {{ablated("mean_ablations", "up to a block", 3).mean:.1%}} of the images, against {{record("class_token_journey").accuracy.mean:.1%}} when left alone. Go on to block 5. Now the class token meets the image for the first time in block 6, and yet the model is right for {{ablated("mean_ablations", "up to a block", 5).mean:.0%}}. The patches have gathered the class among themselves by then, as question 2 showed. In one design the class token joins for the last two blocks only ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
+# The green curve is the one from question 3. Now read the blue curve at block 3. Without its reading in *all* of blocks 1 to 3, the model is right for {{ablated("mean_ablations", "up to a block", 3).mean:.1%}} of the images, against {{record("class_token_journey").accuracy.mean:.1%}} when left alone. Go on to block 5. Now the class token meets the image for the first time in block 6, and yet the model is right for {{ablated("mean_ablations", "up to a block", 5).mean:.0%}}. The patches have gathered the class among themselves by then, as question 2 showed. In one design the class token joins for the last two blocks only ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
 # {{assert overlap(ablated("mean_ablations", "up to a block", 3), record("class_token_journey").accuracy)}}
 # {{assert ablated("mean_ablations", "up to a block", 5).mean > 0.75}}
 #
-# The other way round it does not work. Cut off from block 4 on, the model is right for {{ablated("mean_ablations", "from a block on", 4).mean:.0%}} of the images by mean ablation, and for {{ablated("knock_outs", "from a block on", 4).mean:.0%}} by knock-out. And yet a probe after block 3 is right for {{probe("class_token", 3).mean:.0%}}. Is that a contradiction? No. The probe was fitted to the token at that place. The model's own head was trained on tokens that had read in all six blocks.
+# The other way round it does not work. Cut off from block 4 on, the model is right for only {{ablated("mean_ablations", "from a block on", 4).mean:.0%}} of the images (orange). And yet a probe after block 3 is right for {{probe("class_token", 3).mean:.0%}}. Is that a contradiction? No. The probe was fitted to the token at that place. The model's own head was trained on tokens that had read in all six blocks.
 # {{assert below(ablated("mean_ablations", "from a block on", 4), probe("class_token", 3))}}
 #
-# Now for pairs. By mean ablation, block 5 alone costs {{ablated("mean_ablations", "loss, one block", 5).mean:.0p}} points and block 6 alone {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}. If each did a job of its own, the pair would cost the sum, {{ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean:.0p}} points. **Your guess:** what does it cost?
+# **The answer: the later half. What the class token reads in blocks 1 to 3 can go, all together. What it reads in blocks 4 to 6 cannot.**
+#
+# ## 5. Does "no loss" mean "not needed"?
+#
+# Blocks 4 and 5 cost little when each is cut alone, too. Can they go as well? We cut each pair of blocks. The control is arithmetic: if each block did a job of its own, a pair would cost the sum of the two.
+#
+# By mean ablation, block 5 alone costs {{ablated("mean_ablations", "loss, one block", 5).mean:.0p}} points and block 6 alone {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}. The sum is {{ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean:.0p}} points.
+#
+# **Your guess:** what does the pair of them cost?
 
 # %% tags=["hide-input"]
 lost = np.full((6, 6), np.nan)
@@ -315,11 +340,10 @@ plots.show("two half tables of 15 numbers; the last row, with block 6", title, r
 # Blocks 5 and 6 together cost {{ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean:.0p}} points, twice the sum. The right half shows it at a glance: only block 6 together with 5, or with 4, costs much more than the two alone. So the small loss without block 5 says little about what is read there. Either each block stands in for the other, or most answers survive one loss but not two. This experiment cannot tell the two apart.
 # {{assert 1.9 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
 # {{assert sorted(pair for pair in record("class_token_journey").cuts["two blocks"] if ablated_pair("mean_ablations", "loss, two blocks", *pair).mean - sum(ablated("mean_ablations", "loss, one block", block).mean for block in pair) > 0.02) == [[4, 6], [5, 6]]}}
-# Among blocks 1 to 3, no pair costs more than {{100 * max(ablated_pair("mean_ablations", "loss, two blocks", *pair).mean for pair in ((1, 2), (1, 3), (2, 3))):.1f}} points. (By knock-out it is at most {{100 * max(ablated_pair("knock_outs", "loss, two blocks", *pair).mean for pair in ((1, 2), (1, 3), (2, 3))):.1f}}, and *every* pair with block 6 costs at least {{100 * min(ablated_pair("knock_outs", "loss, two blocks", block, 6).mean - ablated("knock_outs", "loss, one block", block).mean - ablated("knock_outs", "loss, one block", 6).mean for block in range(1, 6)):.0f}} points beyond its sum.)
 #
-# **The answer: no. Blocks 1 to 3 can go, even all together. But a block that costs little alone, such as 5, may be needed as soon as another is gone.**
+# **The answer: no. A block that costs little alone, such as 5, may be needed as soon as another is gone.**
 #
-# ## 5. Does the model need what a map shows?
+# ## 6. Does the model need what a map shows?
 #
 # Suppose the class token attends to exactly the right place in some block. Can the model do without that block all the same? In photos nobody knows the right place. In `needle10` we do. Its images have 8 × 8 tiles with one of ten patterns each. Exactly one tile is *warm*, with more red than blue, and **its** pattern is the class. A tile is a patch, so we know the one patch that matters.
 
@@ -331,15 +355,15 @@ needles = Dataset(
 places = places[4_000:]  # of the test images' needles: the index of the patch, 0 … 63
 
 plots.show_images(
-    needles.test_images[:3],
-    [f"needle10: {NEEDLE10_CLASSES[label]}" for label in needles.test_labels[:3]],
-    columns=3,
-    size=2.1,
-    frames=[(4 * (place % 8), 4 * (place // 8), 4) for place in places[:3].tolist()],
+    needles.test_images[:2],
+    [f"needle10: {NEEDLE10_CLASSES[label]}" for label in needles.test_labels[:2]],
+    columns=2,
+    size=3.3,
+    frames=[(4 * (place % 8), 4 * (place // 8), 4) for place in places[:2].tolist()],
 )
 
 # %% [markdown]
-# *Three images of needle10. The frame is drawn by us around the needle. Above stands the class, which is the needle's pattern.*
+# *Two images of needle10. The frame is drawn by us around the needle. Above stands the class, which is the needle's pattern.*
 #
 # A second model learns this now: `seeker`, with two blocks of two heads.
 
@@ -405,7 +429,7 @@ for name, blocks in {"nowhere": [], "block 1": [0], "block 2": [1], "both": [0, 
 #
 # **The answer: looking is not needing. An attention map shows where a token *looks*. Whether the model *needs* what it sees there, you learn by taking it away.**
 #
-# ## 6. Is there a map that knows its class?
+# ## 7. Is there a map that knows its class?
 #
 # Back to `shipped`. Attention has no class in it: it is one map, whatever class you think of. **Gradient maps** ([Chefer et al. 2021](https://arxiv.org/abs/2103.15679)) are made for *one* class. Each attention weight is multiplied by how much the logit of that class would rise if the weight grew. So a patch counts if it gets attention *and* that attention speaks for the class.
 #
@@ -421,12 +445,9 @@ speaks_for = {
     CIFAR10_CLASSES[label]: gradient_attention(shipped, motorcycle, torch.tensor([label]))[0]
     for label in first_two
 }
-names = [f"speaks for {name}" for name in speaks_for]
-large = photo("motorcycle_left.png", 64)
-diagrams.attention_over(large, torch.stack(list(speaks_for.values())), (8, 8), names)
-print(
-    "shipped:", ", ".join(f"{chances[label]:.0%} {CIFAR10_CLASSES[label]}" for label in first_two)
-)
+names = [f"shipped: for {CIFAR10_CLASSES[k]} ({chances[k]:.0%})" for k in first_two]
+large, maps_of_two = photo("motorcycle_left.png", 64), torch.stack(list(speaks_for.values()))
+diagrams.attention_over(large, maps_of_two, (8, 8), names, full=maps_of_two.max().item())
 
 # %% [markdown]
 # The two maps have little in common. But do they know their class, or do they only look as if they did? Again we take something away. In one copy of the photo, the eight that speak most for *truck* become random pixels. In another copy, it is the eight that speak most for *automobile*.
@@ -451,7 +472,7 @@ plots.show_images(copies, titles, columns=2, size=2.4)
 #
 # - k patches at **random**;
 # - the highest patches of **another image's map**, drawn at random. The highest patches of a map often lie side by side, and near the middle, while random ones are scattered. Another image's patches lie like that too, and have nothing to do with this image;
-# - the highest patches for the **second class**, by the same method on the same image.
+# - the highest patches for the class that the model puts **second**, by the same method on the same image.
 
 # %% tags=["hide-input"]
 (deletions,) = read_records("../data/results/deletions.json")
@@ -482,9 +503,8 @@ whose = [
     ("its own", 2, gradients["highest"]),
 ]
 which = [
-    ("lowest for\nfirst class", 0, gradients["lowest"]),
-    ("highest for\nsecond class", 3, second["highest"]),
-    ("highest for\nfirst class", 2, gradients["highest"]),
+    ("second", 3, second["highest"]),
+    ("first", 2, gradients["highest"]),
 ]
 title = f"shipped: noise on patches of gradient maps, {deletions['deleted_from']:,} images"
 draw_deletions({"whose map?": whose, "which class?": which}, title)
@@ -495,12 +515,11 @@ draw_deletions({"whose map?": whose, "which class?": which}, title)
 # {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
 # {{assert all(deleted("gradients", "loss beyond another image's", count).mean > 2 * (deleted("random", "highest", count).mean - deleted("gradients", "another image's", count).mean) for count in (16, 32))}}
 #
-# The right panel holds the surprise. Noise on the 16 patches that speak for the *second* class leaves {{deleted("gradients of the second class", "highest", 16).mean:.0%}}. That is no more harm than another image's patches do. So the gradient map is about its class, and not merely about what matters for any answer. Its other end passes the test too: noise on its *lowest* 16 leaves {{deleted("gradients", "lowest", 16).mean:.0%}}, more than noise on random ones.
+# The right panel holds the surprise. Noise on the 16 patches that speak for the *second* class leaves {{deleted("gradients of the second class", "highest", 16).mean:.0%}}. That is no more harm than another image's patches do. So the gradient map is about its class, and not merely about what matters for any answer.
 # {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("gradients of the second class", "highest", 16))}}
-# {{assert interval(deleted("gradients", "gain of the lowest over random", 16))[0] > 0}}
 #
-# **The answer: yes, the gradient map knows its class. Without its patches `shipped` loses far more answers than by any of the three controls.**
+# **The answer: yes, the gradient map of the first class. Without the patches that it marks, `shipped` loses far more answers than by any of the three controls.**
 
 # %% [markdown]
 # ## Your own photo
@@ -631,19 +650,15 @@ what_follows = "b"
 #
 # > **Remember:** probes tell you what can be read off a token, cuts tell you what the model needs, and controls tell you whether either means anything.
 #
-# | Question | Tool | Control |
-# |---|---|---|
-# | After which block can the class be read off a token? | a linear probe at each place | the same probes on an untrained model |
-# | Does the model need what is read in a block? | mean ablation | knock-out: is the loss the information, or the strangeness of the cut? |
-# | Does "no loss" mean "not needed"? | cut several blocks | the sum of the losses of each alone |
-# | Does the class token look at the right patch? | the pointing game, where the right patch is known | the model before training, and guessing |
-# | Does the model need what it looks at? | cut off the block that looks | both blocks cut, so that it can only guess |
-# | Does a map mark the patches that matter, for its class? | the deletion test | random patches, another image's map, the second class |
+# What we found in `shipped`, question by question:
 #
-# - The class can be read off the class token better after each block, but a probe does not say that the model reads it there.
-# - A knock-out may hurt because it is strange. Mean ablation is less strange, and takes away what was said about this image.
-# - No loss without one block does not mean that it does nothing. Another may stand in.
-# - Looking is not needing: attention may lie on the needle in a block that could be left out.
+# 1. On a photo, the class that the model will name comes late, and other classes lead on the way.
+# 2. More can be read off the class token after every block. The patches gather the class too, and until block 3 their mean gives more.
+# 3. Cut off in a single block, the model loses much only in the last one. Most of what a knock-out costs there is the strangeness of the cut.
+# 4. What the class token reads in blocks 1 to 3 can go, all together. What it reads in blocks 4 to 6 cannot.
+# 5. No loss alone does not mean not needed: two blocks together may cost twice the sum.
+# 6. Looking is not needing. `seeker` looks at the needle in a block that could be left out.
+# 7. The gradient map marks the patches that the model needs for its answer, and not those of the class that comes second.
 #
 # ## Questions
 #
@@ -679,13 +694,32 @@ what_follows = "b"
 #
 # </details>
 #
-# ## For a second visit
+# ---
 #
-# The rest can wait. It holds the details behind questions 5 and 6, a model that behaves differently, and three shorter questions about the patch tokens of `shipped`.
+# **Try it yourself:** [exercises 06](exercises/06_inside_the_class_token.ipynb), with checks that say what is wrong.
 #
-# ### Question 5 again: four maps, three seeds
+# **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to [09](09_pitfalls_class_token.ipynb).
 #
-# Attention has been followed block by block. Two methods go through both blocks of `seeker`. One is the gradient map of question 6, for the predicted class. The other is **rollout** ([Abnar and Zuidema 2020](https://arxiv.org/abs/2005.00928)). What the class token reads in block 2 is a *mixture* of patches that block 1 has made. Rollout follows it back: it multiplies A_L · … · A_1, where A is ½ · attention + ½ · I, and the identity I stands for the residual connection. No class enters it.
+# ---
+#
+# ## For a second visit: the other cut, more maps, another model, and the patch tokens
+#
+# **Skip this on a first reading.** You can take these sections in any order.
+#
+# ### Questions 4 and 5 again: by knock-out
+#
+# Question 3 has shown that a knock-out costs more than mean ablation. Does it tell another story when several blocks are cut?
+
+# %% tags=["hide-input"]
+draw_cuts("knock_outs", "shipped: its class token is cut off by knock-out …")
+
+# %% [markdown]
+# The curves come in the same order, and lie lower. Cut off up to block 5, the model is right for {{ablated("knock_outs", "up to a block", 5).mean:.0%}} of the images, against {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} by mean ablation. Cut off from block 4 on, it is {{ablated("knock_outs", "from a block on", 4).mean:.0%}} against {{ablated("mean_ablations", "from a block on", 4).mean:.0%}}. In pairs, the two ways differ in kind: by knock-out, *every* pair with block 6 costs at least {{min(ablated_pair("knock_outs", "loss, two blocks", block, 6).mean - ablated("knock_outs", "loss, one block", block).mean - ablated("knock_outs", "loss, one block", 6).mean for block in range(1, 6)):.0p}} points more than the two blocks alone. By mean ablation, only two pairs did. Among blocks 1 to 3, no pair costs more than {{rounded_up(max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3)))):.1p}} points, whichever way you cut.
+# {{assert all(ablated("knock_outs", kind, block).mean < ablated("mean_ablations", kind, block).mean for kind in ("one block", "up to a block", "from a block on") for block in range(2, 6))}}
+#
+# ### Question 6 again: four maps, three seeds
+#
+# Attention has been followed block by block. Two methods go through both blocks of `seeker`. One is the gradient map of question 7, for the predicted class. The other is **rollout** ([Abnar and Zuidema 2020](https://arxiv.org/abs/2005.00928)). What the class token reads in block 2 is a *mixture* of patches that block 1 has made. Rollout follows it back: it multiplies A_L · … · A_1, where A is ½ · attention + ½ · I, and the identity I stands for the residual connection. No class enters it.
 
 # %%
 print("points at the needle:    seeker   untrained   (guessing: 1.6 %)")
@@ -719,7 +753,7 @@ for run in needle_record["runs"]:
 # {{assert all(min(run.trained.share) > 10 * record("needle10").chance > 5 * max(run.untrained.share) for run in record("needle10").runs)}}
 # {{assert all(run.trained.accuracy > 0.99 and run.trained.accuracy_without[1] > 0.99 for run in record("needle10").runs)}}
 #
-# ### Question 6 again: attention and rollout
+# ### Question 7 again: attention, rollout, and the lowest patches
 #
 # Attention and rollout cannot tell classes apart, because no class enters them. Do they mark patches that matter at all? The same deletion test, with two of its controls:
 
@@ -736,14 +770,17 @@ title = f"shipped: noise on patches of two other maps, {deletions['deleted_from'
 draw_deletions(panels, title)
 
 # %% [markdown]
-# Both do. With 16 patches, the attention of the last block leaves {{deleted("attention of the last block", "highest", 16).mean:.0%}} of the answers right and rollout {{deleted("rollout", "highest", 16).mean:.0%}}, against {{deleted("attention of the last block", "another image's", 16).mean:.0p}} and {{deleted("rollout", "another image's", 16).mean:.0%}} for another image's map. The gradients of question 6 mark still better what matters, with {{deleted("gradients", "highest", 16).mean:.0%}}.
+# Both do. With 16 patches, the attention of the last block leaves {{deleted("attention of the last block", "highest", 16).mean:.0%}} of the answers right and rollout {{deleted("rollout", "highest", 16).mean:.0%}}, against {{deleted("attention of the last block", "another image's", 16).mean:.0p}} and {{deleted("rollout", "another image's", 16).mean:.0%}} for another image's map. The gradients of question 7 mark still better what matters, with {{deleted("gradients", "highest", 16).mean:.0%}}.
 # {{assert all(interval(deleted(kind, "loss beyond another image's", 16))[0] > 0 for kind in ("attention of the last block", "rollout"))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("rollout", "highest", 16))}}
 # With only four patches, what rollout chose cannot be told from random patches: the difference is {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
 # {{assert interval(deleted("rollout", "loss beyond random", 4))[0] <= 0}}
 #
-# And the control was worth its trouble. With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well. Of its 16 highest, a patch of attention has {{record("deletions")["attention of the last block"].neighbours:.1f}} of its four neighbours among them, and a random one {{record("deletions").random.neighbours:.1f}}.
+# And the control was worth its trouble. With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well. Other images' patches lie side by side as its own do: of its 16 highest, a patch of attention has {{record("deletions")["attention of the last block"].neighbours:.1f}} of its four neighbours among them, and a random one {{record("deletions").random.neighbours:.1f}}.
+#
+# A gradient map has another end, too. Noise on its *lowest* 16 patches leaves {{deleted("gradients", "lowest", 16).mean:.0%}} of the answers right, more than noise on 16 random ones. Patches that do not speak for the class are the ones to spare.
+# {{assert interval(deleted("gradients", "gain of the lowest over random", 16))[0] > 0}}
 # {{assert below(deleted("attention of the last block", "another image's", 32), deleted("random", "highest", 32))}}
 #
 # ### A second model, a different story
@@ -791,7 +828,7 @@ for block in range(3):
 #
 # ### What does a patch token know, and where?
 #
-# The head reads the class token only. What could be read off the patch tokens? Each cell below is the accuracy of a probe on the one patch token at that place. In the second panel `shipped` gets all images *mirrored*. A pattern that comes from the photographs must turn around with them, and one that belongs to the model must stay.
+# The head reads the class token only. What could be read off the patch tokens? Each cell below is the accuracy of a probe on the one patch token at that place. In the second panel `shipped` gets all images *mirrored*. A pattern that comes from the photographs must turn around with them, and one that belongs to the model must stay. (Every scale spans eight points, and the first two are the same.)
 
 # %% tags=["hide-input"]
 kinds = {
@@ -800,10 +837,13 @@ kinds = {
     "untrained twin": "untrained_probes",
 }
 figure, axes = plt.subplots(1, 3, figsize=(6.8, 3.6), layout="constrained")
-grids = {}
-for axis, (name, kind) in zip(axes, kinds.items(), strict=True):
-    grids[name] = 100 * np.array(record[kind]["patches"]["mean"][-1]).reshape(8, 8)
-    drawn = axis.imshow(grids[name], cmap=plots.AMOUNTS)
+grids = {
+    name: 100 * np.array(record[kind]["patches"]["mean"][-1]).reshape(8, 8)
+    for name, kind in kinds.items()
+}
+for axis, (name, grid) in zip(axes, grids.items(), strict=True):
+    lowest = 29 if name == "untrained twin" else 68  # eight points on each scale
+    drawn = axis.imshow(grid, cmap=plots.AMOUNTS, vmin=lowest, vmax=lowest + 8)
     axis.set_title(name, fontsize=11)
     axis.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=axis, orientation="horizontal", label="accuracy in %")
@@ -822,9 +862,13 @@ for name, other in {
 }.items():
     correlation = np.corrcoef(grid.ravel(), other.ravel())[0, 1]
     print(f"shipped, correlation with {name:32} {correlation:.2f}")
+left_right, mirrored_left_right = ((each - each[:, ::-1])[:, :4] for each in (grid, mirrored))
+correlation = np.corrcoef(left_right.ravel(), mirrored_left_right.ravel())[0, 1]
+print(f"shipped, left minus right, correlation with the mirrored run: {correlation:.2f}")
+print(f"left and right differ by {abs(left_right).mean():.1f} points on average")
 
 # %% [markdown]
-# The probes do best in the middle and along the upper and lower edges. Their accuracies lie between {{min(probe("patches", 6).mean):.0p}} and {{max(probe("patches", 6).mean):.0%}}. Did the pattern turn around? We cannot tell. It is nearly its own mirror image, so it agrees with the mirrored run either way, and a test that can only come out one way tests nothing. The untrained twin says more. It has learned no preference for any place, and yet the patterns are alike, with a correlation of {{statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean):.2f}}. So part of the pattern seems to come from the photographs and not from training. Why the edges say so much is unexplained.
+# The probes do best in the middle and along the upper and lower edges. Their accuracies lie between {{min(probe("patches", 6).mean):.0p}} and {{max(probe("patches", 6).mean):.0%}}. Did the pattern turn around? We cannot tell. It is nearly its own mirror image, so it agrees with the mirrored run either way, and a test that can only come out one way tests nothing. Only the difference between left and right can tell. It does turn around, as the negative correlation says. But it is small, less than the {{100 * mean(record("class_token_journey").probes.patches.width[-1]):.1f}} points that a 95 % interval of one cell reaches up or down. So we see no side that the model prefers. The untrained twin says more. It has learned no preference for any place, and yet the patterns are alike, with a correlation of {{statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean):.2f}}. So part of the pattern seems to come from the photographs and not from training. Why the edges say so much is unexplained.
 # {{assert statistics.correlation(probe("patches", 6).mean, mirrored(probe("patches", 6).mean)) > 0.8}}
 # {{assert min(statistics.correlation(probe("patches", 6).mean, other) for other in (at(record("class_token_journey").mirrored_probes.patches, 6).mean, mirrored(at(record("class_token_journey").mirrored_probes.patches, 6).mean))) > 0.8}}
 # {{assert statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean) > 0.5}}
@@ -846,7 +890,8 @@ for block, share in enumerate(record["self_attention"]):
     print(f"block {block + 1} {mean:12.1f} {largest:18.1f} {share:24.1%}")
 
 # %% [markdown]
-# Neither sign is there. With even attention, the class token would give itself 1.5 %, and `shipped` gives {{max(record("class_token_journey").self_attention):.1%}} at most. The longest patch token is on average less than twice as long as the median one, and in no image more than {{max(record("class_token_journey").long_patches.largest):.1f}} times. So by these two signs, `shipped` has no artefacts for registers to cure. Darcet and colleagues found long patches in large models, trained for long on much more data.
+# Neither sign is there. With even attention, the class token would give itself 1.5 %, and `shipped` gives {{max(record("class_token_journey").self_attention):.1%}} at most. The longest patch token is on average less than twice as long as the median one, and in no image more than {{max(record("class_token_journey").long_patches.largest):.1f}} times. So by these two signs, `shipped` has no artefacts for registers to cure. Darcet and colleagues found long patches in large models, trained for long on much more data. The accuracy of still smaller models did not need them either: four registers change it by {{gain(runs("pooling", "class token, 4 registers")):±.1p}} points in three seeds (claim 7 of notebook [10](10_claims_put_to_the_test.ipynb)).
+# {{assert not differs(runs("pooling", "class token, 4 registers"))}}
 # {{assert max(record("class_token_journey").long_patches.mean) < 2}}
 # {{assert max(record("class_token_journey").self_attention) < 0.1}}
 #
@@ -866,9 +911,3 @@ plots.show_dots(
 # %% [markdown]
 # The six times three heads lie between {{min(min(heads) for heads in record("class_token_journey").distances):.0f}} and {{max(max(heads) for heads in record("class_token_journey").distances):.0f}} pixels, and none of them looks at its neighbours only. Heads below 16.5 may like what is near. They may also look towards the middle of the image, which is nearer to everyone: a mean distance cannot tell these apart.
 # {{assert 8 < min(min(heads) for heads in record("class_token_journey").distances)}}
-#
-# ---
-#
-# **Try it yourself:** [exercises 06](exercises/06_inside_the_class_token.ipynb), with checks that say what is wrong.
-#
-# **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to [09](09_pitfalls_class_token.ipynb).
