@@ -11,6 +11,7 @@ from torch.testing import assert_close
 import attention_kernels
 import class_token_contents
 import cnn_and_vit
+import deletions
 import learning_rates
 import needle
 import ours_and_timm
@@ -129,3 +130,35 @@ def test_both_attentions_that_race_compute_the_same():
     explicit, fused, package = (model.eval()(images) for model in models)
     assert_close(explicit, fused, atol=1e-5, rtol=0)
     assert_close(explicit, package, atol=1e-5, rtol=0)
+
+
+def test_the_controls_of_deletions(monkeypatch):
+    others = deletions.another(50)
+    assert sorted(others.tolist()) == list(range(50)) and (others != torch.arange(50)).all()
+
+    block, apart = torch.zeros(2, 4, 4)
+    block[:2, :2] = 1
+    apart[::2, ::2] = 1
+    both = torch.stack([block, apart]).flatten(1)
+    assert deletions.neighbours(both[:1], columns=4, count=4) == 2
+    assert deletions.neighbours(both[1:], columns=4, count=4) == 0
+    assert deletions.neighbours(both, columns=4, count=4) == 1  # the mean over images
+
+    # A stand-in for a model whose answer is right unless the patch that its image names is noise
+    needed = torch.randint(0, 16, (50,), generator=torch.Generator().manual_seed(0))
+    labels, maps = torch.zeros(50).long(), torch.nn.functional.one_hot(needed, 16).float()
+
+    def delete_some(model, images, labels, scores, counts, orders):
+        return {order: (scores.argmax(dim=1) != needed)[None] for order in orders}
+
+    monkeypatch.setattr(deletions, "deletion_test", delete_some)
+    monkeypatch.setattr(deletions, "knock_out", lambda model, images, blocks: torch.eye(10)[labels])
+    scores = {"gradients": maps}
+    found = deletions.delete(None, torch.zeros(50, 3, 4, 4), labels, scores, (1,), columns=4)
+    assert found["counts"] == [0, 1]
+    own, foreign = (found["gradients"][name] for name in ("highest", "another image's"))
+    assert own["mean"] == [1, 0]  # its own map takes the patch that is needed
+    same = (needed[others] == needed).double().mean().item()
+    assert foreign["mean"] == pytest.approx([1, 1 - same])
+    difference = found["gradients"]["loss beyond another image's"]["mean"]
+    assert difference == pytest.approx([0, 1 - same])

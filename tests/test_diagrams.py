@@ -79,6 +79,13 @@ CASES = {
     "layer_norm": lambda: diagrams.layer_norm(NUMBERS),
     "layer_norm, twelve": lambda: diagrams.layer_norm(-10 * np.arange(12)),
     "gelu": diagrams.gelu,
+    "probes": lambda: diagrams.probes(6, 192, 10),
+    "probes, all places": lambda: diagrams.probes(3, 768, 1000),
+    "probes, one block": lambda: diagrams.probes(1, 64, 2),
+    "cut_off": lambda: diagrams.cut_off([0.1, 0.2, 0.7], VALUES, [1.0, 1.5]),
+    "cut_off, large": lambda: diagrams.cut_off(
+        [0.2] * 5, -9.87 * torch.ones(5, 3), -9.87 * torch.ones(3)
+    ),
     "two_processes": diagrams.two_processes,
     "float_formats": diagrams.float_formats,
     "what_a_step_needs": diagrams.what_a_step_needs,
@@ -87,6 +94,9 @@ CASES = {
     "training_loop": diagrams.training_loop,
     "training_loop, images": lambda: diagrams.training_loop("images"),
     "curve_gallery": diagrams.curve_gallery,
+    "descent": lambda: diagrams.descent(
+        {"SGD": [[-9, 2], [-5, 0]], "Adam": [[-9, 2], [-4, 1], [0, 0]]}, lambda x, y: x**2 + y**2
+    ),
     "even_step": lambda: diagrams.even_step(torch.tensor([[1.4, 0.4], [0.3, 0.4]])),
     "even_step, falling": lambda: diagrams.even_step([[-0.5, 1.1], [0.9, -0.2]]),
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
@@ -562,7 +572,31 @@ def test_the_journey_lists_what_is_read_best():
     (axis,) = plt.gcf().axes
     layers = [image.get_array() for image in axis.images if image.get_array().shape == (8, 8, 4)]
     for layer, shares in zip(layers, MAPS, strict=True):
-        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / shares.max())
+        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / MAPS.max())
+    assert f"{MAPS.max():.0%}" in written()  # what full purple stands for, in every block
+
+
+@pytest.mark.parametrize(("depth", "drawn"), [(1, [0, 1]), (3, [0, 1, 2, 3]), (9, [0, 1, 2, 9])])
+def test_each_place_has_a_probe_of_its_own(depth, drawn):
+    diagrams.probes(depth, 192, 10)
+    assert [text for text in written() if text.startswith("probe ")] == [
+        f"probe {number}" for number in drawn
+    ]
+    assert [text for text in written() if text.startswith("after")] == [
+        f"after block {number}" for number in drawn[1:]
+    ]
+    assert ("…" in written()) == (depth > 3)
+    assert "(1, 192) · (192, 10) → (1, 10)" in written()
+
+
+def test_a_class_token_that_is_cut_off_reads_itself_or_the_usual():
+    weights, usual = torch.tensor([0.1, 0.2, 0.7]), torch.tensor([1.0, 1.5])
+    diagrams.cut_off(weights, VALUES, usual)
+    shares = [text for text in written() if text.endswith("%")]
+    assert shares == ["10%", "20%", "70%", "100%", "0%", "0%", "10%", "20%", "70%"]
+    numbers = [float(text) for text in written() if re.fullmatch(r"-?\d\.\d", text)]
+    expected = torch.cat([weights @ VALUES, VALUES[0], usual])
+    torch.testing.assert_close(torch.tensor(numbers), expected, rtol=0, atol=0.051)
 
 
 def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
@@ -611,6 +645,9 @@ REFUSED = {
     "num_heads 5 does not divide embed_dim 192": lambda: diagrams.heads_side_by_side(5, 192),
     r"a map \(T, T\) for each of 3 heads": lambda: diagrams.heads_side_by_side(3, 192, MAPS),
     "a depth of 1 or more, not 0": lambda: diagrams.stream(0),
+    "a depth of 1 or more, not -1": lambda: diagrams.probes(-1, 192, 10),
+    r"weights \(T,\), values \(T, d\)": lambda: diagrams.cut_off([0.5, 0.5], VALUES, [1.0, 1.0]),
+    r"usual \(d,\) of 2 to 5 tokens": lambda: diagrams.cut_off([0.1] * 6, np.ones((6, 2)), [1, 1]),
     "2 to 12 numbers": lambda: diagrams.layer_norm([[1.0, 2.0]]),
     "at least one value": lambda: diagrams.gelu([]),
     "two images": lambda: diagrams.class_token_idea(IMAGES[:1]),
@@ -633,3 +670,14 @@ def test_what_cannot_be_drawn_is_refused(message):
     with pytest.raises(ValueError, match=message):
         REFUSED[message]()
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_each_path_lies_in_a_panel_of_its_own_over_contour_lines(count):
+    paths = {f"path {i}": torch.rand(4, 2) for i in range(count)}
+    diagrams.descent(paths, lambda x, y: x**2 + y**2)
+    panels = plt.gcf().axes
+    for panel, (name, points) in zip(panels, paths.items(), strict=True):
+        path, _ = panel.lines  # the other marks the minimum
+        assert panel.get_title("left") == name and np.array_equal(path.get_xydata(), points)
+        assert panel.collections and panel.get_xlim() == (-10, 4)

@@ -136,16 +136,6 @@ def test_every_curve_is_drawn_and_none_looks_like_another(count, length):
     assert tuple(band.get_facecolor()[0, :3]) == to_rgb(axis.lines[5].get_color())
 
 
-@pytest.mark.parametrize("count", [6, 14])
-def test_every_path_is_drawn_in_a_panel_of_its_own(count):
-    paths = {f"path {i}": torch.rand(4, 2) for i in range(count)}
-    plots.show_paths(paths, lambda x, y: x**2 + y**2)
-    panels = plt.gcf().axes
-    for panel, (name, points) in zip(panels, paths.items(), strict=True):
-        path, _ = panel.lines  # the other marks the minimum
-        assert panel.get_title("left") == name and np.array_equal(path.get_xydata(), points)
-
-
 def test_logarithmic_axes_and_axes_from_zero():
     plots.show_lines([1, 10, 100], {"a": [1, 10, 100]}, "x", "y", log="xy")
     axis = plt.gcf().axes[0]
@@ -197,24 +187,18 @@ def test_bars_carry_their_numbers():
     assert labels == ["12.5", "3.00", "0.750", "123", "1,000", "1,234"]
 
 
-def test_paths_lie_over_the_contour_lines():
-    paths = {"SGD": [[-1, 1], [0, 0.5]], "Adam": [[-1, 1], [0.5, 0]]}
-    plots.show_paths(paths, lambda x, y: x**2 + y**2)
-    above, below = plt.gcf().axes
-    assert above.lines[0].get_xydata().tolist() == [[-1, 1], [0, 0.5]]
-    assert all(panel.collections and panel.get_xlim() == (-10, 4) for panel in (above, below))
-    assert [panel.get_title("left") for panel in (above, below)] == ["SGD", "Adam"]
-
-
 def test_attention_stands_in_rows_of_blocks_and_columns_of_heads():
     maps = torch.rand(2, 3, 4, 8) / 10
     plots.show_attention(shapes10(1)[0][0], maps, frame=(1, 6))
-    axes = np.array(plt.gcf().axes).reshape(2, 4)
+    *panels, bar = plt.gcf().axes
+    axes = np.array(panels).reshape(2, 4)
     assert [len(axis.images) for axis in axes[:, 0]] == [1, 0]
     for (block, head), axis in np.ndenumerate(axes[:, 1:]):
         assert np.allclose(axis.images[0].get_array(), maps[block, head])
+        assert axis.images[0].get_clim() == pytest.approx((0, maps.max().item()))  # one scale
         largest = f"{maps[block, head].max():.0%}"
         assert axis.get_title() == f"block {block + 1}, head {head}\nup to {largest}"
+    assert bar.get_xlabel() == "share of attention"
     for axis in [axes[0, 0], *axes[:, 1:].flat]:
         assert axis.patches[0].get_xy() == (5.5, 0.5)  # around column 6 of row 1
     left, right, bottom, top = axes[0, 0].images[0].get_extent()
@@ -290,6 +274,13 @@ def test_zero_lies_where_the_colour_map_has_its_middle_or_its_end(signed):
     plots.show_matrix(torch.tensor([[-3.0, 2.0]]), signed=signed)
     low, high = plt.gcf().axes[0].images[0].get_clim()
     assert (low, high) == (-3 if signed else 0, 3)
+
+
+def test_half_a_matrix_leaves_the_other_half_empty():
+    plots.show_matrix(torch.tensor([[torch.nan, 2.0], [torch.nan, torch.nan]]))
+    (axis,) = plt.gcf().axes
+    assert [(text.get_text(), text.get_position()) for text in axis.texts] == [("2", (1, 0))]
+    assert axis.images[0].get_clim() == (0, 2)
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -229,7 +229,7 @@ for name, rule in {"SGD": sgd, "momentum": momentum, "Adam": adam}.items():
     tries = {step / 10: descend(rule, step / 10) for step in range(1, 21)}
     best = min(tries, key=lambda rate: height(*tries[rate][-1]))
     paths[f"{name}, rate {best:g}"] = tries[best]
-plots.show_paths(paths, height, title="Twenty steps down a valley")
+diagrams.descent(paths, height, title="Twenty steps down a valley")
 
 # %% [markdown]
 # - **SGD** (stochastic gradient descent) swings from wall to wall and creeps along the floor.
@@ -468,7 +468,9 @@ title, guessing = "Many rates for each: dots are seeds, lines are means", ("gues
 axes = "learning rate", "validation accuracy"
 plots.show_lines(tried_rates, curves, *axes, title, guessing, log="x", axis=axis)
 best = [f"{name}: {max(m for m in means if m > 0):.3f} at best" for name, means in curves.items()]
-plots.show("two hills and a flat line: Muon's hill is higher and lies further to the right", title, best)
+plots.show(
+    "two hills and a flat line: Muon's hill is higher and lies further to the right", title, best
+)
 
 # %% [markdown]
 # Of these rates, AdamW is best at {{best_rate("AdamW"):g}}, with a mean of {{mean(swept("AdamW")):.1%}}, and Muon at {{best_rate("Muon"):g}}, with {{mean(swept("Muon")):.1%}}. Each has the weight decay that it has on the ladder. So on these shapes, Muon's lead does not come from a better rate. But look at 0.001: there Muon reaches only {{mean(swept("Muon", 0.001)):.1%}}, less than AdamW at the same rate ({{mean(swept("AdamW", 0.001)):.1%}}). If you try a new optimizer with the old one's rate, you may throw it away by mistake.

@@ -11,6 +11,7 @@ from .attention import (
     heads_side_by_side,
 )
 from .blocks import block, gelu, layer_norm, stream
+from .looking import cut_off, probes
 from .machines import (
     float_formats,
     gradient_accumulation,
@@ -25,5 +26,5 @@ from .sequences import (
     patch_sequence,
     strided_convolution,
 )
-from .steps import curve_gallery, even_step, training_loop
+from .steps import curve_gallery, descent, even_step, training_loop
 from .whole import overview

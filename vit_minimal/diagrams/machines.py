@@ -71,7 +71,13 @@ def gradient_accumulation(parts=4):
             card.rectangle(x, y, wide, tall, colour, "white", 0.8)
             if j == k:
                 card.text(x + wide / 2, y + tall / 2, f"1/{parts} of it", 9, "white")
-    card.text(2, floor + 2.2, f"the gradient: each (loss / {parts}).backward() adds its part", 11, ha="left")
+    card.text(
+        2,
+        floor + 2.2,
+        f"the gradient: each (loss / {parts}).backward() adds its part",
+        11,
+        ha="left",
+    )
     full = floor - parts * tall / 2
     card.arrow((2 + 45 - 2.6, full), (50, full))
     card.box(50, full - 3.5, 14, 7, POSITION, "one step", 11, weight="bold")

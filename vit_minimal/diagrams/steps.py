@@ -1,5 +1,5 @@
-"""What moves the weights: one step of training as a loop, what Muon does to a step, and what the
-curves of a training look like, healthy and sick.
+"""What moves the weights: one step of training as a loop, paths down a valley, what Muon does to a
+step, and what the curves of a training look like, healthy and sick.
 """
 
 import math
@@ -90,6 +90,30 @@ def training_loop(part=None):
     )
 
 
+def descent(paths, height, title=""):
+    """Paths by name {name: points (n, 2)}, one below the other, over the contour lines of
+    `height(x, y)`, whose lowest point is at the cross.
+    """
+    figure, panels = plt.subplots(
+        len(paths),
+        figsize=(6.6, 0.6 + 1.5 * len(paths)),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-3, 3, 200))
+    for index, (axis, (name, points)) in enumerate(zip(panels.flat, paths.items(), strict=True)):
+        axis.contour(x, y, height(x, y), levels=12, colors="lightgray")
+        style = curve_style(index) | {"linestyle": "-", "marker": "o"}
+        axis.plot(*as_array(points).T, **style, markersize=3.5)
+        axis.plot(0, 0, "k+", markersize=12)
+        axis.set(xlim=(-10, 4), ylim=(-3, 3), ylabel="y")
+        axis.set_title(name, loc="left", fontsize=10)
+    axis.set_xlabel("x")
+    figure.suptitle(title)
+    show(f"paths of {'; '.join(paths)} over contour lines, one below the other", title)
+
+
 def _frame_of(card, centre, axes, colours, scale, words):
     """The unit circle under a matrix with columns `axes` (2, 2): a closed curve and its two axes."""
     x, y = centre
@@ -154,7 +178,11 @@ def _sketches():
         "2 over ln 10": ("loss", guessing + 0.6 * np.exp(-3 * t), None),
         "3 flat": ("loss", flat, None),
         "4 a jump": ("loss", jump, None),
-        "5 by heart": ("accuracy", 0.1 + 0.9 * (1 - np.exp(-4 * t)), 0.1 + 0.4 * (1 - np.exp(-6 * t))),
+        "5 by heart": (
+            "accuracy",
+            0.1 + 0.9 * (1 - np.exp(-4 * t)),
+            0.1 + 0.4 * (1 - np.exp(-6 * t)),
+        ),
         "6 val. ahead": ("accuracy", 0.1 + 0.6 * (1 - np.exp(-4 * t)), learns),
         "7 restless": ("accuracy", learns + 0.05, np.clip(shaky, 0.1, 1)),
     }
