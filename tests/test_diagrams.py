@@ -673,11 +673,13 @@ def test_what_cannot_be_drawn_is_refused(message):
 
 
 @pytest.mark.parametrize("count", [2, 6])
-def test_each_path_lies_in_a_panel_of_its_own_over_contour_lines(count):
-    paths = {f"path {i}": torch.rand(4, 2) for i in range(count)}
+def test_each_path_is_drawn_at_one_scale_below_the_last(count):
+    paths = {f"path {i}": torch.rand(4, 2) + i for i in range(count)}
     diagrams.descent(paths, lambda x, y: x**2 + y**2)
-    panels = plt.gcf().axes
-    for panel, (name, points) in zip(panels, paths.items(), strict=True):
-        path, _ = panel.lines  # the other marks the minimum
-        assert panel.get_title("left") == name and np.array_equal(path.get_xydata(), points)
-        assert panel.collections and panel.get_xlim() == (-10, 4)
+    lines = [line for line in plt.gca().lines if line.get_marker() == "o"]
+    for line, points in zip(lines, paths.values(), strict=True):
+        moved = np.asarray(line.get_xydata()) - line.get_xydata()[0]
+        wanted = (points - points[0]).numpy()
+        assert np.allclose(moved[:, 0] / 4.2, wanted[:, 0], atol=1e-5)
+        assert np.allclose(moved[:, 1] * -6 / 12.5, wanted[:, 1], atol=1e-5)
+        assert np.isclose(line.get_xydata()[0][0], 4 + 4.2 * (points[0, 0] + 10))

@@ -1,7 +1,7 @@
 """What a machine computes with, and several machines at work on one model."""
 
 from ..plots import show
-from .card import HEAD, INK, PATCH, POSITION, QUIET, SERIES, Card, tint
+from .card import HEAD, INK, PATCH, POSITION, QUIET, SERIES, Card, ink_on, tint
 
 FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}  # bits
 FIELDS = {"sign": SERIES[7], "exponent": SERIES[1], "fraction": SERIES[0]}
@@ -70,7 +70,7 @@ def gradient_accumulation(parts=4):
             y = floor - (j + 1) * tall
             card.rectangle(x, y, wide, tall, colour, "white", 0.8)
             if j == k:
-                card.text(x + wide / 2, y + tall / 2, f"1/{parts} of it", 9, "white")
+                card.text(x + wide / 2, y + tall / 2, f"1/{parts}", 10, ink_on(HEAD), zorder=3)
     card.text(
         2,
         floor + 2.2,

@@ -4,11 +4,10 @@ step, and what the curves of a training look like, healthy and sick.
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Circle, Polygon
 
-from ..plots import as_array, curve_style, show
+from ..plots import as_array, show
 from .card import (
     FAINT,
     HEAD,
@@ -42,6 +41,7 @@ INGREDIENTS = {  # what acts on each of them, and the part that it belongs to
     ),
 }
 PARTS = ("steps", "images")
+GUESSING = math.log(10)  # the loss of a model that guesses one of ten classes
 
 
 def training_loop(part=None):
@@ -92,26 +92,37 @@ def training_loop(part=None):
 
 def descent(paths, height, title=""):
     """Paths by name {name: points (n, 2)}, one below the other, over the contour lines of
-    `height(x, y)`, whose lowest point is at the cross.
+    `height(x, y)`, whose lowest point is at the cross. They lie in −10 … 4 × −3 … 3.
     """
-    figure, panels = plt.subplots(
-        len(paths),
-        figsize=(6.6, 0.6 + 1.5 * len(paths)),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    pitch, tall, scale, left = 16.5, 12.5, 4.2, 4.0
+    card = Card(height=pitch * len(paths) + 3.5)
+    card.text(left, 2.3, title, 12, ha="left", weight="bold")
     x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-3, 3, 200))
-    for index, (axis, (name, points)) in enumerate(zip(panels.flat, paths.items(), strict=True)):
-        axis.contour(x, y, height(x, y), levels=12, colors="lightgray")
-        style = curve_style(index) | {"linestyle": "-", "marker": "o"}
-        axis.plot(*as_array(points).T, **style, markersize=3.5)
-        axis.plot(0, 0, "k+", markersize=12)
-        axis.set(xlim=(-10, 4), ylim=(-3, 3), ylabel="y")
-        axis.set_title(name, loc="left", fontsize=10)
-    axis.set_xlabel("x")
-    figure.suptitle(title)
-    show(f"paths of {'; '.join(paths)} over contour lines, one below the other", title)
+    heights, levels = height(x, y), 12
+
+    def place(x, y, middle):
+        return left + scale * (x + 10), middle - tall / 6 * y
+
+    for k, (name, points) in enumerate(paths.items()):
+        points, colour = as_array(points), SERIES[(0, 4, 2)[k % 3]]
+        middle = 6.5 + pitch * k + tall / 2
+        card.text(left, middle - tall / 2 - 1.4, name, 11, dark(colour), ha="left")
+        card.axis.contour(
+            *place(x, y, middle), heights, levels=levels, colors="lightgray", zorder=0
+        )
+        across, down = place(*points.T, middle)
+        card.axis.plot(across, down, "o-", color=colour, ms=3.5, lw=1.5, zorder=3)
+        card.plus(*place(0, 0, middle), radius=0.9)
+    numbers = "; ".join(
+        f"{name} from {np.round(as_array(path)[0], 1).tolist()} "
+        f"to {np.round(as_array(path)[-1], 1).tolist()}"
+        for name, path in paths.items()
+    )
+    show(
+        "paths over the contour lines of a valley, one below the other, whose lowest point is "
+        f"marked by a cross; each dot is a step: {numbers}",
+        title,
+    )
 
 
 def _frame_of(card, centre, axes, colours, scale, words):
@@ -163,47 +174,50 @@ def even_step(matrix):
 
 
 def _sketches():
-    """By title: what is drawn, loss or accuracy, and its curves over the time 0 … 1."""
-    t = np.linspace(0, 1, 60)
-    rng = np.random.default_rng(0)
-    guessing = math.log(10)
-    falls = 0.4 + (guessing - 0.4) * np.exp(-4 * t)
-    learns = 0.1 + 0.7 * (1 - np.exp(-4 * t))
-    jump = np.where(t < 0.45, falls, guessing - 0.15) + 0.04 * rng.standard_normal(60)
-    shaky = learns - 0.28 * np.abs(rng.standard_normal(60)) * np.clip(1.1 - t, 0, 1)
-    flat = guessing + 0.02 * rng.standard_normal(60)
+    """By title: what is drawn, loss or accuracy, and its curves over a training."""
+    time = np.linspace(0, 1, 60)
+    luck = np.random.default_rng(0).standard_normal((3, 60))
+    falls = 0.4 + (GUESSING - 0.4) * np.exp(-4 * time)
+    learns = 0.1 + 0.7 * (1 - np.exp(-4 * time))
+    jump = np.where(time < 0.45, falls, GUESSING - 0.15) + 0.04 * luck[0]
+    restless = (learns - 0.25 * np.abs(luck[1]) * np.clip(1.1 - time, 0, 1)).clip(0.1)
     return {
-        "0 healthy": ("loss", falls, None),
-        "1 slow": ("loss", guessing - 0.5 * t, None),
-        "2 over ln 10": ("loss", guessing + 0.6 * np.exp(-3 * t), None),
-        "3 flat": ("loss", flat, None),
-        "4 a jump": ("loss", jump, None),
-        "5 by heart": (
-            "accuracy",
-            0.1 + 0.9 * (1 - np.exp(-4 * t)),
-            0.1 + 0.4 * (1 - np.exp(-6 * t)),
-        ),
-        "6 val. ahead": ("accuracy", 0.1 + 0.6 * (1 - np.exp(-4 * t)), learns),
-        "7 restless": ("accuracy", learns + 0.05, np.clip(shaky, 0.1, 1)),
+        "0  healthy": ("loss", falls),
+        "1  slow": ("loss", GUESSING - 0.5 * time),
+        "2  above ln 10": ("loss", GUESSING + 0.6 * np.exp(-3 * time)),
+        "3  flat": ("loss", GUESSING + 0.02 * luck[2]),
+        "4  a jump": ("loss", jump),
+        "5  by heart": ("accuracy", 1 - 0.9 * np.exp(-4 * time), 0.5 - 0.4 * np.exp(-6 * time)),
+        "6  ahead": ("accuracy", 0.6 - 0.5 * np.exp(-4 * time), learns),
+        "7  restless": ("accuracy", learns + 0.05, restless),
     }
 
 
 def curve_gallery():
     """Eight sketches of training curves: a healthy one, and what may be wrong with the others."""
-    figure, panels = plt.subplots(2, 4, figsize=(7, 3.6), sharex=True, layout="constrained")
-    t = np.linspace(0, 1, 60)
-    for axis, (title, (kind, training, validation)) in zip(
-        panels.flat, _sketches().items(), strict=True
-    ):
-        names = ("training", training), ("validation", validation)
-        for index, (name, curve) in enumerate(names):
-            if curve is not None:
-                style = curve_style(index) | {"marker": ""}
-                axis.plot(t, curve, **style, label=name)
+    card, wide, high, pitch, tall = Card(height=34.5), 13.2, 9.5, 16, 15
+    for k, (title, (kind, *curves)) in enumerate(_sketches().items()):
+        x, y = 2.4 + pitch * (k % 4), 3.6 + tall * (k // 4)
+        top = 3.1 if kind == "loss" else 1.05
+        card.rectangle(x, y, wide, high, "white", LINE, 1.0)
+        card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
+        card.text(x + wide / 2, y + high + 1.3, kind, 10, QUIET)
         if kind == "loss":
-            axis.axhline(math.log(10), color=QUIET, linestyle=":", lw=1)
-        axis.set(ylim=(0, 3.1) if kind == "loss" else (0, 1.05), xticks=[], yticks=[])
-        axis.set_title(title, fontsize=11, loc="left")
-        axis.set_ylabel(kind, fontsize=10)
-    figure.supxlabel("time of a training (dotted: ln 10; dashed: validation)", fontsize=10.5)
-    show("eight small curves: " + "; ".join(_sketches()), "Sketches of training curves")
+            level = y + high * (1 - GUESSING / top)
+            card.line((x, level), (x + wide, level), colour=QUIET, style=":", line=1)
+        across = x + np.linspace(0.4, wide - 0.4, 60)
+        for curve, colour, style in zip(curves, (SERIES[0], HEAD), ("-", "--"), strict=False):
+            points = zip(across, y + high * (1 - curve / top), strict=True)
+            card.line(*points, colour=colour, style=style, line=1.6, zorder=3)
+    card.text(
+        2.4,
+        32.6,
+        "dotted: ln 10, guessing     blue: training     dashed: validation",
+        10.5,
+        ha="left",
+    )
+    show(
+        "eight small frames with sketched curves over the time of a training: a loss that falls as "
+        "it should, and seven others, named " + "; ".join(list(_sketches())[1:]),
+        "Sketches of training curves",
+    )
