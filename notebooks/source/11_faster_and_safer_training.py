@@ -308,7 +308,7 @@ zero = (untrained <= ZERO).float().mean().item()
 print(f"batch of 512, but before training: {zero:5.1%} become 0")
 
 # %% [markdown]
-# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0, and whatever they had to say is lost. How many depends on the model: ours knows this cat, so its loss and its gradients are small. The last line shows a model that has not been trained yet. GRADNOTE
+# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0, and whatever they had to say is lost. How many depends on the model: ours knows this cat, so its loss and its gradients are small. The last line shows a model that has not been trained yet. Even there, many are lost.
 #
 # The cure is surprisingly simple. Multiply the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the hill moves to where the orange one is: most gradients have all their digits there. Before the optimizer's step, divide the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**.
 #
