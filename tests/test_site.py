@@ -18,6 +18,7 @@ import nbformat
 import pytest
 
 import start
+from in_browser import PALE
 
 COURSE = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((COURSE / "notebooks").rglob("[0-9]*.ipynb"))
@@ -225,32 +226,6 @@ CUT_OFF = """() => [...document.querySelectorAll('.bd-article-container *')].fil
         if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
     return element.checkVisibility();
 }).map((element) => element.outerHTML.slice(0, 100))"""
-
-# Texts whose contrast with what lies behind them is below 4.5 : 1
-PALE = """() => {
-    const rgba = (color) => [...color.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
-    const over = ([r, g, b, a], below) => [r, g, b].map((c, i) => a * c + (1 - a) * below[i]);
-    const light = (color) => color.map((c) => c / 255)
-        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0.05);
-    const ground = (element) => element
-        ? over(rgba(getComputedStyle(element).backgroundColor), ground(element.parentElement))
-        : [255, 255, 255];
-    const contrast = (element) => {
-        const behind = ground(element);
-        const [dark, bright] = [over(rgba(getComputedStyle(element).color), behind), behind]
-            .map(light).sort((a, b) => a - b);
-        return bright / dark;
-    };
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), pale = [];
-    while (texts.nextNode()) {
-        const [text, element] = [texts.currentNode.data.trim(), texts.currentNode.parentElement];
-        const seen = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
-        if (text && seen && contrast(element) < 4.5) pale.push(text);
-    }
-    return pale;
-}"""
-
 
 class Handler(SimpleHTTPRequestHandler):
     def log_message(self, *_):

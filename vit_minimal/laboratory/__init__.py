@@ -40,7 +40,7 @@ PHOTOS = {  # which come with scikit-image
 
 
 class Laboratory:
-    """What `laboratory` returns: notebooks show it, `save(path)` writes the page."""
+    """What `open_laboratory` returns: notebooks show it, `save(path)` writes the page."""
 
     def __init__(self, page):
         self.html = page
@@ -54,7 +54,7 @@ class Laboratory:
         write_whole(path, lambda unfinished: unfinished.write_text(self.html, encoding="utf-8"))
 
 
-def laboratory(model, class_names, probes=None, pictures=None, *, on_site=False):
+def open_laboratory(model, class_names, probes=None, pictures=None, *, on_site=False):
     """A page on which `model` runs, and the reader changes what its class token may do.
 
     `probes` are {"weights": (L + 1, D, K), "biases": (L + 1, 1, K)}, from
@@ -88,13 +88,13 @@ def laboratory(model, class_names, probes=None, pictures=None, *, on_site=False)
     return Laboratory(_page(data, on_site))
 
 
-def shipped_laboratory(*, on_site=False):
+def open_shipped_laboratory(*, on_site=False):
     """The laboratory of the model and the probes that come with the course."""
     from safetensors.torch import load_file
 
     model = load_checkpoint(CHECKPOINTS / "cifar10-cpu-long.safetensors")
     probes = load_file(CHECKPOINTS / "cifar10-cpu-long-probes.safetensors")
-    return laboratory(model, CIFAR10_CLASSES, probes, on_site=on_site)
+    return open_laboratory(model, CIFAR10_CLASSES, probes, on_site=on_site)
 
 
 def _check(model, class_names):

@@ -6,7 +6,7 @@ import webbrowser
 from pathlib import Path
 
 from ..device import print_plainly
-from . import shipped_laboratory
+from . import open_shipped_laboratory
 
 
 def main(arguments=None):
@@ -20,7 +20,7 @@ def main(arguments=None):
     parser.add_argument("--no-browser", action="store_true", help="write it, and do not open it")
     options = parser.parse_args(arguments)
     try:
-        shipped_laboratory().save(options.path)
+        open_shipped_laboratory().save(options.path)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     print(f"The laboratory is {options.path.resolve()}: any browser opens it, without a network.")

@@ -190,7 +190,7 @@ $('noise').addEventListener('input', ({ target }) => change({ noise: +target.val
 $('noise').addEventListener('change', () => { stroke = null; });
 on('other-noise', () => change({ noiseSeed: anySeed(), noise: state.noise || 30 }));
 on('undo', undo);
-on('reset', () => { if (!isUntouched()) change({ ...untouched }); });
+on('reset', () => { if (!isUntouched(state)) change({ ...untouched }); });
 addEventListener('keydown', (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === 'z') {
     event.preventDefault();

@@ -66,7 +66,7 @@ function show() {
     read: readFrom === null ? '' : place(readFrom), noise: noise || '' };
   for (const [name, words] of Object.entries(badges)) document.querySelector(`[data-badge=${name}]`).textContent = words;
   $('undo').disabled = !past.length;
-  $('reset').disabled = isUntouched();
+  $('reset').disabled = isUntouched(state);
   cards.forEach(({ card, box }, k) => {
     if (!box) return;
     box.checked = cut.includes(k - 1);
