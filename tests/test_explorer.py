@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 import torch
-
 from in_browser import HOSTS
+
 from vit_minimal import VisionTransformer, ViTConfig, attention_maps, explore_attention
 
 CONFIG = ViTConfig(image_size=(8, 12), patch_size=4, embed_dim=12, depth=2, num_heads=3)
@@ -90,6 +90,7 @@ def test_what_is_not_there_is_named(wrong, said):
 
 
 # --- in a browser ---------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def show(browser):

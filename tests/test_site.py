@@ -16,14 +16,20 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+from in_browser import PALE
 
 import start
-from in_browser import PALE
 
 COURSE = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((COURSE / "notebooks").rglob("[0-9]*.ipynb"))
 PAGES = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in NOTEBOOKS]
-PAGES += ["index.html", "data/README.html", "notebooks/exercises/README.html", "search.html"]
+PAGES += [
+    "index.html",
+    "laboratory.html",
+    "data/README.html",
+    "notebooks/exercises/README.html",
+    "search.html",
+]
 ONE_OF_EACH_KIND = [
     "index.html",
     "notebooks/03_attention.html",
@@ -202,6 +208,13 @@ def test_links_to_readmes_lead_to_their_pages(small_page):
     assert {"../index.html#words", "exercises/README.html"} <= set(small_page.addresses)
 
 
+def test_every_page_leads_to_the_laboratory(pages, site):
+    for page in pages.values():
+        if page.path.name != "laboratory.html":
+            targets = {(page.path.parent / address).resolve() for address in page.addresses}
+            assert site / "laboratory.html" in targets, page.path.name
+
+
 def test_figures_keep_their_words(small_page):
     assert "One <dot>" in small_page.image_words
 
@@ -226,6 +239,7 @@ CUT_OFF = """() => [...document.querySelectorAll('.bd-article-container *')].fil
         if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
     return element.checkVisibility();
 }).map((element) => element.outerHTML.slice(0, 100))"""
+
 
 class Handler(SimpleHTTPRequestHandler):
     def log_message(self, *_):
@@ -294,6 +308,18 @@ def test_the_explorer_answers(page):
     before = said.inner_text()
     explorer.locator("button").nth(5).hover()
     assert said.inner_text() != before and "row 1, column 5" in said.inner_text()
+
+
+def test_the_laboratory_computes(page):
+    page.goto("laboratory.html")
+    verdict = page.locator("#verdict")
+    page.wait_for_function("!busy && shown === state", timeout=60_000)
+    assert verdict.inner_text().startswith("cat ")
+    page.get_by_role("button", name="horse").click()
+    page.wait_for_function("!busy && shown === state", timeout=60_000)
+    assert verdict.inner_text().startswith("horse ")
+    page.get_by_role("link", name="notebook 06", exact=False).first.click()
+    assert page.locator("#which-maps-know-the-class").count() == 1
 
 
 def test_dark_mode_can_be_chosen_and_is_remembered(page):

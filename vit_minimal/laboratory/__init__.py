@@ -71,12 +71,14 @@ def open_laboratory(model, class_names, probes=None, pictures=None, *, on_site=F
     tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
     tensors["pos_embed.weight"] = model.pos_embed.weight.detach()  # in no state dict if it is fixed
     if probes is not None:
-        tensors |= {f"probes.{name}": torch.as_tensor(probes[name]) for name in ("weights", "biases")}
+        tensors |= {
+            f"probes.{name}": torch.as_tensor(probes[name]) for name in ("weights", "biases")
+        }
     numbers = [tensor.cpu().numpy().astype("<f2") for tensor in tensors.values()]
     content = gzip.compress(b"".join(array.tobytes() for array in numbers), mtime=0)
     size = model.patch_embed.image_shape[1:]
     if pictures is None:
-        pictures = {name: _photo(file) for name, file in PHOTOS.items()} | _drawings(size)
+        pictures = {name: photo_file(file) for name, file in PHOTOS.items()} | _drawings(size)
     data = {
         "config": asdict(model.config),
         "classNames": list(class_names),
@@ -129,7 +131,7 @@ def _page(data, on_site):
 # --- pictures -------------------------------------------------------------------------------------
 
 
-def _photo(file):
+def photo_file(file):
     from skimage import data
 
     return Path(data.__file__).with_name(file)

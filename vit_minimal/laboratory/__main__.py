@@ -16,7 +16,9 @@ def main(arguments=None):
         description="Build the class-token laboratory, one page that needs no network, and open it.",
     )
     help_text = "where to write the page (build/laboratory.html)"
-    parser.add_argument("path", nargs="?", type=Path, default="build/laboratory.html", help=help_text)
+    parser.add_argument(
+        "path", nargs="?", type=Path, default="build/laboratory.html", help=help_text
+    )
     parser.add_argument("--no-browser", action="store_true", help="write it, and do not open it")
     options = parser.parse_args(arguments)
     try:

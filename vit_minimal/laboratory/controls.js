@@ -31,7 +31,6 @@ async function takeFile(file) {
   if (!file) return;
   try {
     const { pixels, sharp } = await readPicture(file, H, W);
-    trouble('');
     change({ picture: addPicture(file.name || 'your picture', pixels, sharp, false), drawn: null });
   } catch (error) {
     trouble(error.message);

@@ -62,7 +62,7 @@ function show() {
   $('noise').value = noise;
   $('noise-said').textContent = noise ? `±${noise} of 255` : 'none';
   const badges = { erased: erased.length || '', shuffled: [order !== inOrder && 'shuffled', !state.positions && 'no positions'].filter(Boolean).join(', '),
-    cut: cut.length ? `block ${cut.map((k) => k + 1).join(', ')}` : '', token: { trained: '', nothing: 'zeros, no position', ten: '× 10' }[state.token] ?? state.token,
+    cut: cut.length ? inBlocks(cut) : '', token: { trained: '', nothing: 'zeros, no position', ten: '× 10' }[state.token] ?? state.token,
     read: readFrom === null ? '' : place(readFrom), noise: noise || '' };
   for (const [name, words] of Object.entries(badges)) document.querySelector(`[data-badge=${name}]`).textContent = words;
   $('undo').disabled = !past.length;
@@ -90,14 +90,14 @@ function showAnswer() {
   showShares(shares, (share) => percent(share, 1));
   marks.forEach((mark, k) => { mark.style.left = `${100 * before[k]}%`; });
   const words = changesInWords(shown);
-  $('verdict').textContent = words.length ? `${best(shares)}, untouched ${best(before)}.` : `${best(shares)}.`;
-  $('changes').textContent = words.length ? `Changed: ${words.join('; ')}` : '';
+  $('verdict').textContent = best(shares);
+  $('changes').textContent = words.length ? `Untouched: ${best(before)}. Changed: ${words.join('; ')}.` : '';
   const seen = picture.isSharp && !drawn && !noise ? sharpChanged(picture.sharp, size, shown)
     : asCanvas(changed(drawn ?? picture.pixels, size, shown), H, W);
   showJourney(seen, pale(seen));
   $('speed').textContent = `One picture takes this machine ${Math.round(answer.milliseconds)} ms.`;
   clearTimeout(saying);
-  saying = setTimeout(() => { $('said').textContent = `${$('verdict').textContent} ${$('changes').textContent}`; }, 1000);
+  saying = setTimeout(() => { $('said').textContent = `${$('verdict').textContent}. ${$('changes').textContent}`; }, 1000);
 }
 let saying; // a screen reader is told when the reader has paused
 

@@ -54,6 +54,7 @@ function change(changes, ofStroke = null) {
   if (state && !(ofStroke && ofStroke === stroke)) past.push(state);
   stroke = ofStroke;
   state = { ...state, ...changes };
+  trouble(''); // whatever it was about, the reader has gone on
   show();
 }
 
@@ -66,6 +67,8 @@ function undo() {
 
 const isUntouched = (state) => changesInWords(state).length === 0;
 
+const inBlocks = (cut) => `block${cut.length > 1 ? 's' : ''} ${cut.map((k) => k + 1).join(', ')}`;
+
 function changesInWords({ drawn, erased, order, positions, cut, how, token, readFrom, noise }) {
   const names = { zeros: 'zeros for the class token', nothing: 'zeros for the class token, without its position',
     ten: 'ten times the class token', noise: 'noise for the class token' };
@@ -74,7 +77,7 @@ function changesInWords({ drawn, erased, order, positions, cut, how, token, read
     erased.length && `${erased.length} ${erased.length === 1 ? 'patch' : 'patches'} erased`,
     order !== inOrder && 'shuffled',
     !positions && 'no positions',
-    cut.length && `cut off in block ${cut.map((k) => k + 1).join(', ')}${how === 'mean' ? ' by the mean' : ''}`,
+    cut.length && `${how === 'mean' ? 'mean' : 'knock-out'} in ${inBlocks(cut)}`,
     names[token],
     readFrom !== null && `read from ${place(readFrom)}`,
     noise && `noise of ${noise}`,
