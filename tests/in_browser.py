@@ -17,6 +17,9 @@ HOSTS = {
         document.body.append(box);""",
 }
 
+# Whether the laboratory has begun, and shows what the model answers to the last change
+SETTLED = "typeof shown === 'object' && !busy && shown === state"
+
 # Texts whose contrast with what lies behind them is below 4.5 : 1
 PALE = """() => {
     const rgba = (color) => [...color.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);

@@ -11,7 +11,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from in_browser import HOSTS, PALE
+from in_browser import HOSTS, PALE, SETTLED
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -137,7 +137,7 @@ class Lab:
 
     def settle(self):
         """Waits until the page shows what the model answers to the last change."""
-        self.page.wait_for_function("!busy && shown === state", timeout=SECONDS)
+        self.page.wait_for_function(SETTLED, timeout=SECONDS)
 
     def begin(self, picture=0):
         self.page.wait_for_function("typeof shown === 'object'", timeout=SECONDS)
@@ -692,10 +692,10 @@ def test_a_notebook_shows_it_alive(host, browser):
         tab.evaluate(code, page._repr_html_())
     tab.wait_for_timeout(300)
     frame = tab.frames[-1]
-    frame.wait_for_function("!busy && shown === state", timeout=SECONDS)
+    frame.wait_for_function(SETTLED, timeout=SECONDS)
     assert frame.locator("#changes").inner_text() == ""
     frame.locator(".patches button").nth(1).click()
-    frame.wait_for_function("!busy && shown === state", timeout=SECONDS)
+    frame.wait_for_function(SETTLED, timeout=SECONDS)
     assert "1 patch erased" in frame.locator("#changes").inner_text()
     tab.close()
     assert trouble == []
@@ -715,7 +715,7 @@ def test_jupyter_lets_it_compute_in_a_tab_of_its_own(browser, server):
     server.pages["/laboratory.html"] = answer
     tab = browser.new_page()
     tab.goto(f"{server.url}/laboratory.html")
-    tab.wait_for_function("!busy && shown === state", timeout=SECONDS)
+    tab.wait_for_function(SETTLED, timeout=SECONDS)
     tab.close()
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from in_browser import PALE
+from in_browser import PALE, SETTLED
 
 import start
 
@@ -264,7 +264,7 @@ def page(browser, address):
     page.on("request", lambda request: trouble.append(request.url))
     yield page
     page.close()
-    harmless = re.compile(rf"{re.escape(address)}\S*(: (log|debug|info): .*)?|data:.*", re.DOTALL)
+    harmless = re.compile(rf"(blob:)?{re.escape(address)}\S*(: (log|debug|info): .*)?|data:.*", re.DOTALL)
     assert not [line for line in trouble if not harmless.fullmatch(line)]
 
 
@@ -313,10 +313,10 @@ def test_the_explorer_answers(page):
 def test_the_laboratory_computes(page):
     page.goto("laboratory.html")
     verdict = page.locator("#verdict")
-    page.wait_for_function("!busy && shown === state", timeout=60_000)
+    page.wait_for_function(SETTLED, timeout=60_000)
     assert verdict.inner_text().startswith("cat ")
     page.get_by_role("button", name="horse").click()
-    page.wait_for_function("!busy && shown === state", timeout=60_000)
+    page.wait_for_function(SETTLED, timeout=60_000)
     assert verdict.inner_text().startswith("horse ")
     page.get_by_role("link", name="notebook 06", exact=False).first.click()
     assert page.locator("#which-maps-know-the-class").count() == 1
