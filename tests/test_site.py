@@ -264,7 +264,9 @@ def page(browser, address):
     page.on("request", lambda request: trouble.append(request.url))
     yield page
     page.close()
-    harmless = re.compile(rf"(blob:)?{re.escape(address)}\S*(: (log|debug|info): .*)?|data:.*", re.DOTALL)
+    harmless = re.compile(
+        rf"(blob:)?{re.escape(address)}\S*(: (log|debug|info): .*)?|data:.*", re.DOTALL
+    )
     assert not [line for line in trouble if not harmless.fullmatch(line)]
 
 
