@@ -544,6 +544,17 @@ def test_a_screen_reader_is_told_the_answer_once_the_reader_pauses(small):
     assert len(told) == 1 and "shuffled" in told[0]
 
 
+def test_what_a_reader_does_before_the_model_has_come_counts(open_page, whole):
+    page = open_page(shipped(), whole).page
+    page.reload()
+    page.get_by_role("button", name="horse").click()
+    page.locator(".patches button").nth(0).click()
+    assert "unpacked" in page.locator("#verdict").inner_text()
+    page.wait_for_function(SETTLED, timeout=SECONDS)
+    assert page.locator("#verdict").inner_text().startswith("horse ")
+    assert "1 patch erased" in page.locator("#changes").inner_text()
+
+
 def test_what_is_overtaken_is_never_computed_and_the_last_change_is(small):
     counted = """async () => {
         const before = asked;

@@ -134,8 +134,6 @@ showTool();
 async function begin() {
   for (const picture of await Promise.all(data.pictures.map(bytesOf))) addPicture(...picture);
   $('mean-choice').hidden = pictures.filter((picture) => picture.isPhoto).length < 2;
-  const { config, tensors, numbers, hasProbes } = data;
-  await ask('load', { config, tensors, numbers, hasProbes });
   change({ ...untouched, picture: pictures[0] });
 }
 begin().catch((error) => trouble(`The model could not be unpacked: ${error.message}`));

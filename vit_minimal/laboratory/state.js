@@ -39,6 +39,8 @@ function ask(what, details) {
   });
 }
 
+const loaded = ask('load', { config, tensors: data.tensors, numbers: data.numbers, hasProbes: data.hasProbes });
+
 // --- the state, and the way back ----------------------------------------------------------------
 
 // `erased` are patches, and `order` says which patch stands in each place; `readFrom` is a place, or null
@@ -99,6 +101,7 @@ let shown, answer, busy = false;
 async function compute() {
   if (busy) return;
   busy = true;
+  await loaded; // what the reader does meanwhile counts
   while (shown !== state) {
     const wanted = state, { picture } = wanted;
     picture.answer ??= await ask('look', request({ ...untouched, picture })); // untouched
