@@ -15,6 +15,7 @@ from in_browser import HOSTS, PALE, SETTLED
 from PIL import Image
 from safetensors.torch import load_file
 
+import vit_minimal
 from vit_minimal import (
     VisionTransformer,
     ViTConfig,
@@ -33,6 +34,7 @@ from vit_minimal.inspection import mean_ablation, mean_reads, read_class_token
 from vit_minimal.laboratory import (
     CHECKPOINTS,
     PHOTOS,
+    SOURCES,
     open_shipped_laboratory,
     photo_file,
 )
@@ -82,6 +84,32 @@ def test_only_on_the_site_do_links_lead_to_its_pages():
     links = re.findall(r'<a href="(.*?)"', on_site)
     assert "index.html" in links and len(links) > 6
     assert "<a href" not in alone and alone.count("<a>") == len(links)
+
+
+def test_every_thing_to_do_names_a_section_that_is_there():
+    page = small_laboratory(on_site=True)[1].html
+    notebooks = CHECKPOINTS.parents[1] / "notebooks" / "source"
+    named = re.findall(r'href="notebooks/(\w+).html#([\w-]+)">notebook (\d\d), "(.*?)"', page)
+    assert len(named) == page.count("<summary>") + 1  # and the journey
+    for notebook, anchor, number, heading in named:
+        source = (notebooks / f"{notebook}.py").read_text(encoding="utf-8")
+        headings = [line.strip('"') for line in re.findall(r"(?m)^# #+ (.*)$", source)]
+        assert notebook.startswith(number) and heading in headings, heading
+        assert anchor == re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_the_model_in_the_page_has_the_names_of_the_course():
+    script = (SOURCES / "vision_transformer.js").read_text(encoding="utf-8")
+    modules = (vit_minimal.vision_transformer, vit_minimal.attention, vit_minimal.patches)
+    names = {name for module in modules for name in vars(module)}
+    names |= {name for name in vars(torch.nn.functional) if not name.startswith("_")}
+    classes = re.findall(r"(?m)^class (\w+)", script)
+    functions = re.findall(r"(?m)^function (\w+)", script)
+    assert len(classes) == 4 and set(classes) <= names
+    assert {re.sub("([A-Z])", r"_\1", name).lower() for name in functions} - names == {"add"}
+    parameters = {re.sub(r"blocks\.\d+\.", "", name) for name in shipped().state_dict()}
+    for parameter in parameters:
+        assert parameter.removeprefix("attn.").removeprefix("mlp.") in script, parameter
 
 
 def test_it_is_saved_as_it_is(tmp_path, monkeypatch):
@@ -426,13 +454,15 @@ def test_noise_in_place_of_the_class_token_is_as_long_as_it(lab):
 
 
 def test_the_answer_is_read_from_a_patch(lab):
-    lab.page.get_by_label("read here").check()
+    lab.page.get_by_label("read", exact=True).check()
     lab.page.locator(".patches button").nth(28).click()
     features = lab.model.forward_features(normalize(lab.image()))
     lab.expect(lab.model.head(features[:, 29]))
     assert "read from row 4, column 5" in lab.page.locator("#changes").inner_text()
-    lab.open("Read the answer from a patch")
+    framed = lab.page.locator(".read").get_attribute("aria-label")
+    assert framed == "row 4, column 5, read from here"
     lab.page.locator("#read-class").click()
+    assert lab.page.locator(".read").get_attribute("aria-label") == "class token, read from here"
     lab.expect(lab.run())
 
 
@@ -501,14 +531,13 @@ def test_the_keyboard_alone_erases_reads_and_draws(small):
     page = small.page
     whole = small.image()
     page.get_by_label("erase", exact=True).focus()
-    page.keyboard.press("Tab")
-    for key in ("ArrowRight", "ArrowDown", "Enter"):
+    for key in ("Tab", "Tab", "ArrowRight", "ArrowDown", "Enter"):
         page.keyboard.press(key)
     small.expect(small.run(image=with_grey(whole, [4])))
     assert page.evaluate("document.activeElement.ariaLabel") == "row 2, column 2, erased"
     page.keyboard.press("Space")
     small.expect(small.run(image=whole))
-    page.get_by_label("read here").check()
+    page.get_by_label("read", exact=True).check()
     page.locator(".patches button").nth(4).focus()
     page.keyboard.press("Enter")
     small.expect(small.model.head(small.model.forward_features(normalize(whole))[:, 5]))

@@ -68,9 +68,9 @@ $('sheet').addEventListener('click', () => {
 
 const tool = () => document.querySelector('[name=tool]:checked').value;
 const HINTS = {
-  erase: 'Drag to erase. A drag that begins on an erased patch puts patches back.',
+  erase: 'Drag over patches to erase them, and from an erased one to put patches back.',
   draw: 'Drag to draw. With the keyboard, Enter fills a patch.',
-  read: 'Click the patch that the answer is to be read from.',
+  read: 'Click the patch, or the class token, that the answer is to be read from.',
 };
 const patchesBox = document.querySelector('.patches');
 patchesBox.style.gridTemplateColumns = `repeat(${columns}, 1fr)`;

@@ -54,6 +54,9 @@ function show() {
     button.setAttribute('aria-label', `${place(n)}${isErased ? ', erased' : ''}${readFrom === n ? ', read from here' : ''}`);
     button.classList.toggle('read', readFrom === n);
   });
+  $('read-class').classList.toggle('read', readFrom === null);
+  $('read-class').firstChild.textContent = { zeros: '0', nothing: '0', ten: '× 10', noise: '?' }[state.token] ?? '';
+  $('read-class').setAttribute('aria-label', `class token${readFrom === null ? ', read from here' : ''}`);
   for (const other of pictures) other.button.setAttribute('aria-pressed', other === picture);
   $('without').checked = !state.positions;
   const sameCut = CUTS.findIndex(([, blocks]) => String(blocks) === String(cut));
