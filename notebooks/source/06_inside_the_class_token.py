@@ -587,19 +587,6 @@ what_follows = "b"
 # %% [markdown]
 # The model says cat, with 39 %. None of the ten classes is right, and yet their shares must sum to 1: a classifier has no way to say "none of these". (The table need not list the same classes as the model: probes and head are different readers.)
 #
-# ## Now do it yourself
-#
-# So far we chose the pictures and the cuts. In the [class-token laboratory](../vit_minimal/laboratory) you choose: `shipped` runs there on a single page in your browser, without a kernel and without a network. Erase patches and watch the answer, cut the class token off in any block, put zeros in its place, or read the answer from a patch, on these photos, on your own or on a drawing. Guess first. Some of our own guesses were wrong.
-#
-# The web site of the course has the page. Here, the next cell writes it into the file `laboratory.html` beside this notebook. Open that in your browser; in JupyterLab, right-click on it in the list of files and choose "Open in New Browser Tab". In Colab, or to have it right here, run a new cell with nothing but `page`. (Your saved notebook then grows by {{record("laboratory").megabytes:.1f}} MB, which is why ours does not show it.)
-
-# %%
-from vit_minimal import open_laboratory
-
-page = open_laboratory(shipped, CIFAR10_CLASSES, probes)
-page.save("laboratory.html")
-
-# %% [markdown]
 # ## Recap
 #
 # > **Remember:** probes tell you what can be read off a token, cuts tell you what the model needs, and controls tell you whether either means anything.

@@ -29,6 +29,7 @@ function trouble(sentence) {
 
 async function takeFile(file) {
   if (!file) return;
+  trouble(''); // of a file before
   try {
     const { pixels, sharp } = await readPicture(file, H, W);
     change({ picture: addPicture(file.name || 'your picture', pixels, sharp, false), drawn: null });

@@ -55,15 +55,18 @@ async function readPicture(file, H, W) {
     throw new Error(`${name} is an SVG, which has lines and no pixels: save it as a PNG, and choose that.`);
   const picture = new Image();
   const address = URL.createObjectURL(file);
+  const unreadable = () => {
+    throw new Error(`${name} is no picture that this browser can read: choose a JPEG, PNG or WebP.`);
+  };
   try {
+    const sizeIsKnown = new Promise((resolve, reject) => Object.assign(picture, { onload: resolve, onerror: reject }));
     picture.src = address;
-    await picture.decode().catch(() => {
-      throw new Error(`${name} is no picture that this browser can read: choose a JPEG, PNG or WebP.`);
-    });
+    await sizeIsKnown.catch(unreadable);
     const { naturalWidth: width, naturalHeight: height } = picture; // upright, as its EXIF entry says
     if (width * height > MOST_PIXELS)
       throw new Error(`${name} has ${Math.round(width * height / 1e6)} million pixels, and this page takes up to `
         + `${MOST_PIXELS / 1e6} million: choose a smaller copy.`);
+    await picture.decode().catch(unreadable); // only now does it take the memory
     const smaller = Math.min(1, LARGEST / Math.min(width, height));
     const canvas = onWhite(picture, Math.round(width * smaller), Math.round(height * smaller));
     const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
