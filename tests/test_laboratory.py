@@ -433,8 +433,10 @@ def ten(model):
 @pytest.mark.parametrize("change", [zeros, nothing, ten])
 def test_the_class_token_is_replaced(change, lab):
     lab.open("Replace the class token")
+    assert lab.page.locator("#read-class i").inner_text() == ""
     lab.page.locator(f"[name=token][value={change.__name__}]").check()
     lab.expect(lab.run(change))
+    assert lab.page.locator("#read-class i").inner_text() in {"0", "× 10"}
 
 
 def test_noise_in_place_of_the_class_token_is_as_long_as_it(lab):
@@ -700,6 +702,25 @@ def test_a_file_that_is_no_picture_gets_one_sentence_and_changes_nothing(name, s
     small.page.locator("#camera").set_input_files(good)
     small.page.wait_for_function("state.picture.name === 'good.png'")
     assert small.page.locator("#trouble").inner_text() == ""
+
+
+def test_a_sentence_about_a_file_goes_when_another_is_chosen(small):
+    said = small.page.evaluate("""() => {
+        trouble('A file before.');
+        takeFile(new File(['no picture'], 'notes.txt'));
+        return document.getElementById('trouble').textContent; }""")
+    assert said == ""
+    small.page.wait_for_function("document.getElementById('trouble').textContent")
+
+
+def test_only_what_can_be_used_is_shown(small, open_page):
+    """A camera where there is a touch screen, and a colour where the pointer draws."""
+    page, colour = small.page, small.page.locator("#colour")
+    assert not page.locator("#camera-button").is_visible() and not colour.is_visible()
+    page.get_by_label("draw", exact=True).check()
+    assert colour.is_visible()
+    touch = open_page(small.model, small_laboratory()[1].html, has_touch=True, is_mobile=True)
+    assert touch.page.locator("#camera-button").is_visible()
 
 
 def test_a_picture_can_be_dropped(small):
