@@ -321,7 +321,8 @@ def test_the_laboratory_computes(page):
     page.wait_for_function(SETTLED, timeout=60_000)
     assert verdict.inner_text().startswith("horse ")
     page.get_by_role("link", name="notebook 06", exact=False).first.click()
-    page.locator("#which-maps-know-the-class").wait_for(state="attached")
+    page.wait_for_url("**/06_inside_the_class_token.html#*")
+    page.locator(f"[id='{urlsplit(page.url).fragment}']").wait_for(state="attached")
 
 
 def test_dark_mode_can_be_chosen_and_is_remembered(page):
