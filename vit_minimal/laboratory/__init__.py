@@ -60,7 +60,7 @@ def open_laboratory(model, class_names, probes=None, pictures=None, *, on_site=F
     `probes` are {"weights": (L + 1, D, K), "biases": (L + 1, 1, K)}, from
     `inspection.fit_class_token_probes`; without them the page does not say what can be read from the
     class token after each block. `pictures` are {name: path of a photo, or image uint8 (3, H, W)};
-    else photos of scikit-image and a few drawn shapes. The page holds the weights in float16: 4.6 MB
+    else photos of scikit-image and a few drawn shapes. The page holds the weights in float16: 4.7 MB
     for the model of the course. Only `on_site` do its links lead to the pages of the course.
 
     ValueError for a model that the page cannot compute: one without a class token, with registers,
