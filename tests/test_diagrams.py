@@ -79,6 +79,9 @@ CASES = {
     "layer_norm": lambda: diagrams.layer_norm(NUMBERS),
     "layer_norm, twelve": lambda: diagrams.layer_norm(-10 * np.arange(12)),
     "gelu": diagrams.gelu,
+    "transfer": diagrams.transfer,
+    "transfer, eight": lambda: diagrams.transfer(8, 21_843, 3, 0.65),
+    "transfer, one": lambda: diagrams.transfer(1, 2, 100),
     "two_processes": diagrams.two_processes,
     "float_formats": diagrams.float_formats,
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
@@ -568,6 +571,7 @@ REFUSED = {
     r"scores \(6, 3\): a row more": lambda: diagrams.journey(
         IMAGES[0], MAPS, (8, 8), READ, LETTERS[:3]
     ),
+    "room for 1 to 8 blocks, not for 9": lambda: diagrams.transfer(9),
     "1 names for 5 maps": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8), ["a"]),
 }
 
