@@ -62,15 +62,17 @@ BASE = TrainingConfig(
 SCRATCH, LONGER = "from scratch", "from scratch, 4 × the steps"
 TUNED, DECAYED = "fine-tuned", "fine-tuned, layer decay 0.7"
 RATES = {
-    SCRATCH: (3e-4, 1e-3, 3e-3),
+    SCRATCH: (3e-4, 1e-3),
     TUNED: (3e-4, 1e-3, 3e-3, 1e-2),
     DECAYED: (1e-3, 3e-3),
 }
 TRAINED = [  # (task, method, images per class), the most important first
-    *(("shapes10", method, count) for count in COUNTS for method in (TUNED, SCRATCH)),
+    *(("shapes10", method, count) for count in (10, 180) for method in (TUNED, SCRATCH)),
     *(("digits", method, 10) for method in (TUNED, SCRATCH)),
-    *(("shapes10", DECAYED, count) for count in COUNTS),
+    *(("shapes10", method, count) for count in (30, 90) for method in (TUNED, SCRATCH)),
+    ("shapes10", DECAYED, 10),
     ("shapes10", LONGER, 10),
+    *(("shapes10", DECAYED, count) for count in (180, 30, 90)),
 ]
 CHOICE_SEED = 1_000  # far from those by which the methods are compared
 FEATURE_SEEDS = 10
@@ -213,12 +215,6 @@ class Record:
         if self.path:
             add_record(self.path, figures)
 
-    def chosen_rate(self, method):
-        """The rate whose run is best on validation images."""
-        method = SCRATCH if method == LONGER else method
-        runs = [self.find(part="rates", method=method, rate=rate) for rate in RATES[method]]
-        return max(runs, key=lambda run: run["validation"])["rate"]
-
 
 def measure_rate(method, rate):
     config = config_of(method, rate, 10, CHOICE_SEED)
@@ -239,18 +235,19 @@ def main():
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     record = Record(options.record)
-    for method, rates in RATES.items():
-        for rate in rates:
-            key = {"part": "rates", "method": method, "rate": rate}
-            record.add(key, functools.partial(measure_rate, method, rate))
     record.add({"part": "cifar10"}, lambda: {"accuracy": left_of_cifar10(pretrained())})
     for name in ("shapes10", "digits"):
         key = {"part": "features", "task": name}
         record.add(key, lambda name=name: {"rows": measure_features(name)})
     for (name, method, count), seed in itertools.product(TRAINED, range(options.seeds)):
+        rates_of = SCRATCH if method == LONGER else method
+        for rate in RATES[rates_of]:
+            key = {"part": "rates", "method": rates_of, "rate": rate}
+            record.add(key, functools.partial(measure_rate, rates_of, rate))
+        runs = [record.find(part="rates", method=rates_of, rate=rate) for rate in RATES[rates_of]]
+        rate = max(runs, key=lambda run: run["validation"])["rate"]
         key = {"part": "trained", "task": name, "method": method}
         key |= {"images_per_class": count, "seed": seed}
-        rate = record.chosen_rate(method)
         record.add(key, functools.partial(measure, name, method, rate, count, seed))
 
 

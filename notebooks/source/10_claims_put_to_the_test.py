@@ -551,7 +551,7 @@ show_record("position_init", "positions", POSITIONS)
 #
 # **Try it yourself:** [exercises 10](exercises/10_claims_put_to_the_test.ipynb), with checks that say what is wrong.
 #
-# **This was the last notebook of the course.** If you have read them in order, you have built all of the model, trained it, looked inside, and doubted it. Back to [00 · Start here](00_start_here.ipynb).
+# **Next:** you have built all of the model, trained it, looked inside, and doubted it. What is left is to use it: [11 · faster and safer training](11_faster_and_safer_training.ipynb), and [12 · from a pretrained model to your own pictures](12_fine_tuning.ipynb).
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 10 · Claims, put to the test

@@ -64,7 +64,9 @@ def transfer(depth=6, old_classes=10, new_classes=10, layer_decay=0.7):
     card.line((end + 0.4, top + HIGH), (end + ENDS - 0.4, top), colour=HEAD, line=1.6, zorder=2.5)
     card.text(end + ENDS, top - 1.7, f"{old_classes} old classes", 10, dark(HEAD), ha="right")
     y = top + HIGH + 3.4
-    card.arrow((end - 2.5, top + HIGH + 0.2), (end - 2.5, y + 1.8), (end - 0.2, y + 1.8), colour=CLASS)
+    card.arrow(
+        (end - 2.5, top + HIGH + 0.2), (end - 2.5, y + 1.8), (end - 0.2, y + 1.8), colour=CLASS
+    )
     card.text(end - 3.6, y + 1.8, "the class token goes on", 10, dark(CLASS), ha="right")
     card.box(end, y, ENDS, HIGH, HEAD, "new", 10)
     card.text(end + ENDS, y + HIGH + 1.5, f"{new_classes} new classes", 10, dark(HEAD), ha="right")
