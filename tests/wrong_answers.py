@@ -683,9 +683,8 @@ WRONG = {
         (
             "F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1)",
             "asked @ known",
-            "long features",
+            "so long ones win",
         ),
-        ("F.normalize(known, dim=-1)", "known", "the known features are not"),
         (
             "F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).T",
             "-torch.cdist(asked, known)",
@@ -725,11 +724,6 @@ WRONG = {
             "(~is_test).nonzero().flatten(), is_test.nonzero().flatten()",
             "~is_test, is_test",
             "not True and False",
-        ),
-        (
-            "(~is_test).nonzero().flatten(), is_test.nonzero().flatten()",
-            "is_test.nonzero().flatten()",
-            "give two things",
         ),
     ],
     "first_suspect": answers(

@@ -232,8 +232,10 @@ plots.show_dots(
 # Fine-tuning wins, and by a margin that surprised us: {{tuned("fine-tuned", 10):±.0%}} on record, where the mean and its 95 % interval are over {{len(tuned("fine-tuned", 10)):d}} seeds. The linear probe on the class token comes second with {{read_off("class_token", 10):±.0%}}. The same 60 steps from scratch reach {{tuned("from scratch", 10):±.0%}}.
 # {{assert below(read_off("class_token", 10), tuned("fine-tuned", 10))}}
 # {{assert below(tuned("from scratch", 10), read_off("class_token", 10))}}
-# And the controls? Comparing pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, hardly more than guessing. A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}. So nearly all of what the probe reads was learned on photographs, although the model has never seen a crescent.
-# {{assert mean(read_off("pixels", 10, "neighbour")) < 0.2 and mean(read_off("class_token", 10, model="untrained")) < 0.25}}
+# And the controls? A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}. So nearly all of what the probe reads was learned on photographs, although the model has never seen a crescent. The nearest neighbour by pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, against {{mean(read_off("class_token", 10, "neighbour")):.0%}} by class tokens. That is less, but did you expect it to beat the model from scratch?
+# {{assert mean(read_off("class_token", 10, model="untrained")) < 0.2}}
+# {{assert below(tuned("from scratch", 10), read_off("pixels", 10, "neighbour"))}}
+# {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 #
 # Why is fine-tuning so far ahead of the probe? Its class token may change. The pretrained one has gathered what tells a ship from a frog, and the last blocks have let go of the rest, as notebook 10 shows for colours. Fine-tuning lets the blocks gather something else, and it need not learn from nothing what edges, regions and places are. That is our reading of it. What we measured is the difference.
 #
@@ -300,9 +302,10 @@ plots.show_lines(
 # Put differently: ten labels per class and a pretrained model are worth more here than 180 labels and a new one.
 # {{assert below(tuned("from scratch", 180), tuned("fine-tuned", 10))}}
 #
-# Layer decay makes little difference here: with ten pictures per class {{tuned("fine-tuned, layer decay 0.7", 10):±.0%}}, without it {{tuned("fine-tuned", 10):±.0%}}. Three seeds do not separate the two.
-# {{assert overlap(tuned("fine-tuned, layer decay 0.7", 10), tuned("fine-tuned", 10))}}
-# It was made for models of 12 and more blocks, and we have six.
+# Look at the lowest curves too. With more and more pictures to compare with, the nearest neighbour by *pixels* climbs to {{mean(read_off("pixels", 180, "neighbour")):.0%}}, and passes the one by class tokens, at {{mean(read_off("class_token", 180, "neighbour")):.0%}}. A method without any learning is not to be laughed at if there are enough examples.
+# {{assert below(read_off("class_token", 180, "neighbour"), read_off("pixels", 180, "neighbour"))}}
+#
+# LAYERDECAY
 #
 # ### A task for which you should not have asked
 #
@@ -356,10 +359,13 @@ figure.suptitle(title, fontsize=11)
 plots.show("two panels of curves over the blocks", title, said)
 
 # %% [markdown]
-# The best block depends on the task. On Shapes-10 the class token is best after block {{best_block("class_token", 10):d}}, and on the digits after block {{best_block("class_token", 10, "digits"):d}}. The mean of the patches is best after block {{best_block("patch_mean", 10):d}} on Shapes-10 and after block {{best_block("patch_mean", 10, "digits"):d}} on the digits. Early blocks serve both tasks better if you read the mean of the patches, because the class token has not gathered much by then.
-# {{assert all(mean(read_off("patch_mean", 10, block=block)) > mean(read_off("class_token", 10, block=block)) for block in (1, 2, 3))}}
+# The best block depends on the task, and it is not the last one. With ten pictures per class, the class token is best after block {{best_block("class_token", 10):d}} on Shapes-10, and after block {{best_block("class_token", 10, "digits"):d}} on the digits. Shapes-10 hides its shapes in clutter, and the early class token has not gathered much of them yet. The mean of the patches has: after blocks 1 to 3 it is ahead of the class token on both tasks.
+# {{assert all(mean(read_off("patch_mean", 10, task=task, block=block)) > mean(read_off("class_token", 10, task=task, block=block)) for block in (1, 2, 3) for task in ("shapes10", "digits"))}}
+# {{assert best_block("class_token", 10) < 6 and best_block("class_token", 10, "digits") < 6}}
 #
-# After the last block, the mean of the patches gives {{mean(read_off("patch_mean", 10)):.0%}} on Shapes-10 and the class token {{mean(read_off("class_token", 10)):.0%}}. So the class token is a convenient feature and not the best one. When you use a frozen model, try a few blocks and both readings, on validation pictures.
+# And after the last block? With 90 pictures per class of Shapes-10, a probe on the mean of the patches gives {{read_off("patch_mean", 90):±.0%}}, and on the class token {{read_off("class_token", 90):±.0%}}. So the class token is a convenient feature and not the best one.
+# {{assert below(read_off("class_token", 90), read_off("patch_mean", 90))}}
+# When you use a frozen model, try several blocks and both readings, on validation pictures.
 #
 # ## What is forgotten?
 #
@@ -385,9 +391,10 @@ plots.show_lines(
 # %% [markdown]
 # This is **catastrophic forgetting**: nobody asked the model to keep its old task, so it does not. At a rate of 0.0003 the old head is right for {{tuning("rates", method="fine-tuned", rate=3e-4).cifar10:.0%}} of the photographs, at 0.001 for {{tuning("rates", method="fine-tuned", rate=1e-3).cifar10:.0%}}, and at 0.01 for {{tuning("rates", method="fine-tuned", rate=1e-2).cifar10:.0%}}, where it was {{tuning("cifar10").accuracy:.0%}} before.
 # {{assert tuning("rates", method="fine-tuned", rate=3e-4).cifar10 > tuning("rates", method="fine-tuned", rate=1e-3).cifar10 > tuning("rates", method="fine-tuned", rate=1e-2).cifar10}}
-# At 0.01 the new task suffers as well, with {{tuning("rates", method="fine-tuned", rate=1e-2).validation:.0%}} of the validation pictures: whatever was learned in hours of training has been washed away in 60 steps.
-# {{assert tuning("rates", method="fine-tuned", rate=1e-2).validation < tuning("rates", method="fine-tuned", rate=1e-3).validation}}
-# A linear probe forgets nothing, because it changes nothing. If you need both tasks, keep both sets of weights: a file of 3.6 MB is cheaper than a lesson.
+# At 0.01 the new task fails as well, with {{tuning("rates", method="fine-tuned", rate=1e-2).validation:.0%}} of the validation pictures: what was learned in hours of training has been washed away in 60 steps.
+# {{assert tuning("rates", method="fine-tuned", rate=1e-2).validation < 0.2}}
+# {{assert tuning("rates", method="fine-tuned", rate=1e-3).validation == max(r.validation for r in records("fine_tuning") if r.part == "rates" and r.method == "fine-tuned")}}
+# The rate that is best for the new task is not the one that forgets least. A linear probe forgets nothing, because it changes nothing. If you need both tasks, keep both sets of weights: a file of 3.6 MB is cheaper than a lesson.
 
 # %% [markdown]
 # ## Seven mistakes, made on purpose
@@ -514,7 +521,7 @@ PHOTOS = None  # or the path of your own folder, such as "/home/me/photos"
 work = Path(tempfile.mkdtemp())
 
 
-def cut_squares(folder, side=64):
+def cut_squares(folder, side=48):
     """A folder of squares cut from six photographs: train from their left, test from their right."""
     random = np.random.RandomState(0)
     files = {"brick": "brick.png", "coins": "coins.png", "grass": "grass.png"}
@@ -598,7 +605,7 @@ diagrams.attention_over(some, looks, (8, 8), titles)
 #
 # ### Out of the course
 #
-# Notebook 11 exported a model for PyTorch. ONNX is the format that nearly every other program can read. The mistake to avoid is number 1 of the table: a program that has never heard of −1 … 1. So the normalisation goes *into* the file, and what it takes are plain pixels from 0 to 255. Three packages are needed: `pip install onnx onnxscript onnxruntime`. Where they are missing, the cells say so and go on.
+# Notebook 11 exported a model for PyTorch. ONNX is the format that nearly every other program can read. The mistake to avoid is number 1 of the table: a program that has never heard of −1 … 1. So the normalisation goes *into* the file, and what it takes are plain pixels from 0 to 255. (`external_data=False` keeps the weights in the same file. Otherwise they lie beside it, in a second one that is easily left behind.) Three packages are needed: `pip install onnx onnxscript onnxruntime`. Where they are missing, the cells say so and go on.
 
 
 # %%
@@ -621,13 +628,9 @@ if can_export:
     portable = FromPixels(copy.deepcopy(classifier).cpu()).eval()
     with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
         torch.onnx.export(
-            portable,
-            example,
-            work / "classifier.onnx",
-            dynamo=True,
-            dynamic_shapes=any_batch,
-            **names,
-        )
+            portable, example, work / "classifier.onnx", dynamo=True, external_data=False,
+            dynamic_shapes=any_batch, **names,
+        )  # fmt: skip
     print(f"classifier.onnx: {(work / 'classifier.onnx').stat().st_size / 1e6:.1f} MB")
 else:
     print("not exported: pip install onnx onnxscript onnxruntime")

@@ -198,11 +198,8 @@ EXERCISES = [
             "these are places among the known features, and not yet their labels": (
                 neighbours(cosine, gives_label=False)
             ),
-            "nothing is normalised, so long features win: a cosine divides by both lengths": (
+            "the known features are not normalised, so long ones win: a cosine divides by both lengths": (
                 neighbours(lambda asked, known: asked @ known.T)
-            ),
-            "the known features are not normalised, so long ones win": (
-                neighbours(lambda asked, known: F.normalize(asked, dim=-1) @ known.T)
             ),
             "this is the nearest by distance: the cosine asks for the direction only": (
                 neighbours(lambda asked, known: -torch.cdist(asked, known))
