@@ -163,7 +163,7 @@ def test_all_ways_of_fine_tuning_take_the_steps_that_are_said():
         for count in fine_tuning.COUNTS:
             config = fine_tuning.config_of(method, 1e-3, count, seed=0)
             steps = config.epochs * (10 * count // config.batch_size)
-            assert steps == fine_tuning.STEPS * (4 if method == fine_tuning.LONGER else 1)
+            assert steps == fine_tuning.STEPS * (10 if method == fine_tuning.LONGER else 1)
 
 
 def test_a_run_that_is_on_record_is_not_repeated(tmp_path):

@@ -10,6 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+import figures
+import fine_tuning
 from figures import RESULTS, accuracies, record, records
 from vit_minimal import (
     RECIPES,
@@ -106,6 +108,20 @@ def test_ladders_and_needles_have_three_seeds():
     further = record("where_augmentation_pays").settings
     assert len(further) == 9 and all(len(one.accuracies) >= 3 for one in further)
     assert len(record("needle10").runs) >= 3
+
+
+def test_each_way_of_fine_tuning_has_three_seeds_and_the_rate_that_was_best_on_validation_images():
+    runs = records("fine_tuning")
+    for method, rates in fine_tuning.RATES.items():
+        tries = [run for run in runs if run.part == "rates" and run.method == method]
+        assert [run.rate for run in tries] == list(rates)
+        best = max(tries, key=lambda run: run.validation).rate
+        trained = [run for run in runs if run.part == "trained" and run.method == method]
+        assert {run.training.learning_rate for run in trained} == {best}
+        assert not {run.seed for run in trained} & {run.training.seed for run in tries}
+    for name, method, count in fine_tuning.TRAINED:
+        assert len(figures.tuned(method, count, name)) >= 3
+    assert len(figures.read_off("class_token", 10)) >= 10
 
 
 def test_killed_runs_ended_with_the_same_weights():

@@ -241,13 +241,12 @@ plots.show_dots(
 #
 # ### Was it fair to the model from scratch?
 #
-# Equal steps are equal costs, but a new model may simply need more of them. With four times as many steps it reaches {{tuned("from scratch, 4 × the steps", 10):±.0%}}. That is better, and still far below.
-# {{assert below(tuned("from scratch", 10), tuned("from scratch, 4 × the steps", 10))}}
-# {{assert below(tuned("from scratch, 4 × the steps", 10), tuned("fine-tuned", 10))}}
+# Equal steps cost the same, but a new model may simply need more of them: 60 steps are next to nothing. So the record has it with ten times as many, too. After 600 steps, with a learning rate chosen anew, it reaches {{tuned("from scratch, 10 × the steps", 10):±.0%}}. That is still less than half of what fine-tuning reaches in 60.
+# {{assert 2 * mean(tuned("from scratch, 10 × the steps", 10)) < mean(tuned("fine-tuned", 10))}}
 #
 # ## When does pretraining stop to pay?
 #
-# Ten pictures are few. What if you have more? The record holds the same comparison for 10, 30, 90 and 180 pictures per class, with 60 steps each. (At 180 pictures the 60 steps are one pass over all of them, which is why we stopped there.)
+# Ten pictures are few. What if you have more? The record holds the same comparison for 10, 30, 90 and 180 pictures per class. Every training has 60 steps, but for the line from scratch, for which we take the 600. (At 180 pictures 60 steps are one pass over all of them, which is why we stopped there.)
 #
 # One more way has joined: **layer decay**. The early blocks of a pretrained model find edges and regions, which most tasks share, so one may want to change them less. With a layer decay of 0.7, each block is trained with 0.7 times the learning rate of the block above it. BEiT and MAE, two well-known pretrained models, are fine-tuned like this. Here it is `TrainingConfig(layer_decay=0.7)`.
 
@@ -281,7 +280,7 @@ ways = {
     "… with layer decay": lambda count: trained("fine-tuned, layer decay 0.7", count),
     "linear probe": lambda count: without_training("probe", count, **token),
     "nearest class token": lambda count: without_training("neighbour", count, **token),
-    "from scratch": lambda count: trained("from scratch", count),
+    "from scratch, 10 × steps": lambda count: trained("from scratch, 10 × the steps", count),
     "nearest pixels": lambda count: without_training("neighbour", count, reading="pixels"),
 }
 found = {name: [mean_and_width(of(count)) for count in COUNTS] for name, of in ways.items()}
@@ -297,15 +296,22 @@ plots.show_lines(
 )
 
 # %% [markdown]
-# Bands are 95 % intervals, over {{len(tuned("fine-tuned", 10)):d}} seeds for what is trained and {{len(read_off("class_token", 10)):d}} for what is not. Read the figure from left to right. With 180 pictures per class the model from scratch has come to {{tuned("from scratch", 180):±.0%}} and the fine-tuned one to {{tuned("fine-tuned", 180):±.0%}}. So 18 times as many labels did not make up for the missing start, at this length of training.
-# {{assert below(tuned("from scratch", 180), tuned("fine-tuned", 180))}}
-# Put differently: ten labels per class and a pretrained model are worth more here than 180 labels and a new one.
-# {{assert below(tuned("from scratch", 180), tuned("fine-tuned", 10))}}
+# Bands are 95 % intervals, over {{len(tuned("fine-tuned", 10)):d}} seeds for what is trained and {{len(read_off("class_token", 10)):d}} for what is not. Read the figure from left to right.
+#
+# More pictures help everybody, and they change the distances, but here not the order. From scratch, 180 pictures per class and 600 steps give {{tuned("from scratch, 10 × the steps", 180):±.0%}}. Fine-tuning had more with *ten* pictures per class and 60 steps: {{tuned("fine-tuned", 10):±.0%}}.
+# {{assert below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}
+# From 30 pictures on the fine-tuned line is flat. At that point the 60 steps are the limit and no longer the pictures. The same may be true of the line from scratch, whose learning rate was chosen at ten pictures.
+# {{assert all(overlap(tuned("fine-tuned", 30), tuned("fine-tuned", n)) for n in (90, 180))}}
+#
+# Does a model from scratch ever arrive? It does. In notebook 00 one is trained on 10,000 pictures of Shapes-10, a thousand per class, at full size, and such models are right for {{mean(accuracies("shapes10_quick")):.0%}} of the test pictures. So pretraining is a head start. Whether you need one depends on how many labels you have, and on how long you can train.
 #
 # Look at the lowest curves too. With more and more pictures to compare with, the nearest neighbour by *pixels* climbs to {{mean(read_off("pixels", 180, "neighbour")):.0%}}, and passes the one by class tokens, at {{mean(read_off("class_token", 180, "neighbour")):.0%}}. A method without any learning is not to be laughed at if there are enough examples.
 # {{assert below(read_off("class_token", 180, "neighbour"), read_off("pixels", 180, "neighbour"))}}
 #
-# LAYERDECAY
+# Layer decay does not help the new task here. With ten pictures per class it reaches {{tuned("fine-tuned, layer decay 0.7", 10):±.0%}}, which three seeds do not separate from {{tuned("fine-tuned", 10):±.0%}} without it, and with 30, 90 and 180 its mean is {{min(mean(tuned("fine-tuned", n)) - mean(tuned("fine-tuned, layer decay 0.7", n)) for n in (30, 90, 180)):.0p}} to {{max(mean(tuned("fine-tuned", n)) - mean(tuned("fine-tuned, layer decay 0.7", n)) for n in (30, 90, 180)):.0p}} points lower.
+# {{assert overlap(tuned("fine-tuned, layer decay 0.7", 10), tuned("fine-tuned", 10))}}
+# {{assert all(mean(tuned("fine-tuned, layer decay 0.7", n)) < mean(tuned("fine-tuned", n)) for n in (30, 90, 180))}}
+# It was made for models of 12 and more blocks, and ours has six. Its merit will show below, where we ask what is forgotten.
 #
 # ### A task for which you should not have asked
 #
@@ -394,7 +400,10 @@ plots.show_lines(
 # At 0.01 the new task fails as well, with {{tuning("rates", method="fine-tuned", rate=1e-2).validation:.0%}} of the validation pictures: what was learned in hours of training has been washed away in 60 steps.
 # {{assert tuning("rates", method="fine-tuned", rate=1e-2).validation < 0.2}}
 # {{assert tuning("rates", method="fine-tuned", rate=1e-3).validation == max(r.validation for r in records("fine_tuning") if r.part == "rates" and r.method == "fine-tuned")}}
-# The rate that is best for the new task is not the one that forgets least. A linear probe forgets nothing, because it changes nothing. If you need both tasks, keep both sets of weights: a file of 3.6 MB is cheaper than a lesson.
+# The rate that is best for the new task is not the one that forgets least. And here layer decay earns its keep: at 0.001 with a decay of 0.7, the new task stands at {{tuning("rates", method="fine-tuned, layer decay 0.7", rate=1e-3).validation:.0%}} of the validation pictures, against {{tuning("rates", method="fine-tuned", rate=1e-3).validation:.0%}} without, and the old head is still right for {{tuning("rates", method="fine-tuned, layer decay 0.7", rate=1e-3).cifar10:.0%}}. All these are runs of one seed.
+# {{assert tuning("rates", method="fine-tuned, layer decay 0.7", rate=1e-3).cifar10 > tuning("rates", method="fine-tuned", rate=1e-3).cifar10 + 0.1}}
+#
+# A linear probe forgets nothing, because it changes nothing. If you need both tasks, keep both sets of weights: a file of 3.6 MB is cheaper than a lesson.
 
 # %% [markdown]
 # ## Seven mistakes, made on purpose
@@ -420,8 +429,8 @@ table.append(("1  pixels 0 … 1 in place of −1 … 1", good, accuracy_of(tune
 rough = VisionTransformer(replace(tuned.config, drop_path_rate=0.2, proj_drop_rate=0.1)).to(device)
 rough.load_state_dict(tuned.state_dict())
 seed_everything(0)
-scores = [accuracy_of(model, normalize(test)) for model in (rough.eval(), rough.train())]
-table.append(("2  model.eval() forgotten", *scores))
+good = accuracy_of(rough.eval(), normalize(test))
+table.append(("2  model.eval() forgotten", good, accuracy_of(rough.train(), normalize(test))))
 
 # %% [markdown]
 # **3. Positions that do not fit.** Somebody loads the 65 positions of `shipped` into a model with 17, and takes the first 17. Or leaves them out and keeps random ones. **4. A class token that begins anew.** `load_state_dict(…, strict=False)` keeps quiet about a name that it does not find. If the class token has another name in the file, you get a random one. For both we look at the linear probe, since it shows what the pretrained model itself is worth.
@@ -521,7 +530,7 @@ PHOTOS = None  # or the path of your own folder, such as "/home/me/photos"
 work = Path(tempfile.mkdtemp())
 
 
-def cut_squares(folder, side=48):
+def cut_squares(folder, side=32):
     """A folder of squares cut from six photographs: train from their left, test from their right."""
     random = np.random.RandomState(0)
     files = {"brick": "brick.png", "coins": "coins.png", "grass": "grass.png"}
@@ -550,7 +559,7 @@ seed_everything(0)
 classifier = copy.deepcopy(shipped)
 classifier.reset_head(len(photos.class_names))
 tuning = TrainingConfig(
-    epochs=6,
+    epochs=10,
     batch_size=12,
     learning_rate=5e-4,
     layer_decay=0.7,
