@@ -63,10 +63,10 @@ BASE = TrainingConfig(
 SCRATCH, LONGER = "from scratch", "from scratch, 10 × the steps"
 TUNED, DECAYED = "fine-tuned", "fine-tuned, layer decay 0.7"
 RATES = {
-    SCRATCH: (3e-4, 1e-3),
-    LONGER: (3e-4, 1e-3, 3e-3),
+    SCRATCH: (3e-4, 1e-3, 3e-3),
+    LONGER: (1e-4, 3e-4, 1e-3, 3e-3),
     TUNED: (3e-4, 1e-3, 3e-3, 1e-2),
-    DECAYED: (1e-3, 3e-3),
+    DECAYED: (3e-4, 1e-3, 3e-3),
 }
 TRAINED = [  # (task, method, images per class), the most important first
     *(("shapes10", method, count) for count in (10, 180) for method in (TUNED, SCRATCH)),

@@ -112,15 +112,16 @@ def test_ladders_and_needles_have_three_seeds():
 
 def test_each_way_of_fine_tuning_has_three_seeds_and_the_rate_that_was_best_on_validation_images():
     runs = records("fine_tuning")
-    for method, rates in fine_tuning.RATES.items():
-        tries = [run for run in runs if run.part == "rates" and run.method == method]
-        assert [run.rate for run in tries] == list(rates)
-        best = max(tries, key=lambda run: run.validation).rate
-        trained = [run for run in runs if run.part == "trained" and run.method == method]
-        assert {run.training.learning_rate for run in trained} == {best}
-        assert not {run.seed for run in trained} & {run.training.seed for run in tries}
     for name, method, count in fine_tuning.TRAINED:
-        assert len(figures.tuned(method, count, name)) >= 3
+        chosen_at = fine_tuning.chosen_at(method, count)
+        tries = [run for run in runs if run.part == "rates" and run.method == method]
+        tries = [run for run in tries if run.images_per_class == chosen_at]
+        assert {run.rate for run in tries} == {*fine_tuning.RATES[method]}
+        best = max(tries, key=lambda run: run.validation).rate
+        trained = [run for run in runs if run.part == "trained" and run.task == name]
+        trained = [run for run in trained if (run.method, run.images_per_class) == (method, count)]
+        assert {run.training.learning_rate for run in trained} == {best}
+        assert len({run.seed for run in trained} - {run.training.seed for run in tries}) >= 3
     assert len(figures.read_off("class_token", 10)) >= 10
 
 

@@ -12,7 +12,7 @@
 # |---|---|
 # | You need | notebooks 00 to 04; 05 and 06 help |
 # | Time to read | about 35 minutes, and 5 more for a second visit |
-# | Time to run | some minutes on two CPU cores, without a network |
+# | Time to run | {{notebook_seconds("12_fine_tuning", "float32"):about}} on one core of an older server CPU, without a network |
 # | Package modules | `pretrained.py`, `data/images.py`, `inspection/` |
 
 # %%
@@ -170,7 +170,7 @@ seed_everything(0)
 untrained = VisionTransformer(pretrained.config).to(device)
 seen = {"class token": (pool_tokens, test_tokens)}
 seen["pixels"] = tuple(images.flatten(1) / 127.5 - 1 for images in (pool, test))
-seen["untrained class token"] = tuple(
+seen["untrained token"] = tuple(
     features(untrained, images)["class_token"][-1] for images in (pool, test)
 )
 
@@ -220,9 +220,8 @@ tuned = model  # the last one, for later
 # %%
 plots.show_dots(
     {name: [100 * accuracy for accuracy in of] for name, of in reached.items()},
-    "accuracy on test images in %",
+    "accuracy on test images in %, guessing: 10",
     "Shapes-10, ten pictures per class",
-    dashed=("guessing", 10),
     dot="seed",
 )
 
@@ -232,9 +231,9 @@ plots.show_dots(
 # Fine-tuning wins, and by a margin that surprised us: {{tuned("fine-tuned", 10):±.0%}} on record, where the mean and its 95 % interval are over {{len(tuned("fine-tuned", 10)):d}} seeds. The linear probe on the class token comes second with {{read_off("class_token", 10):±.0%}}. The same 60 steps from scratch reach {{tuned("from scratch", 10):±.0%}}.
 # {{assert below(read_off("class_token", 10), tuned("fine-tuned", 10))}}
 # {{assert below(tuned("from scratch", 10), read_off("class_token", 10))}}
-# And the controls? A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}. So nearly all of what the probe reads was learned on photographs, although the model has never seen a crescent. The nearest neighbour by pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, against {{mean(read_off("class_token", 10, "neighbour")):.0%}} by class tokens. That is less, but did you expect it to beat the model from scratch?
+# And the controls? A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}. So nearly all of what the probe reads was learned on photographs, although the model has never seen a crescent. The nearest neighbour by pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, against {{mean(read_off("class_token", 10, "neighbour")):.0%}} by class tokens. That is less. But would you have expected it to be, on average, ahead of the model from scratch?
 # {{assert mean(read_off("class_token", 10, model="untrained")) < 0.2}}
-# {{assert below(tuned("from scratch", 10), read_off("pixels", 10, "neighbour"))}}
+# {{assert mean(tuned("from scratch", 10)) < mean(read_off("pixels", 10, "neighbour"))}}
 # {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 #
 # Why is fine-tuning so far ahead of the probe? Its class token may change. The pretrained one has gathered what tells a ship from a frog, and the last blocks have let go of the rest, as notebook 10 shows for colours. Fine-tuning lets the blocks gather something else, and it need not learn from nothing what edges, regions and places are. That is our reading of it. What we measured is the difference.
@@ -300,7 +299,7 @@ plots.show_lines(
 #
 # More pictures help everybody, and they change the distances, but here not the order. From scratch, 180 pictures per class and 600 steps give {{tuned("from scratch, 10 × the steps", 180):±.0%}}. Fine-tuning had more with *ten* pictures per class and 60 steps: {{tuned("fine-tuned", 10):±.0%}}.
 # {{assert below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}
-# From 30 pictures on the fine-tuned line is flat. At that point the 60 steps are the limit and no longer the pictures. The same may be true of the line from scratch, whose learning rate was chosen at ten pictures.
+# From 30 pictures on the fine-tuned line is flat. At that point the 60 steps are the limit and no longer the pictures. The same may be true of the line from scratch and its 600 steps. (Its learning rate was chosen at ten pictures for ten, and at 180 for the others.)
 # {{assert all(overlap(tuned("fine-tuned", 30), tuned("fine-tuned", n)) for n in (90, 180))}}
 #
 # Does a model from scratch ever arrive? It does. In notebook 00 one is trained on 10,000 pictures of Shapes-10, a thousand per class, at full size, and such models are right for {{mean(accuracies("shapes10_quick")):.0%}} of the test pictures. So pretraining is a head start. Whether you need one depends on how many labels you have, and on how long you can train.
@@ -517,7 +516,13 @@ for name, good, bad in table:
 print("* on record, validation pictures, one seed")
 
 # %% [markdown]
-# MISTAKES
+# Read it row by row. With pixels from 0 to 1 the tuned model sees pale, flat pictures, and loses 9 points. In training mode it loses 21, for nothing at all. Positions that do not fit cost the probe 10 points, and it hardly matters *which* wrong ones they are: the first 17 of 65 belong to two rows of eight, and serve no better than random ones. None of the three gave a warning.
+#
+# Row 4 is a surprise: a class token that begins anew costs *nothing* here. Notebook 06 suggests why. It starts as the same vector for every picture, and what tells pictures apart is added by the blocks. (Claim 11 of notebook 10 says the same of its initialisation.) Do not rely on it for larger models, which we have not tested.
+#
+# Row 7 is the dangerous one. Labels by lot cannot be learned, and yet two of three test copies are "right", because their siblings lie among the training copies. Split by picture, the same method is right for 11 %, which is guessing.
+#
+# > **Remember:** split first, and make variants afterwards. Split by photo, by patient, by day: by whatever two pictures may have in common.
 #
 # ## Your own pictures
 #
@@ -547,7 +552,10 @@ def cut_squares(folder, side=32):
     return folder
 
 
-photos = Dataset.from_folder(PHOTOS or cut_squares(work / "photos"), image_size=32)
+said = io.StringIO()  # what from_folder says, with a shorter name for the temporary folder
+with contextlib.redirect_stdout(said):
+    photos = Dataset.from_folder(PHOTOS or cut_squares(work / "photos"), image_size=32)
+print(said.getvalue().replace(str(work), "…").strip())
 names = [photos.class_names[label] for label in photos.train_labels[:12]]
 plots.show_images(photos.train_images[:12], names, columns=6, size=1.1)
 
@@ -610,7 +618,9 @@ titles = [photos.class_names[photos.test_labels[i]] for i in first_of]
 diagrams.attention_over(some, looks, (8, 8), titles)
 
 # %% [markdown]
-# OWN
+# With even attention, each of the 64 patches would have about 1.6 %. The purplest here have between 2 and 3 %, so these maps are nearly flat. They do not tell you where the class is, and it would be wrong to read that into them.
+#
+# And the mistakes? In the run saved here four of 72 answers are wrong, and they have a pattern. Two pale pieces of tissue are taken for bricks. Two coins, of which hardly more than the rim is in the picture, are taken for grass and for a brick. The model is not sure of them: its surest mistake has 49 %. Now you know what to collect: pale tissue, and rims of coins.
 #
 # ### Out of the course
 #
