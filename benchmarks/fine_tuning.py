@@ -1,6 +1,7 @@
 """Few labels of something new: what does it help to have learned CIFAR-10 first?
 
     python benchmarks/fine_tuning.py [--record data/results/fine_tuning.json] [--seeds 3]
+        [--methods fine-tuned "from scratch"] [--counts 10]
 
 Two new tasks. Shapes-10, shrunk to 16 × 16 pixels: 2,400 images to draw training images from, 600
 others as test images. And scikit-learn's 1,797 handwritten digits of 8 × 8 pixels, enlarged to
@@ -19,6 +20,8 @@ Every run is recorded as soon as it is done, and a run on record is not repeated
 `rates`: the choice of the rates, and what a run leaves of CIFAR-10: the old head is put back, and
 judged on the same images.
 `trained`: from scratch, fine-tuned, and fine-tuned with smaller rates for earlier blocks.
+`kept`: fine-tuned on ten images per class of Shapes-10 with a smaller rate, the chosen one, and smaller
+rates for earlier blocks: what each reaches on the new task, and leaves of CIFAR-10.
 `features`: nothing is trained but a linear probe, or nothing at all (the nearest neighbour): on the
 pixels, on the class token and on the mean of the patches, after each block, of the shipped model and
 of an untrained twin. Ten seeds.
@@ -74,6 +77,8 @@ TRAINED = [  # (task, method, images per class), the most important first
     *(("shapes10", method, count) for count in (30, 90) for method in (TUNED, SCRATCH)),
     *(("shapes10", method, count) for method in (DECAYED, LONGER) for count in (10, 180, 30, 90)),
 ]
+KEPT = (TUNED, 3e-4), (TUNED, 1e-3), (DECAYED, 1e-3)
+SHOWN = "accuracy", "validation", "cifar10"  # what a run says of itself
 CHOICE_SEED = 1_000  # far from those by which the methods are compared
 FEATURE_SEEDS = 10
 
@@ -210,7 +215,8 @@ class Record:
         if self.find(**key):
             return
         figures = key | measure()
-        print(key, figures.get("accuracy", ""), flush=True)
+        found = {name: figures[name] for name in SHOWN if name in figures}
+        print(*key.values(), found, sep=", ", flush=True)
         self.known.append(figures)
         if self.path:
             add_record(self.path, figures)
@@ -234,9 +240,18 @@ def measure(name, method, rate, count, seed):
     return {"accuracy": judge(model, name, task(name)[3]), "training": asdict(config)}
 
 
+def measure_kept(method, rate, seed):
+    config = config_of(method, rate, 10, seed)
+    model, _ = train("shapes10", method, config, 10)
+    figures = {"accuracy": judge(model, "shapes10", task("shapes10")[3])}
+    return figures | {"cifar10": left_of_cifar10(model), "training": asdict(config)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", nargs="+", choices=RATES, default=[*RATES])
+    parser.add_argument("--counts", type=int, nargs="+", choices=COUNTS, default=COUNTS)
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     record = Record(options.record)
@@ -244,7 +259,8 @@ def main():
     for name in ("shapes10", "digits"):
         key = {"part": "features", "task": name}
         record.add(key, lambda name=name: {"rows": measure_features(name)})
-    for (name, method, count), seed in itertools.product(TRAINED, range(options.seeds)):
+    wanted = [of for of in TRAINED if of[1] in options.methods and of[2] in options.counts]
+    for (name, method, count), seed in itertools.product(wanted, range(options.seeds)):
         choice = {"part": "rates", "method": method, "images_per_class": chosen_at(method, count)}
         for rate in RATES[method]:
             figures = functools.partial(measure_rate, method, rate, choice["images_per_class"])
@@ -254,6 +270,10 @@ def main():
         key = {"part": "trained", "task": name, "method": method}
         key |= {"images_per_class": count, "seed": seed}
         record.add(key, functools.partial(measure, name, method, rate, count, seed))
+    for (method, rate), seed in itertools.product(KEPT, range(options.seeds)):
+        if method in options.methods:
+            key = {"part": "kept", "method": method, "rate": rate, "seed": seed}
+            record.add(key, functools.partial(measure_kept, method, rate, seed))
 
 
 if __name__ == "__main__":

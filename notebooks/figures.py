@@ -285,6 +285,14 @@ def tuned(method, count, task="shapes10"):
     return [r.accuracy for r in runs if (r.method, r.images_per_class) == (method, count)]
 
 
+def kept(method, rate, what="accuracy"):
+    """What the seeds of a fine-tuning at a rate reached on the new task, or left of "cifar10", the old
+    one: notebook 12.
+    """
+    runs = [r for r in records("fine_tuning") if r.part == "kept"]
+    return [r[what] for r in runs if (r.method, r.rate) == (method, rate)]
+
+
 def _read_off(reading, count, how, model, task):
     rows = tuning("features", task=task).rows
     model = "none" if reading == "pixels" else model

@@ -19,6 +19,7 @@ import training_ladder
 import where_augmentation_pays
 from vit_minimal import Dataset, History, VisionTransformer, ViTConfig
 from vit_minimal.experiments import make_model
+from vit_minimal.records import read_records
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[1] / "benchmarks").glob("*.py"))
 
@@ -164,6 +165,22 @@ def test_all_ways_of_fine_tuning_take_the_steps_that_are_said():
             config = fine_tuning.config_of(method, 1e-3, count, seed=0)
             steps = config.epochs * (10 * count // config.batch_size)
             assert steps == fine_tuning.STEPS * (10 if method == fine_tuning.LONGER else 1)
+
+
+def test_fine_tuning_of_chosen_methods_and_counts_runs_nothing_else(monkeypatch, tmp_path):
+    path = tmp_path / "record.json"
+    words = ["--seeds", "1", "--methods", "fine-tuned", "--counts", "10", "--record", str(path)]
+    monkeypatch.setattr(sys, "argv", ["fine_tuning.py", *words])
+    monkeypatch.setattr(fine_tuning, "left_of_cifar10", lambda _: 0.5)
+    monkeypatch.setattr(fine_tuning, "measure_features", lambda _: [])
+    monkeypatch.setattr(fine_tuning, "train", lambda *_: (None, None))
+    monkeypatch.setattr(fine_tuning, "judge", lambda *_: 0.5)
+    monkeypatch.setattr(fine_tuning, "task", few_of_a_task)
+    fine_tuning.main()
+    runs = [run for run in read_records(path) if run["part"] not in ("cifar10", "features")]
+    assert {run["method"] for run in runs} == {fine_tuning.TUNED}
+    assert {run["images_per_class"] for run in runs if "images_per_class" in run} == {10}
+    assert [run["part"] for run in runs].count("kept") == 2
 
 
 def test_a_run_that_is_on_record_is_not_repeated(tmp_path):

@@ -215,6 +215,14 @@ def test_one_part_of_the_overview_is_lit(part):
     assert faint == pytest.approx([card.FAINT] * 3)
 
 
+def test_the_head_of_the_overview_can_be_lit_alone():
+    diagrams.overview(IMAGES[0], "head")
+    strengths = {text.get_text(): strength(text) for text, _ in words()}
+    assert strengths["head"] == strengths["class scores"] == pytest.approx(1)
+    others = [strengths[name] for name in ("attention", "MLP", "[class]", "04  the whole model")]
+    assert others == pytest.approx([card.FAINT] * 4)
+
+
 def test_scores_are_those_of_the_best_classes():
     scores = {"a": 0.1, "b": torch.tensor(0.6), "c": 0.05, "d": 0.2, "e": 0.05}
     diagrams.overview(IMAGES[0], scores=scores, num_classes=5)
@@ -525,7 +533,7 @@ def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
 
 
 REFUSED = {
-    "part is one of": lambda: diagrams.overview(IMAGES[0], "head"),
+    "part is one of": lambda: diagrams.overview(IMAGES[0], "tail"),
     "a square image whose side 8 divides, not 30": lambda: diagrams.overview(IMAGES[0, :, :30]),
     "patch_size 5 does not divide the image size 32 × 32": lambda: diagrams.patch_sequence(
         IMAGES[0], 5

@@ -129,6 +129,14 @@ def test_each_way_of_fine_tuning_has_three_seeds_and_the_rate_that_was_best_on_v
     assert len(figures.read_off("class_token", 10)) >= 10
 
 
+def test_what_fine_tuning_keeps_has_three_seeds_and_is_of_the_runs_that_were_compared():
+    for method, rate in fine_tuning.KEPT:
+        assert len(figures.kept(method, rate, "cifar10")) >= 3
+        assert rate in fine_tuning.RATES[method]
+    for method in (fine_tuning.TUNED, fine_tuning.DECAYED):
+        assert figures.kept(method, 1e-3) == figures.tuned(method, 10)
+
+
 def test_killed_runs_ended_with_the_same_weights():
     killed = record("kill_and_resume")
     assert len(killed.runs) >= 50 and all(run.same for run in killed.runs)
