@@ -207,6 +207,6 @@ def overview(image, part=None, scores=None, num_classes=10):
         f"class token is put in front and positions are added, {GRID**2 + 1} tokens; L blocks "
         "follow, each attention, in which tokens take from all tokens, and an MLP for each token "
         "alone; at the end a head reads the class token alone and gives a score for each class",
-        "From an image to class scores" + (f", lit: {PARTS[part]}" if part else ""),
+        "From an image to class scores" + (f", lit: {PARTS.get(part, part)}" if part else ""),
         [f"{name} {score:.3g}" for name, score in scores.items()],
     )
