@@ -235,7 +235,8 @@ def test_the_script_of_notebook_12_answers_as_the_model_does(tmp_path):
     place = tmp_path / "classifier.onnx"
     exported = found["FromPixels"](model).eval()
     torch.onnx.export(exported, example, place, dynamo=True, dynamic_shapes=how, **ends)
-    (tmp_path / "classify.py").write_text(found["SCRIPT"].format(names=names), encoding="utf-8")
+    program = found["SCRIPT"].replace("CLASS_NAMES", repr(names))
+    (tmp_path / "classify.py").write_text(program, encoding="utf-8")
     photos = tmp_path / "photos"
     photos.mkdir()
     answers = set()

@@ -44,7 +44,7 @@ from vit_minimal import (
     TrainingConfig,
     VisionTransformer,
     ViTConfig,
-    attention_rollout,
+    attention_maps,
     diagrams,
     evaluate,
     fit,
@@ -507,7 +507,7 @@ for name, good, bad in table:
 #
 # Here is the whole way from a folder to a classifier. Make a folder that holds one folder of pictures for each class, and write its path into `PHOTOS`. If you leave it at `None`, the next cell makes such a folder for you, from photographs that come with scikit-image: bricks, coins, grass, gravel, stars, and tissue under a microscope. It cuts small squares out of each, and turns some of them.
 #
-# Think of mistake 7. Squares that are cut at random overlap, and overlapping squares are near-duplicates. So the training squares come from the left of each photograph and the test squares from the right. A folder that holds `train` and `test` is split as it stands, and any other is split at random.
+# Think of mistake 7. Squares that are cut at random overlap, and overlapping squares are near-duplicates. So the training squares come from the left of each photograph and the test squares from the right. A folder that holds `train` and `test` is split as it stands, and any other is split at random. (Pictures that cannot be read are named and left out. The HEIC files of iPhones are among them, so save those as JPEG first.)
 
 # %%
 PHOTOS = None  # or the path of your own folder, such as "/home/me/photos"
@@ -539,7 +539,7 @@ names = [photos.class_names[label] for label in photos.train_labels[:12]]
 plots.show_images(photos.train_images[:12], names, columns=6, size=1.1)
 
 # %% [markdown]
-# 32 × 32 pixels are what `shipped` was trained on, so its positions fit as they are. By now the training is a few lines:
+# 32 × 32 pixels are what `shipped` was trained on, so its positions fit as they are. By now the training is a few lines. (`layer_decay` trains the earlier blocks more slowly: see the second visit.)
 
 # %%
 seed_everything(0)
@@ -587,20 +587,20 @@ titles = [
 plots.show_images(photos.test_images[worst], titles, columns=6, size=1.1)
 
 # %% [markdown]
-# And where does the class token look? Here is rollout, from notebook 06, over one test picture of up to three classes. Remember what it does not say: looking is not needing.
+# And where does the class token look? Here is its attention in the last block, the mean over the heads, for one test picture of up to three classes. Remember what it does not say: looking is not needing.
 
 # %%
 some_classes = range(min(3, len(photos.class_names)))
 first_of = [(photos.test_labels == label).nonzero()[0, 0].item() for label in some_classes]
 some = photos.test_images[first_of]
-looks = attention_rollout(classifier, some)
+looks = attention_maps(classifier, some)[-1][:, :, 0, 1:].mean(dim=1)  # (B, h, T, T) to (B, N)
 titles = [photos.class_names[photos.test_labels[i]] for i in first_of]
 diagrams.attention_over(some, looks, (8, 8), titles)
 
 # %% [markdown]
-# With even attention, each of the 64 patches would have about 1.6 %. The purplest here have between 2 and 3 %, so these maps are nearly flat. They do not tell you where the class is, and it would be wrong to read that into them.
+# With even attention, each of the 64 patches would have about 1.6 %. The purplest patch of each picture has about three or four times as much. On the brick it lies on a joint. On the coin, attention spreads along the rim and into the dark beside it, and on the grass it has no place that you could name. To find out whether the answer rests on such a patch, take it away, as claim 4 of notebook 10 does.
 #
-# And the mistakes? In the run saved here four of 72 answers are wrong, and they have a pattern. Two pale pieces of tissue are taken for bricks. Two coins, of which hardly more than the rim is in the picture, are taken for grass and for a brick. The model is not sure of them: its surest mistake has 49 %. Now you know what to collect: pale tissue, and rims of coins.
+# And the mistakes? Four of 72 answers are wrong, and they have a pattern. Two pale pieces of tissue are taken for bricks. Two coins that are cut off at the edge are taken for grass and for a brick. The model is not sure of them: its surest mistake has 49 %. Now you know what to collect: pale tissue, and parts of coins.
 #
 # ### Out of the course
 #
@@ -644,17 +644,18 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
-NAMES = {names}
+NAMES = CLASS_NAMES
 session = onnxruntime.InferenceSession("classifier.onnx", providers=["CPUExecutionProvider"])
 picture = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGBA")
 white = Image.new("RGBA", picture.size, "white")
 picture = ImageOps.fit(Image.alpha_composite(white, picture).convert("RGB"), (32, 32))
 pixels = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1)[None]
-(probabilities,) = session.run(None, {{"pixels": pixels}})
+(probabilities,) = session.run(None, {"pixels": pixels})
 best = probabilities[0].argmax()
-print(f"{{NAMES[best]}} {{probabilities[0, best]:.4f}}")
+print(f"{NAMES[best]} {probabilities[0, best]:.4f}")
 """
-(work / "classify.py").write_text(SCRIPT.format(names=list(photos.class_names)), encoding="utf-8")
+program = SCRIPT.replace("CLASS_NAMES", repr(photos.class_names))
+_ = (work / "classify.py").write_text(program, encoding="utf-8")
 
 # %%
 PICTURE = None  # or the path of a picture that the program should classify
