@@ -403,9 +403,8 @@ table.append(("2  model.eval() forgotten", good, accuracy_of(rough.train(), norm
 #
 # For both we look at the linear probe, because it shows what the pretrained weights are worth before anything is trained.
 
+
 # %%
-
-
 @torch.no_grad()
 def probe_accuracy(model):
     """The mean accuracy of linear probes on the last class token, over five draws."""
