@@ -20,4 +20,5 @@ from .sequences import (
     patch_sequence,
     strided_convolution,
 )
+from .transfer import transfer
 from .whole import overview
