@@ -15,9 +15,17 @@ import deletions
 import needle
 import ours_and_timm
 import patch_size
+import registers
 import training_ladder
 import where_augmentation_pays
-from vit_minimal import Dataset, History, VisionTransformer, ViTConfig
+from vit_minimal import (
+    Dataset,
+    History,
+    VisionTransformer,
+    ViTConfig,
+    attention_maps,
+    seed_everything,
+)
 from vit_minimal.experiments import make_model
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[1] / "benchmarks").glob("*.py"))
@@ -160,3 +168,18 @@ def test_the_controls_of_deletions(monkeypatch):
     assert foreign["mean"] == pytest.approx([1, 1 - same])
     difference = found["gradients"]["loss beyond another image's"]["mean"]
     assert difference == pytest.approx([0, 1 - same])
+
+
+def test_attention_goes_to_itself_the_registers_and_the_patches():
+    seed_everything(0)
+    model = VisionTransformer(ViTConfig(embed_dim=24, depth=2, num_registers=4))
+    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    found = registers.attention_shares(model, images)
+    maps = attention_maps(model, images)[:, :, :, 0].mean(dim=(1, 2))  # (L, T)
+    expected = maps[:, 0], maps[:, 1:5].sum(dim=1), maps[:, 5:].sum(dim=1)
+    assert_close(found.cpu(), torch.stack(expected, dim=1).cpu(), atol=1e-5, rtol=0)
+    for block in model.blocks:
+        torch.nn.init.zeros_(block.attn.qkv.weight)  # then all scores are 0, and attention is even
+        torch.nn.init.zeros_(block.attn.qkv.bias)
+    even = torch.tensor([1, 4, 64]) / 69
+    assert_close(registers.attention_shares(model, images).cpu(), even.expand(2, 3))
