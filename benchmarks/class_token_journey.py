@@ -4,11 +4,10 @@
         [--probes data/checkpoints/cifar10-cpu-long-probes.safetensors]
 
 Linear probes after every block, of the shipped model and of an untrained one; the accuracy with the
-class token cut off, or given the mean of what it reads; how far patches look and how long they grow;
-and images whose patches became noise. Nothing is trained or chosen here: probes are fitted on the
-first half of the test images and judged on the second, the means are of the first half, all else is
-judged on the second. Intervals (95 %) are over images. The probes that are kept (--probes) are
-fitted on 20,000 training images.
+class token cut off, or given the mean of what it reads; how far patches look and how long they grow.
+Nothing is trained or chosen here: probes are fitted on the first half of the test images and judged
+on the second, the means are of the first half, all else is judged on the second. Intervals (95 %)
+are over images. The probes that are kept (--probes) are fitted on 20,000 training images.
 """
 
 import argparse
@@ -21,17 +20,13 @@ from safetensors.torch import save_file
 from vit_minimal import (
     VisionTransformer,
     attention_distance,
-    attention_maps,
-    attention_rollout,
     class_token_journey,
-    gradient_attention,
     knock_out,
     load_checkpoint,
     load_dataset,
     seed_everything,
 )
 from vit_minimal.inspection import (
-    deletion_test,
     fit_class_token_probes,
     look_into,
     mean_ablation,
@@ -40,8 +35,6 @@ from vit_minimal.inspection import (
 from vit_minimal.records import add_record
 
 CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
-COUNTS = (0, 2, 4, 8, 16, 24, 32, 48)
-DELETED_FROM = 2_000  # images
 PROBED = 20_000  # training images on which the probes that are kept are fitted
 
 
@@ -156,27 +149,9 @@ def main():
         name: [[block + 1 for block in blocks] for blocks in lists]
         for name, lists in cuts(depth).items()
     }
-
-    images, labels = images[:DELETED_FROM], labels[:DELETED_FROM]
-    second = knock_out(model, images, []).topk(2).indices[:, 1]  # the class that comes second
-    scores = {
-        "attention of the last block": attention_maps(model, images)[-1].mean(dim=1)[:, 0, 1:],
-        "rollout": attention_rollout(model, images),
-        "gradients": gradient_attention(model, images),
-        "gradients of the second class": gradient_attention(model, images, second),
-    }
-    figures["deletions"] = {"counts": COUNTS}
-    for name, score in scores.items():
-        found = deletion_test(model, images, labels, score, COUNTS)
-        found = {order: part.double() for order, part in found.items()}
-        figures["deletions"][name] = {order: mean_and_width(part) for order, part in found.items()}
-        figures["deletions"][name]["loss beyond random"] = mean_and_width(
-            found["random"] - found["highest"]
-        )
-        print(name, figures["deletions"][name], flush=True)
     if options.record:
         settings = {"dataset": dataset.name, "checkpoint": options.checkpoint.name}
-        settings |= {"probes_judged_on": journey.num_scored, "deleted_from": DELETED_FROM}
+        settings |= {"probes_judged_on": journey.num_scored}
         add_record(options.record, settings | figures)
 
 

@@ -318,9 +318,11 @@ def mirrored(values, columns=8):
 
 
 def deleted(map_of, which, count):
-    """What the shipped model reaches or loses without `count` patches of a map: notebook 06."""
-    deletions = record("class_token_journey").deletions
-    return at(deletions[map_of][which], deletions.counts.index(count))
+    """What the shipped model reaches or loses when `count` patches of a map become noise, those that
+    are "highest" in it, say; the map "random" has no order: notebook 06.
+    """
+    found = record("deletions")
+    return at(found[map_of][which], found.counts.index(count))
 
 
 def colours(state, kind, block):

@@ -11,13 +11,22 @@ from torch.testing import assert_close
 import attention_kernels
 import class_token_contents
 import cnn_and_vit
+import deletions
 import fine_tuning
 import needle
 import ours_and_timm
 import patch_size
+import registers
 import training_ladder
 import where_augmentation_pays
-from vit_minimal import Dataset, History, VisionTransformer, ViTConfig
+from vit_minimal import (
+    Dataset,
+    History,
+    VisionTransformer,
+    ViTConfig,
+    attention_maps,
+    seed_everything,
+)
 from vit_minimal.experiments import make_model
 from vit_minimal.records import read_records
 
@@ -189,3 +198,50 @@ def test_a_run_that_is_on_record_is_not_repeated(tmp_path):
     again = fine_tuning.Record(path)
     again.add(key, lambda: pytest.fail("it is on record"))
     assert again.find(**key)["accuracy"] == 0.5 and again.find(part="rates") is None
+
+
+def test_the_controls_of_deletions(monkeypatch):
+    others = deletions.another(50)
+    assert sorted(others.tolist()) == list(range(50)) and (others != torch.arange(50)).all()
+
+    block, apart = torch.zeros(2, 4, 4)
+    block[:2, :2] = 1
+    apart[::2, ::2] = 1
+    both = torch.stack([block, apart]).flatten(1)
+    assert deletions.neighbours(both[:1], columns=4, count=4) == 2
+    assert deletions.neighbours(both[1:], columns=4, count=4) == 0
+    assert deletions.neighbours(both, columns=4, count=4) == 1  # the mean over images
+
+    # A stand-in for a model whose answer is right unless the patch that its image names is noise
+    needed = torch.randint(0, 16, (50,), generator=torch.Generator().manual_seed(0))
+    labels, maps = torch.zeros(50).long(), torch.nn.functional.one_hot(needed, 16).float()
+
+    def delete_some(model, images, labels, scores, counts, orders):
+        return {order: (scores.argmax(dim=1) != needed)[None] for order in orders}
+
+    monkeypatch.setattr(deletions, "deletion_test", delete_some)
+    monkeypatch.setattr(deletions, "knock_out", lambda model, images, blocks: torch.eye(10)[labels])
+    scores = {"gradients": maps}
+    found = deletions.delete(None, torch.zeros(50, 3, 4, 4), labels, scores, (1,), columns=4)
+    assert found["counts"] == [0, 1]
+    own, foreign = (found["gradients"][name] for name in ("highest", "another image's"))
+    assert own["mean"] == [1, 0]  # its own map takes the patch that is needed
+    same = (needed[others] == needed).double().mean().item()
+    assert foreign["mean"] == pytest.approx([1, 1 - same])
+    difference = found["gradients"]["loss beyond another image's"]["mean"]
+    assert difference == pytest.approx([0, 1 - same])
+
+
+def test_attention_goes_to_itself_the_registers_and_the_patches():
+    seed_everything(0)
+    model = VisionTransformer(ViTConfig(embed_dim=24, depth=2, num_registers=4))
+    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    found = registers.attention_shares(model, images)
+    maps = attention_maps(model, images)[:, :, :, 0].mean(dim=(1, 2))  # (L, T)
+    expected = maps[:, 0], maps[:, 1:5].sum(dim=1), maps[:, 5:].sum(dim=1)
+    assert_close(found.cpu(), torch.stack(expected, dim=1).cpu(), atol=1e-5, rtol=0)
+    for block in model.blocks:
+        torch.nn.init.zeros_(block.attn.qkv.weight)  # then all scores are 0, and attention is even
+        torch.nn.init.zeros_(block.attn.qkv.bias)
+    even = torch.tensor([1, 4, 64]) / 69
+    assert_close(registers.attention_shares(model, images).cpu(), even.expand(2, 3))

@@ -82,6 +82,13 @@ CASES = {
     "transfer": diagrams.transfer,
     "transfer, eight": lambda: diagrams.transfer(8, 21_843, 3, 0.65),
     "transfer, one": lambda: diagrams.transfer(1, 2, 100),
+    "probes": lambda: diagrams.probes(6, 192, 10),
+    "probes, all places": lambda: diagrams.probes(3, 768, 1000),
+    "probes, one block": lambda: diagrams.probes(1, 64, 2),
+    "cut_off": lambda: diagrams.cut_off([0.1, 0.2, 0.7], VALUES, [1.0, 1.5]),
+    "cut_off, large": lambda: diagrams.cut_off(
+        [0.2] * 5, -9.87 * torch.ones(5, 3), -9.87 * torch.ones(3)
+    ),
     "two_processes": diagrams.two_processes,
     "float_formats": diagrams.float_formats,
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
@@ -517,7 +524,31 @@ def test_the_journey_lists_what_is_read_best():
     (axis,) = plt.gcf().axes
     layers = [image.get_array() for image in axis.images if image.get_array().shape == (8, 8, 4)]
     for layer, shares in zip(layers, MAPS, strict=True):
-        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / shares.max())
+        assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / MAPS.max())
+    assert f"{MAPS.max():.0%}" in written()  # what full purple stands for, in every block
+
+
+@pytest.mark.parametrize(("depth", "drawn"), [(1, [0, 1]), (3, [0, 1, 2, 3]), (9, [0, 1, 2, 9])])
+def test_each_place_has_a_probe_of_its_own(depth, drawn):
+    diagrams.probes(depth, 192, 10)
+    assert [text for text in written() if text.startswith("probe ")] == [
+        f"probe {number}" for number in drawn
+    ]
+    assert [text for text in written() if text.startswith("after")] == [
+        f"after block {number}" for number in drawn[1:]
+    ]
+    assert ("…" in written()) == (depth > 3)
+    assert "(1, 192) · (192, 10) → (1, 10)" in written()
+
+
+def test_a_class_token_that_is_cut_off_reads_itself_or_the_usual():
+    weights, usual = torch.tensor([0.1, 0.2, 0.7]), torch.tensor([1.0, 1.5])
+    diagrams.cut_off(weights, VALUES, usual)
+    shares = [text for text in written() if text.endswith("%")]
+    assert shares == ["10%", "20%", "70%", "100%", "0%", "0%", "10%", "20%", "70%"]
+    numbers = [float(text) for text in written() if re.fullmatch(r"-?\d\.\d", text)]
+    expected = torch.cat([weights @ VALUES, VALUES[0], usual])
+    torch.testing.assert_close(torch.tensor(numbers), expected, rtol=0, atol=0.051)
 
 
 def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
@@ -566,6 +597,9 @@ REFUSED = {
     "num_heads 5 does not divide embed_dim 192": lambda: diagrams.heads_side_by_side(5, 192),
     r"a map \(T, T\) for each of 3 heads": lambda: diagrams.heads_side_by_side(3, 192, MAPS),
     "a depth of 1 or more, not 0": lambda: diagrams.stream(0),
+    "a depth of 1 or more, not -1": lambda: diagrams.probes(-1, 192, 10),
+    r"weights \(T,\), values \(T, d\)": lambda: diagrams.cut_off([0.5, 0.5], VALUES, [1.0, 1.0]),
+    r"usual \(d,\) of 2 to 5 tokens": lambda: diagrams.cut_off([0.1] * 6, np.ones((6, 2)), [1, 1]),
     "2 to 12 numbers": lambda: diagrams.layer_norm([[1.0, 2.0]]),
     "at least one value": lambda: diagrams.gelu([]),
     "two images": lambda: diagrams.class_token_idea(IMAGES[:1]),

@@ -623,6 +623,12 @@ def test_deletion_takes_the_highest_the_lowest_or_any_patches():
     assert torch.equal(other["random"][0], right["random"][1])  # whatever the scores
     some = {tuple(row.tolist()) for row in (right["highest"][1], right["random"][1])}
     assert len(some) == 2
+    (only,) = deletion_test(model, images, labels, scores, [2], seed=5, orders=["random"]).items()
+    assert only[0] == "random" and torch.equal(only[1][0], right["random"][1])
+    with pytest.raises(
+        ValueError, match=r"no orders \['best'\]: there are highest, lowest, random"
+    ):
+        deletion_test(model, images, labels, scores, [2], orders=["best"])
 
 
 def test_equal_scores_are_taken_in_random_order(monkeypatch):

@@ -1,7 +1,9 @@
 """The saved notebooks: in step with their sources, executed, and equal to the package in their code."""
 
 import ast
+import base64
 import importlib
+import io
 import json
 import re
 import subprocess
@@ -10,7 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 import build
 
@@ -230,6 +234,34 @@ def test_every_figure_has_words_beside_it(path):
             if "image/png" in output.get("data", {}):
                 words = output.metadata.get("image/png", {}).get("alt", "")
                 assert words, cell.source[-200:]
+
+
+def as_png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_pictures_become_lighter_and_look_the_same():
+    draws = np.random.default_rng(0)
+    colours = draws.integers(0, 250, (30, 3))[draws.integers(0, 30, (200, 200))]
+    soft = (colours + draws.integers(0, 5, (200, 200, 3))).astype(np.uint8)  # 30, a little blurred
+    noise = draws.integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    for pixels, share, largest in ((soft, 0.5, 24), (noise, 1.0, 0)):
+        png = build.lighter(as_png(pixels))
+        assert len(png) <= share * len(as_png(pixels))
+        seen = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=int)
+        assert np.quantile(np.abs(seen - pixels), 0.995) <= largest
+    output = nbformat.v4.new_output(
+        "display_data",
+        {"image/png": base64.b64encode(as_png(soft)).decode(), "text/plain": "a figure"},
+        metadata={"image/png": {"alt": "words"}},
+    )
+    cells = [nbformat.v4.new_markdown_cell("text"), nbformat.v4.new_code_cell(outputs=[output])]
+    build.lighten(nbformat.v4.new_notebook(cells=cells))
+    kept = base64.b64decode(output.data["image/png"])
+    assert kept == build.lighter(as_png(soft))
+    assert output.data["text/plain"] == "a figure" and output.metadata["image/png"].alt == "words"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS + EXERCISES, ids=lambda p: f"{p.parent.name}/{p.stem}")

@@ -208,12 +208,15 @@ def test_paths_lie_over_the_contour_lines():
 def test_attention_stands_in_rows_of_blocks_and_columns_of_heads():
     maps = torch.rand(2, 3, 4, 8) / 10
     plots.show_attention(shapes10(1)[0][0], maps, frame=(1, 6))
-    axes = np.array(plt.gcf().axes).reshape(2, 4)
+    *panels, bar = plt.gcf().axes
+    axes = np.array(panels).reshape(2, 4)
     assert [len(axis.images) for axis in axes[:, 0]] == [1, 0]
     for (block, head), axis in np.ndenumerate(axes[:, 1:]):
         assert np.allclose(axis.images[0].get_array(), maps[block, head])
+        assert axis.images[0].get_clim() == pytest.approx((0, maps.max().item()))  # one scale
         largest = f"{maps[block, head].max():.0%}"
         assert axis.get_title() == f"block {block + 1}, head {head}\nup to {largest}"
+    assert bar.get_xlabel() == "share of attention"
     for axis in [axes[0, 0], *axes[:, 1:].flat]:
         assert axis.patches[0].get_xy() == (5.5, 0.5)  # around column 6 of row 1
     left, right, bottom, top = axes[0, 0].images[0].get_extent()
@@ -289,6 +292,13 @@ def test_zero_lies_where_the_colour_map_has_its_middle_or_its_end(signed):
     plots.show_matrix(torch.tensor([[-3.0, 2.0]]), signed=signed)
     low, high = plt.gcf().axes[0].images[0].get_clim()
     assert (low, high) == (-3 if signed else 0, 3)
+
+
+def test_half_a_matrix_leaves_the_other_half_empty():
+    plots.show_matrix(torch.tensor([[torch.nan, 2.0], [torch.nan, torch.nan]]))
+    (axis,) = plt.gcf().axes
+    assert [(text.get_text(), text.get_position()) for text in axis.texts] == [("2", (1, 0))]
+    assert axis.images[0].get_clim() == (0, 2)
 
 
 @pytest.mark.parametrize("signed", [False, True])

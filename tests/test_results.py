@@ -137,6 +137,19 @@ def test_what_fine_tuning_keeps_has_three_seeds_and_is_of_the_runs_that_were_com
         assert figures.kept(method, 1e-3) == figures.tuned(method, 10)
 
 
+def test_the_model_with_registers_differs_in_nothing_else():
+    plain, four = record("registers").runs
+    assert (plain.num_registers, four.num_registers) == (0, 4)
+    assert plain.model | {"num_registers": 4} == four.model
+    assert plain.training == four.training and plain.recipe == four.recipe == "cpu"
+    (same,) = (run for run in records("cifar10_cpu") if run.seed == plain.seed)
+    assert plain.accuracy == pytest.approx(same.accuracy, abs=1e-3)  # it is the model on record
+    for run in (plain, four):
+        assert len(run.long_patches.mean) == run.model.depth
+        for shares in zip(*run.attention.values(), strict=True):
+            assert sum(shares) == pytest.approx(1)
+
+
 def test_killed_runs_ended_with_the_same_weights():
     killed = record("kill_and_resume")
     assert len(killed.runs) >= 50 and all(run.same for run in killed.runs)

@@ -150,13 +150,14 @@ def show_matrix(
     """A matrix (rows, columns) as coloured cells, with its numbers written in.
 
     The colours end at `limit`, else at the largest number; `colours` is a colour map of matplotlib.
+    A cell whose number is NaN stays empty.
     """
     matrix = as_array(matrix)
     rows, columns = matrix.shape
     alone = axis is None
     if alone:
         _, axis = plt.subplots(figsize=(size * columns + 1.6, size * rows + 1.0))
-    limit = limit or np.abs(matrix).max() or 1.0
+    limit = limit or np.nanmax(np.abs(matrix)) or 1.0
     lowest, usual = (-limit, SIGNED) if signed else (0, AMOUNTS)
     drawn = axis.imshow(matrix, cmap=colours or usual, aspect="auto", vmin=lowest, vmax=limit)
     column_labels = range(columns) if column_labels is None else column_labels
@@ -166,13 +167,15 @@ def show_matrix(
     axis.set(title=title, xlabel=x_label, ylabel=y_label)
     if numbers:
         for (i, j), value in np.ndenumerate(matrix):
+            if np.isnan(value):
+                continue
             # One of the two inks has a contrast of 4.5 or more with any colour
             ink = "white" if luminance(drawn.cmap(drawn.norm(value))) < 0.179 else "black"
             text = f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no "-0"
             axis.text(j, i, text, color=ink, fontsize=9, ha="center", va="center")
     if alone:
         plt.tight_layout()
-        scale = f"from {matrix.min():.2g} to {limit:.2g}"
+        scale = f"from {np.nanmin(matrix):.2g} to {limit:.2g}"
         show(f"{rows} × {columns} coloured cells, {scale}", title)
 
 
@@ -196,22 +199,25 @@ def show_heat(images, maps, titles=None, limit=None, frames=None):
 
 def show_attention(image, maps, frame=None, title=""):
     """Maps (L, h, rows, columns) beside their image (C, H, W): a row for each block, a column for
-    each head, counted from 0 like in the code. Every map has its own scale, whose end stands above it; `frame` is put around one
-    (row, column).
+    each head, counted from 0 like in the code. All maps have one scale, which ends at the largest
+    share; `frame` is put around one (row, column).
     """
     maps = as_array(maps)
     blocks, heads, rows, columns = maps.shape
-    figure, axes = _panels(blocks, heads + 1, width=1.6 * (heads + 1), height=1.85 * blocks)
+    width = 2.1 * (heads + 1)
+    figure, axes = _panels(blocks, heads + 1, width=width, height=2.3 * blocks + 0.8)
     figure.suptitle(title, fontsize=11)
     in_patches = (-0.5, columns - 0.5, rows - 0.5, -0.5)
     axes[0, 0].imshow(as_picture(image), cmap="gray", extent=in_patches)
     for block, head in np.ndindex(blocks, heads):
         axis, shares = axes[block, head + 1], maps[block, head]
-        axis.imshow(shares, cmap=AMOUNTS, vmin=0)
-        axis.set_title(f"block {block + 1}, head {head}\nup to {shares.max():.0%}", fontsize=9)
+        drawn = axis.imshow(shares, cmap=AMOUNTS, vmin=0, vmax=maps.max())
+        axis.set_title(f"block {block + 1}, head {head}\nup to {shares.max():.0%}", fontsize=10)
     for axis in axes.flat:
         if frame is not None and axis.images:
             _frame(axis, left=frame[1], top=frame[0], side=1)
+    look = {"location": "bottom", "shrink": 0.7, "aspect": 35, "label": "share of attention"}
+    figure.colorbar(drawn, ax=axes, **look)
     said = f"a picture and its maps of attention: {blocks} blocks in rows, {heads} heads in columns"
     show(said, title)
 

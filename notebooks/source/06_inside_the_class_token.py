@@ -6,13 +6,27 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 40 minutes |
+# | Time to read | about 30 minutes, and 20 more for a second visit |
 # | Time to run | {{notebook_seconds("06_inside_the_class_token"):about}} on two cores of a recent server CPU, {{notebook_seconds("06_inside_the_class_token", "float32"):about}} on one core of an older one |
-# | Package modules | `inspection/`, `explorer.py`, `diagrams/overlays.py` |
+# | Package modules | `inspection/`, `explorer.py`, `diagrams/overlays.py`, `diagrams/looking.py` |
 #
-# Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? Does every block matter? And when can the dog be read off the class token? We find out by experiment.
+# Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? Does every block matter? And when can the dog be read off the class token?
 #
-# The model is `shipped`, which comes with the course: six blocks of three heads, trained on CIFAR-10, right for {{record("cifar10_cpu_long").accuracy:.1%}} of the test images. Two smaller models join for a section each, and every figure says whose it is. What `shipped` does with thousands of images comes from a [record](../data/README.md#results); all other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
+# We find out by experiment, in seven questions. Each gets one tool, and a control that tells whether the tool can be trusted:
+#
+# | | Question | Tool | Control |
+# |---|---|---|---|
+# | 1 | After which block can the class be read off the class token? | a reader for each block, on a photo | pictures of another kind |
+# | 2 | How much can be read, over thousands of images? | the same, counted | an untrained model |
+# | 3 | Does the model need what the class token reads in a block? | put the usual in its place | a second way of cutting it off |
+# | 4 | Which half of the blocks does it need? | cut the early ones, or the late ones | a reader at the same place |
+# | 5 | Does "no loss" mean "not needed"? | cut two blocks at once | the sum of their single losses |
+# | 6 | Does the model need what a map shows? | a task in which the right patch is known | the model before training |
+# | 7 | Is there a map that knows its class? | make patches unreadable | patches that other maps choose |
+#
+# Make a guess at each question before you look. The surprises are half of the fun. What the main line can do without stands at the end, for a second visit.
+#
+# The model is `shipped`, which comes with the course: six blocks of three heads, trained on CIFAR-10, right for {{record("cifar10_cpu_long").accuracy:.1%}} of the test images. A smaller model joins for question 6, and every figure says whose it is. What `shipped` does with thousands of images comes from [records](../data/README.md#results). All other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
 
 # %%
 from pathlib import Path
@@ -55,13 +69,24 @@ from vit_minimal.inspection import (
     mean_reads,
     pointing_accuracy,
     read_class_token,
+    replace_by_noise,
 )
 from vit_minimal.records import read_records
 
 # %% [markdown]
-# ## The journey
+# ## 1. After which block can the class be read?
 #
-# The class token enters the first block as the same vector for every image. After the last block, the head reads the class off it. What happens in between? Let us watch it on a cat.
+# The class token enters block 1 as the same vector for every image. After the last block, the head reads the class off it. The model itself names a class only there. To see what happens on the way, we need other readers.
+#
+# A **linear probe** ([Alain and Bengio 2016](https://arxiv.org/abs/1610.01644)) is such a reader: a linear map that is fitted to read the class off a token. It stands beside the model, and each place has its own.
+
+# %% tags=["hide-input"]
+diagrams.probes(depth=6, embed_dim=192, num_classes=10)
+
+# %% [markdown]
+# A probe computes `scores = class token · W + b`. Its W and b are chosen so that over 20,000 training images the scores come as near as possible to 1 for the true class and to 0 for all others. "Near" is meant in the sense of least squares. So a score is no probability: it can lie below 0 or above 1.
+#
+# **Your guess:** you show `shipped` a photo of a cat. After which of the six blocks will "cat" be ahead?
 
 # %%
 device = pick_device()
@@ -88,17 +113,11 @@ def show_journey(seen, large):
 show_journey(photo("chelsea.png"), photo("chelsea.png", 48))
 
 # %% [markdown]
-# Each column is a block. The more purple a patch, the more the class token attends to it; each map has its own scale, so block 1, where all patches get about the same, is purple all over. Listed are four classes: the one that is read best at the end, then those that lead after a block, then the runners-up. The numbers say how clearly a class can be read off the class token there: 1 is a full vote for it, 0.10, or one in ten, means that nothing is known, and below that the vote is against it.
+# Each column is a block. Above, the more purple a patch is, the more the class token attends to it. All six maps have one scale, so the pale map of block 1 means that all patches get a little. Below stand the scores of the class that is read best at the end, and of some that lead on the way or come close. A score of 1 is a full vote for a class. A score of 0.10, or one in ten, means that nothing is known, and below that the vote is against the class.
 #
-# At the start all classes stand at 0.10, because nothing of the image has arrived. Then the token seems to change its mind. After block 2 "frog" is far ahead of "cat". In block 4 "cat" takes the lead, in the same block in which the class token attends to an eye. (It is tempting to see a reason there. We test that below.) After block 6 the frog is gone.
+# At the start all classes stand at 0.10, because nothing of the image has arrived. Then the token seems to change its mind. After block 2 "frog" is far ahead. In block 4 "cat" takes the lead, in the same block in which the class token attends to an eye. It is tempting to see a reason there. We shall test that in question 3.
 #
-# ### Where do the numbers come from?
-#
-# The model names a class only at its end, so we need other readers on the way. A **linear probe** ([Alain and Bengio 2016](https://arxiv.org/abs/1610.01644)) is a linear map that is fitted to read the class off a token. Each column has its own:
-#
-#     scores = class token · W + b          (1, 192) · (192, 10) + (1, 10) → (1, 10)
-#
-# W and b are chosen so that over 20,000 training images the scores come as near as possible to 1 for the true class and 0 for the others, in the sense of least squares. The model stays as it is. So a score is no probability. It can lie below 0 or above 1. By hand, after block 4:
+# Here is one of these numbers by hand: "cat" and "frog" after block 4.
 
 # %%
 cat, CAT = photo("chelsea.png")[None], CIFAR10_CLASSES.index("cat")
@@ -108,28 +127,30 @@ assert torch.allclose(by_hand, read_class_token(shipped, cat, weights, biases)[4
 print(f"cat {by_hand[0, CAT]:.2f}, frog {by_hand[0, CIFAR10_CLASSES.index('frog')]:.2f}")
 
 # %% [markdown]
-# Notebook 04 read the class token with the model's own norm and head, which were trained for the end only. A probe is made for its block. It shows what *can* be read there, and not whether the model uses it.
-#
-# Now three pictures for which the model is not prepared: a rocket, a motorcycle, and the silhouette of a horse.
+# And now three pictures for which the model is not prepared: a rocket, a motorcycle, and the silhouette of a horse.
 
 # %%
 for name in ("rocket.jpg", "motorcycle_left.png", "horse.png"):
     show_journey(photo(name), photo(name, 40))
 
 # %% [markdown]
-# CIFAR-10 has no rockets. After block 1 the token reads "airplane", which is not a bad idea, and only in the last two blocks does "ship" stay ahead. There are no motorcycles either, and the token never quite decides between automobile and truck. The horse is the surprise: the model was trained on photographs, and yet it names a black shape on white. After block 1 "truck" was ahead, and then, until block 4, "airplane".
+# CIFAR-10 has no rockets. After block 1 the probe reads "airplane", which is not a bad idea, and only in the last two blocks does "ship" stay ahead. There are no motorcycles either, and the probes never quite decide between automobile and truck. The horse is the surprise: the model was trained on photographs, and yet it names a black shape on white.
 #
-# **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Hover over a patch or the class token, or use Tab and the arrow keys, and see where it looks. Choose a block and a head. On GitHub you see a still picture instead.
+# **The answer, on four pictures: what the model will say cannot be read from the start. It comes late, and other classes lead on the way.**
+#
+# **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Choose a block and a head. Then hover over a patch or the class token, or use Tab and the arrow keys, and see where it looks. On GitHub you see a still picture instead.
 
 # %%
 explore_attention(shipped, cat[0])
 
 # %% [markdown]
-# ## How much can be read, over 5,000 images?
+# ## 2. How much can be read, over 5,000 images?
 #
-# Four pictures are anecdotes. Now new probes are fitted on one half of CIFAR-10's test images, which the model has not seen, and scored on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token.
+# Four pictures are anecdotes. So new probes are fitted on one half of CIFAR-10's test images, which the model has not seen, and scored on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token.
 #
-# A probe is trained, so part of its accuracy is its own work. The control is an **untrained** twin of `shipped`, with random weights. Before you look: how much do you expect of an untrained class token?
+# A probe is trained, so part of its accuracy is its own work. We need a control: the same probes beside an **untrained twin** of `shipped`, with random weights.
+#
+# **Your guess:** guessing is right for 10 % of the images. How often is a probe right on the class token of a model that has never learned anything?
 
 # %%
 (record,) = read_records("../data/results/class_token_journey.json")
@@ -153,43 +174,57 @@ def in_words(axis):
 
 
 # %% tags=["hide-input"]
-figure, axis = plt.subplots(figsize=(6.2, 3.9), layout="constrained")
+readers = {
+    "class token": "class_token",
+    "mean of the patches": "patch_mean",
+    "one patch": "patches",
+}
+figure, axis = plt.subplots(figsize=(6.4, 3.7), layout="constrained")
 for kind, state, stroke in (("probes", "trained", "-"), ("untrained_probes", "untrained", "--")):
     patches = np.array(record[kind]["patches"]["mean"]).mean(axis=1)  # over the 64 places
-    curves = {
-        f"class token, {state}": record[kind]["class_token"],
-        f"mean of the patches, {state}": record[kind]["patch_mean"],
-        f"one patch, {state}": {"mean": patches, "width": 0 * patches},
-    }
+    found = record[kind] | {"patches": {"mean": patches, "width": 0 * patches}}
+    curves = {f"{name}, {state}": found[key] for name, key in readers.items()}
     draw(axis, range(7), curves, linestyle=stroke)
-axis.axhline(0.1, color="gray", lw=1)
+for index, (name, key) in enumerate(readers.items()):
+    end = np.array(record["probes"][key]["mean"][-1]).mean()
+    axis.text(6.15, end, name, color=plots.OKABE_ITO[index], va="center")
+axis.text(6.15, 0.34, "the three of the\nuntrained twin", va="center")
+axis.text(6.15, 0.1, "guessing", color="dimgray", va="center")
+axis.plot([0, 6], [0.1, 0.1], color="gray", lw=1, label="_guessing")
 title = "shipped and its untrained twin: what can be read off the tokens"
-axis.set(title=title, xlabel="after block (0: before the first; grey line: guessing)")
-axis.set(ylabel="accuracy of the probe", ylim=(0, 1))
-figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+axis.set(title=title, xlabel="after block (0: before the first)", xlim=(-0.2, 8.7))
+axis.set(ylabel="accuracy of the probe", ylim=(0, 1), xticks=range(7))
 plots.show("curves over the blocks", title, in_words(axis))
 
 # %% [markdown]
-# More can be read after each block. Off the trained class token, a probe reads the right class in {{probe("class_token", 1).mean:.0%}} of the images after block 1, in {{probe("class_token", 6).mean:.0%}} after block 6.
+# Begin with the control, the dashed curves. An untrained class token gives {{at(record("class_token_journey").untrained_probes.class_token, 1).mean:.0%}} after block 1, with nothing learned. It takes something like a mean of all patches, and we suppose that mean colours already tell many a ship from a frog. The trained one gives {{probe("class_token", 1).mean:.0%}} there. So its first jump is no sign of learning, though what stands behind the two numbers may differ. From block 2 on the trained one is ahead.
+# {{assert probe("class_token", 1).mean - at(record("class_token_journey").untrained_probes.class_token, 1).mean < 0.03}}
+# {{assert all(below(at(record("class_token_journey").untrained_probes.class_token, block), probe("class_token", block)) for block in range(2, 7))}}
+#
+# Now compare the solid curves. The class token is not the only one that gathers. Until block 3 the plain *mean of the patches* gives more, after block 4 the two are level, and only in the last two blocks does the class token pull ahead. Even one patch token gives {{mean(probe("patches", 6).mean):.0%}} at the end, averaged over the places.
 # {{assert probe("class_token", 0).mean < 0.11}}
 # {{assert all(below(probe("class_token", block - 1), probe("class_token", block)) for block in range(1, 7))}}
-# But the class token is not the only one that gathers. Until block 3 the plain *mean of the patches* gives more, after block 4 the two are level, and only in the last two blocks does the class token pull ahead. Even one patch token gives {{mean(probe("patches", 6).mean):.0%}} at the end, averaged over the places.
 # {{assert all(below(probe("class_token", block), probe("patch_mean", block)) for block in (0, 1, 2, 3))}}
 # {{assert overlap(probe("class_token", 4), probe("patch_mean", 4))}}
 # {{assert all(below(probe("patch_mean", block), probe("class_token", block)) for block in (5, 6))}}
 #
-# And the control? An untrained class token gives {{at(record("class_token_journey").untrained_probes.class_token, 1).mean:.0%}} after block 1, with nothing learned: it takes something like a mean of all patches, and we suppose that mean colours already tell many a ship from a frog. The trained one gives {{probe("class_token", 1).mean:.0%}} there. So the class token's first jump is no sign of learning, though what stands behind the two numbers may differ. From block 2 on the trained one is ahead, and at the end the two stand at {{probe("class_token", 6).mean:.0p}} against {{at(record("class_token_journey").untrained_probes.class_token, 6).mean:.0%}}.
-# {{assert probe("class_token", 1).mean - at(record("class_token_journey").untrained_probes.class_token, 1).mean < 0.03}}
-# {{assert all(below(at(record("class_token_journey").untrained_probes.class_token, block), probe("class_token", block)) for block in range(2, 7))}}
+# **The answer: more after every block, {{probe("class_token", 6).mean:.0%}} at the end, against {{at(record("class_token_journey").untrained_probes.class_token, 6).mean:.0%}} without training. But the patches gather the class too, and until block 3 they are ahead.**
 #
-# ## Which blocks does it need?
+# ## 3. Does the model need what the class token reads?
 #
-# To see what the model *needs*, take something away: in some blocks, we let the class token learn nothing about the image. There are two ways.
+# A probe shows what *can* be read at a place, and not whether the model uses it. To learn what a model *needs*, take something away: in some block, let the class token learn nothing about the image. There are two ways. The figure shows them with made-up numbers, for a class token and four patches.
+
+# %% tags=["hide-input"]
+made_up = {"weights": [0.1, 0.2, 0.5, 0.1, 0.1], "usual": [1.2, 1.4]}
+diagrams.cut_off(values=[[1, 0], [0, 2], [2, 3], [4, 1], [0, 2]], **made_up)
+
+# %% [markdown]
+# - **Knock-out.** The class token may not attend to the patches, so all of its attention goes to itself. That is simple, but strange: a class token that reads only itself never occurred in training.
+# - **Mean ablation.** Whatever it would read is replaced by what it *usually* reads in this block, the mean over many other images. That is less strange, and it says nothing about this image.
 #
-# - **Knock-out.** It may not attend to the patches, so all of its attention goes to itself. That is simple, but strange: a class token that reads nothing but itself never occurred in training.
-# - **Mean ablation.** It gets what it *usually* reads in this block, the mean over many other images. That is less strange, and it says nothing about this image.
+# Each is the control of the other. If the knock-out hurts much more, its strangeness is to blame. Either way, the patch tokens go on as before. (What the mean replaces is what each head of the class token reads, before `proj` mixes the heads.)
 #
-# If the first hurts much more, its strangeness is to blame. (Either way the patch tokens go on as before. What the mean replaces is what each head of the class token reads, before `proj` mixes the heads.) Here are both on the cat, one block at a time. The mean is over eight other pictures, which is few, but enough to see the difference.
+# **Your guess:** the cat gets 89 %. Which of the six blocks will cost it most?
 
 # %%
 names = ["rocket.jpg", "motorcycle_left.png", "horse.png", "astronaut.png"]
@@ -203,65 +238,114 @@ for block in range(6):
     print(f"block {block + 1}: {out:4.0%} by knock-out, {mean:4.0%} by mean ablation")
 
 # %% [markdown]
-# Look at block 6. The knock-out leaves 34 % and mean ablation 77 %, so for this photo most of the damage of the knock-out is its strangeness. And block 4, with the eye? Mean ablation leaves 81 % there, so the answer does not hang on that look alone. Does this hold for 5,000 test images? The record cuts in one block, in all up to it, and in all from it on. The means are taken over the other 5,000.
+# Look at block 6. The knock-out leaves 34 % and mean ablation 77 %, so for this photo most of the damage of the knock-out is its strangeness. And block 4, with the eye? Mean ablation leaves 81 % there, so the answer does not hang on that look alone.
+#
+# The mean here is over eight other pictures, which is few. For the record, it is over 5,000 test images, and the cut is judged on the other 5,000:
 
 # %% tags=["hide-input"]
 ways = {"knock_outs": "knock-out", "mean_ablations": "mean ablation"}
-kinds = {
-    "in this block only": "one block",
-    "up to this block": "up to a block",
-    "from this block on": "from a block on",
+figure, axis = plt.subplots(figsize=(6, 3.1), layout="constrained")
+losses = {way: record[key]["loss, one block"] for key, way in ways.items()}
+in_points = {
+    way: {part: 100 * np.array(numbers) for part, numbers in found.items()}
+    for way, found in losses.items()
 }
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.6), sharey=True, layout="constrained")
-for axis, (key, way) in zip(axes, ways.items(), strict=True):
-    draw(axis, range(1, 7), {name: record[key][kind] for name, kind in kinds.items()})
-    axis.axhline(record["accuracy"]["mean"], color="gray", lw=1)
-    axis.set(title=way, xlabel="block", ylim=(0, 1))
-axes[0].set_ylabel("accuracy")
-title = "shipped: the class token cut off (grey line: left alone)"
-figure.suptitle(title, fontsize=11)
-handles, labels = axes[0].get_legend_handles_labels()
-figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
-words = [f"{axis.get_title()}: {line}" for axis in axes for line in in_words(axis)]
-plots.show("two panels, each with three curves over the blocks", title, words)
+draw(axis, range(1, 7), in_points)
+for index, (way, found) in enumerate(in_points.items()):
+    axis.text(6.1, found["mean"][-1], way, color=plots.OKABE_ITO[index], va="center")
+axis.axhline(0, color="gray", lw=1)
+title = "shipped: what is lost without one block"
+axis.set(title=title, xlabel="block in which the class token is cut off", xlim=(0.8, 7.5))
+axis.set(ylabel="points of accuracy lost", xticks=range(1, 7))
+plots.show("two curves over the blocks", title, in_words(axis))
 
 # %% [markdown]
-# Look first at the circles, where one block is cut. In blocks 1 to 3 it hardly matters: the accuracy changes by {{100 * max(abs(ablated(how, "loss, one block", block).mean) for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3)):.1f}} points at most, whichever way you cut. In block 6 the ways disagree. The knock-out costs {{ablated("knock_outs", "loss, one block", 6).mean:.0p}} points and the mean ablation {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}. As with the cat, most of the loss by knock-out is not lost information about the image.
+# Left alone, `shipped` is right for {{record("class_token_journey").accuracy.mean:.1%}} of these 5,000 images. In blocks 1 to 3 a cut hardly matters: it changes the accuracy by {{100 * max(abs(ablated(how, "loss, one block", block).mean) for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3)):.1f}} points at most, whichever way you cut. In block 6 the two ways disagree. The knock-out costs {{ablated("knock_outs", "loss, one block", 6).mean:.0p}} points, and mean ablation costs {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}.
 # {{assert all(abs(ablated(how, "loss, one block", block).mean) < 0.0125 for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3))}}
 # {{assert 2 * ablated("mean_ablations", "loss, one block", 6).mean < ablated("knock_outs", "loss, one block", 6).mean}}
 #
-# Now the squares, on the right. Without its reading in *all* of blocks 1 to 3, the model is right for {{ablated("mean_ablations", "up to a block", 3).mean:.1%}} of the images, against {{record("class_token_journey").accuracy.mean:.1%}} of these 5,000 when left alone. Without blocks 1 to 5, when the class token meets the image for the first time in block 6, it is still {{ablated("mean_ablations", "up to a block", 5).mean:.0%}}. The patches have gathered the class among themselves by then, as their mean showed above. In one design the class token joins for the last two blocks only ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
+# **The answer: of single blocks, only the last costs much. And most of what its knock-out costs is not lost information about the image, but the strangeness of the cut.**
+#
+# ## 4. Which half of the blocks does it need?
+#
+# Blocks 1 to 3 cost hardly anything when each is cut alone. But perhaps they stand in for one another. So we cut several at once.
+#
+# **Your guess:** the class token may read in blocks 1 to 3 only, or in blocks 4 to 6 only. Which is better, and by how much?
+
+
+# %% tags=["hide-input"]
+def draw_cuts(way, title):
+    """The accuracy with the class token cut off in one block, up to it, and from it on."""
+    _, axis = plt.subplots(figsize=(6.4, 3.5), layout="constrained")
+    kinds = {
+        "up to this block": ("up to a block", (2.4, 0.74)),
+        "from this block on": ("from a block on", (1.05, 0.28)),
+        "in this block only": ("one block", (6.1, record[way]["one block"]["mean"][-1] - 0.03)),
+    }
+    draw(axis, range(1, 7), {name: record[way][kind] for name, (kind, _) in kinds.items()})
+    for index, (name, (_, place)) in enumerate(kinds.items()):
+        axis.text(*place, name, color=plots.OKABE_ITO[index])
+    whole = record["accuracy"]["mean"]
+    axis.plot([1, 6], [whole, whole], color="gray", lw=1, label="_left alone")
+    axis.text(6.1, whole, "left alone", color="dimgray")
+    axis.set(xlabel="block", ylabel="accuracy", ylim=(0, 1), xlim=(0.8, 7.8), xticks=range(1, 7))
+    axis.set_title(title, fontsize=11)
+    plots.show("three curves over the blocks", title, in_words(axis))
+
+
+draw_cuts("mean_ablations", "shipped: its class token is cut off by mean ablation …")
+
+# %% [markdown]
+# The green curve is the one from question 3. Now read the blue curve at block 3. Without its reading in *all* of blocks 1 to 3, the model is right for {{ablated("mean_ablations", "up to a block", 3).mean:.1%}} of the images, against {{record("class_token_journey").accuracy.mean:.1%}} when left alone. Go on to block 5. Now the class token meets the image for the first time in block 6, and yet the model is right for {{ablated("mean_ablations", "up to a block", 5).mean:.0%}}. The patches have gathered the class among themselves by then, as question 2 showed. In one design the class token joins for the last two blocks only ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
 # {{assert overlap(ablated("mean_ablations", "up to a block", 3), record("class_token_journey").accuracy)}}
 # {{assert ablated("mean_ablations", "up to a block", 5).mean > 0.75}}
 #
-# The other way round (diamonds) it does not work. Cut off from block 4 on, the model is right for {{ablated("mean_ablations", "from a block on", 4).mean:.0%}} of the images by mean ablation and for {{ablated("knock_outs", "from a block on", 4).mean:.0%}} by knock-out, although a probe after block 3 is right for {{probe("class_token", 3).mean:.0%}}. That is no contradiction. The probe was fitted to the token at that place. The model's own head was trained on tokens that had read in all six blocks.
+# The other way round it does not work. Cut off from block 4 on, the model is right for only {{ablated("mean_ablations", "from a block on", 4).mean:.0%}} of the images (orange). And yet a probe after block 3 is right for {{probe("class_token", 3).mean:.0%}}. Is that a contradiction? No. The probe was fitted to the token at that place. The model's own head was trained on tokens that had read in all six blocks.
 # {{assert below(ablated("mean_ablations", "from a block on", 4), probe("class_token", 3))}}
 #
-# ### Two blocks at once
+# **The answer: the later half. What the class token reads in blocks 1 to 3 can go, all together. What it reads in blocks 4 to 6 cannot.**
 #
-# Does "no loss" mean "not needed"? Not if another block stands in. So we cut in pairs. The diagonal has the loss without a single block. Compare a pair with the sum of its two diagonal numbers.
+# ## 5. Does "no loss" mean "not needed"?
+#
+# Block 5 costs little when it is cut alone, too. Does that mean that what is read there is not needed? We cut each pair of blocks. The control is arithmetic: if each block did a job of its own, a pair would cost the sum of the two.
+#
+# By mean ablation, block 5 alone costs {{ablated("mean_ablations", "loss, one block", 5).mean:.0p}} points and block 6 alone {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}. The sum is {{ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean:.0p}} points.
+#
+# **Your guess:** what does the pair of them cost?
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(6.8, 3.8), layout="constrained")
-for axis, (key, way) in zip(axes, ways.items(), strict=True):
-    lost = np.diag(record[key]["loss, one block"]["mean"])
-    pairs = zip(record["cuts"]["two blocks"], record[key]["loss, two blocks"]["mean"], strict=True)
-    for (one, other), loss in pairs:
-        lost[one - 1, other - 1] = lost[other - 1, one - 1] = loss
-    look = {"x_label": "block", "y_label": "and block", "limit": 80, "axis": axis}
-    plots.show_matrix((100 * lost).round(), range(1, 7), range(1, 7), way, **look)
-title = "shipped: points lost without two blocks (diagonal: without one)"
+lost = np.full((6, 6), np.nan)
+found = record["mean_ablations"]
+alone = np.array(found["loss, one block"]["mean"])
+pairs = zip(record["cuts"]["two blocks"], found["loss, two blocks"]["mean"], strict=True)
+for (one, other), loss in pairs:
+    lost[other - 1, one - 1] = loss
+panels = {"points lost": lost, "beyond the sum of the two": lost - alone - alone[:, None]}
+figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.3), layout="constrained")
+for axis, (name, values) in zip(axes, panels.items(), strict=True):
+    cells = (100 * values[1:, :-1]).round() + 0.0
+    look = {"x_label": "block", "y_label": "and block", "limit": 26, "colours": "Purples"}
+    plots.show_matrix(cells, range(2, 7), range(1, 6), name, axis=axis, **look)
+    axis.spines[:].set_visible(False)
+    axis.title.set_fontsize(11)
+title = "shipped: mean ablation in two blocks"
 figure.suptitle(title, fontsize=11)
-diagonals = [np.diag(axis.images[0].get_array()).tolist() for axis in axes]
-plots.show(f"two tables of 6 × 6 numbers; on the diagonals {diagonals}", title)
+rows = [
+    f"{name}: {axis.images[0].get_array().data[-1].tolist()}"
+    for name, axis in zip(panels, axes, strict=True)
+]
+plots.show("two half tables of 15 numbers; the last row, with block 6", title, rows)
 
 # %% [markdown]
-# Under mean ablation, block 5 alone costs {{ablated("mean_ablations", "loss, one block", 5).mean:.1p}} points and block 6 alone {{ablated("mean_ablations", "loss, one block", 6).mean:.1p}}. Together they cost {{ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean:.1p}}, far more than the sum. So the small loss without block 5 says little about what is read there. Either each block stands in for the other, or most answers survive one loss but not two. This experiment cannot tell the two apart. Among blocks 1 to 3, no pair costs more than {{100 * max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3))):.1f}} points, either way.
-# {{assert 1.3 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
+# Blocks 5 and 6 together cost {{ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean:.0p}} points, twice the sum. The right half shows it at a glance: only block 6 together with 5, or with 4, costs much more than the two alone. So the small loss without block 5 says little about what is read there. Either each block stands in for the other, or most answers survive one loss but not two. This experiment cannot tell the two apart.
+# {{assert 1.9 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
+# {{assert sorted(pair for pair in record("class_token_journey").cuts["two blocks"] if ablated_pair("mean_ablations", "loss, two blocks", *pair).mean - sum(ablated("mean_ablations", "loss, one block", block).mean for block in pair) > 0.02) == [[4, 6], [5, 6]]}}
 #
-# ## Looking is not needing: a needle in a haystack
+# **The answer: no. A block that costs little alone, such as 5, may be needed as soon as another is gone.**
 #
-# Can a block be dispensable even if the class token attends to exactly the right place there? In photos nobody knows the right place, but in `needle10` we do. Its images have 8 × 8 tiles with one of ten patterns each. Exactly one tile is *warm*, with more red than blue, and **its** pattern is the class. A tile is a patch, so we know the one patch that matters. Here it is framed:
+# ## 6. Does the model need what a map shows?
+#
+# Suppose the class token attends to exactly the right place in some block. Can the model do without that block all the same? In photos nobody knows the right place. In `needle10` we do. Its images have 8 × 8 tiles with one of ten patterns each. Exactly one tile is *warm*, with more red than blue, and **its** pattern is the class. A tile is a patch, so we know the one patch that matters.
 
 # %%
 images, labels, places = needle10(4_500, seed=0)
@@ -271,14 +355,16 @@ needles = Dataset(
 places = places[4_000:]  # of the test images' needles: the index of the patch, 0 … 63
 
 plots.show_images(
-    needles.test_images[:5],
-    [NEEDLE10_CLASSES[label] for label in needles.test_labels[:5]],
-    columns=5,
-    size=1.3,
-    frames=[(4 * (place % 8), 4 * (place // 8), 4) for place in places[:5].tolist()],
+    needles.test_images[:2],
+    [f"needle10: {NEEDLE10_CLASSES[label]}" for label in needles.test_labels[:2]],
+    columns=2,
+    size=3.3,
+    frames=[(4 * (place % 8), 4 * (place // 8), 4) for place in places[:2].tolist()],
 )
 
 # %% [markdown]
+# *Two images of needle10. The frame is drawn by us around the needle. Above stands the class, which is the needle's pattern.*
+#
 # A second model learns this now: `seeker`, with two blocks of two heads.
 
 # %%
@@ -303,48 +389,29 @@ print(f"seeker: {right:.1%} of the test images right")
 maps = attention_maps(seeker, needles.test_images)  # blocks, images, heads, from, to
 looks = maps[:, :, :, 0, 1:]  # from the class token to the patches: (L, B, h, N)
 place = divmod(places[0].item(), 8)  # row, column
-title = "seeker: where its class token looks"
+title = "seeker: where its class token looks (framed: the needle)"
 plots.show_attention(needles.test_images[0], looks[:, 0].unflatten(-1, (8, 8)), place, title)
 
 # %% [markdown]
-# Nobody told it where the needle is, and yet in each block one head puts nearly everything on it. Is that so in every image? The **pointing game** asks how often the patch with the highest value is the needle. Guessing finds one needle in 64. Four maps play: the attention of **block 1** and **block 2**, averaged over heads, and two that go through both blocks.
-#
-# - **Rollout** ([Abnar and Zuidema 2020](https://arxiv.org/abs/2005.00928)). What the class token reads in block 2 is a *mixture* of patches that block 1 has made. Rollout follows it back: it multiplies A_L · … · A_1, where A is ½ · attention + ½ · I, and the identity I stands for the residual connection.
-# - **Gradients** ([Chefer et al. 2021](https://arxiv.org/abs/2103.15679)). Each attention weight is multiplied by how much the logit of *one class*, here the predicted one, would rise if that weight grew. A is attention times this gradient, without negative values, averaged over heads. Start from R = I and take R ← R + A · R through the blocks.
-#
-# The control is the same model before training.
+# Nobody told it where the needle is, and yet in each block one head puts nearly all of its attention on it. Is that so in every image? The **pointing game** asks how often the patch that gets most attention, averaged over heads, is the needle. The control is the same model before training.
 
 # %%
 seed_everything(0)
 untrained = VisionTransformer(SEEKER)
-
-
-def class_token_maps(model, images):
-    """Four maps of where the class token looks, each (B, N), by name."""
-    looks = attention_maps(model, images).mean(dim=2)[:, :, 0, 1:]
-    return {
-        "attention of block 1": looks[0],
-        "attention of block 2": looks[1],
-        "rollout": attention_rollout(model, images),
-        "gradients": gradient_attention(model, images),
-    }
-
-
-trained_maps = class_token_maps(seeker, needles.test_images)
-untrained_maps = class_token_maps(untrained, needles.test_images)
 print("points at the needle:    seeker   untrained   (guessing: 1.6 %)")
-for name in trained_maps:
-    after = pointing_accuracy(trained_maps[name], places)
-    before = pointing_accuracy(untrained_maps[name], places)
-    print(f"{name:22} {after:8.1%} {before:11.1%}")
+for block in range(2):
+    after, before = (
+        pointing_accuracy(
+            attention_maps(model, needles.test_images)[block, :, :, 0, 1:].mean(1), places
+        )
+        for model in (seeker, untrained)
+    )
+    print(f"attention of block {block + 1:<5} {after:8.1%} {before:11.1%}")
 
 # %% [markdown]
-# After training all four point at the needle nearly always; before training they do not. Do not skip this control: of the three models in the record below, one points at the needle by rollout in {{record("needle10").runs[2].untrained.pointing.rollout:.0%}} of the images *before* training, because a tile that differs from all others can stand out in random projections too.
-# {{assert len(record("needle10").runs) == 3}}
-# {{assert all(min(run.trained.pointing.values()) > 50 * record("needle10").chance for run in record("needle10").runs)}}
-# {{assert all(max(run.untrained.pointing.values()) < 0.1 for run in record("needle10").runs[:2])}}
+# So both blocks look at the needle, and they have learned to.
 #
-# So both blocks look at the needle. Does `seeker` need both looks?
+# **Your guess:** does `seeker` need both looks? What will happen without block 1, and what without block 2?
 
 # %%
 test = needles.test_images
@@ -356,113 +423,106 @@ for name, blocks in {"nowhere": [], "block 1": [0], "block 2": [1], "both": [0, 
     print(f"{name:18} {out:14.1%} {mean:18.1%}")
 
 # %% [markdown]
-# Cut off in both blocks, it can only guess: the cuts do what they say. Cut off in block 2 it loses **nothing**, although its map of block 2 lies on the needle. That map did not tell us. It does not mean that what the class token reads in block 2 is worthless. Without block 1 it is all that the model has, and it is right far more often than by guessing. In this model block 2 is a spare: it carries the answer, and is not needed while block 1 has brought it already. Is this one model's whim? Here are three models from three seeds, on {{record("needle10").judged_on:s}} images (`benchmarks/needle.py`):
+# Cut off in both blocks, it can only guess: the cuts do what they say. Cut off in block 2 it loses **nothing**, although its map of block 2 lies on the needle. That map did not tell us.
+#
+# It does not mean that what the class token reads in block 2 is worthless. Without block 1 it is all that the model has, and it is right far more often than by guessing. In this model block 2 is a spare: it carries the answer, and is not needed while block 1 has brought it already. Is this one model's whim? No: three models from three seeds lose at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers without block 2. (They stand below, for a second visit.)
+#
+# **The answer: looking is not needing. An attention map shows where a token *looks*. Whether the model *needs* what it sees there, you learn by taking it away.**
+#
+# ## 7. Is there a map that knows its class?
+#
+# Back to `shipped`. Attention has no class in it: it is one map, whatever class you think of. **Gradient maps** ([Chefer et al. 2021](https://arxiv.org/abs/2103.15679)) are made for *one* class. Each attention weight is multiplied by how much the logit of that class would rise if the weight grew. So a patch counts if it gets attention *and* that attention speaks for the class.
+#
+# In formulas: in each block, A is attention times gradient, without negative products, averaged over heads. Start from R = I, and take R ← R + A · R from block to block. The class token's row of R is the map.
+#
+# The motorcycle is a good case, because `shipped` wavers between two classes. Here are its maps for both:
 
-# %% tags=["nbval-check-output"]
-(needle_record,) = read_records("../data/results/needle10.json")
-print("seeker   block 2 at the needle   right   cut off in block 1   in block 2")
-for run in needle_record["runs"]:
-    found = run["trained"]
-    without_1, without_2 = found["accuracy_without"]
-    points = found["pointing"]["attention of layer 2"]
-    print(
-        f"seed {run['seed']} {points:22.1%} {found['accuracy']:9.1%} {without_1:15.1%} {without_2:14.1%}"
-    )
+# %%
+motorcycle = photo("motorcycle_left.png")[None]
+chances = knock_out(shipped, motorcycle, []).softmax(dim=1)[0]
+first_two = chances.topk(2).indices.tolist()
+speaks_for = {
+    CIFAR10_CLASSES[label]: gradient_attention(shipped, motorcycle, torch.tensor([label]))[0]
+    for label in first_two
+}
+print("shipped:", ", ".join(f"{chances[k]:.0%} {CIFAR10_CLASSES[k]}" for k in first_two))
+names = [f"shipped: for {name}" for name in speaks_for]
+large, both = photo("motorcycle_left.png", 64), torch.stack(list(speaks_for.values()))
+diagrams.attention_over(large, both, (8, 8), names, full=both.max().item())
 
 # %% [markdown]
-# It is not. In all three, both blocks look at the needle, as their record says, and by knock-out, without what it reads in block 2 the model loses at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers. How much is lost without block 1 differs widely. It differs even for one seed on two machines: seed 0 is also the seed of the cell above, which ran elsewhere. In the model of seed 0 that is on record, block 2 is not even a spare: without block 1 it is right for {{record("needle10").runs[0].trained.accuracy_without[0]:.1%}} of the images, which is guessing, although it looks at the needle.{{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
-# {{assert all(min(run.trained.share) > 10 * record("needle10").chance > 5 * max(run.untrained.share) for run in record("needle10").runs)}}
-# {{assert all(run.trained.accuracy > 0.99 and run.trained.accuracy_without[1] > 0.99 for run in record("needle10").runs)}}
+# The two maps have little in common. But do they know their class, or do they only look as if they did? Again we take something away. In one copy of the photo, the eight that speak most for *truck* become random pixels. In another copy, it is the eight that speak most for *automobile*.
 #
-# > **Remember:** an attention map shows where a token *looks*. Whether the model *needs* what it sees there, you learn by taking it away.
+# **Your guess:** what will the model say to the first copy, and what to the second?
+
+# %%
+copies, titles = [], []
+for left_out, scores in speaks_for.items():
+    which = torch.zeros(1, 64, dtype=torch.bool)
+    which[0, scores.topk(8).indices] = True
+    copies.append(replace_by_noise(motorcycle, which, 4)[0])
+    found = knock_out(shipped, copies[-1][None], []).softmax(dim=1)[0, first_two]
+    shares = [f"{name} {share:.0%}" for name, share in zip(speaks_for, found, strict=True)]
+    titles.append(f"shipped: {', '.join(shares)}\nwithout what speaks for {left_out}")
+plots.show_images(copies, titles, columns=2, size=2.4)
+
+# %% [markdown]
+# Without the patches for truck, the model says automobile. Without those for automobile, it says truck. On this photo, each map knows its class.
 #
-# ## Which maps know the class?
+# Is it so on {{record("deletions").deleted_from:,d}} images? The **deletion test** takes the map of the class that the model puts *first*, turns its k highest patches into noise, and counts what is still right. Noise hurts wherever it stands, so there are three controls:
 #
-# Back to `shipped` and photographs, where the right patch is unknown. A **deletion test** replaces the k patches with the *highest* values of a map by random pixels, and counts what is still right. Noise hurts wherever it stands, so the control is k patches at *random*.
-#
-# A second control is often forgotten. The gradient map is made for one class. Does it show what speaks for *that* class, or what matters for any answer? Ask the same method about the class that the model puts *second*. If the map knows its class, taking those patches away must hurt less than taking away the patches of the first class.
+# - k patches at **random**;
+# - the highest patches of **another image's map**, drawn at random. The highest patches of a map often lie side by side, and near the middle, while random ones are scattered. Another image's patches lie like that too, and have nothing to do with this image;
+# - the highest patches for the class that the model puts **second**, by the same method on the same image.
 
 # %% tags=["hide-input"]
-deletions = record["deletions"]
-maps = ["attention of the last block", "rollout", "gradients", "gradients of the second class"]
-curves = {f"highest: {of}": deletions[of]["highest"] for of in maps}
-curves["random patches"] = deletions["gradients"]["random"]
-curves["lowest: gradients"] = deletions["gradients"]["lowest"]
-panels = {"three maps": (0, 1, 2, 4, 5), "one map, two classes": (2, 3, 4)}
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 4), sharey=True, layout="constrained")
-for axis, (name, shown) in zip(axes, panels.items(), strict=True):
-    for index, (label, found) in enumerate(curves.items()):
-        if index in shown:
-            draw(axis, deletions["counts"], {label: found}, **plots.curve_style(index))
-    axis.set(title=name, xlabel="patches of 64 that became noise", ylim=(0, 1))
-axes[0].set_ylabel("accuracy")
-title = f"shipped: patches taken away, {record['deleted_from']:,} images"
-figure.suptitle(title, fontsize=11)
-handles = {line.get_label(): line for axis in axes for line in axis.lines}
-figure.legend(handles.values(), handles, loc="outside lower center", ncols=2, fontsize=9)
-words = [f"{axis.get_title()}: {line}" for axis in axes for line in in_words(axis)]
-plots.show("two panels of falling curves", title, words)
+(deletions,) = read_records("../data/results/deletions.json")
+
+
+def draw_deletions(panels, title):
+    """Panels {name: [(label, index of its style, curve)]}."""
+    figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.4), sharey=True, layout="constrained")
+    for axis, (name, curves) in zip(axes, panels.items(), strict=True):
+        for label, index, found in curves:
+            curve = {label.replace("\n", " "): found}
+            draw(axis, deletions["counts"], curve, **plots.curve_style(index))
+            look = {"color": plots.OKABE_ITO[index], "va": "center", "fontsize": 9}
+            axis.text(33, found["mean"][-1], label, **look)
+        axis.set(xlabel="patches of 64 that became noise", ylim=(0.3, 1), xlim=(-1, 54))
+        axis.set_xticks([0, 8, 16, 24, 32])
+        axis.set_title(name, fontsize=11)
+    axes[0].set_ylabel("accuracy")
+    figure.suptitle(title, fontsize=11)
+    words = [f"{axis.get_title()} {line}" for axis in axes for line in in_words(axis)]
+    plots.show("two panels of falling curves", title, words)
+
+
+gradients, second = deletions["gradients"], deletions["gradients of the second class"]
+whose = [
+    ("random", 4, deletions["random"]["highest"]),
+    ("another image's", 1, gradients["another image's"]),
+    ("its own", 2, gradients["highest"]),
+]
+which = [
+    ("second", 3, second["highest"]),
+    ("first", 2, gradients["highest"]),
+]
+title = f"shipped: noise on patches of gradient maps, {deletions['deleted_from']:,} images"
+draw_deletions({"whose map?": whose, "which class?": which}, title)
 
 # %% [markdown]
-# Take 16 of the 64 patches away, and the model is right for {{deleted("gradients", "random", 16).mean:.0%}} of the images if the 16 were chosen at random. It is right for {{deleted("attention of the last block", "highest", 16).mean:.0%}} if the last block attends to them most, for {{deleted("rollout", "highest", 16).mean:.0%}} if rollout chose them, and for {{deleted("gradients", "highest", 16).mean:.0%}} if the gradients did. So all three maps say something about what matters, and the gradients say most.
-# {{assert all(interval(deleted(kind, "loss beyond random", 16))[0] > 0 for kind in ("attention of the last block", "rollout", "gradients"))}}
-# {{assert below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
-# {{assert below(deleted("gradients", "highest", 16), deleted("rollout", "highest", 16))}}
-# With only four patches, what rollout chose cannot be told from random patches: the difference is {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
-# {{assert interval(deleted("rollout", "loss beyond random", 4))[0] <= 0}}
+# Look at the left panel first, with 16 of the 64 patches. Random ones leave {{deleted("random", "highest", 16).mean:.0%}} of the answers right, another image's map leaves {{deleted("gradients", "another image's", 16).mean:.0%}}, and the image's own map {{deleted("gradients", "highest", 16).mean:.0%}}. So it does matter *how* the patches lie: with 32 patches, another image's map costs {{deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean:.0p}} points more than random ones. But its own map costs far more than that, {{deleted("gradients", "loss beyond another image's", 32).mean:.0p}} further points. Those are about *this* image.
+# {{assert below(deleted("gradients", "another image's", 32), deleted("random", "highest", 32))}}
+# {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
+# {{assert all(deleted("gradients", "loss beyond another image's", count).mean > 2 * (deleted("random", "highest", count).mean - deleted("gradients", "another image's", count).mean) for count in (16, 32))}}
 #
-# The second panel holds the surprise. Noise on the 16 patches that speak for the class in *second* place costs hardly more than noise on random ones: {{deleted("gradients of the second class", "highest", 16).mean:.0%}} of the answers stay right, against {{deleted("gradients", "random", 16).mean:.0%}}, and the two intervals overlap. So the gradient map is about its class, and not merely about what matters for any answer. (Patches that speak for two classes are in both maps, and losing a rival's patches may even help. With 32 patches or more, the curve falls below the random one.)
-# {{assert below(deleted("gradients of the second class", "highest", 32), deleted("gradients", "random", 32))}}
-# {{assert overlap(deleted("gradients of the second class", "highest", 16), deleted("gradients", "random", 16))}}
+# The right panel holds the surprise. Noise on the 16 patches that speak for the *second* class leaves {{deleted("gradients of the second class", "highest", 16).mean:.0%}}. That is no more harm than another image's patches do. So the gradient map is about its class, and not merely about what matters for any answer.
+# {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("gradients of the second class", "highest", 16))}}
-# Attention and rollout cannot tell classes apart, because no class enters them. The other end of the gradient map passes the test too: noise on its *lowest* 16 leaves {{deleted("gradients", "lowest", 16).mean:.0%}}, more than noise on random ones.
 #
-# One control is still missing: the highest patches of a map often lie together, and random ones are scattered. In notebook 00 you moved the same pattern elsewhere; for thousands of images that remains to be done.
-# {{assert below(deleted("gradients", "random", 16), deleted("gradients", "lowest", 16))}}
-#
-# ## A second model, a different story
-#
-# How much of this belongs to `shipped` alone? `small` is the quick recipe of notebook 00: three blocks, trained now on drawn shapes. Size, images and training all differ, so we shall see *that* it differs, and not why. It also helps to separate two questions that are easily confused. What can be *read* off the class token after k blocks? A probe says. What does the model *answer* if its class token reads in blocks 1 to k only? Its own head says.
-
-# %%
-shapes = load_dataset("shapes10")
-seed_everything(0)
-small = VisionTransformer(RECIPES["quick"].model)
-fit(small, shapes, RECIPES["quick"].training)
-images, labels = shapes.test_images, shapes.test_labels
-journey = class_token_journey(small, images, labels)  # fits on the first half, scores the second
-half = len(images) // 2
-reads = mean_reads(small, images[:half])
-
-
-def right_without(blocks):
-    """The accuracy of `small` on the second half, by knock-out and by mean ablation."""
-    out = knock_out(small, images[half:], blocks)
-    mean = mean_ablation(small, images[half:], blocks, reads)
-    return [(found.argmax(dim=1) == labels[half:]).float().mean().item() for found in (out, mean)]
-
-
-# %%
-out, mean = zip(*(right_without(range(k, 3)) for k in range(4)), strict=True)
-plots.show_lines(
-    range(4),
-    {"probe": journey.class_token, "head, knock-out": out, "head, mean ablation": mean},
-    "blocks in which the class token has read",
-    "accuracy",
-    "small: what can be read, and what it answers",
-    ("guessing", 0.1),
-    size=(4.8, 3.2),
-)
-print(f"small: {right_without([])[0]:.1%} right. Without")
-for block in range(3):
-    out, mean = right_without([block])
-    print(f"block {block + 1}: {out:6.1%} by knock-out, {mean:6.1%} by mean ablation")
+# **The answer: yes, the gradient map of the first class. Without the patches that it marks, `shipped` loses far more answers than by any of the three controls.**
 
 # %% [markdown]
-# A probe after block 2 is right for more than 80 % of the images. The model's own head is right for about 70 % if block 3 supplies only its mean reading, and for about 36 % if block 3 is knocked out. All three are true at once: they are about different readers of different tokens.
-#
-# `small` differs from `shipped` in three ways. It has no block to spare: by mean ablation each of the three costs it several points. The knock-out exaggerates in *every* block, and not mainly in the last. And the first third of its blocks is worth more: when it reads in block 1 only, it is right for 36 % by mean ablation, and `shipped` with its blocks 1 and 2 for {{ablated("mean_ablations", "from a block on", 3).mean:.0%}}.
-#
 # ## Your own photo
 #
 # `shipped` sees 32 × 32 pixels and knows ten classes. The photo here comes with matplotlib (Rear Admiral Grace Hopper, in the public domain). Put the path of your own in its place, of an animal or a vehicle if the answer is to have a chance. The cell takes the largest square from its middle and shrinks it. For single heads, add `explore_attention(shipped, mine)`.
@@ -591,11 +651,15 @@ what_follows = "b"
 #
 # > **Remember:** probes tell you what can be read off a token, cuts tell you what the model needs, and controls tell you whether either means anything.
 #
-# - The class can be read off the class token better after each block, but a probe does not say that the model reads it there.
-# - A knock-out may hurt because it is strange. Mean ablation is less strange, and takes away what was said about this image.
-# - No loss without one block does not mean that it does nothing. Another may stand in.
-# - Looking is not needing: attention may lie on the needle in a block that could be left out.
-# - Score a map against a control: the untrained model, random patches, or the same method asked about another class.
+# What we found in `shipped`, question by question:
+#
+# 1. On a photo, the class that the model will name comes late, and other classes lead on the way.
+# 2. More can be read off the class token after every block. The patches gather the class too, and until block 3 their mean gives more.
+# 3. Cut off in a single block, the model loses much only in the last one. Most of what a knock-out costs there is the strangeness of the cut.
+# 4. What the class token reads in blocks 1 to 3 can go, all together. What it reads in blocks 4 to 6 cannot.
+# 5. No loss alone does not mean not needed: two blocks together may cost twice the sum.
+# 6. Looking is not needing. `seeker` looks at the needle in a block that could be left out.
+# 7. The gradient map marks the patches that the model needs for its answer, and not those of the class that comes second.
 #
 # ## Questions
 #
@@ -631,13 +695,141 @@ what_follows = "b"
 #
 # </details>
 #
-# ## For a second visit: the patch tokens
+# ---
 #
-# Three shorter questions about `shipped`. They stand behind the recap because they are about the patches.
+# **Try it yourself:** [exercises 06](exercises/06_inside_the_class_token.ipynb), with checks that say what is wrong.
+#
+# **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to [09](09_pitfalls_class_token.ipynb).
+#
+# ---
+#
+# ## For a second visit: the other cut, more maps, another model, and the patch tokens
+#
+# **Skip this on a first reading.** You can take these sections in any order.
+#
+# ### Questions 4 and 5 again: by knock-out
+#
+# Question 3 has shown that a knock-out costs more than mean ablation. Does it tell another story when several blocks are cut?
+
+# %% tags=["hide-input"]
+draw_cuts("knock_outs", "shipped: its class token is cut off by knock-out …")
+
+# %% [markdown]
+# The curves come in the same order, and lie lower. Cut off up to block 5, the model is right for {{ablated("knock_outs", "up to a block", 5).mean:.0%}} of the images, against {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} by mean ablation. Cut off from block 4 on, it is {{ablated("knock_outs", "from a block on", 4).mean:.0%}} against {{ablated("mean_ablations", "from a block on", 4).mean:.0%}}. In pairs, the two ways differ in kind: by knock-out, *every* pair with block 6 costs at least {{min(ablated_pair("knock_outs", "loss, two blocks", block, 6).mean - ablated("knock_outs", "loss, one block", block).mean - ablated("knock_outs", "loss, one block", 6).mean for block in range(1, 6)):.0p}} points more than the two blocks alone. By mean ablation, only two pairs did. Among blocks 1 to 3, no pair costs more than {{rounded_up(max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3)))):.1p}} points, whichever way you cut.
+# {{assert all(ablated("knock_outs", kind, block).mean < ablated("mean_ablations", kind, block).mean for kind in ("one block", "up to a block", "from a block on") for block in range(2, 6))}}
+#
+# ### Question 6 again: four maps, three seeds
+#
+# Attention has been followed block by block. Two methods go through both blocks of `seeker`. One is the gradient map of question 7, for the predicted class. The other is **rollout** ([Abnar and Zuidema 2020](https://arxiv.org/abs/2005.00928)). What the class token reads in block 2 is a *mixture* of patches that block 1 has made. Rollout follows it back: it multiplies A_L · … · A_1, where A is ½ · attention + ½ · I, and the identity I stands for the residual connection. No class enters it.
+
+# %%
+print("points at the needle:    seeker   untrained   (guessing: 1.6 %)")
+for name, make in {"rollout": attention_rollout, "gradients": gradient_attention}.items():
+    after, before = (
+        pointing_accuracy(make(model, needles.test_images), places) for model in (seeker, untrained)
+    )
+    print(f"{name:22} {after:8.1%} {before:11.1%}")
+
+# %% [markdown]
+# After training, both point at the needle nearly always. Do not skip the control: of the three models in the record below, one points at the needle by rollout in {{record("needle10").runs[2].untrained.pointing.rollout:.0%}} of the images *before* training, because a tile that differs from all others can stand out in random projections too.
+# {{assert len(record("needle10").runs) == 3}}
+# {{assert all(min(run.trained.pointing.values()) > 50 * record("needle10").chance for run in record("needle10").runs)}}
+# {{assert all(max(run.untrained.pointing.values()) < 0.1 for run in record("needle10").runs[:2])}}
+#
+# Here are three models from three seeds, on {{record("needle10").judged_on:s}} images, cut by knock-out (`benchmarks/needle.py`):
+
+# %% tags=["nbval-check-output"]
+(needle_record,) = read_records("../data/results/needle10.json")
+print("seeker   block 2 at the needle   right   cut off in block 1   in block 2")
+for run in needle_record["runs"]:
+    found = run["trained"]
+    without_1, without_2 = found["accuracy_without"]
+    points = found["pointing"]["attention of layer 2"]
+    print(
+        f"seed {run['seed']} {points:22.1%} {found['accuracy']:9.1%} {without_1:15.1%} {without_2:14.1%}"
+    )
+
+# %% [markdown]
+# In all three, both blocks look at the needle, as their record says, and without block 2 nothing is lost that matters. How much is lost without block 1 differs widely. It differs even for one seed on two machines: seed 0 is also the seed of the `seeker` above, which was trained elsewhere. In the model of seed 0 that is on record, block 2 is not even a spare: without block 1 it is right for {{record("needle10").runs[0].trained.accuracy_without[0]:.1%}} of the images, which is guessing, although it looks at the needle.{{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
+# {{assert all(min(run.trained.share) > 10 * record("needle10").chance > 5 * max(run.untrained.share) for run in record("needle10").runs)}}
+# {{assert all(run.trained.accuracy > 0.99 and run.trained.accuracy_without[1] > 0.99 for run in record("needle10").runs)}}
+#
+# ### Question 7 again: attention, rollout, and the lowest patches
+#
+# Attention and rollout cannot tell classes apart, because no class enters them. Do they mark patches that matter at all? The same deletion test, with two of its controls:
+
+# %% tags=["hide-input"]
+panels = {
+    kind: [
+        ("random", 4, deletions["random"]["highest"]),
+        ("another image's", 1, deletions[kind]["another image's"]),
+        ("its own", 0, deletions[kind]["highest"]),
+    ]
+    for kind in ("attention of the last block", "rollout")
+}
+title = f"shipped: noise on patches of two other maps, {deletions['deleted_from']:,} images"
+draw_deletions(panels, title)
+
+# %% [markdown]
+# Both do. With 16 patches, the attention of the last block leaves {{deleted("attention of the last block", "highest", 16).mean:.0%}} of the answers right and rollout {{deleted("rollout", "highest", 16).mean:.0%}}, against {{deleted("attention of the last block", "another image's", 16).mean:.0p}} and {{deleted("rollout", "another image's", 16).mean:.0%}} for another image's map. The gradients of question 7 mark still better what matters, with {{deleted("gradients", "highest", 16).mean:.0%}}.
+# {{assert all(interval(deleted(kind, "loss beyond another image's", 16))[0] > 0 for kind in ("attention of the last block", "rollout"))}}
+# {{assert below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
+# {{assert below(deleted("gradients", "highest", 16), deleted("rollout", "highest", 16))}}
+# With only four patches, what rollout chose cannot be told from random patches: the difference is {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
+# {{assert interval(deleted("rollout", "loss beyond random", 4))[0] <= 0}}
+#
+# And the control was worth its trouble. With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well. Other images' patches lie side by side as its own do: of its 16 highest, a patch of attention has {{record("deletions")["attention of the last block"].neighbours:.1f}} of its four neighbours among them, and a random one {{record("deletions").random.neighbours:.1f}}.
+#
+# A gradient map has another end, too. Noise on its *lowest* 16 patches leaves {{deleted("gradients", "lowest", 16).mean:.0%}} of the answers right, more than noise on 16 random ones. Patches that do not speak for the class are the ones to spare.
+# {{assert interval(deleted("gradients", "gain of the lowest over random", 16))[0] > 0}}
+# {{assert below(deleted("attention of the last block", "another image's", 32), deleted("random", "highest", 32))}}
+#
+# ### A second model, a different story
+#
+# How much of this belongs to `shipped` alone? `small` is the quick recipe of notebook 00: three blocks, trained now on drawn shapes. Size, images and training all differ, so we shall see *that* it differs, and not why. It also helps to separate two questions that are easily confused. What can be *read* off the class token after k blocks? A probe says. What does the model *answer* if its class token reads in blocks 1 to k only? Its own head says.
+
+# %%
+shapes = load_dataset("shapes10")
+seed_everything(0)
+small = VisionTransformer(RECIPES["quick"].model)
+fit(small, shapes, RECIPES["quick"].training)
+images, labels = shapes.test_images, shapes.test_labels
+journey = class_token_journey(small, images, labels)  # fits on the first half, scores the second
+half = len(images) // 2
+reads = mean_reads(small, images[:half])
+
+
+def right_without(blocks):
+    """The accuracy of `small` on the second half, by knock-out and by mean ablation."""
+    out = knock_out(small, images[half:], blocks)
+    mean = mean_ablation(small, images[half:], blocks, reads)
+    return [(found.argmax(dim=1) == labels[half:]).float().mean().item() for found in (out, mean)]
+
+
+# %%
+out, mean = zip(*(right_without(range(k, 3)) for k in range(4)), strict=True)
+plots.show_lines(
+    range(4),
+    {"probe": journey.class_token, "head, knock-out": out, "head, mean ablation": mean},
+    "blocks in which the class token has read",
+    "accuracy",
+    "small: what can be read, and what it answers",
+    ("guessing", 0.1),
+    size=(4.8, 3.2),
+)
+print(f"small: {right_without([])[0]:.1%} right. Without")
+for block in range(3):
+    out, mean = right_without([block])
+    print(f"block {block + 1}: {out:6.1%} by knock-out, {mean:6.1%} by mean ablation")
+
+# %% [markdown]
+# A probe after block 2 is right for more than 80 % of the images. The model's own head is right for about 70 % if block 3 supplies only its mean reading, and for about 36 % if block 3 is knocked out. All three are true at once: they are about different readers of different tokens.
+#
+# `small` differs from `shipped` in three ways. It has no block to spare: by mean ablation each of the three costs it several points. The knock-out exaggerates in *every* block, and not mainly in the last. And the first third of its blocks is worth more: when it reads in block 1 only, it is right for 36 % by mean ablation, and `shipped` with its blocks 1 and 2 for {{ablated("mean_ablations", "from a block on", 3).mean:.0%}}.
 #
 # ### What does a patch token know, and where?
 #
-# The head reads the class token only. What could be read off the patch tokens? Each cell below is the accuracy of a probe on the one patch token at that place. In the second panel `shipped` gets all images *mirrored*. A pattern that comes from the photographs must turn around with them, and one that belongs to the model must stay.
+# The head reads the class token only. What could be read off the patch tokens? Each cell below is the accuracy of a probe on the one patch token at that place. In the second panel `shipped` gets all images *mirrored*. A pattern that comes from the photographs must turn around with them, and one that belongs to the model must stay. (Every scale spans eight points, and the first two are the same.)
 
 # %% tags=["hide-input"]
 kinds = {
@@ -646,14 +838,17 @@ kinds = {
     "untrained twin": "untrained_probes",
 }
 figure, axes = plt.subplots(1, 3, figsize=(6.8, 3.6), layout="constrained")
-grids = {}
-for axis, (name, kind) in zip(axes, kinds.items(), strict=True):
-    grids[name] = 100 * np.array(record[kind]["patches"]["mean"][-1]).reshape(8, 8)
-    drawn = axis.imshow(grids[name], cmap=plots.AMOUNTS)
+grids = {
+    name: 100 * np.array(record[kind]["patches"]["mean"][-1]).reshape(8, 8)
+    for name, kind in kinds.items()
+}
+for axis, (name, grid) in zip(axes, grids.items(), strict=True):
+    lowest = 29 if name == "untrained twin" else 68  # eight points on each scale
+    drawn = axis.imshow(grid, cmap=plots.AMOUNTS, vmin=lowest, vmax=lowest + 8)
     axis.set_title(name, fontsize=11)
     axis.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=axis, orientation="horizontal", label="accuracy in %")
-title = "A probe on one patch token, after the last block"
+title = "shipped: a probe on one patch token, after the last block"
 figure.suptitle(title, fontsize=11)
 words = [f"{name}: from {grid.min():.0f} to {grid.max():.0f} %" for name, grid in grids.items()]
 plots.show("three maps of 8 × 8 cells, a cell for each patch", title, words)
@@ -668,9 +863,13 @@ for name, other in {
 }.items():
     correlation = np.corrcoef(grid.ravel(), other.ravel())[0, 1]
     print(f"shipped, correlation with {name:32} {correlation:.2f}")
+left_right, mirrored_left_right = ((each - each[:, ::-1])[:, :4] for each in (grid, mirrored))
+correlation = np.corrcoef(left_right.ravel(), mirrored_left_right.ravel())[0, 1]
+print(f"shipped, left minus right, correlation with the mirrored run: {correlation:.2f}")
+print(f"left and right differ by {abs(left_right).mean():.1f} points on average")
 
 # %% [markdown]
-# The probes do best in the middle and along the upper and lower edges. Their accuracies lie between {{min(probe("patches", 6).mean):.0p}} and {{max(probe("patches", 6).mean):.0%}}. Did the pattern turn around? We cannot tell. It is nearly its own mirror image, so it agrees with the mirrored run either way, and a test that can only come out one way tests nothing. The untrained twin says more. It has learned no preference for any place, and yet the patterns are alike, with a correlation of {{statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean):.2f}}. So part of the pattern seems to come from the photographs and not from training. Why the edges say so much is unexplained.
+# The probes do best in the middle and along the upper and lower edges. Their accuracies lie between {{min(probe("patches", 6).mean):.0p}} and {{max(probe("patches", 6).mean):.0%}}. Did the pattern turn around? For most of it we cannot tell. It is nearly its own mirror image, so it agrees with the mirrored run either way, and a test that can only come out one way tests nothing. Only the difference between left and right can tell, and that does turn around: its correlation is negative. But it is small, less than the {{100 * mean(record("class_token_journey").probes.patches.width[-1]):.1f}} points that a 95 % interval of one cell reaches up or down. So we see no side that the model prefers. The untrained twin says more. It has learned no preference for any place, and yet the patterns are alike, with a correlation of {{statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean):.2f}}. So part of the pattern seems to come from the photographs and not from training. Why the edges say so much is unexplained.
 # {{assert statistics.correlation(probe("patches", 6).mean, mirrored(probe("patches", 6).mean)) > 0.8}}
 # {{assert min(statistics.correlation(probe("patches", 6).mean, other) for other in (at(record("class_token_journey").mirrored_probes.patches, 6).mean, mirrored(at(record("class_token_journey").mirrored_probes.patches, 6).mean))) > 0.8}}
 # {{assert statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean) > 0.5}}
@@ -696,6 +895,29 @@ for block, share in enumerate(record["self_attention"]):
 # {{assert max(record("class_token_journey").long_patches.mean) < 2}}
 # {{assert max(record("class_token_journey").self_attention) < 0.1}}
 #
+# What would registers do if they were there all the same? `plain` and `four` are two models of four blocks, trained on CIFAR-10 alike with the recipe `cpu`, and `four` has four registers. It is one seed each, so small differences mean nothing.
+
+# %% tags=["nbval-check-output"]
+(register_record,) = read_records("../data/results/registers.json")
+plain, four = register_record["runs"]
+print("           longest patch     shares of the class token in four")
+print("           plain     four    itself   registers   patches")
+for block, shares in enumerate(zip(*four["attention"].values(), strict=True)):
+    longest = [run["long_patches"]["mean"][block] for run in (plain, four)]
+    itself, registers, patches = shares
+    print(
+        f"block {block + 1} {longest[0]:9.1f} {longest[1]:8.1f} {itself:9.1%} {registers:10.1%} {patches:9.1%}"
+    )
+print(f"right: plain {plain['accuracy']:.1%}, four {four['accuracy']:.1%}")
+
+# %% [markdown]
+# The class token of `four` does not take up the offer. Four registers out of 69 tokens would get {{4 * record("registers").runs[1].even_share:.1%}} of an even attention, and they get {{record("registers").runs[1].attention.registers[0]:.1%}} in block 1 and {{record("registers").runs[1].attention.registers[3]:.1%}} in block 4. In blocks 3 and 4 the longest patch is somewhat shorter in `four` than in `plain`. But it was short in `plain` already, and with one seed each we do not know whether registers are the reason. The accuracy of `four`, {{record("registers").runs[1].accuracy:.1%}}, is a little below those of all three seeds without registers on record, {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}}. One seed cannot settle that either. In shorter trainings of such models, with three seeds each, four registers change the accuracy by {{gain(runs("pooling", "class token, 4 registers")):±.1p}} points (claim 7 of notebook [10](10_claims_put_to_the_test.ipynb)).
+# {{assert all(share < 4 * record("registers").runs[1].even_share for share in record("registers").runs[1].attention.registers)}}
+# {{assert all(record("registers").runs[1].long_patches.mean[block] < record("registers").runs[0].long_patches.mean[block] < 2 for block in (2, 3))}}
+# {{assert not differs(runs("pooling", "class token, 4 registers")) and record("registers").runs[1].accuracy < min(accuracies("cifar10_cpu"))}}
+#
+# **So in these small models we found no artefacts, and nothing that registers had to cure.** Whether the patch tokens look at the registers was not measured.
+#
 # ### How far do patches look?
 #
 # A convolution sees its neighbours only; a patch in a ViT may look anywhere. `attention_distance` takes the mean distance from each patch to the patches it looks at, weighted by how much (Fig. 7 of the ViT paper). If each patch spread its attention evenly, it would be 16.5 pixels.
@@ -712,9 +934,3 @@ plots.show_dots(
 # %% [markdown]
 # The six times three heads lie between {{min(min(heads) for heads in record("class_token_journey").distances):.0f}} and {{max(max(heads) for heads in record("class_token_journey").distances):.0f}} pixels, and none of them looks at its neighbours only. Heads below 16.5 may like what is near. They may also look towards the middle of the image, which is nearer to everyone: a mean distance cannot tell these apart.
 # {{assert 8 < min(min(heads) for heads in record("class_token_journey").distances)}}
-#
-# ---
-#
-# **Try it yourself:** [exercises 06](exercises/06_inside_the_class_token.ipynb), with checks that say what is wrong.
-#
-# **Next:** what goes wrong, and how to notice: notebooks [07](07_pitfalls_initialization.ipynb) to [09](09_pitfalls_class_token.ipynb).

@@ -103,8 +103,8 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
     """An image (C, H, W) on the way of its class token through L blocks: where the token looks, and
     what a probe reads from it.
 
-    `weights` (L, N) are its attention to the patches of a grid, mean over heads, each map on its own
-    scale; `scores` (L + 1, K) what the probes read before the first block and after each, about 0
+    `weights` (L, N) are its attention to the patches of a grid, mean over heads. All maps have one
+    scale, which ends at the largest share of any block and is written beside them; `scores` (L + 1, K) what the probes read before the first block and after each, about 0
     to 1. Only the classes are listed that are read best at the end, or in the most blocks before.
     """
     rows, columns = grid_size
@@ -125,6 +125,9 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
     card = Card(height=top + high + 2.2 + cell * len(listed) + 1)
     if title:
         card.text(WIDTH / 2, 1.5, title, 12)
+    full = maps.max()
+    for line, words in enumerate(("full purple:", f"{full:.0%}")):
+        card.text(names - 0.8, top + high / 2 - 1.2 + 2.4 * line, words, 10, QUIET, ha="right")
     said = []
     for column, read in enumerate(scores):
         x = names + column * (width + gap)
@@ -132,7 +135,7 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
         if column:
             shares = maps[column - 1].reshape(rows, columns)
             card.picture(x, top, width, high, _pale(image))
-            _purple(card, x, top, width, high, shares, shares.max())
+            _purple(card, x, top, width, high, shares, full)
         else:
             card.picture(x, top, width, high, image)
         for row, k in enumerate(listed):

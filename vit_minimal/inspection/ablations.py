@@ -94,11 +94,17 @@ def replace_by_noise(images, which, patch_size, seed=0):
     return unpatchify(mixed, patch_size, tuple(images.shape[2:]), images.shape[1])
 
 
-def deletion_test(model, images, labels, scores, counts, seed=0):
+ORDERS = ("highest", "lowest", "random")
+
+
+def deletion_test(model, images, labels, scores, counts, seed=0, orders=ORDERS):
     """Which answers are right when k patches of the images, uint8, become noise, for each k of
     `counts`: the patches with the highest `scores` (B, N), with the lowest, or any (equal scores
-    in random order). {"highest": (len(counts), B) true or false, "lowest": …, "random": …}
+    in random order). {"highest": (len(counts), B) true or false, "lowest": …, "random": …}, or only
+    those of `orders`. ValueError if there is no such order.
     """
+    if unknown := set(orders) - set(ORDERS):
+        raise ValueError(f"no orders {sorted(unknown)}: there are {', '.join(ORDERS)}")
     model, images, scores = unwrap_model(model), as_images(images), torch.as_tensor(scores)
     labels = as_labels(labels, len(images), model.config.num_classes)
     draws = torch.Generator().manual_seed(seed)
@@ -106,9 +112,10 @@ def deletion_test(model, images, labels, scores, counts, seed=0):
     ranked = scores.cpu().gather(1, anyhow).argsort(dim=1, stable=True)
     lowest = anyhow.gather(1, ranked)
     counts = list(counts)  # gone through three times
+    sorted_patches = {"highest": lowest.flip(1), "lowest": lowest, "random": anyhow}
     right = {}
-    for name, order in (("highest", lowest.flip(1)), ("lowest", lowest), ("random", anyhow)):
-        guesses = []
+    for name in orders:
+        order, guesses = sorted_patches[name], []
         for k in counts:
             which = torch.zeros(scores.shape, dtype=torch.bool).scatter(1, order[:, :k], True)
             noisy = replace_by_noise(images, which, model.config.patch_size, seed + 1)
