@@ -4,6 +4,7 @@
     python3 start.py [options of jupyter lab]     open the course in JupyterLab
     python3 start.py test [options of pytest]     run every test
     python3 start.py site [options of sphinx]     build the course's web site in build/site
+    python3 start.py laboratory                   open the class-token laboratory in your browser
 
 (On Windows: py start.py.) The first start downloads what the course uses into .venv, beside this
 file: on Linux about 3 GB, 6.2 GB on disk, because PyTorch brings CUDA along; on macOS and Windows
@@ -181,8 +182,12 @@ def site(options):
     return ["sphinx", *strictly, *folders, *options]
 
 
+def laboratory(options):
+    return ["vit_minimal.laboratory", *options]
+
+
 # Each turns its options into what `python -m` is to run in .venv.
-VERBS = {"test": test, "site": site}
+VERBS = {"test": test, "site": site, "laboratory": laboratory}
 
 
 def main(words):

@@ -287,6 +287,44 @@ def ablated_pair(how, kind, one, other):
     return at(found[how][kind], found.cuts["two blocks"].index([one, other]))
 
 
+def tuning(part, **fields):
+    """The one record of notebook 12 of a part, with these fields."""
+    (found,) = (r for r in records("fine_tuning") if ({"part": part} | fields).items() <= r.items())
+    return found
+
+
+def tuned(method, count, task="shapes10"):
+    """What the seeds of a way of training reached with so many images per class: notebook 12."""
+    runs = [r for r in records("fine_tuning") if r.part == "trained" and r.task == task]
+    return [r.accuracy for r in runs if (r.method, r.images_per_class) == (method, count)]
+
+
+def kept(method, rate, what="accuracy"):
+    """What the seeds of a fine-tuning at a rate reached on the new task, or left of "cifar10", the old
+    one: notebook 12.
+    """
+    runs = [r for r in records("fine_tuning") if r.part == "kept"]
+    return [r[what] for r in runs if (r.method, r.rate) == (method, rate)]
+
+
+def _read_off(reading, count, how, model, task):
+    rows = tuning("features", task=task).rows
+    model = "none" if reading == "pixels" else model
+    return only(rows, reading=reading, images_per_class=count, model=model)[how]
+
+
+def read_off(reading, count, how="probe", model="trained", task="shapes10", block=-1):
+    """What the seeds of a probe, or of the nearest neighbour, reached after a block: notebook 12."""
+    return [blocks[block] for blocks in _read_off(reading, count, how, model, task)]
+
+
+def best_block(reading, count, task="shapes10"):
+    """The block, 1 … L, after which the trained model's probe is best on average: notebook 12."""
+    seeds = _read_off(reading, count, "probe", "trained", task)
+    means = [mean(block) for block in zip(*seeds, strict=True)]
+    return means.index(max(means))
+
+
 def mirrored(values, columns=8):
     """The values of patches, row by row, with left and right exchanged."""
     rows = [values[i : i + columns] for i in range(0, len(values), columns)]

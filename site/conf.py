@@ -32,6 +32,16 @@ myst_heading_anchors = 4
 smartquotes = False  # quotation marks are those of the notebooks
 
 html_theme = "sphinx_book_theme"
+templates_path = ["templates"]
+html_sidebars = {  # the theme's, and a link to the laboratory
+    "**": [
+        "navbar-logo.html",
+        "icon-links.html",
+        "search-button-field.html",
+        "laboratory-link.html",
+        "sbt-sidebar-nav.html",
+    ]
+}
 html_theme_options = {
     "show_navbar_depth": 1,
     "navbar_persistent": [],  # the search field is in the sidebar

@@ -12,6 +12,8 @@ from sphinx.addnodes import download_reference, pending_xref
 from sphinx.project import Project
 from sphinx.util import logging
 
+from vit_minimal.laboratory import open_shipped_laboratory
+
 CONTENTS = """
 
 ```{toctree}
@@ -35,6 +37,7 @@ notebooks/exercises/[0-9]*
 data/README
 ```
 """
+LABORATORY = "laboratory.html"
 logger = logging.getLogger(__name__)
 
 
@@ -55,13 +58,19 @@ def add_contents(app, docname, source):
         source[0] += CONTENTS
 
 
+def add_laboratory(app, error):
+    if error is None and app.builder.format == "html":
+        open_shipped_laboratory(on_site=True).save(Path(app.outdir) / LABORATORY)
+
+
 # --- what MyST makes of a page --------------------------------------------------------------------
 
 
 def mend_links(app, doctree):
     """Lead links to a folder to its README, and to other files to the repository, else a copy.
 
-    Without a repository a link to a folder, or to a text that is no page, becomes plain words.
+    Without a repository a link to a folder, or to a text that is no page, becomes plain words. One to
+    the folder of the laboratory leads to its page.
     """
     repository = app.config.html_theme_options.get("repository_url")
     for link in [*doctree.findall(pending_xref), *doctree.findall(download_reference)]:
@@ -70,7 +79,10 @@ def mend_links(app, doctree):
         if not target or (is_text and target in app.env.found_docs):
             continue
         name, path = app.env.relfn2path(f"/{target}.md" if is_text else target)
-        if f"{name}/README" in app.env.found_docs:
+        if name == "vit_minimal/laboratory":
+            uri = "../" * app.env.docname.count("/") + LABORATORY
+            link.replace_self(nodes.reference("", "", *link.children, refuri=uri))
+        elif f"{name}/README" in app.env.found_docs:
             link["refdomain"], link["reftarget"] = "doc", f"{name}/README"
             link["reftargetid"] = None
         elif repository and Path(path).exists():
@@ -154,6 +166,7 @@ def setup(app):
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("builder-inited", take_readme_for_index)
     app.connect("source-read", add_contents)
+    app.connect("build-finished", add_laboratory)
     # ahead of what collects, at 500, the files that pages ask for
     for change in (mend_links, drop_badges, fold_set_up):
         app.connect("doctree-read", change, priority=400)

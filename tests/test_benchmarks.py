@@ -12,14 +12,24 @@ import attention_kernels
 import class_token_contents
 import cnn_and_vit
 import deletions
+import fine_tuning
 import learning_rates
 import needle
 import ours_and_timm
 import patch_size
+import registers
 import training_ladder
 import where_augmentation_pays
-from vit_minimal import Dataset, History, VisionTransformer, ViTConfig
+from vit_minimal import (
+    Dataset,
+    History,
+    VisionTransformer,
+    ViTConfig,
+    attention_maps,
+    seed_everything,
+)
 from vit_minimal.experiments import make_model
+from vit_minimal.records import read_records
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[1] / "benchmarks").glob("*.py"))
 
@@ -33,6 +43,17 @@ def blank(n, seed=0):
 def blank_dataset(_=None):
     images, labels, _ = blank(20)
     return Dataset(images, labels, images[:5], labels[:5], tuple("0123456789"), "blank")
+
+
+def few_of_a_task(name):
+    """Images, labels, and the places of those to train on and to test on, as fine_tuning has them."""
+    images = torch.zeros(30, 3, 16, 16, dtype=torch.uint8)
+    return images, torch.arange(30) % 10, torch.arange(20), torch.arange(20, 30)
+
+
+def fine_tune_from_random_weights():
+    for seed in range(3):
+        fine_tuning.measure("shapes10", fine_tuning.SCRATCH, 1e-3, 10, seed)
 
 
 @pytest.fixture
@@ -52,11 +73,12 @@ def trainings(monkeypatch):
         return None, None
 
     ladders = (training_ladder, where_augmentation_pays, learning_rates)
-    for module in (needle, cnn_and_vit, *ladders, ours_and_timm):
+    for module in (needle, cnn_and_vit, *ladders, ours_and_timm, fine_tuning):
         monkeypatch.setattr(module, "fit", fit)
     monkeypatch.setattr(patch_size, "train_run", train_run)
-    for module in (cnn_and_vit, patch_size):
-        monkeypatch.setattr(module, "evaluate", lambda *_: 0.5)
+    for module in (cnn_and_vit, patch_size, fine_tuning):
+        monkeypatch.setattr(module, "evaluate", lambda *_, **__: 0.5)
+    monkeypatch.setattr(fine_tuning, "task", few_of_a_task)
     for module in (needle, class_token_contents, patch_size):
         monkeypatch.setattr(module, "needle10", blank)
     for module in (class_token_contents, *ladders, patch_size, ours_and_timm):
@@ -82,6 +104,7 @@ SEVERAL_SEEDS = {
     "training_ladder": training_ladder.main,
     "where_augmentation_pays": where_augmentation_pays.main,
     "learning_rates": learning_rates.main,
+    "fine_tuning": fine_tune_from_random_weights,
     "cnn_and_vit": measure_a_cnn_and_a_vit,
     "patch_size, noise": lambda: patch_size.measure_noise(3, 0),
     "patch_size, needles": lambda: patch_size.measure_needles(3),
@@ -132,6 +155,53 @@ def test_both_attentions_that_race_compute_the_same():
     assert_close(explicit, package, atol=1e-5, rtol=0)
 
 
+def test_no_test_image_is_trained_on_or_chosen_by(monkeypatch):
+    """In both tasks of fine_tuning; and each class has as many training images as it should."""
+    monkeypatch.setattr(fine_tuning, "POOL", 600)
+    monkeypatch.setattr(fine_tuning, "JUDGED_ON", 100)
+    fine_tuning.task.cache_clear()
+    for name in ("shapes10", "digits"):
+        images, labels, pool, test = fine_tuning.task(name)
+        assert images.shape[1:] == (3, 16, 16) and not {*pool.tolist()} & {*test.tolist()}
+        assert {*pool.tolist(), *test.tolist()} == {*range(len(labels))}
+        draws = [fine_tuning.draw(labels, pool, 10, seed) for seed in range(2)]
+        assert all(labels[drawn].bincount().tolist() == [10] * 10 for drawn in draws)
+        assert not {*draws[0].tolist()} & {*test.tolist()} and not draws[0].equal(draws[1])
+    fine_tuning.task.cache_clear()
+
+
+def test_all_ways_of_fine_tuning_take_the_steps_that_are_said():
+    for method in (fine_tuning.SCRATCH, fine_tuning.TUNED, fine_tuning.LONGER):
+        for count in fine_tuning.COUNTS:
+            config = fine_tuning.config_of(method, 1e-3, count, seed=0)
+            steps = config.epochs * (10 * count // config.batch_size)
+            assert steps == fine_tuning.STEPS * (10 if method == fine_tuning.LONGER else 1)
+
+
+def test_fine_tuning_of_chosen_methods_and_counts_runs_nothing_else(monkeypatch, tmp_path):
+    path = tmp_path / "record.json"
+    words = ["--seeds", "1", "--methods", "fine-tuned", "--counts", "10", "--record", str(path)]
+    monkeypatch.setattr(sys, "argv", ["fine_tuning.py", *words])
+    monkeypatch.setattr(fine_tuning, "left_of_cifar10", lambda _: 0.5)
+    monkeypatch.setattr(fine_tuning, "measure_features", lambda _: [])
+    monkeypatch.setattr(fine_tuning, "train", lambda *_: (None, None))
+    monkeypatch.setattr(fine_tuning, "judge", lambda *_: 0.5)
+    monkeypatch.setattr(fine_tuning, "task", few_of_a_task)
+    fine_tuning.main()
+    runs = [run for run in read_records(path) if run["part"] not in ("cifar10", "features")]
+    assert {run["method"] for run in runs} == {fine_tuning.TUNED}
+    assert {run["images_per_class"] for run in runs if "images_per_class" in run} == {10}
+    assert [run["part"] for run in runs].count("kept") == 2
+
+
+def test_a_run_that_is_on_record_is_not_repeated(tmp_path):
+    path, key = tmp_path / "record.json", {"part": "trained", "seed": 0}
+    fine_tuning.Record(path).add(key, lambda: {"accuracy": 0.5})
+    again = fine_tuning.Record(path)
+    again.add(key, lambda: pytest.fail("it is on record"))
+    assert again.find(**key)["accuracy"] == 0.5 and again.find(part="rates") is None
+
+
 def test_the_controls_of_deletions(monkeypatch):
     others = deletions.another(50)
     assert sorted(others.tolist()) == list(range(50)) and (others != torch.arange(50)).all()
@@ -162,3 +232,18 @@ def test_the_controls_of_deletions(monkeypatch):
     assert foreign["mean"] == pytest.approx([1, 1 - same])
     difference = found["gradients"]["loss beyond another image's"]["mean"]
     assert difference == pytest.approx([0, 1 - same])
+
+
+def test_attention_goes_to_itself_the_registers_and_the_patches():
+    seed_everything(0)
+    model = VisionTransformer(ViTConfig(embed_dim=24, depth=2, num_registers=4))
+    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    found = registers.attention_shares(model, images)
+    maps = attention_maps(model, images)[:, :, :, 0].mean(dim=(1, 2))  # (L, T)
+    expected = maps[:, 0], maps[:, 1:5].sum(dim=1), maps[:, 5:].sum(dim=1)
+    assert_close(found.cpu(), torch.stack(expected, dim=1).cpu(), atol=1e-5, rtol=0)
+    for block in model.blocks:
+        torch.nn.init.zeros_(block.attn.qkv.weight)  # then all scores are 0, and attention is even
+        torch.nn.init.zeros_(block.attn.qkv.bias)
+    even = torch.tensor([1, 4, 64]) / 69
+    assert_close(registers.attention_shares(model, images).cpu(), even.expand(2, 3))

@@ -92,7 +92,12 @@ def test_start_needs_and_installs_what_the_project_declares():
 # --- what is imported is declared -----------------------------------------------------------------
 
 # Where a distribution has another name than its module
-DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 COLAB = {"google"}  # notebook 05 imports it where it is, which is in Colab
 OURS = {"vit_minimal", "checks", "start"}
 OURS |= {path.stem for name in ("notebooks", "benchmarks", "tests", "site") for path in files(name)}

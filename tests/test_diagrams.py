@@ -79,6 +79,9 @@ CASES = {
     "layer_norm": lambda: diagrams.layer_norm(NUMBERS),
     "layer_norm, twelve": lambda: diagrams.layer_norm(-10 * np.arange(12)),
     "gelu": diagrams.gelu,
+    "transfer": diagrams.transfer,
+    "transfer, eight": lambda: diagrams.transfer(8, 21_843, 3, 0.65),
+    "transfer, one": lambda: diagrams.transfer(1, 2, 100),
     "probes": lambda: diagrams.probes(6, 192, 10),
     "probes, all places": lambda: diagrams.probes(3, 768, 1000),
     "probes, one block": lambda: diagrams.probes(1, 64, 2),
@@ -276,6 +279,14 @@ def test_one_part_of_the_overview_is_lit(part):
     assert part.split("_")[0] in lit[0]
     faint = [strength(text) for text in titles if text.get_text() not in lit]
     assert faint == pytest.approx([card.FAINT] * 3)
+
+
+def test_the_head_of_the_overview_can_be_lit_alone():
+    diagrams.overview(IMAGES[0], "head")
+    strengths = {text.get_text(): strength(text) for text, _ in words()}
+    assert strengths["head"] == strengths["class scores"] == pytest.approx(1)
+    others = [strengths[name] for name in ("attention", "MLP", "04  the whole model")]
+    assert others == pytest.approx([card.FAINT] * 3)
 
 
 def test_scores_are_those_of_the_best_classes():
@@ -612,7 +623,7 @@ def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
 
 
 REFUSED = {
-    "part is one of": lambda: diagrams.overview(IMAGES[0], "head"),
+    "part is one of": lambda: diagrams.overview(IMAGES[0], "tail"),
     "a square image whose side 8 divides, not 30": lambda: diagrams.overview(IMAGES[0, :, :30]),
     "patch_size 5 does not divide the image size 32 × 32": lambda: diagrams.patch_sequence(
         IMAGES[0], 5
@@ -661,6 +672,7 @@ REFUSED = {
     r"scores \(6, 3\): a row more": lambda: diagrams.journey(
         IMAGES[0], MAPS, (8, 8), READ, LETTERS[:3]
     ),
+    "room for 1 to 8 blocks, not for 9": lambda: diagrams.transfer(9),
     "1 names for 5 maps": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8), ["a"]),
 }
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from in_browser import HOSTS
 
 from vit_minimal import VisionTransformer, ViTConfig, attention_maps, explore_attention
 
@@ -89,23 +90,6 @@ def test_what_is_not_there_is_named(wrong, said):
 
 
 # --- in a browser ---------------------------------------------------------------------------------
-
-# How each host brings HTML that a cell has returned onto its page: `html` → shown
-HOSTS = {
-    "a static page": None,
-    "JupyterLab": """box.innerHTML = html; document.body.append(box);
-        for (const old of box.querySelectorAll('script')) {
-            const script = document.createElement('script');
-            script.textContent = old.textContent; old.replaceWith(script); }""",
-    "VS Code": """box.innerHTML = html; document.body.append(box);
-        for (const old of [...box.getElementsByTagName('script')]) {
-            const script = document.createElement('script');
-            script.text = old.innerText; box.append(script); script.remove(); }""",
-    "Colab": """const frame = document.createElement('iframe'); frame.sandbox = 'allow-scripts';
-        frame.style = 'width: 680px; height: 560px'; frame.srcdoc = html; document.body.append(frame);""",
-    "GitHub": """box.innerHTML = html; box.querySelectorAll('script, style').forEach((e) => e.remove());
-        document.body.append(box);""",
-}
 
 
 @pytest.fixture

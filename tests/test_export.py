@@ -1,15 +1,24 @@
 """Models leave Python: every exporter gives a model for any batch size, with the same logits."""
 
+import ast
 import io
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from vit_minimal import VisionTransformer, ViTConfig
+from vit_minimal import VisionTransformer, ViTConfig, load_image
 from vit_minimal.inspection import look_into
+from vit_minimal.training import predict
 from vit_minimal.variants import VARIANTS, ConvNet
+
+ROOT = Path(__file__).resolve().parents[1]
 
 SMALL = {"embed_dim": 24, "depth": 2, "num_heads": 3, "mlp_ratio": 2.0, "num_classes": 5}
 CONFIGS = {
@@ -186,3 +195,58 @@ def test_an_adapter_beside_any_layer_changes_the_logits(path):
         for parameter in adapter.added.parameters():
             parameter.zero_()
     torch.testing.assert_close(model(images), before)
+
+
+def notebook_12():
+    """What the cells of notebook 12 define: {name: value} of its script and its FromPixels."""
+    source = ROOT / "notebooks" / "source" / "12_fine_tuning.py"
+    tree, found = ast.parse(source.read_text(encoding="utf-8")), {"nn": nn}
+    for node in tree.body:
+        names = [getattr(target, "id", "") for target in getattr(node, "targets", ())]
+        if getattr(node, "name", "") == "FromPixels" or "SCRIPT" in names:
+            exec(compile(ast.Module([node], []), str(source), "exec"), found)  # noqa: S102
+    return found
+
+
+def photographs(folder):
+    """Pictures of several kinds of file: turned by EXIF, grey, transparent, of a palette."""
+    random = np.random.RandomState(0)
+    blocks = random.randint(0, 256, (5, 7, 4)).astype(np.uint8).repeat(12, 0).repeat(12, 1)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture = Image.fromarray(blocks[..., :3])
+    picture.save(folder / "turned.jpg", exif=turned)
+    picture.convert("L").save(folder / "grey.png")
+    picture.convert("P").save(folder / "palette.gif")
+    Image.fromarray(blocks).save(folder / "transparent.png")
+    return sorted(folder.glob("*.*"))
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporters warn of their own future
+def test_the_script_of_notebook_12_answers_as_the_model_does(tmp_path):
+    pytest.importorskip("onnxruntime")
+    found, names = notebook_12(), ["ant", "bee", "it's a cat", "dog", "emu"]
+    torch.manual_seed(0)
+    model = VisionTransformer(ViTConfig(**SMALL)).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    example, how = (torch.zeros(2, 3, 32, 32),), {"pixels": {0: torch.export.Dim("batch")}}
+    ends = {"input_names": ["pixels"], "output_names": ["probabilities"]}
+    place = tmp_path / "classifier.onnx"
+    exported = found["FromPixels"](model).eval()
+    torch.onnx.export(exported, example, place, dynamo=True, dynamic_shapes=how, **ends)
+    program = found["SCRIPT"].replace("CLASS_NAMES", repr(names))
+    (tmp_path / "classify.py").write_text(program, encoding="utf-8")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    answers = set()
+    for path in photographs(photos):
+        words = [sys.executable, "classify.py", str(path)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
+        chances = predict(model, load_image(path, 32)[None], precision=torch.float32).softmax(1)[0]
+        name, chance = done.stdout.strip().rsplit(" ", 1)
+        assert name == names[chances.argmax()]
+        assert float(chance) == pytest.approx(chances.max().item(), abs=2e-4)
+        answers.add(done.stdout)
+    assert len(answers) == 4  # each picture has an answer of its own
+    assert len(found["SCRIPT"].strip().splitlines()) <= 15

@@ -25,6 +25,7 @@ from vit_minimal.inspection import (
     attention_rollout,
     class_token_journey,
     deletion_test,
+    features,
     fit_class_token_probes,
     gradient_attention,
     knock_out,
@@ -459,12 +460,28 @@ def test_probes_that_are_kept_read_what_those_of_the_journey_read():
     torch.testing.assert_close(scores.sum(dim=-1), torch.ones(4, 30), rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("settings", WITH_CLASS_TOKEN, ids=str)
+def test_features_are_the_class_token_and_the_mean_patch_of_each_block(settings, monkeypatch):
+    monkeypatch.setattr(looking, "SLICE", 17)
+    model = lively(**settings).eval()
+    images, first = pictures(model, 5), model.num_prefix
+    with torch.no_grad():
+        *_, tokens = pass_by_hand(model, images)
+    found = features(model, images)
+    for block, x in enumerate(tokens):
+        expected = x[:, 0], x[:, first:].mean(dim=1)
+        for reading, wanted in zip(("class_token", "patch_mean"), expected, strict=True):
+            torch.testing.assert_close(found[reading][block], wanted)
+    assert len(found["class_token"]) == len(found["patch_mean"]) == len(tokens)
+
+
 @pytest.mark.parametrize("pool", ["mean", "attention"])
 def test_without_a_class_token_there_is_no_journey(pool):
     model, images = lively(pool=pool), torch.zeros(2, 3, 8, 8)
     for look in (
         attention_rollout,
         gradient_attention,
+        features,
         lambda *given: class_token_journey(*given, torch.zeros(2, dtype=torch.int64)),
         lambda *given: knock_out(*given, [0]),
     ):
@@ -479,6 +496,7 @@ def test_without_a_class_token_there_is_no_journey(pool):
         attention_rollout,
         gradient_attention,
         attention_distance,
+        features,
         lambda model, images: knock_out(model, images, [0]),
         lambda model, images: class_token_journey(model, images, torch.tensor([1, 2])),
     ],

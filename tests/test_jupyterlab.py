@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from in_browser import SETTLED
 
 pytestmark = pytest.mark.browser
 
@@ -193,6 +194,25 @@ def expect_it_answers(explorer):
         assert sum(shares) == pytest.approx(100, abs=0.05 * len(shares))
 
 
+def expect_the_laboratory_computes(lab, screenshots):
+    """The page that notebook 06 writes, in a tab of its own and in a new cell."""
+    tab = lab.page.context.browser.new_page()
+    tab.goto(f"{lab.url}files/notebooks/laboratory.html?token={lab.token}")
+    tab.wait_for_function(SETTLED, timeout=1000 * SECONDS_TO_APPEAR)
+    assert tab.locator("#verdict").inner_text().startswith("cat ")
+    tab.close()
+    lab.notebook.locator(".jp-Cell").last.click()
+    lab.page.keyboard.press("Escape")
+    lab.page.keyboard.press("b")  # a new cell below
+    lab.page.keyboard.press("Enter")
+    lab.page.keyboard.type("page")
+    lab.page.keyboard.press("Shift+Enter")
+    frame = lab.notebook.frame_locator("iframe[title='The laboratory']")
+    frame.get_by_role("button", name="horse").click()
+    frame.locator("#verdict", has_text="horse ").wait_for()
+    lab.page.screenshot(path=screenshots / "laboratory.png")
+
+
 def test_the_first_page_is_notebook_00_and_leads_on(lab):
     first = "notebooks/00_start_here.ipynb"
     lab.page.goto(f"{lab.url}?token={lab.token}")
@@ -215,6 +235,8 @@ def test_run_all_cells(name, lab, screenshots):
     for number, explorer in enumerate(explorers, start=1):
         expect_it_answers(explorer)
         lab.page.screenshot(path=screenshots / f"{name}_explorer_{number}.png")
+    if name == "06_inside_the_class_token":
+        expect_the_laboratory_computes(lab, screenshots)
 
 
 def test_unsolved_exercises_run_to_the_end(lab, screenshots):

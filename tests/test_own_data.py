@@ -264,7 +264,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def photos(whole, tmp_path):
-    """The same, and three files beside that nobody can read; one hidden file, one hidden folder."""
+    """The same, and three files beside that nobody can read; one hidden file, and two folders of no class."""
     folder = tmp_path / "photos"
     for path in whole.rglob("*.*"):
         copy = folder / path.relative_to(whole)
@@ -275,6 +275,8 @@ def photos(whole, tmp_path):
             (folder / "bee" / name).write_bytes(content)
     (folder / "bee" / ".hidden.jpg").write_bytes(b"of the file system")
     (folder / ".checkpoints").mkdir()
+    (folder / "__MACOSX" / "bee").mkdir(parents=True)  # from a zip file that a Mac has made
+    (folder / "__MACOSX" / "bee" / "._1.png").write_bytes(b"of the file system")
     return folder
 
 

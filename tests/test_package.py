@@ -26,7 +26,7 @@ def test_every_name_that_the_course_takes_from_the_package_is_there():
             assert set(taken_from_the_package(path)) <= there, path.name
 
 
-@pytest.mark.parametrize("name", ["training", "data", "experiments"])
+@pytest.mark.parametrize("name", ["training", "data", "experiments", "laboratory"])
 def test_a_program_starts_without_a_warning_and_without_what_it_can_wait_for(name):
     """Nor does importing the package: torchvision alone would double the time that it takes."""
     program = f"vit_minimal.{name}"

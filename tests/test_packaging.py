@@ -23,10 +23,11 @@ def wheel(tmp_path_factory):
 
 
 def test_the_wheel_is_the_package_alone(wheel):
-    assert wheel.stat().st_size < 150_000
+    assert wheel.stat().st_size < 200_000
     with zipfile.ZipFile(wheel) as files:
         names = set(files.namelist())
-    ours = [*PACKAGE.rglob("*.py"), PACKAGE / "explorer.html"]
+    ours = [path for kind in ("py", "js", "html") for path in PACKAGE.rglob(f"*.{kind}")]
+    assert len(ours) > len([*PACKAGE.rglob("*.py")]) + 5
     expected = {path.relative_to(ROOT).as_posix() for path in ours}
     assert {name for name in names if ".dist-info/" not in name} == expected
 

@@ -5,11 +5,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed, resample_patch_embed
 from timm.models.vision_transformer import VisionTransformer as TimmViT
+from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import nn
 from torchvision.models import VisionTransformer as TorchvisionViT
 from transformers import ViTConfig as HFConfig
@@ -429,6 +431,26 @@ def test_notes_that_json_cannot_hold_leave_the_older_checkpoint(tmp_path):
 
 
 # --------------------------------------------------------------------------------- other patches
+
+
+def test_vit_tiny_of_timm_has_the_same_tokens_at_224_and_resized_to_96_pixels():
+    """Notebook 12 loads the weights of this model; these are random ones of the same shapes."""
+    torch.manual_seed(0)
+    theirs = timm.create_model("vit_tiny_patch16_224", num_classes=0).eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    tiny = ViTConfig(image_size=224, patch_size=16, embed_dim=192, depth=12, num_heads=3)
+    ours = load_timm_state_dict(VisionTransformer(tiny), theirs.state_dict(), head=False).eval()
+    their_96 = timm.create_model("vit_tiny_patch16_224", img_size=96, num_classes=0).eval()
+    their_96.load_state_dict(checkpoint_filter_fn(theirs.state_dict(), their_96))
+    pairs = {224: (ours, theirs), 96: (resize_patches(ours, 16, image_size=96), their_96)}
+    for size, models in pairs.items():
+        images = torch.randn(2, 3, size, size)
+        with torch.no_grad():
+            tokens, expected = (model.forward_features(images) for model in models)
+        assert expected.std() > 0.1
+        assert (tokens - expected).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize(("patch_size", "image_size"), [(8, 16), (2, 16), (6, (12, 24)), (4, 8)])

@@ -31,6 +31,7 @@ SHORTENED_BY = {  # later options win
 ELSEWHERE = {  # why not here
     "py start.py": "test_start.py tells what start.py does; this is the name on Windows",
     "python3 start.py": "opens JupyterLab: test_jupyterlab.py",
+    "python3 start.py laboratory": "opens a browser: test_laboratory.py",
     "python3 start.py test": "runs this test",
     "source .venv/bin/activate": "start.py makes .venv where there is none",
     r".venv\Scripts\activate": "on Windows",

@@ -10,6 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+import figures
+import fine_tuning
 from figures import RESULTS, accuracies, record, records
 from vit_minimal import (
     RECIPES,
@@ -117,6 +119,42 @@ def test_ladders_and_needles_have_three_seeds():
     for rows in (sgd, adamw, muon):  # the best rate lies inside
         best = max(rows, key=lambda row: sum(row.accuracies))
         assert best not in (rows[0], rows[-1])
+
+
+def test_each_way_of_fine_tuning_has_three_seeds_and_the_rate_that_was_best_on_validation_images():
+    runs = records("fine_tuning")
+    for name, method, count in fine_tuning.TRAINED:
+        chosen_at = fine_tuning.chosen_at(method, count)
+        tries = [run for run in runs if run.part == "rates" and run.method == method]
+        tries = [run for run in tries if run.images_per_class == chosen_at]
+        assert {run.rate for run in tries} == {*fine_tuning.RATES[method]}
+        best = max(tries, key=lambda run: run.validation).rate
+        trained = [run for run in runs if run.part == "trained" and run.task == name]
+        trained = [run for run in trained if (run.method, run.images_per_class) == (method, count)]
+        assert {run.training.learning_rate for run in trained} == {best}
+        assert len({run.seed for run in trained} - {run.training.seed for run in tries}) >= 3
+    assert len(figures.read_off("class_token", 10)) >= 10
+
+
+def test_what_fine_tuning_keeps_has_three_seeds_and_is_of_the_runs_that_were_compared():
+    for method, rate in fine_tuning.KEPT:
+        assert len(figures.kept(method, rate, "cifar10")) >= 3
+        assert rate in fine_tuning.RATES[method]
+    for method in (fine_tuning.TUNED, fine_tuning.DECAYED):
+        assert figures.kept(method, 1e-3) == figures.tuned(method, 10)
+
+
+def test_the_model_with_registers_differs_in_nothing_else():
+    plain, four = record("registers").runs
+    assert (plain.num_registers, four.num_registers) == (0, 4)
+    assert plain.model | {"num_registers": 4} == four.model
+    assert plain.training == four.training and plain.recipe == four.recipe == "cpu"
+    (same,) = (run for run in records("cifar10_cpu") if run.seed == plain.seed)
+    assert plain.accuracy == pytest.approx(same.accuracy, abs=1e-3)  # it is the model on record
+    for run in (plain, four):
+        assert len(run.long_patches.mean) == run.model.depth
+        for shares in zip(*run.attention.values(), strict=True):
+            assert sum(shares) == pytest.approx(1)
 
 
 def test_killed_runs_ended_with_the_same_weights():

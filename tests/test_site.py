@@ -16,13 +16,20 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+from in_browser import PALE, SETTLED
 
 import start
 
 COURSE = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((COURSE / "notebooks").rglob("[0-9]*.ipynb"))
 PAGES = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in NOTEBOOKS]
-PAGES += ["index.html", "data/README.html", "notebooks/exercises/README.html", "search.html"]
+PAGES += [
+    "index.html",
+    "laboratory.html",
+    "data/README.html",
+    "notebooks/exercises/README.html",
+    "search.html",
+]
 ONE_OF_EACH_KIND = [
     "index.html",
     "notebooks/03_attention.html",
@@ -201,6 +208,13 @@ def test_links_to_readmes_lead_to_their_pages(small_page):
     assert {"../index.html#words", "exercises/README.html"} <= set(small_page.addresses)
 
 
+def test_every_page_leads_to_the_laboratory(pages, site):
+    for page in pages.values():
+        if page.path.name != "laboratory.html":
+            targets = {(page.path.parent / address).resolve() for address in page.addresses}
+            assert site / "laboratory.html" in targets, page.path.name
+
+
 def test_figures_keep_their_words(small_page):
     assert "One <dot>" in small_page.image_words
 
@@ -226,31 +240,6 @@ CUT_OFF = """() => [...document.querySelectorAll('.bd-article-container *')].fil
     return element.checkVisibility();
 }).map((element) => element.outerHTML.slice(0, 100))"""
 
-# Texts whose contrast with what lies behind them is below 4.5 : 1
-PALE = """() => {
-    const rgba = (color) => [...color.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
-    const over = ([r, g, b, a], below) => [r, g, b].map((c, i) => a * c + (1 - a) * below[i]);
-    const light = (color) => color.map((c) => c / 255)
-        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0.05);
-    const ground = (element) => element
-        ? over(rgba(getComputedStyle(element).backgroundColor), ground(element.parentElement))
-        : [255, 255, 255];
-    const contrast = (element) => {
-        const behind = ground(element);
-        const [dark, bright] = [over(rgba(getComputedStyle(element).color), behind), behind]
-            .map(light).sort((a, b) => a - b);
-        return bright / dark;
-    };
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), pale = [];
-    while (texts.nextNode()) {
-        const [text, element] = [texts.currentNode.data.trim(), texts.currentNode.parentElement];
-        const seen = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
-        if (text && seen && contrast(element) < 4.5) pale.push(text);
-    }
-    return pale;
-}"""
-
 
 class Handler(SimpleHTTPRequestHandler):
     def log_message(self, *_):
@@ -275,7 +264,9 @@ def page(browser, address):
     page.on("request", lambda request: trouble.append(request.url))
     yield page
     page.close()
-    harmless = re.compile(rf"{re.escape(address)}\S*(: (log|debug|info): .*)?|data:.*", re.DOTALL)
+    harmless = re.compile(
+        rf"(blob:)?{re.escape(address)}\S*(: (log|debug|info): .*)?|data:.*", re.DOTALL
+    )
     assert not [line for line in trouble if not harmless.fullmatch(line)]
 
 
@@ -319,6 +310,19 @@ def test_the_explorer_answers(page):
     before = said.inner_text()
     explorer.locator("button").nth(5).hover()
     assert said.inner_text() != before and "row 1, column 5" in said.inner_text()
+
+
+def test_the_laboratory_computes(page):
+    page.goto("laboratory.html")
+    verdict = page.locator("#verdict")
+    page.wait_for_function(SETTLED, timeout=60_000)
+    assert verdict.inner_text().startswith("cat ")
+    page.get_by_role("button", name="horse").click()
+    page.wait_for_function(SETTLED, timeout=60_000)
+    assert verdict.inner_text().startswith("horse ")
+    page.get_by_role("link", name="notebook 06", exact=False).first.click()
+    page.wait_for_url("**/06_inside_the_class_token.html#*")
+    page.locator(f"[id='{urlsplit(page.url).fragment}']").wait_for(state="attached")
 
 
 def test_dark_mode_can_be_chosen_and_is_remembered(page):

@@ -171,7 +171,7 @@ def test_damaged_pyproject_is_named(course):
 def test_help(bare, flag):
     done = bare.start(flag)
     assert done.returncode == 0 and not done.stderr
-    assert all(f"python3 start.py {verb}" in done.stdout for verb in ("test", "site"))
+    assert all(f"python3 start.py {verb}" in done.stdout for verb in ("test", "site", "laboratory"))
 
 
 def test_unknown_verb(bare):
@@ -205,7 +205,14 @@ def test_site_hands_its_options_to_sphinx(course, tmp_path):
 
 
 @needs_sh
-@pytest.mark.parametrize("words", [(), ("test",), ("site",)])
+def test_laboratory_hands_its_options_to_the_module(course, tmp_path):
+    assert course.start("laboratory", "--no-browser", cwd=tmp_path).returncode == 0
+    assert course.note("python") == ["-m", "vit_minimal.laboratory", "--no-browser"]
+    assert course.note("folder") == [str(course.folder)]
+
+
+@needs_sh
+@pytest.mark.parametrize("words", [(), ("test",), ("site",), ("laboratory",)])
 def test_exit_code_is_the_program_s(course, words):
     assert course.start(*words, PROGRAM_EXIT="7").returncode == 7
 

@@ -12,6 +12,8 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 import torch.nn.functional as F
+from timm.models.vision_transformer import VisionTransformer as TimmViT
+from timm.optim import param_groups_layer_decay
 
 from vit_minimal import data
 from vit_minimal.augment import normalize
@@ -289,6 +291,7 @@ EVERYTHING = dict(  # noqa: C408
     ema_decay=0.8,
     patch_drop_rate=0.5,
     whole_epochs=1,
+    layer_decay=0.7,
 )
 
 
@@ -341,6 +344,20 @@ def test_interrupted_run_ends_with_the_same_weights(
     again = tiny(seed=9, proj_drop_rate=0.1, drop_path_rate=0.2)
     fit_on_cpu(again, noise(), **resume, **settings)  # a run that is over is resumed to its end
     assert same_weights(again, undisturbed)
+
+
+def test_a_state_from_before_a_setting_came_is_resumed(tmp_path):
+    path, settings = tmp_path / "state.pt", {"epochs": 1, "optimizer": "sgd"}
+    undisturbed = tiny()
+    fit_on_cpu(undisturbed, noise(), checkpoint=path, **settings)
+    state = torch.load(path, weights_only=True)
+    del state["of"]["training"]["layer_decay"]
+    torch.save(state, path)
+    again = tiny(seed=1)
+    fit_on_cpu(again, noise(), checkpoint=path, resume=True, **settings)
+    assert same_weights(again, undisturbed)
+    with pytest.raises(ValueError, match=r"layer_decay: 1\.0 there, 0\.5 here"):
+        fit_on_cpu(again, noise(), checkpoint=path, resume=True, layer_decay=0.5, **settings)
 
 
 @pytest.mark.parametrize("moment", ["train_step", "end_epoch", "save"])
@@ -780,6 +797,58 @@ def test_exactly_the_matrices_decay(pool, kind):
     assert decaying | spared == set(names.values())
     if kind == "muon":
         assert {names[p] for p in optimizers[0].param_groups[0]["params"]} == matrices
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "muon"])
+def test_layer_decay_gives_each_block_the_rate_that_timm_gives_it(kind):
+    theirs = TimmViT(img_size=8, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=4)
+    names = {parameter: name for name, parameter in theirs.named_parameters()}
+    expected = {
+        names[parameter]: 2e-3 * group["lr_scale"]
+        for group in param_groups_layer_decay(theirs, layer_decay=0.5)
+        for parameter in group["params"]
+    }
+    config = TrainingConfig(learning_rate=2e-3, layer_decay=0.5, optimizer=kind)
+    model = tiny()
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    optimizers = make_optimizers(model, config)
+    for optimizer in optimizers:
+        make_scheduler(optimizer, replace(config, warmup=0.0), total_steps=10)  # full in step 1
+    found = {
+        re.sub(r"^(cls_token|pos_embed)\.weight$", r"\1", names[parameter]): group["lr"]
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert found == pytest.approx(expected)
+    assert len(set(expected.values())) == 4  # before the blocks, two blocks, after them
+
+
+def test_layer_decay_is_refused_where_there_are_no_blocks_and_out_of_its_range():
+    with pytest.raises(ValueError, match="ConvNet has none"):
+        make_optimizers(ConvNet(TINY), TrainingConfig(layer_decay=0.5))
+    for share in (0.0, 1.2, -1.0, math.nan):
+        with pytest.raises(ValueError, match="layer_decay must be in"):
+            TrainingConfig(layer_decay=share)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "muon"])
+def test_frozen_weights_stay_and_do_not_decay(kind):
+    model = tiny()
+    model.requires_grad_(False)
+    model.reset_head(4)
+    start = {name: weight.clone() for name, weight in model.state_dict().items()}
+    settings = {"optimizer": kind, "weight_decay": 0.5, "learning_rate": 0.1, "ema_decay": 0.5}
+    fit_on_cpu(model, noise(), **settings)
+    moved = {name for name, weight in model.state_dict().items() if not weight.equal(start[name])}
+    assert moved == {"head.weight", "head.bias"}
+
+
+def test_a_model_that_is_frozen_altogether_is_refused():
+    model = tiny()
+    model.requires_grad_(False)
+    with pytest.raises(ValueError, match="every parameter is frozen"):
+        fit_on_cpu(model, noise())
 
 
 def test_sgd_goes_on_in_the_direction_of_earlier_steps():

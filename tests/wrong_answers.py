@@ -665,4 +665,68 @@ WRONG = {
         ("n * gradient", "gradient / n", "expected"),
         ("return sum(weighted) / sum(sizes)", "return sum(gradients)", "added up and not averaged"),
     ],
+    # ---- 12
+    "as_probe": [
+        ("    model.requires_grad_(False)\n", "", "nothing is frozen"),
+        ("    return model", "    model.requires_grad_(False)\n    return model", "frozen too"),
+        (
+            "    model.head = nn.Linear(model.head.in_features, num_classes)\n",
+            "",
+            "still there, and frozen",
+        ),
+        ("return model", "return model.head", "should be a nn.Linear afterwards"),
+        ("return model", "return None", "give the model back"),
+        ("model.requires_grad_(False)", "model.norm.weight.data.zero_()", "have changed"),
+    ],
+    "nearest_labels": [
+        ("labels[similarity.argmax(dim=1)]", "similarity.argmax(dim=1)", "not yet their labels"),
+        (
+            "F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1)",
+            "asked @ known",
+            "so long ones win",
+        ),
+        (
+            "F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).T",
+            "-torch.cdist(asked, known)",
+            "by distance",
+        ),
+        ("argmax", "argmin", "the farthest"),
+        ("dim=-1", "dim=0", "wrong axis"),
+    ],
+    "rates_of_blocks": [
+        ("for i in range(depth + 2)]", "for i in range(depth + 2)][::-1]", "turned round"),
+        ("(depth + 1 - i)", "(depth + 2 - i)", "too small"),
+        ("range(depth + 2)", "range(1, depth + 2)", "embedding is missing"),
+        ("range(depth + 2)", "range(depth + 1)", "head is missing"),
+        ("(depth + 1 - i)", "max(depth - i, 0)", "same rate as the head"),
+        ("decay ** (", "decay * (", "factor at every step"),
+    ],
+    "confident_mistakes": [
+        ("places = places[is_wrong[places]]", "places = places", "right answers are among"),
+        ("!= labels", "== labels", "these are the right answers"),
+        ("descending=True", "descending=False", "descending order"),
+        ("logits.softmax(dim=1)", "logits", "only beside the others"),
+        (
+            "certainty.argsort(descending=True)\n    places = places[is_wrong[places]]",
+            "certainty[is_wrong].argsort(descending=True)",
+            "places among all images",
+        ),
+    ],
+    "split_by_photo": [
+        (
+            "return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()",
+            "return is_test.nonzero().flatten(), (~is_test).nonzero().flatten()",
+            "exchanged",
+        ),
+        ("photos[order[", "photos[torch.arange(len(photos))[", "every seed"),
+        ("round(share *", "round((1 - share) *", "are exchanged"),
+        (
+            "(~is_test).nonzero().flatten(), is_test.nonzero().flatten()",
+            "~is_test, is_test",
+            "not True and False",
+        ),
+    ],
+    "first_suspect": answers(
+        '"b"', ('"a"', "at 97 %"), ('"c"', "spare classes"), ('"d"', "nobody asks")
+    ),
 }

@@ -14,6 +14,7 @@ from .inspection import (
     gradient_attention,
     knock_out,
 )
+from .laboratory import open_laboratory
 from .machine import check_machine
 from .patches import PatchEmbedding, patchify, unpatchify
 from .pretrained import (

@@ -779,4 +779,4 @@ assert difference < 1e-4  # rounding
 #
 # **Try it yourself:** the [exercises 11](exercises/11_faster_and_safer_training.ipynb) check your answers and tell you what is wrong with them.
 #
-# **Farewell:** this is the end of the course. You began with the pixels of one image, and now you can build a Vision Transformer, train it, look inside, doubt a claim, and hand a model to somebody else. If you want one more evening, [notebook 05](05_training_on_cifar10.ipynb) has the recipes. Otherwise, take your own images, and have fun.
+# **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).

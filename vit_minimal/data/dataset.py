@@ -56,8 +56,8 @@ class Dataset:
         """The pictures of a folder that holds one folder for each class, named like the class.
 
         This is the layout of torchvision's ImageFolder: classes are sorted by name, folders in them
-        are searched too, and hidden files are ignored. Every picture becomes (channels, H, W) as
-        `load_image` makes it. Of each class `test_share` becomes the test images, the same ones
+        are searched too; hidden files, and the __MACOSX of zip files, are ignored. Every picture
+        becomes (channels, H, W) as `load_image` makes it. Of each class `test_share` becomes the test images, the same ones
         for the same `seed`; if the folder holds just two, "train" and one of "test", "val", "valid"
         and "validation", those are the two parts. Both parts are in random order.
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ..device import say
 from ..records import as_path
 
+MADE_BY_MACS = "__MACOSX"  # a folder in their zip files, which holds no picture
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 LAYOUT = (
     "expected are folders of pictures, one for each class, such as {0}/cat/1.jpg, {0}/dog/2.jpg"
@@ -156,7 +157,8 @@ def _parts(folder):
 
 def _folders_in(folder):
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+    return [name for name in names if name != MADE_BY_MACS]
 
 
 def _same_classes(parts):
@@ -191,7 +193,10 @@ def _find_files(parts, class_names):
                 inner[:] = [other for other in inner if other[0] != "."]  # where walk goes next
                 own += [as_path(place) / file for file in found if file[0] != "."]
             if not own:
-                raise ValueError(f"the folder {part / name} of class {name!r} holds no picture")
+                raise ValueError(
+                    f"the folder {part / name} of class {name!r} holds no picture: put some "
+                    "there, or remove the folder"
+                )
             files += sorted(own)
             labels += [label] * len(own)
             of_test += [part != parts[0]] * len(own)

@@ -27,4 +27,5 @@ from .sequences import (
     strided_convolution,
 )
 from .steps import curve_gallery, descent, even_step, training_loop
+from .transfer import transfer
 from .whole import overview

@@ -166,13 +166,14 @@ def _draw_scores(card, top, scores, num_classes):
 
 
 def overview(image, part=None, scores=None, num_classes=10):
-    """From an image (C, H, W) to class scores, with one part lit: a key of PARTS, or None for all.
+    """From an image (C, H, W) to class scores, with one part lit: a key of PARTS, "head", or None for
+    all.
 
     The image is cut into 8 × 8 patches, each (C, P, P). `scores` are numbers by class,
     {name: score}, of which the four largest get a bar with their name.
     """
-    if part is not None and part not in PARTS:
-        raise ValueError(f"part is one of {', '.join(PARTS)} or None, not {part!r}")
+    if part not in (*PARTS, "head", None):
+        raise ValueError(f"part is one of {', '.join(PARTS)}, head or None, not {part!r}")
     channels, height, width = image.shape
     if height != width or height % GRID:
         size = f"{height} × {width}"
@@ -197,7 +198,7 @@ def overview(image, part=None, scores=None, num_classes=10):
     card.arrow((60.4, middle), (64, middle), (64, lower - 7.8), (2.4, lower - 7.8), (2.4, below),
                (6.2, below), colour=QUIET, zorder=3)  # fmt: skip
     _draw_blocks(card, lower, lit)
-    card.strength = lit("model")
+    card.strength = lit("model", "head")
     _draw_scores(card, lower, scores, num_classes)
     side = height // GRID
     show(
@@ -206,6 +207,6 @@ def overview(image, part=None, scores=None, num_classes=10):
         f"class token is put in front and positions are added, {GRID**2 + 1} tokens; L blocks "
         "follow, each attention, in which tokens take from all tokens, and an MLP for each token "
         "alone; at the end a head reads the class token alone and gives a score for each class",
-        "From an image to class scores" + (f", lit: {PARTS[part]}" if part else ""),
+        "From an image to class scores" + (f", lit: {PARTS.get(part, part)}" if part else ""),
         [f"{name} {score:.3g}" for name, score in scores.items()],
     )

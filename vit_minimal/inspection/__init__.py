@@ -19,6 +19,7 @@ from .maps import (
 from .probes import (
     Journey,
     class_token_journey,
+    features,
     fit_class_token_probes,
     fit_probes,
     read_class_token,

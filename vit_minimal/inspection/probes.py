@@ -26,6 +26,20 @@ class Journey:
     num_scored: int
 
 
+def features(model, images):
+    """What a classifier could read of images: {"class_token": …, "patch_mean": …}, each (L + 1, B, D),
+    before the first block and after each. ValueError if the model has no class token.
+    """
+    model, images = ready(model, images)
+    first = first_patch(model)
+    seen = [
+        torch.stack([tokens[:, :, 0], tokens[:, :, first:].mean(dim=2)]).cpu()
+        for tokens, _ in look_into(model, images)
+    ]
+    class_token, patch_mean = torch.cat(seen, dim=2)
+    return {"class_token": class_token, "patch_mean": patch_mean}
+
+
 def class_token_journey(model, images, labels):
     """The `Journey` of the class token, from images in random order and their labels int64 (B,):
     probes are fitted on the first half and scored on the second.

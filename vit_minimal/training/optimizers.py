@@ -9,30 +9,61 @@ from torch.optim.swa_utils import AveragedModel
 from ..unwrap import plain_name
 from .muon import Muon
 
+TOKENS = "cls_token", "reg_token", "pos_embed"
+
 
 def make_optimizers(model, config):
     """AdamW, SGD, or Muon for the blocks' matrices and AdamW for the rest.
 
-    Only matrices decay: not biases, norms, positions or the class token.
+    Only matrices decay: not biases, norms, positions or the class token. With `config.layer_decay`
+    below 1 each block has a rate of its own (see TrainingConfig); ValueError if there are no blocks.
     """
-    tokens = ("cls_token", "reg_token", "pos_embed")
-    hidden, decay, no_decay = [], [], []
-    for name, parameter in model.named_parameters():
-        name = plain_name(name)
-        if parameter.ndim < 2 or name.startswith(tokens):
-            no_decay.append(parameter)
+    names = [(plain_name(name), parameter) for name, parameter in model.named_parameters()]
+    depth = 1 + max((_block_of(name) for name, _ in names), default=-1)
+    if config.layer_decay < 1 and not depth:
+        raise ValueError(
+            f"layer_decay needs a model with blocks, and {type(model).__name__} has none"
+        )
+    hidden, decay, no_decay = {}, {}, {}  # {blocks above: parameters}
+    for name, parameter in names:
+        above = _blocks_above(name, depth) if config.layer_decay < 1 else 0
+        if parameter.ndim < 2 or name.startswith(TOKENS):
+            kind = no_decay
         elif config.optimizer == "muon" and name.startswith("blocks."):
-            hidden.append(parameter)
+            kind = hidden
         else:
-            decay.append(parameter)
-    groups = [{"params": decay}, {"params": no_decay, "weight_decay": 0.0}]
+            kind = decay
+        kind.setdefault(above, []).append(parameter)
+
+    def groups(kind, **settings):
+        rates = {above: config.learning_rate * config.layer_decay**above for above in kind}
+        return [{"params": kind[above], "lr": rates[above], **settings} for above in kind]
+
+    plain = groups(decay) + groups(no_decay, weight_decay=0.0)
     settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.optimizer == "sgd":
-        return [torch.optim.SGD(groups, momentum=0.9, **settings)]
-    adamw = torch.optim.AdamW(groups, fused=True, **settings)
+        return [torch.optim.SGD(plain, momentum=0.9, **settings)]
+    adamw = torch.optim.AdamW(plain, fused=True, **settings)
     if config.optimizer == "adamw":
         return [adamw]
-    return [Muon(hidden, precision=config.precision, **settings), adamw]
+    return [Muon(groups(hidden), precision=config.precision, **settings), adamw]
+
+
+def _block_of(name):
+    """The number of the block that a parameter belongs to, counted from 0; −1 if to none."""
+    first, _, rest = name.partition(".")
+    return int(rest.partition(".")[0]) if first == "blocks" else -1
+
+
+def _blocks_above(name, depth):
+    """How often a parameter's rate is multiplied by the layer decay: 0 for the head, 1 for the last
+    block and the norm after it, depth + 1 for what stands before the first block, as in timm.
+    """
+    if name.startswith(("patch_embed", *TOKENS)):
+        return depth + 1
+    if name.startswith("blocks."):
+        return depth - _block_of(name)
+    return 1 if name.startswith("norm.") else 0
 
 
 def make_scheduler(optimizer, config, total_steps):

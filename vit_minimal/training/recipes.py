@@ -16,6 +16,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3  # the highest, reached at the end of the warm-up
     warmup: float = 0.1  # share of the steps in which the learning rate climbs to it
     schedule: str = "cosine"  # then it falls to zero; "constant": it stays
+    layer_decay: float = 1.0  # a block's rate is this share of the next one's (BEiT, MAE, timm)
     weight_decay: float = 0.05  # on the matrices only
     label_smoothing: float = 0.1
     clip_norm: float = 1.0  # gradients longer than this are shortened to it; 0: never
@@ -40,7 +41,7 @@ class TrainingConfig:
         shares = ("warmup", "label_smoothing", "ema_decay", "patch_drop_rate")
         check_kinds(self, ("epochs", "batch_size", *counts), int)
         check_kinds(self, ("flip", "trivial_augment", "compile"), bool)
-        check_kinds(self, (*amounts, *shares, "erase"), float)
+        check_kinds(self, (*amounts, *shares, "erase", "layer_decay"), float)
         for name in ("epochs", "batch_size"):
             check_least(name, getattr(self, name), 1)
         for name in (*counts, *amounts):
@@ -49,6 +50,10 @@ class TrainingConfig:
             check_share(name, getattr(self, name))
         if not 0 <= self.erase <= 1:
             raise ValueError(f"erase must be in [0, 1], a share of the images; is {self.erase}")
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(
+                f"layer_decay must be in (0, 1], 1 for equal rates; is {self.layer_decay}"
+            )
         check_choice("optimizer", self.optimizer, ("adamw", "muon", "sgd"))
         check_choice("schedule", self.schedule, ("cosine", "constant"))
         check_choice("precision", self.precision, (None, "float32", "bfloat16", "float16"))

@@ -22,6 +22,7 @@ from .evaluation import evaluate
 from .history import History
 from .optimizers import MovingAverage, make_optimizers, make_scheduler
 from .patch_dropout import check_can_drop_patches, patches_dropped
+from .recipes import TrainingConfig
 
 # What a RuntimeError says where memory was refused: on GPUs and by MPS, on CPUs, by cuBLAS
 NO_MEMORY = "out of memory", "defaultcpuallocator", "alloc_failed"
@@ -76,6 +77,11 @@ class Run:
             raise ValueError(
                 f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs float32: "
                 'call model.float(), and choose a faster precision by TrainingConfig(precision="…")'
+            )
+        if not any(p.requires_grad for p in self.model.parameters()):
+            raise ValueError(
+                "every parameter is frozen (requires_grad is False), so nothing could be trained: "
+                "a new head, from model.reset_head, is not frozen"
             )
         if self.config.patch_drop_rate:
             check_can_drop_patches(self.model)
@@ -285,6 +291,9 @@ class Run:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             theirs = state.pop("of")
+            theirs["training"] = (
+                asdict(TrainingConfig()) | theirs["training"]
+            )  # settings came later
         except OSError:
             raise
         except Exception as error:  # whatever torch.load finds wrong with a file that is no archive

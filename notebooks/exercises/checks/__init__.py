@@ -10,6 +10,7 @@ from . import (
     claims,
     class_token,
     faster,
+    fine_tuning,
     initialization,
     inside,
     mishandled,
@@ -34,6 +35,7 @@ _MODULES = (
     mishandled,
     claims,
     faster,
+    fine_tuning,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
 
