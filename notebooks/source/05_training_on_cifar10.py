@@ -27,6 +27,7 @@ from skimage import data
 from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.flop_counter import FlopCounterMode
 
 from vit_minimal import (
     RECIPES,
@@ -110,7 +111,7 @@ def changed(config):
 print(changed(RECIPES["cpu"].training))
 
 # %% [markdown]
-# > **In the run saved here** the images are drawn shapes, called Shapes-10, so that anybody can repeat it without an internet connection. All numbers that the text reports from a cell are from that run. Yours differ a little. They differ a lot if CIFAR-10 is on your disk already, because then the cells take it.
+# > **In the run saved here** the images are drawn shapes, called Shapes-10, so that anybody can repeat it without an internet connection. All numbers that the text reports from a cell are from that run. Yours differ a little. They differ a lot if CIFAR-10 is on your disk already, because then the cells take it, and what the text says of single numbers is then about other images than yours.
 #
 # ## Which images may I look at?
 #
@@ -248,7 +249,7 @@ diagrams.descent(paths, height, title="Twenty steps down a valley")
 diagrams.even_step(torch.tensor([[1.4, 0.4], [0.3, 0.4]]))
 
 # %% [markdown]
-# Momentum's step turns the circle into an ellipse. The lengths of the arrows, which lie along its two axes, are called **singular values**. The orange direction gets a long step and the blue one a short step, so the layer learns about the orange direction and hardly about the blue one. **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) takes the same step, keeps its directions, and sets its singular values to about 1: the ellipse becomes a circle again.
+# Momentum's step turns the circle into an ellipse. The lengths of the arrows, which lie along its two axes, are called **singular values**. The orange direction gets a long step and the blue one a short step, so the layer changes a lot along orange and hardly along blue. **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) takes the same step, keeps its directions, and sets its singular values to about 1: the ellipse becomes a circle again.
 #
 # How uneven is a real step? Guess how many of 64 directions get at least a tenth of what the strongest one gets. We take the last step of our plain loop, for the first matrix of the MLP in block 1. `newton_schulz` is the function that evens it out.
 
@@ -274,7 +275,7 @@ for name, spread in {"before": before, "after": after}.items():
 # %% [markdown]
 # Note that the vertical axis is logarithmic. Before, a few directions take it all. After, most of them take part. It is no perfect circle yet: `newton_schulz` approximates one with a few matrix products, and directions that had less than a thousandth of the largest stay behind.
 #
-# Is a weak direction worth a long step, because it is steady, or is it only noise? No formula can tell, so we measure it in the next section. In `fit`, Muon moves the matrices in the blocks, and AdamW moves everything else. The part for a second visit shows how `newton_schulz` works.
+# Does a weak direction hold a small but steady signal, or only noise? No formula can tell, so we measure it in the next section. In `fit`, Muon moves the matrices in the blocks, and AdamW moves everything else. The part for a second visit shows how `newton_schulz` works.
 #
 # **In one sentence:** Muon takes momentum's step, but lets all directions take part.
 #
@@ -337,11 +338,9 @@ def train_new(config, seed=0):
 # %%
 reached = {}
 for name, config in LADDER.items():
-    start = time.perf_counter()
     reached[name] = [train_new(config, seed).validation_accuracy[-1] for seed in range(3)]
-    seconds = (time.perf_counter() - start) / 3
     mean, low, high = statistics.mean(reached[name]), min(reached[name]), max(reached[name])
-    print(f"{name:20} mean {mean:6.1%}, range {low:.1%} to {high:.1%}, {seconds:.1f} s a run")
+    print(f"{name:22} mean {mean:6.1%}, range {low:.1%} to {high:.1%}")
 
 # %% [markdown]
 # A ladder belongs to its budget, its model and its data. On CIFAR-10 the same ladder takes half an hour, so we climbed it for you, with the model of the recipe `cpu`, five epochs over {{record("training_ladder").trained_on:,}} images, judged on 5,000 others. The figure shows yours on the left and the recorded one on the right:
@@ -362,7 +361,7 @@ means = "; ".join(f"{name} {statistics.mean(values):.2f}" for name, values in re
 plots.show(f"two ladders, three dots for each rung. Means of the left one: {means}")
 
 # %% [markdown]
-# On both sides, **Muon gives the most**: on the left it almost doubles the accuracy, and on CIFAR-10 it lifts the mean from {{mean(ladder("+ clipping")):.1p}} to {{mean(ladder("+ Muon")):.1%}}. Is that Muon, or only a better rate? The next section asks. A step with Muon also takes longer, as the last column shows, because Newton–Schulz is arithmetic too. It is the same arithmetic for any batch, so with larger models and batches, where forward and backward take longer, it weighs less.
+# On both sides, **Muon gives the most**: on the left it almost doubles the accuracy, and on CIFAR-10 it lifts the mean from {{mean(ladder("+ clipping")):.1p}} to {{mean(ladder("+ Muon")):.1%}}. Is that Muon, or only a better rate? The next section asks. (A step with Muon is also more arithmetic. The part for a second visit counts how much.)
 # {{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
 #
@@ -370,7 +369,7 @@ plots.show(f"two ladders, three dots for each rung. Means of the left one: {mean
 # {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine"))}}
 # {{assert abs(mean(ladder("+ clipping")) - mean(ladder("+ warm-up and cosine"))) < 0.01}}
 #
-# The other two depend on the task. On the left, the difference that warm-up and cosine make is too small for three seeds to show, but they give {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points on CIFAR-10. And here is a surprise: flip and crop *cost* about twelve points on the left, and nothing on CIFAR-10. Is augmentation bad, then? Not in general. Our guess: four epochs are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it makes every image harder. Later you will see where it pays.
+# The schedule and the augmentation depend on the task. On the left, the difference that warm-up and cosine make is too small for three seeds to show, but they give {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points on CIFAR-10. And here is a surprise: flip and crop *cost* about twelve points on the left, and nothing on CIFAR-10. Is augmentation bad, then? Not in general. Our guess: four epochs are too few to learn anything by heart, so there is nothing that augmentation could prevent, and augmentation only makes every image harder. Later you will see where it pays.
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
 # {{assert abs(mean(ladder("+ flip and crop")) - mean(ladder("+ Muon"))) < 0.01}}
 #
@@ -475,7 +474,7 @@ plots.show(
 # %% [markdown]
 # Of these rates, AdamW is best at {{best_rate("AdamW"):g}}, with a mean of {{mean(swept("AdamW")):.1%}}, and Muon at {{best_rate("Muon"):g}}, with {{mean(swept("Muon")):.1%}}. Each has the weight decay that it has on the ladder. So on these shapes, Muon's lead does not come from a better rate. But look at 0.001: there Muon reaches only {{mean(swept("Muon", 0.001)):.1%}}, less than AdamW at the same rate ({{mean(swept("AdamW", 0.001)):.1%}}). If you try a new optimizer with the old one's rate, you may throw it away by mistake.
 #
-# SGD with momentum, the first rung, is hopeless here at any of its rates, from {{min(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}} to {{max(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}}: it never gets past a mean of {{mean(swept("SGD with momentum")):.1%}}. (On the ladder, without clipping and with a constant rate, it came a little further.) So its low place on the ladder is no accident of the rate either.
+# SGD with momentum, the first rung, gets nowhere under these conditions, at any of its rates from {{min(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}} to {{max(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}}: it never gets past a mean of {{mean(swept("SGD with momentum")):.1%}}. On the ladder, without clipping and with a constant rate of 0.1, it came a little further. Clipping holds it back most: a gradient of length 1 at most, times a small rate, makes small steps, and plain SGD has nothing that would scale them up.
 # {{assert max(swept("SGD with momentum")) < min(swept("AdamW"))}}
 # {{assert below(swept("AdamW"), swept("Muon")) and below(swept("Muon", 0.001), swept("AdamW", 0.001))}}
 # {{assert record("learning_rates").dataset == "shapes10"}}
@@ -486,7 +485,7 @@ plots.show(
 #
 # ## Where do more images come from?
 #
-# Welcome back. The first sitting was about gradients and steps, on the right of the map. Now come the stations on the left, where images go in. (The two ingredients that stay pale, label smoothing and the average of the weights, wait in the part for a second visit.)
+# Welcome back. The first sitting was about gradients and steps, on the right of the map. Now come the stations on the left, where images go in. (Of the pale boxes you know three. The two others, label smoothing and the average of the weights, wait in the part for a second visit.)
 
 # %%
 diagrams.training_loop("images")
@@ -508,7 +507,7 @@ titles = [name for name, images_of in variants.items() for _ in images_of]
 plots.show_images(torch.cat(list(variants.values())), titles, columns=4, size=1.7)
 
 # %% [markdown]
-# Most recipes use the first two. A *flip* mirrors the image. A *crop* puts a black frame around it and cuts a window of the old size out, somewhere. *Trivial* is TrivialAugment ([Müller and Hutter 2021](https://arxiv.org/abs/2103.10158)): one operation, such as brightness, rotation or shear, with both the operation and its strength drawn at random. *Erase* greys out a box ([Zhong et al. 2020](https://arxiv.org/abs/1708.04896)), so that no single part decides.
+# Most recipes use the first two. A *flip* mirrors the image. A *crop* puts a black frame around it and cuts a window of the original size out, at a random place. *Trivial* is TrivialAugment ([Müller and Hutter 2021](https://arxiv.org/abs/2103.10158)): one operation, such as brightness, rotation or shear, with both the operation and its strength drawn at random. *Erase* greys out a box ([Zhong et al. 2020](https://arxiv.org/abs/1708.04896)), so that no single part decides.
 #
 # On the ladder, flip and crop cost accuracy. So when do they pay? Guess what happens if a model sees only 500 images, but sixty times. With enough parameters, it can learn them by heart, which is called **overfitting**. We try it without augmentation and with flip and crop, one seed each:
 
@@ -534,7 +533,7 @@ for panel, (title, history) in zip(panels, histories.items(), strict=True):
 plots.show("500 images: the gap between training and validation is smaller with flip and crop")
 
 # %% [markdown]
-# On the left, the model gets every training image right in the end, and nearly half of the validation images wrong. This gap is the sign of learning by heart. On the right, each image comes in up to 50 variants: 25 places for the window, each mirrored or not. The model learns more slowly, and for some twenty epochs it is no better. But then it climbs past 70 %, while the other stopped near 50 %. (That is even more than the ladder reached with eight times as many images, but in less than half as many steps.)
+# On the left, the model gets every training image right in the end, and nearly half of the validation images wrong. This gap is the sign of learning by heart. On the right, each image comes in up to 50 variants: 25 places for the window, each mirrored or not. The model learns more slowly, and for some twenty epochs it is no better. But then it climbs past 70 %, while the other stopped near 50 %. (That is even more than the rung with Muon reached with eight times as many images. But this model took 600 steps, and that one 320.)
 #
 # Photographs show the same, though less. On {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10 and {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes, flip and crop lift the mean of three seeds from {{mean(augmented("without flip and crop")):.1p}} to {{mean(augmented("flip and crop (base)")):.1%}}. There are stronger kinds of augmentation, some of which change the label too. The part for a second visit shows when they pay.
 # {{assert below(augmented("without flip and crop"), augmented("flip and crop (base)"))}}
@@ -543,7 +542,7 @@ plots.show("500 images: the gap between training and validation is smaller with 
 #
 # ## Why can a ViT skip half of an image?
 #
-# A convolution needs all pixels of a rectangle: there is no such thing as a picture with every other patch cut out. A ViT reads a *set* of tokens. Each token carries its position, attention takes any number of tokens, and the class token does not care how many there are. So you can leave patches out, and the arithmetic shrinks with them. **Patch dropout** ([Liu et al. 2022](https://arxiv.org/abs/2208.07220)) trains on a random part of each image's patches. It is a few lines of code:
+# A convolution needs all pixels of a rectangle. You can paint some of them grey, but that saves no work. A ViT reads a *set* of tokens. Each token carries its position, attention takes any number of tokens, and the class token does not care how many there are. So you can leave patches out, and the arithmetic shrinks with them. **Patch dropout** ([Liu et al. 2022](https://arxiv.org/abs/2208.07220)) trains on a random part of each image's patches. It is a few lines of code:
 
 
 # %% tags=["same-as:vit_minimal.training.patch_dropout.PatchDropout"]
@@ -689,7 +688,7 @@ plots.show_lines(epochs, curves, "epoch", "accuracy", title, axis=axis)
 plots.show("both curves rise, and flatten at the end", title)
 
 # %% [markdown]
-# The recorded run used the recipe `{{record("real_run").recipe:s}}`: {{record("real_run").training.epochs:d}} epochs, {{record("real_run").parameters / 1e6:.1f}} million parameters, one seed, {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It ends at {{record("real_run").accuracy:.1%}}, which is less than the three runs reported above, because it held out 5,000 of the 50,000 images for the validation curve. The test images were used once, at the end, and no choice was made by them.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
+# The recorded run used the recipe `{{record("real_run").recipe:s}}`: {{record("real_run").training.epochs:d}} epochs, {{record("real_run").parameters / 1e6:.1f}} million parameters, one seed, {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It ends at {{record("real_run").accuracy:.1%}}, which is less than the three runs reported above, probably because it held out 5,000 of the 50,000 images for the validation curve. In this run the test images were used once, at the end, and nothing was chosen by looking at them.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
 #
 # Which classes are hard, and what are they taken for? A **confusion matrix** counts that. Its rows are the true classes and its columns the model's answers. The right answers, on the diagonal, are left white, so that the mistakes stand out.
 
@@ -742,7 +741,7 @@ diagrams.curve_gallery()
 # | you see | the cause is (most often) | try |
 # |---|---|---|
 # | **1** the loss falls, but in a straight, slow line | learning rate too low, or too few steps | 3 times the rate |
-# | **2** the loss rises above ln 10 first, and stays near it | learning rate far too high | a tenth of the rate |
+# | **2** the loss starts or rises above ln 10, and stays near it | learning rate far too high | a tenth of the rate |
 # | **3** the loss does not move from ln 10 | learning rate far too low, or a part of the model gets no gradient | ten times the rate; the four checks in the second part of notebook 04 |
 # | **3** the loss stays near ln 10, though one batch can be learned by heart | labels do not belong to their images | show 16 images with their labels |
 # | **4** the loss falls, then jumps up and stays there | learning rate too high or warm-up too short | half the rate, twice the warm-up, clipping |
@@ -1000,6 +999,30 @@ def newton_schulz(matrices, dtype=torch.float32):
 
 # %% [markdown]
 # (`torch.baddbmm(x, y, z, beta=a, alpha=c)` is a·x + c·(y @ z), for a stack of matrices.) The first division makes sure that no singular value is larger than 1, because the polynomial would let larger ones grow without end.
+#
+# What does it cost? We count the multiplications and additions of forward and backward, and those of Newton–Schulz, for our small model and for the recipe `cpu` on whole images:
+
+
+# %%
+def share_of_muon(config, batch):
+    """The arithmetic of Newton–Schulz, as a share of that of forward and backward."""
+    counted = VisionTransformer(config).to(device)
+    with FlopCounterMode(display=False) as training:
+        F.cross_entropy(counted(normalize(images[:batch])), labels[:batch]).backward()
+    with FlopCounterMode(display=False) as evening:
+        for parameter in counted.blocks.parameters():
+            if parameter.ndim == 2:
+                newton_schulz(parameter.detach()[None])
+    return evening.get_total_flops() / training.get_total_flops()
+
+
+cpu = RECIPES["cpu"]
+print(f"small model, batches of {BATCH}: Muon adds {share_of_muon(MODEL, BATCH):.0%}")
+size = cpu.training.batch_size
+print(f"recipe cpu, batches of {size}: Muon adds {share_of_muon(cpu.model, size):.0%}")
+
+# %% [markdown]
+# Newton–Schulz is the same work for any batch, so the share falls as the batch grows.
 #
 # Muon is for the matrices of the blocks only. A vector, such as a bias or the class token, has a single singular value, so there is nothing to even out. E and the head are matrices, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps.
 #

@@ -71,7 +71,7 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 # | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `TrainingConfig(precision="bfloat16")` |
 # | **compiling** | the other operations travel to memory less often | the first step waits a minute or more | `TrainingConfig(compile=True)` |
 # | **gradient accumulation** | large batches in little memory | a wrong divisor; and it saves no time | `(loss / parts).backward()` |
-# | **stop and resume** | a closed laptop costs you at most an epoch of work | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
+# | **stop and resume** | a closed laptop costs you an epoch of work at most, or a minute if epochs are short | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
 #
 # `fit` chooses the precision that suits your machine, and does the loss scaling for you. So you can use all of this today. The rest of the notebook is for the reader who wants to know why it works, and when it does not.
 #
@@ -200,7 +200,7 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest.
 #
-# The limit holds for the machine that was profiled, here one core of a CPU. On a GPU the shares are others: starting an operation and reading from memory often weigh more there. If you run this notebook on a GPU, the cells above profile the GPU. (A profiler also takes time for every operation that it writes down, so in the narrowest model some of the rest is its own shadow.)
+# The limit holds for the machine that was profiled, here one core of a CPU. On a GPU the shares differ: starting an operation and reading from memory often weigh more there. If you run this notebook on a GPU, the cells above profile the GPU. (A profiler also takes time for every operation that it writes down, so in the narrowest model a part of the rest is the profiler's own cost.)
 #
 # One thing is missing from the picture: the data. While a model waits for its next batch, it learns nothing. How long does a batch take to prepare?
 
@@ -341,7 +341,7 @@ for _ in range(6):
     print(f"loss {loss.item():.3f}, scale {scale:9,.0f}: step {done}")
 
 # %% [markdown]
-# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller. So what would you rather lose, digits or range? Keep the range: a gradient that becomes 0 is gone. Fewer digits make each product a little less exact, but training is noisy anyway.
+# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller. So what would you rather lose, digits or range? Keep the range: then there are no gradients to rescue, and no scaler to watch. Fewer digits make each product a little less exact, but training is noisy anyway.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -396,7 +396,7 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# bfloat16 needs none of this, since its range is that of float32: without the two lines for the scaler, `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware can multiply it. Take float16 with loss scaling on older GPUs, whose tensor cores have no bfloat16. Take float32 everywhere else. `pick_precision` chooses for you.
+# bfloat16 needs none of this, since its range is that of float32: you need no scaler, and `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware can multiply it. Take float16 with loss scaling on older GPUs, whose tensor cores have no bfloat16. Take float32 everywhere else. `pick_precision` chooses for you.
 #
 # <details><summary>Which precision for which machine?</summary>
 #
@@ -454,7 +454,7 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the last part is smaller than the others, weigh its loss by its number of images.
+# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the last part is smaller than the others, weight its loss by its number of images.
 #
 # **In one sentence:** a batch that is too large goes through in parts, because gradients add up.
 #
@@ -518,7 +518,7 @@ axis.legend()
 plots.show("with the weights alone, the first steps after 100 are far longer than those before")
 
 # %% [markdown]
-# With the weights alone, the first steps after the stop are several times as long as the ones before. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer knows one gradient only, and divides it by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. You can check this by hand. The model has 80,138 weights, and if each of them moves by 0.003, the step has a length of √80,138 × 0.003 ≈ 0.85, which is the top of the orange spike. From there on, it is another run, which is why its later steps are sometimes longer and sometimes shorter than the grey ones.
+# With the weights alone, the first steps after the stop are several times as long as the ones before. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer has seen one gradient, so it divides that gradient by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. You can check this by hand. The model has 80,138 weights, and if each of them moves by 0.003, the step has a length of √80,138 × 0.003 ≈ 0.85, which is the top of the orange spike. From there on, it is another run, which is why its later steps are sometimes longer and sometimes shorter than the grey ones.
 #
 # With the memory, the run goes on as if nothing had happened. Literally: every number of the dashed line equals the one of the grey line.
 #
@@ -564,9 +564,9 @@ class Snapshot:
 
 
 # %% [markdown]
-# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. If your epochs are long, a crash costs at most the one you are in; if they are short, it costs about a minute's work. And a crash in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So the old file is whole until the new one is.
+# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. If your epochs are long, a crash costs at most the one you are in; if they are short, it costs about a minute's work. And a crash in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So there is always one complete file.
 #
-# With `resume=True` it goes on from there. Here a timer presses the stop button for you:
+# With `resume=True` it goes on from there. First, a run that nobody disturbs:
 
 # %%
 config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
@@ -574,8 +574,13 @@ folder = Path(tempfile.mkdtemp())
 start = time.perf_counter()
 undisturbed, _ = new_model()
 fit(undisturbed, dataset, config)
+half_of_it = (time.perf_counter() - start) / 2
 
-timer = threading.Timer((time.perf_counter() - start) / 2, _thread.interrupt_main)
+# %% [markdown]
+# Now the same run again, but after half of its time a timer presses the stop button for you:
+
+# %%
+timer = threading.Timer(half_of_it, _thread.interrupt_main)
 timer.start()
 try:
     fit(new_model()[0], dataset, config, checkpoint=folder / "run.pt")
@@ -641,6 +646,12 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # The run draws another order of the images. It still learns, but it is another run. In the epoch in which it was stopped, some images come twice and some not at all.
 #
 # </details>
+#
+# ---
+#
+# **Try it yourself:** the [exercises 11](exercises/11_faster_and_safer_training.ipynb) check your answers and tell you what is wrong with them.
+#
+# **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).
 #
 # ---
 #
@@ -774,9 +785,3 @@ assert difference < 1e-4  # rounding
 # A test of the course (`tests/test_export.py`) exports several of our models this way and compares their logits for batches of 1, 2 and 7.
 #
 # </details>
-#
-# ---
-#
-# **Try it yourself:** the [exercises 11](exercises/11_faster_and_safer_training.ipynb) check your answers and tell you what is wrong with them.
-#
-# **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).

@@ -95,7 +95,7 @@ def what_a_step_needs():
         ("weights", "where the run is", POSITION),
         ("optimizer's memory", "how far, and which way", HEAD),
         ("number of steps", "the learning rate", PATCH),
-        ("random numbers", "which images it sees", PATCH),
+        ("random state", "which images it sees", PATCH),
     )
     for k, (name, decides, colour) in enumerate(needs):
         y = 5 + k * pitch
