@@ -1,9 +1,7 @@
 """The exercises: solutions pass, blanks are open, wrong answers get the diagnosis that is theirs."""
 
 import contextlib
-import io
 import itertools
-import linecache
 import os
 import re
 import signal
@@ -11,13 +9,12 @@ import sys
 import textwrap
 import threading
 import time
-from functools import cache
 from pathlib import Path
 
-import jupytext
 import nbformat
 import pytest
 import torch
+from answers import code_of, run, sources, verdict
 from mutants import ALTERNATIVES, MUTANTS
 from wrong_answers import WRONG
 
@@ -27,52 +24,6 @@ from checks import EXERCISES, check, engine, helpers
 from vit_minimal import patchify
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@cache
-def sources():
-    return {p.stem: jupytext.read(p) for p in sorted((ROOT / "notebooks/source").glob("*.py"))}
-
-
-@cache
-def code_of(name):
-    """The code cell of an exercise in its source, and the notebook's exercise set-up before it."""
-    for notebook in sources().values():
-        setup = ""
-        for cell in notebook.cells:
-            only = "exercise-only" in cell.metadata.get("tags", [])
-            if cell.cell_type != "code":
-                continue
-            if build.exercise_of(cell) == name:
-                return setup, cell.source
-            if only and not build.exercise_of(cell):
-                setup += cell.source + "\n"
-    raise LookupError(name)
-
-
-def run(name, code):
-    """Run an exercise's cell as a notebook does; gives what is bound to the exercise's name."""
-    setup, _ = code_of(name)
-    names = {"__name__": "__main__"}
-    exec(setup, names)  # noqa: S102
-    number = EXERCISES[name].number.split(".")[0]
-    names |= {
-        e.name: getattr(e, "reference", ...)
-        for e in EXERCISES.values()
-        if e.number.startswith(number + ".")
-    }
-    file = f"<cell {hash(code)}>"
-    linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(code, file, "exec"), names)  # noqa: S102
-    return names[name]
-
-
-def verdict(name, answer):
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        handed_on = EXERCISES[name](answer)
-    return said.getvalue(), handed_on
 
 
 def told(name, answer):

@@ -32,7 +32,7 @@ from .helpers import (
 
 
 class NotSolved(Exception):
-    """There is no answer yet."""
+    """There is no answer yet, or, in words, why it is still what the exercise began with."""
 
 
 @dataclass
@@ -45,18 +45,20 @@ class Exercise:
     level: int  # 1 … 3
     minutes: int
     state: str = field(default="open", init=False)
+    kind: str | None = field(default=None, init=False)  # of what was said last: see Wrong
 
     def __call__(self, answer):
+        self.kind = None
         try:
             self.judge(answer)
         except NotSolved as reason:
-            self.state = "open"
+            self.state, self.kind = "open", "cause" if str(reason) else None
             say(f"· {self.number} {self.name}: not solved yet. {reason}".rstrip())
         except Wrong as reason:
-            self.state = "wrong"
+            self.state, self.kind = "wrong", reason.kind
             say(f"✗ {self.number} {self.name}: {reason}")
         except Exception as error:  # noqa: BLE001 an answer of a kind that nobody thought of
-            self.state = "wrong"
+            self.state, self.kind = "wrong", "exception"
             say(
                 f"✗ {self.number} {self.name}: the check cannot make sense of it ({raising(error)})"
             )
@@ -132,7 +134,7 @@ class Piece(Exercise):
         for case, value in tries:
             expected = self.outcome(self.reference, case)
             if not same(value, expected):
-                raise Wrong(self.diagnosis(answer, tries, case, value, expected))
+                raise self.diagnosis(answer, tries, case, value, expected)
         if names := outside_names(answer, (torch.Tensor, nn.Module, list, dict)):
             raise Wrong(
                 f"it uses {names} of the notebook, so it works for this notebook only: "
@@ -156,17 +158,18 @@ class Piece(Exercise):
         return value
 
     def diagnosis(self, answer, tries, case, value, expected):
-        """Words for what is wrong: of the usual mistake that agrees in all cases, else of the
-        first difference. One case is not enough: in a small one many mistakes agree.
+        """A Wrong: what is said of the usual mistake that agrees in all cases, else of the first
+        difference. One case is not enough: in a small one many mistakes agree.
         """
         for words in self.mistakes:
             with contextlib.suppress(Wrong):
                 if all(same(v, self.outcome_of(words, i, c)) for i, (c, v) in enumerate(tries)):
-                    return words
-        words = f"{difference(value, expected)}\n  (the case: {describe_case(case)})"
+                    return Wrong(words)
+        found = difference(value, expected)
+        words = f"{found}\n  (the case: {describe_case(case)})"
         if names := outside_names(answer, object):
             words += f"\n  (it reads {names} of the notebook: is that meant?)"
-        return words
+        return Wrong(words, found.kind)
 
     def outcome_of(self, words, i, case):
         """What a usual mistake gives for case number i: worked out the first time, then kept."""
@@ -251,7 +254,7 @@ class Answer(Exercise):
         for value, words in self.mistakes.items():
             if math.isclose(number, value, rel_tol=self.tolerance, abs_tol=1e-9):
                 raise Wrong(words)
-        raise Wrong(f"{number:g} is not it")
+        raise Wrong(f"{number:g} is not it", "numbers")
 
 
 @dataclass

@@ -33,7 +33,15 @@ LIBRARIES = ("site-packages", "dist-packages")  # Debian, and so Colab, has the 
 
 
 class Wrong(Exception):
-    """What is wrong with an answer, in words for its author."""
+    """What is wrong with an answer, in words for its author, and what kind of words they are:
+
+    the "cause", an "invariant" that does not hold, a "shape" or type, an "exception" of the answer,
+    or only that some "numbers" differ.
+    """
+
+    def __init__(self, words, kind="cause"):
+        super().__init__(words)
+        self.kind = kind
 
 
 # ---- Cases and wrong versions
@@ -119,7 +127,8 @@ def check_method(module, reference, name, x):
     value = attempt(lambda: getattr(module, name)(x))
     expected = getattr(reference, name)(module, x)
     if not same(value, expected):
-        raise Wrong(f"{name}: {difference(value, expected)}")
+        found = difference(value, expected)
+        raise Wrong(f"{name}: {found}", found.kind)
 
 
 # ---- Comparing
@@ -189,47 +198,56 @@ def same_number(value, expected, tolerance):
 
 
 def difference(value, expected):
-    """The first thing in which an outcome differs from the expected one, in words."""
+    """The first thing in which an outcome differs from the expected one: a Wrong."""
     if isinstance(value, Raised):
-        return raising(value.error)
+        return Wrong(raising(value.error), "exception")
     if value is None:
-        return "it returns nothing: is there a `return`?"
+        return Wrong("it returns nothing: is there a `return`?", "shape")
     if torch.is_tensor(expected):
         return difference_of_tensors(value, expected)
     if isinstance(expected, int) and isinstance(value, float):
-        return f"it gives {value}, expected the whole number {expected} (`//` divides so)"
+        words = f"it gives {value}, expected the whole number {expected} (`//` divides so)"
+        return Wrong(words, "numbers")
     if isinstance(expected, (int, float)) and torch.is_tensor(value) and value.numel() == 1:
-        return "it gives a tensor, expected a plain number: `.item()` takes it out"
+        words = "it gives a tensor, expected a plain number: `.item()` takes it out"
+        return Wrong(words, "shape")
     if isinstance(expected, dict) and isinstance(value, dict):
         wrong = next((k for k in expected if not same(value.get(k), expected[k])), None)
-        return f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
+        words = f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
+        return Wrong(words, "numbers")
     if isinstance(expected, (list, tuple)) and isinstance(value, (list, tuple)):
         if len(value) != len(expected):
-            return f"it gives {len(value)} things, expected {len(expected)}"
+            return Wrong(f"it gives {len(value)} things, expected {len(expected)}", "shape")
         for i, right in enumerate(expected):
             if not same(value[i], right):
-                return f"at index {i} of what it gives: {difference(value[i], right)}"
-    return f"it gives {describe(value)}, expected {describe(expected)}"
+                inner = difference(value[i], right)
+                return Wrong(f"at index {i} of what it gives: {inner}", inner.kind)
+    words = f"it gives {describe(value)}, expected {describe(expected)}"
+    both_numbers = isinstance(expected, (int, float)) and isinstance(value, (int, float))
+    return Wrong(words, "numbers" if both_numbers else "shape")
 
 
 def difference_of_tensors(value, expected):
     if not torch.is_tensor(value):
-        return f"it gives {describe(value)}, expected a tensor"
+        return Wrong(f"it gives {describe(value)}, expected a tensor", "shape")
     if value.shape != expected.shape:
-        return f"the shape is {tuple(value.shape)}, expected {tuple(expected.shape)}"
+        words = f"the shape is {tuple(value.shape)}, expected {tuple(expected.shape)}"
+        return Wrong(words, "shape")
     if value.dtype != expected.dtype:
-        return f"the numbers are {value.dtype}, expected {expected.dtype}"
+        return Wrong(f"the numbers are {value.dtype}, expected {expected.dtype}", "shape")
     if value.numel() <= 16:
-        return (
+        words = (
             f"right shape, wrong numbers:\n  yours    {rounded(value)}"
             f"\n  expected {rounded(expected)}"
         )
+        return Wrong(words, "numbers")
     far = ~torch.isclose(value, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
     first = tuple(far.nonzero()[0].tolist()) if far.any() else ()
-    return (
+    words = (
         f"right shape, but {int(far.sum())} of {far.numel()} numbers differ; the first at "
         f"{list(first)}: {value[first].item():.4g}, expected {expected[first].item():.4g}"
     )
+    return Wrong(words, "numbers")
 
 
 def rounded(tensor):
