@@ -17,6 +17,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(notebooks), str(notebooks / "exercises")]
 
 from answers import run, verdict, with_methods
+
 from checks import EXERCISES
 
 ATTACKS = Path(__file__).resolve().parent / "attacks"

@@ -21,6 +21,7 @@ from wrong_answers import WRONG
 import build
 import vit_minimal
 from checks import EXERCISES, check, engine, helpers
+from checks.words import is_readers
 from vit_minimal import patchify
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -200,15 +201,15 @@ def test_the_line_that_is_told_is_the_readers_and_not_one_of_the_course():
     "module", [engine, helpers, vit_minimal, vit_minimal.patches, torch.nn.functional, textwrap]
 )
 def test_the_code_of_the_course_and_of_libraries_is_not_the_readers(module):
-    assert not helpers.is_readers(module.__file__)
-    assert not helpers.is_readers("/usr/local/lib/python3.13/dist-packages/torch/functional.py")
+    assert not is_readers(module.__file__)
+    assert not is_readers("/usr/local/lib/python3.13/dist-packages/torch/functional.py")
 
 
 def test_cells_and_modules_beside_the_notebooks_are_the_readers():
     for name in ("<cell 1>", "<ipython-input-3-8c1f>", "/tmp/ipykernel_7/1234.py"):
-        assert helpers.is_readers(name)
+        assert is_readers(name)
     beside_the_checks = Path(helpers.__file__).parents[1]
-    assert helpers.is_readers(str(beside_the_checks / "checks_of_my_own.py"))
+    assert is_readers(str(beside_the_checks / "checks_of_my_own.py"))
 
 
 def test_wrong_signatures_and_kinds_are_told():
@@ -227,7 +228,7 @@ def test_wrong_signatures_and_kinds_are_told():
 
 def test_a_function_that_needs_the_notebook_is_told_so():
     code = """
-        image = torch.ones(1)
+        image = torch.ones(2)
 
         def unfolded(images, patch_size):
             helper(image)
@@ -236,7 +237,7 @@ def test_a_function_that_needs_the_notebook_is_told_so():
         def helper(tensor):
             return tensor * table
 
-        table = torch.ones(1)
+        table = torch.ones(2)
         """
     said = told("unfolded", run("unfolded", textwrap.dedent(code)))
     assert "it uses `image` and `table` of the notebook" in said

@@ -331,7 +331,7 @@ WRONG = {
             "`share` is what an image keeps",
         ),
         ("share.reshape(-1, 1, 1, 1)", "share", "it raises"),
-        ("(1 - share[:, None]) * targets[order]", "targets[order]", "at index 1 of"),
+        ("(1 - share[:, None]) * targets[order]", "targets[order]", "number 1 of what it gives"),
         ("(1 - weight) * images[order]", "images[order]", "at index 0 of"),
         (
             MIXED,
@@ -516,7 +516,7 @@ WRONG = {
         (
             "torch.cat([first, picture",
             "torch.cat([picture[:, :, 0, 0][:, None], picture",
-            "right shape",
+            "only index 0 is wrong",
         ),
         (
             "[first, picture.flatten(2).transpose(1, 2)]",

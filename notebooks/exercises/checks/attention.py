@@ -6,8 +6,9 @@ import torch
 
 from vit_minimal.attention import MultiHeadSelfAttention, attention_weights
 
-from .engine import Answer, Piece, WithWeights
-from .helpers import Wrong, attempt, check_method, random, same, with_forward
+from .engine import Answer, Piece
+from .helpers import Wrong, attempt, random, same, with_forward
+from .modules import WithWeights, check_method
 
 
 def weight_cases():

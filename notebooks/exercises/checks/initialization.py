@@ -13,7 +13,8 @@ from vit_minimal.device import random_state_kept, seed_everything
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 from .engine import Answer, Measurement, Piece
-from .helpers import Wrong, describe, random
+from .helpers import Wrong, random
+from .words import describe
 
 SMALL = {"image_size": 8, "embed_dim": 12, "depth": 3, "num_heads": 3}
 

@@ -1,12 +1,15 @@
 """The exercises of notebook 01: an image becomes a sequence."""
 
+import itertools
+
 import torch
-from torch.nn.functional import conv2d, unfold
+from torch.nn.functional import conv2d, fold, unfold
 
 from vit_minimal.patches import patchify, unpatchify
 
-from .engine import Piece
-from .helpers import Raised, Wrong, attempt, cases_of, raising, random
+from .engine import Piece, called
+from .helpers import Raised, Wrong, attempt, cases_of, pairs, random
+from .words import raising
 
 
 def patch_cases():
@@ -19,15 +22,16 @@ def patch_cases():
     yield {"images": random(2, 3, 4, 6).double(), "patch_size": 2}
 
 
-def refuses(what, remedy, call):
-    """An `also`: Wrong if `call(answer)`, which cannot work, does not end in a ValueError."""
+def refuses(remedy, impossible):
+    """An `also`: Wrong unless each of some {words: case}, which cannot work, ends in a ValueError."""
 
     def also(answer):
-        outcome = attempt(lambda: call(answer))
-        if not isinstance(outcome, Raised):
-            raise Wrong(f"{what}, and no error says so: leave {remedy}")
-        if not isinstance(outcome.error, ValueError):
-            raise Wrong(f"{what}, and {raising(outcome.error)}\n  Leave {remedy}")
+        for what, case in impossible.items():
+            outcome = attempt(lambda case=case: called(answer, **case))
+            if not isinstance(outcome, Raised):
+                raise Wrong(f"{what}, and no error says so: leave {remedy}")
+            if not isinstance(outcome.error, ValueError):
+                raise Wrong(f"{what}, and {raising(outcome.error)}\n  Leave {remedy}")
 
     return also
 
@@ -62,6 +66,8 @@ def pixel_cases():
         (9, 14, 4, 16),
         (7, 3, 2, 12),
         (31, 0, 8, 48),
+        (45, 41, 4, 48),
+        (2, 99, 3, 120),
     )
 
 
@@ -101,7 +107,7 @@ def tokens_of_grid(grid):
 
 
 def token_cases():
-    for B, C, H, W, P, D in ((2, 3, 8, 12, 4, 5), (1, 2, 6, 6, 3, 7), (3, 1, 4, 8, 2, 4)):
+    for B, C, H, W, P, D in ((2, 3, 8, 12, 4, 5), (1, 2, 6, 6, 3, 7), (3, 1, 4, 8, 2, 11)):
         yield {
             "images": random(B, C, H, W),
             "weight": random(D, C * P * P, seed=1) / P,
@@ -135,6 +141,148 @@ def unfolded_by_reshape(images, patch_size):
     return columns.reshape(len(images), columns.shape[2], columns.shape[1])
 
 
+SPLIT = ("batch", "channel", "row of patches", "row in the patch", "column of patches")
+SPLIT += ("column in the patch",)
+
+
+def in_words(order):
+    return ", ".join(SPLIT[axis] for axis in order)
+
+
+def other_orders():
+    """patchify with every order of the six axes, after each way to split H and W."""
+    right = (0, 2, 4, 1, 3, 5)
+    splits = {
+        "": lambda rows, columns, P: (rows, P, columns, P),
+        "H and W are split with rows and columns of patches exchanged. ": (
+            lambda rows, columns, P: (columns, P, rows, P)
+        ),
+    }
+    return {
+        f"{said}before the last reshape the axes are ({in_words(order)}); they should be "
+        f"({in_words(right)})": cut(order, split)
+        for said, split in splits.items()
+        for order in ((0, *rest) for rest in itertools.permutations(range(1, 6)))
+        if said or order != right
+    } | {
+        "the batch is flattened along with the patches: it stays an axis of its own": (
+            lambda images, P: patchify(images, P).flatten(0, 1)
+        )
+    }
+
+
+def other_ways_back():
+    """unpatchify with every order of the six axes, after each way to split what came in."""
+    names = ("batch", "row of patches", "column of patches", "channel", "row in the patch")
+    names += ("column in the patch",)
+    right = (0, 3, 1, 4, 2, 5)
+    splits = {
+        "": lambda rows, columns, C, P: (rows, columns, C, P, P),
+        "rows and columns of patches are exchanged in the first reshape. ": (
+            lambda rows, columns, C, P: (columns, rows, C, P, P)
+        ),
+        "a patch is flattened as (C, P, P), so C comes before the two P in the first reshape. ": (
+            lambda rows, columns, C, P: (rows, columns, P, P, C)
+        ),
+    }
+
+    def way(order, split):
+        def piece(patches, patch_size, image_size, in_channels):
+            B, P, (H, W) = len(patches), patch_size, image_size
+            axes = patches.reshape(B, *split(H // P, W // P, in_channels, P)).permute(order)
+            return axes.reshape(B, in_channels, H, W)
+
+        return piece
+
+    def said(order, split):
+        axes = list(names) if "as (C, P, P)" not in split else [*names[:3], *names[4:], names[3]]
+        got = ", ".join(axes[i] for i in order)
+        return f"{split}Before the last reshape the axes are ({got}); they should be ({wanted})"
+
+    wanted = ", ".join(names[i] for i in right)
+    return {
+        said(order, split): way(order, axes)
+        for split, axes in splits.items()
+        for order in ((0, *rest) for rest in itertools.permutations(range(1, 6)))
+        if split or order != right
+    } | {
+        "F.fold wants the patches as columns, (B, C·P·P, N): transpose first": (
+            lambda patches, P, size, C: fold(patches, size, P, stride=P)
+        )
+    }
+
+
+def pixel_with(above=lambda row, P: row // P, side=lambda column, P: column // P, per_row=None):
+    """patch_of_pixel with another number of rows above, of patches per row, or beside it."""
+    per_row = per_row or (lambda P, W: W // P)
+    return lambda row, column, P, W: above(row, P) * per_row(P, W) + side(column, P)
+
+
+PIXEL_STEPS = {
+    "row and column are exchanged": {
+        "swapped": True,
+    },
+    "the row is not divided: `//` says which row of patches it is in": {
+        "above": lambda row, P: row
+    },
+    "the column is not divided": {"side": lambda column, P: column},
+    "a row of patches holds W/P of them, not W": {"per_row": lambda P, W: W},
+    "a row of patches holds W/P of them, not P": {"per_row": lambda P, W: P},
+    "rows and columns of patches are added: the rows above are W/P patches each": {
+        "per_row": lambda P, W: 1
+    },
+    "patches are counted from 0": {"side": lambda column, P: column // P + 1},
+    "it divides without rounding down at each step: `//`, and not `/`": {
+        "above": lambda row, P: row / P,
+        "side": lambda column, P: column / P,
+    },
+}
+
+
+def pixel_version(swapped=False, **steps):
+    piece = pixel_with(**steps)
+    return (lambda row, column, P, W: piece(column, row, P, W)) if swapped else piece
+
+
+def more_pixel_mistakes():
+    rounded = {
+        "`int` around the whole is too late: each division is rounded down by itself, `//`": (
+            lambda row, column, P, W: int(row / P * W / P + column / P)
+        )
+    }
+    alone = {words: pixel_version(**steps) for words, steps in PIXEL_STEPS.items()}
+    return alone | rounded | pairs(pixel_version, PIXEL_STEPS)
+
+
+def tokens_by(tokens_of_kernel=None, bias=True, stride=lambda P: P, grid=tokens_of_grid):
+    """patch_tokens in which some steps are done otherwise."""
+
+    def piece(images, weight, bias_numbers, patch_size):
+        C, P = images.shape[1], patch_size
+        kernel = (tokens_of_kernel or (lambda w, C, P: w.reshape(-1, C, P, P)))(weight, C, P)
+        numbers = bias_numbers if bias else None
+        return grid(conv2d(images, kernel, numbers, stride=stride(P)))
+
+    return piece
+
+
+TOKEN_STEPS = {
+    "the kernel's axes are in the wrong order, (C, P, P) it should be": {
+        "tokens_of_kernel": lambda w, C, P: w.reshape(-1, P, P, C).permute(0, 3, 1, 2)
+    },
+    "the bias is missing": {"bias": False},
+    "the stride is half of P: it must be P": {"stride": lambda P: max(1, P // 2)},
+    "tokens and embedding are exchanged, (B, D, N)": {"grid": lambda grid: grid.flatten(2)},
+    "the tokens run column by column": {"grid": lambda grid: tokens_of_grid(grid.mT)},
+    "the grid is kept": {"grid": lambda grid: grid},
+}
+
+
+def more_token_mistakes():
+    alone = {words: tokens_by(**steps) for words, steps in TOKEN_STEPS.items()}
+    return alone | pairs(tokens_by, TOKEN_STEPS)
+
+
 EXERCISES = [
     Piece(
         "patch_of_pixel",
@@ -144,6 +292,7 @@ EXERCISES = [
         minutes=5,
         reference=patch_of_pixel,
         cases=pixel_cases,
+        more=more_pixel_mistakes,
         mistakes={
             "it counts column by column: patches are counted like words on a page, a row first": (
                 lambda row, column, P, W: (column // P) * (W // P) + row // P
@@ -173,10 +322,16 @@ EXERCISES = [
         minutes=15,
         reference=patchify,
         cases=patch_cases,
+        more=other_orders,
         also=refuses(
-            "6 × 6 pixels cannot be cut with P = 4",
             "the line with patch_grid, which refuses them",
-            lambda answer: answer(torch.zeros(1, 3, 6, 6), 4),
+            {
+                f"{H} × {W} pixels cannot be cut with P = 4": {
+                    "images": torch.zeros(1, 3, H, W),
+                    "patch_size": 4,
+                }
+                for H, W in ((6, 6), (6, 8), (8, 6))
+            },
         ),
         mistakes={
             "right shape, but no number was moved: a reshape alone cuts the image into strips of "
@@ -214,10 +369,18 @@ EXERCISES = [
         minutes=10,
         reference=unpatchify,
         cases=back_cases,
+        more=other_ways_back,
         also=refuses(
-            "9 patches do not fill 4 × 4 pixels with P = 2",
             "the two lines that raise a ValueError",
-            lambda answer: answer(torch.zeros(1, 9, 4), 2, (4, 4), 1),
+            {
+                f"{N} patches of {length} numbers do not fill 4 × 4 pixels with P = 2": {
+                    "patches": torch.zeros(1, N, length),
+                    "patch_size": 2,
+                    "image_size": (4, 4),
+                    "in_channels": 1,
+                }
+                for N, length in ((9, 4), (8, 2), (4, 8))
+            },
         ),
         mistakes={
             "right shape, but nothing was moved: put the halves of each side next to each other "
@@ -257,6 +420,7 @@ EXERCISES = [
         minutes=15,
         reference=patch_tokens,
         cases=token_cases,
+        more=more_token_mistakes,
         mistakes={
             "the kernel's axes are in the wrong order: a row of the matrix runs over (C, P, P)": (
                 tokens_with_kernel(lambda w, C, P: w.reshape(-1, P, P, C).permute(0, 3, 1, 2))

@@ -7,8 +7,9 @@ from torch import nn
 
 from vit_minimal.vision_transformer import EncoderBlock, VisionTransformer, ViTConfig
 
-from .engine import Answer, Piece, WithWeights
-from .helpers import check_method, random, with_forward
+from .engine import Answer, Piece
+from .helpers import random, with_forward
+from .modules import WithWeights, check_method
 
 TINY = {"image_size": 8, "embed_dim": 12, "depth": 2, "num_heads": 3, "num_classes": 5}
 
