@@ -7,8 +7,9 @@ import torch
 from vit_minimal.attention import MultiHeadSelfAttention, attention_weights
 
 from .engine import Answer, Piece
-from .helpers import Wrong, attempt, random, same, with_forward
+from .helpers import Wrong, attempt, pairs, random, same, with_forward
 from .modules import WithWeights, check_method
+from .words import difference
 
 
 def weight_cases():
@@ -19,21 +20,30 @@ def weight_cases():
     yield {"queries": random(4, 5, 2).transpose(1, 2), "keys": random(4, 5, 2, seed=1).mT}
     yield {"queries": 80 * random(1, 1, 4, 6), "keys": 80 * random(1, 1, 4, 6, seed=1)}
     yield {"queries": random(3, 4, 4).double(), "keys": random(3, 4, 4, seed=1).double()}
+    steep = torch.tensor([[0.0, 0.0], [200.0, 0.0], [-200.0, 0.0]])  # scores 280 apart
+    yield {"queries": steep, "keys": torch.tensor([[1.0, 0.5], [0.0, 1.0], [-1.0, 0.0]])}
 
 
 def check_mask(answer):
     """Wrong if a mask, which may be left out, is taken and used in another way than the course's."""
     if "mask" not in inspect.signature(answer).parameters:
         return
-    queries, keys = random(2, 4, 3), random(2, 4, 3, seed=1)
     mask = torch.ones(4, 4, dtype=torch.bool).tril()
-    value = attempt(lambda: answer(queries, keys, mask=mask))
-    left_out = same(value, attention_weights(queries, keys))
-    if not left_out and not same(value, attention_weights(queries, keys, mask)):
-        raise Wrong(
-            "it is right without a mask, and wrong with one: where the mask is False, the score "
-            "becomes −∞ before the softmax. (You may also leave the mask out.)"
+    hidden = 200 * torch.triu(torch.ones(4, 4), 1) - 100  # what is hidden has the largest scores
+    first = random(2, 4, 3), random(2, 4, 3, seed=1)
+    if same(attempt(lambda: answer(*first, mask=mask)), attention_weights(*first)):
+        return  # it is left out
+    for pair in (first, (first[0][0], first[1][0]), (2 * torch.eye(4), hidden.mT)):
+        value, expected = (
+            attempt(lambda x=pair: answer(*x, mask=mask)),
+            attention_weights(*pair, mask),
         )
+        if not same(value, expected):
+            raise Wrong(
+                "it is right without a mask, and wrong with one: where the mask is False, the score "
+                "becomes −∞ before the softmax, so that nothing gets through. (You may also leave "
+                f"the mask out.) {difference(value, expected)}"
+            )
 
 
 def scores(queries, keys):
@@ -74,6 +84,7 @@ def merge_cases():
     yield {"heads": random(2, 3, 5, 4)}
     yield {"heads": random(3, 4, 4, 4)}
     yield {"heads": random(1, 6, 1, 2)}
+    yield {"heads": random(2, 8, 3, 2)}
 
 
 def attention_cases():
@@ -83,6 +94,9 @@ def attention_cases():
     settings = {"embed_dim": 4, "num_heads": 2, "attn_drop_rate": 0.5}  # not in eval mode
     yield {"settings": settings, "x": 2 * random(1, 9, 4)}
     yield {"settings": {"embed_dim": 6, "num_heads": 6}, "x": 2 * random(6, 5, 2).transpose(0, 2)}
+    settings = {"embed_dim": 8, "num_heads": 2, "proj_drop_rate": 0.5}
+    yield {"settings": settings, "x": random(2, 13, 8)}
+    yield {"settings": {"embed_dim": 8, "num_heads": 2}, "x": 20 * random(2, 4, 8)}  # large scores
 
 
 use_attention = WithWeights(MultiHeadSelfAttention)
@@ -116,8 +130,96 @@ def attention_with(
     return with_forward(MultiHeadSelfAttention, forward)
 
 
+def weigh_with(scale=lambda q: q.shape[-1] ** 0.5, shares=lambda s: s.softmax(dim=-1), swap=False):
+    """Attention weights with other scores, or another way from scores to shares."""
+
+    def piece(queries, keys):
+        if swap:
+            queries, keys = keys, queries
+        return shares(queries @ keys.mT / scale(queries))
+
+    return piece
+
+
+WEIGHT_STEPS = {
+    "the scores are not divided by √d": {"scale": lambda q: 1},
+    "the scores are divided by d: it is √d": {"scale": lambda q: q.shape[-1]},
+    "the scores are multiplied by √d: they should be divided": {
+        "scale": lambda q: q.shape[-1] ** -0.5
+    },
+    "the scores are multiplied by d: they should be divided by √d": {
+        "scale": lambda q: 1 / q.shape[-1]
+    },
+    "the scores are divided by √T, the number of queries: d is the length of a query": {
+        "scale": lambda q: q.shape[-2] ** 0.5
+    },
+    "keys and queries are exchanged: rows belong to queries": {"swap": True},
+    "the columns sum to 1, not the rows: dim=-1": {"shares": lambda s: s.softmax(dim=-2)},
+    "there is no softmax": {"shares": lambda s: s},
+    "the scores are divided by their sum: a softmax takes e to their power first": {
+        "shares": lambda s: s / s.sum(dim=-1, keepdim=True)
+    },
+    "the softmax runs over the whole table: each row by itself should sum to 1": {
+        "shares": lambda s: s.flatten().softmax(dim=0).reshape(s.shape)
+    },
+}
+
+
+def by_number_of_keys(queries, keys):
+    return (queries @ keys.mT / keys.shape[-2] ** 0.5).softmax(dim=-1)
+
+
+def of_unit_vectors(queries, keys):
+    queries, keys = (x / x.norm(dim=-1, keepdim=True) for x in (queries, keys))
+    return (queries @ keys.mT).softmax(dim=-1)
+
+
+def more_weight_mistakes():
+    """Further mistakes with attention weights, and pairs of them."""
+    return (
+        {
+            "the scores are divided by the root of the number of keys: d is the length of a query, "
+            "queries.shape[-1]": by_number_of_keys,
+            "queries and keys are divided by their own lengths: only √d divides": of_unit_vectors,
+        }
+        | {words: weigh_with(**steps) for words, steps in WEIGHT_STEPS.items()}
+        | pairs(weigh_with, WEIGHT_STEPS)
+    )
+
+
 def split_by_view(x, h):
     return x.reshape(len(x), h, x.shape[1], -1)
+
+
+ATTENTION_STEPS = {
+    "the scores are not divided by √d": {"weigh": weigh_with(scale=lambda q: 1)},
+    "the scores are divided twice: once by √d is enough, also where `attention_weights` does it": {
+        "weigh": weigh_with(scale=lambda q: q.shape[-1])
+    },
+    "the columns sum to 1, not the rows": {"weigh": weigh_with(shares=lambda s: s.softmax(dim=-2))},
+    "there is no softmax": {"weigh": weigh_with(shares=lambda s: s)},
+    "the heads are put together without the transpose": {"merge": merge_by_reshape},
+    "the heads are averaged: they should stand side by side": {
+        "merge": lambda heads: heads.mean(dim=1).repeat(1, 1, heads.shape[1])
+    },
+    "the heads are interleaved where they are put together: h comes before d": {
+        "merge": lambda heads: heads.permute(0, 2, 3, 1).flatten(2)
+    },
+    "heads are split by a reshape alone": {"split": lambda x, h: split_by_view(x, h)},
+    "D is split into (d, h) and not (h, d), so that neighbours land in different heads": {
+        "split": lambda x, h: x.reshape(*x.shape[:2], -1, h).permute(0, 3, 1, 2)
+    },
+    "queries and keys are exchanged": {"order": (1, 0, 2)},
+    "keys and values are exchanged": {"order": (0, 2, 1)},
+    "the weights average the keys: they should average the values": {"order": (0, 1, 1)},
+    "the weights average the queries: they should average the values": {"order": (0, 1, 0)},
+    "`proj` is not used": {"last": False},
+}
+
+
+def more_attention_mistakes():
+    alone = {words: attention_with(**steps) for words, steps in ATTENTION_STEPS.items()}
+    return alone | pairs(attention_with, ATTENTION_STEPS)
 
 
 EXERCISES = [
@@ -129,6 +231,7 @@ EXERCISES = [
         minutes=10,
         reference=attention_weights,
         cases=weight_cases,
+        more=more_weight_mistakes,
         also=check_mask,
         mistakes={
             "the columns sum to 1, not the rows: the softmax must run over the keys, dim=-1": (
@@ -201,6 +304,9 @@ EXERCISES = [
         expected=8,
         tolerance=0.05,  # whoever simulates it is near
         mistakes={
+            128**0.5: "each query number meets one key number: a sum of 64 terms, not of 128",
+            128: "variances are added up, not standard deviations, and there is one term for each of d",
+            32: "variances add up: 64 terms of variance 1, and then the root",
             64: "this is the variance; the standard deviation is its square root",
             1: "this is the size *after* the division by √d",
             4096: "variances add up: 64 terms of variance 1",
@@ -217,6 +323,7 @@ EXERCISES = [
         minutes=20,
         reference=MultiHeadSelfAttention,
         cases=attention_cases,
+        more=more_attention_mistakes,
         use=use_attention,
         also=check_split_heads,
         mistakes={

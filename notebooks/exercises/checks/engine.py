@@ -360,7 +360,7 @@ class Answer(Exercise):
         if math.isclose(number, self.expected, rel_tol=self.tolerance):
             return
         for value, words in self.mistakes.items():
-            if math.isclose(number, value, rel_tol=self.tolerance, abs_tol=1e-9):
+            if math.isclose(number, value, rel_tol=max(self.tolerance, 5e-3), abs_tol=1e-9):
                 raise Wrong(words)
         raise Wrong(f"{number:g} is not it", "numbers")
 

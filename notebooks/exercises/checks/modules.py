@@ -6,7 +6,7 @@ import functools
 import torch
 from torch import nn
 
-from .helpers import Wrong, attempt, same, settled
+from .helpers import Wrong, attempt, same, settled, turned
 from .words import difference
 
 
@@ -71,13 +71,14 @@ class WithWeights:
         before = copy.deepcopy(module.state_dict())
         first = list(inputs.values())
         more = [torch.cat([x, x.flip(0)[:1] + 0.5]) for x in first]
-        for call, x in (("first", first), ("second", more), ("third", [v[:1] for v in more])):
+        calls = (first, list(map(turned, first)), more, [v[:1] for v in more])
+        for call, x in zip(("first", "second", "third", "fourth"), calls, strict=True):
             value, expected = attempt(lambda x=x: module(*x)), ours(*x)
             if not same(value, expected):
                 found = difference(value, expected)
                 raise Wrong(
-                    f"a single call is right, but the {call} call of the same module, with another "
-                    f"number of images in the batch, is not. Does it keep something? {found}"
+                    f"a single call is right, but the {call} call of the same module, with other "
+                    f"images or another number of them, is not. Does it keep something? {found}"
                 )
             self.judge_unchanged(module, before)
             if any(part.training for part in module.modules()):

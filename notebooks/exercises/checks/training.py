@@ -1,5 +1,6 @@
 """The exercises of notebook 05: schedule, mixup, validation, and two bugs of training loops."""
 
+import copy
 import math
 
 import torch
@@ -7,7 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from .engine import Answer, Piece
-from .helpers import cases_of, random
+from .helpers import Wrong, cases_of, pairs, random
 
 
 def learning_rate_at(step, total_steps, warmup_steps, peak):
@@ -19,7 +20,9 @@ def learning_rate_at(step, total_steps, warmup_steps, peak):
 
 
 def whole_schedule(piece, total_steps, warmup_steps, peak):
-    return [float(piece(step, total_steps, warmup_steps, peak)) for step in range(total_steps)]
+    """The rates of all steps, asked for from the last to the first."""
+    steps = reversed(range(total_steps))
+    return [float(piece(step, total_steps, warmup_steps, peak)) for step in steps][::-1]
 
 
 def after_warmup(fall):
@@ -42,6 +45,53 @@ def with_climb(climb):
     return piece
 
 
+def schedule_with(climb=lambda step, n: (step + 1) / n, fall=None, share=None):
+    """A schedule with another climb or fall, or another share of the fall that is done."""
+    fall = fall or (lambda s: (1 + math.cos(math.pi * s)) / 2)
+    share = share or (lambda step, total, warmup: (step - warmup) / (total - warmup))
+
+    def piece(step, total_steps, warmup_steps, peak):
+        if step < warmup_steps:
+            return peak * climb(step, warmup_steps)
+        return peak * fall(share(step, total_steps, warmup_steps))
+
+    return piece
+
+
+SCHEDULE_STEPS = {
+    "the first step is wasted at a rate of zero: step + 1": {"climb": lambda step, n: step / n},
+    "the climb is rounded down to zero: `/` and not `//`": {
+        "climb": lambda step, n: (step + 1) // n
+    },
+    "there is no warm-up": {"climb": lambda step, n: 1.0},
+    "the fall runs over all steps: (step − warmup_steps) / (total_steps − warmup_steps)": {
+        "share": lambda step, total, warmup: step / total
+    },
+    "the steps of the warm-up count in the fall: step − warmup_steps": {
+        "share": lambda step, total, warmup: step / (total - warmup)
+    },
+    "the fall is divided by all steps: total_steps − warmup_steps": {
+        "share": lambda step, total, warmup: (step - warmup) / total
+    },
+    "the half is missing: 1 + cos goes from 2 to 0": {"fall": lambda s: 1 + math.cos(math.pi * s)},
+    "1 + is missing: cos goes from 1 to −1": {"fall": lambda s: math.cos(math.pi * s)},
+    "this is a sine: it begins in the middle. A cosine begins at 1": {
+        "fall": lambda s: (1 + math.sin(math.pi * s)) / 2
+    },
+    "it climbs: 1 + cos falls, 1 − cos climbs": {"fall": lambda s: (1 - math.cos(math.pi * s)) / 2},
+    "it falls in a line": {"fall": lambda s: 1 - s},
+    "a quarter of a cosine": {"fall": lambda s: math.cos(math.pi / 2 * s)},
+    "twice as many turns: half a cosine is π·s": {
+        "fall": lambda s: (1 + math.cos(2 * math.pi * s)) / 2
+    },
+}
+
+
+def more_schedules():
+    alone = {words: schedule_with(**steps) for words, steps in SCHEDULE_STEPS.items()}
+    return alone | pairs(schedule_with, SCHEDULE_STEPS)
+
+
 def mixup(images, targets, order, share):
     """Each image with another: share of its own, 1 − share of number order[i]; targets likewise."""
     weight = share.reshape(-1, 1, 1, 1)
@@ -57,6 +107,44 @@ def mixup_cases():
             "order": torch.arange(B).roll(1),
             "share": random(B, seed=1).sigmoid(),
         }
+    yield {
+        "images": random(5, 2, 3, 4),
+        "targets": random(5, 6, seed=2).softmax(dim=1),  # mixed before, or smoothed
+        "order": torch.tensor([3, 1, 4, 0, 2]),  # one is its own partner
+        "share": random(5, seed=1).sigmoid(),
+    }
+
+
+def mix_with(shares=lambda s: s, of_targets=lambda s: s, of_images=lambda s: s):
+    """A mixup with other shares: of all, of the targets alone, or of the images alone."""
+
+    def piece(images, targets, order, share):
+        share = shares(share)
+        mixed, _ = mixup(images, targets, order, of_images(share))
+        return mixed, mixup(images, targets, order, of_targets(share))[1]
+
+    return piece
+
+
+MIX_STEPS = {
+    "one share is used for the whole batch, the mean of all: each image has its own": {
+        "shares": lambda s: s.mean().expand_as(s)
+    },
+    "one share is used for the whole batch, that of the first: each image has its own": {
+        "shares": lambda s: s[:1].expand_as(s)
+    },
+    "both images count one half: `share` says how much an image keeps": {
+        "shares": lambda s: torch.full_like(s, 0.5)
+    },
+    "the targets have the shares exchanged": {"of_targets": lambda s: 1 - s},
+    "the targets are not mixed": {"of_targets": torch.ones_like},
+    "the images have the shares exchanged": {"of_images": lambda s: 1 - s},
+    "the images are not mixed": {"of_images": torch.ones_like},
+}
+
+
+def more_mixes():
+    return {w: mix_with(**s) for w, s in MIX_STEPS.items()} | pairs(mix_with, MIX_STEPS)
 
 
 def validation_split(images, labels, held_out):
@@ -67,8 +155,8 @@ def validation_split(images, labels, held_out):
 def split_cases():
     for n, held_out in ((10, 3), (6, 1), (7, 5)):
         yield {
-            "images": torch.arange(n * 4.0).reshape(n, 1, 2, 2),
-            "labels": torch.arange(n),
+            "images": random(n, 1, 2, 2),
+            "labels": 7 * torch.arange(n) % 5,
             "held_out": held_out,
         }
 
@@ -97,16 +185,35 @@ def mean_of_batches(model, images, labels, batch_size):
 
 
 def count_right(model, images, labels):
+    model = copy.copy(model)
+    model.most = len(images)
     return (model(images).argmax(dim=1) == labels).sum().item()
 
 
+class Turned(nn.Module):
+    """A model whose logits are an image's numbers, read backwards. It takes so many and no more."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def forward(self, x):
+        if len(x) > self.most:
+            raise Wrong(
+                f"the model is given {len(x)} images at once, though batch_size is {self.most}: more "
+                "do not fit"
+            )
+        return x.flip(1)
+
+
 def accuracy_cases():
-    """The model is the identity: an image is its logits. The last batch is small, and better."""
-    for n, batch_size in ((7, 3), (5, 4), (6, 3), (3, 10)):
+    """The last batch is small, and better."""
+    for n, batch_size in ((7, 3), (5, 4), (6, 3), (3, 10), (5, 2)):
         images = random(n, 4)
-        labels = images.argmax(dim=1)
+        labels = images.flip(1).argmax(dim=1)
         labels[: n // 2] = (labels[: n // 2] + 1) % 4
-        yield {"model": nn.Identity(), "images": images, "labels": labels, "batch_size": batch_size}
+        model = Turned(batch_size)
+        yield {"model": model, "images": images, "labels": labels, "batch_size": batch_size}
 
 
 def training_step(model, optimizer, images, labels):
@@ -125,20 +232,50 @@ def step_without_zero(model, optimizer, images, labels):
     return loss.item()
 
 
-def three_steps(piece, seed):
-    """The losses of three steps on a linear model, and its weights after them."""
+def three_steps(piece, seed, optimizer, **settings):
+    """The losses of three steps on a linear model, its parameters after them, and its mode."""
     torch.manual_seed(seed)
     model = nn.Linear(4, 3)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    optimizer = optimizer(model.parameters(), **settings)
     images, labels = random(6, 4, seed=seed), torch.arange(6) % 3
     losses = [piece(model, optimizer, images, labels) for _ in range(3)]
-    return losses, model.weight.detach().clone()
+    if not model.training:
+        raise Wrong("it leaves the model in evaluation mode: the next step trains it as well")
+    return losses, model.weight.detach().clone(), model.bias.detach().clone()
 
 
 def step_cases():
     # What a process's first optimizer imports takes seconds, which must not count as the reader's.
     torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
-    return [{"seed": 0}, {"seed": 1}]
+    return [
+        {"seed": 0, "optimizer": torch.optim.SGD, "lr": 0.5},
+        {"seed": 1, "optimizer": torch.optim.SGD, "lr": 0.1, "momentum": 0.9},
+        {"seed": 2, "optimizer": torch.optim.AdamW, "lr": 0.02},
+    ]
+
+
+def step_that_tells(loss_after):
+    """A training step that gives the loss after it; or one without `backward`."""
+
+    def piece(model, optimizer, images, labels):
+        loss = cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        if loss_after:
+            loss.backward()
+        optimizer.step()
+        return (cross_entropy(model(images), labels) if loss_after else loss).item()
+
+    return piece
+
+
+def by_hand(model, optimizer, images, labels):
+    loss = cross_entropy(model(images), labels)
+    model.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= optimizer.param_groups[0]["lr"] * parameter.grad
+    return loss.item()
 
 
 def step_with(loss_of=cross_entropy, num_steps=1):
@@ -164,9 +301,17 @@ EXERCISES = [
         minutes=12,
         reference=learning_rate_at,
         use=whole_schedule,
-        cases=lambda: cases_of(
-            ("total_steps", "warmup_steps", "peak"), (20, 4, 1.0), (10, 1, 0.01), (7, 3, 2e-3)
+        cases=lambda: (
+            cases_of(
+                ("total_steps", "warmup_steps", "peak"),
+                (20, 4, 1.0),
+                (10, 1, 0.01),
+                (7, 3, 2e-3),
+                (5, 0, 0.1),
+            )
+            + cases_of(("total_steps", "warmup_steps", "peak"), (300, 10, 1e-3))
         ),
+        more=more_schedules,
         has_gradient=False,
         mistakes={
             "the first step is wasted at a rate of zero: step 0 takes 1/warmup_steps of the peak": (
@@ -219,6 +364,7 @@ EXERCISES = [
         minutes=10,
         reference=mixup,
         cases=mixup_cases,
+        more=more_mixes,
         mistakes={
             "the images are mixed, the targets are not: a blend of two images is of both classes": (
                 lambda images, targets, order, share: (
@@ -279,6 +425,15 @@ EXERCISES = [
             "`held_out` is the number to set aside, not the number to train on": (
                 lambda x, y, n: (x[:n], y[:n], x[n:], y[n:])
             ),
+            "the validation part comes first: the training part should": (
+                lambda x, y, n: (x[-n:], x[:-n], y[-n:], y[:-n])
+            ),
+            "one image too many is set aside: the last `held_out`": (
+                lambda x, y, n: (x[: -n - 1], y[: -n - 1], x[-n - 1 :], y[-n - 1 :])
+            ),
+            "one image too few is set aside, or the last is lost": (
+                lambda x, y, n: (x[: len(x) - n + 1], y[: len(x) - n + 1], x[-n + 1 :], y[-n + 1 :])
+            ),
             "the labels do not belong to the images any more": (
                 lambda x, y, n: (x[:-n], y[n:], x[-n:], y[:n])
             ),
@@ -309,6 +464,24 @@ EXERCISES = [
             "it gives the number of right answers, not their share": (
                 lambda model, images, labels, size: count_right(model, images, labels)
             ),
+            "shares of batches are added up, and divided by the number of images: add up how many "
+            "are right": lambda model, images, labels, size: (
+                sum(batch_accuracies(model, images, labels, size)) / len(images)
+            ),
+            "`max` gives the largest score, `argmax` says of which class it is": (
+                lambda model, images, labels, size: (
+                    sum(
+                        (model(x).max(dim=1).values == y).sum().item()
+                        for x, y in zip(images.split(size), labels.split(size), strict=True)
+                    )
+                    / len(images)
+                )
+            ),
+            "the model is never called: its logits are not the images": (
+                lambda model, images, labels, size: (
+                    count_right(nn.Identity(), images, labels) / len(images)
+                )
+            ),
             "only one batch is counted": (
                 lambda model, images, labels, size: batch_accuracies(model, images, labels, size)[
                     -1
@@ -332,6 +505,8 @@ EXERCISES = [
             "before `backward` there is no gradient, after `zero_grad` there is none any more": (
                 step_with(num_steps=0)
             ),
+            "it gives the loss after the step: that before it was asked for": step_that_tells(True),
+            "the optimizer is not used: `optimizer.step()` moves the weights, in its own way": by_hand,
             "two steps are made": step_with(num_steps=2),
             "cross_entropy wants logits: it applies the softmax itself": step_with(
                 lambda logits, labels: cross_entropy(logits.softmax(dim=1), labels)
@@ -349,6 +524,8 @@ EXERCISES = [
         minutes=3,
         expected=0.91,
         mistakes={
+            0.9 + 0.1 / 9: "the 0.1 is spread over all ten classes, not over the nine others",
+            0.8: "0.1 is taken away once, and a tenth of it comes back",
             0.9: "nearly: the 0.1 is spread over all ten classes, and the right one gets its part",
             0.1: "this is what is taken away",
             0.01: "this is the target of each *other* class",

@@ -1,29 +1,51 @@
 """The exercises of notebook 04: the block, the whole model, and what it costs."""
 
 import copy
+from dataclasses import replace
+from itertools import combinations
 
-import torch
 from torch import nn
 
 from vit_minimal.vision_transformer import EncoderBlock, VisionTransformer, ViTConfig
 
 from .engine import Answer, Piece
-from .helpers import random, with_forward
+from .helpers import Wrong, attempt, pairs, random, same, with_forward, without_numpy
 from .modules import WithWeights, check_method
+from .words import difference
 
+DROPS = {"pos_drop_rate": 0.5, "proj_drop_rate": 0.5, "attn_drop_rate": 0.5, "drop_path_rate": 0.5}
 TINY = {"image_size": 8, "embed_dim": 12, "depth": 2, "num_heads": 3, "num_classes": 5}
 
 
 def block_cases():
-    for changes, shape in (
-        ({}, (2, 5, 12)),
-        ({"num_heads": 1, "mlp_ratio": 2.0}, (1, 9, 12)),
-        ({"embed_dim": 8, "num_heads": 4}, (3, 4, 8)),
-        ({"norm_first": False}, (2, 6, 12)),
+    for changes, shape, rate in (
+        ({}, (2, 5, 12), 0.0),
+        ({"num_heads": 1, "mlp_ratio": 2.75}, (1, 9, 12), 0.5),  # not in eval mode
+        ({"embed_dim": 8, "num_heads": 4, "mlp_ratio": 1.5}, (3, 4, 8), 0.5),
+        ({"norm_first": False}, (2, 6, 12), 0.0),
+        ({"norm_eps": 0.1}, (1, 3, 12), 0.0),
     ):
         config = ViTConfig(**TINY | changes)
-        settings = {"config": config, "drop_path_rate": 0.5}  # not in eval mode
+        settings = {"config": config, "drop_path_rate": rate}
         yield {"settings": settings, "x": random(*shape)}
+
+
+use_block = WithWeights(EncoderBlock)
+
+
+def check_dropped_paths(answer):
+    """Wrong if in training something else is dropped than what is added to the tokens."""
+    x, rate = random(16, 3, 12), 0.99999  # as good as always
+    settings = {"config": ViTConfig(**TINY), "drop_path_rate": rate}
+    module = use_block.build(answer, settings)
+    left_out, attended = module(x), x + module.attn(module.norm1(x))
+    value = module.train()(x)
+    for i, image in enumerate(value):
+        if not any(same(image, other[i]) for other in (x, left_out, attended)):
+            raise Wrong(
+                "in training with a drop_path_rate, the tokens themselves are dropped or scaled: "
+                "drop_path belongs around what is *added* to them. (You may leave it out.)"
+            )
 
 
 def block_by(norm_first):
@@ -59,6 +81,9 @@ def model_cases():
         ({"pool": "mean", "num_registers": 1}, 2, 3, (8, 8)),
         ({"pool": "attention", "num_registers": 2}, 2, 3, (8, 8)),
         ({"pos_embed": "sinusoidal"}, 2, 3, (8, 8)),
+        ({"pool": "mean", "depth": 1}, 1, 3, (8, 8)),
+        ({"pool": "attention", "depth": 3}, 1, 3, (8, 8)),
+        (DROPS, 2, 3, (8, 8)),  # not in eval mode
     ):
         config = ViTConfig(**TINY | changes)
         yield {"settings": {"config": config}, "images": random(B, C, *size)}
@@ -134,6 +159,12 @@ def config_cases():
     yield {"config": ViTConfig(**TINY)}
     yield {"config": ViTConfig(224, 16, num_classes=1000, embed_dim=384, depth=12, num_heads=6)}
     yield {"config": ViTConfig(28, 7, in_channels=1, embed_dim=20, num_heads=4, mlp_ratio=2.0)}
+    for depth, ratio in ((1, 1.5), (3, 2.75)):
+        yield {
+            "config": ViTConfig(
+                **TINY | {"embed_dim": 10, "num_heads": 2, "depth": depth, "mlp_ratio": ratio}
+            )
+        }
 
 
 def stack(config):
@@ -151,20 +182,215 @@ def stack_of_copies(config):
 
 
 def use_stack(piece, config):
-    """What can be told about a stack: its kind, its blocks, its parameters, whether they differ."""
-    torch.manual_seed(0)
-    blocks = piece(config)
-    if not isinstance(blocks, nn.Module):
-        return f"a {type(blocks).__name__}"
-    parts = list(blocks) if isinstance(blocks, nn.Sequential) else list(blocks.children())
-    first = [next(part.parameters()) for part in parts if isinstance(part, EncoderBlock)]
-    queries = [part.attn.qkv.weight for part in parts if isinstance(part, EncoderBlock)]
+    """What can be told about a stack: its kind, its blocks, what they share, and what it computes."""
+    stack = piece(config)
+    if not isinstance(stack, nn.Module):
+        return f"a {type(stack).__name__}"
+    blocks = [part for part in stack.modules() if isinstance(part, EncoderBlock)]
+    in_blocks = {id(p): p.numel() for block in blocks for p in block.parameters()}
+    parameters = list(stack.parameters())  # each once, however many blocks have it
     return {
-        "blocks": len(first),
-        "different objects": len({id(weight) for weight in first}),
-        "different starts": len({weight.sum().item() for weight in queries}),
-        "callable": isinstance(blocks, nn.Sequential),
+        "blocks": len(blocks),
+        "different blocks": len({id(block) for block in blocks}),
+        "numbers in all blocks together": sum(in_blocks.values()),
+        "numbers outside of blocks": sum(p.numel() for p in parameters) - sum(in_blocks.values()),
+        "numbers that are frozen": sum(p.numel() for p in parameters if not p.requires_grad),
+        "different starts": len({block.attn.qkv.weight.sum().item() for block in blocks}),
+        "in training mode": stack.training,
+        "heads in each block": sorted({block.attn.num_heads for block in blocks}),
+        "can be called": type(stack).forward is not nn.ModuleList.forward,
     }
+
+
+def check_stack(answer):
+    """Wrong if a stack computes something else than its blocks, one after the other."""
+    config = ViTConfig(**TINY | {"depth": 3})
+    stack, x = answer(config), random(2, 5, 12)
+    expected = x
+    for block in (part for part in stack.modules() if isinstance(part, EncoderBlock)):
+        expected = block.eval()(expected)
+    for train in (False, True):
+        value = attempt(lambda train=train: stack.train(train)(x))
+        if not same(value, expected):
+            raise Wrong(
+                "the blocks are there, and what the stack makes of tokens is not what they make of "
+                "them one after the other: nothing else should stand between or behind them, and "
+                f"no path is dropped (a drop_path_rate of 0). {difference(value, expected)}"
+            )
+
+
+def counted(piece, config):
+    """What a formula gives for a model; a whole number with a point behind it will do."""
+    number = without_numpy(piece(config))
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+PARTS = {  # what a formula may forget or count twice, and how many numbers that is
+    "the class token": lambda c: c.embed_dim,
+    "the positions": lambda c: c.embed_dim * ((c.image_size // c.patch_size) ** 2 + 1),
+    "the matrix of the patch embedding": lambda c: c.in_channels * c.patch_size**2 * c.embed_dim,
+    "the bias of the patch embedding": lambda c: c.embed_dim,
+    "the biases of qkv": lambda c: 3 * c.depth * c.embed_dim,
+    "the biases of proj": lambda c: c.depth * c.embed_dim,
+    "the biases of the MLP": lambda c: c.depth * (int(c.embed_dim * c.mlp_ratio) + c.embed_dim),
+    "one of each norm's scale and shift in the blocks": lambda c: 2 * c.depth * c.embed_dim,
+    "the norms of the blocks": lambda c: 4 * c.depth * c.embed_dim,
+    "the last norm": lambda c: 2 * c.embed_dim,
+    "the bias of the head": lambda c: c.num_classes,
+    "the matrix of the head": lambda c: c.num_classes * c.embed_dim,
+    "all channels of a patch but one": lambda c: (
+        (c.in_channels - 1) * c.patch_size**2 * c.embed_dim
+    ),
+    "one of the two sides of the grid of positions": lambda c: (
+        c.embed_dim * ((c.image_size // c.patch_size) ** 2 - c.image_size // c.patch_size)
+    ),
+    "half of the MLP's matrices": lambda c: c.depth * c.embed_dim * int(c.embed_dim * c.mlp_ratio),
+    "the whole MLP": lambda c: (
+        c.depth * (2 * c.embed_dim * int(c.embed_dim * c.mlp_ratio))
+        + c.depth * (int(c.embed_dim * c.mlp_ratio) + c.embed_dim)
+    ),
+}
+
+
+def more_counts():
+    """Formulas that forget up to three parts, or all biases, or count a part twice."""
+
+    def without(names):
+        return parameters_without(lambda c: sum(PARTS[name](c) for name in names))
+
+    few = [names for n in (1, 2, 3) for names in combinations(PARTS, n)]
+    biases = [name for name in PARTS if "bias" in name]
+    return (
+        {f"this is missing: {' and '.join(names)}": without(names) for names in few}
+        | {"the biases are missing: every linear map has one": without(biases)}
+        | {
+            f"{name}: counted twice": parameters_without(lambda c, part=part: -part(c))
+            for name, part in PARTS.items()
+        }
+        | {
+            "the MLP is int(D · mlp_ratio) wide, cut off at the end, not int(mlp_ratio) · D": (
+                lambda c: parameters_of(replace(c, mlp_ratio=float(int(c.mlp_ratio))))
+            ),
+        }
+    )
+
+
+BLOCK_STEPS = {
+    "the attention replaces the tokens: `x +` is missing": {
+        "first": lambda self, x: self.attn(self.norm1(x))
+    },
+    "norm1 is missing: the attention reads the tokens as they are": {
+        "first": lambda self, x: x + self.attn(x)
+    },
+    "the attention's half adds to norm1(x) and not to x": {
+        "first": lambda self, x: self.norm1(x) + self.attn(self.norm1(x))
+    },
+    "norm1 comes after the attention: it should come before": {
+        "first": lambda self, x: x + self.norm1(self.attn(x))
+    },
+    "norm1 is applied to the sum: that is post-norm": {
+        "first": lambda self, x: self.norm1(x + self.attn(x))
+    },
+    "the attention is multiplied with the tokens: Eq. 2 adds": {
+        "first": lambda self, x: x * self.attn(self.norm1(x))
+    },
+    "the attention is subtracted: Eq. 2 adds": {
+        "first": lambda self, x: x - self.attn(self.norm1(x))
+    },
+    "the attention gets norm2": {"first": lambda self, x: x + self.attn(self.norm2(x))},
+    "the MLP replaces the tokens: `x +` is missing": {
+        "second": lambda self, x: self.mlp(self.norm2(x))
+    },
+    "norm2 is missing: the MLP reads the tokens as they are": {
+        "second": lambda self, x: x + self.mlp(x)
+    },
+    "the MLP's half adds to norm2(x) and not to x": {
+        "second": lambda self, x: self.norm2(x) + self.mlp(self.norm2(x))
+    },
+    "norm2 comes after the MLP: it should come before": {
+        "second": lambda self, x: x + self.norm2(self.mlp(x))
+    },
+    "norm2 is applied to the sum: that is post-norm": {
+        "second": lambda self, x: self.norm2(x + self.mlp(x))
+    },
+    "the MLP is multiplied with the tokens: Eq. 3 adds": {
+        "second": lambda self, x: x * self.mlp(self.norm2(x))
+    },
+    "the MLP is subtracted: Eq. 3 adds": {"second": lambda self, x: x - self.mlp(self.norm2(x))},
+    "the MLP gets norm1": {"second": lambda self, x: x + self.mlp(self.norm1(x))},
+}
+
+
+def to_the_input(count_first):
+    """A block whose MLP adds to the block's input, with the first sum once more or left out."""
+
+    def norm_first(self, x):
+        y = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(y)) + (y if count_first else 0)
+
+    return block_by(norm_first)
+
+
+def more_block_mistakes():
+    return (
+        {
+            "the MLP adds to the block's input, so that what the attention gave is lost: Eq. 3 adds "
+            "to z′": to_the_input(False),
+            "the block's input is in the sum twice: Eq. 3 adds to z′ alone": to_the_input(True),
+        }
+        | {words: block_with(**steps) for words, steps in BLOCK_STEPS.items()}
+        | pairs(block_with, BLOCK_STEPS)
+    )
+
+
+MODEL_STEPS = {
+    "the norm after the last block is missing": {"features": lambda self, x: self.blocks(x)},
+    "the norm is applied before the blocks too": {
+        "features": lambda self, x: self.norm(self.blocks(self.norm(x)))
+    },
+    "the positions come after the blocks: they belong before them, Eq. 1": {
+        "features": lambda self, x: self.norm(self.pos_embed(self.blocks(x))),
+        "embed": lambda self, patches: self.cls_token(self.reg_token(patches)),
+    },
+    "the positions are not added": {
+        "embed": lambda self, patches: self.cls_token(self.reg_token(patches))
+    },
+    "the positions are added twice": {
+        "embed": lambda self, patches: self.pos_embed(
+            self.pos_embed(self.cls_token(self.reg_token(patches)))
+        )
+    },
+    "the class token comes before the registers": {"embed": class_token_behind_registers},
+    "the head reads token 1": {"read": lambda self, x: self.head(x[:, 1])},
+    "the logits of all tokens are added up: only the class token is read": {
+        "read": lambda self, x: self.head(x).sum(dim=1)
+    },
+    "the mean of all tokens is read: with pool='class' only the class token is": {
+        "read": lambda self, x: self.head(x.mean(dim=1))
+    },
+    "softmax is applied": {"read": lambda self, x: self.head(x[:, 0]).softmax(dim=-1)},
+}
+
+
+def more_model_mistakes():
+    shorter = {
+        "forward_features gives less than all T tokens, after the norm: which of them is read is "
+        "forward's business": lambda first: with_features(lambda self, x: x[:, first]),
+    }
+    return (
+        {words: way(slice(1, None)) for words, way in shorter.items()}
+        | {words: model_with(**steps) for words, steps in MODEL_STEPS.items()}
+        | pairs(model_with, MODEL_STEPS)
+    )
+
+
+def with_features(part):
+    """A model whose forward_features gives a part of the tokens."""
+
+    def forward_features(self, images):
+        return part(self, self.norm(VisionTransformer.forward_features(self, images)))
+
+    return type("VisionTransformer", (VisionTransformer,), {"forward_features": forward_features})
 
 
 EXERCISES = [
@@ -176,7 +402,9 @@ EXERCISES = [
         minutes=12,
         reference=EncoderBlock,
         cases=block_cases,
-        use=WithWeights(EncoderBlock),
+        use=use_block,
+        also=check_dropped_paths,
+        more=more_block_mistakes,
         mistakes={
             "the attention replaces the tokens: `x +` is missing in Eq. 2": block_with(
                 first=lambda self, x: self.attn(self.norm1(x))
@@ -234,6 +462,7 @@ EXERCISES = [
         minutes=20,
         reference=VisionTransformer,
         cases=model_cases,
+        more=more_model_mistakes,
         use=use_model,
         also=check_forward_features,
         mistakes={
@@ -299,6 +528,8 @@ EXERCISES = [
         minutes=12,
         reference=parameters_of,
         cases=config_cases,
+        use=counted,
+        more=more_counts,
         has_gradient=False,
         mistakes={
             "D numbers are missing: the class token, its row of positions, or the bias of the patch "
@@ -354,6 +585,7 @@ EXERCISES = [
         broken=stack_of_one,
         cases=lambda: [{"config": ViTConfig(**TINY | {"depth": depth})} for depth in (3, 1, 5)],
         use=use_stack,
+        also=check_stack,
         has_gradient=False,
         mistakes={
             "a list is not a module: its blocks are neither trained nor saved": (
@@ -384,6 +616,8 @@ EXERCISES = [
             16: "nearly: the class token is in both, so T does not grow by quite 4",
             4: "this is by how much the number of patches grows; every token weighs every token",
             257 / 65: "this is by how much T grows; the weights are a table of T × T",
+            0.25: "half the side means four times as many patches, not half as many",
+            (65 / 17) ** 2: "this is from P = 8 to P = 4",
             2: "P is halved along both sides of the image: four times the patches",
             8: "T × T: both sides of the table grow",
             256: "these are the patches at P = 2",

@@ -38,7 +38,7 @@ def difference(value, expected):
     if isinstance(expected, dict) and isinstance(value, dict):
         wrong = next((k for k in expected if not same(value.get(k), expected[k])), None)
         words = f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
-        return Wrong(words, "numbers")
+        return Wrong(words, "invariant")  # a property that has a name
     if isinstance(expected, (list, tuple)) and listed(value) is not None:
         return difference_of_lists(listed(value), listed(expected))
     words = f"it gives {describe(value)}, expected {describe(expected)}"
