@@ -4,7 +4,7 @@ import math
 import statistics
 
 from .engine import Answer, Piece
-from .helpers import cases_of
+from .helpers import cases_of, pairs
 
 
 def interval(values, t):

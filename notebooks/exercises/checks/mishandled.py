@@ -7,7 +7,7 @@ from vit_minimal.device import seed_everything
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 from .engine import Answer, Piece
-from .helpers import pairs, random
+from .helpers import Wrong, attempt, pairs, random, same
 
 
 def mean_of_patches(tokens, num_prefix):
@@ -77,6 +77,17 @@ def normalized(x, scale, shift):
 
 def normalized_over_tokens(x, scale, shift):
     return layer_norm(x, x.shape[1:]) * scale + shift
+
+
+def check_constant_token(answer):
+    """Wrong if a token of equal numbers, whose variance is 0, does not become the shift alone."""
+    scale, shift = torch.ones(4), random(4, seed=2)
+    value = attempt(lambda: answer(torch.ones(1, 2, 4), scale, shift))
+    if not same(value, shift.expand(1, 2, 4)):
+        raise Wrong(
+            "a token whose numbers are all equal has a variance of 0: add a little, such as 1e-5, "
+            "to the variance before you divide by its root"
+        )
 
 
 def by_hand(x, scale, shift, axes, correction=0):
@@ -192,10 +203,10 @@ EXERCISES = [
         minutes=8,
         reference=normalized,
         broken=normalized_over_tokens,
+        also=check_constant_token,
         cases=lambda: [
             {"x": 3 * random(2, 5, 4) + 1, "scale": random(4, seed=1), "shift": random(4, seed=2)},
             {"x": 3 * random(1, 3, 3) + 1, "scale": random(3, seed=1), "shift": random(3, seed=2)},
-            {"x": torch.ones(1, 2, 4), "scale": torch.ones(4), "shift": random(4, seed=2)},
             {"x": 3 * random(2, 2, 6) + 1000, "scale": random(6, seed=1), "shift": random(6)},
         ],
         mistakes={
