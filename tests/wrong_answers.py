@@ -577,6 +577,21 @@ WRONG = {
         ("1", "the usual slip"),
         ("17", "number of tokens"),
     ),
+    "unseen_patch": answers(
+        "felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).argmin().item()",
+        ("10", "token n + 1 is patch n"),
+        ("6", "counted row by row"),
+        ("0", "Measure all 16"),
+    ),
+    "heads_it_has": [
+        ("heads_it_has = num_heads", "heads_it_has = 3", "what was asked for"),
+        (
+            "heads_it_has = num_heads",
+            "heads_it_has = 24 // num_heads",
+            "how many numbers a head has",
+        ),
+        ("heads_it_has = num_heads", "heads_it_has = 24", "one head for each number"),
+    ],
     # ---- 10
     "interval": [
         ("statistics.stdev", "statistics.pstdev", "it is n − 1"),

@@ -1,8 +1,10 @@
 """The exercises of notebook 09: what else the head could read, and bugs that run."""
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy, layer_norm
 
+from vit_minimal.attention import attention_weights
 from vit_minimal.device import seed_everything
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
@@ -109,6 +111,34 @@ class Mystery(VisionTransformer):
 
     def forward(self, images):
         return self.head(self.forward_features(images)[:, 6])
+
+
+class Unseeing(VisionTransformer):
+    """A model in which one patch is hidden from all other tokens, in every block."""
+
+    def __init__(self):
+        seed_everything(1)
+        super().__init__(ViTConfig(image_size=16, embed_dim=24, depth=2, num_heads=3))
+        mask = torch.ones(self.num_tokens, self.num_tokens, dtype=torch.bool)
+        mask[:, 10] = False
+        mask[10, 10] = True  # each row needs a True
+        for block in self.blocks:
+            block.attn.mask = mask
+
+
+class MysteryAttention(nn.Module):
+    """A multi-head self-attention that takes `num_heads`, and has as many heads as it likes."""
+
+    def __init__(self, embed_dim, num_heads):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
+        self.proj = nn.Linear(embed_dim, embed_dim)
+
+    def forward(self, x):
+        queries, keys, values = self.qkv(x).unflatten(-1, (3, 6, -1)).permute(2, 0, 3, 1, 4)
+        out = attention_weights(queries, keys) @ values
+        return self.proj(out.transpose(1, 2).flatten(2))
 
 
 EXERCISES = [
@@ -291,6 +321,34 @@ EXERCISES = [
             8: "too far: token i is tokens[:, i], counted from 0. Measure",
             16: "this is the last token. Measure",
             17: "this is the number of tokens, counted from 1",
+        },
+    ),
+    Answer(
+        "unseen_patch",
+        "9.6",
+        "Measure: which patch does it not see?",
+        level=3,
+        minutes=10,
+        expected=9,
+        mistakes={
+            10: "this is the index of the token: token n + 1 is patch n",
+            11: "one more than the token's index: token n + 1 is patch n",
+            6: "rows and columns of patches are exchanged: they are counted row by row",
+            0: "the logits change if this patch does. Measure all 16",
+        },
+    ),
+    Answer(
+        "heads_it_has",
+        "9.7",
+        "Measure: how many heads does it have?",
+        level=3,
+        minutes=10,
+        expected=6,
+        mistakes={
+            3: "this is what was asked for. Measure",
+            4: "this is d, how many numbers a head has: D / h",
+            8: "this is d of three heads, or another guess. Measure",
+            24: "this is D: it would be one head for each number",
         },
     ),
 ]
