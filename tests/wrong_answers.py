@@ -262,7 +262,7 @@ WRONG = {
         (EQ_3, "x + self.mlp(x)", "norm2 is missing"),
         (EQ_3, "x + self.mlp(self.norm1(x))", "norm1 is used twice"),
         (EQ_2, "self.norm1(x) + self.attn(self.norm1(x))", "the residual stream itself"),
-        (EQ_2, "self.norm1(x + self.attn(x))", "first at"),
+        (EQ_2, "self.norm1(x + self.attn(x))", "norm1 is applied to the sum"),
     ],
     "VisionTransformer": [
         (ENCODER, "self.blocks(self.pos_drop(x))", "after the last block is missing"),

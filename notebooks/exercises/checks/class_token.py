@@ -281,7 +281,6 @@ EXERCISES = [
             "it has a position too",
             (TOKENS + 49 + 1)
             * WIDTH: "this counts the patch embedding too: the question is about the other two",
-            TOKENS * WIDTH + 1: "the class token is a vector of 192 numbers, not one number",
         },
     ),
     Piece(

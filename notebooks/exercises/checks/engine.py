@@ -369,9 +369,9 @@ class Answer(Exercise):
         number = plain_number(answer)
         if math.isclose(number, self.expected, rel_tol=self.tolerance):
             return
-        for value, words in self.mistakes.items():
-            if math.isclose(number, value, rel_tol=max(self.tolerance, 5e-3), abs_tol=1e-9):
-                raise Wrong(words)
+        nearest = min(self.mistakes, key=lambda value: abs(value - number))
+        if math.isclose(number, nearest, rel_tol=max(self.tolerance, 5e-3), abs_tol=1e-9):
+            raise Wrong(self.mistakes[nearest])
         raise Wrong(f"{number:g} is not it", "numbers")
 
 

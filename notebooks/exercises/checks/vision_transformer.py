@@ -120,7 +120,7 @@ def use_stack(piece, config):
     in_blocks = {id(p): p.numel() for block in blocks for p in block.parameters()}
     parameters = list(stack.parameters())  # each once, however many blocks have it
     return {
-        "blocks": len(blocks),
+        "blocks": len(stack) if isinstance(stack, nn.Sequential) else len(blocks),
         "different blocks": len({id(block) for block in blocks}),
         "numbers in all blocks together": sum(in_blocks.values()),
         "numbers outside of blocks": sum(p.numel() for p in parameters) - sum(in_blocks.values()),
