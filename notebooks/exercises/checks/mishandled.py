@@ -196,7 +196,10 @@ EXERCISES = [
             {"x": 2 * random(2, 5, 4), "query": 2 * random(4, seed=1)},
             {"x": 2 * random(1, 3, 6), "query": 2 * random(6, seed=1)},
             {"x": 2 * random(3, 3, 3), "query": 2 * random(3, seed=1)},
-            {"x": torch.tensor([[[200.0], [0.0]], [[-200.0], [-201.0]]]), "query": torch.ones(1)},
+            {  # scores 400 apart
+                "x": torch.tensor([[[1.0], [0.0]], [[-1.0], [-1.005]]]),
+                "query": torch.tensor([200.0]),
+            },
         ],
         more=more_pools,
         mistakes={
