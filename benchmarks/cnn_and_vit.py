@@ -48,6 +48,7 @@ IMAGE_MODELS = {  # the CNN costs about as many FLOPs as the ViT
 }
 STEPS = 702  # two passes over 45,000 images in batches of 128
 HELD_OUT = 1_000
+COUNTS = 1_000, 7_000, 45_000  # of training images
 
 
 def measure(name, make, dataset, config, rates, seeds):
@@ -105,9 +106,9 @@ def corners(seeds):
             yield measure(name, make, dataset, config, RATES, seeds)
 
 
-def images(seeds):
+def images(seeds, counts=COUNTS):
     everything = load_dataset("cifar10")
-    for count in (1_000, 7_000, 45_000):
+    for count in counts:
         keep = torch.cat([torch.arange(count), torch.arange(45_000, 45_000 + HELD_OUT)])
         dataset = replace(
             everything,
@@ -128,12 +129,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("question", choices=("corners", "images"))
     parser.add_argument("--seeds", type=int, default=3)
+    help_text = "of training images, for the question `images`"
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help=help_text)
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     if options.record:
         read_records(options.record)  # hours later would be too late to learn that it is damaged
-    measure_all = corners if options.question == "corners" else images
-    for row in measure_all(options.seeds):
+    if options.question == "corners":
+        rows = corners(options.seeds)
+    else:
+        rows = images(options.seeds, options.counts)
+    for row in rows:
         if options.record:
             add_record(options.record, row)
 

@@ -1,6 +1,6 @@
 """The real run of notebook 05: a recipe on CIFAR-10, its curves, and what its model confuses.
 
-    python benchmarks/real_run.py [--recipe cpu-medium] [--record data/results/real_run.json]
+    python benchmarks/real_run.py [--recipe cpu] [--record data/results/real_run.json]
 
 5,000 training images are held out to draw the curve of validation; the test images are used once, at
 the end. A run that was stopped goes on when the command is called again.
@@ -35,7 +35,7 @@ def worst_mistakes(logits, labels, class_names):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--recipe", choices=RECIPES, default="cpu-medium")
+    parser.add_argument("--recipe", choices=RECIPES, default="cpu")
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--record", type=as_path, metavar="FILE")
     options = parser.parse_args(arguments)

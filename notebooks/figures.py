@@ -24,8 +24,21 @@ import re
 import statistics
 from pathlib import Path
 
+import torch
+
 from checks import EXERCISES
-from vit_minimal.experiments import Summary, key, mean_and_width, plan, summarize
+from vit_minimal.experiments import (
+    EXPERIMENTS,
+    Summary,
+    contrast,
+    key,
+    mean_and_width,
+    plan,
+    pooled_spread,
+    students_t,
+    summarize,
+    working_settings,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data" / "results"
@@ -74,14 +87,29 @@ def at(series, index):
 
 
 @functools.cache
-def experiment(name, budget="full", dataset="cifar10"):
-    """{setting: Summary} of an experiment."""
-    return summarize(name, budget, records(f"experiments_{dataset}_{budget}"))
+def spread():
+    """The Spread of runs on CIFAR-10 at the full budget, pooled over all settings that work."""
+    return pooled_spread(records("experiments_cifar10_full"))
 
 
-def runs(name, setting):
-    """The Summary of one setting of an experiment on CIFAR-10, at the full budget."""
-    return experiment(name)[setting]
+@functools.cache
+def experiment(name):
+    """{setting: Summary} of an experiment on CIFAR-10 at the full budget, with intervals from the
+    pooled spread.
+    """
+    return summarize(name, "full", records("experiments_cifar10_full"), spread())
+
+
+def runs(name, setting, rate=None):
+    """The Summary of one setting of an experiment on CIFAR-10, at the full budget; with a `rate`, a
+    factor of the base's learning rate, a Record of mean and width at that rate, which need not be
+    the best.
+    """
+    if rate is None:
+        return experiment(name)[setting]
+    reached = [found.accuracy for found in recorded(name, setting, rate)]
+    mean, width = mean_and_width(reached, spread())
+    return Record(mean=mean, width=width)
 
 
 @functools.cache
@@ -96,6 +124,98 @@ def recorded(name, setting, rate=1):
     if not found:  # of no run everything could be asserted
         raise ValueError(f"no run of {setting!r} in {name} is on record")
     return found
+
+
+def gain(of):
+    """By how much a Summary is ahead of the base of its experiment, with its interval."""
+    return Record(mean=of.difference, width=of.difference_width)
+
+
+def loss(of):
+    """By how much a Summary is behind the base of its experiment, with its interval."""
+    return Record(mean=-of.difference, width=of.difference_width)
+
+
+def distance(one, other):
+    """one − other with its 95 % interval: of two that have a mean and a width, as if independent
+    (where both were tried on the same images, the interval is wider than it need be), or of two lists
+    with one share for each seed, which are taken to vary alike.
+    """
+    if isinstance(one, (Summary, Record)):
+        return Record(mean=one.mean - other.mean, width=math.hypot(one.width, other.width))
+    return lead([one], [other])
+
+
+def lead(ahead, behind):
+    """What `contrast` says of lists that hold a share for each seed, as a Record."""
+    difference, width = contrast(ahead, behind)
+    return Record(mean=difference, width=width)
+
+
+def rounded_up(share):
+    """A bound in tenths of a point: what is said to be below it is."""
+    return math.ceil(1000 * share - 1e-9) / 1000
+
+
+def largest(of):
+    """The end of a difference's interval that is farther from 0, rounded up: no effect is above it."""
+    return rounded_up(abs(of.mean) + of.width)
+
+
+def bartlett(groups):
+    """The p-value of Bartlett's test that groups of numbers vary alike; near 0 they do not."""
+    freedoms = torch.tensor([len(values) - 1 for values in groups], dtype=torch.float64)
+    variances = torch.tensor([statistics.variance(values) for values in groups]).double()
+    degrees, count = freedoms.sum(), len(groups)
+    pooled = (freedoms * variances).sum() / degrees
+    statistic = degrees * pooled.log() - (freedoms * variances.log()).sum()
+    statistic /= 1 + ((1 / freedoms).sum() - 1 / degrees) / (3 * (count - 1))
+    half = torch.tensor((count - 1) / 2, dtype=torch.float64)
+    return torch.special.gammaincc(half, statistic.clamp(min=0) / 2).item()
+
+
+def equal_variances():
+    """What Bartlett's test says of the settings of the pooled spread."""
+    return bartlett(working_settings(records("experiments_cifar10_full")))
+
+
+def shared_by_seeds():
+    """The standard deviation that is left of the pooled one, if what a seed adds to all settings with
+    the seeds 0, 1 and 2 is taken out first.
+    """
+    found = [v for v in working_settings(records("experiments_cifar10_full")) if len(v) == 3]
+    reached = torch.tensor(found, dtype=torch.float64)
+    left = reached - reached.mean(dim=1, keepdim=True)
+    left -= left.mean(dim=0)
+    return (left.square().sum() / ((len(found) - 1) * 2)).sqrt().item()
+
+
+@functools.cache
+def comparisons():
+    """How many settings are compared with the base of their experiment on CIFAR-10: pairs of
+    different models, with two seeds or more; a pair that stands in two experiments counts once.
+    """
+    pairs = set()
+    for name in EXPERIMENTS:
+        rates = {
+            round(run["training"]["learning_rate"], 9): rate
+            for (_, rate), run in plan(name, "full", 0).items()
+        }
+        base, *others = (
+            key(plan(name, "full", 0)[label, rates[round(of.learning_rate, 9)]])
+            for label, of in experiment(name).items()
+            if len(of.accuracies) > 1
+        )
+        pairs |= {(base, other) for other in others if other != base}
+    return len(pairs)
+
+
+def corrected():
+    """Half the width of a difference of three seeds to three that all comparisons together exceed by
+    chance in at most 5 of 100 cases (Bonferroni).
+    """
+    share = 1 - 0.05 / comparisons()
+    return students_t(spread().degrees, share) * spread().deviation * (2 / 3) ** 0.5
 
 
 def patch_cost(patch_size):
@@ -165,6 +285,56 @@ def deleted(map_of, which, count):
     return at(deletions[map_of][which], deletions.counts.index(count))
 
 
+def colours(state, kind, block):
+    """The share of the variance of an image's colours that can be read after a block, 0 before the
+    first, from a model "trained" or "untrained": notebook 10.
+    """
+    return record("class_token_contents").colours[state][kind][block]
+
+
+def needle_place(block):
+    """How often each needle model's class token tells the needle's place after a block."""
+    return [run.class_token[block] for run in record("class_token_contents").place]
+
+
+def pointing(state):
+    """How often the highest score lies on the needle, of all methods and models."""
+    return [hit for run in record("needle10").runs for hit in run[state].pointing.values()]
+
+
+def cut(how, block):
+    """What the shipped model loses if its class token is cut off in one block, 1 … L."""
+    return ablated(how, "loss, one block", block)
+
+
+def few_images(model, trained_on):
+    """What the seeds of "ViT, Muon" or "CNN, AdamW" reached with so many images of CIFAR-10."""
+    return only(records("training_images"), model=model, trained_on=trained_on).accuracies
+
+
+def cnn_lead(trained_on):
+    """By how much the CNN is ahead of the ViT with so many images of CIFAR-10."""
+    return distance(few_images("CNN, AdamW", trained_on), few_images("ViT, Muon", trained_on))
+
+
+def corners(model, trained_on=4_000):
+    """The row of one model on Corners-2: notebook 10."""
+    return only(records("far_corners"), model=model, trained_on=trained_on)
+
+
+def passes_until(share, model):
+    """After which pass each seed of a model first has this share of Corners-2 right, in order."""
+    return sorted(
+        next(n for n, right in enumerate(run, 1) if right >= share)
+        for run in corners(model).validation_by_pass
+    )
+
+
+def fall(patch_size):
+    """What a noise of 32 costs a model that never met any, by seed."""
+    return distance(under_noise(patch_size, 0), under_noise(patch_size, 32))
+
+
 def notebook_seconds(name, precision="bfloat16"):
     """How long a notebook took at its last build, on a machine that multiplies in this precision."""
     return records("notebook_times")[precision][name].seconds
@@ -217,15 +387,22 @@ def below(one, other):
 
 
 def overlap(one, other):
-    """Whether two 95 % intervals overlap. (Where the seeds are shared, `differs` is the finer test.)"""
+    """Whether two 95 % intervals overlap: no proof that the two are alike, and `differs` of their
+    `distance` is the finer test.
+    """
     return not below(one, other) and not below(other, one)
 
 
 def differs(of):
-    """Whether the difference of a Summary to its base, seed by seed, is beyond its 95 % interval."""
-    if not math.isfinite(of.difference_width):
+    """Whether a difference is beyond its 95 % interval: that of a Summary to its base, or a Record as
+    `distance` gives it.
+    """
+    middle, width = (
+        (of.difference, of.difference_width) if isinstance(of, Summary) else (of.mean, of.width)
+    )
+    if not math.isfinite(width):
         raise ValueError("a difference needs two seeds or more")
-    return abs(of.difference) > of.difference_width
+    return abs(middle) > width
 
 
 def _as_time(seconds):
@@ -256,10 +433,12 @@ def formatted(value, form):
     if not house:
         return format(value, form)
     digits, unit = house["digits"], " %" if house["unit"] == "%" else ""
-    if not house["plus_minus"]:
-        return f"{100 * value:.{digits}f}{unit}"
-    low, high = interval(value)
-    return f"{50 * (low + high):.{digits}f} ± {50 * (high - low):.{digits}f}{unit}"
+    if house["plus_minus"]:
+        low, high = interval(value)
+        text = f"{50 * (low + high):.{digits}f} ± {50 * (high - low):.{digits}f}{unit}"
+    else:
+        text = f"{100 * value:.{digits}f}{unit}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def fill(text):

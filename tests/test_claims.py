@@ -1,52 +1,105 @@
-"""Each claim of notebook 10 has its row in the table and its section, with a verdict and limits.
+"""Each claim of notebook 10 has its row in the picture at the top and its card, with a verdict, its
+limits and a line to try it.
 
 The figures and what is said of their order are placeholders in the source: test_figures.py tries
 those.
 """
 
+import ast
 import re
+import shlex
 
 import pytest
 from tutorial_text import ROOT, tutorial_text
 
+from vit_minimal.experiments import EXPERIMENTS
+
 SOURCE = tutorial_text("notebooks/source/10_claims_put_to_the_test.py")
-VERDICTS = "holds", "holds in part", "does not hold"
+VERDICTS = "holds", "holds in part", "does not hold", "not settled"
 LINK = re.compile(r"\]\(\.\./(data/results/\w+\.json)\)")
 
 
-def table():
-    """{number: [claim, what was measured, verdict, links to records]}"""
-    rows = re.findall(r"^# \| (\d+) \| (.+) \|$", SOURCE, re.MULTILINE)
-    return {int(number): row.split(" | ") for number, row in rows}
+def rows():
+    """{number: (claim, verdict)} of the picture."""
+    code = re.search(r"^CLAIMS = .+?^}", SOURCE, re.MULTILINE | re.DOTALL)[0]
+    (assignment,) = ast.parse(code).body
+    pairs = zip(assignment.value.keys, assignment.value.values, strict=True)
+    return {key.value: tuple(part.value for part in row.elts[:2]) for key, row in pairs}
 
 
-def sections():
+def cards():
     """{number: (claim, text)}"""
     heading = re.compile(r'^# ### (\d+)\. "(.+?)"\n(.*?)(?=^# ##|\Z)', re.MULTILINE | re.DOTALL)
     return {int(number): (claim, text) for number, claim, text in heading.findall(SOURCE)}
 
 
-def test_table_and_sections_make_the_same_claims():
-    in_table = {number: claim for number, (claim, *_) in table().items()}
-    in_sections = {number: claim for number, (claim, _) in sections().items()}
-    assert in_table == in_sections
-    assert list(in_table) == list(range(1, len(in_table) + 1))
+def commands():
+    """[(number, words)] of each command of a card that begins with python."""
+    return [
+        (number, shlex.split(command))
+        for number, (_, card) in cards().items()
+        for command in re.findall(r"`python ([^`]+)`", card)
+    ]
 
 
-@pytest.mark.parametrize("number", table())
-def test_a_claim_has_the_same_verdict_in_the_table_and_in_its_section_and_limits(number):
-    _, _, verdict, _ = table()[number]
-    _, section = sections()[number]
+def test_picture_and_cards_make_the_same_claims():
+    assert {n: claim for n, (claim, _) in rows().items()} == {
+        n: claim for n, (claim, _) in cards().items()
+    }
+    assert list(rows()) == list(range(1, len(rows()) + 1))
+
+
+@pytest.mark.parametrize("number", rows())
+def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(number):
+    _, verdict = rows()[number]
+    _, card = cards()[number]
     assert verdict in VERDICTS
-    assert re.findall(r"\*\*((?:Holds|Does not hold)(?: in part)?)", section) == [
+    assert re.findall(r"\*\*((?:Holds|Does not hold|Not settled)(?: in part)?)", card) == [
         verdict.capitalize()
     ]
-    assert "*Limits:*" in section
+    assert "*Limits:*" in card
 
 
-@pytest.mark.parametrize("number", table())
-def test_a_claim_links_to_records_that_exist(number):
-    _, _, _, links = table()[number]
-    paths = LINK.findall(links)
-    assert paths
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("number", rows())
+def test_a_card_has_one_picture_and_a_line_to_try(number):
+    _, card = cards()[number]
+    shown = r"^(?:plots\.show|plots\.show_summaries|plots\.show_bars|show_curves|show_forest)\("
+    assert len(re.findall(shown, card, re.MULTILINE)) == 1
+    (line,) = re.findall(r"\*Try it yourself.*", card)
+    assert re.search(r"`(?:python|train_cnn)[^`]+`", line)
+
+
+@pytest.mark.parametrize(
+    "number", [n for n, (_, verdict) in rows().items() if "not" in verdict[:4]]
+)
+def test_what_is_not_settled_says_what_would_settle_it(number):
+    assert "would settle it" in cards()[number][1]
+
+
+@pytest.mark.parametrize(("number", "words"), commands())
+def test_a_command_to_try_names_what_there_is(number, words):
+    if words[:2] == ["-m", "vit_minimal.experiments"]:
+        known = EXPERIMENTS[words[2]].settings
+        if "--settings" in words:
+            chosen = words[words.index("--settings") + 1 :]
+            assert len(chosen) >= 2 and set(chosen) <= known.keys()
+    else:
+        assert (ROOT / words[0]).exists()
+        script = (ROOT / words[0]).read_text(encoding="utf-8")
+        assert all(f'"{word}"' in script for word in words if word.startswith("--"))
+
+
+def test_each_claim_rests_on_records_that_exist():
+    table = re.findall(r"^# \| \[.*\| ([\d, ]+) \|$", SOURCE, re.MULTILINE)
+    covered = {int(number) for numbers in table for number in numbers.split(", ")}
+    assert covered == set(rows())
+    assert [path for path in LINK.findall(SOURCE) if not (ROOT / path).exists()] == []
+
+
+def test_the_advice_at_the_end_is_short_and_rests_on_claims():
+    box = re.search(
+        r"^# ## What to do in your own model\n(.*?)(?=^# ##)", SOURCE, re.MULTILINE | re.DOTALL
+    )[1]
+    lines = re.findall(r"^# \| .+ \| ([\d, ]+) \|$", box, re.MULTILINE)
+    assert 0 < len(lines) <= 10
+    assert {int(n) for numbers in lines for n in numbers.split(", ")} <= set(rows())

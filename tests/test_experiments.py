@@ -29,13 +29,16 @@ from vit_minimal.experiments import (
     Setting,
     __main__,
     as_table,
+    contrast,
     cost,
     key,
     make_model,
     mean_and_width,
     plan,
+    pooled_spread,
     run_experiment,
     runs,
+    students_t,
     summarize,
     train_run,
 )
@@ -353,6 +356,67 @@ def test_the_width_is_that_of_students_t():
         share = torch.trapezoid(peak * (1 + x**2 / nu) ** (-(nu + 1) / 2), x).item()
         assert share == pytest.approx(0.95, abs=1e-3)
     assert mean_and_width([0.5]) == (0.5, math.inf)
+
+
+@pytest.mark.parametrize(("degrees", "share"), [(10, 0.95), (30, 0.95), (96, 0.95), (96, 0.999)])
+def test_beyond_the_table_students_t_holds_its_share(degrees, share):
+    t = students_t(degrees, share)
+    x = torch.linspace(-t, t, 200_001, dtype=torch.float64)
+    half = torch.tensor([(degrees + 1) / 2, degrees / 2], dtype=torch.float64).lgamma()
+    peak = (half[0] - half[1]).exp() / math.sqrt(degrees * math.pi)
+    held = torch.trapezoid(peak * (1 + x**2 / degrees) ** (-(degrees + 1) / 2), x).item()
+    assert held == pytest.approx(share, abs=5e-4)
+
+
+def test_students_t_without_freedom_and_what_it_does_not_know():
+    assert students_t(0) == math.inf
+    with pytest.raises(ValueError, match="only 95 % are known"):
+        students_t(4, 0.99)
+
+
+SPREAD = {  # a lucky base, its neighbours, one that guesses, one seed, and one model twice
+    ("N(0, 0.02)", 1): [(0.7, 0.70), (0.7, 0.70), (0.7, 0.70)],
+    ("zeros", 1): [(0.7, 0.69), (0.7, 0.70), (0.7, 0.71)],
+    ("all 1", 1): [(0.7, 0.69), (0.7, 0.70), (0.7, 0.71)],
+    ("N(0, 1)", 1): [(0.7, 0.66), (0.7, 0.68), (0.7, 0.70)],
+    ("N(0, 10)", 1): [(0.1, 0.10), (0.1, 0.10), (0.1, 0.10)],
+    ("zeros, frozen", 1): [(0.7, 0.60)],
+}
+
+
+def test_the_spread_is_pooled_over_the_settings_that_work():
+    spread = pooled_spread(records_of("class_token_init", "full", SPREAD))
+    assert spread.degrees == 6  # base, zeros (and ones, the same model, once), N(0, 1)
+    assert spread.deviation == pytest.approx((2 * (0 + 0.01**2 + 0.02**2) / 6) ** 0.5)
+    assert spread.width(3) == pytest.approx(2.45 * spread.deviation / 3**0.5)
+    with pytest.raises(ValueError, match="two seeds or more"):
+        pooled_spread(records_of("class_token_init", "full", {("zeros", 1): [(0.7, 0.6)]}))
+
+
+def test_with_a_spread_a_lucky_draw_is_no_surer_than_others():
+    records = records_of("class_token_init", "full", SPREAD)
+    spread = pooled_spread(records)
+    own, pooled = (summarize("class_token_init", "full", records, of) for of in (None, spread))
+    assert own["N(0, 0.02)"].width == 0
+    assert pooled["N(0, 0.02)"].width == pooled["N(0, 1)"].width == spread.width(3)
+    assert pooled["zeros, frozen"].width == spread.width(1)
+    difference = pooled["N(0, 1)"]
+    assert difference.difference == pytest.approx(-0.02)
+    assert difference.difference_width == pytest.approx(2**0.5 * spread.width(3))
+    # what guesses has no spread of its own, but its base has one
+    assert pooled["N(0, 10)"].width == 0
+    assert pooled["N(0, 10)"].difference_width == pytest.approx(spread.width(3))
+    base = pooled["N(0, 0.02)"]
+    assert (base.difference, base.difference_width) == (0, 0)
+
+
+def test_a_contrast_of_two_is_the_two_sample_interval():
+    ahead, behind = [0.5, 0.6, 0.7], [0.3, 0.3, 0.3]
+    difference, width = contrast([ahead], [behind])
+    assert difference == pytest.approx(0.3)
+    assert width == pytest.approx(2.78 * (0.01 / 2 * (2 / 3)) ** 0.5)
+    more, wider = contrast([ahead, ahead], [behind, ahead])  # a difference of two differences
+    assert more == pytest.approx(difference) and wider > width
 
 
 def test_differences_are_taken_seed_by_seed():

@@ -5,6 +5,7 @@ is in no record. Looked at are numbers that could have been measured: those with
 those before a unit, which may stand behind another number ("84 against 62 %", "3, 4 and 5 points").
 """
 
+import math
 import re
 from pathlib import Path
 
@@ -89,6 +90,44 @@ def test_the_scanner_finds_numbers_before_a_unit_and_those_listed_with_them():
 )
 def test_a_value_is_written_as_its_format_says(value, form, text):
     assert figures.formatted(value, form).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_negative_numbers_have_a_minus_sign():
+    assert figures.formatted(-0.0181, ".1p") == "−1.8"
+    assert figures.formatted(figures.Record(mean=-0.0181, width=0.009), "±.1p") == "−1.8 ± 0.9"
+
+
+def test_a_distance_has_the_interval_of_a_difference():
+    one, other = figures.Record(mean=0.70, width=0.03), figures.Record(mean=0.64, width=0.04)
+    apart = figures.distance(one, other)
+    assert (apart.mean, apart.width) == pytest.approx((0.06, 0.05))
+    assert figures.differs(apart) and figures.overlap(one, other), "overlap is no proof"
+    assert figures.largest(figures.Record(mean=-0.01, width=0.02)) == pytest.approx(0.03)
+    lists = figures.distance([0.5, 0.6, 0.7], [0.3, 0.3, 0.3])
+    assert lists.mean == pytest.approx(0.3) and lists.width == pytest.approx(0.1605, abs=1e-4)
+
+
+def test_bartletts_test_tells_groups_that_vary_alike_from_others():
+    alike = [[0, 1, 2], [5, 6, 7], [3, 4, 5]]
+    assert figures.bartlett(alike) == pytest.approx(1)
+    # two groups with variances 1 and 100: T = 4·ln 50.5 − 2·ln 100, less the correction of 1 + 1/4
+    expected = math.erfc(math.sqrt((4 * math.log(50.5) - 2 * math.log(100)) / 1.25 / 2))
+    assert figures.bartlett([[0, 1, 2], [0, 10, 20]]) == pytest.approx(expected)
+
+
+def test_the_pooled_spread_of_the_record_is_what_it_is_taken_for():
+    assert figures.equal_variances() > 0.05
+    assert figures.spread().degrees >= 90
+    assert figures.shared_by_seeds() < figures.spread().deviation
+    assert figures.corrected() > figures.runs("pooling", "mean of patches").difference_width
+
+
+INTERVALS = re.compile(r'summarize\("\w+", "full", cifar10(.*?)\)')
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda p: p.stem)
+def test_intervals_on_cifar10_come_from_the_pooled_spread(path):
+    assert set(INTERVALS.findall(path.read_text(encoding="utf-8"))) <= {", spread"}
 
 
 def test_an_assertion_that_holds_leaves_nothing_behind():

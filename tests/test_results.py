@@ -51,20 +51,24 @@ def test_shapes_can_be_learned_in_a_minute_but_not_by_a_linear_classifier():
     assert max(run.accuracy for run in record("shapes10_linear").runs) < 0.50
 
 
-def test_the_recipe_for_cpus_learns_cifar10_in_five_minutes():
+def test_the_recipe_for_cpus_learns_cifar10_at_half_more_than_five_whole_passes():
     assert {run.seed for run in records("cifar10_cpu")} >= {0, 1, 2}
-    assert min(accuracies("cifar10_cpu")) >= 0.65
+    assert min(accuracies("cifar10_cpu")) > max(accuracies("cifar10_five_whole_passes"))
     for run in records("cifar10_cpu"):
-        assert run.seconds <= 300 and run.judged_on == "10,000 test"
+        assert run.judged_on == "10,000 test" and run.training["validation_images"] == 0
+    assert record("patch_dropout_cost").whole_passes_of_cpu <= 1.5 * 5
+    for run in records("cifar10_five_whole_passes"):
+        assert run.training["epochs"] == 5 and read_config(run.model) == RECIPES["cpu"].model
 
 
-@pytest.mark.parametrize("name", ["shapes10_quick", "cifar10_cpu", "cifar10_cpu_long"])
+@pytest.mark.parametrize("name", ["shapes10_quick", "cifar10_cpu", "cifar10_cpu_long", "real_run"])
 def test_recipes_are_the_ones_that_were_measured(name):
     for run in records(name):
         recipe = RECIPES[run.recipe]
         assert read_config(run.model) == recipe.model
         then = vars(TrainingConfig()) | run.training  # what came later was off
-        assert then == vars(recipe.training) | {"seed": run.seed}
+        held_out = {"validation_images": run.training.validation_images}  # for a curve to show
+        assert then == vars(recipe.training) | {"seed": run.seed} | held_out
 
 
 def test_the_shipped_model_is_the_one_on_record():

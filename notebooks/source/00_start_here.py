@@ -489,7 +489,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # | on Kaggle the first cell fails | there the network is switched off | switch on *Internet* in the notebook's settings, which needs a verified account |
 # | the loss stays at 2.30 | a broken cell above, or a changed learning rate | Kernel → Restart Kernel and Run All Cells |
 # | training takes many minutes | a busy or older machine | close other programs, or train for less: `from dataclasses import replace`, then `fit(model, dataset, replace(recipe.training, epochs=2))` |
-# | it learns, but the accuracy is low | too few epochs or images | without a GPU this notebook trains on 10,000 images only; on all 50,000 of CIFAR-10 five epochs give {{mean(accuracies("cifar10_cpu")):.0%}} and sixty {{record("cifar10_cpu_long").accuracy:.0%}}{{assert records("cifar10_cpu")[0].training.epochs == 5 and record("cifar10_cpu_long").training.epochs == 60}} |
+# | it learns, but the accuracy is low | too few epochs or images | without a GPU this notebook trains on 10,000 images only; on all 50,000 of CIFAR-10 the recipe `cpu` gives {{mean(accuracies("cifar10_cpu")):.0%}} and the recipe `cpu-long` {{record("cifar10_cpu_long").accuracy:.0%}} |
 # | `num_heads 3 does not divide embed_dim 64` | two sizes do not fit | the message names them: the width must be divisible by the number of heads, and the image's height and width by the patch size |
 # | out of memory | too many images at once, or too many tokens | a smaller batch, or larger patches ([notebook 08](08_pitfalls_patch_size.ipynb)) |
 # | a hosted notebook has forgotten everything | its disk lasts as long as its session | [notebook 11](11_faster_and_safer_training.ipynb) has a cell that keeps checkpoints on Google Drive |

@@ -476,7 +476,7 @@ plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 # | the mean of patches that never look at each other (no attention) | learned | {{runs("single_patches", "mean of patches, no attention"):±.1%}} |
 # | the class token | none | {{runs("position_init", "zeros, frozen"):±.1%}} |
 #
-# *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); each figure is the mean of three seeds with its 95 % interval, which for three seeds is 2.5 standard deviations to each side (Student's t). Notebook 10 has the details.*
+# *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); each figure is the mean of three seeds with its 95 % interval. Its width is the same for all, because it comes from the spread of seeds pooled over all settings that we tried. Notebook 10 has the details.*
 #
 # The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat.{{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}} Token 1, read instead of the class token, does nearly as well as the class token, since it too looks at all the others.{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}} Without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
 #

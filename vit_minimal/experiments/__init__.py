@@ -11,4 +11,14 @@ machine with several GPUs start one process for each, with CUDA_VISIBLE_DEVICES=
 from .grid import BASE, EXPERIMENTS, Experiment, Setting, key, plan
 from .models import cost, make_model
 from .runs import run_experiment, train_run
-from .summary import Summary, as_table, mean_and_width, summarize
+from .summary import (
+    Spread,
+    Summary,
+    as_table,
+    contrast,
+    mean_and_width,
+    pooled_spread,
+    students_t,
+    summarize,
+    working_settings,
+)

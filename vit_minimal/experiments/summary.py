@@ -1,5 +1,6 @@
 """Means over seeds, their intervals, and differences to an experiment's base."""
 
+import json
 import math
 import statistics
 from dataclasses import dataclass
@@ -9,12 +10,91 @@ from .grid import EXPERIMENTS, key, plan
 T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # Student's t, 1 … 9 degrees
 
 
-def mean_and_width(values):
-    """The mean of one number per seed, and half the width of its 95 % interval (Student's t)."""
+def students_t(degrees, share=0.95):
+    """How many standard errors an interval that holds this share reaches to, with so many degrees of
+    freedom. ValueError for a share other than 95 % where they are fewer than ten.
+    """
+    if degrees < 1:
+        return math.inf
+    if degrees <= len(T_95):
+        if share != 0.95:
+            raise ValueError(f"{degrees} degrees of freedom: only 95 % are known, not {share:%}")
+        return T_95[degrees - 1]
+    z = statistics.NormalDist().inv_cdf((1 + share) / 2)
+    first = (z**3 + z) / 4  # the expansion of Abramowitz and Stegun, 26.7.5
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / degrees + second / degrees**2
+
+
+@dataclass(frozen=True)
+class Spread:
+    """By how much runs of one setting differ, pooled over many settings that vary alike."""
+
+    deviation: float  # the standard deviation of one run about its setting's mean
+    degrees: int  # of freedom: one less than seeds, for each setting
+    least: float  # a setting whose mean lies below this is none of them
+
+    def width(self, seeds):
+        """Half the width of the 95 % interval of a mean over so many seeds."""
+        return students_t(self.degrees) * self.deviation / seeds**0.5
+
+
+def working_settings(records):
+    """The accuracies of each setting of a record that works: a list of lists, one number per seed.
+
+    A setting, which here means all of a run but its seed, works if it was run with two seeds or more
+    and its mean is at least half of the best one's: what fails, or guesses, varies in another way
+    or not at all. Settings that reach the same accuracies seed by seed are one model and count once.
+    """
+    found = {}
+    for record in sorted(records, key=lambda record: record["seed"]):
+        run = json.loads(key(record["run"]))
+        del run["training"]["seed"]
+        found.setdefault(json.dumps(run, sort_keys=True), []).append(record["accuracy"])
+    several = {tuple(values) for values in found.values() if len(values) > 1}
+    least = max(map(statistics.mean, several), default=0) / 2
+    return sorted(list(values) for values in several if statistics.mean(values) >= least)
+
+
+def pooled_spread(records):
+    """The Spread of all settings of a record that work; that they vary alike is assumed.
+
+    ValueError if no setting was run with two seeds.
+    """
+    settings = working_settings(records)
+    if not settings:
+        raise ValueError("a spread needs a setting with two seeds or more: there is none on record")
+    degrees = sum(len(values) - 1 for values in settings)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in settings)
+    return Spread((squares / degrees) ** 0.5, degrees, max(map(statistics.mean, settings)) / 2)
+
+
+def mean_and_width(values, spread=None):
+    """The mean of one number per seed, and half the width of its 95 % interval (Student's t).
+
+    The interval comes from the values alone, or from the `spread`, if they are accuracies of a
+    setting that works.
+    """
+    mean = statistics.mean(values)
+    if spread is not None and mean >= spread.least:
+        return mean, spread.width(len(values))
     if len(values) < 2:
-        return values[0], math.inf
-    t = T_95[min(len(values) - 1, len(T_95)) - 1]
-    return statistics.mean(values), t * statistics.stdev(values) / len(values) ** 0.5
+        return mean, math.inf
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return mean, students_t(len(values) - 1) * error
+
+
+def contrast(ahead, behind):
+    """The mean of the lists `ahead` summed up, less that of `behind`, and half the width of its 95 %
+    interval. Each list holds a number per seed; all are taken to vary alike (Student's t with their
+    own pooled spread).
+    """
+    lists = [*ahead, *behind]
+    degrees = sum(len(values) - 1 for values in lists)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in lists)
+    error = (squares / degrees * sum(1 / len(values) for values in lists)) ** 0.5
+    difference = sum(map(statistics.mean, ahead)) - sum(map(statistics.mean, behind))
+    return difference, students_t(degrees) * error
 
 
 @dataclass
@@ -24,14 +104,19 @@ class Summary:
     accuracies: list[float]  # one per seed
     mean: float
     width: float
-    difference: float  # to the base of the experiment, seed by seed
+    difference: float  # to the base of the experiment, over the seeds that both have
     difference_width: float
     learning_rate: float  # the one of those tried that was best on the validation images
 
 
-def summarize(name, budget, records):
+def summarize(name, budget, records, spread=None):
     """{setting: Summary} of an experiment, from whatever records there are of it; settings without
     any are left out.
+
+    A setting's interval comes from its own seeds, and that of a difference from the differences seed
+    by seed. With a `spread`, see `pooled_spread`, both come from that one: three seeds tell little of
+    how much they vary, and a lucky three look far too sure. A setting that does not work keeps the
+    interval of its own seeds.
     """
     known = {key(record["run"]): record for record in records}
     found = {label: {} for label in EXPERIMENTS[name].settings}  # {setting: {rate: {seed: record}}}
@@ -42,16 +127,28 @@ def summarize(name, budget, records):
     best = {label: _best_rate(rates) for label, rates in found.items() if rates}
     base, summaries = best.get(next(iter(found)), {}), {}
     for label, seeds in best.items():
-        reached = {seed: record["accuracy"] for seed, record in seeds.items()}
-        shared = [reached[seed] - base[seed]["accuracy"] for seed in reached if seed in base]
         rate = next(iter(seeds.values()))["run"]["training"]["learning_rate"]
+        reached = {seed: record["accuracy"] for seed, record in seeds.items()}
+        against = {seed: record["accuracy"] for seed, record in base.items()}
         summaries[label] = Summary(
             list(reached.values()),
-            *mean_and_width(list(reached.values())),
-            *(mean_and_width(shared) if shared else (math.nan, math.inf)),
+            *mean_and_width(list(reached.values()), spread),
+            *_difference(reached, against, spread),
             rate,
         )
     return summaries
+
+
+def _difference(reached, against, spread):
+    """The mean difference of two {seed: accuracy}, and half the width of its interval."""
+    shared = sorted(reached.keys() & against.keys())
+    if not shared:
+        return math.nan, math.inf
+    mean, width = mean_and_width([reached[seed] - against[seed] for seed in shared])
+    if spread is not None and reached != against:
+        sides = ([of[seed] for seed in shared] for of in (reached, against))
+        width = math.hypot(*(mean_and_width(side, spread)[1] for side in sides))
+    return mean, width
 
 
 def _best_rate(rates):

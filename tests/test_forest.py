@@ -1,0 +1,74 @@
+"""The forest plot: a row for each effect, where its number says, in the colour of its group."""
+
+import math
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.colors import to_rgb
+
+from vit_minimal.forest import show_forest
+from vit_minimal.plots import curve_style
+
+EFFECTS = {
+    "1 · first": ("holds", "with − without", 8.0, 1.0),
+    "2 · second": ("open", "in words alone", None, None),
+    "3 · third": ("holds", "one run, pre-norm", -2.0, math.inf),
+    "4 · fourth": ("fails", "with − without", -4.0, 0.5),
+}
+
+
+@pytest.fixture
+def axis(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    show_forest(EFFECTS, "points", "a title", groups=("fails", "holds"))
+    yield plt.gcf().axes[0]
+    plt.close("all")
+
+
+def marks(axis):
+    """{row: (number, ends of the interval or None, colour)}"""
+    found = {}
+    for container in axis.containers:
+        line, _, bars = container.lines
+        segments = bars[0].get_segments() if bars else []
+        ends = tuple(segments[0][:, 0]) if segments else None
+        found[line.get_ydata()[0]] = (line.get_xdata()[0], ends, line.get_color())
+    return found
+
+
+def test_marks_stand_in_their_rows_with_their_intervals(axis):
+    assert {row: mark[:2] for row, mark in marks(axis).items()} == {
+        0: (8.0, (7.0, 9.0)),
+        2: (-2.0, None),
+        3: (-4.0, (-4.5, -3.5)),
+    }
+    top, bottom = sorted(axis.get_ylim())
+    assert axis.get_ylim()[0] > axis.get_ylim()[1], "the first row on top"
+    assert top < 0 and bottom > 3
+
+
+def test_every_row_says_its_name_its_number_and_its_interval(axis):
+    words = [text.get_text() for text in axis.texts]
+    assert [name for name in EFFECTS if name in words] == list(EFFECTS)
+    assert "with − without: +8.0 ± 1.0" in words and "with − without: −4.0 ± 0.5" in words
+    assert "in words alone" in words and "one run, pre-norm: −2.0" in words
+
+
+def test_a_group_keeps_the_colour_of_its_place(axis):
+    colours = {row: to_rgb(mark[2]) for row, mark in marks(axis).items()}
+    fails, holds = (to_rgb(curve_style(index)["color"]) for index in (0, 1))
+    assert colours == {0: holds, 2: holds, 3: fails}
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == ["fails", "holds", "open"]
+
+
+def test_marks_are_right_of_the_words(axis):
+    low, high = axis.get_xlim()
+    assert low + (high - low) / 2 <= -4.5 and high >= 9
+    assert all(tick >= -5.5 for tick in axis.get_xticks())
+
+
+def test_without_any_number_there_is_nothing_to_draw():
+    with pytest.raises(ValueError, match="at least one effect"):
+        show_forest({"a": ("holds", "words", None, None)}, "points")
