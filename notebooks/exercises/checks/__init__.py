@@ -7,6 +7,7 @@ from vit_minimal.device import say
 
 from . import (
     attention,
+    capstone,
     claims,
     class_token,
     faster,
@@ -34,6 +35,7 @@ _MODULES = (
     mishandled,
     claims,
     faster,
+    capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
 
