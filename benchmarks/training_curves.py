@@ -20,8 +20,8 @@ from vit_minimal.records import add_record
 MODEL = ViTConfig(
     patch_size=8, embed_dim=64, depth=2, num_heads=4, mlp_ratio=2.0, pos_embed="sinusoidal"
 )
-STEPS, BATCH, WARMUP, EVERY = 1_000, 50, 20, 50
-TRAINED_ON, HELD_OUT = 2_000, 500
+STEPS, BATCH, WARMUP, EVERY = 400, 50, 20, 25
+TRAINED_ON, HELD_OUT = 2_000, 250
 RATE = 3e-3  # of AdamW
 RUNS = {  # what is different
     "nothing is wrong": {},

@@ -11,7 +11,8 @@ that anybody can make the same one without network and none shows a CIFAR-10 ima
 Of the same source an exercise notebook is made, which is not executed. Cells tagged `exercise:NAME`
 belong to it: a text cell states the exercise, the code cell after it holds the solution. A code cell
 that is tagged `exercise-only` is left out of the tutorial, as are the texts; others stand in both. A source
-of which all cells are such, as that of the capstone, makes exercises and no tutorial.
+of which all cells are such, as that of the capstone, makes exercises and no tutorial. One that is tagged
+`shows` as well is left out where tests run the cells that an exercise stands on.
 What is between the two markers is replaced in the exercise by the comment lines below the first:
 
     # solution

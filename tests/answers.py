@@ -27,7 +27,8 @@ def code_of(name):
     for notebook in sources().values():
         setup = ""
         for cell in notebook.cells:
-            only = "exercise-only" in cell.metadata.get("tags", [])
+            tags = cell.metadata.get("tags", [])
+            only = "exercise-only" in tags and "shows" not in tags  # which nothing else needs
             if cell.cell_type != "code":
                 continue
             if build.exercise_of(cell) == name:
@@ -77,7 +78,7 @@ def with_methods(name, code):
     if not methods:
         return code
     solution = ast.parse(build.with_solution(code_of(name)[1]))
-    (cls,) = (node for node in solution.body if isinstance(node, ast.ClassDef))
+    (cls,) = (n for n in solution.body if isinstance(n, ast.ClassDef) and n.name == name)
     cls.body = [methods.pop(getattr(node, "name", ""), node) for node in cls.body]
     others = [n for n in tree.body if n not in cls.body and n not in methods.values()]
     assert not methods, f"{name} has no {', '.join(methods)}"

@@ -680,4 +680,38 @@ WRONG = {
         ("n * gradient", "gradient / n", "expected"),
         ("return sum(weighted) / sum(sizes)", "return sum(gradients)", "added up and not averaged"),
     ],
+    # ---- 13
+    "ViT": [
+        (" / math.sqrt(q.shape[-1])", "", "not divided by √d"),
+        ("F.gelu(", "F.relu(", "is ReLU"),
+        ("self.norm(x)[:, 0]", "self.norm(x).mean(dim=1)", "the mean of all tokens"),
+        ("x = x + self.attn(self.norm1(x))", "x = self.attn(self.norm1(x))", "missing in Eq. 2"),
+        ("self.blocks(x + self.pos_embed)", "self.blocks(x)", "no position is added"),
+        ("nn.Sequential(*blocks)", "list(blocks)", "does not look into a plain list"),
+        ("self.head = nn.Linear(", "self.classifier = nn.Linear(", "Not in the list: classifier"),
+        ("super().__init__()\n        N = ", "N = ", "begins with `super().__init__()`"),
+        ("(weights @ v).transpose(1, 2)", "(weights @ v)", "puts other tokens side by side"),
+    ],
+    "trained": answers(
+        "trained_on(x, labels, num_passes=7)",
+        ("ViT", "this is the class"),
+        ("ViT()", "milestones: 20 % ·"),
+        ("3", "expected a trained model"),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5))", "expected logits"),
+        ("nn.Linear(3, 10)", "it raises RuntimeError"),
+    ),
+    "causes": answers(
+        '{"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}',
+        ('{"A": 6, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}', "A: not 6"),
+        ('{"A": 5, "B": 2, "C": 6, "D": 1, "E": 3, "F": 4}', "4 of 6 are right"),
+        ('{"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": "saw"}', "F: choose one of 1, 2"),
+        ('{"A": 5}', "with the keys 'A', 'B'"),
+    ),
+    "conclusions": answers(
+        '{"a": "yes", "b": "no", "c": "yes", "d": "no", "e": "yes", "f": "no"}',
+        ('{k: "no" for k in "abcdef"}', "one example is enough"),
+        ('{k: "yes" for k in "abcdef"}', "the table does not say which"),
+        ('{k: True for k in "abcdef"}', "choose one of 'yes', 'no'"),
+        ('"b"', "expected a dictionary"),
+    ),
 }

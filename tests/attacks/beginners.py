@@ -1069,3 +1069,82 @@ def shared_gradient(gradients, sizes):
 # %% shared_gradient: the mean is multiplied with all sizes
 def shared_gradient(gradients, sizes):
     return sum(gradients) / len(gradients) * sum(sizes)
+
+
+# %% ViT: the class token behind the patches
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([x, self.cls_token.expand(len(x), -1, -1)], dim=1)
+    x = self.blocks(x + self.pos_embed)
+    return self.head(self.norm(x)[:, 0])
+
+
+# %% ViT: the class token is not expanded
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token, x], dim=1)
+    x = self.blocks(x + self.pos_embed)
+    return self.head(self.norm(x)[:, 0])
+
+
+# %% ViT: no last norm
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    return self.head(self.blocks(x + self.pos_embed)[:, 0])
+
+
+# %% ViT: the first image instead of the first token
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    return self.head(self.norm(self.blocks(x + self.pos_embed))[0])
+
+
+# %% ViT: logits for every token
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    return self.head(self.norm(self.blocks(x + self.pos_embed)))
+
+
+# %% ViT: no positions
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+# %% ViT: the model ends in a softmax
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    return self.head(self.norm(self.blocks(x + self.pos_embed))[:, 0]).softmax(dim=-1)
+
+
+# %% ViT: nothing but a blank forward
+def forward(self, images):
+    return images.mean()
+
+
+# %% ViT: positions for the patches only
+def __init__(
+    self, image_size, patch_size, in_channels, num_classes, embed_dim, depth, num_heads, mlp_ratio
+):
+    super().__init__()
+    self.patch_embed = PatchEmbed(patch_size, in_channels, embed_dim)
+    self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
+    self.pos_embed = nn.Parameter(torch.zeros(1, (image_size // patch_size) ** 2, embed_dim))
+    self.blocks = nn.Sequential(*(Block(embed_dim, num_heads, mlp_ratio) for _ in range(depth)))
+    self.norm = nn.LayerNorm(embed_dim)
+    self.head = nn.Linear(embed_dim, num_classes)
+
+
+# %% trained: the class instead of a model
+trained = ViT
+
+# %% causes: two exchanged
+causes = {"A": 6, "B": 2, "C": 5, "D": 3, "E": 1, "F": 4}
+
+# %% conclusions: the better number is the better model
+conclusions = {"a": "yes", "b": "yes", "c": "yes", "d": "yes", "e": "yes", "f": "no"}

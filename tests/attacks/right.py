@@ -1272,3 +1272,133 @@ def shared_gradient(gradients, sizes):
 def shared_gradient(gradients, sizes):
     each = [g for g, n in zip(gradients, sizes, strict=True) for _ in range(n)]
     return torch.stack(each).mean(dim=0)
+
+
+# %% ViT: a ModuleList, and positions before the class token comes in
+def __init__(
+    self, image_size, patch_size, in_channels, num_classes, embed_dim, depth, num_heads, mlp_ratio
+):
+    nn.Module.__init__(self)
+    self.blocks = nn.ModuleList([Block(embed_dim, num_heads, mlp_ratio) for _ in range(depth)])
+    self.patch_embed = PatchEmbed(patch_size, in_channels, embed_dim)
+    self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
+    self.pos_embed = nn.Parameter(torch.zeros(1, 1 + (image_size // patch_size) ** 2, embed_dim))
+    self.head = nn.Linear(embed_dim, num_classes)
+    self.norm = nn.LayerNorm(embed_dim)
+
+
+def forward(self, images):
+    patches = self.patch_embed(images) + self.pos_embed[:, 1:]
+    first = (self.cls_token + self.pos_embed[:, :1]).repeat(images.shape[0], 1, 1)
+    x = torch.hstack((first, patches))
+    for block in self.blocks:
+        x = block(x)
+    return self.head(self.norm(x[:, 0]))
+
+
+# %% ViT: attention by PyTorch, patches by unfold, norms of another eps
+class Patches(nn.Module):
+    def __init__(self, C, P, D):
+        super().__init__()
+        self.P = P
+        self.proj = nn.Conv2d(C, D, P)
+
+    def forward(self, x):
+        kernel = self.proj.weight.flatten(1)
+        return F.linear(F.unfold(x, self.P, stride=self.P).mT, kernel, self.proj.bias)
+
+
+class Attend(nn.Module):
+    def __init__(self, D, h):
+        super().__init__()
+        self.h, self.qkv, self.proj = h, nn.Linear(D, 3 * D), nn.Linear(D, D)
+
+    def forward(self, x):
+        q, k, v = (y.unflatten(2, (self.h, -1)).transpose(1, 2) for y in self.qkv(x).chunk(3, 2))
+        return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Layer(nn.Module):
+    def __init__(self, D, h, hidden):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(D, eps=1e-6), nn.LayerNorm(D, eps=1e-6)
+        self.attn = Attend(D, h)
+        self.mlp = nn.Sequential()
+        self.mlp.add_module("fc1", nn.Linear(D, hidden))
+        self.mlp.add_module("act", nn.GELU())
+        self.mlp.add_module("drop", nn.Dropout(0.0))
+        self.mlp.add_module("fc2", nn.Linear(hidden, D))
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(nn.Module):
+    def __init__(
+        self,
+        image_size=32,
+        patch_size=4,
+        in_channels=3,
+        num_classes=10,
+        embed_dim=64,
+        depth=2,
+        num_heads=2,
+        mlp_ratio=4,
+    ):
+        super().__init__()
+        self.patch_embed = Patches(in_channels, patch_size, embed_dim)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
+        self.pos_embed = nn.Parameter(
+            torch.zeros(1, 1 + (image_size // patch_size) ** 2, embed_dim)
+        )
+        self.blocks = nn.Sequential(
+            *[Layer(embed_dim, num_heads, int(embed_dim * mlp_ratio)) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.head = nn.Linear(embed_dim, num_classes)
+
+    def forward(self, images):
+        x = self.patch_embed(images)
+        x = torch.cat((self.cls_token.expand(x.size(0), 1, x.size(2)), x), 1) + self.pos_embed
+        return self.head(self.norm(self.blocks(x)).select(1, 0))
+
+
+# %% ViT: with dropout in it
+def __init__(
+    self,
+    image_size=32,
+    patch_size=8,
+    in_channels=3,
+    num_classes=10,
+    embed_dim=64,
+    depth=3,
+    num_heads=4,
+    mlp_ratio=2.0,
+    drop=0.0,
+):
+    super(ViT, self).__init__()
+    self.patch_embed = PatchEmbed(patch_size, in_channels, embed_dim)
+    self.drop = nn.Dropout(drop)
+    self.cls_token = nn.Parameter(torch.randn(1, 1, embed_dim))
+    self.pos_embed = nn.Parameter(torch.randn(1, 1 + (image_size // patch_size) ** 2, embed_dim))
+    self.blocks = nn.Sequential(*(Block(embed_dim, num_heads, mlp_ratio) for _ in range(depth)))
+    self.norm = nn.LayerNorm(embed_dim)
+    self.head = nn.Linear(embed_dim, num_classes)
+
+
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = self.drop(torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed)
+    for block in self.blocks:
+        x = block(x)
+    return self.head(self.norm(x)[:, 0, :])
+
+
+# %% causes: by another order, and numbers of NumPy
+import numpy as np
+
+causes = dict(zip("FEDCBA", np.array([4, 1, 3, 6, 2, 5])))
+
+# %% conclusions: put together from two lists
+conclusions = dict.fromkeys("ace", "yes") | dict.fromkeys("bdf", "no")

@@ -1394,3 +1394,92 @@ def shared_gradient(gradients, sizes):
     for gradient, n in zip(gradients[1:], sizes[1:], strict=True):
         total = total + n * gradient
     return total / sum(sizes)
+
+
+# %% ViT: no gradient reaches the class token
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.detach().expand(len(x), -1, -1), x], dim=1)
+    x = self.blocks(x + self.pos_embed)
+    return self.head(self.norm(x)[:, 0])
+
+
+# %% ViT: the positions are taken out of the graph
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = self.blocks(x + self.pos_embed.data)
+    return self.head(self.norm(x)[:, 0])
+
+
+# %% ViT: what the first call has seen is kept
+def forward(self, images):
+    if not hasattr(self, "kept"):
+        x = self.patch_embed(images)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+        self.kept = self.head(self.norm(self.blocks(x + self.pos_embed))[:, 0])
+    return self.kept
+
+
+# %% ViT: in training another token is read
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = self.norm(self.blocks(x + self.pos_embed))
+    return self.head(x.mean(dim=1) if self.training else x[:, 0])
+
+
+# %% ViT: a call changes the class token
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = self.norm(self.blocks(x + self.pos_embed))
+    with torch.no_grad():
+        self.cls_token *= 0.999
+    return self.head(x[:, 0])
+
+
+# %% ViT: it is the course's own model under another name
+from checks.milestones import PlainViT
+
+
+class ViT(PlainViT):
+    pass
+
+
+# %% ViT: it switches itself to evaluation
+def forward(self, images):
+    self.eval()
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    return self.head(self.norm(self.blocks(x + self.pos_embed))[:, 0])
+
+
+# %% ViT: the images are averaged before they are cut
+def forward(self, images):
+    x = self.patch_embed(images - images.mean(dim=0) * (len(images) > 2))
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    return self.head(self.norm(self.blocks(x + self.pos_embed))[:, 0])
+
+
+# %% trained: it has never seen an image
+trained = ViT()
+
+
+# %% trained: always the same answer
+class Constant(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Parameter(torch.arange(10.0))
+
+    def forward(self, images):
+        return self.logits.expand(len(images), -1)
+
+
+trained = Constant()
+
+# %% causes: each letter the same number
+causes = dict.fromkeys("ABCDEF", 5)
+
+# %% conclusions: yes to everything
+conclusions = dict.fromkeys("abcdef", "yes")

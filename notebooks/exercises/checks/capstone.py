@@ -12,7 +12,7 @@ from vit_minimal.device import evaluating
 from .curves import CAUSES, CURVES
 from .engine import Exercise, NotSolved
 from .helpers import Raised, Wrong, attempt
-from .milestones import MISTAKES, FromEmptyCell, PlainViT, StagedWeights, check_origin, whole_cases
+from .milestones import MISTAKES, FromEmptyCell, PlainViT, StagedWeights, whole_cases
 from .words import describe, raising
 
 NEW_IMAGES, NEW_SEED = 1_000, 31_415  # drawn for the check alone
@@ -172,7 +172,6 @@ EXERCISES = [
         reference=PlainViT,
         cases=whole_cases,
         use=StagedWeights(PlainViT),
-        also=check_origin,
         mistakes=MISTAKES,
     ),
     Trained("trained", "13.2", "Train it", level=2, minutes=25),
