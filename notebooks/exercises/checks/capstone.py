@@ -51,10 +51,11 @@ class Matching(Exercise):
 
 
 SIGNS = {  # how one would recognise each cause
-    1: "if the rate were far too small, both curves would fall together, and hardly at all",
-    2: "if the rate were far too large, both curves would jump up at the start and then stay near "
-    "guessing",
-    3: "with two softmaxes, no loss could come below ln(1 + 9/e) = 1.46, however right the model is",
+    1: "if the rate were far too small, both curves would hardly move from where they begin",
+    2: "if the rate were far too large, the loss would leap up at the start and then stay near "
+    "guessing, restlessly",
+    3: "with two softmaxes, whatever the model answers, the loss lies between 1.46 and 2.46: it would "
+    "fall, but far more slowly than in the healthy training, and never below 1.46",
     4: "with batches in the order of the classes, the loss of a batch would fall while one class "
     "lasts and leap when the next begins",
     5: "with far too few images, the loss of the batches would go to zero while the other rises: they "

@@ -62,6 +62,6 @@ def draw_curves():
         panel.set_xlabel("step")
     legend.axis("off")
     lines = panels[0].lines
-    texts = ("loss of the batch", "loss on 500 images\nheld out", "ln 10: guessing")
+    texts = ("loss of the batch", "loss on 250 images\nheld out", "ln 10: guessing")
     legend.legend(lines, texts, loc="center", fontsize=10)
     plots.show("losses of seven trainings", parts=words)
