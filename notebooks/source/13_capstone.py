@@ -209,7 +209,7 @@ trained = trained_on(x, labels, num_passes=7)
 #
 # Hint: If blue goes well and orange does not, it is a matter of what the model is *shown*. In which of the two cases are the curves together at first? If both are bad, compare with the dotted line, and look at how restless blue is, and whether it falls at all.
 #
-# Solution: In A and C only the held-out images suffer. With 100 training images (A) that happens late, as they are learned by heart; with other numbers at the input (C) it is so from the first points on. In B a huge rate leaps and then stays at guessing. E does not move at all, which is a tiny rate. D does learn, only slowly: a softmax gives shares from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F is a saw, because the model learns in every moment that there is only one class.
+# Solution: In A and C only the held-out images suffer. With 100 training images (A) that happens late, as they are learned by heart; with other numbers at the input (C) it is so from the first points on. In B a huge rate leaps, both curves at once, and between the leaps the model guesses. E does not move at all, which is a tiny rate. D does learn, only slowly: a softmax gives shares from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F begins as a saw, because the model learns in every moment that there is only one class, and forgets it when the next one comes; in the end it has given up.
 
 # %% tags=["exercise-only", "shows"]
 draw_curves()

@@ -52,12 +52,12 @@ class Matching(Exercise):
 
 SIGNS = {  # how one would recognise each cause
     1: "if the rate were far too small, both curves would hardly move from where they begin",
-    2: "if the rate were far too large, the loss would leap up at the start and then stay near "
-    "guessing, restlessly",
+    2: "if the rate were far too large, both curves would leap, at times far above guessing, and be no "
+    "better than guessing between the leaps",
     3: "with two softmaxes, whatever the model answers, the loss lies between 1.46 and 2.46: it would "
     "fall, but far more slowly than in the healthy training, and never below 1.46",
-    4: "with batches in the order of the classes, the loss of a batch would fall while one class "
-    "lasts and leap when the next begins",
+    4: "with batches in the order of the classes, the loss of a batch would be a saw: it falls while "
+    "one class lasts and leaps when the next begins, and held-out images are worse than guessing",
     5: "with far too few images, the loss of the batches would go to zero while the other rises: they "
     "are learned by heart",
     6: "if only the validation images were prepared in another way, the training would go as in the "

@@ -95,7 +95,7 @@ def enter(path, name, train, seconds=SECONDS, note=""):
     entry = Entry(
         name.strip(),
         accuracy,
-        round(took, 1),
+        round(took, 3),
         seconds,
         sum(parameter.numel() for parameter in model.parameters()),
         f"{platform.machine()}, {describe_device(pick_device())}, torch {torch.__version__}",
