@@ -1,5 +1,6 @@
 """The capstone: its model, what is said of a trained one, its curves, and the leaderboard."""
 
+import itertools
 import json
 import time
 
@@ -121,7 +122,7 @@ def test_each_curve_shows_the_sign_that_is_told_of_its_cause():
     floor, _ = ends(3)
     assert 1.46 < floor < creeping - 0.1 and max(by_cause[3][0]) < 2.47 and floor > end + 0.5
     saw, beside = by_cause[4][0][:200], list(by_cause[4][1].values())
-    assert sum(y - x > 0.5 for x, y in zip(saw, saw[1:], strict=False)) > 10
+    assert sum(y - x > 0.5 for x, y in itertools.pairwise(saw)) > 10
     assert min(beside[:8]) > guessing
     by_heart, rising = ends(5)
     assert by_heart < 0.1 and rising[-1] > max(rising[0], guessing) + 0.5
