@@ -7,6 +7,7 @@ from vit_minimal.device import say
 
 from . import (
     attention,
+    capstone,
     claims,
     class_token,
     faster,
@@ -35,6 +36,7 @@ _MODULES = (
     mishandled,
     claims,
     faster,
+    capstone,
     fine_tuning,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
