@@ -36,8 +36,8 @@ _MODULES = (
     mishandled,
     claims,
     faster,
-    capstone,
     fine_tuning,
+    capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
 
