@@ -1148,3 +1148,82 @@ causes = {"A": 6, "B": 2, "C": 5, "D": 3, "E": 1, "F": 4}
 
 # %% conclusions: the better number is the better model
 conclusions = {"a": "yes", "b": "yes", "c": "yes", "d": "yes", "e": "yes", "f": "no"}
+
+
+# %% as_probe: everything is frozen
+def as_probe(model, num_classes):
+    model.head = nn.Linear(model.head.in_features, num_classes)
+    model.requires_grad_(False)
+    return model
+
+
+# %% as_probe: in evaluation mode instead of frozen
+def as_probe(model, num_classes):
+    model.eval()
+    model.head = nn.Linear(model.head.in_features, num_classes)
+    return model
+
+
+# %% as_probe: the width is forgotten
+def as_probe(model, num_classes):
+    model.requires_grad_(False)
+    model.head = nn.Linear(num_classes, num_classes)
+    return model
+
+
+# %% nearest_labels: places instead of labels
+def nearest_labels(known, labels, asked):
+    return (F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).T).argmax(dim=1)
+
+
+# %% nearest_labels: dot products
+def nearest_labels(known, labels, asked):
+    return labels[(asked @ known.T).argmax(dim=1)]
+
+
+# %% nearest_labels: the other axis
+def nearest_labels(known, labels, asked):
+    similarity = F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).T
+    return labels[similarity.argmax(dim=0)]
+
+
+# %% rates_of_blocks: head first
+def rates_of_blocks(rate, decay, depth):
+    return [rate * decay**i for i in range(depth + 2)]
+
+
+# %% rates_of_blocks: blocks only
+def rates_of_blocks(rate, decay, depth):
+    return [rate * decay ** (depth - i) for i in range(depth)]
+
+
+# %% confident_mistakes: the largest logit
+def confident_mistakes(logits, labels, count):
+    certainty, answers = logits.max(dim=1)
+    places = certainty.argsort(descending=True)
+    return places[(answers != labels)[places]][:count]
+
+
+# %% confident_mistakes: places among the mistakes
+def confident_mistakes(logits, labels, count):
+    certainty, answers = logits.softmax(dim=1).max(dim=1)
+    return certainty[answers != labels].argsort(descending=True)[:count]
+
+
+# %% split_by_photo: crops are drawn
+def split_by_photo(photo_of, share, seed=0):
+    order = torch.randperm(len(photo_of), generator=torch.Generator().manual_seed(seed))
+    count = round(share * len(photo_of))
+    return order[count:], order[:count]
+
+
+# %% split_by_photo: photos instead of places
+def split_by_photo(photo_of, share, seed=0):
+    photos = photo_of.unique()
+    order = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))
+    count = round(share * len(photos))
+    return photos[order[count:]], photos[order[:count]]
+
+
+# %% first_suspect: the learning rate
+first_suspect = "a"

@@ -1402,3 +1402,75 @@ causes = dict(zip("FEDCBA", np.array([4, 1, 3, 6, 2, 5])))
 
 # %% conclusions: put together from two lists
 conclusions = dict.fromkeys("ace", "yes") | dict.fromkeys("bdf", "no")
+
+
+# %% as_probe: parameter by parameter
+def as_probe(model, num_classes):
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    width = model.head.weight.shape[1]
+    model.head = torch.nn.Linear(width, num_classes)
+    return model
+
+
+# %% as_probe: frozen afterwards, but for the head
+def as_probe(model, num_classes):
+    model.head = nn.Linear(model.head.in_features, num_classes)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith("head."))
+    return model
+
+
+# %% nearest_labels: by cosine_similarity, one at a time
+def nearest_labels(known, labels, asked):
+    found = [F.cosine_similarity(row[None], known).argmax() for row in asked]
+    return torch.stack([labels[place] for place in found])
+
+
+# %% nearest_labels: only the known ones need a length of 1
+def nearest_labels(known, labels, asked):
+    return labels[(asked @ (known / known.norm(dim=1, keepdim=True)).T).max(dim=1).indices]
+
+
+# %% rates_of_blocks: from the head down, then turned round
+def rates_of_blocks(rate, decay, depth):
+    rates = [rate]
+    while len(rates) < depth + 2:
+        rates.append(rates[-1] * decay)
+    return rates[::-1]
+
+
+# %% rates_of_blocks: a tensor
+def rates_of_blocks(rate, decay, depth):
+    return rate * decay ** torch.arange(depth + 1, -1, -1.0)
+
+
+# %% confident_mistakes: right answers are counted as -1
+def confident_mistakes(logits, labels, count):
+    certainty, answers = logits.softmax(dim=-1).max(dim=-1)
+    certainty = torch.where(answers == labels, -1.0, certainty)
+    order = certainty.argsort(descending=True)
+    return order[certainty[order] > 0][:count]
+
+
+# %% confident_mistakes: a list of numbers
+def confident_mistakes(logits, labels, count):
+    p = logits.log_softmax(dim=1).amax(dim=1).tolist()
+    wrong = (logits.argmax(dim=1) != labels).nonzero().flatten().tolist()
+    return sorted(wrong, key=lambda place: -p[place])[:count]
+
+
+# %% split_by_photo: lists, and Python's random
+import random
+
+
+def split_by_photo(photo_of, share, seed=0):
+    photos = sorted(set(photo_of.tolist()))
+    chosen = set(random.Random(seed).sample(photos, round(share * len(photos))))
+    places = range(len(photo_of))
+    test = [i for i in places if photo_of[i].item() in chosen]
+    return [i for i in places if photo_of[i].item() not in chosen], test
+
+
+# %% first_suspect: the letter
+first_suspect = "b"

@@ -1483,3 +1483,97 @@ causes = dict.fromkeys("ABCDEF", 5)
 
 # %% conclusions: yes to everything
 conclusions = dict.fromkeys("abcdef", "yes")
+
+
+# %% as_probe: the head is a copy with the old width
+def as_probe(model, num_classes):
+    model.requires_grad_(False)
+    model.head = nn.Linear(6, num_classes)
+    return model
+
+
+# %% as_probe: the norm before the head is trained as well
+def as_probe(model, num_classes):
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("norm" in name)
+    model.head = nn.Linear(model.head.in_features, num_classes)
+    return model
+
+
+# %% as_probe: only biases of the head are trained
+def as_probe(model, num_classes):
+    model.requires_grad_(False)
+    model.head = nn.Linear(model.head.in_features, num_classes)
+    model.head.weight.requires_grad_(False)
+    return model
+
+
+# %% nearest_labels: labels are taken to be 0, 1, 2, 3, …
+def nearest_labels(known, labels, asked):
+    similarity = F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).T
+    return similarity.argmax(dim=1) % 4
+
+
+# %% nearest_labels: opposite directions count as alike
+def nearest_labels(known, labels, asked):
+    similarity = F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).T
+    return labels[similarity.abs().argmax(dim=1)]
+
+
+# %% rates_of_blocks: the decay is ignored
+def rates_of_blocks(rate, decay, depth):
+    return [rate * 0.7 ** (depth + 1 - i) for i in range(depth + 2)]
+
+
+# %% rates_of_blocks: the depth is ignored
+def rates_of_blocks(rate, decay, depth):
+    return [rate * decay ** (7 - i) for i in range(8)]
+
+
+# %% confident_mistakes: five at most, whatever was asked for
+def confident_mistakes(logits, labels, count):
+    certainty = logits.softmax(dim=1).amax(dim=1)
+    places = certainty.argsort(descending=True)
+    return places[(logits.argmax(dim=1) != labels)[places]][:5]
+
+
+# %% confident_mistakes: filled up with right answers
+def confident_mistakes(logits, labels, count):
+    certainty = logits.softmax(dim=1).amax(dim=1)
+    is_wrong = (logits.argmax(dim=1) != labels).float()
+    return (certainty + is_wrong).argsort(descending=True)[:count]
+
+
+# %% confident_mistakes: sure that the label is wrong
+def confident_mistakes(logits, labels, count):
+    of_label = logits.softmax(dim=1).gather(1, labels[:, None]).flatten()
+    places = of_label.argsort()
+    return places[(logits.argmax(dim=1) != labels)[places]][:count]
+
+
+# %% split_by_photo: the seed is ignored
+def split_by_photo(photo_of, share, seed=0):
+    photos = photo_of.unique()
+    is_test = torch.isin(photo_of, photos[: round(share * len(photos))])
+    return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()
+
+
+# %% split_by_photo: the share is ignored
+def split_by_photo(photo_of, share, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    photos = photo_of.unique()
+    chosen = photos[torch.randperm(len(photos), generator=generator)[:1]]
+    is_test = torch.isin(photo_of, chosen)
+    return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()
+
+
+# %% split_by_photo: photos are taken to be 0, 1, 2, …
+def split_by_photo(photo_of, share, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    n = len(photo_of.unique())
+    is_test = torch.isin(photo_of, torch.randperm(n, generator=generator)[: round(share * n)])
+    return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()
+
+
+# %% first_suspect: two at once
+first_suspect = "a, b, c, d"
