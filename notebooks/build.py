@@ -10,7 +10,9 @@ that anybody can make the same one without network and none shows a CIFAR-10 ima
 
 Of the same source an exercise notebook is made, which is not executed. Cells tagged `exercise:NAME`
 belong to it: a text cell states the exercise, the code cell after it holds the solution. A code cell
-that is tagged `exercise-only` is left out of the tutorial, as are the texts; others stand in both.
+that is tagged `exercise-only` is left out of the tutorial, as are the texts; others stand in both. A source
+of which all cells are such, as that of the capstone, makes exercises and no tutorial. One that is tagged
+`shows` as well is left out where tests run the cells that an exercise stands on.
 What is between the two markers is replaced in the exercise by the comment lines below the first:
 
     # solution
@@ -70,7 +72,7 @@ WITH_GPU = {
     "colab": {"gpuType": "T4"},
     "kaggle": {"accelerator": "nvidiaTeslaT4", "isGpuEnabled": True, "isInternetEnabled": True},
 }
-TRAINING = ("00", "05", "06", "07", "08", "09", "10", "11", "12")
+TRAINING = ("00", "05", "06", "07", "08", "09", "10", "11", "12", "13")
 
 PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS = PROJECT["project"]["urls"]["Repository"]
@@ -207,6 +209,11 @@ def exercise_of(cell):
     return names[0] if names else None
 
 
+def has_tutorial(source):
+    """Whether a source is more than exercises."""
+    return any(map(in_tutorial, jupytext.read(source).cells))
+
+
 def in_tutorial(cell):
     only = "exercise-only" in tags_of(cell)
     return not only and not (cell.cell_type == "markdown" and exercise_of(cell))
@@ -322,12 +329,12 @@ def content(notebook):
 
 def is_in_step(source):
     """Whether the saved notebook and its exercises hold what their source says."""
+    made = {NOTEBOOKS / "exercises" / f"{source.stem}.ipynb": exercise_notebook}
+    if has_tutorial(source):
+        made[NOTEBOOKS / f"{source.stem}.ipynb"] = convert
     return all(
         target.exists() and content(nbformat.read(target, 4)) == content(make(source))
-        for target, make in (
-            (NOTEBOOKS / f"{source.stem}.ipynb", convert),
-            (NOTEBOOKS / "exercises" / f"{source.stem}.ipynb", exercise_notebook),
-        )
+        for target, make in made.items()
     )
 
 
@@ -395,9 +402,9 @@ def main():
             remedy = "run notebooks/build.py, with --prose where only text has changed"
             sys.exit(f"out of step, {remedy}: {', '.join(stale)}" if stale else 0)
         for source in sources:
-            if options.prose:
+            if has_tutorial(source) and options.prose:
                 copy_prose(source)
-            else:
+            elif has_tutorial(source):
                 notebook = convert(source)
                 seconds = execute(notebook, source.stem)
                 nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")

@@ -9,8 +9,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from checks import EXERCISES
+from checks.mishandled import Mystery, MysteryAttention, Unseeing
 from vit_minimal import (
     EncoderBlock,
+    MultiHeadSelfAttention,
     PatchEmbedding,
     TrainingConfig,
     VisionTransformer,
@@ -164,3 +166,25 @@ def test_a_gradient_from_shares_is_that_of_the_whole_batch():
     parts = zip(images.split(sizes), labels.split(sizes), strict=True)
     shared = reference("shared_gradient")([gradient(x, y) for x, y in parts], sizes)
     torch.testing.assert_close(shared, gradient(images, labels))
+
+
+def test_the_mystery_models_are_what_their_exercises_say():
+    tokens = Mystery().forward_features(torch.randn(2, 3, 16, 16))
+    assert tokens.shape[1] == 17
+    model, images = Unseeing(), torch.randn(2, 3, 16, 16)
+    unseen = []
+    for patch in range(16):
+        row, column = 4 * (patch // 4), 4 * (patch % 4)
+        changed = images.clone()
+        changed[:, :, row : row + 4, column : column + 4] = 5.0
+        if torch.equal(model(changed), model(images)):
+            unseen.append(patch)
+    assert unseen == [EXERCISES["unseen_patch"].expected]
+    layer, x = MysteryAttention(24, num_heads=3), torch.randn(2, 5, 24)
+    alike = []
+    for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
+        known = MultiHeadSelfAttention(24, num_heads)
+        known.load_state_dict(layer.state_dict())
+        if torch.allclose(known(x), layer(x), atol=1e-5):
+            alike.append(num_heads)
+    assert alike == [EXERCISES["heads_it_has"].expected]

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+TUTORIALS = [path for path in SOURCES if build.has_tutorial(path)]
 MODEL_MODULES = ("patches", "class_token", "attention", "vision_transformer")
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -65,7 +66,9 @@ def package_definitions(module):
 
 
 def test_every_source_has_its_notebook():
-    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES]
+    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in TUTORIALS]
+    assert [path.stem for path in EXERCISES] == [path.stem for path in SOURCES]
+    assert len(SOURCES) - len(TUTORIALS) == 1  # the capstone
 
 
 def run(*words):

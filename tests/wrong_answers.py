@@ -262,7 +262,7 @@ WRONG = {
         (EQ_3, "x + self.mlp(x)", "norm2 is missing"),
         (EQ_3, "x + self.mlp(self.norm1(x))", "norm1 is used twice"),
         (EQ_2, "self.norm1(x) + self.attn(self.norm1(x))", "the residual stream itself"),
-        (EQ_2, "self.norm1(x + self.attn(x))", "first at"),
+        (EQ_2, "self.norm1(x + self.attn(x))", "norm1 is applied to the sum"),
     ],
     "VisionTransformer": [
         (ENCODER, "self.blocks(self.pos_drop(x))", "after the last block is missing"),
@@ -331,7 +331,7 @@ WRONG = {
             "`share` is what an image keeps",
         ),
         ("share.reshape(-1, 1, 1, 1)", "share", "it raises"),
-        ("(1 - share[:, None]) * targets[order]", "targets[order]", "at index 1 of"),
+        ("(1 - share[:, None]) * targets[order]", "targets[order]", "number 1 of what it gives"),
         ("(1 - weight) * images[order]", "images[order]", "at index 0 of"),
         (
             MIXED,
@@ -516,7 +516,7 @@ WRONG = {
         (
             "torch.cat([first, picture",
             "torch.cat([picture[:, :, 0, 0][:, None], picture",
-            "right shape",
+            "only index 0 is wrong",
         ),
         (
             "[first, picture.flatten(2).transpose(1, 2)]",
@@ -577,6 +577,21 @@ WRONG = {
         ("1", "the usual slip"),
         ("17", "number of tokens"),
     ),
+    "unseen_patch": answers(
+        "felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).argmin().item()",
+        ("10", "token n + 1 is patch n"),
+        ("6", "counted row by row"),
+        ("0", "Measure all 16"),
+    ),
+    "heads_it_has": [
+        ("heads_it_has = num_heads", "heads_it_has = 3", "what was asked for"),
+        (
+            "heads_it_has = num_heads",
+            "heads_it_has = 24 // num_heads",
+            "how many numbers a head has",
+        ),
+        ("heads_it_has = num_heads", "heads_it_has = 24", "one head for each number"),
+    ],
     # ---- 10
     "interval": [
         ("statistics.stdev", "statistics.pstdev", "it is n − 1"),
@@ -728,5 +743,39 @@ WRONG = {
     ],
     "first_suspect": answers(
         '"b"', ('"a"', "at 97 %"), ('"c"', "spare classes"), ('"d"', "nobody asks")
+    ),
+    # ---- 13
+    "ViT": [
+        (" / math.sqrt(q.shape[-1])", "", "not divided by √d"),
+        ("F.gelu(", "F.relu(", "is ReLU"),
+        ("self.norm(x)[:, 0]", "self.norm(x).mean(dim=1)", "the mean of all tokens"),
+        ("x = x + self.attn(self.norm1(x))", "x = self.attn(self.norm1(x))", "missing in Eq. 2"),
+        ("self.blocks(x + self.pos_embed)", "self.blocks(x)", "no position is added"),
+        ("nn.Sequential(*blocks)", "list(blocks)", "does not look into a plain list"),
+        ("self.head = nn.Linear(", "self.classifier = nn.Linear(", "Not in the list: classifier"),
+        ("super().__init__()\n        N = ", "N = ", "begins with `super().__init__()`"),
+        ("(weights @ v).transpose(1, 2)", "(weights @ v)", "puts other tokens side by side"),
+    ],
+    "trained": answers(
+        "trained_on(x, labels, num_passes=7)",
+        ("ViT", "this is the class"),
+        ("ViT()", "milestones: 20 % ·"),
+        ("3", "expected a trained model"),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5))", "expected logits"),
+        ("nn.Linear(3, 10)", "it raises RuntimeError"),
+    ),
+    "causes": answers(
+        '{"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}',
+        ('{"A": 6, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}', "A: not 6"),
+        ('{"A": 5, "B": 2, "C": 6, "D": 1, "E": 3, "F": 4}', "4 of 6 are right"),
+        ('{"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": "saw"}', "F: choose one of 1, 2"),
+        ('{"A": 5}', "with the keys 'A', 'B'"),
+    ),
+    "conclusions": answers(
+        '{"a": "yes", "b": "no", "c": "yes", "d": "no", "e": "yes", "f": "no"}',
+        ('{k: "no" for k in "abcdef"}', "one example is enough"),
+        ('{k: "yes" for k in "abcdef"}', "the table does not say which"),
+        ('{k: True for k in "abcdef"}', "choose one of 'yes', 'no'"),
+        ('"b"', "expected a dictionary"),
     ),
 }

@@ -360,9 +360,9 @@ class PositionEmbedding(nn.Module):
 # %% [markdown] tags=["exercise:numbers_before_block_1"]
 # Three things are learned before the first block: the patch embedding, the class token and the positions. How many numbers do the last two hold together, for images of 32 × 32, P = 4, D = 192 and batches of 128?
 #
-# Hint: Which of the two depends on the number of tokens? Which of them on the batch?
+# Hint: Think of the two modules, and of the shapes of their `weight`. Which of the given numbers stand in these shapes, and which do not?
 #
-# Hint: The class token has 192. There are 64 patches, and how many rows of positions?
+# Hint: The positions have a row for each token of the sequence. How many tokens is that, and how many numbers are in a row?
 #
 # Solution: 192 for the class token, and 65 · 192 = 12,480 for the positions, since the class token has a row too. 12,672 together, whatever the batch.
 

@@ -284,7 +284,7 @@ from vit_minimal.attention import attend, head_dim
 #
 # Hint: `@` multiplies the last two axes as matrices. Which two axes of the keys must change places for that? `transpose(-2, -1)` counts from the end.
 #
-# Hint: d is the length of one query, `queries.shape[-1]`. The weights of one query sum to 1 over the keys, which is the last axis of the scores.
+# Hint: Two steps are left. Which axis of `queries` has the length d? And a row of the scores belongs to one query: along which axis do you walk if you go from key to key in that row?
 
 
 # %% tags=["same-as:vit_minimal.attention.attention_weights", "exercise:attention_weights"]
@@ -429,9 +429,9 @@ def split_heads(x, num_heads):
 # %% [markdown] tags=["exercise:score_size"]
 # *Predict.* The d = 64 numbers of a query are independent, with mean 0 and standard deviation 1, and so are those of a key. What is the standard deviation of their dot product?
 #
-# Hint: A dot product is a sum of 64 products. Each has variance 1, and variances of independent terms add up.
+# Hint: Write the dot product out as a sum. You could find the size of one of its terms first. If you would rather measure, draw many pairs of vectors with `torch.randn`.
 #
-# Hint: The standard deviation is the square root of the variance.
+# Hint: For independent terms it is the variances that add up, not the standard deviations. What is the variance of a product of two such numbers?
 #
 # Solution: √64 = 8. This is what the √d is for: once they are divided by it, scores have size 1 whatever d is.
 

@@ -376,7 +376,7 @@ from torch.nn import functional as F
 from checks import check
 
 # %% [markdown] tags=["exercise:tokens_of"]
-# How many tokens does an image make? `num_prefix` is the number of tokens in front of the patches: class token and registers.
+# How many tokens does an image make? Give a whole number, since it will be the side of a tensor. `num_prefix` is the number of tokens in front of the patches: class token and registers.
 #
 # Hint: How many patches fit along each side?
 #

@@ -554,7 +554,8 @@ import torch
 from torch.nn import functional as F
 
 from checks import check
-from checks.mishandled import Mystery
+from checks.mishandled import Mystery, MysteryAttention, Unseeing
+from vit_minimal import MultiHeadSelfAttention
 
 # %% [markdown] tags=["exercise:mean_of_patches"]
 # The mean of the patch tokens: (B, T, D) → (B, D). `num_prefix` tokens stand in front of the patches, and are not patches.
@@ -655,6 +656,48 @@ images = torch.randn(2, 3, 16, 16)
 tokens, logits = model.forward_features(images), model(images)
 same = [torch.allclose(model.head(tokens[:, i]), logits) for i in range(tokens.shape[1])]
 token_read = same.index(True)
+# end of solution
+
+# %% [markdown] tags=["exercise:unseen_patch"]
+# *Measure.* Another model. It takes images of 16 × 16, cut into patches of 4 × 4, and somewhere in its blocks one patch is hidden from all other tokens. Whatever is in that patch, the logits are the same. Which patch is it? Patches are counted from 0, row by row. You may call the model, and nothing else is needed.
+#
+# Hint: Mark one input and see whether it comes out. What is an input here, and what is the output?
+#
+# Hint: Change the pixels of one patch at a time, those of `images[:, :, 4 * row : 4 * row + 4, …]`, and compare the logits before and after. The gradient of the logits with respect to the images says the same for all pixels at once.
+#
+# Solution: The patch whose pixels have no gradient, in all three channels. Its attention map would not have told: the hidden token looks at others as before, and only nobody looks at it. A model that does not see the corner of an image trains and scores nearly as well, so nobody would have noticed.
+
+# %% tags=["exercise-only", "exercise:unseen_patch"]
+model = Unseeing()
+
+# solution
+# | unseen_patch = ...
+images = torch.randn(2, 3, 16, 16, requires_grad=True)
+model(images).square().sum().backward()
+felt = images.grad.abs().sum(dim=(0, 1))  # (16, 16): how much each pixel matters
+unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).argmin().item()
+# end of solution
+
+# %% [markdown] tags=["exercise:heads_it_has"]
+# *Measure.* A layer of attention was built with `num_heads=3`, and its attribute `num_heads` says 3. Bug 14 of the museum taught you not to believe it. Its weights, `layer.qkv` and `layer.proj`, have the names and the shapes of the course's `MultiHeadSelfAttention`, and with D = 24 they have these shapes for any number of heads. How many heads does it use?
+#
+# Hint: Which numbers of heads are possible with D = 24? For each of them you could say what the layer should give.
+#
+# Hint: Build a layer of which you know the number of heads, give it the same weights (`load_state_dict`), and compare what the two give for the same tokens.
+#
+# Solution: Weights do not tell the number of heads, and neither does a shape. Only what is computed does: with six heads the course's layer gives the same numbers, with any other number it gives others.
+
+# %% tags=["exercise-only", "exercise:heads_it_has"]
+layer = MysteryAttention(24, num_heads=3)
+
+# solution
+# | heads_it_has = ...
+x = torch.randn(2, 5, 24)
+for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
+    known = MultiHeadSelfAttention(24, num_heads)
+    known.load_state_dict(layer.state_dict())
+    if torch.allclose(known(x), layer(x), atol=1e-5):
+        heads_it_has = num_heads
 # end of solution
 
 # %% [markdown]

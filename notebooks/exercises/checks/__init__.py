@@ -7,6 +7,7 @@ from vit_minimal.device import say
 
 from . import (
     attention,
+    capstone,
     claims,
     class_token,
     faster,
@@ -36,6 +37,7 @@ _MODULES = (
     claims,
     faster,
     fine_tuning,
+    capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
 

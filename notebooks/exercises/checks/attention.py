@@ -6,8 +6,21 @@ import torch
 
 from vit_minimal.attention import MultiHeadSelfAttention, attention_weights
 
-from .engine import Answer, Piece, WithWeights
-from .helpers import Wrong, attempt, check_method, random, same, with_forward
+from .engine import Answer, Piece
+from .helpers import Wrong, attempt, random, same, with_forward
+from .modules import WithWeights, check_method
+from .words import difference
+from .wrong_attention import (
+    attention_with,
+    merge_by_reshape,
+    merge_heads,
+    more_attention_mistakes,
+    more_weight_mistakes,
+    plain_exponentials,
+    scores,
+    split_by_view,
+    split_heads,
+)
 
 
 def weight_cases():
@@ -18,36 +31,30 @@ def weight_cases():
     yield {"queries": random(4, 5, 2).transpose(1, 2), "keys": random(4, 5, 2, seed=1).mT}
     yield {"queries": 80 * random(1, 1, 4, 6), "keys": 80 * random(1, 1, 4, 6, seed=1)}
     yield {"queries": random(3, 4, 4).double(), "keys": random(3, 4, 4, seed=1).double()}
+    steep = torch.tensor([[0.0, 0.0], [200.0, 0.0], [-200.0, 0.0]])  # scores 280 apart
+    yield {"queries": steep, "keys": torch.tensor([[1.0, 0.5], [0.0, 1.0], [-1.0, 0.0]])}
 
 
 def check_mask(answer):
     """Wrong if a mask, which may be left out, is taken and used in another way than the course's."""
     if "mask" not in inspect.signature(answer).parameters:
         return
-    queries, keys = random(2, 4, 3), random(2, 4, 3, seed=1)
     mask = torch.ones(4, 4, dtype=torch.bool).tril()
-    value = attempt(lambda: answer(queries, keys, mask=mask))
-    left_out = same(value, attention_weights(queries, keys))
-    if not left_out and not same(value, attention_weights(queries, keys, mask)):
-        raise Wrong(
-            "it is right without a mask, and wrong with one: where the mask is False, the score "
-            "becomes −∞ before the softmax. (You may also leave the mask out.)"
+    hidden = 200 * torch.triu(torch.ones(4, 4), 1) - 100  # what is hidden has the largest scores
+    first = random(2, 4, 3), random(2, 4, 3, seed=1)
+    if same(attempt(lambda: answer(*first, mask=mask)), attention_weights(*first)):
+        return  # it is left out
+    for pair in (first, (first[0][0], first[1][0]), (2 * torch.eye(4), hidden.mT)):
+        value, expected = (
+            attempt(lambda x=pair: answer(*x, mask=mask)),
+            attention_weights(*pair, mask),
         )
-
-
-def scores(queries, keys):
-    return queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
-
-
-def plain_exponentials(queries, keys):
-    e = scores(queries, keys).exp()
-    return e / e.sum(dim=-1, keepdim=True)
-
-
-def split_heads(x, num_heads):
-    """Tokens (B, T, D) → (B, h, T, d)."""
-    B, T, D = x.shape
-    return x.reshape(B, T, num_heads, D // num_heads).transpose(1, 2)
+        if not same(value, expected):
+            raise Wrong(
+                "it is right without a mask, and wrong with one: where the mask is False, the score "
+                "becomes −∞ before the softmax, so that nothing gets through. (You may also leave "
+                f"the mask out.) {difference(value, expected)}"
+            )
 
 
 def split_cases():
@@ -58,21 +65,12 @@ def split_cases():
     yield {"x": random(1, 3, 4), "num_heads": 1}
 
 
-def merge_heads(heads):
-    """Heads (B, h, T, d) → tokens (B, T, D): the heads side by side again."""
-    return heads.transpose(1, 2).flatten(2)
-
-
-def merge_by_reshape(heads):
-    B, h, T, d = heads.shape
-    return heads.reshape(B, T, h * d)
-
-
 def merge_cases():
     yield {"heads": torch.arange(12.0).reshape(1, 2, 3, 2)}
     yield {"heads": random(2, 3, 5, 4)}
     yield {"heads": random(3, 4, 4, 4)}
     yield {"heads": random(1, 6, 1, 2)}
+    yield {"heads": random(2, 8, 3, 2)}
 
 
 def attention_cases():
@@ -82,6 +80,9 @@ def attention_cases():
     settings = {"embed_dim": 4, "num_heads": 2, "attn_drop_rate": 0.5}  # not in eval mode
     yield {"settings": settings, "x": 2 * random(1, 9, 4)}
     yield {"settings": {"embed_dim": 6, "num_heads": 6}, "x": 2 * random(6, 5, 2).transpose(0, 2)}
+    settings = {"embed_dim": 8, "num_heads": 2, "proj_drop_rate": 0.5}
+    yield {"settings": settings, "x": random(2, 13, 8)}
+    yield {"settings": {"embed_dim": 8, "num_heads": 2}, "x": 20 * random(2, 4, 8)}  # large scores
 
 
 use_attention = WithWeights(MultiHeadSelfAttention)
@@ -93,32 +94,6 @@ def check_split_heads(answer):
     check_method(module, MultiHeadSelfAttention, "split_heads", random(2, 4, 6))
 
 
-def attention_with(
-    weigh=attention_weights,
-    merge=merge_heads,
-    split=split_heads,
-    order=(0, 1, 2),
-    last=True,
-    interleaved=False,
-):
-    """A forward in which one step is done otherwise."""
-
-    def forward(self, x):
-        parts = self.qkv(x).chunk(3, dim=-1)
-        if interleaved:
-            heads = self.qkv(x).unflatten(-1, (self.num_heads, 3, -1))
-            parts = [heads[:, :, :, i].flatten(2) for i in range(3)]
-        queries, keys, values = [split(parts[i], self.num_heads) for i in order]
-        out = merge(weigh(queries, keys) @ values)
-        return self.proj(out) if last else out
-
-    return with_forward(MultiHeadSelfAttention, forward)
-
-
-def split_by_view(x, h):
-    return x.reshape(len(x), h, x.shape[1], -1)
-
-
 EXERCISES = [
     Piece(
         "attention_weights",
@@ -128,6 +103,7 @@ EXERCISES = [
         minutes=10,
         reference=attention_weights,
         cases=weight_cases,
+        more=more_weight_mistakes,
         also=check_mask,
         mistakes={
             "the columns sum to 1, not the rows: the softmax must run over the keys, dim=-1": (
@@ -200,6 +176,9 @@ EXERCISES = [
         expected=8,
         tolerance=0.05,  # whoever simulates it is near
         mistakes={
+            128**0.5: "each query number meets one key number: a sum of 64 terms, not of 128",
+            128: "variances are added up, not standard deviations, and there is one term for each of d",
+            32: "variances add up: 64 terms of variance 1, and then the root",
             64: "this is the variance; the standard deviation is its square root",
             1: "this is the size *after* the division by √d",
             4096: "variances add up: 64 terms of variance 1",
@@ -216,6 +195,7 @@ EXERCISES = [
         minutes=20,
         reference=MultiHeadSelfAttention,
         cases=attention_cases,
+        more=more_attention_mistakes,
         use=use_attention,
         also=check_split_heads,
         mistakes={

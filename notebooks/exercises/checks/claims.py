@@ -4,7 +4,7 @@ import math
 import statistics
 
 from .engine import Answer, Piece
-from .helpers import cases_of
+from .helpers import cases_of, pairs
 
 
 def interval(values, t):
@@ -51,7 +51,37 @@ def interval_cases():
         ([69.0, 69.4, 68.9], 4.30),  # the t of 95 % for two, three and five values
         ([1.0, 3.0], 12.71),
         ([10.0, 12.0, 11.0, 15.0, 9.0], 2.78),
+        ([-1.0, -4.0, 2.0, -3.0], 3.18),
     )
+
+
+def spread_with(deviation=statistics.stdev, root=lambda n: n**0.5, t_of=lambda t: t, width=1):
+    """An interval with another deviation, root, t or width."""
+
+    def piece(values, t):
+        half = t_of(t) * deviation(values) / root(len(values))
+        return statistics.mean(values), width * half
+
+    return piece
+
+
+SPREAD_STEPS = {
+    "the standard deviation is divided by n, not n − 1 (`stdev`)": {"deviation": statistics.pstdev},
+    "the root is missing: this is the variance": {"deviation": statistics.variance},
+    "the root of n is missing: this is for a single run": {"root": lambda n: 1},
+    "it is divided by n: by √n": {"root": lambda n: n},
+    "it is divided by √(n − 1): n − 1 is in the standard deviation already, here it is √n": {
+        "root": lambda n: (n - 1) ** 0.5
+    },
+    "t is not used": {"t_of": lambda t: 1},
+    "1.96 holds for many values": {"t_of": lambda t: 1.96},
+    "this is the whole width: half of it stands behind ±": {"width": 2},
+}
+
+
+def more_intervals():
+    alone = {words: spread_with(**steps) for words, steps in SPREAD_STEPS.items()}
+    return alone | pairs(spread_with, SPREAD_STEPS)
 
 
 def paired_cases():
@@ -71,6 +101,7 @@ def field_cases():
         ([5, 3, 3], [2, 1, 2]),
         ([3, 3, 3, 3], [2, 2, 2, 1]),
         ([1, 7], [1, 3]),
+        ([2, 4, 3], [2, 4, 1]),
     )
 
 
@@ -83,6 +114,7 @@ EXERCISES = [
         minutes=8,
         reference=interval,
         cases=interval_cases,
+        more=more_intervals,
         has_gradient=False,
         mistakes={
             "the standard deviation is divided by n: with a few values it is n − 1 (`stdev`)": (
@@ -155,6 +187,17 @@ EXERCISES = [
                     (interval(second, t)[1] ** 2 + interval(first, t)[1] ** 2) ** 0.5,
                 )
             ),
+            "the widths are subtracted: subtract seed by seed, then take the interval": (
+                lambda first, second, t: (
+                    statistics.mean(second) - statistics.mean(first),
+                    interval(second, t)[1] - interval(first, t)[1],
+                )
+            ),
+            "the differences lost their signs: second − first may be negative": (
+                lambda first, second, t: interval(
+                    [abs(b - a) for a, b in zip(first, second, strict=True)], t
+                )
+            ),
             "sorted, the values no longer belong to the same seeds": (
                 lambda first, second, t: paired_difference(sorted(first), sorted(second), t)
             ),
@@ -184,6 +227,19 @@ EXERCISES = [
                 lambda kernels, strides: receptive_field(kernels, [1] * len(strides))
             ),
             "a layer's stride works on the layers *after* it": field_with(late=True),
+            "a layer's own stride is used: it works on the layers after it, and they multiply": (
+                lambda kernels, strides: (
+                    1 + sum((k - 1) * s for k, s in zip(kernels, strides, strict=True))
+                )
+            ),
+            "strides are added up: a step is as wide as the *product* of all strides before": (
+                lambda kernels, strides: (
+                    1 + sum((k - 1) * (1 + sum(strides[:i])) for i, k in enumerate(kernels))
+                )
+            ),
+            "an even kernel is taken for an odd one: each adds its side minus one": field_with(
+                step=lambda kernel: 2 * (kernel // 2)
+            ),
             "this is half of it, one side: a kernel reaches to both": field_with(
                 step=lambda kernel: kernel // 2
             ),

@@ -5,8 +5,9 @@ from torch import nn
 
 from vit_minimal.class_token import ClassToken, PositionEmbedding
 
-from .engine import Answer, Piece, WithWeights
-from .helpers import Wrong, random, with_forward
+from .engine import Answer, Piece
+from .helpers import Wrong, pairs, random, with_forward
+from .modules import WithWeights
 
 BATCH, TOKENS, WIDTH = 128, 65, 192  # of exercise 2.3
 
@@ -52,8 +53,13 @@ def position_cases():
     yield {"settings": {"grid_size": (1, 1), "embed_dim": 4}, "tokens": random(1, 2, 4)}
     settings = {"grid_size": (3, 2), "embed_dim": 4, "num_prefix": 3}
     yield {"settings": settings, "tokens": random(3, 9, 4)}
-    settings = {"grid_size": (2, 2), "embed_dim": 8, "sinusoidal": True}
-    yield {"settings": settings, "tokens": random(2, 5, 8)}
+    yield {
+        "settings": {"grid_size": (2, 3), "embed_dim": 4, "num_prefix": 0},
+        "tokens": random(2, 6, 4),
+    }
+    for grid, prefix in (((2, 2), 1), ((2, 3), 3), ((3, 1), 0)):
+        settings = {"grid_size": grid, "embed_dim": 8, "num_prefix": prefix, "sinusoidal": True}
+        yield {"settings": settings, "tokens": random(2, prefix + grid[0] * grid[1], 8)}
 
 
 def look_at_positions(module, settings):
@@ -88,6 +94,12 @@ def check_start(settings):
 
     def also(answer):
         weight = answer(**settings).weight.detach()
+        for token in weight[0]:
+            if token.std() < 0.01 or token.mean().abs() > 0.01:
+                raise Wrong(
+                    f"a token of `weight` starts with a mean of {token.mean():.2f} and a standard "
+                    f"deviation of {token.std():.2f}: they should be 0 and 0.02"
+                )
         if weight.std() < 0.01 or weight.std() > 0.04:
             raise Wrong(
                 f"`weight` starts with a standard deviation of {weight.std():.2f}: it should be "
@@ -114,6 +126,67 @@ def embedded_off_by_one(patches, class_token, positions):
     return joined(patches + positions[:, :-1], class_token)
 
 
+def token_with(first=None, patches=lambda self, x: x, last=False):
+    """A ClassToken that puts in something else, or changes the patches as well."""
+
+    def forward(self, x):
+        token = first(self, x) if first else self.weight
+        return joined(patches(self, x), token, last=last)
+
+    return with_forward(ClassToken, forward)
+
+
+TOKEN_STEPS = {
+    "the class token comes last: in this course it is token 0": {"last": True},
+    "it is added to every patch too: it should be a token of its own, and nothing more": {
+        "patches": lambda self, x: x + self.weight[:, :1]
+    },
+    "what is put in front is drawn anew, or zero: `self.weight` should be": {
+        "first": lambda self, x: torch.zeros_like(self.weight)
+    },
+    "the order of the tokens in front is turned round": {
+        "first": lambda self, x: self.weight.flip(1)
+    },
+}
+
+
+def position_with(first=lambda self: self.weight[:, :1], rest=lambda self: self.weight[:, 1:]):
+    """A PositionEmbedding that adds other rows to the first token, or to the others."""
+
+    def forward(self, x):
+        return torch.cat([x[:, :1] + first(self), x[:, 1:] + rest(self)], dim=1)
+
+    return with_forward(PositionEmbedding, forward)
+
+
+POSITION_STEPS = {
+    "the class token gets no position": {"first": lambda self: 0},
+    "the class token gets the last row": {"first": lambda self: self.weight[:, -1:]},
+    "the patches get the rows of their neighbours: patch 0 is token 1": {
+        "rest": lambda self: self.weight[:, :-1]
+    },
+    "the patches get no position": {"rest": lambda self: 0},
+}
+
+
+def more_position_mistakes():
+    """Further mistakes with positions, and pairs of them."""
+    ways = {
+        "the tokens are multiplied by √D, as words are in the first Transformer: Eq. 1 only adds": (
+            lambda self, x: x * x.shape[-1] ** 0.5 + self.weight
+        ),
+        "this is the mean of tokens and positions: Eq. 1 takes their sum": (
+            lambda self, x: (x + self.weight) / 2
+        ),
+        "the positions are added twice": lambda self, x: x + 2 * self.weight,
+    }
+    return (
+        {words: with_forward(PositionEmbedding, way) for words, way in ways.items()}
+        | {words: position_with(**steps) for words, steps in POSITION_STEPS.items()}
+        | pairs(position_with, POSITION_STEPS)
+    )
+
+
 def embedded_cases():
     for B, N, D in ((2, 4, 6), (1, 9, 4), (5, 5, 5)):
         yield {
@@ -132,6 +205,10 @@ EXERCISES = [
         minutes=12,
         reference=ClassToken,
         cases=class_token_cases,
+        more=lambda: (
+            {words: token_with(**steps) for words, steps in TOKEN_STEPS.items()}
+            | pairs(token_with, TOKEN_STEPS)
+        ),
         use=WithWeights(ClassToken, look_at_class_token),
         also=check_start({"embed_dim": 1000, "count": 2}),
         mistakes={
@@ -157,6 +234,7 @@ EXERCISES = [
         minutes=10,
         reference=PositionEmbedding,
         cases=position_cases,
+        more=more_position_mistakes,
         use=WithWeights(PositionEmbedding, look_at_positions),
         also=check_start({"grid_size": (2, 2), "embed_dim": 1000}),
         mistakes={
@@ -197,6 +275,12 @@ EXERCISES = [
             BATCH * (TOKENS + 1) * WIDTH: "none of them has one for each image: the batch does not "
             "matter",
             (BATCH + TOKENS) * WIDTH: "the class token is one vector for the whole batch",
+            2
+            * (TOKENS - 1)
+            * WIDTH: "the class token is one vector and not one for each patch, and "
+            "it has a position too",
+            (TOKENS + 49 + 1)
+            * WIDTH: "this counts the patch embedding too: the question is about the other two",
         },
     ),
     Piece(

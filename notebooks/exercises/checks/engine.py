@@ -6,7 +6,6 @@ cases as these. If it differs from the right one, whichever wrong one it agrees 
 
 import contextlib
 import copy
-import functools
 import inspect
 import math
 from dataclasses import dataclass, field
@@ -14,25 +13,28 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from vit_minimal.device import say
+from vit_minimal.device import random_state_kept, say
 
 from .helpers import (
+    Raised,
     Wrong,
     attempt,
-    describe,
-    describe_case,
-    difference,
+    belongs_to_a_notebook,
     has_placeholder,
     limited,
+    listed,
     outside_names,
-    plain_number,
-    raising,
     same,
+    settled,
+    turned,
 )
+from .modules import WithWeights
+from .symptoms import symptom, tensors_in
+from .words import describe, describe_case, difference, plain_number, raising
 
 
 class NotSolved(Exception):
-    """There is no answer yet."""
+    """There is no answer yet, or, in words, why it is still what the exercise began with."""
 
 
 @dataclass
@@ -45,18 +47,20 @@ class Exercise:
     level: int  # 1 … 3
     minutes: int
     state: str = field(default="open", init=False)
+    kind: str | None = field(default=None, init=False)  # of what was said last: see Wrong
 
     def __call__(self, answer):
+        self.kind = None
         try:
             self.judge(answer)
         except NotSolved as reason:
-            self.state = "open"
+            self.state, self.kind = "open", "cause" if str(reason) else None
             say(f"· {self.number} {self.name}: not solved yet. {reason}".rstrip())
         except Wrong as reason:
-            self.state = "wrong"
+            self.state, self.kind = "wrong", reason.kind
             say(f"✗ {self.number} {self.name}: {reason}")
         except Exception as error:  # noqa: BLE001 an answer of a kind that nobody thought of
-            self.state = "wrong"
+            self.state, self.kind = "wrong", "exception"
             say(
                 f"✗ {self.number} {self.name}: the check cannot make sense of it ({raising(error)})"
             )
@@ -80,8 +84,9 @@ class Piece(Exercise):
 
     `cases()` gives dictionaries of arguments, the same ones each time; `use(piece, **case)` says
     what is done with a piece. `mistakes` maps what one would say about a usual mistake to a version
-    that makes it. `broken` is the version that the reader is given to repair, if there is one.
-    `also(answer)` raises Wrong for what the cases do not show.
+    that makes it, and `more()` gives further ones, such as pairs of mistakes, which are tried when
+    none of the usual ones explains an answer. `broken` is the version that the reader is given to
+    repair, if there is one. `also(answer)` raises Wrong for what the cases do not show.
     """
 
     reference: object
@@ -91,10 +96,11 @@ class Piece(Exercise):
     broken: object = None
     also: object = None
     has_gradient: bool = True
+    more: object = dict
 
     def __post_init__(self):
         if self.use is None:
-            self.use = lambda piece, **case: piece(*case.values())
+            self.use = called
         self.num_cases = 0
         self.outcomes_of_mistakes = {}
 
@@ -118,36 +124,54 @@ class Piece(Exercise):
             raise NotSolved
         if not callable(answer):
             kind = "class" if inspect.isclass(self.reference) else "function"
-            raise Wrong(f"expected a {kind}, got {describe(answer)}")
+            raise Wrong(f"expected a {kind}, got {describe(answer)}", "shape")
         if isinstance(answer, nn.Module) and inspect.isclass(self.reference):
             raise Wrong("this is a module that was built already: hand in the class itself")
-        if has_placeholder(answer):
-            raise NotSolved
+        with random_state_kept():
+            try:
+                self.judge_numbers(answer)
+                self.judge_calls(answer)
+            except Wrong:
+                if has_placeholder(answer):  # only now: `...` is also an index
+                    raise NotSolved from None
+                raise
+
+    def judge_numbers(self, answer):
+        """Wrong if an answer gives something else than the reference in one of the cases."""
         tries = [(case, self.outcome(answer, case)) for case in self.cases()]
         self.num_cases = len(tries)
         if all(value is ... for _, value in tries):
             raise NotSolved
         if self.broken and all(same(v, self.outcome(self.broken, c)) for c, v in tries):
             raise NotSolved("The bug is still in it.")
-        for case, value in tries:
-            expected = self.outcome(self.reference, case)
-            if not same(value, expected):
-                raise Wrong(self.diagnosis(answer, tries, case, value, expected))
-        if names := outside_names(answer, (torch.Tensor, nn.Module, list, dict)):
+        tries = [(case, value, self.outcome(self.reference, case)) for case, value in tries]
+        if not all(same(value, expected) for _, value, expected in tries):
+            raise self.diagnosis(answer, tries)
+        if names := outside_names(answer, belongs_to_a_notebook):
             raise Wrong(
                 f"it uses {names} of the notebook, so it works for this notebook only: "
                 "take what it needs from its arguments"
             )
+
+    def judge_calls(self, answer):
+        """Wrong if an answer that gives the right numbers fails in how it comes by them."""
         if self.also:
             self.also(answer)
+        if isinstance(self.use, WithWeights):
+            for case in self.cases():
+                limited(lambda case=case: self.use.judge_calls(answer, **copy.deepcopy(case)))
+        else:
+            self.judge_once_more(answer)
+        self.judge_seed(answer)
         if self.has_gradient:
-            limited(lambda: self.judge_gradient(answer))  # a new thread keeps no `no_grad`
+            for case in self.cases():
+                limited(lambda case=case: self.judge_gradient(answer, case))
 
     def outcome(self, piece, case):
         """What a piece gives for a case; a Raised if it raises. Wrong if it changes its input."""
         given = copy.deepcopy(case)
-        value = attempt(lambda: self.use(piece, **given))
-        changed = [name for name in case if not same(case[name], given[name])]
+        value = attempt(lambda: settled(self.use(piece, **given)))
+        changed = [name for name in case if not same(given[name], case[name])]
         if changed:
             raise Wrong(
                 f"it changes {changed[0]}, which it was given, in place (`+=`, or a function whose "
@@ -155,33 +179,103 @@ class Piece(Exercise):
             )
         return value
 
-    def diagnosis(self, answer, tries, case, value, expected):
-        """Words for what is wrong: of the usual mistake that agrees in all cases, else of the
-        first difference. One case is not enough: in a small one many mistakes agree.
+    def diagnosis(self, answer, tries):
+        """A Wrong: what is said of the usual mistake, or of the further one, that agrees in all
+        cases; else what does not hold in them; else the first difference. One case is not enough:
+        in a small one many mistakes agree.
         """
-        for words in self.mistakes:
-            with contextlib.suppress(Wrong):
-                if all(same(v, self.outcome_of(words, i, c)) for i, (c, v) in enumerate(tries)):
-                    return words
-        words = f"{difference(value, expected)}\n  (the case: {describe_case(case)})"
-        if names := outside_names(answer, object):
+        for mistakes in (self.mistakes, self.more()):
+            for words, mistake in mistakes.items():
+                with contextlib.suppress(Wrong):
+                    if all(
+                        same(v, self.outcome_of(words, mistake, i))
+                        for i, (_, v, _) in enumerate(tries)
+                    ):
+                        return Wrong(words)
+        case, value, expected = next(t for t in tries if not same(t[1], t[2]))
+        found = difference(value, expected)
+        if found.kind in ("shape", "numbers") and (
+            words := self.symptom(answer, tries, found.kind)
+        ):
+            found = Wrong(words, "invariant")
+        words = f"{found}\n  (the case: {describe_case(case)})"
+        if right := sum(same(v, e) for _, v, e in tries):
+            words += f"\n  ({right} of {len(tries)} cases are right)"
+        if names := outside_names(answer):
             words += f"\n  (it reads {names} of the notebook: is that meant?)"
+        return Wrong(words, found.kind)
+
+    def symptom(self, answer, tries, kind):
+        """Words for something that does not hold, if something can be said; else None."""
+        if any(isinstance(value, Raised) for _, value, _ in tries):
+            return None
+        words = symptom(tries)
+        if not words and kind == "numbers":
+            with contextlib.suppress(Exception):
+                words = limited(lambda: self.independent_of(answer, tries))
         return words
 
-    def outcome_of(self, words, i, case):
-        """What a usual mistake gives for case number i: worked out the first time, then kept."""
+    def independent_of(self, answer, tries):
+        """Words for an argument, or a parameter, on which an answer does not depend and should."""
+        if isinstance(self.use, WithWeights):
+            case = tries[0][0]
+            needed = set(self.use.unused(self.reference, **copy.deepcopy(case)))
+            names = [n for n in self.use.unused(answer, **copy.deepcopy(case)) if n not in needed]
+            return f"`{names[0]}` is never used: nothing depends on it" if names else None
+        for name in tries[0][0]:
+            changed = [(c | {name: turned(c[name])}, v, e) for c, v, e in tries]
+            ours = [same(self.outcome(self.reference, c), e) for c, _, e in changed]
+            theirs = [same(self.outcome(answer, c), v) for c, v, _ in changed]
+            if all(theirs) and not all(ours):
+                return f"what it gives does not depend on `{name}`: is that used?"
+        return None
+
+    def outcome_of(self, words, mistake, i):
+        """What a mistake gives for case number i: worked out the first time, then kept."""
         if (words, i) not in self.outcomes_of_mistakes:
-            self.outcomes_of_mistakes[words, i] = self.outcome(self.mistakes[words], case)
+            case = list(self.cases())[i]
+            self.outcomes_of_mistakes[words, i] = self.outcome(mistake, case)
         return self.outcomes_of_mistakes[words, i]
 
-    def judge_gradient(self, answer):
+    def judge_once_more(self, answer):
+        """Wrong if an answer is right in each case and not if it gets other numbers of that shape."""
+        for case in reversed(list(self.cases())):
+            again = turned(case)
+            value, expected = self.outcome(answer, again), self.outcome(self.reference, again)
+            if not same(value, expected):
+                raise Wrong(
+                    "it is right at its first call, and wrong when it is called again with other "
+                    f"numbers: does it keep something? {difference(value, expected)}\n"
+                    f"  (the case: {describe_case(again)})"
+                )
+
+    def judge_seed(self, answer):
+        """Wrong if random numbers go on in the same way whatever they were before an answer ran."""
+
+        def goes_on_alike(piece):
+            states = []
+            for seed in (1, 2):
+                torch.manual_seed(seed)
+                attempt(lambda: self.use(piece, **copy.deepcopy(next(iter(self.cases())))))
+                states.append(torch.get_rng_state())
+            return torch.equal(*states)
+
+        if goes_on_alike(answer) and not goes_on_alike(self.reference):
+            raise Wrong(
+                "it sets the seed of the whole notebook (`torch.manual_seed`): whatever is drawn "
+                "afterwards is then the same each time"
+            )
+
+    def judge_gradient(self, answer, case):
         """Wrong if the answer's numbers are right and no gradient comes back through them."""
-        case = copy.deepcopy(next(iter(self.cases())))
-        floats = [v for v in case.values() if torch.is_tensor(v) and v.is_floating_point()]
-        for value in floats:
-            value.requires_grad_()
+        case = copy.deepcopy(case)
+        floats = dict(tensors_in(case))
+        for tensor in floats.values():
+            tensor.requires_grad_()
         expected, parameters_of_ours = self.with_parameters(self.reference, case)
-        if not torch.is_tensor(expected) or not expected.requires_grad:
+        several = not torch.is_tensor(expected)
+        expected = [t for _, t in tensors_in(expected)]
+        if not any(t.requires_grad for t in expected):
             return
         try:
             value, parameters = self.with_parameters(answer, case)
@@ -189,34 +283,61 @@ class Piece(Exercise):
             raise Wrong(
                 f"the numbers are right, but not where a gradient is wanted: {raising(error)}"
             ) from error
-        if not value.requires_grad:
+        value = [t for _, t in tensors_in(listed(value) if several else value)]
+        names = [*floats, *parameters_of_ours]
+        theirs = gradients(value, [*floats.values(), *(parameters[n] for n in parameters_of_ours)])
+        ours = gradients(expected, [*floats.values(), *parameters_of_ours.values()])
+        largest = max(g.abs().max().item() for g in ours if g is not None)
+        wrong = [
+            name
+            for name, their, our in zip(names, theirs, ours, strict=True)
+            if not same(their, our, 1e-3) and not both_vanish(their, our, 1e-5 * largest)
+        ]
+        if not any(t.requires_grad for t in value):
             raise Wrong(
                 "the numbers are right, but no gradient comes back through them: something takes "
                 "them out of the graph (`detach`, `no_grad`, `.data`, `.item()`, numpy, or a new "
                 "nn.Parameter that is made on the way)"
             )
-        names = list(parameters_of_ours)
-        theirs = gradients(value, [*floats, *(parameters[name] for name in names)])
-        ours = gradients(expected, [*floats, *parameters_of_ours.values()])
-        if not same(theirs, ours, tolerance=1e-3):
+        if wrong:
             raise Wrong(
-                "the numbers are right, their gradient is not: a part of the calculation is taken "
-                "out of the graph (`detach`, `no_grad`, `.data`)"
+                f"the numbers are right, their gradient is not, that of `{wrong[0]}`: a part of the "
+                "calculation is taken out of the graph (`detach`, `no_grad`, `.data`)\n"
+                f"  (the case: {describe_case(case)})"
             )
 
     def with_parameters(self, piece, case):
         """What a piece gives for a case, and the parameters of the module that it is, by name."""
         if not isinstance(self.use, WithWeights):
-            return self.use(piece, **case), {}
+            return settled(self.use(piece, **case)), {}
         inputs = dict(case)
         module = self.use.build(piece, inputs.pop("settings"))
         return module(*inputs.values()), dict(module.named_parameters())
 
 
-def gradients(output, inputs):
-    """Of a weighted sum of the output's numbers, another weight for each; None where unused."""
-    mix = torch.linspace(-1, 1, output.numel()).reshape(output.shape)
-    return torch.autograd.grad((output * mix).sum(), inputs, allow_unused=True)
+def called(piece, **case):
+    """What a function gives for a case. Parameters that are known by name only get it by name."""
+    try:
+        parameters = inspect.signature(piece).parameters
+    except (TypeError, ValueError):  # a function of a library may not tell
+        return piece(*case.values())
+    by_name = {n for n, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    named = {name: value for name, value in case.items() if name in by_name}
+    return piece(*(v for name, v in case.items() if name not in named), **named)
+
+
+def both_vanish(gradient, other, limit):
+    """Whether two gradients are no more than what rounding leaves of a sum that cancels."""
+    return all(g is None or g.abs().max().item() < limit for g in (gradient, other))
+
+
+def gradients(outputs, inputs):
+    """Of a weighted sum of the outputs' numbers, another weight for each; None where unused."""
+    outputs = [output for output in outputs if output.requires_grad]
+    if not outputs:
+        return [None] * len(inputs)
+    mixed = [torch.linspace(-1, 1, t.numel()).reshape(t.shape).to(t) * t for t in outputs]
+    return torch.autograd.grad(sum(t.sum() for t in mixed), inputs, allow_unused=True)
 
 
 @dataclass
@@ -241,17 +362,17 @@ class Answer(Exercise):
             return
         if not isinstance(letter, str) or letter not in self.mistakes:
             letters = ", ".join(sorted({self.expected, *self.mistakes}))
-            raise Wrong(f"choose one of the letters {letters}, got {describe(answer)}")
+            raise Wrong(f"choose one of the letters {letters}, got {describe(answer)}", "shape")
         raise Wrong(self.mistakes[letter])
 
     def judge_number(self, answer):
         number = plain_number(answer)
         if math.isclose(number, self.expected, rel_tol=self.tolerance):
             return
-        for value, words in self.mistakes.items():
-            if math.isclose(number, value, rel_tol=self.tolerance, abs_tol=1e-9):
-                raise Wrong(words)
-        raise Wrong(f"{number:g} is not it")
+        nearest = min(self.mistakes, key=lambda value: abs(value - number))
+        if math.isclose(number, nearest, rel_tol=max(self.tolerance, 5e-3), abs_tol=1e-9):
+            raise Wrong(self.mistakes[nearest])
+        raise Wrong(f"{number:g} is not it", "numbers")
 
 
 @dataclass
@@ -264,56 +385,3 @@ class Measurement(Exercise):
         if answer is ...:
             raise NotSolved
         self.trial(plain_number(answer))
-
-
-class WithWeights:
-    """A `use` for classes: build, give it weights that the reference gets too, call.
-
-    The case's `settings` go to the constructor, the rest to the call. `look(module, settings)` may
-    return words for what is usually wrong with a module that was just built.
-    """
-
-    def __init__(self, reference, look=lambda module, settings: None):
-        self.reference, self.look = reference, look
-
-    def __call__(self, piece, settings, **inputs):
-        return self.build(piece, settings)(*inputs.values())
-
-    def build(self, piece, settings):
-        """A module with the weights of `weights_for`, in evaluation mode. Wrong if it has others."""
-        module = piece(**settings)
-        if not isinstance(module, nn.Module):
-            raise Wrong(f"a {type(module).__name__} is not an nn.Module")
-        if words := self.look(module, settings):
-            raise Wrong(words)
-        expected = weights_for(self.reference, tuple(settings.items()))
-        found = dict(module.named_parameters())
-        for name, tensor in expected.items():
-            shape = tuple(tensor.shape)
-            if name not in found:
-                raise Wrong(
-                    f"there is no parameter `{name}` of shape {shape}; there are "
-                    f"{', '.join(found) or 'none'} (is it an nn.Parameter, set on self?)"
-                )
-            if found[name].shape != tensor.shape:
-                raise Wrong(
-                    f"the parameter `{name}` has the shape {tuple(found[name].shape)}, "
-                    f"expected {shape}"
-                )
-        if more := set(found) - set(expected):
-            raise Wrong(f"there are parameters that nobody asked for: {', '.join(sorted(more))}")
-        with torch.no_grad():
-            for name, tensor in expected.items():
-                found[name].copy_(tensor)
-        return module.eval()
-
-
-@functools.cache
-def weights_for(reference, settings):
-    """{name: tensor}: random numbers, the same ones each time, for each parameter of a class."""
-    generator = torch.Generator().manual_seed(0)
-    module = reference(**dict(settings))
-    return {
-        name: torch.randn(parameter.shape, generator=generator) / 3
-        for name, parameter in module.named_parameters()
-    }

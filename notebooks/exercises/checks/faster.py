@@ -1,13 +1,21 @@
 """The exercises of notebook 11: a limit to speed, loss scaling, what a run is, unequal shares."""
 
 import copy
+import math
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from .engine import Answer, Piece
-from .helpers import Wrong, random
+from .helpers import Wrong, pairs, random
+
+
+class WithGain(nn.Linear):
+    """A linear map whose bias counts a thousandfold, so that its gradient overflows first."""
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight, 1000 * self.bias)
 
 
 def gradients_are_finite(model):
@@ -39,14 +47,17 @@ def step_that(zeroes=True, scales=True, divides=True, looks=True, part_by_part=F
     return piece
 
 
-def three_scaled_steps(piece, seed):
-    """What three steps of a linear model answer, and its weights; the second one must overflow."""
+def scaled_steps(piece, seed, steps, kind=nn.Linear, optimizer=torch.optim.SGD, **settings):
+    """What steps of a linear model answer, and its weights after them. Each has a scale, and a
+    brightness of its images, and some overflow.
+    """
     torch.manual_seed(seed)
-    model = nn.Linear(4, 3)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    model = kind(4, 3)
+    optimizer = optimizer(model.parameters(), **settings)
     images, labels = random(6, 4, seed=seed), torch.arange(6) % 3
+    cross_entropy(model(images), labels).backward()  # somebody looked at a gradient before
     answers = []
-    for scale, brightness in ((1024.0, 1), (1e38, 1000), (256.0, 1)):
+    for scale, brightness in steps:
         loss = cross_entropy(model(brightness * images), labels)
         answers.append(bool(piece(model, optimizer, loss, scale)))
     return answers, model.weight.detach().clone(), model.bias.detach().clone()
@@ -55,7 +66,14 @@ def three_scaled_steps(piece, seed):
 def step_cases():
     # What a process's first optimizer imports takes seconds, which must not count as the reader's.
     torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
-    return [{"seed": 0}, {"seed": 1}]
+    sgd = {"optimizer": torch.optim.SGD, "lr": 0.5}
+    momentum = {"optimizer": torch.optim.SGD, "lr": 1e-3, "momentum": 0.9}
+    return [
+        {"seed": 0, "steps": ((1024.0, 1), (1e38, 1000), (256.0, 1)), **sgd},
+        {"seed": 1, "steps": ((64.0, 1), (1e38, 1000), (2.0, 1), (512.0, 1)), **momentum},
+        {"seed": 2, "steps": ((8.0, 1), (3e36, 1e-3), (4.0, 1)), "kind": WithGain, **momentum},
+        {"seed": 3, "steps": ((8.0, 1), (16.0, math.inf), (4.0, 1)), **sgd},
+    ]
 
 
 class Snapshot:
@@ -90,10 +108,11 @@ def snapshot(without="", live=()):
     return type("Snapshot", (Snapshot,), {"keeps": keeps, "copies": copies})
 
 
-def a_run(kind):
-    """A small model with dropout, and its optimizer."""
-    model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.Linear(8, 3))
-    settings = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+def a_run(kind, momentum=0.9):
+    """A small model with dropout and a norm that keeps means, and its optimizer."""
+    layers = (nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.2), nn.Linear(8, 3))
+    settings = {"momentum": momentum} if kind is torch.optim.SGD else {}
+    model = nn.Sequential(*layers)
     return model, kind(model.parameters(), lr=0.1, **settings)
 
 
@@ -108,19 +127,19 @@ def train(model, optimizer, first, last):
 
 
 def weights_of(model):
-    return [parameter.detach().clone() for parameter in model.parameters()]
+    return [tensor.clone() for tensor in model.state_dict().values()]
 
 
-def stopped_and_resumed(piece, kind, seed):
+def stopped_and_resumed(piece, kind, seed, after=4):
     """At which step a run goes on from a snapshot, its weights in the end, and the undisturbed ones."""
     torch.manual_seed(seed)
     model, optimizer = a_run(kind)
-    train(model, optimizer, 0, 4)
-    moment = piece(model, optimizer, 4)
-    train(model, optimizer, 4, 8)  # the run goes on: the snapshot must not
+    train(model, optimizer, 0, after)
+    moment = piece(model, optimizer, after)
+    train(model, optimizer, after, 8)  # the run goes on: the snapshot must not
     undisturbed = weights_of(model)
     torch.manual_seed(seed + 100)  # another day, another process
-    model, optimizer = a_run(kind)
+    model, optimizer = a_run(kind, momentum=0.5)  # begun with other settings
     step = moment.restore(model, optimizer)
     if isinstance(step, bool) or not isinstance(step, int):
         raise Wrong(f"restore gives {step!r}, expected the number of steps that were taken")
@@ -130,7 +149,10 @@ def stopped_and_resumed(piece, kind, seed):
 
 def run_cases():
     step_cases()
-    return [{"kind": torch.optim.SGD, "seed": 0}, {"kind": torch.optim.AdamW, "seed": 1}]
+    return [
+        {"kind": torch.optim.SGD, "seed": 0},
+        {"kind": torch.optim.AdamW, "seed": 1, "after": 3},
+    ]
 
 
 def shared_gradient(gradients, sizes):
@@ -140,9 +162,88 @@ def shared_gradient(gradients, sizes):
 
 
 def shares():
-    for sizes in ((48, 16), (1, 2, 3), (5, 5)):
+    for sizes in ((48, 16), (1, 2, 3), (5, 5), (2, 9, 4, 1)):
         gradients = [random(3, 2, seed=i) for i in range(len(sizes))]
         yield {"gradients": gradients, "sizes": list(sizes)}
+
+
+STEP_STEPS = {
+    "the gradients are not divided by the scale (`gradient / scale` alone changes nothing)": {
+        "divides": False
+    },
+    "nobody looks whether all gradients are finite": {"looks": False},
+    "the loss is not multiplied": {"scales": False},
+    "zero_grad is missing": {"zeroes": False},
+    "the answer is turned round": {"answer": lambda finite: not finite},
+    "the answer is always True": {"answer": lambda finite: True},
+}
+
+
+def zeroed_afterwards(model, optimizer, loss, scale):
+    (scale * loss).backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return True
+
+
+def by_the_loss(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    for parameter in model.parameters():
+        parameter.grad /= scale
+    if loss.isfinite():
+        optimizer.step()
+    return bool(loss.isfinite())
+
+
+def zeroed_at_the_end(model, optimizer, loss, scale):
+    taken = step_that(zeroes=False)(model, optimizer, loss, scale)
+    optimizer.zero_grad()
+    return taken
+
+
+def more_steps():
+    return (
+        {
+            "zero_grad comes after backward, and throws away what it gave": zeroed_afterwards,
+            "only the loss is looked at: it may be finite and a gradient of it not": by_the_loss,
+            "zero_grad comes at the end: gradients that somebody left before are still there": (
+                zeroed_at_the_end
+            ),
+        }
+        | {words: step_that(**steps) for words, steps in STEP_STEPS.items()}
+        | pairs(step_that, STEP_STEPS)
+    )
+
+
+def snapshot_with(
+    model=True, optimizer=True, random=True, step=True, live_model=False, live_optimizer=False
+):
+    """A Snapshot that leaves several parts out, or keeps some tensors themselves."""
+    parts = {"model": model, "optimizer": optimizer, "random": random, "step": step}
+    copies = [n for n, live in (("model", live_model), ("optimizer", live_optimizer)) if not live]
+    keeps = tuple(name for name, kept in parts.items() if kept)
+    return type("Snapshot", (Snapshot,), {"keeps": keeps, "copies": tuple(copies)})
+
+
+SNAPSHOT_STEPS = {
+    "the model's weights move on with the run: copy.deepcopy": {"live_model": True},
+    "the optimizer's memory moves on with the run: copy.deepcopy": {"live_optimizer": True},
+    "nothing is a copy: copy.deepcopy": {"live_model": True, "live_optimizer": True},
+    "the optimizer's memory is not brought back": {"optimizer": False},
+    "the state of the generator is not brought back": {"random": False},
+    "the number of steps is forgotten": {"step": False},
+    "the weights are not brought back": {"model": False},
+    "neither weights nor the optimizer's memory are brought back": {
+        "model": False,
+        "optimizer": False,
+    },
+}
+
+
+def more_snapshots():
+    alone = {words: snapshot_with(**steps) for words, steps in SNAPSHOT_STEPS.items()}
+    return alone | pairs(snapshot_with, SNAPSHOT_STEPS)
 
 
 EXERCISES = [
@@ -158,6 +259,9 @@ EXERCISES = [
             8: "the matrix products become 8 times as fast, the other 30 % do not change",
             0.7 * 8: "speeds cannot be added up: add the times that remain",
             0.3 + 0.7 * 8: "speeds cannot be added up, times can: 0.3 stays, 0.7 becomes shorter",
+            4.5: "a mean of speeds: times add up, speeds do not",
+            7: "the rest of the step is not gone: 0.3 of it stays as it is",
+            1.7: "times add up: 0.3 stays, and 0.7 becomes an eighth of itself",
             1 / 0.3: "this is the limit, for products that take no time at all",
             0.3 + 0.7 / 8: "this is how long a step takes now: how many times as fast is that?",
             1 / (0.7 + 0.3 / 8): "the shares are exchanged: it is the 70 % that become shorter",
@@ -170,8 +274,9 @@ EXERCISES = [
         level=2,
         minutes=10,
         reference=scaled_step,
-        use=three_scaled_steps,
+        use=scaled_steps,
         cases=step_cases,
+        more=more_steps,
         has_gradient=False,
         mistakes={
             "the gradients are not divided by the scale: the step is `scale` times too long": (
@@ -207,6 +312,7 @@ EXERCISES = [
         reference=Snapshot,
         use=stopped_and_resumed,
         cases=run_cases,
+        more=more_snapshots,
         has_gradient=False,
         mistakes={
             "the snapshot moves on with the run: `state_dict()` gives the tensors themselves, so "
@@ -246,6 +352,12 @@ EXERCISES = [
                 lambda gradients, sizes: (
                     sum(n * g for g, n in zip(gradients, sizes, strict=True)) / len(sizes)
                 )
+            ),
+            "one process is taken, the largest: all images count": (
+                lambda gradients, sizes: gradients[sizes.index(max(sizes))]
+            ),
+            "the mean of the gradients is multiplied by the number of images: weigh each with its own": (
+                lambda gradients, sizes: sum(gradients) / len(gradients) * sum(sizes)
             ),
             "the gradients are added up and not averaged": lambda gradients, sizes: sum(gradients),
             "the shares are turned round: more images should count more": (

@@ -1,39 +1,39 @@
-"""What the checks share: random inputs, a time limit, comparing two outcomes, and words for both.
+"""What the checks share: inputs, wrong versions, a time limit, comparing two outcomes, reading code.
 
 Nothing in here knows an exercise: the kinds of exercises are in engine.py.
 """
 
 import ast
-import contextlib
 import ctypes
 import dis
 import functools
 import inspect
-import linecache
+import itertools
 import math
-import operator
-import sysconfig
+import numbers
 import textwrap
 import threading
-import traceback
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType
 
 import torch
 from torch import nn
 
-import vit_minimal
-
 NO_DATA = (ModuleType, torch.dtype, torch.device)
 SECONDS = 20  # what a case may take; the references take milliseconds
-# Folders whose code is not the reader's. Readers may keep modules of their own beside the notebooks.
-OURS = (Path(__file__).parent, Path(vit_minimal.__file__).parent)
-LIBRARIES = ("site-packages", "dist-packages")  # Debian, and so Colab, has the second
 
 
 class Wrong(Exception):
-    """What is wrong with an answer, in words for its author."""
+    """What is wrong with an answer, in words for its author, and what kind of words they are:
+
+    the "cause", an "invariant" that does not hold, a "shape" or type, an "exception" of the answer,
+    or only that some "numbers" differ.
+    """
+
+    def __init__(self, words, kind="cause"):
+        super().__init__(words)
+        self.kind = kind
 
 
 # ---- Cases and wrong versions
@@ -47,6 +47,32 @@ def random(*shape, seed=0):
 def cases_of(names, *rows):
     """Cases from a table: the names of the arguments, and for each case a row of their values."""
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def turned(value):
+    """A case with other numbers of the same shapes: its floating-point tensors read backwards along
+    their longest axis, so that shares still sum to 1.
+    """
+    if torch.is_tensor(value) and value.is_floating_point() and value.dim():
+        return value.flip(max(range(value.dim()), key=lambda axis: value.shape[axis]))
+    if isinstance(value, dict):
+        return {key: turned(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)) and all(map(torch.is_tensor, value)):
+        return type(value)(map(turned, value))
+    return value
+
+
+def pairs(build, singles):
+    """{words: version} of two mistakes at once, of all that change different steps of a piece.
+
+    `build(**steps)` makes a version in which some steps are done otherwise, and `singles` are
+    {words: steps}.
+    """
+    return {
+        f"two things. First: {words}. Second: {more}": build(**steps, **others)
+        for (words, steps), (more, others) in itertools.combinations(singles.items(), 2)
+        if not set(steps) & set(others)
+    }
 
 
 def with_forward(parent, forward):
@@ -114,35 +140,37 @@ def attempt(call):
         return Raised(error)
 
 
-def check_method(module, reference, name, x):
-    """Wrong if a method, on which other code relies, gives something else than the reference's."""
-    value = attempt(lambda: getattr(module, name)(x))
-    expected = getattr(reference, name)(module, x)
-    if not same(value, expected):
-        raise Wrong(f"{name}: {difference(value, expected)}")
-
-
 # ---- Comparing
 
 
-def plain_number(answer):
-    """A number, also of a tensor or an array of one element. Wrong if it is none."""
-    number = answer
-    if hasattr(answer, "item"):
-        with contextlib.suppress(ValueError, RuntimeError):
-            number = answer.item()
-    if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise Wrong(f"expected a number, got {describe(answer)}")
-    if not math.isfinite(number):
-        raise Wrong(f"expected a finite number, got {number}")
-    return number
+def without_numpy(value):
+    """Python's own number for one of NumPy's, and a list for an array; all else unchanged."""
+    is_numpy = type(value).__module__ == "numpy" and hasattr(value, "tolist")
+    return value.tolist() if is_numpy else value
+
+
+def settled(value):
+    """What a generator, or another iterator, gives, as a list; all else unchanged."""
+    return list(value) if isinstance(value, Iterator) else value
+
+
+def listed(value):
+    """The items of a list, a tuple, a tensor or an array, numbers as Python's own; else None."""
+    value = without_numpy(value)
+    if torch.is_tensor(value) and value.dim():
+        value = list(value)
+    if not isinstance(value, (list, tuple)):
+        return None
+    return [v.item() if torch.is_tensor(v) and not v.dim() else without_numpy(v) for v in value]
 
 
 def same(value, expected, tolerance=1e-4):
     """Whether two outcomes are equal up to rounding: tensors, numbers, sequences of these, others.
 
-    `tolerance` is relative to the largest expected number. Tensors must be of one shape and kind.
+    `tolerance` is relative to the largest expected number. Tensors must be of one shape and kind;
+    for a sequence other sequences do, and NumPy's numbers for Python's.
     """
+    value = without_numpy(value)
     if torch.is_tensor(expected):
         return same_tensor(value, expected, tolerance)
     if isinstance(expected, bool) or expected is None:
@@ -150,14 +178,17 @@ def same(value, expected, tolerance=1e-4):
     if isinstance(expected, (int, float)):
         return same_number(value, expected, tolerance)
     if isinstance(expected, (list, tuple)):
-        if not isinstance(value, (list, tuple)) or len(value) != len(expected):
+        items, others = listed(value), listed(expected)
+        if items is None or len(items) != len(others):
             return False
-        return all(same(v, e, tolerance) for v, e in zip(value, expected, strict=True))
+        return all(same(v, e, tolerance) for v, e in zip(items, others, strict=True))
     if isinstance(expected, dict):
         if not isinstance(value, dict) or set(value) != set(expected):
             return False
         return all(same(value[key], expected[key], tolerance) for key in expected)
     if isinstance(expected, nn.Module):
+        if not isinstance(value, nn.Module):
+            return False
         return same(dict(value.state_dict()), dict(expected.state_dict()), tolerance)
     return value == expected
 
@@ -176,121 +207,11 @@ def same_tensor(value, expected, tolerance):
 
 
 def same_number(value, expected, tolerance):
-    with contextlib.suppress(TypeError):
-        value = operator.index(value)  # a whole number of numpy or torch will do
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
     if isinstance(expected, int):
-        return isinstance(value, int) and value == expected
+        return not isinstance(value, float) and value == expected
     return math.isclose(value, expected, rel_tol=tolerance, abs_tol=1e-9)
-
-
-# ---- Describing
-
-
-def difference(value, expected):
-    """The first thing in which an outcome differs from the expected one, in words."""
-    if isinstance(value, Raised):
-        return raising(value.error)
-    if value is None:
-        return "it returns nothing: is there a `return`?"
-    if torch.is_tensor(expected):
-        return difference_of_tensors(value, expected)
-    if isinstance(expected, int) and isinstance(value, float):
-        return f"it gives {value}, expected the whole number {expected} (`//` divides so)"
-    if isinstance(expected, (int, float)) and torch.is_tensor(value) and value.numel() == 1:
-        return "it gives a tensor, expected a plain number: `.item()` takes it out"
-    if isinstance(expected, dict) and isinstance(value, dict):
-        wrong = next((k for k in expected if not same(value.get(k), expected[k])), None)
-        return f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
-    if isinstance(expected, (list, tuple)) and isinstance(value, (list, tuple)):
-        if len(value) != len(expected):
-            return f"it gives {len(value)} things, expected {len(expected)}"
-        for i, right in enumerate(expected):
-            if not same(value[i], right):
-                return f"at index {i} of what it gives: {difference(value[i], right)}"
-    return f"it gives {describe(value)}, expected {describe(expected)}"
-
-
-def difference_of_tensors(value, expected):
-    if not torch.is_tensor(value):
-        return f"it gives {describe(value)}, expected a tensor"
-    if value.shape != expected.shape:
-        return f"the shape is {tuple(value.shape)}, expected {tuple(expected.shape)}"
-    if value.dtype != expected.dtype:
-        return f"the numbers are {value.dtype}, expected {expected.dtype}"
-    if value.numel() <= 16:
-        return (
-            f"right shape, wrong numbers:\n  yours    {rounded(value)}"
-            f"\n  expected {rounded(expected)}"
-        )
-    far = ~torch.isclose(value, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
-    first = tuple(far.nonzero()[0].tolist()) if far.any() else ()
-    return (
-        f"right shape, but {int(far.sum())} of {far.numel()} numbers differ; the first at "
-        f"{list(first)}: {value[first].item():.4g}, expected {expected[first].item():.4g}"
-    )
-
-
-def rounded(tensor):
-    """Its numbers with four decimals, as nested lists."""
-    return tensor.detach().double().mul(1e4).round().div(1e4).tolist()
-
-
-def raising(error):
-    """An exception in the reader's code, with the line in which it came up."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    words = f"it raises {type(error).__name__}: {' '.join(lines[:3])}"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_readers(f.filename)]
-    if frames:
-        line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
-        if line:
-            words += f"\n  in the line: {line}"
-    if "view size is not compatible" in str(error):
-        words += (
-            "\n  (`view` needs its numbers side by side in memory; `reshape` copies if it must)"
-        )
-    return words
-
-
-def is_readers(filename):
-    """Whether a file holds the reader's code: a cell or a module of theirs, and neither these
-    checks, nor the course's package, nor a library.
-    """
-    path = Path(filename)
-    if filename.startswith("<frozen") or path.is_relative_to(sysconfig.get_path("stdlib")):
-        return False
-    if any(path.is_relative_to(folder) for folder in OURS):
-        return False
-    return not any(name in path.parts for name in LIBRARIES)
-
-
-def describe(value):
-    """A value in a few words: itself if it is short, else its kind."""
-    if torch.is_tensor(value):
-        return f"a tensor {tuple(value.shape)} of {value.dtype}"
-    if isinstance(value, (int, float, str, bool, list, tuple)) and len(str(value)) < 60:
-        return repr(value)
-    kind = type(value).__name__
-    article = "an" if kind[0] in "aeiou" else "a"
-    return f"{article} {kind}"
-
-
-def describe_case(case):
-    """The arguments of a case, in words; of a configuration what is not the default."""
-    parts = []
-    for name, value in case.items():
-        if isinstance(value, dict):
-            parts.append(describe_case(value))
-        elif is_dataclass(value):
-            changed = {f.name: getattr(value, f.name) for f in fields(value)}
-            changed = {k: v for k, v in changed.items() if v != getattr(type(value), k, v)}
-            parts.append(describe_case(changed) or "the default configuration")
-        elif torch.is_tensor(value):
-            parts.append(f"{name} {tuple(value.shape)}")
-        else:
-            parts.append(f"{name} {describe(value)}")
-    return ", ".join(parts)
 
 
 # ---- Reading the code of an answer
@@ -321,8 +242,8 @@ def has_placeholder(piece):
     return False
 
 
-def outside_names(piece, kinds):
-    """The notebook's variables of some kinds (no functions and modules) that an answer reads."""
+def outside_names(piece, counts=lambda value: True):
+    """The notebook's variables that an answer reads, of those that count; no functions or modules."""
     found, seen, todo = set(), set(), functions_of(piece)
     while todo:
         function = todo.pop()
@@ -336,9 +257,16 @@ def outside_names(piece, kinds):
                 todo.append(value)  # a helper of the reader's
                 continue
             tool = callable(value) and not isinstance(value, nn.Module)
-            if isinstance(value, kinds) and not tool and not isinstance(value, NO_DATA):
+            if counts(value) and not tool and not isinstance(value, NO_DATA):
                 found.add(f"`{name}`")
     return " and ".join(sorted(found))
+
+
+def belongs_to_a_notebook(value):
+    """Whether it is data or weights, which another notebook does not have; a constant is neither."""
+    if torch.is_tensor(value):
+        return value.numel() > 1
+    return isinstance(value, nn.Module) and any(True for _ in value.parameters())
 
 
 def names_in(code):

@@ -1,5 +1,6 @@
 """The exercises of notebook 07: how a model starts, and how one would notice a bad start."""
 
+import copy
 import functools
 import math
 
@@ -13,7 +14,8 @@ from vit_minimal.device import random_state_kept, seed_everything
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 from .engine import Answer, Measurement, Piece
-from .helpers import Wrong, describe, random
+from .helpers import Wrong, random, same, settled
+from .words import describe
 
 SMALL = {"image_size": 8, "embed_dim": 12, "depth": 3, "num_heads": 3}
 
@@ -27,8 +29,12 @@ def gradient_by_block(model, loss):
 def use_on_model(piece, seed, depth):
     seed_everything(seed)
     model = VisionTransformer(ViTConfig(**SMALL | {"depth": depth}))
-    loss = cross_entropy(model(3 * random(4, 3, 8, 8)), torch.arange(4))
-    return piece(model, loss)
+    before = copy.deepcopy(model.state_dict())
+    loss = 3 * cross_entropy(model(3 * random(4, 3, 8, 8)), torch.arange(4))
+    lengths = settled(piece(model, loss))
+    if not same(dict(model.state_dict()), dict(before)):
+        raise Wrong("it changes the model's weights: it should only measure")
+    return lengths
 
 
 def gradients_with(of_block):
@@ -79,13 +85,16 @@ def is_matrix(name, parameter):
     return parameter.ndim == 2
 
 
-def decays(piece, config):
+def decays(piece, config, weight_decay):
     """{parameter: its weight decay}, or in words what became of it."""
     model = VisionTransformer(config)
     found = {name: "not trained" for name, _ in model.named_parameters()}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    for group in piece(model, 0.1):
-        for parameter in group["params"]:
+    for group in piece(model, weight_decay):
+        if more := set(group) - {"params", "weight_decay"}:
+            raise Wrong(f"a group sets {', '.join(sorted(more))} too: all are trained alike")
+        params = [group["params"]] if torch.is_tensor(group["params"]) else group["params"]
+        for parameter in params:
             if id(parameter) not in names:
                 raise Wrong(
                     f"a group holds {describe(parameter)}, expected parameters of the model"
@@ -95,6 +104,9 @@ def decays(piece, config):
                 found[name] = group.get("weight_decay", "not given")
             else:
                 found[name] = "twice"
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            found[name] = "frozen"
     return found
 
 
@@ -130,6 +142,9 @@ EXERCISES = [
         tolerance=3e-3,
         mistakes={
             math.log(10): "this is for ten classes; here there are 100",
+            math.log(100)
+            / 100: "this is divided by the number of classes: the loss is a mean over images",
+            10 * math.log(10): "the logarithm of 100 is twice that of 10, not ten times",
             0.01: "this is the share of each class: the loss is minus its logarithm",
             2: "this is the logarithm to base 10: PyTorch takes the natural one",
             math.log2(100): "this is the logarithm to base 2: PyTorch takes the natural one",
@@ -143,7 +158,7 @@ EXERCISES = [
         level=2,
         minutes=10,
         reference=gradient_by_block,
-        cases=lambda: [{"seed": 0, "depth": 3}, {"seed": 1, "depth": 1}],
+        cases=lambda: [{"seed": 0, "depth": 3}, {"seed": 1, "depth": 1}, {"seed": 2, "depth": 5}],
         use=use_on_model,
         has_gradient=False,
         mistakes={
@@ -165,6 +180,17 @@ EXERCISES = [
             "this is the largest number of each gradient, not the length": gradients_with(
                 lambda grads: max(g.abs().max() for g in grads)
             ),
+            "these are the lengths of the parameters, not of their gradients: `p.grad`": (
+                lambda model, loss: [
+                    get_total_norm(list(b.parameters())).item() for b in model.blocks
+                ]
+            ),
+            "this is one length for all blocks together: a list with one for each": (
+                lambda model, loss: sum(n**2 for n in gradient_by_block(model, loss)) ** 0.5
+            ),
+            "this is the sum of absolute values: the length is the root of the sum of squares": (
+                gradients_with(lambda grads: sum(g.abs().sum() for g in grads))
+            ),
             "only one tensor of each block is measured": gradients_with(
                 lambda grads: grads[0].norm()
             ),
@@ -183,7 +209,11 @@ EXERCISES = [
         level=1,
         minutes=6,
         reference=spread_between_images,
-        cases=lambda: [{"tokens": random(5, 4, 6)}, {"tokens": random(2, 3, 3) + 4}],
+        cases=lambda: [
+            {"tokens": random(5, 4, 6)},
+            {"tokens": random(2, 3, 3) + 4},
+            {"tokens": random(9, 2, 5)},
+        ],
         has_gradient=False,
         mistakes={
             "this is the spread over the D numbers of one token: compare images, dim=0": (
@@ -194,6 +224,13 @@ EXERCISES = [
             ),
             "all tokens are in it: the class token is tokens[:, 0]": (
                 lambda tokens: tokens.std(dim=0).mean().item()
+            ),
+            "the D numbers are averaged first: what differs between images cancels. First the standard "
+            "deviation, dim=0, then the mean": (
+                lambda tokens: tokens[:, 0].mean(dim=1).std().item()
+            ),
+            "this is the first patch: the class token is tokens[:, 0]": (
+                lambda tokens: tokens[:, 1].std(dim=0).mean().item()
             ),
             "this is the first image: `tokens[0]` holds its tokens": (
                 lambda tokens: tokens[0].std(dim=0).mean().item()
@@ -215,8 +252,8 @@ EXERCISES = [
         reference=parameter_groups,
         broken=groups_by(is_matrix, trained=lambda p: p.ndim <= 2),
         cases=lambda: [
-            {"config": ViTConfig(**SMALL)},
-            {"config": ViTConfig(**SMALL | {"num_registers": 2})},
+            {"config": ViTConfig(**SMALL), "weight_decay": 0.1},
+            {"config": ViTConfig(**SMALL | {"num_registers": 2}), "weight_decay": 0.03},
         ],
         use=decays,
         has_gradient=False,
@@ -228,6 +265,12 @@ EXERCISES = [
             ),
             "the patch embedding does not shrink: its kernel (D, C, P, P) is a map like any other": (
                 groups_by(is_matrix)
+            ),
+            "the two are exchanged: maps should shrink, biases, norms and added vectors should not": (
+                groups_by(lambda name, p: p.ndim < 2 or name.startswith(SHARED))
+            ),
+            "only what has more than two axes shrinks: maps are matrices, and the kernel": (
+                groups_by(lambda name, p: p.ndim > 2)
             ),
             "everything shrinks, norms and biases too": groups_by(lambda name, p: True),
             "nothing shrinks": groups_by(lambda name, p: False),

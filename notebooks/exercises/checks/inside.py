@@ -3,7 +3,7 @@
 import torch
 
 from .engine import Answer, Piece
-from .helpers import random
+from .helpers import pairs, random
 
 
 def maps_of(*shape, seed=0):
@@ -35,12 +35,14 @@ def rollout_cases():
     yield {"maps": maps_of(3, 2, 4, 5, 5)}
     yield {"maps": maps_of(1, 1, 1, 4, 4)}
     yield {"maps": maps_of(4, 3, 2, 3, 3)}
+    yield {"maps": maps_of(7, 2, 3, 4, 4)}
 
 
 def rollout_with(
     layers=lambda maps: maps.mean(dim=2),
     step=lambda weights, eye: (weights + eye) / 2,
     read=lambda reach: reach[:, 0, 1:],
+    join=lambda new, reach: new @ reach,
 ):
     """A rollout in which one step is done otherwise."""
 
@@ -48,10 +50,44 @@ def rollout_with(
         eye = torch.eye(maps.shape[-1]).to(maps)
         reach = eye
         for weights in layers(maps):
-            reach = step(weights, eye) @ reach
+            reach = join(step(weights, eye), reach)
         return read(reach)
 
     return piece
+
+
+ROLLOUT_STEPS = {
+    "the residual path is missing: (A + I) / 2": {"step": lambda weights, eye: weights},
+    "A + I is not halved": {"step": lambda weights, eye: weights + eye},
+    "the later block stands on the right: it belongs on the left": {
+        "join": lambda new, reach: reach @ new
+    },
+    "each table is multiplied number by number, from the identity on: `@` multiplies matrices": {
+        "join": lambda new, reach: new * reach
+    },
+    "the heads are added up: take their mean": {"layers": lambda maps: maps.sum(dim=2)},
+    "the largest head is taken": {"layers": lambda maps: maps.amax(dim=2)},
+    "only the first head is taken": {"layers": lambda maps: maps[:, :, 0]},
+    "this is a column, what the class token gives": {"read": lambda reach: reach[:, 1:, 0]},
+    "the class token's own share is still in it": {"read": lambda reach: reach[:, 0]},
+}
+
+
+def number_by_number(maps):
+    tables = (maps.mean(dim=2) + torch.eye(maps.shape[-1])) / 2
+    return tables.prod(dim=0)[:, 0, 1:]
+
+
+def more_rollouts():
+    return (
+        {
+            "the tables are multiplied number by number: `@` is the product of matrices": (
+                number_by_number
+            )
+        }
+        | {words: rollout_with(**steps) for words, steps in ROLLOUT_STEPS.items()}
+        | pairs(rollout_with, ROLLOUT_STEPS)
+    )
 
 
 def probe_scores(train_features, train_labels, features, num_classes):
@@ -104,6 +140,8 @@ def hidden_cases():
     yield {"scores": random(1, 3, 4, 4), "hidden": torch.tensor([True, False, False, False])}
     yield {"scores": random(2, 2, 3, 3), "hidden": torch.zeros(3, dtype=torch.bool)}
     yield {"scores": random(3, 3) - 20, "hidden": torch.tensor([False, False, True])}
+    steep = torch.tensor([[-200.0, -201.0, -190.0], [100.0, 99.0, 120.0], [-150.0, -151.0, -140.0]])
+    yield {"scores": steep, "hidden": torch.tensor([False, False, True])}
 
 
 EXERCISES = [
@@ -131,6 +169,15 @@ EXERCISES = [
             "this is what the first patch attends to: the class token is token 0": (
                 lambda maps, rows, columns: maps[:, :, 1, 1:].unflatten(-1, (rows, columns))
             ),
+            "this is what the last token attends to: the class token is token 0": (
+                lambda maps, rows, columns: maps[:, :, -1, 1:].unflatten(-1, (rows, columns))
+            ),
+            "the shares of the patches were divided by their sum: what the class token gives to "
+            "itself is a share too, so they sum to less than 1": (
+                lambda maps, rows, columns: (
+                    maps[:, :, 0, 1:] / maps[:, :, 0, 1:].sum(dim=-1, keepdim=True)
+                ).unflatten(-1, (rows, columns))
+            ),
             "the heads are averaged: one picture for each": (
                 lambda maps, rows, columns: maps.mean(dim=1)[:, 0, 1:].unflatten(
                     -1, (rows, columns)
@@ -149,6 +196,7 @@ EXERCISES = [
         minutes=15,
         reference=rollout,
         cases=rollout_cases,
+        more=more_rollouts,
         has_gradient=False,
         mistakes={
             "the residual path is missing: half of a token stays what it is, (A + I) / 2": (
@@ -207,6 +255,9 @@ EXERCISES = [
                     @ torch.linalg.lstsq(with_ones(x), y[:, None].float()).solution
                 )
             ),
+            "a softmax was applied: the scores of least squares are no logits": (
+                lambda x, y, features, K: probe_scores(x, y, features, K).softmax(dim=1)
+            ),
             "the 1 is appended to the training features only: the others need it too": (
                 lambda x, y, features, K: (
                     features @ torch.linalg.lstsq(with_ones(x), torch.eye(K)[y]).solution
@@ -250,6 +301,15 @@ EXERCISES = [
             ),
             "a score of 0 is not 'hidden': e⁰ = 1 is a share like any other. It takes −∞": (
                 lambda scores, hidden: scores.masked_fill(hidden, 0.0).softmax(dim=-1)
+            ),
+            "a score of −1 is not 'hidden': e⁻¹ is a share like any other. It takes −∞": (
+                lambda scores, hidden: scores.masked_fill(hidden, -1.0).softmax(dim=-1)
+            ),
+            "a score of +∞ takes all: it should be −∞": (
+                lambda scores, hidden: scores.masked_fill(hidden, torch.inf).softmax(dim=-1)
+            ),
+            "the hidden keys are left out of the table: they stay in it, with a share of 0": (
+                lambda scores, hidden: scores[..., ~hidden].softmax(dim=-1)
             ),
             "it hides what should be seen: `hidden` is True for the keys to hide": (
                 lambda scores, hidden: scores.masked_fill(~hidden, -torch.inf).softmax(dim=-1)

@@ -1,13 +1,15 @@
 """The exercises of notebook 09: what else the head could read, and bugs that run."""
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy, layer_norm
 
+from vit_minimal.attention import attention_weights
 from vit_minimal.device import seed_everything
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 from .engine import Answer, Piece
-from .helpers import random
+from .helpers import Wrong, attempt, pairs, random, same
 
 
 def mean_of_patches(tokens, num_prefix):
@@ -25,6 +27,51 @@ def pool_with(weigh, total=lambda weights, x: (weights[..., None] * x).sum(dim=1
     return lambda x, query: total(weigh(x @ query, x.shape[-1]), x)
 
 
+POOL_STEPS = {
+    "the scores are not divided by √D": {"weigh": lambda scores, D: scores.softmax(dim=1)},
+    "the scores are divided by D: it is √D": {
+        "weigh": lambda scores, D: (scores / D).softmax(dim=1)
+    },
+    "the softmax runs over the images": {
+        "weigh": lambda scores, D: (scores / D**0.5).softmax(dim=0)
+    },
+    "there is no softmax": {"weigh": lambda scores, D: scores / D**0.5},
+    "the weighted tokens are averaged, though their shares sum to 1 already: add them up": {
+        "total": lambda weights, x: (weights[..., None] * x).mean(dim=1)
+    },
+    "the sum runs over the D numbers: it should run over the tokens": {
+        "total": lambda weights, x: (weights[..., None] * x).sum(dim=2)
+    },
+}
+
+
+def pool_by(weigh=lambda scores, D: (scores / D**0.5).softmax(dim=1), **steps):
+    return pool_with(weigh, **steps)
+
+
+def more_pools():
+    """Further mistakes with pooling, and pairs of them."""
+
+    def by_number(axis, divided):
+        def piece(x, query):
+            scores = x * query / (x.shape[-1] ** 0.5 if divided else 1)
+            return (scores.softmax(dim=axis) * x).sum(dim=1)
+
+        return piece
+
+    each = "each number of a token gets a share of its own: a token has one, from the dot product "
+    return (
+        {
+            f"{each}`x @ query`": by_number(1, True),
+            f"{each}`x @ query`, divided": by_number(1, False),
+        }
+        | {f"{each}(`x @ query`), and they sum to 1 over the tokens": by_number(-1, False)}
+        | {f"{each}(`x @ query`), and they sum to 1 over tokens": by_number(-1, True)}
+        | {words: pool_by(**steps) for words, steps in POOL_STEPS.items()}
+        | pairs(pool_by, POOL_STEPS)
+    )
+
+
 def normalized(x, scale, shift):
     """Each token's D numbers brought to mean 0 and variance 1, then scaled and shifted."""
     return layer_norm(x, x.shape[-1:], scale, shift)
@@ -32,6 +79,17 @@ def normalized(x, scale, shift):
 
 def normalized_over_tokens(x, scale, shift):
     return layer_norm(x, x.shape[1:]) * scale + shift
+
+
+def check_constant_token(answer):
+    """Wrong if a token of equal numbers, whose variance is 0, does not become the shift alone."""
+    scale, shift = torch.ones(4), random(4, seed=2)
+    value = attempt(lambda: answer(torch.ones(1, 2, 4), scale, shift))
+    if not same(value, shift.expand(1, 2, 4)):
+        raise Wrong(
+            "a token whose numbers are all equal has a variance of 0: add a little, such as 1e-5, "
+            "to the variance before you divide by its root"
+        )
 
 
 def by_hand(x, scale, shift, axes, correction=0):
@@ -55,6 +113,34 @@ class Mystery(VisionTransformer):
         return self.head(self.forward_features(images)[:, 6])
 
 
+class Unseeing(VisionTransformer):
+    """A model in which one patch is hidden from all other tokens, in every block."""
+
+    def __init__(self):
+        seed_everything(1)
+        super().__init__(ViTConfig(image_size=16, embed_dim=24, depth=2, num_heads=3))
+        mask = torch.ones(self.num_tokens, self.num_tokens, dtype=torch.bool)
+        mask[:, 10] = False
+        mask[10, 10] = True  # each row needs a True
+        for block in self.blocks:
+            block.attn.mask = mask
+
+
+class MysteryAttention(nn.Module):
+    """A multi-head self-attention that takes `num_heads`, and has as many heads as it likes."""
+
+    def __init__(self, embed_dim, num_heads):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
+        self.proj = nn.Linear(embed_dim, embed_dim)
+
+    def forward(self, x):
+        queries, keys, values = self.qkv(x).unflatten(-1, (3, 6, -1)).permute(2, 0, 3, 1, 4)
+        out = attention_weights(queries, keys) @ values
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
 EXERCISES = [
     Piece(
         "mean_of_patches",
@@ -67,6 +153,7 @@ EXERCISES = [
             {"tokens": random(2, 6, 4), "num_prefix": 3},
             {"tokens": random(1, 5, 3), "num_prefix": 1},
             {"tokens": random(3, 4, 4), "num_prefix": 0},
+            {"tokens": random(2, 9, 5), "num_prefix": 5},
         ],
         mistakes={
             "class token and registers are in it: patches begin at `num_prefix`": (
@@ -87,6 +174,12 @@ EXERCISES = [
             "divided by the number of all tokens, though only patches were added up": (
                 lambda tokens, prefix: tokens[:, prefix:].sum(dim=1) / tokens.shape[1]
             ),
+            "the class token alone is left out, and it is divided by the number of all tokens": (
+                lambda tokens, prefix: tokens[:, 1:].sum(dim=1) / tokens.shape[1]
+            ),
+            "one patch is left out: patches begin at `num_prefix`, not after it": (
+                lambda tokens, prefix: tokens[:, prefix + 1 :].mean(dim=1)
+            ),
             "the last tokens are left out, not the first": (
                 lambda tokens, prefix: tokens[:, : tokens.shape[1] - prefix].mean(dim=1)
             ),
@@ -103,7 +196,12 @@ EXERCISES = [
             {"x": 2 * random(2, 5, 4), "query": 2 * random(4, seed=1)},
             {"x": 2 * random(1, 3, 6), "query": 2 * random(6, seed=1)},
             {"x": 2 * random(3, 3, 3), "query": 2 * random(3, seed=1)},
+            {  # scores 400 apart
+                "x": torch.tensor([[[1.0], [0.0]], [[-1.0], [-1.005]]]),
+                "query": torch.tensor([200.0]),
+            },
         ],
+        more=more_pools,
         mistakes={
             "the scores are not divided by √D": pool_with(lambda scores, D: scores.softmax(dim=1)),
             "the scores are divided by D: it is √D": pool_with(
@@ -138,9 +236,11 @@ EXERCISES = [
         minutes=8,
         reference=normalized,
         broken=normalized_over_tokens,
+        also=check_constant_token,
         cases=lambda: [
             {"x": 3 * random(2, 5, 4) + 1, "scale": random(4, seed=1), "shift": random(4, seed=2)},
             {"x": 3 * random(1, 3, 3) + 1, "scale": random(3, seed=1), "shift": random(3, seed=2)},
+            {"x": 3 * random(2, 2, 6) + 1000, "scale": random(6, seed=1), "shift": random(6)},
         ],
         mistakes={
             "it runs over the tokens, for each of the D numbers: it should run over the D numbers of "
@@ -152,6 +252,22 @@ EXERCISES = [
             "scale and shift are exchanged": lambda x, scale, shift: normalized(x, shift, scale),
             "nearly: a layer norm divides by D, `std` and `var` by D − 1. `correction=0` does the "
             "same": lambda x, scale, shift: by_hand(x, scale, shift, (2,), correction=1),
+            "it is divided by the variance: by its root, the standard deviation": (
+                lambda x, scale, shift: (
+                    (x - x.mean(-1, keepdim=True))
+                    / (x.var(-1, correction=0, keepdim=True) + 1e-5)
+                    * scale
+                    + shift
+                )
+            ),
+            "it is divided by the length of the token, and its mean is not taken away": (
+                lambda x, scale, shift: x / x.norm(dim=-1, keepdim=True) * scale + shift
+            ),
+            "the mean is not taken away": (
+                lambda x, scale, shift: (
+                    x / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt() * scale + shift
+                )
+            ),
             "the mean is taken away, and nothing is divided": (
                 lambda x, scale, shift: (x - x.mean(dim=-1, keepdim=True)) * scale + shift
             ),
@@ -168,6 +284,7 @@ EXERCISES = [
         cases=lambda: [
             {"logits": 4 * random(5, 3), "labels": torch.tensor([0, 2, 1, 1, 0])},
             {"logits": 4 * random(1, 10), "labels": torch.tensor([7])},
+            {"logits": torch.tensor([[200.0, 0.0], [0.0, 200.0]]), "labels": torch.tensor([1, 1])},
         ],
         mistakes={
             "the softmax was replaced by another function that squeezes the scores: none is needed": (
@@ -181,6 +298,9 @@ EXERCISES = [
             ),
             "the sign: minus the logarithm": (
                 lambda logits, labels: -cross_entropy(logits, labels)
+            ),
+            "the softmax is missing: a loss of the scores themselves": (
+                lambda logits, labels: -logits[torch.arange(len(labels)), labels].mean()
             ),
             "the logarithm is missing: a loss of probabilities": (
                 lambda logits, labels: (
@@ -200,7 +320,38 @@ EXERCISES = [
             0: "this is what it should read. Measure",
             5: "this is the number of the patch; the class token is token 0",
             1: "this would be the usual slip. Measure",
+            7: "one too far: token i is tokens[:, i], counted from 0",
+            8: "too far: token i is tokens[:, i], counted from 0. Measure",
+            16: "this is the last token. Measure",
             17: "this is the number of tokens, counted from 1",
+        },
+    ),
+    Answer(
+        "unseen_patch",
+        "9.6",
+        "Measure: which patch does it not see?",
+        level=3,
+        minutes=10,
+        expected=9,
+        mistakes={
+            10: "this is the index of the token: token n + 1 is patch n",
+            11: "one more than the token's index: token n + 1 is patch n",
+            6: "rows and columns of patches are exchanged: they are counted row by row",
+            0: "the logits change if this patch does. Measure all 16",
+        },
+    ),
+    Answer(
+        "heads_it_has",
+        "9.7",
+        "Measure: how many heads does it have?",
+        level=3,
+        minutes=10,
+        expected=6,
+        mistakes={
+            3: "this is what was asked for. Measure",
+            4: "this is d, how many numbers a head has: D / h",
+            8: "this is d of three heads, or another guess. Measure",
+            24: "this is D: it would be one head for each number",
         },
     ),
 ]

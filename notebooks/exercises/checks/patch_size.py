@@ -1,5 +1,7 @@
 """The exercises of notebook 08: what the size of a patch costs, and what moves with it."""
 
+from itertools import combinations
+
 import torch
 from torch.nn.functional import interpolate
 
@@ -15,7 +17,55 @@ def tokens_of(height, width, patch_size, num_prefix):
 def block_flops(T, D, mlp_ratio):
     """FLOPs of one block on one image, matrix products only, 2·a·b·c for (a, b) times (b, c)."""
     linear = 4 * D * D + 2 * mlp_ratio * D * D  # qkv and proj, fc1 and fc2: for each token
-    return 2 * T * linear + 2 * (2 * T * T * D)  # QKᵀ, and the weights times V
+    return float(2 * T * linear + 2 * (2 * T * T * D))  # QKᵀ, and the weights times V
+
+
+PARTS = {  # of the FLOPs of a block, in words
+    "queries, keys and values": lambda T, D, r: 6 * T * D * D,
+    "one of queries, keys and values": lambda T, D, r: 2 * T * D * D,
+    "proj": lambda T, D, r: 2 * T * D * D,
+    "QKᵀ": lambda T, D, r: 2 * T * T * D,
+    "the weights times V": lambda T, D, r: 2 * T * T * D,
+    "one of the MLP's two maps": lambda T, D, r: 2 * T * r * D * D,
+    "the other of the MLP's two maps": lambda T, D, r: 2 * T * r * D * D,
+}
+
+
+def flops_with(names, times=1.0, attention=None, mlp=None):
+    """Without some parts, times a factor, or with another number for attention or the MLP."""
+
+    def piece(T, D, mlp_ratio):
+        left = block_flops(T, D, mlp_ratio) - sum(PARTS[name](T, D, mlp_ratio) for name in names)
+        if attention:
+            left += attention(T, D) - 4 * T * T * D
+        if mlp:
+            left += mlp(T, D, mlp_ratio) - 4 * T * mlp_ratio * D * D
+        return times * left
+
+    return piece
+
+
+def more_counts():
+    """Counts that forget up to three parts, or half of what is left, or a factor in one part."""
+    found = {
+        "in attention T² is not multiplied with D: (T, d) times (d, T) takes 2·T·T·d": flops_with(
+            [], attention=lambda T, D: 4 * T * T
+        ),
+        "in attention T is not squared: each token is compared with each": flops_with(
+            [], attention=lambda T, D: 4 * T * D
+        ),
+        "in the MLP r·D is not multiplied with D: D → r·D takes 2·D·r·D for each token": flops_with(
+            [], mlp=lambda T, D, r: 4 * T * r * D
+        ),
+    }
+    for times, said in (
+        (1, ""),
+        (0.5, "a multiplication and an addition are two operations; and "),
+    ):
+        for n in (1, 2, 3):
+            for names in combinations(PARTS, n):
+                found[f"{said}this is missing: {', '.join(names)}"] = flops_with(names, times)
+    return found
 
 
 def tokens_to_grid(tokens, rows, columns):
@@ -65,6 +115,7 @@ def grid_cases():
     yield {"tokens": torch.arange(12.0).reshape(1, 6, 2), "rows": 2, "columns": 3}
     yield {"tokens": random(2, 9, 4), "rows": 3, "columns": 3}
     yield {"tokens": random(3, 4, 4), "rows": 1, "columns": 4}
+    yield {"tokens": random(2, 6, 7), "rows": 3, "columns": 2}
 
 
 EXERCISES = [
@@ -81,6 +132,7 @@ EXERCISES = [
             (32, 48, 8, 1),
             (224, 224, 16, 5),
             (28, 28, 7, 0),
+            (40, 24, 8, 9),
         ),
         has_gradient=False,
         mistakes={
@@ -94,6 +146,12 @@ EXERCISES = [
             "rows and columns of patches are multiplied, not added": (
                 lambda H, W, P, prefix: H // P + W // P + prefix
             ),
+            "the tokens in front are multiplied: they come on top": (
+                lambda H, W, P, prefix: (H // P) * (W // P) * prefix
+            ),
+            "one token too many: `num_prefix` counts the class token already": (
+                lambda H, W, P, prefix: (H // P) * (W // P) + prefix + 1
+            ),
             "the image need not be square": lambda H, W, P, prefix: (H // P) ** 2 + prefix,
         },
     ),
@@ -105,8 +163,14 @@ EXERCISES = [
         minutes=12,
         reference=block_flops,
         cases=lambda: cases_of(
-            ("T", "D", "mlp_ratio"), (65, 192, 4), (257, 192, 4), (17, 64, 2), (5, 8, 3)
+            ("T", "D", "mlp_ratio"),
+            (65, 192, 4),
+            (257, 192, 4),
+            (17, 64, 2),
+            (5, 8, 2.5),
+            (9, 8, 1.75),
         ),
+        more=more_counts,
         has_gradient=False,
         mistakes={
             "a multiplication and an addition are two operations: twice as many": (
@@ -141,6 +205,8 @@ EXERCISES = [
         mistakes={
             12: "this is for equal FLOPs: the question is about time",
             3: "these are equal passes",
+            3 * 4 / 2.8: "for time the FLOPs do not matter: only the seconds do",
+            3 + 2.8: "how many times as fast is a factor: multiply",
             2.8: "this is how many passes go into one: there are three",
             3 / 2.8: "the other way round: patches of 8 are the faster ones",
         },
@@ -180,6 +246,17 @@ EXERCISES = [
             "this is the nearest place: the exercise asks for mode='bicubic', antialias=True": (
                 resized_with(mode="nearest", antialias=False)
             ),
+            "the last row was left off, and not the first: the class token's comes first": (
+                lambda positions, old, new: torch.cat(
+                    [
+                        positions[:, :1],
+                        resized_positions(positions.roll(1, dims=1), old, new)[:, 1:],
+                    ],
+                    dim=1,
+                )
+            ),
+            "this is bilinear and not antialiased: the exercise asks for mode='bicubic', "
+            "antialias=True": resized_with(mode="bilinear", antialias=False),
             "the class token's row is lost": (
                 lambda positions, old, new: resized_positions(positions, old, new)[:, 1:]
             ),

@@ -5,8 +5,21 @@ from torch.nn.functional import conv2d, unfold
 
 from vit_minimal.patches import patchify, unpatchify
 
-from .engine import Piece
-from .helpers import Raised, Wrong, attempt, cases_of, raising, random
+from .engine import Piece, called
+from .helpers import Raised, Wrong, attempt, cases_of, random
+from .words import raising
+from .wrong_patches import (
+    back,
+    by_reshape,
+    convolved,
+    cut,
+    more_pixel_mistakes,
+    more_token_mistakes,
+    other_orders,
+    other_ways_back,
+    tokens_of_grid,
+    tokens_with_kernel,
+)
 
 
 def patch_cases():
@@ -19,34 +32,18 @@ def patch_cases():
     yield {"images": random(2, 3, 4, 6).double(), "patch_size": 2}
 
 
-def refuses(what, remedy, call):
-    """An `also`: Wrong if `call(answer)`, which cannot work, does not end in a ValueError."""
+def refuses(remedy, impossible):
+    """An `also`: Wrong unless each of some {words: case}, which cannot work, ends in a ValueError."""
 
     def also(answer):
-        outcome = attempt(lambda: call(answer))
-        if not isinstance(outcome, Raised):
-            raise Wrong(f"{what}, and no error says so: leave {remedy}")
-        if not isinstance(outcome.error, ValueError):
-            raise Wrong(f"{what}, and {raising(outcome.error)}\n  Leave {remedy}")
+        for what, case in impossible.items():
+            outcome = attempt(lambda case=case: called(answer, **case))
+            if not isinstance(outcome, Raised):
+                raise Wrong(f"{what}, and no error says so: leave {remedy}")
+            if not isinstance(outcome.error, ValueError):
+                raise Wrong(f"{what}, and {raising(outcome.error)}\n  Leave {remedy}")
 
     return also
-
-
-def cut(order, split=lambda rows, columns, P: (rows, P, columns, P)):
-    """patchify with another order of the axes, or with H and W split otherwise into four."""
-
-    def piece(images, patch_size):
-        (B, C, H, W), P = images.shape, patch_size
-        rows, columns = H // P, W // P
-        axes = images.reshape(B, C, *split(rows, columns, P))
-        return axes.permute(order).reshape(B, rows * columns, C * P * P)
-
-    return piece
-
-
-def by_reshape(images, patch_size):
-    (B, C, H, W), P = images.shape, patch_size
-    return images.reshape(B, (H // P) * (W // P), C * P * P)
 
 
 def patch_of_pixel(row, column, patch_size, width):
@@ -62,6 +59,8 @@ def pixel_cases():
         (9, 14, 4, 16),
         (7, 3, 2, 12),
         (31, 0, 8, 48),
+        (45, 41, 4, 48),
+        (2, 99, 3, 120),
     )
 
 
@@ -73,51 +72,19 @@ def back_cases():
     yield {"patches": patches, "patch_size": 2, "image_size": (4, 6), "in_channels": 3}
 
 
-def back(order):
-    """unpatchify with another order of the axes (B, H/P, W/P, C, P, P)."""
-
-    def piece(patches, patch_size, image_size, in_channels):
-        B, P, (H, W) = len(patches), patch_size, image_size
-        split = patches.reshape(B, H // P, W // P, in_channels, P, P).permute(order)
-        return split.reshape(B, in_channels, H, W)
-
-    return piece
-
-
 def patch_tokens(images, weight, bias, patch_size):
     """Patches times a matrix (D, C·P·P), by one convolution: (B, N, D)."""
     return tokens_of_grid(convolved(images, weight, bias, patch_size))
 
 
-def convolved(images, weight, bias, patch_size):
-    """The tokens where their patches are: (B, D, H/P, W/P)."""
-    kernel = weight.reshape(len(weight), images.shape[1], patch_size, patch_size)
-    return conv2d(images, kernel, bias, stride=patch_size)
-
-
-def tokens_of_grid(grid):
-    """(B, D, H/P, W/P) → (B, N, D), row by row."""
-    return grid.flatten(2).transpose(1, 2)
-
-
 def token_cases():
-    for B, C, H, W, P, D in ((2, 3, 8, 12, 4, 5), (1, 2, 6, 6, 3, 7), (3, 1, 4, 8, 2, 4)):
+    for B, C, H, W, P, D in ((2, 3, 8, 12, 4, 5), (1, 2, 6, 6, 3, 7), (3, 1, 4, 8, 2, 11)):
         yield {
             "images": random(B, C, H, W),
             "weight": random(D, C * P * P, seed=1) / P,
             "bias": random(D, seed=2),
             "patch_size": P,
         }
-
-
-def tokens_with_kernel(make_kernel):
-    """patch_tokens with another way from the matrix to a kernel (D, C, P, P)."""
-
-    def piece(images, weight, bias, patch_size):
-        kernel = make_kernel(weight, images.shape[1], patch_size)
-        return tokens_of_grid(conv2d(images, kernel, bias, stride=patch_size))
-
-    return piece
 
 
 def overlapping_tokens(images, weight, bias, patch_size):
@@ -144,6 +111,7 @@ EXERCISES = [
         minutes=5,
         reference=patch_of_pixel,
         cases=pixel_cases,
+        more=more_pixel_mistakes,
         mistakes={
             "it counts column by column: patches are counted like words on a page, a row first": (
                 lambda row, column, P, W: (column // P) * (W // P) + row // P
@@ -173,10 +141,16 @@ EXERCISES = [
         minutes=15,
         reference=patchify,
         cases=patch_cases,
+        more=other_orders,
         also=refuses(
-            "6 × 6 pixels cannot be cut with P = 4",
             "the line with patch_grid, which refuses them",
-            lambda answer: answer(torch.zeros(1, 3, 6, 6), 4),
+            {
+                f"{H} × {W} pixels cannot be cut with P = 4": {
+                    "images": torch.zeros(1, 3, H, W),
+                    "patch_size": 4,
+                }
+                for H, W in ((6, 6), (6, 8), (8, 6))
+            },
         ),
         mistakes={
             "right shape, but no number was moved: a reshape alone cuts the image into strips of "
@@ -214,10 +188,18 @@ EXERCISES = [
         minutes=10,
         reference=unpatchify,
         cases=back_cases,
+        more=other_ways_back,
         also=refuses(
-            "9 patches do not fill 4 × 4 pixels with P = 2",
             "the two lines that raise a ValueError",
-            lambda answer: answer(torch.zeros(1, 9, 4), 2, (4, 4), 1),
+            {
+                f"{N} patches of {length} numbers do not fill 4 × 4 pixels with P = 2": {
+                    "patches": torch.zeros(1, N, length),
+                    "patch_size": 2,
+                    "image_size": (4, 4),
+                    "in_channels": 1,
+                }
+                for N, length in ((9, 4), (8, 2), (4, 8))
+            },
         ),
         mistakes={
             "right shape, but nothing was moved: put the halves of each side next to each other "
@@ -257,6 +239,7 @@ EXERCISES = [
         minutes=15,
         reference=patch_tokens,
         cases=token_cases,
+        more=more_token_mistakes,
         mistakes={
             "the kernel's axes are in the wrong order: a row of the matrix runs over (C, P, P)": (
                 tokens_with_kernel(lambda w, C, P: w.reshape(-1, P, P, C).permute(0, 3, 1, 2))

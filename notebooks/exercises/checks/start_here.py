@@ -12,7 +12,7 @@ from vit_minimal.device import random_state_kept
 from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 from .engine import Answer, Measurement, Piece
-from .helpers import Wrong, random
+from .helpers import Wrong, pairs, random
 
 
 def accuracy(logits, labels):
@@ -21,13 +21,15 @@ def accuracy(logits, labels):
 
 
 def accuracy_cases():
-    for n, num_classes in ((8, 10), (1, 10), (7, 3)):
+    for n, num_classes in ((8, 10), (1, 10), (7, 3), (13, 15)):
         logits = random(n, num_classes)
         labels = logits.argmax(dim=1)
         labels[: n // 4] = (labels[: n // 4] + 1) % num_classes
+        labels[8:] = (labels[8:] + 1) % num_classes
         yield {"logits": logits, "labels": labels}
     equal = torch.eye(6)[:, [3, 1, 0, 2, 5, 4]]  # square: the wrong axis gives no error
     yield {"logits": equal, "labels": torch.tensor([2, 1, 3, 0, 5, 5])}
+    yield {"logits": -1 - random(5, 4).abs(), "labels": torch.tensor([0, 1, 2, 3, 0])}
 
 
 @functools.cache  # a rate always ends at the same loss
@@ -72,6 +74,41 @@ def try_learning_rate(rate):
     raise Wrong(f"the loss ends at {loss:.2f}, {where}: the steps are too large to settle anywhere")
 
 
+def axis_slip(axis):
+    """argmax along another axis, as far as there are labels for what comes out."""
+    return lambda logits, labels: logits.argmax(dim=axis)[: len(labels)] == labels
+
+
+def accuracy_with(right=lambda logits, labels: logits.argmax(dim=1) == labels, total=None):
+    """An accuracy that counts other images as right, or makes another number of them."""
+    total = total or (lambda right, logits: right.float().mean().item())
+    return lambda logits, labels: total(right(logits, labels), logits)
+
+
+STEPS = {  # mistakes of which two may come together
+    "it compares along the wrong axis, dim=0": {"right": axis_slip(0)},
+    "the classes are added up: argmax over dim=1 finds the largest": {
+        "right": lambda logits, labels: logits.sum(dim=1).argmax() == labels
+    },
+    "argmax without a dim gives one place in the whole table: it should be dim=1": {
+        "right": lambda logits, labels: logits.argmax() == labels
+    },
+    "it is in per cent": {"total": lambda right, logits: 100 * right.float().mean().item()},
+    "it is a number of images, not a share": {
+        "total": lambda right, logits: right.float().sum().item()
+    },
+    "it is a number of images, and a tensor": {"total": lambda right, logits: right.sum()},
+    "it is a tensor: `.item()` is missing": {"total": lambda right, logits: right.float().mean()},
+    "it is divided by the number of classes, not of images": {
+        "total": lambda right, logits: right.float().sum().item() / logits.shape[1]
+    },
+}
+
+
+def more_mistakes():
+    return {w: accuracy_with(**s) for w, s in STEPS.items()} | pairs(accuracy_with, STEPS)
+
+
 EXERCISES = [
     Answer(
         "sequence_length",
@@ -84,6 +121,10 @@ EXERCISES = [
             16: "these are the patches: one token more stands in front of them",
             65: "this is the length at P = 4; here P is 8",
             5: "the image is cut along both sides, so into 4 × 4 patches and not 4",
+            9: "rows and columns of patches are multiplied, not added: 4 × 4",
+            64: "these are the patches at P = 4, without the class token; here P is 8",
+            256: "these are patches of 2 × 2; here P is 8",
+            1024: "these are the pixels",
             1025: "this is one token for each pixel",
         },
     ),
@@ -100,6 +141,12 @@ EXERCISES = [
             1.0: "this is the logarithm to base 10: PyTorch takes the natural one, math.log",
             math.log2(10): "this is the logarithm to base 2: PyTorch takes the natural one",
             -math.log(10): "the sign: minus the logarithm of a share below 1 is positive",
+            -math.log(
+                0.9
+            ): "this is the loss of a model that gives the right class nine tenths: it "
+            "gives it 1/10",
+            -9
+            * math.log(0.9): "only the right class counts, with the share that it was given, 1/10",
             0.9: "this is the share of wrong guesses: the loss is minus the logarithm of 1/10",
         },
     ),
@@ -112,6 +159,7 @@ EXERCISES = [
         reference=accuracy,
         cases=accuracy_cases,
         has_gradient=False,
+        more=more_mistakes,
         mistakes={
             "it compares along the wrong axis: dim=1 holds the classes, dim=0 the images": (
                 lambda logits, labels: (

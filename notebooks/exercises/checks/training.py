@@ -1,5 +1,6 @@
 """The exercises of notebook 05: schedule, mixup, validation, and two bugs of training loops."""
 
+import copy
 import math
 
 import torch
@@ -7,46 +8,25 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from .engine import Answer, Piece
-from .helpers import cases_of, random
-
-
-def learning_rate_at(step, total_steps, warmup_steps, peak):
-    """Up in a line from peak / warmup_steps to peak, then down half a cosine to zero."""
-    if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
-    share = (step - warmup_steps) / (total_steps - warmup_steps)
-    return peak * (1 + math.cos(math.pi * share)) / 2
+from .helpers import Wrong, cases_of, random
+from .wrong_training import (
+    after_warmup,
+    by_hand,
+    learning_rate_at,
+    mixup,
+    more_mixes,
+    more_schedules,
+    step_that_tells,
+    step_with,
+    step_without_zero,
+    with_climb,
+)
 
 
 def whole_schedule(piece, total_steps, warmup_steps, peak):
-    return [float(piece(step, total_steps, warmup_steps, peak)) for step in range(total_steps)]
-
-
-def after_warmup(fall):
-    """A schedule with the right climb and another fall: a function of the share that is done."""
-
-    def piece(step, total_steps, warmup_steps, peak):
-        if step < warmup_steps:
-            return learning_rate_at(step, total_steps, warmup_steps, peak)
-        return peak * fall((step - warmup_steps) / (total_steps - warmup_steps))
-
-    return piece
-
-
-def with_climb(climb):
-    def piece(step, total_steps, warmup_steps, peak):
-        if step < warmup_steps:
-            return peak * climb(step, warmup_steps)
-        return learning_rate_at(step, total_steps, warmup_steps, peak)
-
-    return piece
-
-
-def mixup(images, targets, order, share):
-    """Each image with another: share of its own, 1 − share of number order[i]; targets likewise."""
-    weight = share.reshape(-1, 1, 1, 1)
-    mixed = weight * images + (1 - weight) * images[order]
-    return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[order]
+    """The rates of all steps, asked for from the last to the first."""
+    steps = reversed(range(total_steps))
+    return [float(piece(step, total_steps, warmup_steps, peak)) for step in steps][::-1]
 
 
 def mixup_cases():
@@ -57,6 +37,12 @@ def mixup_cases():
             "order": torch.arange(B).roll(1),
             "share": random(B, seed=1).sigmoid(),
         }
+    yield {
+        "images": random(5, 2, 3, 4),
+        "targets": random(5, 6, seed=2).softmax(dim=1),  # mixed before, or smoothed
+        "order": torch.tensor([3, 1, 4, 0, 2]),  # one is its own partner
+        "share": random(5, seed=1).sigmoid(),
+    }
 
 
 def validation_split(images, labels, held_out):
@@ -67,8 +53,8 @@ def validation_split(images, labels, held_out):
 def split_cases():
     for n, held_out in ((10, 3), (6, 1), (7, 5)):
         yield {
-            "images": torch.arange(n * 4.0).reshape(n, 1, 2, 2),
-            "labels": torch.arange(n),
+            "images": random(n, 1, 2, 2),
+            "labels": 7 * torch.arange(n) % 5,
             "held_out": held_out,
         }
 
@@ -97,16 +83,35 @@ def mean_of_batches(model, images, labels, batch_size):
 
 
 def count_right(model, images, labels):
+    model = copy.copy(model)
+    model.most = len(images)
     return (model(images).argmax(dim=1) == labels).sum().item()
 
 
+class Turned(nn.Module):
+    """A model whose logits are an image's numbers, read backwards. It takes so many and no more."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def forward(self, x):
+        if len(x) > self.most:
+            raise Wrong(
+                f"the model is given {len(x)} images at once, though batch_size is {self.most}: more "
+                "do not fit"
+            )
+        return x.flip(1)
+
+
 def accuracy_cases():
-    """The model is the identity: an image is its logits. The last batch is small, and better."""
-    for n, batch_size in ((7, 3), (5, 4), (6, 3), (3, 10)):
+    """The last batch is small, and better."""
+    for n, batch_size in ((7, 3), (5, 4), (6, 3), (3, 10), (5, 2)):
         images = random(n, 4)
-        labels = images.argmax(dim=1)
+        labels = images.flip(1).argmax(dim=1)
         labels[: n // 2] = (labels[: n // 2] + 1) % 4
-        yield {"model": nn.Identity(), "images": images, "labels": labels, "batch_size": batch_size}
+        model = Turned(batch_size)
+        yield {"model": model, "images": images, "labels": labels, "batch_size": batch_size}
 
 
 def training_step(model, optimizer, images, labels):
@@ -118,41 +123,26 @@ def training_step(model, optimizer, images, labels):
     return loss.item()
 
 
-def step_without_zero(model, optimizer, images, labels):
-    loss = cross_entropy(model(images), labels)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-def three_steps(piece, seed):
-    """The losses of three steps on a linear model, and its weights after them."""
+def three_steps(piece, seed, optimizer, **settings):
+    """The losses of three steps on a linear model, its parameters after them, and its mode."""
     torch.manual_seed(seed)
     model = nn.Linear(4, 3)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    optimizer = optimizer(model.parameters(), **settings)
     images, labels = random(6, 4, seed=seed), torch.arange(6) % 3
     losses = [piece(model, optimizer, images, labels) for _ in range(3)]
-    return losses, model.weight.detach().clone()
+    if not model.training:
+        raise Wrong("it leaves the model in evaluation mode: the next step trains it as well")
+    return losses, model.weight.detach().clone(), model.bias.detach().clone()
 
 
 def step_cases():
     # What a process's first optimizer imports takes seconds, which must not count as the reader's.
     torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
-    return [{"seed": 0}, {"seed": 1}]
-
-
-def step_with(loss_of=cross_entropy, num_steps=1):
-    """A training step with another loss, or with none or several steps of the optimizer."""
-
-    def piece(model, optimizer, images, labels):
-        loss = loss_of(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        for _ in range(num_steps):
-            optimizer.step()
-        return loss.item()
-
-    return piece
+    return [
+        {"seed": 0, "optimizer": torch.optim.SGD, "lr": 0.5},
+        {"seed": 1, "optimizer": torch.optim.SGD, "lr": 0.1, "momentum": 0.9},
+        {"seed": 2, "optimizer": torch.optim.AdamW, "lr": 0.02},
+    ]
 
 
 EXERCISES = [
@@ -164,9 +154,17 @@ EXERCISES = [
         minutes=12,
         reference=learning_rate_at,
         use=whole_schedule,
-        cases=lambda: cases_of(
-            ("total_steps", "warmup_steps", "peak"), (20, 4, 1.0), (10, 1, 0.01), (7, 3, 2e-3)
+        cases=lambda: (
+            cases_of(
+                ("total_steps", "warmup_steps", "peak"),
+                (20, 4, 1.0),
+                (10, 1, 0.01),
+                (7, 3, 2e-3),
+                (5, 0, 0.1),
+            )
+            + cases_of(("total_steps", "warmup_steps", "peak"), (300, 10, 1e-3))
         ),
+        more=more_schedules,
         has_gradient=False,
         mistakes={
             "the first step is wasted at a rate of zero: step 0 takes 1/warmup_steps of the peak": (
@@ -219,6 +217,7 @@ EXERCISES = [
         minutes=10,
         reference=mixup,
         cases=mixup_cases,
+        more=more_mixes,
         mistakes={
             "the images are mixed, the targets are not: a blend of two images is of both classes": (
                 lambda images, targets, order, share: (
@@ -279,6 +278,15 @@ EXERCISES = [
             "`held_out` is the number to set aside, not the number to train on": (
                 lambda x, y, n: (x[:n], y[:n], x[n:], y[n:])
             ),
+            "the validation part comes first: the training part should": (
+                lambda x, y, n: (x[-n:], x[:-n], y[-n:], y[:-n])
+            ),
+            "one image too many is set aside: the last `held_out`": (
+                lambda x, y, n: (x[: -n - 1], y[: -n - 1], x[-n - 1 :], y[-n - 1 :])
+            ),
+            "one image too few is set aside, or the last is lost": (
+                lambda x, y, n: (x[: len(x) - n + 1], y[: len(x) - n + 1], x[-n + 1 :], y[-n + 1 :])
+            ),
             "the labels do not belong to the images any more": (
                 lambda x, y, n: (x[:-n], y[n:], x[-n:], y[:n])
             ),
@@ -309,6 +317,24 @@ EXERCISES = [
             "it gives the number of right answers, not their share": (
                 lambda model, images, labels, size: count_right(model, images, labels)
             ),
+            "shares of batches are added up, and divided by the number of images: add up how many "
+            "are right": lambda model, images, labels, size: (
+                sum(batch_accuracies(model, images, labels, size)) / len(images)
+            ),
+            "`max` gives the largest score, `argmax` says of which class it is": (
+                lambda model, images, labels, size: (
+                    sum(
+                        (model(x).max(dim=1).values == y).sum().item()
+                        for x, y in zip(images.split(size), labels.split(size), strict=True)
+                    )
+                    / len(images)
+                )
+            ),
+            "the model is never called: its logits are not the images": (
+                lambda model, images, labels, size: (
+                    count_right(nn.Identity(), images, labels) / len(images)
+                )
+            ),
             "only one batch is counted": (
                 lambda model, images, labels, size: batch_accuracies(model, images, labels, size)[
                     -1
@@ -332,6 +358,8 @@ EXERCISES = [
             "before `backward` there is no gradient, after `zero_grad` there is none any more": (
                 step_with(num_steps=0)
             ),
+            "it gives the loss after the step: that before it was asked for": step_that_tells(True),
+            "the optimizer is not used: `optimizer.step()` moves the weights, in its own way": by_hand,
             "two steps are made": step_with(num_steps=2),
             "cross_entropy wants logits: it applies the softmax itself": step_with(
                 lambda logits, labels: cross_entropy(logits.softmax(dim=1), labels)
@@ -349,6 +377,8 @@ EXERCISES = [
         minutes=3,
         expected=0.91,
         mistakes={
+            0.9 + 0.1 / 9: "the 0.1 is spread over all ten classes, not over the nine others",
+            0.8: "0.1 is taken away once, and a tenth of it comes back",
             0.9: "nearly: the 0.1 is spread over all ten classes, and the right one gets its part",
             0.1: "this is what is taken away",
             0.01: "this is the target of each *other* class",

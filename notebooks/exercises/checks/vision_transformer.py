@@ -2,51 +2,60 @@
 
 import copy
 
-import torch
 from torch import nn
 
 from vit_minimal.vision_transformer import EncoderBlock, VisionTransformer, ViTConfig
 
-from .engine import Answer, Piece, WithWeights
-from .helpers import check_method, random, with_forward
+from .counts import counted, more_counts, parameters_of, parameters_of_layers, parameters_without
+from .engine import Answer, Piece
+from .helpers import Wrong, attempt, random, same
+from .modules import WithWeights, check_method
+from .words import difference
+from .wrong_models import (
+    block_by,
+    block_with,
+    class_token_behind_registers,
+    mlp_first,
+    model_with,
+    more_block_mistakes,
+    more_model_mistakes,
+    pool,
+    positions_before_class_token,
+)
 
+DROPS = {"pos_drop_rate": 0.5, "proj_drop_rate": 0.5, "attn_drop_rate": 0.5, "drop_path_rate": 0.5}
 TINY = {"image_size": 8, "embed_dim": 12, "depth": 2, "num_heads": 3, "num_classes": 5}
 
 
 def block_cases():
-    for changes, shape in (
-        ({}, (2, 5, 12)),
-        ({"num_heads": 1, "mlp_ratio": 2.0}, (1, 9, 12)),
-        ({"embed_dim": 8, "num_heads": 4}, (3, 4, 8)),
-        ({"norm_first": False}, (2, 6, 12)),
+    for changes, shape, rate in (
+        ({}, (2, 5, 12), 0.0),
+        ({"num_heads": 1, "mlp_ratio": 2.75}, (1, 9, 12), 0.5),  # not in eval mode
+        ({"embed_dim": 8, "num_heads": 4, "mlp_ratio": 1.5}, (3, 4, 8), 0.5),
+        ({"norm_first": False}, (2, 6, 12), 0.0),
+        ({"norm_eps": 0.1}, (1, 3, 12), 0.0),
     ):
         config = ViTConfig(**TINY | changes)
-        settings = {"config": config, "drop_path_rate": 0.5}  # not in eval mode
+        settings = {"config": config, "drop_path_rate": rate}
         yield {"settings": settings, "x": random(*shape)}
 
 
-def block_by(norm_first):
-    """A block whose pre-norm half, all that the exercise asks for, is done otherwise."""
-
-    def forward(self, x):
-        return norm_first(self, x) if self.norm_first else EncoderBlock.forward(self, x)
-
-    return with_forward(EncoderBlock, forward)
+use_block = WithWeights(EncoderBlock)
 
 
-def mlp_first(self, x):
-    x = x + self.mlp(self.norm2(x))
-    return x + self.attn(self.norm1(x))
-
-
-def block_with(first=None, second=None):
-    """A block whose first or second step is done otherwise."""
-
-    def norm_first(self, x):
-        x = first(self, x) if first else x + self.attn(self.norm1(x))
-        return second(self, x) if second else x + self.mlp(self.norm2(x))
-
-    return block_by(norm_first)
+def check_dropped_paths(answer):
+    """Wrong if in training something else is dropped than what is added to the tokens."""
+    x, rate = random(16, 3, 12), 0.99999  # as good as always
+    settings = {"config": ViTConfig(**TINY), "drop_path_rate": rate}
+    module = use_block.build(answer, settings)
+    left_out, attended = module(x), x + module.attn(module.norm1(x))
+    value = module.train()(x)
+    for i, image in enumerate(value):
+        if not any(same(image, other[i]) for other in (x, left_out, attended)):
+            raise Wrong(
+                "in training with a drop_path_rate, the tokens themselves are dropped or scaled: "
+                "drop_path belongs around what is *added* to them. (You may leave it out.)"
+            )
 
 
 def model_cases():
@@ -58,30 +67,12 @@ def model_cases():
         ({"pool": "mean", "num_registers": 1}, 2, 3, (8, 8)),
         ({"pool": "attention", "num_registers": 2}, 2, 3, (8, 8)),
         ({"pos_embed": "sinusoidal"}, 2, 3, (8, 8)),
+        ({"pool": "mean", "depth": 1}, 1, 3, (8, 8)),
+        ({"pool": "attention", "depth": 3}, 1, 3, (8, 8)),
+        (DROPS, 2, 3, (8, 8)),  # not in eval mode
     ):
         config = ViTConfig(**TINY | changes)
         yield {"settings": {"config": config}, "images": random(B, C, *size)}
-
-
-def model_with(features=None, read=None, embed=None, pooled=None):
-    """A model in which one step is done otherwise; `read` is for pool='class', `pooled` for others."""
-
-    def forward_features(self, images):
-        patches = self.patch_embed(images)
-        if embed:
-            x = embed(self, patches)
-        else:
-            x = self.pos_embed(self.cls_token(self.reg_token(patches)))
-        return features(self, x) if features else self.norm(self.blocks(self.pos_drop(x)))
-
-    def forward(self, images):
-        x = self.forward_features(images)
-        if self.config.pool == "class":
-            return read(self, x) if read else self.head(x[:, 0])
-        return pooled(self, x) if pooled else pool(self, x, self.num_prefix)
-
-    changed = {"forward_features": forward_features, "forward": forward}
-    return type("VisionTransformer", (VisionTransformer,), changed)
 
 
 use_model = WithWeights(VisionTransformer)
@@ -93,46 +84,17 @@ def check_forward_features(answer):
     check_method(module, VisionTransformer, "forward_features", random(2, 3, 8, 8))
 
 
-def pool(model, x, skip):
-    """What the head makes of a model that pools patches, when `skip` tokens are left out."""
-    return model.head(model.attn_pool(x[:, skip:]) if model.attn_pool else x[:, skip:].mean(dim=1))
-
-
-def positions_before_class_token(model, patches):
-    table, R = model.pos_embed.weight, model.num_prefix
-    return model.cls_token(model.reg_token(patches + table[:, R:]))
-
-
-def class_token_behind_registers(model, patches):
-    return model.pos_embed(model.reg_token(model.cls_token(patches)))
-
-
-def parameters_of_layers(config):
-    """Of one block's attention and MLP."""
-    D, hidden = config.embed_dim, int(config.embed_dim * config.mlp_ratio)
-    return 4 * D * D + 4 * D + 2 * D * hidden + hidden + D
-
-
-def parameters_of(config):
-    """The number of parameters of a class-token ViT with learned positions, by a formula."""
-    D, L, P = config.embed_dim, config.depth, config.patch_size
-    N = (config.image_size // P) ** 2
-    embedding = config.in_channels * P * P * D + D
-    norms = (2 * L + 1) * 2 * D
-    head = D * config.num_classes + config.num_classes
-    return embedding + D + (N + 1) * D + L * parameters_of_layers(config) + norms + head
-
-
-def parameters_without(missing):
-    """A formula that forgets missing(config) parameters."""
-    return lambda config: parameters_of(config) - missing(config)
-
-
 def config_cases():
     yield {"config": ViTConfig()}
     yield {"config": ViTConfig(**TINY)}
     yield {"config": ViTConfig(224, 16, num_classes=1000, embed_dim=384, depth=12, num_heads=6)}
     yield {"config": ViTConfig(28, 7, in_channels=1, embed_dim=20, num_heads=4, mlp_ratio=2.0)}
+    for depth, ratio in ((1, 1.5), (3, 2.75)):
+        yield {
+            "config": ViTConfig(
+                **TINY | {"embed_dim": 10, "num_heads": 2, "depth": depth, "mlp_ratio": ratio}
+            )
+        }
 
 
 def stack(config):
@@ -150,20 +112,41 @@ def stack_of_copies(config):
 
 
 def use_stack(piece, config):
-    """What can be told about a stack: its kind, its blocks, its parameters, whether they differ."""
-    torch.manual_seed(0)
-    blocks = piece(config)
-    if not isinstance(blocks, nn.Module):
-        return f"a {type(blocks).__name__}"
-    parts = list(blocks) if isinstance(blocks, nn.Sequential) else list(blocks.children())
-    first = [next(part.parameters()) for part in parts if isinstance(part, EncoderBlock)]
-    queries = [part.attn.qkv.weight for part in parts if isinstance(part, EncoderBlock)]
+    """What can be told about a stack: its kind, its blocks, what they share, and what it computes."""
+    stack = piece(config)
+    if not isinstance(stack, nn.Module):
+        return f"a {type(stack).__name__}"
+    blocks = [part for part in stack.modules() if isinstance(part, EncoderBlock)]
+    in_blocks = {id(p): p.numel() for block in blocks for p in block.parameters()}
+    parameters = list(stack.parameters())  # each once, however many blocks have it
     return {
-        "blocks": len(first),
-        "different objects": len({id(weight) for weight in first}),
-        "different starts": len({weight.sum().item() for weight in queries}),
-        "callable": isinstance(blocks, nn.Sequential),
+        "blocks": len(stack) if isinstance(stack, nn.Sequential) else len(blocks),
+        "different blocks": len({id(block) for block in blocks}),
+        "numbers in all blocks together": sum(in_blocks.values()),
+        "numbers outside of blocks": sum(p.numel() for p in parameters) - sum(in_blocks.values()),
+        "numbers that are frozen": sum(p.numel() for p in parameters if not p.requires_grad),
+        "different starts": len({block.attn.qkv.weight.sum().item() for block in blocks}),
+        "in training mode": stack.training,
+        "heads in each block": sorted({block.attn.num_heads for block in blocks}),
+        "can be called": type(stack).forward is not nn.ModuleList.forward,
     }
+
+
+def check_stack(answer):
+    """Wrong if a stack computes something else than its blocks, one after the other."""
+    config = ViTConfig(**TINY | {"depth": 3})
+    stack, x = answer(config), random(2, 5, 12)
+    expected = x
+    for block in (part for part in stack.modules() if isinstance(part, EncoderBlock)):
+        expected = block.eval()(expected)
+    for train in (False, True):
+        value = attempt(lambda train=train: stack.train(train)(x))
+        if not same(value, expected):
+            raise Wrong(
+                "the blocks are there, and what the stack makes of tokens is not what they make of "
+                "them one after the other: nothing else should stand between or behind them, and "
+                f"no path is dropped (a drop_path_rate of 0). {difference(value, expected)}"
+            )
 
 
 EXERCISES = [
@@ -175,7 +158,9 @@ EXERCISES = [
         minutes=12,
         reference=EncoderBlock,
         cases=block_cases,
-        use=WithWeights(EncoderBlock),
+        use=use_block,
+        also=check_dropped_paths,
+        more=more_block_mistakes,
         mistakes={
             "the attention replaces the tokens: `x +` is missing in Eq. 2": block_with(
                 first=lambda self, x: self.attn(self.norm1(x))
@@ -233,6 +218,7 @@ EXERCISES = [
         minutes=20,
         reference=VisionTransformer,
         cases=model_cases,
+        more=more_model_mistakes,
         use=use_model,
         also=check_forward_features,
         mistakes={
@@ -298,6 +284,8 @@ EXERCISES = [
         minutes=12,
         reference=parameters_of,
         cases=config_cases,
+        use=counted,
+        more=more_counts,
         has_gradient=False,
         mistakes={
             "D numbers are missing: the class token, its row of positions, or the bias of the patch "
@@ -353,6 +341,7 @@ EXERCISES = [
         broken=stack_of_one,
         cases=lambda: [{"config": ViTConfig(**TINY | {"depth": depth})} for depth in (3, 1, 5)],
         use=use_stack,
+        also=check_stack,
         has_gradient=False,
         mistakes={
             "a list is not a module: its blocks are neither trained nor saved": (
@@ -383,6 +372,8 @@ EXERCISES = [
             16: "nearly: the class token is in both, so T does not grow by quite 4",
             4: "this is by how much the number of patches grows; every token weighs every token",
             257 / 65: "this is by how much T grows; the weights are a table of T × T",
+            0.25: "half the side means four times as many patches, not half as many",
+            (65 / 17) ** 2: "this is from P = 8 to P = 4",
             2: "P is halved along both sides of the image: four times the patches",
             8: "T × T: both sides of the table grow",
             256: "these are the patches at P = 2",

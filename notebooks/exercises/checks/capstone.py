@@ -1,0 +1,200 @@
+"""The exercises of 13: a model from an empty cell, its training, curves and a table to read."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from vit_minimal.augment import normalize
+from vit_minimal.data.drawn import shapes10
+from vit_minimal.device import evaluating
+
+from .curves import CAUSES, CURVES
+from .engine import Exercise, NotSolved
+from .helpers import Raised, Wrong, attempt
+from .milestones import FromEmptyCell, StagedWeights, whole_cases
+from .words import describe, raising
+from .wrong_capstone import MISTAKES, PlainViT
+
+NEW_IMAGES, NEW_SEED = 1_000, 31_415  # drawn for the check alone
+THRESHOLDS = (0.2, 0.4, 0.6)
+
+
+@dataclass
+class Matching(Exercise):
+    """A dictionary of choices. `why(key, choice)` says why a wrong choice is none."""
+
+    expected: dict
+    choices: tuple
+    why: object
+
+    def judge(self, answer):
+        if answer is ...:
+            raise NotSolved
+        if not isinstance(answer, dict) or set(answer) != set(self.expected):
+            keys = ", ".join(map(repr, self.expected))
+            raise Wrong(f"expected a dictionary with the keys {keys}", "shape")
+        open_ones = [key for key, choice in answer.items() if choice is ...]
+        if len(open_ones) == len(answer):
+            raise NotSolved
+        for key, choice in answer.items():
+            if choice not in (*self.choices, ...) or isinstance(choice, bool):
+                choices = ", ".join(map(repr, self.choices))
+                raise Wrong(f"{key}: choose one of {choices}, got {describe(choice)}", "shape")
+        wrong = [k for k, choice in answer.items() if choice not in (self.expected[k], ...)]
+        if wrong:
+            right = len(answer) - len(wrong) - len(open_ones)
+            reasons = "".join(f"\n  {key}: {self.why(key, answer[key])}" for key in wrong)
+            raise Wrong(f"{right} of {len(answer)} are right.{reasons}")
+        if open_ones:
+            raise NotSolved(f"What is there is right; open: {', '.join(open_ones)}.")
+
+
+SIGNS = {  # how one would recognise each cause
+    1: "if the rate were far too small, both curves would hardly move from where they begin",
+    2: "if the rate were far too large, both curves would leap, at times far above guessing, and be no "
+    "better than guessing between the leaps",
+    3: "with two softmaxes, whatever the model answers, the loss lies between 1.46 and 2.46: it would "
+    "fall, but far more slowly than in the healthy training, and never below 1.46",
+    4: "with batches in the order of the classes, the loss of a batch would be a saw: it falls while "
+    "one class lasts and leaps when the next begins, and held-out images are worse than guessing",
+    5: "with far too few images, the loss of the batches would go to zero while the other rises: they "
+    "are learned by heart",
+    6: "if only the validation images were prepared in another way, the training would go as in the "
+    "healthy one, and validation would be worse from the first point on",
+}
+
+CONCLUSIONS = {
+    "a": "one example is enough to show that something can be done",
+    "b": "0.1 points are 10 of 10,000 images: the standard error of each figure is four times that",
+    "c": "same project, same code, only longer: and 9 points are twenty standard errors of the test set",
+    "d": "the rows differ in epochs and augmentation too: the table does not say which of them did it",
+    "e": "24.5 % of the answers are wrong in the first row, 3.1 % in the last: an eighth",
+    "f": "the test images come from the same source as the training images: photographs from elsewhere "
+    "are another matter, about which the table says nothing",
+}
+
+
+@dataclass
+class Trained(Exercise):
+    """A model that was trained on Shapes-10, judged on images that nobody has seen."""
+
+    def judge(self, answer):
+        if answer is ...:
+            raise NotSolved
+        if isinstance(answer, type):
+            raise Wrong(
+                "this is the class: build a model of it, train it, and hand in that", "shape"
+            )
+        if not isinstance(answer, nn.Module):
+            raise Wrong(f"expected a trained model, got {describe(answer)}", "shape")
+        images, labels = shapes10(NEW_IMAGES, NEW_SEED)
+        logits = self.logits_of(answer, normalize(images))
+        self.accuracy = share_right(logits, labels)
+        if self.accuracy < THRESHOLDS[-1]:
+            reached = sum(self.accuracy >= threshold for threshold in THRESHOLDS)
+            marks = ", ".join(
+                f"{threshold:.0%} {'✓' if i < reached else '·'}"
+                for i, threshold in enumerate(THRESHOLDS)
+            )
+            raise Wrong(
+                f"{self.accuracy:.1%} of {NEW_IMAGES:,} new images are right (milestones: {marks}).\n"
+                f"  {self.what_is_seen(answer, images, labels, logits)}"
+            )
+
+    def praise(self):
+        return f"right, for {self.accuracy:.1%} of {NEW_IMAGES:,} new images."
+
+    def logits_of(self, model, x):
+        """The logits of some images. Wrong if they have another shape or are no numbers."""
+        weights = next(model.parameters(), None)
+        x = x if weights is None else x.to(weights.device)
+
+        def call():
+            with torch.no_grad(), evaluating(model):
+                return model(x)
+
+        logits = attempt(call)
+        if isinstance(logits, Raised):
+            raise Wrong(raising(logits.error), "exception")
+        if not torch.is_tensor(logits) or logits.shape != (len(x), 10):
+            raise Wrong(
+                f"for {len(x)} images it gives {describe(logits)}, expected logits ({len(x)}, 10)",
+                "shape",
+            )
+        if not logits.isfinite().all():
+            raise Wrong(
+                "its logits are no numbers any more (nan or infinite): the training has run away. A "
+                "smaller learning rate, a warm-up, or gradients that are clipped"
+            )
+        return logits.cpu()
+
+    def what_is_seen(self, model, images, labels, logits):
+        """Words about a model that is not good enough."""
+        if logits.std(dim=0).max() < 1e-3 * max(1.0, logits.abs().max().item()):
+            return (
+                "It gives all images the same logits, so it does not see them: was the learning rate "
+                "too large, or does the class token never look at the patches?"
+            )
+        others = {"0 … 1 (`images / 255`)": images / 255, "0 … 255": images.float()}
+        for name, x in others.items():
+            if share_right(self.logits_of(model, x), labels) > self.accuracy + 0.15:
+                return (
+                    f"It does better with numbers {name}: the check gives it `normalize(images)`."
+                )
+        old_images, old_labels = shapes10(NEW_IMAGES, 0)
+        on_old = share_right(self.logits_of(model, normalize(old_images)), old_labels)
+        if on_old > self.accuracy + 0.25:
+            return (
+                f"Of the first {NEW_IMAGES:,} training images {on_old:.0%} are right: it knows those "
+                "by heart. Train on more images."
+            )
+        if self.accuracy < THRESHOLDS[0]:
+            return (
+                "Guessing is right for 10 %. Does the loss fall below ln 10 = 2.30? If it does not, "
+                "look at one step: zero_grad, backward, step, and a rate near 1e-3."
+            )
+        return (
+            f"Of the first {NEW_IMAGES:,} training images {on_old:.0%} are right, so it is still "
+            "learning: more passes, or a rate that falls to zero at the end."
+        )
+
+
+def share_right(logits, labels):
+    return (logits.argmax(dim=1) == labels).float().mean().item()
+
+
+EXERCISES = [
+    FromEmptyCell(
+        "ViT",
+        "13.1",
+        "A ViT from an empty cell",
+        level=3,
+        minutes=60,
+        reference=PlainViT,
+        cases=whole_cases,
+        use=StagedWeights(PlainViT),
+        mistakes=MISTAKES,
+    ),
+    Trained("trained", "13.2", "Train it", level=2, minutes=25),
+    Matching(
+        "causes",
+        "13.3",
+        "Read the curve",
+        level=2,
+        minutes=10,
+        expected=CURVES,
+        choices=tuple(CAUSES),
+        why=lambda letter, cause: f"not {cause}: {SIGNS[cause]}.",
+    ),
+    Matching(
+        "conclusions",
+        "13.4",
+        "Read the table",
+        level=2,
+        minutes=10,
+        expected={"a": "yes", "b": "no", "c": "yes", "d": "no", "e": "yes", "f": "no"},
+        choices=("yes", "no"),
+        why=lambda letter, choice: f"{CONCLUSIONS[letter]}.",
+    ),
+]

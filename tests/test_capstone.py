@@ -1,0 +1,230 @@
+"""The capstone: its model, what is said of a trained one, its curves, and the leaderboard."""
+
+import itertools
+import json
+import time
+
+import pytest
+import torch
+from answers import verdict
+from torch import nn
+
+from checks import EXERCISES, curves, leaderboard
+from checks.capstone import NEW_IMAGES, NEW_SEED
+from checks.leaderboard import Entry, append, enter, read_board, show_board
+from checks.milestones import MILESTONES, quieten, shipped_weights
+from checks.wrong_capstone import PlainViT
+from vit_minimal import VisionTransformer, ViTConfig, load_timm_state_dict, shapes10
+from vit_minimal.augment import normalize
+
+SIZES = {"image_size": 8, "patch_size": 4, "num_classes": 5, "embed_dim": 12, "depth": 2}
+
+
+def test_the_model_of_the_capstone_is_the_course_s_under_timms_names():
+    plain = PlainViT(**SIZES, num_heads=3, mlp_ratio=1.5)
+    ours = VisionTransformer(ViTConfig(**SIZES, num_heads=3, mlp_ratio=1.5))
+    load_timm_state_dict(ours, plain.state_dict())
+    images = torch.randn(3, 3, 8, 8)
+    torch.testing.assert_close(plain(images), ours(images))
+
+
+def test_the_shipped_weights_fit_it():
+    model = PlainViT(32, 4, embed_dim=192, depth=6, num_heads=3)
+    model.load_state_dict(shipped_weights())
+
+
+def test_each_milestone_leaves_on_what_it_says():
+    images = torch.randn(2, 3, 8, 8)
+
+    def logits(quiet, **changed):
+        torch.manual_seed(0)
+        model = PlainViT(**SIZES, num_heads=3)
+        for name, parameter in model.named_parameters():
+            if "head" not in name:
+                nn.init.normal_(parameter)
+            if any(part in name for part in changed):
+                nn.init.normal_(parameter)
+        return quieten(model, quiet)(images)
+
+    first, second, third, *_ = (milestone.quiet for milestone in MILESTONES)
+    for quiet in (first, second):  # no patch is seen
+        one, other = logits(quiet)
+        torch.testing.assert_close(one, other)
+    one, other = logits(third)
+    assert not torch.allclose(one, other)
+    assert not torch.allclose(logits(first), logits(second))
+
+
+class Known(nn.Module):
+    """A model that knows the class of images by their first pixels, after some preparation of them."""
+
+    def __init__(self, images, labels, prepare):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.labels = {
+            self.key(x): y for x, y in zip(prepare(images), labels.tolist(), strict=True)
+        }
+
+    def key(self, image):
+        return tuple(image[:, 10, 10:14].flatten().mul(1e3).round().int().tolist())
+
+    def forward(self, x):
+        classes = [self.labels.get(self.key(image), i % 10) for i, image in enumerate(x)]
+        return nn.functional.one_hot(torch.tensor(classes), 10).float()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "prepare", "words"),
+    [
+        ((NEW_IMAGES, NEW_SEED), normalize, "✓"),
+        ((NEW_IMAGES, 0), normalize, "by heart"),
+        ((NEW_IMAGES, NEW_SEED), lambda images: images / 255, "better with numbers 0 … 1"),
+        ((NEW_IMAGES, NEW_SEED), torch.Tensor.float, "better with numbers 0 … 255"),
+        ((500, NEW_SEED), normalize, "still learning"),
+    ],
+)
+def test_a_trained_model_is_told_what_is_seen_of_it(drawn, prepare, words):
+    said, _ = verdict("trained", Known(*shapes10(*drawn), prepare))
+    assert words in said, said
+
+
+def test_a_trained_model_stays_in_the_mode_it_is_in():
+    model = PlainViT(32, 8, depth=1).train()
+    verdict("trained", model)
+    assert model.training
+
+
+def test_what_is_open_is_open_and_what_is_wrong_among_it_is_told():
+    right = EXERCISES["causes"].expected
+    assert "open: F" in verdict("causes", right | {"F": ...})[0]
+    said = verdict("causes", right | {"F": ..., "A": 6})[0]
+    assert said.startswith("✗ ") and "A: not 6" in said and "F:" not in said
+
+
+def test_each_curve_shows_the_sign_that_is_told_of_its_cause():
+    """(The record is one seed each; the signs are what the exercise's solution says of them.)"""
+    drawn = curves.recorded_curves()
+    training, held_out = drawn.pop(curves.HEALTHY)
+    end = sum(training[-20:]) / 20
+    healthy = list(held_out.values())
+    by_cause = {cause: drawn[letter] for letter, cause in curves.CURVES.items()}
+
+    def ends(cause):
+        losses, held_out = by_cause[cause]
+        return sum(losses[-20:]) / 20, list(held_out.values())
+
+    guessing = torch.tensor(10.0).log().item()
+    assert end < 1.5 and healthy[-1] < 1.6
+    creeping, _ = ends(1)
+    assert 2 < creeping < guessing + 0.05 and max(by_cause[1][0]) < 3
+    leaping, _ = ends(2)
+    assert max(by_cause[2][0]) > 5 and leaping > guessing - 0.05
+    floor, _ = ends(3)
+    assert 1.46 < floor < creeping - 0.1 and max(by_cause[3][0]) < 2.47 and floor > end + 0.5
+    saw, beside = by_cause[4][0][:200], list(by_cause[4][1].values())
+    assert sum(y - x > 0.5 for x, y in itertools.pairwise(saw)) > 10
+    assert min(beside[:8]) > guessing
+    by_heart, rising = ends(5)
+    assert by_heart < 0.1 and rising[-1] > max(rising[0], guessing) + 0.5
+    as_healthy, apart = ends(6)
+    assert abs(as_healthy - end) < 0.1 and apart[-1] > healthy[-1] + 0.5
+    assert all(other > fine for other, fine in zip(apart[2:], healthy[2:], strict=True))
+
+
+def entry(**changes):
+    fine = {
+        "name": "Ada",
+        "accuracy": 0.5,
+        "seconds": 200.0,
+        "allowed": 300,
+        "parameters": 10,
+        "machine": "a machine",
+        "date": "2026-11-29",
+    }
+    return Entry(**fine | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": ""}, "1 to 24 characters"),
+        ({"name": "two\nlines"}, "in one line"),
+        ({"accuracy": 87.5}, "a share from 0 to 1"),
+        ({"accuracy": "0.9"}, "accuracy should be a float"),
+        ({"seconds": 301.0}, "300 are allowed"),
+        ({"seconds": float("nan")}, "cannot be"),
+        ({"parameters": 1.5}, "parameters should be a int"),
+        ({"allowed": True}, "allowed should be"),
+    ],
+)
+def test_a_bad_entry_is_refused_with_a_sentence(changes, words):
+    with pytest.raises(ValueError, match=words):
+        entry(**changes)
+
+
+def test_the_board_is_a_file_that_others_can_add_to(tmp_path, capsys):
+    path = tmp_path / "board.jsonl"
+    show_board(path)
+    assert "empty" in capsys.readouterr().out
+    append(path, entry(name="Ada", accuracy=0.7))
+    text = path.read_text(encoding="utf-8").rstrip("\n")  # as an editor may leave it
+    path.write_text(f"{text}\n{{broken\n\n" + json.dumps({"name": "Eve"}), encoding="utf-8")
+    append(path, entry(name="Grace", accuracy=0.8, note="a larger model"))
+    entries, left_out = read_board(path)
+    assert [e.name for e in entries] == ["Ada", "Grace"]
+    assert [words.split(":")[0] for words in left_out] == [
+        "line 2 is left out",
+        "line 4 is left out",
+    ]
+    show_board(path)
+    first, second, *others = capsys.readouterr().out.splitlines()
+    assert "Grace" in first and "80.0%" in first and "Ada" in second and len(others) == 2
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    monkeypatch.setattr(leaderboard, "TRAINED_ON", 20)
+    monkeypatch.setattr(leaderboard, "JUDGED_ON", 40)
+
+
+def fast(images, labels, seconds):
+    assert len(images) == len(labels) == 20
+    return PlainViT(depth=1)
+
+
+def test_an_entry_is_measured_and_appended(few_images, tmp_path, capsys):
+    path = tmp_path / "board.jsonl"
+    made = enter(path, " Ada ", fast, seconds=60)
+    assert made.name == "Ada" and 0 <= made.accuracy <= 1 and 0 < made.seconds < 60
+    assert read_board(path) == ([made], [])
+    assert "Ada" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="this board is for 60 seconds"):
+        enter(path, "Grace", fast, seconds=61)
+
+
+def slow(images, labels, seconds):
+    time.sleep(0.2)
+    return PlainViT(depth=1)
+
+
+def endless(images, labels, seconds):
+    model = PlainViT(depth=1)
+    nn.init.constant_(model.head.weight, float("nan"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("train", "seconds", "words"),
+    [
+        (slow, 0.1, "are allowed"),
+        (endless, 60, "no numbers any more"),
+        (lambda images, labels, seconds: PlainViT(num_classes=3), 60, "logits of 40 images"),
+        (lambda images, labels, seconds: 0.99, 60, "should return a model"),
+    ],
+)
+def test_what_cannot_be_entered_leaves_the_board_as_it_was(
+    few_images, tmp_path, train, seconds, words
+):
+    with pytest.raises((ValueError, TypeError), match=words):
+        enter(tmp_path / "board.jsonl", "Ada", train, seconds=seconds)
+    assert read_board(tmp_path / "board.jsonl") == ([], [])
