@@ -12,7 +12,9 @@ from .attention import (
 )
 from .blocks import block, gelu, layer_norm, stream
 from .machines import float_formats, two_processes
+from .museum import amounts, owners
 from .overlays import attention_over, journey
+from .pitfalls import cuts, heads_read, norm_divides
 from .sequences import (
     axes_of_patchify,
     heads_in_memory,
