@@ -273,6 +273,17 @@ def ablated_pair(how, kind, one, other):
     return at(found[how][kind], found.cuts["two blocks"].index([one, other]))
 
 
+def silent_bug(name, dataset="shapes10"):
+    """What the seeds reached with a bug of notebook 09's museum in the model, or with "none"."""
+    found = [run for of in records("silent_bugs") if of.dataset == dataset for run in of.runs]
+    return [run.accuracy for run in found if run.bug == name]
+
+
+def bug_effect(name, base="none"):
+    """By how much a model with a bug is ahead of one without."""
+    return lead([silent_bug(name)], [silent_bug(base)])
+
+
 def mirrored(values, columns=8):
     """The values of patches, row by row, with left and right exchanged."""
     rows = [values[i : i + columns] for i in range(0, len(values), columns)]

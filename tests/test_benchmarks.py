@@ -14,9 +14,10 @@ import cnn_and_vit
 import needle
 import ours_and_timm
 import patch_size
+import silent_bugs
 import training_ladder
 import where_augmentation_pays
-from vit_minimal import Dataset, History, VisionTransformer, ViTConfig
+from vit_minimal import Dataset, History, VisionTransformer, ViTConfig, seed_everything
 from vit_minimal.experiments import make_model
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[1] / "benchmarks").glob("*.py"))
@@ -127,3 +128,28 @@ def test_both_attentions_that_race_compute_the_same():
     explicit, fused, package = (model.eval()(images) for model in models)
     assert_close(explicit, fused, atol=1e-5, rtol=0)
     assert_close(explicit, package, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", silent_bugs.BUGS)
+def test_a_silent_bug_is_silent_starts_alike_and_does_something(name):
+    config, put_in = silent_bugs.BUGS[name]
+    models = []
+    for _ in range(2):
+        seed_everything(0)
+        models.append(VisionTransformer(config).eval())
+    healthy, ill = models
+    put_in(ill)
+    images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    answer = ill(images)
+    answer.square().sum().backward()
+    assert answer.shape == (3, 10)
+    start = dict(healthy.named_parameters())
+    assert all(
+        torch.equal(of, start[name]) for name, of in ill.named_parameters() if "norm" not in name
+    )
+    left_out = {name for name, of in ill.named_parameters() if not of.requires_grad}
+    same = torch.allclose(answer, healthy(images), atol=1e-6)
+    if name in ("positions not trained", "blocks in a Python list"):
+        assert same and left_out  # only training shows it
+    else:
+        assert same == name.startswith("none") and not left_out

@@ -88,6 +88,7 @@ def show_starts(runs):
         loss, first, last, largest, differs = at_the_start(run)
         print(f"{name:18}{loss:6.3f}{first:9.4f}{last:9.4f}{largest:11.0%}{differs:12.4f}")
 
+
 # %% [markdown]
 # ### Weights
 #
@@ -313,8 +314,7 @@ show_effects("class_token_init", "starts of the class token")
 #
 # How can a class token that stays zero for ever be as good as any? What enters the first block is the class token *plus its position embedding*, and that is trained: the model has a class token all the same, under another name. We shall come back to that.
 #
-# Is it the drowning that costs the 7.8 points? We do not know.{{assert
-# round(-100 * runs("class_token_init", "N(0, 10)").difference, 1) == 7.8}} Two controls point in different directions, and stand [below](#For-a-second-visit).
+# Is it the drowning that costs these points? We do not know. Two controls point in different directions, and stand at the end, under "For a second visit".
 #
 # ## Positions
 #

@@ -438,16 +438,6 @@ for name, other in (("like images", naive), ("divided by 4", divided), ("pseudo-
 #
 # With another content to each token, the last two bars, a good part of the accuracy is lost, or nearly all. Here is the same with the model of CIFAR-10 that the package ships. What matters is how many pixels *of the original image* a token covers:
 
-# %%
-plots.show_bars(
-    {
-        f"P = {row['patch_size']}, {row['image_size']} × {row['image_size']}": 100 * row["accuracy"]
-        for row in parts["resampling"]
-    },
-    "accuracy on CIFAR-10's test images in %",
-    "the shipped model (P = 4, 32 × 32), resampled",
-)
-
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 08 · Pitfalls: the size of a patch
 #

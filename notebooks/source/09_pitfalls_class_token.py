@@ -269,6 +269,7 @@ def catch(check, right, wrong):
 def percent(share):
     return f"{100 * float(share):.0f} %"
 
+
 # %% [markdown]
 # ### Shapes that fit by accident
 #
@@ -294,6 +295,7 @@ def check_patches(cut):
 
 
 catch(check_patches, right=patchify, wrong=patches_by_reshape)
+
 
 # %% tags=["hide-input"]
 def owner(parts):
@@ -465,6 +467,7 @@ def check_images_alone(batch_first):
 
 catch(check_images_alone, right=True, wrong=False)
 
+
 # %% tags=["hide-input"]
 @torch.no_grad()
 def looks_at(batch_first):
@@ -503,6 +506,7 @@ def check_norm(norm):
 
 
 catch(check_norm, right=nn.LayerNorm(8), wrong=nn.LayerNorm((5, 8)))
+
 
 # %% tags=["hide-input"]
 def change(norm):
@@ -869,6 +873,7 @@ plots.show(
 # @@LOSSES@@
 #
 # And the accuracy on test images, against the model without a bug:
+
 
 # %% tags=["hide-input"]
 def effect_of(name, base="none"):
