@@ -29,6 +29,7 @@ import torch
 from checks import EXERCISES
 from vit_minimal.experiments import (
     EXPERIMENTS,
+    Spread,
     Summary,
     contrast,
     key,
@@ -279,9 +280,15 @@ def silent_bug(name, dataset="shapes10"):
     return [run.accuracy for run in found if run.bug == name]
 
 
-def bug_effect(name, base="none"):
-    """By how much a model with a bug is ahead of one without."""
-    return lead([silent_bug(name)], [silent_bug(base)])
+def bug_effect(name, base="none", dataset="shapes10"):
+    """By how much a model with a bug is ahead of one without, from the spread of all bugs pooled."""
+    bugs = {run.bug for of in records("silent_bugs") if of.dataset == dataset for run in of.runs}
+    found = {bug: silent_bug(bug, dataset) for bug in bugs}
+    degrees = sum(len(values) - 1 for values in found.values())
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in found.values())
+    pooled = Spread((squares / degrees) ** 0.5, degrees, least=0)
+    one, other = (mean_and_width(found[bug], pooled) for bug in (name, base))
+    return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 
 
 def mirrored(values, columns=8):

@@ -18,6 +18,7 @@
 import contextlib
 import copy
 import io
+import math
 
 import matplotlib.pyplot as plt
 import torch
@@ -37,8 +38,8 @@ from vit_minimal import (
 from vit_minimal.attention import attention_weights
 from vit_minimal.data import data_root
 from vit_minimal.experiments import (
+    Spread,
     as_table,
-    contrast,
     key,
     mean_and_width,
     plan,
@@ -104,11 +105,11 @@ def quietly(name, **options):
 
 
 places = ["class token", "reads the first patch", "averages all tokens"] if quick else None
-measured = quietly("class_token_place", seeds=5, settings=places)
+measured = quietly("class_token_place", settings=places)
 print(as_table(measured))
 
 # %% [markdown]
-# Averaging all tokens does no harm that five seeds show. Reading a patch costs more than ten points, yet the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, you would train a model whose first patch may not look at other tokens.
+# Averaging all tokens does no harm that three seeds show. Reading a patch costs more than ten points, yet the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, you would train a model whose first patch may not look at other tokens.
 #
 # The same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, three seeds. Five settings are added:
 #
@@ -586,7 +587,7 @@ catch(check_saved, right=nn.Parameter, wrong=lambda x: nn.Parameter(x).to(torch.
 # %% [markdown]
 # ### 11. Blocks in a Python list
 #
-# A list of modules is not a module. Its parameters are not found by the optimizer, not saved, and not moved to the GPU (there, at least, an error says so). Only embedding and head learn, and that can be enough for a loss that falls.
+# A list of modules is not a module. Its parameters are not found by the optimizer, not saved, and not moved to the GPU (there, at least, an error says so). Only the embedding and the head learn.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -863,8 +864,10 @@ for axis, name in zip(axes.flat, BUGS, strict=False):
     axis.grid(alpha=0.3)
 for axis in axes[:, 0]:
     axis.set_ylabel("loss", fontsize=10)
+for axis in axes[-1]:
+    axis.set_xlabel("pass", fontsize=10)
 plots.show(
-    "15 small panels, the loss over five passes for each bug and for the ordinary model",
+    f"{len(BUGS)} small panels, the loss over five passes for each bug and for the ordinary model",
     "Loss in training",
     [f"{name}: from {mean_loss(name)[0]:.2f} to {mean_loss(name)[-1]:.2f}" for name in BUGS],
 )
@@ -876,17 +879,23 @@ plots.show(
 
 
 # %% tags=["hide-input"]
+reached = {name: [run["accuracy"] for run in runs] for name, runs in silent.items()}
+degrees = sum(len(values) - 1 for values in reached.values())
+squares = sum((torch.tensor(of) - sum(of) / len(of)).square().sum() for of in reached.values())
+pooled = Spread((squares.item() / degrees) ** 0.5, degrees, least=0)
+
+
 def effect_of(name, base="none"):
     """Group, words, difference in points and half its 95 % interval, for the forest plot."""
-    reached = [[run["accuracy"] for run in silent[which]] for which in (name, base)]
-    ahead, width = (100 * number for number in contrast(reached[:1], reached[1:]))
+    (one, width), (other, wide) = (mean_and_width(reached[of], pooled) for of in (name, base))
+    ahead, width = 100 * (one - other), 100 * math.hypot(width, wide)
     group = "no effect seen" if abs(ahead) <= width else "ahead" if ahead > 0 else "behind"
     return group, "points", ahead, width
 
 
 effects = {name: effect_of(name) for name in BUGS}
 both = "attention across the batch, mean pooling"
-effects["the same, with mean pooling"] = effect_of(both, "none, mean pooling")
+effects["across the batch, mean pooling"] = effect_of(both, "none, mean pooling")
 effects = dict(sorted(effects.items(), key=lambda effect: effect[1][2]))
 show_forest(
     effects,
@@ -900,7 +909,7 @@ show_forest(
 #
 # ## A check for your own model
 #
-# Four of the checks need nothing but the model and a few images, so they can be put into one function:
+# Some of the checks need nothing but the model and a few images, so they can be put into one function:
 
 
 # %%
