@@ -434,7 +434,7 @@ for name, other in (("like images", naive), ("divided by 4", divided), ("pseudo-
     print(f"{name:16} tokens are off by {token_error(other):4.0%}")
 
 # %% [markdown]
-# In the run saved here, kernels resized like images make tokens that are wrong by nearly three times their own size, and the model loses only six points: the norm in the first block takes most of a common factor out again. Divided by four, the tokens are off by 12 %, and with the pseudo-inverse by 8 %. What is left is what the enlargement has mixed across the borders of patches. In accuracy these two cannot be told from the model as trained, since a share of 1,000 images is itself uncertain by about 3 points.
+# In the run saved here, kernels resized like images make tokens that are wrong by nearly three times their own size, and the model loses only six points, probably because the norm in the first block takes much of a common factor out again. Divided by four, the tokens are off by 12 %, and with the pseudo-inverse by 8 %. What is left is what the enlargement has mixed across the borders of patches. In accuracy these two cannot be told from the model as trained, since a share of 1,000 images is itself uncertain by about 3 points.
 #
 # With another content to each token, the last two bars, a good part of the accuracy is lost, or nearly all. Here is the same with the model of CIFAR-10 that the package ships. What matters is how many pixels *of the original image* a token covers:
 
