@@ -280,7 +280,7 @@ diagrams.norm_divides(
 )
 
 # %% [markdown]
-# The six blocks add about the same in both rows. In the upper row the norm puts the two images far apart, and in the lower one almost on one spot.
+# What differs is of about the same size in both rows. In the upper row the norm puts the two images far apart, and in the lower one almost on one spot. (The sizes are measured. That the two images differ in opposite directions is a choice of the drawing.)
 #
 # **All 1** is as good as zeros, figure by figure. LayerNorm subtracts the mean, so the same number added to all D entries of a token is invisible to every block and to the head. We can check that, up to rounding:
 
