@@ -29,6 +29,7 @@ import torch
 from checks import EXERCISES
 from vit_minimal.experiments import (
     EXPERIMENTS,
+    Spread,
     Summary,
     contrast,
     key,
@@ -323,6 +324,23 @@ def best_block(reading, count, task="shapes10"):
     seeds = _read_off(reading, count, "probe", "trained", task)
     means = [mean(block) for block in zip(*seeds, strict=True)]
     return means.index(max(means))
+
+
+def silent_bug(name, dataset="shapes10"):
+    """What the seeds reached with a bug of notebook 09's museum in the model, or with "none"."""
+    found = [run for of in records("silent_bugs") if of.dataset == dataset for run in of.runs]
+    return [run.accuracy for run in found if run.bug == name]
+
+
+def bug_effect(name, base="none", dataset="shapes10"):
+    """By how much a model with a bug is ahead of one without, from the spread of all bugs pooled."""
+    bugs = {run.bug for of in records("silent_bugs") if of.dataset == dataset for run in of.runs}
+    found = {bug: silent_bug(bug, dataset) for bug in bugs}
+    degrees = sum(len(values) - 1 for values in found.values())
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in found.values())
+    pooled = Spread((squares / degrees) ** 0.5, degrees, least=0)
+    one, other = (mean_and_width(found[bug], pooled) for bug in (name, base))
+    return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 
 
 def mirrored(values, columns=8):

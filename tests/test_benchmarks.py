@@ -18,6 +18,7 @@ import needle
 import ours_and_timm
 import patch_size
 import registers
+import silent_bugs
 import training_ladder
 import where_augmentation_pays
 from vit_minimal import (
@@ -247,3 +248,28 @@ def test_attention_goes_to_itself_the_registers_and_the_patches():
         torch.nn.init.zeros_(block.attn.qkv.bias)
     even = torch.tensor([1, 4, 64]) / 69
     assert_close(registers.attention_shares(model, images).cpu(), even.expand(2, 3))
+
+
+@pytest.mark.parametrize("name", silent_bugs.BUGS)
+def test_a_silent_bug_is_silent_starts_alike_and_does_something(name):
+    config, put_in = silent_bugs.BUGS[name]
+    models = []
+    for _ in range(2):
+        seed_everything(0)
+        models.append(VisionTransformer(config).eval())
+    healthy, ill = models
+    put_in(ill)
+    images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    answer = ill(images)
+    answer.square().sum().backward()
+    assert answer.shape == (3, 10)
+    start = dict(healthy.named_parameters())
+    assert all(
+        torch.equal(of, start[name]) for name, of in ill.named_parameters() if "norm" not in name
+    )
+    left_out = {name for name, of in ill.named_parameters() if not of.requires_grad}
+    same = torch.allclose(answer, healthy(images), atol=1e-6)
+    if name in ("positions not trained", "blocks in a Python list"):
+        assert same and left_out  # only training shows it
+    else:
+        assert same == name.startswith("none") and not left_out

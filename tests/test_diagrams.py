@@ -33,6 +33,7 @@ READ = torch.tensor(  # by six probes, of four classes
     ]
 )
 LETTERS = ["a", "b", "c", "d"]
+OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
 
 # Each diagram, with whatever changes what is written in it
 CASES = {
@@ -109,6 +110,27 @@ CASES = {
     "journey, one block": lambda: diagrams.journey(
         IMAGES[0], MAPS[:1], (8, 8), READ[:2], ["automobile", *LETTERS[1:]], 2, "A title"
     ),
+    "owners": lambda: diagrams.owners(*OWNERS, "head", rows="tokens", columns="D = 6 numbers"),
+    "owners, panels": lambda: diagrams.owners(
+        np.arange(24).reshape(3, 2, 4) // 6,
+        np.arange(24).reshape(3, 2, 4) % 4,
+        "patch",
+        panels=("red", "green", "blue"),
+    ),
+    "amounts": lambda: diagrams.amounts(
+        MAPS[:4, :5], MAPS[1:, :5], [f"image {i}" for i in range(4)], range(5), marked=(0, 2)
+    ),
+    "amounts, sums": lambda: diagrams.amounts(
+        MAPS[:4, :5].softmax(1), MAPS[:4, :5].softmax(0), sums=True
+    ),
+    "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
+    "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
+    "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
+    "heads_read, registers": lambda: diagrams.heads_read(
+        {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
+        num_registers=4,
+    ),
+    "norm_divides": lambda: diagrams.norm_divides({"small": (0.06, 0.04), "large": (8.5, 0.04)}),
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
     ),
@@ -695,3 +717,53 @@ def test_each_path_is_drawn_at_one_scale_below_the_last(count):
         assert np.allclose(moved[:, 0] / 4.2, wanted[:, 0], atol=1e-5)
         assert np.allclose(moved[:, 1] * -6 / 12.5, wanted[:, 1], atol=1e-5)
         assert np.isclose(line.get_xydata()[0][0], 4 + 4.2 * (points[0, 0] + 10))
+
+
+def test_cells_have_the_colour_of_their_owner():
+    diagrams.owners(*OWNERS, "head")
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    colours = [to_rgb(p.get_facecolor()) for p in cells]
+    expected = [to_rgb(card.SERIES[i]) for i in np.concatenate([o.ravel() for o in OWNERS])]
+    assert colours == [*expected, *map(to_rgb, card.SERIES[:3])]  # then the legend
+
+
+def test_versions_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match="differ in shape"):
+        diagrams.owners(OWNERS[0], OWNERS[1].T, "head")
+    with pytest.raises(ValueError, match="whole numbers"):
+        diagrams.owners(OWNERS[0] - 1, OWNERS[1], "head")
+    with pytest.raises(ValueError, match="rows, columns"):
+        diagrams.amounts(np.ones(3), np.ones(3))
+
+
+def test_rows_that_do_not_sum_to_one_say_so():
+    diagrams.amounts(np.eye(2), np.array([[0.5, 0.25], [0.5, 0.75]]), sums=True)
+    assert [w for w in written() if w.startswith("=")] == [
+        "= 100 %",
+        "= 100 %",
+        "= 75 %",
+        "= 125 %",
+    ]
+
+
+def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
+    diagrams.cuts(IMAGES[0], (4, 32))
+    assert {"64 patches", "1 patch"} <= set(written())
+    with pytest.raises(ValueError, match="patch_size 5 does not divide"):
+        diagrams.cuts(IMAGES[0], (4, 5))
+
+
+def test_the_norm_puts_tokens_where_their_direction_points():
+    diagrams.norm_divides({"small": (4.0, 3.0), "large": (400.0, 3.0)})
+    dots = [line.get_xydata()[0] for line in plt.gcf().axes[0].lines if line.get_marker() == "o"]
+    small, large = (dots[i + 1][1] - dots[i][1] for i in (0, 2))
+    assert small / 17 == pytest.approx(0.6) and large < 0.02 * small
+    with pytest.raises(ValueError, match="above 0"):
+        diagrams.norm_divides({"nothing": (0.0, 1.0)})
+
+
+def test_heads_are_drawn_over_what_they_read():
+    diagrams.heads_read({"one": ("x[:, 1]", np.eye(5)[1]), "all": ("x.mean(dim=1)", np.ones(5))})
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    filled = [to_rgb(p.get_facecolor()) != (1, 1, 1) for p in cells[5:]]  # after the tokens
+    assert filled == [False, True, False, False, False] + 5 * [True]

@@ -18,7 +18,9 @@ from .machines import (
     two_processes,
     what_a_step_needs,
 )
+from .museum import amounts, owners
 from .overlays import attention_over, journey
+from .pitfalls import cuts, heads_read, norm_divides
 from .sequences import (
     axes_of_patchify,
     heads_in_memory,

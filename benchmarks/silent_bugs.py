@@ -1,0 +1,198 @@
+"""What the silent bugs of notebook 09's museum cost on Shapes-10: accuracy lost, and the losses.
+
+python benchmarks/silent_bugs.py --record data/results/silent_bugs.json
+
+Each bug is put into the same small model, which then trains as if nothing had happened. Of the
+museum, those are left out that stop with an error in this setup, because a shape does not fit, and
+the ignored argument, which changes nothing as long as nobody asks for another number of heads.
+"""
+
+import argparse
+import contextlib
+import io
+from dataclasses import asdict, replace
+
+import torch
+from torch import nn
+
+from vit_minimal import VisionTransformer, evaluate, fit, load_dataset, seed_everything
+from vit_minimal.attention import MultiHeadSelfAttention, attention_weights
+from vit_minimal.experiments import BASE
+from vit_minimal.patches import PatchEmbedding
+from vit_minimal.records import add_record
+from vit_minimal.vision_transformer import EncoderBlock
+
+MODEL, TRAINING = BASE["quick"].model, BASE["quick"].training
+MEAN = replace(MODEL, pool="mean")
+
+
+class PatchesByReshape(PatchEmbedding):
+    def forward(self, images):
+        B, N = len(images), self.grid_size[0] * self.grid_size[1]
+        return nn.functional.linear(
+            images.reshape(B, N, -1), self.proj.weight.flatten(1), self.proj.bias
+        )
+
+
+class Strips(PatchesByReshape):
+    """Not a bug: patches of two whole rows, with all their colours."""
+
+    def forward(self, images):
+        B, C, H, W = images.shape
+        rows = H // (self.grid_size[0] * self.grid_size[1])
+        strips = images.reshape(B, C, H // rows, rows * W).transpose(1, 2)
+        return nn.functional.linear(strips.flatten(2), self.proj.weight.flatten(1), self.proj.bias)
+
+
+class HeadsByView(MultiHeadSelfAttention):
+    def split_heads(self, x):
+        B, T, _ = x.shape
+        parts = self.qkv(x).chunk(3, dim=-1)
+        return [part.reshape(B, self.num_heads, T, self.head_dim) for part in parts]
+
+
+class Explicit(MultiHeadSelfAttention):
+    """Attention by its formula, so that a part of it can be wrong."""
+
+    def weigh(self, queries, keys):
+        return attention_weights(queries, keys)
+
+    def put_together(self, out):
+        return out.transpose(1, 2).flatten(2)
+
+    def forward(self, x):
+        queries, keys, values = self.split_heads(x)
+        return self.proj(self.put_together(self.weigh(queries, keys) @ values))
+
+
+class SoftmaxOverQueries(Explicit):
+    def weigh(self, queries, keys):
+        return (queries @ keys.transpose(-2, -1) / self.head_dim**0.5).softmax(dim=-2)
+
+
+class ScaledByD(Explicit):
+    def weigh(self, queries, keys):
+        return attention_weights(queries / self.num_heads**0.5, keys)
+
+
+class NoTransposeBack(Explicit):
+    def put_together(self, out):
+        B, h, T, d = out.shape
+        return out.reshape(B, T, h * d)
+
+
+class AlwaysDrops(Explicit):
+    def weigh(self, queries, keys):
+        return nn.functional.dropout(attention_weights(queries, keys), 0.1)
+
+
+class AcrossTheBatch(MultiHeadSelfAttention):
+    def forward(self, x):
+        return super().forward(x.transpose(0, 1)).transpose(0, 1)
+
+
+class NoResidual(EncoderBlock):
+    def forward(self, x):
+        return self.mlp(self.norm2(self.attn(self.norm1(x))))
+
+
+class SoftmaxTwice(VisionTransformer):
+    def forward(self, images):
+        return super().forward(images).softmax(dim=-1)
+
+
+def become(kind, *modules):
+    """Turn modules into another kind; their parameters, and so the start, stay as they are."""
+    for module in modules:
+        module.__class__ = kind
+
+
+def attention(kind):
+    return lambda model: become(kind, *(block.attn for block in model.blocks))
+
+
+def one_block(model):
+    model.blocks = nn.Sequential(*[model.blocks[0]] * len(model.blocks))
+
+
+def no_final_norm(model):
+    model.norm = nn.Identity()
+
+
+def norm_over_tokens(model):
+    shape = (model.num_tokens, model.config.embed_dim)
+    for block in model.blocks:
+        block.norm1, block.norm2 = nn.LayerNorm(shape), nn.LayerNorm(shape)
+    model.norm = nn.LayerNorm(shape)
+
+
+# {name: (the model that it is put into, how it is put in)}
+BUGS = {
+    "none": (MODEL, lambda model: None),
+    "patches by reshape": (MODEL, lambda model: become(PatchesByReshape, model.patch_embed)),
+    "heads by view": (MODEL, attention(HeadsByView)),
+    "heads without transpose": (MODEL, attention(NoTransposeBack)),
+    "softmax over the queries": (MODEL, attention(SoftmaxOverQueries)),
+    "scaled by √D": (MODEL, attention(ScaledByD)),
+    "attention across the batch": (MODEL, attention(AcrossTheBatch)),
+    "LayerNorm over all tokens": (MODEL, norm_over_tokens),
+    "positions not trained": (MODEL, lambda model: model.pos_embed.requires_grad_(False)),
+    "blocks in a Python list": (MODEL, lambda model: model.blocks.requires_grad_(False)),
+    "one block, repeated": (MODEL, one_block),
+    "no norm at the end": (MODEL, no_final_norm),
+    "no residual connection": (MODEL, lambda model: become(NoResidual, *model.blocks)),
+    "softmax twice": (MODEL, lambda model: become(SoftmaxTwice, model)),
+    "dropout never off": (MODEL, attention(AlwaysDrops)),
+    "none, mean pooling": (MEAN, lambda model: None),
+    "attention across the batch, mean pooling": (MEAN, attention(AcrossTheBatch)),
+    # Controls for the first bug: as many numbers to a token, in other windows of the image
+    "strips of two rows": (MODEL, lambda model: become(Strips, model.patch_embed)),
+}
+
+
+def cost_of(name, seed, dataset):
+    """What training with one bug in the model comes to."""
+    config, put_in = BUGS[name]
+    seed_everything(seed)
+    model = VisionTransformer(config)
+    put_in(model)
+    with contextlib.redirect_stdout(io.StringIO()):
+        history = fit(model, dataset, replace(TRAINING, seed=seed))
+    reached = evaluate(model, dataset.test_images, dataset.test_labels)
+    figures = {"bug": name, "accuracy": reached}
+    if name == "positions not trained":  # nor saved: another process draws others
+        seed_everything(1_000 + seed)
+        with torch.no_grad():
+            model.pos_embed.weight.normal_(0, 0.02)
+        figures["after_loading"] = evaluate(model, dataset.test_images, dataset.test_labels)
+    return figures | {"train_loss": history.train_loss}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--bugs", nargs="+", default=list(BUGS), choices=list(BUGS))
+    parser.add_argument("--dataset", default="shapes10", choices=["shapes10", "cifar10"])
+    parser.add_argument("--record", help="add the figures to this JSON file, seed by seed")
+    options = parser.parse_args()
+    dataset = load_dataset(options.dataset).first(2_500, 1_000)
+    for seed in options.seeds:
+        runs = []
+        for name in options.bugs:
+            runs.append(cost_of(name, seed, dataset))
+            print(seed, name, f"{runs[-1]['accuracy']:.1%}", flush=True)
+        if options.record:
+            figures = {
+                "dataset": options.dataset,
+                "seed": seed,
+                "trained_on": len(dataset.train_labels) - TRAINING.validation_images,
+                "judged_on": f"{len(dataset.test_labels):,} test",
+                "model": asdict(MODEL),
+                "training": asdict(TRAINING),  # but for the seed
+                "runs": runs,
+            }
+            add_record(options.record, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""What a silent bug does, as coloured cells: the right version on the left, the wrong one beside it."""
+
+import numpy as np
+
+from ..plots import as_array, show
+from .card import ATTENTION, INK, LINE, QUIET, SERIES, Card, dark, tint
+
+RIGHT, WRONG = "#009E73", "#D55E00"
+GAP = 3.0  # between the two versions
+
+
+def _as_panels(values):
+    """(rows, columns) or (panels, rows, columns), as the latter. ValueError for any other shape."""
+    values = as_array(values)
+    if values.ndim not in (2, 3):
+        raise ValueError(f"expected (rows, columns) or (panels, rows, columns), got {values.shape}")
+    return values if values.ndim == 3 else values[None]
+
+
+def _both(right, wrong):
+    right, wrong = _as_panels(right), _as_panels(wrong)
+    if right.shape != wrong.shape:
+        raise ValueError(f"right and wrong differ in shape: {right.shape} and {wrong.shape}")
+    return right, wrong
+
+
+def _room(left):
+    """What each version may take, if the first begins here."""
+    return (64 - left - GAP) / 2
+
+
+def _headings(card, lefts):
+    for x, words, colour in zip(lefts, ("right", "wrong"), (RIGHT, WRONG), strict=True):
+        card.text(x, 2.2, words, 11.5, dark(colour), ha="left", weight="bold")
+
+
+def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
+    """To which part each number of an array goes: whole numbers (rows, columns), or several panels
+    of them (panels, rows, columns), in the right version and in the wrong one.
+
+    Equal numbers have one colour, which the legend calls "`owner` 0", "`owner` 1" and so on.
+    `panels` are the names of the panels, `rows` and `columns` say what runs down and across.
+    """
+    right, wrong = _both(right, wrong)
+    count = int(max(right.max(), wrong.max())) + 1
+    if min(right.min(), wrong.min()) < 0 or count > len(SERIES):
+        raise ValueError(f"expected whole numbers 0 … {len(SERIES) - 1}")
+    panel_count, high, wide = right.shape
+    start, gap = 5 if rows else 2, 1.2
+    half = _room(start)
+    side = min((half - gap * (panel_count - 1)) / (panel_count * wide), 3.2)
+    used = panel_count * (wide * side + gap) - gap
+    top = 7 if panels else 4.4
+    bottom = top + high * side
+    legend = bottom + (4.2 if columns else 1.6)
+    card, lefts = Card(height=legend + 3.4), (start, start + half + GAP)
+    _headings(card, lefts)
+    for version, left in zip((right, wrong), lefts, strict=True):
+        for panel in range(panel_count):
+            x0 = left + panel * (wide * side + gap)
+            if panels:
+                card.text(x0 + wide * side / 2, top - 1.6, panels[panel], 10, QUIET)
+            for (row, column), value in np.ndenumerate(version[panel]):
+                x, y = x0 + column * side, top + row * side
+                card.rectangle(x, y, side, side, SERIES[int(value)], "white", 0.7, zorder=2)
+        if columns:
+            card.text(left + used / 2, bottom + 1.6, columns, 10, QUIET)
+    if rows:
+        card.text(start - 1.7, (top + bottom) / 2, rows, 10, QUIET, rotation=90)
+    step = (64 - start) / max(count, 4)
+    for value in range(count):
+        x = start + value * step
+        card.rectangle(x, legend, 1.8, 1.8, SERIES[value], zorder=2)
+        card.text(x + 2.5, legend + 0.9, f"{owner} {value}", 10, ha="left")
+    parts = [len(np.unique(version[..., 0, :])) for version in (right, wrong)]
+    show(
+        f"two grids of {panel_count} × {high} × {wide} coloured cells, a colour for each {owner}; in "
+        f"the right version the first row holds {parts[0]} of {count} colours, in the wrong one "
+        f"{parts[1]}, and the colours lie elsewhere",
+        title,
+    )
+
+
+def amounts(right, wrong, row_names=(), column_names=(), sums=False, marked=None, title=""):
+    """Shares 0 … 1 as purple cells (rows, columns), in the right version and in the wrong one.
+
+    With `sums`, each row's sum stands behind it; `marked` is a (row, column) with a frame.
+    """
+    right, wrong = (panel[0] for panel in _both(right, wrong))
+    high, wide = right.shape
+    start = 9.5 if len(row_names) else 2
+    half = _room(start)
+    side = min((half - (6 if sums else 0)) / wide, 3.2)
+    top = 6.8 if len(column_names) else 4.4
+    card, lefts = Card(height=top + high * side + 1.6), (start, start + half + GAP)
+    _headings(card, lefts)
+    for i, name in enumerate(row_names):
+        card.text(start - 0.8, top + (i + 0.5) * side, name, 10, QUIET, ha="right")
+    for version, left in zip((right, wrong), lefts, strict=True):
+        for j, name in enumerate(column_names):
+            card.text(left + (j + 0.5) * side, top - 1.2, str(name), 10, QUIET)
+        for (i, j), share in np.ndenumerate(version):
+            x, y = left + j * side, top + i * side
+            card.rectangle(x, y, side, side, tint(ATTENTION, min(share, 1)), LINE, 0.6, zorder=2)
+        for i, total in enumerate(version.sum(axis=1) if sums else ()):
+            x, colour = left + wide * side + 0.8, RIGHT if abs(total - 1) < 1e-3 else WRONG
+            words = f"= {total:.0%}".replace("%", " %")
+            card.text(x, top + (i + 0.5) * side, words, 10, dark(colour), ha="left")
+        if marked is not None:
+            x, y = left + marked[1] * side, top + marked[0] * side
+            card.rectangle(x, y, side, side, "none", INK, 2.4, zorder=4)
+    touched = [int((version > 1e-6).sum()) for version in (right, wrong)]
+    show(
+        f"two grids of {high} × {wide} cells, the more purple the larger: {touched[0]} cells are "
+        f"coloured in the right version, {touched[1]} in the wrong one",
+        title,
+        [f"rows sum to {', '.join(f'{t:.0%}' for t in v.sum(axis=1))}" for v in (right, wrong)]
+        if sums
+        else (),
+    )

@@ -1,0 +1,142 @@
+"""Where the pitfalls of notebooks 07 to 09 lie: in a start, in a patch size, in what a head reads."""
+
+import numpy as np
+from matplotlib.patches import Arc
+
+from ..plots import as_array, show
+from .card import ATTENTION, CLASS, HEAD, LINE, PATCH, POSITION, QUIET, Card, dark, tint
+
+
+def cuts(image, patch_sizes, frame=None, title=""):
+    """An image (C, H, W), cut into patches of each of these sizes, with their number below.
+
+    `frame` is a (left, top, side) in pixels, with a red frame around it in each picture.
+    """
+    (_, H, W), sizes = image.shape, list(patch_sizes)
+    for P in sizes:
+        if P < 1 or H % P or W % P:
+            raise ValueError(f"patch_size {P} does not divide the image size {H} × {W}")
+    gap = 1.4
+    wide = min((62 - gap * (len(sizes) - 1)) / len(sizes), 24)
+    high = wide * H / W
+    left = (66 - len(sizes) * (wide + gap) + gap) / 2
+    card = Card(height=high + 8.4)
+    for k, P in enumerate(sizes):
+        x0, scale = left + k * (wide + gap), wide / W
+        card.text(x0 + wide / 2, 1.9, f"P = {P}", 11, weight="bold")
+        card.picture(x0, 3.6, wide, high, image)
+        thin = 0.5 if P * scale < 1.2 else 1.1
+        for at in range(0, H + 1, P):
+            y = 3.6 + at * scale
+            card.line((x0, y), (x0 + wide, y), colour="white", line=thin, zorder=3)
+        for at in range(0, W + 1, P):
+            x = x0 + at * scale
+            card.line((x, 3.6), (x, 3.6 + high), colour="white", line=thin, zorder=3)
+        if frame is not None:
+            corner = x0 + frame[0] * scale, 3.6 + frame[1] * scale
+            card.rectangle(*corner, frame[2] * scale, frame[2] * scale, "none", HEAD, 2.4, zorder=4)
+        count = (H // P) * (W // P)
+        words = f"{count:,} patches" if count > 1 else "1 patch"
+        card.text(x0 + wide / 2, 3.6 + high + 1.6, words, 10.5)
+    counted = [f"P = {P}: {(H // P) * (W // P):,}" for P in sizes]
+    show(
+        f"the same picture of {H} × {W} pixels {len(sizes)} times, each with a white grid over it; "
+        "the larger the patch side P, the fewer patches there are" + (
+            ", and a red frame marks one small square" if frame is not None else ""
+        ),
+        title,
+        counted,
+    )  # fmt: skip
+
+
+def heads_read(readers, num_registers=0, title=""):
+    """What a head reads of the tokens: {name: (code, weights (T,))}, a row for each.
+
+    On top the tokens: the class token, registers, patches. A cell below is as red as its weight is
+    large, on a scale of its row.
+    """
+    weights = {name: as_array(of) for name, (_, of) in readers.items()}
+    (T,) = {len(of) for of in weights.values()}
+    side, left, top = min(30 / T, 3.0), 24, 5
+    card = Card(height=top + 5.2 + 5.0 * len(readers))
+    colours = [CLASS] + [POSITION] * num_registers + [PATCH] * (T - 1 - num_registers)
+    card.text(left - 1.4, top + side / 2, "tokens after the last norm", 10, QUIET, ha="right")
+    for i, colour in enumerate(colours):
+        card.token(left + i * side, top, colour, side)
+    x = left
+    for count, colour, words in (
+        (1, CLASS, "class token"),
+        (num_registers, POSITION, "registers"),
+        (T - 1 - num_registers, PATCH, "patches"),
+    ):
+        if count:
+            card.token(x, top - 3, colour, 1.6)
+            card.text(x + 2.2, top - 2.2, words, 10, QUIET, ha="left")
+            x += 5 + 0.8 * len(words)
+    for k, (name, (code, _)) in enumerate(readers.items()):
+        y, of = top + 5.4 + 5.0 * k, weights[name]
+        card.text(left - 1.4, y + side / 2, name, 10.5, ha="right")
+        for i, weight in enumerate(of / of.max()):
+            fill = tint(HEAD, 0.85 * weight) if weight > 1e-6 else "white"
+            card.rectangle(left + i * side, y, side, side, fill, LINE, 0.7, zorder=2)
+        right = left + T * side
+        card.arrow((right + 0.6, y + side / 2), (right + 3.2, y + side / 2), colour=HEAD)
+        card.box(right + 3.4, y + side / 2 - 1.5, 5.4, 3, HEAD, "head", 10)
+        card.shape(left, y + side + 1.3, code, 10, colour=QUIET, ha="left")
+    read = [f"{name}: {int((of > 1e-6).sum())} of {T} tokens" for name, of in weights.items()]
+    show(
+        f"a row of {T} tokens, the class token first, and below it a row for each kind of head with "
+        "the tokens that it reads in red",
+        title,
+        read,
+    )
+
+
+def norm_divides(tokens, title=""):
+    """The class token of two images in the residual stream, and after the last norm.
+
+    `tokens` are {name: (size of what the images share, size of what differs between them)}. Each
+    has a row with a scale of its own: a long arrow for what both share, and an arrow up for what is
+    the first image's own, down for the second's. The norm keeps the direction and makes the length
+    1: two points on a circle. The sizes are those given; that the two differ in opposite directions
+    is a choice of the drawing.
+    """
+    if not all(size > 0 for sizes in tokens.values() for size in sizes):
+        raise ValueError(f"expected sizes above 0, got {tokens}")
+    tall, x0, centre, radius = 24.5, 3, 50, 8.5
+    card, apart = Card(height=tall * len(tokens) + 1), {}
+    for k, (name, (shared, own)) in enumerate(tokens.items()):
+        y = tall * k + 14.4
+        scale = min(24 / shared, 7.5 / own)
+        long, high = shared * scale, own * scale
+        card.text(2, y - 12, name, 11.5, ha="left", weight="bold")
+        words = f"shared {shared:.2g}, differs by {own:.2g}"
+        card.text(64, y - 12, words, 10.5, QUIET, ha="right")
+        angle = np.arctan2(own, shared)
+        apart[name] = 2 * np.sin(angle)
+        arc = {"theta1": -90, "theta2": 90, "color": LINE, "lw": 1.2, "ls": ":"}
+        card.axis.add_patch(Arc((centre, y), 2 * radius, 2 * radius, **arc))
+        seen = high > 1.5
+        for sign, image in ((-1, "A"), (1, "B")):
+            tip = x0 + long, y + sign * high
+            if seen:
+                card.arrow((x0 + long, y), tip, colour=ATTENTION, line=2.6)
+                words = f"image {image}"
+                card.text(tip[0] + 1.6, y + sign * high / 2, words, 10, dark(ATTENTION), ha="left")
+            card.line((x0, y), tip, colour=QUIET, line=1, style=":")
+            point = centre + radius * np.cos(angle), y + sign * radius * np.sin(angle)
+            card.line((centre, y), point, colour=QUIET, line=1, style=":")
+            card.axis.plot(*point, "o", color=HEAD, ms=9, zorder=5)
+        card.arrow((x0, y), (x0 + long, y), colour=CLASS, line=4)
+        if not seen:
+            words = "what differs is too small to be drawn"
+            card.text(x0, y + 3.2, words, 10, dark(ATTENTION), ha="left")
+        card.arrow((39, y), (46, y), colour=LINE)
+        card.text(42, y - 2.2, "÷ size", 10, QUIET)
+        card.text(centre + 1, y + radius + 1.3, "after the norm", 10, QUIET)
+    show(
+        "arrows of the class tokens of two images: a part that both share, and a part in which they "
+        "differ; beside it two points on a circle, where the norm puts them",
+        title,
+        [f"{name}: the points are {far:.2g} apart" for name, far in apart.items()],
+    )
