@@ -4,6 +4,7 @@ import ast
 import base64
 import importlib
 import io
+import itertools
 import json
 import re
 import subprocess
@@ -190,6 +191,17 @@ def test_the_map_of_notebook_00_leads_to_every_notebook():
     text = "\n".join(cell.source for cell in notebook(NOTEBOOKS[0]).cells)
     linked = re.findall(r"^\| \[\d\d .+?\]\((\w+\.ipynb)\)", text, re.MULTILINE)
     assert linked == [path.name for path in NOTEBOOKS[1:]]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_table_ends_with_an_empty_line(path):
+    """Otherwise Markdown takes what follows for a row of it."""
+    for cell in notebook(path).cells:
+        if cell.cell_type == "markdown":
+            lines = cell.source.split("\n")
+            for row, after in itertools.pairwise(lines):
+                if re.match(r"\|.*\|$", row):
+                    assert not after.strip() or after.startswith("|"), after
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS + EXERCISES, ids=lambda p: f"{p.parent.name}/{p.stem}")

@@ -12,14 +12,15 @@ def show_forest(effects, x_label, title="", groups=()):
     """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
 
     Each row has its name, below it the words and the number, and at the right the mark with its
-    interval. Groups differ in colour and marker; `groups` names some that come first in the legend,
-    so that they keep theirs from figure to figure. Where the number is None, the words stand alone;
+    interval. Groups differ in colour and marker; `groups` names some that come first, so that they
+    keep theirs from figure to figure. Where the number is None, the words stand alone;
     where the interval is infinite or None, the mark has none.
     ValueError if there is no number at all.
     """
     numbers = [number for *_, number, _ in effects.values() if number is not None]
     if not numbers:
         raise ValueError("a forest plot needs at least one effect with a number")
+    used = {group for group, *_ in effects.values()}
     groups = list(dict.fromkeys([*groups, *(group for group, *_ in effects.values())]))
     said = []
     _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.48 * len(effects)), layout="constrained")
@@ -40,7 +41,8 @@ def show_forest(effects, x_label, title="", groups=()):
         axis.text(0.01, row - 0.45, name, weight="bold", color=style["color"], bbox=paper, **place)
         axis.text(0.01, row, words, fontsize=9, **place)
     for index, group in enumerate(groups):  # also of a group whose effects have no number
-        axis.plot([], [], label=group, **curve_style(index) | {"linestyle": "none"})
+        if group in used:
+            axis.plot([], [], label=group, **curve_style(index) | {"linestyle": "none"})
     low, high = axis.get_xlim()
     axis.axvline(0, color="gray", linewidth=1, zorder=0)
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))

@@ -142,7 +142,7 @@ measured = summarize("patch_size", "full", cifar10, spread)
 print(as_table(measured))
 
 # %% [markdown]
-# The intervals of the second table, and all others on CIFAR-10 at this budget, come from the spread pooled over all settings on record that work: {{spread().deviation:.2p}} points with {{spread().degrees:d}} degrees of freedom, since three seeds tell little of how much they vary (notebook 07). P = 2 was trained on a machine that multiplies in float32, the others in bfloat16; what that alone changes was not measured.
+# The intervals of the second table come from the spread pooled over all settings on record that work: {{spread().deviation:.2p}} points with {{spread().degrees:d}} degrees of freedom, since three seeds tell little of how much they vary (notebook 07). P = 2 was trained on a machine that multiplies in float32, the others in bfloat16; what that alone changes was not measured.
 # {{assert all(r.precision == ("float32" if name == "P = 2" else "bfloat16")
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
@@ -173,7 +173,7 @@ print(as_table(measured))
 # | P = 16 | {{patch_cost(4).flops / patch_cost(16).flops:.1f}} | 12 | {{12 * patch_cost(16).flops / patch_cost(4).flops:.1f}} | {{12 * patch_cost(16).seconds / patch_cost(4).seconds:.1f}} |
 # | P = 32 | {{patch_cost(4).flops / patch_cost(32).flops:.1f}} | 24 | {{24 * patch_cost(32).flops / patch_cost(4).flops:.1f}} | {{24 * patch_cost(32).seconds / patch_cost(4).seconds:.1f}} |
 #
-# {{assert all(abs(patch_cost(4).flops / (passes * patch_cost(P).flops) - 1) < 0.1 for P, passes in ((8, 4), (16, 12), (32, 24)))}}Times are those of the record; on your machine, as in the first section, they differ. Now the accuracy on CIFAR-10 over the FLOPs. Each size but P = 4 has two points, its cheaper and its dearer training, and a line joins them.
+# Times are those of the record; on your machine, as in the first section, they differ. Now the accuracy on CIFAR-10 over the FLOPs. Each size but P = 4 has two points, its cheaper and its dearer training, and a line joins them.{{assert all(abs(patch_cost(4).flops / (passes * patch_cost(P).flops) - 1) < 0.1 for P, passes in ((8, 4), (16, 12), (32, 24)))}}
 
 # %% tags=["hide-input"]
 longer = summarize("patch_size_longer", "full", cifar10, spread)
@@ -218,7 +218,7 @@ plots.show(
 # P = 32, the image as one patch, gains less from 24 times the passes and stays at {{runs("patch_size_longer", "P = 32, 24 × the passes").mean:.1%}}.
 # {{assert runs("patch_size_longer", "P = 32, 24 × the passes").mean - runs("patch_size", "P = 32").mean
 # < runs("patch_size_longer", "P = 16, 12 × the passes").mean - runs("patch_size", "P = 16").mean}}
-# At the other end P = 2, given a single pass, reaches {{runs("patch_size_longer", "P = 2, a third of the passes").mean:.1%}}, probably for want of steps: 351, where P = 4 took 1,053.
+# At the other end P = 2, given a single pass, reaches {{runs("patch_size_longer", "P = 2, a third of the passes").mean:.1%}}, probably because it took too few steps: 351, where P = 4 took 1,053.
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the passes"))}}
 # {{assert all(len(of.accuracies) == 3 for of in experiment("patch_size_longer").values())}}
 # So at equal FLOPs the best size lies in between.
@@ -247,7 +247,7 @@ plots.show_images(torch.cat(shown), titles, columns=4, size=1.5)
 #
 # ### A question below the patch
 #
-# Is detail that could be *kept* also *found*? Test it with images whose answer is known to be small. In Needle-10 (notebook 06) one tile of 4 × 4 pixels decides the class, and tiles lie on a grid of 4. With P = 4 a patch is a tile. With P = 8 four tiles share a patch. In the picture the red frame marks the needle; the model gets no such help.
+# Is detail that could be *kept* also *found*? Test it with images whose answer is known to be small. In Needle-10 (notebook 06) one tile of 4 × 4 pixels decides the class, and tiles lie on a grid of 4. With P = 4 a patch is a tile. With P = 8 four tiles share a patch. In the picture the orange frame marks the needle; the model gets no such help.
 
 # %%
 images, labels, places = needle10(4_500, seed=0)
@@ -289,7 +289,7 @@ plots.show_dots(rows, "needles found (%)", "Lost, or harder to find?", dashed=("
 # %% [markdown]
 # Read the rows against the second one. (Look at the dots and not at the line of their mean: with 44,000 images the three runs of P = 8 reach from {{min(needles(patch_size=8, trained_on=44_000)):.0p}} to {{max(needles(patch_size=8, trained_on=44_000)):.0%}}, and their mean says little.)
 #
-# - **Images twice as large**, so that a patch of 8 × 8 is one tile again: all right. It is not the number 8 that hurts but the number of tiles in a patch.
+# - **Images twice as large**, so that a patch of 8 × 8 is one tile again: all right. So it is not the number 8 that hurts but the number of tiles in a patch. (There are more tokens as well, 64 as for P = 4, so this control alone cannot tell the two apart.)
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
 # - **Wider tokens**, D = 192 = 3·8², so that nothing need be lost: {{mean(needles(embed_dim=192)):.0%}} instead of {{mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}}. That is better, and far from all.
 # {{assert below(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), needles(embed_dim=192))}}
@@ -299,7 +299,7 @@ plots.show_dots(rows, "needles found (%)", "Lost, or harder to find?", dashed=("
 # {{assert sorted(needles(patch_size=8, trained_on=44_000))[1] > 0.75}}
 # So 64 numbers can hold enough of them. The needles were harder to find. A likely reason: a projection must set one tile apart from its neighbours in each of four places, where with P = 4 it had one.
 #
-# "Large patches miss detail" is thus two sentences. In this test, detail below the patch was not lost but cost many times the training, and P = 16 had not found it when we stopped.
+# "Large patches miss detail" makes two separate claims. In this test, detail below the patch was not lost but cost many times the training, and P = 16 had not found it when we stopped.
 # {{assert max(needles(patch_size=16, trained_on=44_000)) < 0.2}}
 #
 # ## "Small patches are noisy"
@@ -364,14 +364,14 @@ def noise_on_cifar10(part):
 show_noise(noise_on_cifar10("noise"), "CIFAR-10, trained without noise")
 
 # %% [markdown]
-# On CIFAR-10 the sentence holds, and by more than its form says. At a noise of 32 the model with P = 4 has fallen from {{mean(under_noise(4, 0)):.0p}} to {{mean(under_noise(4, 32)):.0%}}, while P = 8 still has {{mean(under_noise(8, 32)):.0p}} of its {{mean(under_noise(8, 0)):.0%}} and P = 16 has lost less than a point of its {{mean(under_noise(16, 0)):.0%}}.
+# On CIFAR-10 the sentence holds, and more strongly than it sounds. At a noise of 32 the model with P = 4 has fallen from {{mean(under_noise(4, 0)):.0p}} to {{mean(under_noise(4, 32)):.0%}}, while P = 8 still has {{mean(under_noise(8, 32)):.0p}} of its {{mean(under_noise(8, 0)):.0%}} and P = 16 has lost less than a point of its {{mean(under_noise(16, 0)):.0%}}.
 # {{assert mean(under_noise(16, 0)) - mean(under_noise(16, 32)) < 0.01}}
 # Up to a noise of 16 P = 4 stays ahead; from 32 on the best model on clean images is the worst.
 # {{assert all(below(under_noise(P, noise), under_noise(4, noise))
 # for P in (8, 16) for noise in (0, 8, 16))}}
 # {{assert all(below(under_noise(4, noise), under_noise(P, noise))
 # for P in (8, 16) for noise in (32, 64))}}
-# On the drawn shapes P = 4 falls fastest too. There the bands of three seeds are wide and overlap, so we cannot say which leads.
+# On the drawn shapes P = 4 falls fastest too. There the bands of three seeds are wide, and with much noise they overlap, so we cannot say which leads there.
 #
 # Is that a property of small patches, or of models that never saw noise? The control: the same models, trained on images with a noise of 32.
 
@@ -560,13 +560,13 @@ print(tokens_to_grid(numbered, 2, 3)[0, 0])
 # if (r.patch_size, r.image_size) not in ((4, 32), (8, 64))):.0p}} points or more. In the third row the grid is the old one, but the small image itself has lost its detail. Which of P = 8 and P = 2 at 32 × 32 does worse depends on the data: here it is P = 2, and on the drawn shapes above it was P = 8.
 # {{assert only(only(records("patch_size"), part="resampling").rows, patch_size=2, image_size=32).accuracy < only(only(records("patch_size"), part="resampling").rows, patch_size=8, image_size=32).accuracy}}
 #
-# So it is not the enlarged kernel that breaks the model. Most likely it is what comes behind: the blocks have learned what windows of one size mean, and how far apart they lie. (Where the grid changes, `resize_patches` also has to resize the grid of positions like an image.) A kernel made smaller loses something itself, because 48 numbers become 12. The ViT paper, which changes the size of the images and not of the patches, trains on for a while afterwards, and FlexiViT trains with many patch sizes from the start. We did neither.
+# So it is not the enlarged kernel that breaks the model. Most likely it is the blocks that follow: they have learned what windows of one size mean, and how far apart they lie. (Where the grid changes, `resize_patches` also has to resize the grid of positions like an image.) A kernel made smaller loses something itself, because 48 numbers become 12. The ViT paper, which changes the size of the images and not of the patches, trains on for a while afterwards, and FlexiViT trains with many patch sizes from the start. We did neither.
 #
 # ## What to do in your own model
 #
-# - **Start from what you hold fixed.** If images are few and time is not, take the smallest patch you can afford. If time is short, take one size larger and make more passes.
+# - **Start from what you hold fixed.** If images are few and time is not, take the smallest patch you can afford. If arithmetic is what you can afford, take one size larger and make more passes. (By the clock larger patches gain less than by FLOPs.)
 # - **Compare sizes at equal FLOPs as well as at equal passes**, and say which.
-# - **Keep D ≥ 3·P²** if small detail matters, and expect to train longer the more of it shares a patch.
+# - **Expect to train longer** if small detail matters and a patch holds several of its tiles. With D < 3·P² the embedding also compresses, but in our test that mattered less than the training.
 # - **If the images will be noisy, train with noise.** A larger patch is the weaker remedy.
 # - **To move to larger images**, enlarge the patches with them (`resize_patches`), so that each token keeps its content and the grid its size.
 #
@@ -593,7 +593,7 @@ print(tokens_to_grid(numbered, 2, 3)[0, 0])
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
 #
-# Both may be. In the time of one pass with P = 4 the model above makes about three with P = 8 (four by FLOPs).
+# Both may be. By FLOPs, one pass with P = 4 pays for about four with P = 8, and by the clock for two or three, depending on the machine.
 # {{assert round(patch_cost(4).seconds / patch_cost(8).seconds) == 3}}
 # {{assert round(patch_cost(4).flops / patch_cost(8).flops) == 4}}
 # Say what you hold fixed: passes, FLOPs or time.
