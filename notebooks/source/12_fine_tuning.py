@@ -247,8 +247,8 @@ plots.show("two panels of dots, in %", "Shapes-10, ten pictures per class", said
 # Fine-tuning wins, with {{tuned("fine-tuned", 10):±.0%}}. The linear probe on the class token comes second, with {{read_off("class_token", 10):±.0%}} over {{len(read_off("class_token", 10)):d}} seeds. The same 60 steps from scratch reach {{tuned("from scratch", 10):±.0%}}.
 # {{assert below(read_off("class_token", 10), tuned("fine-tuned", 10))}}
 # {{assert below(tuned("from scratch", 10), read_off("class_token", 10))}}
-# And the controls? A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}. So most of what the probe reads was learned on photographs, by a model that has never seen a crescent. The nearest neighbour by pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, against {{mean(read_off("class_token", 10, "neighbour")):.0%}} by class tokens. That is less. But the model from scratch, with all its training, is not measurably better than those pixels.
-# {{assert mean(read_off("class_token", 10, model="untrained")) < 0.25}}
+# And the controls? A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}, and no more than {{mean(read_off("class_token", 10, "least_squares", model="untrained")):.0%}} with the much smaller penalty of notebook 06. So most of what the probe reads was learned on photographs, by a model that has never seen a crescent. The nearest neighbour by pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, against {{mean(read_off("class_token", 10, "neighbour")):.0%}} by class tokens. That is less. But the model from scratch, with all its training, is not measurably better than those pixels.
+# {{assert max(mean(read_off("class_token", 10, how, model="untrained")) for how in ("probe", "least_squares")) < mean(read_off("class_token", 10)) / 2}}
 # {{assert not below(read_off("pixels", 10, "neighbour"), tuned("from scratch", 10)) and not below(read_off("pixels", 10, "neighbour"), tuned("from scratch, 10 × the steps", 10))}}
 # {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 #
@@ -341,7 +341,7 @@ print(f"digits, nearest pixels: {(answers == labels)[others].float().mean():.1%}
 # %% [markdown]
 # No model, no training, and more than nine of ten are right! A digit always stands in the middle, upright, and white on black, so two threes have much the same pixels.
 #
-# On record the test digits are harder, because they come last in the collection and were partly written by other people. The nearest pixels are right for {{mean(read_off("pixels", 10, "neighbour", task="digits")):.0%}} of them. A linear probe on the class token gives {{mean(read_off("class_token", 10, task="digits")):.0%}}, and its nearest neighbour {{mean(read_off("class_token", 10, "neighbour", task="digits")):.0%}}. Both are *worse* than the pixels. Only fine-tuning beats them, with {{tuned("fine-tuned", 10, "digits"):±.0%}}, and 60 steps from scratch give {{tuned("from scratch", 10, "digits"):±.0%}}.
+# On record the test digits are harder, because they come last in the collection and were partly written by other people. The nearest pixels are right for {{mean(read_off("pixels", 10, "neighbour", task="digits")):.0%}} of them. A linear probe on the class token gives {{mean(read_off("class_token", 10, task="digits")):.0%}}, and the nearest class token {{mean(read_off("class_token", 10, "neighbour", task="digits")):.0%}}. Both are *worse* than the pixels. Only fine-tuning beats them, with {{tuned("fine-tuned", 10, "digits"):±.0%}}, and 60 steps from scratch give {{tuned("from scratch", 10, "digits"):±.0%}}. And of what the probe reads, much was there without any training: on an *untrained* model it gives {{mean(read_off("class_token", 10, model="untrained", task="digits")):.0%}}.
 # {{assert below(read_off("pixels", 10, "neighbour", task="digits"), tuned("fine-tuned", 10, "digits"))}}
 # {{assert below(read_off("class_token", 10, task="digits"), read_off("pixels", 10, "neighbour", task="digits"))}}
 # {{assert below(tuned("from scratch", 10, "digits"), tuned("fine-tuned", 10, "digits"))}}
@@ -368,6 +368,7 @@ for axis, task in zip(axes, ("shapes10", "digits"), strict=True):
             range(7), mean - width, mean + width, color=look["color"], alpha=0.2, lw=0
         )
         said.append(f"{task}, {names[of]}, {model}: from {mean[0]:.0f} to {mean[-1]:.0f}")
+    axis.set_xticks(range(7))
     axis.set(title={"shapes10": "Shapes-10"}.get(task, task), xlabel="after block", ylim=(0, 100))
     axis.grid(alpha=0.3)
 axes[0].set_ylabel("accuracy of the probe in %")
@@ -378,7 +379,7 @@ figure.suptitle(title, fontsize=11)
 plots.show("two panels of curves over the blocks", title, said)
 
 # %% [markdown]
-# The best block depends on the task, and neither time it is the last one. On average the class token is best after block {{best_block("class_token", 10):d}} on Shapes-10, and after block {{best_block("class_token", 10, "digits"):d}} on the digits. The early class token has not gathered much yet, above all on Shapes-10. The mean of the patches has: after blocks 1 to 3 it is ahead of the class token on both tasks.
+# For the class token, the best block depends on the task, and it is never the last one. On average over ten seeds it is best after block {{best_block("class_token", 10):d}} on Shapes-10, and after block {{best_block("class_token", 10, "digits"):d}} on the digits. (We picked the best of seven on the test pictures, so its lead is a little flattered. But in pairs, seed by seed, the lead over the last block is measurable on both tasks.) The early class token has not gathered much yet, above all on Shapes-10. The mean of the patches has: after blocks 1 to 3 it is ahead of the class token on both tasks.
 # {{assert all(mean(read_off("patch_mean", 10, task=task, block=block)) > mean(read_off("class_token", 10, task=task, block=block)) for block in (1, 2, 3) for task in ("shapes10", "digits"))}}
 # {{assert all(best_block("class_token", 10, task) < 6 and interval([best - last for best, last in zip(read_off("class_token", 10, task=task, block=best_block("class_token", 10, task)), read_off("class_token", 10, task=task))])[0] > 0 for task in ("shapes10", "digits"))}}
 #
@@ -608,6 +609,8 @@ ways = {
     "probe, untrained model": (probe, lambda images: features(blank, images)["class_token"][-1]),
     "probe, shipped model": (probe, lambda images: features(shipped, images)["class_token"][-1]),
 }
+
+# %%
 print(f"{'':24}{'same light':>11}{'at dusk':>9}")
 for name, (method, see) in ways.items():
     known = see(photos.train_images)
@@ -656,7 +659,7 @@ plots.show_images(photos.test_images[worst], titles, columns=6, size=1.1)
 
 # %%
 of, asked = worst[0], torch.stack([said[worst[0]], photos.test_labels[worst[0]]])
-speaks = gradient_attention(classifier, photos.test_images[[of, of]], asked)  # (2, N)
+speaks = gradient_attention(classifier, photos.test_images[of.expand(2)], asked)  # (2, N)
 titles = [f"for {photos.class_names[label]}" for label in asked]
 diagrams.attention_over(photos.test_images[of], speaks, (8, 8), titles)
 
@@ -740,7 +743,7 @@ if can_export:
 if can_export:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(work / "classifier.onnx")
+    session = onnxruntime.InferenceSession(str(work / "classifier.onnx"))
     (told,) = session.run(None, {"pixels": photos.test_images.float().numpy()})
     mine = predict(classifier, photos.test_images, precision=torch.float32).softmax(dim=1)
     difference = (torch.from_numpy(told) - mine).abs().max()
@@ -767,8 +770,8 @@ if can_export:
 #
 # - With ten labels per class of Shapes-10, fine-tuning the pretrained model won. A linear probe came second, and a model from scratch was far behind.
 # - A rival must be given a fair chance. With its penalty chosen, the same probe gained {{mean(read_off("class_token", 10)) - mean(read_off("class_token", 10, "least_squares")):.0p}} points.
-# - A high accuracy need not be due to pretraining. RECAPDIGITS Controls cost seconds.
-# - RECAPTOKEN
+# - A high accuracy need not be due to pretraining. On the digits, the nearest *pixels* beat the nearest class token and the probe on it. Controls cost seconds.
+# - The last class token is a convenient feature. In our two tasks the class token of an earlier block was better: by {{100 * mean(read_off("class_token", 10, block=best_block("class_token", 10))) - 100 * mean(read_off("class_token", 10)):.0f}} points on Shapes-10, and by {{100 * mean(read_off("class_token", 10, block=best_block("class_token", 10, "digits"), task="digits")) - 100 * mean(read_off("class_token", 10, task="digits")):.0f}} on the digits.
 # - Most mistakes cost accuracy. A leak between the splits gives you accuracy that is not real.
 # - A classifier leaves the course as one file, with its normalisation inside.
 #
