@@ -763,8 +763,8 @@ if can_export:
 # | 1 | Split by photo, and ask the controls: nearest pixels, a probe on an untrained model. | one look at each picture |
 # | 2 | Fit a probe with a chosen penalty. If it is good enough, stop. | one look at each picture, then seconds |
 # | 3 | Fine-tune everything. Begin with the rate 0.001 for a model like ours, and try a third of it and three times as much, on validation pictures. | some forward and backward passes for each picture, at each rate |
-# | 4 | If the old task must not be lost, add layer decay or keep both files. | nothing, or a second file |
-# | 5 | If you have thousands of pictures per class, train from scratch as well, and compare. | hundreds of passes |
+# | 4 | If the old task must not be lost, add layer decay or keep both files. | a few points if you have many pictures, or a second file |
+# | 5 | If you have thousands of pictures per class, train from scratch as well, and compare. | many passes over all pictures |
 #
 # ## Recap
 #
