@@ -318,7 +318,7 @@ plots.show("five curves over the training pictures per class", title, said)
 # From 30 pictures on, the fine-tuned line is flat, and so is the one from scratch. With more pictures than that, these 60 and 600 steps may have become the limit.
 # {{assert all(overlap(tuned("fine-tuned", 30), tuned("fine-tuned", n)) for n in (90, 180))}}
 #
-# Does a model from scratch ever arrive? It does. Notebook 00 trains one on 10,000 pictures of Shapes-10, a thousand per class, at 32 × 32 pixels, and such models are right for {{mean(accuracies("shapes10_quick")):.0%}} of the test pictures. So pretraining is a head start. We did not look for the number of pictures at which it stops paying; on this task it lies above 180 per class, if you can afford 600 steps.
+# Does a model from scratch ever arrive? It does. Notebook 00 trains one on 10,000 pictures of Shapes-10, a thousand per class, at 32 × 32 pixels, and such models are right for {{mean(accuracies("shapes10_quick")):.0%}} of the test pictures. So pretraining is a head start. At 180 pictures per class and 600 steps it still pays on this task. Where it stops paying we have not looked.
 #
 # Look at the two nearest neighbours, too. By *pixels*, it begins below the one by class tokens and climbs to {{mean(read_off("pixels", 180, "neighbour")):.0%}}. By class tokens, it ends at {{mean(read_off("class_token", 180, "neighbour")):.0%}}.
 # {{assert below(read_off("class_token", 180, "neighbour"), read_off("pixels", 180, "neighbour"))}}
@@ -410,7 +410,7 @@ print(f"0 … 1:                {accuracy_of(tuned, test / 255):.1%}")
 print(f"ImageNet's means:     {accuracy_of(tuned, (test / 255 - mean) / deviation):.1%}")
 
 # %% [markdown]
-# No error, and ten points or more are gone. Here the fine-tuning was right, and only the test pictures came with other numbers. That is what happens when a trained model moves into another program.
+# No error, and nine points or more are gone. Here the fine-tuning was right, and only the test pictures came with other numbers. That is what happens when a trained model moves into another program.
 #
 # **2. Evaluating in training mode.** A model that drops numbers or skips blocks at random must stop doing so when it is judged. Ours does neither, so we give the fine-tuned weights to a model that does both. (They were not trained with it, which makes the damage larger than usual.)
 
