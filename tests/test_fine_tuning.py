@@ -3,10 +3,15 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import timm
 import torch
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
+import fine_tuning
 from vit_minimal import (
     Dataset,
     TrainingConfig,
@@ -17,7 +22,7 @@ from vit_minimal import (
     load_timm_state_dict,
     resize_patches,
 )
-from vit_minimal.inspection import features, fit_probes
+from vit_minimal.inspection import features
 
 SOURCE = Path(__file__).resolve().parents[1] / "notebooks" / "source" / "12_fine_tuning.py"
 SMALL = {"embed_dim": 24, "depth": 2, "num_heads": 3}
@@ -26,7 +31,8 @@ SMALL = {"embed_dim": 24, "depth": 2, "num_heads": 3}
 def cells():
     """What the notebook defines and these cells need, by name."""
     known = {"F": F, "torch": torch, "VisionTransformer": VisionTransformer, "features": features}
-    known |= {"fit_probes": fit_probes}
+    known |= {"np": np, "RidgeClassifierCV": RidgeClassifierCV, "make_pipeline": make_pipeline}
+    known |= {"StandardScaler": StandardScaler}
     for node in ast.parse(SOURCE.read_text(encoding="utf-8")).body:
         if getattr(node, "name", "") in ("Enlarging", "probe", "probe_on_cifar10"):
             exec(compile(ast.Module([node], []), str(SOURCE), "exec"), known)  # noqa: S102
@@ -70,3 +76,12 @@ def test_the_probe_on_cifar10_takes_a_resized_model():
     smaller = resize_patches(from_timm(VisionTransformer), patch_size=16, image_size=48)
     accuracy = cells()["probe_on_cifar10"](smaller, small_cifar10(), count=40)
     assert accuracy > 0.3  # the class is written in the colour of each image
+
+
+def test_the_notebook_fits_its_probe_as_its_record_does():
+    random = torch.Generator().manual_seed(0)
+    known, asked = (torch.randn(count, 40, generator=random) for count in (30, 200))
+    labels = (known[:, 0] > 0).long()  # one of 40 features holds the class, and 30 images show it
+    answers = cells()["probe"](known, labels, asked)
+    assert answers.equal(fine_tuning.probe(known[None], labels, asked[None])[0])
+    assert (answers == (asked[:, 0] > 0)).float().mean() > 0.6

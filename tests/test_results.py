@@ -133,7 +133,9 @@ def test_each_way_of_fine_tuning_has_three_seeds_and_the_rate_that_was_best_on_v
         trained = [run for run in trained if (run.method, run.images_per_class) == (method, count)]
         assert {run.training.learning_rate for run in trained} == {best}
         assert len({run.seed for run in trained} - {run.training.seed for run in tries}) >= 3
-    assert len(figures.read_off("class_token", 10)) >= 10
+    chosen, fixed = (figures.read_off("class_token", 10, how) for how in ("probe", "least_squares"))
+    assert len(chosen) == len(fixed) >= 10
+    assert figures.below(fixed, chosen)  # the rival of fine-tuning is not a weak one
 
 
 def test_what_fine_tuning_keeps_has_three_seeds_and_is_of_the_runs_that_were_compared():
