@@ -238,6 +238,7 @@ diagrams.cut_off(values=[[1, 0], [0, 2], [2, 3], [4, 1], [0, 2]], **made_up)
 #
 # Here is a knock-out in ten lines. It does what notebook 03 did in an attention layer, with one line more:
 
+
 # %%
 def without_patches(attention, inputs, output):
     """What an attention layer gives if its class token may not attend to the patches."""

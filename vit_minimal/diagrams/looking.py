@@ -138,7 +138,9 @@ def cut_off(weights, values, usual):
             card.line((end + 3, y + 0.6), (end + 3, y + high - 0.6), line=2.4)
             centre = second + side * d / 2
             card.arrow((centre, y + high + 3.6), (centre, y + high + 0.3))
-            card.box(WIDTH - 24.6, y + high + 3.7, 23.6, 3.6, POSITION, "mean over other images", 10)
+            card.box(
+                WIDTH - 24.6, y + high + 3.7, 23.6, 3.6, POSITION, "mean over other images", 10
+            )
         else:
             card.arrow((end + 0.6, middle), (second - 0.6, middle))
             card.text(end + 3.6, middle - 1.5, "· values", 10, dark(MLP))
