@@ -766,7 +766,7 @@ page.save("laboratory.html")
 #
 # <details><summary>Answer</summary>
 #
-# How far it falls when ten patches are chosen at random.
+# How far it falls when ten patches are chosen at random, or by the map of another image.
 #
 # </details>
 #
@@ -798,7 +798,7 @@ page.save("laboratory.html")
 draw_cuts("knock_outs", "shipped, knock-out: how often it is right")
 
 # %% [markdown]
-# The same story, and lower numbers. Cut off in blocks 1 to 5, the model is right for {{ablated("knock_outs", "up to a block", 5).mean:.0%}} of the images, against {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} by mean ablation. Cut off in blocks 4 to 6, it is {{ablated("knock_outs", "from a block on", 4).mean:.0%}} against {{ablated("mean_ablations", "from a block on", 4).mean:.0%}}. In pairs, the two ways differ in kind: by knock-out, *every* pair with block 6 costs at least {{min(ablated_pair("knock_outs", "loss, two blocks", block, 6).mean - ablated("knock_outs", "loss, one block", block).mean - ablated("knock_outs", "loss, one block", 6).mean for block in range(1, 6)):.0p}} points more than the two blocks alone. By mean ablation, only two pairs did. Among blocks 1 to 3, no pair costs more than {{rounded_up(max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3)))):.1p}} points, whichever way you cut.
+# The same story, and lower numbers. Cut off in blocks 1 to 5, the model is right for {{ablated("knock_outs", "up to a block", 5).mean:.0%}} of the images, against {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} by mean ablation. Cut off in blocks 4 to 6, it is {{ablated("knock_outs", "from a block on", 4).mean:.0%}} against {{ablated("mean_ablations", "from a block on", 4).mean:.0%}}. In pairs, the two ways differ in kind: by knock-out, *every* pair with block 6 costs at least {{min(ablated_pair("knock_outs", "loss, two blocks", block, 6).mean - ablated("knock_outs", "loss, one block", block).mean - ablated("knock_outs", "loss, one block", 6).mean for block in range(1, 6)):.0p}} points more than the two cuts alone. By mean ablation, only two pairs did. Among blocks 1 to 3, no pair costs more than {{rounded_up(max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3)))):.1p}} points, whichever way you cut.
 # {{assert all(ablated("knock_outs", kind, block).mean < ablated("mean_ablations", kind, block).mean for kind in ("one block", "up to a block", "from a block on") for block in range(2, 6))}}
 #
 # ### Question 6 again: four maps, three seeds
