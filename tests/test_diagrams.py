@@ -578,7 +578,9 @@ def bars():
     """Where each bar begins, how long it is, and where the line at its end begins and ends."""
     (axis,) = plt.gcf().axes
     shades = {card.tint(card.HEAD, share) for share in (0.8, 0.35)}
-    found = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_facecolor()[:3] in shades]
+    found = [
+        p for p in axis.patches if isinstance(p, Rectangle) and p.get_facecolor()[:3] in shades
+    ]
     lines = [sorted(line.get_xdata()) for line in axis.lines if len(set(line.get_ydata())) == 1]
     return [(bar.get_x(), bar.get_width()) for bar in found], lines
 
@@ -596,11 +598,20 @@ def test_strips_mark_where_the_class_token_reads_and_bars_are_as_long_as_their_n
 
 
 def test_a_strip_is_empty_in_just_the_blocks_that_are_cut():
-    diagrams.reading_blocks(3, {"": ([[1], [2, 3]], {"right": {"mean": [5, 5], "width": [1, 1]}})}, 9)
+    diagrams.reading_blocks(
+        3, {"": ([[1], [2, 3]], {"right": {"mean": [5, 5], "width": [1, 1]}})}, 9
+    )
     (axis,) = plt.gcf().axes
     squares = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_width() == 2.4]
     full = card.tint(card.CLASS, 1)
-    assert [p.get_facecolor()[:3] == full for p in squares] == [False, True, True, True, False, False]
+    assert [p.get_facecolor()[:3] == full for p in squares] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_attention_is_weighed_by_the_gradient_and_what_is_negative_becomes_0():
@@ -611,7 +622,9 @@ def test_attention_is_weighed_by_the_gradient_and_what_is_negative_becomes_0():
 
 
 def test_a_map_that_is_no_share_has_words_in_place_of_numbers():
-    diagrams.attention_over(IMAGES[0], MAPS[:2], (8, 8), full=1.0, scale="the highest", frame=(2, 5))
+    diagrams.attention_over(
+        IMAGES[0], MAPS[:2], (8, 8), full=1.0, scale="the highest", frame=(2, 5)
+    )
     assert "full purple: the highest" in written() and not any("%" in text for text in written())
     (axis,) = plt.gcf().axes
     frames = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_facecolor()[3] == 0]
