@@ -161,9 +161,8 @@ explore_attention(shipped, cat[0])
 # %%
 (record,) = read_records("../data/results/class_token_journey.json")
 
+
 # %% tags=["hide-input"]
-
-
 def draw(axis, x, curves, **style):
     """Curves {name: {"mean": …, "width": …}}, each with a band for the 95 % interval."""
     for index, (name, found) in enumerate(curves.items()):
@@ -297,9 +296,8 @@ for name, change in {"left alone": None, **changes}.items():
 #
 # One photo is an anecdote, and a mean over eight other pictures is a poor one. In the stored record, the mean is taken over 5,000 test images, and the cut is judged on the other 5,000:
 
+
 # %% tags=["hide-input"]
-
-
 def in_percent(found):
     """The same curve in % or in points."""
     return {part: 100 * np.array(found[part]) for part in ("mean", "width")}
@@ -326,9 +324,8 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 #
 # **Your guess:** it may read in blocks 1 to 3 only (■■■□□□), or in blocks 4 to 6 only (□□□■■■). Which is better, and by how much?
 
+
 # %% tags=["hide-input"]
-
-
 def draw_cuts(way, title):
     """The accuracy with the class token cut off in ever more blocks, from both ends."""
     panels = {}
