@@ -32,6 +32,18 @@ READ = torch.tensor(  # by six probes, of four classes
         [0.0, -0.1, 0.0, 1.1],
     ]
 )
+LOST = (  # the class token cut off in one block, in two ways: points lost
+    [[block] for block in range(1, 7)],
+    {
+        "knock-out": {"mean": [0.4, 1, 2, 3, 6, 38.4], "width": [1] * 6},
+        "mean ablation": {"mean": [-0.1, 0, 1, 2, 3, 9.4], "width": [1] * 6},
+    },
+)
+RIGHT = (
+    [[], [1, 2], [1, 2, 3, 4, 5, 6]],
+    {"right": {"mean": [90, 40, -0.2], "width": [1, 2, 0.1]}},
+)
+SPEAKS = [0.5, 0.3, 0.1], {"truck": [0.2, -0.6, 2.0], "automobile": [-0.4, 0.5, -1.0]}
 LETTERS = ["a", "b", "c", "d"]
 OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
 
@@ -89,6 +101,17 @@ CASES = {
     "cut_off": lambda: diagrams.cut_off([0.1, 0.2, 0.7], VALUES, [1.0, 1.5]),
     "cut_off, large": lambda: diagrams.cut_off(
         [0.2] * 5, -9.87 * torch.ones(5, 3), -9.87 * torch.ones(3)
+    ),
+    "reading_blocks": lambda: diagrams.reading_blocks(6, {"Lost": LOST}, 50, "A title", ""),
+    "reading_blocks, two": lambda: diagrams.reading_blocks(
+        6, {"From here": RIGHT, "From there": RIGHT}, 100
+    ),
+    "weighed_by_gradient": lambda: diagrams.weighed_by_gradient(*SPEAKS),
+    "weighed_by_gradient, six": lambda: diagrams.weighed_by_gradient(
+        [0.125] * 6, {"automobile": [-10.5] * 6}
+    ),
+    "attention_over, framed": lambda: diagrams.attention_over(
+        IMAGES[0], MAPS[:2], (8, 8), full=1.0, scale="the highest value of the two", frame=(2, 5)
     ),
     "two_processes": diagrams.two_processes,
     "float_formats": diagrams.float_formats,
@@ -628,8 +651,69 @@ def test_a_class_token_that_is_cut_off_reads_itself_or_the_usual():
     shares = [text for text in written() if text.endswith("%")]
     assert shares == ["10%", "20%", "70%", "100%", "0%", "0%", "10%", "20%", "70%"]
     numbers = [float(text) for text in written() if re.fullmatch(r"-?\d\.\d", text)]
-    expected = torch.cat([weights @ VALUES, VALUES[0], usual])
+    expected = torch.cat([VALUES.flatten(), weights @ VALUES, VALUES[0], usual])
     torch.testing.assert_close(torch.tensor(numbers), expected, rtol=0, atol=0.051)
+
+
+def bars():
+    """Where each bar begins, how long it is, and where the line at its end begins and ends."""
+    (axis,) = plt.gcf().axes
+    shades = {card.tint(card.HEAD, share) for share in (0.8, 0.35)}
+    found = [
+        p for p in axis.patches if isinstance(p, Rectangle) and p.get_facecolor()[:3] in shades
+    ]
+    lines = [sorted(line.get_xdata()) for line in axis.lines if len(set(line.get_ydata())) == 1]
+    return [(bar.get_x(), bar.get_width()) for bar in found], lines
+
+
+def test_strips_mark_where_the_class_token_reads_and_bars_are_as_long_as_their_numbers():
+    diagrams.reading_blocks(6, {"How often it is right": RIGHT}, 100)
+    cuts, amounts = RIGHT
+    assert written().count("×") == sum(map(len, cuts)) + 1  # and one in the legend
+    assert [text for text in written() if text.endswith(" %")] == ["90 %", "40 %", "0 %"]
+    found, lines = bars()
+    (start,) = {x for x, _ in found}
+    widths = np.array([width for _, width in found])
+    assert np.allclose(widths / widths[0], np.maximum(amounts["right"]["mean"], 0) / 90)
+    assert np.allclose(lines[1], start + widths[0] / 90 * np.array([38, 42]))
+
+
+def test_a_strip_is_empty_in_just_the_blocks_that_are_cut():
+    diagrams.reading_blocks(
+        3, {"": ([[1], [2, 3]], {"right": {"mean": [5, 5], "width": [1, 1]}})}, 9
+    )
+    (axis,) = plt.gcf().axes
+    squares = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_width() == 2.4]
+    full = card.tint(card.CLASS, 1)
+    assert [p.get_facecolor()[:3] == full for p in squares] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_attention_is_weighed_by_the_gradient_and_what_is_negative_becomes_0():
+    attention, slopes = SPEAKS
+    diagrams.weighed_by_gradient(attention, slopes)
+    numbers = [float(text) for text in written() if re.fullmatch(r"\d\.\d\d", text)]
+    assert numbers == pytest.approx([0.1, 0, 0.2, 0, 0.15, 0], abs=0.005)
+
+
+def test_a_map_that_is_no_share_has_words_in_place_of_numbers():
+    diagrams.attention_over(
+        IMAGES[0], MAPS[:2], (8, 8), full=1.0, scale="the highest", frame=(2, 5)
+    )
+    assert "full purple: the highest" in written() and not any("%" in text for text in written())
+    (axis,) = plt.gcf().axes
+    frames = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_facecolor()[3] == 0]
+    assert len(frames) == 3  # of the image and of both maps
+    left, right, bottom, top = axis.images[0].get_extent()
+    assert frames[0].get_xy() == pytest.approx(
+        (left + 5 / 8 * (right - left), top + 2 / 8 * (bottom - top))
+    )
 
 
 def test_arrows_lead_to_the_largest_shares_that_do_not_touch():
@@ -680,6 +764,15 @@ REFUSED = {
     "a depth of 1 or more, not 0": lambda: diagrams.stream(0),
     "a depth of 1 or more, not -1": lambda: diagrams.probes(-1, 192, 10),
     r"weights \(T,\), values \(T, d\)": lambda: diagrams.cut_off([0.5, 0.5], VALUES, [1.0, 1.0]),
+    "one or two panels, got 0": lambda: diagrams.reading_blocks(6, {}, 100),
+    r"no blocks \[0, 7\]: there are 1 … 6": lambda: diagrams.reading_blocks(
+        6, {"": ([[0], [1], [7]], RIGHT[1])}, 100
+    ),
+    "1 means and widths for 'right'": lambda: diagrams.reading_blocks(
+        6, {"": ([[]], RIGHT[1])}, 100
+    ),
+    r"2 to 6 patches, got \(7,\)": lambda: diagrams.weighed_by_gradient([0.1] * 7, {}),
+    r"expected \(2,\) slopes for cat": lambda: diagrams.weighed_by_gradient([1, 1], {"cat": [1]}),
     r"usual \(d,\) of 2 to 5 tokens": lambda: diagrams.cut_off([0.1] * 6, np.ones((6, 2)), [1, 1]),
     "2 to 12 numbers": lambda: diagrams.layer_norm([[1.0, 2.0]]),
     "at least one value": lambda: diagrams.gelu([]),
@@ -765,5 +858,5 @@ def test_the_norm_puts_tokens_where_their_direction_points():
 def test_heads_are_drawn_over_what_they_read():
     diagrams.heads_read({"one": ("x[:, 1]", np.eye(5)[1]), "all": ("x.mean(dim=1)", np.ones(5))})
     cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
-    filled = [to_rgb(p.get_facecolor()) != (1, 1, 1) for p in cells[5:]]  # after the tokens
+    filled = [to_rgb(p.get_facecolor()) != (1, 1, 1) for p in cells[-10:]]  # after tokens, legend
     assert filled == [False, True, False, False, False] + 5 * [True]

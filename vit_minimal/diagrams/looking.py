@@ -1,4 +1,6 @@
-"""How one looks into a model: probes beside it, and a class token that is cut off in two ways."""
+"""How one looks into a model: probes beside it, a class token that is cut off in two ways, blocks in
+which it may read, and attention weighed by a gradient.
+"""
 
 import numpy as np
 
@@ -31,6 +33,13 @@ def probes(depth, embed_dim, num_classes):
     card.rectangle(1.2, 17.6, 63.6, 18.2, tint(POSITION, 0.06), POSITION, 1.4, zorder=0)
     card.text(2.6, 34, "the model: nothing in it changes", 10, QUIET, ha="left")
     step = 48.6 / len(drawn)
+    cells = min(num_classes, 10)
+    favourites = [number for number in (0, *drawn) if number is not None]
+    strengths = (0.0, 0.3, 0.5, 0.8)  # made up, as is the class that a probe favours
+    liked = {
+        number: (min(6, cells - 1) if i < len(favourites) - 1 else min(3, cells - 1), strength)
+        for i, (number, strength) in enumerate(zip(favourites, strengths, strict=False))
+    }
 
     def place(x, number):
         """The tokens at one place of the model, and the probe that reads the first of them."""
@@ -44,8 +53,12 @@ def probes(depth, embed_dim, num_classes):
         card.rectangle(middle - width / 2, reader, width, 4.2, "white", LINE, 1.4, zorder=2)
         card.text(middle, reader + 2.1, f"probe {number}", zorder=3)
         card.arrow((middle, reader - 0.2), (middle, 6), colour=LINE)
-        for i, share in enumerate((0.1, 0.8, 0.3, 0.1) if number else (0.15,) * 4):  # made up
-            card.rectangle(middle - 4 + 2 * i, 3.8, 2, 2, tint(CLASS, share), LINE, 0.7, zorder=2)
+        for i in range(cells):
+            share = 0.12 + (i == liked[number][0]) * liked[number][1]
+            at = middle - 0.48 * cells + 0.96 * i
+            card.rectangle(at, 3.8, 0.96, 2, tint(CLASS, share), LINE, 0.7, zorder=2)
+        if cells < num_classes:
+            card.text(middle + 0.48 * cells + 1, 4.8, "…", 10, QUIET)
         below = f"after block {number}" if number else "start"
         card.text(middle, 37.8, below, 10.5)
 
@@ -96,17 +109,22 @@ def cut_off(weights, values, usual):
         "knock-out": (alone, alone @ values, "reads only itself, which never happened in training"),
         "mean ablation": (weights, usual, "gets the usual, which says nothing about this image"),
     }
-    side, high, pitch, top = min(5.4, 39 / (T + d)), 4.4, 9.8, 9.6
-    first, second = 17, 17 + side * T + 8
-    card, said = Card(height=top + pitch * len(ways)), []
+    side, high, pitch = min(5.4, 39 / (T + d)), 4.4, 9.8
+    table, first, second = 8.2, 17, 17 + side * T + 8
+    top = table + 3.2 * d + 2.6
+    card, said = Card(height=top + pitch * len(ways) + 3.4), []
     heads = (
         (first, T, "attention of the class token", ATTENTION),
         (second, d, "what it reads", MLP),
     )
     for x, cells, words, colour in heads:
         card.text(x + side * cells / 2, 2.2, words, 11, dark(colour), weight="bold")
+    card.text(1.6, table + 1.6 * d, "values", 11, dark(MLP), ha="left")
     for i in range(T):
         card.token(first + side * (i + 0.5) - TOKEN / 2, 4.6, PATCH if i else CLASS)
+        for k in range(d):
+            text = f"{values[i, k]:.1f}"
+            card.cell(first + side * i, table + 3.2 * k, side, 3.2, tint(MLP, 0.2), text, 10)
     for row, (name, (shares, read, words)) in enumerate(ways.items()):
         y, given = top + row * pitch, name == "mean ablation"
         middle = y + high / 2
@@ -118,6 +136,11 @@ def cut_off(weights, values, usual):
         if given:  # whatever it would have read is thrown away
             card.line((end + 0.6, middle), (end + 3, middle), line=1.6)
             card.line((end + 3, y + 0.6), (end + 3, y + high - 0.6), line=2.4)
+            centre = second + side * d / 2
+            card.arrow((centre, y + high + 3.6), (centre, y + high + 0.3))
+            card.box(
+                WIDTH - 24.6, y + high + 3.7, 23.6, 3.6, POSITION, "mean over other images", 10
+            )
         else:
             card.arrow((end + 0.6, middle), (second - 0.6, middle))
             card.text(end + 3.6, middle - 1.5, "· values", 10, dark(MLP))
@@ -128,9 +151,124 @@ def cut_off(weights, values, usual):
         card.text(first, y + high + 1.7, words, 10, QUIET, ha="left")
         said.append(f"{name}: {np.round(read, 1).tolist()}, {words}")
     show(
-        "three rows: the shares that the class token gives to itself and to the patches, and the "
-        "weighted sum of the values that it reads; knocked out, it gives all to itself; under mean "
-        "ablation what it reads is replaced by the mean over many images",
+        "above, the values of a class token and of patches; below, three rows: the shares that the "
+        "class token gives to itself and to the patches, and the weighted sum of the values that it "
+        "reads; knocked out, it gives all to itself; under mean ablation what it reads is replaced "
+        "by the mean over other images",
         "A class token left alone, knocked out, and given the mean",
         said,
+    )
+
+
+def reading_blocks(depth, panels, largest, title="", unit="%"):
+    """Strips of `depth` squares that mark the blocks in which a class token reads, and beside each
+    a bar for what comes of it.
+
+    `panels` {heading: (cuts, amounts)}, one or two. `cuts` are lists of the blocks, counted from 1,
+    in which the class token is cut off: one list, strip and row. `amounts` {way: {"mean": (rows,),
+    "width": (rows,)}}, in `unit`: up to two bars to a row, on a scale that ends at `largest`; a line
+    at the end of a bar is the interval, mean ± width.
+    """
+    if not 1 <= len(panels) <= 2:
+        raise ValueError(f"expected one or two panels, got {len(panels)}")
+    for cuts, amounts in panels.values():
+        if wrong := sorted({block for cut in cuts for block in cut} - set(range(1, depth + 1))):
+            raise ValueError(f"no blocks {wrong}: there are 1 … {depth}")
+        for way, found in amounts.items():
+            if len(found["mean"]) != len(cuts) or len(found["width"]) != len(cuts):
+                raise ValueError(f"expected {len(cuts)} means and widths for {way!r}, one to a row")
+    side, share = 2.4, (WIDTH - 2) / len(panels)
+    thick, top = 2.2, 11.2 if title else 7.6
+    rows = max(len(cuts) for cuts, _ in panels.values())
+    bars = max(len(amounts) for _, amounts in panels.values())
+    pitch = max(side, thick * bars) + 1.2
+    card, said = Card(height=top + pitch * rows + 3.6), []
+    if title:
+        card.text(WIDTH / 2, 2, title, 12)
+    for left, (heading, (cuts, amounts)) in zip((1.4, 1.4 + share), panels.items(), strict=False):
+        start = left + side * depth + 1.4
+        scale = (left + share - start - 7.6) / largest
+        card.text(left, top - 6, heading, 11, ha="left", weight="bold")
+        for block in range(1, depth + 1):
+            card.text(left + side * (block - 0.5), top - 2, str(block), 10, QUIET)
+        shades = [tint(HEAD, 0.8), tint(HEAD, 0.35)][: len(amounts)]
+        if len(amounts) > 1:
+            for k, (way, shade) in enumerate(zip(amounts, shades, strict=True)):
+                card.rectangle(start + 18 * k, top - 3.1, 2, 2, shade)
+                card.text(start + 18 * k + 2.8, top - 2.1, way, 10.5, ha="left")
+        for row, cut in enumerate(cuts):
+            y = top + row * pitch
+            middle = y + (pitch - 1.2) / 2
+            for block in range(1, depth + 1):
+                x, reads = left + side * (block - 1), block not in cut
+                fill = CLASS if reads else "white"
+                card.rectangle(x, middle - side / 2, side, side, fill, LINE, 0.9, zorder=2)
+                if not reads:
+                    card.text(x + side / 2, middle, "×", 10, QUIET, zorder=3)
+            said.append(f"{heading}, cut off in {cut or 'no block'}:")
+            for k, (way, shade) in enumerate(zip(amounts, shades, strict=True)):
+                mean, width = (float(amounts[way][part][row]) for part in ("mean", "width"))
+                at = middle + thick * (k - (len(amounts) - 1) / 2)
+                long = scale * max(mean, 0)
+                card.rectangle(start, at - thick / 2 + 0.15, long, thick - 0.3, shade)
+                low, high = (start + scale * max(mean + sign * width, 0) for sign in (-1, 1))
+                card.line((low, at), (high, at), line=1.2, zorder=3)
+                text = f"{round(mean) + 0.0:.0f} {unit}".rstrip()
+                card.text(high + 0.8, at, text, 10, ha="left")
+                said[-1] += f" {way} {text}"
+        card.line((start, top - 0.4), (start, top + pitch * len(cuts) - 0.8), line=1)
+    y = top + pitch * rows + 1.4
+    card.rectangle(1.4, y - 1, 2, 2, CLASS, LINE, 0.9)
+    card.text(4.2, y, "the class token reads in this block", 10, QUIET, ha="left")
+    card.rectangle(40, y - 1, 2, 2, "white", LINE, 0.9)
+    card.text(41, y, "×", 10, QUIET, zorder=3)
+    card.text(42.8, y, "it is cut off", 10, QUIET, ha="left")
+    show(
+        f"strips of {depth} squares, one for each block, which mark where the class token reads, and "
+        "a bar beside each",
+        title,
+        said,
+    )
+
+
+def weighed_by_gradient(attention, slopes):
+    """How a gradient map turns one row of attention into a map for each class.
+
+    `attention` (N,) are the shares of 2 to 6 patches, and `slopes` {class: (N,)} how much the logit
+    of the class rises with the weight of each. Below them stands the product, 0 where it is negative.
+    """
+    attention = as_array(attention).astype(float)
+    slopes = {name: as_array(found).astype(float) for name, found in slopes.items()}
+    if attention.ndim != 1 or not 2 <= len(attention) <= 6:
+        raise ValueError(f"expected attention to 2 to 6 patches, got {attention.shape}")
+    for name, found in slopes.items():
+        if found.shape != attention.shape:
+            raise ValueError(f"expected {attention.shape} slopes for {name}, got {found.shape}")
+    N = len(attention)
+    products = {name: np.maximum(attention * found, 0) for name, found in slopes.items()}
+    largest = max(*(product.max() for product in products.values()), 1e-12)
+    first, high = 29.5, 3.8
+    side, pitch = 35.5 / N, 2 * high + 2
+    card = Card(height=11.4 + pitch * len(slopes))
+
+    def row(y, words, numbers, shades, form):
+        card.text(first - 1.2, y + high / 2, words, 10.5, ha="right")
+        for i, (number, shade) in enumerate(zip(numbers, shades, strict=True)):
+            text = form.format(number).replace("-", "−")
+            card.cell(first + side * i, y, side, high, shade, text, 10.5)
+
+    for i in range(N):
+        card.token(first + side * (i + 0.5) - TOKEN / 2, 1.4, PATCH)
+    shades = [tint(ATTENTION, 0.05 + 0.8 * share) for share in attention]
+    row(5.2, "attention to the patch", attention, shades, "{:.0%}")
+    for k, (name, found) in enumerate(slopes.items()):
+        y = 11 + pitch * k
+        row(y, f"slope of “{name}”", found, [tint(HEAD, 0.12)] * N, "{:+.1f}")
+        shades = [tint(ATTENTION, 0.05 + 0.8 * share / largest) for share in products[name]]
+        row(y + high, "product, 0 if negative", products[name], shades, "{:.2f}")
+    show(
+        f"the attention to {N} patches, multiplied by the slope of the logit of each class; negative "
+        "products become 0",
+        "Attention weighed by a gradient",
+        [f"{name}: {np.round(product, 2).tolist()}" for name, product in products.items()],
     )

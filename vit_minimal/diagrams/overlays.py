@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from ..plots import as_array, as_picture, show
-from .card import ATTENTION, CLASS, QUIET, WIDTH, Card, tint
+from .card import ATTENTION, CLASS, HEAD, QUIET, WIDTH, Card, tint
 
 
 def _peaks(shares, count):
@@ -33,17 +33,20 @@ def _purple(card, x, y, width, height, shares, full):
     card.axis.imshow(layer, extent=extent, interpolation="nearest", aspect="equal")
 
 
-def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, full=None):
+def attention_over(
+    image, weights, grid_size, names=None, columns=4, arrows=0, full=None, scale="", frame=None
+):
     """An image (C, H, W), and beside it a pale grey copy with each map of attention laid over it.
 
     `weights` are k maps, (k, N) or (k, rows, columns), of patches in a grid of `grid_size`. A patch
     is as purple as its share of what the most attended one has, so each map has its own scale: what
     full purple stands for is written below it. The copy is pale, or a dark patch of the photo could
     be taken for one without attention. With `full`, a share, all maps have one scale: full purple
-    stands for that share or more, and below each map is its largest. With k images (k, C, H, W), each map
-    is laid over its own, which stands above it;
-    `arrows` lead from the class token to so many patches, those with the largest shares that do not
-    touch each other.
+    stands for that share or more, and below each map is its largest. Where the maps are no shares,
+    `scale` says in words what full purple stands for, once, in place of numbers. With k images
+    (k, C, H, W), each map is laid over its own, which stands above it; `arrows` lead from the class
+    token to so many patches, those with the largest shares that do not touch each other; `frame` is
+    the (row, column) of a patch that is framed everywhere.
     """
     rows, across = grid_size
     maps = as_array(weights)
@@ -72,18 +75,22 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, f
     for i, name in enumerate(["image", *names] if single else [*names, *names]):
         row, column = divmod(i, columns)
         x, y = left + column * (width + gap), 1 + row * (pitch - lift) + above
+        if frame is not None:
+            corner = x + frame[1] * width / across, y + frame[0] * high / rows
+            card.rectangle(*corner, width / across, high / rows, "none", HEAD, 1.8, zorder=5)
         k = i - len(images)  # of the map
         card.picture(x, y, width, high, images[i] if k < 0 else _pale(images[0 if single else k]))
         if single or k < 0:
             card.text(x + width / 2, y - above + 1.4, name, 11)
         if k < 0:
-            if full is not None and i == len(images) // 2:
+            if full is not None and not scale and i == len(images) // 2:
                 words = f"full purple: {full:.0%} or more"
                 card.text(x + width / 2, y + high + 1.6, words, 10, QUIET)
             continue
         shares = maps[k]
         _purple(card, x, y, width, high, shares, shares.max() if full is None else float(full))
-        card.text(x + width / 2, y + high + 1.6, f"{below} {shares.max():.1%}", 10, QUIET)
+        if not scale:
+            card.text(x + width / 2, y + high + 1.6, f"{below} {shares.max():.1%}", 10, QUIET)
         if arrows:
             card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
         for r, c in _peaks(shares, arrows):
@@ -91,7 +98,10 @@ def attention_over(image, weights, grid_size, names=None, columns=4, arrows=0, f
             line = 0.7 + 1.3 * shares[r, c] / shares.max()
             card.arrow((x + width / 2, y - 0.6), to, colour=CLASS, line=line, zorder=4)
         r, c = divmod(int(shares.argmax()), across)
-        said.append(f"{name}: up to {shares.max():.1%}, at row {r}, column {c}")
+        most = "highest" if scale else f"up to {shares.max():.1%},"
+        said.append(f"{name}: {most} at row {r}, column {c}")
+    if scale:
+        card.text(WIDTH / 2, y + high + 1.6, f"full purple: {scale}", 10, QUIET)
     show(
         f"an image, and {len(maps)} times the same image with the attention to its {rows} × "
         f"{across} patches laid over it, purple where there is much",
