@@ -74,15 +74,15 @@ def trainings(monkeypatch):
         return None, None
 
     ladders = (training_ladder, where_augmentation_pays, learning_rates)
-    for module in (needle, cnn_and_vit, *ladders, ours_and_timm, fine_tuning):
+    for module in (needle, cnn_and_vit, *ladders, ours_and_timm, fine_tuning, silent_bugs):
         monkeypatch.setattr(module, "fit", fit)
     monkeypatch.setattr(patch_size, "train_run", train_run)
-    for module in (cnn_and_vit, patch_size, fine_tuning):
+    for module in (cnn_and_vit, patch_size, fine_tuning, silent_bugs):
         monkeypatch.setattr(module, "evaluate", lambda *_, **__: 0.5)
     monkeypatch.setattr(fine_tuning, "task", few_of_a_task)
     for module in (needle, class_token_contents, patch_size):
         monkeypatch.setattr(module, "needle10", blank)
-    for module in (class_token_contents, *ladders, patch_size, ours_and_timm):
+    for module in (class_token_contents, *ladders, patch_size, ours_and_timm, silent_bugs):
         monkeypatch.setattr(module, "load_dataset", blank_dataset)
     monkeypatch.setattr(needle, "examine", lambda *_: {})
     monkeypatch.setattr(class_token_contents, "explained", lambda *_: torch.zeros(7, 2))
@@ -106,6 +106,7 @@ SEVERAL_SEEDS = {
     "where_augmentation_pays": where_augmentation_pays.main,
     "learning_rates": learning_rates.main,
     "fine_tuning": fine_tune_from_random_weights,
+    "silent_bugs": silent_bugs.main,
     "cnn_and_vit": measure_a_cnn_and_a_vit,
     "patch_size, noise": lambda: patch_size.measure_noise(3, 0),
     "patch_size, needles": lambda: patch_size.measure_needles(3),
