@@ -316,7 +316,7 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 # {{assert all(abs(ablated(how, "loss, one block", block).mean) < 0.0125 for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3))}}
 # {{assert 2 * ablated("mean_ablations", "loss, one block", 6).mean < ablated("knock_outs", "loss, one block", 6).mean}}
 #
-# **The answer: not always. Of single blocks, only reading in the last one matters much. And most of what its knock-out costs is not lost information about the image, but the strangeness of the cut.** For maps there will be a stronger control, the map of another image. It comes in question 7.
+# **The answer: not always. Of single blocks, only reading in the last one matters much. And most of what its knock-out costs seems to be the strangeness of the cut, and not lost information about the image.** For maps there will be a stronger control, the map of another image. It comes in question 7.
 #
 # ## 4. In which half of the blocks must it read?
 #
@@ -415,7 +415,7 @@ plots.show_images(
 # %% [markdown]
 # *Two images of needle10. The frame is drawn by us around the needle. Above stands the class, which is the needle's pattern.*
 #
-# A second model learns this now: `seeker`, with two blocks of two heads.
+# We train a second model on this task: `seeker`, with two blocks of two heads.
 
 # %%
 SEEKER = ViTConfig(embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0)
@@ -512,7 +512,7 @@ scale = "the highest value of the two maps"
 diagrams.attention_over(large, both, (8, 8), names, full=both.max().item(), scale=scale)
 
 # %% [markdown]
-# The two maps have little in common. But do they know their class, or do they only look as if they did? Again we take something away. In one copy of the photo, the eight patches that speak most for *truck* become random pixels. In another copy, it is the eight patches that speak most for *automobile*.
+# The two maps mark different patches. But do they know their class, or do they only look as if they did? Again we take something away. In one copy of the photo, the eight patches that speak most for *truck* become random pixels. In another copy, it is the eight patches that speak most for *automobile*.
 #
 # **Your guess:** what will the model say to the first copy, and what to the second?
 
@@ -572,12 +572,12 @@ title = f"shipped: noise on patches of gradient maps, {deletions['deleted_from']
 draw_deletions({"whose map?": whose, "which class?": which}, title)
 
 # %% [markdown]
-# The green curve is the same in both panels. Look at the ends of the curves, where half of the patches are noise. Random ones leave {{deleted("random", "highest", 32).mean:.0%}} of the answers right, another image's map leaves {{deleted("gradients", "another image's", 32).mean:.0%}}, and the image's own map {{deleted("gradients", "highest", 32).mean:.0%}}. So it does matter *how* the patches lie, but the greater part of the harm is about *this* image.
+# The green curve is the same in both panels. Look at the ends of the curves, where half of the patches are noise. Random ones leave {{deleted("random", "highest", 32).mean:.0%}} of the answers right, another image's map leaves {{deleted("gradients", "another image's", 32).mean:.0%}}, and the image's own map {{deleted("gradients", "highest", 32).mean:.0%}}. So it does matter *how* the patches lie, but most of the harm that random patches would not do is about *this* image.
 # {{assert below(deleted("gradients", "another image's", 32), deleted("random", "highest", 32))}}
 # {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
 # {{assert deleted("gradients", "loss beyond another image's", 32).mean > 2 * (deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean)}}
 #
-# The right panel holds the surprise. Noise on the patches that speak for the *second* class leaves {{deleted("gradients of the second class", "highest", 32).mean:.0%}}, no less than with another image's map. So the gradient map is about its class, and not merely about what matters for any answer. Whether the rival's patches do no harm of their own is another matter. To lose them should *help* the first class, so harm and help may cancel here.
+# The right panel holds the surprise. Noise on the patches that speak for the *second* class leaves {{deleted("gradients of the second class", "highest", 32).mean:.0%}}, no less than with another image's map. So the gradient map seems to be about its class, and not merely about what matters for any answer. Whether the rival's patches do no harm of their own is another matter. To lose them should *help* the first class, so harm and help may cancel here.
 # {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 32), deleted("gradients of the second class", "highest", 32))}}
 #
@@ -710,7 +710,7 @@ what_follows = "b"
 #
 # ## Now do it yourself
 #
-# So far we chose the pictures and the cuts. In the [class-token laboratory](../vit_minimal/laboratory) you choose: `shipped` runs there on a single page in your browser, without a kernel and without a network. Guess first. Erasing, cutting and replacing the class token has fooled us too.
+# So far we chose the pictures and the cuts. In the [class-token laboratory](../vit_minimal/laboratory) you choose: `shipped` runs there on a single page in your browser, without a kernel and without a network. Guess first. We have been fooled too, by erasing, cutting and replacing the class token.
 #
 # The web site of the course has the page. Here, the next cell writes it beside this notebook as `laboratory.html`, which any browser opens; in JupyterLab, right-click on the file and choose "Open in New Browser Tab". In Colab, or to have it right here, run a new cell with nothing but `page`. (Your saved notebook then grows by {{record("laboratory").megabytes:.1f}} MB, which is why ours does not show it.)
 
@@ -729,7 +729,7 @@ page.save("laboratory.html")
 #
 # 1. On a photo, the class that the model will name comes late, and other classes lead on the way.
 # 2. More can be read off the class token after every block. The patches gather the class too, and up to block 3 their mean gives more.
-# 3. Cut off in a single block, the class token loses much only in the last one. Most of what a knock-out costs there is the strangeness of the cut.
+# 3. Cut off in a single block, the class token loses much only in the last one. Most of what a knock-out costs there seems to be the strangeness of the cut.
 # 4. What it reads in blocks 1 to 3 can all be cut at once, and hardly anything is lost. What it reads in blocks 4 to 6 cannot.
 # 5. A small loss alone does not mean a small need: two blocks together may cost twice the sum.
 # 6. Looking is not needing. `seeker` looks at the needle in a block in which it need not look.
@@ -919,7 +919,7 @@ for block in range(3):
 # %% [markdown]
 # A probe after block 2 is right for more than 80 % of the images. The model's own head is right for about 70 % if its class token gets only the mean in block 3, and for about 36 % if it is knocked out there. All three are true at once: they are about different readers of different tokens.
 #
-# `small` differs from `shipped` in three ways. It has no look to spare: by mean ablation, each of the three blocks costs it several points. The knock-out exaggerates in *every* block, and not mainly in the last. And the first third of its blocks is worth more: when it reads in block 1 only, it is right for 36 % by mean ablation, and `shipped`, when it reads in blocks 1 and 2 only, for {{ablated("mean_ablations", "from a block on", 3).mean:.0%}}.
+# `small` differs from `shipped` in three ways. It has no look to spare: by mean ablation, each of the three blocks costs it many points. The knock-out exaggerates in *every* block, and not mainly in the last. And the first third of its blocks is worth more: when it reads in block 1 only, it is right for 36 % by mean ablation, and `shipped`, when it reads in blocks 1 and 2 only, for {{ablated("mean_ablations", "from a block on", 3).mean:.0%}}.
 #
 # ### What does a patch token know, and where?
 #

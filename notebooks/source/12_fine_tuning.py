@@ -247,14 +247,14 @@ plots.show("two panels of dots, in %", "Shapes-10, ten pictures per class", said
 # Fine-tuning wins, with {{tuned("fine-tuned", 10):±.0%}}. The linear probe on the class token comes second, with {{read_off("class_token", 10):±.0%}} over {{len(read_off("class_token", 10)):d}} seeds. The same 60 steps from scratch reach {{tuned("from scratch", 10):±.0%}}.
 # {{assert below(read_off("class_token", 10), tuned("fine-tuned", 10))}}
 # {{assert below(tuned("from scratch", 10), read_off("class_token", 10))}}
-# And the controls? A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}, and no more than {{mean(read_off("class_token", 10, "least_squares", model="untrained")):.0%}} with the much smaller penalty of notebook 06. So most of what the probe reads was learned on photographs, by a model that has never seen a crescent. The nearest neighbour by pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, against {{mean(read_off("class_token", 10, "neighbour")):.0%}} by class tokens. That is less. But the model from scratch, with all its training, is not measurably better than those pixels.
+# And the controls? A probe on an *untrained* class token gives {{mean(read_off("class_token", 10, model="untrained")):.0%}}, and no more than {{mean(read_off("class_token", 10, "least_squares", model="untrained")):.0%}} with the least squares of notebook 06. So most of what the probe reads was learned on photographs, by a model that has never seen a crescent. The nearest neighbour by pixels gives {{mean(read_off("pixels", 10, "neighbour")):.0%}}, against {{mean(read_off("class_token", 10, "neighbour")):.0%}} by class tokens. That is less. But the model from scratch, with all its training, is not measurably better than those pixels.
 # {{assert max(mean(read_off("class_token", 10, how, model="untrained")) for how in ("probe", "least_squares")) < mean(read_off("class_token", 10)) / 2}}
 # {{assert not below(read_off("pixels", 10, "neighbour"), tuned("from scratch", 10)) and not below(read_off("pixels", 10, "neighbour"), tuned("from scratch, 10 × the steps", 10))}}
 # {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 #
 # Why is fine-tuning ahead of the probe? The probe has to take the class token as it is, and it was trained to gather what tells a ship from a frog. Fine-tuning may change what it gathers. It does not have to learn from nothing what edges, regions and places are. That is our reading of it. What we measured is the difference.
 #
-# Was the race fair? Ask this of every rival that loses. The *probe* would look much weaker with the tiny, fixed penalty of notebook 06. It would reach {{read_off("class_token", 10, "least_squares"):±.0%}}, and our winner would shine for no good reason. The *model from scratch* may need more steps, and 60 are next to nothing. So the record has it with ten times as many, and with a learning rate chosen anew. After 600 steps it reaches {{tuned("from scratch, 10 × the steps", 10):±.0%}}, which is still less than half of what fine-tuning reaches in 60.
+# Was the race fair? Ask this of every rival that loses. The *probe* would look much weaker with plain least squares, as in notebook 06. It would reach {{read_off("class_token", 10, "least_squares"):±.0%}}, and our winner would shine for no good reason. The *model from scratch* may need more steps, and 60 are next to nothing. So the record has it with ten times as many, and with a learning rate chosen anew. After 600 steps it reaches {{tuned("from scratch, 10 × the steps", 10):±.0%}}, which is still less than half of what fine-tuning reaches in 60.
 # {{assert below(read_off("class_token", 10, "least_squares"), read_off("class_token", 10))}}
 # {{assert 2 * mean(tuned("from scratch, 10 × the steps", 10)) < mean(tuned("fine-tuned", 10))}}
 #
@@ -341,7 +341,7 @@ print(f"digits, nearest pixels: {(answers == labels)[others].float().mean():.1%}
 # %% [markdown]
 # No model, no training, and more than nine of ten are right! A digit always stands in the middle, upright, and white on black, so two threes have much the same pixels.
 #
-# On record the test digits are harder, because they come last in the collection and were partly written by other people. The nearest pixels are right for {{mean(read_off("pixels", 10, "neighbour", task="digits")):.0%}} of them. A linear probe on the class token gives {{mean(read_off("class_token", 10, task="digits")):.0%}}, and the nearest class token {{mean(read_off("class_token", 10, "neighbour", task="digits")):.0%}}. Both are *worse* than the pixels. Only fine-tuning beats them, with {{tuned("fine-tuned", 10, "digits"):±.0%}}, and 60 steps from scratch give {{tuned("from scratch", 10, "digits"):±.0%}}. And of what the probe reads, much was there without any training: on an *untrained* model it gives {{mean(read_off("class_token", 10, model="untrained", task="digits")):.0%}}.
+# The record tests on harder digits: they come last in the collection, and were partly written by other people. The nearest pixels are right for {{mean(read_off("pixels", 10, "neighbour", task="digits")):.0%}} of them. A linear probe on the class token gives {{mean(read_off("class_token", 10, task="digits")):.0%}}, and the nearest class token {{mean(read_off("class_token", 10, "neighbour", task="digits")):.0%}}. Both are *worse* than the pixels. Only fine-tuning beats them, with {{tuned("fine-tuned", 10, "digits"):±.0%}}, and 60 steps from scratch give {{tuned("from scratch", 10, "digits"):±.0%}}. And of what the probe reads, much was there without any training: on an *untrained* model it gives {{mean(read_off("class_token", 10, model="untrained", task="digits")):.0%}}.
 # {{assert below(read_off("pixels", 10, "neighbour", task="digits"), tuned("fine-tuned", 10, "digits"))}}
 # {{assert below(read_off("class_token", 10, task="digits"), read_off("pixels", 10, "neighbour", task="digits"))}}
 # {{assert below(tuned("from scratch", 10, "digits"), tuned("fine-tuned", 10, "digits"))}}
@@ -470,7 +470,7 @@ for name, changed in wrong.items():
 print(f"cosine of the token and its position: {alike:.2f}")
 
 # %% [markdown]
-# A random class token costs next to *nothing*. Did you expect that? It is tempting to conclude that the class token is not needed. But the next line says otherwise: with a random position as well, seven points are gone. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. Each is a spare copy of the other. We have seen this in one small model, so do not count on it in another.
+# A random class token costs next to *nothing*. Did you expect that? It is tempting to conclude that the class token is not needed. But the next line says otherwise: with a random position as well, seven points are gone. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. It looks as if each were a spare copy of the other. We have seen this in one small model, so do not count on it in another.
 #
 # **5. The wrong number of classes.** With too few you get an error, because a label has no place. With too many you get none. We give ten classes a head for three, and then one for 1,000.
 
@@ -529,7 +529,7 @@ print(f"split by copy:           {split_accuracy(torch.rand(500) < 0.2):.1%}")
 # %% [markdown]
 # This is the dangerous one. Random labels cannot be learned. Yet most test copies are "right", because a sibling of theirs lies among the training copies. Split by picture, the same method does no better than guessing.
 #
-# How would you notice such a mistake in your own work? Each sign in this table is one that you have just seen.
+# How would you notice such a mistake in your own work? Here are the signs of those that you have just seen.
 #
 # | what you see | suspect | what to do |
 # |---|---|---|
@@ -580,7 +580,7 @@ names = [photos.class_names[label] for label in photos.train_labels[two_each]]
 plots.show_images(photos.train_images[two_each], names, columns=6, size=1.1)
 
 # %% [markdown]
-# 32 × 32 pixels are what `shipped` was trained on, so its positions fit as they are. By now the training is a few lines. One of them, `layer_decay=0.7`, trains each block with 0.7 times the rate of the block above it; the second visit says why. (The accuracy in each line is the one on the training pictures.)
+# 32 × 32 pixels are what `shipped` was trained on, so its positions fit as they are. By now the training is a few lines. One of them, `layer_decay=0.7`, trains each block with 0.7 times the rate of the next one, so that the early blocks, which serve most tasks, change least. The second visit measures what that is worth. (The accuracy in each line is the one on the training pictures.)
 
 # %%
 seed_everything(0)
@@ -599,7 +599,7 @@ accuracy = evaluate(classifier, photos.test_images, photos.test_labels)
 print(f"right for {accuracy:.1%} of {len(photos.test_labels)} test pictures")
 
 # %% [markdown]
-# Before you are glad of this number, do what this notebook tells you to: ask the controls. And then doubt the pictures. Each of our classes is *one* photograph. Its left and its right half have the same camera and the same light, so left and right are siblings, and this is a mild form of mistake 7. We cannot take a second photograph of these coins. But we can make the test pictures darker, as if they were taken at dusk. Which rows below will suffer most?
+# Before you are glad of this number, do what this notebook tells you to: run the controls. And then doubt the pictures. Each of our classes is *one* photograph. Its left and its right half have the same camera and the same light, so left and right are siblings, and this is a mild form of mistake 7. We cannot take a second photograph of these coins. But we can make the test pictures darker, as if they were taken at dusk. Which rows below will suffer most?
 
 # %%
 dusk = (0.6 * photos.test_images.float()).round().byte()
@@ -623,7 +623,7 @@ both = [evaluate(classifier, of, photos.test_labels) for of in (photos.test_imag
 print(f"{'fine-tuned':24}{both[0]:11.1%}{both[1]:9.1%}")
 
 # %% [markdown]
-# In the same light, the mean colour alone is right for more than half of the pictures (guessing: one in six), and a probe on an untrained model for four of five. So most of our 94 % can be had without pretraining. At dusk the three cheap rivals are right for less than a third, because what they had read was mostly the light. The two that have seen photographs lose ten points or less. This is what pretraining, with its augmentation, has bought here, and the test pictures alone would not have shown it. (It is one seed and 72 pictures, and dusk is only one of many changes. Take a second photograph of your own things.)
+# In the same light, the mean colour alone is right for more than half of the pictures (guessing: one in six), and a probe on an untrained model for four of five. So most of our 94 % can be had without pretraining. At dusk the three cheap rivals are right for less than a third. (The nearest pixels are compared by direction, seen from mid-grey. Seen from black, a darker picture points in the same direction, and they would not have noticed the dusk at all. So how much a cheap rival suffers depends on how its pixels are written.) The two that have seen photographs lose ten points or less. This is what pretraining, with its augmentation, has bought here, and the test pictures alone would not have shown it. (It is one seed and 72 pictures, and dusk is only one of many changes. Take a second photograph of your own things.)
 #
 # There is a second lesson. The linear probe is as good as fine-tuning here, up to one picture. These classes are photographs of textures, and they are nearer to CIFAR-10 than discs and rings are. That may be the reason; we did not test it.
 #
@@ -658,7 +658,7 @@ titles = [
 plots.show_images(photos.test_images[worst], titles, columns=6, size=1.1)
 
 # %% [markdown]
-# Four of 72 answers are wrong, and they have a pattern. Two pale pieces of tissue are taken for bricks. Two coins that are cut off at the edge are taken for grass and for a brick. The model is not sure of them: its surest mistake has 49 %. Now you know what to collect: pale tissue, and parts of coins. (With more pictures, learn this from a third part of the data, for **validation**. A test picture that has told you what to collect is no longer a test.)
+# Four of 72 answers are wrong, and they have a pattern. Two pale pieces of tissue are taken for bricks. Two coins that are cut off at the edge are taken for grass and for a brick. The model is not sure of them: its surest mistake has 49 %. Now you know what to collect: more pale tissue, and coins at the edge of the picture. (With more pictures, learn this from a third part of the data, for **validation**. A test picture that has told you what to collect is no longer a test.)
 #
 # Which patches spoke for the wrong answer? The gradient map of notebook 06 can be made for each class. Here is the surest mistake, with the map of the answer that was given and the map of the right one.
 
@@ -765,10 +765,10 @@ if can_export:
 #
 # | step | what you do | what it costs |
 # |---|---|---|
-# | 1 | Split by photo, and ask the controls: nearest pixels, a probe on an untrained model. | one look at each picture |
+# | 1 | Split by photo, and run the controls: nearest pixels, a probe on an untrained model. | one look at each picture |
 # | 2 | Fit a probe with a chosen penalty. If it is good enough, stop. | one look at each picture, then seconds |
 # | 3 | Fine-tune everything. Begin with the rate 0.001 for a model like ours, and try a third of it and three times as much, on validation pictures. | some forward and backward passes for each picture, at each rate |
-# | 4 | If the old task must not be lost, add layer decay or keep both files. | a few points if you have many pictures, or a second file |
+# | 4 | If the old task matters too, keep both files; layer decay saves a part of it. | a few points if you have many pictures, or a second file |
 # | 5 | If you have thousands of pictures per class, train from scratch as well, and compare. | many passes over all pictures |
 #
 # ## Recap
@@ -830,7 +830,7 @@ for name, model in {"before": pretrained, "rate 0.001": tuned, "rate 0.01": fast
     print(f"{name:12}{CIFAR10_CLASSES[chances.argmax()]}, {chances.max():.0%}")
 
 # %% [markdown]
-# At a rate of 0.001 the cat is still a cat, and much less surely so. At 0.01 it is none. But again, one cat is an anecdote. CIFAR-10 is not on every machine, so the record has the same for 1,000 of its test photographs, after fine-tuning at four rates.
+# At a rate of 0.001 the cat is still a cat, and much less surely so. At 0.01 it no longer is. But again, one cat is an anecdote. CIFAR-10 is not on every machine, so the record has the same for 1,000 of its test photographs, after fine-tuning at four rates.
 
 # %% tags=["hide-input"]
 rates = [r for r in record if r["part"] == "rates" and r["method"] == "fine-tuned"]
@@ -860,9 +860,9 @@ plots.show("two falling curves over the learning rate", "learned and forgotten")
 # {{assert below(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3))}}
 # {{assert below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10"))}}
 #
-# Can you have both? One idea is **layer decay**. The early blocks of a pretrained model may serve most tasks, so they are changed least. With a layer decay of 0.7, each block is trained with 0.7 times the learning rate of the block above it; that is the last row of the diagram. [BEiT](https://arxiv.org/abs/2106.08254) and [MAE](https://arxiv.org/abs/2111.06377), two well-known ways of pretraining, fine-tune like this. Here it is `TrainingConfig(layer_decay=0.7)`.
+# Can you have both? One idea is **layer decay**. The early blocks of a pretrained model may serve most tasks, so they are changed least. With a layer decay of 0.7, each block is trained with 0.7 times the learning rate of the next one; that is the last row of the diagram. [BEiT](https://arxiv.org/abs/2106.08254) and [MAE](https://arxiv.org/abs/2111.06377), two well-known ways of pretraining, fine-tune like this. Here it is `TrainingConfig(layer_decay=0.7)`.
 #
-# It works. At a rate of 0.001, layer decay gives {{kept("fine-tuned, layer decay 0.7", 1e-3):±.0%}} on the new task, which three seeds do not separate from {{kept("fine-tuned", 1e-3):±.0%}} without it, and it leaves {{kept("fine-tuned, layer decay 0.7", 1e-3, "cifar10"):±.0%}} on the old one.
+# At a rate of 0.001, layer decay gives {{kept("fine-tuned, layer decay 0.7", 1e-3):±.0%}} on the new task, which three seeds do not separate from {{kept("fine-tuned", 1e-3):±.0%}} without it, and it leaves {{kept("fine-tuned, layer decay 0.7", 1e-3, "cifar10"):±.0%}} on the old one. The lower rate of 0.0003 without layer decay leaves as much, {{kept("fine-tuned", 3e-4, "cifar10"):±.0%}}, and reaches {{kept("fine-tuned", 3e-4):±.0%}} on the new task, so the intervals of the two overlap as well.
 # {{assert not differs(distance(kept("fine-tuned, layer decay 0.7", 1e-3), kept("fine-tuned", 1e-3)))}}
 # {{assert below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned, layer decay 0.7", 1e-3, "cifar10"))}}
 # It has a price when there are more pictures. With 30, 90 and 180 per class, the mean on the new task is {{min(mean(tuned("fine-tuned", n)) - mean(tuned("fine-tuned, layer decay 0.7", n)) for n in (30, 90, 180)):.0p}} to {{max(mean(tuned("fine-tuned", n)) - mean(tuned("fine-tuned, layer decay 0.7", n)) for n in (30, 90, 180)):.0p}} points lower with layer decay than without. Those who use it have models of 12 and more blocks, and ours has six.
@@ -871,7 +871,7 @@ plots.show("two falling curves over the learning rate", "learned and forgotten")
 # A linear probe forgets nothing, because it changes nothing. And if you need both tasks, you can simply keep both sets of weights: that is a second file of 3.6 MB, in half precision.
 
 # %% [markdown]
-# ### Weights from the whole world
+# ### Weights trained on 14 million images
 #
 # `shipped` is small, and has seen 50,000 pictures. The library timm gives away models that have seen 14 million. Your `VisionTransformer` takes their weights, because its parameters have the same names. With `DOWNLOAD = True`, the cell below fetches a ViT-Ti/16 that was pretrained on ImageNet-21k. The file has about 39 MB: 5.5 million parameters of the body, and 4.2 million of a head for 21,843 classes, which we leave out. As long as it says `False`, the weights are random, and everything else is the same.
 
