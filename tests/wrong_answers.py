@@ -692,7 +692,11 @@ WRONG = {
         ("return model", "return model.head", "should be a nn.Linear afterwards"),
         ("return model", "return None", "give the model back"),
         ("model.requires_grad_(False)", "model.norm.weight.data.zero_()", "have changed"),
-        ("nn.Linear(model.head.in_features", "nn.Linear(num_classes", "as many numbers as there are"),
+        (
+            "nn.Linear(model.head.in_features",
+            "nn.Linear(num_classes",
+            "as many numbers as there are",
+        ),
     ],
     "nearest_labels": [
         ("labels[similarity.argmax(dim=1)]", "similarity.argmax(dim=1)", "not yet their labels"),
@@ -780,7 +784,7 @@ WRONG = {
         '{"a": "yes", "b": "no", "c": "yes", "d": "no", "e": "yes", "f": "no"}',
         ('{k: "no" for k in "abcdef"}', "one example is enough"),
         ('{k: "yes" for k in "abcdef"}', "the table does not say which"),
-        ('{k: True for k in "abcdef"}', "choose one of 'yes', 'no'"),
+        ('{k: "perhaps" for k in "abcdef"}', "choose one of 'yes', 'no'"),
         ('"b"', "expected a dictionary"),
     ),
 }

@@ -205,15 +205,18 @@ trained = trained_on(x, labels, num_passes=7)
 # 5. There are far too few training images: 100.
 # 6. The validation images are not normalised in the way of the training images.
 #
-# Write all six down before you run the check. And what would you do about each? The last paragraph of the solution has our answers.
+# Write all six down before you run the check. And what would you do about each?
 #
 # Hint: Ask of each panel: where does the blue curve end, compared with the healthy one, and where does the orange one end, compared with the blue one?
 #
 # Hint: In two panels blue goes well and orange does not. In which of them is blue *the same curve* as in the healthy panel, and in which does it fall where the healthy one never comes? Two panels leap. In which of them does blue fall again and again far below the dotted line in between, as if something had been learned and was lost? Of the two flat ones, only one falls at all; lay a ruler along the dotted line.
 #
-# Solution: In A and C only the held-out images suffer. With 100 training images (A) blue goes to zero, because they are learned by heart. With other numbers at the validation's input (C) blue is the healthy curve itself: nothing is wrong with the training. In B a huge rate leaps, both curves at once, and between the leaps the model guesses. E does not move at all, which is a tiny rate. D looks much like it, but it does learn, only slowly: a softmax gives shares from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F is a saw, because the model learns in every moment that there is only one class, and forgets it when the next one comes. It leaps even higher later on, and in the end it has given up and guesses.
-#
-# Solution: What to do: for A, more images, or augmentation. For B and E, another rate: try 1e-3 and factors of three from there. For C, one function that prepares the images, used in training and in validation. For D, hand the logits to the loss and take the softmax out of the model. For F, shuffle in every pass.
+# Solution: In A and C only the held-out images suffer. With 100 training images (A) blue goes to zero, because they are learned by heart. With other numbers at the validation's input (C) blue is the healthy curve itself: nothing is wrong with the training. In B a huge rate leaps, both curves at once, and between the leaps the model guesses. E does not move at all, which is a tiny rate. D looks much like it, but it does learn, only slowly: a softmax gives shares from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F is a saw, because the model learns in every moment that there is only one class, and forgets it when the next one comes. It leaps even higher later on, and in the end it has given up and guesses. What we would do:
+# - A: more images, or augmentation.
+# - B and E: another rate, 1e-3 to begin with, and factors of three from there.
+# - C: one function that prepares the images, for training and validation alike.
+# - D: take the softmax out of the model, since the loss has its own.
+# - F: shuffle the images before each pass.
 
 # %% tags=["exercise-only", "shows"]
 draw_curves()
@@ -247,7 +250,7 @@ causes = {"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}
 # - **e.** On these images the last model makes about an eighth of the mistakes that the first one makes.
 # - **f.** Of photographs of cats and ships that you take yourself, the last model will recognise about 97 in 100.
 #
-# Hint: For each sentence ask: what else differs between the two rows? And how large is the difference, compared with the luck? That of the test images has the standard error √(p·(1 − p) / 10,000). That of the seed cannot be seen in one run; in the trainings of notebook 05, three seeds of one recipe lie a few points apart at most.
+# Hint: For each sentence ask: what else differs between the two rows? And how large is the difference, compared with the luck? That of the test images has the standard error √(p·(1 − p) / 10,000). That of the seed cannot be seen in one run; in the trainings of notebook 05, the three seeds of the better recipes lie one or two points apart.
 #
 # Hint: That is 0.43 points at 75 %, and less at 97 %. "Can" asks for one example only. "Better" asks for two rows that differ in nothing else.
 #
