@@ -123,7 +123,8 @@ class ViT(nn.Module):
         mlp_ratio=2.0,
     ):
         # solution
-        # | ...  # your code
+        # | # Your code comes here.
+        # | ...
         super().__init__()
         N = (image_size // patch_size) ** 2
         self.patch_embed = PatchEmbed(patch_size, in_channels, embed_dim)
@@ -137,7 +138,8 @@ class ViT(nn.Module):
 
     def forward(self, images):
         # solution
-        # | ...  # your code
+        # | # Your code comes here.
+        # | ...
         x = self.patch_embed(images)
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
         x = self.blocks(x + self.pos_embed)  # Eq. 1 to 3
