@@ -692,6 +692,11 @@ WRONG = {
         ("return model", "return model.head", "should be a nn.Linear afterwards"),
         ("return model", "return None", "give the model back"),
         ("model.requires_grad_(False)", "model.norm.weight.data.zero_()", "have changed"),
+        (
+            "nn.Linear(model.head.in_features",
+            "nn.Linear(num_classes",
+            "as many numbers as there are",
+        ),
     ],
     "nearest_labels": [
         ("labels[similarity.argmax(dim=1)]", "similarity.argmax(dim=1)", "not yet their labels"),
@@ -734,7 +739,11 @@ WRONG = {
             "exchanged",
         ),
         ("photos[order[", "photos[torch.arange(len(photos))[", "every seed"),
-        ("round(share *", "round((1 - share) *", "are exchanged"),
+        (
+            "return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()",
+            "return photo_of[~is_test].unique(), photo_of[is_test].unique()",
+            "numbers of the photos",
+        ),
         (
             "(~is_test).nonzero().flatten(), is_test.nonzero().flatten()",
             "~is_test, is_test",
@@ -759,7 +768,7 @@ WRONG = {
     "trained": answers(
         "trained_on(x, labels, num_passes=7)",
         ("ViT", "this is the class"),
-        ("ViT()", "milestones: 20 % ·"),
+        ("ViT()", "Guessing is right for 10 %"),
         ("3", "expected a trained model"),
         ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5))", "expected logits"),
         ("nn.Linear(3, 10)", "it raises RuntimeError"),
@@ -775,7 +784,7 @@ WRONG = {
         '{"a": "yes", "b": "no", "c": "yes", "d": "no", "e": "yes", "f": "no"}',
         ('{k: "no" for k in "abcdef"}', "one example is enough"),
         ('{k: "yes" for k in "abcdef"}', "the table does not say which"),
-        ('{k: True for k in "abcdef"}', "choose one of 'yes', 'no'"),
+        ('{k: "perhaps" for k in "abcdef"}', "choose one of 'yes', 'no'"),
         ('"b"', "expected a dictionary"),
     ),
 }

@@ -1080,6 +1080,8 @@ for part in split_by_photo(photo_of, 0.34):
 #
 # Hint: Which of these would make the *test* accuracy too good?
 #
+# Hint: Take one photo, and follow its three variants through the split. Where do they end up?
+#
 # Solution: **b**. The three others would be seen in the test pictures too. A leak is the only one that flatters them.
 
 # %% tags=["exercise-only", "exercise:first_suspect"]

@@ -39,16 +39,16 @@ from vit_minimal.data import CIFAR10_CLASSES
 # | `blocks.0.attn.qkv.weight`, `.bias` | (3D, D), (3D,): first all queries, then all keys, then all values; in each, head after head |
 # | `blocks.0.attn.proj.weight`, `.bias` | (D, D), (D,) |
 # | `blocks.0.norm2.weight`, `.bias` | (D,) |
-# | `blocks.0.mlp.fc1.weight`, `.bias` | (rD, D), (rD,), where r is `mlp_ratio`; rounded down if it is no whole number |
+# | `blocks.0.mlp.fc1.weight`, `.bias` | (rD, D), (rD,), where r is `mlp_ratio`; rD is rounded down if it is no whole number |
 # | `blocks.0.mlp.fc2.weight`, `.bias` | (D, rD), (D,) |
 # | `norm.weight`, `.bias` | (D,): the norm after the last block |
 # | `head.weight`, `.bias` | (K, D), (K,) |
 #
-# A dot in a name is a module inside a module: `patch_embed.proj` is the attribute `proj` of the module `patch_embed`. Blocks are pre-norm, and the MLP has a GELU.
+# A dot in a name is a module inside a module: `patch_embed.proj` is the attribute `proj` of the module `patch_embed`. Blocks are pre-norm, and the MLP has a GELU. The ε of the norms may stay at PyTorch's default.
 #
-# There are seven milestones, and the check says which is the next one. It begins with the names. Then it copies the weights and sets some of them to zero, so that first only class token and head have a say, then the MLPs as well, then an attention that looks everywhere alike, and in the end everything. So you may run the check as soon as `__init__` stands.
+# There are seven milestones, and the check says which is the next one. The first is the names and shapes, so you may run the check as soon as `__init__` stands. For the others it copies the weights and sets some of them to zero, so that those parts add nothing. First only the class token and the head have a say, then the MLPs as well, then an attention that spreads evenly over all tokens, and in the end everything. So you can write `forward` in stages too: a model that has no attention yet passes the milestones before it.
 #
-# Hint: Begin with `__init__`, and compare `[(name, tuple(p.shape)) for name, p in ViT(…).named_parameters()]` with the list. Then write `forward` along the four equations of [notebook 04](../04_vision_transformer.ipynb), and note the shape behind each line.
+# Hint: Begin with `__init__` alone and run the check: it compares your `named_parameters()` with the list and says what is missing or has another shape. Then write `forward` along the four equations of [notebook 04](../04_vision_transformer.ipynb), and note the shape behind each line.
 #
 # Hint: Five classes are a good size: one for the patches, one for the attention, one for the MLP, one for the block, and the model. The attention is the longest, with six shapes: (B, T, 3D), three of (B, h, T, d), (B, h, T, T), (B, h, T, d), (B, T, D).
 #
@@ -123,7 +123,8 @@ class ViT(nn.Module):
         mlp_ratio=2.0,
     ):
         # solution
-        # | ...  # your code
+        # | # Your code comes here.
+        # | ...
         super().__init__()
         N = (image_size // patch_size) ** 2
         self.patch_embed = PatchEmbed(patch_size, in_channels, embed_dim)
@@ -137,7 +138,8 @@ class ViT(nn.Module):
 
     def forward(self, images):
         # solution
-        # | ...  # your code
+        # | # Your code comes here.
+        # | ...
         x = self.patch_embed(images)
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
         x = self.blocks(x + self.pos_embed)  # Eq. 1 to 3
@@ -158,7 +160,7 @@ for i in shares.argsort(descending=True)[:3].tolist():
     print(f"{CIFAR10_CLASSES[i]:12}{shares[i]:.0%}")
 
 # %% [markdown] tags=["exercise:trained"]
-# Now train a model of your class on Shapes-10, from scratch. `images` and `labels` are 4,000 drawings, and how you train is up to you: optimizer, learning rate, batch size, number of passes, and the size of the model. Hand in the trained model. The check shows it 1,000 new drawings, as `normalize(images)`, numbers from −1 to 1. Its milestones are 20 %, 40 % and 60 % right answers, and guessing is right for 10 %. Print the loss of each pass, so that you see where you are.
+# Now train a model of your class on Shapes-10, from scratch. `images` and `labels` are 4,000 drawings, and how you train is up to you: optimizer, learning rate, batch size, number of passes, and the size of the model. Hand in the trained model. The check shows it 1,000 new drawings as `normalize(images)`, numbers from −1 to 1, so train on such numbers (`x` below). Its milestones are 20 %, 40 % and 60 % right answers, and guessing is right for 10 %. Print the mean loss of each pass, so that you see where you are. A larger model may take the check a minute.
 #
 # Hint: The loop is that of [notebook 05](../05_training_on_cifar10.ipynb): a random batch, `F.cross_entropy(model(x), y)`, `zero_grad`, `backward`, `step`. AdamW with a rate of 1e-3 is a good first try. Which patch size makes a step cheap?
 #
@@ -179,6 +181,7 @@ def trained_on(x, labels, num_passes, batch_size=50, rate=3e-3):
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, num_steps, pct_start=0.1)
     for i in range(num_passes):
+        losses = []
         for batch in torch.randperm(len(x)).split(batch_size):
             loss = F.cross_entropy(model(x[batch]), labels[batch])
             optimizer.zero_grad()
@@ -186,7 +189,8 @@ def trained_on(x, labels, num_passes, batch_size=50, rate=3e-3):
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-        print(f"pass {i + 1}: the loss of the last batch is {loss.item():.2f}")
+            losses.append(loss.item())
+        print(f"pass {i + 1}: the mean loss is {sum(losses) / len(losses):.2f}")
     return model
 
 
@@ -194,7 +198,7 @@ trained = trained_on(x, labels, num_passes=7)
 # end of solution
 
 # %% [markdown] tags=["exercise:causes"]
-# *Read the curve.* The same small ViT was trained seven times on Shapes-10, once as it should be, and six times with one thing wrong. These are real runs, one seed each. Which of the six causes made which curve? Give each letter its number.
+# *Read the curve.* The same small ViT was trained seven times on Shapes-10, once as it should be, and six times with one thing wrong. These are real runs, one seed each, and the panels end at a loss of 5: what is higher is cut off. Which of the six causes made which curve? Give each letter its number.
 #
 # 1. The learning rate is far too small.
 # 2. The learning rate is far too large.
@@ -203,13 +207,18 @@ trained = trained_on(x, labels, num_passes=7)
 # 5. There are far too few training images: 100.
 # 6. The validation images are not normalised in the way of the training images.
 #
-# Write all six down before you run the check, and say for each what you would do about it.
+# Write all six down before you run the check. And what would you do about each?
 #
 # Hint: Ask of each panel: where does the blue curve end, compared with the healthy one, and where does the orange one end, compared with the blue one?
 #
-# Hint: If blue goes well and orange does not, it is a matter of what the model is *shown*. In which of the two cases are the curves together at first? If both are bad, compare with the dotted line, and look at how restless blue is, and whether it falls at all.
+# Hint: In two panels blue goes well and orange does not. In which of them is blue *the same curve* as in the healthy panel, and in which does it fall where the healthy one never comes? Two panels leap. In which of them does blue fall again and again far below the dotted line in between, as if something had been learned and was lost? Of the two flat ones, only one falls at all; lay a ruler along the dotted line.
 #
-# Solution: In A and C only the held-out images suffer. With 100 training images (A) that happens late, as they are learned by heart; with other numbers at the input (C) it is so from the first points on. In B a huge rate leaps, both curves at once, and between the leaps the model guesses. E does not move at all, which is a tiny rate. D does learn, only slowly: a softmax gives shares from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F begins as a saw, because the model learns in every moment that there is only one class, and forgets it when the next one comes; in the end it has given up.
+# Solution: In A and C only the held-out images suffer. With 100 training images (A) blue goes to zero, because they are learned by heart. With other numbers at the validation's input (C) blue is the healthy curve itself: nothing is wrong with the training. In B a huge rate leaps, both curves at once, and between the leaps the model guesses. E does not move at all, which is a tiny rate. D looks much like it, but it does learn, only slowly: a softmax gives shares from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F is a saw, because the model learns in every moment that there is only one class, and forgets it when the next one comes. It leaps even higher later on, and in the end it has given up and guesses. What we would do:
+# - A: more images, or augmentation.
+# - B and E: another rate, 1e-3 to begin with, and factors of three from there.
+# - C: one function that prepares the images, for training and validation alike.
+# - D: take the softmax out of the model, since the loss has its own.
+# - F: shuffle the images before each pass.
 
 # %% tags=["exercise-only", "shows"]
 draw_curves()
@@ -221,7 +230,7 @@ causes = {"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}
 # end of solution
 
 # %% [markdown] tags=["exercise:conclusions"]
-# *Read the table.* Plain ViTs on CIFAR-10, trained from scratch, as the projects report them; [notebook 05](../05_training_on_cifar10.ipynb) has the links. Each figure is one run, judged on the same 10,000 test images.
+# *Read the table.* Plain ViTs on CIFAR-10, trained from scratch, as the projects report them; [notebook 05](../05_training_on_cifar10.ipynb) has the links. Each figure is one run, judged on the same 10,000 test images. So two kinds of luck are in it, that of the seed and that of the test images.
 #
 # | project | right answers | how it was trained |
 # |---|---|---|
@@ -243,7 +252,7 @@ causes = {"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}
 # - **e.** On these images the last model makes about an eighth of the mistakes that the first one makes.
 # - **f.** Of photographs of cats and ships that you take yourself, the last model will recognise about 97 in 100.
 #
-# Hint: For each sentence ask: what else differs between the two rows? And how large is the difference, compared with the standard error of a share of 10,000 images, √(p·(1 − p) / 10,000)?
+# Hint: For each sentence ask: what else differs between the two rows? And how large is the difference, compared with the luck? That of the test images has the standard error √(p·(1 − p) / 10,000). That of the seed cannot be seen in one run; in the trainings of notebook 05, the three seeds of the better recipes lie one or two points apart.
 #
 # Hint: That is 0.43 points at 75 %, and less at 97 %. "Can" asks for one example only. "Better" asks for two rows that differ in nothing else.
 #
@@ -258,9 +267,9 @@ conclusions = {"a": "yes", "b": "no", "c": "yes", "d": "no", "e": "yes", "f": "n
 # %% [markdown] tags=["exercise-only"]
 # ## The project: five minutes
 #
-# What is the best accuracy that you can reach in five minutes of training, with 2,000 drawings and no others? Everything is allowed that happens inside of `train`: other sizes and other patches, augmentation, another optimizer, an average of the weights, something that is no ViT at all. Not allowed are other images than those you are given (so no further call of `shapes10`), and weights that were trained before.
+# What is the best accuracy that you can reach in five minutes of training, with 2,000 drawings and no others? Everything is allowed that happens inside of `train`: other sizes and other patches, augmentation, another optimizer, an average of the weights, something that is no ViT at all. Not allowed are other images than those that `train` is given, and weights that were trained before. (`shapes10` would draw you as many images as you like, so do not call it in there.)
 #
-# The cell below is a plain beginning. `measure` tries it out for a few seconds, without entering anything. Choose on images that you set aside from the 2,000, and not by the board: its 2,000 test images are the same for everybody, and whoever enters thirty times has begun to train on them.
+# The cell below is a plain beginning. `measure` tries it out for a few seconds, without entering anything. It sets the last 400 of the 2,000 drawings aside, trains on the others, and judges the model on the 400. Compare your ideas by that and not by the board: its 2,000 test images are the same for everybody, and whoever enters thirty times has begun to train on them. An entry trains on all 2,000.
 
 
 # %% tags=["exercise-only", "shows"]

@@ -132,9 +132,13 @@ class Piece(Exercise):
                 self.judge_numbers(answer)
                 self.judge_calls(answer)
             except Wrong:
-                if has_placeholder(answer):  # only now: `...` is also an index
+                if self.is_open(answer):  # only now: `...` is also an index
                     raise NotSolved from None
                 raise
+
+    def is_open(self, answer):
+        """Whether there is still a blank in an answer that is not right."""
+        return has_placeholder(answer)
 
     def judge_numbers(self, answer):
         """Wrong if an answer gives something else than the reference in one of the cases."""

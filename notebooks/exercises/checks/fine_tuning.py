@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .engine import Answer, Piece
-from .helpers import Wrong, cases_of, random
+from .helpers import Wrong, cases_of, listed, random
 
 
 class Body(nn.Module):
@@ -26,18 +26,20 @@ def as_probe(model, num_classes):
     return model
 
 
-def probe_that(freezes=True, new_head=True, frozen_head=False, same_width=True, gives=True):
-    """A version that does not freeze, keeps the old head, freezes the new one, …"""
+def probe_that(freezes=True, new_head=True, frozen_head=False, reads=None):
+    """A version that does not freeze, keeps the old head, freezes the new one, or whose new head
+    reads another number of features: `reads(model, num_classes)`.
+    """
 
     def piece(model, num_classes):
         if freezes:
             model.requires_grad_(False)
         if new_head:
-            width = model.head.in_features if same_width else model.head.out_features
+            width = reads(model, num_classes) if reads else model.head.in_features
             model.head = nn.Linear(width, num_classes)
         if frozen_head:
             model.requires_grad_(False)
-        return model if gives else None
+        return model
 
     return piece
 
@@ -112,6 +114,12 @@ def mistakes_by(sure=lambda logits: logits.softmax(dim=1).amax(dim=1), wrong=Tru
     return piece
 
 
+def places_of(piece, **case):
+    """The places that a piece gives, as a list: whether they come in a tensor is all the same."""
+    found = piece(**case)
+    return found if listed(found) is None else listed(found)
+
+
 def mistake_cases():
     for n, K, count in ((30, 4, 5), (24, 3, 8), (12, 5, 50)):
         logits = random(n, K, seed=n) * torch.linspace(0.5, 3, n)[:, None]
@@ -151,6 +159,10 @@ def how_it_splits(piece, photo_of, share):
         train, test = (torch.as_tensor(part).flatten() for part in found)
         if train.dtype == torch.bool:
             raise Wrong("give places such as 0, 3, 4, not True and False for every crop")
+        if sorted([*train.tolist(), *test.tolist()]) == photo_of.unique().tolist():
+            raise Wrong(
+                "these are the numbers of the photos: wanted are the places of their crops in `photo_of`"
+            )
         splits.append((train, test))
     both = [len(set(photo_of[a].tolist()) & set(photo_of[b].tolist())) > 0 for a, b in splits]
     every = [sorted([*a.tolist(), *b.tolist()]) == list(range(len(photo_of))) for a, b in splits]
@@ -182,6 +194,14 @@ EXERCISES = [
             "the old head is still there, and frozen": probe_that(new_head=False),
             "the old head is still there, with the old classes": (
                 probe_that(freezes=False, new_head=False)
+            ),
+            "the new head reads as many numbers as there are classes: it reads the features, and their "
+            "number is the `in_features` of the old head": (
+                probe_that(reads=lambda model, num_classes: num_classes)
+            ),
+            "the new head reads what the old one gave, its classes: it takes the old one's place, so it "
+            "reads what that one read": (
+                probe_that(reads=lambda model, num_classes: model.head.out_features)
             ),
         },
     ),
@@ -258,6 +278,7 @@ EXERCISES = [
         minutes=10,
         reference=confident_mistakes,
         cases=mistake_cases,
+        use=places_of,
         has_gradient=False,
         mistakes={
             "right answers are among them: keep only those that differ from the label": (

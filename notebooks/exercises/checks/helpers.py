@@ -124,7 +124,10 @@ def limited(call):
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, stop)
                 done.wait(0.1)
     if late:
-        raise Wrong(f"it was stopped after {SECONDS:g} seconds: is there a loop without an end?")
+        raise Wrong(
+            f"it was stopped after {SECONDS:g} seconds: is there a loop without an end, "
+            "or is it very slow?"
+        )
     if "error" in outcome:
         raise outcome["error"]
     return outcome["value"]

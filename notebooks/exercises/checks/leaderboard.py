@@ -20,12 +20,17 @@ from vit_minimal.device import describe_device, evaluating, pick_device, say
 from vit_minimal.records import as_path, check_writable
 
 TRAINED_ON, JUDGED_ON = 2_000, 2_000  # images of Shapes-10
+HELD_OUT = 400  # of the first, when something is only tried out
 SECONDS = 300  # what everybody has
+
+
+class Refused(ValueError):
+    """Why something cannot be entered, in a sentence."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the board. ValueError says in a sentence what cannot be."""
+    """A line of the board. Refused says in a sentence what cannot be."""
 
     name: str
     accuracy: float  # 0 … 1, on JUDGED_ON test images
@@ -40,59 +45,89 @@ class Entry:
         for field in fields(self):
             value, kinds = getattr(self, field.name), {float: (int, float)}
             if not isinstance(value, kinds.get(field.type, field.type)) or value is True:
-                raise ValueError(f"{field.name} should be a {field.type.__name__}, is {value!r}")
+                raise Refused(f"{field.name} should be a {field.type.__name__}, is {value!r}")
         check_name(self.name)
         if not 0 <= self.accuracy <= 1:
-            raise ValueError(f"an accuracy is a share from 0 to 1, is {self.accuracy:g}")
+            raise Refused(f"an accuracy is a share from 0 to 1, is {self.accuracy:g}")
         if not 0 < self.seconds < math.inf:
-            raise ValueError(f"the training took {self.seconds:g} seconds, which cannot be")
+            raise Refused(f"the training took {self.seconds:g} seconds, which cannot be")
         if self.seconds > self.allowed:
-            raise ValueError(
+            raise Refused(
                 f"the training took {self.seconds:.0f} seconds, and {self.allowed:g} are allowed: "
                 "stop a little earlier"
             )
 
 
 def check_name(name):
-    """ValueError unless this can stand in a column of names."""
+    """Refused unless this can stand in a column of names."""
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= 24 or not name.isprintable():
-        raise ValueError(f"a name has 1 to 24 characters in one line, got {name!r:.60}")
+        raise Refused(f"a name has 1 to 24 characters in one line, got {name!r:.60}")
 
 
 def measure(train, seconds):
-    """What `train(images, labels, seconds)` → model comes to: (accuracy, seconds it took, model).
+    """Try out `train(images, labels, seconds)` → model: (accuracy, seconds it took, model).
 
-    TypeError if it gives no model; ValueError if its logits have another shape or are no numbers.
+    It trains on all but HELD_OUT of the images and is judged on those, so the board's own test images
+    are kept for entries. Refused if it gives no model, or one whose logits are no numbers or too few.
     """
     images, labels = shapes10(TRAINED_ON, seed=0)
+    tried, held_out = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
+    accuracy, took, model = trained_and_judged(
+        train, seconds, (images[tried], labels[tried]), (images[held_out], labels[held_out])
+    )
+    if took > seconds:
+        say(
+            f"! It took {took:.1f} seconds of {seconds:g}: an entry would be refused. Stop earlier."
+        )
+    return accuracy, took, model
+
+
+def trained_and_judged(train, seconds, training, test):
+    """(accuracy on the second pair, seconds it took, model), each pair being images and labels."""
     began = time.perf_counter()
-    model = train(images, labels, seconds)
+    model = train(*training, seconds)
     took = time.perf_counter() - began
     if not isinstance(model, nn.Module):
         returned = f"{model!r:.60}"
-        raise TypeError(f"train should return a model, an nn.Module; it returned {returned}")
-    test_images, test_labels = shapes10(JUDGED_ON, SHAPES10_TEST_SEED)
+        raise Refused(f"train should return a model, an nn.Module; it returned {returned}")
+    test_images, test_labels = test
     device = next((parameter.device for parameter in model.parameters()), "cpu")
     with torch.no_grad(), evaluating(model):
         parts = [model(normalize(x.to(device))).float().cpu() for x in test_images.split(500)]
     logits = torch.cat(parts)
-    if logits.shape != (JUDGED_ON, 10):
-        raise ValueError(f"the logits of {JUDGED_ON} images are {tuple(logits.shape)}, not (…, 10)")
+    if logits.shape != (len(test_images), 10):
+        found = tuple(logits.shape)
+        raise Refused(f"the logits of {len(test_images)} images are {found}, not (…, 10)")
     if not logits.isfinite().all():
-        raise ValueError("the model's logits are no numbers any more: its training has run away")
+        raise Refused("the model's logits are no numbers any more: its training has run away")
     return (logits.argmax(dim=1) == test_labels).float().mean().item(), took, model
 
 
 def enter(path, name, train, seconds=SECONDS, note=""):
-    """Train, judge, append a line to the file, and print the board. Whatever cannot be
-    entered is a ValueError or TypeError with the reason, and the file stays as it was.
+    """Train on all images, judge, append a line to the file, print the board, give the entry.
+
+    For what cannot be entered the reason is printed, the file stays as it was, and None comes back.
     """
+    try:
+        entry = made_entry(path, name, train, seconds, note)
+    except Refused as reason:
+        say(f"✗ not entered: {reason}")
+        return None
+    append(path, entry)
+    show_board(path)
+    return entry
+
+
+def made_entry(path, name, train, seconds, note):
+    """The entry of a training that is done now. Refused if it cannot be one."""
     check_name(name)  # before minutes of training
     if others := {entry.allowed for entry in read_board(path)[0]} - {seconds}:
-        raise ValueError(f"this board is for {min(others):g} seconds, not for {seconds:g}")
+        raise Refused(f"this board is for {min(others):g} seconds, not for {seconds:g}")
     check_writable(as_path(path).absolute().parent)
-    accuracy, took, model = measure(train, seconds)
-    entry = Entry(
+    accuracy, took, model = trained_and_judged(
+        train, seconds, shapes10(TRAINED_ON, seed=0), shapes10(JUDGED_ON, SHAPES10_TEST_SEED)
+    )
+    return Entry(
         name.strip(),
         accuracy,
         round(took, 3),
@@ -102,9 +137,6 @@ def enter(path, name, train, seconds=SECONDS, note=""):
         datetime.date.today().isoformat(),
         note,
     )
-    append(path, entry)
-    show_board(path)
-    return entry
 
 
 def append(path, entry):

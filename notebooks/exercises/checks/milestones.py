@@ -1,10 +1,12 @@
 """A model that is written from an empty cell, and the milestones on the way to it.
 
 The weights of the course's model are copied into the reader's, and a part of them is set to zero, so
-that first the class token alone decides, then the MLPs too, then an attention that looks everywhere
-alike, and in the end all of it. What fails first says where the mistake lies.
+that first the class token alone decides, then the MLPs too, then an attention that spreads evenly over
+all tokens, and in the end all of it. What fails first says where the mistake lies.
 """
 
+import contextlib
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,9 @@ import vit_minimal
 from vit_minimal.pretrained import load_checkpoint
 
 from .engine import NotSolved, Piece
-from .helpers import Raised, Wrong, attempt, has_placeholder, random, same
+from .helpers import Raised, Wrong, attempt, has_placeholder, limited, random, same
 from .modules import WithWeights, weights_for
+from .symptoms import symptom
 from .words import difference, raising
 from .wrong_capstone import PlainViT
 
@@ -33,7 +36,7 @@ def shipped_weights():
 
 def quieten(model, parts):
     """Set weights to zero so that the MLPs, or the attention, add nothing, or so that the attention
-    looks everywhere alike.
+    spreads evenly.
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -56,11 +59,19 @@ class StagedWeights(WithWeights):
 
 @dataclass(frozen=True)
 class Milestone:
-    """What works once it is reached, what is silenced until then, and the sizes to try."""
+    """What works once it is reached, what is silenced until then, the sizes to try, how the names
+    of those parameters go on which it depends, and in words what is silenced.
+    """
 
     name: str
     quiet: tuple
     sizes: tuple
+    concerns: tuple = ("",)
+    silenced: str = ""
+
+
+class Explained(Wrong):
+    """Wrong for a cause that is known, and that may lie elsewhere than in the milestone that fails."""
 
 
 SMALL = {
@@ -74,21 +85,38 @@ SMALL = {
     "mlp_ratio": 2.0,
 }
 OTHER = SMALL | {"in_channels": 1, "depth": 2, "num_heads": 2, "num_classes": 3, "mlp_ratio": 1.5}
+UNEVEN = SMALL | {"mlp_ratio": 0.8}  # 9.6 hidden numbers
 WIDE = SMALL | {"image_size": 12, "patch_size": 3, "embed_dim": 8, "depth": 3, "num_heads": 4}
 MILESTONES = (
     Milestone(
         "class token, its position, the last norm and the head",
         ("attention", "mlp"),
         (SMALL, OTHER),
+        ("cls_token", "pos_embed", "norm.", "head."),
+        "with `attn.proj` and `mlp.fc2` set to zero: attention and MLPs add nothing",
     ),
-    Milestone("the MLP of a block", ("attention",), (SMALL, OTHER)),
     Milestone(
-        "patches, positions and values, with an attention that looks everywhere alike",
+        "the MLP of a block",
+        ("attention",),
+        (SMALL, OTHER),
+        (".mlp.", ".norm2."),
+        "with `attn.proj` set to zero: the attention adds nothing",
+    ),
+    Milestone(
+        "patches, positions and values, with an attention that spreads evenly",
         ("choice", "mlp"),
         (SMALL, OTHER),
+        ("patch_embed.", ".attn.qkv.", ".attn.proj.", ".norm1."),
+        "with `mlp.fc2` set to zero, and all queries and keys: each token looks at all others alike",
     ),
-    Milestone("the attention", ("mlp",), (SMALL, OTHER)),
-    Milestone("the whole model", (), (SMALL, OTHER, WIDE, SMALL | {"mlp_ratio": 0.75})),
+    Milestone(
+        "the attention",
+        ("mlp",),
+        (SMALL, OTHER),
+        (".attn.",),
+        "with `mlp.fc2` set to zero: the MLPs add nothing",
+    ),
+    Milestone("the whole model", (), (SMALL, OTHER, WIDE, UNEVEN)),
 )
 NAMES = "the names and shapes of its parameters"
 STEPS = (NAMES, *(m.name for m in MILESTONES), "one call after another, and gradients")
@@ -127,7 +155,7 @@ def named(module):
 
 def check_names(answer):
     """Wrong if a model cannot be built, or has other parameters than the list in the notebook."""
-    for sizes in (SMALL, OTHER):
+    for sizes in (SMALL, OTHER, UNEVEN):
         module = attempt(lambda sizes=sizes: named(answer(**sizes)))
         if isinstance(module, Raised):
             words = raising(module.error)
@@ -152,9 +180,10 @@ def check_names(answer):
             raise Wrong(f"{words}(for {sizes})")
         for name, parameter in expected.items():
             if found[name].shape != parameter.shape:
+                rounding = "; r · D is rounded down" if sizes is UNEVEN else ""
                 raise Wrong(
                     f"`{name}` has the shape {tuple(found[name].shape)}, expected "
-                    f"{tuple(parameter.shape)} (for {sizes})"
+                    f"{tuple(parameter.shape)} (for {sizes}{rounding})"
                 )
 
 
@@ -175,6 +204,10 @@ class FromEmptyCell(Piece):
     def praise(self):
         return f"right, on {self.num_cases} cases: all {len(STEPS)} milestones are reached."
 
+    def is_open(self, answer):
+        """As long as `__init__` has a blank; one in `forward` alone is told of by `judge_numbers`."""
+        return has_placeholder(getattr(answer, "__init__", None))
+
     def judge_numbers(self, answer):
         done = 0
         try:
@@ -186,8 +219,10 @@ class FromEmptyCell(Piece):
             self.num_cases = sum(len(milestone.sizes) for milestone in MILESTONES)
         except Wrong as reason:
             words = f"milestone {done + 1} of {len(STEPS)}, {STEPS[done]}, is not reached"
-            if has_placeholder(answer):
+            if has_placeholder(answer) if done else self.is_open(answer):
                 raise NotSolved(f"{words} yet." if done else "") from None
+            if isinstance(reason, Explained):
+                words = f"{done} of {len(STEPS)} milestones are reached"
             raise Wrong(f"{words}.\n  {reason}", reason.kind) from None
 
     def reach(self, answer, milestone):
@@ -197,12 +232,17 @@ class FromEmptyCell(Piece):
         expected = [self.outcome(self.reference, case) for case in cases]
         if all(map(same, values, expected)):
             return
+        if not all(map(same, values, [self.outcome(answer, case) for case in cases])):
+            raise Explained(
+                "two calls with the same weights and images give different logits: something random "
+                "stays on in evaluation, such as `F.dropout` without `training=self.training`"
+            )
         # A mistake that explains all that there is to see is likelier than one that explains this
         for seen in (all_cases(), cases):
             if words := self.usual_mistake(answer, seen):
-                raise Wrong(words)
+                raise Explained(words)
         tries = [t for t in zip(cases, values, expected, strict=True) if not same(t[1], t[2])]
-        raise self.diagnosis_of(answer, tries)
+        raise self.diagnosis_of(answer, milestone, tries)
 
     def usual_mistake(self, answer, cases):
         """The words of the first usual mistake that gives the same in all cases, else None."""
@@ -215,15 +255,32 @@ class FromEmptyCell(Piece):
                 return words
         return None
 
-    def diagnosis_of(self, answer, tries):
+    def diagnosis_of(self, answer, milestone, tries):
         """What does not hold in the first case that differs, or the first number that differs."""
         case, value, expected = tries[0]
         found = difference(value, expected)
         if found.kind == "numbers":
-            words = self.symptom(answer, tries, found.kind)
-            found = Wrong(words, "invariant") if words else found
+            if words := self.never_used(answer, milestone, case) or symptom(tries):
+                found = Wrong(words, "invariant")
+            else:
+                more = "none of the usual mistakes alone gives these numbers: perhaps there are two"
+                found = Wrong(f"{found}\n  ({more})", found.kind)
         sizes = {k: v for k, v in case["settings"].items() if k != "quiet"}
-        return Wrong(f"{found}\n  (the case: {len(case['images'])} images, {sizes})", found.kind)
+        images = f"{len(case['images'])} image{'s' if len(case['images']) > 1 else ''}"
+        silenced = f"; {milestone.silenced}" if milestone.silenced else ""
+        return Wrong(f"{found}\n  (the case: {images}, {sizes}{silenced})", found.kind)
+
+    def never_used(self, answer, milestone, case):
+        """Words for a parameter on which this milestone should depend, and does not; else None."""
+        ours = set(self.use.unused(self.reference, **copy.deepcopy(case)))
+        theirs = []
+        with contextlib.suppress(Exception):  # what it raises has been told before
+            theirs = limited(lambda: self.use.unused(answer, **copy.deepcopy(case)))
+        for part in milestone.concerns:
+            for name in theirs:
+                if part in f".{name}" and name not in ours:
+                    return f"`{name}` is never used: nothing depends on it"
+        return None
 
     def judge_calls(self, answer):
         check_origin(answer)

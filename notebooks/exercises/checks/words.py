@@ -93,7 +93,8 @@ def raising(error):
             words += f"\n  in the line: {line}"
     if "view size is not compatible" in str(error):
         words += (
-            "\n  (`view` needs its numbers side by side in memory; `reshape` copies if it must)"
+            "\n  (`view` needs its numbers side by side in memory; `reshape` copies if it must. Neither "
+            "exchanges two axes: if that is what you want, it is `transpose`)"
         )
     return words
 
