@@ -111,7 +111,7 @@ def changed(config):
 print(changed(RECIPES["cpu"].training))
 
 # %% [markdown]
-# > **In the run saved here** the images are drawn shapes, called Shapes-10, so that anybody can repeat it without an internet connection. All numbers that the text reports from a cell are from that run. Yours differ a little. They differ a lot if CIFAR-10 is on your disk already, because then the cells take it, and what the text says of single numbers is then about other images than yours.
+# > **In the run saved here** the images are drawn shapes, called Shapes-10, so that anybody can repeat it without an internet connection. All numbers that the text reports from a cell are from that run. Yours differ a little. They differ a lot if CIFAR-10 is on your disk already, because then the cells take it, and then the numbers in the text do not match yours.
 #
 # ## Which images may I look at?
 #
@@ -205,7 +205,7 @@ def adam(gradient, memory):
 # %% [markdown]
 # (Both of Adam's memories start at 0 and so are too small at first. The division by 1 − 0.7ᵗ and 1 − 0.9ᵗ makes up for that. Our memories are shorter than the usual ones, 0.9 and 0.999, because twenty steps are few. A test checks that all three take the very steps of PyTorch's optimizers.)
 #
-# All three start at the same place in a valley that is steep in y and flat in x. Each has the best of twenty learning rates between 0.1 and 2, judged by its mean height on the way.
+# All three start at the same place in a valley that is steep in y and flat in x. For each rule we tried twenty learning rates between 0.1 and 2, and show the path that is lowest on average.
 
 
 # %%
@@ -233,8 +233,8 @@ for name, rule in {"SGD": sgd, "momentum": momentum, "Adam": adam}.items():
 diagrams.descent(paths, height, title="Twenty steps down a valley")
 
 # %% [markdown]
-# - **SGD** (stochastic gradient descent) swings from wall to wall and creeps along the floor.
-# - **Momentum** lets the swings cancel in its sum, and the way along the floor adds up. The plain loop used it already.
+# - **SGD** (stochastic gradient descent) swings from wall to wall once or twice, and then creeps along the floor: a rate that is low enough for the steep walls is too low for the flat floor.
+# - **Momentum** adds up the way along the floor, where all gradients agree, so it travels much further. Across the valley the gradients change sign and largely cancel, although it takes a while. The plain loop used it already.
 # - **Adam** divides x and y each by its own usual size, so the steep and the flat direction get steps of similar length. (Our valley lies along the axes, which flatters Adam: in a valley that lies askew, x and y are both steep.)
 #
 # **AdamW** is Adam with *weight decay*: at each step the parameters shrink a little. `fit` lets only matrices shrink.
@@ -281,7 +281,7 @@ for name, spread in {"before": before, "after": after}.items():
 #
 # ## What is each ingredient worth?
 #
-# `fit(model, dataset, config)` is the plain loop with all ingredients built in. Each is a field of `TrainingConfig`, and each can be switched off. (A test checks that without them it takes the very same steps.) We start with SGD with momentum, and nothing else:
+# `fit(model, dataset, config)` is the plain loop with all ingredients built in. Each is a field of `TrainingConfig`, and each can be switched off. (A test checks that without them it takes the very same steps, if it gets the images in the same order.) We start with SGD with momentum, and nothing else:
 
 # %%
 PLAIN = TrainingConfig(
@@ -365,7 +365,7 @@ plots.show(f"two ladders, three dots for each rung. Means of the left one: {mean
 # {{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
 #
-# **Clipping makes no visible difference**, and there is a reason. AdamW and Muon both divide by the size of the gradients anyway. Shortening one gradient changes only how much an odd batch weighs in their averages.
+# **Clipping makes no difference beyond the spread of the seeds**, and there is a reason. AdamW and Muon both divide by the size of the gradients anyway. Shortening one gradient changes only how much an odd batch weighs in their averages.
 # {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine"))}}
 # {{assert abs(mean(ladder("+ clipping")) - mean(ladder("+ warm-up and cosine"))) < 0.01}}
 #
@@ -472,9 +472,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Of these rates, AdamW is best at {{best_rate("AdamW"):g}}, with a mean of {{mean(swept("AdamW")):.1%}}, and Muon at {{best_rate("Muon"):g}}, with {{mean(swept("Muon")):.1%}}. Each has the weight decay that it has on the ladder. So on these shapes, Muon's lead does not come from a better rate. But look at 0.001: there Muon reaches only {{mean(swept("Muon", 0.001)):.1%}}, less than AdamW at the same rate ({{mean(swept("AdamW", 0.001)):.1%}}). If you try a new optimizer with the old one's rate, you may throw it away by mistake.
+# Of these five rates, AdamW is best at {{best_rate("AdamW"):g}}, with a mean of {{mean(swept("AdamW")):.1%}}, and Muon at {{best_rate("Muon"):g}}, with {{mean(swept("Muon")):.1%}}. Each has the weight decay that it has on the ladder. So on these shapes, Muon's lead does not come from a better rate. But look at 0.001: there Muon reaches only {{mean(swept("Muon", 0.001)):.1%}}, less than AdamW at the same rate ({{mean(swept("AdamW", 0.001)):.1%}}). If you try a new optimizer with the old one's rate, you may throw it away by mistake.
 #
-# SGD with momentum, the first rung, gets nowhere under these conditions, at any of its rates from {{min(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}} to {{max(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}}: it never gets past a mean of {{mean(swept("SGD with momentum")):.1%}}. On the ladder, without clipping and with a constant rate of 0.1, it came a little further. Clipping holds it back most: a gradient of length 1 at most, times a small rate, makes small steps, and plain SGD has nothing that would scale them up.
+# SGD with momentum, the first rung, gets nowhere under these conditions, at any of its rates from {{min(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}} to {{max(row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"):g}}: it never gets past a mean of {{mean(swept("SGD with momentum")):.1%}}. On the ladder, without clipping and with a constant rate of 0.1, it came a little further. Clipping probably holds it back: a gradient of length 1 at most, times a small rate, makes small steps, and plain SGD has nothing that would scale them up.
 # {{assert max(swept("SGD with momentum")) < min(swept("AdamW"))}}
 # {{assert below(swept("AdamW"), swept("Muon")) and below(swept("Muon", 0.001), swept("AdamW", 0.001))}}
 # {{assert record("learning_rates").dataset == "shapes10"}}
@@ -627,7 +627,7 @@ plots.show_dots(equal, "validation accuracy", title, axis=axis)
 plots.show("the dots of six passes lie a little further to the left, and overlap", title)
 
 # %% [markdown]
-# On drawn shapes it does *not* pay: in the run saved here, the mean of the six passes lies several points below that of the four, although single runs overlap. Half of 16 large patches can hide the corner that tells one shape from another, so what the model sees is often not enough to name it. Photographs tolerate it better. On the {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10 from the section on augmentation, with 16 patches too, patch dropout reaches {{mean(augmented("+ patch dropout")):.1%}} where whole images reach {{mean(augmented("flip and crop (base)")):.1%}}, in as many passes (three of them over whole images) and with {{(3 * 17 + 27 * 9) / (30 * 17):.0%}} of the tokens.
+# On drawn shapes it does *not* pay: in the run saved here, the mean of the six passes lies several points below that of the four, although single runs overlap. Our guess: half of 16 large patches can hide the corner that tells one shape from another, so what the model sees is often not enough to name it. Photographs tolerate it better. On the {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10 from the section on augmentation, with 16 patches too, patch dropout reaches {{mean(augmented("+ patch dropout")):.1%}} where whole images reach {{mean(augmented("flip and crop (base)")):.1%}}, in as many passes (three of them over whole images) and with {{(3 * 17 + 27 * 9) / (30 * 17):.0%}} of the tokens.
 #
 # On all of CIFAR-10 the recipe `cpu` uses it. A step at half of its 64 patches costs {{record("patch_dropout_cost").ratios[1]:.3f}} of a whole one, so {{records("cifar10_cpu")[0].training.epochs:d}} epochs, all but the last at half of the patches, cost as much as {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} whole ones. Over three seeds they reach {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} of the test images. What the same arithmetic would reach on whole images, in about seven epochs, we have not measured.
 # {{assert record("patch_dropout_cost").rates[1] == 0.5 and records("cifar10_cpu")[0].training.patch_drop_rate == 0.5 and records("cifar10_cpu")[0].training.whole_epochs == 1}}
@@ -732,7 +732,7 @@ else:
 #
 # ## What does a sick curve look like?
 #
-# You have seen three curves of three learning rates, of which two were sick. Here are sketches of what else may happen to you. They are drawn, not measured. Curves 1 to 4 show a loss, and 5 to 7 an accuracy:
+# Two of the three learning rates above gave sick curves. Here are sketches of what else may happen to you. They are drawn, not measured. Curves 1 to 4 show a loss, and 5 to 7 an accuracy. (6 and 7 look odd, but are healthy.)
 
 # %%
 diagrams.curve_gallery()
@@ -980,7 +980,7 @@ for _ in range(ROUNDS):
 print("after ", [round(value, 2) for value in values.tolist()])
 
 # %% [markdown]
-# The largest was a thousand times the smallest, and now they are almost equal. They need not end at exactly 1: Muon's coefficients are chosen for speed, and most values end between 0.7 and 1.2. Five rounds can lift a small value by a factor of at most 3.44⁵, some 480, so the tiniest ones of the figure in the first part stayed behind. For a whole matrix X, s³ becomes X Xᵀ X, and the rest is bookkeeping:
+# The largest was a thousand times the smallest, and now it is less than twice as large. They need not end at exactly 1: Muon's coefficients are chosen for speed, and most values end between 0.7 and 1.2. Five rounds can lift a small value by a factor of at most 3.44⁵, some 480, so the tiniest ones of the figure in the first part stayed behind. For a whole matrix X, s³ becomes X Xᵀ X, and the rest is bookkeeping:
 
 
 # %% tags=["same-as:vit_minimal.training.muon.newton_schulz"]
@@ -1101,7 +1101,7 @@ means = "; ".join(f"{name} {statistics.mean(values):.2f}" for name, values in ga
 plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 
 # %% [markdown]
-# Flip and crop pay, but more of it does not. No other ingredient adds anything that shows, and the two strongest kinds of augmentation cost something, in each of the three seeds: TrivialAugment ends at {{mean(augmented("+ TrivialAugment")):.1%}} and cutmix at {{mean(augmented("+ cutmix")):.1%}}. We suppose that they make the images too hard for so short a run. The recipe `cpu-long`, which has both, makes {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images. This ladder, too, belongs to its budget.
+# Flip and crop pay, but more of it does not. No other ingredient adds anything that shows, mixup may cost a little, and the two strongest kinds of augmentation cost something, in each of the three seeds: TrivialAugment ends at {{mean(augmented("+ TrivialAugment")):.1%}} and cutmix at {{mean(augmented("+ cutmix")):.1%}}. We suppose that they make the images too hard for so short a run. The recipe `cpu-long`, which has both, makes {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images. This ladder, too, belongs to its budget.
 # {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
 # {{assert all(mean(augmented(name)) - mean(augmented("flip and crop (base)")) < 0.01 for name in ("+ erase", "+ mixup", "+ label smoothing", "+ weight average (EMA)", "+ patch dropout"))}}
 # {{assert all(less < base for name in ("+ TrivialAugment", "+ cutmix") for less, base in zip(augmented(name), augmented("flip and crop (base)"), strict=True))}}
