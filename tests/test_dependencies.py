@@ -98,7 +98,9 @@ DISTRIBUTION = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-COLAB = {"google"}  # notebook 05 imports it where it is, which is in Colab
+# Imported only where they are: the first in Colab, by notebook 11; the second by notebook 12, which
+# says what to install if it is missing
+WHERE_THERE = {"google", "onnxruntime"}
 OURS = {"vit_minimal", "checks", "start"}
 OURS |= {path.stem for name in ("notebooks", "benchmarks", "tests", "site") for path in files(name)}
 
@@ -107,7 +109,7 @@ def undeclared(tree, *extras, **how):
     """What some code imports and neither the dependencies nor these extras name."""
     declared = sum((EXTRAS[extra] for extra in extras), PROJECT["dependencies"])
     declared = {canonicalize_name(Requirement(line).name) for line in declared}
-    imported = set(imported_by(tree, **how)) - OURS - COLAB - sys.stdlib_module_names
+    imported = set(imported_by(tree, **how)) - OURS - WHERE_THERE - sys.stdlib_module_names
     return {
         name for name in imported if canonicalize_name(DISTRIBUTION.get(name, name)) not in declared
     }
