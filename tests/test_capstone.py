@@ -366,3 +366,17 @@ def test_what_cannot_be_entered_leaves_the_board_as_it_was(
     assert enter(tmp_path / "board.jsonl", "Ada", train, seconds=seconds) is None
     assert words in capsys.readouterr().out
     assert read_board(tmp_path / "board.jsonl") == ([], [])
+
+
+def test_a_trial_is_judged_on_images_that_it_has_not_trained_on(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        leaderboard,
+        "trained_and_judged",
+        lambda train, seconds, training, test: given.extend((training, test)) or (0.5, 0.0, None),
+    )
+    leaderboard.measure(None, 1)
+    (trained_on, labels), (judged_on, _) = given
+    assert len(judged_on) == leaderboard.HELD_OUT and len(trained_on) == len(labels)
+    seen = {image.numpy().tobytes() for image in trained_on}
+    assert not any(image.numpy().tobytes() in seen for image in judged_on)
