@@ -163,10 +163,12 @@ def test_an_unknown_experiment_names_those_there_are():
         run_experiment("pools")
     with pytest.raises(ValueError, match=r"no setting 'max' in pooling: there are class token, "):
         run_experiment("pooling", settings=["class token", "max"])
+    with pytest.raises(ValueError, match=r"no factor 3 .* in pooling: there are 1, 0.5, 2, 4"):
+        run_experiment("pooling", learning_rates=[1, 3])
 
 
 def test_an_unknown_budget_names_those_there_are(tiny, tmp_path):
-    with pytest.raises(ValueError, match=r"budget must be one of \('quick', 'full'\), is 'fast'"):
+    with pytest.raises(ValueError, match=r"'quick', 'full', 'long'\), is 'fast'"):
         run_experiment("tiny", "fast", folder=tmp_path)
 
 
@@ -176,6 +178,21 @@ def test_some_settings_of_an_experiment_can_be_left_for_later(tiny, tmp_path):
     ]
     assert len(recorded(tmp_path)) == 2
     assert list(run_experiment("tiny", "quick", 2, folder=tmp_path)) == ["plain", "zeros"]
+
+
+def test_some_learning_rates_of_an_experiment_can_be_left_for_later(tiny, tmp_path):
+    EXPERIMENTS["tiny"] = replace(EXPERIMENTS["tiny"], learning_rates=(1, 2))
+    main(["tiny", "--seeds", "1", "--rates", "2", "--folder", str(tmp_path)])
+    rates = {record["run"]["training"]["learning_rate"] for record in recorded(tmp_path)}
+    assert rates == {2 * BASE["quick"].training.learning_rate}
+    run_experiment("tiny", "quick", seeds=1, folder=tmp_path)
+    assert len(recorded(tmp_path)) == 4
+
+
+def test_the_long_budget_is_the_full_one_with_more_passes():
+    full, long = BASE["full"], BASE["long"]
+    assert long == replace(full, training=replace(full.training, epochs=long.training.epochs))
+    assert long.training.epochs > 4 * full.training.epochs
 
 
 # ---------------------------------------------------------------------------------- runs, records

@@ -33,6 +33,8 @@ class Experiment:
     learning_rates: tuple = (1,)  # each setting is tried with all of them, in units of the base's
 
 
+LONG_EPOCHS = 14
+
 BASE = {
     "quick": Recipe(  # some seconds, on a part of the images
         ViTConfig(patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0),
@@ -49,6 +51,9 @@ BASE = {
         ),
     ),
     "full": Recipe(RECIPES["cpu"].model, replace(SHORT, validation_images=5_000)),
+    "long": Recipe(  # does what three passes show survive training?
+        RECIPES["cpu"].model, replace(SHORT, epochs=LONG_EPOCHS, validation_images=5_000)
+    ),
 }
 QUICK_IMAGES = 2_500, 1_000  # to train on, the validation images among them; to judge by
 

@@ -11,7 +11,7 @@ import time
 from filelock import FileLock, Timeout
 
 from ..data import data_root, load_dataset
-from ..device import BUDGETS, pick_budget, pick_device, pick_precision, say
+from ..device import pick_budget, pick_device, pick_precision, say
 from ..records import add_record, as_path, check_writable, read_records
 from ..training import TrainingConfig, evaluate, fit
 from .grid import BASE, EXPERIMENTS, QUICK_IMAGES, key, plan
@@ -19,15 +19,18 @@ from .models import make_model
 from .summary import summarize
 
 
-def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settings=None):
+def run_experiment(
+    name, budget=None, seeds=3, dataset=None, folder=None, settings=None, learning_rates=None
+):
     """Do the runs of an experiment that nobody has done yet; returns `summarize` of all so far.
 
-    `budget`: "quick" or "full", else as `pick_budget` says, but always "quick" on Shapes-10;
+    `budget`: one of BASE, else as `pick_budget` says, but always "quick" on Shapes-10;
     `dataset`: a Dataset, else the one that `load_dataset` takes, of which the quick budget uses a
     part. Records are added to experiments_DATASET_BUDGET.json in `folder`, else in data/runs: the
     accuracy on validation images, by which a learning rate is chosen, and on test images, by which
-    nothing is. With `settings`, some of their names, only these are run.
-    ValueError names what there is if there is no experiment or setting of a name, and refuses to
+    nothing is. With `settings`, some of their names, only these are run, and with `learning_rates`,
+    some of the experiment's factors, only those.
+    ValueError names what there is if there is no experiment, setting or factor, and refuses to
     add to records of runs on other numbers of images. OSError if there is something to run and the
     folder cannot be written to.
     """
@@ -38,10 +41,18 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
     for setting in settings:
         if setting not in known:
             raise ValueError(f"no setting {setting!r} in {name}: there are {', '.join(known)}")
+    factors = EXPERIMENTS[name].learning_rates
+    learning_rates = factors if learning_rates is None else learning_rates
+    for factor in learning_rates:
+        if factor not in factors:
+            there_are = ", ".join(map(str, factors))
+            raise ValueError(
+                f"no factor {factor} of the learning rate in {name}: there are {there_are}"
+            )
     dataset = dataset or load_dataset()
-    if budget not in (None, *BUDGETS):
-        raise ValueError(f"budget must be one of {BUDGETS}, is {budget!r}")
-    if dataset.name == "shapes10" and budget == "full":
+    if budget not in (None, *BASE):
+        raise ValueError(f"budget must be one of {tuple(BASE)}, is {budget!r}")
+    if dataset.name == "shapes10" and budget not in (None, "quick"):
         print("Shapes-10 is always run at the quick budget")
     budget = "quick" if dataset.name == "shapes10" else budget or pick_budget()
     if budget == "quick":
@@ -52,7 +63,12 @@ def run_experiment(name, budget=None, seeds=3, dataset=None, folder=None, settin
         if (theirs := {name: record[name] for name in ours}) != ours:
             raise ValueError(f"{path} holds runs on {theirs}, not on {ours}: name another folder")
     plans = [plan(name, budget, seed).items() for seed in range(seeds)]
-    runs = [run for runs in plans for (setting, _), run in runs if setting in settings]
+    runs = [
+        run
+        for runs in plans
+        for (setting, factor), run in runs
+        if setting in settings and factor in learning_rates
+    ]
     left = missing(runs, path)
     print(f"{name}: {len(runs) - len(left)} of {len(runs)} runs are on record", flush=True)
     if left:
@@ -153,6 +169,7 @@ def _do(run, dataset, path):
     return figures | {
         "accuracy": evaluate(model, dataset.test_images, dataset.test_labels),
         "validation_accuracy": history.validation_accuracy[-1],
+        "validation_curve": history.validation_accuracy,
         "train_loss": history.train_loss,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
