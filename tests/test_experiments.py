@@ -427,6 +427,23 @@ def test_with_a_spread_a_lucky_draw_is_no_surer_than_others():
     assert (base.difference, base.difference_width) == (0, 0)
 
 
+def test_with_a_spread_more_seeds_of_the_base_make_its_differences_surer():
+    seeds = [(0.7, 0.69), (0.7, 0.70), (0.7, 0.71)]
+    few = {("N(0, 0.02)", 1): [(0.7, 0.70)] * 3, ("zeros", 1): seeds}
+    many = few | {("N(0, 0.02)", 1): [(0.7, 0.70)] * 3 + seeds * 3}
+    spread = pooled_spread(records_of("class_token_init", "full", SPREAD))
+    few, many = (
+        summarize("class_token_init", "full", records_of("class_token_init", "full", of), spread)
+        for of in (few, many)
+    )
+    assert few["zeros"].difference_width == pytest.approx(2**0.5 * spread.width(3))
+    both = (spread.width(3) ** 2 + spread.width(12) ** 2) ** 0.5
+    assert many["zeros"].difference_width == pytest.approx(both)
+    assert both < few["zeros"].difference_width
+    means = many["zeros"].mean - many["N(0, 0.02)"].mean
+    assert many["zeros"].difference == pytest.approx(means)
+
+
 def test_a_contrast_of_two_is_the_two_sample_interval():
     ahead, behind = [0.5, 0.6, 0.7], [0.3, 0.3, 0.3]
     difference, width = contrast([ahead], [behind])

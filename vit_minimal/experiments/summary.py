@@ -104,7 +104,7 @@ class Summary:
     accuracies: list[float]  # one per seed
     mean: float
     width: float
-    difference: float  # to the base of the experiment, over the seeds that both have
+    difference: float  # to the base of the experiment
     difference_width: float
     learning_rate: float  # the one of those tried that was best on the validation images
 
@@ -114,9 +114,10 @@ def summarize(name, budget, records, spread=None):
     any are left out.
 
     A setting's interval comes from its own seeds, and that of a difference from the differences seed
-    by seed. With a `spread`, see `pooled_spread`, both come from that one: three seeds tell little of
-    how much they vary, and a lucky three look far too sure. A setting that does not work keeps the
-    interval of its own seeds.
+    by seed, over the seeds that both have. With a `spread`, see `pooled_spread`, both come from that
+    one: three seeds tell little of how much they vary, and a lucky three look far too sure. Runs then
+    count as independent, so that a difference is one of means, over all seeds that either has. A
+    setting that does not work keeps the interval of its own seeds.
     """
     known = {key(record["run"]): record for record in records}
     found = {label: {} for label in EXPERIMENTS[name].settings}  # {setting: {rate: {seed: record}}}
@@ -144,11 +145,12 @@ def _difference(reached, against, spread):
     shared = sorted(reached.keys() & against.keys())
     if not shared:
         return math.nan, math.inf
-    mean, width = mean_and_width([reached[seed] - against[seed] for seed in shared])
-    if spread is not None and reached != against:
-        sides = ([of[seed] for seed in shared] for of in (reached, against))
-        width = math.hypot(*(mean_and_width(side, spread)[1] for side in sides))
-    return mean, width
+    if spread is None or reached == against:
+        return mean_and_width([reached[seed] - against[seed] for seed in shared])
+    (ahead, width), (behind, other) = (
+        mean_and_width(list(of.values()), spread) for of in (reached, against)
+    )
+    return ahead - behind, math.hypot(width, other)
 
 
 def _best_rate(rates):
