@@ -4,13 +4,26 @@ import numpy as np
 from matplotlib.patches import Arc
 
 from ..plots import as_array, show
-from .card import ATTENTION, CLASS, HEAD, LINE, PATCH, POSITION, QUIET, Card, dark, tint
+from .card import (
+    ATTENTION,
+    CLASS,
+    HEAD,
+    INK,
+    LINE,
+    PATCH,
+    POSITION,
+    QUIET,
+    SERIES,
+    Card,
+    dark,
+    tint,
+)
 
 
 def cuts(image, patch_sizes, frame=None, title=""):
     """An image (C, H, W), cut into patches of each of these sizes, with their number below.
 
-    `frame` is a (left, top, side) in pixels, with a red frame around it in each picture.
+    `frame` is a (left, top, side) in pixels, with a yellow frame around it in each picture.
     """
     (_, H, W), sizes = image.shape, list(patch_sizes)
     for P in sizes:
@@ -34,7 +47,9 @@ def cuts(image, patch_sizes, frame=None, title=""):
             card.line((x, 3.6), (x, 3.6 + high), colour="white", line=thin, zorder=3)
         if frame is not None:
             corner = x0 + frame[0] * scale, 3.6 + frame[1] * scale
-            card.rectangle(*corner, frame[2] * scale, frame[2] * scale, "none", HEAD, 2.4, zorder=4)
+            side = frame[2] * scale
+            for colour, line in ((INK, 4.6), (SERIES[6], 2.4)):  # dark edges: seen on any picture
+                card.rectangle(*corner, side, side, "none", colour, line, zorder=4)
         count = (H // P) * (W // P)
         words = f"{count:,} patches" if count > 1 else "1 patch"
         card.text(x0 + wide / 2, 3.6 + high + 1.6, words, 10.5)
@@ -42,7 +57,7 @@ def cuts(image, patch_sizes, frame=None, title=""):
     show(
         f"the same picture of {H} × {W} pixels {len(sizes)} times, each with a white grid over it; "
         "the larger the patch side P, the fewer patches there are" + (
-            ", and a red frame marks one small square" if frame is not None else ""
+            ", and a yellow frame marks one small square" if frame is not None else ""
         ),
         title,
         counted,
