@@ -85,9 +85,9 @@ diagrams.overview(cat, "head")
 #
 # Before you read on, write down two things: which answer wins, and by how many points it beats the one that comes second. (Guessing the class would be right for 10 % of the pictures.)
 #
-# Part 1 holds the race between the four, on tasks that we know well, and then seven mistakes. Part 2 takes a folder of your own pictures all the way to a small program.
+# Part 1 holds the race between the four, on tasks that we know well, and then seven mistakes. Part 2 takes a folder of your own pictures all the way to a small program. (Where the text names a number that a cell prints, it is the one in the run saved here, on a CPU. Yours will differ a little.)
 #
-# ## The new task
+# ## Part 1: a new task
 #
 # Our new task is Shapes-10, because it needs no download and can draw as many test pictures as we like. It is far from photographs: discs, rings and crescents of any colour, in any place, with clutter in front. We shrink the pictures to 16 × 16 pixels, which leaves 16 patches of 4 × 4 and makes a training step about four times as cheap.
 
@@ -558,7 +558,7 @@ def show_pairs(pairs, title, names, guessing):
 show_pairs(compared, "Seven mistakes", ("done right", "done wrong"), 10)
 
 # %% [markdown]
-# Only number 6 falls so low that anybody would be suspicious. 1, 2 and 3 cost a lot, as you can see by the rings. But with a task of your own you have no ring: perhaps 61 % is all there is? Number 5 hardly moves, and neither does 4 as long as one of the two copies is there. And number 7 points to the right, so it looks like success. So the lesson is that *the accuracy alone gives away very little*. Each mistake has a check of its own:
+# Only number 6 falls so low that anybody would be suspicious. 1, 2 and 3 cost a lot, as you can see by the rings. But with a task of your own you have no ring: perhaps 61 % is all there is? Number 5 hardly moves, and neither does 4 as long as one of the two copies is there. And number 7 goes to the right, so it looks like success. So the lesson is that *the accuracy alone gives away very little*. Each mistake has a check of its own:
 #
 # | mistake | what you would see | how to make sure |
 # |---|---|---|
@@ -611,7 +611,7 @@ names = [photos.class_names[label] for label in photos.train_labels[two_each]]
 plots.show_images(photos.train_images[two_each], names, columns=6, size=1.1)
 
 # %% [markdown]
-# 32 × 32 pixels are what `shipped` was trained on, so its positions fit as they are. By now the training is a few lines, and takes 60 steps again. We take a third of the rate from part 1, and keep in mind that this is a choice.
+# 32 × 32 pixels are what `shipped` was trained on, so its positions fit as they are. By now the training is a few lines, and takes 60 steps again. We take a third of the rate from part 1, which changes less of what was learned before. Below you will see what this choice is worth.
 
 
 # %%
@@ -632,7 +632,7 @@ print(f"right for {accuracy:.1%} of {len(photos.test_labels)} test pictures")
 # %% [markdown]
 # Before you are glad of this number, do what this notebook tells you to: run the controls. And then doubt the pictures. Each of our classes is *one* photograph. Its left and its right half have the same camera and the same light, so left and right are siblings, and this is a mild form of mistake 7. We cannot take a second photograph of these coins. But we can make the test pictures darker, as if they were taken at dusk. Who will still be right?
 #
-# The controls are cheap. The first two look for the training picture whose mean colour, or whose pixels, are at the smallest distance. The third is made blind to brightness: it compares the directions of the pixels as seen from black, which a darker picture does not change. Then there are probes, a model from scratch, and fine-tuning with the rate of part 1.
+# The controls are cheap. Two of them look for the training picture whose mean colour, or whose pixels, are closest. A third is made blind to brightness: it compares the pixels by their cosine, counted from black, and a darker picture has the same direction. Then there are two probes, a model from scratch, and fine-tuning with the rate of part 1.
 
 
 # %%
@@ -669,9 +669,9 @@ title = "Who can still see at dusk?"
 show_pairs(pairs, title, ("same light", "at dusk"), 100 / len(photos.class_names))
 
 # %% [markdown]
-# In the same light, a probe on an *untrained* model and a model from scratch are right for about four of five pictures, where guessing is right for one of six. So most of our accuracy can be had without pretraining. At dusk both are right for one of four. The control that is blind to brightness loses nothing and has little to lose. What starts from `shipped` is good *and* stays good, and the lower rate keeps more than the higher one. The test pictures in the same light would have shown none of this.
+# In the same light, a probe on an *untrained* model and a model from scratch are right for about four of five pictures, where guessing is right for one of six. So most of our accuracy can be had without pretraining. At dusk both are right for one of four. The control that is blind to brightness loses nothing and has little to lose. What starts from `shipped` is good *and* stays good. Of the two rates the lower one keeps a little more, three pictures in the run saved here; with `seed=1` and `seed=2` we saw the same order. The test pictures in the same light would have shown none of this.
 #
-# What did it, the photographs? We cannot say. The pretraining also made pictures brighter and darker at random (TrivialAugment, notebook 05), and we have not separated the two. It is also one seed and 72 pictures, and dusk is only one of many changes. (With `seed=1` and `seed=2` we saw the same order of the two rates.) So take a second photograph of your own things, on another day.
+# What did it, the photographs? We cannot say. The pretraining also made pictures brighter and darker at random (TrivialAugment, notebook 05), and we have not separated the two. It is also one seed and 72 pictures, and dusk is only one of many changes. So take a second photograph of your own things, on another day.
 #
 # There is another lesson. The linear probe is nearly as good as fine-tuning here, in both lights. These classes are photographs of textures, and they are nearer to CIFAR-10 than discs and rings are. That may be the reason; we did not test it.
 #
@@ -785,7 +785,7 @@ if can_export:
 #
 # | step | what you do | what it costs |
 # |---|---|---|
-# | 1 | Split by photo, and run the controls: nearest pixels, a probe on an untrained model. | seconds |
+# | 1 | Split by photo, and run the controls: closest pixels, a probe on an untrained model. | seconds |
 # | 2 | Fit a probe with a chosen penalty. If it is good enough, stop. | seconds |
 # | 3 | Fine-tune everything. For a model like ours, try the rates 0.0003, 0.001 and 0.003, and choose on validation pictures. | three times the training that `fit` gives the time of |
 # | 4 | If two rates are equally good, take the lower one. It leaves more of what was learned before. | nothing |
