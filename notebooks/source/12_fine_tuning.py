@@ -287,7 +287,7 @@ plots.show("a row of dots for each answer and each control, in %", title, parts)
 # | **b** nearest class token | {{read_off("class_token", 10, "neighbour"):±.0%}} | nearest pixels: {{read_off("pixels", 10, "neighbour"):±.0%}} |
 # | **a** from scratch | {{tuned("from scratch", 10):±.0%}} | nearest pixels: {{read_off("pixels", 10, "neighbour"):±.0%}} |
 #
-# Fine-tuning wins, and the probe comes second. Both are far above their controls, so what they use was learned on photographs, by a model that has never seen a crescent. Answer a is not even above its own: after 60 steps from scratch, a model is not better than a comparison of pixels with no model at all.
+# Fine-tuning wins, and the probe comes second. Both are far above their controls. For the probe this means that what it reads was learned on photographs, by a model that has never seen a crescent. For fine-tuning the control had little time, and we come back to that. Answer a is not even above its own: after 60 steps from scratch, a model is not better than a comparison of pixels with no model at all.
 # {{assert below(read_off("class_token", 10), tuned("fine-tuned", 10)) and below(tuned("from scratch", 10), read_off("class_token", 10))}}
 # {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 # {{assert mean(tuned("from scratch", 10)) < mean(read_off("pixels", 10, "neighbour"))}}
@@ -297,7 +297,7 @@ plots.show("a row of dots for each answer and each control, in %", title, parts)
 # Was the race fair? Ask this of every rival that loses.
 #
 # - The *probe* would look much weaker with plain least squares, as in notebook 06: {{read_off("class_token", 10, "least_squares"):±.0%}}. Our winner would shine for no good reason.
-# - The probe on the *untrained* model does better with those least squares, {{mean(read_off("class_token", 10, "least_squares", model="untrained")):.0%}} in place of {{mean(read_off("class_token", 10, model="untrained")):.0%}}. Nothing that it tries helps much on a picture left out, so in our draws it chose one of the two strongest penalties, and then it gives most pictures the same few answers. Even {{mean(read_off("class_token", 10, "least_squares", model="untrained")):.0%}} is far below {{mean(read_off("class_token", 10)):.0%}}.
+# - Did the choice of the penalty hurt the control, the probe on the *untrained* model? With those least squares it gets {{mean(read_off("class_token", 10, "least_squares", model="untrained")):.0%}} in place of {{mean(read_off("class_token", 10, model="untrained")):.0%}}. Both are far below {{mean(read_off("class_token", 10)):.0%}}.
 # - The *model from scratch* may need more steps, and 60 are next to nothing. So the record has it with ten times as many, and with a learning rate chosen anew. After 600 steps it reaches {{tuned("from scratch, 10 × the steps", 10):±.0%}}: as much as the nearest pixels, and less than half of what fine-tuning reaches in 60.
 # {{assert below(read_off("class_token", 10, "least_squares"), read_off("class_token", 10))}}
 # {{assert max(mean(read_off("class_token", 10, how, model="untrained")) for how in ("probe", "least_squares")) < mean(read_off("class_token", 10)) / 2}}
@@ -347,7 +347,7 @@ plots.show("five curves over the training pictures per class", title, parts)
 #
 # ## Do you need a model at all?
 #
-# Before you fine-tune anything, try the cheapest thing that could possibly work. Here is another new task, the handwritten digits that come with scikit-learn. Again there are ten training pictures per class. The last 60 of each class are the test pictures; other people wrote a part of them. Which of the four answers would you choose now?
+# Before you fine-tune anything, try the cheapest thing that could possibly work. Here is another new task, the handwritten digits that come with scikit-learn. Again there are ten training pictures per class. The last 60 of each class are the test pictures. Some of them were written by other people than the training pictures. Which of the four answers would you choose now?
 
 # %%
 found = load_digits()
@@ -382,7 +382,7 @@ print(f"digits, nearest pixels: {(guesses == digit_labels[last]).float().mean():
 #
 # ## Seven mistakes, made on purpose
 #
-# You have seen the race done right. Most of these seven mistakes raise no error either. They cost you accuracy, or they give you accuracy that is not real, or they seem to do nothing at all. Guess for each what it will do to the number.
+# You have seen the race done right. Now come seven ways to do it wrong. Most of them raise no error. They cost you accuracy, or they give you accuracy that is not real, or they seem to do nothing at all. Guess for each what it will do to the number.
 #
 # `compare` prints a number as it comes out wrong and as it is right. Mistakes 1, 2, 5 and 6 are made with one fine-tuned model each, so they have one seed. Mistakes 3 and 4 are judged by the probe, over the same three draws of training pictures as above, and with one draw of random numbers.
 #
@@ -527,7 +527,7 @@ by_lot = torch.randperm(500) % 5
 compare("7 · siblings in both parts", split_accuracy(by_picture), split_accuracy(by_lot))
 
 # %% [markdown]
-# This is the dangerous one. Random labels cannot be learned. Yet more than half of the test copies are "right", because a sibling lies among the training copies. Split by picture, the same method does about as well as guessing.
+# This is the dangerous one. Random labels cannot be learned. Yet more than half of the test copies are "right". For about half of them, the nearest training copy is a sibling and brings the right label along; the rest are guesses. Split by picture, the same method does about as well as guessing.
 #
 # Here are all seven in one picture. Which of them would you have noticed?
 
@@ -558,7 +558,7 @@ def show_pairs(pairs, title, names, guessing):
 show_pairs(compared, "Seven mistakes", ("done right", "done wrong"), 10)
 
 # %% [markdown]
-# Only number 6 falls so low that anybody would be suspicious. 1, 2 and 3 cost a lot, as you can see by the rings. But with a task of your own you have no ring: perhaps 61 % is all there is? Number 5 hardly moves, and neither does 4 as long as one of the two copies is there. And number 7 goes to the right, so it looks like success. So the lesson is that *the accuracy alone gives away very little*. Each mistake has a check of its own:
+# Only number 6 falls so low that anybody would be suspicious. 1, 2 and 3 cost a lot, as you can see by the rings. (3 and 4 are judged by the probe. What is left of their cost after fine-tuning we did not measure.) But with a task of your own you have no ring: perhaps 61 % is all there is? Number 5 hardly moves, and neither does 4 as long as one of the two copies is there. And number 7 goes to the right, so it looks like success. So the lesson is that *the accuracy alone gives away very little*. Each mistake has a check of its own:
 #
 # | mistake | what you would see | how to make sure |
 # |---|---|---|
@@ -673,7 +673,7 @@ show_pairs(pairs, title, ("same light", "at dusk"), 100 / len(photos.class_names
 #
 # What did it, the photographs? We cannot say. The pretraining also made pictures brighter and darker at random (TrivialAugment, notebook 05), and we have not separated the two. It is also one seed and 72 pictures, and dusk is only one of many changes. So take a second photograph of your own things, on another day.
 #
-# There is another lesson. The linear probe is nearly as good as fine-tuning here, in both lights. These classes are photographs of textures, and they are nearer to CIFAR-10 than discs and rings are. That may be the reason; we did not test it.
+# There is another lesson. The linear probe is not far behind fine-tuning here, in both lights. These classes are photographs of textures, and they are nearer to CIFAR-10 than discs and rings are. That may be the reason; we did not test it.
 #
 # A single number also hides *which* classes are confused. A **confusion matrix** shows them. Each row counts what the model said of the test pictures of one class, and the right answers lie on the diagonal. In the same light there is hardly a mistake to be seen, so here is the dusk.
 
@@ -695,7 +695,7 @@ titles = [f"{names[guesses[i]]} {sure[i]:.0%}\nis {names[photos.test_labels[i]]}
 plots.show_images(dusk[worst], titles, columns=6, size=1.1)
 
 # %% [markdown]
-# Seven of the 72 are wrong. Four of them are pale tissue, taken for brick: darkened, it is as grey as brick. The surest mistake is a coin whose relief fills the square, and which is "grass" with 63 %. So you would collect tissue in several lights, and coins from nearby. But be careful with what you learn here. A test picture that has told you what to collect is no longer a test. With more pictures, look at a third part of the data, for **validation**.
+# Seven of the 72 are wrong; the picture shows six of them. Four of the seven are pale tissue, taken for brick: darkened, it is as grey as brick. The surest mistake is a coin whose relief fills the square, and which is "grass" with 63 %. So you would collect tissue in several lights, and coins from nearby. But be careful with what you learn here. A test picture that has told you what to collect is no longer a test. With more pictures, look at a third part of the data, for **validation**.
 #
 # ### Out of the course
 #
@@ -730,7 +730,7 @@ else:
     print("not exported: pip install onnx onnxscript onnxruntime")
 
 # %% [markdown]
-# The program that uses it needs neither PyTorch nor this course. It turns a photograph upright, puts it on white where it is transparent, and cuts out the middle. `load_image` did the same for the training. If the program did anything else, the model would get pictures of another kind.
+# The program that uses it needs neither PyTorch nor this course, only numpy, Pillow and onnxruntime. Start it in the folder that holds `classifier.onnx`. It turns a photograph upright, puts it on white where it is transparent, and cuts out the middle. `load_image` did the same for the training. If the program did anything else, the model would get pictures of another kind.
 
 # %%
 SCRIPT = """\
@@ -773,7 +773,7 @@ if can_export:
     print(f"{len(told)} test pictures, all probabilities agree:", bool(difference < 1e-4))
 
 # %% [markdown]
-# They agree, so the program does what the model does. And both are wrong! The model was trained on squares that a coin or two fill. Here a whole tray of coins is shrunk to 32 × 32 pixels, and that it has never seen. A faithful program repeats the mistakes of its model. So give it pictures like those that it was trained on.
+# They agree, so the program does what the model does. And both are wrong! The model was trained on squares that a coin or two fill. Here a whole tray of coins is shrunk to 32 × 32 pixels, and the model has never seen such a picture. A faithful program repeats the mistakes of its model. So give it pictures like those that it was trained on.
 #
 # Make this comparison for every model that you hand on; it takes a minute. The two files that you hand on, `classifier.onnx` and `classify.py`, lie in the folder `work`; copy them to where you want them, because that folder is a temporary one.
 #
@@ -787,9 +787,9 @@ if can_export:
 # |---|---|---|
 # | 1 | Split by photo, and run the controls: closest pixels, a probe on an untrained model. | seconds |
 # | 2 | Fit a probe with a chosen penalty. If it is good enough, stop. | seconds |
-# | 3 | Fine-tune everything. For a model like ours, try the rates 0.0003, 0.001 and 0.003, and choose on validation pictures. | three times the training that `fit` gives the time of |
+# | 3 | Fine-tune everything. For a model like ours, try the rates 0.0003, 0.001 and 0.003, and choose on validation pictures. | three trainings, one for each rate; `fit` says how long one takes |
 # | 4 | If two rates are equally good, take the lower one. It leaves more of what was learned before. | nothing |
-# | 5 | If you have thousands of pictures per class, train from scratch as well, and compare. | many passes over all pictures |
+# | 5 | If you have very many pictures per class (we do not know how many), train from scratch as well, and compare. | many passes over all pictures |
 #
 # ## Recap
 #
@@ -797,7 +797,7 @@ if can_export:
 # - A rival must be given a fair chance. A penalty that is chosen lifts the probe on the pretrained model from {{mean(read_off("class_token", 10, "least_squares")):.0%}} to {{mean(read_off("class_token", 10)):.0%}}.
 # - A high accuracy need not be due to pretraining. On the digits, the nearest *pixels* beat the nearest class token and the probe on it. Controls cost seconds.
 # - Of seven mistakes, one is plain to see in the accuracy. The others cost some of it, or hardly any, and a leak between the splits gives you accuracy that is not real. Each has a check of its own.
-# - Test pictures from the same photographs as the training pictures flatter a model. A change of light showed what pretraining was good for.
+# - Test pictures from the same photographs as the training pictures flatter a model. Test also on what may change when the model is in use: a change of light told models apart that were nearly equal before.
 # - A classifier leaves the course as two files: the model, with its normalisation inside, and a short program.
 #
 # ## Questions
@@ -814,7 +814,7 @@ if can_export:
 #
 # <details><summary>Answer</summary>
 #
-# First see whether all weights arrived: print what `load_state_dict` returns. Then look at the positions, if the image size is another one. Then compare the normalisation with the one that these weights were trained with. It comes last because the probe is fitted *and* tested with the same numbers here, so it can make up for a part of the damage. In mistake 1 only the test pictures were wrong.
+# First see whether all weights arrived: print what `load_state_dict` returns. Then look at the positions, if the image size is another one. Then compare the normalisation with the one that these weights were trained with. The normalisation comes last because a probe that is fitted *and* tested on wrongly normalised pictures can make up for a part of the damage. In mistake 1 only the test pictures were wrong.
 #
 # </details>
 #
@@ -875,7 +875,7 @@ plots.show("two panels of curves over the blocks", title, parts)
 # {{assert all(interval([patch - token for patch, token in zip(read_off("patch_mean", 10, task=task, block=block), read_off("class_token", 10, task=task, block=block))])[0] > 0 for block in (1, 2) for task in ("shapes10", "digits"))}}
 # {{assert all(best_block("class_token", 10, task) < 6 and interval([best - last for best, last in zip(read_off("class_token", 10, task=task, block=best_block("class_token", 10, task)), read_off("class_token", 10, task=task))])[0] > 0 for task in ("shapes10", "digits"))}}
 #
-# And after the last block? With ten pictures per class of Shapes-10 the two are close. With 90, a probe on the mean of the patches gives {{read_off("patch_mean", 90):±.0%}}, and one on the class token {{read_off("class_token", 90):±.0%}}. So the class token is a convenient feature, and not the best one. When you use a frozen model, try several blocks and both readings, on validation pictures.
+# And after the last block? With ten pictures per class of Shapes-10 the two are close. With 90, a probe on the mean of the patches gives {{read_off("patch_mean", 90):±.0%}}, and one on the class token {{read_off("class_token", 90):±.0%}}. So the class token is a convenient feature, and not always the best one. When you use a frozen model, try several blocks and both readings, on validation pictures.
 # {{assert below(read_off("class_token", 90), read_off("patch_mean", 90))}}
 #
 # ### What is forgotten?
@@ -938,7 +938,7 @@ plots.show("two falling curves over the learning rate", "learned and forgotten")
 # %% [markdown]
 # ### Weights trained on 14 million images
 #
-# `shipped` is small, and has seen 50,000 pictures. The library timm gives away models that have seen 14 million. Your `VisionTransformer` takes their weights, because its parameters have the same names. With `DOWNLOAD = True`, the cell below fetches a ViT-Ti/16 that was pretrained on ImageNet-21k. The file has about 39 MB: 5.5 million parameters of the body, and 4.2 million of a head for 21,843 classes, which we leave out. As long as it says `False`, the weights are random, and everything else is the same.
+# `shipped` is small, and has seen 50,000 pictures. The library timm gives away models that have seen 14 million. Your `VisionTransformer` has the same parts, and nearly the same names; `load_timm_state_dict` renames the two that differ, `cls_token` and `pos_embed`, and refuses anything that does not fit. With `DOWNLOAD = True`, the cell below fetches a ViT-Ti/16 that was pretrained on ImageNet-21k. The file has about 39 MB: 5.5 million parameters of the body, and 4.2 million of a head for 21,843 classes, which we leave out. As long as it says `False`, the weights are random, and everything else is the same.
 
 # %%
 DOWNLOAD = False
