@@ -288,7 +288,7 @@ for k in (0, 3, 6, 12):
     print("the {:2} highest {:16.2f} {:6.2f} {:13.2f} to {:.2f}".format(k, *row))
 
 # %% [markdown]
-# Without its look at the eyes (the six highest), the token is *more* of a cat, and more than without any six of the others. So much for our story: the eyes are not what brings the cat here. Nor does "cat" fall with the three or the twelve highest; only that with three, "frog" rises above it. But one photo settles nothing.
+# Without its look at the eyes (the six highest), "cat" is read *more* clearly, and more clearly than without any six of the others. So much for our story: here, the eyes are not what brings the cat. Without the three or the twelve highest, "cat" does not fall either, though without the three "frog" rises above it. But one photo settles nothing.
 #
 # ### The same for 5,000 images
 #
@@ -316,7 +316,7 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 # {{assert all(abs(ablated(how, "loss, one block", block).mean) < 0.0125 for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3))}}
 # {{assert 2 * ablated("mean_ablations", "loss, one block", 6).mean < ablated("knock_outs", "loss, one block", 6).mean}}
 #
-# **The answer: in a single block, hardly, except in the last one. And most of what a knock-out costs there seems to be the strangeness of the cut, and not lost information about the image.**
+# **The answer: in a single block, little, except in the last one. And most of what a knock-out costs there seems to be the strangeness of the cut, and not lost information about the image.**
 #
 # *This is a good place for a break. So far: what can be read off the class token grows from block to block, and a cut in one block costs little, except in block 6.*
 #
@@ -947,7 +947,7 @@ for block in range(3):
 
 # %% tags=["hide-input"]
 kinds = {"shipped": ("probes", 68), "untrained twin": ("untrained_probes", 29)}
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.7), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.4), layout="constrained")
 grids = []
 for axis, (name, (kind, lowest)) in zip(axes, kinds.items(), strict=True):
     grids.append(100 * np.array(record[kind]["patches"]["mean"][-1]).reshape(8, 8))

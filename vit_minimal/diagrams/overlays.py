@@ -17,11 +17,11 @@ def _peaks(shares, count):
     return found
 
 
-def _pale(image):
-    """An image (C, H, W) as a pale grey one (1, H, W), −1 … 1."""
+def _pale(image, darkest=0.45):
+    """An image (C, H, W) as a pale grey one (1, H, W), −1 … 1, in which black is `darkest`."""
     brightness = as_picture(image).reshape(*image.shape[1:], -1).mean(axis=-1)  # (H, W), 0 … 1
     span = max(brightness.max() - brightness.min(), 1e-12)
-    return (0.45 + 0.55 * (brightness - brightness.min()) / span)[None] * 2 - 1
+    return (darkest + (1 - darkest) * (brightness - brightness.min()) / span)[None] * 2 - 1
 
 
 def _purple(card, x, y, width, height, shares, full):
@@ -149,7 +149,7 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
         x = left + (block % across) * (width + gap)
         y = top + (block // across) * pitch
         card.text(x + width / 2, y + 1.4, f"block {block + 1}", 11)
-        card.picture(x, y + 3, width, width * tall, _pale(image))
+        card.picture(x, y + 3, width, width * tall, _pale(image, 0.65))
         _purple(card, x, y + 3, width, width * tall, shares.reshape(rows, columns), full)
     names, said = 10.5, []
     step = (WIDTH - names - 1) / len(scores)
