@@ -88,39 +88,38 @@ def at(series, index):
 
 
 @functools.cache
-def spread():
-    """The Spread of runs on CIFAR-10 at the full budget, pooled over all settings that work."""
-    return pooled_spread(records("experiments_cifar10_full"))
+def spread(budget="full"):
+    """The Spread of runs on CIFAR-10 at a budget, pooled over all settings that work."""
+    return pooled_spread(records(f"experiments_cifar10_{budget}"))
 
 
 @functools.cache
-def experiment(name):
-    """{setting: Summary} of an experiment on CIFAR-10 at the full budget, with intervals from the
-    pooled spread.
+def experiment(name, budget="full"):
+    """{setting: Summary} of an experiment on CIFAR-10 at a budget, with intervals from the pooled
+    spread.
     """
-    return summarize(name, "full", records("experiments_cifar10_full"), spread())
+    return summarize(name, budget, records(f"experiments_cifar10_{budget}"), spread(budget))
 
 
-def runs(name, setting, rate=None):
-    """The Summary of one setting of an experiment on CIFAR-10, at the full budget; with a `rate`, a
-    factor of the base's learning rate, a Record of mean and width at that rate, which need not be
-    the best.
+def runs(name, setting, rate=None, budget="full"):
+    """The Summary of one setting of an experiment on CIFAR-10, at a budget; with a `rate`, a factor
+    of the base's learning rate, a Record of mean and width at that rate, which need not be the best.
     """
     if rate is None:
-        return experiment(name)[setting]
-    reached = [found.accuracy for found in recorded(name, setting, rate)]
-    mean, width = mean_and_width(reached, spread())
+        return experiment(name, budget)[setting]
+    reached = [found.accuracy for found in recorded(name, setting, rate, budget)]
+    mean, width = mean_and_width(reached, spread(budget))
     return Record(mean=mean, width=width)
 
 
 @functools.cache
-def recorded(name, setting, rate=1):
-    """The records of one setting of an experiment on CIFAR-10, at the full budget, one per seed;
-    `rate` is a factor of the base's learning rate.
+def recorded(name, setting, rate=1, budget="full"):
+    """The records of one setting of an experiment on CIFAR-10, at a budget, one per seed; `rate` is a
+    factor of the base's learning rate.
     """
-    known = {key(found.run): found for found in records("experiments_cifar10_full")}
+    known = {key(found.run): found for found in records(f"experiments_cifar10_{budget}")}
     seeds = sorted({found.seed for found in known.values()})
-    wanted = [key(plan(name, "full", seed)[setting, rate]) for seed in seeds]
+    wanted = [key(plan(name, budget, seed)[setting, rate]) for seed in seeds]
     found = [known[run] for run in wanted if run in known]
     if not found:  # of no run everything could be asserted
         raise ValueError(f"no run of {setting!r} in {name} is on record")

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
 
-from vit_minimal.forest import show_forest
+from vit_minimal.forest import show_forest, show_then_and_now
 from vit_minimal.plots import curve_style
 
 EFFECTS = {
@@ -72,3 +72,20 @@ def test_marks_are_right_of_the_words(axis):
 def test_without_any_number_there_is_nothing_to_draw():
     with pytest.raises(ValueError, match="at least one effect"):
         show_forest({"a": ("holds", "words", None, None)}, "points")
+
+
+def test_then_and_now_are_two_marks_in_one_row(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    effects = {"grew": ((1.0, 0.5), (3.0, 0.2)), "turned": ((-2.0, 1.0), (0.5, math.inf))}
+    show_then_and_now(effects, "3 passes", "14 passes", "points")
+    axis = plt.gcf().axes[0]
+    found = marks(axis)
+    assert [number for number, *_ in found.values()] == [1.0, 3.0, -2.0, 0.5]
+    assert [ends for _, ends, _ in found.values()] == [(0.5, 1.5), (2.8, 3.2), (-3.0, -1.0), None]
+    assert [round(row) for row in found] == [0, 0, 1, 1]
+    words = [text.get_text() for text in axis.texts]
+    assert words == ["grew", "+1.0 → +3.0", "turned", "−2.0 → +0.5"]
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == ["3 passes", "14 passes"]
+    plt.close("all")

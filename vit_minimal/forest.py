@@ -1,4 +1,4 @@
-"""A forest plot: many effects with their intervals in one picture, a row for each."""
+"""Forest plots: many effects with their intervals in one picture, a row for each."""
 
 import math
 
@@ -43,13 +43,47 @@ def show_forest(effects, x_label, title="", groups=()):
     for index, group in enumerate(groups):  # also of a group whose effects have no number
         if group in used:
             axis.plot([], [], label=group, **curve_style(index) | {"linestyle": "none"})
+    _finish(axis, (len(effects) - 0.4, -0.9), x_label, title)
+    show(f"{x_label}, a row for each effect", title, said)
+
+
+def show_then_and_now(effects, then, now, x_label, title=""):
+    """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
+
+    `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
+    by a line, so that one sees what grew, what shrank and what changed its side of 0.
+    """
+    said = []
+    _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.55 * len(effects)), layout="constrained")
+    paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
+    styles = [
+        curve_style(0) | {"linestyle": "none", "markerfacecolor": "white"},
+        curve_style(1) | {"linestyle": "none"},
+    ]
+    for row, (name, pair) in enumerate(effects.items()):
+        numbers = [number for number, _ in pair]
+        axis.plot(numbers, [row - 0.13, row + 0.13], color="lightgray", linewidth=3, zorder=0)
+        for (number, width), shift, style, label in zip(
+            pair, (-0.13, 0.13), styles, (then, now), strict=True
+        ):
+            known = width if math.isfinite(width) else None
+            label = label if row == 0 else None
+            axis.errorbar(number, row + shift, xerr=known, capsize=3, label=label, **style)
+        words = " → ".join(f"{number:+.1f}".replace("-", "\N{MINUS SIGN}") for number in numbers)
+        said.append(f"{name}: {words}")
+        place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
+        axis.text(0.01, row - 0.2, name, bbox=paper, **place)
+        axis.text(0.01, row + 0.2, words, fontsize=9, **place)
+    _finish(axis, (len(effects) - 0.4, -0.6), x_label, title)
+    show(f"{x_label}, {then} and {now}", title, said)
+
+
+def _finish(axis, rows, x_label, title):
+    """The line at 0, the left half left free for words, the first row on top, the legend above."""
     low, high = axis.get_xlim()
     axis.axvline(0, color="gray", linewidth=1, zorder=0)
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
-    # The left half is for the words
-    axis.set(xlim=(2 * low - high, high), ylim=(len(effects) - 0.4, -0.9), yticks=[])
-    axis.set_xlabel(x_label)
+    axis.set(xlim=(2 * low - high, high), ylim=rows, yticks=[], xlabel=x_label)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
     axis.spines[["left", "top", "right"]].set_visible(False)
-    show(f"{x_label}, a row for each effect", title, said)

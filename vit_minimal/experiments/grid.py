@@ -125,6 +125,10 @@ EXPERIMENTS = {
             "P = 32, 24 × the passes": Setting({"patch_size": 32}, passes=24),
         }
     ),
+    "patch_size_updates": Experiment(  # 4 × the passes are also 4 × the updates
+        {"P = 4": Setting(), "P = 4, batches of 32": Setting(training={"batch_size": 32})},
+        learning_rates=(1, 0.5),
+    ),
     "pooling": Experiment(
         {
             "class token": Setting(),
