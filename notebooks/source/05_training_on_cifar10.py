@@ -234,7 +234,7 @@ for name, config in LADDER.items():
     print(f"{name:22} mean {mean:6.1%}, range {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# This is measurement A. (The first rung ends above the plain loop, which is the same recipe, because `fit` shuffles in another order and holds out other images: luck of the order.) A ladder belongs to its budget, its model and its data. On CIFAR-10 it takes half an hour, so we climbed it for you: measurement B, on the right.
+# This is measurement A. (The first rung ends above the plain loop, which is the same recipe, because `fit` shuffles in another order and holds out the last images of *each class*: luck of the order.) A ladder belongs to its budget, its model and its data. On CIFAR-10 it takes half an hour, so we climbed it for you: measurement B, on the right.
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
 # {{assert record("training_ladder").judged_on == "5,000 validation"}}
 
@@ -256,11 +256,11 @@ plots.show(f"two ladders, three dots for each rung. Means of the left one: {mean
 # {{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
 #
-# **Clipping makes no difference beyond the spread of the seeds.** AdamW, which takes the steps on that rung, divides by the usual size of the gradients anyway: if all of them were half as long, its steps would be the same. So clipping can only tame the odd gradient that is much longer than the others. It is cheap insurance.
+# **Clipping makes no difference that we can be sure of.** On the left the seeds with it lie somewhat higher, and they overlap with those without. AdamW, which takes the steps on that rung, divides by the usual size of the gradients anyway: if all of them were half as long, its steps would be the same. So clipping can only tame the odd gradient that is much longer than the others. It is cheap insurance.
 # {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine"))}}
 # {{assert abs(mean(ladder("+ clipping")) - mean(ladder("+ warm-up and cosine"))) < 0.01}}
 #
-# **The schedule depends on the task.** On the left, the difference that warm-up and cosine make is too small for three seeds to show. On CIFAR-10 they give {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points.
+# **The schedule pays on CIFAR-10.** On the left, with AdamW, the difference that warm-up and cosine make is too small for three seeds to show. (With Muon it pays on the shapes as well; the part for a second visit measures it.) On CIFAR-10 they give {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points.
 #
 # **And here is a surprise:** flip and crop *cost* more than ten points on the left, and give nothing on CIFAR-10. Is augmentation bad, then? Not in general. Our guess: four or five passes are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it only makes every image harder. The second sitting puts that guess to the test.
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
@@ -433,7 +433,7 @@ plots.show(
 # %% [markdown]
 # Of these five rates, AdamW is best at {{best_rate("AdamW"):g}}, with a mean of {{mean(swept("AdamW")):.1%}}, and Muon at {{best_rate("Muon"):g}}, with {{mean(swept("Muon")):.1%}}. So on these shapes, Muon's lead does not come from a better rate. But look at 0.001: there Muon reaches only {{mean(swept("Muon", 0.001)):.1%}}, less than AdamW at the same rate ({{mean(swept("AdamW", 0.001)):.1%}}). If you try a new optimizer with the old one's rate, you may throw it away by mistake.
 #
-# SGD with momentum stays behind at each of its rates: its best mean is {{mean(swept("SGD with momentum")):.1%}}. Does clipping hold it back? That would be plausible, because SGD has nothing to scale a shortened gradient up again. But without clipping it is not better: at best {{mean(swept("SGD without clipping")):.1%}}, and at the highest rates the loss stops being a number.
+# SGD with momentum stays behind at each of its rates: its best mean is {{mean(swept("SGD with momentum")):.1%}}. (At 0.1 it is behind even the ladder's first rung, which has no clipping and no warm-up and keeps its rate to the end. Short runs at a small rate need all of it.) Does clipping hold SGD back? That would be plausible, because SGD has nothing to scale a shortened gradient up again. But best against best, without clipping it is not better: {{mean(swept("SGD without clipping")):.1%}}, and at the highest rates the loss stops being a number.
 # {{assert max(swept("SGD with momentum")) < min(swept("AdamW")) and max(swept("SGD without clipping")) < min(swept("AdamW"))}}
 # {{assert mean(swept("SGD without clipping")) < mean(swept("SGD with momentum")) and any(row.rate == 3 for row in record("learning_rates").diverged)}}
 # {{assert below(swept("AdamW"), swept("Muon")) and max(swept("Muon", 0.001)) < min(swept("AdamW", 0.001))}}
@@ -592,9 +592,9 @@ titles = ["all patches", "25 % left out", "50 % left out", "75 % left out"]
 plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 
 # %% [markdown]
-# Could you still tell? For the model of the recipe `cpu`, a step on half of the 64 patches costs {{record("patch_dropout_cost").ratios[1]:.3f}} of a step on whole images. So you can make more than twice as many passes in the same time. The last pass should be over whole images, because the model will be judged on those: `TrainingConfig(patch_drop_rate=0.5, whole_epochs=1)`.
+# Could you still tell? For the model of the recipe `cpu`, a step on half of the 64 patches takes {{record("patch_dropout_cost").ratios[1]:.3f}} of the time of a step on whole images. (It is less than half, because with half of the tokens there are only a quarter of the pairs that attend to each other.) So you can make more than twice as many passes in the same time. The last pass should be over whole images, because the model will be judged on those: `TrainingConfig(patch_drop_rate=0.5, whole_epochs=1)`.
 #
-# Does it pay? The fair comparison is at equal arithmetic. The recipe `cpu` makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which cost as much as {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. Guess which side wins, and then look at the test images:
+# Does it pay? The fair comparison is at equal arithmetic. The recipe `cpu` makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which cost as much as {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. For both, the rate was chosen on validation images. Guess which side wins:
 #
 # | CIFAR-10, equal arithmetic | three seeds |
 # |---|---|
@@ -624,7 +624,7 @@ if TRAIN_NOW:
         print(f"{error}\nSo you see the recorded run. data/README.md says how to get CIFAR-10.")
 
 # %% [markdown]
-# This cell takes the recipe that suits your machine, says how long it will take, and trains. You may stop it: run the cell again, and it resumes where it stopped.
+# This cell takes the recipe that suits your machine, says how long it will take, and trains. You may stop it: run the cell again, and it resumes where it stopped. (The recipe for a CPU is measurement F. The one for a GPU, `t4`, has never run on a GPU: tell us what you get.)
 
 # %%
 if TRAIN_NOW:
@@ -655,7 +655,7 @@ for name in (
     print(f"{name:18} {settings[name]}")
 
 # %% [markdown]
-# And here are the curve and the number. Two things look odd and are not. Validation lies above training for most of the run, because training accuracy is measured on augmented images, which are harder. And training accuracy jumps in the shaded epoch at the end: this epoch trains on whole images, and until then half of the patches of each image are missing.
+# And here are the curve and the number. Two things look odd and are not. Validation lies above training for most of the run, because training accuracy is measured on harder images: half of the patches are missing, and they are flipped and cropped too. And training accuracy jumps above validation in the shaded epoch at the end, which trains on whole images. So it was the missing patches that made most of the difference.
 
 # %%
 accuracy = counts.trace().item() / counts.sum().item()
@@ -731,7 +731,7 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 #
 # ## What does a sick curve look like?
 #
-# You have seen four of the curves below today: 2 and 3 were the two wrong learning rates, 5 was the model that learned 500 images by heart, and 6 was the real run. Here they are once more, as sketches, with three others that you may meet. Curves 1 to 4 show a loss, and 5 to 7 an accuracy. (6 and 7 look odd, but are healthy.)
+# You have seen four of the curves below today: 2 and 3 were the two wrong learning rates, 5 was the model that learned 500 images by heart, and 6 was the real run before its last epoch. Here they are once more, as sketches, with three others that you may meet. Curves 1 to 4 show a loss, and 5 to 7 an accuracy. (6 and 7 look odd, but are healthy.)
 
 # %%
 diagrams.curve_gallery()
@@ -744,7 +744,7 @@ diagrams.curve_gallery()
 # | **3** the loss does not move from ln 10 | learning rate far too low; or a part of the model gets no gradient; or labels do not belong to their images | ten times the rate; the four checks in the second part of notebook 04; show 16 images with their labels |
 # | **4** the loss falls, then jumps up and stays there | learning rate too high or warm-up too short | half the rate, twice the warm-up, clipping |
 # | **5** training accuracy climbs, validation falls behind | learning by heart | augmentation, a smaller model, more weight decay |
-# | **6** validation is better than training | augmentation makes the training images harder, and the training accuracy is a mean over the epoch | nothing: it is as it should be |
+# | **6** validation is better than training | augmentation or missing patches make the training images harder, and the training accuracy is a mean over the epoch | nothing: it is as it should be |
 # | **7** validation jumps from epoch to epoch until the last few | learning rate still high | nothing: wait for the end of the cosine, or judge the average of the weights (EMA) |
 # | the loss becomes NaN: `fit` stops and says so | as for 4; or float16 without loss scaling (notebook 11) | as for 4; `precision="float32"` to tell |
 # | out of memory: `fit` names a batch size | batch too large | the one it names, with a somewhat lower rate |
@@ -919,7 +919,7 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 # - Muon evens out the singular values of each matrix's step, and it gave the most on both of our ladders.
 # - Find the learning rate by trying, and let it come down by the end.
 # - Augmentation pays when the model sees few images often.
-# - A ViT reads a set of patches, so it can skip some of them, and each step takes less time.
+# - A ViT reads a set of patches, so it can skip some of them, and each step takes less than half of the time.
 #
 # > **Remember:** choose on validation images, compare with several seeds, measure an ingredient before you believe in it, and touch the test images once.
 #
