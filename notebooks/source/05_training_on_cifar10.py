@@ -624,7 +624,7 @@ if TRAIN_NOW:
         print(f"{error}\nSo you see the recorded run. data/README.md says how to get CIFAR-10.")
 
 # %% [markdown]
-# This cell takes the recipe that suits your machine, says how long it will take, and trains. You may stop it: run the cell again, and it resumes where it stopped. (The recipe for a CPU is measurement F. The one for a GPU, `t4`, has never run on a GPU: tell us what you get.)
+# This cell takes the recipe that suits your machine, says how long it will take, and trains. You may stop it: run the cell again, and it resumes where it stopped. (The recipe for a CPU is measurement F. The one for a GPU, `t4`, has not run on a GPU yet, so its minutes are an estimate.)
 
 # %%
 if TRAIN_NOW:
