@@ -270,7 +270,6 @@ FIRST_AND_NEW = shapes10(500, 0), shapes10(NEW_IMAGES, NEW_SEED)
         (0.28, lambda logits: logits, "still learning"),
         (0.45, lambda logits: 2 * logits, "still learning"),
         (0.45, lambda logits: 5 * logits, "softmax of its own"),
-        (0.14, lambda logits: 0.5 * logits, "hardly begun"),
         (0.10, lambda logits: 4 * logits, "learned nothing yet"),
     ],
 )
