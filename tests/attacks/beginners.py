@@ -1267,36 +1267,12 @@ for batch in torch.randperm(len(x)).split(50)[:40]:
     loss.backward()
     optimizer.step()
 
-# %% trained: on the raw images
-images, labels = shapes10(4_000, seed=0)
-x = images.float()
-torch.manual_seed(0)
-trained = ViT()
-optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3)
-for batch in torch.randperm(len(x)).split(50)[:40]:
-    loss = F.cross_entropy(trained(x[batch]), labels[batch])
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
 # %% trained: a rate of 0.1
 images, labels = shapes10(4_000, seed=0)
 x = normalize(images)
 torch.manual_seed(0)
 trained = ViT()
 optimizer = torch.optim.AdamW(trained.parameters(), lr=0.1)
-for batch in torch.randperm(len(x)).split(50)[:40]:
-    loss = F.cross_entropy(trained(x[batch]), labels[batch])
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-# %% trained: a rate of 1e-6
-images, labels = shapes10(4_000, seed=0)
-x = normalize(images)
-torch.manual_seed(0)
-trained = ViT()
-optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-6)
 for batch in torch.randperm(len(x)).split(50)[:40]:
     loss = F.cross_entropy(trained(x[batch]), labels[batch])
     optimizer.zero_grad()
@@ -1313,17 +1289,6 @@ for batch in torch.randperm(len(x)).split(50)[:40]:
     loss = F.cross_entropy(trained(x[batch]), labels[batch])
     loss.backward()
     optimizer.step()
-
-# %% trained: no step is made
-images, labels = shapes10(4_000, seed=0)
-x = normalize(images)
-torch.manual_seed(0)
-trained = ViT()
-optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3)
-for batch in torch.randperm(len(x)).split(50)[:40]:
-    loss = F.cross_entropy(trained(x[batch]), labels[batch])
-    optimizer.zero_grad()
-    loss.backward()
 
 # %% trained: a softmax before the loss
 images, labels = shapes10(4_000, seed=0)

@@ -185,13 +185,13 @@ class Trained(Exercise):
         seen = f"On the first {SOME} training images the loss is {loss:.2f}"
         if self.accuracy < THRESHOLDS[0]:
             if loss > math.log(10) - 0.03:
-                learned, first = "it has learned nothing yet", ""
+                learned, first = "it has learned nothing yet", "Did"
             else:
                 learned = "it has hardly begun to learn"
-                first = "If the loss of each pass still falls, then more passes. If not: "
+                first = "If the loss of each pass still falls, then more passes. If not, did"
             return (
                 f"Guessing is right for 10 %. {seen}, and guessing has ln 10 = 2.30: {learned}. "
-                f"{first}Did the training see `x`, which is `normalize(images)`? If it did, look at "
+                f"{first} the training see `x`, which is `normalize(images)`? If it did, look at "
                 "one step (zero_grad, backward, step), at the batches (drawn in random order) and at "
                 "the rate: near 1e-3, where 0.1 is far too large and 1e-5 far too small."
             )

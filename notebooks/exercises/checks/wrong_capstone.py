@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.nn.functional import gelu, layer_norm, relu
+from torch.nn.functional import gelu, relu
 
 from vit_minimal.attention import MultiHeadSelfAttention, attention_weights
 from vit_minimal.patches import PatchEmbedding
@@ -119,6 +119,13 @@ def no_positions(self, images):
     return torch.cat([first, self.patch_embed(images)], 1)
 
 
+def positions_in_front_of_each_block(self, images):
+    x = no_positions(self, images)
+    for block in self.blocks:
+        x = block(x + self.pos_embed)
+    return self.read(x)
+
+
 def columns_first(self, images):
     first = self.cls_token.expand(len(images), -1, -1)
     patches = self.patch_embed.proj(images).transpose(2, 3).flatten(2).mT
@@ -200,6 +207,9 @@ MISTAKES = {
         embed=no_position_for_the_class_token
     ),
     "no position is added to any token": with_parts(embed=no_positions),
+    "the positions are added in front of each block: once is enough, Eq. 1": with_parts(
+        forward=positions_in_front_of_each_block
+    ),
     "only the class token gets its position: the patches have theirs too": with_parts(
         embed=positions_for_the_class_token_alone
     ),
@@ -229,7 +239,7 @@ MISTAKES = {
     "`unbiased=False`": with_norm(lambda x: centred(x) / (x.var(dim=-1, keepdim=True) + 1e-5)),
     "the norms only subtract the mean: they divide by the deviation too": with_norm(centred),
     "the norms take mean and deviation over all tokens: each token has its own, over its D numbers": (
-        with_norm(lambda x: layer_norm(x, x.shape[1:]))
+        with_norm(lambda x: (x - x.mean((1, 2), True)) / x.std((1, 2), keepdim=True))
     ),
     "the activation of the MLP is ReLU: it should be GELU": with_activation(relu),
     "GELU is approximated by tanh: take the exact one, which is PyTorch's default": with_activation(
