@@ -21,7 +21,6 @@ import _thread  # its interrupt_main() does what the stop button of Jupyter does
 import copy
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -61,7 +60,7 @@ dataset = load_dataset().first(2_000, 500)
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 
 # %% [markdown]
-# (Where the saved output says "because it was asked for", we had set an environment variable that asks for drawn shapes; on your machine it may be CIFAR-10. Of whichever data set it is, this notebook uses the first 2,000 training images.)
+# ("It was asked for" in the saved output means that we had chosen drawn shapes for this run. On your machine it may be CIFAR-10. Of either, this notebook takes the first 2,000 training images.)
 #
 # Your model learns, and now you want a bigger one. Suddenly a training run takes hours, and you have two new wishes. It should be *fast*, and it should be *safe*: an empty battery must not cost you a night.
 #
@@ -70,12 +69,12 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 # | | what it buys | what it risks | how you ask for it |
 # |---|---|---|---|
 # | **profile first** | you do not spend a day on the wrong part | nothing | `with torch.profiler.profile() as profile:` |
-# | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `fit` does it where your machine gains from it; `TrainingConfig(precision="float32")` says no |
+# | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `fit` does it where your machine gains from it; `TrainingConfig(precision="float32")` switches it off |
 # | **compiling** | fewer trips to memory for all that is not a matrix product | the first step waits a minute or more | off, unless you say `TrainingConfig(compile=True)` |
 # | **gradient accumulation** | large batches in little memory | a wrong divisor; and it saves no time | `(loss / parts).backward()` |
 # | **stop and resume** | a crash costs you at most about a minute and one epoch of work | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
 #
-# So you can use all of this today. The rest of the notebook is for the reader who wants to know why it works, and when it does not.
+# So you can use all of this today. The rest of the notebook shows why it works, and when it does not.
 #
 # > **In the run saved here**, one core of a server CPU did the work, without a GPU. This CPU has units that multiply 16-bit numbers, which many do not have. All numbers that the text reports from a cell are from that run.
 #
@@ -204,14 +203,14 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest. This limits what faster *products* can do. Hardware that also reads its memory faster shortens the grey part too.
 #
-# It is also a limit for the machine that was profiled, here one core of a CPU, and for a model of this width. On a GPU the shares differ: starting an operation and reading from memory often weigh more there. If you run this notebook on a GPU, the cells above profile the GPU. (A profiler also takes time for every operation that it writes down, so in the narrowest model a part of the rest is the profiler's own cost.)
+# It is also a limit for the machine that was profiled, here one core of a CPU, and for a model of this width. On a GPU, starting an operation and reading from memory often weigh more; there, the cells above profile the GPU. (The profiler itself takes time for every operation, which counts most in the narrowest model.)
 #
 # One thing is missing from the picture: the data. While a model waits for its next batch, it learns nothing. How long does a batch take to prepare?
 
 
 # %%
 def seconds(work, times=5):
-    """How long `work()` takes: the median of several tries."""
+    """How long `work()` takes: the shortest of several tries, as other programs only add to it."""
     took = []
     for _ in range(times):
         start = time.perf_counter()
@@ -219,7 +218,7 @@ def seconds(work, times=5):
         if device.type != "cpu":
             torch.accelerator.synchronize()  # a GPU works on while Python is ahead: wait for it
         took.append(time.perf_counter() - start)
-    return statistics.median(took)
+    return min(took)
 
 
 step_time = seconds(step)
@@ -233,7 +232,7 @@ print(f"preparing a batch takes {data_time / step_time:.1%} of a training step")
 #
 # ## What do 16-bit numbers gain?
 #
-# PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and hardware that has units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**, and we shall soon see in what they differ. First the gain: let us take the format that your machine prefers, and time one matrix product alone, of the size that our model's MLP has. Amdahl's law turns its gain into a prediction for the whole step. Does the step keep to it?
+# PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and hardware that has units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. First the gain: we take the format that your machine prefers, and time one matrix product of the model's MLP. Amdahl's law turns its gain into a prediction for the whole step. Does the step keep to it?
 
 # %%
 half = pick_precision(device)
@@ -280,7 +279,7 @@ plots.show(
 #
 # On a machine without such units you see the opposite. Every 16-bit product is emulated there, and a step can take many times as long. `pick_precision` then chooses float32, and so does `fit`. A format is fast only where the hardware multiplies it.
 #
-# **In one sentence:** 16-bit products make a step much faster on hardware that has units for them, and slower elsewhere.
+# **In one sentence:** 16 bits can make a step much faster on hardware that has units for them, and make it slower elsewhere.
 #
 # ## What do 16 bits lose?
 #
@@ -406,7 +405,7 @@ for _ in range(6):
 # %% [markdown]
 # The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller.
 #
-# Now we know what each format loses. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in float32, in bfloat16 and in float16. float16 trains in three ways: with loss scaling, without, and once more with a loss of 1/128, whose gradients are multiplied by 128 after the backward pass. In between they are as small as those of a batch of 4,096 images. Runs with the same seed see the same batches, so they differ in their rounding alone (`benchmarks/formats.py`). Here is the mean of {{len({run.seed for run in record("formats").runs}):d}} seeds for each, and in grey what the seeds do in float32:
+# Now we know what each format loses. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in float32, in bfloat16 and in float16. float16 trains in three ways: with loss scaling, without, and once more with a loss of 1/128, whose gradients are multiplied by 128 after the backward pass. In between they are as small as in a batch of 4,096 images. Runs with the same seed see the same batches, so they differ in their rounding alone (`benchmarks/formats.py`). Here is the mean of {{len({run.seed for run in record("formats").runs}):d}} seeds for each, and in grey what the seeds do in float32:
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -489,7 +488,7 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# **So which would you rather lose, digits or range?** Digits! bfloat16 rescues no gradients and watches no scaler, because nothing falls out of its range: `torch.autocast(..., dtype=torch.bfloat16)` is enough. Where the hardware does not multiply it, there is another choice to make. `pick_precision` makes it for you:
+# **So which would you rather lose, digits or range?** Digits! The few that bfloat16 has did no harm that we could see. And because its range is nearly that of float32, there are no gradients to rescue and no scaler to watch: `torch.autocast(..., dtype=torch.bfloat16)` is enough. But not all hardware multiplies it, so the choice depends on the machine. `pick_precision` makes it for you:
 #
 # <details><summary>Which precision for which machine?</summary>
 #
@@ -510,7 +509,8 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # ## What about the rest, and the memory?
 #
-# **The grey bars.** Each addition, norm and GELU reads all numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The first step then waits for the compiler. What you gain depends on your machine, and it may be less than nothing. @@COMPILED@@ So measure it with the function `seconds` from above before a long run.
+# **The grey bars.** Each addition, norm and GELU reads all numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The first step then waits for the compiler. What you gain depends on your machine, and it may be less than nothing! On one core of a CPU that was busy with other work too, our model made {{only(record("compiled").runs, model="compiled", precision="float32").steps_per_second / only(record("compiled").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second compiled as uncompiled in float32, and {{only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second:.1f}} times as many in bfloat16 (`benchmarks/throughput.py --compiled`). On a GPU we have not measured it. So before a long run, time it with `seconds` from above.
+# {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
 # **The memory.** A batch does not fit? Then send it through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large pass would have left, if you divide each loss by the number of parts. This is called **gradient accumulation**:
 
@@ -537,7 +537,7 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the parts are not equally large, multiply the mean loss of each by its own number of images over the number of all, n / N, instead of dividing by the number of parts.
+# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the parts are not equally large, do not divide by the number of parts, but multiply the mean loss of every part by n / N, its number of images over the number of all.
 #
 # **In one sentence:** a batch that is too large goes through in parts, because gradients add up.
 #
@@ -545,7 +545,7 @@ for parts in (2, 4):
 #
 # Sooner or later, a run of several hours is interrupted. So you save something from time to time, and resume from it later. But what? The weights, certainly. Are they enough?
 #
-# Let us try. A small model trains for 140 steps. After 100 we save four things. Then we play a crash: a new model and a new optimizer, as a new process would make them, go on from what was saved, or from a part of it. (`augment` flips and crops, and normalizes too.)
+# Let us try. A small model trains for 140 steps. After 100 we save four things. Then we pretend that there was a crash: a new model and a new optimizer, as a new process would make them, go on from what was saved, or from a part of it. (`augment` flips and crops, and normalizes too.)
 
 
 # %%
@@ -638,7 +638,7 @@ for without, (colour, line) in looks.items():
 axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(-0.2, 12))
 axis.set_title("How far from the run that was never stopped?")
 axis.legend(ncols=2, loc="upper center", fontsize=8)
-plots.show("lines over the steps: distance from the run never stopped", points=ends)
+plots.show("lines over the steps: distance from the run never stopped", parts=ends)
 
 # %% [markdown]
 # Only the blue line stays at 0. Without the weights, a run begins far away, of course. The other three begin at the right place and leave it with the first step. Nothing complains: each of them goes on, and is another run.
