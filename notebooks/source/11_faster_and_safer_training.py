@@ -127,27 +127,24 @@ def group_of(name):
 
 
 # %% [markdown]
-# This function takes a few steps under the profiler and adds up what each group took. Of all steps it keeps the shortest time, since other programs on the machine can only make it longer:
+# This function takes a few steps under the profiler and adds up what each group took:
 
 
 # %%
 def shares_of(step, steps=8):
     """How many per cent of a step each group takes."""
     step()  # the first step prepares things, so we do not count it
-    spent = {group: [] for group in [*GROUPS, "everything else"]}  # in each of the steps
-    for _ in range(steps):
-        with torch.profiler.profile() as profile:
+    with torch.profiler.profile() as profile:
+        for _ in range(steps):
             step()
-        for times in spent.values():
-            times.append(0.0)
-        for event in profile.key_averages():
-            if event.device_type.name == "CPU":  # this leaves out GPU kernels, listed once more by
-                # themselves: their time is in the entry of the operation that started them
-                on_gpu = device.type == "cuda"
-                its_own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-                spent[group_of(event.key)][-1] += its_own
-    shortest = {group: min(times) for group, times in spent.items()}  # other programs only add
-    return {group: 100 * took / sum(shortest.values()) for group, took in shortest.items()}
+    spent = dict.fromkeys([*GROUPS, "everything else"], 0.0)
+    for event in profile.key_averages():
+        if event.device_type.name == "CPU":  # this leaves out GPU kernels, listed once more by
+            # themselves: their time is in the entry of the operation that started them
+            on_gpu = device.type == "cuda"
+            its_own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+            spent[group_of(event.key)] += its_own
+    return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
 
 
 # %%
@@ -171,7 +168,7 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 
 # %%
 for width in (48, 192, 384):
-    of_width = shares if width == 192 else shares_of(make_step(width))
+    of_width = shares if width == 192 else shares_of(make_step(width), steps=5)
     products = sum(of_width[group] for group in PRODUCTS)
     print(f"width {width:3}: matrix products take {products:.0f} % of a step")
 
