@@ -115,7 +115,6 @@ CASES = {
     ),
     "two_processes": diagrams.two_processes,
     "float_formats": diagrams.float_formats,
-    "what_a_step_needs": diagrams.what_a_step_needs,
     "gradient_accumulation": diagrams.gradient_accumulation,
     "gradient_accumulation, five": lambda: diagrams.gradient_accumulation(5),
     "training_loop": diagrams.training_loop,
