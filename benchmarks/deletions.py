@@ -98,7 +98,7 @@ def delete(model, images, labels, scores, counts, columns):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--images", type=int, default=2_000)
+    parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     model, dataset = load_checkpoint(options.checkpoint), load_dataset("cifar10")

@@ -1,7 +1,9 @@
 """Training speed of the same ViT in four libraries on this machine, and the memory they train in.
 
     python benchmarks/throughput.py [--record data/results/throughput.json]
+    python benchmarks/throughput.py --compiled [--record data/results/compiled.json]
 
+The second command compares our model with itself under torch.compile instead, without memory.
 Patch 4, width 192, depth 9, 3 heads, batch 128, AdamW. The models alternate in one run, so that
 whatever else the machine does meets all of them. Memory is the peak of a process that trains
 one model, above what it held before the first step.
@@ -53,13 +55,18 @@ def vit_pytorch():
     return Theirs(**shape, dim=192, depth=9, heads=3, dim_head=64, mlp_dim=768)
 
 
+def compiled():
+    return torch.compile(ours())
+
+
 MODELS = {"ours": ours, "timm": timm, "torchvision": torchvision, "vit-pytorch": vit_pytorch}
+COMPILED = {"ours": ours, "compiled": compiled}
 
 
-def make_step(name, precision, device):
+def make_step(make_model, precision, device):
     """A function that takes one training step and returns the seconds it took."""
     seed_everything(0)
-    model = MODELS[name]().to(device).train()
+    model = make_model().to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     x = torch.randn(BATCH, 3, 32, 32, device=device)
     y = torch.randint(10, (BATCH,), device=device)
@@ -98,30 +105,37 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--record", type=Path, metavar="FILE")
+    parser.add_argument("--compiled", action="store_true", help="what torch.compile gains us")
     parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     device = pick_device()
     if options.memory_of:
         name, precision = options.memory_of
-        step, before = make_step(name, PRECISIONS[precision], device), megabytes_in_use()
+        step = make_step(MODELS[name], PRECISIONS[precision], device)
+        before = megabytes_in_use()
         for _ in range(3):
             step()
         print(megabytes_in_use() - before)
         return
-    runs = []
+    runs, models = [], COMPILED if options.compiled else MODELS
     for precision, dtype in PRECISIONS.items():
-        steps = {name: make_step(name, dtype, device) for name in MODELS}
-        seconds = {name: [] for name in MODELS}
+        steps = {name: make_step(make, dtype, device) for name, make in models.items()}
+        seconds, first = {name: [] for name in models}, {}
         for repeat in range(options.repeats + 1):
             for name, step in steps.items():
                 took = step()
-                if repeat > 0:  # the first step warms up
+                if repeat > 0:  # the first step warms up, or waits for the compiler
                     seconds[name].append(took)
+                else:
+                    first[name] = took
         for name, times in seconds.items():
             rate = 1 / statistics.median(times)
-            megabytes = peak_memory(name, precision)
             figures = {"model": name, "precision": precision, "steps_per_second": round(rate, 3)}
-            runs.append(figures | {"megabytes": round(megabytes)})
+            if options.compiled:
+                more = {"first_step": round(first[name], 1)}
+            else:
+                more = {"megabytes": round(peak_memory(name, precision))}
+            runs.append(figures | more)
             print(json.dumps(runs[-1]), flush=True)
         rates = {
             run["model"]: run["steps_per_second"] for run in runs if run["precision"] == precision

@@ -342,12 +342,6 @@ def bug_effect(name, base="none", dataset="shapes10"):
     return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 
 
-def mirrored(values, columns=8):
-    """The values of patches, row by row, with left and right exchanged."""
-    rows = [values[i : i + columns] for i in range(0, len(values), columns)]
-    return [value for row in rows for value in reversed(row)]
-
-
 def deleted(map_of, which, count):
     """What the shipped model reaches or loses when `count` patches of a map become noise, those that
     are "highest" in it, say; the map "random" has no order: notebook 06.

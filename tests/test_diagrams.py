@@ -115,7 +115,6 @@ CASES = {
     ),
     "two_processes": diagrams.two_processes,
     "float_formats": diagrams.float_formats,
-    "what_a_step_needs": diagrams.what_a_step_needs,
     "gradient_accumulation": diagrams.gradient_accumulation,
     "gradient_accumulation, five": lambda: diagrams.gradient_accumulation(5),
     "training_loop": diagrams.training_loop,
@@ -629,7 +628,7 @@ def test_the_journey_lists_what_is_read_best():
     layers = [image.get_array() for image in axis.images if image.get_array().shape == (8, 8, 4)]
     for layer, shares in zip(layers, MAPS, strict=True):
         assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / MAPS.max())
-    assert f"{MAPS.max():.0%}" in written()  # what full purple stands for, in every block
+    assert f"full purple: {MAPS.max():.0%}" in written()  # in every block
 
 
 @pytest.mark.parametrize(("depth", "drawn"), [(1, [0, 1]), (3, [0, 1, 2, 3]), (9, [0, 1, 2, 9])])

@@ -63,6 +63,21 @@ def test_the_recipe_for_cpus_learns_cifar10_at_half_more_than_five_whole_passes(
         assert run.training["epochs"] == 5 and read_config(run.model) == RECIPES["cpu"].model
 
 
+def test_half_of_the_patches_pay_at_equal_arithmetic():
+    """Seven whole passes cost as much as the recipe `cpu`, and differ from it in nothing else but
+    the rate, which was chosen for each on validation images.
+    """
+    whole, half = records("cifar10_seven_whole_passes"), records("cifar10_cpu")
+    assert {run.seed for run in whole} == {run.seed for run in half} == {0, 1, 2}
+    assert max(run.accuracy for run in whole) < min(run.accuracy for run in half)
+    assert round(record("patch_dropout_cost").whole_passes_of_cpu) == 7
+    changed = {"epochs": 7, "patch_drop_rate": 0.0, "whole_epochs": 0, "learning_rate": 3e-3}
+    for run in whole:
+        then = vars(TrainingConfig()) | half[run.seed].training | changed
+        assert vars(TrainingConfig()) | run.training == then
+        assert read_config(run.model) == read_config(half[0].model)
+
+
 @pytest.mark.parametrize("name", ["shapes10_quick", "cifar10_cpu", "cifar10_cpu_long", "real_run"])
 def test_recipes_are_the_ones_that_were_measured(name):
     for run in records(name):

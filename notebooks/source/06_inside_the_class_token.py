@@ -6,25 +6,25 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 30 minutes, and 20 more for a second visit |
-# | Time to run | {{notebook_seconds("06_inside_the_class_token"):about}} on two cores of a recent server CPU, {{notebook_seconds("06_inside_the_class_token", "float32"):about}} on one core of an older one |
+# | Time to read | about 45 minutes, in two sittings if you like, and 20 more for a second visit |
+# | Time to run | {{notebook_seconds("06_inside_the_class_token"):about}} on two cores of a recent server CPU, {{notebook_seconds("06_inside_the_class_token", "float32"):about}} on one core of an older one, if nothing else runs on it |
 # | Package modules | `inspection/`, `explorer.py`, `diagrams/overlays.py`, `diagrams/looking.py` |
 #
 # Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? Does every block matter? And when can the dog be read off the class token?
 #
-# We find out by experiment, in seven questions. Each gets one tool, and a control that tells whether the tool can be trusted:
+# We find out by experiment, in seven questions. Each gets one tool, and something to hold its result against:
 #
-# | | Question | Tool | Control |
+# | | Question | Tool | Held against |
 # |---|---|---|---|
-# | 1 | After which block can the class be read off the class token? | a reader for each block, on a photo | pictures of another kind |
+# | 1 | After which block can the class be read off the class token? | a reader for each block, on a photo | what the model names at the end |
 # | 2 | How much can be read, over thousands of images? | the same, counted | an untrained model |
 # | 3 | Does the model need what the class token reads in a block? | cut it off in that block | a second way of cutting it off |
-# | 4 | In which half of the blocks must it read? | cut it off in the early ones, or in the late ones | a reader at the same place |
+# | 4 | In which half of the blocks must it read? | cut it off in the early ones, or in the late ones | what a reader finds at the same place |
 # | 5 | Does "little is lost" mean "hardly needed"? | cut it off in two blocks at once | the sum of the two single losses |
 # | 6 | Does the model need what a map shows? | a task in which the right patch is known | the model before training |
 # | 7 | Is there a map that knows its class? | make patches unreadable | patches that other maps choose |
 #
-# Make a guess at each question before you look. The surprises are half of the fun. Everything optional comes after the recap.
+# Make a guess at each question before you look. The surprises are half of the fun. After question 3 there is a good place for a break. Everything optional comes after the recap.
 #
 # The model is `shipped`, which comes with the course: six blocks of three heads, trained on CIFAR-10, right for {{record("cifar10_cpu_long").accuracy:.1%}} of the test images. A smaller model joins for question 6, and every figure says whose it is. What `shipped` does with thousands of images comes from [records](../data/README.md#results). All other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
 
@@ -116,43 +116,44 @@ def show_journey(seen, large):
     diagrams.journey(large, looks, (8, 8), scores, CIFAR10_CLASSES, title=title)
 
 
-show_journey(photo("chelsea.png"), photo("chelsea.png", 48))
+show_journey(photo("chelsea.png"), photo("chelsea.png", 64))
 
 # %% [markdown]
-# Each column is a block. Above, the more purple a patch is, the more the class token attends to it. All six maps have one scale, so the pale map of block 1 means that all patches get a little. Below stand the scores of four classes: first the one that is read best at the end, then those that lead on the way, and if these are fewer than four, the next best at the end. A score of 1 is a full vote for a class. A score of 0.10, or one in ten, means that nothing is known, and below that the vote is against the class.
+# The more purple a patch is, the more the class token attends to it in that block. All six maps have one scale, so the pale map of block 1 means that all patches get a little. Below them stand the scores of four classes that lead at the end or on the way. A score of 1 is a full vote for a class. A score of 0.10, or one in ten, means that nothing is known, and below that the vote is against the class.
 #
-# At the start all classes stand at 0.10, because nothing of the image has arrived. Then the token seems to change its mind. After block 2 "frog" is far ahead. In block 4 "cat" takes the lead, in the same block in which the class token attends to an eye. It is tempting to see a reason there. In question 3 we shall take that look away, and read the class token again.
+# At the start all classes stand at 0.10, because nothing of the image has arrived. After block 2 "frog" is far ahead. In block 4 "cat" takes the lead, in the same block in which the class token attends to the eyes. That makes a fine story: the token takes the cat for a frog, sees its eyes, and changes its mind. But two things may be wrong with it. A probe is a reader that errs: after block 2 it is right for only about {{probe("class_token", 2).mean:.0%}} of all images, as question 2 will show. And the eyes may have nothing to do with it, which question 3 will test.
 #
 # Here is one of these numbers by hand: "cat" and "frog" after block 4.
 
 # %%
-cat, CAT = photo("chelsea.png")[None], CIFAR10_CLASSES.index("cat")
-tokens, _ = next(look_into(shipped, cat))  # what enters block 1 and leaves each: (L + 1, 1, T, D)
+chelsea = photo("chelsea.png")[None]  # that is the cat's name
+CAT, FROG = CIFAR10_CLASSES.index("cat"), CIFAR10_CLASSES.index("frog")
+tokens, _ = next(look_into(shipped, chelsea))  # enter block 1 and leave each: (L + 1, 1, T, D)
 by_hand = tokens[4, 0, :1].cpu() @ weights[4] + biases[4]  # (1, D) · (D, K) + (1, K)
-assert torch.allclose(by_hand, read_class_token(shipped, cat, weights, biases)[4], atol=1e-3)
-print(f"cat {by_hand[0, CAT]:.2f}, frog {by_hand[0, CIFAR10_CLASSES.index('frog')]:.2f}")
+assert torch.allclose(by_hand, read_class_token(shipped, chelsea, weights, biases)[4], atol=1e-3)
+print(f"cat {by_hand[0, CAT]:.2f}, frog {by_hand[0, FROG]:.2f}")
 
 # %% [markdown]
-# And now three pictures for which the model is not prepared: a rocket, a motorcycle, and the silhouette of a horse.
+# And now two pictures for which the model is not prepared: a rocket, and the silhouette of a horse.
 
 # %%
-for name in ("rocket.jpg", "motorcycle_left.png", "horse.png"):
-    show_journey(photo(name), photo(name, 40))
+for name in ("rocket.jpg", "horse.png"):
+    show_journey(photo(name), photo(name, 64))
 
 # %% [markdown]
-# CIFAR-10 has no rockets. After block 1 the probe reads "airplane", which is not a bad idea, and only in the last two blocks does "ship" stay ahead. There are no motorcycles either, and the probes never quite decide between automobile and truck. The horse is the surprise: the model was trained on photographs, and yet it names a black shape on white. (Some numbers we cannot explain: the rocket ends with 0.44 for "deer", and the motorcycle with 0.30 for "cat".)
+# CIFAR-10 has no rockets. After block 1 the probe reads "airplane", which is not a bad idea, and only in the last two blocks does "ship" stay ahead. (Why "deer" ends with 0.44, we cannot explain.) The horse is the surprise: the model was trained on photographs, and yet it names a black shape on white. Up to block 4, though, "airplane" leads.
 #
-# **The answer, on four pictures of which two show a class of CIFAR-10: what the model will say cannot be read from the start. It comes late, and other classes lead on the way.**
+# **The answer, on three pictures, two of them odd: the class that the model will name takes the lead for good only in block 4 or 5, and other classes lead before.**
 #
 # **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Choose a block and a head. Then hover over a patch or the class token, or use Tab and the arrow keys, and see where it looks. On GitHub you see a still picture instead.
 
 # %%
-explore_attention(shipped, cat[0])
+explore_attention(shipped, chelsea[0])
 
 # %% [markdown]
 # ## 2. How much can be read, over 5,000 images?
 #
-# Four pictures are anecdotes. So new probes are fitted on one half of CIFAR-10's test images, which the model has not seen, and scored on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token.
+# Three pictures are anecdotes. So we count. For that, new probes are fitted: not on training images, which the model has learned from, but on one half of CIFAR-10's test images. They are scored on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token (a probe for each of the 64 places).
 #
 # A probe is trained, so part of its accuracy is its own work. We need a control: the same probes beside an **untrained twin** of `shipped`, with random weights.
 #
@@ -199,25 +200,26 @@ axis.text(6.25, 0.34, "the three of the\nuntrained twin", va="center")
 axis.text(6.25, 0.1, "guessing", color="dimgray", va="center")
 axis.plot([0, 6], [0.1, 0.1], color="gray", lw=1, label="_guessing")
 title = "shipped and its untrained twin: what can be read off the tokens"
-axis.set(title=title, xlabel="after block (0: before the first)", xlim=(-0.15, 6.1))
+figure.suptitle(title, fontsize=11)
+axis.set(xlabel="after block (0: before the first)", xlim=(-0.15, 6.1))
 axis.set(ylabel="accuracy of the probe", ylim=(0, 1), xticks=range(7))
 plots.show("curves over the blocks", title, in_words(axis))
 
 # %% [markdown]
-# Begin with the control, the dashed curves. An untrained class token gives {{at(record("class_token_journey").untrained_probes.class_token, 1).mean:.0%}} after block 1, with nothing learned. It takes something like a mean of all patches, and we suppose that mean colours are often enough to tell a ship from a frog. The trained one gives {{probe("class_token", 1).mean:.0%}} there. So its first jump is no sign of learning, though what stands behind the two numbers may differ. From block 2 on the trained one is ahead.
-# {{assert probe("class_token", 1).mean - at(record("class_token_journey").untrained_probes.class_token, 1).mean < 0.03}}
+# Begin with the control, the dashed curves. An untrained class token gives {{at(record("class_token_journey").untrained_probes.class_token, 1).mean:.0%}} after block 1, with nothing learned. It takes something like a mean of all patches, and we suppose that mean colours are often enough to tell a ship from a frog. The trained one gives {{probe("class_token", 1).mean:.0%}} there, and the 95 % intervals overlap. So its first jump is hardly a sign of learning. From block 2 on the trained one is clearly ahead.
+# {{assert overlap(probe("class_token", 1), at(record("class_token_journey").untrained_probes.class_token, 1))}}
 # {{assert all(below(at(record("class_token_journey").untrained_probes.class_token, block), probe("class_token", block)) for block in range(2, 7))}}
 #
-# Now compare the solid curves. The class token is not the only one that gathers. Up to and including block 3 the plain *mean of the patches* gives more, after block 4 the two are level, and only in the last two blocks does the class token pull ahead. Even one patch token gives {{mean(probe("patches", 6).mean):.0%}} at the end, averaged over the places.
+# How does this fit the late leads of question 1? After block 2, a probe reads the true class of {{probe("class_token", 2).mean:.0%}} of the images already, and after block 3 of {{probe("class_token", 3).mean:.0%}}. So our three pictures were late ones, and many images are not.
 #
-# Two jumps we cannot explain. In block 1 the mean of the patches leaps from {{probe("patch_mean", 0).mean:.0p}} to {{probe("patch_mean", 1).mean:.0%}}. And in block 6 one patch rises from {{mean(probe("patches", 5).mean):.0p}} to {{mean(probe("patches", 6).mean):.0%}}, although the head never reads a patch.
+# Now compare the solid curves. The class token is not the only one that gathers. Up to and including block 3 the plain *mean of the patches* gives more, after block 4 the two are level, and only in the last two blocks does the class token pull ahead. Even one patch token gives {{mean(probe("patches", 6).mean):.0%}} at the end, averaged over the places, although the head never reads it.
 # {{assert probe("class_token", 0).mean < 0.11}}
 # {{assert all(below(probe("class_token", block - 1), probe("class_token", block)) for block in range(1, 7))}}
 # {{assert all(below(probe("class_token", block), probe("patch_mean", block)) for block in (0, 1, 2, 3))}}
 # {{assert overlap(probe("class_token", 4), probe("patch_mean", 4))}}
 # {{assert all(below(probe("patch_mean", block), probe("class_token", block)) for block in (5, 6))}}
 #
-# **The answer: more after every block, {{probe("class_token", 6).mean:.0%}} at the end, against {{at(record("class_token_journey").untrained_probes.class_token, 6).mean:.0%}} without training. But the patches gather the class too, and up to block 3 they are ahead.**
+# **The answer: more after every block, {{probe("class_token", 6).mean:.0%}} at the end, against {{at(record("class_token_journey").untrained_probes.class_token, 6).mean:.0%}} without training. But the patches gather the class too, and up to block 3 more can be read off their mean.**
 #
 # ## 3. Does the model need what the class token reads?
 #
@@ -229,72 +231,70 @@ diagrams.cut_off(values=[[1, 0], [0, 2], [2, 3], [4, 1], [0, 2]], **made_up)
 
 # %% [markdown]
 # - **Knock-out.** The class token may not attend to the patches, so all of its attention goes to itself. That is simple, but strange: in training, the class token never read only itself.
-# - **Mean ablation.** Whatever it would read is replaced by what it *usually* reads in this block, the mean over many other images. That is less strange, and it says nothing about this image.
+# - **Mean ablation.** Whatever it would read is replaced by what it *usually* reads in this block, the mean over many other images. That is of the usual kind, and it says nothing about this image.
 #
 # If the knock-out hurts much more, we blame its strangeness. The two are not quite the same cut, though: the mean also replaces what the token reads of *itself*, which the knock-out keeps.
 #
 # Keep one thing in mind for questions 3 to 6. No block is ever removed. Only the class token's *reading* in it is cut, and the patch tokens go on as before, in all six blocks.
 #
-# Here is a knock-out in ten lines. It does what notebook 03 did in an attention layer, with one line more:
+# ### A knock-out by hand
+#
+# The function `hook` below computes what an attention layer computes, as in notebook 03. The knock-out is its third line, `scores[:, :, 0, 1 + patches] = -torch.inf`. PyTorch calls such a *hook* after the layer, and what it returns takes the place of the layer's output.
 
 
 # %%
-def without_patches(attention, inputs, output):
-    """What an attention layer gives if its class token may not attend to the patches."""
-    queries, keys, values = attention.split_heads(inputs[0])  # each (B, h, T, d)
-    scores = queries @ keys.mT / queries.shape[-1] ** 0.5  # (B, h, T, T)
-    scores[:, :, 0, 1:] = -torch.inf  # row 0 is the class token, columns 1 … are the patches
-    read = scores.softmax(dim=-1) @ values  # (B, h, T, d)
-    return attention.proj(read.transpose(1, 2).flatten(2))  # heads side by side: (B, T, D)
+def knocked_out(patches):
+    """A hook for an attention layer: its class token may not attend to these patches."""
+
+    def hook(attention, inputs, output):
+        queries, keys, values = attention.split_heads(inputs[0])  # each (B, h, T, d)
+        scores = queries @ keys.mT / queries.shape[-1] ** 0.5  # (B, h, T, T)
+        scores[:, :, 0, 1 + patches] = -torch.inf  # row 0 is the class token; patches from column 1
+        read = scores.softmax(dim=-1) @ values  # (B, h, T, d)
+        return attention.proj(read.transpose(1, 2).flatten(2))  # heads side by side: (B, T, D)
+
+    return hook
 
 
-hook = shipped.blocks[5].attn.register_forward_hook(without_patches)  # in place of its output
-by_hand = answer(cat)
-hook.remove()
-assert torch.allclose(by_hand, knock_out(shipped, cat, [5]).softmax(dim=1), atol=1e-3)
-
-# %% [markdown]
-# A *hook* is a function that PyTorch calls after a layer, and what it returns takes the place of the layer's output. The package's `knock_out` gives the same result. `mean_ablation` needs what the class token usually reads, and `mean_reads` measures that.
-#
-# **Your guess:** the cat gets 89 %. In which of the six blocks will a cut cost it most?
-
-# %%
-names = ["rocket.jpg", "motorcycle_left.png", "horse.png", "astronaut.png"]
-names += ["coffee.png", "camera.png", "coins.png", "hubble_deep_field.jpg"]
-reads = mean_reads(shipped, torch.stack([photo(name) for name in names]))  # (L, h, d)
-
-print(f"shipped gives {answer(cat)[0, CAT]:.0%} for cat. If its class token is cut off in")
-for block in range(6):
-    out = knock_out(shipped, cat, [block]).softmax(dim=1)[0, CAT]
-    mean = mean_ablation(shipped, cat, [block], reads).softmax(dim=1)[0, CAT]
-    print(f"block {block + 1}: {out:4.0%} by knock-out, {mean:4.0%} by mean ablation")
+handle = shipped.blocks[5].attn.register_forward_hook(knocked_out(torch.arange(64)))
+without = answer(chelsea)
+handle.remove()
+assert torch.allclose(without, knock_out(shipped, chelsea, [5]).softmax(dim=1), atol=1e-3)
+print(f"cat: {answer(chelsea)[0, CAT]:.0%}, cut off in block 6: {without[0, CAT]:.0%}")
 
 # %% [markdown]
-# Look at block 6. The knock-out leaves 34 % and mean ablation 77 %, so for this photo most of the damage of the knock-out is its strangeness. And block 4, with the eye? Mean ablation leaves 81 % there.
+# The package's `knock_out` gives the same shares. So in block 6 a knock-out costs this photo most of its cat. Is that what the token would have read there, or the strangeness of the cut? We come to that in a moment.
 #
-# But the model may have found another way to its answer by the end. So we also read the class token right after block 4, where "cat" had just taken the lead, without the look that we suspect:
+# First the eyes. In block 4 we forbid only the patches with most attention, and read the class token right after that block. The six highest are five at one eye and one at the other. The control is as many other patches, in twenty draws.
 
 
 # %%
-def reads_the_usual(attention, inputs, output):
-    """What the attention layer of block 4 gives if its class token gets the mean."""
-    output[:, 0] = attention.proj(reads[3].flatten().to(output))
-    return output
+def after_block_4(patches):
+    """The scores of cat and frog if block 4 may not look at these patches."""
+    handle = shipped.blocks[3].attn.register_forward_hook(knocked_out(patches))
+    read = read_class_token(shipped, chelsea, weights, biases)[4, 0]
+    handle.remove()
+    return read[CAT].item(), read[FROG].item()
 
 
-print("shipped, read after block 4:  cat   frog")
-changes = {"mean ablation": reads_the_usual, "knock-out": without_patches}
-for name, change in {"left alone": None, **changes}.items():
-    hook = change and shipped.blocks[3].attn.register_forward_hook(change)
-    read = read_class_token(shipped, cat, weights, biases)[4, 0]
-    print(f"{name:26} {read[CAT]:6.2f} {read[CIFAR10_CLASSES.index('frog')]:6.2f}")
-    if hook:
-        hook.remove()
+look = attention_maps(shipped, chelsea)[3, 0, :, 0, 1:].mean(dim=0)  # in block 4, mean of heads
+order = look.argsort(descending=True).cpu()  # patches, those with most attention first
+draws = torch.Generator().manual_seed(0)
+print("shipped may not look at     cat   frog   cat, without as many others")
+for k in (0, 3, 6, 12):
+    others = [order[k:][torch.randperm(64 - k, generator=draws)[:k]] for _ in range(20)]
+    cats = [after_block_4(patches)[0] for patches in others]
+    row = (*after_block_4(order[:k]), min(cats), max(cats))
+    print("the {:2} highest {:16.2f} {:6.2f} {:13.2f} to {:.2f}".format(k, *row))
 
 # %% [markdown]
-# With the usual in place of all that it reads in block 4, both classes get less, and "cat" is still ahead of "frog", if only just. So the less strange of the two cuts says that this look makes the cat clearer, and the frog too, and that the cat leads without it. By knock-out, "frog" leads. We were about to tell a nice story about an eye, and the two cuts do not agree on it. What both say is that the final answer does not hang on that look: "cat" stays first.
+# Without its look at the eyes (the six highest), "cat" is read *more* clearly, and more clearly than without any six of the others. So much for our story: here, the eyes are not what brings the cat. Without the three or the twelve highest, "cat" does not fall either, though without the three "frog" rises above it. But one photo settles nothing.
 #
-# One photo is an anecdote, and a mean over eight other pictures is a poor one. In the stored record, the mean is taken over 5,000 test images, and the cut is judged on the other 5,000:
+# ### The same for 5,000 images
+#
+# The record holds both ways of cutting. The mean for mean ablation is taken over 5,000 test images, and the cuts are judged on the other 5,000.
+#
+# **Your guess:** in which of the six blocks will a cut cost most, and in which block will the two ways disagree?
 
 
 # %% tags=["hide-input"]
@@ -316,11 +316,13 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 # {{assert all(abs(ablated(how, "loss, one block", block).mean) < 0.0125 for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3))}}
 # {{assert 2 * ablated("mean_ablations", "loss, one block", 6).mean < ablated("knock_outs", "loss, one block", 6).mean}}
 #
-# **The answer: not always. Of single blocks, only reading in the last one matters much. And most of what its knock-out costs seems to be the strangeness of the cut, and not lost information about the image.** For maps there will be a stronger control, the map of another image. It comes in question 7.
+# **The answer: in a single block, little, except in the last one. And most of what a knock-out costs there seems to be the strangeness of the cut, and not lost information about the image.**
+#
+# *This is a good place for a break. So far: what can be read off the class token grows from block to block, and a cut in one block costs little, except in block 6.*
 #
 # ## 4. In which half of the blocks must it read?
 #
-# Reading in block 1, 2 or 3 can each be cut alone, at hardly any cost. But perhaps they stand in for one another. So we cut the class token off in several blocks at once.
+# Reading in block 1, 2 or 3 can each be cut alone, at hardly any cost. But perhaps they stand in for one another. So we cut the class token off in several blocks at once, by mean ablation from here on. (The second visit has the knock-outs.)
 #
 # **Your guess:** it may read in blocks 1 to 3 only (■■■□□□), or in blocks 4 to 6 only (□□□■■■). Which is better, and by how much?
 
@@ -353,7 +355,8 @@ draw_cuts("mean_ablations", "shipped, mean ablation: how often it is right")
 # And the control, a reader at the same place? After block 3, a probe is right for {{probe("class_token", 3).mean:.0%}}, far more often than the model that reads in blocks 1 to 3 only. That is no contradiction. The probe was fitted to the token at that place, and the model's own head was trained on tokens that had read in all six blocks.
 # {{assert below(ablated("mean_ablations", "from a block on", 4), probe("class_token", 3))}}
 #
-# **The answer: in the later half. What the class token reads in blocks 1 to 3 can all be cut at once, and hardly anything is lost. What it reads in blocks 4 to 6 cannot.**
+# **The answer: in the later half. As long as the class token reads in blocks 4 to 6, all that it reads in blocks 1 to 3 can be cut, and hardly anything is lost. The other way round, more than half of the right answers are lost.**
+# {{assert ablated("mean_ablations", "from a block on", 4).mean < record("class_token_journey").accuracy.mean / 2}}
 #
 # ## 5. Does "little is lost" mean "hardly needed"?
 #
@@ -374,7 +377,7 @@ panels = {"points lost": lost, "beyond the sum of the two": lost - alone - alone
 figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.3), layout="constrained")
 for axis, (name, values) in zip(axes, panels.items(), strict=True):
     cells = (100 * values[1:, :-1]).round() + 0.0
-    look = {"x_label": "block", "y_label": "and block", "limit": 26, "colours": "Purples"}
+    look = {"x_label": "block", "y_label": "and block", "limit": 26, "colours": "Oranges"}
     plots.show_matrix(cells, range(2, 7), range(1, 6), name, axis=axis, **look)
     axis.spines[:].set_visible(False)
     axis.title.set_fontsize(11)
@@ -387,11 +390,18 @@ rows = [
 plots.show("two half tables of 15 numbers; the last row, with block 6", title, rows)
 
 # %% [markdown]
-# Blocks 5 and 6 together cost {{ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean:.0p}} points, twice the sum. The right half shows it at a glance: only block 6 together with 5, or with 4, costs much more than the two cuts alone. So the small loss in block 5 says little about what is read there. Either each block stands in for the other, or most answers survive one loss but not two. In the second case each block reads something of its own, and an answer has votes to spare for losing one. This experiment cannot tell the two apart.
+# *The numbers are rounded. For example, blocks 4 and 6 alone cost {{ablated("mean_ablations", "loss, one block", 4).mean:.1p}} and {{ablated("mean_ablations", "loss, one block", 6).mean:.1p}} points, and the two together {{ablated_pair("mean_ablations", "loss, two blocks", 4, 6).mean:.1p}}, which is about 6 more than their sum.*
+#
+# Blocks 5 and 6 together cost {{ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean:.0p}} points, twice the sum. The right half shows it at a glance: only block 6 together with 5, or with 4, costs much more than the two cuts alone. So the small loss in block 5 says little about what is read there. There are two explanations, and two made-up cats show them:
+#
+# - *Stand-ins.* In block 5 the class token reads "ears", and in block 6 it reads "ears" once more. Either will do.
+# - *Votes to spare.* "Cat" is ahead by 4 votes. Block 5 brings 3 of them and block 6 brings 3 others. It survives the loss of either, by one vote, and not the loss of both.
+#
+# Both give small single losses and a large one together. This experiment cannot tell them apart.
 # {{assert 1.9 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
 # {{assert sorted(pair for pair in record("class_token_journey").cuts["two blocks"] if ablated_pair("mean_ablations", "loss, two blocks", *pair).mean - sum(ablated("mean_ablations", "loss, one block", block).mean for block in pair) > 0.02) == [[4, 6], [5, 6]]}}
 #
-# **The answer: not always. For blocks 1 to 3 it does: even all three together cost hardly anything. For block 5 it does not: what is read there is needed as soon as block 6 reads nothing.**
+# **The answer: no. A small loss means only: not needed as long as the others read.** What is read in block 5 is missed as soon as block 6 reads nothing. Even blocks 1 to 3, which can all be cut while 4 to 6 read, are worth something without them: they lift the model from {{ablated("mean_ablations", "from a block on", 1).mean:.0p}} to {{ablated("mean_ablations", "from a block on", 4).mean:.0%}} (question 4, right).
 #
 # ## 6. Does the model need what a map shows?
 #
@@ -441,9 +451,8 @@ looks = maps[:, :, :, 0, 1:]  # from the class token to the patches: (L, B, h, N
 place = divmod(places[0].item(), 8)  # row, column
 mean = looks[:, 0].mean(dim=1)  # of the first image, over heads: (L, N)
 names = ["seeker: block 1", "seeker: block 2"]
-diagrams.attention_over(
-    needles.test_images[0], mean, (8, 8), names, full=mean.max().item(), frame=place
-)
+look = {"full": mean.max().item(), "scale": f"{mean.max():.0%} of the attention", "frame": place}
+diagrams.attention_over(needles.test_images[0], mean, (8, 8), names, **look)
 
 # %% [markdown]
 # Nobody told it where the needle is. And yet in both blocks one patch gets by far the most attention, mean over heads, and it is the needle. Is that so in every image? The **pointing game** asks how often the patch with most attention is the needle. The control is the same model before training.
@@ -468,21 +477,20 @@ for block in range(2):
 
 # %%
 test = needles.test_images
-reads = mean_reads(seeker, needles.train_images[:1_000])
+usual = mean_reads(seeker, needles.train_images[:1_000])  # what it usually reads
 print("seeker, cut off in   by knock-out   by mean ablation")
 for name, blocks in {"nowhere": [], "block 1": [0], "block 2": [1], "both": [0, 1]}.items():
-    ways_out = knock_out(seeker, test, blocks), mean_ablation(seeker, test, blocks, reads)
-    out, mean = [(found.argmax(dim=1) == needles.test_labels).float().mean() for found in ways_out]
-    print(f"{name:18} {out:14.1%} {mean:18.1%}")
+    answers = knock_out(seeker, test, blocks), mean_ablation(seeker, test, blocks, usual)
+    shares = [(found.argmax(dim=1) == needles.test_labels).float().mean() for found in answers]
+    print(f"{name:18} {shares[0]:14.1%} {shares[1]:18.1%}")
 
 # %% [markdown]
-# Cut off in both blocks, it can only guess: the cuts do what they say. Cut off in block 2 it loses **nothing**, although its map of block 2 lies on the needle. That map did not tell us. In three models from three seeds, at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers are lost in block 2.
+# Cut off in both blocks, it can only guess: the cuts do what they say. Cut off in block 2 it loses **nothing**, although its map of block 2 lies on the needle. That map did not tell us. In three models from three seeds, knocked out in block 2, at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers are lost.
 #
-# In this model the look of block 2 is a spare: cut off in block 1, it is right far more often than by guessing. Do not build on that, because the same seed on another machine gave a model that can only guess then (second visit).
+# Is the look of block 2 idle, then? In this model it is a spare: if only block 1 is cut, the model is still right far more often than by guessing. Do not build on that. On another machine, the same seed gave a model that can only guess if block 1 is cut (second visit).
 # {{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
 #
-# **The answer: looking is not needing. An attention map shows where a token *looks*. Whether the model *needs* what it sees there, you learn by taking it away.** That does not make maps worthless. In `shipped`, the attention of the last block does mark patches that matter: noise on its 32 highest leaves {{deleted("attention of the last block", "highest", 32).mean:.0%}} of the answers right, and noise on those of another image's map leaves {{deleted("attention of the last block", "another image's", 32).mean:.0%}}. How such a test is made comes next.
-# {{assert interval(deleted("attention of the last block", "loss beyond another image's", 32))[0] > 0}}
+# **The answer: not always. Looking is not needing: an attention map shows where a token *looks*, and whether the model *needs* what it sees there, you learn by taking it away.** That does not make all maps worthless. The next question puts one to a harder test.
 #
 # ## 7. Is there a map that knows its class?
 #
@@ -528,13 +536,13 @@ for left_out, scores in speaks_for.items():
 plots.show_images(copies, titles, columns=2, size=2.4)
 
 # %% [markdown]
-# Without the patches for truck, the model says automobile. Without those for automobile, it says truck. On this photo, each map knows its class.
+# Without the patches for truck, the model says automobile. Without those for automobile, it says truck. The two copies are a control for each other: as much noise, and the opposite effect. So on this photo, each map seems to know its class.
 #
 # Is it so on {{record("deletions").deleted_from:,d}} images? The **deletion test** takes the map of the class that the model puts *first*, turns its k highest patches into noise, and counts what is still right. Noise hurts wherever it stands, so there are three controls:
 #
 # - k patches at **random**;
-# - the highest patches of **another image's map**, drawn at random. The highest patches of a map often lie side by side, and near the middle, while random ones are scattered. Another image's patches lie like that too, and have nothing to do with this image;
-# - the highest patches for the class that the model puts **second**, by the same method on the same image.
+# - the highest patches of **another image's map**, drawn at random. The highest patches of a map often lie side by side, and near the middle, while random ones are scattered. Another image's patches lie like that too, but nobody has chosen them for *this* image;
+# - the highest patches of this image's own map for another class, the one that the model puts **second**. If a map only marked what matters for any answer, these would hurt as much as those of the first class.
 
 # %% tags=["hide-input"]
 (deletions,) = read_records("../data/results/deletions.json")
@@ -572,16 +580,24 @@ title = f"shipped: noise on patches of gradient maps, {deletions['deleted_from']
 draw_deletions({"whose map?": whose, "which class?": which}, title)
 
 # %% [markdown]
-# The green curve is the same in both panels. Look at the ends of the curves, where half of the patches are noise. Random ones leave {{deleted("random", "highest", 32).mean:.0%}} of the answers right, another image's map leaves {{deleted("gradients", "another image's", 32).mean:.0%}}, and the image's own map {{deleted("gradients", "highest", 32).mean:.0%}}. So it does matter *how* the patches lie, but most of the harm that random patches would not do is about *this* image.
+# The green curve is the same in both panels. Look at the ends of the curves on the left, where half of the patches are noise. Left alone, {{deleted("random", "highest", 0).mean:.0%}} of the answers are right. The three kinds of patches cost:
+#
+# | 32 patches became noise | points lost |
+# |---|---|
+# | random ones | {{deleted("random", "highest", 0).mean - deleted("random", "highest", 32).mean:.0p}} |
+# | those of another image's map | {{deleted("gradients", "another image's", 0).mean - deleted("gradients", "another image's", 32).mean:.0p}} |
+# | those of its own map | {{deleted("gradients", "highest", 0).mean - deleted("gradients", "highest", 32).mean:.0p}} |
+#
+# From row to row, {{deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean:.0p}} points come from *how* the patches lie, and {{deleted("gradients", "loss beyond another image's", 32).mean:.0p}} more from the fact that the map is of *this* image.
 # {{assert below(deleted("gradients", "another image's", 32), deleted("random", "highest", 32))}}
 # {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
 # {{assert deleted("gradients", "loss beyond another image's", 32).mean > 2 * (deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean)}}
 #
-# The right panel holds the surprise. Noise on the patches that speak for the *second* class leaves {{deleted("gradients of the second class", "highest", 32).mean:.0%}}, no less than with another image's map. So the gradient map seems to be about its class, and not merely about what matters for any answer. Whether the rival's patches do no harm of their own is another matter. To lose them should *help* the first class, so harm and help may cancel here.
+# The right panel holds the surprise. The patches for the *second* class are of this image too, and yet noise on them hurts no more than noise on another image's: {{deleted("gradients of the second class", "highest", 32).mean:.0%}} stay right, against {{deleted("gradients", "another image's", 32).mean:.0p}}. So the map of the first class does not merely mark what matters for any answer.
 # {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 32), deleted("gradients of the second class", "highest", 32))}}
 #
-# **The answer: yes, the gradient map of the first class. Without the patches that it marks, `shipped` loses far more answers than under any of the three controls.**
+# **The answer: yes, as far as this test can tell. Without the patches that the gradient map of its first class marks, `shipped` loses far more right answers than under any of the three controls.** One doubt remains about the third control. To lose the patches of a rival may *help* the first class, so harm and help may cancel there.
 
 # %% [markdown]
 # ## Your own photo
@@ -594,7 +610,7 @@ mine = load_image(PHOTO, 32)  # uint8 (3, 32, 32)
 chances = answer(mine[None])[0]
 for label in chances.argsort(descending=True)[:3].tolist():
     print(f"{CIFAR10_CLASSES[label]:10} {chances[label]:.0%}")
-show_journey(mine, load_image(PHOTO, 40))
+show_journey(mine, load_image(PHOTO, 64))
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 06 · Inside the class token
@@ -727,13 +743,13 @@ page.save("laboratory.html")
 #
 # What we found in `shipped`, question by question:
 #
-# 1. On a photo, the class that the model will name comes late, and other classes lead on the way.
+# 1. On our three pictures, the class that the model will name takes the lead only in block 4 or 5. Over thousands of images, it can often be read earlier.
 # 2. More can be read off the class token after every block. The patches gather the class too, and up to block 3 their mean gives more.
-# 3. Cut off in a single block, the class token loses much only in the last one. Most of what a knock-out costs there seems to be the strangeness of the cut.
-# 4. What it reads in blocks 1 to 3 can all be cut at once, and hardly anything is lost. What it reads in blocks 4 to 6 cannot.
+# 3. Of cuts in a single block, only the one in the last block costs the model much. Most of what a knock-out costs there seems to be its strangeness.
+# 4. As long as it reads in blocks 4 to 6, what the class token reads in blocks 1 to 3 can all be cut, and hardly anything is lost.
 # 5. A small loss alone does not mean a small need: two blocks together may cost twice the sum.
 # 6. Looking is not needing. `seeker` looks at the needle in a block in which it need not look.
-# 7. The gradient map marks the patches that the model needs for its answer, and not those of the class that comes second.
+# 7. Noise on the patches that the gradient map marks costs far more right answers than noise on those of another image's map, or on those of the map for the class that comes second.
 #
 # **What to try first on your own model:**
 #
@@ -795,7 +811,7 @@ page.save("laboratory.html")
 draw_cuts("knock_outs", "shipped, knock-out: how often it is right")
 
 # %% [markdown]
-# The same story, and lower numbers. Cut off in blocks 1 to 5, the model is right for {{ablated("knock_outs", "up to a block", 5).mean:.0%}} of the images, against {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} by mean ablation. Cut off in blocks 4 to 6, it is {{ablated("knock_outs", "from a block on", 4).mean:.0%}} against {{ablated("mean_ablations", "from a block on", 4).mean:.0%}}. In pairs, the two ways differ in kind: by knock-out, *every* pair with block 6 costs at least {{min(ablated_pair("knock_outs", "loss, two blocks", block, 6).mean - ablated("knock_outs", "loss, one block", block).mean - ablated("knock_outs", "loss, one block", 6).mean for block in range(1, 6)):.0p}} points more than the two cuts alone. By mean ablation, only two pairs did. Among blocks 1 to 3, no pair costs more than {{rounded_up(max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3)))):.1p}} points, whichever way you cut.
+# The same story, and lower numbers. Cut off in blocks 1 to 5, the model is right for {{ablated("knock_outs", "up to a block", 5).mean:.0%}} of the images, against {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} by mean ablation. Cut off in blocks 4 to 6, it is {{ablated("knock_outs", "from a block on", 4).mean:.0%}} against {{ablated("mean_ablations", "from a block on", 4).mean:.0%}}. Of pairs there is no figure here, only the record. By knock-out, *every* pair with block 6 costs at least {{min(ablated_pair("knock_outs", "loss, two blocks", block, 6).mean - ablated("knock_outs", "loss, one block", block).mean - ablated("knock_outs", "loss, one block", 6).mean for block in range(1, 6)):.0p}} points more than the two cuts alone. By mean ablation, only two pairs did. Among blocks 1 to 3, no pair costs more than {{rounded_up(max(ablated_pair(how, "loss, two blocks", *pair).mean for how in ("knock_outs", "mean_ablations") for pair in ((1, 2), (1, 3), (2, 3)))):.1p}} points, whichever way you cut.
 # {{assert all(ablated("knock_outs", kind, block).mean < ablated("mean_ablations", kind, block).mean for kind in ("one block", "up to a block", "from a block on") for block in range(2, 6))}}
 #
 # ### Question 6 again: four maps, three seeds
@@ -834,17 +850,16 @@ for name, make in {"rollout": attention_rollout, "gradients": gradient_attention
 
 # %% tags=["nbval-check-output"]
 (needle_record,) = read_records("../data/results/needle10.json")
-print("seeker   block 2 at the needle   right   cut off in block 1   in block 2")
+print("          most attention at the needle              cut off in")
+print("seeker    block 1  block 2  left alone, right   block 1  block 2")
 for run in needle_record["runs"]:
     found = run["trained"]
-    without_1, without_2 = found["accuracy_without"]
-    points = found["pointing"]["attention of layer 2"]
-    print(
-        f"seed {run['seed']} {points:22.1%} {found['accuracy']:9.1%} {without_1:15.1%} {without_2:14.1%}"
-    )
+    points = [found["pointing"][f"attention of layer {block}"] for block in (1, 2)]
+    row = [*points, found["accuracy"], *found["accuracy_without"]]
+    print("seed {} {:10.1%} {:8.1%} {:18.1%} {:9.1%} {:8.1%}".format(run["seed"], *row))
 
 # %% [markdown]
-# In all three, both blocks look at the needle, as their record says, and almost nothing is lost if the class token is cut off in block 2. How much is lost in block 1 differs widely. It differs even for one seed on two machines: seed 0 is also the seed of the `seeker` above, which was trained elsewhere. In the model of seed 0 that is on record, the look of block 2 is not even a spare: cut off in block 1, it is right for {{record("needle10").runs[0].trained.accuracy_without[0]:.1%}} of the images, which is guessing, although it looks at the needle.{{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
+# In all three, both blocks look at the needle, and almost nothing is lost if the class token is cut off in block 2. How much is lost in block 1 differs widely. It differs even for one seed on two machines: seed 0 is also the seed of the `seeker` above, which was trained elsewhere. In the model of seed 0 that is on record, the look of block 2 is not even a spare. If block 1 is cut, that model is right for {{record("needle10").runs[0].trained.accuracy_without[0]:.1%}} of the images, which is guessing. (Where its block 2 looks was measured with block 1 left alone.){{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
 # {{assert all(min(run.trained.share) > 10 * record("needle10").chance > 5 * max(run.untrained.share) for run in record("needle10").runs)}}
 # {{assert all(run.trained.accuracy > 0.99 and run.trained.accuracy_without[1] > 0.99 for run in record("needle10").runs)}}
 #
@@ -869,12 +884,12 @@ draw_deletions(panels, title)
 # {{assert all(interval(deleted(kind, "loss beyond another image's", 16))[0] > 0 for kind in ("attention of the last block", "rollout"))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("rollout", "highest", 16))}}
-# With only four patches, what rollout chose cannot be told from random patches: the difference is {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
-# {{assert interval(deleted("rollout", "loss beyond random", 4))[0] <= 0}}
+# With only four patches, though, those of rollout cost hardly more than random ones: {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
+# {{assert interval(deleted("rollout", "loss beyond random", 4))[1] < 0.03}}
 #
-# And the control was worth its trouble. With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well. Other images' patches lie side by side as its own do. Among the 16 highest of attention, each patch has on average {{record("deletions")["attention of the last block"].neighbours:.1f}} neighbours that are also chosen; for 16 random patches, it is {{record("deletions").random.neighbours:.1f}}.
+# And the control was worth its trouble. With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well. Other images' patches lie side by side as its own do. Each patch has four neighbours: above, below, left and right. Of the 16 highest of attention, each has on average {{record("deletions")["attention of the last block"].neighbours:.1f}} neighbours that are also chosen; for 16 random patches, it is {{record("deletions").random.neighbours:.1f}}.
 #
-# A gradient map has another end, too. Noise on its *lowest* 16 patches leaves {{deleted("gradients", "lowest", 16).mean:.0%}} of the answers right, more than noise on 16 random ones. Patches that do not speak for the class are the ones to spare.
+# A gradient map has another end, too. Noise on its *lowest* 16 patches leaves {{deleted("gradients", "lowest", 16).mean:.0%}} of the answers right, more than noise on 16 random ones, which leaves {{deleted("random", "highest", 16).mean:.0%}}. So the patches that speak least for the class can be spared more easily than others. How much of that is about this image we do not know, because the lowest patches of another image's map were not tried.
 # {{assert interval(deleted("gradients", "gain of the lowest over random", 16))[0] > 0}}
 # {{assert below(deleted("attention of the last block", "another image's", 32), deleted("random", "highest", 32))}}
 #
@@ -890,21 +905,23 @@ fit(small, shapes, RECIPES["quick"].training)
 images, labels = shapes.test_images, shapes.test_labels
 journey = class_token_journey(small, images, labels)  # fits on the first half, scores the second
 half = len(images) // 2
-reads = mean_reads(small, images[:half])
+usual = mean_reads(small, images[:half])  # what it usually reads
 
 
 def right_without(blocks):
     """The accuracy of `small` on the second half, by knock-out and by mean ablation."""
-    out = knock_out(small, images[half:], blocks)
-    mean = mean_ablation(small, images[half:], blocks, reads)
-    return [(found.argmax(dim=1) == labels[half:]).float().mean().item() for found in (out, mean)]
+    tried = images[half:], blocks
+    answers = knock_out(small, *tried), mean_ablation(small, *tried, usual)
+    return [(found.argmax(dim=1) == labels[half:]).float().mean().item() for found in answers]
 
 
 # %%
-out, mean = zip(*(right_without(range(k, 3)) for k in range(4)), strict=True)
 plots.show_lines(
     range(4),
-    {"probe": journey.class_token, "head, knock-out": out, "head, mean ablation": mean},
+    {
+        "probe": journey.class_token,
+        "head, mean ablation": [right_without(range(k, 3))[1] for k in range(4)],
+    },
     "blocks in which the class token has read",
     "accuracy",
     "small: what can be read, and what it answers",
@@ -913,60 +930,46 @@ plots.show_lines(
 )
 print(f"small: {right_without([])[0]:.1%} right. Without")
 for block in range(3):
-    out, mean = right_without([block])
-    print(f"block {block + 1}: {out:6.1%} by knock-out, {mean:6.1%} by mean ablation")
+    print(
+        "block {}: {:6.1%} by knock-out, {:6.1%} by mean ablation".format(
+            block + 1, *right_without([block])
+        )
+    )
 
 # %% [markdown]
-# A probe after block 2 is right for more than 80 % of the images. The model's own head is right for about 70 % if its class token gets only the mean in block 3, and for about 36 % if it is knocked out there. All three are true at once: they are about different readers of different tokens.
+# A probe after block 2 is right for more than 80 % of the images. The model's own head is right for about 70 % if its class token gets only the mean in block 3. Both are true at once: they are about different readers of different tokens.
 #
-# `small` differs from `shipped` in three ways. It has no look to spare: by mean ablation, each of the three blocks costs it many points. The knock-out exaggerates in *every* block, and not mainly in the last. And the first third of its blocks is worth more: when it reads in block 1 only, it is right for 36 % by mean ablation, and `shipped`, when it reads in blocks 1 and 2 only, for {{ablated("mean_ablations", "from a block on", 3).mean:.0%}}.
+# `small` differs from `shipped` in two ways. It has no look to spare: by mean ablation, each of the three blocks costs it many points. And the knock-out costs much more than mean ablation in *every* block, and not mainly in the last.
 #
 # ### What does a patch token know, and where?
 #
-# The head reads the class token only. What could be read off the patch tokens? Each cell below is the accuracy of a probe on the one patch token at that place. In the second panel `shipped` gets all images *mirrored*. A pattern that comes from the photographs must turn around with them, and one that belongs to the model must stay. (Every scale spans eight points. The first two are the same, and the untrained twin has its own.)
+# The head reads the class token only. What could be read off the patch tokens? Each cell below is the accuracy of a probe on the one patch token at that place, in `shipped` and in its untrained twin. (Both scales span eight points, but they begin at different numbers.)
 
 # %% tags=["hide-input"]
-kinds = {
-    "shipped": "probes",
-    "shipped, mirrored": "mirrored_probes",
-    "untrained twin": "untrained_probes",
-}
-figure, axes = plt.subplots(1, 3, figsize=(6.8, 3.6), layout="constrained")
-grids = {
-    name: 100 * np.array(record[kind]["patches"]["mean"][-1]).reshape(8, 8)
-    for name, kind in kinds.items()
-}
-for axis, (name, grid) in zip(axes, grids.items(), strict=True):
-    lowest = 29 if name == "untrained twin" else 68  # eight points on each scale
-    drawn = axis.imshow(grid, cmap=plots.AMOUNTS, vmin=lowest, vmax=lowest + 8)
-    own = "\n(its own scale)" if name == "untrained twin" else "\n"
-    axis.set_title(name + own, fontsize=11)
+kinds = {"shipped": ("probes", 68), "untrained twin": ("untrained_probes", 29)}
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.4), layout="constrained")
+grids = []
+for axis, (name, (kind, lowest)) in zip(axes, kinds.items(), strict=True):
+    grids.append(100 * np.array(record[kind]["patches"]["mean"][-1]).reshape(8, 8))
+    drawn = axis.imshow(grids[-1], cmap=plots.AMOUNTS, vmin=lowest, vmax=lowest + 8)
+    axis.set_title(name, fontsize=11)
     axis.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=axis, orientation="horizontal", label="accuracy in %")
-title = "shipped: a probe on one patch token, after the last block"
+title = "a probe on one patch token, after the last block"
 figure.suptitle(title, fontsize=11)
-words = [f"{name}: from {grid.min():.0f} to {grid.max():.0f} %" for name, grid in grids.items()]
-plots.show("three maps of 8 × 8 cells, a cell for each patch", title, words)
+words = [
+    f"{name}: from {grid.min():.0f} to {grid.max():.0f} %"
+    for name, grid in zip(kinds, grids, strict=True)
+]
+plots.show("two maps of 8 × 8 cells, a cell for each patch", title, words)
 
 # %% tags=["nbval-check-output"]
-grid, mirrored, untrained_grid = grids.values()
-for name, other in {
-    "the mirrored run, as it is": mirrored,
-    "the mirrored run, turned around": mirrored[:, ::-1],
-    "its own mirror image": grid[:, ::-1],
-    "the untrained twin": untrained_grid,
-}.items():
-    correlation = np.corrcoef(grid.ravel(), other.ravel())[0, 1]
-    print(f"shipped, correlation with {name:32} {correlation:.2f}")
-left_right, mirrored_left_right = ((each - each[:, ::-1])[:, :4] for each in (grid, mirrored))
-correlation = np.corrcoef(left_right.ravel(), mirrored_left_right.ravel())[0, 1]
-print(f"shipped, left minus right, correlation with the mirrored run: {correlation:.2f}")
-print(f"left and right differ by {abs(left_right).mean():.1f} points on average")
+for name, part in {"all patches": slice(None), "without the outermost": slice(1, -1)}.items():
+    trained, twin = (grid[part, part].ravel() for grid in grids)
+    print(f"correlation of the two, {name:22} {np.corrcoef(trained, twin)[0, 1]:.2f}")
 
 # %% [markdown]
-# The probes do best in the middle and along the upper and lower edges. Their accuracies lie between {{min(probe("patches", 6).mean):.0p}} and {{max(probe("patches", 6).mean):.0%}}. Did the pattern turn around? For most of it we cannot tell. It is nearly its own mirror image, so it agrees with the mirrored run either way, a little better when turned around. Only the difference between left and right can tell clearly, and that does turn around: its correlation is negative. But it is small, less than the {{100 * mean(record("class_token_journey").probes.patches.width[-1]):.1f}} points that a 95 % interval of one cell reaches up or down. So we see no side that the model prefers. The untrained twin says more. It has learned no preference for any place, and yet the patterns are alike, with a correlation of {{statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean):.2f}}. So part of the pattern seems to come from the photographs and not from training. Why the edges say so much is unexplained.
-# {{assert statistics.correlation(probe("patches", 6).mean, mirrored(probe("patches", 6).mean)) > 0.8}}
-# {{assert min(statistics.correlation(probe("patches", 6).mean, other) for other in (at(record("class_token_journey").mirrored_probes.patches, 6).mean, mirrored(at(record("class_token_journey").mirrored_probes.patches, 6).mean))) > 0.8}}
+# In `shipped` the probes do best in the middle and along the upper and lower edges. Their accuracies lie between {{min(probe("patches", 6).mean):.0p}} and {{max(probe("patches", 6).mean):.0%}}. The twin has learned no preference for any place, and yet its middle is bright too: without the outermost patches, the two patterns agree well. So that part seems to come from the photographs, which show their objects in the middle, and not from training. The bright upper edge is the trained model's alone, and we cannot explain it.
 # {{assert statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean) > 0.5}}
 #
 # The overall level is easier to interpret. Even a corner mostly shows background, and the worst of the four is right for {{min(probe("patches", 6).mean[place] for place in (0, 7, 56, 63)):.1%}} of the images. A token belongs to a place; what it holds need not come from there.
@@ -990,26 +993,9 @@ for block, share in enumerate(record["self_attention"]):
 # {{assert max(record("class_token_journey").long_patches.mean) < 2}}
 # {{assert max(record("class_token_journey").self_attention) < 0.1}}
 #
-# What would registers do if they were there all the same? `plain` and `four` are two models of four blocks, trained on CIFAR-10 alike with the recipe `cpu`, and `four` has four registers. It is one seed each, so small differences mean nothing.
-
-# %% tags=["nbval-check-output"]
-(register_record,) = read_records("../data/results/registers.json")
-plain, four = register_record["runs"]
-print("           longest patch     shares of the class token in four")
-print("           plain     four    itself   registers   patches")
-for block, shares in enumerate(zip(*four["attention"].values(), strict=True)):
-    longest = [run["long_patches"]["mean"][block] for run in (plain, four)]
-    itself, registers, patches = shares
-    print(
-        f"block {block + 1} {longest[0]:9.1f} {longest[1]:8.1f} {itself:9.1%} {registers:10.1%} {patches:9.1%}"
-    )
-print(f"right: plain {plain['accuracy']:.1%}, four {four['accuracy']:.1%}")
-
-# %% [markdown]
-# The class token of `four` does not take up the offer. Four registers out of 69 tokens would get {{4 * record("registers").runs[1].even_share:.1%}} of an even attention, and they get {{record("registers").runs[1].attention.registers[0]:.1%}} in block 1 and {{record("registers").runs[1].attention.registers[3]:.1%}} in block 4. In blocks 3 and 4 the longest patch is somewhat shorter in `four` than in `plain`. But it was short in `plain` already, and with one seed each we do not know whether registers are the reason. The accuracy of `four`, {{record("registers").runs[1].accuracy:.1%}}, is a little below those of all three seeds without registers on record, {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}}. One seed cannot settle that either. In shorter trainings of such models, with three seeds each, four registers change the accuracy by {{gain(runs("pooling", "class token, 4 registers")):±.1p}} points (claim 7 of notebook [10](10_claims_put_to_the_test.ipynb)).
+# What would registers do if they were there all the same? We trained two models of four blocks on CIFAR-10 alike, one seed each, and gave one of them four registers (`data/results/registers.json`). Its class token does not take up the offer. Four registers out of 69 tokens would get {{4 * record("registers").runs[1].even_share:.1%}} of an even attention, and they get {{record("registers").runs[1].attention.registers[0]:.1%}} in block 1 and {{record("registers").runs[1].attention.registers[3]:.1%}} in block 4. Nor do they help. In shorter trainings of such models, with three seeds each, four registers change the accuracy by {{gain(runs("pooling", "class token, 4 registers")):±.1p}} points (claim 7 of notebook [10](10_claims_put_to_the_test.ipynb)).
 # {{assert all(share < 4 * record("registers").runs[1].even_share for share in record("registers").runs[1].attention.registers)}}
-# {{assert all(record("registers").runs[1].long_patches.mean[block] < record("registers").runs[0].long_patches.mean[block] < 2 for block in (2, 3))}}
-# {{assert not differs(runs("pooling", "class token, 4 registers")) and record("registers").runs[1].accuracy < min(accuracies("cifar10_cpu"))}}
+# {{assert not differs(runs("pooling", "class token, 4 registers"))}}
 #
 # **So in these small models we found no artefacts, and nothing that registers had to cure.** Whether the patch tokens look at the registers was not measured.
 #
@@ -1022,7 +1008,7 @@ plots.show_dots(
     {f"block {block}": heads for block, heads in enumerate(record["distances"], start=1)},
     "mean distance to what a patch looks at (pixels)",
     "shipped: how far the heads of each block look",
-    dashed=("even attention", 16.55),
+    dashed=("even attention", 16.5),
     dot="head",
 )
 

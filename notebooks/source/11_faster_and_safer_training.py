@@ -3,7 +3,7 @@
 #
 # **After this notebook you can**
 #
-# - measure where the time of a training step goes, and give an upper limit for what faster hardware can gain you;
+# - measure where the time of a training step goes, and say how much faster matrix products could make it at most;
 # - train with 16-bit numbers, and explain why one 16-bit format needs a trick and the other does not;
 # - stop a training whenever you like, and resume it to exactly the same weights.
 #
@@ -21,7 +21,6 @@ import _thread  # its interrupt_main() does what the stop button of Jupyter does
 import copy
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -53,7 +52,7 @@ from vit_minimal import (
 )
 from vit_minimal.augment import augment, normalize
 from vit_minimal.data import data_root
-from vit_minimal.device import autocast
+from vit_minimal.records import read_records
 
 seed_everything(0)
 device = pick_device()
@@ -61,21 +60,23 @@ dataset = load_dataset().first(2_000, 500)
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 
 # %% [markdown]
-# Your model learns, and now you want a bigger one. Suddenly a training run takes hours, and you have two new wishes. It should be *fast*, and it should be *safe*: a closed laptop must not cost you a night.
+# ("It was asked for" in the saved output means that we had chosen drawn shapes for this run. On your machine it may be CIFAR-10. Of either, this notebook takes the first 2,000 training images.)
+#
+# Your model learns, and now you want a bigger one. Suddenly a training run takes hours, and you have two new wishes. It should be *fast*, and it should be *safe*: an empty battery must not cost you a night.
 #
 # Here is all of it in one table. Each row has its section below.
 #
-# | | what it buys | what it risks | the line that switches it on |
+# | | what it buys | what it risks | how you ask for it |
 # |---|---|---|---|
 # | **profile first** | you do not spend a day on the wrong part | nothing | `with torch.profiler.profile() as profile:` |
-# | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `TrainingConfig(precision="bfloat16")` |
-# | **compiling** | the other operations travel to memory less often | the first step waits a minute or more | `TrainingConfig(compile=True)` |
+# | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `fit` does it where your machine gains from it; `TrainingConfig(precision="float32")` switches it off |
+# | **compiling** | fewer trips to memory for all that is not a matrix product | the first step waits a minute or more | off, unless you say `TrainingConfig(compile=True)` |
 # | **gradient accumulation** | large batches in little memory | a wrong divisor; and it saves no time | `(loss / parts).backward()` |
-# | **stop and resume** | a closed laptop costs you an epoch of work at most, or a minute if epochs are short | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
+# | **stop and resume** | a crash costs you at most about a minute and one epoch of work | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
 #
-# `fit` chooses the precision that suits your machine, and does the loss scaling for you. So you can use all of this today. The rest of the notebook is for the reader who wants to know why it works, and when it does not.
+# So you can use all of this today. The rest of the notebook shows why it works, and when it does not.
 #
-# > **In the run saved here**, one core of an older server CPU did the work, without a GPU. All numbers that the text reports from a cell are from that run.
+# > **In the run saved here**, one core of a server CPU did the work, without a GPU. This CPU has units that multiply 16-bit numbers, which many do not have. All numbers that the text reports from a cell are from that run.
 #
 # ## Where does the time go?
 #
@@ -92,7 +93,8 @@ def make_step(width):
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
 
     def step(precision=torch.float32):
-        with autocast(device, precision):
+        mixed = precision != torch.float32
+        with torch.autocast(device.type, dtype=precision, enabled=mixed):
             loss = F.cross_entropy(model(normalize(images[:BATCH])), labels[:BATCH])
         loss.backward()
         optimizer.step()
@@ -103,9 +105,9 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we put them into six groups. Guess before you look: which group takes longest, and what share of the step does it take?
+# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we put them into six groups, by their names; the cell that does it is folded. Guess before you look: which group takes longest, and what share of the step does it take?
 
-# %%
+# %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
     "fused attention": ("attention",),
     "other matrix products": ("mm", "matmul", "linear", "convolution"),
@@ -113,6 +115,7 @@ GROUPS = {  # parts of their names, looked for from top to bottom
     "additions and copies": ("add", "sum", "mul", "copy", "cat", "fill", "div", "sub"),
     "optimizer": ("adam",),
 }
+PRODUCTS = ("fused attention", "other matrix products")
 
 
 def group_of(name):
@@ -124,7 +127,7 @@ def group_of(name):
 
 
 # %% [markdown]
-# The next function takes a few steps under the profiler and adds up what each group took:
+# This function takes a few steps under the profiler and adds up what each group took:
 
 
 # %%
@@ -136,7 +139,8 @@ def shares_of(step, steps=8):
             step()
     spent = dict.fromkeys([*GROUPS, "everything else"], 0.0)
     for event in profile.key_averages():
-        if event.device_type.name == "CPU":  # an operation's CPU entry holds its GPU time, too
+        if event.device_type.name == "CPU":  # this leaves out GPU kernels, listed once more by
+            # themselves: their time is in the entry of the operation that started them
             on_gpu = device.type == "cuda"
             its_own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
             spent[group_of(event.key)] += its_own
@@ -146,7 +150,6 @@ def shares_of(step, steps=8):
 # %%
 step = make_step(192)
 shares = dict(sorted(shares_of(step).items(), key=lambda pair: pair[1]))
-PRODUCTS = ("fused attention", "other matrix products")
 
 # %% tags=["hide-input"]
 colours = ["#0072B2" if group in PRODUCTS else "#BBBBBB" for group in shares]
@@ -165,7 +168,7 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 
 # %%
 for width in (48, 192, 384):
-    of_width = shares_of(make_step(width), steps=5)
+    of_width = shares if width == 192 else shares_of(make_step(width), steps=5)
     products = sum(of_width[group] for group in PRODUCTS)
     print(f"width {width:3}: matrix products take {products:.0f} % of a step")
 
@@ -198,16 +201,16 @@ axis.legend(loc="lower right")
 plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's law", gains)
 
 # %% [markdown]
-# The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest.
+# The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest. This limits what faster *products* can do. Hardware that also reads its memory faster shortens the grey part too.
 #
-# The limit holds for the machine that was profiled, here one core of a CPU. On a GPU the shares differ: starting an operation and reading from memory often weigh more there. If you run this notebook on a GPU, the cells above profile the GPU. (A profiler also takes time for every operation that it writes down, so in the narrowest model a part of the rest is the profiler's own cost.)
+# It is also a limit for the machine that was profiled, here one core of a CPU, and for a model of this width. On a GPU, starting an operation and reading from memory often weigh more; there, the cells above profile the GPU. (The profiler itself takes time for every operation, which counts most in the narrowest model.)
 #
 # One thing is missing from the picture: the data. While a model waits for its next batch, it learns nothing. How long does a batch take to prepare?
 
 
 # %%
 def seconds(work, times=5):
-    """How long `work()` takes: the median of several tries."""
+    """How long `work()` takes: the shortest of several tries, as other programs only add to it."""
     took = []
     for _ in range(times):
         start = time.perf_counter()
@@ -215,7 +218,7 @@ def seconds(work, times=5):
         if device.type != "cpu":
             torch.accelerator.synchronize()  # a GPU works on while Python is ahead: wait for it
         took.append(time.perf_counter() - start)
-    return statistics.median(took)
+    return min(took)
 
 
 step_time = seconds(step)
@@ -223,19 +226,74 @@ data_time = seconds(lambda: augment(images[:BATCH], TrainingConfig()))  # flip a
 print(f"preparing a batch takes {data_time / step_time:.1%} of a training step")
 
 # %% [markdown]
-# Next to nothing, because the course keeps all images on the device as bytes and augments whole batches there. The usual way is a `DataLoader`, which works on one image after the other. On two CPU cores, our way prepares {{min(run.ratio for run in record("augmentation").runs):.0f}} to {{max(run.ratio for run in record("augmentation").runs):.0f}} times as many images per second as a `DataLoader` with two workers (`benchmarks/augmentation.py`). If you use one next to a fast GPU, time it.
+# Next to nothing, for two reasons: the course keeps all images on the device as bytes and augments whole batches there, and on one core the step itself is slow. Next to a faster step, the share is larger. The usual way is a `DataLoader`, which works on one image after the other. On two CPU cores, our way prepares {{min(run.ratio for run in record("augmentation").runs):.0f}} to {{max(run.ratio for run in record("augmentation").runs):.0f}} times as many images per second as a `DataLoader` with two workers (`benchmarks/augmentation.py`). If you use one next to a fast GPU, time it.
 #
-# **In one sentence:** most of a step is matrix products, so speed those up, and expect no more than the rest allows.
+# **In one sentence:** find out which part of a step takes the time, speed up that part, and expect no more than the rest allows.
 #
-# ## Which numbers should a machine multiply?
+# ## What do 16-bit numbers gain?
 #
-# PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and tensor cores multiply them many times as fast. There are two 16-bit formats, and they spend their bits differently:
+# PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and hardware that has units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. First the gain: we take the format that your machine prefers, and time one matrix product of the model's MLP. Amdahl's law turns its gain into a prediction for the whole step. Does the step keep to it?
+
+# %%
+half = pick_precision(device)
+if half == torch.float32:
+    half = torch.bfloat16  # no units for 16 bits here: we try it all the same
+
+
+def product_time(precision):
+    """How long it takes to multiply the tokens of a batch by a matrix."""
+    tokens = torch.randn(BATCH * 65, 192, device=device, dtype=precision)
+    matrix = torch.randn(192, 384, device=device, dtype=precision)
+    return seconds(lambda: tokens @ matrix, times=50)
+
+
+factor = product_time(torch.float32) / product_time(half)
+predicted = 1 / (1 - share + share / factor)
+step_time, half_time = seconds(step), seconds(lambda: step(half))
+measured = step_time / half_time
+print("this machine prefers", pick_precision(device))
+print(f"a product alone in {half}: {factor:.1f} times as fast as in float32")
+print(f"a step: {predicted:.1f} times as fast by Amdahl's law, {measured:.1f} times measured")
+
+# %% tags=["hide-input"]
+name = str(half).removeprefix("torch.")
+_, axis = plt.subplots(figsize=(6.6, 2.4), layout="constrained")
+axis.barh((0, 1), (share, share / factor), color="#0072B2", label="matrix products")
+axis.barh((0, 1), 1 - share, left=(share, share / factor), color="#BBBBBB", label="the rest")
+axis.barh(2, 1 / measured, color="#E69F00", label="not taken apart")
+for row, gain in enumerate((1, predicted, measured)):
+    axis.text(1 / gain, row, f" {gain:.1f} times as fast" if row else " as it is", va="center")
+axis.set_yticks(range(3), ["float32", f"{name},\npredicted", f"{name},\nmeasured"])
+axis.set(xlabel="time of a step (1: in float32)", title="What 16 bits gain")
+axis.margins(x=0.25)
+axis.invert_yaxis()
+axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+plots.show(
+    f"three bars: float32, {name} as predicted, and {name} as measured",
+    "What 16 bits gain",
+    [f"predicted: {predicted:.1f} times as fast", f"measured: {measured:.1f} times as fast"],
+)
+
+# %% [markdown]
+# In the run saved here, the very same step takes a fraction of its old time, and the weights are still float32. The measured bar and the predicted one need not agree, because Amdahl's law supposes that nothing else changes. Something does: other operations read 16-bit numbers as well, and copies between the formats are added. Besides, on a CPU our model does not use fused attention in 16 bits, but two products and a softmax.
+#
+# On a machine without such units you see the opposite. Every 16-bit product is emulated there, and a step can take many times as long. `pick_precision` then chooses float32, and so does `fit`. A format is fast only where the hardware multiplies it.
+#
+# **In one sentence:** 16 bits can make a step much faster on hardware that has units for them, and make it slower elsewhere.
+#
+# ## What do 16 bits lose?
+#
+# Nothing is free. The two 16-bit formats spend their bits differently:
 
 # %%
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has many digits, but a small range. **bfloat16** has the range of float32, but few digits. Which would you rather lose in a training run, digits or range? Make your guess, and keep it until the end of this section. PyTorch knows the limits. "All digits from" is the smallest number that a format writes with full precision. Below it come numbers with fewer and fewer digits, called *subnormal*, down to the one under "smallest":
+# A number is ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has many digits, but a small range. **bfloat16** has as many exponent bits as float32, and so nearly the same range, but few digits.
+#
+# Which would you rather lose in a training run, digits or range? Make your guess, and keep it for the next section.
+#
+# PyTorch knows the limits. "All digits from" is the smallest number that a format writes with full precision. Below it come numbers with fewer and fewer digits, called *subnormal*, down to the one under "smallest". And what is smaller than half of that rounds to 0:
 
 # %% tags=["nbval-check-output"]
 print("           smallest   all digits from      largest   next after 1")
@@ -280,7 +338,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# The loss is a mean over the batch. An image's share is 1/16 here, and would be 1/512 in a batch of 512. So we get the gradients for 512 images of this kind by dividing by 32. The third hill shows a trick that we come to in a moment.
+# The loss is a mean over the batch, so one image counts for 1/16 of it here. In a batch of 512 it would count for 1/512, and its gradients would be 32 times smaller. No batch of 512 is computed here. The hill that bears its name is the hill of our 16 images, divided by 32.
 
 # %% tags=["hide-input"]
 ZERO, FULL, LARGEST = 2.0**-25, 2.0**-14, 65504.0  # half of the smallest number rounds to 0
@@ -308,9 +366,13 @@ zero = (untrained <= ZERO).float().mean().item()
 print(f"batch of 512, but before training: {zero:5.1%} become 0")
 
 # %% [markdown]
-# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0, and whatever they had to say is lost. How many depends on the model: ours knows this cat, so its loss and its gradients are small. The last line shows a model that has not been trained yet. Even there, many are lost.
+# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0, and whatever they had to say is lost. (The dark zone ends at 3e-08, half of the smallest number in the table.) How many are lost depends on the model: ours knows this cat, so its loss and its gradients are small. The last line shows a model that has not been trained yet. Even there, some are lost.
 #
-# The cure is surprisingly simple. Multiply the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the hill moves to where the orange one is: most gradients have all their digits there. Before the optimizer's step, divide the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**.
+# **In one sentence:** bfloat16 loses digits, and float16 loses small gradients.
+#
+# ## Loss scaling, and which format to take
+#
+# Can the small gradients be saved? The cure is surprisingly simple. Multiply the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the black hill of the last figure becomes the orange one: most gradients have all their digits there. Before the optimizer's step, divide the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**.
 #
 # How large should the number be? PyTorch's `GradScaler` finds out by trying. If a gradient overflows, it becomes infinite. Then the scaler leaves out this step and halves the number. If all goes well for 2,000 steps, it doubles it. Here is the whole of it in plain PyTorch, for a small model. We begin with a number that is much too large, so that you can watch:
 
@@ -341,7 +403,37 @@ for _ in range(6):
     print(f"loss {loss.item():.3f}, scale {scale:9,.0f}: step {done}")
 
 # %% [markdown]
-# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller. So what would you rather lose, digits or range? Keep the range: then there are no gradients to rescue, and no scaler to watch. Fewer digits make each product a little less exact, but training is noisy anyway.
+# The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller.
+#
+# Now we know what each format loses. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in float32, in bfloat16 and in float16. float16 trains in three ways: with loss scaling, without, and once more with a loss of 1/128, whose gradients are multiplied by 128 after the backward pass. In between they are as small as in a batch of 4,096 images. Runs with the same seed see the same batches, so they differ in their rounding alone (`benchmarks/formats.py`). Here is the mean of {{len({run.seed for run in record("formats").runs}):d}} seeds for each, and in grey what the seeds do in float32:
+
+# %% tags=["hide-input"]
+(formats,) = read_records("../data/results/formats.json")
+by_way = {}
+for run in formats["runs"]:
+    by_way.setdefault(run["way"], []).append(run["loss"])
+by_way = {way: torch.tensor(losses) for way, losses in by_way.items()}  # (seeds, steps / 10)
+steps = [formats["every"] * (k + 0.5) for k in range(len(run["loss"]))]
+_, axis = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
+spread = by_way["float32"]
+axis.fill_between(
+    steps, spread.amin(0), spread.amax(0), color="#DDDDDD", label="float32, all seeds"
+)
+looks = [("black", "-"), ("#0072B2", "-"), ("#009E73", "--"), ("#CC79A7", ":"), ("#D55E00", "-")]
+ends = []
+for (way, losses), (colour, line) in zip(by_way.items(), looks, strict=True):
+    axis.plot(steps, losses.mean(0), line, color=colour, lw=2, label=way)
+    early, late = losses[:, 5:10].mean().item(), losses[:, -5:].mean().item()
+    ends.append(f"{way:19}: {early:.2f} in steps 51 to 100, {late:.2f} in the last 50")
+axis.set(xlabel="step", ylabel="loss", title="A small model in three formats")
+axis.legend(fontsize=9)
+plots.show("falling lines, four of them close together", "A small model in three formats", ends)
+print("\n".join(ends))
+
+# %% [markdown]
+# What did you expect? The digits first. bfloat16 has few of them, and its loss stays close to that of float32. Now the range. Without scaling we expected float16 to suffer, and in batches of {{record("formats").batch:d}} we see nothing of the kind: the gradients that became 0 were not missed. But with gradients as small as in a batch of 4,096, the orange run learns more slowly at first, with each of the seeds. Then it catches up; we have not looked into how. In the last 50 steps no way is more than {{max(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32"):.2f}} from float32 with the same seed, while two seeds of float32 are up to {{max(sum(a.loss[-5:]) - sum(b.loss[-5:]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32") / 5:.2f}} apart.
+# {{assert all(sum(a.loss[5:10]) > sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32")}}
+# So at this size the rounding of 16 bits matters less than chance does, and scaling matters once gradients get very small. This is one very small model with three seeds. A larger one, or a longer run, may be less patient.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -396,7 +488,7 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# bfloat16 needs none of this, since its range is that of float32: you need no scaler, and `torch.autocast(..., dtype=torch.bfloat16)` is enough. So take bfloat16 where the hardware can multiply it. Take float16 with loss scaling on older GPUs, whose tensor cores have no bfloat16. Take float32 everywhere else. `pick_precision` chooses for you.
+# **So which would you rather lose, digits or range?** Digits! The few that bfloat16 has did no harm that we could see. And because its range is nearly that of float32, there are no gradients to rescue and no scaler to watch: `torch.autocast(..., dtype=torch.bfloat16)` is enough. But not all hardware multiplies it, so the choice depends on the machine. `pick_precision` makes it for you:
 #
 # <details><summary>Which precision for which machine?</summary>
 #
@@ -413,21 +505,12 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # </details>
 #
-# Does the choice matter? Let us time a step in bfloat16, whether or not this machine has units for it.
-
-# %%
-ratio = seconds(lambda: step(torch.bfloat16), times=3) / step_time
-print(f"a step in bfloat16 takes {ratio:.2g} times as long as one in float32")
-print("pick_precision chooses", pick_precision(device))
-
-# %% [markdown]
-# On the machine of the saved run, bfloat16 is not faster but many times slower! It has no instructions for it, so every product is emulated. On two cores that do have them, our model makes {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in bfloat16 as in float32 (`data/results/throughput.json`). A format is fast only where the hardware multiplies it.
-#
 # **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on tensor cores that have no bfloat16, in float32 on everything else, and keep the weights in float32 always.
 #
 # ## What about the rest, and the memory?
 #
-# **The grey bars.** Each addition, norm and GELU reads all numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The first step then waits for the compiler, a minute or more, so it pays in long runs only. What you gain depends on your machine: measure it with the function `seconds` from above. For `fit`, `TrainingConfig(compile=True)` switches it on.
+# **The grey bars.** Each addition, norm and GELU reads all numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The first step then waits for the compiler. What you gain depends on your machine, and it may be less than nothing! On one core of a CPU that was busy with other work too, our model made {{only(record("compiled").runs, model="compiled", precision="float32").steps_per_second / only(record("compiled").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second compiled as uncompiled in float32, and {{only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second:.1f}} times as many in bfloat16 (`benchmarks/throughput.py --compiled`). On a GPU we have not measured it. So before a long run, time it with `seconds` from above.
+# {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
 # **The memory.** A batch does not fit? Then send it through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large pass would have left, if you divide each loss by the number of parts. This is called **gradient accumulation**:
 
@@ -454,7 +537,7 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the last part is smaller than the others, weight its loss by its number of images.
+# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the parts are not equally large, do not divide by the number of parts, but multiply the mean loss of every part by n / N, its number of images over the number of all.
 #
 # **In one sentence:** a batch that is too large goes through in parts, because gradients add up.
 #
@@ -462,72 +545,112 @@ for parts in (2, 4):
 #
 # Sooner or later, a run of several hours is interrupted. So you save something from time to time, and resume from it later. But what? The weights, certainly. Are they enough?
 #
-# Let us try. A small model trains for 140 steps. We save it after 100, and go on from there twice: once with the weights alone, and once with the optimizer's memory too. At each step we measure the step's length, which is how far the weights move.
+# Let us try. A small model trains for 140 steps. After 100 we save four things. Then we pretend that there was a crash: a new model and a new optimizer, as a new process would make them, go on from what was saved, or from a part of it. (`augment` flips and crops, and normalizes too.)
 
 
 # %%
 def train(model, optimizer, first, last):
-    """Steps first … last − 1; returns how far each of them moves the weights."""
-    lengths = []
+    """Steps first … last − 1; returns all weights as one vector, before them and after each."""
+    places = [nn.utils.parameters_to_vector(model.parameters()).detach()]
     for number in range(first, last):
-        torch.manual_seed(number)  # what a step draws depends on its number alone
-        batch = torch.randint(len(images), (50,)).to(device)
-        loss = F.cross_entropy(model(augment(images[batch], TrainingConfig())), labels[batch])
+        optimizer.param_groups[0]["lr"] = 0.003 * (1 - number / 200)  # falls from step to step
+        batch = torch.randint(len(images), (50,))  # from torch's generator, as all in augment
+        x = augment(dataset.train_images[batch], TrainingConfig()).to(device)
+        loss = F.cross_entropy(model(x), labels[batch.to(device)])
         optimizer.zero_grad()
         loss.backward()
-        before = nn.utils.parameters_to_vector(model.parameters()).detach()
         optimizer.step()
-        after = nn.utils.parameters_to_vector(model.parameters()).detach()
-        lengths.append((after - before).norm().item())
-    return lengths
+        places.append(nn.utils.parameters_to_vector(model.parameters()).detach())
+    return torch.stack(places)
 
 
 # %%
 model, optimizer = new_model()
-train(model, optimizer, 0, 80)
-lengths = train(model, optimizer, 80, 100)
-saved = copy.deepcopy({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
-never_stopped = lengths + train(model, optimizer, 100, 140)
+before = train(model, optimizer, 0, 100)
+saved = {
+    "the weights": copy.deepcopy(model.state_dict()),
+    "the optimizer's memory": copy.deepcopy(optimizer.state_dict()),
+    "the number of steps": 100,
+    "the random state": torch.get_rng_state(),
+}
+never_stopped = train(model, optimizer, 100, 140)
 
-model, optimizer = new_model()
-model.load_state_dict(saved["model"])
-weights_alone = lengths + train(model, optimizer, 100, 140)
 
-model, optimizer = new_model()
-model.load_state_dict(saved["model"])
-optimizer.load_state_dict(saved["optimizer"])
-weights_and_memory = lengths + train(model, optimizer, 100, 140)
-print("with weights and memory, as if never stopped:", weights_and_memory == never_stopped)
+def go_on(without=None):
+    """The next 40 steps of a new process that got back all that was saved, except one thing."""
+    kept = {name: value for name, value in copy.deepcopy(saved).items() if name != without}
+    model, optimizer = new_model()  # also seeds the generator, as at the start
+    if "the weights" in kept:
+        model.load_state_dict(kept["the weights"])
+    if "the optimizer's memory" in kept:
+        optimizer.load_state_dict(kept["the optimizer's memory"])
+    if "the random state" in kept:
+        torch.set_rng_state(kept["the random state"])
+    first = kept.get("the number of steps", 0)
+    return train(model, optimizer, first, first + 40)
+
+
+resumed_runs = {without: go_on(without) for without in (None, *saved)}
+print("with all four, as if never stopped:", torch.equal(resumed_runs[None], never_stopped))
+
+# %% [markdown]
+# With all four, the run goes on as if nothing had happened. Literally: after each of the 40 steps, every weight is the same number. Now leave out the optimizer's memory, which is what happens to everybody who saves the model and nothing else. Here is how far each step moves the weights:
 
 # %% tags=["hide-input"]
-_, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
-steps = range(81, 141)
-axis.plot(steps, never_stopped, color="#BBBBBB", lw=6, label="never stopped")
-axis.plot(range(101, 141), weights_alone[20:], color="#D55E00", label="resumed, weights alone")
-axis.plot(
-    range(101, 141),
-    weights_and_memory[20:],
-    "--",
-    color="#0072B2",
-    label="resumed, weights and memory",
+_, axis = plt.subplots(figsize=(6.6, 3.0), layout="constrained")
+compared = (
+    ("never stopped", torch.cat([before[80:], never_stopped[1:]]), "#BBBBBB", "-", 6),
+    ("without the optimizer's memory", resumed_runs["the optimizer's memory"], "#D55E00", "-", 2),
+    ("with all four", resumed_runs[None], "#0072B2", "--", 2),
 )
+for name, places, colour, line, width in compared:
+    lengths = places.diff(dim=0).norm(dim=1).tolist()
+    steps = range(141 - len(lengths), 141)
+    axis.plot(steps, lengths, line, color=colour, lw=width, label=name)
 axis.axvline(100, color="black", ls=":", lw=1)
 axis.set(xlabel="step", ylabel="length of the step", title="Stopped after step 100")
 axis.set(xticks=range(80, 141, 10), ylim=(0, None))
 axis.legend()
-plots.show("with the weights alone, the first steps after 100 are far longer than those before")
+plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
 # %% [markdown]
-# With the weights alone, the first steps after the stop are several times as long as the ones before. AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Where gradients point now this way and now that way, the mean is small, and so is the step. A new optimizer has seen one gradient, so it divides that gradient by its own size. So every weight moves by the full learning rate, whether its gradients agree or not. You can check this by hand. The model has 80,138 weights, and if each of them moves by 0.003, the step has a length of √80,138 × 0.003 ≈ 0.85, which is the top of the orange spike. From there on, it is another run. (Its steps stay longer for a while and end up shorter than the grey ones. We have not looked for the reason.)
+# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Take two weights. The gradients of the first were 1, −1, 1, −1, and those of the second 1, 1, 1, 1. The usual size is 1 for both, but the mean is near 0 for the first and 1 for the second. So the first hardly moves, and the second moves by the full learning rate. A *new* optimizer has seen one gradient only: −1 for the first weight, 1 for the second. It divides each by its own size, and both weights move by the full learning rate.
 #
-# With the memory, the run goes on as if nothing had happened. Literally: every number of the dashed line equals the one of the grey line.
+# You can check this by hand. The model has 80,138 weights, and the learning rate has fallen to 0.0015 there. If each weight moves by 0.0015, the step has a length of √80,138 × 0.0015 ≈ 0.42, which is the top of the orange spike.
 #
-# Two details made this possible, and both are easily forgotten. First, `state_dict()` hands out the tensors themselves. Further training would change them, so we copy them. Saving them to a file would do as well. Second, a resumed run must draw the same batches and the same augmentations. That is why every step above seeds the generator with its own number.
-#
-# So a step depends on four things, and to resume exactly, a run needs all four:
+# And the other three? For each of them we left out that one thing. How far are the weights from those of the run that was never stopped?
 
-# %%
-diagrams.what_a_step_needs()
+# %% tags=["hide-input"]
+_, axis = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
+looks = {
+    "the weights": ("black", "-"),
+    "the number of steps": ("#009E73", "-"),
+    "the optimizer's memory": ("#D55E00", "-"),
+    "the random state": ("#CC79A7", "-"),
+    None: ("#0072B2", "--"),
+}
+ends = []
+for without, (colour, line) in looks.items():
+    distances = (resumed_runs[without] - never_stopped).norm(dim=1).tolist()
+    label = f"without {without}" if without else "with all four"
+    ends.append(f"{label}: {distances[-1]:.1f} after 40 steps")
+    axis.plot(range(100, 141), distances, line, color=colour, lw=2, label=label)
+axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(-0.2, 12))
+axis.set_title("How far from the run that was never stopped?")
+axis.legend(ncols=2, loc="upper center", fontsize=8)
+plots.show("lines over the steps: distance from the run never stopped", parts=ends)
+
+# %% [markdown]
+# Only the blue line stays at 0. Without the weights, a run begins far away, of course. The other three begin at the right place and leave it with the first step. Nothing complains: each of them goes on, and is another run.
+#
+# | to go on exactly, save | because it decides |
+# |---|---|
+# | the weights | where the run is |
+# | the optimizer's memory | how far each weight moves, and which way |
+# | the number of steps | the learning rate |
+# | the random state | which images the next batches hold, and how they are flipped and cropped |
+#
+# With float16, the loss scale is a fifth thing. And one detail is easily forgotten: `state_dict()` hands out the tensors themselves, which further training changes, and an optimizer that loads them goes on with those very tensors. So we copied them twice, when we saved them and when we used them. A file does both by itself.
 
 # %% [markdown] tags=["exercise:Snapshot"]
 # Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
@@ -564,7 +687,7 @@ class Snapshot:
 
 
 # %% [markdown]
-# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. If your epochs are long, a crash costs at most the one you are in; if they are short, it costs about a minute's work. And a crash in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So there is always one complete file.
+# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. So a crash costs at most about a minute and one epoch of work. And a crash in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So there is always one complete file.
 #
 # With `resume=True` it goes on from there. First, a run that nobody disturbs:
 
@@ -602,11 +725,21 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# The log starts with epoch 1 because the run was stopped in its first epoch, and its losses are those of the undisturbed run. The file holds more than our two entries: the loss scale for float16, the schedule of the learning rate, how many steps were taken, and what was measured so far. (Optimizers are numbered, because a run with Muon has two.) The entry `of` holds the settings of the run, so that a file of another run is refused. And where are the random numbers? `fit` seeds the generator at every step, from the seed in `of` and the number of the step, so it has no need to save them.
+# The log goes on with the epoch in which the run was stopped, and its losses are those of the undisturbed run. Do you find our four things in the file?
+#
+# | in the file | what it is |
+# |---|---|
+# | `model` | the weights |
+# | `optimizer.0` | the optimizer's memory (a run with Muon has two optimizers, so they are numbered) |
+# | `step`, `scheduler.0` | the number of steps, and the learning rate that follows from it |
+# | no entry | the random state: `fit` seeds the generator at every step, from the seed of the run and the number of the step |
+# | `scaler` | the loss scale, for float16 |
+# | `totals`, `history`, `seconds` | what was measured so far, for the log |
+# | `of` | of which run this is: its settings, with the seed; a file of another run is refused |
 #
 # We did not trust a single try. We killed {{len(record("kill_and_resume").runs):d}} runs at random moments, without warning, and started each of them again. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run (`benchmarks/kill_and_resume.py`).
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
-# "Bit for bit" is a promise for one machine, since another GPU adds in another order.
+# "Bit for bit" is a promise for a CPU, where we tested it. On a GPU some operations add numbers in an order that changes from run to run, and then the last digits change too.
 #
 # In your own code, one line serves for both cases: `fit(model, dataset, config, checkpoint=path, resume=True)` begins the run if there is no such file, and goes on with it if there is. In a terminal, `python -m vit_minimal.training --recipe cpu` keeps its state as well. Press Ctrl+C to stop it, and repeat the command with `--resume`.
 #
@@ -619,7 +752,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # - A profiler shows where the time goes. The part that you do not speed up sets the limit (Amdahl's law).
 # - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 needs loss scaling, because small gradients would become 0. bfloat16 does not.
 # - Several small backward passes add up to the gradient of a large batch.
-# - Weights alone are not enough to resume. Save the optimizer's memory, the number of steps and whatever the random numbers depend on, which in `fit` are the seed and the step.
+# - Weights alone are not enough to resume. Save the optimizer's memory, the number of steps and the random state too, or seed every step by its number, as `fit` does.
 #
 # ## Questions
 #
@@ -734,7 +867,7 @@ class FromPixels(nn.Module):
 
 
 from_pixels = FromPixels(load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")).eval()
-pair = torch.stack([cat, cat.flip(2)])  # an example batch; of one image, its size might be fixed
+pair = torch.stack([cat, cat.flip(2)])  # two images: an exporter may take a 1 for a fixed size
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(from_pixels, (pair,), dynamic_shapes=any_batch)
 torch.export.save(program, folder / "model.pt2")

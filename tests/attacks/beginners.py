@@ -1140,11 +1140,207 @@ def __init__(
     self.head = nn.Linear(embed_dim, num_classes)
 
 
+# %% ViT: the mean of all tokens before the norm
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = self.blocks(x + self.pos_embed)
+    return self.head(self.norm(x.mean(1)))
+
+
+# %% ViT: the mean of the patches before the norm
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = self.blocks(x + self.pos_embed)
+    return self.head(self.norm(x[:, 1:].mean(1)))
+
+
+# %% ViT: a norm by hand with the unbiased deviation
+def by_hand(z, norm):
+    z = z - z.mean(-1, keepdim=True)
+    return z / z.std(-1, keepdim=True) * norm.weight + norm.bias
+
+
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = x + self.pos_embed
+    for block in self.blocks:
+        x = x + block.attn(by_hand(x, block.norm1))
+        x = x + block.mlp(by_hand(x, block.norm2))
+    return self.head(by_hand(x, self.norm)[:, 0])
+
+
+# %% ViT: a norm by hand that does not subtract the mean
+def by_hand(z, norm):
+    return z / z.std(-1, keepdim=True) * norm.weight + norm.bias
+
+
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = x + self.pos_embed
+    for block in self.blocks:
+        x = x + block.attn(by_hand(x, block.norm1))
+        x = x + block.mlp(by_hand(x, block.norm2))
+    return self.head(by_hand(x, self.norm)[:, 0])
+
+
+# %% ViT: a norm by hand that divides by the variance
+def by_hand(z, norm):
+    mean, variance = z.mean(-1, keepdim=True), z.var(-1, keepdim=True)
+    return (z - mean) / (variance + 1e-5) * norm.weight + norm.bias
+
+
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = x + self.pos_embed
+    for block in self.blocks:
+        x = x + block.attn(by_hand(x, block.norm1))
+        x = x + block.mlp(by_hand(x, block.norm2))
+    return self.head(by_hand(x, self.norm)[:, 0])
+
+
+# %% ViT: a norm by hand over tokens and numbers alike
+def by_hand(z, norm):
+    mean, deviation = z.mean((1, 2), keepdim=True), z.std((1, 2), keepdim=True)
+    return (z - mean) / deviation * norm.weight + norm.bias
+
+
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    x = x + self.pos_embed
+    for block in self.blocks:
+        x = x + block.attn(by_hand(x, block.norm1))
+        x = x + block.mlp(by_hand(x, block.norm2))
+    return self.head(by_hand(x, self.norm)[:, 0])
+
+
+# %% ViT: the attention is added to the normed value
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    z = x + self.pos_embed
+    for block in self.blocks:
+        y = block.norm1(z)
+        z = y + block.attn(y)
+        z = z + block.mlp(block.norm2(z))
+    return self.head(self.norm(z)[:, 0])
+
+
+# %% ViT: the MLP is added to the normed value
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    z = x + self.pos_embed
+    for block in self.blocks:
+        z = z + block.attn(block.norm1(z))
+        y = block.norm2(z)
+        z = y + block.mlp(y)
+    return self.head(self.norm(z)[:, 0])
+
+
+# %% ViT: the positions are added in front of each block
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+    for block in self.blocks:
+        x = block(x + self.pos_embed)
+    return self.head(self.norm(x)[:, 0])
+
+
 # %% trained: the class instead of a model
 trained = ViT
 
+# %% trained: on images / 255
+images, labels = shapes10(4_000, seed=0)
+x = images / 255
+torch.manual_seed(0)
+trained = ViT()
+optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3)
+for batch in torch.randperm(len(x)).split(50)[:40]:
+    loss = F.cross_entropy(trained(x[batch]), labels[batch])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %% trained: a rate of 0.1
+images, labels = shapes10(4_000, seed=0)
+x = normalize(images)
+torch.manual_seed(0)
+trained = ViT()
+optimizer = torch.optim.AdamW(trained.parameters(), lr=0.1)
+for batch in torch.randperm(len(x)).split(50)[:40]:
+    loss = F.cross_entropy(trained(x[batch]), labels[batch])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %% trained: the gradients are never set to zero
+images, labels = shapes10(4_000, seed=0)
+x = normalize(images)
+torch.manual_seed(0)
+trained = ViT()
+optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3)
+for batch in torch.randperm(len(x)).split(50)[:40]:
+    loss = F.cross_entropy(trained(x[batch]), labels[batch])
+    loss.backward()
+    optimizer.step()
+
+# %% trained: a softmax before the loss
+images, labels = shapes10(4_000, seed=0)
+x = normalize(images)
+torch.manual_seed(0)
+trained = ViT()
+optimizer = torch.optim.AdamW(trained.parameters(), lr=3e-3)
+for batch in torch.randperm(len(x)).split(50)[:80]:
+    loss = F.cross_entropy(trained(x[batch]).softmax(dim=1), labels[batch])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %% trained: the model ends in a softmax
+images, labels = shapes10(4_000, seed=0)
+x = normalize(images)
+torch.manual_seed(0)
+
+
+class Shares(ViT):
+    def forward(self, images):
+        return super().forward(images).softmax(dim=1)
+
+
+trained = Shares()
+optimizer = torch.optim.AdamW(trained.parameters(), lr=3e-3)
+for batch in torch.randperm(len(x)).split(50)[:80]:
+    loss = F.cross_entropy(trained(x[batch]), labels[batch])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %% trained: stopped too early
+images, labels = shapes10(4_000, seed=0)
+x = normalize(images)
+torch.manual_seed(0)
+trained = ViT()
+optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3)
+for batch in torch.randperm(len(x)).split(50)[:80]:
+    loss = F.cross_entropy(trained(x[batch]), labels[batch])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
 # %% causes: two exchanged
 causes = {"A": 6, "B": 2, "C": 5, "D": 3, "E": 1, "F": 4}
+
+# %% causes: the two that leap
+causes = {"A": 5, "B": 4, "C": 6, "D": 3, "E": 1, "F": 2}
+
+# %% causes: the two that hardly move
+causes = {"A": 5, "B": 2, "C": 6, "D": 1, "E": 3, "F": 4}
 
 # %% conclusions: the better number is the better model
 conclusions = {"a": "yes", "b": "yes", "c": "yes", "d": "yes", "e": "yes", "f": "no"}

@@ -16,7 +16,6 @@ from .machines import (
     float_formats,
     gradient_accumulation,
     two_processes,
-    what_a_step_needs,
 )
 from .museum import amounts, owners
 from .overlays import attention_over, journey

@@ -86,30 +86,3 @@ def gradient_accumulation(parts=4):
         "after the last there is one step",
         "Gradient accumulation",
     )
-
-
-def what_a_step_needs():
-    """Four things on which the next step depends, and what each of them decides."""
-    card, left, wide, high, pitch = Card(height=32.5), 2, 19, 5.6, 6.9
-    needs = (
-        ("weights", "where the run is", POSITION),
-        ("optimizer's memory", "how far, and which way", HEAD),
-        ("number of steps", "the learning rate", PATCH),
-        ("random state", "which images it sees", PATCH),
-    )
-    for k, (name, decides, colour) in enumerate(needs):
-        y = 5 + k * pitch
-        card.box(left, y, wide, high, colour, name)
-        card.text(left + wide + 1, y + high / 2, decides, 10, QUIET, ha="left")
-        card.line((47, y + high / 2), (50, y + high / 2))
-    middle = 5 + 1.5 * pitch + high / 2
-    card.line((50, 5 + high / 2), (50, 5 + 3 * pitch + high / 2))
-    card.arrow((50, middle), (53.5, middle))
-    card.box(53.5, middle - 4, 10.5, 8, POSITION, "next\nstep", 12, weight="bold")
-    card.text(left, 2.4, "save", 11, ha="left", weight="bold")
-    card.text(left + wide + 1, 2.4, "because it decides", 11, ha="left", weight="bold")
-    show(
-        "lines lead from four boxes to the next step: "
-        + "; ".join(f"{name} decide: {what}" for name, what, _ in needs),
-        "What the next step depends on",
-    )

@@ -17,11 +17,11 @@ def _peaks(shares, count):
     return found
 
 
-def _pale(image):
-    """An image (C, H, W) as a pale grey one (1, H, W), −1 … 1."""
+def _pale(image, darkest=0.45):
+    """An image (C, H, W) as a pale grey one (1, H, W), −1 … 1, in which black is `darkest`."""
     brightness = as_picture(image).reshape(*image.shape[1:], -1).mean(axis=-1)  # (H, W), 0 … 1
     span = max(brightness.max() - brightness.min(), 1e-12)
-    return (0.45 + 0.55 * (brightness - brightness.min()) / span)[None] * 2 - 1
+    return (darkest + (1 - darkest) * (brightness - brightness.min()) / span)[None] * 2 - 1
 
 
 def _purple(card, x, y, width, height, shares, full):
@@ -114,8 +114,10 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
     what a probe reads from it.
 
     `weights` (L, N) are its attention to the patches of a grid, mean over heads. All maps have one
-    scale, which ends at the largest share of any block and is written beside them; `scores` (L + 1, K) what the probes read before the first block and after each, about 0
-    to 1. Only the classes are listed that are read best at the end, or in the most blocks before.
+    scale, which ends at the largest share of any block and is written below the image. `scores`
+    (L + 1, K) are what the probes read before the first block and after each, about 0 to 1. Only the
+    classes are listed that are read best at the end, or in the most blocks before. More than three
+    maps stand in two rows, so that each is large enough to see where it is purple.
     """
     rows, columns = grid_size
     maps, scores = as_array(weights), as_array(scores)
@@ -129,34 +131,41 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
     rank = np.lexsort((-scores[-1], -lead, np.arange(len(lead)) != firsts[-1]))  # last key first
     listed = rank[:classes].tolist()
 
-    names, gap, top, cell = 10.5, 0.7, 5.8 if title else 3.2, 3.0
-    width = (WIDTH - names - 1) / len(scores) - gap
-    high = width * image.shape[1] / image.shape[2]
-    card = Card(height=top + high + 2.2 + cell * len(listed) + 1)
+    gap, top, cell, photo = 1.2, 3.4 if title else 0.6, 3.0, 17.0
+    across = len(maps) if len(maps) <= 3 else -(-len(maps) // 2)
+    left = photo + 2.6
+    width = min((WIDTH - 1 - left + gap) / across - gap, 20)
+    tall = image.shape[1] / image.shape[2]
+    pitch = width * tall + 3.6
+    table = top + max(pitch * -(-len(maps) // across), photo * tall + 6.4) + 1.2
+    card = Card(height=table + 2.4 + cell * len(listed) + 1)
     if title:
         card.text(WIDTH / 2, 1.5, title, 12)
     full = maps.max()
-    for line, words in enumerate(("full purple:", f"{full:.0%}")):
-        card.text(names - 0.8, top + high / 2 - 1.2 + 2.4 * line, words, 10, QUIET, ha="right")
-    said = []
+    card.text(1 + photo / 2, top + 1.4, "the image", 11)
+    card.picture(1, top + 3, photo, photo * tall, image)
+    card.text(1 + photo / 2, top + photo * tall + 4.8, f"full purple: {full:.0%}", 10.5, QUIET)
+    for block, shares in enumerate(maps):
+        x = left + (block % across) * (width + gap)
+        y = top + (block // across) * pitch
+        card.text(x + width / 2, y + 1.4, f"block {block + 1}", 11)
+        card.picture(x, y + 3, width, width * tall, _pale(image, 0.65))
+        _purple(card, x, y + 3, width, width * tall, shares.reshape(rows, columns), full)
+    names, said = 10.5, []
+    step = (WIDTH - names - 1) / len(scores)
+    card.text(names - 0.8, table + 0.8, "scores", 10, QUIET, ha="right")
     for column, read in enumerate(scores):
-        x = names + column * (width + gap)
-        card.text(x + width / 2, top - 1.5, f"block {column}" if column else "start", 11)
-        if column:
-            shares = maps[column - 1].reshape(rows, columns)
-            card.picture(x, top, width, high, _pale(image))
-            _purple(card, x, top, width, high, shares, full)
-        else:
-            card.picture(x, top, width, high, image)
+        x = names + column * step
+        place = f"block {column}" if column else "start"
+        card.text(x + (step - 0.7) / 2, table + 0.8, place, 10, QUIET)
         for row, k in enumerate(listed):
             share = float(np.clip(read[k], 0, 1))
-            y = top + high + 2.2 + row * cell
-            colour = tint(CLASS, share)
-            card.cell(x, y, width, cell, colour, f"{read[k]:.2f}".replace("-0.00", "0.00"), 10)
-        said.append(f"{f'block {column}' if column else 'start'}: {class_names[firsts[column]]}")
+            words = f"{read[k]:.2f}".replace("-0.00", "0.00")
+            y = table + 2.4 + row * cell
+            card.cell(x, y, step - 0.7, cell, tint(CLASS, share), words, 10)
+        said.append(f"{place}: {class_names[firsts[column]]}")
     for row, k in enumerate(listed):
-        y = top + high + 2.2 + (row + 0.5) * cell
-        card.text(names - 0.8, y, class_names[k], 11, ha="right")
+        card.text(names - 0.8, table + 2.4 + (row + 0.5) * cell, class_names[k], 11, ha="right")
     show(
         f"an image, and {len(maps)} times the same image, purple where the class token looks in each "
         "block; below each, how clearly a probe reads which class from the token",

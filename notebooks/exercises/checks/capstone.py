@@ -22,6 +22,7 @@ from .wrong_capstone import MISTAKES, PlainViT
 NEW_IMAGES, NEW_SEED = 1_000, 31_415  # drawn for the check alone
 THRESHOLDS = (0.2, 0.4, 0.6)
 SOME = 500  # images, where a look will do
+HARDLY = 0.15  # right answers: five standard errors above guessing, of NEW_IMAGES
 CLEARLY = 0.06  # three standard errors of the difference on so many, near 10 %
 
 
@@ -178,17 +179,48 @@ class Trained(Exercise):
                 f"Of the first {SOME} training images {on_old:.0%} are right: it knows those by heart. "
                 "Train on more images."
             )
-        loss, guessing = cross_entropy(old_logits, old_labels).item(), math.log(10)
-        if self.accuracy < THRESHOLDS[0] and loss > guessing - 0.03:
+        if self.accuracy > HARDLY and (words := of_a_softmax(old_logits, on_old)):
+            return words
+        loss = cross_entropy(old_logits, old_labels).item()
+        seen = f"On the first {SOME} training images the loss is {loss:.2f}"
+        if self.accuracy < THRESHOLDS[0]:
+            if loss > math.log(10) - 0.03:
+                learned, first = "it has learned nothing yet", "Did"
+            else:
+                learned = "it has hardly begun to learn"
+                first = "If the loss of each pass still falls, then more passes. If not, did"
             return (
-                f"Guessing is right for 10 %. On the first {SOME} training images the loss is "
-                f"{loss:.2f}, and guessing has ln 10 = 2.30: it has learned nothing yet. Look at one "
-                "step: zero_grad, backward, step, and a rate near 1e-3."
+                f"Guessing is right for 10 %. {seen}, and guessing has ln 10 = 2.30: {learned}. "
+                f"{first} the training see `x`, which is `normalize(images)`? If it did, look at "
+                "one step (zero_grad, backward, step), at the batches (drawn in random order) and at "
+                "the rate: near 1e-3, where 0.1 is far too large and 1e-5 far too small."
             )
         return (
-            f"Of the first {SOME} training images {on_old:.0%} are right, and the loss on them is "
-            f"{loss:.2f}, so it is still learning: more passes, or a rate that falls to zero at the end."
+            f"{seen}, and {on_old:.0%} of them are right, so it is still learning: more passes, or a "
+            "rate near 1e-3 that falls to zero at the end."
         )
+
+
+def of_a_softmax(logits, share):
+    """Words for logits of training images that look as if a softmax too many was there; else None.
+
+    One in the model shows in its output. One in the loss leaves a model that is far surer than it is
+    right, because only shares near 0 and 1 make that loss small. Cross-entropy alone leaves none such
+    on the images that it has seen.
+    """
+    asked = (
+        "Does your model or your loss apply a softmax of its own? `F.cross_entropy` has one already, "
+        "and with two the training is slow: give it plain logits."
+    )
+    if logits.min() >= 0 and (logits.sum(dim=1) - 1).abs().max() < 1e-3:
+        return f"What it gives is shares from 0 to 1 that sum to 1. {asked}"
+    sure = logits.softmax(dim=1).amax(dim=1).mean().item()
+    if sure > share + 0.2:
+        return (
+            f"Of the first {SOME} training images {share:.0%} are right, and it is sure of its answers "
+            f"by {sure:.0%}, on average. {asked}"
+        )
+    return None
 
 
 def share_right(logits, labels):

@@ -65,16 +65,21 @@ def check_name(name):
 
 
 def measure(train, seconds):
-    """Try out `train(images, labels, seconds)` → model: (accuracy, seconds it took, model).
+    """Try out `train(images, labels, seconds)`, print its accuracy, give (accuracy, seconds, model).
 
     It trains on all but HELD_OUT of the images and is judged on those, so the board's own test images
-    are kept for entries. Refused if it gives no model, or one whose logits are no numbers or too few.
+    are kept for entries. For what cannot be judged the reason is printed, and None comes back.
     """
     images, labels = shapes10(TRAINED_ON, seed=0)
     tried, held_out = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
-    accuracy, took, model = trained_and_judged(
-        train, seconds, (images[tried], labels[tried]), (images[held_out], labels[held_out])
-    )
+    try:
+        accuracy, took, model = trained_and_judged(
+            train, seconds, (images[tried], labels[tried]), (images[held_out], labels[held_out])
+        )
+    except Refused as reason:
+        say(f"✗ not measured: {reason}")
+        return None
+    say(f"{accuracy:.1%} of {HELD_OUT} drawings set aside are right, after {took:.1f} seconds")
     if took > seconds:
         say(
             f"! It took {took:.1f} seconds of {seconds:g}: an entry would be refused. Stop earlier."
@@ -84,12 +89,15 @@ def measure(train, seconds):
 
 def trained_and_judged(train, seconds, training, test):
     """(accuracy on the second pair, seconds it took, model), each pair being images and labels."""
+    if isinstance(train, (type, nn.Module)) or not callable(train):
+        raise Refused(
+            f"hand in your function `train(images, labels, seconds)`, not {in_words(train)}"
+        )
     began = time.perf_counter()
     model = train(*training, seconds)
     took = time.perf_counter() - began
     if not isinstance(model, nn.Module):
-        returned = f"{model!r:.60}"
-        raise Refused(f"train should return a model, an nn.Module; it returned {returned}")
+        raise Refused(f"train should return a model, an nn.Module; it returned {in_words(model)}")
     test_images, test_labels = test
     device = next((parameter.device for parameter in model.parameters()), "cpu")
     with torch.no_grad(), evaluating(model):
@@ -103,8 +111,15 @@ def trained_and_judged(train, seconds, training, test):
     return (logits.argmax(dim=1) == test_labels).float().mean().item(), took, model
 
 
+def in_words(thing):
+    """What was handed in, in a line."""
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}"
+    return "a model" if isinstance(thing, nn.Module) else f"{thing!r:.60}"
+
+
 def enter(path, name, train, seconds=SECONDS, note=""):
-    """Train on all images, judge, append a line to the file, print the board, give the entry.
+    """Train on all images, judge, append a line to the file, give the entry.
 
     For what cannot be entered the reason is printed, the file stays as it was, and None comes back.
     """
@@ -114,7 +129,7 @@ def enter(path, name, train, seconds=SECONDS, note=""):
         say(f"✗ not entered: {reason}")
         return None
     append(path, entry)
-    show_board(path)
+    say(f"✓ entered: {entry.accuracy:.1%} after {entry.seconds:.0f} seconds")
     return entry
 
 
@@ -167,8 +182,11 @@ def read_board(path):
 
 
 def show_board(path):
-    """Print the entries, the best first, with the interval that comes of 2,000 test images."""
+    """Print where the file lies, then its entries, the best first, with the interval that comes of
+    2,000 test images.
+    """
     entries, left_out = read_board(path)
+    say(f"The board {as_path(path).resolve()}" + (":" if entries else " is empty."))
     for place, e in enumerate(sorted(entries, key=lambda e: -e.accuracy), 1):
         width = 1.96 * (e.accuracy * (1 - e.accuracy) / JUDGED_ON) ** 0.5
         say(
@@ -177,5 +195,3 @@ def show_board(path):
         )
     for words in left_out:
         say(f"! {words}")
-    if not entries:
-        say("The board is empty.")

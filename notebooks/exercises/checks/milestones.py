@@ -70,10 +70,6 @@ class Milestone:
     silenced: str = ""
 
 
-class Explained(Wrong):
-    """Wrong for a cause that is known, and that may lie elsewhere than in the milestone that fails."""
-
-
 SMALL = {
     "image_size": 8,
     "patch_size": 4,
@@ -120,6 +116,14 @@ MILESTONES = (
 )
 NAMES = "the names and shapes of its parameters"
 STEPS = (NAMES, *(m.name for m in MILESTONES), "one call after another, and gradients")
+
+
+def how_far(done):
+    """Words for how many milestones are reached, and which is the next."""
+    return (
+        f"{done} of {len(STEPS)} milestones reached, and the next is milestone {done + 1}, "
+        f"{STEPS[done]}."
+    )
 
 
 def cases_of_milestone(milestone):
@@ -218,12 +222,9 @@ class FromEmptyCell(Piece):
                 done += 1
             self.num_cases = sum(len(milestone.sizes) for milestone in MILESTONES)
         except Wrong as reason:
-            words = f"milestone {done + 1} of {len(STEPS)}, {STEPS[done]}, is not reached"
             if has_placeholder(answer) if done else self.is_open(answer):
-                raise NotSolved(f"{words} yet." if done else "") from None
-            if isinstance(reason, Explained):
-                words = f"{done} of {len(STEPS)} milestones are reached"
-            raise Wrong(f"{words}.\n  {reason}", reason.kind) from None
+                raise NotSolved(how_far(done) if done else "") from None
+            raise Wrong(f"{how_far(done)}\n  {reason}", reason.kind) from None
 
     def reach(self, answer, milestone):
         """Wrong if the answer differs from the reference in one of the cases of a milestone."""
@@ -233,14 +234,14 @@ class FromEmptyCell(Piece):
         if all(map(same, values, expected)):
             return
         if not all(map(same, values, [self.outcome(answer, case) for case in cases])):
-            raise Explained(
+            raise Wrong(
                 "two calls with the same weights and images give different logits: something random "
                 "stays on in evaluation, such as `F.dropout` without `training=self.training`"
             )
         # A mistake that explains all that there is to see is likelier than one that explains this
         for seen in (all_cases(), cases):
             if words := self.usual_mistake(answer, seen):
-                raise Explained(words)
+                raise Wrong(words)
         tries = [t for t in zip(cases, values, expected, strict=True) if not same(t[1], t[2])]
         raise self.diagnosis_of(answer, milestone, tries)
 
@@ -249,11 +250,18 @@ class FromEmptyCell(Piece):
         values = [self.outcome(answer, case) for case in cases]
         for words, mistake in self.mistakes.items():
             if all(
-                same(value, self.outcome(mistake, case))
+                same(value, self.outcome_of_mistake(words, mistake, case))
                 for value, case in zip(values, cases, strict=True)
             ):
                 return words
         return None
+
+    def outcome_of_mistake(self, words, mistake, case):
+        """What a mistake gives for a case, which its settings tell from others: kept once known."""
+        key = words, str(case["settings"])
+        if key not in self.outcomes_of_mistakes:
+            self.outcomes_of_mistakes[key] = self.outcome(mistake, case)
+        return self.outcomes_of_mistakes[key]
 
     def diagnosis_of(self, answer, milestone, tries):
         """What does not hold in the first case that differs, or the first number that differs."""
@@ -287,5 +295,4 @@ class FromEmptyCell(Piece):
         try:
             super().judge_calls(answer)
         except Wrong as reason:
-            words = f"milestone {len(STEPS)} of {len(STEPS)}, {STEPS[-1]}, is not reached."
-            raise Wrong(f"{words}\n  {reason}", reason.kind) from None
+            raise Wrong(f"{how_far(len(STEPS) - 1)}\n  {reason}", reason.kind) from None

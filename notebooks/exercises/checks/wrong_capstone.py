@@ -12,7 +12,7 @@ from vit_minimal.vision_transformer import MLP, EncoderBlock, ViTConfig
 class PlainViT(nn.Module):
     """Images (B, C, H, W) → logits (B, K), with parameters named as timm names them."""
 
-    block, attention, mlp = EncoderBlock, MultiHeadSelfAttention, MLP
+    block, attention, mlp, layer_norm = EncoderBlock, MultiHeadSelfAttention, MLP, nn.LayerNorm
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class PlainViT(nn.Module):
         for block in self.blocks:  # the same parts and weights, another way of computing
             block.__class__ = self.block
             block.attn.__class__, block.mlp.__class__ = self.attention, self.mlp
+        for norm in [part for part in self.modules() if isinstance(part, nn.LayerNorm)]:
+            norm.__class__ = self.layer_norm
 
     def embed(self, images):
         patches = self.patch_embed(images)
@@ -84,6 +86,19 @@ def with_activation(activation):
     return with_parts(mlp=type("MLP", (MLP,), {"forward": forward}))
 
 
+def with_norm(normalise):
+    """A model in which all norms compute otherwise, before their weight and bias."""
+
+    def forward(self, x):
+        return normalise(x) * self.weight + self.bias
+
+    return with_parts(layer_norm=type("LayerNorm", (nn.LayerNorm,), {"forward": forward}))
+
+
+def centred(x):
+    return x - x.mean(dim=-1, keepdim=True)
+
+
 def class_token_behind(self, images):
     patches = self.patch_embed(images)
     return torch.cat([patches, self.cls_token.expand(len(images), -1, -1)], 1) + self.pos_embed
@@ -102,6 +117,13 @@ def positions_for_the_class_token_alone(self, images):
 def no_positions(self, images):
     first = self.cls_token.expand(len(images), -1, -1)
     return torch.cat([first, self.patch_embed(images)], 1)
+
+
+def positions_in_front_of_each_block(self, images):
+    x = no_positions(self, images)
+    for block in self.blocks:
+        x = block(x + self.pos_embed)
+    return self.read(x)
 
 
 def columns_first(self, images):
@@ -161,6 +183,14 @@ MISTAKES = {
     "the head reads the mean of the patches: it should read the class token, token 0": with_parts(
         read=lambda self, x: self.head(self.norm(x)[:, 1:].mean(dim=1))
     ),
+    "the head reads the mean of all tokens, and the norm comes after it: it should read the class "
+    "token, token 0, of the normalised ones": with_parts(
+        read=lambda self, x: self.head(self.norm(x.mean(dim=1)))
+    ),
+    "the head reads the mean of the patches, and the norm comes after it: it should read the class "
+    "token, token 0, of the normalised ones": with_parts(
+        read=lambda self, x: self.head(self.norm(x[:, 1:].mean(dim=1)))
+    ),
     "the head reads the last token: the class token is token 0": with_parts(
         read=lambda self, x: self.head(self.norm(x)[:, -1])
     ),
@@ -177,6 +207,9 @@ MISTAKES = {
         embed=no_position_for_the_class_token
     ),
     "no position is added to any token": with_parts(embed=no_positions),
+    "the positions are added in front of each block: once is enough, Eq. 1": with_parts(
+        forward=positions_in_front_of_each_block
+    ),
     "only the class token gets its position: the patches have theirs too": with_parts(
         embed=positions_for_the_class_token_alone
     ),
@@ -186,6 +219,27 @@ MISTAKES = {
     "(B, D, H/P, W/P) was reshaped to (B, N, D), which tears the D numbers of a patch apart: flatten "
     "the two axes of the grid, then exchange axes 1 and 2": with_parts(
         embed=reshaped_without_transpose
+    ),
+    "the norms divide by the unbiased deviation, PyTorch's default: a LayerNorm has "
+    "`unbiased=False`, which divides the sum of squares by D and not by D − 1": with_norm(
+        lambda x: centred(x) / x.std(dim=-1, keepdim=True)
+    ),
+    "the norms do not subtract the mean, and divide by the unbiased deviation: a LayerNorm subtracts "
+    "it, and has `unbiased=False`": with_norm(lambda x: x / x.std(dim=-1, keepdim=True)),
+    "the norms do not subtract the mean of a token's numbers": with_norm(
+        lambda x: x / x.std(dim=-1, keepdim=True, unbiased=False)
+    ),
+    "the norms divide by the root of the mean square: a LayerNorm subtracts the mean first": (
+        with_norm(lambda x: x / x.square().mean(dim=-1, keepdim=True).sqrt())
+    ),
+    "the norms divide by the variance: it is its root, the deviation": with_norm(
+        lambda x: centred(x) / (x.var(dim=-1, keepdim=True, unbiased=False) + 1e-5)
+    ),
+    "the norms divide by the unbiased variance: it is its root, the deviation, with "
+    "`unbiased=False`": with_norm(lambda x: centred(x) / (x.var(dim=-1, keepdim=True) + 1e-5)),
+    "the norms only subtract the mean: they divide by the deviation too": with_norm(centred),
+    "the norms take mean and deviation over all tokens: each token has its own, over its D numbers": (
+        with_norm(lambda x: (x - x.mean((1, 2), True)) / x.std((1, 2), keepdim=True))
     ),
     "the activation of the MLP is ReLU: it should be GELU": with_activation(relu),
     "GELU is approximated by tanh: take the exact one, which is PyTorch's default": with_activation(
@@ -208,6 +262,21 @@ MISTAKES = {
         with_block(lambda self, x: self.norm2((y := self.norm1(x + self.attn(x))) + self.mlp(y)))
     ),
     "what is added to is the normalised copy: add to x itself": with_block(adding_to_copies),
+    "the attention's half adds to norm1(x) and not to x, Eq. 2": with_block(
+        lambda self, x: (y := (n := self.norm1(x)) + self.attn(n)) + self.mlp(self.norm2(y))
+    ),
+    "the MLP's half adds to norm2(x) and not to x, Eq. 3": with_block(
+        lambda self, x: (n := self.norm2(x + self.attn(self.norm1(x)))) + self.mlp(n)
+    ),
+    "norm1 comes after the attention: it should come before, Eq. 2": with_block(
+        lambda self, x: (y := x + self.norm1(self.attn(x))) + self.mlp(self.norm2(y))
+    ),
+    "norm2 comes after the MLP: it should come before, Eq. 3": with_block(
+        lambda self, x: (y := x + self.attn(self.norm1(x))) + self.norm2(self.mlp(y))
+    ),
+    "the norms come after attention and MLP: they should come before, Eq. 2 and 3": with_block(
+        lambda self, x: (y := x + self.norm1(self.attn(x))) + self.norm2(self.mlp(y))
+    ),
     "the norms of a block are exchanged: norm1 belongs to the attention": with_block(
         lambda self, x: (y := x + self.attn(self.norm2(x))) + self.mlp(self.norm1(y))
     ),
