@@ -306,10 +306,10 @@ print("a class token of ones and one of zeros: the same answers")
 # If a large class token does harm *because the head reads it*, then **a large token that the head does not read should do none**. A register is such a token (notebook 02): patches may attend to it, and the head ignores it. So we let the head read the mean of the patches, give the model one register, small or large, and train both pairs:
 
 # %%
-print("the class token")  # both tables together take about a minute
-print(as_table(quietly("class_token_init", ["N(0, 0.02)", "N(0, 10)"])))
-print("a register")
-print(as_table(quietly("register_init")))
+print(as_table(quietly("class_token_init", ["N(0, 0.02)", "N(0, 10)"])))  # the class token
+
+# %%
+print(as_table(quietly("register_init")))  # the register; each takes half a minute
 
 # %% [markdown]
 # In the run saved here the large start costs the class token more than ten points, although the seeds vary a lot. For the register it makes no difference that three seeds show. On **CIFAR-10** we compare more starts. Among them are two class tokens that are *frozen*: they are never trained and stay as they were drawn, one of them as zeros.
