@@ -147,12 +147,17 @@ CASES = {
     ),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
+    "cut_class_token": diagrams.cut_class_token,
+    "cut_class_token, titled": lambda: diagrams.cut_class_token("A title"),
     "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
     "heads_read, registers": lambda: diagrams.heads_read(
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
         num_registers=4,
     ),
     "norm_divides": lambda: diagrams.norm_divides({"small": (0.06, 0.04), "large": (8.5, 0.04)}),
+    "norm_divides, small last": lambda: diagrams.norm_divides(
+        {"large": (850.0, 0.04), "small": (0.06, 0.04)}
+    ),
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
     ),
@@ -852,6 +857,39 @@ def test_the_norm_puts_tokens_where_their_direction_points():
     assert small / 17 == pytest.approx(0.6) and large < 0.02 * small
     with pytest.raises(ValueError, match="above 0"):
         diagrams.norm_divides({"nothing": (0.0, 1.0)})
+
+
+def test_each_row_of_the_norm_says_its_scale_beside_the_first():
+    diagrams.norm_divides({"a": (4.0, 1.0), "b": (8.0, 1.0), "c": (1.0, 0.25), "d": (4.0, 1.0)})
+    assert [text for text in written() if text.startswith("drawn")] == [
+        "drawn 2 times smaller than at the top",
+        "drawn 4 times larger than at the top",
+    ]
+
+
+def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
+    diagrams.cut_class_token()
+    arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
+    colours = (card.ATTENTION, card.HEAD, card.LINE)
+    solid, pale = (
+        [
+            [np.allclose(to_rgb(p.get_edgecolor()), card.tint(c, share)) for p in arrows]
+            for c in colours
+        ]
+        for share in (1.0, 0.3)
+    )
+    panel = len(arrows) // 4  # 3 + 3 of attention, one to the head, gradient, step
+    assert panel == 9
+    counted = [[sum(found[i : i + panel]) for found in solid] for i in range(0, 4 * panel, panel)]
+    assert counted == [[6, 1, 1], [6, 1, 1], [3, 1, 2], [3, 1, 2]]
+    assert np.sum(solid) + np.sum(pale) == len(arrows)
+    crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
+    assert [(x > 34, y > 24) for x, y in crosses] == [
+        (False, False),
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
 
 
 def test_heads_are_drawn_over_what_they_read():

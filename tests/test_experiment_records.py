@@ -82,7 +82,6 @@ def printed_tables(name):
     [
         ("07_pitfalls_initialization", "N(0, 0.02)", "Xavier"),
         ("07_pitfalls_initialization", "N(0, 10)", "N(0, 0.02)"),
-        ("07_pitfalls_initialization", "N(0, 10)", "zeros, frozen"),
         ("08_pitfalls_patch_size", "P = 32", "P = 4"),
         ("09_pitfalls_class_token", "reads the first patch", "averages all tokens"),
         ("10_claims_put_to_the_test", "mean of patches, no attention", "mean of patches"),

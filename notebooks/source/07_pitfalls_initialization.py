@@ -1,24 +1,26 @@
 # %% [markdown]
 # # 07 · Pitfalls, measured: how a model starts
 #
-# **After this notebook you can** look at a model before its first step and find starts that cannot learn, test in a minute whether a starting value matters much, and say when a comparison of starts is really one of learning rates.
+# **After this notebook you can** find, with one batch and before the first step, starts that cannot learn and class tokens that are cut off; and you can say what such checks, and short runs, do *not* tell you.
 #
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 05 |
-# | Time to read | about 30 minutes, and ten for the second visit |
-# | Time to run | at the quick budget {{notebook_seconds("07_pitfalls_initialization"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("07_pitfalls_initialization", "float32"):about}} on one core of an older one; on a T4 not measured yet |
+# | Time to read | about 30 minutes, and five for the second visit |
+# | Time to run | at the quick budget {{notebook_seconds("07_pitfalls_initialization"):about}} on two cores of a recent server CPU, {{notebook_seconds("07_pitfalls_initialization", "float32"):about}} on one core of an older one |
 # | Package modules | `experiments/`, `variants.py` |
 #
-# "Initialise the class token properly" stands in many articles. What happens if you do not is hardly ever shown. Here it is tried, with three seeds, on drawn shapes while you wait, and alongside stand runs on CIFAR-10 that took hours.
+# One of these two lines is a mistake:
 #
-# Three models appear, each where it can show something. Numbers that the text quotes from the first two are those of the run saved here.
+# ```python
+# self.pos_embed = nn.Parameter(torch.randn(1, 65, 96))
+# self.pos_embed = nn.Parameter(torch.randn(1, 65, 96) * 0.02)
+# ```
 #
-# | where | the model | what happens to it |
-# |---|---|---|
-# | the tables headed "loss, gradient …" | six blocks, T = 17 tokens, D = 64: deep enough that the first block and the last can differ | nothing: it is looked at before its first step |
-# | curves and tables on drawn shapes | the same with two blocks | 100 or 200 steps, in seconds |
-# | figures on CIFAR-10 | four blocks, T = 65, D = 96: notebook 05's recipe `cpu` | three passes over {{records("experiments_cifar10_full")[0].trained_on:,}} images, from the record |
+# Both run, both train, and neither gives a warning. After three passes over CIFAR-10 the model with the second line is right for {{runs("position_init", "N(0, 0.02)").mean:.1%}} of the test images, and the one with the first for {{runs("position_init", "N(0, 1)").mean:.1%}}. Could you have known before the first step? This notebook looks for signs, in the weights, in the class token and in the positions, and then measures what each sign was worth.
+# {{assert below(runs("position_init", "N(0, 1)"), runs("position_init", "N(0, 0.02)"))}}
+#
+# Three models appear. The tables headed "loss, gradient …" look at a model of six blocks that has not taken a step. The curves and the accuracies that you get while you wait come from one of two blocks, on drawn shapes. The figures headed "CIFAR-10" come from notebook 05's recipe `cpu`, and took hours. Numbers that the text quotes from the first two are those of the run saved here.
 
 # %%
 import contextlib
@@ -52,11 +54,11 @@ images, labels = normalize(dataset.train_images[:2_000]), dataset.train_labels[:
 #
 # A model that knows nothing about ten classes should give each of them 10 %. Its loss is then −ln 0.1 = ln 10 ≈ 2.303. That is the cheapest test there is: one batch, no training. It is not enough, as you will see, so we look at more:
 #
-# - the **length of the gradient** in the first and in the last block: do both get a signal of about the same size?
-# - the **largest attention weight**, averaged over heads and tokens, in block 1: 1/T is an average over all tokens, 100 % a saturated softmax that looks at one token alone;
-# - how much the class token **differs between images** when it reaches the head: the standard deviation over images, averaged over its D numbers. What does not differ cannot tell a cat from a dog.
+# - The **length of the gradient** in the first and in the last block. Does any reach them? (Muon and AdamW take steps of about the same length whatever the size of the gradient. So look for zeros first: a small gradient is not yet a slow start.)
+# - The **largest attention weight** in block 1, averaged over heads and tokens. A token that spreads its attention evenly over T tokens gives each of them 1/T, so that is the least it can be. Near 100 % each token attends to almost one token alone. The softmax is then called *saturated*.
+# - How much the class token **differs between images** when it reaches the head: the standard deviation over images, averaged over its D numbers. What does not differ cannot tell a cat from a dog.
 #
-# `plan(name, budget, seed)` says for each run of an experiment, by setting and by factor of the learning rate, everything that fixes it except the data. `make_model` builds the model of a run. N(0, 0.02) stands for normal numbers of mean 0 and standard deviation 0.02.
+# `plan(name, budget, seed)` lists the runs of an experiment, and says of each everything that fixes it except the data. A run is looked up by the name of its setting and a factor for the learning rate, so `["N(0, 0.02)", 1]` below is that setting at the usual rate. `make_model` builds the model of a run. N(0, 0.02) stands for normal numbers of mean 0 and standard deviation 0.02.
 
 # %%
 BASE = plan("class_token_init", "quick", seed=0)["N(0, 0.02)", 1]
@@ -104,7 +106,7 @@ def weights(*how):
 WEIGHTS = {
     "N(0, 0.02)": {},
     "Xavier": weights("xavier_uniform_"),
-    "PyTorch's default": weights("kaiming_uniform_", math.sqrt(5)),  # what nn.Linear does
+    "PyTorch's default": weights("kaiming_uniform_", math.sqrt(5)),  # nn.Linear draws its weight so
     "N(0, 1)": weights("normal_", 0, 1),
     "all zero": weights("zeros_"),
     "head zero": {"head.weight": ("zeros_",)},
@@ -114,15 +116,15 @@ show_starts({name: with_changes(start, depth=6) for name, start in WEIGHTS.items
 # %% [markdown]
 # Read it row by row.
 #
-# - **N(0, 0.02)**, the choice of BERT, timm and this package, begins near ln 10. Attention is uniform: each of the 17 tokens gets about 1/17 ≈ 6 %. The model starts as an averaging machine, and all blocks get gradients of about the same size.
-# - **Xavier** and **PyTorch's default** draw larger numbers: at D = 64 their standard deviations lie between 0.05 and 0.16. They begin above ln 10, with more gradient in the first block than in the last.
-# - **N(0, 1)** is confidently wrong: the loss is many times ln 10. Attention in block 1 is *saturated*, nearly all weight lies on one token, and the gradient of the first block is more than a hundred times that of the last.
-# - **All zero** begins at ln 10 exactly, which looks perfect. But no block gets a gradient at this step, and the matrices of the blocks never will. In y = W₂ f(W₁ x) with f(0) = 0, the gradient of W₂ is a product with f(W₁ x) = 0, and that of W₁ a product with W₂ = 0. In each block two matrices follow each other so: values and output, fc1 and fc2. Only the biases after them will move, and these are the same for every image. So the head can only learn how frequent the classes are.
+# - **N(0, 0.02)**, the choice of BERT, timm and this package, begins near ln 10. Attention is uniform: each of the 17 tokens gets about 1/17 ≈ 6 %. The model starts as an averaging machine, and its first and last block get gradients of about the same size.
+# - **Xavier** and **PyTorch's default** draw larger numbers: with our widths, 64 and 128 in the MLP, their standard deviations lie between 0.05 and 0.16. They begin farther above ln 10, with more gradient in the first block than in the last.
+# - **N(0, 1)** is confidently wrong: the loss is many times ln 10. Attention in block 1 is saturated, and the gradient of the first block is more than a hundred times that of the last.
+# - **All zero** begins at ln 10 exactly, which looks perfect. But no block gets a gradient at this step, and the matrices of the blocks never will. In y = W₂ f(W₁ x) with f(0) = 0, the gradient of W₂ is a product with f(W₁ x) = 0, and that of W₁ is a product with W₂ = 0. Each block has two such pairs: values and output, fc1 and fc2. Only the biases after them will move, and these are the same for every image. So the head can only learn how frequent the classes are.
 # - **Head zero** begins at ln 10 as well, and its blocks have no gradient either, *at this step*. But the class token differs between images. The head can learn from that; then it is no longer zero, and the gradient reaches the blocks. (The first ViT started [that way](https://github.com/google-research/vision_transformer): head and class token zero, Xavier in the blocks.)
 #
 # So neither the loss nor the gradient of the first step tells the last two apart. Here the last column does. (It is no proof by itself. If only the *second* matrix of each pair is zero, which is a common start, the class token is the same for all images too, but the second matrices get a gradient at once.)
 #
-# Train for 100 steps to see, as the experiments do: two blocks from here on, Muon for the matrices of the blocks, AdamW for the rest, 20 steps of warm-up.
+# Now we train for 100 steps, in the way of the experiments: two blocks from here on, Muon for the matrices of the blocks, AdamW for the rest, 20 steps of warm-up.
 
 
 # %%
@@ -144,14 +146,10 @@ def first_steps(run, steps=100):
     return torch.tensor(losses).view(-1, 10).mean(dim=1)
 
 
-def show_first_steps(runs, title):
-    curves = {name: first_steps(run) for name, run in runs.items()}
-    guessing = ("ln 10", math.log(10))
-    plots.show_lines(range(10, 101, 10), curves, "steps", "loss", title, guessing)
-
-
 chosen = ("N(0, 0.02)", "Xavier", "PyTorch's default", "all zero", "head zero")
-show_first_steps({name: with_changes(WEIGHTS[name]) for name in chosen}, "starts of the weights")
+curves = {name: first_steps(with_changes(WEIGHTS[name])) for name in chosen}
+guessing = ("ln 10", math.log(10))
+plots.show_lines(range(10, 101, 10), curves, "steps", "loss", "starts of the weights", guessing)
 
 # %% [markdown]
 # For 30 steps N(0, 0.02), the zero head and the zeros look alike. Then N(0, 0.02) falls, the zero head some steps later, the zeros never. To call a start dead after 30 steps would have been wrong. The larger weights are ahead from step 20 on. (N(0, 1) was not trained here: with six blocks its first loss was 16, far above this picture.)
@@ -159,8 +157,8 @@ show_first_steps({name: with_changes(WEIGHTS[name]) for name in chosen}, "starts
 # ### What is left of it at the end
 #
 # A slow start may be made good later. That is a question for an **experiment**: settings that differ from a base in one thing each, trained with several seeds, judged on test images.
-# {{assert all(len(of.accuracies) == 3 for name in ("weight_init", "class_token_init", "register_init",
-# "class_token_init_rates", "position_init", "position_untrained", "warmup_and_norm",
+# {{assert all(len(of.accuracies) >= 3 for name in ("weight_init", "class_token_init", "register_init",
+# "class_token_init_rates", "position_init", "position_untrained",
 # "class_token_cut", "class_token_untrained") for of in experiment(name).values())}}
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
 # `run_experiment` writes a record after each run. So it can be stopped and continued, and what is on record is not repeated. On the command line it is `python -m vit_minimal.experiments weight_init`.
@@ -179,7 +177,7 @@ print(as_table(quietly("weight_init", ["N(0, 0.02)", "Xavier"])))  # takes half 
 # %% [markdown]
 # The interval is one of 95 % over seeds (Student's t: with three seeds it is 2.5 standard deviations to each side). The second column compares seed by seed, so that whatever a seed does to both alike would cancel. With three seeds only large effects show.
 #
-# Xavier's larger weights win here by a wide margin, and **the first table did not predict it**: Xavier begins with too high a loss and uneven gradients, and learns faster. Nor does this experiment settle it: 200 steps, two blocks, one learning rate for both. Here is the same on **CIFAR-10**, as the difference from N(0, 0.02):
+# Xavier wins here by a wide margin, although it began with too high a loss and uneven gradients. So **the first table did not predict the short run**. Does the short run predict the long one? Here is the same on **CIFAR-10**, as the difference from N(0, 0.02):
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3 for r in recorded("weight_init", "Xavier"))}}
 
@@ -205,35 +203,44 @@ def show_effects(name, title, without=()):
 show_effects("weight_init", "starts of the weights", without=["all zero"])
 
 # %% [markdown]
-# **The order reverses.** At the one learning rate that all of them share, Xavier ends {{-runs("weight_init", "Xavier").difference:.1p}} points *behind* N(0, 0.02), and PyTorch's default {{-runs("weight_init", "PyTorch's default").difference:.1p}}. That rate was found with N(0, 0.02), so it may suit that start best: until each start has been tried at its own best rate, this says what happens if you change the start *and nothing else*.
+# **The order reverses.** Xavier ends {{-runs("weight_init", "Xavier").difference:.1p}} points *behind* N(0, 0.02), and PyTorch's default {{-runs("weight_init", "PyTorch's default").difference:.1p}}. So the short run did not predict the long one either. The two differ in more than their length:
 # {{assert below(runs("weight_init", "Xavier"), runs("weight_init", "N(0, 0.02)"))}}
 # {{assert below(runs("weight_init", "PyTorch's default"), runs("weight_init", "N(0, 0.02)"))}}
+#
+# | | on drawn shapes | on CIFAR-10 |
+# |---|---|---|
+# | blocks, tokens T, width D | 2, 17, 64 | {{recorded("weight_init", "Xavier")[0].run.model.depth:d}}, 65, {{recorded("weight_init", "Xavier")[0].run.model.embed_dim:d}} |
+# | training images, passes | 2,000, 5 | {{records("experiments_cifar10_full")[0].trained_on:,}}, {{recorded("weight_init", "Xavier")[0].run.training.epochs:d}} |
+# | steps | 200 | {{3 * (records("experiments_cifar10_full")[0].trained_on // recorded("weight_init", "Xavier")[0].run.training.batch_size):,}} |
+# | learning rate at its highest | 0.01 | {{runs("weight_init", "Xavier").learning_rate:g}} |
+#
+# Which of these turns the order round, we did not measure. The learning rate is a suspect. All starts share one rate, which was found with N(0, 0.02), so it may suit that start best. Until each start has been tried at its own best rate, the figure says what happens if you change the start *and nothing else*.
 # {{assert len({of.learning_rate for of in experiment("weight_init").values()}) == 1}}
-# All zero, which the figure leaves out, guesses with each seed, as predicted. The zeroed head shows no effect.
+# All zero, which the figure leaves out, is right for {{runs("weight_init", "all zero").mean:.1%}} with every seed, which is guessing, as predicted. The zeroed head shows no effect.
 # {{assert all(accuracy == 0.1 for accuracy in runs("weight_init", "all zero").accuracies)}}
 # {{assert not differs(runs("weight_init", "head zero"))}}
 #
 # <details><summary>Where do these intervals come from?</summary>
 #
-# Three seeds tell little of how much they vary: those of the base happen to lie within {{max(runs("weight_init", "N(0, 0.02)").accuracies) - min(runs("weight_init", "N(0, 0.02)").accuracies):.1p}} points, those of the zeroed head within {{max(runs("weight_init", "head zero").accuracies) - min(runs("weight_init", "head zero").accuracies):.1p}}. So wherever this course shows CIFAR-10 at this budget, the intervals come from one **pooled spread**: the standard deviation of a run about its setting's mean, taken over all settings on record that work. It is {{spread().deviation:.2p}} points, with {{spread().degrees:d}} degrees of freedom. Runs are treated as independent, and settings that fail keep the interval of their own seeds. That all settings vary alike is an assumption, and Bartlett's test finds nothing against it (p = {{equal_variances():.2f}}). A difference of three seeds to three is then known to ± {{runs("weight_init", "head zero").difference_width:.1p}} points. "No effect seen" means that its interval reaches 0.{{assert equal_variances() > 0.2}}
+# Three seeds tell little of how much they vary: those of PyTorch's default happen to lie within {{max(runs("weight_init", "PyTorch's default").accuracies) - min(runs("weight_init", "PyTorch's default").accuracies):.1p}} points, those of the zeroed head within {{max(runs("weight_init", "head zero").accuracies) - min(runs("weight_init", "head zero").accuracies):.1p}}. So wherever this course shows CIFAR-10 at this budget, the intervals come from one **pooled spread**: the standard deviation of a run about its setting's mean, taken over all settings on record that work. It is {{spread().deviation:.2p}} points, with {{spread().degrees:d}} degrees of freedom. Runs are treated as independent, settings that fail keep the interval of their own seeds, and that all others vary alike is an assumption ([notebook 10](10_claims_put_to_the_test.ipynb) tests it). A difference of three seeds to three is then known to ± {{gain(runs("register_init", "N(0, 10)")).width:.1p}} points. "No effect seen" means that its interval reaches 0. All these models were trained in bfloat16, except where the text says otherwise.
+# {{assert all(r.precision == "bfloat16" for name in ("weight_init", "class_token_init", "register_init",
+# "class_token_cut", "class_token_untrained", "warmup_and_norm")
+# for setting in experiment(name) for r in recorded(name, setting))}}
 #
 # </details>
 #
-# This is not overfitting. In the third pass the larger weights' loss on the training images is higher as well, {{mean(r.train_loss[2]
+# This is not overfitting. In the third pass the larger weights' loss on the *training* images is higher as well, {{mean(r.train_loss[2]
 # for r in recorded("weight_init", "Xavier")):.2f}} and {{mean(r.train_loss[2]
 # for r in recorded("weight_init", "PyTorch's default")):.2f}} against {{mean(r.train_loss[2]
-# for r in recorded("weight_init", "N(0, 0.02)")):.2f}}. Nor did they begin badly: in the first pass the three were level, at {{mean(r.train_loss[0]
-# for r in recorded("weight_init", "PyTorch's default")):.2f}} to {{mean(r.train_loss[0]
-# for r in recorded("weight_init", "N(0, 0.02)")):.2f}} (means of three seeds). They started well and then fell behind, with each of three seeds.
-# {{assert overlap([r.train_loss[0] for r in recorded("weight_init", "PyTorch's default")],
-# [r.train_loss[0] for r in recorded("weight_init", "N(0, 0.02)")])}}
-# {{assert overlap([r.train_loss[0] for r in recorded("weight_init", "Xavier")],
-# [r.train_loss[0] for r in recorded("weight_init", "N(0, 0.02)")])}}
-# {{assert max(r.train_loss[2] for r in recorded("weight_init", "N(0, 0.02)"))
-# < min(r.train_loss[2] for r in recorded("weight_init", "PyTorch's default"))}}
-# {{assert max(r.train_loss[2] for r in recorded("weight_init", "N(0, 0.02)"))
-# < min(r.train_loss[2] for r in recorded("weight_init", "Xavier"))}}
-# We have no explanation that we have tested. So the figures of the first step can show that a start is broken, and they do not rank working ones. Neither did 200 steps of a smaller model on other images.
+# for r in recorded("weight_init", "N(0, 0.02)")):.2f}}. Nor did they begin badly: in the first pass the means of the three lay within 0.05 of each other. They started well and then fell behind. We have no explanation that we have tested.
+# {{assert max(mean(r.train_loss[0] for r in recorded("weight_init", name)) for name in ("N(0, 0.02)", "Xavier", "PyTorch's default"))
+# - min(mean(r.train_loss[0] for r in recorded("weight_init", name)) for name in ("N(0, 0.02)", "Xavier", "PyTorch's default")) < 0.05}}
+# {{assert below([r.train_loss[2] for r in recorded("weight_init", "N(0, 0.02)")],
+# [r.train_loss[2] for r in recorded("weight_init", "PyTorch's default")])}}
+# {{assert below([r.train_loss[2] for r in recorded("weight_init", "N(0, 0.02)")],
+# [r.train_loss[2] for r in recorded("weight_init", "Xavier")])}}
+#
+# You have now seen the whole cycle: look at the start, train briefly, train to the end. **The look found the start that cannot learn. Neither it nor the short run ranked those that can.** From here on you get the look and the end.
 #
 # ## The class token
 #
@@ -258,8 +265,8 @@ show_starts({name: with_changes(start, depth=6) for name, start in CLASS_TOKENS.
 # The loss says nothing: all begin near ln 10. But look at the last column. A class token from N(0, 10) differs between images more than a hundred times less than one from N(0, 0.02), and the gradients of the first and the last block have shrunk by about the same factor. Why?
 #
 # 1. In a pre-norm block the class token is normalised before attention reads it. Its length does not matter there, and the softmax does not saturate (6 % in each row).
-# 2. But the residual stream carries it at full length. What the blocks *add* is small beside a vector whose entries are that large (8.5 on average, in the figure).
-# 3. The last norm divides by that 10. What differs between images is divided with it.
+# 2. But the residual stream carries it at full length. The 64 numbers that were drawn from N(0, 10) have a size of about 8.5 (their root mean square), and what the blocks *add* is small beside that.
+# 3. The last norm divides the sum by its size, 8.5. What differs between images is divided with it.
 #
 # In this untrained model, then, a large class token drowns what it gathers. We measure both parts just before the last norm, and draw them: what the class tokens of all images share, in orange, and by how much they differ, in purple.
 
@@ -294,35 +301,35 @@ torch.testing.assert_close(ones(images[:100]), zeros(images[:100]), atol=1e-4, r
 print("a class token of ones and one of zeros: the same answers")
 
 # %% [markdown]
-# Does it matter at the end?
+# ### Does the drowning matter at the end?
+#
+# If a large class token does harm *because the head reads it*, then **a large token that the head does not read should do none**. A register is such a token (notebook 02): patches may attend to it, and the head ignores it. So we let the head read the mean of the patches, give the model one register, small or large, and train both pairs:
 
 # %%
-class_settings = ["N(0, 0.02)", "zeros", "N(0, 1)", "N(0, 10)"]
-print(as_table(quietly("class_token_init", class_settings)))  # takes about a minute
+print(as_table(quietly("class_token_init", ["N(0, 0.02)", "N(0, 10)"])))  # the class token
+
+# %%
+print(as_table(quietly("register_init")))  # the register; each takes half a minute
 
 # %% [markdown]
-# The same experiment on **CIFAR-10**. Three settings are added: a constant, and two class tokens that are never trained but stay as they were drawn, one of them as zeros.
+# In the run saved here the large start costs the class token more than ten points, although the seeds vary a lot. For the register it makes no difference that three seeds show. On **CIFAR-10** we compare more starts. Among them are two class tokens that are *frozen*: they are never trained and stay as they were drawn, one of them as zeros.
 
 # %% tags=["hide-input"]
 show_effects("class_token_init", "starts of the class token")
 
 # %% [markdown]
-# The picture is the same and clearer. N(0, 10) loses {{-runs("class_token_init", "N(0, 10)").difference:.1p}} points. Zeros, ones, and even the class tokens that are never trained show no effect.
+# - **N(0, 10)** loses {{-runs("class_token_init", "N(0, 10)").difference:.1p}} points, and a *register* from N(0, 10) {{loss(runs("register_init", "N(0, 10)")):±.1p}} against a small one. So size alone does no harm that shows. It does where the head reads the token, as the explanation says. That agrees with the drowning and does not prove it; a second test stands at the end, under "For a second visit".
 # {{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 0.02)"))}}
+# {{assert not differs(runs("register_init", "N(0, 10)"))}}
+# - **N(0, 1)** lies {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points below the base, at the limit of what so few seeds can show. Yet the last column of the table was 13 times smaller. Most of a start that looks bad may be made good later.
+# {{assert 0 < -runs("class_token_init", "N(0, 1)").difference and largest(gain(runs("class_token_init", "N(0, 1)"))) < 0.03}}
+# - **Zeros, ones and the frozen ones** show no effect. How can a class token that stays zero for ever be as good as any? What enters the first block is the class token *plus its position embedding*, and that is trained. The model has a class token all the same, under another name. We shall come back to that.
 # {{assert not any(differs(runs("class_token_init", name)) for name in
 # ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen"))}}
-# N(0, 1) is on the border: {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points below the base, so it may have cost nothing, or {{largest(gain(runs("class_token_init", "N(0, 1)"))):.1p}} points. In the six-block model above it began with 16 times less gradient: most of a start that looks bad may be made good later.
-# {{assert not differs(runs("class_token_init", "N(0, 1)"))}}
-# (Zeros and ones are the same model up to rounding. Training makes something of rounding: seed by seed the two differ by up to {{max(abs(zeros - ones) for zeros, ones in
-# zip(runs("class_token_init", "zeros").accuracies, runs("class_token_init", "all 1").accuracies)):.1p}} points.)
-#
-# How can a class token that stays zero for ever be as good as any? What enters the first block is the class token *plus its position embedding*, and that is trained: the model has a class token all the same, under another name. We shall come back to that.
-#
-# Is it the drowning that costs these points? We do not know. Two controls point in different directions, and stand at the end, under "For a second visit".
 #
 # ## Positions
 #
-# Position embeddings are added to *every* token, and each patch's own MLP reads them as well as attention. The same table:
+# Position embeddings are added to *every* token, and each patch's own MLP reads them as well as attention. The same table, with the line from the beginning in its third row:
 
 # %%
 POSITIONS = {
@@ -334,43 +341,38 @@ POSITIONS = {
 show_starts({name: with_changes(start, depth=6) for name, start in POSITIONS.items()})
 
 # %% [markdown]
-# Large positions are worse than a large class token: the *patches* drown in them as well, before any layer has read them. N(0, 10) leaves a difference of 0.0001 between images, where a large class token had left 0.005. At the end, next to positions that stay zero, which is a model without any:
-
-# %%
-position_settings = ["N(0, 0.02)", "N(0, 10)", "zeros, frozen"]
-print(as_table(quietly("position_init", position_settings)))  # takes half a minute
-
-# %% [markdown]
-# Large positions do great harm, as the last column predicted. A model *without* positions, on the other hand, cannot be told from one with them here. On **CIFAR-10**, with patches of 4 × 4, it can:
+# Large positions look worse than a large class token: the *patches* drown in them as well, before any layer has read them. N(0, 10) leaves a difference of 0.0001 between images, where a large class token had left 0.005. And on **CIFAR-10**?
 
 # %% tags=["hide-input"]
 show_effects("position_init", "starts of the positions")
 
 # %% [markdown]
-# The base and the last row were trained on a machine that multiplies in bfloat16, the others in float32; what that alone changes was not measured.
+# (The base and "zeros, frozen" were trained in bfloat16, the others in float32. What that alone changes was not measured.)
 # {{assert all(r.precision == ("bfloat16" if name in ("N(0, 0.02)", "zeros, frozen") else "float32")
 # for name in experiment("position_init") for r in recorded("position_init", name))}}
 #
-# - **Large positions** cost {{-runs("position_init", "N(0, 1)").difference:.1p}} points at N(0, 1), which is `torch.randn`, and {{-runs("position_init", "N(0, 10)").difference:.1p}} at N(0, 10). A class token from N(0, 1) showed no effect: it is one token of 65.
+# - **Large positions** cost {{-runs("position_init", "N(0, 1)").difference:.1p}} points at N(0, 1), which is `torch.randn`, and {{-runs("position_init", "N(0, 10)").difference:.1p}} at N(0, 10). Here the last column had the order right.
 # {{assert below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
-# {{assert below(runs("position_init", "N(0, 1)"), runs("position_init", "N(0, 0.02)"))}}
-# - **Zeros, ones and N(0, 0.02)** are alike, as they were for the class token. They are all trained, and a constant is invisible here too: with each seed zeros and ones reach the same accuracy.
+# - **Zeros, ones and N(0, 0.02)** are alike, as they were for the class token. All are trained, and a constant is invisible here too.
 # {{assert not differs(runs("position_init", "zeros")) and not differs(runs("position_init", "all 1"))}}
-# {{assert runs("position_init", "zeros").accuracies == runs("position_init", "all 1").accuracies}}
-# - **Never trained** is another matter. Positions that stay zero, which is a model without any, cost {{-runs("position_init", "zeros, frozen").difference:.1p}} points ([notebook 10](10_claims_put_to_the_test.ipynb), claim 13; notebook 02 shows two images that such a model cannot tell apart). Positions that stay *as they were drawn* cost {{-runs("position_init", "N(0, 0.02), frozen").difference:.1p}}. A class token that is never trained cost nothing that showed. Do positions have to learn, or were these merely too small? The second visit below has a control.
+# - **Frozen** positions are another matter. Positions that stay zero, which is a model without any, cost {{-runs("position_init", "zeros, frozen").difference:.1p}} points (notebook 02 shows two images that such a model cannot tell apart). Positions that stay *as they were drawn*, N(0, 0.02), cost {{-runs("position_init", "N(0, 0.02), frozen").difference:.1p}}. Do positions have to learn, or were these merely too small? The second visit has a control.
 # {{assert below(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros"))}}
-# {{assert not differs(runs("class_token_init", "N(0, 0.02), frozen"))}}
-# {{assert not differs(runs("class_token_untrained", "no position, frozen"))}}
 #
 # ## "Treat it like any other token"
 #
-# The class token must take part in attention and be trained like the rest, the advice goes. It can be cut off in four ways, each of them easily done by mistake:
+# The class token must take part in attention and be trained like the rest, the advice goes. It can be cut off in four ways:
 #
-# - it is **left out of the optimizer**: a list of parameters forgot it;
-# - it is **detached**: a `.detach()` or `torch.no_grad()` too many, just before the head;
-# - a mask makes it **blind**: it sees itself alone;
-# - a mask makes it **unseen**: the patches do not see it.
+# - It is **left out** of the optimizer: a list of parameters forgot it.
+# - It is **detached**: a `.detach()` or `torch.no_grad()` just before the head stops the gradient there.
+# - It is **alone**: a mask lets it attend to itself only.
+# - It is **unseen**: a mask keeps the patches from attending to it.
 #
+# Here they are, each with what it takes away crossed out. Purple arrows lead from a token to one that attends to it:
+
+# %% tags=["hide-input"]
+diagrams.cut_class_token()
+
+# %% [markdown]
 # None of them raises an error. Each has a check of a few lines, which needs no training:
 
 
@@ -379,17 +381,17 @@ def check_class_token(model, optimizers):
     """What is wrong with a class token, found out with one backward pass on a copy."""
     held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
     findings = [] if id(model.cls_token.weight) in held else ["it is not trained"]
-    model, x = copy.deepcopy(model).requires_grad_(), images[:8]
+    model = copy.deepcopy(model).requires_grad_()  # in the copy nothing is frozen
     model.zero_grad()
-    model(x).square().sum().backward()
+    model(images[:8]).square().sum().backward()
     if model.blocks[0].attn.qkv.weight.grad is None:
         findings.append("no gradient passes from the head to the blocks")
-    before = model.forward_features(x)
+    before = model.forward_features(images[:8])
     if before[:, 0].std(dim=0).max() < 1e-6:
         findings.append("it is the same for every image")
     model.cls_token.weight.data += torch.randn_like(model.cls_token.weight)
-    if torch.allclose(model.forward_features(x)[:, 1:], before[:, 1:]):
-        findings.append("no patch sees it")
+    if torch.allclose(model.forward_features(images[:8])[:, 1:], before[:, 1:]):
+        findings.append("no patch attends to it")
     return findings or ["nothing"]
 
 
@@ -397,7 +399,7 @@ CUT = {
     "as it should be": BASE,
     "left out": BASE | {"frozen": ["cls_token.weight"]},
     "detached": with_changes(variant="CutClassToken"),
-    "blind": with_changes(variant="BlindClassToken"),
+    "alone": with_changes(variant="BlindClassToken"),
     "unseen": with_changes(variant="UnseenClassToken"),
 }
 for name, run in CUT.items():
@@ -407,30 +409,31 @@ for name, run in CUT.items():
     print(f"{name:16} wrong: {', '.join(check_class_token(model, optimizers))}")
 
 # %% [markdown]
-# And what do they cost? The first hundred steps tell:
-
-# %%
-show_first_steps(CUT, "a class token cut off")
-
-# %% [markdown]
-# A blind class token cannot learn to tell images apart. A detached one trains the head alone, on what random blocks give, and shows no progress in these steps. Left out and unseen follow the model as it should be. That is a surprise, given the advice; but it is one seed and a hundred steps. And a class token that is left out is not quite untrained: its position embedding, which is added to it, is trained in its place.
-#
-# So here they are on CIFAR-10, to the end:
+# And what do they cost on CIFAR-10?
 #
 # | the class token is | accuracy |
 # |---|---|
 # | as it should be | {{runs("class_token_cut", "class token"):±.1%}} |
-# | unseen by the patches | {{runs("class_token_cut", "unseen by the patches"):±.1%}} |
+# | left out of the optimizer | {{runs("class_token_init", "N(0, 0.02), frozen"):±.1%}} |
 # | detached before the head | {{runs("class_token_cut", "detached before the head"):±.1%}} |
-# | blind: it sees itself alone | {{runs("class_token_cut", "sees itself alone").mean:.1%}} with every seed |
-# | without a position, trained | {{runs("class_token_untrained", "no position"):±.1%}} |
-# | without a position, never trained | {{runs("class_token_untrained", "no position, frozen"):±.1%}} |
-# | without a position, and zero for ever | {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}} |
+# | alone: it attends to itself only | {{runs("class_token_cut", "sees itself alone").mean:.1%}} with every seed |
+# | unseen by the patches | {{runs("class_token_cut", "unseen by the patches"):±.1%}} |
 #
-# Blind, it guesses. Detached, it has what a head makes of random blocks in three passes. **Unseen by the patches** it shows no effect: what it gives back to them is not used here, or not missed. The last three rows are the fair test of an untrained class token, since nothing is trained in its place. They do not differ by more than their intervals allow.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
+# **Alone**, it guesses. **Detached**, it has what a head makes of random blocks. The other two are a surprise, given the advice: they show no effect. What an **unseen** class token gives back to the patches is not used here, or not missed.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
+# {{assert below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
+#
+# And the one that was **left out**? It is not quite untrained: its position embedding, which is added to it, is trained in its place. A fair test takes that position away:
+#
+# | a class token without a position | accuracy |
+# |---|---|
+# | trained | {{runs("class_token_untrained", "no position"):±.1%}} |
+# | never trained | {{runs("class_token_untrained", "no position, frozen"):±.1%}} |
+# | zero for ever | {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}} |
+#
+# They do not differ by more than their intervals allow. What remains of the advice, for this model and three passes, is this: the class token must **attend** to the patches, and the gradient must **come back** from it. That it is not trained itself, or not attended to, cost nothing that showed.
 # {{assert not any(differs(of) for of in experiment("class_token_untrained").values())}}
 #
-# So of "treat it like any other token" this is left: it must **see** the patches, and the gradient must **come back** from it. It need not be trained itself. A fixed small vector will do, because what reads it is trained: in block 1 its query is W_q · norm(token) + bias, and matrix, norm and bias all learn. Even a token of zeros gets a query from the biases.
+# How can a fixed vector do? We did not test the reason, but here is a likely one. What reads the vector is trained: in block 1 its query is W_q · norm(token) + bias, and matrix, norm and bias all learn. Even a token of zeros gets a query, from the biases.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 07 · Pitfalls: how a model starts
@@ -501,7 +504,7 @@ def spread_between_images(tokens):
 #
 # Hint: A rule that leaves nobody out: one condition for shrinking, and *else* the other group. Names begin with `cls_token`, `reg_token`, `pos_embed`.
 #
-# Solution: Class token and positions have three axes, the kernel four. Whoever asks for 2 and 1 forgets them, and no error says so: the class token stays as it was drawn.
+# Solution: Class token and positions have three axes, the kernel four. Whoever asks for 2 and 1 forgets them, and no error says so: the class token stays as it was drawn. (On CIFAR-10 that cost nothing that showed for the class token, and {{-runs("position_init", "N(0, 0.02), frozen").difference:.1p}} points for the positions: notebook 07.)
 
 
 # %% tags=["exercise-only", "exercise:parameter_groups"]
@@ -545,28 +548,31 @@ drowning_std = 0.5
 # %% [markdown]
 # ## All pitfalls in one table
 #
-# | pitfall | how it shows before the first step | cost on CIFAR-10, in points |
+# | pitfall | before the first step (six blocks, D = 64, drawn shapes) | cost in points (four blocks, D = 96, three passes over CIFAR-10, one learning rate) |
 # |---|---|---|
 # | all weights zero | no gradient in any block, no difference between images | all: it guesses |
-# | Xavier in place of N(0, 0.02), the rate unchanged | loss above ln 10, uneven gradients | {{loss(runs("weight_init", "Xavier")):±.1p}} |
-# | PyTorch's default, the rate unchanged | loss above ln 10 | {{loss(runs("weight_init", "PyTorch's default")):±.1p}} |
-# | class token from N(0, 10) | a hundred times less difference between images | {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} |
-# | positions from N(0, 1), `torch.randn` | 40 times less difference between images | {{loss(runs("position_init", "N(0, 1)")):±.1p}} |
-# | positions from N(0, 10) | next to no difference between images | {{loss(runs("position_init", "N(0, 10)")):±.1p}} |
+# | Xavier in place of N(0, 0.02) | no clear sign: a loss of 3.5, but it was ahead on drawn shapes | {{loss(runs("weight_init", "Xavier")):±.1p}} |
+# | PyTorch's default in its place | no clear sign: a loss of 2.6 | {{loss(runs("weight_init", "PyTorch's default")):±.1p}} |
+# | class token from N(0, 1) | 13 times less difference between images | {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} |
+# | class token from N(0, 10) | a hundred times less | {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} |
+# | **positions from N(0, 1), `torch.randn`** | **40 times less** | **{{loss(runs("position_init", "N(0, 1)")):±.1p}}** |
+# | positions from N(0, 10) | next to none | {{loss(runs("position_init", "N(0, 10)")):±.1p}} |
 # | positions never trained, N(0, 0.02) | they are not in the optimizer | {{loss(runs("position_init", "N(0, 0.02), frozen")):±.1p}} |
-# | class token blind | the same for every image | all: it guesses |
-# | class token detached | no gradient behind the head | {{loss(runs("class_token_cut", "detached before the head")):±.1p}} |
-# | class token unseen, or never trained | the check above names it | no effect seen |
+# | class token alone | the same for every image | all: it guesses |
+# | class token detached | no gradient to the blocks | {{loss(runs("class_token_cut", "detached before the head")):±.1p}} |
+# | class token left out, or unseen | the check above names it | {{loss(runs("class_token_init", "N(0, 0.02), frozen")):±.1p}}, {{loss(runs("class_token_cut", "unseen by the patches")):±.1p}} |
 #
-# **What to do in your own model:** start class token and positions at zero or N(0, 0.02), never at `torch.randn`. Start the weights at N(0, 0.02) if your model is about as wide as ours, and try three learning rates for each start that you compare: ours were compared at one. (For class tokens alone N(0, 1) showed no effect. It is the positions that it hurts, but the two are usually started by the same line.) Run the checks above on one batch before the first step.
+# **Could you have known?** The line from the beginning is the bold row. Its loss was near ln 10, as it should be. The last column warned: images differed 40 times less where the head reads. It was a warning and not a forecast, though: 13 times less, for the class token, cost little or nothing.
+#
+# **What to do in your own model:** start class token and positions at zero or N(0, 0.02), and positions never at `torch.randn`. Start the weights at N(0, 0.02) if your model is about as wide as ours, and try three learning rates for each start that you compare: ours were compared at one. Run the checks above on one batch before the first step.
 #
 # ## Recap
 #
-# - **Before the first step** look at the loss (ln of the number of classes), at the gradient of each block, and at how much differs between images where the head reads. Each misses something that another sees. They do not rank starts that work. Nor did 200 steps on drawn shapes, with a smaller model and a higher learning rate: Xavier was far ahead there, and far behind after three passes over CIFAR-10.
-# - A **large class token**, N(0, 10), began with a hundred times less difference between images, and it ended {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} points behind on CIFAR-10. Whether the first is the cause of the second is open. A constant class token is invisible, and zeros are as good as N(0, 0.02): {{gain(runs("class_token_init", "zeros")):±.1p}} points.
-# - **Large positions** cost more: {{-runs("position_init", "N(0, 1)").difference:.1p}} points at N(0, 1) and {{-runs("position_init", "N(0, 10)").difference:.1p}} at N(0, 10).
-# - The class token must see, and pass back gradients. It need not be seen, and it need not be trained.
-# - Compare starts each at its own best rate, chosen on validation images, with several seeds.
+# - **Before the first step** look at the loss (ln of the number of classes), at the gradient of each block, and at how much differs between images where the head reads. Each misses something that another one shows. They find starts that cannot learn, and they do not rank those that can.
+# - **Short runs** on another task did not rank them either. After 200 steps on drawn shapes Xavier was far ahead, and after three passes over CIFAR-10 it was {{-runs("weight_init", "Xavier").difference:.1p}} points behind.
+# - A **large class token** drowns what it gathers, and it cost {{-runs("class_token_init", "N(0, 10)").difference:.1p}} points at N(0, 10). A register of that size, which the head does not read, cost nothing that showed. **Large positions** cost more.
+# {{assert below(runs("position_init", "N(0, 10)"), runs("class_token_init", "N(0, 10)"))}}
+# - The class token must attend to the patches, and pass gradients back. In this model, after three passes, it made no difference that showed whether patches attended to it, or whether it was trained.
 #
 # ## Questions
 #
@@ -582,7 +588,7 @@ drowning_std = 0.5
 #
 # <details><summary>Somebody shows that start A beats start B at a learning rate of 0.001. What would you ask for?</summary>
 #
-# The same at other learning rates, each start judged at its best on validation images, with several seeds. A start that only scales the signal may want another learning rate.
+# The same at other learning rates, each start judged at its best on validation images, with several seeds. A start that only scales the signal may want another learning rate. And the same on *your* task: here the order of two starts was not the same on drawn shapes and on CIFAR-10.
 # </details>
 #
 # **Try it yourself:** [exercises 07](exercises/07_pitfalls_initialization.ipynb), with checks that say what is wrong.
@@ -595,39 +601,26 @@ drowning_std = 0.5
 #
 # **Skip this on a first reading.** Each of these sections needs only the part above, so you can take them in any order.
 #
-# ### Why does a large class token do harm? Two controls
+# ### Would longer steps make up for a large class token?
 #
-# An explanation that fits is not yet one that is true. Suppose that a large class token does harm because the head reads it. Then **a large token that the head does not read should do none**. A register is such a token: patches may look at it, the head ignores it. We let the head read the mean of the patches and give the model one register, small or large:
-
-# %%
-print(as_table(quietly("register_init")))
-
-# %% [markdown]
-# The second control is weaker, because more than one cause could lead to it: **a higher learning rate may make up for some of it**. Muon and AdamW take steps of about the same length whatever the size of the gradient, so the small gradient is not itself the harm. The harm would be that the same step changes the answer a hundred times less, because the last norm divides it. Nor does the large token shrink. The learning rate climbs to 0.01, falls again, and averages about half of that; so in 200 steps an entry of the token can move by about 1, or by 2 with the position that is added to it, and not by 10. Longer steps should help with both. Each start is tried at the base's learning rate and at three times that; which one counts is decided on validation images:
-
-# %%
-rates = quietly("class_token_init_rates")
-print(as_table(rates))
-for name, of in rates.items():
-    print(f"{name}: best with a learning rate of {of.learning_rate:g}")
-
-# %% [markdown]
-# In the run saved here the first control agrees with the explanation. For the register, the start makes no difference that three seeds show; for the class token it made one. The second does not decide. Both starts choose the higher rate and gain from it, and about two thirds of the distance between them remains.
+# The last norm divides what a step changes in the answer, too. So perhaps the large class token only needs longer steps. We tried both starts at three times the learning rate, on CIFAR-10:
 #
-# **On CIFAR-10** the first control holds: with a register from N(0, 10) the model reaches {{runs("register_init", "N(0, 10)").mean:.1%}}, with one from N(0, 0.02) {{runs("register_init", "N(0, 0.02)").mean:.1%}}, a difference of {{gain(runs("register_init", "N(0, 10)")):±.1p}} points.
-# {{assert not differs(runs("register_init", "N(0, 10)"))}}
-# **The second fails.** At three times the rate N(0, 0.02) does worse, with {{runs("class_token_init_rates", "N(0, 0.02)", rate=3).mean:.1%}}, and N(0, 10) gains nothing, with {{runs("class_token_init_rates", "N(0, 10)", rate=3).mean:.1%}}; so both choose the base's rate and the distance stays {{-runs("class_token_init_rates", "N(0, 10)").difference:.1p}} points.
+# | class token from | at the usual rate | at three times the rate |
+# |---|---|---|
+# | N(0, 0.02) | {{runs("class_token_init", "N(0, 0.02)"):±.1%}} | {{runs("class_token_init_rates", "N(0, 0.02)", rate=3):±.1%}} |
+# | N(0, 10) | {{runs("class_token_init", "N(0, 10)"):±.1%}} | {{runs("class_token_init_rates", "N(0, 10)", rate=3):±.1%}} |
+#
+# Longer steps did not help: N(0, 10) gained nothing, and N(0, 0.02) lost. On validation images both do best at the usual rate, so the distance stays {{-runs("class_token_init_rates", "N(0, 10)").difference:.1p}} points. This comparison of starts, then, was *not* one of learning rates in disguise, as far as two rates can show. For the starts of the weights we have not tried other rates. And what exactly costs these points is still open.
 # {{assert below(runs("class_token_init_rates", "N(0, 0.02)", rate=3),
 # runs("class_token_init", "N(0, 0.02)"))}}
 # {{assert runs("class_token_init_rates", "N(0, 10)", rate=3).mean
 # < runs("class_token_init", "N(0, 10)").mean}}
 # {{assert all(of.learning_rate == runs("class_token_init", "N(0, 0.02)").learning_rate
 # for of in experiment("class_token_init_rates").values())}}
-# We have no explanation that we have tested. What is left is the advice: if you compare starts at a single learning rate, you may be measuring the rate. Try several, and then say which way it went.
 #
 # ### Positions that are not trained
 #
-# Positions that stayed as they were drawn were about one point better than none.
+# Positions that stayed as they were drawn, N(0, 0.02), were about one point better than none ({{distance(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros, frozen")):±.1p}}).
 # {{assert 0.005 < distance(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros, frozen")).mean < 0.015}}
 # Must positions learn, or was 0.02 too little beside the patches, whose numbers are about 0.3 in size? A control, with positions that are larger and not trained either: random ones of the patches' size, and the sines and cosines of notebook 02, which are of size 0.7 and alike for neighbours (the class token has none then).
 
@@ -635,7 +628,7 @@ for name, of in rates.items():
 show_effects("position_untrained", "positions that are not trained")
 
 # %% [markdown]
-# (Learned and none in bfloat16, the others in float32.)
+# (Learned and none were trained in bfloat16, the others in float32.)
 # {{assert all(r.precision == ("bfloat16" if name in ("learned", "none") else "float32")
 # for name in experiment("position_untrained") for r in recorded("position_untrained", name))}}
 # **Size was a part of it.** Random positions of the patches' size reach {{runs("position_untrained", "N(0, 0.3), frozen").mean:.1%}}, the sines and cosines {{runs("position_untrained", "sines and cosines").mean:.1%}}: about half the way from none, {{runs("position_untrained", "none").mean:.1%}}, to learned, {{runs("position_untrained", "learned").mean:.1%}}.
@@ -649,41 +642,18 @@ show_effects("position_untrained", "positions that are not trained")
 #
 # ### Norms and warm-up
 #
-# ViT normalises *before* each layer (pre-norm), the Transformer of 2017 *after* each addition (post-norm). With post-norm every sum is normalised; on the way back, each norm divides the gradient by the size of what it normalised. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) argue that this leaves large gradients near the *output* at the start, and that warm-up is there to survive them. Here are the gradients of each of six blocks at the first step, with Xavier weights:
-
-
-# %%
-def gradients(**model):
-    """The length of the gradient in each block, at the first step."""
-    model = make_model(with_changes(WEIGHTS["Xavier"], depth=6, **model))
-    cross_entropy(model(images[:100]), labels[:100]).backward()
-    return [get_total_norm([p.grad for p in block.parameters()]) for block in model.blocks]
-
-
-plots.show_lines(
-    range(1, 7),
-    {"pre-norm": gradients(), "post-norm": gradients(norm_first=False)},
-    "block",
-    "length of the gradient",
-    "first step",
-    from_zero=True,
-)
-
-# %% [markdown]
-# In the last block post-norm has the larger gradient, 3.4 against 2.2, which is the direction of the argument; the first blocks are alike. Whether it matters, only training can show.
+# ViT normalises *before* each layer (pre-norm), the Transformer of 2017 *after* each addition (post-norm). [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) argue that post-norm starts with large gradients near the output, and that **warm-up**, a learning rate that climbs over the first steps (here a tenth of all), is there to survive them. All four combinations on CIFAR-10, with Muon at the same learning rate of {{runs("warmup_and_norm", "post-norm, none, Muon").learning_rate:g}}:
 #
-# **Warm-up** lets the learning rate climb over the first steps (here a tenth of all). The reason given for it is that the first steps mislead: an optimizer that averages over steps has nothing to average yet, and a large step may lead to where no way leads back. On CIFAR-10, all four combinations, with Muon at the same learning rate of {{runs("warmup_and_norm", "post-norm, none, Muon").learning_rate:g}}:
+# | | with warm-up | without |
+# |---|---|---|
+# | pre-norm | {{runs("warmup_and_norm", "pre-norm, warm-up, Muon"):±.1%}} | {{runs("warmup_and_norm", "pre-norm, none, Muon"):±.1%}} |
+# | post-norm | {{runs("warmup_and_norm", "post-norm, warm-up, Muon"):±.1%}} | {{runs("warmup_and_norm", "post-norm, none, Muon"):±.1%}} |
+#
+# Post-norm ends about five points behind, with warm-up and without. Warm-up itself shows no effect with either norm: four blocks and this learning rate do not need it. The trouble that it is meant to cure was reported for deeper models trained with Adam, about which this table says nothing. And one learning rate served all four, so a part of post-norm's distance may be the rate's.
 # {{assert len({of.learning_rate for of in experiment("warmup_and_norm").values()}) == 1}}
-
-# %% tags=["hide-input"]
-show_effects("warmup_and_norm", "norms and warm-up")
-
-# %% [markdown]
-# Post-norm ends {{runs("warmup_and_norm", "pre-norm, warm-up, Muon").mean
-# - runs("warmup_and_norm", "post-norm, warm-up, Muon").mean:.1p}} points behind pre-norm where both have warm-up, and {{runs("warmup_and_norm", "pre-norm, none, Muon").mean
-# - runs("warmup_and_norm", "post-norm, none, Muon").mean:.1p}} where neither has. Warm-up itself shows no effect with either norm: four blocks and this learning rate do not need it.
 # {{assert all(below(runs("warmup_and_norm", f"post-norm, {warmup}, Muon"),
 # runs("warmup_and_norm", f"pre-norm, {warmup}, Muon")) for warmup in ("warm-up", "none"))}}
+# {{assert all(0.04 < distance(runs("warmup_and_norm", f"pre-norm, {warmup}, Muon"),
+# runs("warmup_and_norm", f"post-norm, {warmup}, Muon")).mean < 0.06 for warmup in ("warm-up", "none"))}}
 # {{assert not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"),
 # runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}
-# The trouble that warm-up is meant to cure was reported for deeper models trained with Adam; about those this figure says nothing. And one learning rate served all four, so a part of post-norm's distance may be the rate's.

@@ -14,6 +14,7 @@ from .card import (
     POSITION,
     QUIET,
     SERIES,
+    TOKEN,
     Card,
     dark,
     tint,
@@ -111,22 +112,22 @@ def norm_divides(tokens, title=""):
     """The class token of two images in the residual stream, and after the last norm.
 
     `tokens` are {name: (size of what the images share, size of what differs between them)}. Each
-    has a row with a scale of its own: a long arrow for what both share, and an arrow up for what is
-    the first image's own, down for the second's. The norm keeps the direction and makes the length
-    1: two points on a circle. The sizes are those given; that the two differ in opposite directions
-    is a choice of the drawing.
+    has a row with a scale of its own, which is compared with that of the first row: a long arrow for
+    what both share, and an arrow up for what is the first image's own, down for the second's. The
+    norm keeps the direction and makes the length 1: two points on a circle. The sizes are those
+    given; that the two differ in opposite directions is a choice of the drawing.
     """
     if not all(size > 0 for sizes in tokens.values() for size in sizes):
         raise ValueError(f"expected sizes above 0, got {tokens}")
-    tall, x0, centre, radius = 24.5, 3, 50, 8.5
-    card, apart = Card(height=tall * len(tokens) + 1), {}
-    for k, (name, (shared, own)) in enumerate(tokens.items()):
-        y = tall * k + 14.4
-        scale = min(24 / shared, 7.5 / own)
+    tall, x0, centre, radius = 27, 3, 50, 8.5
+    card, apart = Card(height=tall * len(tokens)), {}
+    scales = [min(24 / shared, 7.5 / own) for shared, own in tokens.values()]
+    for k, ((name, (shared, own)), scale) in enumerate(zip(tokens.items(), scales, strict=True)):
+        y = tall * k + 15.4
         long, high = shared * scale, own * scale
-        card.text(2, y - 12, name, 11.5, ha="left", weight="bold")
+        card.text(2, y - 13, name, 11.5, ha="left", weight="bold")
         words = f"shared {shared:.2g}, differs by {own:.2g}"
-        card.text(64, y - 12, words, 10.5, QUIET, ha="right")
+        card.text(2, y - 10, words, 10.5, QUIET, ha="left")
         angle = np.arctan2(own, shared)
         apart[name] = 2 * np.sin(angle)
         arc = {"theta1": -90, "theta2": 90, "color": LINE, "lw": 1.2, "ls": ":"}
@@ -146,12 +147,72 @@ def norm_divides(tokens, title=""):
         if not seen:
             words = "what differs is too small to be drawn"
             card.text(x0, y + 3.2, words, 10, dark(ATTENTION), ha="left")
+        if not np.isclose(scale, scales[0]):
+            times, how = max((scales[0] / scale, "smaller"), (scale / scales[0], "larger"))
+            words = f"drawn {times:,.0f} times {how} than at the top"
+            card.text(x0, y + 9.8, words, 10, QUIET, ha="left")
         card.arrow((39, y), (46, y), colour=LINE)
         card.text(42, y - 2.2, "÷ size", 10, QUIET)
-        card.text(centre + 1, y + radius + 1.3, "after the norm", 10, QUIET)
+        card.text(centre + 4, y - 13, "after the norm", 10.5, QUIET)
     show(
         "arrows of the class tokens of two images: a part that both share, and a part in which they "
         "differ; beside it two points on a circle, where the norm puts them",
         title,
         [f"{name}: the points are {far:.2g} apart" for name, far in apart.items()],
+    )
+
+
+WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
+    "left out": ("step", "no step of the optimizer"),
+    "detached": ("gradient", "no gradient to the blocks"),
+    "alone": ("reads", "it attends to itself alone"),
+    "unseen": ("is read", "no patch attends to it"),
+}
+
+
+def cut_class_token(title=""):
+    """Four ways to cut off a class token by mistake: what each takes away is crossed out."""
+    card, top = Card(height=48 + 3 * bool(title)), 3 * bool(title)
+    if title:
+        card.text(33, 2, title, 12)
+    for k, (name, (missing, words)) in enumerate(WAYS_TO_CUT.items()):
+        x0, y0 = 1 + 33 * (k % 2), top + 1 + 24 * (k // 2)
+        before, after, y = x0 + 7.4, x0 + 19, y0 + 8.6  # two columns of tokens, the first row
+        rows = [y + TOKEN / 2 + 3.8 * row for row in range(4)]
+
+        def arrow(part, *points, colour, missing=missing):
+            card.strength = 0.3 if part == missing else 1.0
+            card.arrow(*points, colour=colour, line=1.6)
+            card.strength = 1.0
+
+        card.text(x0 + 1, y0 + 1.4, name, 11.5, ha="left", weight="bold")
+        card.text(x0 + 2.2 + 1.08 * len(name), y0 + 1.4, words, 10, QUIET, ha="left")
+        for column in (before, after):
+            for row, middle in enumerate(rows):
+                card.token(column, middle - TOKEN / 2, PATCH if row else CLASS)
+        left, right = before + TOKEN + 0.4, after - 0.4
+        for middle in rows[1:]:
+            arrow("reads", (left, middle), (right, rows[0]), colour=ATTENTION)
+            arrow("is read", (left, rows[0]), (right, middle), colour=ATTENTION)
+        arrow("head", (after + TOKEN + 0.3, rows[0]), (x0 + 24.8, rows[0]), colour=HEAD)
+        card.box(x0 + 25, rows[0] - 1.7, 5.6, 3.4, HEAD, "head", 10)
+        back = rows[0] - 3.2
+        card.text(x0 + 14.6, back - 1.4, "gradient", 10, dark(POSITION))
+        start, end = (x0 + 27.8, rows[0] - 1.9), (before + TOKEN / 2, rows[0] - TOKEN / 2 - 0.2)
+        arrow("gradient", start, (start[0], back), (end[0], back), end, colour=LINE)
+        arrow("step", (x0 + 4.6, rows[0]), (before - 0.3, rows[0]), colour=LINE)
+        card.text(x0 + 2.4, rows[0], "step", 10, QUIET)
+        cross = {
+            "step": (x0 + 5.9, rows[0]),
+            "gradient": (x0 + 23, back),
+            "reads": (right - 2, rows[1] - 1.9),
+            "is read": (left + 2, rows[1] - 1.9),
+        }
+        card.text(*cross[missing], "×", 24, HEAD, weight="bold", zorder=6)
+    show(
+        "four times the same tokens before and after a block, the class token on top: purple arrows "
+        "for what attends to what, a red one to the head, grey ones for the gradient and the step "
+        "of the optimizer; in each picture one kind of arrow is crossed out",
+        title,
+        [f"{name}: {words}" for name, (_, words) in WAYS_TO_CUT.items()],
     )
