@@ -18,7 +18,7 @@ from .machines import (
     two_processes,
     what_a_step_needs,
 )
-from .museum import amounts, owners
+from .museum import amounts, owners, symptoms
 from .overlays import attention_over, journey
 from .pitfalls import cuts, heads_read, norm_divides
 from .sequences import (
