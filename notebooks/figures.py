@@ -332,12 +332,15 @@ def silent_bug(name, dataset="shapes10"):
 
 
 def bug_effect(name, base="none", dataset="shapes10"):
-    """By how much a model with a bug is ahead of one without, from the spread of all bugs pooled."""
+    """By how much a model with a bug is ahead of one without, from the pooled spread of all models
+    that do better than twice guessing: those that guess hardly vary.
+    """
     bugs = {run.bug for of in records("silent_bugs") if of.dataset == dataset for run in of.runs}
     found = {bug: silent_bug(bug, dataset) for bug in bugs}
-    degrees = sum(len(values) - 1 for values in found.values())
-    squares = sum((len(values) - 1) * statistics.variance(values) for values in found.values())
-    pooled = Spread((squares / degrees) ** 0.5, degrees, least=0)
+    works = [values for values in found.values() if mean(values) >= 0.2]
+    degrees = sum(len(values) - 1 for values in works)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in works)
+    pooled = Spread((squares / degrees) ** 0.5, degrees, least=0.2)
     one, other = (mean_and_width(found[bug], pooled) for bug in (name, base))
     return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 

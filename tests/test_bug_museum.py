@@ -56,3 +56,15 @@ def test_a_right_piece_that_fails_is_not_passed_over(museum):
 
     with pytest.raises(AssertionError):
         museum["catch"](check, right="right", wrong="wrong")
+
+
+def test_a_check_is_timed_and_gets_the_same_random_numbers_for_both_pieces(museum):
+    drawn = {}
+
+    def check(piece):
+        drawn.setdefault(piece, torch.rand(1).item())
+        assert piece == "right"
+
+    museum["catch"](check, right="right", wrong="wrong")
+    assert museum["seconds"].keys() == {"check"} and museum["seconds"]["check"] > 0
+    assert drawn["right"] == drawn["wrong"]

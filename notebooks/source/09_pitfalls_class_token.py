@@ -19,6 +19,7 @@ import contextlib
 import copy
 import io
 import math
+import timeit
 
 import matplotlib.pyplot as plt
 import torch
@@ -56,7 +57,7 @@ quick = pick_budget() == "quick"
 # %% [markdown]
 # ## What a head can read
 #
-# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, with the line of code that gives each. The first is the rule of the paper. The second is a bug, and the third may be one. The last two are the class token's rivals.
+# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, each with its line of code. The first is the rule of the paper. The second is a bug, and the third may be one. The last two are the class token's rivals; in the last line `w` holds one learned weight for each patch.
 
 # %% tags=["hide-input"]
 T = 17
@@ -70,7 +71,7 @@ diagrams.heads_read(
         "reads the first patch": ("x[:, 1]", one[1]),
         "averages all tokens": ("x.mean(dim=1)", torch.ones(T)),
         "mean of patches": ("x[:, 1:].mean(dim=1)", patches),
-        "attention pooling": ("softmax(x[:, 1:] @ query / √D)", fits),
+        "attention pooling": ("(w * x[:, 1:]).sum(dim=1)", fits),
     },
     title="What a head reads",
 )
@@ -94,7 +95,7 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# The experiment `class_token_place` holds them, and others, against the ordinary model. At the quick budget these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate. That takes about a minute.
+# The experiment `class_token_place` holds them, and others, against the ordinary model. At the quick budget these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. That takes about a minute.
 
 
 # %%
@@ -109,9 +110,9 @@ measured = quietly("class_token_place", seeds=5, settings=places)
 print(as_table(measured))
 
 # %% [markdown]
-# Averaging all tokens does no harm that five seeds show. Reading a patch costs 12.0 ± 3.8 points, yet the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, you would train a model whose first patch may not look at other tokens.
+# Averaging all tokens does no harm that five seeds show. Reading a patch costs 11.8 ± 4.8 points at this learning rate, yet the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, you would train a model whose first patch may not attend to other tokens.
 #
-# The same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, three seeds. Five settings are added:
+# The same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, three seeds or more, one learning rate. Five settings are added:
 #
 # - **class token last**: it is appended behind the patches, and the head reads the last token;
 # - **last, but reads token 0**: the same, but the head still reads token 0, which is a patch now;
@@ -141,22 +142,23 @@ def show_effects(measured, title):
 show_effects(summarize("class_token_place", "full", cifar10, spread), "CIFAR-10")
 
 # %% [markdown]
-# These intervals, and all others on CIFAR-10, come from the spread pooled over all settings on record that work: {{spread().deviation:.2p}} points with {{spread().degrees:d}} degrees of freedom, since three seeds tell little of how much they vary (notebook 07). The class token itself is at {{runs("class_token_place", "class token").mean:.1%}}.
+# The class token itself is at {{runs("class_token_place", "class token").mean:.1%}}. (How all intervals on CIFAR-10 are made: three seeds tell little of how much they vary, so the spread is pooled over all settings on record that reach at least half of the best accuracy, as in notebook 07. It is {{spread().deviation:.2p}} points.)
 #
 # - **Reading a patch** costs {{-runs("class_token_place", "reads the first patch").difference:.1p}} points,{{assert
 # differs(runs("class_token_place", "reads the first patch"))}} and it is the same whether the slice was off by one or the class token stands last and token 0 is read.{{assert
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
-# round(runs("class_token_place", "reads the first patch").difference, 3)
-# == round(runs("class_token_place", "last, but reads token 0").difference, 3)}} So here the patch in the corner does both jobs nearly as well. On the drawn shapes it lost far more. Too few steps, too few blocks, or larger patches may be the reason; we did not test which.
+# abs(runs("class_token_place", "reads the first patch").mean
+# - runs("class_token_place", "last, but reads token 0").mean) < 0.001}} So here the patch in the corner does both jobs nearly as well. On the drawn shapes it lost far more. Too few steps, too few blocks, larger patches or the learning rate may be the reason; we did not test which.
 # - **Averaging all tokens** is ahead by {{runs("class_token_place", "averages all tokens").difference:.1p}} points.{{assert
 # differs(runs("class_token_place", "averages all tokens"))}} The next section shows why that is no surprise: it is nearly the mean of the patches.
-# - **Last, several, without a position:** no effect shows, and none is larger than {{max(largest(gain(runs("class_token_place", name))) for name in
-# ("class token last", "no position of its own", "5 class tokens")):.1p}} points, the far end of the intervals.{{assert
-# not any(differs(runs("class_token_place", name)) for name in
-# ("class token last", "no position of its own", "5 class tokens"))}} First or last does not matter, as long as the head knows. The class token needs no position here: what it starts from is different enough from the patches as it is.
-# - **In the last block only** it is even ahead, by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. Take that as a hint.{{assert
-# runs("class_token_place", "only in the last block").difference > 0 and
-# differs(runs("class_token_place", "only in the last block"))}} It is just beyond its interval, and it is one of {{comparisons():d}} comparisons of this record, of which two or three would be beyond theirs by chance.{{assert 2 < 0.05 * comparisons() < 3}} What is safe to say: the class token need not travel with the patches. What they have worked out among themselves by the third block can be read in the fourth. Notebook 10 comes back to this.
+# - **Last, several, without a position:** no effect shows. All three are within {{max(rounded_up(abs(gain(runs("class_token_place", name)).mean)) for name in
+# ("class token last", "no position of its own", "5 class tokens")):.1p}} points of the ordinary class token, with intervals of ± {{max(rounded_up(gain(runs("class_token_place", name)).width) for name in
+# ("class token last", "no position of its own", "5 class tokens")):.1p}}.{{assert
+# all(abs(gain(runs("class_token_place", name)).mean) < gain(runs("class_token_place", name)).width for name in
+# ("class token last", "no position of its own", "5 class tokens"))}} First or last does not matter, as long as the head knows. That the class token needs no position is no riddle: the token and its position are two learned vectors that are only ever added, and one learned vector can be the same sum.
+# - **In the last block only** it is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. Take that as a hint at most:{{assert
+# gain(runs("class_token_place", "only in the last block")).mean > 0 and
+# not below(gain(runs("class_token_place", "only in the last block")), Record(mean=0, width=0))}} it is one of {{comparisons():d}} comparisons of this record, of which two or three would leave out zero by chance.{{assert 2 <= 0.05 * comparisons() <= 3}} What is safe to say: the class token need not travel with the patches. What they have worked out among themselves by the third block can be read in the fourth. Notebook 10 comes back to this.
 #
 # ### Which tokens does a model read?
 #
@@ -184,7 +186,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
     print(f"{kind.__name__:18} reads tokens {tokens_read(kind(SMALL))}")
 
 # %% [markdown]
-# Two things to know before you use it. A head that starts at zero passes no gradient on, and the list is empty: give the head random weights first. And it tells what *may* be read, not how much.
+# Two things to know before you use it. A head that starts at zero passes no gradient on, and the list is empty: give the head random weights first. And the list tells what *may* be read, not how much.
 #
 # ## The rivals, compared fairly
 #
@@ -200,65 +202,110 @@ for name, of in pooling.items():
     print(f"{name}: best with a learning rate of {of.learning_rate:g}")
 
 # %% [markdown]
-# All runs of this experiment are on record, so we can also ask what a comparison at *one* rate would have said:
+# What would a comparison at *one* rate have said? All runs of this experiment are on record, so we can look. The upper panel shows what each kind of head reaches, with 95 % intervals as bands, and the lower one shows what counts: by how much the mean of the patches is ahead, seed by seed.
 
-# %%
+# %% tags=["hide-input"]
 budget = "quick" if quick or dataset.name == "shapes10" else "full"
 records = read_records(data_root() / "runs" / f"experiments_{dataset.name}_{budget}.json")
 known = {key(record["run"]): 100 * record["accuracy"] for record in records}
 plans = [plan("pooling", budget, seed) for seed in range(3)]
 factors = (0.5, 1, 2, 4)  # of the base's learning rate
 rates = [plans[0]["class token", f]["training"]["learning_rate"] for f in factors]
+tried = {  # for each kind of head and factor the accuracies of the seeds
+    name: [[known[key(runs[name, f])] for runs in plans] for f in factors]
+    for name in ("class token", "mean of patches")
+}
+leads = [  # seed by seed, as in the table
+    mean_and_width([m - t for t, m in zip(token, mean, strict=True)])
+    for token, mean in zip(*tried.values(), strict=True)
+]
+lead_words = [
+    f"at {rate:g}: {ahead:+.1f} ± {width:.1f}"
+    for rate, (ahead, width) in zip(rates, leads, strict=True)
+]
 
-
-def at_each_rate(name):
-    """Mean accuracy in % and the width of its interval, for each factor."""
-    return [mean_and_width([known[key(runs[name, f])] for runs in plans]) for f in factors]
-
-
-curves = {name: at_each_rate(name) for name in ("class token", "mean of patches")}
-
-# %% tags=["hide-input"]
+_, (upper, lower) = plt.subplots(2, 1, figsize=(6, 5.2), sharex=True, layout="constrained")
+means = {name: [mean_and_width(of)[0] for of in reached] for name, reached in tried.items()}
+widths = {name: [mean_and_width(of)[1] for of in reached] for name, reached in tried.items()}
 plots.show_lines(
-    rates,
-    {name: [mean for mean, _ in of] for name, of in curves.items()},
-    "learning rate",
-    "accuracy in %",
-    "drawn shapes: class token or mean?",
-    log="x",
-    widths={name: [width for _, width in of] for name, of in curves.items()},
+    rates, means, "", "accuracy in %", "drawn shapes", log="x", widths=widths, axis=upper
+)
+ahead, width = zip(*leads, strict=True)
+lower.axhline(0, color="gray", linewidth=1)
+lower.errorbar(rates, ahead, yerr=width, fmt="o", capsize=4, color="black")
+lower.set(xlabel="learning rate", ylabel="lead of the mean, points")
+lower.grid(alpha=0.3)
+plots.show(
+    "two curves of accuracy over four learning rates, and below their difference",
+    "Class token or mean of patches?",
+    lead_words,
 )
 
 # %% [markdown]
-# The curves cross: at the lowest rate the mean of three seeds is higher for the class token, and at the others for the mean of the patches. The bands are 95 % intervals, and at the lowest two rates they overlap, so only the lead at the two higher rates is certain. If you had tried only the lowest, you might have reported the opposite.
+# The curves cross: at the lowest rate the class token is higher, and at the others the mean of the patches. The lower panel tells how sure that is. At the lower two rates the interval holds zero; at the higher two the mean leads by 8.4 ± 1.7 and 16.7 ± 6.6 points. If you had tried only the lowest rate, you might have reported the opposite.
 #
-# With each at its own best rate, the mean is ahead by 9.9 ± 8.6 points, in a small model after 200 steps. This is not a verdict on large models after long training: in the ViT paper's comparison the two came out alike.
+# With each at its own best rate, the mean is ahead by 7.5 ± 8.9 points. So the clear lead at the highest rate owes much to a rate that is too high for the class token, and what is left is not certain with three seeds. In any case this is a small model after 200 steps, and no verdict on large models after long training: in the ViT paper's comparison the two came out alike. And the lesson applies to this notebook, too: the two experiments above, on reading from the wrong place, had one rate for all.
 #
-# On **CIFAR-10** each kind of head was tried at half, once and twice the base's learning rate with the first seed. The mean was best at twice,{{assert
-# runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}} the highest of the three, so it was also tried at four times, but twice stayed the best. The other two seeds ran at the rate that was best on validation images:
+# On **CIFAR-10** each kind of head was tried at half, once and twice the base's learning rate with the first seed. The other seeds ran at the rate that was best on validation images: once the base's for the class token and for attention pooling, twice for the mean of the patches.{{assert
+# runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
+# and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate}} (Since that was the highest of the three, we also tried four times, which was worse.)
 
 # %% tags=["hide-input"]
 show_effects(summarize("pooling", "full", cifar10, spread), "CIFAR-10, each at its best rate")
 
 # %% [markdown]
-# The mean of the patches is {{runs("pooling", "mean of patches").difference:.1p}} points ahead, at twice the class token's rate, and attention pooling {{
+# The mean of the patches is {{runs("pooling", "mean of patches").difference:.1p}} points ahead and attention pooling {{
 # runs("pooling", "attention pooling").difference:.1p}}.{{assert
-# differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}} Four registers show no effect.{{assert
-# not differs(runs("pooling", "class token, 4 registers"))}} So here the class token is not the best of them. This course has it because it can be followed through the blocks. (One small model after three passes: notebook 10 says how far this goes.)
+# differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}} Four registers change little: {{gain(runs("pooling", "class token, 4 registers")):±.1p}} points.{{assert
+# abs(gain(runs("pooling", "class token, 4 registers")).mean) < gain(runs("pooling", "class token, 4 registers")).width}} So here the class token is not the best of them. This course has it because it can be followed through the blocks. (One small model after three passes: notebook 10 says how far this goes.)
+#
+# ## Which of these models is broken?
+#
+# Now to mistakes in the code itself. Here are the losses of three models during training, of the same size, on the same drawn shapes. One is right, and each of the others has a bug that mixes up its numbers. Which one is right?
+
+# %% tags=["hide-input"]
+silent = {}  # bug: its runs, one for each seed
+for record in read_records("../data/results/silent_bugs.json"):
+    for run in record["runs"] if record["dataset"] == "shapes10" else ():
+        silent.setdefault(run["bug"], []).append(run)
+
+
+def mean_loss(name):
+    return torch.tensor([run["train_loss"] for run in silent[name]]).mean(dim=0)
+
+
+quiz = {"A": "patches by reshape", "B": "none", "C": "heads by view"}
+losses = {letter: mean_loss(name) for letter, name in quiz.items()}
+plots.show_lines(
+    range(1, 6), losses, "pass", "loss in training", "Which one is right?", size=(5, 3)
+)
+
+# %% [markdown]
+# <details><summary>The answer</summary>
+#
+# B. In C every head gets numbers of the wrong tokens, and in the end its loss is as low as B's. In A the patches are cut wrongly, and its loss is the lowest of the three. No look at a loss would have told you.{{assert
+# mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "patches by reshape"])
+# < 0.6 * mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "none"])}}{{assert
+# abs(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "heads by view"])
+# - mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "none"])) < 0.05}}
+# </details>
 #
 # ## A museum of bugs
 #
-# Most of these bugs raise no error. Some do, but only on a GPU or with another batch or image size. Where a link leads to a well-known repository, it had the bug: they happen to everybody.
+# So we need other means. The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs. Most raise no error. Some do, but only on a GPU or with another batch or image size. Where a link leads to a well-known repository, it had the bug: they happen to everybody.
 #
-# The exhibits have one form: the wrong piece, a **check** that would have caught it, and `catch`. This function runs the check on a right piece, which must pass, and on the wrong one, whose symptom it prints. A piece may be a function, a class, a module, a list or a setting; the call of `catch` shows which. The package's own tests have such checks for every piece.
+# Each exhibit shows the wrong piece, a **check** of a few lines that catches it, and the symptom. The function `catch` runs the check twice: on the right piece, which must pass, and on the wrong one, whose symptom it prints. A piece is whatever the bug sits in: a function, a layer, a list. `right=` and `wrong=` in the call of `catch` say which is which. If you are in a hurry, read the symptoms and the pictures, and come back for the code when you need it.
 
 
 # %% tags=["bug-tools"]
+seconds = {}  # of each check, the fastest of three
+
+
 @torch.no_grad()
 def catch(check, right, wrong):
     """Run a check on a right piece, which passes, and a wrong one, whose symptom is printed."""
-    seed_everything(0)
-    check(right)
+    seconds[check.__name__] = min(timeit.repeat(lambda: check(right), repeat=3, number=1))
+    seed_everything(0)  # the same random numbers for both
     try:
         check(wrong)
     except AssertionError as symptom:
@@ -272,13 +319,15 @@ def percent(share):
 
 
 # %% [markdown]
-# ### Shapes that fit by accident
+# ## Room 1: shapes that fit by accident
 #
-# Four bugs in which numbers land in the wrong place, because the shape fits all the same. In the pictures each colour is one part, and each cell is one number of the array that is cut up.
+# In this room numbers land in the wrong place, and nothing complains, because the shape fits all the same. In the pictures of exhibits 1 to 3 each cell is one number, and its colour says where it belongs.
+#
+# *Guess first:* an image is white in its upper right quarter and black elsewhere. It is cut into four patches with nothing but a `reshape`. How white is each patch?
 #
 # ### 1. Patches by `reshape` alone
 #
-# (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. But it cuts the image into stretches of whole rows, and not into squares. It also takes the channels apart: in the picture the blue patch holds nothing but red numbers (notebook 01).
+# (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. But it cuts the image into stretches of whole rows, and not into squares. It also takes the channels apart: patch 0 gets numbers of the red channel only (notebook 01).
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -317,7 +366,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 2. Heads by `view` alone
 #
-# The same mistake with heads: (B, T, D) → (B, h, T, d) needs a transpose in between. Each head should get d numbers *of every token*. By `view` alone, a "head" gets all the numbers *of some tokens* ([FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30)).
+# The same mistake with heads: (B, T, D) → (B, h, T, d) needs a transpose in between. Each head should get d numbers *of every token*. By `view` alone it gets one long stretch instead: head 0 has all of token 0 and most of token 1, and nothing of the others ([FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30)).
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -353,7 +402,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 3. Heads put together without the transpose
 #
-# The way back can go wrong too: (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several. A transformer from scratch [had it](https://github.com/jsbaan/transformer-from-scratch/pull/6). Its test was a small task to be learned, and passed all the same.
+# The same on the way back: (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several. A transformer from scratch [had it](https://github.com/jsbaan/transformer-from-scratch/pull/6). Its test was a small task to be learned, and passed all the same.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -384,7 +433,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 4. `x[0]` for `x[:, 0]`
 #
-# The first image instead of the first token. `x[0]` is right for (T, B, D), which PyTorch's layers take by default. After a switch to batch first, all answers are about image 0. The bug is silent only when T = B, because otherwise the loss complains about a shape. The check finds it at any size.
+# The first image instead of the first token. `x[0]` is right for (T, B, D), which PyTorch's layers take by default. After a switch to batch first, all answers are about image 0. Here the shape fits only when T = B; otherwise the loss complains. The check finds the bug at any size.
 
 
 # %% tags=["bug"]
@@ -398,8 +447,23 @@ def check_read(read):
 
 catch(check_read, right=lambda tokens: tokens[:, 0], wrong=lambda tokens: tokens[0])
 
+# %% tags=["hide-input"]
+image_names = [f"image {i}" for i in range(4)]
+read = torch.zeros(2, 4, 5)
+read[0, :, 0] = read[1, 0] = 1
+diagrams.amounts(
+    *read,
+    image_names,
+    range(5),
+    columns="token",
+    key="dark: what the head gets",
+    title="Exhibit 4: what a head gets to read, of four images of five tokens",
+)
+
 # %% [markdown]
-# ### Attention that mixes the wrong things
+# ## Room 2: attention that mixes the wrong things
+#
+# *Guess first:* a layer takes the images of a batch for tokens. A class token then attends to the class tokens of the other images, and to nothing else. What will such a model answer for different images?
 #
 # ### 5. Softmax over the wrong axis
 #
@@ -412,9 +476,9 @@ def softmax_over_queries(queries, keys):
 
 
 def check_rows(weights):
-    rows = weights(3 * torch.randn(2, 5, 8), torch.randn(2, 5, 8)).sum(dim=-1)
+    rows = weights(3 * torch.randn(5, 8), torch.randn(5, 8)).sum(dim=-1)
     low, high = percent(rows.min()), percent(rows.max())
-    assert torch.allclose(rows, torch.ones(2, 5)), f"tokens read between {low} and {high} in all"
+    assert torch.allclose(rows, torch.ones(5)), f"tokens read between {low} and {high} in all"
 
 
 catch(check_rows, right=attention_weights, wrong=softmax_over_queries)
@@ -425,7 +489,11 @@ queries, keys = 3 * torch.randn(5, 8), torch.randn(5, 8)
 diagrams.amounts(
     attention_weights(queries, keys),
     softmax_over_queries(queries, keys),
+    [f"token {i}" for i in range(5)],
+    range(5),
+    columns="reads from token",
     sums=True,
+    key="dark: reads a lot",
     title="Exhibit 5: how much each token (row) reads from each (column)",
 )
 
@@ -451,6 +519,19 @@ def check_scale(weights):
 
 catch(check_scale, right=attention_weights, wrong=weights_scaled_by_D)
 
+# %% tags=["hide-input"]
+seed_everything(0)
+queries, keys = 3 * torch.randn(2, 6, 5, 4), torch.randn(2, 6, 5, 4)
+diagrams.amounts(
+    attention_weights(queries, keys)[0, 0],
+    weights_scaled_by_D(queries, keys)[0, 0],
+    [f"token {i}" for i in range(5)],
+    range(5),
+    columns="reads from token",
+    key="dark: reads a lot",
+    title="Exhibit 6: attention of one head",
+)
+
 # %% [markdown]
 # ### 7. Attention across the batch
 #
@@ -458,15 +539,19 @@ catch(check_scale, right=attention_weights, wrong=weights_scaled_by_D)
 
 
 # %% tags=["bug"]
-def check_images_alone(batch_first):
-    layer = nn.MultiheadAttention(12, 3, batch_first=batch_first)
+def check_images_alone(make):
+    layer = make()
     x = torch.randn(4, 5, 12)
     together, alone = layer(x, x, x)[0][:1], layer(x[:1], x[:1], x[:1])[0]
     change = (together - alone).abs().max() / alone.abs().max()
     assert change < 1e-4, f"other images of the batch change an answer by {percent(change)}"
 
 
-catch(check_images_alone, right=True, wrong=False)
+catch(
+    check_images_alone,
+    right=lambda: nn.MultiheadAttention(12, 3, batch_first=True),
+    wrong=lambda: nn.MultiheadAttention(12, 3),  # given (B, T, D), it takes it for (T, B, D)
+)
 
 
 # %% tags=["hide-input"]
@@ -484,10 +569,16 @@ def looks_at(batch_first):
 
 
 seed_everything(0)
-names = [f"image {i}" for i in range(4)]
-title = "Exhibit 7: what token 2 of image 0, in the frame, attends to"
 reads = 2 * looks_at(True), 2 * looks_at(False)
-diagrams.amounts(*reads, names, range(5), marked=(0, 2), title=title)
+diagrams.amounts(
+    *reads,
+    image_names,
+    range(5),
+    columns="token",
+    marked=(0, 2),
+    key="dark: the framed token reads a lot of it",
+    title="Exhibit 7: what token 2 of image 0, in the frame, attends to",
+)
 
 # %% [markdown]
 # A ViT with a class token then gives every image the same answer, since all class tokens start equal and see only each other. With mean pooling it trains, and each answer depends on who else is in the batch.
@@ -519,17 +610,21 @@ def change(norm):
     return (norm(changed) - norm(x))[0].detach().abs()
 
 
+changes = torch.stack([change(nn.LayerNorm(8)), change(nn.LayerNorm((5, 8)))])
 diagrams.amounts(
-    change(nn.LayerNorm(8)),
-    change(nn.LayerNorm((5, 8))),
+    *changes / changes[1, :4].max(),
     [f"token {i}" for i in range(5)],
+    columns="the D = 8 numbers of a token",
+    key="dark: this number changed a lot when token 4 was made larger",
     title="Exhibit 8: only token 4 was made ten times as large. What changes?",
 )
 
 # %% [markdown]
 # The right norm takes the factor out again: not even token 4 changes. The wrong one changes all.
 #
-# ### Parameters that nobody trains, or that do not exist
+# ## Room 3: parameters that nobody trains, or that do not exist
+#
+# *Guess first:* a `nn.Linear(8, 8)` has 72 parameters. How many has `nn.Sequential(*[nn.Linear(8, 8)] * 6)`?
 #
 # ### 9. The batch size in the parameter
 #
@@ -625,7 +720,7 @@ catch(
 # %% [markdown]
 # ### 13. An argument that is accepted and ignored
 #
-# A constructor takes `num_heads`, and somewhere below stands an 8. Whoever sweeps over heads finds that they do not matter.
+# A constructor takes `num_heads`, and somewhere below stands an 8. Whoever tries several numbers of heads finds that they do not matter.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -644,7 +739,67 @@ def check_argument(make):
 catch(check_argument, right=MultiHeadSelfAttention, wrong=eight_heads_always)
 
 # %% [markdown]
-# ### The sum, the norm and the answer
+# Here is the room in pictures, with the rows that each check compares. Cover the lines of text: could you tell the bug from its symptom?
+
+
+# %% tags=["hide-input"]
+@torch.no_grad()
+def both(see, right, wrong):
+    """What there is to see of a right piece and of a wrong one, from the same random numbers."""
+    seen = []
+    for piece in (right, wrong):
+        seed_everything(0)
+        seen.append(see(piece))
+    return seen
+
+
+def saved_and_loaded(make):
+    saved, loaded = Positions(make), Positions(make)
+    loaded.load_state_dict(saved.state_dict())
+    return torch.stack([saved.weight[0, 0], loaded.weight[0, 0]])
+
+
+def found_blocks(holder):
+    return torch.full((1, 3), len(list(encoder(holder).parameters())) / 6)
+
+
+def change_of_answer(make):
+    seen = []
+    for num_heads in (1, 2):
+        torch.manual_seed(0)
+        seen.append(make(16, num_heads)(torch.randn(1, 5, 16))[0, 0])
+    return (seen[1] - seen[0]).abs()[None]
+
+
+six = [nn.Linear(8, 8) for _ in range(6)]
+moved = [nn.Parameter, lambda x: nn.Parameter(x).to(torch.float64)]
+room = {
+    "9 · a row for each of four equal images: its class token": both(
+        lambda kind: kind(4, 8)(torch.zeros(4, 5, 8))[:, 0],
+        ClassTokenForAll,
+        ClassTokenForEachPlace,
+    ),
+    "10 · a position when it was saved, and when it was loaded": both(saved_and_loaded, *moved),
+    "11 · a cell for each of three blocks: does the optimizer get it?": both(
+        found_blocks, nn.ModuleList, list
+    ),
+    "12 · a row for each of six blocks: some of its weights": both(
+        lambda blocks: torch.stack([block.weight[0] for block in blocks]), six, six[:1] * 6
+    ),
+    "13 · by how much an answer changes if there are two heads, not one": both(
+        change_of_answer, MultiHeadSelfAttention, eight_heads_always
+    ),
+}
+diagrams.symptoms(
+    room, key="dark: a large number", title="Room 3: the symptoms of exhibits 9 to 13"
+)
+
+# %% [markdown]
+# In 9 and 10 all rows should be equal, and in 12 they should differ.
+#
+# ## Room 4: the sum, the norm and the answer
+#
+# *Guess first:* a classifier of ten classes ends in a softmax, and `nn.CrossEntropyLoss` follows. The model is sure and right for every image. What is its loss?
 #
 # ### 14. No norm at the end
 #
@@ -699,7 +854,7 @@ catch(check_loss, right=nn.Identity(), wrong=nn.Softmax(dim=-1))
 # %% [markdown]
 # ### 17. Dropout that `eval()` does not switch off
 #
-# `nn.Dropout` knows whether the model trains; the function `scaled_dot_product_attention` does what its argument says. `dropout_p=0.1` drops at test time too, and the same image gets another answer each time. timm [had it](https://github.com/huggingface/pytorch-image-models/pull/1978), and PyTorch's documentation [warns of it](https://github.com/pytorch/pytorch/issues/124464) since. (Forgetting `model.eval()` has the same symptom.)
+# `nn.Dropout` knows whether the model trains; the function `scaled_dot_product_attention` does what its argument says. `dropout_p=0.1` drops at test time too, and the same image gets another answer each time. timm [had it](https://github.com/huggingface/pytorch-image-models/pull/1978), and the [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) of the function warns of it. (Forgetting `model.eval()` has the same symptom.)
 
 
 # %% tags=["bug"]
@@ -720,6 +875,49 @@ def check_repeatable(attention):
 
 
 catch(check_repeatable, right=MultiHeadSelfAttention, wrong=AlwaysDrops)
+
+# %% [markdown]
+# The last room in pictures:
+
+
+# %% tags=["hide-input"]
+def head_reads(kind):
+    return kind(SMALL).forward_features(torch.randn(4, 3, 8, 8))[0, :1].abs()
+
+
+def before_and_after(block):
+    x = torch.randn(16)
+    return torch.stack([x, block(x, torch.zeros_like)])
+
+
+def shares(end):
+    return end(50 * torch.eye(10)[:1]).softmax(dim=-1)  # as the loss sees them
+
+
+def asked_twice(attention):
+    layer, x = attention(24, 3, attn_drop_rate=0.1).eval(), torch.randn(1, 5, 24)
+    return torch.stack([layer(x)[0, 0], layer(x)[0, 0]])
+
+
+room = {
+    "14 · the 24 numbers that the head reads, without their signs": both(
+        head_reads, VisionTransformer, NoFinalNorm
+    ),
+    "15 · a token before and after a layer that adds nothing": both(
+        before_and_after, lambda x, layer: x + layer(x), lambda x, layer: layer(x)
+    ),
+    "16 · the shares of the ten classes, as the loss sees them": both(
+        shares, nn.Identity(), nn.Softmax(dim=-1)
+    ),
+    "17 · an answer, and the answer to the same question again": both(
+        asked_twice, MultiHeadSelfAttention, AlwaysDrops
+    ),
+}
+diagrams.symptoms(
+    room, key="dark: a large number", title="Room 4: the symptoms of exhibits 14 to 17"
+)
+total = 1000 * sum(seconds.values())
+print(f"All {len(seconds)} checks together took {total:.0f} ms.")
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 09 · Pitfalls: the class token mishandled, and its rivals
@@ -856,7 +1054,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # end of solution
 
 # %% [markdown] tags=["exercise:heads_it_has"]
-# *Measure.* A layer of attention was built with `num_heads=3`, and its attribute `num_heads` says 3. Bug 14 of the museum taught you not to believe it. Its weights, `layer.qkv` and `layer.proj`, have the names and the shapes of the course's `MultiHeadSelfAttention`, and with D = 24 they have these shapes for any number of heads. How many heads does it use?
+# *Measure.* A layer of attention was built with `num_heads=3`, and its attribute `num_heads` says 3. Exhibit 13 of the museum taught you not to believe it. Its weights, `layer.qkv` and `layer.proj`, have the names and the shapes of the course's `MultiHeadSelfAttention`, and with D = 24 they have these shapes for any number of heads. How many heads does it use?
 #
 # Hint: Which numbers of heads are possible with D = 24? For each of them you could say what the layer should give.
 #
@@ -878,37 +1076,50 @@ for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
 # end of solution
 
 # %% [markdown]
-# Notice what the checks have in common. None looks at the accuracy. They mark one input and see where it comes out (1 to 4 and 8), compare with a number that is known (5, 11, 12, 14, 15, 16) or with somebody else's code (6), do a thing twice and expect the same (7, 9, 10, 17), or change a setting and expect a difference (13).
+# Notice what the checks have in common: none of them looks at the accuracy. There are five ways to write one.
+#
+# | A check can … | as in exhibits |
+# |---|---|
+# | mark one input, and see where it comes out | 1 to 4, 8 |
+# | compare with a number that is known | 5, 11, 12, 14, 15, 16 |
+# | compare with somebody else's code | 6 |
+# | do a thing twice, and expect the same | 7, 9, 10, 17 |
+# | change a setting, and expect a difference | 13 |
 #
 # ## What each silent bug costs
 #
-# Would you notice these bugs by the accuracy? We put each into the model of the experiments above and trained as if nothing had happened: 200 steps on drawn shapes, three seeds (`benchmarks/silent_bugs.py`). Exhibits 4, 9 and 13 are missing: the first two stop with an error here, because a shape does not fit, and the third has no effect until somebody asks for another number of heads. First the losses during training, the bug in colour and the ordinary model in grey:
+# The checks took no training and a moment. What would you have paid without them? We put each bug into the model of the experiments above and trained as if nothing had happened: 200 steps on drawn shapes, three seeds (`benchmarks/silent_bugs.py`). Exhibits 4, 9 and 13 are missing: the first two stop with an error here, because a shape does not fit, and the third has no effect until somebody asks for another number of heads. First the losses during training:
 
 # %% tags=["hide-input"]
-silent = {}  # bug: its runs, one for each seed
-for record in read_records("../data/results/silent_bugs.json"):
-    for run in record["runs"] if record["dataset"] == "shapes10" else ():
-        silent.setdefault(run["bug"], []).append(run)
-BUGS = [name for name in silent if name not in ("none", "strips of two rows")]
-BUGS = [name for name in BUGS if "mean pooling" not in name]
-
-
-def mean_loss(name):
-    return torch.tensor([run["train_loss"] for run in silent[name]]).mean(dim=0)
-
-
+BUGS = {  # name on record: number and name in the figures, check
+    "patches by reshape": ("1 patches by reshape", check_patches),
+    "heads by view": ("2 heads by view", check_heads),
+    "heads without transpose": ("3 no transpose back", check_merge),
+    "softmax over the queries": ("5 softmax over queries", check_rows),
+    "scaled by √D": ("6 scaled by √D", check_scale),
+    "attention across the batch": ("7 across the batch", check_images_alone),
+    "LayerNorm over all tokens": ("8 norm over tokens", check_norm),
+    "positions not trained": ("10 positions untrained", check_saved),
+    "blocks in a Python list": ("11 blocks in a list", check_parameters),
+    "one block, repeated": ("12 one block, repeated", check_depth),
+    "no norm at the end": ("14 no norm at the end", check_final_norm),
+    "no residual connection": ("15 no residual", check_residual),
+    "softmax twice": ("16 softmax twice", check_loss),
+    "dropout never off": ("17 dropout never off", check_repeatable),
+}
 _, axes = plt.subplots(5, 3, figsize=(6.6, 7.6), sharex=True, sharey=True, layout="constrained")
-for axis in axes.flat[len(BUGS) :]:
-    axis.axis("off")
-for axis, name in zip(axes.flat, BUGS, strict=False):
-    axis.plot(range(1, 6), mean_loss("none"), color="gray", lw=2, ls="--")
-    axis.plot(range(1, 6), mean_loss(name), color=plots.OKABE_ITO[1], lw=2.5)
-    axis.set_title(name, fontsize=10)
+for axis, (name, (label, _)) in zip(axes.flat, BUGS.items(), strict=False):
+    axis.plot(range(1, 6), mean_loss("none"), color="gray", lw=2, ls="--", label="without a bug")
+    axis.plot(range(1, 6), mean_loss(name), color=plots.OKABE_ITO[1], lw=2.5, label="with the bug")
+    axis.set_title(label, fontsize=10)
     axis.grid(alpha=0.3)
 for axis in axes[:, 0]:
     axis.set_ylabel("loss", fontsize=10)
-for axis in axes[-1]:
+for axis in (*axes[-1, :2], axes[-2, 2]):
     axis.set_xlabel("pass", fontsize=10)
+    axis.tick_params(labelbottom=True)
+axes[-1, -1].axis("off")  # there are fourteen bugs, so one place is left for the legend
+axes[-1, -1].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", frameon=False)
 plots.show(
     f"{len(BUGS)} small panels, the loss over five passes for each bug and for the ordinary model",
     "Loss in training",
@@ -916,51 +1127,58 @@ plots.show(
 )
 
 # %% [markdown]
-# In two panels the loss stays where it began, near ln 10: attention across the batch and blocks in a Python list. Softmax twice hardly moves: it cannot get below a floor of 1.46, and in this short run it is still far above it. In all the others the loss falls as losses do. Without the grey line you would have nothing to compare it with.
+# In two panels the loss stays where it began, near ln 10: 7 and 11. Softmax twice (16) hardly moves: it cannot get below a floor of 1.46, and in this short run it is still far above it. In all the others the loss falls as losses do. Without the grey line you would have nothing to compare it with.
 # {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
 # {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list") and of.dataset == "shapes10")}}
 #
-# And the accuracy on test images, against the model without a bug:
+# And the accuracy on test images, against the model without a bug. Beside each bug stands how long its check took on the machine that saved this notebook:
 
 
 # %% tags=["hide-input"]
 reached = {name: [run["accuracy"] for run in runs] for name, runs in silent.items()}
-degrees = sum(len(values) - 1 for values in reached.values())
-squares = sum((torch.tensor(of) - sum(of) / len(of)).square().sum() for of in reached.values())
-pooled = Spread((squares.item() / degrees) ** 0.5, degrees, least=0)
+GUESSING = 0.2  # twice what guessing gets: models below it hardly vary, and are not pooled
+works = [torch.tensor(of) for of in reached.values() if sum(of) / len(of) >= GUESSING]
+degrees = sum(len(of) - 1 for of in works)
+squares = sum((of - of.mean()).square().sum().item() for of in works)
+pooled = Spread((squares / degrees) ** 0.5, degrees, least=GUESSING)
 
 
-def effect_of(name, base="none"):
+def effect_of(name, check, base="none"):
     """Group, words, difference in points and half its 95 % interval, for the forest plot."""
     (one, width), (other, wide) = (mean_and_width(reached[of], pooled) for of in (name, base))
     ahead, width = 100 * (one - other), 100 * math.hypot(width, wide)
     group = "no effect seen" if abs(ahead) <= width else "ahead" if ahead > 0 else "behind"
-    return group, "points", ahead, width
+    took = 1000 * seconds[check.__name__]
+    return group, f"check {took:.2f} ms, points", ahead, width
 
 
-effects = {name: effect_of(name) for name in BUGS}
-both = "attention across the batch, mean pooling"
-effects["across the batch, mean pooling"] = effect_of(both, "none, mean pooling")
+effects = {label: effect_of(name, check) for name, (label, check) in BUGS.items()}
+effects["7 too, with mean pooling"] = effect_of(
+    "attention across the batch, mean pooling", check_images_alone, "none, mean pooling"
+)
 effects = dict(sorted(effects.items(), key=lambda effect: effect[1][2]))
 show_forest(
     effects,
     "difference in accuracy, in points",
-    "Drawn shapes, against a model without the bug",
+    f"Drawn shapes, against {100 * sum(reached['none']) / 3:.0f} % without a bug",
     groups=("behind", "ahead", "no effect seen"),
 )
 
 # %% [markdown]
-# The intervals come from the spread of all these settings pooled, and reach {{bug_effect("scaled by √D").width:.1p}} points to each side. There are four kinds of bugs:
+# The intervals come from the spread of all models that do better than guessing, pooled, and most of them reach {{bug_effect("scaled by √D").width:.1p}} points to each side. There are four kinds of bugs:
 #
-# - **Two leave a model that guesses**, and you would notice: attention across the batch, and blocks in a Python list.
+# - **Two leave a model that guesses**, and you would notice: attention across the batch (7), and blocks in a Python list (11).
 # {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list"))}}
-# - **Some train on and lose much.** LayerNorm over all tokens costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch with mean pooling {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}}. The block that is repeated costs {{-bug_effect("one block, repeated").mean:.0p}}, just beyond its interval. If you met such a model, you might think that it is too small, or trained too short.
-# {{assert all(differs(bug_effect(name)) and bug_effect(name).mean < 0 for name in ("LayerNorm over all tokens", "softmax twice", "one block, repeated")) and differs(bug_effect("attention across the batch, mean pooling", "none, mean pooling"))}}
-# - **More than half show no effect**, eight of fourteen. (Attention across the batch has two rows, with a class token and with mean pooling, and counts once.) A cost of a few points may hide in their intervals, and dropout and the missing residual connection are at the edge. But this is the point: an accuracy does not find these bugs, and a check does, before any training.
-# {{assert not any(differs(bug_effect(name)) for name in ("heads by view", "heads without transpose", "softmax over the queries", "scaled by √D", "positions not trained", "no norm at the end", "no residual connection", "dropout never off"))}}
-# - **One is ahead**, and by a lot: patches by reshape, by {{bug_effect("patches by reshape").mean:.0p}} points. We did not expect that, so we looked for a control. Strips of two whole rows with all their colours, which are no bug, are ahead by {{bug_effect("strips of two rows").mean:.0p}}. So on these drawn shapes windows that span the whole width do better than squares, and that is most of it. What the rest is, we have not tested. And it does not carry over: on 2,000 photographs of CIFAR-10, in the same setup, the bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points, and the strips show no effect.
+# - **Some train on and lose much.** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (16) {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch with mean pooling {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}}. If you met such a model, you might think that it is too small, or trained too short.
+# {{assert all(differs(bug_effect(name)) and bug_effect(name).mean < 0 for name in ("LayerNorm over all tokens", "softmax twice")) and differs(bug_effect("attention across the batch, mean pooling", "none, mean pooling"))}}
+# - **Most of the others show no effect**, or hardly one. The block that is repeated (12) costs {{-bug_effect("one block, repeated").mean:.1p}} points, and its interval just leaves out zero. Those of dropout (17) and of the missing residual connection (15), with {{-bug_effect("dropout never off").mean:.1p}} and {{-bug_effect("no residual connection").mean:.1p}}, just hold it. The line between them is thin: of fifteen comparisons about one leaves out zero by chance. And in all of these a cost of a few points may hide. But this is the point: an accuracy does not find these bugs, and a check does, before any training.
+# {{assert differs(bug_effect("one block, repeated")) and not any(differs(bug_effect(name)) for name in ("heads by view", "heads without transpose", "softmax over the queries", "scaled by √D", "positions not trained", "no norm at the end", "no residual connection", "dropout never off"))}}
+# {{assert all(abs(abs(bug_effect(name).mean) - bug_effect(name).width) < 0.015 for name in ("one block, repeated", "dropout never off", "no residual connection"))}}
+# - **One is ahead**, and by a lot: patches by reshape (1), by {{bug_effect("patches by reshape").mean:.0p}} points. We did not expect that, so we looked for a control. Strips of two whole rows with all their colours, which are no bug, are ahead by {{bug_effect("strips of two rows").mean:.0p}}. So on these drawn shapes windows that span the whole width do better than squares, and this explains most of the lead, or all of it: between the bug and the strips no difference shows. And it does not carry over: on 2,000 photographs of CIFAR-10, in the same setup, the bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points, and the strips show no effect.
 # {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
-# {{assert all(differs(bug_effect(name)) and bug_effect(name).mean > 0 for name in ("patches by reshape", "strips of two rows")) and bug_effect("strips of two rows").mean > 0.5 * bug_effect("patches by reshape").mean}}
+# {{assert all(differs(bug_effect(name)) and bug_effect(name).mean > 0 for name in ("patches by reshape", "strips of two rows")) and not differs(bug_effect("patches by reshape", "strips of two rows"))}}
+#
+# **Why does so much go unpunished?** Here is a conjecture, which we have not tested. Some bugs do the same thing to every image, and the weights around them can undo it: after a scale that is wrong by a fixed factor (6) they can grow, and to numbers that lie in a wrong but fixed order (2, 3) they can adapt. Positions need not be trained (10) as long as they differ. A LayerNorm over all tokens (8) is not of that kind: by how much it shrinks a token depends on all the others in the image, and no fixed weight can undo that.
 #
 # All of it is one small model after 200 steps on a single data set. In a longer training, or a deeper model, the costs will be others.
 #
@@ -974,23 +1192,25 @@ def suspicions(model, images):
     """What is wrong with a classifier, as far as a few images (B, C, H, W) can tell."""
     model, found = copy.deepcopy(model).eval(), []
     logits = model(images)
+    if len(logits) != len(images):
+        found.append("not one answer for each image (4)")
     if not torch.equal(model(images), logits):
         found.append("asked twice, it answers differently (17)")
     if not torch.allclose(model(images[:1]), logits[:1], atol=1e-4):
-        found.append("an answer depends on the other images of the batch (7)")
+        found.append("an answer depends on the other images (7, with mean pooling)")
     if logits.std(dim=0).max() < 1e-6:
-        found.append("all images get the same answer")
+        found.append("all images get the same answer (7, with a class token)")
     if logits.min() >= 0 and torch.allclose(logits.sum(dim=-1), torch.ones(len(logits))):
         found.append("it ends in a softmax (16)")
     logits.square().sum().backward()
     idle = [name for name, p in model.named_parameters() if p.grad is None]
     if idle:
-        found.append(f"no gradient reaches {', '.join(idle)}")
+        found.append(f"no gradient reaches {', '.join(idle)}: frozen, or not used")
     return found or ["nothing found"]
 
 
 # %% [markdown]
-# Here it looks at a right model, and at three that are not:
+# The numbers are those of the exhibits. Here the function looks at a right model, and at three that are not:
 
 
 # %% tags=["nbval-check-output"]
@@ -1011,24 +1231,29 @@ for name, model in models.items():
     print(f"{name:8} {'; '.join(suspicions(model, images))}")
 
 # %% [markdown]
-# (The model that drops also sets off the second alarm, since every call of it differs.) It cannot find everything. What is computed wrongly, but for each image alone and the same every time (1 to 3, 5, 6, 8, 12, 15), shows only against a right answer. Copy your weights into somebody else's model and compare the outputs, as notebook 04 does. Blocks in a Python list escape as well, because `named_parameters` does not know them: count the parameters, as that exhibit does.
+# (The model that drops also sets off the alarm for 7, since every call of it differs.) The function cannot find everything:
+#
+# - **1 to 3, 5, 6, 8, 12, 14 and 15** compute something wrong, but for each image alone and the same every time. That shows only against a right answer. Copy your weights into somebody else's model and compare the outputs, as notebook 04 does.
+# - **10 and 11** hide their parameters. Count them, and save and load the model once.
+# - **13** shows when you change the setting.
+# - **9** stops with an error as soon as the number of images is another one.
 #
 # ## What to do in your own model
 #
 # - Ask the gradient which token the head reads. It takes ten lines and no training.
-# - If you compare a class token with a mean, give each its own learning rate.
+# - If you compare a class token with a mean of patches, give each its own learning rate, and look at the interval of their difference.
 # - On a small model start with the mean of the patches or attention pooling; take the class token if you want to look inside.
 # - Write one test for each reshape, with sizes that all differ: several images, several heads, T ≠ B.
+# - Put `suspicions` in front of your first training. It needs one small batch.
 #
 # ## Recap
 #
-# - A model that reads the wrong token trains all the same. The first patch cost twelve points on drawn shapes and two on CIFAR-10;{{assert
-# round(-100 * runs("class_token_place", "reads the first patch").difference) == 2}} the average of all tokens cost nothing.{{assert
+# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 4.8 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10; the average of all tokens was no worse than the class token on either.{{assert
 # runs("class_token_place", "averages all tokens").difference > 0}} The gradient tells which tokens are read.
 # - On CIFAR-10 the mean of the patches was ahead of the class token by {{runs("pooling", "mean of patches").difference:.1p}} points, attention pooling by {{
 # runs("pooling", "attention pooling").difference:.1p}}.
-# - Compare rivals each at its own learning rate. At one rate the order may be the opposite.
-# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model, and one made it better. Do not wait for the accuracy to tell you.
+# - Compare rivals each at its own learning rate. At one rate you may see the opposite order.
+# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model, with intervals of ± {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
 # - A check needs no training: mark, compare, repeat, or change.
 #
 # ## Questions
@@ -1045,7 +1270,7 @@ for name, model in models.items():
 #
 # <details><summary>Which of the bugs would a test on a batch of one image miss?</summary>
 #
-# Number 7, and 9 if the model was built for a batch of one. A test should have several images, several heads, and no two sizes that are equal.
+# Exhibit 4, because its check changes a second image. Exhibit 7, because its check compares an image in company with the same image alone. And 9, if the model was built for a batch of one. A test should have several images, several heads, and no two sizes that are equal.
 # </details>
 #
 # **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.

@@ -81,22 +81,44 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     )
 
 
-def amounts(right, wrong, row_names=(), column_names=(), sums=False, marked=None, title=""):
+def _key(card, y, words):
+    """What a cell means, behind three cells from pale to dark."""
+    for i, share in enumerate((0.05, 0.5, 1.0)):
+        fill = tint(ATTENTION, share)
+        card.rectangle(2 + 1.8 * i, y, 1.8, 1.8, fill, LINE, 0.6, zorder=2)
+    card.text(8.4, y + 0.9, words, 10, QUIET, ha="left")
+
+
+def amounts(
+    right,
+    wrong,
+    row_names=(),
+    column_names=(),
+    columns="",
+    sums=False,
+    marked=None,
+    key="",
+    title="",
+):
     """Shares 0 … 1 as purple cells (rows, columns), in the right version and in the wrong one.
 
-    With `sums`, each row's sum stands behind it; `marked` is a (row, column) with a frame.
+    `columns` says what runs across. With `sums`, each row's sum stands behind it; `marked` is a
+    (row, column) with a frame. `key` says what a dark cell means.
     """
     right, wrong = (panel[0] for panel in _both(right, wrong))
     high, wide = right.shape
     start = 9.5 if len(row_names) else 2
     half = _room(start)
     side = min((half - (6 if sums else 0)) / wide, 3.2)
-    top = 6.8 if len(column_names) else 4.4
-    card, lefts = Card(height=top + high * side + 1.6), (start, start + half + GAP)
+    top = 4.4 + (2.4 if len(column_names) else 0) + (2.4 if columns else 0)
+    bottom = top + high * side + 1.6
+    card, lefts = Card(height=bottom + (3.4 if key else 0)), (start, start + half + GAP)
     _headings(card, lefts)
     for i, name in enumerate(row_names):
         card.text(start - 0.8, top + (i + 0.5) * side, name, 10, QUIET, ha="right")
     for version, left in zip((right, wrong), lefts, strict=True):
+        if columns:
+            card.text(left, 5.2, columns, 10, QUIET, ha="left")
         for j, name in enumerate(column_names):
             card.text(left + (j + 0.5) * side, top - 1.2, str(name), 10, QUIET)
         for (i, j), share in np.ndenumerate(version):
@@ -109,6 +131,8 @@ def amounts(right, wrong, row_names=(), column_names=(), sums=False, marked=None
         if marked is not None:
             x, y = left + marked[1] * side, top + marked[0] * side
             card.rectangle(x, y, side, side, "none", INK, 2.4, zorder=4)
+    if key:
+        _key(card, bottom, key)
     touched = [int((version > 1e-6).sum()) for version in (right, wrong)]
     show(
         f"two grids of {high} × {wide} cells, the more purple the larger: {touched[0]} cells are "
@@ -117,4 +141,35 @@ def amounts(right, wrong, row_names=(), column_names=(), sums=False, marked=None
         [f"rows sum to {', '.join(f'{t:.0%}' for t in v.sum(axis=1))}" for v in (right, wrong)]
         if sums
         else (),
+    )
+
+
+def symptoms(exhibits, key="", title=""):
+    """Several bugs in one picture: {name: (right, wrong)}, a pair of small grids for each.
+
+    The numbers (rows, columns) of a pair are drawn in purple on one scale, from the smallest of
+    both to the largest. `key` says what a dark cell means.
+    """
+    pairs = {name: [panel[0] for panel in _both(*versions)] for name, versions in exhibits.items()}
+    lefts, side, y = (2, 2 + _room(2) + GAP), 1.6, 4.2
+    heights = [4.6 + side * len(right) for right, _ in pairs.values()]
+    card = Card(height=y + sum(heights) + (3.0 if key else 0))
+    _headings(card, lefts)
+    for (name, versions), height in zip(pairs.items(), heights, strict=True):
+        card.text(2, y + 1.4, name, 10, ha="left")
+        low, high = np.min(versions), np.max(versions)
+        for version, left in zip(versions, lefts, strict=True):
+            width = min(side, _room(2) / version.shape[1])
+            for (i, j), value in np.ndenumerate(version):
+                fill = tint(ATTENTION, (value - low) / ((high - low) or 1))
+                place = left + j * width, y + 2.8 + i * side
+                card.rectangle(*place, width, side, fill, LINE, 0.6, zorder=2)
+        y += height
+    if key:
+        _key(card, y, key)
+    show(
+        "for each bug two small grids of cells, the more purple the larger: the right version and "
+        "the wrong one",
+        title,
+        pairs,
     )

@@ -68,7 +68,7 @@ def cuts(image, patch_sizes, frame=None, title=""):
 def heads_read(readers, num_registers=0, title=""):
     """What a head reads of the tokens: {name: (code, weights (T,))}, a row for each.
 
-    On top the tokens: the class token, registers, patches. A cell below is as red as its weight is
+    On top the tokens: the class token, registers, patches. A cell below is as dark as its weight is
     large, on a scale of its row.
     """
     weights = {name: as_array(of) for name, (_, of) in readers.items()}
@@ -89,11 +89,13 @@ def heads_read(readers, num_registers=0, title=""):
             card.token(x, top - 3, colour, 1.6)
             card.text(x + 2.2, top - 2.2, words, 10, QUIET, ha="left")
             x += 5 + 0.8 * len(words)
+    card.rectangle(5, top - 3, 1.6, 1.6, tint(INK, 0.8), LINE, 0.7)
+    card.text(7.2, top - 2.2, "read by the head", 10, QUIET, ha="left")
     for k, (name, (code, _)) in enumerate(readers.items()):
         y, of = top + 5.4 + 5.0 * k, weights[name]
         card.text(left - 1.4, y + side / 2, name, 10.5, ha="right")
         for i, weight in enumerate(of / of.max()):
-            fill = tint(HEAD, 0.85 * weight) if weight > 1e-6 else "white"
+            fill = tint(INK, 0.8 * weight) if weight > 1e-6 else "white"
             card.rectangle(left + i * side, y, side, side, fill, LINE, 0.7, zorder=2)
         right = left + T * side
         card.arrow((right + 0.6, y + side / 2), (right + 3.2, y + side / 2), colour=HEAD)
@@ -102,7 +104,7 @@ def heads_read(readers, num_registers=0, title=""):
     read = [f"{name}: {int((of > 1e-6).sum())} of {T} tokens" for name, of in weights.items()]
     show(
         f"a row of {T} tokens, the class token first, and below it a row for each kind of head with "
-        "the tokens that it reads in red",
+        "the tokens that it reads in grey",
         title,
         read,
     )
