@@ -105,7 +105,7 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we put them into six groups, by their names; the cell that does it is folded. Guess before you look: which group takes longest, and what share of the step does it take?
+# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we put them into groups, by their names; the cell that does it is folded. Guess before you look: what share of a step are matrix products, in attention and elsewhere, and what share is everything else, such as norms, GELU and the optimizer?
 
 # %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -162,7 +162,7 @@ axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, as one would hope, since they are where the arithmetic is. **Fused attention** is blue as well: it is one operation that computes QKᵀ, the softmax and the product with the values in one go, so most of it is matrix products too. The grey bars hold little arithmetic. An addition or a norm reads every number from memory, does almost nothing with it, and writes it back.
+# Matrix products come first, as one would hope, since they are where the arithmetic is. **Fused attention** is blue as well: it is one operation that computes QKᵀ, the softmax and the product with the values in one go, so most of it is matrix products too. The grey bars hold little arithmetic for each number. An addition or a norm reads every number from memory, does a few operations with it, and writes it back.
 #
 # Is this share the same for every model? To multiply one token of width D by a matrix takes about D² multiplications, but to add something to it takes only D additions. So guess: what happens to the blue share if the model gets wider?
 
@@ -289,7 +289,7 @@ plots.show(
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has many digits, but a small range. **bfloat16** has as many exponent bits as float32, and so nearly the same range, but few digits.
+# A number is ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has more digits than bfloat16, but a small range. **bfloat16** has as many exponent bits as float32, and so nearly the same range, but few digits.
 #
 # Which would you rather lose in a training run, digits or range? Make your guess, and keep it for the next section.
 #
@@ -338,7 +338,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# The loss is a mean over the batch, so one image counts for 1/16 of it here. In a batch of 512 it would count for 1/512, and its gradients would be 32 times smaller. No batch of 512 is computed here. The hill that bears its name is the hill of our 16 images, divided by 32.
+# The loss is a mean over the batch, so one image counts for 1/16 of it here. In a batch of 512 it would count for 1/512, and its gradients would be 32 times smaller. No batch of 512 is computed here. In the figure, the row for 512 images shows the gradients of our 16 images, divided by 32.
 
 # %% tags=["hide-input"]
 ZERO, FULL, LARGEST = 2.0**-25, 2.0**-14, 65504.0  # half of the smallest number rounds to 0
@@ -405,7 +405,13 @@ for _ in range(6):
 # %% [markdown]
 # The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller.
 #
-# Now we know what each format loses. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in float32, in bfloat16 and in float16. float16 trains in three ways: with loss scaling, without, and once more with a loss of 1/128, whose gradients are multiplied by 128 after the backward pass. In between they are as small as in a batch of 4,096 images. Runs with the same seed see the same batches, so they differ in their rounding alone (`benchmarks/formats.py`). Here is the mean of {{len({run.seed for run in record("formats").runs}):d}} seeds for each, and in grey what the seeds do in float32:
+# Now we know what each format loses. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in five ways:
+#
+# - in float32, with which the others are compared, and in bfloat16;
+# - in float16 with loss scaling, and without;
+# - in float16 without scaling and with tiny gradients: the loss is divided by 128 before the backward pass, and the gradients are multiplied by 128 after it. In the backward pass they are then as small as in a batch of 32 × 128 = 4,096 images.
+#
+# Runs with the same seed see the same batches, so they differ in their rounding alone (`benchmarks/formats.py`). Here is the mean of {{len({run.seed for run in record("formats").runs}):d}} seeds for each, and in grey what the seeds do in float32:
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -431,9 +437,9 @@ plots.show("falling lines, four of them close together", "A small model in three
 print("\n".join(ends))
 
 # %% [markdown]
-# What did you expect? The digits first. bfloat16 has few of them, and its loss stays close to that of float32. Now the range. Without scaling we expected float16 to suffer, and in batches of {{record("formats").batch:d}} we see nothing of the kind: the gradients that became 0 were not missed. But with gradients as small as in a batch of 4,096, the orange run learns more slowly at first, with each of the seeds. Then it catches up; we have not looked into how. In the last 50 steps no way is more than {{max(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32"):.2f}} from float32 with the same seed, while two seeds of float32 are up to {{max(sum(a.loss[-5:]) - sum(b.loss[-5:]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32") / 5:.2f}} apart.
+# What did you expect? The digits first. bfloat16 has few of them, and its loss stays close to that of float32. Now the range. Without scaling we expected float16 to suffer, and in batches of {{record("formats").batch:d}} we see nothing of the kind: the gradients that became 0 were not missed. But with gradients as small as in a batch of 4,096, the orange run learns more slowly at first, with each of the seeds. Then it catches up; we have not looked into how. In the last 50 steps none of the four is more than {{max(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32"):.2f}} from float32 with the same seed, while two seeds of float32 are up to {{max(sum(a.loss[-5:]) - sum(b.loss[-5:]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32") / 5:.2f}} apart.
 # {{assert all(sum(a.loss[5:10]) > sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32")}}
-# So at this size the rounding of 16 bits matters less than chance does, and scaling matters once gradients get very small. This is one very small model with three seeds. A larger one, or a longer run, may be less patient.
+# So at this size the rounding of 16 bits matters less than chance does. Tiny gradients without scaling cost a slower start, and nothing that is left at the end. This is one very small model with three seeds. A larger one, or a longer run, may be less patient.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -498,7 +504,7 @@ def scaled_step(model, optimizer, loss, scale):
 # | an older one with tensor cores (Volta or Turing, such as the T4 in free Colab) | float16, with loss scaling | its tensor cores do not know bfloat16 |
 # | an NVIDIA GPU without tensor cores | float32 | it gains little from 16 bits |
 # | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions, and no loss scaling |
-# | any other CPU | float32 | it would have to emulate the 16-bit formats |
+# | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
 #
 # If you want to stay in float32 on an NVIDIA GPU from Ampere on, `torch.set_float32_matmul_precision("high")` lets tensor cores help. They then use **TF32**, which cuts the fraction of each factor to ten bits, as float16 does, and keeps the exponent of float32.
@@ -614,11 +620,11 @@ axis.legend()
 plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
 # %% [markdown]
-# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Take two weights. The gradients of the first were 1, −1, 1, −1, and those of the second 1, 1, 1, 1. The usual size is 1 for both, but the mean is near 0 for the first and 1 for the second. So the first hardly moves, and the second moves by the full learning rate. A *new* optimizer has seen one gradient only: −1 for the first weight, 1 for the second. It divides each by its own size, and both weights move by the full learning rate.
+# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Take two weights. The gradients of the first were 1, −1, 1, −1, and those of the second 1, 1, 1, 1. The usual size is 1 for both, but the mean is near 0 for the first and 1 for the second. So the first hardly moves, and the second moves by the full learning rate. A *new* optimizer, after the stop, has seen one gradient only, say 1 for the first weight and 1 for the second. It divides each by its own size, and both weights move by the full learning rate.
 #
 # You can check this by hand. The model has 80,138 weights, and the learning rate has fallen to 0.0015 there. If each weight moves by 0.0015, the step has a length of √80,138 × 0.0015 ≈ 0.42, which is the top of the orange spike.
 #
-# And the other three? For each of them we left out that one thing. How far are the weights from those of the run that was never stopped?
+# What if the weights, the step number or the random state are missing? For each of the four things we left out that one. How far are the weights from those of the run that was never stopped?
 
 # %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
@@ -641,7 +647,7 @@ axis.legend(ncols=2, loc="upper center", fontsize=8)
 plots.show("lines over the steps: distance from the run never stopped", parts=ends)
 
 # %% [markdown]
-# Only the blue line stays at 0. Without the weights, a run begins far away, of course. The other three begin at the right place and leave it with the first step. Nothing complains: each of them goes on, and is another run.
+# Only the blue line stays at 0. Without the weights, a run begins far away, of course. The runs without the optimizer's memory, the step number or the random state begin at the right place and leave it with the first step. Nothing complains: each of them goes on, and is another run.
 #
 # | to go on exactly, save | because it decides |
 # |---|---|
@@ -750,7 +756,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # ## Recap
 #
 # - A profiler shows where the time goes. The part that you do not speed up sets the limit (Amdahl's law).
-# - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 needs loss scaling, because small gradients would become 0. bfloat16 does not.
+# - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 is used with loss scaling, because small gradients would become 0. bfloat16 does not need it.
 # - Several small backward passes add up to the gradient of a large batch.
 # - Weights alone are not enough to resume. Save the optimizer's memory, the number of steps and the random state too, or seed every step by its number, as `fit` does.
 #
@@ -794,7 +800,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # ## Where should the file lie in Colab?
 #
-# In Colab the whole machine is thrown away at the end of a session, and your checkpoint with it. Your Google Drive stays. If you set the switch below to `True`, data sets and checkpoints land there. Anywhere else, leave it as it is.
+# In Colab the whole machine is thrown away at the end of a session, and your checkpoint with it. Your Google Drive stays. If you set the switch below to `True`, data sets that are fetched and checkpoints that are written *from then on* land there; so in a long notebook, run that cell first. Anywhere else, leave it as it is.
 
 # %%
 KEEP_ON_DRIVE = False
