@@ -4,6 +4,7 @@
 
 Model, data and settings are those of notebook 05's ladder at the quick budget: four passes over
 4,000 drawn shapes, judged on 1,000 others. Only the optimizer, its weight decay and the rate change.
+SGD also runs without clipping, because only Adam and Muon divide by the size of the gradients.
 """
 
 import argparse
@@ -35,11 +36,13 @@ BASE = TrainingConfig(
 )
 OPTIMIZERS = {  # with the weight decay of the ladder
     "SGD with momentum": {"optimizer": "sgd", "weight_decay": 0.0},
+    "SGD without clipping": {"optimizer": "sgd", "weight_decay": 0.0, "clip_norm": 0.0},
     "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
     "Muon": {"optimizer": "muon", "weight_decay": 0.1},
 }
 RATES = {
     "SGD with momentum": (3e-2, 1e-1, 3e-1, 1.0, 3.0),
+    "SGD without clipping": (3e-2, 1e-1, 3e-1, 1.0, 3.0),
     "AdamW": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
     "Muon": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
 }
@@ -51,15 +54,20 @@ def main():
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     dataset = load_dataset("shapes10").first(TRAINED_ON + HELD_OUT, 1_000)
-    rows = []
+    rows, diverged = [], []
     for name, changes in OPTIMIZERS.items():
         for rate in RATES[name]:
             config = replace(BASE, learning_rate=rate, **changes)
             reached = []
-            for seed in range(options.seeds):
-                seed_everything(seed)
-                history = fit(VisionTransformer(MODEL), dataset, replace(config, seed=seed))
-                reached.append(history.validation_accuracy[-1])
+            try:
+                for seed in range(options.seeds):
+                    seed_everything(seed)
+                    history = fit(VisionTransformer(MODEL), dataset, replace(config, seed=seed))
+                    reached.append(history.validation_accuracy[-1])
+            except FloatingPointError:  # too high a rate; the other seeds would tell the same
+                diverged.append({"optimizer": name, "rate": rate})
+                print(f"{name} {rate:g}: the loss stopped being a number", flush=True)
+                continue
             print(f"{name} {rate:g} {statistics.mean(reached):.1%}   {reached}", flush=True)
             rows.append(
                 {
@@ -77,6 +85,7 @@ def main():
             "seeds": list(range(options.seeds)),
             "model": asdict(MODEL),
             "rows": rows,
+            "diverged": diverged,
         }
         add_record(options.record, figures)
 

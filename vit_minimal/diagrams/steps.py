@@ -75,7 +75,7 @@ def training_loop(part=None):
                 card.arrow((x + wide / 2, y), (x + wide / 2, top + high + 3.2), colour=QUIET)
             y += tall + 0.9
     card.strength = 1.0
-    first, last = left + pitch + wide / 2, left + 4 * pitch + wide / 2
+    first, last = left + wide / 2, left + 4 * pitch + wide / 2
     card.arrow((last, top - 3), (last, 4.2), (first, 4.2), (first, top - 3), line=1.8)
     card.text((first + last) / 2, 2.4, "again, with the new weights and the next batch", 11)
     card.text(left, 34, "Each ingredient acts at one place of the loop.", 11, ha="left")
