@@ -321,7 +321,7 @@ for k in (3, 6, 12):
     print("the {:2} highest {:+16.2f} {:+15.2f} to {:+.2f}".format(k, *row))
 
 # %% [markdown]
-# **The answer: it leads by more. So this look in block 4 does not bring the cat.** Without the six highest, the lead is above all twenty draws of the control. That does not make the look idle. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around. So tell no story from one map, nor from one such test on one photo.
+# **The answer: it leads by more. So this look in block 4 does not bring the cat.** Without the six highest, the lead is above all twenty draws of the control. That does not make the look idle. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around, and without the twelve highest the lead is inside the range of the draws. So tell no story from one map, nor from one such test on one photo.
 #
 # *This is a good place for a break. So far: what can be read off the class token grows from block to block, and cutting it off in one block costs little, except in block 6.*
 #
@@ -525,7 +525,7 @@ scale, full = "the highest value of the two maps; framed: the eight highest", bo
 diagrams.attention_over(large, both, (8, 8), names, full=full, scale=scale, outlined=8)
 
 # %% [markdown]
-# The two maps put their eight highest patches, which are framed, at different places. But do they know their class, or do they only look as if they did? Again we take something away. In one copy of the photo, the eight framed patches for *truck* become random pixels. In another copy, it is the eight for *automobile*.
+# Of the eight highest patches of each map, which are framed, the two share only one. But do they know their class, or do they only look as if they did? Again we take something away. In one copy of the photo, the eight framed patches for *truck* become random pixels. In another copy, it is the eight for *automobile*.
 #
 # **Your guess:** what will the model say to the first copy, and what to the second?
 
@@ -987,4 +987,4 @@ for name, part in {"all patches": slice(None), "without the outermost": slice(1,
 # {{assert all(share < 4 * record("registers").runs[1].even_share for share in record("registers").runs[1].attention.registers)}}
 # {{assert not differs(runs("pooling", "class token, 4 registers"))}}
 #
-# **So `shipped` shows no artefacts that registers could cure.** Other small models were not examined.
+# **So by these two signs, `shipped` has no artefacts that registers could cure.** Other small models were not examined.
