@@ -605,6 +605,17 @@ def test_attention_is_purple_where_there_is_most():
     assert f"full purple: {MAPS[0].max():.1%}" in written()
 
 
+def test_the_highest_patches_of_a_map_can_be_outlined():
+    diagrams.attention_over(IMAGES[0], MAPS[:1], (8, 8), outlined=3)
+    (axis,) = plt.gcf().axes
+    frames = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_facecolor()[3] == 0]
+    left, right, bottom, top = axis.images[-1].get_extent()
+    corners = [p.get_xy() for p in frames]
+    found = [((x - left) / (right - left) * 8, (y - top) / (bottom - top) * 8) for x, y in corners]
+    highest = MAPS[0].topk(3).indices.tolist()
+    assert found == [pytest.approx((patch % 8, patch // 8)) for patch in highest]
+
+
 def test_maps_of_attention_can_share_a_scale():
     full = 2 * MAPS.max()
     diagrams.attention_over(IMAGES[0], MAPS, (8, 8), list("abcde"), full=full)

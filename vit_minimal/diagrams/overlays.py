@@ -34,7 +34,16 @@ def _purple(card, x, y, width, height, shares, full):
 
 
 def attention_over(
-    image, weights, grid_size, names=None, columns=4, arrows=0, full=None, scale="", frame=None
+    image,
+    weights,
+    grid_size,
+    names=None,
+    columns=4,
+    arrows=0,
+    full=None,
+    scale="",
+    frame=None,
+    outlined=0,
 ):
     """An image (C, H, W), and beside it a pale grey copy with each map of attention laid over it.
 
@@ -46,7 +55,8 @@ def attention_over(
     `scale` says in words what full purple stands for, once, in place of numbers. With k images
     (k, C, H, W), each map is laid over its own, which stands above it; `arrows` lead from the class
     token to so many patches, those with the largest shares that do not touch each other; `frame` is
-    the (row, column) of a patch that is framed everywhere.
+    the (row, column) of a patch that is framed everywhere, and the `outlined` highest patches of each
+    map are framed in it.
     """
     rows, across = grid_size
     maps = as_array(weights)
@@ -93,6 +103,10 @@ def attention_over(
             card.text(x + width / 2, y + high + 1.6, f"{below} {shares.max():.1%}", 10, QUIET)
         if arrows:
             card.token(x + width / 2 - 1.2, y - 3, CLASS, 2.4)
+        for patch in np.argsort(shares, axis=None)[::-1][:outlined]:
+            r, c = divmod(int(patch), across)
+            corner = x + c * width / across, y + r * high / rows
+            card.rectangle(*corner, width / across, high / rows, "none", HEAD, 1.4, zorder=5)
         for r, c in _peaks(shares, arrows):
             to = x + (c + 0.5) * width / across, y + (r + 0.5) * high / rows
             line = 0.7 + 1.3 * shares[r, c] / shares.max()
@@ -149,7 +163,7 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
         x = left + (block % across) * (width + gap)
         y = top + (block // across) * pitch
         card.text(x + width / 2, y + 1.4, f"block {block + 1}", 11)
-        card.picture(x, y + 3, width, width * tall, _pale(image, 0.65))
+        card.picture(x, y + 3, width, width * tall, _pale(image, 0.8))
         _purple(card, x, y + 3, width, width * tall, shares.reshape(rows, columns), full)
     names, said = 10.5, []
     step = (WIDTH - names - 1) / len(scores)
