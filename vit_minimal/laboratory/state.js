@@ -101,6 +101,7 @@ let shown, answer, busy = false;
 async function compute() {
   if (busy) return;
   busy = true;
+  document.body.ariaBusy = 'true';
   await loaded; // what the reader does meanwhile counts
   while (shown !== state) {
     const wanted = state, { picture } = wanted;
@@ -114,4 +115,5 @@ async function compute() {
     showAnswer();
   }
   busy = false;
+  document.body.ariaBusy = 'false';
 }
