@@ -57,7 +57,7 @@ quick = pick_budget() == "quick"
 # %% [markdown]
 # ## What a head can read
 #
-# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, each with its line of code. The first is the rule of the paper. The second is a bug, and the third may be one. The last two are the class token's rivals; in the last line `w` holds one learned weight for each patch.
+# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, each with its line of code. The first is the rule of the paper. The second is a bug, and the third may be one. The last two are the class token's rivals; in the last line `w` holds one weight for each patch, which depends on the image: a learned query decides it.
 
 # %% tags=["hide-input"]
 T = 17
@@ -142,7 +142,7 @@ def show_effects(measured, title):
 show_effects(summarize("class_token_place", "full", cifar10, spread), "CIFAR-10")
 
 # %% [markdown]
-# The class token itself is at {{runs("class_token_place", "class token").mean:.1%}}. (How all intervals on CIFAR-10 are made: three seeds tell little of how much they vary, so the spread is pooled over all settings on record that reach at least half of the best accuracy, as in notebook 07. It is {{spread().deviation:.2p}} points.)
+# The class token itself is at {{runs("class_token_place", "class token").mean:.1%}}. (How all intervals on CIFAR-10 are made: three seeds tell little of how much they vary, so their spread is pooled over all settings on record, as in notebook 07. A single run lies {{spread().deviation:.2p}} points from its setting's mean, as a standard deviation.)
 #
 # - **Reading a patch** costs {{-runs("class_token_place", "reads the first patch").difference:.1p}} points,{{assert
 # differs(runs("class_token_place", "reads the first patch"))}} and it is the same whether the slice was off by one or the class token stands last and token 0 is read.{{assert
@@ -242,9 +242,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The curves cross: at the lowest rate the class token is higher, and at the others the mean of the patches. The lower panel tells how sure that is. At the lower two rates the interval holds zero; at the higher two the mean leads by 8.4 ± 1.7 and 16.7 ± 6.6 points. If you had tried only the lowest rate, you might have reported the opposite.
+# The curves cross: at the lowest rate the class token is higher, and at the others the mean of the patches. The lower panel tells how sure that is, from the three differences at each rate alone. At the lower two rates the interval holds zero; at the higher two the mean leads by 8.4 ± 1.7 and 16.7 ± 6.6 points. If you had tried only the lowest rate, you might have reported the opposite.
 #
-# With each at its own best rate, the mean is ahead by 7.5 ± 8.9 points. So the clear lead at the highest rate owes much to a rate that is too high for the class token, and what is left is not certain with three seeds. In any case this is a small model after 200 steps, and no verdict on large models after long training: in the ViT paper's comparison the two came out alike. And the lesson applies to this notebook, too: the two experiments above, on reading from the wrong place, had one rate for all.
+# Now each at its own rate, the one that was best on validation images. The mean is ahead by 7.5 ± 8.9 points, which three seeds do not separate from none. (Validation chose the highest rate for the mean, where its seeds differ a lot, so the interval is wide.) And most of the lead at the highest rate came from a rate that is too high for the class token. In any case this is a small model after 200 steps, and no verdict on large models after long training: in the ViT paper's comparison the two came out alike. And the lesson applies to this notebook, too: the two experiments above, on reading from the wrong place, had one rate for all.
 #
 # On **CIFAR-10** each kind of head was tried at half, once and twice the base's learning rate with the first seed. The other seeds ran at the rate that was best on validation images: once the base's for the class token and for attention pooling, twice for the mean of the patches.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
@@ -321,13 +321,13 @@ def percent(share):
 # %% [markdown]
 # ## Room 1: shapes that fit by accident
 #
-# In this room numbers land in the wrong place, and nothing complains, because the shape fits all the same. In the pictures of exhibits 1 to 3 each cell is one number, and its colour says where it belongs.
+# In this room numbers land in the wrong place, and nothing complains, because the shape fits all the same. In the pictures of exhibits 1 to 3 each cell is one number. In exhibits 1 and 2 its colour says to which patch the code gives it, and in exhibit 3 to which place of the image it belongs.
 #
 # *Guess first:* an image is white in its upper right quarter and black elsewhere. It is cut into four patches with nothing but a `reshape`. How white is each patch?
 #
 # ### 1. Patches by `reshape` alone
 #
-# (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. But it cuts the image into stretches of whole rows, and not into squares. It also takes the channels apart: patch 0 gets numbers of the red channel only (notebook 01).
+# (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. But it cuts the image into stretches of rows, and not into squares. It also takes the channels apart: patch 0 gets numbers of the red channel only (notebook 01).
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -1233,8 +1233,8 @@ for name, model in models.items():
 # %% [markdown]
 # (The model that drops also sets off the alarm for 7, since every call of it differs.) The function cannot find everything:
 #
-# - **1 to 3, 5, 6, 8, 12, 14 and 15** compute something wrong, but for each image alone and the same every time. That shows only against a right answer. Copy your weights into somebody else's model and compare the outputs, as notebook 04 does.
-# - **10 and 11** hide their parameters. Count them, and save and load the model once.
+# - **1 to 3, 5, 6, 8, 14 and 15** compute something wrong, but for each image alone and the same every time. Each has its own check above. The surest one for all of them is a right answer: copy your weights into somebody else's model and compare the outputs, as notebook 04 does.
+# - **10, 11 and 12** hide parameters, or have too few. Count them, and save and load the model once.
 # - **13** shows when you change the setting.
 # - **9** stops with an error as soon as the number of images is another one.
 #
@@ -1244,7 +1244,7 @@ for name, model in models.items():
 # - If you compare a class token with a mean of patches, give each its own learning rate, and look at the interval of their difference.
 # - On a small model start with the mean of the patches or attention pooling; take the class token if you want to look inside.
 # - Write one test for each reshape, with sizes that all differ: several images, several heads, T ≠ B.
-# - Put `suspicions` in front of your first training. It needs one small batch.
+# - Put `suspicions` in front of your first training. It needs one small batch. (If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.)
 #
 # ## Recap
 #
@@ -1253,7 +1253,7 @@ for name, model in models.items():
 # - On CIFAR-10 the mean of the patches was ahead of the class token by {{runs("pooling", "mean of patches").difference:.1p}} points, attention pooling by {{
 # runs("pooling", "attention pooling").difference:.1p}}.
 # - Compare rivals each at its own learning rate. At one rate you may see the opposite order.
-# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model, with intervals of ± {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
+# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model that was beyond their intervals of ± {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
 # - A check needs no training: mark, compare, repeat, or change.
 #
 # ## Questions
@@ -1270,7 +1270,7 @@ for name, model in models.items():
 #
 # <details><summary>Which of the bugs would a test on a batch of one image miss?</summary>
 #
-# Exhibit 4, because its check changes a second image. Exhibit 7, because its check compares an image in company with the same image alone. And 9, if the model was built for a batch of one. A test should have several images, several heads, and no two sizes that are equal.
+# Exhibit 7, because its check compares an image in company with the same image alone. And 9, if the model was built for a batch of one. (Exhibit 4 would show: one image gets T answers.) A test should have several images, several heads, and no two sizes that are equal.
 # </details>
 #
 # **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.
