@@ -596,7 +596,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 #
 # Does it pay? The fair comparison is at equal arithmetic. The recipe `cpu` makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which cost as much as {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. For both, the rate was chosen on validation images. Guess which side wins:
 #
-# | CIFAR-10, equal arithmetic | three seeds |
+# | CIFAR-10, equal cost of the steps | three seeds |
 # |---|---|
 # | **G** {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over half of the patches | {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} |
 # | **I** {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} passes over whole images | {{min(accuracies("cifar10_seven_whole_passes")):.1p}} to {{max(accuracies("cifar10_seven_whole_passes")):.1%}} |
@@ -919,7 +919,7 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 # - Muon evens out the singular values of each matrix's step, and it gave the most on both of our ladders.
 # - Find the learning rate by trying, and let it come down by the end.
 # - Augmentation pays when the model sees few images often.
-# - A ViT reads a set of patches, so it can skip some of them, and each step takes less than half of the time.
+# - A ViT reads a set of patches, so it can skip some of them, and each step takes less time: less than half of it, for the recipe `cpu` on half of the patches.
 #
 # > **Remember:** choose on validation images, compare with several seeds, measure an ingredient before you believe in it, and touch the test images once.
 #

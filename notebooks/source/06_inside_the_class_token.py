@@ -321,7 +321,7 @@ for k in (3, 6, 12):
     print("the {:2} highest {:+16.2f} {:+15.2f} to {:+.2f}".format(k, *row))
 
 # %% [markdown]
-# **The answer: it leads by more. So this look in block 4 does not bring the cat.** Without the six highest, the lead is above all twenty draws of the control. That does not make the look idle. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around, and without the twelve highest the lead is inside the range of the draws. So tell no story from one map, nor from one such test on one photo.
+# **The answer: without these six it leads by more. But how many patches one forbids decides the answer.** Without the six highest, the lead is above all twenty draws of the control. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around, and without the twelve highest the lead is inside the range of the draws. So tell no story from one map, nor from one such test on one photo.
 #
 # *This is a good place for a break. So far: what can be read off the class token grows from block to block, and cutting it off in one block costs little, except in block 6.*
 #
@@ -541,7 +541,7 @@ for left_out, scores in speaks_for.items():
 plots.show_images(copies, titles, columns=2, size=2.4)
 
 # %% [markdown]
-# Without the patches for truck, the model says automobile. Without those for automobile, it says truck. The two copies are a control for each other: as much noise, and the opposite effect. So on this photo, each map seems to know its class. And note that "truck" does not only stay: it *rises* when its rival loses its patches.
+# Without the patches for truck, the model says automobile. Without those for automobile, it says truck. The two copies are a control for each other: as much noise, and the opposite effect. So on this photo, each map seems to know its class. And note that the share of "truck" *rises* when its rival loses its patches. (The shares sum to 100 %, so some class has to rise.)
 #
 # Is it so on {{record("deletions").deleted_from:,d}} images? The **deletion test** takes the map of the class that the model puts *first*, turns its k highest patches into noise, and counts how many right answers are lost. Noise hurts wherever it stands, so there are three controls:
 #
@@ -750,7 +750,7 @@ page.save("laboratory.html")
 #
 # 1. On our three pictures, the class that the model will name takes the lead for good only in block 4 or 5.
 # 2. More can be read off the class token after every block, and after block 3 the true class of {{probe("class_token", 3).mean:.0%}} of the images. The patches gather the class too, and up to block 3 their mean gives more.
-# 3. Of cuts in a single block, only the one in the last block costs the model much. Most of what a knock-out costs there seems to be its strangeness. In block 4, without its look at the eyes, "cat" leads all the same.
+# 3. Of cuts in a single block, only the one in the last block costs the model much. Most of what a knock-out costs there seems to be its strangeness. One test on one photo told no clear story: without a look at the eyes in block 4, "cat" leads by more or by less, depending on how many patches are forbidden.
 # 4. A cut in all of blocks 1 to 3 costs the model hardly anything, and a cut in all of blocks 4 to 6 more than half of its right answers.
 # 5. A small loss alone does not mean a small need: two blocks together may cost twice the sum.
 # 6. Looking is not needing. `seeker` looks at the needle in block 2, and loses nothing if it is cut off there.
@@ -941,7 +941,7 @@ for block in range(3):
     )
 
 # %% [markdown]
-# A probe after block 2 is right for more than 80 % of the images, while one on the untrained twin stays near guessing. The model's own head is right for about 70 % if the class token is cut off in block 3.
+# A probe after block 2 is right for more than 80 % of the images, while one on the untrained twin stays below 20 %. The model's own head is right for about 70 % if the class token is cut off in block 3.
 #
 # `small` differs from `shipped` in two ways. No cut is cheap: by mean ablation, each of the three blocks costs it many points. And the knock-out costs much more than mean ablation in *every* block, and not mainly in the last.
 #
