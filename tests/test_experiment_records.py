@@ -58,6 +58,21 @@ def test_experiments_on_cifar10_have_their_seeds_and_a_base_that_has_learned(nam
     assert min(next(iter(measured.values())).accuracies) > 0.65
 
 
+def test_after_many_passes_the_base_has_learned_more_and_effects_are_smaller():
+    base = experiment("class_token_init", "long")["N(0, 0.02)"]
+    assert len(base.accuracies) >= 3 and min(base.accuracies) > 0.8
+    for name, setting in (
+        ("class_token_init", "N(0, 10)"),
+        ("position_init", "N(0, 1)"),
+        ("pooling", "mean of patches"),
+    ):
+        then, now = experiment(name)[setting], experiment(name, "long")[setting]
+        assert len(now.accuracies) >= 2
+        assert 0 < now.difference / then.difference < 1
+    for record in records("experiments_cifar10_long"):
+        assert record.judged_on == "10,000 test" and record.trained_on == 45_000
+
+
 PAIRED = re.compile(r"(.+?) +\d+\.\d ± +\d+\.\d % +([+-]\d+\.\d) ± +(\d+\.\d) points")
 
 

@@ -33,7 +33,7 @@ class Experiment:
     learning_rates: tuple = (1,)  # each setting is tried with all of them, in units of the base's
 
 
-LONG_EPOCHS = 14
+LONG_EPOCHS = 14  # after them the base has 81 % of the validation images, with seed 0
 
 BASE = {
     "quick": Recipe(  # some seconds, on a part of the images
