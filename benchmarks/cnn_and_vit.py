@@ -5,8 +5,8 @@
 
 `corners`: Corners-2, where two tiles in opposite corners decide together. `images`: CIFAR-10 with
 fewer and fewer training images, nearly as many steps each (whole passes). With the first seed every
-model is trained at three learning rates or more; the one that is best on validation images is used with the
-other seeds. The test images are those that are reported.
+model is trained at three learning rates or more; the one that is best on validation images is used
+with the other seeds. The test images are those that are reported.
 """
 
 import argparse

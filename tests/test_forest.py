@@ -89,3 +89,14 @@ def test_then_and_now_are_two_marks_in_one_row(monkeypatch):
     legend = [text.get_text() for text in axis.get_legend().get_texts()]
     assert legend == ["3 passes", "14 passes"]
     plt.close("all")
+
+
+def test_zero_is_in_the_picture_where_all_effects_lie_on_one_side(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    for side in (-1, 1):
+        show_forest({"one": ("g", "w", 8.0 * side, 0.5), "two": ("g", "w", 4.0 * side, 0.5)}, "x")
+        axis = plt.gcf().axes[0]
+        low, high = axis.get_xlim()
+        assert low < 0 < high and 0 in axis.get_xticks()
+        plt.close("all")

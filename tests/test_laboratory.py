@@ -586,6 +586,16 @@ def test_what_a_reader_does_before_the_model_has_come_counts(open_page, whole):
     assert "1 patch erased" in page.locator("#changes").inner_text()
 
 
+def test_numbers_that_are_out_of_date_are_marked_until_the_new_ones_are_there(small):
+    small.settle()
+    asked = """() => { document.getElementById('erase-most').click();
+        return [busy, document.body.ariaBusy]; }"""
+    assert small.page.evaluate("document.body.ariaBusy") == "false"
+    assert small.page.evaluate(asked) == [True, "true"]
+    small.settle()
+    assert small.page.evaluate("document.body.ariaBusy") == "false"
+
+
 def test_what_is_overtaken_is_never_computed_and_the_last_change_is(small):
     counted = """async () => {
         const before = asked;

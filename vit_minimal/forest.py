@@ -81,7 +81,10 @@ def show_then_and_now(effects, then, now, x_label, title=""):
 def _finish(axis, rows, x_label, title):
     """The line at 0, the left half left free for words, the first row on top, the legend above."""
     low, high = axis.get_xlim()
+    margin = 0.05 * (high - low)
+    low, high = min(low, -margin), max(high, margin)  # the line is in the picture, and its 0
     axis.axvline(0, color="gray", linewidth=1, zorder=0)
+    axis.set_xlim(low, high)
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
     axis.set(xlim=(2 * low - high, high), ylim=rows, yticks=[], xlabel=x_label)

@@ -398,7 +398,7 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# **Some of it heals.** The class token from N(0, 10) was {{-runs("class_token_init", "N(0, 10)").difference:.1p}} points behind after three passes, and {{loss(runs("class_token_init", "N(0, 10)", budget="long")):±.1p}} after 14 (two seeds). Positions from N(0, 1) were {{-runs("position_init", "N(0, 1)").difference:.1p}} points behind, and are still {{loss(runs("position_init", "N(0, 1)", budget="long")):±.1p}} (two seeds). So part of what a bad start costs is time. But after 14 passes, `torch.randn` for the positions is still the most expensive line in this notebook's long record.
+# **Some of it heals.** The class token from N(0, 10) was {{-runs("class_token_init", "N(0, 10)").difference:.1p}} points behind after three passes, and {{loss(runs("class_token_init", "N(0, 10)", budget="long")):±.1p}} after 14 (two seeds). Positions from N(0, 1) were {{-runs("position_init", "N(0, 1)").difference:.1p}} points behind, and are still {{loss(runs("position_init", "N(0, 1)", budget="long")):±.1p}} (two seeds; the runs of three passes were computed in float32, all others in bfloat16). So part of what a bad start costs is time. But after 14 passes, `torch.randn` for the positions is still the most expensive line in this notebook's long record.
 # {{assert -runs("class_token_init", "N(0, 10)", budget="long").difference < 0.5 * -runs("class_token_init", "N(0, 10)").difference}}
 
 # %% [markdown]
