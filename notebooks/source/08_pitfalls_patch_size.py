@@ -10,15 +10,16 @@
 # | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("08_pitfalls_patch_size", "float32"):about}} on one core of an older one; on a T4 not measured yet |
 # | Package modules | `experiments/`, `pretrained.py`, `patches.py` |
 #
-# Let us begin with a puzzle. We trained one small model on CIFAR-10, three times through the images. With patches of 4 × 4 pixels it was right for {{runs("patch_size", "P = 4").mean:.0%}} of the test images, with patches of 8 × 8 only for {{runs("patch_size", "P = 8").mean:.0%}}. That seems to settle it: small patches are better. Then we let both do about the same amount of computing, and the larger patches won, with {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0p}} to {{runs("patch_size", "P = 4").mean:.0%}}. So which patch is the better one?
+# Let us begin with a puzzle. We trained one small model on CIFAR-10, three times through the images. With patches of 4 × 4 pixels it was right for {{runs("patch_size", "P = 4").mean:.0%}} of the test images, with patches of 8 × 8 only for {{runs("patch_size", "P = 8").mean:.0%}}. That seems to settle it: small patches are better. Then we let both do about the same amount of computing, and the larger patches won, with {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0p}} against {{runs("patch_size", "P = 4").mean:.0%}}. So which patch is the better one?
 #
-# The answer lies in what a patch costs, so that comes first. Then we repeat both comparisons. Then we turn to the reasons that are usually given: "patches too small are noisy, patches too large miss detail". We put both halves of this sentence to the test.
+# The answer lies in what a patch costs, so that comes first. After the two comparisons we test what many introductions say: "patches too small are noisy, patches too large miss detail".
 #
 # Numbers that the text quotes from drawn shapes are those of the run saved here. Yours will differ a little.
 
 # %%
 import contextlib
 import io
+import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -44,6 +45,7 @@ from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.experiments import (
     as_table,
     cost,
+    make_model,
     mean_and_width,
     plan,
     pooled_spread,
@@ -74,7 +76,7 @@ diagrams.cuts(cat, (2, 4, 8, 16, 32), title="One photograph, five patch sizes")
 #
 # $$\underbrace{(8 + 4r)\,T D^2}_{\text{every token through the matrices}} \;+\; \underbrace{4\,T^2 D}_{\text{every token with every other}}$$
 #
-# So is it four, or sixteen? Make a guess, then let us measure. The model is the one of notebook 05's recipe `cpu`: D = 96, r = 2, four blocks. The table shows three prices: the FLOPs of the forward pass of **one** image, the memory that PyTorch keeps of this pass for the backward pass, and the time of the forward and the backward pass of **16** images, with the time of P = 4 as the unit. The sizes take turns, five times, and the shortest time counts, because whatever else your machine does can only make it longer.
+# So is it four, or sixteen? Make a guess, then let us measure. The model is the one of notebook 05's recipe `cpu`: D = 96, r = 2, four blocks. The table shows three prices: the FLOPs of the forward pass of **one** image, the memory that PyTorch keeps of it for the backward pass, and the time of both passes of **16** images, with that of P = 4 as the unit. The sizes take turns, twenty times, and the shortest time of each counts, because other work on your machine can only make it longer.
 
 
 # %%
@@ -85,25 +87,37 @@ def with_model(run, **changes):
 
 base = plan("patch_size", "full", seed=0)["P = 4", 1]  # the model of the recipe `cpu`
 runs = {P: with_model(base, patch_size=P) for P in (2, 4, 8, 16, 32)}
-turns = [{P: cost(run, batch_size=16) for P, run in runs.items()} for _ in range(5)]
-costs = turns[0]  # tokens, FLOPs and memory are the same in each turn
-seconds = {P: min(turn[P]["seconds"] for turn in turns) for P in runs}
+costs = {P: cost(run, batch_size=16, steps=1) for P, run in runs.items()}
+
+
+def both_passes(model, images):
+    """The seconds of a forward and a backward pass."""
+    start = time.perf_counter()
+    model(images).sum().backward()
+    return time.perf_counter() - start
+
+
+timed, batch = {P: make_model(run) for P, run in runs.items()}, torch.randn(16, 3, 32, 32)
+turns = [{P: both_passes(model, batch) for P, model in timed.items()} for _ in range(20)]
+seconds = {P: min(turn[P] for turn in turns) for P in timed}
+
+# %%
 print(" P  tokens  million FLOPs  KB kept           time")
 for P, of in costs.items():
-    flops, kept, time = of["flops"] / 1e6, of["kept_bytes"] / 1e3, seconds[P] / seconds[4]
-    print(f"{P:2}{of['tokens']:8,}{flops:15.1f}{kept:9,.0f}{time:10.2f} × P = 4")
+    flops, kept, relative = of["flops"] / 1e6, of["kept_bytes"] / 1e3, seconds[P] / seconds[4]
+    print(f"{P:2}{of['tokens']:8,}{flops:15.1f}{kept:9,.0f}{relative:10.2f} × P = 4")
 
 # %% [markdown]
 # Read the table from the bottom up, so that the patches become smaller.
 #
-# - **FLOPs double at the first step, from P = 32 to 16, and grow {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times at the last, from 4 to 2.** With few tokens the growth is below four times: the class token is there at every size, and the projection of the patches costs the same whatever P is. With many tokens it is above four, because attention takes over. How large is its share? With r = 2 a block takes 16·T·D² + 4·T²·D FLOPs. Divide attention's part by the whole, and cancel 4·T·D: the share is T / (T + 4·D). That is 14 % at 65 tokens and 40 % at 257.
+# - **FLOPs double at the first step, from P = 32 to 16, and grow {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times at the last, from 4 to 2.** With few tokens the growth is below four times: the class token is there at every size, and the projection of the patches costs the same whatever P is. With many tokens it is above four, because attention takes over. With r = 2, its share of a block is 4·T²·D / (16·T·D² + 4·T²·D) = T / (T + 4·D): 14 % at 65 tokens and 40 % at 257.
 # {{assert 1.9 < patch_cost(16).flops / patch_cost(32).flops < 2.1}}
-# - **Time need not follow the FLOPs, and depends on the machine.** When we measured for the record, P = 4 took {{patch_cost(4).flops / patch_cost(8).flops:.1f}} times the FLOPs of P = 8 but {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} times the seconds, and P = 16 took {{patch_cost(16).flops / patch_cost(32).flops:.1f}} times the FLOPs of P = 32 but {{patch_cost(16).seconds / patch_cost(32).seconds:.1f}} times the seconds. What does your table say? Divide each time by the one below it. Where that gives much less than for the FLOPs, your machine probably spends most of the time on starting PyTorch's operations, of which there are equally many for every P.
+# - **Time need not follow the FLOPs, and depends on the machine.** When we measured for the record, P = 4 took {{patch_cost(4).flops / patch_cost(8).flops:.1f}} times the FLOPs of P = 8 but {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} times the seconds, and P = 16 took {{patch_cost(16).flops / patch_cost(32).flops:.1f}} times the FLOPs of P = 32 but {{patch_cost(16).seconds / patch_cost(32).seconds:.1f}} times the seconds. What does your table say? Divide each time by the one below it. Where that gives much less than for the FLOPs, most of the time probably goes into starting PyTorch's operations, of which every P has equally many.
 # {{assert patch_cost(16).seconds / patch_cost(32).seconds < 1.3}}
 # - **Memory grows like T, not like T².** The table of attention weights has T² entries, but it is never kept. PyTorch's fused attention works through it piece by piece, and computes it again in the backward pass.
 # {{assert patch_cost(1).kept_bytes / patch_cost(2).kept_bytes < 1.02 * patch_cost(1).tokens / patch_cost(2).tokens}}
 #
-# What if every pixel is a token? P = 1 takes a while, so it was measured beforehand. It has {{patch_cost(1).tokens:,}} tokens, {{patch_cost(1).flops / patch_cost(4).flops:.0f}} times the FLOPs of P = 4, {{patch_cost(1).kept_bytes / patch_cost(4).kept_bytes:.0f}} times its memory, and on the machine of the record {{patch_cost(1).seconds / patch_cost(4).seconds:.0f}} times its time. Attention's share of a block is 73 % there.
+# What if every pixel is a token? P = 1 was measured beforehand. It has {{patch_cost(1).tokens:,}} tokens, {{patch_cost(1).flops / patch_cost(4).flops:.0f}} times the FLOPs of P = 4 and {{patch_cost(1).kept_bytes / patch_cost(4).kept_bytes:.0f}} times its memory. Attention's share of a block is 73 % there.
 #
 # ## What it gives: two fair comparisons
 #
@@ -123,11 +137,11 @@ sizes = ["P = 4", "P = 8", "P = 16", "P = 32"] if pick_budget() == "quick" else 
 print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 
 # %% [markdown]
-# In the run saved here, the mean falls from line to line. How far it falls is uncertain: the right column compares the runs seed by seed, and with three seeds its intervals are wide. An interval that holds 0 says nothing. CIFAR-10 will be clearer.
+# In the run saved here, the mean falls from line to line. How far it falls is uncertain, because with three seeds the intervals are wide. CIFAR-10 will be clearer.
 #
 # ### Equal FLOPs
 #
-# Is P = 4 the best size, then? A pass with P = 8 costs only a quarter of a pass with P = 4. You can spend what you save on more passes, and with four times the passes P = 8 wins, as you know from the puzzle. **Guess before you read on:** does it go on like that? Does P = 16 with twelve times the passes do better still, and P = 32 with twenty-four times?
+# Is P = 4 the best size, then? A pass with P = 8 costs only a quarter of a pass with P = 4. Spend what you save on four times the passes, and P = 8 wins, as you know from the puzzle. **Guess before you read on:** does P = 16 with twelve times the passes do better still?
 #
 # On CIFAR-10 both comparisons are on record for the model of the table above and {{records("experiments_cifar10_full")[0].trained_on:,}} training images. Each size has three seeds, but for P = 4: it is the base of many experiments and has {{len(runs("patch_size", "P = 4").accuracies):d}}.
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
@@ -139,25 +153,25 @@ print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 #
 # | | equal passes: accuracy after 3 | equal FLOPs: passes | their FLOPs (P = 4 is 1) | accuracy after these |
 # |---|---|---|---|---|
-# | P = 2 ¹ | {{runs("patch_size", "P = 2").mean:.1%}} | 1 | {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} ² | {{runs("patch_size_longer", "P = 2, a third of the passes").mean:.1%}} |
+# | P = 2 † | {{runs("patch_size", "P = 2").mean:.1%}} | 1 | {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} | {{runs("patch_size_longer", "P = 2, a third of the passes").mean:.1%}} |
 # | P = 4 | {{runs("patch_size", "P = 4").mean:.1%}} | 3 | 1 | {{runs("patch_size", "P = 4").mean:.1%}} |
 # | P = 8 | {{runs("patch_size", "P = 8").mean:.1%}} | 12 | {{4 * patch_cost(8).flops / patch_cost(4).flops:.1f}} | **{{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}}** |
 # | P = 16 | {{runs("patch_size", "P = 16").mean:.1%}} | 36 | {{12 * patch_cost(16).flops / patch_cost(4).flops:.1f}} | {{runs("patch_size_longer", "P = 16, 12 × the passes").mean:.1%}} |
 # | P = 32 | {{runs("patch_size", "P = 32").mean:.1%}} | 72 | {{24 * patch_cost(32).flops / patch_cost(4).flops:.1f}} | {{runs("patch_size_longer", "P = 32, 24 × the passes").mean:.1%}} |
 # {{assert all(abs(patch_cost(4).flops / (passes * patch_cost(P).flops) - 1) < 0.1 for P, passes in ((8, 4), (16, 12), (32, 24)))}}
 #
-# Each accuracy has a 95 % interval of ± {{runs("patch_size", "P = 8").width:.1p}} points, and that of P = 4 one of ± {{runs("patch_size", "P = 4").width:.1p}}. They come from the spread between seeds, pooled over all settings on record (notebook 07).
+# Each accuracy has a 95 % interval of ± {{runs("patch_size", "P = 8").width:.1p}} points, and that of P = 4 one of ± {{runs("patch_size", "P = 4").width:.1p}}. They come from the spread between seeds, pooled over all settings on record (notebook 07). P = 2 cannot have fewer passes than one, which already costs more than the three of P = 4.
 # {{assert len({round(of.width, 9) for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()}) == 2}}
 #
-# ¹ P = 2 was computed in float32 and the others in bfloat16. We did not measure what that alone changes.
+# † P = 2 was computed in float32 and the others in bfloat16. We did not measure what that alone changes.
 # {{assert all(r.precision == ("float32" if name == "P = 2" else "bfloat16")
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
-# ² One pass is the fewest that one can make, and with P = 2 it already costs more than the three of P = 4.
 #
-# **The two comparisons have two answers. At equal passes P = 4 is ahead of P = 8 by {{-runs("patch_size", "P = 8").difference:.1p}} points; at equal FLOPs P = 8 is ahead of P = 4, with {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.2p}} to {{runs("patch_size", "P = 4").mean:.2%}}, which is {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}} points.**
+# **The two comparisons have two answers. At equal passes P = 4 is ahead of P = 8 by {{-runs("patch_size", "P = 8").difference:.1p}} points; at equal FLOPs P = 8 is ahead of P = 4, with {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.2p}} against {{runs("patch_size", "P = 4").mean:.2%}}, which makes {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}} points.**
 # {{assert below(runs("patch_size", "P = 8"), runs("patch_size", "P = 4"))}}
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
+#
 # The picture shows the table: circles are equal passes, squares are about equal FLOPs, and a line joins the two trainings of each size.
 
 # %% tags=["hide-input"]
@@ -187,12 +201,12 @@ for P, (name, passes) in EQUAL_FLOPS.items():
     if P == 32:  # on the right its words would lie on the line of P = 2
         axis.annotate(words, (spent[1], means[1]), (-9, 6), ha="right", **where)
     else:
+        words = words if P != 4 else f"P = 4: {words}"
         shift = {4: (11, 0), 16: (9, -11)}.get(P, (10, -4))  # those two lie close to each other
         axis.annotate(words, (spent[1], means[1]), shift, **where)
-    beside, side = {2: ((10, -4), "left"), 4: ((-11, 2), "right"), 8: ((-11, 2), "right")}.get(
-        P, ((0, -21), "center")
-    )
-    axis.annotate(f"P = {P}", (spent[0], means[0]), beside, ha=side, **where)
+    if P != 4:
+        beside, side = {2: ((10, -4), "left"), 8: ((-11, 2), "right")}.get(P, ((0, -21), "center"))
+        axis.annotate(f"P = {P}", (spent[0], means[0]), beside, ha=side, **where)
 axis.plot([], [], "o", ms=11, mfc="none", mew=1.8, color="black", label="equal passes: 3")
 axis.plot([], [], "s", ms=6, color="black", label="about equal FLOPs")
 axis.axvline(1, color="gray", lw=1, zorder=0)
@@ -218,7 +232,7 @@ plots.show(
 # {{assert not differs(distance(runs("patch_size", "P = 16"), runs("patch_size", "P = 32")))}}
 # Neither can P = 2 and P = 4: for {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times the FLOPs, the difference is {{gain(runs("patch_size", "P = 2")):±.1p}} points.
 # {{assert not differs(runs("patch_size", "P = 2"))}}
-# - **At equal FLOPs** (squares), it does not go on as from 4 to 8. P = 16 stays {{-runs("patch_size_longer", "P = 16, 12 × the passes").difference:.1p}} points below P = 4, and P = 32 far below. In P = 32 the image is one patch, so that attention has next to nothing to do, and the model is little more than an MLP on all pixels at once.
+# - **At equal FLOPs** (squares), P = 8 is the best of the five. P = 16 stays {{-runs("patch_size_longer", "P = 16, 12 × the passes").difference:.1p}} points below P = 4, and P = 32 far below. With P = 32 the image is one patch and attention has next to nothing to do: the model is little more than an MLP on all pixels at once.
 # {{assert differs(runs("patch_size_longer", "P = 16, 12 × the passes"))}}
 # {{assert -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
 # P = 2 is far below too, probably because a training of one pass, which makes 351 steps, is too short.
@@ -230,7 +244,7 @@ plots.show(
 # - **One learning rate** for all sizes.
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()}) == 1}}
 # - **FLOPs are not seconds.** On the machine of the record, the 12 passes of P = 8 took {{4 * patch_cost(8).seconds / patch_cost(4).seconds:.1f}} times as long as the 3 of P = 4. On yours it is about 4 times what your table says for P = 8.
-# - **More passes are also more updates.** P = 8 saw each image four times as often and made four times as many steps of the optimizer. We cannot say yet which of the two made it win: the experiment `patch_size_updates`, which gives P = 4 as many steps on smaller batches, is not on record yet.
+# - **More passes are also more updates.** P = 8 saw each image four times as often and made four times as many steps of the optimizer. We cannot say which of the two made it win: the experiment `patch_size_updates`, which gives P = 4 as many steps on smaller batches, is not on record yet.
 #
 # ## "Large patches miss detail"
 #
@@ -255,9 +269,9 @@ plots.show_images(torch.stack(rebuilt, dim=1).flatten(0, 1), titles * 2, columns
 # %% [markdown]
 # At P = 4 nothing is lost. At P = 8 fine noise goes, at P = 16 edges blur and the smallest things disappear, and at P = 32, where 3,072 numbers become 64, most of the small things are gone. A wider token loses less. ViT-B/16, the base model of the ViT paper, has 3·16² = 768 numbers to a patch and D = 768, so its projection need not lose anything.
 #
-# From here on data and models change more often, so here are all trainings of this notebook in one table. "Live" means that they run while you read.
+# From here on data and models change more often, so here are all trainings of this notebook in one table. "Live" are those that run while you read.
 #
-# | for the question | images trained on | D | passes | seeds | |
+# | for the question | images trained on | D | passes | seeds | when |
 # |---|---|---|---|---|---|
 # | what a size gives, a first look | 2,000 drawn shapes | 64 | 5 | 3 | live |
 # | equal passes, equal FLOPs | {{records("experiments_cifar10_full")[0].trained_on:,}} of CIFAR-10 | 96 | 3, and 1 to 72 | 3 (P = 4: {{len(runs("patch_size", "P = 4").accuracies):d}}) | on record |
@@ -299,7 +313,7 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# That is a surprise. P = 4 finds every needle, while P = 8 does no better than somebody who guesses among the ten classes and is right for 10 %. Before we explain so large a difference, we look at what else changes it. Is the needle *lost* at P = 8, or only *harder to find*? On record are these three trainings and five others, with three seeds each. Each row of the picture names what differs from the training above:
+# That is a surprise. P = 4 finds every needle, while P = 8 does no better than somebody who guesses among the ten classes and is right for 10 %. Is the needle *lost* at P = 8, or only *harder to find*? On record are these three trainings and five controls, with three seeds each. Each row of the picture names what differs from the training above:
 
 # %% tags=["hide-input"]
 parts = {part["part"]: part["rows"] for part in read_records("../data/results/patch_size.json")}
@@ -322,9 +336,9 @@ plots.show_dots(rows, "needles found (%)", "Lost, or harder to find?", dashed=("
 # | row | its question | needles found by the three seeds | its answer |
 # |---|---|---|---|
 # | P = 8, images of 64 × 64 | Is it the number 8? | {{needles(image_size=64)[0]:.0p}}, {{needles(image_size=64)[1]:.0p}} and {{needles(image_size=64)[2]:.0%}} | No |
-# | P = 8, D = 192 | Is the token too narrow? With 192 = 3·8² numbers, nothing need be lost. | {{needles(embed_dim=192)[0]:.0p}}, {{needles(embed_dim=192)[1]:.0p}} and {{needles(embed_dim=192)[2]:.0%}} | More room alone helps little in three passes. We did not train this model longer. |
+# | P = 8, D = 192 | Is the token too narrow? With 192 = 3·8² nothing need be lost. | {{needles(embed_dim=192)[0]:.0p}}, {{needles(embed_dim=192)[1]:.0p}} and {{needles(embed_dim=192)[2]:.0%}} | Room alone helps little in three passes. We did not go on. |
 # | P = 8, 33 passes | Was the training too short? These are eleven times the steps. | {{needles(passes=33)[0]:.0p}}, {{needles(passes=33)[1]:.0p}} and {{needles(passes=33)[2]:.0%}} | Yes, for two seeds of three, and with D = 64 |
-# | P = 8, 44,000 images | The same number of steps, but each image only three times | {{needles(patch_size=8, trained_on=44_000)[0]:.0p}}, {{needles(patch_size=8, trained_on=44_000)[1]:.0p}} and {{needles(patch_size=8, trained_on=44_000)[2]:.0%}} | Yes, for two seeds of three, one less completely |
+# | P = 8, 44,000 images | The same number of steps, but each image only three times | {{needles(patch_size=8, trained_on=44_000)[0]:.0p}}, {{needles(patch_size=8, trained_on=44_000)[1]:.0p}} and {{needles(patch_size=8, trained_on=44_000)[2]:.0%}} | Yes, for two seeds of three, one of them only in part |
 # | P = 16, 44,000 images | And P = 16? | {{needles(patch_size=16, trained_on=44_000)[0]:.0p}}, {{needles(patch_size=16, trained_on=44_000)[1]:.0p}} and {{needles(patch_size=16, trained_on=44_000)[2]:.0%}} | Not before we stopped |
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
 # {{assert below(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), needles(embed_dim=192))}}
@@ -332,9 +346,9 @@ plots.show_dots(rows, "needles found (%)", "Lost, or harder to find?", dashed=("
 # {{assert sorted(needles(patch_size=8, trained_on=44_000))[1] > 0.75 and sorted(needles(patch_size=8, trained_on=44_000))[0] < 0.4}}
 # {{assert max(needles(patch_size=16, trained_on=44_000)) < 0.2}}
 #
-# Do not read too much into the first control. The images of 64 × 64 are those above with each pixel drawn as 2 × 2 equal ones, so to the model this is the task of P = 4 once more, in larger print. Three things return with it at once: a patch holds one tile and not four, there are 64 patches and not 16, and a patch has only 48 different numbers, which fit into D = 64. The control shows that a patch side of 8 is no obstacle in itself. It does not say which of the three matters.
+# Do not read too much into the first control. Its images are those above with each pixel drawn as 2 × 2 equal ones: the task of P = 4 once more, in larger print. Three things change at once. A patch holds one tile and not four, there are 64 patches and not 16, and a patch has only 48 different numbers, which fit into D = 64. So a patch side of 8 is no obstacle in itself, but which of the three matters stays open.
 #
-# The sentence about detail mixes two claims. **In this test, detail below the patch was not lost at P = 8. It was harder to find**: with eleven times the steps, two seeds of three found most of the needles, although 64 numbers cannot hold all 192 of a patch. They can hold the ones that matter here. The enlarged patches suggest why it is harder: the projection must tell four places in a patch apart, where with P = 4 there was one. We did not test that.
+# The sentence about detail mixes two claims. **In this test, detail below the patch was not lost at P = 8. It was harder to find**: with eleven times the steps, two seeds of three found most of the needles, although 64 numbers cannot hold all 192 of a patch. The enlarged patches suggest why it is harder: the projection must tell four places in a patch apart, where with P = 4 there was one. We did not test that.
 #
 # ## "Small patches are noisy"
 #
@@ -369,7 +383,8 @@ for P in (4, 8, 16):
 # %% [markdown]
 # In the run saved here, noise costs P = 4 far more than the other two. But this is one seed, on drawn shapes.
 #
-# On CIFAR-10 the same test is on record with three seeds for each size. The upper picture shows models that never met noise, as in the cell above. The lower one is a control: the same models, trained on images with a noise of 32. The bands are 95 % intervals, each from its own three seeds. They are wider than the ± {{runs("patch_size", "P = 8").width:.1p}} points of the table above, because under noise the seeds of P = 4 differ much more, and so we did not pool the spread.
+# On CIFAR-10 the same test is on record with three seeds for each size. The upper picture shows models that never met noise, as in the cell above. The lower one is a control: the same models, trained on images with a noise of 32. The bands are 95 % intervals, each from its own three seeds. They are wider than the ± {{runs("patch_size", "P = 8").width:.1p}} points of the table above, for two reasons: three seeds alone tell little of how much they vary, and under noise those of P = 4 vary more than the pooled spread would have it.
+# {{assert max(under_noise(4, 32)) - min(under_noise(4, 32)) > 6 * spread().deviation}}
 
 # %% tags=["hide-input"]
 _, axes = plt.subplots(2, 1, figsize=(6, 6.6), layout="constrained")
@@ -409,7 +424,7 @@ plots.show(
 # {{assert differs(distance(under_noise(4, 64, learned=True), under_noise(8, 64, learned=True)))}}
 # {{assert not differs(distance(under_noise(4, 64, learned=True), under_noise(16, 64, learned=True)))}}
 #
-# We saw what happens and not why. The averaging over pixels is one explanation, but the three models also differ in how accurate they are. A P = 8 that was trained until it is as good as P = 4 would be the next comparison to make.
+# We saw what happens and not why. The averaging over pixels is one explanation, but the three models also differ in how accurate they are.
 #
 # ## What to do in your own model
 #
@@ -419,7 +434,7 @@ plots.show(
 #
 # ## Recap
 #
-# - Halving the patch side gives four times as many patches. In our table the FLOPs grew by {{patch_cost(16).flops / patch_cost(32).flops:.1f}} to {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times: by less than four where the class token and the projection weigh most, and by more than four where tokens are many, because attention's part grows with T².
+# - Halving the patch side gives four times as many patches. In our table the FLOPs grew by {{patch_cost(16).flops / patch_cost(32).flops:.1f}} to {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times: by less than four where tokens are few, and by more than four where they are many, because attention's part grows with T².
 # - At **equal passes**, P = 4 was ahead of P = 8 on CIFAR-10, and P = 8 ahead of P = 16. At **equal FLOPs**, P = 8 was ahead of P = 4.
 # - A projection with D ≥ 3·P² **can keep everything**. A narrower one must lose something, but not always what matters: with P = 8 and D = 64 our needles were harder to find, and not lost.
 # - Models with small patches were **disturbed most by noise that they had not met**, and led again when they were trained with it.
@@ -455,7 +470,7 @@ plots.show(
 #
 # ### Two pixels become four
 #
-# Let us make everything small: a patch of two pixels, a kernel of two weights, and one number that the model computes from them, their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same number? The obvious way is to resize the kernel as if it were an image. Now there are twice as many products to add up, so we also try half of it.
+# Let us make everything small: a patch of two pixels, a kernel of two weights, and one number that the model computes from them, their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same number? The obvious way is to resize the kernel like an image. Now there are twice as many products to add up, so we also try half of it.
 #
 # [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the right kernel directly. Enlarging a patch x is a matrix B of shape (4, 2): x becomes Bx. We want a kernel w′ with w′·Bx = w·x for every x, which means Bᵀw′ = w. These are two equations for four weights, so infinitely many kernels solve them. The pseudo-inverse of Bᵀ gives the shortest of those.
 
@@ -479,7 +494,7 @@ for name, larger in kernels.items():
     print(f"{name:23} w′ = ({weights})   w′·Bx = {larger @ B @ patch:6.3f}")
 
 # %% [markdown]
-# Of these three only the pseudo-inverse gives 5 again, and it does so for every patch that is enlarged. When a patch is made *smaller*, no kernel can do that, because two patches that differ may become the same. Then the pseudo-inverse gives the kernel whose dot products come closest to the old ones, on average over patches of random pixels.
+# Of these three only the pseudo-inverse gives 5 again, and it does so for every patch that is enlarged. When a patch is made *smaller*, no kernel can do that, because two patches that differ may become the same.
 #
 # ### A whole model
 #
@@ -503,6 +518,7 @@ resized = interpolate(model.patch_embed.proj.weight.data, size=8, mode="bilinear
 naive.patch_embed.proj.weight.data = resized
 divided.patch_embed.proj.weight.data = resized / 4  # four times the pixels
 
+# %%
 before, old = judged(model, part.test_images)
 print(f"{'as trained: P = 4, 32 × 32':30}{before.mean():6.1%}")
 kinds = {"resized like images": naive, "the same, divided by 4": divided, "pseudo-inverse": exact}
@@ -533,9 +549,7 @@ for name, other in kinds.items():
 # - max(only(only(records("patch_size"), part="resampling").rows, patch_size=P, image_size=size).accuracy for P, size in ((8, 32), (4, 64), (2, 32))):.0p}} points or more.
 # {{assert only(only(records("patch_size"), part="resampling").rows, patch_size=4, image_size=32).accuracy - only(only(records("patch_size"), part="resampling").rows, patch_size=8, image_size=64).accuracy < 0.005}}
 #
-# So the enlarged kernel does not break a model. Most likely it is the blocks that suffer when tokens change: they have learned what windows of one size mean, and how far apart these lie. When the grid changes, the positions must be resized too, like an image; exercise 8.4 does that. To recover, you would train on. The ViT paper does so after changing the size of its images, and FlexiViT trains with many patch sizes from the start. We did neither.
-#
-# Remember: **when the images are enlarged, enlarging the patches with them keeps what each token covers.**
+# So the enlarged kernel does not break a model. Most likely it is the blocks that suffer when tokens change: they have learned what windows of one size mean, and how far apart these lie. When the grid changes, the positions must be resized too, like an image; exercise 8.4 does that. To recover, you would train on, which we did not do.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 08 · Pitfalls: the size of a patch
