@@ -76,7 +76,7 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 #
 # So you can use all of this today. The rest of the notebook shows why it works, and when it does not.
 #
-# > **In the run saved here**, one core of a server CPU did the work, without a GPU. It is not the one in the table at the top: it has units for one of the two 16-bit formats that you will meet. All numbers that the text reports from a cell are from that run.
+# > **In the run saved here**, one core of a server CPU did the work, without a GPU and beside other programs. It is not the one in the table at the top: it has units for one of the two 16-bit formats that you will meet. All numbers that the text reports from a cell are from that run.
 #
 # ## Where does the time go?
 #
@@ -256,8 +256,9 @@ print(f"a step in {half}: {predicted:.1f} times as fast by Amdahl's law, {measur
 # %% tags=["hide-input"]
 name = str(half).removeprefix("torch.")
 _, axis = plt.subplots(figsize=(6.6, 2.4), layout="constrained")
-axis.barh((0, 1), (share, share / factor), color="#0072B2", label="matrix products")
-axis.barh((0, 1), 1 - share, left=(share, share / factor), color="#BBBBBB", label="the rest")
+products = (share, share / factors[half])
+axis.barh((0, 1), products, color="#0072B2", label="matrix products")
+axis.barh((0, 1), 1 - share, left=products, color="#BBBBBB", label="the rest")
 axis.barh(2, 1 / measured, color="#E69F00", label="not taken apart")
 for row, gain in enumerate((1, predicted, measured)):
     axis.text(1 / gain, row, f" {gain:.1f} times as fast" if row else " as it is", va="center")
@@ -275,7 +276,7 @@ plots.show(
 # %% [markdown]
 # In the run saved here, the very same step takes a fraction of its old time, and the weights are still float32. The measured bar and the predicted one need not agree, for two reasons. The prediction takes the gain of *one* product for that of all products, and they have many sizes. And Amdahl's law supposes that nothing else changes, but something does: other operations read 16-bit numbers as well, copies between the formats are added, and on a CPU our model uses two products and a softmax in place of fused attention.
 #
-# Now look at the other format in the printed lines. The CPU of the saved run has no units for float16, so every such product is emulated, and it is more than ten times *slower* than in float32. A format is fast only where the hardware multiplies it. `pick_precision` knows that, and so does `fit`.
+# Now look at the other format in the printed lines. The CPU of the saved run has no units for float16, so every such product is emulated, and it is more than ten times *slower* than in float32. (How much more, the saved run cannot say: other programs were at work, and they slow down the longest products most.) A format is fast only where the hardware multiplies it. `pick_precision` knows that, and so does `fit`.
 #
 # **In one sentence:** 16 bits can make a step much faster on hardware that has units for them, and make it slower elsewhere.
 #
@@ -372,7 +373,7 @@ print(f"batch of 512, but before training: {zero:5.1%} become 0")
 #
 # ## Do the lost gradients matter?
 #
-# A gradient that becomes 0 was tiny anyway. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, with {{len({run.seed for run in record("formats").runs}):d}} seeds and in six ways. In two of them we make all gradients small on purpose: the loss is divided by a number before the backward pass, and the gradients of the weights are multiplied by the same number after it. In exact arithmetic nothing would change. But in between, the gradients have to pass through the narrow range of float16.
+# A gradient that becomes 0 was tiny anyway. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in six ways with {{len({run.seed for run in record("formats").runs}):d}} seeds each. In two of the ways we make all gradients small on purpose: the loss is divided by a number before the backward pass, and the gradients of the weights are multiplied by the same number after it. In exact arithmetic nothing would change. But in between, the gradients have to pass through the narrow range of float16.
 #
 # | format | loss in the backward pass | so the gradients there are | what we expect |
 # |---|---|---|---|
@@ -403,8 +404,8 @@ COLOURS = {
 }
 places = [formats["every"] * (k + 0.5) for k in range(len(run["loss"]))]
 words = {  # where each is written: beside the curve, at this step and height
-    "float32": ("float32", 305, -0.06),
-    "float16": ("float16", 305, 0.04),
+    "float32": ("float32", 305, -0.04),
+    "float16": ("as it is", 305, 0.04),
     "float16, loss / 128": ("÷ 128", 92, 0.06),
     "float16, loss / 65,536": ("÷ 65,536", 305, 0),
 }
@@ -413,13 +414,15 @@ for way, (label, x, up) in words.items():
     curve = by_way[way].mean(0)
     axis.plot(places, curve, color=COLOURS[way], lw=2)
     y = curve[min(x, 299) // formats["every"]].item() + up
-    label += f": {zeros[way]:.0%} zeros" if way != "float32" else ""
+    if way != "float32":
+        label += f": {100 * zeros[way]:.0f} % zeros"
     axis.text(x, y, label, color=COLOURS[way], va="center")
-axis.set(xlabel="step", ylabel="loss", xlim=(0, 400), xticks=range(0, 301, 50))
-axis.set_title("float16 with gradients of three sizes")
+axis.set(xlabel="step", ylabel="loss", xlim=(0, 430), xticks=range(0, 301, 50))
+axis.set_ylim(1.55, 2.42)
+axis.set_title("Without loss scaling: float16 with gradients of three sizes")
 plots.show(
     "the curve ÷ 65,536 stays flat, ÷ 128 falls late, the others fall together",
-    "float16 with gradients of three sizes",
+    "Without loss scaling",
     [f"{way}: {share:.0%} of the gradients are 0" for way, share in zeros.items()],
 )
 
@@ -427,14 +430,14 @@ plots.show(
 # Look at the upper curve first. Divided by 65,536, practically all of these gradients became 0, and the model learned nothing: with each seed, its loss stays at that of guessing (ln 10 ≈ 2.30) or above. So float16 without help can really fail.
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.28 for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
-# Divided by 128, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of them became 0. The loss begins to fall later, and then catches up; we have not looked into how. With gradients as they are, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} became 0, and yet the curve goes with the black one. So this small model, with its small batches, can do without a cure, and for it a cure is insurance. But the model of the histogram has smaller gradients, and you do not know beforehand how small yours will become.
+# Divided by 128, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of them became 0. The loss begins to fall later, and then catches up; we have not looked into how. With gradients as they are, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} became 0, and yet the curve goes with the black one. So this small model, with its small batches, does not need help: for it, help is insurance. But you do not know beforehand how small your gradients will become. A larger batch shrinks them, and so did training in the histogram.
 # {{assert statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16") < statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128")}}
 #
 # **In one sentence:** a training can bear the loss of some gradients, but not of nearly all of them.
 #
 # ## How does loss scaling save them?
 #
-# Now turn the experiment round. *Multiply* the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the black hill of the histogram becomes the orange one: most gradients have all their digits there. Before the optimizer's step, *divide* the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**. It is cheap, and exact as long as nothing overflows, because the number is a power of two.
+# Now turn the experiment round. *Multiply* the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the black hill of the histogram becomes the orange one: most gradients have all their digits there. Before the optimizer's step, *divide* the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**. It costs next to nothing, and because the number is a power of two, it changes no digit.
 #
 # How large should the number be? PyTorch's `GradScaler` finds out by trying. If a gradient overflows, it becomes infinite. Then the scaler leaves out this step and halves the number. If all goes well for 2,000 steps, it doubles it. Here is the whole of it in plain PyTorch, for a small model. We begin with a number that is too large, so that you can watch:
 
@@ -524,7 +527,7 @@ def scaled_step(model, optimizer, loss, scale):
 # %% [markdown]
 # ## Which format should you take?
 #
-# We still owe an answer: would you rather lose digits or range? Here are the other ways of the table, in one figure. A dot is one seed: the loss of that run minus the loss of the float32 run with the same seed. Left of 0 is better than float32. The grey band reaches as far as two float32 runs with different seeds are apart.
+# We still owe an answer: would you rather lose digits or range? Here is every way of the table but the one that failed. A dot is one seed: the loss of that run minus the loss of the float32 run with the same seed. Left of 0 is better than float32. The grey band reaches as far as two float32 runs with different seeds are apart.
 
 # %% tags=["hide-input"]
 shown = {
@@ -547,6 +550,7 @@ for axis, (span, part) in zip(axes, spans.items(), strict=True):
         said.append(f"{span}, {shown[way]}: {min(differences):+.2f} to {max(differences):+.2f}")
     axis.set_yticks(range(len(shown)), list(shown.values()))
     axis.set(title=span, ylim=(len(shown) - 0.5, -0.5))
+axes[1].set_xlim(-0.23, 0.23)
 axes[1].set_xlabel("loss minus that of float32 with the same seed\n(grey: two seeds of float32)")
 plots.show("dots, one for each seed, and a grey band", "Differences from float32", said)
 
@@ -638,24 +642,19 @@ def kept(model, x, y, mixed=False):
 
 
 model = VisionTransformer(ViTConfig(embed_dim=192, depth=4, mlp_ratio=2.0)).to(device)
-memory = {
-    f"{parts} {'part' if parts == 1 else 'parts'} of {64 // parts}": kept(
-        model, images[: 64 // parts], labels[: 64 // parts]
-    )
-    for parts in (1, 2, 4)
-}
-memory["1 part of 64,\n16 bits"] = kept(model, images[:64], labels[:64], mixed=True)
+memory = {f"{64 // n} × {n} images": kept(model, images[:n], labels[:n]) for n in (64, 32, 16)}
+memory["1 × 64 images,\n16 bits"] = kept(model, images[:64], labels[:64], mixed=True)
 fixed = 4 * sum(4 * parameter.numel() for parameter in model.parameters()) / 1e6
 
 # %% tags=["hide-input"]
-_, axis = plt.subplots(figsize=(6.6, 2.7), layout="constrained")
+figure, axis = plt.subplots(figsize=(6.6, 2.9), layout="constrained")
 names, sizes = list(memory), list(memory.values())
 axis.barh(names, fixed, color="#BBBBBB", label="weights, gradients, optimizer's memory")
 bars = axis.barh(names, sizes, left=fixed, color="#0072B2", label="activations, kept at one time")
 axis.bar_label(bars, [f"{size:.0f}" for size in sizes], padding=3)
 axis.set(xlabel="megabytes", title="64 images in memory", xlim=(0, 1.12 * (fixed + max(sizes))))
 axis.invert_yaxis()
-axis.legend(loc="lower center", bbox_to_anchor=(0.4, -0.75), ncols=2, frameon=False, fontsize=9)
+figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
 parts = [f"{name}: {size:.0f}" for name, size in memory.items()]
 plots.show("grey bars of one length, with blue ones of different lengths", "Memory", parts)
 
