@@ -879,7 +879,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # - A profiler shows where the time goes. The part that you do not speed up sets the limit (Amdahl's law).
 # - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 is used with loss scaling, because small gradients would become 0. bfloat16 does not need it.
-# - Several small backward passes add up to the gradient of a large batch.
+# - Several small backward passes add up to the gradient of a large batch, and each keeps the activations of its own part only.
 # - Weights alone are not enough to resume. Save the optimizer's memory, the number of steps and the random state too, or seed every step by its number, as `fit` does.
 #
 # ## Questions
@@ -888,7 +888,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # <details><summary>Answer</summary>
 #
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time, and `torch.compile` shortens them. If the GPU is idle in between, check whether it is waiting for data.
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time, and `torch.compile` may shorten them. If the GPU is idle in between, check whether it is waiting for data.
 #
 # </details>
 #
@@ -904,7 +904,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # <details><summary>Answer</summary>
 #
-# The run draws another order of the images. It still learns, but it is another run. If it was saved in the middle of an epoch, some images of that epoch come twice and some not at all. After a save at the end of an epoch, none is missed, and only the order differs.
+# The run draws another order of the images. It still learns, but it is another run. If it was saved in the middle of an epoch, some images of that epoch come twice and some not at all. After a save at the end of an epoch, none is missed: the order differs, and whatever else is drawn.
 #
 # </details>
 #
