@@ -161,7 +161,9 @@ def minus(name, one, other, budget="full"):
     if min(of.mean for of in pair) < spread(budget).least:
         raise ValueError(f"{one!r} or {other!r} does not work, so its interval is not a pooled one")
     counts = [len(of.accuracies) for of in pair]
-    seeds = f"{counts[0]} seeds each" if counts[0] == counts[1] else "{} and {} seeds".format(*counts)
+    seeds = (
+        f"{counts[0]} seeds each" if counts[0] == counts[1] else "{} and {} seeds".format(*counts)
+    )
     return f"{formatted(distance(*pair), '+±.1p')} points ({seeds}, pooled)"
 
 
