@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data" / "results"
 PLACEHOLDER = re.compile(r"\{\{(.+?)\}\}", re.DOTALL)
 NO_BREAK = "\N{NO-BREAK SPACE}"  # a time is not torn apart where a column is narrow
-FORMAT = re.compile(r"(?P<sign>\+?)(?P<plus_minus>±?)\.(?P<digits>\d)(?P<unit>[%p])")
+FORMAT = re.compile(r"(?:(?P<sign>\+?)(?P<plus_minus>±))?\.(?P<digits>\d)(?P<unit>[%p])")
 
 
 class Record(dict):
@@ -538,9 +538,11 @@ def formatted(value, form):
     digits, unit = house["digits"], " %" if house["unit"] == "%" else ""
     if house["plus_minus"]:
         low, high = interval(value)
-        middle = round(50 * (low + high), int(digits)) + 0.0  # + 0.0: no "−0.0"
-        sign = house["sign"] if middle else ""
-        text = f"{middle:{sign}.{digits}f} ± {50 * (high - low):.{digits}f}{unit}"
+        text = (
+            f"{50 * (low + high):{house['sign']}.{digits}f} ± {50 * (high - low):.{digits}f}{unit}"
+        )
+        if house["sign"]:
+            text = re.sub(r"^[+-](?=[0.]+ )", "", text)  # a zero has no sign
     else:
         text = f"{100 * value:.{digits}f}{unit}"
     return text.replace("-", "\N{MINUS SIGN}")

@@ -447,7 +447,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # not any(differs(runs("class_token_init", name)) for name in ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen"))}}{{assert
 # max(largest(gain(runs("class_token_init", name))) for name in ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen")) <= 0.01}} N(0, 1), which is what `torch.randn` gives, is on the border: from N(0, 0.02) − from N(0, 1) = {{minus("class_token_init", "N(0, 0.02)", "N(0, 1)"):s}}, so it costs between nothing and {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points. More seeds would tell.{{assert abs(reach(loss(runs("class_token_init", "N(0, 1)")), -1)) < 0.001}}
 #
-# One may also argue for "does not hold": six of seven starts end alike, and longer training wins back most of what the seventh loses (the section on longer training, below). We say "in part" because what is left there is still beyond its interval.{{assert
+# One may also argue for "does not hold": six of seven starts end close together, and longer training wins back most of what the seventh loses (the section on longer training, below). We say "in part" because what is left there is still beyond its interval.{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long"))}}
 #
 # *What it teaches:* "decides" is a matter of range. Say which range you tried.
@@ -484,10 +484,10 @@ means = (f"{name} {100 * cut_off[of].mean:.1f}" for name, of in shown.items())
 plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 
 # %% [markdown]
-# | with it − without it, in points | | |
+# | with it − without it | | |
 # |---|---|---|
-# | its look at the patches | {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "sees itself alone")).mean:+.0p}} ({{len(runs("class_token_cut", "class token").accuracies):d}} and 3 seeds) | without, it is the same for every image, and the model guesses |
-# | the gradient through it | {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "detached before the head")):+±.0p}} ({{len(runs("class_token_cut", "class token").accuracies):d}} and 3 seeds; the latter with its own spread) | without, all blocks stay as they were drawn |
+# | its look at the patches | +{{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "sees itself alone")).mean:.0p}} points ({{len(runs("class_token_cut", "class token").accuracies):d}} and 3 seeds) | without, it is the same for every image, and the model guesses |
+# | the gradient through it | {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "detached before the head")):+±.0p}} points ({{len(runs("class_token_cut", "class token").accuracies):d}} and 3 seeds; the latter with its own spread) | without, all blocks stay as they were drawn |
 # | the patches' look at it | {{minus("class_token_cut", "class token", "unseen by the patches"):s}} | no effect seen |
 # | its training, if it stays as drawn | {{minus("class_token_untrained", "no position", "no position, frozen"):s}} | no effect seen; what reads it is trained |
 # | its training, if it stays zero | {{minus("class_token_untrained", "no position", "no position, frozen at zero"):s}} | no effect seen |
