@@ -55,6 +55,12 @@ def test_every_row_says_its_name_its_number_and_its_interval(axis):
     assert "in words alone" in words and "one run, pre-norm: −2.0" in words
 
 
+def test_a_number_that_rounds_to_0_has_no_sign(axis):
+    show_forest({"a": ("open", "less", -0.04, 0.7), "b": ("open", "more", 0.04, 0.7)}, "points")
+    words = [text.get_text() for text in plt.gcf().axes[0].texts]
+    assert {"less: 0.0 ± 0.7", "more: 0.0 ± 0.7"} <= set(words)
+
+
 def test_a_group_keeps_the_colour_of_its_place(axis):
     colours = {row: to_rgb(mark[2]) for row, mark in marks(axis).items()}
     fails, holds = (to_rgb(curve_style(index)["color"]) for index in (0, 1))

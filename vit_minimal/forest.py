@@ -29,8 +29,7 @@ def show_forest(effects, x_label, title="", groups=()):
         if number is not None:
             known = width is not None and math.isfinite(width)
             axis.errorbar(number, row, xerr=width if known else None, capsize=3, **style)
-            shown = f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
-            words += f": {shown}" + (f" ± {width:.1f}" if known else "")
+            words += f": {_signed(number)}" + (f" ± {width:.1f}" if known else "")
         said.append(f"{name} ({group}): {words}")
         paper = {
             "facecolor": axis.get_facecolor(),
@@ -69,13 +68,19 @@ def show_then_and_now(effects, then, now, x_label, title=""):
             known = width if math.isfinite(width) else None
             label = label if row == 0 else None
             axis.errorbar(number, row + shift, xerr=known, capsize=3, label=label, **style)
-        words = " → ".join(f"{number:+.1f}".replace("-", "\N{MINUS SIGN}") for number in numbers)
+        words = " → ".join(map(_signed, numbers))
         said.append(f"{name}: {words}")
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
         axis.text(0.01, row - 0.2, name, bbox=paper, **place)
         axis.text(0.01, row + 0.2, words, fontsize=9, **place)
     _finish(axis, (len(effects) - 0.4, -0.6), x_label, title)
     show(f"{x_label}, {then} and {now}", title, said)
+
+
+def _signed(number):
+    """One decimal with its sign, which 0.0 does not have."""
+    shown = f"{number:+z.1f}".replace("-", "\N{MINUS SIGN}")
+    return "0.0" if shown == "+0.0" else shown
 
 
 def _finish(axis, rows, x_label, title):
