@@ -88,7 +88,7 @@ plots.show_lines(
 #
 # ### What each silent bug costs
 #
-# Does the accuracy tell, then? We put fourteen bugs into a small model, one at a time, and trained it as if nothing had happened: 200 steps on 2,000 drawn shapes, three seeds each (`benchmarks/silent_bugs.py`). The figure shows by how much each bug changes the accuracy on 1,000 test images. You will meet every bug in the museum below, under the number in front of its name; for now only the pattern matters.
+# Does the accuracy tell, then? We put fourteen bugs into a small model, one at a time, and trained it as if nothing had happened: 200 steps on 2,000 drawn shapes, three seeds each (`benchmarks/silent_bugs.py`). The figure shows by how much each bug changes the accuracy on 1,000 test images, against the same model without it. (The box below explains the ±; here it is *pooled*.) You will meet every bug in the museum below, under the number in front of its name; for now only the pattern matters.
 
 # %% tags=["hide-input"]
 BUGS = {  # name on record: number and name in the figures
@@ -361,13 +361,13 @@ plots.show(
 )
 
 # %% [markdown]
-# The curves cross: at the lowest rate the class token is higher, and at the others the mean of the patches. The lower panel tells how sure that is. At the lower two rates the interval reaches 0, and at 0.02 the mean leads by 8.4 ± 1.7 points. At 0.04 the lead is twice as large, 16.7 ± 6.6, but not because the mean gets better: it goes from 62.5 to 61.7 %, while the class token falls from 54.1 to 45.0 %. The rate is too high for the class token, and 0.08 is too high for both. So with one rate for both, you could have reported almost anything.
+# The curves cross: at the lowest rate the class token is higher, and at the others the mean of the patches. The lower panel tells how sure that is. At the lower two rates the interval reaches 0, and at 0.02 the mean leads by 8.4 ± 1.7 points. At 0.04 the lead is twice as large, 16.7 ± 6.6, but not because the mean gets better: it goes from 62.5 to 61.7 %, while the class token falls from 54.1 to 45.0 %. The rate is too high for the class token, and 0.08 is too high for both. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one: it depends on the rate.
 #
 # Now each at its own rate: 0.02 for the class token, 0.04 for the mean. The mean is ahead by 7.5 ± 8.9 points, which is *no effect seen*. Why is this interval so much wider than the ± 1.7 above? Both are taken seed by seed. At 0.02, the seed that is best for one head is also best for the other, so the three differences are nearly equal. Across the two rates the seeds do not go together in this way: the differences are 6.2, 11.6 and 4.8. Three differences are few, and the narrow interval may be as much luck as the wide one. With a pooled spread, as on CIFAR-10 below, that cannot happen so easily.
 #
 # In any case this is a small model after 200 steps, and no verdict on large models after long training: in the ViT paper's comparison the two came out alike. And the lesson applies to this notebook, too: the two experiments above, on reading from the wrong place, had one rate for all.
 #
-# On **CIFAR-10** the rate was chosen in the same way, with the first seed: twice the base's for the mean of the patches (four times was worse), and the base's own for the class token and attention pooling.{{assert
+# On **CIFAR-10** the rate was chosen in the same way, with the first seed and from half, once and twice the base's: twice for the mean of the patches (four times was worse), and the base's own for the class token and attention pooling.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
 # and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate}} (±: pooled.)
 
@@ -523,7 +523,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 4. `x[0]` for `x[:, 0]`
 #
-# This reads the first image instead of the first token. `x[0]` is right for (T, B, D), which PyTorch's layers take by default. After a switch to batch first, it gives T answers, one for each token of image 0, and all other images are ignored. If T = B, nothing complains; otherwise the loss does. In the picture a row is an answer. There are four images of five tokens, so there should be four answers, and the wrong version gives five. The check finds the bug at any size: it changes image 1 and looks at whose answer moves.
+# This reads the first image instead of the first token. `x[0]` is right for (T, B, D), which PyTorch's layers take by default. After a switch to batch first, it gives T answers, one for each token of image 0, and all other images are ignored. If T = B, nothing complains; otherwise the loss does. The picture shows four images of five tokens. The right version reads token 0 of each image and gives four answers. The wrong one reads all tokens of image 0 and gives five. The check finds the bug at any size: it changes image 1 and looks at whose answer moves.
 
 
 # %% tags=["bug"]
@@ -546,7 +546,7 @@ diagrams.amounts(
     range(5),
     columns="token",
     key="dark: one of the answers is read from here",
-    title="Exhibit 4: which tokens the answers are read from",
+    title="Exhibit 4: from which tokens the answers are read",
 )
 
 # %% [markdown]
@@ -1038,7 +1038,7 @@ show_both(
     MultiHeadSelfAttention,
     AlwaysDrops,
     ("first time", "again"),
-    columns="12 of the D = 24 numbers of an answer",
+    columns="12 numbers of an answer",
     key=SIGNED,
     title="Exhibit 17: the same question, asked twice",
 )
@@ -1337,7 +1337,7 @@ for name, model in models.items():
 #
 # ## Recap
 #
-# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 4.8 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10. The average of all tokens was ahead on CIFAR-10,{{assert
+# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 4.8 points on drawn shapes (seed by seed) and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10 (pooled), against the class token. The average of all tokens was ahead on CIFAR-10,{{assert
 # differs(runs("class_token_place", "averages all tokens")) and runs("class_token_place", "averages all tokens").difference > 0}} and on drawn shapes it did no harm that showed. The gradient tells which tokens are read.
 # - On CIFAR-10 the mean of the patches was ahead of the class token by {{runs("pooling", "mean of patches").difference:.1p}} points, attention pooling by {{
 # runs("pooling", "attention pooling").difference:.1p}}.
