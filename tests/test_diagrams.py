@@ -148,9 +148,8 @@ CASES = {
     "amounts, a key": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
     ),
-    "symptoms": lambda: diagrams.symptoms(
-        {"1 · rows that differ": (np.eye(4), np.ones((4, 4))), "2 · pale": (MAPS[:1], MAPS[1:2])},
-        key="dark: a large number",
+    "amounts, below 0": lambda: diagrams.amounts(
+        np.linspace(-1, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
     ),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
@@ -861,16 +860,13 @@ def test_rows_that_do_not_sum_to_one_say_so():
     ]
 
 
-def test_symptoms_of_a_pair_have_one_scale():
-    diagrams.symptoms(
-        {"pale": (np.array([[0.0, 4.0]]), np.array([[1.0, 2.0]])), "even": ([[1.0]], [[1.0]])}
-    )
+def test_amounts_below_0_have_a_colour_of_their_own_and_0_has_none():
+    diagrams.amounts([[-1.0, 0.0, 0.5]], [[0.0, 2.0, -0.25]], key="white: 0")
     cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
-    shares = [0, 1, 0.25, 0.5, 0, 0]  # numbers that are all alike have no scale
-    expected = [card.tint(card.ATTENTION, share) for share in shares]
+    amounts = [-1, 0, 0.5, 0, 1, -0.25, -0.8, 0, 0.8]  # the last three are the key
+    colours = [card.ATTENTION if amount > 0 else card.CLASS for amount in amounts]
+    expected = [card.tint(*pair) for pair in zip(colours, map(abs, amounts), strict=True)]
     assert np.allclose([to_rgb(p.get_facecolor()) for p in cells], expected)
-    with pytest.raises(ValueError, match="differ in shape"):
-        diagrams.symptoms({"two sizes": (np.eye(2), np.eye(3))})
 
 
 def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():

@@ -142,7 +142,7 @@ EXPERIMENTS = {
             "attention pooling": Setting({"pool": "attention"}),
             "class token, 4 registers": Setting({"num_registers": 4}),
         },
-        learning_rates=(1, 0.5, 2, 4),
+        learning_rates=(1, 0.5, 2, 4, 8),
     ),
     "class_token_place": Experiment(
         {
