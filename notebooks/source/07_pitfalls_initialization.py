@@ -32,7 +32,7 @@
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3 for r in recorded("weight_init", "Xavier"))}}
 #
-# Whatever the text quotes from a table or from curves above it is the small model's, in the run saved here. All differences "in points" are the CIFAR-10 model's.
+# Tables and curves are computed while you wait, and show the small model. Costs in points, with ±, are the CIFAR-10 model's.
 
 # %%
 import contextlib
@@ -71,7 +71,7 @@ images, labels = normalize(dataset.train_images[:2_000]), dataset.train_labels[:
 # - The **largest attention weight** in block 1, averaged over heads and tokens. A token that spreads its attention evenly over T tokens gives each of them 1/T, so that is the least it can be. Near 100 % each token attends to almost one token alone. The softmax is then called *saturated*.
 # - How much the class token **differs between images** when it reaches the head: the standard deviation over images, averaged over its D numbers. After the last norm a token's numbers have size 1, so this lies between 0 and about 1. What does not differ cannot tell a cat from a dog. In our models a common start gives 0.5 or more, and we take anything below 0.05 as a warning.
 #
-# `at_the_start` takes a model and a batch. Your own model will do if it has timm's names: `forward_features`, which gives all tokens after the last norm, `blocks` and `head`. (`attention_maps` wants a model of this course.)
+# `at_the_start` takes a model and a batch. Your own model will do if it has timm's names: `forward_features`, which gives all tokens after the last norm, `blocks` and `head`.
 
 
 # %%
@@ -88,7 +88,7 @@ def at_the_start(model, images, labels):
 
 
 # %% [markdown]
-# The models come from experiments. `plan(name, budget, seed)` lists the runs of one, and says of each everything that fixes it except the data. A run is looked up by the name of its setting and a factor for the learning rate, so `["N(0, 0.02)", 1]` is that setting at the usual rate. `make_model` builds the model of a run. N(0, 0.02) stands for normal numbers of mean 0 and standard deviation 0.02.
+# Our models come from an experiment. `plan` lists its runs by the name of a setting and a factor for the learning rate, and `make_model` builds the model of a run. N(0, 0.02) stands for normal numbers of mean 0 and standard deviation 0.02.
 
 # %%
 BASE = plan("class_token_init", "quick", seed=0)["N(0, 0.02)", 1]
@@ -135,14 +135,14 @@ show_starts(WEIGHTS)
 # %% [markdown]
 # Read it row by row.
 #
-# - **N(0, 0.02)** begins near ln 10. It is this package's choice, and the size that BERT and timm use, who draw from a *truncated* normal distribution. Attention is uniform: each of the 17 tokens gets about 1/17 ≈ 6 %. The model starts as an averaging machine, and its first and last block get gradients of about the same size.
+# - **N(0, 0.02)** begins near ln 10. It is this package's choice, and the size that BERT and timm use, who draw from a *truncated* normal distribution. Each of the 17 tokens gets about 1/17 ≈ 6 % of the attention, so the model starts as an averaging machine. Its first and last block get gradients of about the same size.
 # - **Xavier** and **PyTorch's default** draw larger numbers: with our widths, 64 and 128 in the MLP, their standard deviations lie between 0.05 and 0.16. They begin farther above ln 10, with longer gradients. But the class token differs *more* between images.
 # - **N(0, 1)** is confidently wrong: the loss is many times ln 10. Attention in block 1 is saturated, and the gradient of the first block is ten times that of the last.
 # - **All zero** begins at ln 10 exactly, which looks perfect. But no block gets a gradient, and the class token is the same for all images.
 # - **Head zero** begins at ln 10 as well, and its blocks have no gradient either. (The first ViT started [that way](https://github.com/google-research/vision_transformer): head and class token zero, Xavier in the blocks.)
 # - **Second zero** is a common start too. In each block only the matrices that write into the residual stream are zero: the output of attention, and fc2. Its blocks get gradients, but the class token is the same for all images.
 #
-# Which of the last three can learn? No column of this table tells. So we take two steps, and look at the gradient of the blocks' matrices in each:
+# Which of the last three can learn? The gradients condemn all zero and head zero, the last column condemns all zero and second zero. So we take two steps, and look at the gradient of the blocks' matrices in each:
 
 
 # %%
@@ -174,7 +174,7 @@ for name in ("N(0, 0.02)", "all zero", "head zero", "second zero"):
 # gradient of W₁ = (f′ times W₂ᵀ · gradient of y) · xᵀ   = 0, because W₂ = 0
 # ```
 #
-# Each block has two such pairs: values and output, fc1 and fc2. (Queries and keys act through the values, so they get no gradient either.) Only biases will move, and they are the same for every image. So the head can only learn how frequent the classes are. If one matrix of a pair is zero and the other is not, as in "second zero", the pair comes alive.
+# Each block has two such pairs: values and output, fc1 and fc2. (Queries and keys act through the values, so they get no gradient either.) What still moves is the same for every image: the biases behind the pairs, and the class token. So the head can only learn how frequent the classes are. In "second zero" only one matrix of each pair is zero, and the pair comes alive.
 #
 # Now we train for 100 steps, in the way of the experiments: Muon for the matrices of the blocks, AdamW for the rest, 20 steps of warm-up.
 
@@ -261,7 +261,7 @@ show_effects("weight_init", "starts of the weights", without=["all zero"])
 # - **Loss and gradients** were worse for the larger starts, and worst for Xavier. That is the order on CIFAR-10, and the short run disagreed.
 # - **The difference between images** was better for the larger starts. That agrees with the short run, and CIFAR-10 disagreed.
 #
-# So each sign was right about one training and wrong about the other. With three starts, either may be luck. What turns the order round we did not measure: the two trainings differ in every row of the table at the top. The learning rate is a suspect. All starts share one rate, which was found with N(0, 0.02), so it may suit that start best. Until each start has been tried at its own best rate, the figure says what happens if you change the start *and nothing else*.
+# So each sign was right about one training and wrong about the other. With three starts, either may be luck. What turns the order round we did not measure: the trainings differ in every row of the table at the top. The learning rate is a suspect. All starts share one, which was found with N(0, 0.02) and may suit it best. So the figure says what happens if you change the start *and nothing else*.
 # {{assert len({of.learning_rate for of in experiment("weight_init").values()}) == 1}}
 #
 # All zero, which the figure leaves out, is right for {{runs("weight_init", "all zero").mean:.1%}} with every seed, which is guessing, as predicted. The zeroed head has no measurable effect.
@@ -276,7 +276,7 @@ show_effects("weight_init", "starts of the weights", without=["all zero"])
 # {{assert all(len(of.accuracies) == 3 for name in ("weight_init", "class_token_init", "position_init", "position_untrained", "class_token_cut")
 # for setting, of in experiment(name).items() if setting not in ("N(0, 0.02)", "learned", "class token"))}}
 #
-# These models were trained in bfloat16. The exception are the positions: only the base and "zeros, frozen" were trained in bfloat16, and all other starts of the positions in float32. What that alone changes was not measured. The runs of 14 passes, further down, are in bfloat16 again.
+# These models were trained in bfloat16. The exception are the positions: only the base and "zeros, frozen" were trained in bfloat16, and all other positions in float32. What that alone changes was not measured. The runs of 14 passes, further down, are in bfloat16 again.
 # {{assert all(r.precision == "bfloat16" for name in ("weight_init", "class_token_init", "register_init",
 # "class_token_cut", "class_token_untrained")
 # for setting in experiment(name) for r in recorded(name, setting))}}
@@ -289,7 +289,7 @@ show_effects("weight_init", "starts of the weights", without=["all zero"])
 #
 # </details>
 #
-# You have now seen the whole cycle: look at the start, train briefly, train to the end. **Two steps found the start that cannot learn. No sign ranked those that can for both trainings.**
+# That was the whole cycle: look at the start, train briefly, train to the end. **Two steps found the start that cannot learn. No sign ranked those that can in both trainings.**
 #
 # ## Positions
 #
@@ -346,7 +346,7 @@ print(as_table(quietly("position_init", ["N(0, 0.02)", "N(0, 1)"], seeds=5)))
 #
 # - **Large positions** cost {{loss(runs("position_init", "N(0, 1)")):±.1p}} points at N(0, 1), which is `torch.randn`, and {{loss(runs("position_init", "N(0, 10)")):±.1p}} at N(0, 10). That is the order of the last column.
 # {{assert below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
-# - **Zeros** have no measurable effect. The last column did set them apart from N(0, 0.02), so it was right about large positions only.
+# - **Zeros** have no measurable effect. The last column did set them apart from N(0, 0.02), so its order was right for the large positions only.
 # {{assert not differs(runs("position_init", "zeros"))}}
 # - **Frozen** positions, which are never trained, are another matter. Positions that stay zero, which is a model without any, cost {{loss(runs("position_init", "zeros, frozen")):±.1p}} points (notebook 02 shows two images that such a model cannot tell apart). Positions that stay *as they were drawn*, N(0, 0.02), cost {{loss(runs("position_init", "N(0, 0.02), frozen")):±.1p}}. Do positions have to learn, or were these merely too small? The second visit has a control.
 # {{assert below(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros"))}}
@@ -376,6 +376,8 @@ show_starts(CLASS_TOKENS)
 # 1. In a pre-norm block the class token is normalised before attention reads it. Its length does not matter there, and the softmax does not saturate (6 % in each row).
 # 2. But the residual stream carries it at full length. The 64 numbers that were drawn from N(0, 10) have a size of about 9, and what the blocks *add* is small beside that.
 # 3. The last norm divides the sum by its size. What differs between images is divided with it.
+#
+# Here are the class tokens just before that norm. Orange is what those of all images share, and purple is by how much they differ:
 
 # %%
 diagrams.norm_divides(
@@ -390,7 +392,7 @@ diagrams.norm_divides(
 )
 
 # %% [markdown]
-# In this untrained model, then, a large class token drowns what it gathers. (Large positions do this as well, because the class token gets one, too.)
+# In this untrained model, a large class token drowns what it gathers. (Large positions do this as well, because the class token gets one, too.)
 #
 # **All 1** is as good as zeros, number for number. LayerNorm subtracts the mean, so the same number added to all D entries of a token is invisible to every block and to the head. We can check that, up to rounding:
 
@@ -401,6 +403,8 @@ print("a class token of ones and one of zeros: the same answers")
 
 # %% [markdown]
 # ### Does the drowning matter at the end?
+#
+# Again the short run comes first:
 
 # %%
 print(as_table(quietly("class_token_init", ["N(0, 0.02)", "N(0, 10)"], seeds=5)))
@@ -427,13 +431,13 @@ print(as_table(quietly("class_token_init", ["N(0, 0.02)", "N(0, 10)"], seeds=5))
 # - It is **alone**: a mask lets it attend to itself only.
 # - It is **unseen**: a mask keeps the patches from attending to it.
 #
-# In each picture the two columns are the tokens before and after a block, and a purple arrow leads from a token to one that attends to it. What is missing is crossed out:
+# A purple arrow leads from a token to one that attends to it. What is missing is crossed out:
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token()
 
 # %% [markdown]
-# Each has a check of a few lines, which needs no training. It asks how the tokens are connected, whatever the start. So it gives a copy of the model random weights first: with the harmless start "second zero", a class token that attends to all patches is the same for all images as well.
+# Each has a check of a few lines (written for the names of this course's model). It asks how the tokens are connected, whatever the start. So it gives a copy of the model random weights first. With the start "second zero" any class token is the same for all images, and that is harmless.
 
 
 # %% tags=["nbval-check-output"]
@@ -495,22 +499,22 @@ for name, run in CUT.items():
 # | never trained | {{runs("class_token_untrained", "no position, frozen"):±.1%}} |
 # | zero for ever | {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}} |
 #
-# They do not differ by more than their intervals allow. So this is what remains of the advice, for this model and three passes. The class token must **attend** to the patches, and the gradient must **come back** from it. Training the token itself, and letting patches attend to it, have no measurable effect.
+# They do not differ by more than their intervals allow. So this remains of the advice, for this model and three passes: the class token must **attend** to the patches, and the gradient must **come back** from it. Training the token itself, and letting patches attend to it, have no measurable effect.
 # {{assert not any(differs(of) for of in experiment("class_token_untrained").values())}}
 #
-# How can a fixed vector do? We did not test the reason, but here is a likely one. What reads the vector is trained: in block 1 its query is W_q · norm(token) + bias, and matrix, norm and bias all learn. Even a token of zeros gets a query, from the biases.
+# How can a fixed vector do? A likely reason, which we did not test: what reads it is trained. In block 1 its query is W_q · norm(token) + bias, and matrix, norm and bias all learn. Even a token of zeros gets a query, from the biases.
 #
 # ## How much was the look worth?
 #
-# Here are the starts of weights, positions and class token in one picture, apart from the zeros that cannot learn. To the right is what the look says: how much the class token differs between images before the first step, this time in the very model that was trained on CIFAR-10. (It sees 100 drawn shapes, because this notebook must run without a download.) Upwards is what the start cost:
+# Here are the starts of weights, positions and class token in one picture, apart from those that are all zero or frozen. The horizontal axis is the last column of our tables, this time for the CIFAR-10 model before its first step. (It sees 100 drawn shapes here, because this notebook must run without a download.) The vertical axis is what the start cost:
 
 # %% tags=["hide-input"]
 KINDS = {
-    "weights": ("weight_init", {"Xavier": "Xavier", "PyTorch's default": "default"}),
+    "weights": ("weight_init", {"Xavier": "Xavier", "PyTorch's default": "PyTorch's"}),
     "positions": ("position_init", {"N(0, 1)": "N(0, 1)", "N(0, 10)": "N(0, 10)"}),
     "class token": ("class_token_init", {"N(0, 1)": "N(0, 1)", "N(0, 10)": "N(0, 10)"}),
 }
-_, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+_, axis = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
 said = []
 for index, (kind, (experiment, words)) in enumerate(KINDS.items()):
     style = plots.curve_style(index) | {"linestyle": "none"}
@@ -531,14 +535,14 @@ axis.axhline(0, color="gray", linewidth=1, zorder=0)
 axis.axvline(0.05, color="gray", linestyle=":", linewidth=1, zorder=0)
 axis.set(xscale="log", xlim=(3e-5, 1.5), ylim=(-3.5, 24))
 axis.set(xlabel="difference between images before the first step", ylabel="cost in points")
-axis.set_title("CIFAR-10: what a start looks like, and what it costs")
+axis.set_title("CIFAR-10: how starts look, and what they cost")
 axis.legend(loc="upper right")
 plots.show("marks for starts; N(0, 0.02), zeros and ones lie at the lower right", "", said)
 
 # %% [markdown]
 # If the look were a forecast, the marks would lie on one falling line.
 #
-# - **Left of the dotted line**, below 0.05, three of four starts cost seven points or more. There the look is a good warning. Among positions, and among class tokens, a smaller difference goes with a larger cost. But the two kinds do not lie on one line: the class token from N(0, 10) looks worse than positions from N(0, 1), and costs less.
+# - **Left of the dotted line**, below 0.05, three of four starts cost seven points or more, so it is a good warning. (Four are thin evidence, and we drew the line after we had seen them.) Among the large positions, and among the large class tokens, a smaller difference goes with a larger cost. But the two do not lie on one line: the class token from N(0, 10) looks worse than positions from N(0, 1), and costs less.
 # - **At the right edge** the look says nothing. Xavier and PyTorch's default look as healthy as the starts that cost nothing.
 # {{assert below(runs("position_init", "N(0, 1)"), runs("class_token_init", "N(0, 10)"))}}
 # {{assert all(loss(runs(name, setting)).mean > 0.07 for name, setting in (("position_init", "N(0, 1)"),
@@ -546,7 +550,7 @@ plots.show("marks for starts; N(0, 0.02), zeros and ones lie at the lower right"
 #
 # ## Does longer training heal it?
 #
-# Three passes are short, and a slow start may only need more time. So some of these models were trained again from the beginning, for {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. The rise and fall of the learning rate is stretched over them, and everything else is unchanged. The base then reaches {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.1%}} of the test images:
+# Three passes are short, and a slow start may only need more time. So some of these models were trained again from the beginning, for {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. The rise and fall of the learning rate is stretched over them, and everything else is unchanged. The base then has {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.1%}} of the test images right. In brackets stands how many seeds were trained for so long:
 
 # %% tags=["hide-input"]
 longer = read_records("../data/results/experiments_cifar10_long.json")
@@ -581,7 +585,7 @@ for name, of in STARTS.items():
 show_then_and_now(
     then_and_now,
     "3 passes",
-    "14 passes (so many seeds)",
+    "14 passes",
     "difference from N(0, 0.02), in points",
     "CIFAR-10: what a start costs, then and later",
 )
@@ -719,13 +723,13 @@ drowning_std = 0.5
 # | class token detached | the check names it | {{loss(runs("class_token_cut", "detached before the head")):±.1p}} |
 # | class token left out, or unseen | the check names it | no measurable effect (± {{gain(runs("class_token_cut", "unseen by the patches")).width:.1p}}) |
 #
-# **Could you have known?** The line from the beginning is the bold row. Its loss was near ln 10, as it should be. But images differed 68 times less where the head reads, and that was a warning. It was not a forecast: 20 times less, for the class token, cost little or nothing.
+# **Could you have known?** The line from the beginning is the bold row. Its loss was near ln 10, as it should be. The last column warned you. But it was no forecast: 20 times less, for the class token, cost little or nothing.
 #
 # **What to do in your own model:** start class token and positions at zero or N(0, 0.02), and positions never at `torch.randn`. Start the weights at N(0, 0.02) if your model is about as wide as ours, and try three learning rates for each start that you compare: ours were compared at one. Before you train, run `at_the_start`, `two_steps` and `check_class_token` on one batch.
 #
 # ## Recap
 #
-# - **Before you train** look at the loss (ln of the number of classes), at the gradient of the blocks in two steps, and at how much differs between images where the head reads. Each misses something that another one shows. Two steps find blocks that get no gradient. A difference below 0.05 is a warning, unless the second matrices are zero on purpose. A good look is no promise: the weights that cost points looked as healthy as those that did not.
+# - **Before you train** look at the loss (ln of the number of classes), at the gradient of the blocks in two steps, and at how much differs between images where the head reads. Two steps find blocks that get no gradient. A difference below 0.05 is a warning, unless the second matrices are zero on purpose. A healthy look is no promise: some weights had it and cost points.
 # - A **short run** on another task may mislead. It had large positions and a large class token right, and the weights wrong. After 200 steps on drawn shapes Xavier was far ahead, and after three passes over CIFAR-10 it was {{-runs("weight_init", "Xavier").difference:.1p}} points behind.
 # - **Large positions** drown the patches, and cost {{-runs("position_init", "N(0, 1)").difference:.1p}} points at N(0, 1). A **large class token** drowns what it gathers, and cost {{-runs("class_token_init", "N(0, 10)").difference:.1p}} at N(0, 10). After 14 passes a part of both had healed.
 # - The class token must attend to the patches, and pass gradients back. In this model, after three passes, it had no measurable effect whether patches attended to it, or whether it was trained.
@@ -766,7 +770,7 @@ drowning_std = 0.5
 # | N(0, 0.02) | {{runs("class_token_init", "N(0, 0.02)"):±.1%}} | {{runs("class_token_init_rates", "N(0, 0.02)", rate=3):±.1%}} |
 # | N(0, 10) | {{runs("class_token_init", "N(0, 10)"):±.1%}} | {{runs("class_token_init_rates", "N(0, 10)", rate=3):±.1%}} |
 #
-# Longer steps did not help: N(0, 10) gained nothing, and N(0, 0.02) lost. On validation images both do best at the usual rate, so the distance stays {{-runs("class_token_init_rates", "N(0, 10)").difference:.1p}} points. This comparison of starts, then, was *not* one of learning rates in disguise, as far as two rates for the whole model can show. (A higher rate for the class token alone was not tried.) For the starts of the weights we have not tried other rates. And what exactly costs these points is still open.
+# Longer steps did not help: N(0, 10) gained nothing, and N(0, 0.02) lost. On validation images both do best at the usual rate, so the distance stays {{-runs("class_token_init_rates", "N(0, 10)").difference:.1p}} points. So this comparison was *not* one of learning rates in disguise, as far as two rates for the whole model can show. (A higher rate for the class token alone was not tried, nor other rates for the starts of the weights.) What exactly costs these points is still open.
 # {{assert below(runs("class_token_init_rates", "N(0, 0.02)", rate=3),
 # runs("class_token_init", "N(0, 0.02)"))}}
 # {{assert runs("class_token_init_rates", "N(0, 10)", rate=3).mean
@@ -788,7 +792,7 @@ show_effects("position_untrained", "positions that are not trained")
 # {{assert all(below(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", name))
 # and below(runs("position_untrained", name), runs("position_untrained", "learned"))
 # for name in ("N(0, 0.3), frozen", "sines and cosines"))}}
-# So positions are of use untrained, where they are large enough to be noticed, and learning them gives the rest. (There are other sizes, which we did not try. The recipe `quick` of notebook 00 has sines and cosines, so that its short training need not find out what lies beside what.)
+# So positions are of use untrained, where they are large enough to be noticed, and learning them gives the rest. (We did not try other sizes.)
 #
 # ### Norms and warm-up
 #

@@ -153,8 +153,8 @@ def norm_divides(tokens, title="", of="class token"):
         if not seen:
             words = "what differs is too small to be drawn"
             card.text(x0, y + 3.2, words, 10, dark(different), ha="left")
-        if not np.isclose(scale, scales[0]):
-            times, how = max((scales[0] / scale, "smaller"), (scale / scales[0], "larger"))
+        times, how = max((scales[0] / scale, "smaller"), (scale / scales[0], "larger"))
+        if times > 1.02:  # a difference that one might see
             words = f"drawn {times:,.0f} times {how} than at the top"
             card.text(x0, y + 9.8, words, 10, QUIET, ha="left")
         card.arrow((39, y), (46, y), colour=LINE)
