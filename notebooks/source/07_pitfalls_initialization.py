@@ -254,7 +254,7 @@ def show_effects(name, title, without=()):
 show_effects("weight_init", "starts of the weights", without=["all zero"])
 
 # %% [markdown]
-# **The order reverses.** Xavier ends {{-runs("weight_init", "Xavier").difference:.1p}} points *behind* N(0, 0.02), and PyTorch's default {{-runs("weight_init", "PyTorch's default").difference:.1p}}. Now look back at the table of the start, at these three rows:
+# **The order reverses.** Xavier ends {{-runs("weight_init", "Xavier").difference:.1p}} points *behind* N(0, 0.02), and PyTorch's default {{-runs("weight_init", "PyTorch's default").difference:.1p}}. Now look back at these three rows in the table of the start:
 # {{assert below(runs("weight_init", "Xavier"), runs("weight_init", "PyTorch's default"))}}
 # {{assert below(runs("weight_init", "PyTorch's default"), runs("weight_init", "N(0, 0.02)"))}}
 #
@@ -392,7 +392,7 @@ diagrams.norm_divides(
 )
 
 # %% [markdown]
-# In this untrained model, a large class token drowns what it gathers. (Large positions do this as well, because the class token gets one, too.)
+# In this untrained model, a large class token drowns what it gathers. (Large positions do this as well, because the class token gets a position too.)
 #
 # **All 1** is as good as zeros, number for number. LayerNorm subtracts the mean, so the same number added to all D entries of a token is invisible to every block and to the head. We can check that, up to rounding:
 
@@ -550,7 +550,7 @@ plots.show("marks for starts; N(0, 0.02), zeros and ones lie at the lower right"
 #
 # ## Does longer training heal it?
 #
-# Three passes are short, and a slow start may only need more time. So some of these models were trained again from the beginning, for {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. The rise and fall of the learning rate is stretched over them, and everything else is unchanged. The base then has {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.1%}} of the test images right. In brackets stands how many seeds were trained for so long:
+# Three passes are short, and a slow start may only need more time. So some of these models were trained again from the beginning, for {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. The rise and fall of the learning rate is stretched over them, and everything else is unchanged. The base then has {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.1%}} of the test images right. The brackets say how many seeds were trained for so long:
 
 # %% tags=["hide-input"]
 longer = read_records("../data/results/experiments_cifar10_long.json")
@@ -770,7 +770,7 @@ drowning_std = 0.5
 # | N(0, 0.02) | {{runs("class_token_init", "N(0, 0.02)"):±.1%}} | {{runs("class_token_init_rates", "N(0, 0.02)", rate=3):±.1%}} |
 # | N(0, 10) | {{runs("class_token_init", "N(0, 10)"):±.1%}} | {{runs("class_token_init_rates", "N(0, 10)", rate=3):±.1%}} |
 #
-# Longer steps did not help: N(0, 10) gained nothing, and N(0, 0.02) lost. On validation images both do best at the usual rate, so the distance stays {{-runs("class_token_init_rates", "N(0, 10)").difference:.1p}} points. So this comparison was *not* one of learning rates in disguise, as far as two rates for the whole model can show. (A higher rate for the class token alone was not tried, nor other rates for the starts of the weights.) What exactly costs these points is still open.
+# Longer steps did not help: N(0, 10) gained nothing, and N(0, 0.02) lost. On validation images both do best at the usual rate, so the distance stays {{-runs("class_token_init_rates", "N(0, 10)").difference:.1p}} points. This comparison, then, was *not* one of learning rates in disguise, as far as two rates for the whole model can show. (A higher rate for the class token alone was not tried, nor other rates for the starts of the weights.) What exactly costs these points is still open.
 # {{assert below(runs("class_token_init_rates", "N(0, 0.02)", rate=3),
 # runs("class_token_init", "N(0, 0.02)"))}}
 # {{assert runs("class_token_init_rates", "N(0, 10)", rate=3).mean
