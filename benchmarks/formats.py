@@ -3,11 +3,12 @@
     python benchmarks/formats.py [--seeds 3] [--record data/results/formats.json]
 
 Whatever a run draws depends on its seed and on the number of the step, so runs with equal seeds
-see equal batches. float16 trains in three ways: with the scale that GradScaler finds, without any,
-and with a loss of 1/128. The gradients are multiplied by 128 before the step, so the optimizer
-meets what it would meet without; only the gradients of the backward pass are as small as those of
-a batch 128 times as large. A CPU emulates float16, so a run takes minutes where one in float32
-takes seconds.
+see equal batches. float16 trains in four ways: with the scale that GradScaler finds, without any,
+and with a loss of 1/128 or 1/65,536. That is loss scaling run backwards: the gradients are
+multiplied by 128 or 65,536 before the step, so the optimizer meets what it would meet without, and
+only the gradients of the backward pass are as small as those of a batch so many times as large.
+A run also counts the zeros among the gradients of the hidden activations of the first block's
+MLP, where every token has a gradient.
 """
 
 import argparse
@@ -33,11 +34,12 @@ WAYS = {  # the format, and the scale of the loss
     "float16, scaled": (torch.float16, FIRST),
     "float16": (torch.float16, 1),
     "float16, loss / 128": (torch.float16, 1 / 128),
+    "float16, loss / 65,536": (torch.float16, 1 / 65536),
 }
 
 
-def losses(way, seed, images, labels, steps):
-    """The loss of a training, as its mean over every ten steps."""
+def train(way, seed, images, labels, steps):
+    """The loss of a training, as its mean over every ten steps, and the share of zeros."""
     precision, scale = WAYS[way]
     device = images.device
     seed_everything(seed)
@@ -45,7 +47,10 @@ def losses(way, seed, images, labels, steps):
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
     interval = 2000 if scale == FIRST else steps + 1  # the others keep their scale
     scaler = torch.amp.GradScaler(device.type, init_scale=scale, growth_interval=interval)
-    found = []
+    found, zeros = [], []
+    model.blocks[0].mlp.fc1.register_full_backward_hook(
+        lambda layer, of_input, of_output: zeros.append((of_output[0] == 0).float().mean().item())
+    )
     for number in range(steps):
         torch.manual_seed(1_000_000 * seed + number)
         batch = torch.randint(len(images), (BATCH,)).to(device)
@@ -56,7 +61,8 @@ def losses(way, seed, images, labels, steps):
         scaler.step(optimizer)
         scaler.update()
         found.append(loss.item())
-    return [round(mean, 4) for mean in torch.tensor(found).view(-1, EVERY).mean(1).tolist()]
+    means = torch.tensor(found).view(-1, EVERY).mean(1).tolist()
+    return {"loss": [round(mean, 4) for mean in means], "zeros": round(sum(zeros) / steps, 4)}
 
 
 def main():
@@ -70,8 +76,8 @@ def main():
     runs = []
     for seed in range(options.seeds):
         for way in WAYS:
-            loss = losses(way, seed, images, labels, options.steps)
-            runs.append({"way": way, "seed": seed, "loss": loss})
+            found = train(way, seed, images, labels, options.steps)
+            runs.append({"way": way, "seed": seed} | found)
             print(json.dumps(runs[-1]), flush=True)
     if options.record:
         figures = {"batch": BATCH, "learning_rate": LEARNING_RATE, "steps": options.steps}

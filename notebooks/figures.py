@@ -10,6 +10,7 @@ in data/results; behind the last colon stands a format: Python's own, or one of 
 
     .1%     100·x, with a unit: 61.3 %        .1p     100·x, without one: 61.3
     ±.1%    mean and 95 % interval: 61.3 ± 0.4 %, of all that `interval` takes
+    +±.1p   the same of a difference, without a unit and with its sign: +1.3 ± 0.7
     time    seconds, in words of a table: 45 s, 2.5 min, 1 h 53 min
     about   seconds, in round numbers: 10 s, a minute, 4 min
 
@@ -45,7 +46,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data" / "results"
 PLACEHOLDER = re.compile(r"\{\{(.+?)\}\}", re.DOTALL)
 NO_BREAK = "\N{NO-BREAK SPACE}"  # a time is not torn apart where a column is narrow
-FORMAT = re.compile(r"(?P<plus_minus>±?)\.(?P<digits>\d)(?P<unit>[%p])")
+FORMAT = re.compile(r"(?:(?P<sign>\+?)(?P<plus_minus>±))?\.(?P<digits>\d)(?P<unit>[%p])")
 
 
 class Record(dict):
@@ -152,6 +153,39 @@ def lead(ahead, behind):
     return Record(mean=difference, width=width)
 
 
+def minus(name, one, other, budget="full"):
+    """One setting of an experiment minus another, in words, with the seeds of both: the interval is
+    from the pooled spread, so both have to work.
+    """
+    pair = [runs(name, setting, budget=budget) for setting in (one, other)]
+    if min(of.mean for of in pair) < spread(budget).least:
+        raise ValueError(f"{one!r} or {other!r} does not work, so its interval is not a pooled one")
+    counts = [len(of.accuracies) for of in pair]
+    seeds = (
+        f"{counts[0]} seeds each" if counts[0] == counts[1] else "{} and {} seeds".format(*counts)
+    )
+    return f"{formatted(distance(*pair), '+±.1p')} points ({seeds}, pooled)"
+
+
+def then_and_now(name, setting):
+    """Two cells of a table: how far a setting is ahead of the base of its experiment after few passes
+    and after many, the latter with its number of seeds.
+    """
+    cells = []
+    for budget in ("full", "long"):
+        of = runs(name, setting, budget=budget)
+        if math.isfinite(of.difference_width):
+            cells.append(formatted(gain(of), "+±.1p"))
+        else:  # one seed of a setting that does not work
+            cells.append(formatted(of.difference, ".1p"))
+    return " | ".join(cells) + f" ({len(of.accuracies)})"
+
+
+def reach(of, end):
+    """One end of a difference's interval, 1 or −1, as its printed digits add up to it."""
+    return round(round(100 * of.mean, 1) + end * round(100 * of.width, 1), 1) / 100
+
+
 def rounded_up(share):
     """A bound in tenths of a point: what is said to be below it is."""
     return math.ceil(1000 * share - 1e-9) / 1000
@@ -201,12 +235,12 @@ def comparisons():
             round(run["training"]["learning_rate"], 9): rate
             for (_, rate), run in plan(name, "full", 0).items()
         }
-        base, *others = (
+        several = [
             key(plan(name, "full", 0)[label, rates[round(of.learning_rate, 9)]])
             for label, of in experiment(name).items()
             if len(of.accuracies) > 1
-        )
-        pairs |= {(base, other) for other in others if other != base}
+        ]
+        pairs |= {(several[0], other) for other in several[1:] if other != several[0]}
     return len(pairs)
 
 
@@ -504,7 +538,11 @@ def formatted(value, form):
     digits, unit = house["digits"], " %" if house["unit"] == "%" else ""
     if house["plus_minus"]:
         low, high = interval(value)
-        text = f"{50 * (low + high):.{digits}f} ± {50 * (high - low):.{digits}f}{unit}"
+        text = (
+            f"{50 * (low + high):{house['sign']}.{digits}f} ± {50 * (high - low):.{digits}f}{unit}"
+        )
+        if house["sign"]:
+            text = re.sub(r"^[+-](?=[0.]+ )", "", text)  # a zero has no sign
     else:
         text = f"{100 * value:.{digits}f}{unit}"
     return text.replace("-", "\N{MINUS SIGN}")

@@ -49,6 +49,16 @@ def test_picture_and_cards_make_the_same_claims():
     assert list(rows()) == list(range(1, len(rows()) + 1))
 
 
+def test_the_table_to_guess_in_has_every_sentence_and_the_main_path_in_bold_and_first():
+    table = re.findall(r"^# \| (\**\d+\**) \| (.+?) \| ☐", SOURCE, re.MULTILINE)
+    sentences = {int(number.strip("*")): words.strip("*").rstrip(".") for number, words in table}
+    assert sentences == {number: claim for number, (claim, _) in rows().items()}
+    (path,) = re.findall(r"^MAIN_PATH = ([\d, ]+)$", SOURCE, re.MULTILINE)
+    path = [int(number) for number in path.split(", ")]
+    assert [int(number.strip("*")) for number, _ in table if "*" in number] == path
+    assert list(cards())[: len(path)] == path
+
+
 @pytest.mark.parametrize("number", rows())
 def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(number):
     _, verdict = rows()[number]

@@ -79,6 +79,8 @@ def test_the_scanner_finds_numbers_before_a_unit_and_those_listed_with_them():
         (0.6134, ".0p", "61"),
         ([0.5, 0.6, 0.7], "±.1%", "60.0 ± 24.8 %"),
         (figures.Record(mean=0.0081, width=0.0098), "±.1p", "0.8 ± 1.0"),
+        (figures.Record(mean=0.0081, width=0.0098), "+±.1p", "+0.8 ± 1.0"),
+        (figures.Record(mean=-0.0004, width=0.0073), "+±.1p", "0.0 ± 0.7"),
         (45.2, "time", "45 s"),
         (96, "time", "1.5 min"),
         (6807.8, "time", "1 h 53 min"),
@@ -105,6 +107,19 @@ def test_a_distance_has_the_interval_of_a_difference():
     assert figures.largest(figures.Record(mean=-0.01, width=0.02)) == pytest.approx(0.03)
     lists = figures.distance([0.5, 0.6, 0.7], [0.3, 0.3, 0.3])
     assert lists.mean == pytest.approx(0.3) and lists.width == pytest.approx(0.1605, abs=1e-4)
+
+
+def test_the_ends_of_an_interval_are_what_its_printed_digits_add_up_to():
+    of = figures.Record(mean=0.00744, width=0.00744)  # printed 0.7 ± 0.7
+    assert figures.reach(of, 1) == pytest.approx(0.014) and figures.reach(of, -1) == 0
+
+
+def test_a_difference_in_words_names_its_seeds_and_refuses_what_only_guesses():
+    said = figures.minus("pooling", "attention pooling", "class token, 4 registers")
+    assert re.fullmatch(r"\+\d\.\d ± \d\.\d points \(3 seeds each, pooled\)", said)
+    assert " and 13 seeds, pooled" in figures.minus("pooling", "mean of patches", "class token")
+    with pytest.raises(ValueError, match="does not work"):
+        figures.minus("class_token_cut", "class token", "sees itself alone")
 
 
 def test_bartletts_test_tells_groups_that_vary_alike_from_others():

@@ -55,6 +55,17 @@ def test_every_row_says_its_name_its_number_and_its_interval(axis):
     assert "in words alone" in words and "one run, pre-norm: −2.0" in words
 
 
+def test_names_that_are_not_in_bold_are_plain_and_no_number_is_minus_zero(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: None)
+    effects = {"a": ("holds", "one", -0.04, 1.0), "b": ("holds", "two", 2.0, 1.0)}
+    show_forest(effects, "points", bold={"b"})
+    weights = {text.get_text(): text.get_weight() for text in plt.gcf().axes[0].texts}
+    plt.close("all")
+    assert weights == {"a": "normal", "one: 0.0 ± 1.0": "normal", "b": "bold",
+                       "two: +2.0 ± 1.0": "normal"}  # fmt: skip
+
+
 def test_a_group_keeps_the_colour_of_its_place(axis):
     colours = {row: to_rgb(mark[2]) for row, mark in marks(axis).items()}
     fails, holds = (to_rgb(curve_style(index)["color"]) for index in (0, 1))

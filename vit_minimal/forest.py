@@ -8,13 +8,14 @@ from matplotlib.ticker import MaxNLocator
 from .plots import curve_style, show
 
 
-def show_forest(effects, x_label, title="", groups=()):
+def show_forest(effects, x_label, title="", groups=(), bold=None):
     """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
 
     Each row has its name, below it the words and the number, and at the right the mark with its
     interval. Groups differ in colour and marker; `groups` names some that come first, so that they
     keep theirs from figure to figure. Where the number is None, the words stand alone;
-    where the interval is infinite or None, the mark has none.
+    where the interval is infinite or None, the mark has none. The names in `bold` are bold, all of
+    them if it is None.
     ValueError if there is no number at all.
     """
     numbers = [number for *_, number, _ in effects.values() if number is not None]
@@ -29,8 +30,7 @@ def show_forest(effects, x_label, title="", groups=()):
         if number is not None:
             known = width is not None and math.isfinite(width)
             axis.errorbar(number, row, xerr=width if known else None, capsize=3, **style)
-            shown = f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
-            words += f": {shown}" + (f" ± {width:.1f}" if known else "")
+            words += f": {_signed(number)}" + (f" ± {width:.1f}" if known else "")
         said.append(f"{name} ({group}): {words}")
         paper = {
             "facecolor": axis.get_facecolor(),
@@ -38,7 +38,8 @@ def show_forest(effects, x_label, title="", groups=()):
             "pad": 1,
         }  # over the 0 line
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
-        axis.text(0.01, row - 0.45, name, weight="bold", color=style["color"], bbox=paper, **place)
+        weight = "bold" if bold is None or name in bold else "normal"
+        axis.text(0.01, row - 0.45, name, weight=weight, color=style["color"], bbox=paper, **place)
         axis.text(0.01, row, words, fontsize=9, **place)
     for index, group in enumerate(groups):  # also of a group whose effects have no number
         if group in used:
@@ -69,13 +70,18 @@ def show_then_and_now(effects, then, now, x_label, title=""):
             known = width if math.isfinite(width) else None
             label = label if row == 0 else None
             axis.errorbar(number, row + shift, xerr=known, capsize=3, label=label, **style)
-        words = " → ".join(f"{number:+.1f}".replace("-", "\N{MINUS SIGN}") for number in numbers)
+        words = " → ".join(map(_signed, numbers))
         said.append(f"{name}: {words}")
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
         axis.text(0.01, row - 0.2, name, bbox=paper, **place)
         axis.text(0.01, row + 0.2, words, fontsize=9, **place)
     _finish(axis, (len(effects) - 0.4, -0.6), x_label, title)
     show(f"{x_label}, {then} and {now}", title, said)
+
+
+def _signed(number):
+    shown = f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return "0.0" if shown[1:] == "0.0" else shown  # no "−0.0"
 
 
 def _finish(axis, rows, x_label, title):

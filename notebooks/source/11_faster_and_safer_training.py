@@ -3,7 +3,7 @@
 #
 # **After this notebook you can**
 #
-# - measure where the time of a training step goes, and say how much faster matrix products could make it at most;
+# - measure where the time of a training step goes, and work out the most that faster matrix products could gain;
 # - train with 16-bit numbers, and explain why one 16-bit format needs a trick and the other does not;
 # - stop a training whenever you like, and resume it to exactly the same weights.
 #
@@ -12,8 +12,8 @@
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
-# | Time to read | about 25 minutes, and 5 more for a second visit |
-# | Time to run | {{notebook_seconds("11_faster_and_safer_training", "float32"):about}} on one core of an older server CPU |
+# | Time to read | about 35 minutes, and 5 more for a second visit |
+# | Time to run | {{notebook_seconds("11_faster_and_safer_training", "float32"):about}} on one core of a server CPU without units for 16-bit numbers |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
 # %%
@@ -69,14 +69,14 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 # | | what it buys | what it risks | how you ask for it |
 # |---|---|---|---|
 # | **profile first** | you do not spend a day on the wrong part | nothing | `with torch.profiler.profile() as profile:` |
-# | **16-bit numbers** | much faster matrix products, on hardware that has units for them; activations of half the size | float16 turns small gradients into 0; it needs loss scaling | `fit` does it where your machine gains from it; `TrainingConfig(precision="float32")` switches it off |
+# | **16-bit numbers** | much faster matrix products, on hardware that has units for them; and less memory | float16 turns small gradients into 0; it needs loss scaling | `fit` does it where your machine gains from it; `TrainingConfig(precision="float32")` switches it off |
 # | **compiling** | fewer trips to memory for all that is not a matrix product | the first step waits a minute or more | off, unless you say `TrainingConfig(compile=True)` |
 # | **gradient accumulation** | large batches in little memory | a wrong divisor; and it saves no time | `(loss / parts).backward()` |
 # | **stop and resume** | a crash costs you at most about a minute and one epoch of work | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
 #
 # So you can use all of this today. The rest of the notebook shows why it works, and when it does not.
 #
-# > **In the run saved here**, one core of a server CPU did the work, without a GPU. This CPU has units that multiply 16-bit numbers, which many do not have. All numbers that the text reports from a cell are from that run.
+# > **In the run saved here**, one core of a server CPU did the work, without a GPU and beside other programs. It is not the one in the table at the top: it has units for one of the two 16-bit formats that you will meet. All numbers that the text reports from a cell are from that run.
 #
 # ## Where does the time go?
 #
@@ -105,9 +105,9 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we put them into groups, by their names; the cell that does it is folded. Guess before you look: what share of a step are matrix products, in attention and elsewhere, and what share is everything else, such as norms, GELU and the optimizer?
+# A **profiler** writes down how long each operation takes. For your own code, `print(profile.key_averages().table())` shows it all. That is too much to read here, because PyTorch knows dozens of operations, by names such as `aten::addmm`. So we sort them into six groups, by parts of their names. Guess before you look: what share of a step are matrix products, in attention and elsewhere, and what share is everything else, such as norms, GELU and the optimizer?
 
-# %% tags=["hide-input"]
+# %%
 GROUPS = {  # parts of their names, looked for from top to bottom
     "fused attention": ("attention",),
     "other matrix products": ("mm", "matmul", "linear", "convolution"),
@@ -119,6 +119,7 @@ PRODUCTS = ("fused attention", "other matrix products")
 
 
 def group_of(name):
+    """The group of an operation."""
     if name.startswith("aten::"):  # the others belong to Python or autograd
         for group, parts in GROUPS.items():
             if any(part in name for part in parts):
@@ -127,7 +128,7 @@ def group_of(name):
 
 
 # %% [markdown]
-# This function takes a few steps under the profiler and adds up what each group took:
+# This function takes a few steps under the profiler and adds up what each group took. (An operation's *own* time leaves out what is spent in the operations that it calls, so nothing is counted twice.)
 
 
 # %%
@@ -137,13 +138,11 @@ def shares_of(step, steps=8):
     with torch.profiler.profile() as profile:
         for _ in range(steps):
             step()
+    own_time = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     spent = dict.fromkeys([*GROUPS, "everything else"], 0.0)
     for event in profile.key_averages():
-        if event.device_type.name == "CPU":  # this leaves out GPU kernels, listed once more by
-            # themselves: their time is in the entry of the operation that started them
-            on_gpu = device.type == "cuda"
-            its_own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-            spent[group_of(event.key)] += its_own
+        if event.device_type.name == "CPU":  # the kernels of a GPU are listed once more
+            spent[group_of(event.key)] += getattr(event, own_time)
     return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
 
 
@@ -162,7 +161,7 @@ axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, as one would hope, since they are where the arithmetic is. **Fused attention** is blue as well: it is one operation that computes QKᵀ, the softmax and the product with the values in one go, so most of it is matrix products too. The grey bars hold little arithmetic for each number. An addition or a norm reads every number from memory, does a few operations with it, and writes it back.
+# Matrix products come first, as one would hope, since they are where the arithmetic is. **Fused attention** is blue as well: it is one operation that computes QKᵀ, the softmax and the product with the values in one go. The profiler cannot look into it, so we count all of it as products, the softmax included. The blue share is therefore an upper estimate, and so is what we work out from it below. The grey bars hold little arithmetic for each number. An addition or a norm reads every number from memory, does a few operations with it, and writes it back.
 #
 # Is this share the same for every model? To multiply one token of width D by a matrix takes about D² multiplications, but to add something to it takes only D additions. So guess: what happens to the blue share if the model gets wider?
 
@@ -179,9 +178,12 @@ for width in (48, 192, 384):
 
 # %%
 share = sum(shares[group] for group in PRODUCTS) / 100
-for factor in (2, 8, math.inf):
-    gain = 1 / (1 - share + share / factor)
-    print(f"products {factor:g} times as fast: a step {gain:.1f} times as fast")
+
+
+def step_gain(factor):
+    """How many times as fast a step is, if its products are `factor` times as fast."""
+    return 1 / (1 - share + share / factor)
+
 
 # %% tags=["hide-input"]
 speeds = {"as they are": 1, "2 times as fast": 2, "8 times as fast": 8, "no time at all": math.inf}
@@ -191,8 +193,7 @@ for row, factor in enumerate(speeds.values()):
     products, rest = 100 * share / factor, 100 * (1 - share)
     axis.barh(row, products, color="#0072B2", label="matrix products" if row == 0 else None)
     axis.barh(row, rest, left=products, color="#BBBBBB", label="the rest" if row == 0 else None)
-    gain = 100 / (products + rest)
-    gains.append(f"a step {gain:.1f} times as fast")
+    gains.append(f"a step {step_gain(factor):.1f} times as fast")
     axis.text(products + rest + 1, row, gains[row], va="center")
 axis.set_yticks(range(len(speeds)), [f"products:\n{name}" for name in speeds], fontsize=9)
 axis.set(xlabel="time of a step (100: as it is)", xlim=(0, 155), title="Amdahl's law")
@@ -203,9 +204,19 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest. This limits what faster *products* can do. Hardware that also reads its memory faster shortens the grey part too.
 #
-# It is also a limit for the machine that was profiled, here one core of a CPU, and for a model of this width. On a GPU, starting an operation and reading from memory often weigh more; there, the cells above profile the GPU. (The profiler itself takes time for every operation, which counts most in the narrowest model.)
+# It is also a limit for the machine that was profiled, here one core of a CPU, and for a model of this width. On a GPU, starting an operation and reading from memory often weigh more. If you have one, your figures above show its shares. (The profiler itself takes time for every operation, which counts most in the narrowest model.)
 #
-# One thing is missing from the picture: the data. While a model waits for its next batch, it learns nothing. How long does a batch take to prepare?
+# <details><summary>And the data?</summary>
+#
+# A model that waits for its next batch learns nothing. Here it hardly waits, because the course keeps all images on the device as bytes and augments whole batches there: on two CPU cores that prepares {{min(run.ratio for run in record("augmentation").runs):.0f}} to {{max(run.ratio for run in record("augmentation").runs):.0f}} times as many images per second as a `DataLoader` with two workers (`benchmarks/augmentation.py`). If you use a `DataLoader` next to a fast GPU, time it.
+#
+# </details>
+#
+# **In one sentence:** find out which part of a step takes the time, speed up that part, and expect no more than the rest allows.
+#
+# ## What do 16-bit numbers gain?
+#
+# PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and hardware that has units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. First the gain: we time one matrix product of the model's MLP in each of them. For the format that your machine prefers, Amdahl's law turns the gain of this product into a prediction for the whole step. Does the step keep to it?
 
 
 # %%
@@ -221,45 +232,33 @@ def seconds(work, times=5):
     return min(took)
 
 
-step_time = seconds(step)
-data_time = seconds(lambda: augment(images[:BATCH], TrainingConfig()))  # flip and crop
-print(f"preparing a batch takes {data_time / step_time:.1%} of a training step")
-
-# %% [markdown]
-# Next to nothing, for two reasons: the course keeps all images on the device as bytes and augments whole batches there, and on one core the step itself is slow. Next to a faster step, the share is larger. The usual way is a `DataLoader`, which works on one image after the other. On two CPU cores, our way prepares {{min(run.ratio for run in record("augmentation").runs):.0f}} to {{max(run.ratio for run in record("augmentation").runs):.0f}} times as many images per second as a `DataLoader` with two workers (`benchmarks/augmentation.py`). If you use one next to a fast GPU, time it.
-#
-# **In one sentence:** find out which part of a step takes the time, speed up that part, and expect no more than the rest allows.
-#
-# ## What do 16-bit numbers gain?
-#
-# PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and hardware that has units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. First the gain: we take the format that your machine prefers, and time one matrix product of the model's MLP. Amdahl's law turns its gain into a prediction for the whole step. Does the step keep to it?
-
-# %%
-half = pick_precision(device)
-if half == torch.float32:
-    half = torch.bfloat16  # no units for 16 bits here: we try it all the same
-
-
 def product_time(precision):
     """How long it takes to multiply the tokens of a batch by a matrix."""
     tokens = torch.randn(BATCH * 65, 192, device=device, dtype=precision)
     matrix = torch.randn(192, 384, device=device, dtype=precision)
-    return seconds(lambda: tokens @ matrix, times=50)
+    return seconds(lambda: tokens @ matrix, times=20)
 
 
-factor = product_time(torch.float32) / product_time(half)
-predicted = 1 / (1 - share + share / factor)
-step_time, half_time = seconds(step), seconds(lambda: step(half))
-measured = step_time / half_time
+# %%
+factors = {}
+for precision in (torch.bfloat16, torch.float16):
+    factors[precision] = product_time(torch.float32) / product_time(precision)
+    print(f"a product in {precision}: {factors[precision]:.2g} times as fast as in float32")
+
+half = pick_precision(device)
+if half == torch.float32:
+    half = torch.bfloat16  # no units for 16 bits here: we try it all the same
+predicted = step_gain(factors[half])
+measured = seconds(step) / seconds(lambda: step(half))
 print("this machine prefers", pick_precision(device))
-print(f"a product alone in {half}: {factor:.1f} times as fast as in float32")
-print(f"a step: {predicted:.1f} times as fast by Amdahl's law, {measured:.1f} times measured")
+print(f"a step in {half}: {predicted:.1f} times as fast by Amdahl's law, {measured:.1f} measured")
 
 # %% tags=["hide-input"]
 name = str(half).removeprefix("torch.")
 _, axis = plt.subplots(figsize=(6.6, 2.4), layout="constrained")
-axis.barh((0, 1), (share, share / factor), color="#0072B2", label="matrix products")
-axis.barh((0, 1), 1 - share, left=(share, share / factor), color="#BBBBBB", label="the rest")
+products = (share, share / factors[half])
+axis.barh((0, 1), products, color="#0072B2", label="matrix products")
+axis.barh((0, 1), 1 - share, left=products, color="#BBBBBB", label="the rest")
 axis.barh(2, 1 / measured, color="#E69F00", label="not taken apart")
 for row, gain in enumerate((1, predicted, measured)):
     axis.text(1 / gain, row, f" {gain:.1f} times as fast" if row else " as it is", va="center")
@@ -275,9 +274,9 @@ plots.show(
 )
 
 # %% [markdown]
-# In the run saved here, the very same step takes a fraction of its old time, and the weights are still float32. The measured bar and the predicted one need not agree, because Amdahl's law supposes that nothing else changes. Something does: other operations read 16-bit numbers as well, and copies between the formats are added. Besides, on a CPU our model does not use fused attention in 16 bits, but two products and a softmax.
+# In the run saved here, the very same step takes a fraction of its old time, and the weights are still float32. The measured bar and the predicted one need not agree, for two reasons. The prediction takes the gain of *one* product for that of all products, and they have many sizes. And Amdahl's law supposes that nothing else changes, but something does: other operations read 16-bit numbers as well, copies between the formats are added, and on a CPU our model uses two products and a softmax in place of fused attention.
 #
-# On a machine without such units you see the opposite. Every 16-bit product is emulated there, and a step can take many times as long. `pick_precision` then chooses float32, and so does `fit`. A format is fast only where the hardware multiplies it.
+# Now look at the other format in the printed lines. The CPU of the saved run has no units for float16, so every such product is emulated, and it is more than ten times *slower* than in float32. (How much more, the saved run cannot say: other programs were at work, and they slow down the longest products most.) A format is fast only where the hardware multiplies it. `pick_precision` knows that, and so does `fit`.
 #
 # **In one sentence:** 16 bits can make a step much faster on hardware that has units for them, and make it slower elsewhere.
 #
@@ -291,9 +290,9 @@ diagrams.float_formats()
 # %% [markdown]
 # A number is ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits decide *how many digits* it has. **float16** has more digits than bfloat16, but a small range. **bfloat16** has as many exponent bits as float32, and so nearly the same range, but few digits.
 #
-# Which would you rather lose in a training run, digits or range? Make your guess, and keep it for the next section.
+# Which would you rather lose in a training run, digits or range? Make your guess, and keep it until we have seen what both of them do to a training.
 #
-# PyTorch knows the limits. "All digits from" is the smallest number that a format writes with full precision. Below it come numbers with fewer and fewer digits, called *subnormal*, down to the one under "smallest". And what is smaller than half of that rounds to 0:
+# PyTorch knows the limits of each format:
 
 # %% tags=["nbval-check-output"]
 print("           smallest   all digits from      largest   next after 1")
@@ -305,6 +304,8 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{row} {limits.max:12.5g} {1 + limits.eps:14.7f}")
 
 # %% [markdown]
+# The columns, from right to left: *next after 1* is the smallest number above 1, so it shows how many digits there are. *largest* is the end of the range. At the other end there are two limits. Down to *all digits from*, a number has full precision. Below it come numbers with fewer and fewer digits, called *subnormal*, down to the *smallest* one. Whatever is less than half of that rounds to 0.
+#
 # Three lines show what the limits mean:
 
 # %% tags=["nbval-check-output"]
@@ -315,7 +316,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # %% [markdown]
 # The first line is a warning: if weights were kept in bfloat16, many small updates would be rounded away. So the weights stay in float32, and only the matrix products, and the activations that they produce, are in 16 bits. This is called **mixed precision**, and in PyTorch the context `torch.autocast` does it.
 #
-# The last line is a question: are there numbers in a training run that are too small for float16? Let us look at gradients, namely those of the hidden activations in each block's MLP, which autocast would keep in 16 bits. We take the CIFAR-10 model that comes with the course, and 16 variants of one cat.
+# The last line is a question: are there numbers in a training run that are too small for float16? We look at the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. These activations are what the layer `fc1` puts out. A **backward hook** on it is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient that we want: that of the layer's output. We take the CIFAR-10 model that comes with the course, and 16 variants of one cat.
 
 # %%
 trained = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -338,7 +339,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# The loss is a mean over the batch, so one image counts for 1/16 of it here. In a batch of 512 it would count for 1/512, and its gradients would be 32 times smaller. No batch of 512 is computed here. In the figure, the row for 512 images shows the gradients of our 16 images, divided by 32.
+# The loss is a mean over the batch, so one image counts for 1/16 of it here. In a batch of 512 it would count for 1/512, and its gradients would be 32 times smaller. No batch of 512 is computed here: the black curve shows the gradients of our 16 images, divided by 32.
 
 # %% tags=["hide-input"]
 ZERO, FULL, LARGEST = 2.0**-25, 2.0**-14, 65504.0  # half of the smallest number rounds to 0
@@ -370,11 +371,75 @@ print(f"batch of 512, but before training: {zero:5.1%} become 0")
 #
 # **In one sentence:** bfloat16 loses digits, and float16 loses small gradients.
 #
-# ## Loss scaling, and which format to take
+# ## Do the lost gradients matter?
 #
-# Can the small gradients be saved? The cure is surprisingly simple. Multiply the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the black hill of the last figure becomes the orange one: most gradients have all their digits there. Before the optimizer's step, divide the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**.
+# A gradient that becomes 0 was tiny anyway. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in six ways with {{len({run.seed for run in record("formats").runs}):d}} seeds each. In two of the ways we make all gradients small on purpose: the loss is divided by a number before the backward pass, and the gradients of the weights are multiplied by the same number after it. In exact arithmetic nothing would change. But in between, the gradients have to pass through the narrow range of float16.
 #
-# How large should the number be? PyTorch's `GradScaler` finds out by trying. If a gradient overflows, it becomes infinite. Then the scaler leaves out this step and halves the number. If all goes well for 2,000 steps, it doubles it. Here is the whole of it in plain PyTorch, for a small model. We begin with a number that is much too large, so that you can watch:
+# | format | loss in the backward pass | so the gradients there are | what we expect |
+# |---|---|---|---|
+# | float32 | as it is | as they are | the yardstick |
+# | float16 | as it is | as they are | some become 0: a little worse |
+# | float16 | divided by 128 | as in a batch of 32 × 128 = 4,096 images | many become 0: clearly worse |
+# | float16 | divided by 65,536 | smaller than any batch would make them | nearly all become 0: it learns nothing |
+# | float16 | multiplied by 65,536 | in the middle of the range | as float32; the next section explains it |
+# | bfloat16 | as it is | as they are, with few digits | a little worse |
+#
+# Runs with the same seed begin with the same weights and see the same batches, so they differ in their rounding alone (`benchmarks/formats.py`). Here are the first four, each as the mean of its seeds. We counted the zeros among the gradients of the hidden activations in the first block:
+
+# %% tags=["hide-input"]
+(formats,) = read_records("../data/results/formats.json")
+by_way, zeros = {}, {}
+for run in formats["runs"]:
+    by_way.setdefault(run["way"], []).append(run["loss"])
+    zeros.setdefault(run["way"], []).append(run["zeros"])
+by_way = {way: torch.tensor(losses) for way, losses in by_way.items()}  # (seeds, steps / 10)
+zeros = {way: sum(shares) / len(shares) for way, shares in zeros.items()}
+COLOURS = {
+    "float32": "black",
+    "float16": "#CC79A7",
+    "float16, loss / 128": "#E69F00",
+    "float16, loss / 65,536": "#D55E00",
+    "float16, scaled": "#009E73",
+    "bfloat16": "#0072B2",
+}
+places = [formats["every"] * (k + 0.5) for k in range(len(run["loss"]))]
+words = {  # where each is written: beside the curve, at this step and height
+    "float32": ("float32", 305, -0.04),
+    "float16": ("as it is", 305, 0.04),
+    "float16, loss / 128": ("÷ 128", 92, 0.06),
+    "float16, loss / 65,536": ("÷ 65,536", 305, 0),
+}
+_, axis = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
+for way, (label, x, up) in words.items():
+    curve = by_way[way].mean(0)
+    axis.plot(places, curve, color=COLOURS[way], lw=2)
+    y = curve[min(x, 299) // formats["every"]].item() + up
+    if way != "float32":
+        label += f": {100 * zeros[way]:.0f} % zeros"
+    axis.text(x, y, label, color=COLOURS[way], va="center")
+axis.set(xlabel="step", ylabel="loss", xlim=(0, 430), xticks=range(0, 301, 50))
+axis.set_ylim(1.55, 2.42)
+axis.set_title("Without loss scaling: float16 with gradients of three sizes")
+plots.show(
+    "the curve ÷ 65,536 stays flat, ÷ 128 falls late, the others fall together",
+    "Without loss scaling",
+    [f"{way}: {share:.0%} of the gradients are 0" for way, share in zeros.items()],
+)
+
+# %% [markdown]
+# Look at the upper curve first. Divided by 65,536, practically all of these gradients became 0, and the model learned nothing: with each seed, its loss stays at that of guessing (ln 10 ≈ 2.30) or above. So float16 without help can really fail.
+# {{assert all(run.zeros > 0.99 and min(run.loss) > 2.28 for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
+#
+# Divided by 128, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of them became 0. The loss begins to fall later, and then catches up; we have not looked into how. With gradients as they are, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} became 0, and yet the curve goes with the black one. So this small model, with its small batches, does not need help: for it, help is insurance. But you do not know beforehand how small your gradients will become. A larger batch shrinks them, and so did training in the histogram.
+# {{assert statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16") < statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128")}}
+#
+# **In one sentence:** a training can bear the loss of some gradients, but not of nearly all of them.
+#
+# ## How does loss scaling save them?
+#
+# Now turn the experiment round. *Multiply* the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large, and the black hill of the histogram becomes the orange one: most gradients have all their digits there. Before the optimizer's step, *divide* the gradients of the weights by the same number. They are float32 again by then, so nothing is lost. This is called **loss scaling**. It costs next to nothing, and because the number is a power of two, it changes no digit.
+#
+# How large should the number be? PyTorch's `GradScaler` finds out by trying. If a gradient overflows, it becomes infinite. Then the scaler leaves out this step and halves the number. If all goes well for 2,000 steps, it doubles it. Here is the whole of it in plain PyTorch, for a small model. We begin with a number that is too large, so that you can watch:
 
 # %%
 SMALL = ViTConfig(
@@ -405,41 +470,7 @@ for _ in range(6):
 # %% [markdown]
 # The first steps are left out, so the loss stays where it is. As soon as the gradients fit, a step is taken, and the next loss is smaller.
 #
-# Now we know what each format loses. Does a training notice? We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in five ways:
-#
-# - in float32, with which the others are compared, and in bfloat16;
-# - in float16 with loss scaling, and without;
-# - in float16 without scaling and with tiny gradients: the loss is divided by 128 before the backward pass, and the gradients are multiplied by 128 after it. In the backward pass they are then as small as in a batch of 32 × 128 = 4,096 images.
-#
-# Runs with the same seed see the same batches, so they differ in their rounding alone (`benchmarks/formats.py`). Here is the mean of {{len({run.seed for run in record("formats").runs}):d}} seeds for each, and in grey what the seeds do in float32:
-
-# %% tags=["hide-input"]
-(formats,) = read_records("../data/results/formats.json")
-by_way = {}
-for run in formats["runs"]:
-    by_way.setdefault(run["way"], []).append(run["loss"])
-by_way = {way: torch.tensor(losses) for way, losses in by_way.items()}  # (seeds, steps / 10)
-steps = [formats["every"] * (k + 0.5) for k in range(len(run["loss"]))]
-_, axis = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
-spread = by_way["float32"]
-axis.fill_between(
-    steps, spread.amin(0), spread.amax(0), color="#DDDDDD", label="float32, all seeds"
-)
-looks = [("black", "-"), ("#0072B2", "-"), ("#009E73", "--"), ("#CC79A7", ":"), ("#D55E00", "-")]
-ends = []
-for (way, losses), (colour, line) in zip(by_way.items(), looks, strict=True):
-    axis.plot(steps, losses.mean(0), line, color=colour, lw=2, label=way)
-    early, late = losses[:, 5:10].mean().item(), losses[:, -5:].mean().item()
-    ends.append(f"{way:19}: {early:.2f} in steps 51 to 100, {late:.2f} in the last 50")
-axis.set(xlabel="step", ylabel="loss", title="A small model in three formats")
-axis.legend(fontsize=9)
-plots.show("falling lines, four of them close together", "A small model in three formats", ends)
-print("\n".join(ends))
-
-# %% [markdown]
-# What did you expect? The digits first. bfloat16 has few of them, and its loss stays close to that of float32. Now the range. Without scaling we expected float16 to suffer, and in batches of {{record("formats").batch:d}} we see nothing of the kind: the gradients that became 0 were not missed. But with gradients as small as in a batch of 4,096, the orange run learns more slowly at first, with each of the seeds. Then it catches up; we have not looked into how. In the last 50 steps none of the four is more than {{max(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32"):.2f}} from float32 with the same seed, while two seeds of float32 are up to {{max(sum(a.loss[-5:]) - sum(b.loss[-5:]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32") / 5:.2f}} apart.
-# {{assert all(sum(a.loss[5:10]) > sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32")}}
-# So at this size the rounding of 16 bits matters less than chance does. Tiny gradients without scaling cost a slower start, and nothing that is left at the end. This is one very small model with three seeds. A larger one, or a longer run, may be less patient.
+# **In one sentence:** a factor on the loss lifts all gradients into the range of float16, and is taken out again before the step.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -494,7 +525,47 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# **So which would you rather lose, digits or range?** Digits! The few that bfloat16 has did no harm that we could see. And because its range is nearly that of float32, there are no gradients to rescue and no scaler to watch: `torch.autocast(..., dtype=torch.bfloat16)` is enough. But not all hardware multiplies it, so the choice depends on the machine. `pick_precision` makes it for you:
+# ## Which format should you take?
+#
+# We still owe an answer: would you rather lose digits or range? Here is every way of the table but the one that failed. A dot is one seed: the loss of that run minus the loss of the float32 run with the same seed. Left of 0 is better than float32. The grey band reaches as far as two float32 runs with different seeds are apart.
+
+# %% tags=["hide-input"]
+shown = {
+    "bfloat16": "bfloat16",
+    "float16, scaled": "float16, scaled",
+    "float16": "float16, not scaled",
+    "float16, loss / 128": "not scaled, ÷ 128",
+}
+spans = {"start: steps 51 to 100": slice(5, 10), "end: the last 50 steps": slice(-5, None)}
+_, axes = plt.subplots(2, 1, figsize=(6.6, 5.0), layout="constrained", sharex=True)
+said = []
+for axis, (span, part) in zip(axes, spans.items(), strict=True):
+    of_seeds = by_way["float32"][:, part].mean(1)
+    apart = (of_seeds.max() - of_seeds.min()).item()
+    axis.axvspan(-apart, apart, color="#DDDDDD", lw=0)
+    axis.axvline(0, color="black", lw=1)
+    for row, way in enumerate(shown):
+        differences = (by_way[way][:, part].mean(1) - of_seeds).tolist()
+        axis.plot(differences, [row] * len(differences), "o", color=COLOURS[way], alpha=0.8)
+        said.append(f"{span}, {shown[way]}: {min(differences):+.2f} to {max(differences):+.2f}")
+    axis.set_yticks(range(len(shown)), list(shown.values()))
+    axis.set(title=span, ylim=(len(shown) - 0.5, -0.5))
+axes[1].set_xlim(-0.23, 0.23)
+axes[1].set_xlabel("loss minus that of float32 with the same seed\n(grey: two seeds of float32)")
+plots.show("dots, one for each seed, and a grey band", "Differences from float32", said)
+
+# %% [markdown]
+# *The start.* bfloat16, and float16 with scaling and without, are at most {{max(abs(sum(a.loss[5:10]) - sum(b.loss[5:10])) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32" and a.way in ("bfloat16", "float16", "float16, scaled")):.2f}} from float32, inside the band ({{max(sum(a.loss[5:10]) - sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32") / 5:.2f}}). Tiny gradients without scaling cost {{min(sum(a.loss[5:10]) - sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32") / 5:.2f}} to {{max(sum(a.loss[5:10]) - sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32") / 5:.2f}}: all seeds lie to the right of 0, and two of the three outside the band.
+# {{assert sum(sum(a.loss[5:10]) - sum(b.loss[5:10]) > max(sum(c.loss[5:10]) for c in record("formats").runs if c.way == "float32") - min(sum(c.loss[5:10]) for c in record("formats").runs if c.way == "float32") for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32") == 2}}
+# {{assert all(sum(a.loss[5:10]) > sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32")}}
+# {{assert max(abs(sum(a.loss[5:10]) - sum(b.loss[5:10])) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32" and a.way in ("bfloat16", "float16", "float16, scaled")) < max(sum(a.loss[5:10]) - sum(b.loss[5:10]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32")}}
+#
+# *The end.* All four are at most {{max(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32" and a.way != "float16, loss / 65,536"):.2f}} from float32, well inside the band ({{max(sum(a.loss[-5:]) - sum(b.loss[-5:]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32") / 5:.2f}}). Three seeds are too few to tell such small differences from chance.
+# {{assert max(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and b.way == "float32" and a.way != "float16, loss / 65,536") < max(sum(a.loss[-5:]) - sum(b.loss[-5:]) for a in record("formats").runs for b in record("formats").runs if a.way == b.way == "float32") / 2}}
+#
+# What speaks for bfloat16 is therefore not the loss but the convenience. Its range is nearly that of float32, so there are no gradients to rescue and no scaler to watch: `torch.autocast(..., dtype=torch.bfloat16)` is enough. This was one very small model and a short run; we have not tried whether few digits cost a large model something.
+#
+# Not all hardware multiplies bfloat16, so the choice depends on the machine. `pick_precision` makes it for you:
 #
 # <details><summary>Which precision for which machine?</summary>
 #
@@ -507,24 +578,28 @@ def scaled_step(model, optimizer, loss, scale):
 # | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
 #
-# If you want to stay in float32 on an NVIDIA GPU from Ampere on, `torch.set_float32_matmul_precision("high")` lets tensor cores help. They then use **TF32**, which cuts the fraction of each factor to ten bits, as float16 does, and keeps the exponent of float32.
-#
 # </details>
 #
 # **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on tensor cores that have no bfloat16, in float32 on everything else, and keep the weights in float32 always.
 #
-# ## What about the rest, and the memory?
+# ## Does compiling help?
 #
-# **The grey bars.** Each addition, norm and GELU reads all numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The first step then waits for the compiler. What you gain depends on your machine, and it may be less than nothing! On one core of a CPU that was busy with other work too, our model made {{only(record("compiled").runs, model="compiled", precision="float32").steps_per_second / only(record("compiled").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second compiled as uncompiled in float32, and {{only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second:.1f}} times as many in bfloat16 (`benchmarks/throughput.py --compiled`). On a GPU we have not measured it. So before a long run, time it with `seconds` from above.
+# The grey bars of the profile are additions, norms and GELUs. Each of them reads all its numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. The price is a first step that waits for the compiler.
+#
+# What you gain depends on your machine, and it may be less than nothing! We have one measurement, and a weak one: a model of nine blocks on one core of a CPU that was busy with other work, with {{record("compiled").repeats:d}} steps each, compiled and uncompiled in turns. Compiled, it made {{only(record("compiled").runs, model="compiled", precision="float32").steps_per_second / only(record("compiled").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in float32, and {{only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second:.1f}} times as many in bfloat16; its first step took up to {{max(run.first_step for run in record("compiled").runs):about}} (`benchmarks/throughput.py --compiled`). On a GPU we have not measured it. So before a long run, time a step with `seconds` from above, compiled and not.
 # {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
-# **The memory.** A batch does not fit? Then send it through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large pass would have left, if you divide each loss by the number of parts. This is called **gradient accumulation**:
+# **In one sentence:** compiling may shorten what is not a matrix product, and only your clock can say whether it does.
+#
+# ## What if a batch does not fit into memory?
+#
+# Then send it through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large pass would have left, if you divide each loss by the number of parts. This is called **gradient accumulation**:
 
 # %%
 diagrams.gradient_accumulation()
 
 # %% [markdown]
-# Only one part's activations are in memory at a time, and the optimizer takes one step for all parts. Is the gradient the same? We try it with 64 images in two and in four parts:
+# The optimizer takes one step for all parts. Is the gradient the same? We try it with 64 images in two and in four parts:
 
 
 # %%
@@ -543,7 +618,48 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. If the parts are not equally large, do not divide by the number of parts, but multiply the mean loss of every part by n / N, its number of images over the number of all.
+# They agree up to rounding, because the loss is a mean over images, and the mean of the means over equally many images is the mean over all. (If the parts are not equally large, multiply the mean loss of every part by n / N instead, its number of images over the number of all.)
+#
+# And the memory? The forward pass keeps its activations for the backward pass. PyTorch hands each tensor that it keeps to a function, if we ask it to, so we can count the bytes. Here is the model of the profile, with 64 images. What do you expect of four parts, and what of 16 bits?
+
+
+# %%
+def kept(model, x, y, mixed=False):
+    """The megabytes that a forward pass keeps for the backward pass, without the weights."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    sizes = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()  # two views of the same numbers count once
+        if storage.data_ptr() not in weights:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    counting = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with counting, torch.autocast(device.type, dtype=half, enabled=mixed):
+        _loss = F.cross_entropy(model(normalize(x)), y)  # as long as it lives, all is kept
+    return sum(sizes.values()) / 1e6
+
+
+model = VisionTransformer(ViTConfig(embed_dim=192, depth=4, mlp_ratio=2.0)).to(device)
+memory = {f"{64 // n} × {n} images": kept(model, images[:n], labels[:n]) for n in (64, 32, 16)}
+memory["1 × 64 images,\n16 bits"] = kept(model, images[:64], labels[:64], mixed=True)
+fixed = 4 * sum(4 * parameter.numel() for parameter in model.parameters()) / 1e6
+
+# %% tags=["hide-input"]
+figure, axis = plt.subplots(figsize=(6.6, 2.9), layout="constrained")
+names, sizes = list(memory), list(memory.values())
+axis.barh(names, fixed, color="#BBBBBB", label="weights, gradients, optimizer's memory")
+bars = axis.barh(names, sizes, left=fixed, color="#0072B2", label="activations, kept at one time")
+axis.bar_label(bars, [f"{size:.0f}" for size in sizes], padding=3)
+axis.set(xlabel="megabytes", title="64 images in memory", xlim=(0, 1.12 * (fixed + max(sizes))))
+axis.invert_yaxis()
+figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+parts = [f"{name}: {size:.0f}" for name, size in memory.items()]
+plots.show("grey bars of one length, with blue ones of different lengths", "Memory", parts)
+
+# %% [markdown]
+# Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. The grey part stays. It is four numbers for each weight: the weight, its gradient and the two means of AdamW. Numbers of 16 bits save memory as well, but not half of it, because norms, for example, keep float32. (The bars count what is kept. Both passes need some room for a moment besides.)
 #
 # **In one sentence:** a batch that is too large goes through in parts, because gradients add up.
 #
@@ -656,7 +772,7 @@ plots.show("lines over the steps: distance from the run never stopped", parts=en
 # | the number of steps | the learning rate |
 # | the random state | which images the next batches hold, and how they are flipped and cropped |
 #
-# With float16, the loss scale is a fifth thing. And one detail is easily forgotten: `state_dict()` hands out the tensors themselves, which further training changes, and an optimizer that loads them goes on with those very tensors. So we copied them twice, when we saved them and when we used them. A file does both by itself.
+# With float16, the loss scale is a fifth thing. And one detail is easily forgotten: `state_dict()` hands out the tensors themselves, which further training changes, and an optimizer that loads them goes on with those very tensors. So the cells above copy twice with `copy.deepcopy`: in `saved`, and again in the first line of `go_on`. A file does both by itself.
 
 # %% [markdown] tags=["exercise:Snapshot"]
 # Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
@@ -693,7 +809,13 @@ class Snapshot:
 
 
 # %% [markdown]
-# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. So a crash costs at most about a minute and one epoch of work. And a crash in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So there is always one complete file.
+# `fit` does all of this for you. Give it a `checkpoint`, which is the path of a file. It saves
+#
+# - at the end of an epoch, if a minute has passed since the last save;
+# - at the end of the run;
+# - when you press stop.
+#
+# So a crash costs at most about a minute and one epoch of work. And a crash in the middle of a save? `fit` writes to a temporary file first, and renames it when it is complete. So there is always one complete file.
 #
 # With `resume=True` it goes on from there. First, a run that nobody disturbs:
 
@@ -757,7 +879,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # - A profiler shows where the time goes. The part that you do not speed up sets the limit (Amdahl's law).
 # - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 is used with loss scaling, because small gradients would become 0. bfloat16 does not need it.
-# - Several small backward passes add up to the gradient of a large batch.
+# - Several small backward passes add up to the gradient of a large batch, and each keeps the activations of its own part only.
 # - Weights alone are not enough to resume. Save the optimizer's memory, the number of steps and the random state too, or seed every step by its number, as `fit` does.
 #
 # ## Questions
@@ -766,15 +888,15 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # <details><summary>Answer</summary>
 #
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time, and `torch.compile` shortens them. If the GPU is idle in between, check whether it is waiting for data.
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time, and `torch.compile` may shorten them. If the GPU is idle in between, check whether it is waiting for data.
 #
 # </details>
 #
-# **2.** Somebody divides the *loss* by the scale after the backward pass, and not the gradients. What happens?
+# **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
 #
 # <details><summary>Answer</summary>
 #
-# Nothing good: the gradients are computed already, so they stay 65,536 times too large. With plain gradient descent the first step ruins the model. AdamW hides the mistake, because it divides each gradient by its usual size. But clipping gradients to a length of 1 would then clip every step.
+# The second line divides the loss when the gradients are computed already. So they stay 65,536 times too large. With plain gradient descent the first step ruins the model. AdamW hides the mistake, because it divides each gradient by its usual size. But clipping gradients to a length of 1 would then clip every step.
 #
 # </details>
 #
@@ -782,7 +904,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # <details><summary>Answer</summary>
 #
-# The run draws another order of the images. It still learns, but it is another run. In the epoch in which it was stopped, some images come twice and some not at all.
+# The run draws another order of the images. It still learns, but it is another run. If it was saved in the middle of an epoch, some images of that epoch come twice and some not at all. After a save at the end of an epoch, none is missed: the order differs, and whatever else is drawn.
 #
 # </details>
 #
@@ -822,9 +944,9 @@ checkpoint = data_root() / "runs" / "my-run.pt"  # data_root() reads that variab
 diagrams.two_processes()
 
 # %% [markdown]
-# Each process computes the gradient of its own half. Then they average the two gradients and take the same step. PyTorch calls this *DistributedDataParallel*. You have seen the arithmetic already: it is gradient accumulation in two parts, at the same time instead of one after the other. So two processes take the step that one process would take, as long as the halves are equally large. A layer that looks at the whole batch, such as batch norm, would be an exception, but a ViT has none.
+# Each process computes the gradient of its own half. Then they average the two gradients and take the same step. PyTorch calls this *DistributedDataParallel*. You have seen the arithmetic already: it is gradient accumulation in two parts, at the same time instead of one after the other. So two processes take the step that one process would take, up to rounding, under three conditions. The halves are equally large. No layer looks at the whole batch, as batch norm does; a ViT has none. And nothing is drawn at random: with dropout or augmentation, each process draws for its own images, so the draws differ.
 #
-# A test of the course trains both ways, without augmentation, and compares the weights. With augmentation the draws differ, because each process draws for its own images. How much time you save depends on how fast the GPUs exchange gradients; we have not measured it. To start two processes, type
+# A test of the course trains both ways, without augmentation, and compares the weights. How much time you save depends on how fast the GPUs exchange gradients; we have not measured it. To start two processes, type
 #
 #     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
 #
@@ -903,24 +1025,4 @@ print(f"largest difference between its probabilities and ours: {difference:.0e}"
 assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# Class 3 is "cat", so the new process is right, and its probabilities are ours. Programs that are not written in Python, for phones or browsers, often want another format, **ONNX**.
-#
-# <details><summary>The same in ONNX</summary>
-#
-# You need three more packages: `pip install onnx onnxscript onnxruntime`. Then
-#
-# ```python
-# torch.onnx.export(
-#     from_pixels, (pair,), "model.onnx", dynamo=True, dynamic_shapes=any_batch,
-#     input_names=["images"], output_names=["probabilities"],
-# )
-#
-# import onnxruntime
-#
-# session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
-# (probabilities,) = session.run(None, {"images": cat[None].numpy()})
-# ```
-#
-# A test of the course (`tests/test_export.py`) exports several of our models this way and compares their logits for batches of 1, 2 and 7.
-#
-# </details>
+# Class 3 is "cat", so the new process is right, and its probabilities are ours. Programs that are not written in Python often want another format, **ONNX**: `torch.onnx.export(from_pixels, (pair,), "model.onnx", dynamo=True, dynamic_shapes=any_batch)` writes it, with the packages `onnx` and `onnxscript`. A test of the course (`tests/test_export.py`) does so for several of our models and compares their logits.

@@ -75,6 +75,22 @@ def _weights(*how):
     return Setting(start={"blocks.*.weight": how, "head.weight": how})
 
 
+def _warmup_and_norm(passes=1, **model):
+    """AdamW is usually given a smaller rate than Muon, so three tenths are tried as well."""
+    ways = {
+        f"{norm}, {warmup}, {optimizer}": Setting(
+            model | ({} if norm == "pre-norm" else {"norm_first": False}),
+            ({} if warmup == "warm-up" else {"warmup": 0.0})
+            | ({} if optimizer == "Muon" else {"optimizer": "adamw"}),
+            passes=passes,
+        )
+        for optimizer in ("Muon", "AdamW")
+        for norm in ("pre-norm", "post-norm")
+        for warmup in ("warm-up", "none")
+    }
+    return Experiment(ways, learning_rates=(1, 0.3))
+
+
 EXPERIMENTS = {
     "class_token_init": _starts("cls_token.weight"),
     "class_token_init_rates": Experiment(
@@ -103,18 +119,8 @@ EXPERIMENTS = {
             "head zero": Setting(start={"head.weight": ("zeros_",)}),
         }
     ),
-    "warmup_and_norm": Experiment(
-        {
-            f"{norm}, {warmup}, {optimizer}": Setting(
-                {} if norm == "pre-norm" else {"norm_first": False},
-                ({} if warmup == "warm-up" else {"warmup": 0.0})
-                | ({} if optimizer == "Muon" else {"optimizer": "adamw"}),
-            )
-            for optimizer in ("Muon", "AdamW")
-            for norm in ("pre-norm", "post-norm")
-            for warmup in ("warm-up", "none")
-        }
-    ),
+    "warmup_and_norm": _warmup_and_norm(),
+    "warmup_and_norm_deep": _warmup_and_norm(passes=1 / 3, depth=12),
     "patch_size": Experiment({f"P = {P}": Setting({"patch_size": P}) for P in (4, 2, 8, 16, 32)}),
     "patch_size_longer": Experiment(
         {
