@@ -533,7 +533,7 @@ for index, (kind, (experiment, words)) in enumerate(KINDS.items()):
 axis.annotate("N(0, 0.02), zeros, ones, head zero", (1, -2.3), ha="right", fontsize=9)
 axis.axhline(0, color="gray", linewidth=1, zorder=0)
 axis.axvline(0.05, color="gray", linestyle=":", linewidth=1, zorder=0)
-axis.set(xscale="log", xlim=(3e-5, 1.5), ylim=(-3.5, 24))
+axis.set(xscale="log", xlim=(1.5e-5, 1.5), ylim=(-3.5, 24))
 axis.set(xlabel="difference between images before the first step", ylabel="cost in points")
 axis.set_title("CIFAR-10: how starts look, and what they cost")
 axis.legend(loc="upper right")
