@@ -148,9 +148,8 @@ CASES = {
     "amounts, a key": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
     ),
-    "symptoms": lambda: diagrams.symptoms(
-        {"1 · rows that differ": (np.eye(4), np.ones((4, 4))), "2 · pale": (MAPS[:1], MAPS[1:2])},
-        key="dark: a large number",
+    "amounts, below 0": lambda: diagrams.amounts(
+        np.linspace(-1, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
     ),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
@@ -162,6 +161,7 @@ CASES = {
         num_registers=4,
     ),
     "norm_divides": lambda: diagrams.norm_divides({"small": (0.06, 0.04), "large": (8.5, 0.04)}),
+    "norm_divides, patches": lambda: diagrams.norm_divides({"a": (1.0, 0.3)}, of="patch"),
     "norm_divides, small last": lambda: diagrams.norm_divides(
         {"large": (850.0, 0.04), "small": (0.06, 0.04)}
     ),
@@ -861,16 +861,13 @@ def test_rows_that_do_not_sum_to_one_say_so():
     ]
 
 
-def test_symptoms_of_a_pair_have_one_scale():
-    diagrams.symptoms(
-        {"pale": (np.array([[0.0, 4.0]]), np.array([[1.0, 2.0]])), "even": ([[1.0]], [[1.0]])}
-    )
+def test_amounts_below_0_have_a_colour_of_their_own_and_0_has_none():
+    diagrams.amounts([[-1.0, 0.0, 0.5]], [[0.0, 2.0, -0.25]], key="white: 0")
     cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
-    shares = [0, 1, 0.25, 0.5, 0, 0]  # numbers that are all alike have no scale
-    expected = [card.tint(card.ATTENTION, share) for share in shares]
+    amounts = [-1, 0, 0.5, 0, 1, -0.25, -0.8, 0, 0.8]  # the last three are the key
+    colours = [card.ATTENTION if amount > 0 else card.CLASS for amount in amounts]
+    expected = [card.tint(*pair) for pair in zip(colours, map(abs, amounts), strict=True)]
     assert np.allclose([to_rgb(p.get_facecolor()) for p in cells], expected)
-    with pytest.raises(ValueError, match="differ in shape"):
-        diagrams.symptoms({"two sizes": (np.eye(2), np.eye(3))})
 
 
 def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
@@ -908,10 +905,10 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
         ]
         for share in (1.0, 0.3)
     )
-    panel = len(arrows) // 4  # 3 + 3 of attention, one to the head, gradient, step
-    assert panel == 9
+    panel = len(arrows) // 4  # 1 + 3 + 3 of attention, one to the head, gradient, step
+    assert panel == 10
     counted = [[sum(found[i : i + panel]) for found in solid] for i in range(0, 4 * panel, panel)]
-    assert counted == [[6, 1, 1], [6, 1, 1], [3, 1, 2], [3, 1, 2]]
+    assert counted == [[7, 1, 1], [7, 1, 1], [4, 1, 2], [4, 1, 2]]
     assert np.sum(solid) + np.sum(pale) == len(arrows)
     crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
     assert [(x > 34, y > 24) for x, y in crosses] == [

@@ -142,7 +142,7 @@ def test_passes_and_learning_rates_are_in_units_of_the_base():
     longer = plan("patch_size_longer", "full", 0)["P = 16, 12 × the passes", 1]["training"]
     assert longer == json.loads(json.dumps(vars(replace(full, epochs=12 * full.epochs))))
     tried = {run["training"]["learning_rate"] for run in plan("pooling", "full", 0).values()}
-    assert tried == {full.learning_rate * factor for factor in (0.5, 1, 2, 4)}
+    assert tried == {full.learning_rate * factor for factor in (0.5, 1, 2, 4, 8)}
 
 
 @pytest.mark.parametrize("P", [4, 8, 32])
@@ -163,7 +163,7 @@ def test_an_unknown_experiment_names_those_there_are():
         run_experiment("pools")
     with pytest.raises(ValueError, match=r"no setting 'max' in pooling: there are class token, "):
         run_experiment("pooling", settings=["class token", "max"])
-    with pytest.raises(ValueError, match=r"no factor 3 .* in pooling: there are 1, 0.5, 2, 4"):
+    with pytest.raises(ValueError, match=r"no factor 3 .* in pooling: there are 1, 0.5, 2, 4, 8"):
         run_experiment("pooling", learning_rates=[1, 3])
 
 

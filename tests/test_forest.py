@@ -55,15 +55,18 @@ def test_every_row_says_its_name_its_number_and_its_interval(axis):
     assert "in words alone" in words and "one run, pre-norm: −2.0" in words
 
 
-def test_names_that_are_not_in_bold_are_plain_and_no_number_is_minus_zero(monkeypatch):
-    plt.switch_backend("agg")
-    monkeypatch.setattr(plt, "show", lambda: None)
-    effects = {"a": ("holds", "one", -0.04, 1.0), "b": ("holds", "two", 2.0, 1.0)}
+def test_names_that_are_not_in_bold_are_plain(axis):
+    effects = {"a": ("holds", "one", -1.0, 1.0), "b": ("holds", "two", 2.0, 1.0)}
     show_forest(effects, "points", bold={"b"})
     weights = {text.get_text(): text.get_weight() for text in plt.gcf().axes[0].texts}
-    plt.close("all")
-    assert weights == {"a": "normal", "one: 0.0 ± 1.0": "normal", "b": "bold",
+    assert weights == {"a": "normal", "one: −1.0 ± 1.0": "normal", "b": "bold",
                        "two: +2.0 ± 1.0": "normal"}  # fmt: skip
+
+
+def test_a_number_that_rounds_to_0_has_no_sign(axis):
+    show_forest({"a": ("open", "less", -0.04, 0.7), "b": ("open", "more", 0.04, 0.7)}, "points")
+    words = [text.get_text() for text in plt.gcf().axes[0].texts]
+    assert {"less: 0.0 ± 0.7", "more: 0.0 ± 0.7"} <= set(words)
 
 
 def test_a_group_keeps_the_colour_of_its_place(axis):

@@ -80,8 +80,9 @@ def show_then_and_now(effects, then, now, x_label, title=""):
 
 
 def _signed(number):
-    shown = f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
-    return "0.0" if shown[1:] == "0.0" else shown  # no "−0.0"
+    """One decimal with its sign, which 0.0 does not have."""
+    shown = f"{number:+z.1f}".replace("-", "\N{MINUS SIGN}")
+    return "0.0" if shown == "+0.0" else shown
 
 
 def _finish(axis, rows, x_label, title):

@@ -17,7 +17,7 @@ from .machines import (
     gradient_accumulation,
     two_processes,
 )
-from .museum import amounts, owners, symptoms
+from .museum import amounts, owners
 from .overlays import attention_over, journey
 from .pitfalls import cut_class_token, cuts, heads_read, norm_divides
 from .sequences import (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..plots import as_array, show
-from .card import ATTENTION, INK, LINE, QUIET, SERIES, Card, dark, tint
+from .card import ATTENTION, CLASS, INK, LINE, QUIET, SERIES, Card, dark, tint
 
 RIGHT, WRONG = "#009E73", "#D55E00"
 GAP = 3.0  # between the two versions
@@ -81,11 +81,15 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     )
 
 
-def _key(card, y, words):
-    """What a cell means, behind three cells from pale to dark."""
-    for i, share in enumerate((0.05, 0.5, 1.0)):
-        fill = tint(ATTENTION, share)
-        card.rectangle(2 + 1.8 * i, y, 1.8, 1.8, fill, LINE, 0.6, zorder=2)
+def _fill(amount):
+    """The colour of an amount −1 … 1: purple above 0, orange below, white for 0."""
+    return tint(ATTENTION if amount > 0 else CLASS, min(abs(float(amount)), 1))
+
+
+def _key(card, y, words, signed):
+    """What a cell means, behind three cells: from pale to dark, or below 0, 0 and above."""
+    for i, amount in enumerate((-0.8, 0, 0.8) if signed else (0.05, 0.5, 1)):
+        card.rectangle(2 + 1.8 * i, y, 1.8, 1.8, _fill(amount), LINE, 0.6, zorder=2)
     card.text(8.4, y + 0.9, words, 10, QUIET, ha="left")
 
 
@@ -100,12 +104,14 @@ def amounts(
     key="",
     title="",
 ):
-    """Shares 0 … 1 as purple cells (rows, columns), in the right version and in the wrong one.
+    """Amounts −1 … 1 as cells (rows, columns), in the right version and in the wrong one: the larger,
+    the more purple, and orange below 0.
 
     `columns` says what runs across. With `sums`, each row's sum stands behind it; `marked` is a
-    (row, column) with a frame. `key` says what a dark cell means.
+    (row, column) with a frame. `key` says what a cell means.
     """
     right, wrong = (panel[0] for panel in _both(right, wrong))
+    signed = min(right.min(), wrong.min()) < 0
     high, wide = right.shape
     start = 9.5 if len(row_names) else 2
     half = _room(start)
@@ -121,9 +127,9 @@ def amounts(
             card.text(left, 5.2, columns, 10, QUIET, ha="left")
         for j, name in enumerate(column_names):
             card.text(left + (j + 0.5) * side, top - 1.2, str(name), 10, QUIET)
-        for (i, j), share in np.ndenumerate(version):
+        for (i, j), amount in np.ndenumerate(version):
             x, y = left + j * side, top + i * side
-            card.rectangle(x, y, side, side, tint(ATTENTION, min(share, 1)), LINE, 0.6, zorder=2)
+            card.rectangle(x, y, side, side, _fill(amount), LINE, 0.6, zorder=2)
         for i, total in enumerate(version.sum(axis=1) if sums else ()):
             x, colour = left + wide * side + 0.8, RIGHT if abs(total - 1) < 1e-3 else WRONG
             words = f"= {total:.0%}".replace("%", " %")
@@ -132,44 +138,14 @@ def amounts(
             x, y = left + marked[1] * side, top + marked[0] * side
             card.rectangle(x, y, side, side, "none", INK, 2.4, zorder=4)
     if key:
-        _key(card, bottom, key)
-    touched = [int((version > 1e-6).sum()) for version in (right, wrong)]
+        _key(card, bottom, key, signed)
+    touched = [int((abs(version) > 1e-6).sum()) for version in (right, wrong)]
     show(
-        f"two grids of {high} × {wide} cells, the more purple the larger: {touched[0]} cells are "
+        f"two grids of {high} × {wide} cells, the more purple the larger"
+        f"{', and orange below 0' if signed else ''}: {touched[0]} cells are "
         f"coloured in the right version, {touched[1]} in the wrong one",
         title,
         [f"rows sum to {', '.join(f'{t:.0%}' for t in v.sum(axis=1))}" for v in (right, wrong)]
         if sums
         else (),
-    )
-
-
-def symptoms(exhibits, key="", title=""):
-    """Several bugs in one picture: {name: (right, wrong)}, a pair of small grids for each.
-
-    The numbers (rows, columns) of a pair are drawn in purple on one scale, from the smallest of
-    both to the largest. `key` says what a dark cell means.
-    """
-    pairs = {name: [panel[0] for panel in _both(*versions)] for name, versions in exhibits.items()}
-    lefts, side, y = (2, 2 + _room(2) + GAP), 1.6, 4.2
-    heights = [4.6 + side * len(right) for right, _ in pairs.values()]
-    card = Card(height=y + sum(heights) + (3.0 if key else 0))
-    _headings(card, lefts)
-    for (name, versions), height in zip(pairs.items(), heights, strict=True):
-        card.text(2, y + 1.4, name, 10, ha="left")
-        low, high = np.min(versions), np.max(versions)
-        for version, left in zip(versions, lefts, strict=True):
-            width = min(side, _room(2) / version.shape[1])
-            for (i, j), value in np.ndenumerate(version):
-                fill = tint(ATTENTION, (value - low) / ((high - low) or 1))
-                place = left + j * width, y + 2.8 + i * side
-                card.rectangle(*place, width, side, fill, LINE, 0.6, zorder=2)
-        y += height
-    if key:
-        _key(card, y, key)
-    show(
-        "for each bug two small grids of cells, the more purple the larger: the right version and "
-        "the wrong one",
-        title,
-        pairs,
     )
