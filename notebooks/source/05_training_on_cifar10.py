@@ -159,10 +159,10 @@ for epoch in range(4):
 # | rung | what it adds |
 # |---|---|
 # | SGD with momentum | nothing: the plain loop |
-# | + AdamW | another rule for the step |
+# | + AdamW | another rule for the step, with a little weight decay |
 # | + warm-up and cosine | the learning rate climbs from near zero, then falls back to zero |
 # | + clipping | take the gradients of all parameters as one vector: if it is longer than 1, it is shortened to length 1 |
-# | + Muon | a third rule for the step, made for matrices |
+# | + Muon | a third rule, for the matrices of the blocks. AdamW keeps the rest. Rate and weight decay are Muon's own |
 # | + flip and crop | the images are mirrored and shifted |
 #
 # Which of the five additions will give most? Write down your guess. The sections after this one explain them.
@@ -223,7 +223,7 @@ for name, config in LADDER.items():
     print(f"{name:22} mean {mean:6.1%}, range {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# This is measurement A: 4,000 drawn shapes, four passes, our small model. (Its first rung ends above the plain loop, although the recipe is the same. `fit` shuffles in another order and sets other images aside, the last of each class. Such luck of the order is why we run several seeds.)
+# This is measurement A: 4,000 drawn shapes, four passes, our small model. (Its first rung is the plain loop's recipe and ends higher: `fit` shuffles in another order and sets other images aside. Such luck is why we run several seeds.)
 #
 # A ladder belongs to its budget, its model and its data. What holds for drawn shapes need not hold for photographs. So most questions in this notebook get two answers: one that is measured while you watch, and one that we measured on CIFAR-10 and recorded. On CIFAR-10 the ladder takes half an hour. We climbed it for you, with {{record("training_ladder").trained_on:,}} images, five passes and the model of the recipe `cpu`. That is measurement B, on the right. (Each measurement has a letter. A table at the end lists them all.)
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
@@ -251,7 +251,7 @@ plots.show(f"two ladders, three dots for each rung. Means of the left one: {mean
 # {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine"))}}
 # {{assert abs(mean(ladder("+ clipping")) - mean(ladder("+ warm-up and cosine"))) < 0.01}}
 #
-# **The schedule pays on CIFAR-10.** On the left, with AdamW, the difference that warm-up and cosine make is too small for three seeds to show. (With Muon it pays on the shapes as well; the part for a second visit measures it.) On CIFAR-10 they give {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points.
+# **The schedule pays on CIFAR-10.** On the left, with AdamW, the difference that warm-up and cosine make is too small for three seeds to show. (With Muon the cosine pays on the shapes as well, as the part for a second visit measures.) On CIFAR-10 they give {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points.
 #
 # **And here is a surprise:** flip and crop *cost* more than ten points on the left, and give nothing on CIFAR-10. Is augmentation bad, then? Not in general. Our guess: four or five passes are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it only makes every image harder. The second sitting puts that guess to the test.
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
@@ -363,6 +363,7 @@ plots.show_lines(
     "direction, sorted",
     "singular value\n(largest = 1)",
     "One step of one matrix",
+    dashed=("a tenth of the largest", 0.1),
     log="y",
 )
 for name, spread in {"before": before, "after": after}.items():
@@ -372,7 +373,7 @@ for name, spread in {"before": before, "after": after}.items():
 # %% [markdown]
 # Note that the vertical axis is logarithmic, and that each curve is divided by its own largest value. Before, a few directions take almost everything. After, most of them take part. It is no perfect circle: `newton_schulz` comes close to one with a few matrix products, but the faintest third of the directions still lags behind.
 #
-# Does a weak direction hold a small but steady signal, or only noise? No formula can tell. The ladder's answer was that letting it take part pays, at least there. In `fit`, Muon moves the matrices in the blocks, and AdamW moves everything else, both at the same rate. (That works because Muon's steps are scaled so that their numbers are about as large as AdamW's.) The ten lines of `newton_schulz` are the first thing in the part for a second visit.
+# Does a weak direction hold a small but steady signal, or only noise? This figure cannot tell. But on both ladders, letting the weak directions take part paid. In `fit`, Muon moves the matrices in the blocks, and AdamW moves everything else, both at the same rate. (That works because Muon's steps are scaled so that their numbers are about as large as AdamW's.) The ten lines of `newton_schulz` are the first thing in the part for a second visit.
 #
 # **In one sentence:** Muon takes momentum's step, but lets most directions take part.
 #
@@ -409,17 +410,19 @@ plots.show_lines(
 curves = {}  # {optimizer: {rate: the mean of its seeds}}
 for row in tried["rows"]:
     curves.setdefault(row["optimizer"], {})[row["rate"]] = statistics.mean(row["accuracies"])
-panels = {"C, recorded": ("Muon", "AdamW"), "the same, SGD": tuple(curves)[:2]}
+shown = {"SGD with momentum": "SGD, clipped", "SGD without clipping": "SGD, not clipped"}
+panels = {"C, recorded": ("Muon", "AdamW"), "the same, SGD with momentum": tuple(shown)}
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
-for axis, (title, shown) in zip(axes, panels.items(), strict=True):
-    tried_rates = sorted({rate for name in shown for rate in curves[name]})
-    for row in tried["rows"]:
-        if row["optimizer"] in shown:
-            colour = plots.curve_style(shown.index(row["optimizer"]))["color"]
-            axis.plot([row["rate"]] * 3, row["accuracies"], "o", color=colour, alpha=0.35, ms=5)
-    means = {name: [curves[name].get(rate, math.nan) for rate in tried_rates] for name in shown}
-    labels_of = "learning rate", "validation accuracy"
-    plots.show_lines(tried_rates, means, *labels_of, title, ("guessing", 0.1), log="x", axis=axis)
+for axis, (title, optimizers) in zip(axes, panels.items(), strict=True):
+    axis.axhline(0.1, color="black", linestyle=":", lw=1, label="guessing")
+    for name in optimizers:
+        style = plots.curve_style(list(curves).index(name))
+        axis.plot(*zip(*curves[name].items(), strict=True), **style, label=shown.get(name, name))
+        for row in (row for row in tried["rows"] if row["optimizer"] == name):
+            axis.plot([row["rate"]] * 3, row["accuracies"], "o", color=style["color"], alpha=0.35)
+    axis.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy", title=title)
+    axis.grid(alpha=0.3)
+    axis.legend()
     axis.label_outer()
 best = [f"{name}: {max(means.values()):.3f} at best" for name, means in curves.items()]
 title = "Muon and AdamW, and SGD with and without clipping, over the learning rate"
@@ -432,12 +435,12 @@ plots.show("Muon's hill is higher than AdamW's and lies further right; SGD stays
 # |---|---|---|---|---|
 # | Muon | {{best_rate("Muon"):g}} | **{{mean(swept("Muon")):.1%}}** | {{mean(swept("Muon", best_rate("AdamW"))):.1%}} | {{mean(swept("Muon", 0.001)):.1%}} |
 # | AdamW | {{best_rate("AdamW"):g}} | **{{mean(swept("AdamW")):.1%}}** | {{mean(swept("AdamW")):.1%}} | {{mean(swept("AdamW", 0.001)):.1%}} |
-# | SGD with momentum | {{best_rate("SGD with momentum"):g}} | **{{mean(swept("SGD with momentum")):.1%}}** | not tried | not tried |
-# | SGD without clipping | {{best_rate("SGD without clipping"):g}} | **{{mean(swept("SGD without clipping")):.1%}}** | not tried | not tried |
+# | SGD with momentum, clipped | {{best_rate("SGD with momentum"):g}} | **{{mean(swept("SGD with momentum")):.1%}}** | not tried | not tried |
+# | the same, not clipped | {{best_rate("SGD without clipping"):g}} | **{{mean(swept("SGD without clipping")):.1%}}** | not tried | not tried |
 #
 # Best against best, Muon is far ahead, so on these shapes its lead does not come from a better rate. (The rates are a factor of three apart. In the run saved here the ladder's AdamW, at 0.002, came a little higher.) But look at the last column: at a rate of 0.001, AdamW is ahead. If we had compared the two at that one rate, we would have thrown Muon away by mistake.
 #
-# SGD stays behind at each of its rates. Does clipping hold it back? That would be plausible, because SGD has nothing to scale a shortened gradient up again. But best against best, SGD without clipping is not better, and at the two highest rates its loss stops being a number.
+# SGD stays behind at each of its rates. Does clipping hold it back? Best against best, SGD without clipping is not better, and at the two highest rates its loss stops being a number.
 # {{assert max(swept("SGD with momentum")) < min(swept("AdamW")) and max(swept("SGD without clipping")) < min(swept("AdamW"))}}
 # {{assert mean(swept("SGD without clipping")) < mean(swept("SGD with momentum")) and [row.rate for row in record("learning_rates").diverged] == [1, 3]}}
 # {{assert below(swept("AdamW"), swept("Muon")) and max(swept("Muon", 0.001)) < min(swept("AdamW", 0.001))}}
@@ -522,7 +525,7 @@ plots.show_images(torch.cat(list(variants.values())), titles, columns=4, size=1.
 #
 # ## When does augmentation pay?
 #
-# On the ladder, flip and crop cost accuracy. Our guess was that four passes are too few to learn anything by heart. If that is right, the opposite must help: few images, seen often. So what happens if a model sees only 500 images, but sixty times? With enough parameters it can learn them by heart, which is called **overfitting**. This is measurement D, without augmentation and with flip and crop:
+# On the ladder, flip and crop cost accuracy. Our guess was that four passes are too few to learn anything by heart. If that is right, the opposite must help: few images, seen often. So what happens if a model sees only 500 images, but sixty times? With enough parameters it can learn them by heart and still do badly on new ones, which is called **overfitting**. This is measurement D, without augmentation and with flip and crop:
 
 # %%
 few = replace(  # 1,500 images, of which `fit` will set 1,000 aside
@@ -548,16 +551,16 @@ plots.show("500 images: the gap between training and validation is smaller with 
 # %% [markdown]
 # On the left, the model gets every training image right in the end, and nearly half of the validation images wrong. This gap is the sign of learning by heart. On the right, each image comes in up to 50 variants: 25 places for the window, each mirrored or not. The model learns more slowly, and for some twenty epochs it is no better. But then it climbs past 70 %, while the other stopped near 50 %.
 #
-# Photographs show the same, though less. On the {{record("where_augmentation_pays").trained_on:,}} images of measurement E, flip and crop lift the mean of three seeds from {{mean(augmented("without flip and crop")):.1p}} to {{mean(augmented("flip and crop (base)")):.1%}}. Stronger kinds wait in the part for a second visit.
+# Photographs show the same, though less. Measurement E is recorded: {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes, the small model with learned positions, three seeds. There, flip and crop lift the mean of three seeds from {{mean(augmented("without flip and crop")):.1p}} to {{mean(augmented("flip and crop (base)")):.1%}}. Stronger kinds wait in the part for a second visit.
 # {{assert below(augmented("without flip and crop"), augmented("flip and crop (base)"))}}
 #
 # Note what changed between the ladder and this run: there are fewer images, and there are more steps. We have not taken the two apart.
 #
-# **In one sentence:** augmentation paid where a model saw few images often, and cost something where it saw each image a few times only.
+# **In one sentence:** augmentation paid where a model saw few images often, and did not pay where it saw each image a few times only.
 #
 # ## Why can a ViT skip half of an image, and a CNN cannot?
 #
-# A convolution needs all pixels of a rectangle. You can paint some of them grey, but that saves no work. A ViT reads a *set* of tokens. Each token carries its position, attention takes any number of tokens, and the class token does not care how many there are. So you can leave patches out, and the arithmetic shrinks with them. **Patch dropout** ([Liu et al. 2022](https://arxiv.org/abs/2208.07220)) trains on a random part of each image's patches. It is a few lines of code:
+# An ordinary convolution needs all pixels of a rectangle. You can paint some of them grey, but that saves no work. A ViT reads a *set* of tokens. Each token carries its position, attention takes any number of tokens, and the class token does not care how many there are. So you can leave patches out, and the arithmetic shrinks with them. **Patch dropout** ([Liu et al. 2022](https://arxiv.org/abs/2208.07220)) trains on a random part of each image's patches. It is a few lines of code:
 
 
 # %% tags=["same-as:vit_minimal.training.patch_dropout.PatchDropout"]
@@ -600,28 +603,28 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 # %% [markdown]
 # Could you still tell? For the model of the recipe `cpu`, a step on half of the 64 patches takes {{record("patch_dropout_cost").ratios[1]:.3f}} of the time of a step on whole images. (It is less than half, because with half of the tokens there are only a quarter of the pairs that attend to each other.) So you can make more than twice as many passes in the same time. The last pass should be over whole images, because the model will be judged on those: `TrainingConfig(patch_drop_rate=0.5, whole_epochs=1)`.
 #
-# Does it pay? The fair comparison is at equal arithmetic. The recipe `cpu` makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which cost as much as {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. Guess which side wins:
+# Does it pay? The fair comparison is at equal time. The recipe `cpu` makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which take as long as {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. Guess which side wins:
 #
-# | CIFAR-10, equal cost of the steps | three seeds |
+# | CIFAR-10, test images, equal time of the steps | three seeds |
 # |---|---|
 # | **G** {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over half of the patches | {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} |
 # | **I** {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} passes over whole images | {{min(accuracies("cifar10_seven_whole_passes")):.1p}} to {{max(accuracies("cifar10_seven_whole_passes")):.1%}} |
 #
-# The halves win, by {{mean(accuracies("cifar10_cpu")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points on average. Were the whole images held back by their learning rate? We tried two rates for them and kept the better one. Even on the validation images by which it was chosen, it gives {{max(accuracies("cifar10_seven_whole_passes_validation")):.1%}}, and the recipe with the halves {{record("real_run").history.validation_accuracy[-1]:.1%}} (one seed each).{{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}} Why do halves win? Twice as many steps may be one reason. Another may be that each pass shows another half of an image, which is a kind of augmentation. We have not told the two apart. It need not pay everywhere: on the {{record("where_augmentation_pays").trained_on:,}} photographs of measurement E, which the model cuts into 16 large patches, patch dropout gives {{mean(augmented("+ patch dropout")):.1%}} and whole images give {{mean(augmented("flip and crop (base)")):.1%}} after as many passes.
-# {{assert overlap(augmented("+ patch dropout"), augmented("flip and crop (base)"))}}
+# The halves win, by {{mean(accuracies("cifar10_cpu")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points on average. These are test images, after training on all 50,000. The validation images say the same: with 45,000 to train on, the halves give {{record("real_run").history.validation_accuracy[-1]:.1%}} and the whole images {{max(accuracies("cifar10_seven_whole_passes_validation")):.1%}}, at the better of two rates (one seed each).{{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}} Why do halves win? Twice as many steps may be one reason. Another may be that each pass shows another half of an image, which is a kind of augmentation. We have not told the two apart.
 # {{assert len(accuracies("cifar10_seven_whole_passes")) == 3 and max(accuracies("cifar10_seven_whole_passes")) < min(accuracies("cifar10_cpu"))}}
 # {{assert all(run.training.epochs == 7 and run.training.patch_drop_rate == 0 and run.training.validation_images == 0 for run in records("cifar10_seven_whole_passes"))}}
 # {{assert record("patch_dropout_cost").rates[1] == 0.5 and records("cifar10_cpu")[0].training.patch_drop_rate == 0.5 and records("cifar10_cpu")[0].training.whole_epochs == 1}}
 # {{assert record("real_run").training.patch_drop_rate == 0.5}}
 #
-# **In one sentence:** a ViT can train on a part of each image, which makes steps cheaper, and whether more of the cheaper steps are worth it has to be measured at equal arithmetic.
+# **In one sentence:** a ViT can train on a part of each image, which makes steps cheaper, and whether more of the cheaper steps are worth it has to be measured at equal time.
 #
 # ## The real run: CIFAR-10 on your machine
 #
 # Now everything comes together. If `TRAIN_NOW` is true, the next cell fetches CIFAR-10 once, which is 170 MB and takes between seconds and a minute. With a GPU, it is on by default. Otherwise you see measurement F, a run that we recorded, in the same figures.
 
 # %%
-TRAIN_NOW = pick_budget() == "full" and wanted_dataset() != "shapes10"  # True: fetch and train
+TRAIN_NOW = pick_budget() == "full" and wanted_dataset() != "shapes10"
+# TRAIN_NOW = True  # on a CPU, remove the first # of this line to fetch CIFAR-10 and train
 
 if TRAIN_NOW:
     try:
@@ -662,7 +665,7 @@ for name in (
     print(f"{name:18} {settings[name]}")
 
 # %% [markdown]
-# And here are the curve and the number. Two things look odd and are not. Validation lies above training for most of the run, because training accuracy is measured on harder images: half of the patches are missing, and they are flipped and cropped too. And training accuracy jumps above validation in the shaded epoch at the end, which trains on whole images. So it was the missing patches that made most of the difference.
+# And here are the curve and the number. Two things look odd and are not. Validation lies above training for most of the run, because training accuracy is measured on harder images: half of the patches are missing, and they are flipped and cropped too. And training accuracy jumps above validation in the shaded epoch at the end, which trains on whole images that are still flipped and cropped. So it was the missing patches that made most of the difference.
 
 # %%
 accuracy = counts.trace().item() / counts.sum().item()
@@ -970,7 +973,7 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # <details><summary>Answer</summary>
 #
-# There are half as many steps, and each gradient is less noisy. To get as far, the steps must be longer: a learning rate between √2 and 2 times as high is the usual first try, with a longer warm-up. (From 50 images to 512, that rule gives 3 to 10 times the rate. Our cells take only 2 times, to be on the safe side, and we have not tuned it.) The memory for activations doubles.
+# There are half as many steps, and each gradient is less noisy. To get as far, the steps must be longer: a learning rate between √2 and 2 times as high is the usual first try, with a longer warm-up. The memory for activations doubles.
 #
 # </details>
 #
@@ -1127,7 +1130,7 @@ means = "; ".join(f"{name} {statistics.mean(values):.2f}" for name, values in ga
 plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 
 # %% [markdown]
-# Flip and crop pay, but more of it does not. No other ingredient adds anything that shows, mixup may cost a little, and the two strongest kinds of augmentation cost something, in each of the three seeds: TrivialAugment ends at {{mean(augmented("+ TrivialAugment")):.1%}} and cutmix at {{mean(augmented("+ cutmix")):.1%}}. We suppose that they make the images too hard for so short a run. The recipe `cpu-long`, which has both, makes {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images. This ladder, too, belongs to its budget.
+# Flip and crop pay, but stronger augmentation does not. No other ingredient adds anything that shows, mixup may cost a little, and the two strongest kinds of augmentation cost something, in each of the three seeds: TrivialAugment ends at {{mean(augmented("+ TrivialAugment")):.1%}} and cutmix at {{mean(augmented("+ cutmix")):.1%}}. We suppose that they make the images too hard for so short a run. The recipe `cpu-long`, which has both, makes {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images. This ladder, too, belongs to its budget.
 # {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
 # {{assert all(mean(augmented(name)) - mean(augmented("flip and crop (base)")) < 0.01 for name in ("+ erase", "+ mixup", "+ label smoothing", "+ weight average (EMA)", "+ patch dropout"))}}
 # {{assert all(less < base for name in ("+ TrivialAugment", "+ cutmix") for less, base in zip(augmented(name), augmented("flip and crop (base)"), strict=True))}}
@@ -1156,9 +1159,9 @@ for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
     epochs = range(1, PLAIN.epochs + 1)
     plots.show_lines(epochs, curves, "epoch", "validation accuracy", title, axis=panel)
     panel.label_outer()
-plots.show("weights and their average: the average is ahead while the rate is high")
+plots.show("weights and their average: at a constant rate the average ends ahead")
 
 # %% [markdown]
 # At a constant rate, the average ends five to seven points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little *behind*, because it lags.
 #
-# Now compare the dashed line on the left with the solid line on the right. They end at about the same place. So averaging the weights and letting the rate come down seem to be two ways to the same rest, and a recipe needs at least one of them. In a long run the average has a use of its own: while the rate is still high, it shows how good the model already is.
+# Now compare the dashed line on the left with the solid line on the right. They end at about the same place. So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together gave no more.
