@@ -67,7 +67,7 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 # | | what it buys | what it risks | how you ask for it |
 # |---|---|---|---|
 # | **profile first** | you do not spend a day on the wrong part | nothing | `with torch.profiler.profile() as profile:` |
-# | **16-bit numbers** | faster matrix products, on hardware that has units for them; and less memory | float16 turns very small gradients into 0; loss scaling prevents it | `fit` does it where your machine gains from it; `TrainingConfig(precision="float32")` switches it off |
+# | **16-bit numbers** | faster matrix products, on hardware that has units for them; and less memory | float16 turns very small gradients into 0; loss scaling saves nearly all of them | `fit` does it where your machine gains from it; `TrainingConfig(precision="float32")` switches it off |
 # | **gradient accumulation** | large batches in little memory | a wrong divisor; and it saves no time | `(loss / parts).backward()` |
 # | **stop and resume** | a crash costs you at most about a minute and one epoch of work | a resumed run that silently differs | `fit(…, checkpoint=path, resume=True)` |
 # | **compiling** (for a second visit) | fewer trips to memory for what is not a matrix product | minutes before the first step, and perhaps no gain | `TrainingConfig(compile=True)` |
@@ -125,7 +125,7 @@ def group_of(name):
 
 
 # %% [markdown]
-# This function takes a few steps under the profiler and adds up what each group took. An operation's *own* time leaves out what is spent in the operations that it calls, so nothing is counted twice. And each step counts as an operation itself, whose own time is what Python does in between, so nothing is left out.
+# This function takes a few steps under the profiler and adds up what each group took. An operation's *own* time leaves out what is spent in the operations that it calls, so nothing is counted twice. And each step counts as an operation itself. On a CPU, its own time is what Python does in between, so nothing is left out. (On a GPU the profile holds the GPU's time only: while it waits, nothing is counted.)
 
 
 # %%
@@ -159,7 +159,7 @@ axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, since they are where the arithmetic is. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation. The profiler cannot look into it, so we count all of it, and the blue share is an upper estimate.
+# Matrix products come first, since they are where the arithmetic is. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation. The profiler cannot look into it, so we count all of it, which makes the blue share look larger than it is.
 #
 # Is the optimizer's bar not too short, for more than a million weights? It does a dozen or so operations for each weight. The matrix products do six (a multiplication and an addition in the forward pass, and twice that in the backward pass) for each weight *and each of the 1,040 tokens* of the batch.
 #
@@ -204,7 +204,7 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. Even products that take no time at all leave you with the rest.
 #
-# It is the limit of this machine, this width, and faster *products*; faster memory shortens the grey part too. (The profiler needs time for every operation, so the grey part looks a little longer than it is.)
+# It is the limit of this machine, this width, and faster *products*; faster memory shortens the grey part too. (The profiler needs time for every operation, which makes the grey part look longer than it is. So the share of the products is an estimate from both sides.)
 #
 # **In one sentence:** find out which part of a step takes the time, speed up that part, and expect no more than the rest allows.
 #
@@ -272,7 +272,7 @@ plots.show(
 # %% [markdown]
 # In the run saved here, the very same step takes a fraction of its old time, and the weights are still float32. Prediction and measurement need not agree. The prediction takes the gain of *one* product for that of all sizes, and shares that are only estimates. And the rest does change: copies between the formats are added, and on a CPU our model uses two products and a softmax in place of fused attention.
 #
-# Now look at the other format in the printed lines. The CPU of the saved run has no units for float16 and emulates it, so a product is more than ten times *slower* than in float32. `pick_precision` and `fit` take a format only where the hardware multiplies it.
+# Now look at the other format in the printed lines. The CPU of the saved run has no units for float16 and emulates it, so a product is many times *slower* than in float32. `pick_precision` and `fit` take a format only where the hardware multiplies it.
 #
 # **In one sentence:** 16 bits can make a step much faster on hardware that has units for them, and make it slower elsewhere.
 #
@@ -565,7 +565,7 @@ plots.show("dots, one for each seed, and a grey band", "Differences from float32
 # {{assert min([round(sum(a.loss[-5:]) - sum(b.loss[-5:]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, scaled" and b.way == "float32"]) > 0}}
 # {{assert max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "bfloat16" and b.way == "float32"]) < 0 and sorted(0 < d < 0.01 for d in [round(sum(a.loss[-5:]) - sum(b.loss[-5:]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "bfloat16" and b.way == "float32"]) == [False, True, True]}}
 #
-# And your guess, digits or range? In this training, neither loss shows while the gradients have their usual size. float16 without help failed only when we forced them to be far smaller. So loss scaling is an insurance. It is worth having, since a larger batch shrinks the gradients, and so did training in the histogram.
+# And your guess, digits or range? In this training, neither the lost digits nor the lost range did harm that we could see, as long as the gradients had their usual size. float16 without help learned later with gradients that were 128 times smaller, and it learned nothing when we forced nearly all of them to 0. So loss scaling is an insurance. It is worth having, since a larger batch shrinks the gradients of each image, and the trained model above lost more of them than the untrained one.
 #
 # **In one sentence:** a training can bear the loss of some gradients, but not of nearly all of them.
 #
@@ -576,6 +576,8 @@ plots.show("dots, one for each seed, and a grey band", "Differences from float32
 # Not all hardware multiplies bfloat16, so the choice depends on the machine. `pick_precision` makes it for you; the second visit has its table.
 #
 # **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on tensor cores that have no bfloat16, in float32 on other hardware, and keep the weights in float32 always.
+#
+# So much for *faster*. **This is a good place to stop.** What follows is about *safer*: batches that do not fit, and runs that are interrupted.
 #
 # ## What if a batch does not fit into memory?
 #
@@ -857,7 +859,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # ## Recap
 #
 # - The part of a step that you do not speed up sets the limit (Amdahl's law), and a profiler shows it.
-# - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 turns very small gradients into 0. Our training bore that until we forced nearly all of them to 0; loss scaling is the insurance. bfloat16 does not need it.
+# - Weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 turns very small gradients into 0. Our training only learned later with most of them gone, and not at all with nearly all of them gone; loss scaling is the insurance. bfloat16 does not need it.
 # - Several small backward passes add up to the gradient of a large batch, in less memory.
 # - To resume, save the optimizer's memory, the number of steps and the random state too, or seed every step by its number, as `fit` does.
 #
