@@ -81,7 +81,7 @@ def test_what_holds_in_part_says_what_speaks_for_it_and_what_does_not(number):
 @pytest.mark.parametrize("number", rows())
 def test_a_card_has_one_picture_of_results_and_a_line_to_try(number):
     _, card = cards()[number]
-    shown = r"^(?:plots\.show|plots\.show_summaries|plots\.show_bars|show_curves|show_forest)\("
+    shown = r"^(?:plots\.show|plots\.show_summaries|plots\.show_dots|show_curves|show_forest)\("
     assert len(re.findall(shown, card, re.MULTILINE)) == 1
     (line,) = re.findall(r"\*Try it yourself.*", card)
     assert re.search(r"`(?:python|train_cnn)[^`]+`", line)
