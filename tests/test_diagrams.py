@@ -166,6 +166,7 @@ CASES = {
         num_registers=4,
     ),
     "norm_divides": lambda: diagrams.norm_divides({"small": (0.06, 0.04), "large": (8.5, 0.04)}),
+    "norm_divides, patches": lambda: diagrams.norm_divides({"a": (1.0, 0.3)}, of="patch"),
     "norm_divides, small last": lambda: diagrams.norm_divides(
         {"large": (850.0, 0.04), "small": (0.06, 0.04)}
     ),
@@ -909,10 +910,10 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
         ]
         for share in (1.0, 0.3)
     )
-    panel = len(arrows) // 4  # 3 + 3 of attention, one to the head, gradient, step
-    assert panel == 9
+    panel = len(arrows) // 4  # 1 + 3 + 3 of attention, one to the head, gradient, step
+    assert panel == 10
     counted = [[sum(found[i : i + panel]) for found in solid] for i in range(0, 4 * panel, panel)]
-    assert counted == [[6, 1, 1], [6, 1, 1], [3, 1, 2], [3, 1, 2]]
+    assert counted == [[7, 1, 1], [7, 1, 1], [4, 1, 2], [4, 1, 2]]
     assert np.sum(solid) + np.sum(pale) == len(arrows)
     crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
     assert [(x > 34, y > 24) for x, y in crosses] == [
