@@ -353,7 +353,7 @@ show_forest(
 #
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# So it stands in tutorials, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). It seems to be true: the class can be read better from the shipped model's class token after every block (notebook 06, and card 3). But the patches know more and more as well, so perhaps the class token could have read all of it at the end. There are two ways to find out:
+# So it stands in tutorials, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). It seems to be true: the class can be read better from the shipped model's class token after every block (notebook 06, and card 3). But the patches know more and more as well, so perhaps the class token could have read all of it at the end. There are two ways to find out. Purple arrows show that the class token reads the patches:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -477,7 +477,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 #
 # The ViT paper builds it so: the class token goes through the same blocks as the patches (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: there the class token comes late, and the patches never read it.
 #
-# "Like any other token" says five things at once: it sees the patches, they see it, gradients pass through it, it is trained, and all of this happens in every block. Card 2 has the last one. Here we take away the other four, one at a time:
+# "Like any other token" says five things at once: it sees the patches, they see it, gradients pass through it, it is trained, and all of this happens in every block. Card 2 has the last one. Here we take away the other four, one at a time. Purple arrows lead from a token to one that sees it:
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token(
