@@ -176,12 +176,14 @@ WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
 }
 
 
-def cut_class_token(title=""):
-    """Four ways to cut off a class token by mistake: what each takes away is crossed out."""
+def cut_class_token(title="", ways=WAYS_TO_CUT):
+    """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
+    (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
+    """
     card, top = Card(height=53 + 3 * bool(title)), 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
-    for k, (name, (missing, words)) in enumerate(WAYS_TO_CUT.items()):
+    for k, (name, (missing, words)) in enumerate(ways.items()):
         x0, y0 = 1 + 33 * (k % 2), top + 1 + 26 * (k // 2)
         before, after, y = x0 + 7.4, x0 + 19, y0 + 8.6  # two columns of tokens, the first row
         rows = [y + TOKEN / 2 + 3.8 * row for row in range(4)]
@@ -222,5 +224,5 @@ def cut_class_token(title=""):
         "for what attends to what, a red one to the head, grey ones for the gradient and the step "
         "of the optimizer; in each picture one kind of arrow is crossed out",
         title,
-        [f"{name}: {words}" for name, (_, words) in WAYS_TO_CUT.items()],
+        [f"{name}: {words}" for name, (_, words) in ways.items()],
     )
