@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 08 · Pitfalls, measured: the size of a patch
 #
-# **After this notebook you can** choose a patch size by what it costs and what it gives, and say how far two common sentences are true: "large patches miss detail" and "small patches are noisy". On a second visit you give a trained model other patches.
+# **After this notebook you can** choose a patch size by what it costs and what it gives, and say how far two common sentences are true: "large patches miss detail" and "small patches are noisy".
 #
 # | | |
 # |---|---|
@@ -109,13 +109,11 @@ for P, of in costs.items():
 # %% [markdown]
 # From line to line the patches become smaller.
 #
-# - **FLOPs double at the first step, from P = 32 to 16, and grow {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times at the last, from 4 to 2.** With few tokens the growth is below four times: there is one class token at every size, and the projection of the patches costs the same whatever P is. With many tokens it is above four, because attention takes over. With r = 2, its share of a block is T / (T + 4·D): 14 % at 65 tokens and 40 % at 257.
+# - **FLOPs double at the first step, from P = 32 to 16, and grow {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times at the last, from 4 to 2.** With few tokens the growth is below four times: there is one class token at every size, and the projection of the patches costs the same whatever P is. With many tokens it is above four, because attention takes over. With r = 2, its share of a block is T / (T + 4·D): 14 % at 65 tokens, 40 % at 257, and 73 % at {{patch_cost(1).tokens:,}}, where each pixel is a patch.
 # {{assert 1.9 < patch_cost(16).flops / patch_cost(32).flops < 2.1}}
 # - **Time depends on the machine.** Where it grows much less than the FLOPs, most of it probably goes into starting PyTorch's operations, of which every P has equally many. There the order may even turn round.
 # - **Memory grows like T, not like T².** The T² attention weights are never kept: PyTorch's fused attention works through them piece by piece, and computes them again in the backward pass.
 # {{assert patch_cost(1).kept_bytes / patch_cost(2).kept_bytes < 1.02 * patch_cost(1).tokens / patch_cost(2).tokens}}
-#
-# What if every pixel is a token? P = 1, measured beforehand, takes {{patch_cost(1).flops / patch_cost(4).flops:.0f}} times the FLOPs of P = 4 and {{patch_cost(1).kept_bytes / patch_cost(4).kept_bytes:.0f}} times its memory. Attention's share of a block is 73 % there.
 #
 # ## What it gives: two fair comparisons
 #
@@ -179,7 +177,7 @@ print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 #
-# The picture shows the table: circles are equal passes, squares are about equal FLOPs, and a line joins the two trainings of each size.
+# The picture shows the table; a line joins the two trainings of each size.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -253,7 +251,7 @@ plots.show(
 #
 # ## "Large patches miss detail"
 #
-# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. As long as D ≥ 3·P², nothing has to be lost. With larger patches something must be, unless pixels repeat each other, as neighbours often do.
+# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. While D ≥ 3·P², nothing has to be lost. With larger patches something must be, unless pixels repeat their neighbours.
 #
 # How much can be kept at best? The next cell finds, on training images, the linear projection to D = 64 numbers that keeps most, by squared error. (This is principal component analysis.) Then it rebuilds two test images from what is kept.
 
@@ -422,14 +420,14 @@ plots.show(
 # So small patches can be read through noise, once a model has learned to. On clean images that costs P = 4 ten points, and P = 8 two.
 # {{assert all(round(100 * (mean(under_noise(P, 0)) - mean(under_noise(P, 0, learned=True)))) == points
 # for P, points in ((4, 10), (8, 2)))}}
-# And the model has learned *this* noise. At twice as much, P = 4 drops to {{mean(under_noise(4, 64, learned=True)):.0%}}, and P = 8 is {{seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)):±.1p}} points ahead, seed by seed. Three seeds barely show that; that the lead of P = 4 is gone, they do show.
+# And the model has learned *this* noise. At twice as much, P = 4 drops to {{mean(under_noise(4, 64, learned=True)):.0%}}, and P = 8 is {{seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)):±.1p}} points ahead, seed by seed. Three seeds can only just tell this difference from chance; but the lead of P = 4 is gone.
 # {{assert 1 < seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)).mean / seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)).width < 1.5}}
 #
 # We saw what happens and not why: besides averaging over fewer pixels, the models also differ in how accurate they are.
 #
 # ## What to do in your own model
 #
-# - **Say first what is limited, and compare sizes at that**: passes, FLOPs or seconds. In three passes, P = 2 gained nothing over P = 4 for its price. At the same FLOPs, P = 8 with more passes did better.
+# - **Say first what is limited, and compare sizes at that**: passes, FLOPs or seconds. In three passes, P = 2 gained nothing over P = 4 for its price. At the same FLOPs, P = 8 was better.
 # - **If small details matter, try smaller patches** before you call the details lost. In our test they found every needle. A longer training helped P = 8, but not P = 16.
 # - **If you know how strong the noise will be, train with it.** At twice that noise, the lead of P = 4 was gone.
 #
