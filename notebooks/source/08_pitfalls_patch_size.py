@@ -14,7 +14,7 @@
 #
 # The answer lies in what a patch costs, so that comes first. Then we test a common saying: "patches too small are noisy, patches too large miss detail".
 #
-# Like notebook 05, the run saved here uses drawn shapes, because we asked for them. The text quotes what that run printed; your numbers will differ a little.
+# Like notebook 05, the run saved here uses drawn shapes, because we asked for them. Your numbers will differ a little from those in the text.
 
 # %%
 import contextlib
@@ -177,7 +177,7 @@ print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 #
-# The picture shows the table; a line joins the two trainings of each size.
+# A line joins the two trainings of each size.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -251,7 +251,7 @@ plots.show(
 #
 # ## "Large patches miss detail"
 #
-# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. While D ≥ 3·P², nothing has to be lost. With larger patches something must be, unless pixels repeat their neighbours.
+# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. As long as D ≥ 3·P², nothing has to be lost. With larger patches something must be lost, unless pixels repeat their neighbours.
 #
 # How much can be kept at best? The next cell finds, on training images, the linear projection to D = 64 numbers that keeps most, by squared error. (This is principal component analysis.) Then it rebuilds two test images from what is kept.
 
@@ -279,7 +279,7 @@ plots.show_images(
 #
 # ### Is detail that could be kept also found?
 #
-# To test this we need images whose answer is small: Needle-10 from notebook 06. An image is made of 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, which means that it has more red than blue. It is the **needle**, and its pattern is the class. All other tiles are cool, and tell nothing. The second picture shows where red exceeds blue, and the patch that holds the needle at three sizes. The frames are for you; the model gets no such help.
+# To test this we need images whose answer is small: Needle-10 from notebook 06. An image is made of 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, which means that it has more red than blue. It is the **needle**, and its pattern is the class. All other tiles are cool, and tell nothing. The second picture shows where red exceeds blue, and the patch that holds the needle at three sizes.
 
 # %%
 images, labels, places = needle10(4_500, seed=0)
@@ -332,13 +332,13 @@ for of in parts["needles"]:
 plots.show_dots(rows, "needles found (%)", "Lost, or harder to find?", dashed=("guessing", 10))
 
 # %% [markdown]
-# Look at the three seeds one by one, because they can differ widely.
+# Look at the seeds one by one: they differ widely.
 #
 # | control | needles found by the seeds | what it says |
 # |---|---|---|
 # | P = 8, images of 64 × 64 | {{needles(image_size=64)[0]:.0p}}, {{needles(image_size=64)[1]:.0p}} and {{needles(image_size=64)[2]:.0%}} | A patch side of 8 is no obstacle in itself. |
 # | P = 8, D = 192 = 3·8² | {{needles(embed_dim=192)[0]:.0p}}, {{needles(embed_dim=192)[1]:.0p}} and {{needles(embed_dim=192)[2]:.0%}} | Room for every number helps little in three passes. |
-# | P = 8, 33 passes | {{needles(passes=33)[0]:.0p}}, {{needles(passes=33)[1]:.0p}} and {{needles(passes=33)[2]:.0%}} | Eleven times the steps help: two seeds find nearly all. |
+# | P = 8, 33 passes | {{needles(passes=33)[0]:.0p}}, {{needles(passes=33)[1]:.0p}} and {{needles(passes=33)[2]:.0%}} | These are eleven times the steps. They help: two seeds find nearly all. |
 # | P = 8, 44,000 images | {{needles(patch_size=8, trained_on=44_000)[0]:.0p}}, {{needles(patch_size=8, trained_on=44_000)[1]:.0p}} and {{needles(patch_size=8, trained_on=44_000)[2]:.0%}} | As many steps on more images help too: one seed finds all, the others find some. |
 # | P = 16, 44,000 images | {{needles(patch_size=16, trained_on=44_000)[0]:.0p}}, {{needles(patch_size=16, trained_on=44_000)[1]:.0p}} and {{needles(patch_size=16, trained_on=44_000)[2]:.0%}} | So many steps hardly help P = 16. |
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
@@ -349,7 +349,7 @@ plots.show_dots(rows, "needles found (%)", "Lost, or harder to find?", dashed=("
 #
 # The first control is the task of P = 4 in larger print: each pixel is drawn as 2 × 2 equal ones. A patch then holds one tile and not four, there are 64 patches and not 16, and a patch has only 48 different numbers. Which of the three helped stays open.
 #
-# The sentence about detail mixes two claims. **In this test, detail below the patch was not lost at P = 8. It was harder to find**: after eleven times the steps, two seeds of three found three quarters of the needles or more, although 64 numbers cannot hold all 192 of a patch. For P = 16 the question stays open.
+# The sentence about detail mixes two claims. **In this test, detail below the patch was not lost at P = 8. It was harder to find**: in both longer trainings, two seeds of three found three quarters of the needles or more, although 64 numbers cannot hold all 192 of a patch. For P = 16 the question stays open.
 #
 # ## "Small patches are noisy"
 #
@@ -383,7 +383,7 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {clean:.1%} right without noise, {with_64:.1%} with it")
 
 # %% [markdown]
-# In the run saved here, noise costs P = 4 far more than the other two. The upper picture is the same test on CIFAR-10. The lower one is a control, with models trained on images with a noise of 32. The bands are 95 % intervals, not pooled, because under noise P = 4 varies more than usual.
+# In the run saved here, noise costs P = 4 far more than the other two. The upper picture is the same test on CIFAR-10. The lower one is a control, whose models were trained on images with a noise of 32. The bands are 95 % intervals, not pooled, because under noise P = 4 varies more than usual.
 # {{assert max(under_noise(4, 32)) - min(under_noise(4, 32)) > 6 * spread().deviation}}
 
 # %% tags=["hide-input"]
@@ -427,13 +427,13 @@ plots.show(
 #
 # ## What to do in your own model
 #
-# - **Say first what is limited, and compare sizes at that**: passes, FLOPs or seconds. In three passes, P = 2 gained nothing over P = 4 for its price. At the same FLOPs, P = 8 was better.
-# - **If small details matter, try smaller patches** before you call the details lost. In our test they found every needle. A longer training helped P = 8, but not P = 16.
+# - **Say first what is limited, and compare sizes at that**: passes, FLOPs or seconds. After three passes, we saw no gain of P = 2 over P = 4. At the same FLOPs, P = 8 was better.
+# - **If small details matter, try smaller patches** before you call the details lost. In our test they found every needle. A longer training helped P = 8, but hardly P = 16.
 # - **If you know how strong the noise will be, train with it.** At twice that noise, the lead of P = 4 was gone.
 #
 # ## Recap
 #
-# - Halving the patch side gives four times as many patches. The FLOPs grow less where tokens are few, because class token and projection do not grow, and more where they are many, because attention's part grows with T².
+# - Halving the patch side gives four times as many patches. The FLOPs grow by less than four times where tokens are few, because class token and projection cost the same at every size. They grow by more where tokens are many, because attention's part grows with T².
 # - At **equal passes**, P = 4 was ahead of P = 8 on CIFAR-10. At **equal FLOPs**, P = 8 was ahead of P = 4.
 # - A projection with D ≥ 3·P² **can keep everything**. With D = 64 and P = 8 our needles were harder to find, and not lost.
 # - Models with small patches were **disturbed most by noise that they had not met**, and led again at the noise they were trained with.
@@ -454,7 +454,7 @@ plots.show(
 #
 # <details><summary>D = 192 and P = 8, colour images: must the projection lose anything?</summary>
 #
-# No: 3 · 8² = 192. Whether the model finds what it needs among the 192 numbers is another question.
+# No: 3 · 8² = 192.
 # </details>
 #
 # **Try it yourself:** [exercises 08](exercises/08_pitfalls_patch_size.ipynb), with checks that say what is wrong.
