@@ -107,8 +107,6 @@ for P, of in costs.items():
     print(f"{P:2}{of['tokens']:8,}{flops:15.1f}{kept:9,.0f}{relative:10.2f} × P = 4")
 
 # %% [markdown]
-# From line to line the patches become smaller.
-#
 # - **FLOPs double at the first step, from P = 32 to 16, and grow {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times at the last, from 4 to 2.** With few tokens the growth is below four times: there is one class token at every size, and the projection of the patches costs the same whatever P is. With many tokens it is above four, because attention takes over. With r = 2, its share of a block is T / (T + 4·D): 14 % at 65 tokens, 40 % at 257, and 73 % at {{patch_cost(1).tokens:,}}, where each pixel is a patch.
 # {{assert 1.9 < patch_cost(16).flops / patch_cost(32).flops < 2.1}}
 # - **Time depends on the machine.** Where it grows much less than the FLOPs, most of it probably goes into starting PyTorch's operations, of which every P has equally many. There the order may even turn round.
@@ -154,7 +152,7 @@ print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 #
 # ### Equal FLOPs
 #
-# A pass with P = 8 costs only a quarter of a pass with P = 4. Spend what you save on four times the passes, and P = 8 wins, as you know from the puzzle. **Guess before you read on:** does P = 16 with twelve times the passes do better still?
+# A pass with P = 8 costs only a quarter of a pass with P = 4. Spend what you save on four times the passes, and P = 8 wins. **Guess before you read on:** does P = 16 with twelve times the passes do better still?
 #
 # | | accuracy after 3 passes | passes with about equal FLOPs | their FLOPs (P = 4: 1) | accuracy after them |
 # |---|---|---|---|---|
@@ -271,7 +269,7 @@ plots.show_images(
     torch.stack(rebuilt, dim=1).flatten(0, 1),
     titles + [""] * 5,  # the second row shows the same sizes
     columns=5,
-    words="two drawn images, each rebuilt from 64 numbers to a patch, ever more blurred",
+    words="two drawn images, each rebuilt from 64 numbers or fewer to a patch; P = 16 and 32 blur",
 )
 
 # %% [markdown]
@@ -296,7 +294,7 @@ for P in (4, 8, 16):
 titles = ["where there is more\nred than blue"]
 titles += [f"P = 4: the needle,\n“{NEEDLE10_CLASSES[labels[0]]}”"]
 titles += [f"P = {P}: the needle\nand {(P // 4) ** 2 - 1} cool tiles" for P in (8, 16)]
-words = "a map that is bright in the needle alone, and the patch that holds the needle, three times"
+words = "a map that is brightest in the needle, and the patch that holds the needle, three times"
 plots.show_images(shown, titles, columns=4, size=1.65, frames=frames, words=words)
 
 # %% [markdown]
@@ -368,7 +366,7 @@ plots.show_images(
     torch.cat([with_noise(part.test_images[:1], deviation) for deviation in NOISE]),
     [f"noise {deviation}" for deviation in NOISE],
     columns=len(NOISE),
-    words="one drawn image with more and more noise, until its shapes are hard to see",
+    words="one drawn image with more and more noise; small things disappear in it first",
 )
 
 # %% [markdown]
