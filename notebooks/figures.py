@@ -147,6 +147,14 @@ def distance(one, other):
     return lead([one], [other])
 
 
+def seed_by_seed(one, other):
+    """one − other of two lists with one share for each seed, from the differences of the seeds: the
+    two need not vary alike.
+    """
+    mean, width = mean_and_width([a - b for a, b in zip(one, other, strict=True)])
+    return Record(mean=mean, width=width)
+
+
 def lead(ahead, behind):
     """What `contrast` says of lists that hold a share for each seed, as a Record."""
     difference, width = contrast(ahead, behind)

@@ -104,8 +104,10 @@ def _frame(axis, left, top, side):
     axis.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=OKABE_ITO[1], lw=2))
 
 
-def show_images(images, titles=None, columns=8, size=1.3, frames=None):
-    """Images (n, C, H, W) in a grid, each with its title; `frames` are (left, top, side) in pixels."""
+def show_images(images, titles=None, columns=8, size=1.3, frames=None, words=""):
+    """Images (n, C, H, W) in a grid, each with its title; `frames` are (left, top, side) in pixels.
+    `words` say what they show, for readers who cannot see them.
+    """
     rows = -(-len(images) // columns)
     lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
     _, axes = _panels(rows, columns, size * columns, (size + 0.2 * lines) * rows)
@@ -113,7 +115,7 @@ def show_images(images, titles=None, columns=8, size=1.3, frames=None):
         _draw(axes.flat[i], image, titles[i] if titles else "")
         if frames:
             _frame(axes.flat[i], *frames[i])
-    show(_pictures(len(images)), parts=titles or ())
+    show(words or _pictures(len(images)), parts=titles or ())
 
 
 def show_patches(patches, grid_size, in_channels=3, size=3.5):

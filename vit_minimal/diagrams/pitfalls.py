@@ -24,7 +24,7 @@ from .card import (
 def cuts(image, patch_sizes, frame=None, title=""):
     """An image (C, H, W), cut into patches of each of these sizes, with their number below.
 
-    `frame` is a (left, top, side) in pixels, with a yellow frame around it in each picture.
+    `frame` is a (left, top, side) in pixels, with an orange frame around it in each picture.
     """
     (_, H, W), sizes = image.shape, list(patch_sizes)
     for P in sizes:
@@ -47,9 +47,9 @@ def cuts(image, patch_sizes, frame=None, title=""):
             x = x0 + at * scale
             card.line((x, 3.6), (x, 3.6 + high), colour="white", line=thin, zorder=3)
         if frame is not None:
-            corner = x0 + frame[0] * scale, 3.6 + frame[1] * scale
-            side = frame[2] * scale
-            for colour, line in ((INK, 4.6), (SERIES[6], 2.4)):  # dark edges: seen on any picture
+            corner = x0 + frame[0] * scale - 0.25, 3.6 + frame[1] * scale - 0.25
+            side = frame[2] * scale + 0.5  # around the square, not over it
+            for colour, line in (("white", 4.2), (SERIES[4], 2.4)):  # edges: seen on any picture
                 card.rectangle(*corner, side, side, "none", colour, line, zorder=4)
         count = (H // P) * (W // P)
         words = f"{count:,} patches" if count > 1 else "1 patch"
@@ -58,7 +58,7 @@ def cuts(image, patch_sizes, frame=None, title=""):
     show(
         f"the same picture of {H} × {W} pixels {len(sizes)} times, each with a white grid over it; "
         "the larger the patch side P, the fewer patches there are" + (
-            ", and a yellow frame marks one small square" if frame is not None else ""
+            ", and an orange frame marks one small square" if frame is not None else ""
         ),
         title,
         counted,
