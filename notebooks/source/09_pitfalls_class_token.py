@@ -197,7 +197,7 @@ plots.show(
 # {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
 # {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling") and of.dataset == "shapes10")}}
 #
-# **Why do some bugs go unpunished?** A conjecture, which we have not tested: the weights around a scale that is wrong by a fixed factor (6), or around numbers in a wrong but fixed order (2, 3), can adapt to it. For the others we have none.
+# **Why do some bugs go unpunished?** A conjecture, which we have not tested: the weights around a scale that is wrong by a fixed factor (6), or around heads put together in a wrong but fixed order (3), can adapt to it. For the others we have no explanation.
 #
 # **Why does one bug help?** We did not expect that patches by reshape (1) would be ahead by {{bug_effect("patches by reshape"):±.1p}} points, so we looked for a control: strips of two whole rows with all their colours, which are no bug. Like the wrong patches they span the whole width of the image; unlike them, they keep the three colours of a place together. We trained both on 2,000 photographs of CIFAR-10 as well.
 
@@ -282,7 +282,7 @@ measured, *_ = pooled("class_token_place", seeds=5, settings=places)
 print(as_table(measured))
 
 # %% [markdown]
-# PLACES_TEXT
+# Reading a patch costs 11.8 ± 3.1 points at this learning rate, yet the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, you would train a model whose first patch may not attend to other tokens. Averaging all tokens is ahead by 3.8 ± 3.1, only just, and not if you take the interval from its five differences alone.
 #
 # Now the same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, three seeds or more, one learning rate. Five settings are added:
 #
@@ -410,7 +410,9 @@ plots.show(
 )
 
 # %% [markdown]
-# RATES_TEXT
+# The curves cross. At the lowest rate the class token is ahead by 6.5 ± 3.5 points; at all the others it is the mean of the patches, at 0.01 only just. (With intervals from the three differences of a rate alone, those at the lower two rates would reach 0.) At 0.04 its lead is twice that at 0.02, 16.7 points against 8.4, but not because the mean gets better: it goes from 62.5 to 61.7 %, while the class token falls from 54.1 to 45.0 %. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one.
+#
+# Now each at the rate that *validation* images choose: 0.02 for the class token, and 0.04 for the mean, although 0.02 is a little better on the test images. The mean is ahead by 7.5 ± 3.5 points. And the lesson applies to this notebook, too: the experiments above had one rate for all.
 #
 # On **CIFAR-10** the rate was chosen in the same way, with the first seed and from half, once and twice the base's: twice for the mean of the patches (four times was worse), and the base's own for the class token and attention pooling.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
@@ -1243,16 +1245,14 @@ for name, model in models.items():
 # - If you compare a class token with a mean of patches, give each its own learning rate, and look at the interval of their difference.
 # - On a small model start with the mean of the patches or attention pooling; take the class token if you want to look inside.
 # - Write one test for each reshape, with sizes that all differ: several images, several heads, T ≠ B.
-# - Put `suspicions` in front of your first training. It needs one small batch. (If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.)
+# - Put `suspicions` in front of your first training. It needs one small batch, and allows for rounding. (If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.)
 #
 # ## Recap
 #
-# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 4.8 points on drawn shapes (seed by seed) and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10 (pooled), against the class token. The average of all tokens was ahead on CIFAR-10,{{assert
-# differs(runs("class_token_place", "averages all tokens")) and runs("class_token_place", "averages all tokens").difference > 0}} and on drawn shapes it did no harm that showed. The gradient tells which tokens are read.
-# - On CIFAR-10 the mean of the patches was ahead of the class token by {{runs("pooling", "mean of patches").difference:.1p}} points, attention pooling by {{
-# runs("pooling", "attention pooling").difference:.1p}}.
-# - Compare rivals each at its own learning rate. At one rate you may see the opposite order.
-# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model in an experiment that sees about {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
+# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 3.1 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10, against the class token. The gradient tells which tokens are read.
+# - Each at its own rate, the mean of the patches was ahead of the class token by 7.5 ± 3.5 points on drawn shapes and by {{gain(runs("pooling", "mean of patches")):±.1p}} on CIFAR-10, where attention pooling was ahead by {{gain(runs("pooling", "attention pooling")):±.1p}}.
+# - Compare rivals each at its own learning rate. At one rate for both, the lead depends on the rate, and so may the order.
+# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model, where a difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
 # - A check needs no training: mark, compare, repeat, or change.
 #
 # ## Questions
@@ -1269,7 +1269,7 @@ for name, model in models.items():
 #
 # <details><summary>Which of the bugs would a test on a batch of one image miss?</summary>
 #
-# Exhibit 7, because its check compares an image in company with the same image alone. And 9, if the model was built for a batch of one. (Exhibit 4 would show: one image gets T answers.) A test should have several images, several heads, and no two sizes that are equal.
+# Exhibit 7, because its check compares an image in company with the same image alone. And 10, if the model was built for a batch of one. (Exhibit 4 would show: one image gets T answers.) A test should have several images, several heads, and no two sizes that are equal.
 # </details>
 #
 # **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.
