@@ -153,8 +153,8 @@ def lead(ahead, behind):
     return Record(mean=difference, width=width)
 
 
-def minus(name, one, other, budget="full"):
-    """One setting of an experiment minus another, in words, with the seeds of both: the interval is
+def seeds_of(name, one, other, budget="full"):
+    """How many seeds two settings of an experiment have, in brackets: their distance has an interval
     from the pooled spread, so both have to work.
     """
     pair = [runs(name, setting, budget=budget) for setting in (one, other)]
@@ -164,7 +164,24 @@ def minus(name, one, other, budget="full"):
     seeds = (
         f"{counts[0]} seeds each" if counts[0] == counts[1] else "{} and {} seeds".format(*counts)
     )
-    return f"{formatted(distance(*pair), '+±.1p')} points ({seeds}, pooled)"
+    return f"({seeds}, pooled)"
+
+
+def minus(name, one, other, budget="full"):
+    """One setting of an experiment minus another, in words, with the seeds of both."""
+    pair = [runs(name, setting, budget=budget) for setting in (one, other)]
+    points = formatted(distance(*pair), "+±.1p")
+    return f"{points} points {seeds_of(name, one, other, budget)}"
+
+
+def ahead(name, one, other, budget="full"):
+    """By how many points one setting of an experiment is better than another, without a sign, for a
+    sentence. ValueError if it is not, by the interval.
+    """
+    of = distance(*(runs(name, setting, budget=budget) for setting in (one, other)))
+    if of.mean <= of.width:
+        raise ValueError(f"{one!r} is not better than {other!r} by its interval")
+    return f"{formatted(of, '±.1p')} points"
 
 
 def then_and_now(name, setting):

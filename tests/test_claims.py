@@ -49,13 +49,14 @@ def test_picture_and_cards_make_the_same_claims():
     assert list(rows()) == list(range(1, len(rows()) + 1))
 
 
-def test_the_table_to_guess_in_has_every_sentence_and_the_main_path_in_bold_and_first():
-    table = re.findall(r"^# \| (\**\d+\**) \| (.+?) \| ☐", SOURCE, re.MULTILINE)
+def test_the_table_to_guess_in_has_every_sentence_and_verdict_and_the_main_path_in_bold():
+    boxes = " ☐ \\|" * len(VERDICTS)
+    table = re.findall(rf"^# \| (\**\d+\**) \| (.+?) \|{boxes}$", SOURCE, re.MULTILINE)
     sentences = {int(number.strip("*")): words.strip("*").rstrip(".") for number, words in table}
     assert sentences == {number: claim for number, (claim, _) in rows().items()}
     (path,) = re.findall(r"^MAIN_PATH = ([\d, ]+)$", SOURCE, re.MULTILINE)
     path = [int(number) for number in path.split(", ")]
-    assert [int(number.strip("*")) for number, _ in table if "*" in number] == path
+    assert [int(number.strip("*")) for number, _ in table if "*" in number] == sorted(path)
     assert list(cards())[: len(path)] == path
 
 
@@ -70,10 +71,17 @@ def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(
     assert "*Limits:*" in card
 
 
-@pytest.mark.parametrize("number", rows())
-def test_a_card_has_one_picture_and_a_line_to_try(number):
+@pytest.mark.parametrize("number", [n for n, (_, verdict) in rows().items() if "part" in verdict])
+def test_what_holds_in_part_says_what_speaks_for_it_and_what_does_not(number):
     _, card = cards()[number]
-    shown = r"^(?:plots\.show|plots\.show_summaries|plots\.show_bars|show_curves|show_forest)\("
+    assert "\n# - *For it" in card
+    assert "\n# - *Against it" in card or "\n# - *Not shown:*" in card
+
+
+@pytest.mark.parametrize("number", rows())
+def test_a_card_has_one_picture_of_results_and_a_line_to_try(number):
+    _, card = cards()[number]
+    shown = r"^(?:plots\.show|plots\.show_summaries|plots\.show_dots|show_curves|show_forest)\("
     assert len(re.findall(shown, card, re.MULTILINE)) == 1
     (line,) = re.findall(r"\*Try it yourself.*", card)
     assert re.search(r"`(?:python|train_cnn)[^`]+`", line)

@@ -106,6 +106,8 @@ CASES = {
     "reading_blocks, two": lambda: diagrams.reading_blocks(
         6, {"From here": RIGHT, "From there": RIGHT}, 100
     ),
+    "cut_or_late": lambda: diagrams.cut_or_late(6, 3, 4),
+    "cut_or_late, shallow": lambda: diagrams.cut_or_late(2, 2, 1),
     "weighed_by_gradient": lambda: diagrams.weighed_by_gradient(*SPEAKS),
     "weighed_by_gradient, six": lambda: diagrams.weighed_by_gradient(
         [0.125] * 6, {"automobile": [-10.5] * 6}
@@ -158,12 +160,16 @@ CASES = {
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
     "cut_class_token": diagrams.cut_class_token,
     "cut_class_token, titled": lambda: diagrams.cut_class_token("A title"),
+    "cut_class_token, other ways": lambda: diagrams.cut_class_token(
+        ways={"1": ("reads", "it does not see the patches"), "2": ("step", "it is not trained")}
+    ),
     "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
     "heads_read, registers": lambda: diagrams.heads_read(
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
         num_registers=4,
     ),
     "norm_divides": lambda: diagrams.norm_divides({"small": (0.06, 0.04), "large": (8.5, 0.04)}),
+    "norm_divides, patches": lambda: diagrams.norm_divides({"a": (1.0, 0.3)}, of="patch"),
     "norm_divides, small last": lambda: diagrams.norm_divides(
         {"large": (850.0, 0.04), "small": (0.06, 0.04)}
     ),
@@ -931,10 +937,10 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
         ]
         for share in (1.0, 0.3)
     )
-    panel = len(arrows) // 4  # 3 + 3 of attention, one to the head, gradient, step
-    assert panel == 9
+    panel = len(arrows) // 4  # 1 + 3 + 3 of attention, one to the head, gradient, step
+    assert panel == 10
     counted = [[sum(found[i : i + panel]) for found in solid] for i in range(0, 4 * panel, panel)]
-    assert counted == [[6, 1, 1], [6, 1, 1], [3, 1, 2], [3, 1, 2]]
+    assert counted == [[7, 1, 1], [7, 1, 1], [4, 1, 2], [4, 1, 2]]
     assert np.sum(solid) + np.sum(pale) == len(arrows)
     crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
     assert [(x > 34, y > 24) for x, y in crosses] == [
@@ -943,6 +949,20 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
         (False, True),
         (True, True),
     ]
+
+
+def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():
+    diagrams.cut_or_late(6, 3, 4)
+    (axis,) = plt.gcf().axes
+    inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
+    reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
+    assert reading == [2 * 5 + 2 * 1, 2]  # of two patches each
+    fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
+    assert fills.count(to_rgb(card.CLASS)) == 7 + 2
+    (cross,) = (text.get_position() for text, _ in words() if text.get_text() == "×")
+    assert 3 + 2 * 52 / 6 < cross[0] < 3 + 3 * 52 / 6
+    with pytest.raises(ValueError, match="no block 7 of 6"):
+        diagrams.cut_or_late(6, 7, 4)
 
 
 def test_heads_are_drawn_over_what_they_read():

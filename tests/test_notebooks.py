@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -310,3 +311,21 @@ def test_the_rules_that_notebook_05_writes_by_hand_take_torchs_steps(rule, their
         shown["height"](*point).backward()
         optimizer.step()
     assert_close(torch.tensor(shown["descend"](shown[rule], 0.5)[-1]), point.detach())
+
+
+def test_no_time_of_a_step_is_missing_from_the_profile_of_notebook_11():
+    text = tutorial_text("notebooks/source/11_faster_and_safer_training.py")
+    cells = [cell.partition("\n")[2] for cell in text.split("# %%")]
+    shown = {"torch": torch, "device": torch.device("cpu")}
+    for piece in ("def group_of(", "def shares_of("):
+        exec(next(cell for cell in cells if piece in cell), shown)  # noqa: S102
+    names = (
+        "aten::_fused_adamw_",
+        "Optimizer.step#AdamW.step",
+        "Optimizer.zero_grad#AdamW.zero_grad",
+    )
+    assert {shown["group_of"](name) for name in names} == {"optimizer"}
+    assert shown["group_of"]("aten::addmm") == "other matrix products"
+    shares = shown["shares_of"](lambda: time.sleep(0.05), steps=3)  # Python alone
+    assert shares[shown["OTHERS"]] > 99
+    assert sum(shares.values()) == pytest.approx(100)

@@ -11,7 +11,7 @@ from .attention import (
     heads_side_by_side,
 )
 from .blocks import block, gelu, layer_norm, stream
-from .looking import cut_off, probes, reading_blocks, weighed_by_gradient
+from .looking import cut_off, cut_or_late, probes, reading_blocks, weighed_by_gradient
 from .machines import (
     float_formats,
     gradient_accumulation,

@@ -1,5 +1,5 @@
-"""How one looks into a model: probes beside it, a class token that is cut off in two ways, blocks in
-which it may read, and attention weighed by a gradient.
+"""How one looks into a model: probes beside it, a class token that is cut off in two ways or comes
+late, blocks in which it may read, and attention weighed by a gradient.
 """
 
 import numpy as np
@@ -228,6 +228,52 @@ def reading_blocks(depth, panels, largest, title="", unit="%"):
         "a bar beside each",
         title,
         said,
+    )
+
+
+def cut_or_late(depth, cut, late):
+    """Does a class token have to gather in every block? Two ways to find out, one above the other: a
+    model of `depth` blocks in which it is cut off in block `cut`, counted from 1, and a model of
+    `late` blocks that it joins before the last one.
+    """
+    if not 1 <= cut <= depth or late < 1:
+        raise ValueError(f"no block {cut} of {depth}, or no blocks at all: {late}")
+    card = Card(height=38)
+    ways = {
+        f"First way: a trained model, cut in one block (here {cut})": (depth, 0, cut),
+        "Second way: a model trained with a class token that comes late": (late, late - 1, None),
+    }
+    for top, (heading, (blocks, joins, missing)) in zip((1, 20), ways.items(), strict=True):
+        card.text(2, top + 1, heading, 11, ha="left", weight="bold")
+        step = 52 / blocks
+        first, *patches = rows = [top + 5.4 + 4 * row for row in range(3)]
+        for place in range(blocks + 1):
+            for middle in rows if place >= joins else patches:
+                colour = CLASS if middle == first else PATCH
+                card.token(3 + place * step, middle - TOKEN / 2, colour)
+        for block in range(1, blocks + 1):
+            left, right = 3 + (block - 1) * step + TOKEN + 0.4, 3 + block * step - 0.4
+            card.rectangle(left, top + 3.4, right - left, 12, tint(POSITION, 0.12), zorder=0)
+            card.text((left + right) / 2, top + 16.8, f"block {block}", 10, QUIET)
+            for middle in patches:
+                card.arrow((left, middle), (right, middle), colour=LINE)
+            if block <= joins:
+                continue
+            card.arrow((left, first), (right, first), colour=CLASS, line=1.6)
+            card.strength = 0.3 if block == missing else 1.0
+            for middle in patches:
+                card.arrow((left, middle), (right, first), colour=ATTENTION, line=1.6)
+            card.strength = 1.0
+            if block == missing:
+                cross = (left + right) / 2, (first + patches[0]) / 2 + 0.8
+                card.text(*cross, "×", 24, HEAD, weight="bold", zorder=6)
+        card.arrow((55 + TOKEN + 0.4, first), (59.6, first), colour=HEAD, line=1.6)
+        card.box(59.8, first - 1.7, 5, 3.4, HEAD, "head", 10)
+    show(
+        "tokens go through blocks, the class token on top, with purple arrows where it reads the "
+        "patches; above, these arrows are crossed out in one block; below, there is no class token "
+        "before the last block",
+        "Two ways to find out where a class token has to gather",
     )
 
 

@@ -110,8 +110,11 @@ def heads_read(readers, num_registers=0, title=""):
     )
 
 
-def norm_divides(tokens, title=""):
-    """The class token of two images in the residual stream, and after the last norm.
+SHARED_AND_OWN = {"class token": (CLASS, ATTENTION), "patch": (POSITION, PATCH)}  # their colours
+
+
+def norm_divides(tokens, title="", of="class token"):
+    """A token of two images in the residual stream, and after the next norm; `of` which kind it is.
 
     `tokens` are {name: (size of what the images share, size of what differs between them)}. Each
     has a row with a scale of its own, which is compared with that of the first row: a long arrow for
@@ -123,6 +126,7 @@ def norm_divides(tokens, title=""):
         raise ValueError(f"expected sizes above 0, got {tokens}")
     tall, x0, centre, radius = 27, 3, 50, 8.5
     card, apart = Card(height=tall * len(tokens)), {}
+    common, different = SHARED_AND_OWN[of]
     scales = [min(24 / shared, 7.5 / own) for shared, own in tokens.values()]
     for k, ((name, (shared, own)), scale) in enumerate(zip(tokens.items(), scales, strict=True)):
         y = tall * k + 15.4
@@ -138,26 +142,26 @@ def norm_divides(tokens, title=""):
         for sign, image in ((-1, "A"), (1, "B")):
             tip = x0 + long, y + sign * high
             if seen:
-                card.arrow((x0 + long, y), tip, colour=ATTENTION, line=2.6)
+                card.arrow((x0 + long, y), tip, colour=different, line=2.6)
                 words = f"image {image}"
-                card.text(tip[0] + 1.6, y + sign * high / 2, words, 10, dark(ATTENTION), ha="left")
+                card.text(tip[0] + 1.6, y + sign * high / 2, words, 10, dark(different), ha="left")
             card.line((x0, y), tip, colour=QUIET, line=1, style=":")
             point = centre + radius * np.cos(angle), y + sign * radius * np.sin(angle)
             card.line((centre, y), point, colour=QUIET, line=1, style=":")
             card.axis.plot(*point, "o", color=HEAD, ms=9, zorder=5)
-        card.arrow((x0, y), (x0 + long, y), colour=CLASS, line=4)
+        card.arrow((x0, y), (x0 + long, y), colour=common, line=4)
         if not seen:
             words = "what differs is too small to be drawn"
-            card.text(x0, y + 3.2, words, 10, dark(ATTENTION), ha="left")
-        if not np.isclose(scale, scales[0]):
-            times, how = max((scales[0] / scale, "smaller"), (scale / scales[0], "larger"))
+            card.text(x0, y + 3.2, words, 10, dark(different), ha="left")
+        times, how = max((scales[0] / scale, "smaller"), (scale / scales[0], "larger"))
+        if times > 1.02:  # a difference that one might see
             words = f"drawn {times:,.0f} times {how} than at the top"
             card.text(x0, y + 9.8, words, 10, QUIET, ha="left")
         card.arrow((39, y), (46, y), colour=LINE)
         card.text(42, y - 2.2, "÷ size", 10, QUIET)
         card.text(centre + 4, y - 13, "after the norm", 10.5, QUIET)
     show(
-        "arrows of the class tokens of two images: a part that both share, and a part in which they "
+        f"arrows of a {of} of two images: a part that both share, and a part in which they "
         "differ; beside it two points on a circle, where the norm puts them",
         title,
         [f"{name}: the points are {far:.2g} apart" for name, far in apart.items()],
@@ -172,13 +176,15 @@ WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
 }
 
 
-def cut_class_token(title=""):
-    """Four ways to cut off a class token by mistake: what each takes away is crossed out."""
-    card, top = Card(height=48 + 3 * bool(title)), 3 * bool(title)
+def cut_class_token(title="", ways=WAYS_TO_CUT):
+    """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
+    (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
+    """
+    card, top = Card(height=53 + 3 * bool(title)), 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
-    for k, (name, (missing, words)) in enumerate(WAYS_TO_CUT.items()):
-        x0, y0 = 1 + 33 * (k % 2), top + 1 + 24 * (k // 2)
+    for k, (name, (missing, words)) in enumerate(ways.items()):
+        x0, y0 = 1 + 33 * (k % 2), top + 1 + 26 * (k // 2)
         before, after, y = x0 + 7.4, x0 + 19, y0 + 8.6  # two columns of tokens, the first row
         rows = [y + TOKEN / 2 + 3.8 * row for row in range(4)]
 
@@ -189,10 +195,12 @@ def cut_class_token(title=""):
 
         card.text(x0 + 1, y0 + 1.4, name, 11.5, ha="left", weight="bold")
         card.text(x0 + 2.2 + 1.08 * len(name), y0 + 1.4, words, 10, QUIET, ha="left")
-        for column in (before, after):
+        for column, words in ((before, "before"), (after, "after a block")):
+            card.text(column + TOKEN / 2, rows[-1] + TOKEN / 2 + 1.4, words, 10, QUIET)
             for row, middle in enumerate(rows):
                 card.token(column, middle - TOKEN / 2, PATCH if row else CLASS)
         left, right = before + TOKEN + 0.4, after - 0.4
+        arrow("itself", (left, rows[0]), (right, rows[0]), colour=ATTENTION)
         for middle in rows[1:]:
             arrow("reads", (left, middle), (right, rows[0]), colour=ATTENTION)
             arrow("is read", (left, rows[0]), (right, middle), colour=ATTENTION)
@@ -216,5 +224,5 @@ def cut_class_token(title=""):
         "for what attends to what, a red one to the head, grey ones for the gradient and the step "
         "of the optimizer; in each picture one kind of arrow is crossed out",
         title,
-        [f"{name}: {words}" for name, (_, words) in WAYS_TO_CUT.items()],
+        [f"{name}: {words}" for name, (_, words) in ways.items()],
     )

@@ -119,6 +119,14 @@ EXPERIMENTS = {
             "head zero": Setting(start={"head.weight": ("zeros_",)}),
         }
     ),
+    "weight_init_rates": Experiment(
+        {
+            "N(0, 0.02)": Setting(),
+            "Xavier": _weights("xavier_uniform_"),
+            "PyTorch's default": _weights("kaiming_uniform_", math.sqrt(5)),
+        },
+        learning_rates=(1, 0.3, 3),
+    ),
     "warmup_and_norm": _warmup_and_norm(),
     "warmup_and_norm_deep": _warmup_and_norm(passes=1 / 3, depth=12),
     "patch_size": Experiment({f"P = {P}": Setting({"patch_size": P}) for P in (4, 2, 8, 16, 32)}),
