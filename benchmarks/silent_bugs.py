@@ -24,6 +24,7 @@ from vit_minimal.vision_transformer import EncoderBlock
 
 MODEL, TRAINING = BASE["quick"].model, BASE["quick"].training
 MEAN = replace(MODEL, pool="mean")
+DROPOUT = 0.1
 
 
 class PatchesByReshape(PatchEmbedding):
@@ -83,7 +84,7 @@ class NoTransposeBack(Explicit):
 
 class AlwaysDrops(Explicit):
     def weigh(self, queries, keys):
-        return nn.functional.dropout(attention_weights(queries, keys), 0.1)
+        return nn.functional.dropout(attention_weights(queries, keys), DROPOUT)
 
 
 class AcrossTheBatch(MultiHeadSelfAttention):
@@ -143,8 +144,14 @@ BUGS = {
     "no residual connection": (MODEL, lambda model: become(NoResidual, *model.blocks)),
     "softmax twice": (MODEL, lambda model: become(SoftmaxTwice, model)),
     "dropout never off": (MODEL, attention(AlwaysDrops)),
+    "none, with dropout": (replace(MODEL, attn_drop_rate=DROPOUT), lambda model: None),
     "none, mean pooling": (MEAN, lambda model: None),
     "attention across the batch, mean pooling": (MEAN, attention(AcrossTheBatch)),
+    # What frozen blocks leave to learn if the head reads the patches, which have embeddings that train
+    "blocks in a Python list, mean pooling": (
+        MEAN,
+        lambda model: model.blocks.requires_grad_(False),
+    ),
     # Controls for the first bug: as many numbers to a token, in other windows of the image
     "strips of two rows": (MODEL, lambda model: become(Strips, model.patch_embed)),
 }

@@ -150,6 +150,9 @@ CASES = {
     "amounts, a key": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
     ),
+    "amounts, bad": lambda: diagrams.amounts(
+        np.eye(5), np.ones((5, 5)) / 5, bad=(0, 1, 5, 5, "should be 0"), key="dark: a lot"
+    ),
     "amounts, below 0": lambda: diagrams.amounts(
         np.linspace(-1, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
     ),
@@ -845,6 +848,30 @@ def test_cells_have_the_colour_of_their_owner():
     colours = [to_rgb(p.get_facecolor()) for p in cells]
     expected = [to_rgb(card.SERIES[i]) for i in np.concatenate([o.ravel() for o in OWNERS])]
     assert colours == [*expected, *map(to_rgb, card.SERIES[:3])]  # then the legend
+
+
+def test_a_cross_is_on_each_number_that_went_elsewhere():
+    right = np.array([[0, 0, 1], [1, 2, 2]])
+    diagrams.owners(right, [[0, 1, 1], [1, 2, 0]], "head")
+    lines = [line.get_xydata().mean(axis=0) for line in plt.gcf().axes[0].lines]
+    assert len(lines) == 2 * (2 + 1)  # two cells of six, and the legend
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    middles = [np.array(p.get_center()) for p in (cells[6 + 1], cells[6 + 5])]
+    assert np.allclose(lines[:4:2], middles) and "wrong place" in written()
+    plt.close("all")
+    diagrams.owners(right, right, "head")
+    assert not plt.gcf().axes[0].lines and "wrong place" not in written()
+
+
+def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():
+    diagrams.amounts(np.eye(3), np.ones((3, 3)), bad=(1, 0, 3, 2, "should be 0"))
+    (frame,) = (p for p in plt.gcf().axes[0].patches if p.get_zorder() == 4)
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    corners = cells[9 + 3], cells[9 + 7]  # the wrong version's (1, 0) and (2, 1)
+    assert np.allclose(frame.get_xy(), corners[0].get_xy())
+    end = np.add(corners[1].get_xy(), (corners[1].get_width(), corners[1].get_height()))
+    assert np.allclose(np.add(frame.get_xy(), (frame.get_width(), frame.get_height())), end)
+    assert "should be 0" in written()
 
 
 def test_versions_that_cannot_be_compared_are_refused():

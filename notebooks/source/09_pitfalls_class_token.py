@@ -6,8 +6,8 @@
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 04; 07 for how experiments are run |
-# | Time to read | about 45 minutes, half of them for the museum |
-# | Time to run | at the quick budget two minutes{{assert round(notebook_seconds("09_pitfalls_class_token") / 60) == 2}} on two cores of a recent server CPU (with instructions for bfloat16), about five{{assert 4 * 60 < notebook_seconds("09_pitfalls_class_token", "float32") < 5 * 60}} on one core of an older one; on a T4 not measured yet |
+# | Time to read | about 40 minutes, half of them for the museum, which you can also keep for looking things up |
+# | Time to run | at the quick budget about two minutes{{assert round(notebook_seconds("09_pitfalls_class_token") / 60) == 2}} on two cores of a recent server CPU |
 # | Package modules | `variants.py`, `experiments/` |
 #
 # The class token is one row of a matrix. If you take the wrong row, or average it with the others, nothing crashes, and the loss goes down. How much is lost, and how would you notice?
@@ -19,7 +19,6 @@ import contextlib
 import copy
 import io
 import math
-import timeit
 
 import matplotlib.pyplot as plt
 import torch
@@ -88,7 +87,7 @@ plots.show_lines(
 #
 # ### What each silent bug costs
 #
-# Does the accuracy tell, then? We put fourteen bugs into a small model, one at a time, and trained it as if nothing had happened: 200 steps on 2,000 drawn shapes, three seeds each (`benchmarks/silent_bugs.py`). The figure shows by how much each bug changes the accuracy on 1,000 test images, against the same model without it. (The box below explains the ±; here it is *pooled*.) You will meet every bug in the museum below, under the number in front of its name; for now only the pattern matters.
+# Does the accuracy tell, then? We put fourteen bugs into a small model, one at a time, and trained it as if nothing had happened: 200 steps on 2,000 drawn shapes with a learning rate of 0.01, three seeds each (`benchmarks/silent_bugs.py`). The figure shows by how much each bug changes the accuracy on 1,000 test images, against the same model without it. (The box below explains the ±.) You will meet every bug in the museum below, under the number in front of its name; for now only the pattern matters.
 
 # %% tags=["hide-input"]
 BUGS = {  # name on record: number and name in the figures
@@ -99,14 +98,15 @@ BUGS = {  # name on record: number and name in the figures
     "scaled by √D": "6 scaled by √D",
     "attention across the batch": "7 across the batch",
     "LayerNorm over all tokens": "8 norm over tokens",
-    "positions not trained": "10 positions untrained",
+    "positions not trained": "9 positions untrained",
     "blocks in a Python list": "11 blocks in a list",
     "one block, repeated": "12 one block, repeated",
-    "no norm at the end": "14 no norm at the end",
-    "no residual connection": "15 no residual",
-    "softmax twice": "16 softmax twice",
-    "dropout never off": "17 dropout never off",
+    "softmax twice": "14 softmax twice",
+    "dropout never off": "15 dropout never off",
+    "no norm at the end": "16 no norm at the end",
+    "no residual connection": "17 no residual",
 }
+BASES = {"dropout never off": "none, with dropout"}  # a bug's model without the bug; else "none"
 GUESSING = 0.2  # twice what guessing gets: models below it hardly vary, and are not pooled
 
 
@@ -123,8 +123,11 @@ def group_of(ahead, width):
     return "no effect seen" if abs(ahead) <= width else "ahead" if ahead > 0 else "behind"
 
 
-def effect_of(name, base="none", dataset_name="shapes10", words="points"):
+def effect_of(name, base="none", dataset_name="shapes10", words=None):
     """Group, words, difference in points and half its 95 % interval, for the forest plot."""
+    if words is None:
+        own = f"from its own {without_bug(base, dataset_name)}, "
+        words = (own if base != "none" else "") + "points"
     pooled = pooled_over_bugs(dataset_name)
     (one, width), (other, wide) = (
         mean_and_width([run["accuracy"] for run in silent[dataset_name][of]], pooled)
@@ -140,12 +143,9 @@ def without_bug(base="none", dataset_name="shapes10"):
     return f"{100 * sum(run['accuracy'] for run in runs) / len(runs):.0f} %"
 
 
-effects = {label: effect_of(name) for name, label in BUGS.items()}
-effects["7 with mean pooling"] = effect_of(
-    "attention across the batch, mean pooling",
-    "none, mean pooling",
-    words=f"from its own {without_bug('none, mean pooling')}, points",
-)
+effects = {label: effect_of(name, BASES.get(name, "none")) for name, label in BUGS.items()}
+across = "attention across the batch, mean pooling"
+effects["7 with mean pooling"] = effect_of(across, "none, mean pooling")
 GROUPS = ("behind", "ahead", "no effect seen")
 show_forest(
     dict(sorted(effects.items(), key=lambda effect: effect[1][2])),
@@ -155,21 +155,72 @@ show_forest(
 )
 
 # %% [markdown]
-# - **Two leave a model that guesses** (11 and 7). You would notice.
-# - **Some train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (16) {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch, in a model with mean pooling, {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}} against the same model without the bug. If you met such a model, you might think that it is too small, or was trained too briefly.
-# - **Eight show no effect**, and the block that is repeated (12) only just shows one. That does not mean that they cost nothing: with three seeds, this experiment sees an effect only if it is larger than about {{bug_effect("scaled by √D").width:.0p}} points, and of fifteen comparisons about one will pass that mark by chance. Dropout (17) and the missing residual connection (15) come close to it. With thirty seeds you might find what they cost; a check finds the bug before any training.
-# - **One is ahead**, and by a lot. We come back to it after the museum.
-# {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list"))}}
+# - **Two leave a model that guesses** (11 and 7). You would notice. (Why 11 learns nothing we do not know; with mean pooling, too, it stays at {{mean(silent_bug("blocks in a Python list, mean pooling")):.0%}}.)
+# - **Some train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points and softmax twice (14) {{-bug_effect("softmax twice").mean:.0p}}. Attention across the batch (7), which leaves a model with a class token guessing, costs one with mean pooling {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}}. If you met such a model, you might think that it is too small, or was trained too briefly.
+# - **Eight show no effect**, and the block that is repeated (12) only just shows one. That does not mean that they cost nothing: with three seeds, a *measured* difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points before we call it an effect. With thirty seeds you might find what they cost; a check finds the bug before any training.
+# - **One is ahead**, and by a lot. We come back to it in a moment.
+# {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling"))}}
 # {{assert all(differs(bug_effect(name)) and bug_effect(name).mean < 0 for name in ("LayerNorm over all tokens", "softmax twice")) and differs(bug_effect("attention across the batch, mean pooling", "none, mean pooling"))}}
-# {{assert differs(bug_effect("one block, repeated")) and not any(differs(bug_effect(name)) for name in ("heads by view", "heads without transpose", "softmax over the queries", "scaled by √D", "positions not trained", "no norm at the end", "no residual connection", "dropout never off"))}}
-# {{assert all(abs(abs(bug_effect(name).mean) - bug_effect(name).width) < 0.015 for name in ("one block, repeated", "dropout never off", "no residual connection"))}}
+# {{assert differs(bug_effect("one block, repeated")) and not any(differs(bug_effect(name)) for name in ("heads by view", "heads without transpose", "softmax over the queries", "scaled by √D", "positions not trained", "no norm at the end", "no residual connection")) and not differs(bug_effect("dropout never off", "none, with dropout"))}}
+# {{assert abs(abs(bug_effect("one block, repeated").mean) - bug_effect("one block, repeated").width) < 0.015}}
 # {{assert differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 #
-# > **How to read a ± in this notebook.** Behind an accuracy or a difference it is half of a 95 % interval. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*. There are three ways to get an interval, and each table and figure says which one it has:
-# >
-# > - **own seeds:** from how much the few seeds of this one setting differ;
-# > - **seed by seed:** one setting minus another, for each seed, and the interval from these few differences;
-# > - **pooled:** three seeds tell little of how much they vary, so the spread of one run about the mean of its setting is taken over many settings, and runs count as independent. In the figure above these are all models that do better than guessing. (The two that guess hardly vary. They keep the interval of their own seeds, so rows 11 and 7 have other widths.) For CIFAR-10 they are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)); three seeds against three are then known to ± {{gain(runs("register_init", "N(0, 10)")).width:.1p}} points, and three against the ordinary class token to ± {{gain(runs("class_token_place", "class token last")).width:.1p}}, since that has {{len(runs("class_token_place", "class token").accuracies):d}} seeds.
+# Three cautions. All rows but two share the same three runs without a bug: if these were lucky, all rows lie too far to the left together. The learning rate is not the class token's best, as you will see below. And of fifteen comparisons about one will pass the mark by chance.
+#
+# > **How to read a ± in this notebook.** Behind an accuracy or a difference it is half of a 95 % interval. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*. Three seeds tell little of how much they vary. So the spread of one run about the mean of its setting is *pooled*, which means: taken over many settings, as if all varied alike and runs were independent. On CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), in the figure above all models that do better than guessing, and in the experiments below all that have run on your machine at the same budget. A model that guesses hardly varies and is not pooled: it keeps the interval of its own seeds, so rows 11 and 7 are a little narrower than the others, though most of their width comes from the model without a bug.
+#
+# Now the losses of the fourteen. The grey line is the model without the bug, for 15 one that has dropout too:
+
+# %% tags=["hide-input"]
+_, axes = plt.subplots(5, 3, figsize=(6.6, 7.6), sharex=True, sharey=True, layout="constrained")
+for axis, (name, label) in zip(axes.flat, BUGS.items(), strict=False):
+    base = mean_loss(BASES.get(name, "none"))
+    axis.plot(range(1, 6), base, color="gray", lw=2, ls="--", label="without a bug")
+    axis.plot(range(1, 6), mean_loss(name), color=plots.OKABE_ITO[1], lw=2.5, label="with the bug")
+    axis.set_title(label, fontsize=10)
+    axis.grid(alpha=0.3)
+for axis in axes[:, 0]:
+    axis.set_ylabel("loss", fontsize=10)
+for axis in (*axes[-1, :2], axes[-2, 2]):
+    axis.set_xlabel("pass", fontsize=10)
+    axis.tick_params(labelbottom=True)
+axes[-1, -1].axis("off")  # there are fourteen bugs, so one place is left for the legend
+axes[-1, -1].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", frameon=False)
+plots.show(
+    f"{len(BUGS)} small panels, the loss over five passes for each bug and for the ordinary model",
+    "Loss in training",
+    [f"{name}: from {mean_loss(name)[0]:.2f} to {mean_loss(name)[-1]:.2f}" for name in BUGS],
+)
+
+# %% [markdown]
+# In two panels the loss stays where it began, near ln 10: 7 and 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss. Take a model that gives the right class 40 % and divides the rest equally: the usual loss says 0.92, and with a second softmax it is 2.01, not far below the 2.30 of guessing. That does not explain the lost accuracy; we have not looked for its reason. In all the others the loss falls as losses do, and without the grey line you would have nothing to compare it with.
+# {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
+# {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling") and of.dataset == "shapes10")}}
+#
+# **Why do some bugs go unpunished?** A conjecture, which we have not tested: the weights around a scale that is wrong by a fixed factor (6), or around heads put together in a wrong but fixed order (3), can adapt to it. For the others we have no explanation.
+#
+# **Why does one bug help?** We did not expect that patches by reshape (1) would be ahead by {{bug_effect("patches by reshape"):±.1p}} points, so we looked for a control: strips of two whole rows with all their colours, which are no bug. Like the wrong patches they span the whole width of the image; unlike them, they keep the three colours of a place together. We trained both on 2,000 photographs of CIFAR-10 as well.
+
+# %% tags=["hide-input"]
+show_forest(
+    {
+        f"{label}, {where}": effect_of(
+            name, dataset_name=of, words=f"from {without_bug(dataset_name=of)}, points"
+        )
+        for of, where in (("shapes10", "drawn shapes"), ("cifar10", "CIFAR-10"))
+        for name, label in (("patches by reshape", "bug 1"), ("strips of two rows", "strips"))
+    },
+    "difference in accuracy, in points",
+    "Bug 1 and a control, against square patches",
+    GROUPS,
+)
+
+# %% [markdown]
+# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But strips differ from squares in their height as well, and we have tried no other windows. It does not carry over, either: on CIFAR-10 the bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points, and the strips show no effect.
+# {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
+# {{assert all(differs(bug_effect(name)) and bug_effect(name).mean > 0 for name in ("patches by reshape", "strips of two rows")) and not differs(bug_effect("patches by reshape", "strips of two rows"))}}
+#
+# All of it is one small model after 200 steps. In a longer training, or a deeper model, the costs will be others.
 #
 # So there are two things to learn. One is to **measure** with several seeds and an interval, when the question is what something costs. The other is to **check** a piece of code without any training, when the question is whether it is right. We begin with measuring, on the subject of this course: what if the head reads the wrong token?
 #
@@ -213,22 +264,25 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# The experiment `class_token_place` compares them, and others, with the ordinary model. At the quick budget these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. That takes about a minute. (±: own seeds; for the differences from the class token, seed by seed.)
+# The experiment `class_token_place` compares them, and others, with the ordinary model. At the quick budget these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. That takes about a minute.
 
 
 # %%
-def quietly(name, **options):
-    """Run an experiment without a line for each run."""
+def pooled(name, **options):
+    """Run an experiment without a line for each run; its Summaries, intervals from all runs."""
     with contextlib.redirect_stdout(io.StringIO()):
-        return run_experiment(name, dataset=dataset, **options)
+        run_experiment(name, dataset=dataset, **options)
+    budget = "quick" if quick or dataset.name == "shapes10" else "full"
+    records = read_records(data_root() / "runs" / f"experiments_{dataset.name}_{budget}.json")
+    return summarize(name, budget, records, pooled_spread(records)), records, budget
 
 
 places = ["class token", "reads the first patch", "averages all tokens"] if quick else None
-measured = quietly("class_token_place", seeds=5, settings=places)
+measured, *_ = pooled("class_token_place", seeds=5, settings=places)
 print(as_table(measured))
 
 # %% [markdown]
-# Averaging all tokens does no harm that five seeds show, although the interval would allow for a loss of a point. Reading a patch costs 11.8 ± 4.8 points at this learning rate, yet the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, you would train a model whose first patch may not attend to other tokens.
+# Reading a patch costs 11.8 ± 3.1 points at this learning rate, yet the model does not fall to guessing, which would be 10 %. A likely reason: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. That is a conjecture. To test it, you would train a model whose first patch may not attend to other tokens. Averaging all tokens is ahead by 3.8 ± 3.1, only just, and not if you take the interval from its five differences alone.
 #
 # Now the same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, three seeds or more, one learning rate. Five settings are added:
 #
@@ -238,7 +292,7 @@ print(as_table(measured))
 # - **5 class tokens**: the head reads their mean;
 # - **only in the last block**: the class token joins the patches late, after [CaiT](https://arxiv.org/abs/2103.17239).
 #
-# The figure shows by how much each setting is ahead of the ordinary class token, or behind it. (±: pooled.)
+# The figure shows by how much each setting is ahead of the ordinary class token, or behind it.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -271,9 +325,8 @@ show_effects(summarize("class_token_place", "full", cifar10, spread), "CIFAR-10,
 # abs(runs("class_token_place", "reads the first patch").mean
 # - runs("class_token_place", "last, but reads token 0").mean) < 0.001}} So here a patch token that also has to gather the answer does nearly as well as a token that does nothing else. On the drawn shapes it lost far more. Too few steps, too few blocks, larger patches or the learning rate may be the reason; we did not test which.
 # - **Averaging all tokens** is ahead by {{runs("class_token_place", "averages all tokens").difference:.1p}} points.{{assert
-# differs(runs("class_token_place", "averages all tokens"))}} That is no surprise, because it is nearly the mean of the patches, which is ahead by about as much (*The rivals*, below).
-# - **In the last block only** it is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. Is that luck? The record compares {{comparisons():d}} settings, and at 95 % two or three of them will seem to differ by chance alone.{{assert round(0.05 * comparisons()) in (2, 3)}} But this lead is larger than such luck usually is: it is {{gain(runs("class_token_place", "only in the last block")).mean * students_t(spread().degrees) / gain(runs("class_token_place", "only in the last block")).width:.1f}} standard errors, and just about as large as the {{corrected():.2p}} points that it would have to pass if all {{comparisons():d}} comparisons are allowed for (Bonferroni's correction).{{assert
-# abs(gain(runs("class_token_place", "only in the last block")).mean - corrected()) < 0.0005}} On the other hand we expected nothing of the kind and noticed it only after looking, in three seeds. So it is likely and not settled; [notebook 10](10_claims_put_to_the_test.ipynb), card 2, comes back to it. What is safe to say: the class token need not travel with the patches. What they have worked out among themselves by the third block can be read in the fourth.
+# differs(runs("class_token_place", "averages all tokens"))}} That is no surprise, because it is nearly the mean of the patches, which at the same learning rate is ahead by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}}.
+# - **In the last block only** it is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. We expected nothing of the kind and noticed it only after looking at many comparisons; whether it may be luck is a question for [notebook 10](10_claims_put_to_the_test.ipynb), card 2. What is safe to say: the class token need not travel with the patches. What they have worked out among themselves by the third block can be read in the fourth.
 #
 # ### Which tokens does a model read?
 #
@@ -281,16 +334,16 @@ show_effects(summarize("class_token_place", "full", cifar10, spread), "CIFAR-10,
 
 
 # %% tags=["nbval-check-output"]
-def tokens_read(model):
-    """The indices of the tokens that have a say in the answer."""
+def tokens_read(model, norm, images):
+    """The indices of the tokens that have a say in the answer; `norm` is the model's last norm."""
     kept = []
 
-    def keep(module, inputs, output):
+    def keep(module, inputs, output):  # (B, T, D)
         output.retain_grad()
         kept.append(output)
 
-    hook = model.norm.register_forward_hook(keep)
-    model(torch.randn(2, 3, 8, 8)).square().sum().backward()
+    hook = norm.register_forward_hook(keep)
+    model(images).square().sum().backward()
     hook.remove()
     return kept[0].grad.abs().sum(dim=(0, 2)).nonzero().flatten().tolist()
 
@@ -298,46 +351,44 @@ def tokens_read(model):
 SMALL = ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3)
 seed_everything(0)
 for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
-    print(f"{kind.__name__:18} reads tokens {tokens_read(kind(SMALL))}")
+    model, images = kind(SMALL), torch.randn(2, 3, 8, 8)
+    print(f"{kind.__name__:18} reads tokens {tokens_read(model, model.norm, images)}")
 
 # %% [markdown]
-# Two things to know before you use it. A head that starts at zero passes no gradient on, and the list is empty: give the head random weights first. And the list tells what *may* be read, not how much.
+# It works for your own model too: give it the module behind whose output the head reads, and images of the size that the model takes. Two things to know before you use it. A head that starts at zero passes no gradient on, and the list is empty: give the head random weights first. And the list tells what *may* be read, not how much.
 #
 # ## The rivals, compared fairly
 #
 # The head can also read the **mean of the patches**. Or a weighted mean whose weights are learned, which is **attention pooling**: each patch x gets the score x · q / √D with one learned query q, a softmax turns the scores into weights, and the head reads the weighted sum. **Registers** are no rival but an addition: learned tokens that take part in attention and that no head reads.
 #
-# A comparison at one learning rate favours the kind of head that this rate suits. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So every rival is tried here, on drawn shapes, at five learning rates, with three seeds each. The rate that is best on *validation* images counts, and the table shows the *test* images. At the quick budget the class token meets the mean, in about a minute. (±: own seeds; for the difference, seed by seed.)
+# A comparison at one learning rate favours the kind of head that this rate suits. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So every rival is tried here, on drawn shapes, at five learning rates, with three seeds each. The rate that is best on *validation* images counts, and the table shows the *test* images. At the quick budget the class token meets the mean, in about a minute.
 
 # %%
 rivals = ["class token", "mean of patches"] if quick else None
-pooling = quietly("pooling", settings=rivals)
+pooling, records, budget = pooled("pooling", settings=rivals)
 print(as_table(pooling))
 for name, of in pooling.items():
-    each = ", ".join(f"{100 * accuracy:.1f}" for accuracy in of.accuracies)
-    print(f"{name}: best with a learning rate of {of.learning_rate:g}, its seeds reach {each} %")
+    print(f"{name}: best on validation images with a learning rate of {of.learning_rate:g}")
 
 # %% [markdown]
-# What would a comparison at *one* rate have said? All runs of this experiment are on record, so we can look. The upper panel shows what each kind of head reaches, with bands for the intervals (own seeds). The lower panel shows by how much the mean of the patches is ahead at each rate (seed by seed; the grey dots are the single seeds).
+# What would a comparison at *one* rate have said? All runs of this experiment are on record, so we can look. The upper panel shows what each kind of head reaches, with bands for the intervals. The lower panel shows by how much the mean of the patches is ahead at each rate.
 
 # %% tags=["hide-input"]
-budget = "quick" if quick or dataset.name == "shapes10" else "full"
-records = read_records(data_root() / "runs" / f"experiments_{dataset.name}_{budget}.json")
 known = {key(record["run"]): 100 * record["accuracy"] for record in records}
+of_one_run = pooled_spread(records)
+in_points = Spread(100 * of_one_run.deviation, of_one_run.degrees, 100 * of_one_run.least)
 plans = [plan("pooling", budget, seed) for seed in range(3)]
 factors = (0.5, 1, 2, 4, 8)  # of the base's learning rate
 rates = [plans[0]["class token", f]["training"]["learning_rate"] for f in factors]
-tried = {  # for each kind of head and factor the accuracies of the seeds
-    name: [[known[key(runs[name, f])] for runs in plans] for f in factors]
+reached = {  # for each kind of head and factor the mean of three seeds and half its interval
+    name: [
+        mean_and_width([known[key(runs[name, f])] for runs in plans], in_points) for f in factors
+    ]
     for name in ("class token", "mean of patches")
 }
-by_seed = [  # the leads at each rate
-    [m - t for t, m in zip(token, mean, strict=True)]
-    for token, mean in zip(*tried.values(), strict=True)
-]
-leads = [mean_and_width(of) for of in by_seed]
-means = {name: [mean_and_width(of)[0] for of in reached] for name, reached in tried.items()}
-widths = {name: [mean_and_width(of)[1] for of in reached] for name, reached in tried.items()}
+means = {name: [mean for mean, _ in of] for name, of in reached.items()}
+widths = {name: [width for _, width in of] for name, of in reached.items()}
+leads = [(m - t, math.hypot(v, w)) for (t, v), (m, w) in zip(*reached.values(), strict=True)]
 lead_words = [
     f"at {rate:g}: {mean:.1f} % against {token:.1f} %, {ahead:+.1f} ± {width:.1f}"
     for rate, token, mean, (ahead, width) in zip(rates, *means.values(), leads, strict=True)
@@ -350,8 +401,6 @@ plots.show_lines(
 ahead, width = zip(*leads, strict=True)
 lower.axhline(0, color="gray", linewidth=1)
 lower.errorbar(rates, ahead, yerr=width, fmt="o", capsize=4, color="black")
-for rate, of in zip(rates, by_seed, strict=True):
-    lower.plot([1.08 * rate] * len(of), of, ".", color="gray")
 lower.set(xlabel="learning rate", ylabel="lead of the mean, points")
 lower.grid(alpha=0.3)
 plots.show(
@@ -361,15 +410,13 @@ plots.show(
 )
 
 # %% [markdown]
-# The curves cross: at the lowest rate the class token is higher, and at the others the mean of the patches. The lower panel tells how sure that is. At the lower two rates the interval reaches 0, and at 0.02 the mean leads by 8.4 ± 1.7 points. At 0.04 the lead is twice as large, 16.7 ± 6.6, but not because the mean gets better: it goes from 62.5 to 61.7 %, while the class token falls from 54.1 to 45.0 %. The rate is too high for the class token, and 0.08 is too high for both. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one: it depends on the rate.
+# The curves cross. At the lowest rate the class token is ahead by 6.5 ± 3.5 points; at all the others it is the mean of the patches, at 0.01 only just. (With intervals from the three differences of a rate alone, those at the lower two rates would reach 0.) At 0.04 its lead is twice that at 0.02, 16.7 points against 8.4, but not because the mean gets better: it goes from 62.5 to 61.7 %, while the class token falls from 54.1 to 45.0 %. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one.
 #
-# Now each at its own rate: 0.02 for the class token, 0.04 for the mean. The mean is ahead by 7.5 ± 8.9 points, which is *no effect seen*. Why is this interval so much wider than the ± 1.7 above? Both are taken seed by seed. At 0.02, the seed that is best for one head is also best for the other, so the three differences are nearly equal. Across the two rates the seeds do not go together in this way: the differences are 6.2, 11.6 and 4.8. Three differences are few, and the narrow interval may be as much luck as the wide one. With a pooled spread, as on CIFAR-10 below, that cannot happen so easily.
-#
-# In any case this is a small model after 200 steps, and no verdict on large models after long training: in the ViT paper's comparison the two came out alike. And the lesson applies to this notebook, too: the two experiments above, on reading from the wrong place, had one rate for all.
+# Now each at the rate that *validation* images choose: 0.02 for the class token, and 0.04 for the mean, although 0.02 is a little better on the test images. The mean is ahead by 7.5 ± 3.5 points. And the lesson applies to this notebook, too: the experiments above had one rate for all.
 #
 # On **CIFAR-10** the rate was chosen in the same way, with the first seed and from half, once and twice the base's: twice for the mean of the patches (four times was worse), and the base's own for the class token and attention pooling.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
-# and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate}} (±: pooled.)
+# and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate}}
 
 # %% tags=["hide-input"]
 show_effects(summarize("pooling", "full", cifar10, spread), "CIFAR-10, each at its best rate")
@@ -378,24 +425,23 @@ show_effects(summarize("pooling", "full", cifar10, spread), "CIFAR-10, each at i
 # The mean of the patches is {{runs("pooling", "mean of patches").difference:.1p}} points ahead and attention pooling {{
 # runs("pooling", "attention pooling").difference:.1p}}.{{assert
 # differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}} Four registers show no effect: whatever they do, it is hardly more than {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points either way.{{assert
-# abs(gain(runs("pooling", "class token, 4 registers")).mean) < gain(runs("pooling", "class token, 4 registers")).width}} So here the class token is not the best of them. This course has it because it can be followed through the blocks. (One small model after three passes: notebook 10 says how far this goes, and what longer training changes.)
+# abs(gain(runs("pooling", "class token, 4 registers")).mean) < gain(runs("pooling", "class token, 4 registers")).width}}
+#
+# **What we know:** in these two small models, trained briefly and each at its own rate, the mean of the patches beats the class token. **What we do not know** from this: whether it does in a large model or after long training; in the ViT paper's comparison the two came out alike, and notebook 10 says what longer training changes here. The course has the class token because it can be followed through the blocks.
 #
 # ## A museum of bugs
 #
-# Now to checks. The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs. Most raise no error. Some do, but only on a GPU or with another batch or image size. Where a link leads to a well-known repository, it had the bug: they happen to everybody. (Three of them were not trained above: 4 and 9 stop with an error in that model, because a shape does not fit, and 13 has no effect until somebody asks for another number of heads.)
+# Now to checks. The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs, the main exhibits first and some smaller ones, *also seen*, at the end of a room. It is made for looking things up: if you are in a hurry, read the symptoms and the pictures, and go on to *A check for your own model*. Most of the bugs raise no error. Some do, but only on a GPU or with another batch or image size. Where a link leads to a well-known repository, it had the bug: they happen to everybody. (Three of them were not trained above: 4 and 10 stop with an error in that model, because a shape does not fit, and 13 has no effect until somebody asks for another number of heads.)
 #
-# Each exhibit shows the wrong piece, a **check** of a few lines that catches it, and the symptom. The function `catch` runs the check twice: on the right piece, which must pass, and on the wrong one, whose symptom it prints. A piece is whatever the bug sits in: a function, a layer, a list. `right=` and `wrong=` in the call of `catch` say which is which. If you are in a hurry, read the symptoms and the pictures, and come back for the code when you need it.
+# Each exhibit shows the wrong piece, a **check** of a few lines that catches it, and the symptom. The function `catch` runs the check twice: on the right piece, which must pass, and on the wrong one, whose symptom it prints. A piece is whatever the bug sits in: a function, a layer, a list. In the pictures a cross or an orange-red frame shows what is wrong. Where cells are purple, or purple and orange, white always means 0.
 
 
 # %% tags=["bug-tools"]
-seconds = {}  # of each check, the fastest of three
-
-
 @torch.no_grad()
 def catch(check, right, wrong):
     """Run a check on a right piece, which passes, and a wrong one, whose symptom is printed."""
-    seconds[check.__name__] = min(timeit.repeat(lambda: check(right), repeat=3, number=1))
-    seed_everything(0)  # the same random numbers for both
+    check(right)
+    seed_everything(0)
     try:
         check(wrong)
     except AssertionError as symptom:
@@ -456,7 +502,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 2. Heads by `view` alone
 #
-# The same mistake with heads: (B, T, D) → (B, h, T, d) needs a transpose in between. Each head should get d numbers *of every token*. By `view` alone it gets one long stretch instead, here 20 numbers: head 0 has all 12 of token 0, 8 of token 1, and nothing of the others ([FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30)). The picture shows this: the colour of a number says which head gets it. The check sees the other end. Head 0 takes its 20 numbers for five tokens of 4 each, so what token 0 held now fills its tokens 0, 1 and 2.
+# The same mistake with heads: (B, T, D) → (B, h, T, d) needs a transpose in between. Each head should get d numbers *of every token*. By `view` alone it gets one long stretch instead, here 20 numbers: head 0 has all 12 of token 0, 8 of token 1, and nothing of the others ([FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30)). The picture shows this: the colour of a number says which head gets it. The check sees the other end. Inside a head there should be a row of 4 numbers for each token. Head 0 cuts its 20 numbers into five such rows, so what token 0 held now fills the rows 0, 1 and 2.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -473,8 +519,9 @@ def heads_by_view(x, h):
 def check_heads(split):
     x = torch.zeros(1, 5, 12)
     x[0, 0] = 1  # only token 0 holds something
-    tokens = split(x, 3)[0].abs().sum(dim=-1).nonzero()[:, 1].unique().tolist()
-    assert tokens == [0], f"what token 0 held is found in tokens {tokens}"
+    filled = split(x, 3)[0].abs().sum(dim=-1) > 0  # (h, T): which heads hold something where
+    rows = filled.any(dim=0).nonzero().flatten().tolist()  # in any head
+    assert rows == [0], f"what token 0 held stands in rows {rows} of the heads"
 
 
 catch(check_heads, right=heads_by_transpose, wrong=heads_by_view)
@@ -521,12 +568,16 @@ diagrams.owners(
 )
 
 # %% [markdown]
-# ### 4. `x[0]` for `x[:, 0]`
+# ### Also seen in room 1
 #
-# This reads the first image instead of the first token. `x[0]` is right for (T, B, D), which PyTorch's layers take by default. After a switch to batch first, it gives T answers, one for each token of image 0, and all other images are ignored. If T = B, nothing complains; otherwise the loss does. The picture shows four images of five tokens. The right version reads token 0 of each image and gives four answers. The wrong one reads all tokens of image 0 and gives five. The check finds the bug at any size: it changes image 1 and looks at whose answer moves.
+# (The code of what is *also seen* is folded; open it to see the check.)
+#
+# #### 4. `x[0]` for `x[:, 0]`
+#
+# This reads all tokens of the first image instead of the first token of each. `x[0]` is right for (T, B, D), which PyTorch's layers take by default. After a switch to batch first, it gives T answers, and all other images are ignored. If T = B, nothing complains; otherwise the loss does. The check finds the bug at any size: it changes image 1 and looks at whose answer moves.
 
 
-# %% tags=["bug"]
+# %% tags=["bug", "hide-input"]
 def check_read(read):
     tokens = torch.randn(4, 5, 8)
     changed = tokens.clone()
@@ -536,18 +587,6 @@ def check_read(read):
 
 
 catch(check_read, right=lambda tokens: tokens[:, 0], wrong=lambda tokens: tokens[0])
-
-# %% tags=["hide-input"]
-image_names = [f"image {i}" for i in range(4)]
-diagrams.amounts(
-    torch.tensor([[1.0, 0, 0, 0, 0]] * 4),
-    torch.ones(4, 5) * torch.tensor([1.0, 0, 0, 0])[:, None],
-    image_names,
-    range(5),
-    columns="token",
-    key="dark: one of the answers is read from here",
-    title="Exhibit 4: from which tokens the answers are read",
-)
 
 # %% [markdown]
 # ## Room 2: attention that mixes the wrong things
@@ -582,7 +621,7 @@ diagrams.amounts(
     range(5),
     columns="reads from token",
     sums=True,
-    key="dark: reads a lot",
+    key="white: 0, dark: reads a lot",
     title="Exhibit 5: how much each token (row) reads from each (column)",
 )
 
@@ -617,7 +656,8 @@ diagrams.amounts(
     [f"token {i}" for i in range(5)],
     range(5),
     columns="reads from token",
-    key="dark: reads a lot",
+    bad=(0, 0, 5, 5, "all too even"),
+    key="white: 0, dark: reads a lot",
     title="Exhibit 6: attention of one head",
 )
 
@@ -661,12 +701,13 @@ seed_everything(0)
 reads = 2 * looks_at(True), 2 * looks_at(False)
 diagrams.amounts(
     *reads,
-    image_names,
+    [f"image {i}" for i in range(4)],
     range(5),
     columns="token",
     marked=(0, 2),
-    key="dark: the framed token reads a lot of it",
-    title="Exhibit 7: what token 2 of image 0, in the frame, attends to",
+    bad=(1, 2, 4, 3, "other images"),
+    key="white: 0, dark: the token in the black frame reads a lot of it",
+    title="Exhibit 7: what token 2 of image 0 attends to",
 )
 
 # %% [markdown]
@@ -704,7 +745,8 @@ diagrams.amounts(
     *changes / changes[1, :4].max(),
     [f"token {i}" for i in range(5)],
     columns="the D = 8 numbers of a token",
-    key="dark: this number changed a lot when token 4 was made larger",
+    bad=(0, 0, 4, 8, "should not change"),
+    key="white: did not change, dark: changed a lot",
     title="Exhibit 8: only token 4 was made ten times as large. What changes?",
 )
 
@@ -715,65 +757,9 @@ diagrams.amounts(
 #
 # *Guess first:* a `nn.Linear(8, 8)` has 72 parameters. How many has `nn.Sequential(*[nn.Linear(8, 8)] * 6)`?
 #
-# ### 9. The batch size in the parameter
+# ### 9. A parameter that is moved when it is made
 #
-# The class token is one vector for all images. Here each *place in the batch* learns its own, and a batch of another size, such as the last one of a pass or a single image, cannot be put through at all. In the picture the rows are the class tokens that four equal images get; they should be equal too. (From here on the pictures show numbers with their sign: purple above 0, orange below, and white for 0.)
-
-
-# %% tags=["bug"]
-class ClassTokenForEachPlace(nn.Module):
-    def __init__(self, batch_size, D):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(batch_size, 1, D))
-
-    def forward(self, tokens):
-        return torch.cat([self.weight, tokens], dim=1)
-
-
-class ClassTokenForAll(ClassTokenForEachPlace):
-    def __init__(self, batch_size, D):
-        super().__init__(1, D)
-
-    def forward(self, tokens):
-        return torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)
-
-
-def check_class_token(kind):
-    tokens = kind(4, 8)(torch.zeros(4, 5, 8))[:, 0]
-    differ = (tokens - tokens[0]).abs().max()
-    assert differ == 0, f"equal images of one batch get class tokens that differ by {differ:.1f}"
-
-
-catch(check_class_token, right=ClassTokenForAll, wrong=ClassTokenForEachPlace)
-
-
-# %% tags=["hide-input"]
-@torch.no_grad()
-def show_both(see, right, wrong, *names, **words):
-    """What there is to see of a right piece and of a wrong one, from the same random numbers."""
-    seen = []
-    for piece in (right, wrong):
-        seed_everything(0)
-        seen.append(see(piece))
-    largest = max(numbers.abs().max() for numbers in seen)
-    diagrams.amounts(*(numbers / largest for numbers in seen), *names, **words)
-
-
-SIGNED = "below 0, 0, above 0"
-show_both(
-    lambda kind: kind(4, 8)(torch.zeros(4, 5, 8))[:, 0],
-    ClassTokenForAll,
-    ClassTokenForEachPlace,
-    image_names,
-    columns="the D = 8 numbers of its class token",
-    key=SIGNED,
-    title="Exhibit 9: the class tokens of four equal images",
-)
-
-# %% [markdown]
-# ### 10. A parameter that is moved when it is made
-#
-# `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter. It is not trained, and not saved, so a loaded model has other random positions. On a laptop without a GPU, `.to("cpu")` copies nothing, and every test passes. In the exhibit `.to(torch.float64)` stands in for the GPU. In the picture both rows should be equal. (If you do not want to train positions, put them into `register_buffer`.)
+# `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter. It is not trained, and not saved, so a loaded model has other random positions. On a laptop without a GPU, `.to("cpu")` copies nothing, and every test passes. In the exhibit `.to(torch.float64)` stands in for the GPU. (If you do not want to train positions, put them into `register_buffer`.)
 
 
 # %% tags=["bug"]
@@ -794,6 +780,20 @@ catch(check_saved, right=nn.Parameter, wrong=lambda x: nn.Parameter(x).to(torch.
 
 
 # %% tags=["hide-input"]
+@torch.no_grad()
+def show_both(see, right, wrong, *names, **words):
+    """What there is to see of a right piece and of a wrong one, from the same random numbers."""
+    seen = []
+    for piece in (right, wrong):
+        seed_everything(0)
+        seen.append(see(piece))
+    largest = max(numbers.abs().max() for numbers in seen)
+    diagrams.amounts(*(numbers / largest for numbers in seen), *names, **words)
+
+
+SIGNED = "orange: below 0, white: 0, purple: above 0"
+
+
 def saved_and_loaded(make):
     saved, loaded = Positions(make), Positions(make)
     loaded.load_state_dict(saved.state_dict())
@@ -806,17 +806,50 @@ show_both(
     lambda x: nn.Parameter(x).to(torch.float64),
     ("saved", "loaded"),
     columns="the D = 8 numbers of position 0",
+    bad=(1, 0, 2, 8, "should be as saved"),
     key=SIGNED,
-    title="Exhibit 10: a position before saving and after loading",
+    title="Exhibit 9: a position before saving and after loading",
 )
 
 # %% [markdown]
-# ### 11. Blocks in a Python list
+# ### Also seen in room 3
 #
-# A list of modules is not a module. Its parameters are not found by the optimizer, not saved, and not moved to the GPU (there, at least, an error says so). Only the embedding and the head learn. The picture shows what the optimizer is given.
+# #### 10. The batch size in the parameter
+#
+# The class token is one vector for all images. With `torch.randn(batch_size, 1, D)` each *place in the batch* learns its own, and a batch of another size, such as the last one of a pass or a single image, cannot be put through at all.
 
 
-# %% tags=["bug", "nbval-check-output"]
+# %% tags=["bug", "hide-input"]
+class ClassTokenForAll(nn.Module):
+    def __init__(self, batch_size, D):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, 1, D))
+
+    def forward(self, tokens):
+        return torch.cat([self.weight.expand(len(tokens), -1, -1), tokens], dim=1)
+
+
+class ClassTokenForEachPlace(ClassTokenForAll):
+    def __init__(self, batch_size, D):
+        super().__init__(batch_size, D)
+        self.weight = nn.Parameter(torch.randn(batch_size, 1, D))
+
+
+def check_class_token(kind):
+    tokens = kind(4, 8)(torch.zeros(4, 5, 8))[:, 0]
+    differ = (tokens - tokens[0]).abs().max()
+    assert differ == 0, f"equal images of one batch get class tokens that differ by {differ:.1f}"
+
+
+catch(check_class_token, right=ClassTokenForAll, wrong=ClassTokenForEachPlace)
+
+# %% [markdown]
+# #### 11. Blocks in a Python list
+#
+# A list of modules is not a module. Its parameters are not found by the optimizer, not saved, and not moved to the GPU (there, at least, an error says so). Only the embedding and the head learn.
+
+
+# %% tags=["bug", "hide-input", "nbval-check-output"]
 def encoder(holder):
     model = nn.Module()
     model.blocks = holder([nn.Linear(8, 8) for _ in range(3)])
@@ -830,23 +863,13 @@ def check_parameters(holder):
 
 catch(check_parameters, right=nn.ModuleList, wrong=list)
 
-# %% tags=["hide-input"]
-show_both(
-    lambda holder: torch.full((3, 1), float(len(list(encoder(holder).parameters())) > 0)),
-    nn.ModuleList,
-    list,
-    [f"block {i}" for i in (1, 2, 3)],
-    key="dark: the optimizer gets its parameters",
-    title="Exhibit 11: what the optimizer gets",
-)
-
 # %% [markdown]
-# ### 12. One block, repeated
+# #### 12. One block, repeated
 #
-# `[block] * L` is L times the *same* block: L blocks that share all weights. In the picture the rows should differ.
+# `[block] * L` is L times the *same* block: L blocks that share all weights.
 
 
-# %% tags=["bug", "nbval-check-output"]
+# %% tags=["bug", "hide-input", "nbval-check-output"]
 def check_depth(blocks):
     count = sum(p.numel() for p in nn.Sequential(*blocks).parameters())
     assert count == 6 * 72, f"six blocks of 72 parameters have {count} in all"
@@ -854,24 +877,13 @@ def check_depth(blocks):
 
 catch(check_depth, right=[nn.Linear(8, 8) for _ in range(6)], wrong=[nn.Linear(8, 8)] * 6)
 
-# %% tags=["hide-input"]
-show_both(
-    lambda blocks: torch.stack([block.weight[0] for block in blocks]),
-    [nn.Linear(8, 8) for _ in range(6)],
-    [nn.Linear(8, 8)] * 6,
-    [f"block {i}" for i in range(1, 7)],
-    columns="8 weights of each block",
-    key=SIGNED,
-    title="Exhibit 12: six blocks, before training",
-)
-
 # %% [markdown]
-# ### 13. An argument that is accepted and ignored
+# #### 13. An argument that is accepted and ignored
 #
 # A constructor takes `num_heads`, but further down the code says 8. If you try several numbers of heads, you will find that they make no difference.
 
 
-# %% tags=["bug", "nbval-check-output"]
+# %% tags=["bug", "hide-input", "nbval-check-output"]
 def eight_heads_always(embed_dim, num_heads):
     return MultiHeadSelfAttention(embed_dim, 8)
 
@@ -886,98 +898,14 @@ def check_argument(make):
 
 catch(check_argument, right=MultiHeadSelfAttention, wrong=eight_heads_always)
 
-
-# %% tags=["hide-input"]
-def change_of_answer(make):
-    seen = []
-    for num_heads in (1, 2):
-        torch.manual_seed(0)
-        seen.append(make(16, num_heads)(torch.randn(1, 5, 16))[0, 0])
-    return (seen[1] - seen[0]).abs()[None]
-
-
-show_both(
-    change_of_answer,
-    MultiHeadSelfAttention,
-    eight_heads_always,
-    ["token 0"],
-    columns="the D = 16 numbers of its answer",
-    key="dark: this number changes a lot with two heads instead of one",
-    title="Exhibit 13: does the number of heads matter?",
-)
-
 # %% [markdown]
 # ## Room 4: the sum, the norm and the answer
 #
 # *Guess first:* a classifier of ten classes ends in a softmax, and `nn.CrossEntropyLoss` follows. The model is sure and right for every image. What is its loss?
 #
-# ### 14. No norm at the end
+# ### 14. Softmax twice
 #
-# Pre-norm blocks never normalise the residual stream itself. Equation 4 of the paper does so before the head. Without that norm the head reads the raw residual stream: far too small before training, and of any size later. The picture shows 12 of the numbers that the head reads. In the wrong version they are there, but too small for any colour.
-
-
-# %% tags=["bug"]
-class NoFinalNorm(VisionTransformer):
-    def __init__(self, config):
-        super().__init__(config)
-        self.norm = nn.Identity()
-
-
-def check_final_norm(kind):
-    model = kind(ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3))
-    std = model.forward_features(torch.randn(4, 3, 8, 8))[:, 0].std(dim=-1).mean()
-    assert 0.9 < std < 1.1, f"the head reads numbers with a standard deviation of {std:.2f}, not 1"
-
-
-catch(check_final_norm, right=VisionTransformer, wrong=NoFinalNorm)
-
-# %% tags=["hide-input"]
-show_both(
-    lambda kind: kind(SMALL).forward_features(torch.randn(4, 3, 8, 8))[0, :1, :12],
-    VisionTransformer,
-    NoFinalNorm,
-    ["class token"],
-    columns="12 of its D = 24 numbers",
-    key=SIGNED,
-    title="Exhibit 14: what the head reads before training",
-)
-
-# %% [markdown]
-# ### 15. A residual connection left out
-#
-# Somebody writes `x = attn(norm(x))` for `x = x + attn(norm(x))`. But a layer should be able to leave a token as it is, by adding nothing. In the picture such a layer is tried. Without the residual connection nothing is left of the token.
-
-
-# %% tags=["bug"]
-def check_residual(block):
-    x = torch.randn(2, 16)
-    left = (block(x, layer=torch.zeros_like) - x).abs().max()
-    assert left == 0, f"a layer that adds nothing changes a token by up to {left:.1f}"
-
-
-catch(check_residual, right=lambda x, layer: x + layer(x), wrong=lambda x, layer: layer(x))
-
-
-# %% tags=["hide-input"]
-def before_and_after(block):
-    x = torch.randn(12)
-    return torch.stack([x, block(x, torch.zeros_like)])
-
-
-show_both(
-    before_and_after,
-    lambda x, layer: x + layer(x),
-    lambda x, layer: layer(x),
-    ("before", "after"),
-    columns="the D = 12 numbers of a token",
-    key=SIGNED,
-    title="Exhibit 15: a token and a layer that adds nothing",
-)
-
-# %% [markdown]
-# ### 16. Softmax twice
-#
-# `nn.CrossEntropyLoss` takes logits. A model that ends in a softmax gives it probabilities, and the loss applies a second softmax to them. The gradient is then small wherever the model is sure, rightly or wrongly, and the loss cannot fall below a floor. For ten classes the floor is ln(1 + 9/e) ≈ 1.46. The picture shows the shares of the ten classes as the loss sees them, for a model that is sure of class 0.
+# `nn.CrossEntropyLoss` takes logits. A model that ends in a softmax gives it probabilities, and the loss applies a second softmax to them. The loss then cannot fall below a floor, which for ten classes is ln(1 + 9/e) ≈ 1.46. The picture shows the shares of the ten classes as the loss sees them, for a model that is sure of class 0.
 
 
 # %% tags=["bug"]
@@ -997,14 +925,15 @@ show_both(
     ["share"],
     range(10),
     columns="class",
-    key="0 to 1",
-    title="Exhibit 16: the shares that the loss sees",
+    bad=(0, 1, 1, 10, "should be almost 0"),
+    key="white: 0, dark: 100 %",
+    title="Exhibit 14: the shares that the loss sees",
 )
 
 # %% [markdown]
-# ### 17. Dropout that `eval()` does not switch off
+# ### 15. Dropout that `eval()` does not switch off
 #
-# `nn.Dropout` knows whether the model trains; the function `scaled_dot_product_attention` does what its argument says. `dropout_p=0.1` drops at test time too, and the same image gets another answer each time. timm [had it](https://github.com/huggingface/pytorch-image-models/pull/1978), and the [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) of the function warns of it. (If you forget `model.eval()`, the symptom is the same.) In the picture both answers should be equal.
+# `nn.Dropout` knows whether the model trains; the function `scaled_dot_product_attention` does what its argument says. `dropout_p=0.1` drops at test time too, and the same image gets another answer each time. timm [had it](https://github.com/huggingface/pytorch-image-models/pull/1978), and the [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) of the function warns of it. (If you forget `model.eval()`, the symptom is the same.)
 
 
 # %% tags=["bug"]
@@ -1039,16 +968,49 @@ show_both(
     AlwaysDrops,
     ("first time", "again"),
     columns="12 numbers of an answer",
+    bad=(1, 0, 2, 12, "should be the same"),
     key=SIGNED,
-    title="Exhibit 17: the same question, asked twice",
+    title="Exhibit 15: the same question, asked twice",
 )
 
 # %% [markdown]
-# How much time does all this checking take?
+# ### Also seen in room 4
+#
+# #### 16. No norm at the end
+#
+# Pre-norm blocks never normalise the residual stream itself. Equation 4 of the paper does so before the head. Without that norm the head reads the raw residual stream: far too small before training, and of any size later.
 
-# %%
-total = 1000 * sum(seconds.values())
-print(f"All {len(seconds)} checks together took {total:.0f} ms.")
+
+# %% tags=["bug", "hide-input"]
+class NoFinalNorm(VisionTransformer):
+    def __init__(self, config):
+        super().__init__(config)
+        self.norm = nn.Identity()
+
+
+def check_final_norm(kind):
+    model = kind(ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3))
+    std = model.forward_features(torch.randn(4, 3, 8, 8))[:, 0].std(dim=-1).mean()
+    assert 0.9 < std < 1.1, f"the head reads numbers with a standard deviation of {std:.2f}, not 1"
+
+
+catch(check_final_norm, right=VisionTransformer, wrong=NoFinalNorm)
+
+# %% [markdown]
+# #### 17. A residual connection left out
+#
+# Somebody writes `x = attn(norm(x))` for `x = x + attn(norm(x))`. But a layer should be able to leave a token as it is, by adding nothing. The check tries such a layer: without the residual connection nothing is left of the token.
+
+
+# %% tags=["bug", "hide-input"]
+def check_residual(block):
+    x = torch.randn(2, 16)
+    left = (block(x, layer=torch.zeros_like) - x).abs().max()
+    assert left == 0, f"a layer that adds nothing changes a token by up to {left:.1f}"
+
+
+catch(check_residual, right=lambda x, layer: x + layer(x), wrong=lambda x, layer: layer(x))
+
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 09 · Pitfalls: the class token mishandled, and its rivals
@@ -1212,85 +1174,34 @@ for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
 # | A check can … | as in exhibits |
 # |---|---|
 # | mark one input, and see where it comes out | 1 to 4, 8 |
-# | compare with a number that is known | 5, 11, 12, 14, 15, 16 |
+# | compare with a number that is known | 5, 11, 12, 14, 16, 17 |
 # | compare with somebody else's code | 6 |
-# | do a thing twice, and expect the same | 7, 9, 10, 17 |
+# | do a thing twice, and expect the same | 7, 9, 10, 15 |
 # | change a setting, and expect a difference | 13 |
-#
-# ## The costs, seen again
-#
-# Now that you know the bugs, look once more at what they did to training. First the losses:
-
-# %% tags=["hide-input"]
-_, axes = plt.subplots(5, 3, figsize=(6.6, 7.6), sharex=True, sharey=True, layout="constrained")
-for axis, (name, label) in zip(axes.flat, BUGS.items(), strict=False):
-    axis.plot(range(1, 6), mean_loss("none"), color="gray", lw=2, ls="--", label="without a bug")
-    axis.plot(range(1, 6), mean_loss(name), color=plots.OKABE_ITO[1], lw=2.5, label="with the bug")
-    axis.set_title(label, fontsize=10)
-    axis.grid(alpha=0.3)
-for axis in axes[:, 0]:
-    axis.set_ylabel("loss", fontsize=10)
-for axis in (*axes[-1, :2], axes[-2, 2]):
-    axis.set_xlabel("pass", fontsize=10)
-    axis.tick_params(labelbottom=True)
-axes[-1, -1].axis("off")  # there are fourteen bugs, so one place is left for the legend
-axes[-1, -1].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", frameon=False)
-plots.show(
-    f"{len(BUGS)} small panels, the loss over five passes for each bug and for the ordinary model",
-    "Loss in training",
-    [f"{name}: from {mean_loss(name)[0]:.2f} to {mean_loss(name)[-1]:.2f}" for name in BUGS],
-)
-
-# %% [markdown]
-# In two panels the loss stays where it began, near ln 10: 7 and 11. Softmax twice (16) hardly moves either. But much of this is the scale of its loss. Take a model that gives the right class 40 % and divides the rest equally: the usual loss says 0.92, and with a second softmax it is 2.01, not far below the 2.30 of guessing. That the accuracy suffers too must have another reason. A likely one is the gradient, which is small where the model is sure, even if it is wrong. In all the others the loss falls as losses do. Without the grey line you would have nothing to compare it with.
-# {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
-# {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list") and of.dataset == "shapes10")}}
-#
-# **Why does so much go unpunished?** Here is a conjecture, which we have not tested. Some bugs do the same thing to every image, and the weights around them can undo it: after a scale that is wrong by a fixed factor (6) they can grow, and to numbers that lie in a wrong but fixed order (2, 3) they can adapt. Positions need not be trained (10) as long as they differ. A LayerNorm over all tokens (8) is not of that kind: by how much it shrinks a token depends on all the others in the image, and no fixed weight can undo that.
-#
-# **Why does one bug help?** Patches by reshape (1) are ahead by {{bug_effect("patches by reshape"):±.1p}} points. We did not expect that, so we looked for a control: strips of two whole rows with all their colours, which are no bug. Like the wrong patches they span the whole width of the image; unlike them, they keep the three colours of a place together. And we trained both on 2,000 photographs of CIFAR-10, in the same setup. (±: pooled, on each data set by itself.)
-
-# %% tags=["hide-input"]
-show_forest(
-    {
-        f"{label}, {where}": effect_of(
-            name, dataset_name=of, words=f"from {without_bug(dataset_name=of)}, points"
-        )
-        for of, where in (("shapes10", "drawn shapes"), ("cifar10", "CIFAR-10"))
-        for name, label in (("patches by reshape", "bug 1"), ("strips of two rows", "strips"))
-    },
-    "difference in accuracy, in points",
-    "Bug 1 and a control, against square patches",
-    GROUPS,
-)
-
-# %% [markdown]
-# On the drawn shapes the strips help as well, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But it is one control. The strips differ from squares in their height as well, and we have not tried windows of other kinds. It does not carry over, either: on CIFAR-10 the bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points, and the strips show no effect.
-# {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
-# {{assert all(differs(bug_effect(name)) and bug_effect(name).mean > 0 for name in ("patches by reshape", "strips of two rows")) and not differs(bug_effect("patches by reshape", "strips of two rows"))}}
-#
-# All of it is one small model after 200 steps. In a longer training, or a deeper model, the costs will be others.
 #
 # ## A check for your own model
 #
 # Some of the checks need nothing but the model and a few images, so they can be put into one function:
 
 
-# %%
+# %% tags=["own-model"]
 def suspicions(model, images):
     """What is wrong with a classifier, as far as a few images (B, C, H, W) can tell."""
     model, found = copy.deepcopy(model).eval(), []
     logits = model(images)
+    size = logits.abs().max()
+    # Rounding, also that of TF32, stays well below eight units in the last place of its type
+    rounding = 8 * max(torch.finfo(logits.dtype).eps, 2**-10) * size
     if len(logits) != len(images):
         found.append("not one answer for each image (4)")
-    if not torch.equal(model(images), logits):
-        found.append("asked twice, it answers differently (17)")
-    if not torch.allclose(model(images[:1]), logits[:1], atol=1e-4):
+    if (model(images) != logits).any():
+        found.append("asked twice, it answers differently (15)")
+    if (model(images[:1]) - logits[:1]).abs().max() > rounding:
         found.append("an answer depends on the other images (7, with mean pooling)")
-    if logits.std(dim=0).max() < 1e-6:
+    if (logits - logits[:1]).abs().max() <= 1e-6 * size:
         found.append("all images get the same answer (7, with a class token)")
-    if logits.min() >= 0 and torch.allclose(logits.sum(dim=-1), torch.ones(len(logits))):
-        found.append("it ends in a softmax (16)")
+    if logits.min() >= 0 and (logits.sum(dim=-1) - 1).abs().max() < 0.01:
+        found.append("it ends in a softmax (14)")
     logits.square().sum().backward()
     idle = [name for name, p in model.named_parameters() if p.grad is None]
     if idle:
@@ -1322,10 +1233,11 @@ for name, model in models.items():
 # %% [markdown]
 # (The model that drops also sets off the alarm for 7, since every call of it differs.) The function cannot find everything:
 #
-# - **1 to 3, 5, 6, 8, 14 and 15** compute something wrong, but for each image alone and the same every time. Each has its own check above. The surest check for all of them is to have a right answer: copy your weights into somebody else's model and compare the outputs, as notebook 04 does.
-# - **10, 11 and 12** hide parameters, or have too few. Count them, and save and load the model once.
+# - **1 to 3, 5, 6, 8, 16 and 17** compute something wrong, but for each image alone and the same every time. Each has its own check above. The surest check for all of them is to have a right answer: copy your weights into somebody else's model and compare the outputs, as notebook 04 does.
+# - **9, 11 and 12** hide parameters, or have too few. Count them, and save and load the model once.
 # - **13** shows when you change the setting.
-# - **9** stops with an error as soon as the number of images changes.
+# - **10** stops with an error as soon as the number of images changes.
+# - **4** has the right number of answers if there are as many tokens as images. So do not give it T images.
 #
 # ## What to do in your own model
 #
@@ -1333,16 +1245,14 @@ for name, model in models.items():
 # - If you compare a class token with a mean of patches, give each its own learning rate, and look at the interval of their difference.
 # - On a small model start with the mean of the patches or attention pooling; take the class token if you want to look inside.
 # - Write one test for each reshape, with sizes that all differ: several images, several heads, T ≠ B.
-# - Put `suspicions` in front of your first training. It needs one small batch. (If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.)
+# - Put `suspicions` in front of your first training. It needs one small batch, and allows for rounding. (If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.)
 #
 # ## Recap
 #
-# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 4.8 points on drawn shapes (seed by seed) and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10 (pooled), against the class token. The average of all tokens was ahead on CIFAR-10,{{assert
-# differs(runs("class_token_place", "averages all tokens")) and runs("class_token_place", "averages all tokens").difference > 0}} and on drawn shapes it did no harm that showed. The gradient tells which tokens are read.
-# - On CIFAR-10 the mean of the patches was ahead of the class token by {{runs("pooling", "mean of patches").difference:.1p}} points, attention pooling by {{
-# runs("pooling", "attention pooling").difference:.1p}}.
-# - Compare rivals each at its own learning rate. At one rate you may see the opposite order.
-# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model in an experiment that sees about {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
+# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 3.1 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10, against the class token. The gradient tells which tokens are read.
+# - Each at its own rate, the mean of the patches was ahead of the class token by 7.5 ± 3.5 points on drawn shapes and by {{gain(runs("pooling", "mean of patches")):±.1p}} on CIFAR-10, where attention pooling was ahead by {{gain(runs("pooling", "attention pooling")):±.1p}}.
+# - Compare rivals each at its own learning rate. At one rate for both, the lead depends on the rate, and so may the order.
+# - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model, where a difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
 # - A check needs no training: mark, compare, repeat, or change.
 #
 # ## Questions
@@ -1359,7 +1269,7 @@ for name, model in models.items():
 #
 # <details><summary>Which of the bugs would a test on a batch of one image miss?</summary>
 #
-# Exhibit 7, because its check compares an image in company with the same image alone. And 9, if the model was built for a batch of one. (Exhibit 4 would show: one image gets T answers.) A test should have several images, several heads, and no two sizes that are equal.
+# Exhibit 7, because its check compares an image in company with the same image alone. And 10, if the model was built for a batch of one. (Exhibit 4 would show: one image gets T answers.) A test should have several images, several heads, and no two sizes that are equal.
 # </details>
 #
 # **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.

@@ -34,11 +34,19 @@ def _headings(card, lefts):
         card.text(x, 2.2, words, 11.5, dark(colour), ha="left", weight="bold")
 
 
+def _cross(card, x, y, side):
+    """A cross in the middle of a cell."""
+    half = 0.22 * side
+    for slope in (-half, half):
+        card.line((x - half, y - slope), (x + half, y + slope), colour=INK, line=0.9, zorder=3)
+
+
 def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     """To which part each number of an array goes: whole numbers (rows, columns), or several panels
     of them (panels, rows, columns), in the right version and in the wrong one.
 
-    Equal numbers have one colour, which the legend calls "`owner` 0", "`owner` 1" and so on.
+    Equal numbers have one colour, which the legend calls "`owner` 0", "`owner` 1" and so on. A cross
+    is on each number that went to another part than it should.
     `panels` are the names of the panels, `rows` and `columns` say what runs down and across.
     """
     right, wrong = _both(right, wrong)
@@ -63,15 +71,20 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
             for (row, column), value in np.ndenumerate(version[panel]):
                 x, y = x0 + column * side, top + row * side
                 card.rectangle(x, y, side, side, SERIES[int(value)], "white", 0.7, zorder=2)
+                if value != right[panel, row, column]:
+                    _cross(card, x + side / 2, y + side / 2, side)
         if columns:
             card.text(left + used / 2, bottom + 1.6, columns, 10, QUIET)
     if rows:
         card.text(start - 1.7, (top + bottom) / 2, rows, 10, QUIET, rotation=90)
-    step = (64 - start) / max(count, 4)
+    step = (64 - start) / max(count + 1, 5)
     for value in range(count):
         x = start + value * step
         card.rectangle(x, legend, 1.8, 1.8, SERIES[value], zorder=2)
         card.text(x + 2.5, legend + 0.9, f"{owner} {value}", 10, ha="left")
+    if (right != wrong).any():
+        _cross(card, start + count * step + 0.9, legend + 0.9, 1.8)
+        card.text(start + count * step + 2.5, legend + 0.9, "wrong place", 10, ha="left")
     parts = [len(np.unique(version[..., 0, :])) for version in (right, wrong)]
     show(
         f"two grids of {panel_count} × {high} × {wide} coloured cells, a colour for each {owner}; in "
@@ -87,8 +100,8 @@ def _fill(amount):
 
 
 def _key(card, y, words, signed):
-    """What a cell means, behind three cells: from pale to dark, or below 0, 0 and above."""
-    for i, amount in enumerate((-0.8, 0, 0.8) if signed else (0.05, 0.5, 1)):
+    """What a cell means, behind three cells: from 0 to dark, or below 0, 0 and above."""
+    for i, amount in enumerate((-0.8, 0, 0.8) if signed else (0, 0.5, 1)):
         card.rectangle(2 + 1.8 * i, y, 1.8, 1.8, _fill(amount), LINE, 0.6, zorder=2)
     card.text(8.4, y + 0.9, words, 10, QUIET, ha="left")
 
@@ -101,6 +114,7 @@ def amounts(
     columns="",
     sums=False,
     marked=None,
+    bad=None,
     key="",
     title="",
 ):
@@ -108,7 +122,8 @@ def amounts(
     the more purple, and orange below 0.
 
     `columns` says what runs across. With `sums`, each row's sum stands behind it; `marked` is a
-    (row, column) with a frame. `key` says what a cell means.
+    (row, column) with a frame. `bad` is a frame in the wrong version: its first row and column, those
+    behind its last, and the words below it. `key` says what a cell means.
     """
     right, wrong = (panel[0] for panel in _both(right, wrong))
     signed = min(right.min(), wrong.min()) < 0
@@ -117,9 +132,15 @@ def amounts(
     half = _room(start)
     side = min((half - (6 if sums else 0)) / wide, 3.2)
     top = 4.4 + (2.4 if len(column_names) else 0) + (2.4 if columns else 0)
-    bottom = top + high * side + 1.6
+    bottom = top + high * side + (3.6 if bad else 1.6)
     card, lefts = Card(height=bottom + (3.4 if key else 0)), (start, start + half + GAP)
     _headings(card, lefts)
+    if bad:
+        first, left, last, behind, words = bad
+        x, y = lefts[1] + left * side, top + first * side
+        wide_high = ((behind - left) * side, (last - first) * side)
+        card.rectangle(x, y, *wide_high, "none", WRONG, 2.4, zorder=4)
+        card.text(lefts[1], top + high * side + 1.6, words, 10, dark(WRONG), ha="left")
     for i, name in enumerate(row_names):
         card.text(start - 0.8, top + (i + 0.5) * side, name, 10, QUIET, ha="right")
     for version, left in zip((right, wrong), lefts, strict=True):
