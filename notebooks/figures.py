@@ -182,6 +182,28 @@ def minus(name, one, other, budget="full"):
     return f"{points} points {seeds_of(name, one, other, budget)}"
 
 
+def reached(name, setting, rate=1):
+    """What a setting of an experiment on CIFAR-10 reached at one factor of the base's learning rate,
+    one share for each seed.
+    """
+    return [found.accuracy for found in recorded(name, setting, rate)]
+
+
+def minus_at(name, one, other, rate=1):
+    """One setting of an experiment minus another, both at one factor of the base's learning rate, in
+    words; of one seed without an interval.
+    """
+    pair = [reached(name, setting, rate) for setting in (one, other)]
+    difference = statistics.mean(pair[0]) - statistics.mean(pair[1])
+    if min(map(len, pair)) == 1:
+        signed = f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+        return f"{signed} points (one seed each)"
+    points = formatted(distance(*(runs(name, of, rate) for of in (one, other))), "+±.1p")
+    counts = sorted({len(of) for of in pair}, reverse=True)
+    seeds = f"{counts[0]} seeds each" if len(counts) == 1 else "{} and {} seeds".format(*counts)
+    return f"{points} points ({seeds}, pooled)"
+
+
 def ahead(name, one, other, budget="full"):
     """By how many points one setting of an experiment is better than another, without a sign, for a
     sentence. ValueError if it is not, by the interval.
