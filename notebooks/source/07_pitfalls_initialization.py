@@ -32,7 +32,7 @@
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3 for r in recorded("weight_init", "Xavier"))}}
 #
-# Every table and figure says in its first cell or in its title which model it shows: *small* or *CIFAR-10*.
+# Each table or figure of measurements says in its first cell or title which model it shows: *small* or *CIFAR-10*.
 
 # %%
 import contextlib
@@ -250,16 +250,16 @@ short_run("weight_init", ["N(0, 0.02)", "Xavier"])  # takes half a minute
 # | Xavier | {{runs("weight_init", "Xavier"):±.1%}} | {{loss(runs("weight_init", "Xavier")):±.1p}} |
 # | PyTorch's default | {{runs("weight_init", "PyTorch's default"):±.1%}} | {{loss(runs("weight_init", "PyTorch's default")):±.1p}} |
 # | head zero | {{runs("weight_init", "head zero"):±.1%}} | no measurable effect |
-# | all zero | {{runs("weight_init", "all zero").mean:.1%}} with every seed | it guesses, as predicted |
+# | all zero | {{runs("weight_init", "all zero").mean:.1%}} with every seed | it guesses |
 # {{assert below(runs("weight_init", "Xavier"), runs("weight_init", "PyTorch's default"))}}
 # {{assert below(runs("weight_init", "PyTorch's default"), runs("weight_init", "N(0, 0.02)"))}}
 # {{assert all(accuracy == 0.1 for accuracy in runs("weight_init", "all zero").accuracies)}}
 # {{assert not differs(runs("weight_init", "head zero"))}}
 #
-# **The order reverses.** Xavier was far ahead in the short run, and ends behind. All of this holds at one learning rate, which was found with N(0, 0.02) and may suit it best. The two trainings also differ in every other row of the table at the top, and we did not measure which difference matters. Now look back at how Xavier and PyTorch's default started:
+# **The order reverses.** Xavier and PyTorch's default were ahead in the small model, and end behind in the other. All of this holds at one learning rate, which was found with N(0, 0.02) and may suit it best. The two trainings also differ in every other row of the table at the top, and we did not measure which difference matters. Now look back at how Xavier and PyTorch's default started:
 # {{assert len({of.learning_rate for of in experiment("weight_init").values()}) == 1}}
 #
-# | sign, small | beside N(0, 0.02) they looked | agrees with the short run (they are ahead) | agrees with CIFAR-10 (they are behind) |
+# | sign, small | beside N(0, 0.02) they looked | agrees with the short run | agrees with CIFAR-10 |
 # |---|---|---|---|
 # | loss | worse | no | yes |
 # | spread | better | yes | no |
@@ -331,7 +331,7 @@ diagrams.norm_divides(
 short_run("position_init", ["N(0, 0.02)", "N(0, 1)"], seeds=5)  # two seeds more than above
 
 # %% [markdown]
-# In the run saved here `torch.randn` is behind by about five points, and five seeds are enough to show it. On **CIFAR-10** it costs {{loss(runs("position_init", "N(0, 1)")):±.1p}} points (float32; the base in bfloat16). N(0, 10) costs {{loss(runs("position_init", "N(0, 10)")):±.1p}}, and zeros have no measurable effect. Among the large positions, then, a smaller spread goes with a larger cost. But is it the *reason* for the cost? The class token gives a hint.
+# In the run saved here `torch.randn` is about five points behind. On **CIFAR-10** it costs {{loss(runs("position_init", "N(0, 1)")):±.1p}} points (float32; the base in bfloat16). N(0, 10) costs {{loss(runs("position_init", "N(0, 10)")):±.1p}}, and zeros have no measurable effect. Among the large positions, then, a smaller spread goes with a larger cost. But is it the *reason* for the cost? The class token gives a hint.
 # {{assert below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
 # {{assert not differs(runs("position_init", "zeros"))}}
 #
@@ -762,11 +762,11 @@ drowning_std = 0.5
 # runs("class_token_cut", "detached before the head"), runs("class_token_cut", "sees itself alone")))}}
 # {{assert runs("position_init", "N(0, 10)").mean > spread().least}}
 #
-# The base has {{len(runs("weight_init", "N(0, 0.02)").accuracies):d}} seeds on record, and the other settings of these tables have three. So a difference from the base is known to ± {{gain(runs("weight_init", "Xavier")).width:.1p}} points, and a difference of three seeds to three to ± {{gain(runs("register_init", "N(0, 10)")).width:.1p}}. 
+# The base has {{len(runs("weight_init", "N(0, 0.02)").accuracies):d}} seeds on record, and the other settings of these tables have three. So a difference from the base is known to ± {{gain(runs("weight_init", "Xavier")).width:.1p}} points, and a difference of three seeds to three to ± {{gain(runs("register_init", "N(0, 10)")).width:.1p}}.
 # {{assert all(len(of.accuracies) == 3 for name in ("weight_init", "class_token_init", "position_init", "position_untrained", "class_token_cut")
 # for setting, of in experiment(name).items() if setting not in ("N(0, 0.02)", "learned", "class token"))}}
 #
-# These models were trained in bfloat16. The exceptions are the positions: only the base and "zeros, frozen" were trained in bfloat16, and all other positions in float32. We did not measure what that alone changes. All runs of 14 passes, further down, are in bfloat16.
+# These models were trained in bfloat16. The exceptions are the positions: only the base and "zeros, frozen" were trained in bfloat16, and all other positions in float32. We did not measure what that alone changes. The runs of 14 passes that the text compares are in bfloat16.
 # {{assert all(r.precision == "bfloat16" for name in ("weight_init", "class_token_init", "register_init",
 # "class_token_cut", "class_token_untrained")
 # for setting in experiment(name) for r in recorded(name, setting))}}
