@@ -316,14 +316,14 @@ for name, spread in spreads.items():
     print(f"{name:42}{spread:7.4f}{spreads['torch.randn for no position'] / spread:15.1f}")
 models.pop("torch.randn for all positions")
 diagrams.norm_divides(
-    {name: before_the_last_norm(model) for name, model in models.items()},
-    "small: what the last norm leaves of the difference between two images",
+    {f"small: {name}": before_the_last_norm(model) for name, model in models.items()},
+    "what the last norm leaves of the difference between two images",
 )
 
 # %% [markdown]
-# In the middle row only the position of the *class token* is large. What differs is about as large as at the top. But all images now share a part of size 0.9, and the last norm divides by that. This is a factor of 20.7. In the bottom row only the positions of the *patches* are large. Now it is the difference that is smaller, because the norms in the blocks have divided it before. This is a factor of 3.1, close to our 3.3. The two factors together make up nearly all of the 68. (The sizes are measured. That two images differ in opposite directions is a choice of the drawing.)
+# In the middle row only the position of the *class token* is large. What differs is about as large as at the top. But all images now share a part of size 0.9, and the last norm divides by that. This is a factor of 20.7. In the bottom row only the positions of the *patches* are large. Now it is the difference that is smaller, as the first norm let us expect. This is a factor of 3.1, close to our 3.3. Multiplied, the two factors are nearly the 68. (The sizes are measured. That two images differ in opposite directions is a choice of the drawing.)
 #
-# So with `torch.randn` the patches are dampened to a third. With N(0, 10) the first norm leaves only 0.03 of the difference. There the patches really **drown** in their positions.
+# So at the patches, `torch.randn` leaves about a third of the difference between two images. With N(0, 10) the first norm leaves only 0.03 of it. There the patches really **drown** in their positions.
 #
 # Does it matter at the end? First the short run:
 
@@ -337,7 +337,7 @@ short_run("position_init", ["N(0, 0.02)", "N(0, 1)"], seeds=5)  # two seeds more
 #
 # ## The class token
 #
-# It can start as zeros, as small or large random numbers, or as a constant.
+# The class token can start as zeros, as small or large random numbers, or as a constant.
 
 
 # %%
@@ -396,7 +396,7 @@ short_run("class_token_init", ["N(0, 0.02)", "N(0, 10)"], seeds=5)
 diagrams.cut_class_token()
 
 # %% [markdown]
-# Each has a check of a few lines. It asks how the tokens are connected, whatever the start, so it gives a copy of the model random weights first. Otherwise "second zero", with a spread of 0, would be found guilty.
+# Here is a check for each, in a few lines. It asks how the tokens are connected, whatever the start, so it gives a copy of the model random weights first. Otherwise "second zero", with a spread of 0, would be found guilty.
 
 
 # %% tags=["nbval-check-output"]
@@ -488,7 +488,7 @@ for index, (kind, (experiment, words)) in enumerate(KINDS.items()):
 axis.annotate("N(0, 0.02), zeros, ones, head zero", (1, -2.3), ha="right", fontsize=9)
 axis.axhline(0, color="gray", linewidth=1, zorder=0)
 axis.axvline(0.05, color="gray", linestyle=":", linewidth=1, zorder=0)
-axis.text(0.044, 12, "our warning: below 0.05", rotation=90, va="bottom", ha="right", fontsize=9)
+axis.text(0.044, 10, "our warning: below 0.05", rotation=90, va="bottom", ha="right", fontsize=9)
 axis.set(xscale="log", xlim=(1.5e-5, 1.5), ylim=(-3.5, 24))
 axis.set(xlabel="spread between images before the first step", ylabel="cost in points")
 axis.set_title("CIFAR-10: how starts look, and what they cost")
@@ -498,7 +498,7 @@ plots.show("marks for starts; N(0, 0.02), zeros and ones lie at the lower right"
 # %% [markdown]
 # If the spread were a forecast, the marks would lie on one falling line.
 #
-# - **Left of the dotted line**, three of four starts cost seven points or more. So the warning is a reason to try another start, and no more than that: the class token from N(0, 1) was almost a false alarm. "Second zero" was one too, in the short run. (Four starts are thin evidence, and we drew the line after we had seen them. "Second zero" and weights from N(0, 1) are missing, because they were not trained on CIFAR-10.)
+# - **Left of the dotted line**, three of four starts cost seven points or more. So the warning is a reason to try another start, and no more than that: the class token from N(0, 1) was a false alarm, or nearly one. So was "second zero" in the first 100 steps. (Four starts are thin evidence, and we drew the line after we had seen them. "Second zero" and weights from N(0, 1) are missing, because they were not trained on CIFAR-10.)
 # - **At the right edge** the spread says nothing. Xavier and PyTorch's default look as healthy as the starts that cost nothing.
 # {{assert all(loss(runs(name, setting)).mean > 0.07 for name, setting in (("position_init", "N(0, 1)"),
 # ("position_init", "N(0, 10)"), ("class_token_init", "N(0, 10)")))}}
