@@ -155,8 +155,8 @@ show_forest(
 )
 
 # %% [markdown]
-# - **Two leave a model that guesses** (11 and 7). You would notice. (Why 11 learns nothing we do not know; with mean pooling, too, it stays at {{mean(silent_bug("blocks in a Python list, mean pooling")):.0%}}.)
-# - **Some train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points and softmax twice (14) {{-bug_effect("softmax twice").mean:.0p}}. Attention across the batch (7), which leaves a model with a class token guessing, costs one with mean pooling {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}}. If you met such a model, you might think that it is too small, or was trained too briefly.
+# - **Two leave a model that guesses** (11 and 7). You would notice. (Why 11 learns nothing we do not know. A control with mean pooling, which the figure leaves out, stays at {{mean(silent_bug("blocks in a Python list, mean pooling")):.0%}}.)
+# - **Some train on and lose a lot:** LayerNorm over all tokens costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, and softmax twice costs {{-bug_effect("softmax twice").mean:.0p}}. Attention across the batch leaves a model with a class token guessing. From a model with mean pooling it takes {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}} points. If you met such a model, you might think that it is too small, or was trained too briefly.
 # - **Eight show no effect**, and the block that is repeated (12) only just shows one. That does not mean that they cost nothing: with three seeds, a *measured* difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points before we call it an effect. With thirty seeds you might find what they cost; a check finds the bug before any training.
 # - **One is ahead**, and by a lot. We come back to it in a moment.
 # {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling"))}}
@@ -169,7 +169,7 @@ show_forest(
 #
 # > **How to read a ± in this notebook.** Behind an accuracy or a difference it is half of a 95 % interval. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*. Three seeds tell little of how much they vary. So the spread of one run about the mean of its setting is *pooled*, which means: taken over many settings, as if all varied alike and runs were independent. On CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), in the figure above all models that do better than guessing, and in the experiments below all that have run on your machine at the same budget. A model that guesses hardly varies and is not pooled: it keeps the interval of its own seeds, so rows 11 and 7 are a little narrower than the others, though most of their width comes from the model without a bug.
 #
-# Now the losses of the fourteen. The grey line is the model without the bug, for 15 one that has dropout too:
+# Now the losses of the fourteen. The grey line is the model without the bug. For 15, dropout, it is a model that has dropout too; the two train alike, so one line hides the other:
 
 # %% tags=["hide-input"]
 _, axes = plt.subplots(5, 3, figsize=(6.6, 7.6), sharex=True, sharey=True, layout="constrained")
@@ -193,7 +193,7 @@ plots.show(
 )
 
 # %% [markdown]
-# In two panels the loss stays where it began, near ln 10: 7 and 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss. Take a model that gives the right class 40 % and divides the rest equally: the usual loss says 0.92, and with a second softmax it is 2.01, not far below the 2.30 of guessing. That does not explain the lost accuracy; we have not looked for its reason. In all the others the loss falls as losses do, and without the grey line you would have nothing to compare it with.
+# In two panels the loss stays where it began, near ln 10: 7 and 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss (exhibit 14 works it out). That does not explain the lost accuracy; we have not looked for its reason. LayerNorm over all tokens (8) hardly moves for three passes. In all the others the loss falls as losses do, and without the grey line you would have nothing to compare it with.
 # {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
 # {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling") and of.dataset == "shapes10")}}
 #
@@ -414,7 +414,7 @@ plots.show(
 #
 # Now each at the rate that *validation* images choose: 0.02 for the class token, and 0.04 for the mean, although 0.02 is a little better on the test images. The mean is ahead by 7.5 ± 3.5 points. And the lesson applies to this notebook, too: the experiments above had one rate for all.
 #
-# On **CIFAR-10** the rate was chosen in the same way, with the first seed and from half, once and twice the base's: twice for the mean of the patches (four times was worse), and the base's own for the class token and attention pooling.{{assert
+# On **CIFAR-10** the rate was chosen on validation images too, but with the first seed only. Half the base's rate, the base's own and twice that were tried. The mean of the patches got twice the base's (four times was worse). The class token and attention pooling got the base's own.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
 # and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate}}
 
@@ -628,7 +628,7 @@ diagrams.amounts(
 # %% [markdown]
 # ### 6. Scaled by √D, not by √d
 #
-# A head has d = D / h numbers, and the variance of the scores grows with that number (notebook 03). With √D attention starts flatter; training can make up for it. [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/65) had it, and so had [Karpathy's lecture](https://github.com/karpathy/ng-video-lecture/pull/6).
+# A head has d = D / h numbers, and the variance of the scores grows with that number (notebook 03). With √D attention starts flatter; whether training makes up for it, we have not tested. [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/65) had it, and so had [Karpathy's lecture](https://github.com/karpathy/ng-video-lecture/pull/6).
 
 
 # %% tags=["bug"]
@@ -1245,13 +1245,13 @@ for name, model in models.items():
 # - If you compare a class token with a mean of patches, give each its own learning rate, and look at the interval of their difference.
 # - On a small model start with the mean of the patches or attention pooling; take the class token if you want to look inside.
 # - Write one test for each reshape, with sizes that all differ: several images, several heads, T ≠ B.
-# - Put `suspicions` in front of your first training. It needs one small batch, and allows for rounding. (If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.)
+# - Put `suspicions` in front of your first training. It needs one small batch. Where it compares numbers that are computed in two ways, it allows for rounding. (If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.)
 #
 # ## Recap
 #
 # - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 3.1 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10, against the class token. The gradient tells which tokens are read.
 # - Each at its own rate, the mean of the patches was ahead of the class token by 7.5 ± 3.5 points on drawn shapes and by {{gain(runs("pooling", "mean of patches")):±.1p}} on CIFAR-10, where attention pooling was ahead by {{gain(runs("pooling", "attention pooling")):±.1p}}.
-# - Compare rivals each at its own learning rate. At one rate for both, the lead depends on the rate, and so may the order.
+# - Compare rivals each at its own learning rate. At one rate for both, the lead may depend on the rate, and so may the order. (On CIFAR-10 the mean led by as much at the shared rate as at its own.)
 # - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model, where a difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points, and one made it better. Do not wait for the accuracy to tell you.
 # - A check needs no training: mark, compare, repeat, or change.
 #
