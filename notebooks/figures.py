@@ -168,11 +168,12 @@ def seeds_of(name, one, other, budget="full"):
     pair = [runs(name, setting, budget=budget) for setting in (one, other)]
     if min(of.mean for of in pair) < spread(budget).least:
         raise ValueError(f"{one!r} or {other!r} does not work, so its interval is not a pooled one")
-    counts = [len(of.accuracies) for of in pair]
-    seeds = (
-        f"{counts[0]} seeds each" if counts[0] == counts[1] else "{} and {} seeds".format(*counts)
-    )
-    return f"({seeds}, pooled)"
+    return _seeds(len(of.accuracies) for of in pair)
+
+
+def _seeds(counts):
+    one, other = counts
+    return f"({one} seeds each, pooled)" if one == other else f"({one} and {other} seeds, pooled)"
 
 
 def minus(name, one, other, budget="full"):
@@ -199,9 +200,7 @@ def minus_at(name, one, other, rate=1):
         signed = f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
         return f"{signed} points (one seed each)"
     points = formatted(distance(*(runs(name, of, rate) for of in (one, other))), "+±.1p")
-    counts = sorted({len(of) for of in pair}, reverse=True)
-    seeds = f"{counts[0]} seeds each" if len(counts) == 1 else "{} and {} seeds".format(*counts)
-    return f"{points} points ({seeds}, pooled)"
+    return f"{points} points {_seeds(map(len, pair))}"
 
 
 def ahead(name, one, other, budget="full"):
