@@ -615,6 +615,7 @@ plots.show(
 TRAINED_LONGER = [  # a row of the figure each: (label, experiment, setting)
     ("mean of the patches (claim 6)", "pooling", "mean of patches"),
     ("attention pooling (claim 6)", "pooling", "attention pooling"),
+    ("4 registers (claim 7)", "pooling", "class token, 4 registers"),
     ("class token from N(0, 10) (claim 11)", "class_token_init", "N(0, 10)"),
     ("positions from N(0, 1) (claim 13)", "position_init", "N(0, 1)"),
 ]
@@ -647,6 +648,7 @@ show_then_and_now(
 # |---|---|---|---|
 # | mean of the patches | {{then_and_now("pooling", "mean of patches"):s}} | 0 is now just inside the interval. Claim 6 was decided after three passes. After 14 the class token is still not ahead, but the lead of the mean is no longer certain |
 # | attention pooling | {{then_and_now("pooling", "attention pooling"):s}} | still ahead, with one seed |
+# | 4 registers | {{then_and_now("pooling", "class token, 4 registers"):s}} | no effect seen, then or now |{{assert not any(differs(runs("pooling", "class token, 4 registers", budget=budget)) for budget in ("full", "long"))}}
 # | class token from N(0, 10) | {{then_and_now("class_token_init", "N(0, 10)"):s}} | most of the damage is made good. Claim 11 keeps its verdict, with a smaller size |
 # | positions from N(0, 1) | {{then_and_now("position_init", "N(0, 1)"):s}} | about half of the damage is still there |
 #
