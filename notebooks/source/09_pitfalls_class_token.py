@@ -193,7 +193,7 @@ plots.show(
 )
 
 # %% [markdown]
-# In two panels the loss stays where it began, near ln 10: 7 and 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss (exhibit 14 works it out). That does not explain the lost accuracy; we have not looked for its reason. LayerNorm over all tokens (8) hardly moves for three passes. In all the others the loss falls as losses do, and without the grey line you would have nothing to compare it with.
+# In two panels the loss stays where it began, near ln 10: 7 and 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss, which has a high floor (exhibit 14). That does not explain the lost accuracy; we have not looked for its reason. LayerNorm over all tokens (8) hardly moves for three passes. In all the others the loss falls as losses do, and without the grey line you would have nothing to compare it with.
 # {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
 # {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling") and of.dataset == "shapes10")}}
 #
