@@ -192,13 +192,15 @@ def reached(name, setting, rate=1):
 
 def minus_at(name, one, other, rate=1):
     """One setting of an experiment minus another, both at one factor of the base's learning rate, in
-    words; of one seed without an interval.
+    words; without an interval where one of them has a single seed.
     """
     pair = [reached(name, setting, rate) for setting in (one, other)]
     difference = statistics.mean(pair[0]) - statistics.mean(pair[1])
     if min(map(len, pair)) == 1:
         signed = f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
-        return f"{signed} points (one seed each)"
+        counts = [len(of) for of in pair]
+        seeds = "one seed each" if max(counts) == 1 else "{} and {} seeds".format(*counts)
+        return f"{signed} points ({seeds})"
     points = formatted(distance(*(runs(name, of, rate) for of in (one, other))), "+±.1p")
     return f"{points} points {_seeds(map(len, pair))}"
 

@@ -121,6 +121,8 @@ def test_a_difference_at_one_rate_has_an_interval_only_of_several_seeds():
     assert figures.minus_at(*pair, 0.3) == said.replace("-", "−")
     backwards = figures.minus_at(pair[0], pair[2], pair[1], 0.3)
     assert backwards.startswith("−") and backwards[1:] == figures.minus_at(*pair, 0.3)[1:]
+    uneven = figures.minus_at("pooling", "mean of patches", "class token", 2)
+    assert uneven.endswith(" points (3 and 1 seeds)") and "±" not in uneven
     ahead, behind = (figures.reached("warmup_and_norm", name) for name in pair[1:])
     assert len(ahead) == len(behind) > 1
     points = 100 * (sum(ahead) - sum(behind)) / len(ahead)
