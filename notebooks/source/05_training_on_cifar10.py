@@ -440,7 +440,7 @@ plots.show("Muon's hill is higher than AdamW's and lies further right; SGD stays
 #
 # Best against best, Muon is far ahead, so on these shapes its lead does not come from a better rate. (The rates are a factor of three apart. In the run saved here the ladder's AdamW, at 0.002, came a little higher.) But look at the last column: at a rate of 0.001, AdamW is ahead. If we had compared the two at that one rate, we would have thrown Muon away by mistake.
 #
-# SGD stays behind at each of its rates. (At 0.1 it is even behind the ladder's first rung, which had a constant rate: warm-up and cosine take away half of a short run's way.) Does clipping hold it back? At 0.3 it does. But without it, the loss stops being a number at the two higher rates, and with it, the best rate gives more.
+# SGD stays behind at each of its rates. (At 0.1 it is even behind the ladder's first rung, which had a constant rate: warm-up and cosine take away half of a short run's way.) Does clipping hold it back? At 0.3 it may; the seeds overlap. But without it, the loss stops being a number at the two higher rates, and with it, the best rate gives more.
 # {{assert max(swept("SGD with momentum")) < min(swept("AdamW")) and max(swept("SGD without clipping")) < min(swept("AdamW"))}}
 # {{assert mean(swept("SGD without clipping")) < mean(swept("SGD with momentum")) and [row.rate for row in record("learning_rates").diverged] == [1, 3]}}
 # {{assert below(swept("AdamW"), swept("Muon")) and max(swept("Muon", 0.001)) < min(swept("AdamW", 0.001))}}
