@@ -7,7 +7,7 @@
 # - train with 16-bit numbers, and explain why one 16-bit format needs a trick and the other does not;
 # - stop a training whenever you like, and resume it to exactly the same weights.
 #
-# The first two are the half *faster*, and the third is the half *safer*. You can read them on two days.
+# The first two make up the first half, *faster*, and the third is the second half, *safer*. You can read the halves on two days.
 #
 # | | |
 # |---|---|
@@ -261,7 +261,7 @@ plots.show(
 )
 
 # %% [markdown]
-# In the run saved here, the same step takes a fraction of its old time, and the weights are still float32. The prediction is not exact. It takes the gain of *one* product for that of all products, and the share of the products is an estimate. The grey part changes too, because the step now converts numbers from one format to the other.
+# In the run saved here, the same step takes a fraction of its old time, and the weights are still float32. The prediction need not be exact, even where it comes close. It takes the gain of *one* product for that of all products, and the share of the products is an estimate. The grey part changes too, because the step now converts numbers from one format to the other.
 #
 # Now look at the line for float16. The saved run comes from one core of a newer CPU than the time at the top, and this CPU has units for bfloat16 alone. It emulates float16, so a product is many times *slower* than in float32. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
 #
@@ -277,7 +277,7 @@ diagrams.float_formats()
 # %% [markdown]
 # A number is ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. **float16** has more digits than bfloat16, but a small range. **bfloat16** has nearly the range of float32, but few digits.
 #
-# Which would you rather lose in a training run, digits or range? Keep your guess until we have seen what both of them do to a training.
+# Which would you rather lose in a training, digits or range? Keep your guess until we have tried both.
 #
 # PyTorch knows the limits of each format:
 
@@ -305,7 +305,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 #
 # The last line raises a question: does a training have numbers that are too small for float16? We look at the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out.
 #
-# We take the CIFAR-10 model that comes with the course, and 16 variants of one cat. We leave out the gradients that are exactly 0 even in float32. In the last block only the class token is read, so all other tokens have none.
+# We take the CIFAR-10 model that comes with the course, and 16 variants of one cat. We leave out gradients that are 0 even in float32. (In the last block only the class token is read, so all other tokens have none.)
 
 # %%
 trained = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -508,7 +508,7 @@ plots.show(
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.28 for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 # {{assert statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16") < statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128")}}
 #
-# For smaller differences, we compare each run with the float32 run of the same seed. A dot is the difference of their mean losses. The *start* is steps 51 to 100. We chose it after looking at the curves, because there the orange one lies furthest above the black one. The *end* is the last 50 steps. We add bfloat16, and float16 with the usual scale of 65,536.
+# For smaller differences, we compare each run with the float32 run of the same seed. A dot is the difference of their mean losses. The *start* is steps 51 to 100. We chose it after looking at the curves, because there the curve ÷ 128 lies furthest above the black one. The *end* is the last 50 steps. We add bfloat16, and float16 with the usual scale of 65,536.
 # {{assert max(range(0, 30, 5), key=lambda k: sum([round(sum(a.loss[k:k + 5]) - sum(b.loss[k:k + 5]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"])) == 5}}
 
 # %% tags=["hide-input"]
@@ -549,7 +549,7 @@ plots.show("dots, one for each seed, in two panels", "Differences from float32",
 #
 # Three seeds show a late start as clear as this one. They cannot show an effect smaller than the scatter.
 #
-# And your guess, digits or range? In this training, neither loss did harm that we could see, as long as the gradients had their usual size. So loss scaling is an insurance. It is worth having, because a larger batch shrinks the gradients of each image, and the trained model above lost more of them than the untrained one.
+# And your guess, digits or range? In this training, neither did any harm that we could see, as long as the gradients had their usual size. So loss scaling is an insurance. It is worth having, because a larger batch shrinks the gradients of each image, and the trained model above lost more of them than the untrained one.
 #
 # **In one sentence:** this training could bear the loss of some gradients, but not of nearly all of them.
 #
@@ -557,7 +557,7 @@ plots.show("dots, one for each seed, in two panels", "Differences from float32",
 #
 # bfloat16 is more convenient. There are no gradients to rescue and there is no scaler to watch: `torch.autocast(..., dtype=torch.bfloat16)` is enough. (We have not tried whether few digits cost a large model something.) But not all hardware multiplies it. `pick_precision` chooses for your machine, as the table in the second visit says. `fit` follows it, unless you set `TrainingConfig(precision="float32")`.
 #
-# **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on older tensor cores, and in float32 elsewhere; the weights stay in float32 always.
+# **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on older tensor cores, and in float32 elsewhere; the weights always stay in float32.
 #
 # So much for *faster*. **This is a good place to stop for today.**
 #
@@ -814,7 +814,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # <details><summary>Answer</summary>
 #
-# The run draws another order of the images, and is another run. If it was saved in the middle of an epoch, some images of that epoch come twice and some not at all. If it was saved at the end of an epoch, every image still comes once in each epoch, but in another order.
+# The run draws another order of the images, and is another run. If it was saved in the middle of an epoch, some images of that epoch come twice and some not at all.
 #
 # </details>
 #
@@ -915,8 +915,6 @@ plots.show("grey bars of one length, with blue ones of different lengths", "Memo
 #
 # Numbers of 16 bits save memory as well, but less than half of it. The main reason is that autocast computes the norms in float32, so their inputs take as much memory as before.
 #
-# **In one sentence:** a batch that is too large goes through in parts, because gradients add up.
-#
 # ## How do several GPUs share the work?
 #
 # You start one process for each GPU. Each has the whole model and takes its share of every batch:
@@ -1010,7 +1008,7 @@ torch.export.save(program, folder / "model.pt2")
 torch.save(cat[None], folder / "image.pt")  # one image, to try it out
 
 # %% [markdown]
-# The line with `any_batch` says that axis 0 may have any length. Without it, the exported model would accept only batches of two, because that is what the exporter has seen.
+# Without `any_batch`, the exported model would accept only batches of two, because that is what the exporter has seen.
 #
 # Now the test. We start a new Python process, which imports PyTorch and nothing of the course. It loads the file, looks at the cat, and writes down its answer:
 
@@ -1033,4 +1031,4 @@ print(f"largest difference between its probabilities and ours: {difference:.0e}"
 assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# Class 3 is "cat". What shows that the file is right is the difference: for this image, the new process computes our probabilities, up to rounding. Programs that are not written in Python often want another format, **ONNX**: `torch.onnx.export(from_pixels, (pair,), "model.onnx", dynamo=True, dynamic_shapes=any_batch)` writes it, with the packages `onnx` and `onnxscript`. A test of the course (`tests/test_export.py`) does so for several models and compares their logits.
+# Class 3 is "cat". More telling is the difference: for this image, the new process computes our probabilities, up to rounding. Programs that are not written in Python often want another format, **ONNX**: `torch.onnx.export(from_pixels, (pair,), "model.onnx", dynamo=True, dynamic_shapes=any_batch)` writes it, with the packages `onnx` and `onnxscript`. A test of the course (`tests/test_export.py`) does so for several models and compares their logits.
