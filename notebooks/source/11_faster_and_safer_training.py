@@ -59,7 +59,7 @@ dataset = load_dataset().first(2_000, 500)
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 
 # %% [markdown]
-# (The saved run trains on drawn shapes because we asked for them; yours may use CIFAR-10. Of either, we take the first 2,000 images.)
+# (The saved run trains on drawn shapes because we asked for them; yours may use CIFAR-10.)
 #
 # Your model learns, and now you want a bigger one. Suddenly a training takes hours. So it should be *fast*, and *safe*: an empty battery must not cost you a night.
 #
@@ -152,7 +152,7 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 # %% [markdown]
 # Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation. The profiler cannot look into it, so we count all of it as products.
 #
-# The optimizer's bar is surprisingly short for a model of more than a million weights. AdamW does a dozen or so operations for each weight. The matrix products do six for each weight *and each of the 1,040 tokens* in a batch of 16 images.
+# The optimizer's bar is surprisingly short for a model of more than a million weights. AdamW does a dozen or so operations for each weight. The matrix products do six, two forward and four backward, for each weight *and each of the 1,040 tokens* in a batch of 16 images.
 #
 # To multiply one token of width D by a matrix takes about D² multiplications. To add something to it takes only D additions. So what happens to the blue share if the model gets wider?
 
@@ -291,7 +291,7 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{row} {limits.max:12.5g} {1 + limits.eps:14.7f}")
 
 # %% [markdown]
-# *next after 1* is the smallest number above 1, and it shows how many digits there are. Numbers from *all digits from* upwards have all of them. Smaller numbers, called *subnormal*, have fewer and fewer digits, down to the *smallest*. Anything below half of that rounds to 0.
+# *next after 1* is the smallest number above 1, and it shows how many digits there are. Numbers that are at least as large as *all digits from* have all of them. Smaller numbers, called *subnormal*, have fewer and fewer digits, down to the *smallest*. Anything below half of that rounds to 0.
 #
 # Three lines show what the limits mean:
 
@@ -356,7 +356,7 @@ zero = (untrained <= ZERO).float().mean().item()
 print(f"batch of 512, but before training: {zero:5.1%} become 0")
 
 # %% [markdown]
-# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0. How many depends on the model and on the images. Our model knows this cat, so its gradients are small. But some are lost even before training, as the last line shows.
+# With a batch of 16, most gradients lose digits. With a batch of 512, a large part of them becomes 0. How many depends on the model and on the images. These are 16 variants of one photograph that our model gets right, so their gradients are small. But some are lost even before training, as the last line shows.
 #
 # **In one sentence:** bfloat16 loses digits, and float16 loses small gradients.
 #
@@ -835,14 +835,14 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # | machine | precision | why |
 # |---|---|---|
 # | an NVIDIA GPU from 2020 on (Ampere or newer) | bfloat16 | its tensor cores multiply it, and it needs no loss scaling |
-# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in the T4 of free Colab, do not know bfloat16; if it has none, time float32 too |
+# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in the T4 of free Colab, do not know bfloat16; without tensor cores, time float32 too |
 # | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions, and no loss scaling |
 # | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
 #
 # ## What if a batch does not fit into memory?
 #
-# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left, if you divide each loss by the number of parts. This is called **gradient accumulation**. It saves memory, and no time:
+# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left, if you divide each loss by the number of parts. This is called **gradient accumulation**. It saves memory, but no time:
 
 # %%
 diagrams.gradient_accumulation()
@@ -962,7 +962,7 @@ print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 #
 # Norms, GELUs and additions, which fill two of the grey bars of the profile, do little arithmetic. Each reads all its numbers from memory and writes them back. `torch.compile(model)` merges neighbouring operations, so that the numbers travel once. In `fit`, `TrainingConfig(compile=True)` does it. The price is a first step that waits for the compiler.
 #
-# Our only measurement is a weak one: {{record("compiled").repeats:d}} steps on one busy core of a CPU (`benchmarks/throughput.py --compiled`). In float32, compiling gained nothing to speak of ({{only(record("compiled").runs, model="compiled", precision="float32").steps_per_second / only(record("compiled").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second). In bfloat16 it was slower ({{only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second:.1f}} times). The first step took up to {{max(run.first_step for run in record("compiled").runs):about}}. We have not measured it on a GPU. So before a long run, time a step with `seconds` from above, compiled and not.
+# Our only measurement is a weak one: {{record("compiled").repeats:d}} steps on one busy core of a CPU (`benchmarks/throughput.py --compiled`). In float32, compiling gained nothing to speak of ({{only(record("compiled").runs, model="compiled", precision="float32").steps_per_second / only(record("compiled").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second). In bfloat16 it was slower, at {{only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second:.1f}} times the speed. The first step took up to {{max(run.first_step for run in record("compiled").runs):about}}. We have not measured it on a GPU. So before a long run, time a step with `seconds` from above, compiled and not.
 # {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
 # ## Where should the file lie in Colab?
@@ -1010,7 +1010,7 @@ torch.save(cat[None], folder / "image.pt")  # one image, to try it out
 # %% [markdown]
 # Without `any_batch`, the exported model would accept only batches of two, because that is what the exporter has seen.
 #
-# Now the test. We start a new Python process, which imports PyTorch and nothing of the course. It loads the file, looks at the cat, and writes down its answer:
+# Now the test. A new Python process, which imports PyTorch and nothing of the course, loads the file and looks at the cat:
 
 # %% tags=["nbval-check-output"]
 CODE = """
