@@ -120,7 +120,7 @@ def group_of(name):
 
 
 # %%
-def shares_of(step, steps=8):
+def shares_of(step, steps=20):
     """How many per cent of a step each group takes."""
     step()  # the first step prepares things, so we do not count it
     with torch.profiler.profile() as profile:
@@ -158,12 +158,12 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 
 # %%
 for width in (48, 192, 384):
-    of_width = shares if width == 192 else shares_of(make_step(width), steps=5)
+    of_width = shares if width == 192 else shares_of(make_step(width))
     products = sum(of_width[group] for group in PRODUCTS)
     print(f"width {width:3}: matrix products take {products:.0f} % of a step")
 
 # %% [markdown]
-# A wider model spends more of its time on matrix products. The exact shares do not follow from D² and D alone. For example, large matrices are multiplied more efficiently than small ones.
+# A wider model spends more of its time on matrix products.
 #
 # Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? Eight times?
 
@@ -184,7 +184,7 @@ for row, factor in enumerate(speeds.values()):
     products, rest = 100 * share / factor, 100 * (1 - share)
     axis.barh(row, products, color="#0072B2", label="matrix products" if row == 0 else None)
     axis.barh(row, rest, left=products, color="#BBBBBB", label="the rest" if row == 0 else None)
-    gains.append(f"a step {step_gain(factor):.1f} times as fast")
+    gains.append(f"a step {step_gain(factor):.1f} times as fast" if row else "a step as it is")
     axis.text(products + rest + 1, row, gains[row], va="center")
 axis.set_yticks(range(len(speeds)), [f"products:\n{name}" for name in speeds], fontsize=9)
 axis.set(xlabel="time of a step (100: as it is)", xlim=(0, 155), title="Amdahl's law")
