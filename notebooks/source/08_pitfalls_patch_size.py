@@ -161,7 +161,7 @@ plots.show(
 #
 # ### Equal passes
 #
-# First, every size sees every training image equally often. What runs while you read takes the quick budget: a smaller model, with D = 64 and two blocks, so that you need not wait long.
+# First, every size sees every training image equally often. On a CPU, what runs while you read takes the quick budget: a smaller model, with D = 64 and two blocks, so that you need not wait long.
 #
 # *Live: 2,000 images (drawn shapes in the run saved here), D = 64, 5 passes, 3 seeds.*
 
@@ -177,7 +177,7 @@ sizes = ["P = 4", "P = 8", "P = 16", "P = 32"] if pick_budget() == "quick" else 
 print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 
 # %% [markdown]
-# In the run saved here, P = 4 is ahead of P = 8 and of P = 32. From P = 16 these three seeds cannot tell it, as that interval holds zero. (The differences are taken seed by seed: what a seed does to both sizes alike drops out, so an interval can be narrower than those of the two means.)
+# In the run saved here, P = 4 is ahead of P = 8 and of P = 32. These three seeds cannot tell it from P = 16, as that interval holds zero. (The differences are taken seed by seed. What a seed does to both sizes alike drops out, so the interval of a difference can be narrower than those of the two means, as for P = 8, and otherwise wider.)
 #
 # ### Equal FLOPs
 #
@@ -190,12 +190,11 @@ print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
 # {{assert [recorded("patch_size_longer", name)[0].run.training.epochs for name in experiment("patch_size_longer")] == [3, 1, 12, 36, 72]}}
 # {{assert all(len(of.accuracies) == 3 for name in ("patch_size", "patch_size_longer") for setting, of in experiment(name).items() if setting != "P = 4")}}
-#
 # {{assert all(abs(patch_cost(4).flops / (passes * patch_cost(P).flops) - 1) < 0.1 for P, passes in ((8, 4), (16, 12), (32, 24)))}}
 # {{assert all(r.precision == ("float32" if name == "P = 2" else "bfloat16")
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
-# A line joins the two trainings of each size. P = 4 has one point, because for it both are the same training. The scale of the FLOPs is logarithmic.
+# A line joins the two trainings of each size. P = 4 has one point, because for it both are the same training. Beside each point stands the accuracy, and in brackets the passes; the scale of the FLOPs is logarithmic.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -219,11 +218,11 @@ for P, (name, passes) in EQUAL_FLOPS.items():
     axis.errorbar(spent, means, yerr=widths, capsize=3, lw=1.5, **style)
     axis.plot(spent[0], means[0], "o", ms=11, mfc="none", mew=1.8, color=style["color"])
     axis.plot(spent[1], means[1], "s", ms=6, color=style["color"])
-    where = {"textcoords": "offset points", "color": style["color"], "fontsize": 10.5}
-    words = f"P = {P}, {passes} pass{'es' * (passes > 1)}: {means[1]:.1f}"
+    where = {"textcoords": "offset points", "color": style["color"], "fontsize": 11}
+    words = f"P = {P} ({passes}): {means[1]:.1f}"
     if P == 32:  # on the right its words would lie on the line of P = 2
-        words = words.replace(", ", ",\n").replace(": ", ":\n")
-        axis.annotate(words, (spent[1], means[1]), (-9, -3), ha="right", **where)
+        words = words.replace(" (", "\n(")
+        axis.annotate(words, (spent[1], means[1]), (-9, 2), ha="right", **where)
     else:  # those of 4 and 16 lie close to each other
         shift = (12, -13 if P == 16 else -4)
         axis.annotate(words, (spent[1], means[1]), shift, **where)
@@ -232,7 +231,7 @@ for P, (name, passes) in EQUAL_FLOPS.items():
         beside, side = sides.get(P, ((0, -21), "center"))
         axis.annotate(f"P = {P}: {means[0]:.1f}", (spent[0], means[0]), beside, ha=side, **where)
 axis.plot([], [], "o", ms=11, mfc="none", mew=1.8, color="black", label="equal passes: 3")
-axis.plot([], [], "s", ms=6, color="black", label="about equal FLOPs")
+axis.plot([], [], "s", ms=6, color="black", label="about equal FLOPs (passes)")
 axis.axvline(1, color="gray", lw=1, zorder=0)
 axis.text(1.04, 46.8, "the FLOPs of P = 4", color="#555555", fontsize=10.5)
 axis.set_xscale("log")
@@ -241,7 +240,7 @@ axis.set_xticks([], minor=True)
 axis.set_xlabel("FLOPs of the whole training (P = 4 is 1; logarithmic)", size=11)
 axis.set_ylabel("accuracy on CIFAR-10 in %", size=11)
 axis.legend(loc="upper left", frameon=False, fontsize=11)
-axis.set(xlim=(0.028, 10), ylim=(46, 76))
+axis.set(xlim=(0.022, 10), ylim=(46, 76))
 axis.grid(alpha=0.3)
 plots.show(
     "accuracy over the FLOPs of the whole training, two points for each patch size; at equal passes "
@@ -267,7 +266,8 @@ plots.show(
 #
 # What limits these answers:
 #
-# - **One small budget, and one learning rate for all sizes.** With more passes the order may change. P = 2 was computed in float32, the others in bfloat16. The bars are 95 % intervals from the spread between seeds, pooled over all settings on record (notebook 07).
+# - **One small budget, and one learning rate for all sizes.** With more passes the order may change. P = 2 was computed in float32, the others in bfloat16. The bars, ± {{runs("patch_size", "P = 8").width:.1p}} points or less, are 95 % intervals from the spread between seeds, pooled over all settings on record (notebook 07).
+# {{assert max(of.width for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()) == runs("patch_size", "P = 8").width}}
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()}) == 1}}
 # - **FLOPs are not seconds.** Which trainings take equal time depends on your machine, and on the batch: the table of costs timed 16 images, and a step here takes 128.
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
@@ -369,15 +369,19 @@ for of in parts["needles"]:
     changed = [text.format(of[f]) for f, (usual, text) in CHANGES.items() if of[f] != usual]
     name = ", ".join([f"P = {of['patch_size']}", *changed])
     rows[name] = [100 * accuracy for accuracy in of["accuracies"]]
-guessing = "guessing", 10
-plots.show_dots(rows, "needles found (%)", "Lost, or harder to find?", guessing, dot="seed")
+_, axis = plt.subplots(figsize=(6.6, 4.4), layout="constrained")
+title, guessing = "Lost, or harder to find?", ("guessing", 10)
+plots.show_dots(rows, "needles found (%)", title, guessing, dot="seed", axis=axis)
+axis.legend(loc="lower right")
+said = [f"{name} {', '.join(f'{share:.0f}' for share in of)} %" for name, of in rows.items()]
+plots.show("needles found, a dot for each of three seeds", title, said)
 
 # %% [markdown]
-# **At P = 8 the needles were not lost, but harder to find.** That follows from the controls:
+# **At P = 8 the needles were not lost, but harder to find.** The controls say so:
 #
 # - **More steps help P = 8 a lot.** After eleven times the steps, by more passes or by more images, two seeds of three find three quarters of the needles or more, although 64 numbers cannot hold all 192 of a patch.
 # - **Room for every number helps little.** With D = 192 = 3·8² nothing has to be lost, and still P = 8 finds only {{mean(needles(embed_dim=192)):.0%}}.
-# - **The task of P = 4 in larger print is easy.** On images of 64 × 64 each pixel is drawn as 2 × 2 equal ones, so that a patch of 8 × 8 holds one tile again. This only shows that patches of 8 × 8 pixels can be trained with this recipe.
+# - **The task of P = 4 in larger print is easy.** On images of 64 × 64 each pixel is drawn as 2 × 2 equal ones, so that a patch of 8 × 8 holds one tile again, and every seed finds all needles. That only shows that patches of 8 × 8 pixels can be trained with this recipe.
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
 # {{assert below(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), needles(embed_dim=192))}}
 # {{assert sorted(needles(passes=33))[1] > 0.98 and sorted(needles(passes=33))[0] < 0.6}}
