@@ -77,7 +77,7 @@ diagrams.cuts(cat, (2, 4, 8, 16, 32), title="One photograph, five patch sizes")
 #
 # $$\underbrace{(8 + 4r)\,T D^2}_{\text{every token through the matrices}} \;+\; \underbrace{4\,T^2 D}_{\text{every token with every other}}$$
 #
-# So is it four, or sixteen? Make a guess, then let us measure it on the model of notebook 05's recipe `cpu`: D = 96, r = 2, four blocks. The table halves P again and again, from 32 to 2. Each line says how many times as much the new patch size takes as the one before: tokens, FLOPs, memory that PyTorch keeps for the backward pass, and time of a forward and a backward pass of 16 images.
+# So is it four, or sixteen? Make a guess, then let us measure it on the model of notebook 05's recipe `cpu`: D = 96, r = 2, four blocks. Each line of the table goes to the next smaller patch, and says how many times as much that takes: tokens, FLOPs, memory that PyTorch keeps for the backward pass, and time of a forward and a backward pass of 16 images.
 
 
 # %%
@@ -153,7 +153,7 @@ plots.show(
 # - **With large patches, a step is below four.** There is one class token at every size, and turning pixels into tokens costs the same whatever P is: a third of the work at P = 32.
 # - **With small patches, it is above four, because attention takes over**: its share is 14 % at P = 4, 40 % at P = 2, and 73 % at P = 1, where each pixel is a patch.
 # {{assert 1.9 < patch_cost(16).flops / patch_cost(32).flops < 2.1}}
-# - **Time depends on the machine.** With few tokens, most of it probably goes into starting PyTorch's operations, of which every P has equally many.
+# - **Time depends on the machine.** With few tokens, where it may even fall, most of it probably goes into starting PyTorch's operations, of which every P has equally many.
 # - **Memory grows like T, not like T².** PyTorch's fused attention never keeps the T² weights. It computes them again, piece by piece, in the backward pass.
 # {{assert patch_cost(1).kept_bytes / patch_cost(2).kept_bytes < 1.02 * patch_cost(1).tokens / patch_cost(2).tokens}}
 #
@@ -161,7 +161,7 @@ plots.show(
 #
 # ### Equal passes
 #
-# First, every size sees every training image equally often. On a CPU, what runs while you read takes the quick budget: a smaller model, with D = 64 and two blocks, so that you need not wait long.
+# First, every size sees every training image equally often. On a CPU, what runs while you read takes the quick budget: a smaller model, with D = 64 and two blocks, so that you wait less.
 #
 # *Live: 2,000 images (drawn shapes in the run saved here), D = 64, 5 passes, 3 seeds.*
 
@@ -177,7 +177,7 @@ sizes = ["P = 4", "P = 8", "P = 16", "P = 32"] if pick_budget() == "quick" else 
 print(as_table(quietly("patch_size", settings=sizes)))  # takes a minute or two
 
 # %% [markdown]
-# In the run saved here, P = 4 is ahead of P = 8 and of P = 32. These three seeds cannot tell it from P = 16, as that interval holds zero. (The differences are taken seed by seed. What a seed does to both sizes alike drops out, so the interval of a difference can be narrower than those of the two means, as for P = 8, and otherwise wider.)
+# In the run saved here, P = 4 is ahead of P = 8 and of P = 32. These three seeds cannot tell it from P = 16, as that interval holds zero. (Each difference is taken seed by seed. What a seed does to both sizes alike drops out, so the interval can be narrower than those of the means. As P = 16 shows, it can also be wider.)
 #
 # ### Equal FLOPs
 #
@@ -259,7 +259,7 @@ plots.show(
 # {{assert below(runs("patch_size", "P = 16"), runs("patch_size", "P = 8"))}}
 # {{assert not differs(distance(runs("patch_size", "P = 16"), runs("patch_size", "P = 32")))}}
 # {{assert not differs(runs("patch_size", "P = 2"))}}
-# - **At equal FLOPs** (squares), P = 8 is the best of the four sizes that share them. P = 16 stays {{-runs("patch_size_longer", "P = 16, 12 × the passes").difference:.1p}} points below P = 4. P = 32 is far below: its image is one patch, so that attention has next to nothing to do. P = 2 spent {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} times as much, as we did not train for less than one pass. It is far below too, probably because that is too short.
+# - **At equal FLOPs** (squares), P = 8 is the best of the four sizes that share them. P = 16 stays {{-runs("patch_size_longer", "P = 16, 12 × the passes").difference:.1p}} points below P = 4. P = 32 is far below: its image is one patch, so that attention has next to nothing to do. So is P = 2, although its one pass took {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} times the FLOPs. One pass is probably too short.
 # {{assert differs(runs("patch_size_longer", "P = 16, 12 × the passes"))}}
 # {{assert -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the passes"))}}
@@ -269,7 +269,7 @@ plots.show(
 # - **One small budget, and one learning rate for all sizes.** With more passes the order may change. P = 2 was computed in float32, the others in bfloat16. The bars, ± {{runs("patch_size", "P = 8").width:.1p}} points or less, are 95 % intervals from the spread between seeds, pooled over all settings on record (notebook 07).
 # {{assert max(of.width for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()) == runs("patch_size", "P = 8").width}}
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()}) == 1}}
-# - **FLOPs are not seconds.** Which trainings take equal time depends on your machine, and on the batch: the table of costs timed 16 images, and a step here takes 128.
+# - **FLOPs are not seconds.** Which trainings take equal time depends on the machine and the batch: we timed 16 images above, and a step here takes 128.
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 # - **More passes are also more updates.** P = 8 also made four times as many steps of the optimizer. Which of the two made it win stays open. (The experiment `patch_size_updates` gives P = 4 as many steps.)
 #
@@ -304,7 +304,7 @@ plots.show_images(
 # %% [markdown]
 # At P = 4 nothing is lost. At P = 8 it is mostly noise and some sharpness of the edges, hardly to be seen in the image itself. At P = 16 edges blur, and at P = 32, where 3,072 numbers become 64, most small things are gone. A wider token loses less: with D = 768 = 3·16², ViT-B/16 of the ViT paper need not lose anything.
 #
-# ### Is detail that could be kept also found?
+# ### Does a model find small details?
 #
 # To test this we need images whose answer is small: Needle-10 from notebook 06. An image is made of 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, which means that it has more red than blue. It is the **needle**, and its pattern is the class. The other tiles are cool, but for single noisy pixels, and tell nothing.
 
@@ -476,7 +476,7 @@ plots.show(
 # - **Learning from noisy images has a price.** On clean ones it costs P = 4 ten points, and P = 8 two.
 # {{assert all(round(100 * (mean(under_noise(P, 0)) - mean(under_noise(P, 0, learned=True)))) == points
 # for P, points in ((4, 10), (8, 2)))}}
-# - **Three seeds** can only just tell the last difference, at 64, from chance. The bands are 95 % intervals, not pooled, because under noise P = 4 varies more than usual.
+# - **Three seeds** can only just tell that last difference from chance. (The bands are 95 % intervals, not pooled, because under noise P = 4 varies more than usual.)
 # - **We saw what happens and not why.** Besides averaging over fewer pixels, the models also differ in how accurate they are.
 #
 # ## What to do in your own model
@@ -487,16 +487,16 @@ plots.show(
 #
 # ## Recap
 #
-# - Halving the patch side gives four times as many patches. The FLOPs grow by less than four times where tokens are few, and by more where they are many, because attention's part grows with T².
+# - Halving the patch side gives four times the patches. The FLOPs grow by less where tokens are few, and by more where they are many, because attention's part grows with T².
 # - At **equal passes**, P = 4 was ahead of P = 8 on CIFAR-10. At **equal FLOPs**, P = 8 was ahead of P = 4.
 # - A projection with D ≥ 3·P² **can keep everything**. With D = 64 and P = 8 our needles were harder to find, but not lost.
-# - Small patches were **disturbed most by noise stronger than that of their training**. Up to that strength they led, after equal passes.
+# - Small patches were **disturbed most by noise stronger than that of their training**. Up to that strength they led, at equal passes.
 #
 # ## Questions
 #
 # <details><summary>Your images are 224 × 224 and P = 16. You halve P. How many times the FLOPs?</summary>
 #
-# N grows from 196 to 784. The matrices of a block cost four times as much, and comparing tokens sixteen times. In ViT-B, with D = 768 and r = 4, the comparing grows from 4 to 15 % of a block, which makes about 4.5 times in all. Only the projection of the patches costs the same: it takes 2·N·3P²·D FLOPs, and N·P² is always H·W.
+# About 4.5 times. N grows from 196 to 784, so the matrices of a block cost four times as much, and comparing tokens sixteen times. In ViT-B, with D = 768 and r = 4, the comparing grows from 4 to 15 % of a block. Only the projection of the patches costs the same: 2·N·3P²·D FLOPs, where N·P² is always H·W.
 # </details>
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
@@ -523,7 +523,7 @@ plots.show(
 #
 # ### Two pixels become four
 #
-# Let us make everything small: a patch of two pixels, a kernel of two weights, and one number that the model computes from them, their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same number? The obvious way is to resize the kernel like an image. Now there are twice as many products to add up, so we also try half of it.
+# Let us make everything small: a patch of two pixels, a kernel of two weights, and one number that the model computes from them, their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same number? The obvious way is to resize the kernel like an image. That makes twice as many products to add up, so we also try half of it.
 #
 # [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the right kernel directly. Enlarging a patch x is a matrix B of shape (4, 2): x becomes Bx. We want a kernel w′ with w′·Bx = w·x for every x, which means Bᵀw′ = w. These are two equations for four weights, so infinitely many kernels solve them. The pseudo-inverse of Bᵀ gives the shortest of those.
 
@@ -551,7 +551,7 @@ for name, larger in kernels.items():
 #
 # ### A whole model
 #
-# `resize_patches` does this with all kernels of a model. Here is one of the models of the noise test, P = 4 on drawn shapes, given patches of 8 × 8 for images of 64 × 64 in the three ways. All rows judge the same 1,000 images, so we can compare image by image: the interval is that of the difference to the model as trained. The last column says how far the patch tokens are from the old ones, relative to their size.
+# `resize_patches` does this with all kernels of a model. Here is one of the models of the noise test, P = 4 on drawn shapes, given patches of 8 × 8 for images of 64 × 64 in the three ways. The interval is that of the difference to the model as trained, image by image on the same 1,000 images. The last column says how far the patch tokens are from the old ones, relative to their size.
 
 
 # %%
@@ -584,7 +584,7 @@ for name, other in kinds.items():
     print(f"{name:30}{right.mean():6.1%}, {points}, tokens off by {off:.0%}")
 
 # %% [markdown]
-# In the run saved here, kernels resized like images make tokens that are off by nearly three times their own size. Yet the model loses only a few points, probably because the norm in the first block takes out much of a common factor. Divided by four, the tokens are off by 12 %, and with the pseudo-inverse by 8 %. What is left comes from enlarging whole images, which mixes pixels across the borders of patches. In accuracy, the model with divided kernels and the one with the pseudo-inverse cannot be told from the model as trained: the intervals of both differences hold zero.
+# In the run saved here, kernels resized like images make tokens that are off by nearly three times their own size. Yet the model loses only a few points, probably because the norm in the first block takes out much of a common factor. Divided by four, the tokens are off by 12 %, and with the pseudo-inverse by 8 %. What is left comes from enlarging whole images, which mixes pixels across the borders of patches. In accuracy, neither of these two can be told from the model as trained: both intervals hold zero.
 #
 # ### When only one of the sizes changes
 #
