@@ -115,14 +115,14 @@ for larger, P in pairwise(costs):
 
 
 # %% tags=["hide-input"]
-def parts(P):
+def work_of(P):
     """The FLOPs of a forward pass: patches to tokens, matrices, attention. (The head adds 1,920.)"""
     of, T = runs[4]["model"], (32 // P) ** 2 + 1
     D, depth = of["embed_dim"], of["depth"]
     return 2 * 3 * 32**2 * D, depth * (8 + 4 * of["mlp_ratio"]) * T * D**2, depth * 4 * T**2 * D
 
 
-work = {f"P = {P}": parts(P) for P in (*runs, 1)}
+work = {f"P = {P}": work_of(P) for P in (*runs, 1)}
 names_of_parts = ("pixels to tokens", "every token through the matrices")
 names_of_parts += ("every token with every other",)
 figure, axis = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
@@ -294,7 +294,7 @@ for P in (4, 8, 16, 32):
     titles.append(f"P = {P}\n{3 * P * P:,} → {min(D, 3 * P * P)}")
 plots.show_images(
     torch.cat(rebuilt + lost),
-    titles + ["lost, three times\nas strong"] * 4,
+    titles + ["what is lost,\nthree times as strong"] * 4,
     columns=4,
     size=1.65,
     words="a drawn image, rebuilt from 64 numbers or fewer to a patch, and what that lost: nothing at "
