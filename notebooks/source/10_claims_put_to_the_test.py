@@ -506,7 +506,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 
 # %% [markdown]
-# - *For it:* the harm of N(0, 10) is clear. Longer training wins back most of it, but what is left after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes still lies beyond its interval (section below).{{assert
+# - *For it:* the harm of N(0, 10) is clear. Longer training wins back most of it, but what is left after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes still lies beyond its interval.{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long"))}} Notebook 07 looks for the reason.
 # - *Against it:* zeros, ones and the two frozen starts differ from N(0, 0.02) by at most one point, even at the far ends of their intervals.{{assert
 # not any(differs(runs("class_token_init", name)) for name in ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen"))}}{{assert
@@ -774,7 +774,7 @@ show_curves(
 # %% [markdown]
 # - *For it:* single patches are even further behind than their mean. (After blocks 1, 2 and 3 it is the mean that is ahead.){{assert
 # below(probe("patch_mean", -1), probe("class_token", -1)) and all(below(probe("class_token", b), probe("patch_mean", b)) for b in (1, 2, 3))}}
-# - *Not shown:* that the patches hold nothing more. A reader of all patch tokens at once would tell, and we trained none.
+# - *Not shown:* that the patches hold nothing more. A reader of all of them at once would tell; we trained none.
 #
 # *Limits:* one model. After the last block nothing reads the patches, so nothing has trained them to hold the class, and part of the lead is built in. Card 6 asks the fairer question. Both readers are judged on the same {{record("class_token_journey").probes_judged_on:,}} test images, but the record does not pair them, so the interval is rather too wide.
 #
@@ -812,7 +812,7 @@ show_curves(
 # below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}} And a look is not a need. In Needle-10 one patch of 64, the *needle*, decides. After training, the attention of block 2 lies on it. Yet if we forbid block 2 to look there, at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1%}} of the answers change, in each of three models: block 1 has brought the needle already.{{assert
 # min(run.trained.share[1] for run in record("needle10").runs) > 10 * record("needle10").chance}}
 #
-# *Limits:* one model and two tasks. On the question in general see [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186), who study recurrent models of text.
+# *Limits:* one model and two tasks. See also [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186), who study recurrent models of text.
 #
 # *Try it yourself:* `python benchmarks/needle.py --seeds 1`
 #
@@ -997,12 +997,12 @@ large = measured("position_init", {"N(0, 1)": "learned, from N(0, 1)"})
 plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: positions")
 
 # %% [markdown]
-# *Limits:* one model, one data set. On the drawn shapes of notebook 07, with patches of 8 × 8, we saw no difference, with wide intervals. Rows 3 to 6 were trained in float32, the learned positions and "none" in bfloat16.{{assert all(r.precision == ("bfloat16" if name in ("learned", "none") else "float32") for name in experiment("position_untrained") for r in recorded("position_untrained", name)) and all(r.precision == "float32" for r in recorded("position_init", "N(0, 1)"))}}
+# *Limits:* one model, one data set. On notebook 07's drawn shapes we saw no difference, with wide intervals. Rows 3 to 6 were trained in float32, the learned positions and "none" in bfloat16.{{assert all(r.precision == ("bfloat16" if name in ("learned", "none") else "float32") for name in experiment("position_untrained") for r in recorded("position_untrained", name)) and all(r.precision == "float32" for r in recorded("position_init", "N(0, 1)"))}}
 #
 # <details><summary>More evidence: the size of positions</summary>
 #
 # Random positions from N(0, 0.02), never trained, help little if at all: against none, {{minus("position_init", "N(0, 0.02), frozen", "zeros, frozen"):s}}. From N(0, 0.3), about as large as the embedded patches, they win back about half of what is lost without positions, and so do sines and cosines.{{assert
-# all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}} Learned positions that start from N(0, 1) are too large, and three passes do not repair that: the model ends at {{minus("position_init", "N(0, 1)", "zeros, frozen"):s}} against none. That it is even worse than without any is only a hint: the threshold is {{corrected(len(runs("position_init", "N(0, 1)").accuracies), len(runs("position_init", "zeros, frozen").accuracies)):.1p}} points.{{assert
+# all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}} Learned positions that start from N(0, 1) are too large, and three passes do not repair that: against none it ends at {{minus("position_init", "N(0, 1)", "zeros, frozen"):s}}. That it is even worse than without any is only a hint: the threshold is {{corrected(len(runs("position_init", "N(0, 1)").accuracies), len(runs("position_init", "zeros, frozen").accuracies)):.1p}} points.{{assert
 # distance(runs("position_init", "zeros, frozen"), runs("position_init", "N(0, 1)")).mean < corrected(len(runs("position_init", "N(0, 1)").accuracies), len(runs("position_init", "zeros, frozen").accuracies))}}{{assert
 # differs(distance(runs("position_init", "zeros, frozen"), runs("position_init", "N(0, 1)")))}}
 # </details>
