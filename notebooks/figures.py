@@ -292,13 +292,14 @@ def comparisons():
     return len(pairs)
 
 
-def corrected():
-    """Half the width of a difference of three seeds to the base's, which are more, that all
+def corrected(seeds=3, others=None):
+    """Half the width of a difference of so many seeds to so many others, else the base's, that all
     comparisons together exceed by chance in at most 5 of 100 cases (Bonferroni).
     """
     share = 1 - 0.05 / comparisons()
-    seeds = len(runs("class_token_init", "N(0, 0.02)").accuracies)
-    return students_t(spread().degrees, share) * spread().deviation * (1 / 3 + 1 / seeds) ** 0.5
+    others = others or len(runs("class_token_init", "N(0, 0.02)").accuracies)
+    error = spread().deviation * (1 / seeds + 1 / others) ** 0.5
+    return students_t(spread().degrees, share) * error
 
 
 def patch_cost(patch_size):

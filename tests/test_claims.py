@@ -6,6 +6,7 @@ those.
 """
 
 import ast
+import json
 import re
 import shlex
 
@@ -49,9 +50,10 @@ def test_picture_and_cards_make_the_same_claims():
     assert list(rows()) == list(range(1, len(rows()) + 1))
 
 
-def test_the_table_to_guess_in_has_every_sentence_and_verdict_and_the_main_path_in_bold():
-    boxes = " ☐ \\|" * len(VERDICTS)
-    table = re.findall(rf"^# \| (\**\d+\**) \| (.+?) \|{boxes}$", SOURCE, re.MULTILINE)
+def test_the_table_to_guess_in_has_every_sentence_and_the_main_path_in_bold():
+    for verdict in VERDICTS:  # explained above it
+        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", SOURCE, re.MULTILINE)) == 1
+    table = re.findall(r"^# \| (\**\d+\**) \| (.+?) \| \|$", SOURCE, re.MULTILINE)
     sentences = {int(number.strip("*")): words.strip("*").rstrip(".") for number, words in table}
     assert sentences == {number: claim for number, (claim, _) in rows().items()}
     (path,) = re.findall(r"^MAIN_PATH = ([\d, ]+)$", SOURCE, re.MULTILINE)
@@ -69,6 +71,27 @@ def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(
         verdict.capitalize()
     ]
     assert "*Limits:*" in card
+
+
+@pytest.mark.parametrize("number", rows())
+def test_a_card_begins_with_what_was_tested_the_result_and_the_verdict(number):
+    _, card = cards()[number]
+    first = re.sub(r"\{\{.*?\}\}", "", card, flags=re.DOTALL).strip("#\n ").split("\n#\n")[0]
+    form = r"\*\*Tested:\*\* .+ \*\*Result:\*\* .+ \*\*(Holds|Does not hold|Not settled).*\*\*, because "
+    assert re.match(form, first)
+
+
+def test_the_first_card_shows_its_effect_on_drawn_shapes():
+    notebook = ROOT / "notebooks/10_claims_put_to_the_test.ipynb"
+    printed = [
+        "".join(output.get("text", ()))
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", ())
+    ]
+    (found,) = re.findall(
+        r"^difference: -(\d+\.\d) ± (\d+\.\d) points$", "".join(printed), re.MULTILINE
+    )
+    assert float(found[0]) > float(found[1])
 
 
 @pytest.mark.parametrize("number", [n for n, (_, verdict) in rows().items() if "part" in verdict])

@@ -99,7 +99,6 @@ def printed_tables(name):
         ("07_pitfalls_initialization", "N(0, 10)", "N(0, 0.02)"),
         ("08_pitfalls_patch_size", "P = 32", "P = 4"),
         ("09_pitfalls_class_token", "reads the first patch", "averages all tokens"),
-        ("10_claims_put_to_the_test", "mean of patches, no attention", "mean of patches"),
     ],
 )
 def test_main_effects_show_at_the_quick_budget(name, low, high):

@@ -257,6 +257,9 @@ def cut_or_late(depth, cut, late):
             card.text((left + right) / 2, top + 16.8, f"block {block}", 10, QUIET)
             for middle in patches:
                 card.arrow((left, middle), (right, middle), colour=LINE)
+                for other in patches:
+                    if other != middle:  # the patches read each other, in every block
+                        card.arrow((left, middle), (right, other), colour=QUIET, line=0.8)
             if block <= joins:
                 continue
             card.arrow((left, first), (right, first), colour=CLASS, line=1.6)
@@ -271,7 +274,7 @@ def cut_or_late(depth, cut, late):
         card.box(59.8, first - 1.7, 5, 3.4, HEAD, "head", 10)
     show(
         "tokens go through blocks, the class token on top, with purple arrows where it reads the "
-        "patches; above, these arrows are crossed out in one block; below, there is no class token "
+        "patches, and grey ones between the patches; above, the purple arrows are crossed out in one block; below, there is no class token "
         "before the last block",
         "Two ways to find out where a class token has to gather",
     )
