@@ -117,17 +117,18 @@ def norm_divides(tokens, title="", of="class token"):
     """A token of two images in the residual stream, and after the next norm; `of` which kind it is.
 
     `tokens` are {name: (size of what the images share, size of what differs between them)}. Each
-    has a row with a scale of its own, which is compared with that of the first row: a long arrow for
-    what both share, and an arrow up for what is the first image's own, down for the second's. The
-    norm keeps the direction and makes the length 1: two points on a circle. The sizes are those
-    given; that the two differ in opposite directions is a choice of the drawing.
+    has a row, in the scale of the first one where it fits: a long arrow for what both share, and an
+    arrow up for what is the first image's own, down for the second's. The norm keeps the direction
+    and makes the length 1: two points on a circle. The sizes are those given; that the two differ
+    in opposite directions is a choice of the drawing.
     """
     if not all(size > 0 for sizes in tokens.values() for size in sizes):
         raise ValueError(f"expected sizes above 0, got {tokens}")
     tall, x0, centre, radius = 27, 3, 50, 8.5
     card, apart = Card(height=tall * len(tokens)), {}
     common, different = SHARED_AND_OWN[of]
-    scales = [min(24 / shared, 7.5 / own) for shared, own in tokens.values()]
+    largest = [min(24 / shared, 7.5 / own) for shared, own in tokens.values()]
+    scales = [min(largest[0], fits) for fits in largest]
     for k, ((name, (shared, own)), scale) in enumerate(zip(tokens.items(), scales, strict=True)):
         y = tall * k + 15.4
         long, high = shared * scale, own * scale
@@ -153,9 +154,8 @@ def norm_divides(tokens, title="", of="class token"):
         if not seen:
             words = "what differs is too small to be drawn"
             card.text(x0, y + 3.2, words, 10, dark(different), ha="left")
-        times, how = max((scales[0] / scale, "smaller"), (scale / scales[0], "larger"))
-        if times > 1.02:  # a difference that one might see
-            words = f"drawn {times:,.0f} times {how} than at the top"
+        if scales[0] > 1.02 * scale:  # a difference that one might see
+            words = f"drawn {scales[0] / scale:,.0f} times smaller than at the top"
             card.text(x0, y + 9.8, words, 10, QUIET, ha="left")
         card.arrow((39, y), (46, y), colour=LINE)
         card.text(42, y - 2.2, "÷ size", 10, QUIET)

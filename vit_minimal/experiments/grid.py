@@ -110,6 +110,14 @@ EXPERIMENTS = {
         }
     ),
     "position_init": _starts("pos_embed.weight"),
+    "patch_position_init": Experiment(  # the class token has no position: is it the patches' that cost?
+        {
+            "N(0, 0.02)": Setting(variant="NoPositionForClassToken"),
+            "N(0, 1)": Setting(
+                start={"pos_embed.weight": ("normal_", 0, 1)}, variant="NoPositionForClassToken"
+            ),
+        }
+    ),
     "weight_init": Experiment(
         {
             "N(0, 0.02)": Setting(),
@@ -117,6 +125,10 @@ EXPERIMENTS = {
             "PyTorch's default": _weights("kaiming_uniform_", math.sqrt(5)),
             "all zero": _weights("zeros_"),
             "head zero": Setting(start={"head.weight": ("zeros_",)}),
+            "second zero": Setting(  # nothing is written into the residual stream at first
+                start={"blocks.*.attn.proj.weight": ("zeros_",), "blocks.*.fc2.weight": ("zeros_",)}
+            ),
+            "N(0, 1)": _weights("normal_", 0, 1),
         }
     ),
     "weight_init_rates": Experiment(
