@@ -6,8 +6,8 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 50 minutes, in two sittings, and 25 more to look up and for a second visit |
-# | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, {{notebook_seconds("05_training_on_cifar10", "float32"):about}} on one core of an older one, with small models and drawn shapes (the budget called `quick`); on a T4, for which there are recipes too, not measured yet |
+# | Time to read | about 55 minutes, in two sittings, and 20 more to look up and for a second visit |
+# | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, {{notebook_seconds("05_training_on_cifar10", "float32"):about}} on one core of an older one, with small models and drawn shapes, the budget `quick`; on a T4, for which there are recipes too, not measured yet |
 # | Package modules | `data/`, `augment.py`, `training/` |
 
 # %%
@@ -85,7 +85,7 @@ diagrams.training_loop()
 # - a ladder, on which we add one ingredient after the other and measure what each is worth;
 # - the length of the step, which is the learning rate.
 #
-# The second sitting is about *images*, on the left: when augmentation pays, and how to skip half of every image. Then one cell fetches CIFAR-10, trains a model on it, and tells you how many of the 10,000 test images are right. At the end, you learn to read a sick curve.
+# The second sitting is about *images*, on the left: when augmentation pays, and how to skip half of every image. Then comes the real run: one cell fetches CIFAR-10, trains a model, and tests it. At the end you learn to read sick curves.
 #
 # <details><summary>In a hurry?</summary>
 #
@@ -127,11 +127,12 @@ MODEL = ViTConfig(
 seed_everything(0)
 model = VisionTransformer(MODEL).to(device)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-# No DataLoader: as bytes, even all of CIFAR-10 is only 154 MB
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 
 # %% [markdown]
-# And here are the five stations of the picture. `normalize` turns bytes from 0 to 255 into floats from −1 to 1. Four **epochs** are four passes over the training images. A random answer is right for 10 % of the images. How far do four epochs get? Guess.
+# We need no DataLoader: as bytes, even all of CIFAR-10 is only 154 MB, and we cut batches out by index.
+#
+# Here are the five stations of the picture. `normalize` turns bytes from 0 to 255 into floats from −1 to 1. Four **epochs** are four passes over the training images. A random answer is right for 10 % of the images. How far do four epochs get? Guess.
 
 
 # %%
@@ -168,9 +169,9 @@ print(f"the 50 images: {evaluate(pupil, images[fifty], labels[fifty]):.1%} right
 print(f"set aside: {evaluate(pupil, images[num_train:], labels[num_train:]):.1%} right")
 
 # %% [markdown]
-# So the loop is healthy, and only slow. And the last two lines show why we set images aside. The model knows its 50 images perfectly, and other images hardly better than by chance. This is called **overfitting**, and no training image can show it to you.
+# So the loop is healthy, and only slow. And the last two lines show why we set images aside: the model knows its 50 images perfectly, and others hardly better than by chance. This is called **overfitting**, and no training image can show it to you.
 #
-# The images set aside have a name: the **validation** images. Whatever you choose, such as a learning rate or an ingredient, choose it by them. The test images answer one question at the very end: how good is the model that I have settled on? If you choose by the test images, you keep the luckiest of many tries, and you report a number that is too good.
+# The images set aside have a name: the **validation** images. Whatever you choose, such as a learning rate or an ingredient, choose it by them. The test images answer one question at the very end: how good is the model that I have settled on? If you choose by the test images, you keep the luckiest of many tries and report a number that is too good.
 #
 # ## Which way should a step go?
 #
@@ -286,7 +287,7 @@ for name, spread in {"before": before, "after": after}.items():
 #
 # ## What is each ingredient worth?
 #
-# `fit(model, dataset, config)` is the plain loop with all ingredients built in. Each is a field of `TrainingConfig`, and each can be switched off. We climb a ladder of six rungs. A rung with a plus adds something to the rung before it, and a rung with *instead* puts another rule in the place of the old one, with a rate and a weight decay of its own.
+# `fit(model, dataset, config)` is the plain loop with all ingredients built in. Each is a field of `TrainingConfig`. We climb a ladder of six rungs. A rung with a plus adds something to the rung before it, and a rung with *instead* puts another rule in the place of the old one, with a rate and a weight decay of its own.
 #
 # | rung | what is new |
 # |---|---|
@@ -330,7 +331,7 @@ LADDER = {
 }
 
 # %% [markdown]
-# One run is not enough to compare by. The same recipe with another **seed** starts from other random weights, sees the images in another order, and ends at another accuracy. So each rung runs with three seeds.
+# The same recipe with another **seed** starts from other random weights, sees the images in another order, and ends at another accuracy. So each rung runs with three seeds.
 
 
 # %%
@@ -549,14 +550,14 @@ for panel, (title, history) in zip(panels, histories.items(), strict=True):
 plots.show("500 images: the gap between training and validation is smaller with flip and crop")
 
 # %% [markdown]
-# On the left, the model gets every training image right in the end, and nearly half of the validation images wrong. This gap is overfitting. On the right, each image comes in up to 50 variants: 25 places for the window, each mirrored or not. The model learns more slowly, and for some twenty epochs it is no better. But then it climbs past 70 %, while the other stopped near 50 %.
+# On the left, the model gets every training image right in the end, and nearly half of the validation images wrong. This gap is overfitting. On the right, each image comes in up to 50 variants: 25 places for the window, each mirrored or not. The model learns more slowly, and for some twenty epochs it is no better. But then it climbs to almost 70 %, while the other stopped near 50 %.
 #
 # This is one seed, on shapes. Do photographs agree? We recorded three seeds of the small model on {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes, with the four kinds of augmentation that you saw on the cat:
 
 # %% tags=["hide-input"]
 (recorded_gains,) = read_records("../data/results/where_augmentation_pays.json")
 gains = {row["setting"]: row["accuracies"] for row in recorded_gains["settings"]}
-base, title = "flip and crop (base)", f"recorded: CIFAR-10, {recorded_gains['trained_on']:,} images"
+base = "flip and crop (base)"
 
 
 def show_gains(names, tall):
@@ -564,6 +565,7 @@ def show_gains(names, tall):
     _, axis = plt.subplots(figsize=(6, tall), layout="constrained")
     axis.axvline(statistics.mean(gains[base]), color="gray", linestyle=":")
     shown = {name: gains[name] for name in names}
+    title = f"recorded: CIFAR-10, {recorded_gains['trained_on']:,} images"
     plots.show_dots(shown, "validation accuracy", title, axis=axis)
     means = "; ".join(f"{name} {statistics.mean(values):.2f}" for name, values in shown.items())
     plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
@@ -572,7 +574,7 @@ def show_gains(names, tall):
 show_gains(("without flip and crop", base, "+ TrivialAugment", "+ erase"), 2.9)
 
 # %% [markdown]
-# Flip and crop lift the mean from {{mean(augmented("without flip and crop")):.1p}} to {{mean(augmented("flip and crop (base)")):.1%}}, which the dotted line marks. The two rows with a plus add one more kind to flip and crop. Erase adds nothing that shows, and TrivialAugment costs a little in each of the three seeds. We suppose that it makes the images too hard for so short a run.
+# Flip and crop lift the mean from {{mean(augmented("without flip and crop")):.1p}} to {{mean(augmented("flip and crop (base)")):.1%}}, which the dotted line marks. The two rows with a plus add one more kind to flip and crop. Erase adds nothing that shows, and TrivialAugment costs something in each of the three seeds. We suppose that it makes the images too hard for so short a run.
 # {{assert below(augmented("without flip and crop"), augmented("flip and crop (base)"))}}
 #
 # Compared with the ladder, these runs have fewer images and more passes. We have not taken the two apart.
@@ -639,7 +641,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 # {{assert record("patch_dropout_cost").rates[1] == 0.5 and records("cifar10_cpu")[0].training.patch_drop_rate == 0.5 and records("cifar10_cpu")[0].training.whole_epochs == 1}}
 # {{assert record("real_run").training.patch_drop_rate == 0.5}}
 #
-# **In one sentence:** a ViT can train on a part of each image, which makes steps cheaper, and whether more of the cheaper steps are worth it has to be measured at equal time.
+# **In one sentence:** a ViT can train on a part of each image, which makes steps cheaper; whether that pays has to be measured at equal time.
 #
 # ## The real run: CIFAR-10 on your machine
 #
@@ -657,7 +659,7 @@ if TRAIN_NOW:
         print(f"{error}\nSo you see the recorded run. data/README.md says how to get CIFAR-10.")
 
 # %% [markdown]
-# This cell takes the recipe that suits your machine, says how long it will take, and trains. You may stop it: run the cell again, and it resumes where it stopped.
+# This cell takes the recipe that suits your machine, says how long it will take, and trains. If you stop it, run it again: it resumes where it stopped.
 
 # %%
 if TRAIN_NOW:
@@ -705,7 +707,7 @@ plots.show("two rising curves, accuracy over epochs", title, ends)
 #
 # The recorded run used the recipe `{{record("real_run").recipe:s}}`: {{record("real_run").parameters / 1e6:.1f}} million parameters, one seed, {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It ends at {{record("real_run").accuracy:.1%}}, a little less than the three runs of the table above. Luck may explain that, or the 5,000 images that it held out for the validation curve. The test images were used once, at the end, and nothing was chosen by looking at them.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert record("real_run").accuracy < min(accuracies("cifar10_cpu"))}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
 #
-# Which classes are hard, and what are they taken for? A **confusion matrix** counts that. Its rows are the true classes and its columns the model's answers. The right answers, on the diagonal, are left white, so that the mistakes stand out.
+# Which classes are hard, and what are they taken for? A **confusion matrix** counts that. The right answers, on the diagonal, are left white, so that the mistakes stand out.
 
 # %% tags=["hide-input"]
 shares = 100 * counts / counts.sum(dim=1, keepdim=True)
@@ -761,7 +763,7 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 #
 # ## What does a sick curve look like?
 #
-# You have met most of the curves below today: 0 was the learning rate that worked, 2 and 3 were the two wrong ones, 5 was the model that learned 500 images by heart, and 6 was the real run before its last epoch. Curves 0 to 4 show a loss, and 5 to 7 an accuracy.
+# You have met most of these curves today: 0 was the learning rate that worked, 2 and 3 were the two wrong ones, 5 was the model that learned 500 images by heart, and 6 was the real run before its last epoch. Curves 0 to 4 show a loss, and 5 to 7 an accuracy.
 
 # %%
 diagrams.curve_gallery()
@@ -1038,7 +1040,7 @@ def newton_schulz(matrices, dtype=torch.float32):
 # %% [markdown]
 # `torch.baddbmm(x, y, z, beta=a, alpha=c)` is a·x + c·(y @ z), for a stack of matrices. The first division makes sure that no singular value begins above 1, because from about 1.26 on, the polynomial makes a value grow without end.
 #
-# What does it cost? We count the multiplications and additions of forward and backward, and those of Newton–Schulz, for our small model and for the recipe `cpu` on whole images:
+# What does it cost? We count the arithmetic of forward and backward and that of Newton–Schulz, for our small model and for the recipe `cpu` on whole images:
 
 
 # %%
@@ -1074,7 +1076,7 @@ print(f"recipe cpu, batches of {size}: Muon adds {share_of_muon(cpu.model, size)
 #
 # ## How is a whole batch cropped without a loop?
 #
-# In one dimension, with a frame of 2, `0 0 a b c 0 0` gives `0 a b` if the window begins at 1. Each image of the batch draws its own window, without a Python loop: `gather` picks, for every output pixel, the column or the row that it comes from.
+# In one dimension, with a frame of 2, `0 0 a b c 0 0` gives `0 a b` if the window begins at 1. Each image of the batch draws its own window: `gather` picks, for every output pixel, the column or the row that it comes from.
 
 
 # %% tags=["same-as:vit_minimal.augment.random_flip", "same-as:vit_minimal.augment.random_crop"]
