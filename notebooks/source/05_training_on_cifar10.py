@@ -116,7 +116,7 @@ names = [dataset.class_names[label] for label in dataset.train_labels[:10]]
 plots.show_images(dataset.train_images[:10], names, columns=5)
 
 # %% [markdown]
-# In the run saved here the images are drawn shapes, called **Shapes-10**, so that anybody can repeat it without an internet connection. If CIFAR-10 is on your disk, the cells take it, and your numbers will be quite different.
+# In the run saved here the images are drawn shapes, called **Shapes-10**, so that anybody can repeat it offline. If CIFAR-10 is on your disk, the cells take it, and your numbers will be quite different.
 #
 # The model is small: patches of 8 × 8 pixels make only 17 tokens.
 
@@ -177,7 +177,7 @@ print(f"set aside: {evaluate(pupil, images[num_train:], labels[num_train:]):.1%}
 #
 # What could make the loop faster? The gradient says in which direction the loss rises fastest, so we go against it. But in a narrow valley, the steepest way down points at the opposite wall and not along the floor. What would you do, if you could remember the earlier steps?
 #
-# Here are three answers. Each rule takes the gradient and returns a direction, and the step goes against that direction. A rule may keep a memory:
+# Here are three answers. Each rule takes the gradient and a memory and returns a direction, and the step goes against it:
 
 
 # %%
@@ -377,14 +377,14 @@ plots.show(f"two ladders, three dots for each rung. Means of the left one: {mean
 # %% [markdown]
 # How far can you trust such a dot? Less than it seems. When we changed nothing but the *order* of the images, one seed with Muon came out nearly ten points lower. So on the left, believe a gap of ten points only if several seeds agree. The validation images add a smaller luck of their own: an accuracy p on n of them has a standard error of √(p(1 − p)/n), which is about 1.5 points at n = 1,000 and p = 60 %.
 #
-# **On both sides, Muon gives the most.** Each of its seeds lies above each seed without it. On the left Muon almost doubles the accuracy, and on CIFAR-10 it lifts the mean from {{mean(ladder("+ clipping")):.1p}} to {{mean(ladder("+ Muon")):.1%}}. The comparison is at equal steps, and a step with Muon is more arithmetic; the part for a second visit counts it. Has Muon perhaps only got a better rate? The next section asks.
+# **On both sides, Muon gives the most.** Each of its seeds lies above each seed without it. On the left Muon almost doubles the accuracy, and on CIFAR-10 it lifts the mean from {{mean(ladder("+ clipping")):.1p}} to {{mean(ladder("+ Muon")):.1%}}. The comparison is at equal steps, and a step with Muon is more arithmetic, which the part for a second visit counts. Has Muon perhaps only got a better rate? The next section asks.
 # {{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
 #
-# **The schedule may help on CIFAR-10.** The mean rises by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, but between the two rows of dots lies less than one. On the left, no difference shows.
+# **The schedule may help on CIFAR-10.** The mean rises by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, but less than one point lies between the two rows of dots. On the left, no difference shows.
 # {{assert 0 < min(ladder("+ warm-up and cosine")) - max(ladder("+ AdamW")) < 0.01}}
 #
-# **Clipping makes no difference that we can be sure of.** On the left the mean is higher with it, but the seeds overlap; on the right nothing moves. AdamW divides by the usual size of the gradients anyway: if all of them were half as long, its steps would be the same.
+# **Clipping makes no difference that we can be sure of.** On the left the mean is higher with it, but the seeds overlap. On the right it hardly moves. AdamW divides by the usual size of the gradients anyway: if all of them were half as long, its steps would be the same.
 # {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine"))}}
 # {{assert abs(mean(ladder("+ clipping")) - mean(ladder("+ warm-up and cosine"))) < 0.01}}
 #
@@ -769,7 +769,7 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 diagrams.curve_gallery()
 
 # %% [markdown]
-# | you see | the cause is (most often) | try |
+# | you see | the usual cause | try |
 # |---|---|---|
 # | **1** the loss falls, but in a straight, slow line | learning rate too low, or too few steps | 3 times the rate |
 # | **2** the loss starts or rises above ln 10, and stays near it | learning rate far too high | a tenth of the rate |
