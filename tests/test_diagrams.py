@@ -838,7 +838,7 @@ def test_each_path_is_drawn_at_one_scale_below_the_last(count):
         moved = np.asarray(line.get_xydata()) - line.get_xydata()[0]
         wanted = (points - points[0]).numpy()
         assert np.allclose(moved[:, 0] / 4.2, wanted[:, 0], atol=1e-5)
-        assert np.allclose(moved[:, 1] * -6 / 12.5, wanted[:, 1], atol=1e-5)
+        assert np.allclose(moved[:, 1] / -4.2, wanted[:, 1], atol=1e-5)
         assert np.isclose(line.get_xydata()[0][0], 4 + 4.2 * (points[0, 0] + 10))
 
 

@@ -294,8 +294,8 @@ def test_notebooks_that_train_ask_for_a_gpu(path):
     ("rule", "theirs"),
     [
         ("sgd", lambda point: torch.optim.SGD([point], lr=0.5)),
-        ("momentum", lambda point: torch.optim.SGD([point], lr=0.5, momentum=0.7)),
-        ("adam", lambda point: torch.optim.Adam([point], lr=0.5, betas=(0.7, 0.9))),
+        ("momentum", lambda point: torch.optim.SGD([point], lr=0.5, momentum=0.5)),
+        ("adam", lambda point: torch.optim.Adam([point], lr=0.5, betas=(0.5, 0.9))),
     ],
 )
 def test_the_rules_that_notebook_05_writes_by_hand_take_torchs_steps(rule, theirs):
@@ -304,7 +304,7 @@ def test_the_rules_that_notebook_05_writes_by_hand_take_torchs_steps(rule, their
     shown = {"torch": torch}
     exec(next(cell for cell in cells if "def sgd(" in cell), shown)  # noqa: S102
     exec(next(cell for cell in cells if "def descend(" in cell).partition("paths = ")[0], shown)  # noqa: S102
-    point = torch.tensor([-9.0, 2.0], requires_grad=True)
+    point = torch.tensor([-9.0, 1.5], requires_grad=True)
     optimizer = theirs(point)
     for _ in range(20):
         optimizer.zero_grad()

@@ -92,16 +92,20 @@ def training_loop(part=None):
 
 def descent(paths, height, title=""):
     """Paths by name {name: points (n, 2)}, one below the other, over the contour lines of
-    `height(x, y)`, whose lowest point is at the cross. They lie in −10 … 4 × −3 … 3.
+    `height(x, y)`, whose lowest point is at the cross. They lie in −10 … 4 × −2 … 2, and both
+    directions are drawn at one scale, so that the lengths of steps can be compared.
     """
-    pitch, tall, scale, left = 16.5, 12.5, 4.2, 4.0
+    scale, left = 4.2, 4.0
+    tall = 4 * scale
+    pitch = tall + 3.8
     card = Card(height=pitch * len(paths) + 3.5)
     card.text(left, 2.3, title, 12, ha="left", weight="bold")
-    x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-3, 3, 200))
+    card.text(left + 14 * scale, 2.3, "x and y at one scale", 10, QUIET, ha="right")
+    x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-2, 2, 200))
     heights, levels = height(x, y), 12
 
     def place(x, y, middle):
-        return left + scale * (x + 10), middle - tall / 6 * y
+        return left + scale * (x + 10), middle - scale * y
 
     for k, (name, points) in enumerate(paths.items()):
         points, colour = as_array(points), SERIES[(0, 4, 2)[k % 3]]
