@@ -304,7 +304,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# How many of these float32 numbers would float16 lose? The loss is a mean over the batch, so each of our images counts for 1/16 of it. In a batch of 512 it would count for 1/512. We run no such batch: "batch of 512" is a calculation, the gradients of our 16 images divided by 32. Multiplying them by 65,536 belongs to the next section. The last line is for a model that has learned nothing yet:
+# How many of these float32 numbers would float16 lose? The loss is a mean over the batch, so each of our images counts for 1/16 of it. In a batch of 512 it would count for 1/512. We run no such batch. The line "batch of 512", and the black curve below, are a calculation: the gradients of our 16 images, divided by 32. The next section explains the factor 65,536. The last line is for a model that has learned nothing yet:
 
 # %%
 limits = torch.finfo(torch.float16)
@@ -440,7 +440,7 @@ def scaled_step(model, optimizer, loss, scale):
 # %% [markdown]
 # ## Do the lost gradients matter?
 #
-# A gradient that becomes 0 was tiny anyway. We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in several ways, and in each way with {{len({run.seed for run in record("formats").runs}):d}} seeds. These runs are stored; `python benchmarks/formats.py` makes them.
+# Perhaps not: a gradient that becomes 0 was tiny anyway. We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in several ways, with {{len({run.seed for run in record("formats").runs}):d}} seeds each. These runs are stored; `python benchmarks/formats.py` makes them.
 #
 # Two of the ways run loss scaling *backwards*, with a scale below 1, so that something can go wrong. With 1/128, the backward pass has gradients as small as in a batch of 4,096 images. Before its step, the scaler multiplies the gradients of the weights by 128 again. So the optimizer gets gradients of the usual size, except for those that became 0 on the way:
 #
@@ -514,7 +514,7 @@ plots.show(
 #
 # If you come back on another day, run all cells above first.
 #
-# Sooner or later, a long run is interrupted. So you save something from time to time. Are the weights enough? A small model trains for 140 steps. After 100 we save four things. Then we pretend that there was a crash: a new model and a new optimizer go on from what was saved, or from a part of it. (`augment` flips and crops, and normalizes too.)
+# Sooner or later, a long run is interrupted. So you save something from time to time. Are the weights enough? A small model trains for 140 steps. After 100 we save four things. Then a new model and a new optimizer go on from what was saved, or from a part of it, as after a crash. (`augment` flips, crops and normalizes.)
 
 
 # %%
@@ -563,7 +563,7 @@ resumed_runs = {without: go_on(without) for without in (None, *saved)}
 print("with all four, as if never stopped:", torch.equal(resumed_runs[None], never_stopped))
 
 # %% [markdown]
-# Why does the cell call `deepcopy`? `state_dict()` copies nothing. It hands out the tensors of the model themselves, and the next step changes them. Loading has a similar trap: the optimizer goes on with the very tensors that it was given. So without copies, `saved` would change in both cases. If you save to a file and load from it, you get new tensors anyway.
+# Why does the cell call `deepcopy`? `state_dict()` copies nothing. It hands out the tensors of the model themselves, which the next step changes. And an optimizer that loads a state goes on with the very tensors that it was given. So without copies, `saved` would change, too. If you save to a file and load from it, you get new tensors anyway.
 #
 # Now leave out the optimizer's memory. That is what happens if you save the model and nothing else. Here is how far each step moves the weights:
 
@@ -587,7 +587,7 @@ plots.show("without the optimizer's memory, the first steps after 100 are far lo
 # %% [markdown]
 # Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Take a weight whose gradients were 1, −1, 1, −1. Their usual size is 1, but their mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so *every* weight moves by the full learning rate.
 #
-# You can check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves that far, the step has a length of √80,138 × 0.0015 ≈ 0.42. This is the top of the orange spike.
+# You can check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
 #
 # And the other three things? We leave out each of the four in turn. How far are the weights from those of the run that was never stopped? Without the saved weights they are far away at once, of course, so this distance is printed and not drawn.
 
@@ -779,8 +779,6 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # # For a second visit: precision, memory, several GPUs, Drive, export
 #
-# These six sections wait until you need them.
-#
 # ## Which precision for which machine?
 #
 # | machine | precision | why |
@@ -837,7 +835,7 @@ plots.show("dots, one for each seed, in two panels", "Differences from float32",
 # {{assert max([round(sum(a.loss[-5:]) - sum(b.loss[-5:]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]) < 0 < min([round(sum(a.loss[-5:]) - sum(b.loss[-5:]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, scaled" and b.way == "float32"])}}
 # {{assert min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]) > max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "bfloat16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, scaled" and b.way == "float32"])}}
 #
-# We had expected bfloat16 and float16 as it is to be a little worse than float32, and ÷ 128 to stay clearly worse to the end. We found neither. Three seeds show a late start as clear as this one. They cannot show an effect smaller than the scatter.
+# We had expected bfloat16 and float16 as it is to be a little worse than float32, and ÷ 128 to stay clearly worse to the end. We found neither. But three seeds cannot show an effect smaller than the scatter.
 #
 # ## What if a batch does not fit into memory?
 #
@@ -920,7 +918,7 @@ plots.show("grey bars of one length, with blue ones of different lengths", "Memo
 diagrams.two_processes()
 
 # %% [markdown]
-# Then the processes average their gradients and take the same step. PyTorch calls this *DistributedDataParallel*. It is gradient accumulation with all parts at the same time. To start two processes, type
+# Then the processes average their gradients and take the same step. It is gradient accumulation with all parts at the same time, and PyTorch calls it *DistributedDataParallel*. To start two processes, type
 #
 #     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
 #
