@@ -91,7 +91,7 @@ plots.show(
 # - mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "none"])) < 0.05}}
 # </details>
 #
-# So we need better tools than a look at the loss, and there are two. **Measure**, with several seeds and an interval, when the question is what something costs. **Check** a piece of code, without any training, when the question is whether it is right. The first half measures, the second checks.
+# So a look at the loss is not enough. If the question is what something costs, **measure** it, with several seeds and an interval: that is the first half. If the question is whether code is right, **check** it, without any training: that is the second.
 #
 # ## What a head can read
 #
@@ -144,9 +144,9 @@ options = {"dataset": dataset, "pooled": True, "verbose": False}
 print(as_table(run_experiment("class_token_place", seeds=5, settings=places, **options)))
 
 # %% [markdown]
-# Reading a patch costs 11.8 ± 3.1 points, yet the model does not fall to guessing, which would be 10 %. A likely reason is that attention is open to every token: the patch in the corner can gather from the others as the class token does, if the gradient asks it to. To test this conjecture, you would train a model whose first patch may not attend to other tokens. Averaging all tokens is ahead by 3.8 ± 3.1, only just.
+# Reading a patch costs 11.8 ± 3.1 points, yet the model does not fall to guessing, which would be 10 %. A conjecture: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. Averaging all tokens is ahead by 3.8 ± 3.1, only just.
 #
-# Now the same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, one learning rate, three seeds of each setting and {{len(runs("class_token_place", "class token").accuracies):d}} of the ordinary class token. There are five more settings. **Guess first:** which of these seven changes does harm, which does none, and does one help?
+# Now the same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, one learning rate, three seeds of each setting and {{len(runs("class_token_place", "class token").accuracies):d}} of the ordinary class token. There are five more settings. **Guess first:** which of these seven changes does harm, and does one help?
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -187,10 +187,10 @@ show_gains(summarize("class_token_place", "full", cifar10, spread), CHANGES, "CI
 # differs(runs("class_token_place", "reads the first patch"))}} whether the slice was off by one or the class token stands last and token 0 is read.{{assert
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
 # abs(runs("class_token_place", "reads the first patch").mean
-# - runs("class_token_place", "last, but reads token 0").mean) < 0.001}} So here a patch token that also has to gather the answer does nearly as well as a token that does nothing else. The model of the drawn shapes lost far more. It has fewer blocks, larger patches, fewer steps and another learning rate; we did not test which of these matters.
+# - runs("class_token_place", "last, but reads token 0").mean) < 0.001}} The model of the drawn shapes lost far more. It has fewer blocks, larger patches, fewer steps and another learning rate; we did not test which of these matters.
 # - **Averaging all tokens** is ahead by {{runs("class_token_place", "averages all tokens").difference:.1p}} points.{{assert
 # differs(runs("class_token_place", "averages all tokens"))}} That is no surprise, because it is nearly the mean of the patches, which at the same learning rate is ahead by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}}.
-# - **In the last block only**, after [CaiT](https://arxiv.org/abs/2103.17239), it is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. We expected nothing of the kind and noticed it only after looking at many comparisons. Whether it may be luck is a question for [notebook 10](10_claims_put_to_the_test.ipynb), card 2. What is safe to say: the class token need not travel with the patches. What they have worked out among themselves by the third block can be read in the fourth.
+# - **In the last block only**, after [CaiT](https://arxiv.org/abs/2103.17239), it is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. We noticed that only after looking at many comparisons, and whether it may be luck is a question for [notebook 10](10_claims_put_to_the_test.ipynb), card 2. What is safe to say: the class token need not travel with the patches. What they have worked out by the third block can be read in the fourth.
 #
 # ### Which tokens does a model read?
 #
@@ -219,7 +219,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
     print(f"{kind.__name__:18} reads tokens {tokens_read(model, model.norm, images)}")
 
 # %% [markdown]
-# It works for your own model too: give it the module behind whose output the head reads, and images of the size that the model takes. Two things to know before you use it. A head that starts at zero passes no gradient on, and the list is empty: give the head random weights first. And the list tells what *may* be read, not how much.
+# It works for your own model too: give it the module behind whose output the head reads, and images of the size that the model takes. A head that starts at zero passes no gradient on, so give it random weights first. And the list tells what *may* be read, not how much.
 #
 # ## The rivals, compared fairly
 #
@@ -295,13 +295,13 @@ show_gains(summarize("pooling", "full", cifar10, spread), RIVALS, "CIFAR-10, eac
 #
 # **What we know:** in these two small models, trained briefly and each head at its own rate, the mean of the patches beats the class token. **What we do not know** from this: whether it does in a large model or after long training. In the ViT paper's comparison the two came out alike, and notebook 10 says what longer training changes here. The course has the class token because it can be followed through the blocks.
 #
-# *This is a good place to stop.* The second half needs only one thing of the first: a wrong model may train well.
+# *This is a good place to stop.*
 #
 # ## A museum of bugs
 #
-# The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs. Most of them raise no error. Some do, but only on a GPU or with another batch or image size. Where a link leads to a well-known repository, it had the bug: they happen to everybody. Rooms 1 and 2 are about Vision Transformers, and each exhibit there has its code. Rooms 3 and 4 are about PyTorch in general, and a table is enough.
+# The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs. Most of them raise no error. Some do, but only on a GPU or with another batch or image size. Where a link leads to a well-known repository, it had the bug: they happen to everybody. In rooms 1 and 2 you see the code of each exhibit; rooms 3 and 4 are tables.
 #
-# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right piece, which must pass, and on the wrong one, whose symptom it prints. A piece is whatever the bug sits in: a function, a layer, a list. In the pictures a cross or an orange-red frame shows what is wrong.
+# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right piece, be it a function, a layer or a list, and on the wrong one, whose symptom it prints. In the pictures a cross or an orange-red frame shows what is wrong.
 
 
 # %% tags=["bug-tools"]
@@ -325,7 +325,7 @@ def percent(share):
 # %% [markdown]
 # ## Room 1: shapes that fit by accident
 #
-# In this room numbers land in the wrong place, and nothing complains, because the shape fits all the same.
+# Here numbers land in the wrong place, and nothing complains, because the shape fits.
 #
 # *Guess first:* an image is white in its upper right quarter and black elsewhere. It is cut into four patches with nothing but a `reshape`. How white is each patch?
 #
@@ -409,7 +409,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 3. Heads put together without the transpose
 #
-# The same on the way back: (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several. A transformer from scratch [had it](https://github.com/jsbaan/transformer-from-scratch/pull/6). Its test was a small task to be learned, and passed all the same. In the picture there is a row for each token of the result, and the colour of a number says from which token it comes.
+# The same on the way back: (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several. A transformer from scratch [had it](https://github.com/jsbaan/transformer-from-scratch/pull/6). Its test was a small task to be learned, and passed all the same. In the picture the colour of a number says from which token it comes.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -999,7 +999,7 @@ show_effects(
 # %% [markdown]
 # - **Two leave a model that guesses:** 11, and 7 with a class token. You would notice.
 # - **Three train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (14) {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch (7) {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}} in a model with mean pooling. If you met such a model, you might think that it is too small, or was trained too briefly.
-# - **Eight show no effect**, and the repeated block (12) only just shows one. That does not mean that they cost nothing. A *measured* difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points here, twice as much as in the table of rivals (3.5), because the interval comes from the models in this figure, and these vary twice as much from seed to seed. With the mark of 3.5, two of the eight (17 and 5) would count as losses.
+# - **Eight show no effect**, and the repeated block (12) only just shows one. That does not mean that they cost nothing. A *measured* difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points here. In the table of rivals the mark was 3.5, for the same ordinary model: the runs pooled there vary half as much from seed to seed as those of this figure. With a mark of 3.5, two of the eight (17 and 5) would count as losses.
 # - **One is ahead**, by {{bug_effect("patches by reshape"):±.1p}} points: patches by reshape (1), model A of the puzzle. It does not carry over. On 2,000 photographs of CIFAR-10 the same bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points, and the second visit has a likely reason.
 # {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling"))}}
 # {{assert all(differs(bug_effect(name)) and bug_effect(name).mean < 0 for name in ("LayerNorm over all tokens", "softmax twice")) and differs(bug_effect("attention across the batch, mean pooling", "none, mean pooling"))}}
@@ -1010,7 +1010,7 @@ show_effects(
 #
 # Three cautions. Thirteen of the fifteen rows are compared with the same three runs without a bug: if these were lucky, all thirteen lie too far to the left. Of fifteen comparisons about one will pass its mark by chance. And all of this is one small model after 200 steps, at a rate that is not the class token's best; in a longer training, or a deeper model, the costs will be others.
 #
-# The lesson: a check finds every one of these bugs before any training. The accuracy misses most of them.
+# The checks found every one of these bugs before any training. The accuracy misses most of them.
 #
 # ## A check for your own model
 #
@@ -1073,7 +1073,7 @@ for name, model in models.items():
 #
 # ## What to do in your own model
 #
-# - Ask the gradient which token the head reads. It takes ten lines and no training.
+# - Ask the gradient which token the head reads.
 # - If you compare a class token with a mean of patches, give each its own learning rate, and look at the interval of their difference.
 # - On a small model start with the mean of the patches or attention pooling; take the class token if you want to look inside.
 # - Write one test for each reshape, with sizes that all differ: several images, several heads, T ≠ B.
@@ -1081,9 +1081,8 @@ for name, model in models.items():
 #
 # ## Recap
 #
-# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 3.1 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10. The gradient tells which tokens are read.
+# - A model that reads the wrong token trains all the same. At one learning rate the first patch cost 11.8 ± 3.1 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10.
 # - Each at its own rate, the mean of the patches was ahead of the class token by 7.5 ± 3.5 points on drawn shapes and by {{gain(runs("pooling", "mean of patches")):±.1p}} on CIFAR-10, where attention pooling was ahead by {{gain(runs("pooling", "attention pooling")):±.1p}}.
-# - Compare rivals each at its own learning rate. At one rate for both, the lead may depend on the rate, and so may the order. (On CIFAR-10 the mean led by as much at the shared rate as at its own.)
 # - Of fourteen silent bugs, eight showed no effect on the accuracy of a small model, and one made it better. Do not wait for the accuracy to tell you.
 # - A check needs no training: mark, compare, repeat, or change.
 #
@@ -1092,11 +1091,6 @@ for name, model in models.items():
 # <details><summary>Your model reads the first patch instead of the class token. Will the loss tell?</summary>
 #
 # No. It falls as well, and nothing tells you how low it should be. `tokens_read` tells at once.
-# </details>
-#
-# <details><summary>Why is it not enough to compare poolings at one learning rate?</summary>
-#
-# The rate may suit one of them. What was measured is then how well the rate fits.
 # </details>
 #
 # <details><summary>Which of the bugs would a test on a batch of one image miss?</summary>
@@ -1116,9 +1110,9 @@ for name, model in models.items():
 #
 # ### How the ± is made
 #
-# Three seeds tell little of how much they vary. So the spread of one run about the mean of its setting is *pooled*: it is taken over many settings, as if all varied alike and runs were independent. Which settings these are differs from figure to figure. For CIFAR-10 they are all on record ([notebook 07](07_pitfalls_initialization.ipynb)). For the tables of drawn shapes they are all that have run on your machine at the same budget. For the bugs they are the models of that figure. Models that guess hardly vary, so they are left out of a pool and keep the interval of their own seeds.
+# Three seeds tell little of how much they vary. So the spread of one run about the mean of its setting is *pooled*: it is taken over many settings, as if all varied alike and runs were independent. For CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), for the tables of drawn shapes all that have run on your machine, and for the bugs the models of their benchmark. Models that guess hardly vary: they are left out, and keep the interval of their own seeds.
 #
-# The choice matters where an effect is only just seen. From the differences of their own seeds alone, *averages all tokens* and the leads at the two lowest rates would show no effect.
+# This matters where an effect is only just seen. Judged by the differences of their own seeds alone, *averages all tokens* and the leads at the two lowest rates would show none.
 #
 # ### The losses of the silent bugs
 #
@@ -1149,7 +1143,7 @@ plots.show(
 )
 
 # %% [markdown]
-# With 7 the loss stays where it began, near ln 10, and with 11 it looks the same. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss, which has a high floor. That does not explain the lost accuracy, and we have not looked for its reason. LayerNorm over all tokens (8) hardly moves for three passes. With all others the loss falls as it does without the residual connection (17), and without the dashed line you would have nothing to compare it with.
+# With 7 the loss stays where it began, near ln 10, and so it does with 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss, which has a high floor. With 8 it hardly moves for three passes. With all others it falls as losses do, as it does here with 17, and without the dashed line you would have nothing to compare it with.
 # {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
 # {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling") and of.dataset == "shapes10")}}
 #
@@ -1172,6 +1166,6 @@ show_effects(
 )
 
 # %% [markdown]
-# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But strips differ from squares in their height as well, and we have tried no other windows. On CIFAR-10 the bug costs points, and the strips show no effect. (The intervals are wider than those of CIFAR-10 in the first half, because these models saw 2,000 images and not 45,000, and their pool holds three settings only.)
+# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But strips differ from squares in their height as well, and we have tried no other windows. On CIFAR-10 the bug costs points, and the strips show no effect. (Its ± is wider than that of CIFAR-10 in the first half: these are other models, trained on 2,000 images, and their pool holds three settings only.)
 # {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
 # {{assert all(differs(bug_effect(name)) and bug_effect(name).mean > 0 for name in ("patches by reshape", "strips of two rows")) and not differs(bug_effect("patches by reshape", "strips of two rows"))}}
