@@ -65,7 +65,7 @@ def show_effects(effects, x_label, title=""):
     width: black where the interval does not reach 0, else grey and hollow.
     """
     said = []
-    _, axis = plt.subplots(figsize=(6.6, 1.5 + 0.46 * len(effects)), layout="constrained")
+    _, axis = plt.subplots(figsize=(6.6, 1.5 + 0.5 * len(effects)), layout="constrained")
     paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}  # over the 0 line
     for row, (name, (words, number, width)) in enumerate(effects.items()):
         label = "effect seen" if abs(number) > width else "no effect seen"
@@ -78,10 +78,10 @@ def show_effects(effects, x_label, title=""):
             "zorder": 3,
             "bbox": paper,
         }
-        start = axis.text(0, row - 0.5, name, weight="bold", **place)
+        start = axis.text(0, row - 0.4, name, weight="bold", **place)
         behind = {"xycoords": start, "xytext": (5, 0), "textcoords": "offset points"}
         axis.annotate(words, (1, 0.5), **behind, va="center", zorder=3, bbox=paper)
-        axis.text(1, row - 0.5, shown, ha="right", **place)
+        axis.text(1, row - 0.4, shown, ha="right", **place)
     for label, style in EFFECT_STYLES.items():
         if any(f"({label})" in words for words in said):
             axis.plot([], [], label=label, **style)

@@ -133,9 +133,9 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# > **How to read a ±.** Behind an accuracy or a difference it is half of a 95 % interval, which comes from how much training runs differ if only their seed does. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*.
+# > **How to read a ±.** It is half of a 95 % interval, and comes from how much trainings differ that are the same but for their seed. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*.
 #
-# The experiment `class_token_place` compares these models, and others, with the ordinary one. At the quick budget these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. That takes about a minute.
+# The experiment `class_token_place` compares these two models, and others, with the ordinary one. At the quick budget only these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. That takes about a minute.
 
 # %%
 places = ["class token", "reads the first patch", "averages all tokens"] if quick else None
@@ -235,7 +235,7 @@ for name, of in pooling.items():
     print(f"{name}: best on validation images with a learning rate of {of.learning_rate:g}")
 
 # %% [markdown]
-# The mean is ahead by 7.5 ± 3.5 points (differences are taken before rounding). What would a comparison at *one* rate have said? The upper panel shows what each kind of head reaches at each rate, with bands for the intervals. The lower panel shows by how much the mean of the patches is ahead.
+# The mean is ahead by 7.5 ± 3.5 points (differences are taken before rounding). What would a comparison at *one* rate have said? The upper panel shows what each kind of head reaches at each rate, with bands for the intervals. The lower panel shows by how much the mean of the patches is ahead. (At 0.01 the class token has the five seeds from above.)
 
 # %% tags=["hide-input"]
 token, mean = (pooling[name].at_rates for name in ("class token", "mean of patches"))
@@ -1000,7 +1000,7 @@ show_effects(
 # - **Two leave a model that guesses:** 11, and 7 with a class token. You would notice.
 # - **Three train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (14) {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch (7) {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}} in a model with mean pooling. If you met such a model, you might think that it is too small, or was trained too briefly.
 # - **Eight show no effect**, and the repeated block (12) only just shows one. That does not mean that they cost nothing. A *measured* difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points here. In the table of rivals the mark was 3.5, for the same ordinary model: the runs pooled there vary half as much from seed to seed as those of this figure. With a mark of 3.5, two of the eight (17 and 5) would count as losses.
-# - **One is ahead**, by {{bug_effect("patches by reshape"):±.1p}} points: patches by reshape (1), model A of the puzzle. It does not carry over. On 2,000 photographs of CIFAR-10 the same bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points, and the second visit has a likely reason.
+# - **One is ahead**, by {{bug_effect("patches by reshape"):±.1p}} points: patches by reshape (1), model A of the puzzle. The second visit has a likely reason. It does not carry over: on 2,000 photographs of CIFAR-10 the same bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points.
 # {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling"))}}
 # {{assert all(differs(bug_effect(name)) and bug_effect(name).mean < 0 for name in ("LayerNorm over all tokens", "softmax twice")) and differs(bug_effect("attention across the batch, mean pooling", "none, mean pooling"))}}
 # {{assert differs(bug_effect("one block, repeated")) and not any(differs(bug_effect(name)) for name in ("heads by view", "heads without transpose", "softmax over the queries", "scaled by √D", "positions not trained", "no norm at the end", "no residual connection")) and not differs(bug_effect("dropout never off", "none, with dropout"))}}
@@ -1043,7 +1043,7 @@ def suspicions(model, images):
 
 
 # %% [markdown]
-# The numbers are those of the exhibits. Here the function looks at a right model and at three that have a bug:
+# The numbers in brackets are those of the exhibits. Here the function looks at a right model and at three that have a bug:
 
 
 # %% tags=["nbval-check-output"]
@@ -1128,7 +1128,7 @@ SHOWN = (
 _, axes = plt.subplots(2, 2, figsize=(6.2, 4.4), sharex=True, sharey=True, layout="constrained")
 for axis, name in zip(axes.flat, SHOWN, strict=True):
     axis.plot(range(1, 6), mean_loss("none"), "--", color="gray", lw=2, label="without a bug")
-    axis.plot(range(1, 6), mean_loss(name), color="#D55E00", lw=2.5, label="with the bug")
+    axis.plot(range(1, 6), mean_loss(name), color=plots.OKABE_ITO[1], lw=2.5, label="with the bug")
     axis.set_title(BUGS[name][0], fontsize=11)
     axis.grid(alpha=0.3)
 for axis in axes[:, 0]:
@@ -1166,6 +1166,6 @@ show_effects(
 )
 
 # %% [markdown]
-# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But strips differ from squares in their height as well, and we have tried no other windows. On CIFAR-10 the bug costs points, and the strips show no effect. (Its ± is wider than that of CIFAR-10 in the first half: these are other models, trained on 2,000 images, and their pool holds three settings only.)
+# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But strips differ from squares in their height as well, and we have tried no other windows. On CIFAR-10 the bug costs points, and the strips show no effect. (Its ± is {{bug_effect("patches by reshape", dataset="cifar10").width:.1p}} here, but {{gain(runs("pooling", "mean of patches")).width:.1p}} in the first half. These are smaller models, trained on 2,000 images: their seeds vary more, and their pool holds only three settings.)
 # {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
 # {{assert all(differs(bug_effect(name)) and bug_effect(name).mean > 0 for name in ("patches by reshape", "strips of two rows")) and not differs(bug_effect("patches by reshape", "strips of two rows"))}}
