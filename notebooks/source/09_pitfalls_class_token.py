@@ -133,7 +133,7 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# > **How to read a ±.** It is half of a 95 % interval, and comes from how much trainings differ that are the same but for their seed. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*.
+# > **How to read a ±.** It is half of a 95 % interval, and comes from how much runs differ that are the same but for their seed. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*.
 #
 # The experiment `class_token_place` compares these two models, and others, with the ordinary one. At the quick budget only these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. That takes about a minute.
 
@@ -632,7 +632,7 @@ diagrams.amounts(
 # | 12. `[block] * L` | It is L times the *same* block: all share their weights. | Count the parameters. |
 # | 13. An argument that is ignored | A constructor takes `num_heads`, but further down the code says 8. | Change it, and expect a difference. |
 #
-# The code of the checks is folded. This is what the five print, from 9 to 13:
+# The code of the checks is folded. The five print, from 9 to 13:
 
 
 # %% tags=["bug", "hide-input", "nbval-check-output"]
@@ -998,7 +998,7 @@ show_effects(
 
 # %% [markdown]
 # - **Two leave a model that guesses:** 11, and 7 with a class token. You would notice.
-# - **Three train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (14) {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch (7) {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}} in a model with mean pooling. If you met such a model, you might think that it is too small, or was trained too briefly.
+# - **Three train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (14) costs {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch (7), in a model with mean pooling, costs {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}}. If you met such a model, you might think that it is too small, or was trained too briefly.
 # - **Eight show no effect**, and the repeated block (12) only just shows one. That does not mean that they cost nothing. A *measured* difference has to pass about {{bug_effect("scaled by √D").width:.0p}} points here. In the table of rivals the mark was 3.5, for the same ordinary model: the runs pooled there vary half as much from seed to seed as those of this figure. With a mark of 3.5, two of the eight (17 and 5) would count as losses.
 # - **One is ahead**, by {{bug_effect("patches by reshape"):±.1p}} points: patches by reshape (1), model A of the puzzle. The second visit has a likely reason. It does not carry over: on 2,000 photographs of CIFAR-10 the same bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points.
 # {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling"))}}
