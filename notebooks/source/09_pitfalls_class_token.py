@@ -1112,7 +1112,7 @@ for name, model in models.items():
 #
 # Three seeds tell little of how much they vary. So the spread of one run about the mean of its setting is *pooled*: it is taken over many settings, as if all varied alike and runs were independent. For CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), for the tables of drawn shapes all that have run on your machine, and for the bugs the models of their benchmark. Models that guess hardly vary: they are left out, and keep the interval of their own seeds.
 #
-# This matters where an effect is only just seen. Judged by the differences of their own seeds alone, *averages all tokens* and the leads at the two lowest rates would show none.
+# This matters. Judged by their own seeds alone, *averages all tokens*, the leads at the two lowest rates and even the lead of 7.5 points (then ± 8.9) would show none.
 #
 # ### The losses of the silent bugs
 #
