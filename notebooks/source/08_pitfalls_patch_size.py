@@ -195,7 +195,7 @@ for row, (P, (name, passes)) in enumerate(EQUAL_FLOPS.items()):
     words = f"{passes} passes" if passes > 1 else f"1 pass: {flops / 3:.1f} × FLOPs"
     sides = (reached[f"P = {P}"], f"{spent} × FLOPs"), (reached[name], words)
     for axis, (of, below) in zip(axes, sides, strict=True):
-        colour = plots.OKABE_ITO[0 if P == 4 else 1 if P == 8 else 5]
+        colour = {4: plots.OKABE_ITO[0], 8: plots.OKABE_ITO[1]}.get(P, "dimgray")
         mean, width = 100 * of.mean, 100 * of.width
         axis.errorbar(mean, row, xerr=width, fmt="o", color=colour, ms=7, capsize=3)
         shift, side = ((-11, 0), "right") if mean > 62 else ((11, 0), "left")
