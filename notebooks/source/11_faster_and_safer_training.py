@@ -245,7 +245,7 @@ print(
 )
 
 # %% [markdown]
-# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is rough: it takes the gain of *one* product for that of all, and leaves out that the step now converts numbers from one format to the other. The measured gain can even lie above it, because the profiler makes the grey part look longer than it is, and because some of that part, such as the GELU, works on 16-bit numbers, too.
+# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is only an estimate, even where it comes close: it takes the gain of *one* product for that of all, and leaves out that the step now converts numbers from one format to the other. The measured gain can also lie above it, because the profiler makes the grey part look longer than it is, and because some of that part, such as the GELU, works on 16-bit numbers, too.
 #
 # In float16, a product takes many times as *long* as in float32. We take it that the CPU of the saved run has units for bfloat16 only and emulates float16. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
 #
@@ -352,7 +352,7 @@ plots.show("three hills: two lie where float16 loses digits, the third where it 
 #
 # ## How does loss scaling save them?
 #
-# First a warning: our own small runs, below, learned just as well without the cure of this section. It is an *insurance*. Why would you want it? Because nothing complains when gradients become 0. A float16 run that loses too many of them gives no error and no NaN, it just does not learn. And the insurance takes three lines of code.
+# First a warning: as far as we could see, our own small runs, below, learned just as well without the cure of this section. It is an *insurance*. Why would you want it? Because nothing complains when gradients become 0. A float16 run that loses too many of them gives no error and no NaN, it just does not learn. And the insurance takes three lines of code.
 #
 # *Multiply* the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large. The black hill of the picture becomes the orange one, where most gradients have all their digits. Before the optimizer's step, *divide* the gradients of the weights by the same number. They are float32 by then, so they fit. This is called **loss scaling**. The number is a power of two, so it changes no digit.
 #
@@ -503,7 +503,7 @@ plots.show(
 #
 # And your guess, digits or range? With gradients of the usual size, neither bfloat16, which has few digits, nor float16, which has a small range, did any harm that we could see; the second visit compares them seed by seed. So in these runs loss scaling was the insurance that we announced.
 #
-# **In one sentence:** with gradients of the usual size, float16 did no harm that we could see; with gradients 128 times smaller, of which most became 0 and others lost digits, learning started later; and with nearly all of them lost, the model learned nothing.
+# **In one sentence:** with gradients of the usual size, float16 did no harm that we could see; with gradients 1/128 as large, of which most became 0 and others lost digits, learning started later; and with nearly all of them lost, the model learned nothing.
 #
 # ## Which format should you take?
 #
