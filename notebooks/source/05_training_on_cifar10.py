@@ -240,7 +240,7 @@ diagrams.descent(paths, height, title="Twenty steps down a valley")
 #
 # Momentum ends a little nearer to the bottom, and Adam is lower on average over its path, by which the rates were chosen. Our valley also flatters Adam, because it lies along the axes. In a valley that lies askew, x and y are both steep, and dividing each by its own size no longer separates the steep direction from the flat one.
 #
-# **AdamW** is Adam with *weight decay*: at each step the matrices also shrink by a tiny share, so that only weights which the gradients keep pulling at stay large. We have not measured what that gives.
+# **AdamW** is Adam with *weight decay*: at each step the matrices also shrink by a tiny share. We have not measured what that gives.
 #
 # **Muon**, the fourth rule, evens out the step of a whole matrix. We first see what it is worth, and then how it works.
 #
@@ -318,7 +318,7 @@ for name, config in LADDER.items():
 # %% [markdown]
 # The first rung is the plain loop. It ends higher than the loop above did, because `fit` shuffles in another order and sets other images aside.
 #
-# A ladder belongs to its budget, its model and its data: here four passes of a small model over 4,000 drawn shapes. Photographs may answer differently. So most questions in this notebook get a second answer, which we measured on CIFAR-10 and recorded. There we climbed the ladder with {{record("training_ladder").trained_on:,}} images, five passes and the model of the recipe `cpu`. A table in the part for a second visit lists all measurements.
+# This ladder belongs to its four passes, its small model and its 4,000 drawn shapes. So most questions in this notebook get a second answer, which we measured on CIFAR-10 and recorded. There we climbed the ladder with {{record("training_ladder").trained_on:,}} images, five passes and the model of the recipe `cpu`. A table in the part for a second visit lists all measurements.
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
 # {{assert record("training_ladder").judged_on == "5,000 validation"}}
 
@@ -345,7 +345,7 @@ for order in (2, 3, 4):
     print(f"order {order}: {history.validation_accuracy[-1]:.1%}")
 
 # %% [markdown]
-# In the run saved here, ten points lie between the best and the worst order. (We show the start that varied most of the three that we tried.) So on the left, believe a gap of ten points only if several seeds agree. The choice of the validation images is a second, smaller kind of luck: an accuracy p on n of them has a standard error of √(p(1 − p)/n), which is about 1.5 points at n = 1,000 and p = 60 %.
+# In the run saved here, ten points lie between the best and the worst order. (We tried three starts with five orders each, and show the one that varied most.) So on the left, believe a gap of ten points only if several seeds agree. The choice of the validation images is a second, smaller kind of luck: an accuracy p on n of them has a standard error of √(p(1 − p)/n), which is about 1.5 points at n = 1,000 and p = 60 %.
 #
 # **On both sides, Muon gives the most.** Even its worst seed is better than every seed of the rungs before it. On the left Muon almost doubles the accuracy, and on CIFAR-10 it lifts the mean from {{mean(ladder("+ clipping")):.1p}} to {{mean(ladder("+ Muon")):.1%}}. The comparison is at equal steps, and a step with Muon takes more arithmetic, which the part for a second visit counts. Did Muon perhaps only get a better rate? We come back to that.
 # {{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
@@ -374,7 +374,7 @@ diagrams.even_step(torch.tensor([[1.4, 0.4], [0.3, 0.4]]))
 # %% [markdown]
 # Momentum's step turns the circle into an ellipse. The two arrows on the left are the inputs for which the layer changes most and least. In the middle you see what becomes of them: they lie along the two axes of the ellipse, and their lengths are called **singular values**. **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) takes the same step, keeps the two axes, and sets both singular values to about 1: the ellipse becomes a circle again.
 #
-# The two axes may point anywhere, so a valley that lies askew is no hindrance. And a real step is far more uneven than this one. The last step of our plain loop, for the first matrix of the MLP in block 1, has 64 directions. Only 5 of them get more than a tenth of what the strongest one gets, and Muon's arithmetic makes that 44, as you can see on a second visit.
+# The two axes may point anywhere: unlike Adam, Muon does not mind if they lie askew. And a real step is far more uneven than this one. We looked at the last step of our plain loop, for the first matrix of the MLP in block 1. In the run saved here, only 5 of its 64 directions get more than a tenth of what the strongest one gets, and Muon's arithmetic makes that 44. You can see all of them on a second visit.
 #
 # **In one sentence:** Muon takes momentum's step, and lets many more of its directions take part.
 #
@@ -391,7 +391,7 @@ for rate in (1e-5, 1e-3, 1e-1):
         print(f"At {rate:g} the loss stopped being a number.")
 
 # %% [markdown]
-# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. The two others end near it, for opposite reasons. At 0.00001 it hardly moves. At 0.1 the first epoch is *worse* than guessing. How can that be? We suppose that too long steps make the model sure of some class, whatever the image is. Then it is wrong for most images and sure of it, which costs more than giving each class the same share.
+# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it hardly moves. At 0.1 the first epoch is *worse* than guessing. How can that be? We suppose that too long steps make the model sure of some class, whatever the image is. Then it is wrong for most images and sure of it, which costs more than giving each class the same share.
 #
 # And is Muon still ahead if each optimizer gets its best rate? We tried five rates for each, on our ladder's images and model, with warm-up and cosine:
 
@@ -473,7 +473,7 @@ plots.show_lines(range(200), curves, "step of 200", "learning rate", "Two schedu
 # %% [markdown]
 # **In one sentence:** find the rate by trying, in factors of three or ten, for each optimizer anew, and let it come down by the end.
 #
-# You now have the half of a recipe that is about *steps*. **This is a good place to stop.**
+# **This is a good place to stop.**
 #
 # ## The real run: CIFAR-10 on your machine
 #
@@ -536,9 +536,9 @@ ends = [f"{name} ends at {values[-1]:.2f}" for name, values in curves.items()]
 plots.show("two rising curves, accuracy over epochs", title, ends)
 
 # %% [markdown]
-# Two things look odd and are not. Validation lies above training for most of the run, because training accuracy is measured on harder images: half of each is missing, and they are mirrored and shifted. And training jumps above validation in the shaded epoch at the end. That epoch trains on whole images, so the missing patches probably made most of the difference. The rate, which falls to zero, may help too.
+# Two things look odd and are not. Validation lies above training for most of the run, because training accuracy is measured on harder images: half of each is missing, and they are mirrored and shifted. And training jumps above validation in the shaded epoch at the end. That epoch trains on whole images, so the missing patches probably made most of the difference.
 #
-# The recorded run used the recipe `{{record("real_run").recipe:s}}`: {{record("real_run").parameters / 1e6:.1f}} million parameters, one seed, {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It ends at {{record("real_run").accuracy:.1%}} of the test images, a little less than three runs that had all 50,000 to train on ({{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}}). Luck may explain that, or the 5,000 images that it held out. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert record("real_run").accuracy < min(accuracies("cifar10_cpu"))}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
+# The recorded run had {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It ends at {{record("real_run").accuracy:.1%}} on the test images, a little less than three runs that had all 50,000 to train on ({{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}}). Luck may explain that, or the 5,000 images that it held out. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert record("real_run").accuracy < min(accuracies("cifar10_cpu"))}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
 #
 # Which classes are hard, and what are they taken for? A **confusion matrix** counts that. The right answers, on the diagonal, are left white, so that the mistakes stand out.
 
@@ -557,7 +557,7 @@ for i, share in enumerate(shares.diagonal().tolist()):
 plots.show("a table of 10 × 10 numbers; bright cells off the white diagonal are mistakes", title)
 
 # %% [markdown]
-# In the recorded run, the model knows best *{{max(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{max([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}} right answers, and the hardest is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{min([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}}. The most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*: it happens to {{max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[0]:.0%}} of the images of that class.
+# In the recorded run, the model knows *{{max(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}* best, with {{max([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}} right answers, and the hardest is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{min([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}}. The most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*: it happens to {{max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[0]:.0%}} of the images of that class.
 #
 # Last, the mistakes of which the model is most certain. If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
 
@@ -709,7 +709,7 @@ titles = ["all patches", "25 % left out", "50 % left out", "75 % left out"]
 plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 
 # %% [markdown]
-# Could you still tell? For the model of the recipe `cpu`, a step on half of the 64 patches takes {{record("patch_dropout_cost").ratios[1]:.3f}} of the time of a step on whole images, as `benchmarks/patch_dropout_cost.py` measured on one CPU thread. It is less than half, because half of the tokens form only a quarter of the pairs that attend to each other. The model will be judged on whole images, so the last epoch shows them whole; we did not try it without. In the recipe that reads `patch_drop_rate=0.5, whole_epochs=1`.
+# Could you still tell? For the model of the recipe `cpu`, a step on half of the 64 patches takes {{record("patch_dropout_cost").ratios[1]:.3f}} of the time of a step on whole images, as `benchmarks/patch_dropout_cost.py` measured on one CPU thread. It is less than half, because half of the tokens form only a quarter of the pairs that attend to each other. The model will be judged on whole images, so the last epoch shows them whole; we did not try it without.
 #
 # Does it pay? The fair comparison is at equal time. The recipe makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which take as long as {{records("cifar10_cpu")[0].training.epochs - 1:d}} × {{record("patch_dropout_cost").ratios[1]:.3f}} + 1 = {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. Its rival makes seven of those.
 #
@@ -928,7 +928,7 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # # To look up, and for a second visit
 #
-# The first reading ends here. First comes a page to look things up. Then each section stands alone: Muon's arithmetic, crops, mixed images, averages.
+# The first reading ends here. A page to look things up comes next, and then each section stands alone: Muon's arithmetic, crops, mixed images, averages.
 #
 # ## What others get, and what we get
 #
@@ -953,20 +953,20 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # | the question | trained on | passes | model, optimizer | judged on | where, and how often |
 # |---|---|---|---|---|---|
-# | what is each ingredient worth? | 4,000 drawn shapes | 4 | small, three optimizers | 1,000 validation | here, 3 seeds |
-# | what does the order of the images do? | the same | 4 | small, Muon | the same | here, one start, 3 orders |
-# | a rate too low or too high | the same | 4 | small, AdamW | training loss | here, 1 seed |
-# | which optimizer wants which rate? | the same | 4 | small, three optimizers | 1,000 validation | `learning_rates`, 3 seeds |
-# | the average of the weights (EMA) | the same | 4 | small, Muon | 1,000 validation | here, 3 seeds |
-# | what is each ingredient worth, on photographs? | {{record("training_ladder").trained_on:,}} of CIFAR-10 | 5 | recipe `cpu`, three optimizers | 5,000 validation | `training_ladder`, 3 seeds |
-# | when does augmentation pay? | 500 drawn shapes | 60 | small, Muon | 1,000 validation | here, 1 seed |
-# | and on photographs? | {{record("where_augmentation_pays").trained_on:,}} of CIFAR-10 | {{record("where_augmentation_pays").settings[0].training.epochs:d}} | small, learned positions, Muon | 2,000 validation | `where_augmentation_pays`, 3 seeds |
-# | the real run, with its curve | 45,000 of CIFAR-10 | {{record("real_run").training.epochs:d}} | recipe `cpu` | 5,000 validation, then 10,000 test | `real_run`, 1 seed |
-# | what does the recipe `cpu` reach? | 50,000 of CIFAR-10 | {{records("cifar10_cpu")[0].training.epochs:d}} | recipe `cpu` | 10,000 test | `cifar10_cpu`, 3 seeds |
-# | whole images: which of two rates? | 45,000 of CIFAR-10 | {{records("cifar10_seven_whole_passes_validation")[0].training.epochs:d}} | recipe `cpu` | 5,000 validation | `cifar10_seven_whole_passes_validation`, 1 seed each |
-# | and what do they reach? | 50,000 of CIFAR-10 | {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} | recipe `cpu` | 10,000 test | `cifar10_seven_whole_passes`, 3 seeds |
-# | what does a step on half of the patches cost? | | | recipe `cpu` | its time | `patch_dropout_cost`, {{record("patch_dropout_cost").turns:d}} steps of each kind |
-# | how far do two hours get? | 50,000 of CIFAR-10 | {{record("cifar10_cpu_long").training.epochs:d}} | recipe `cpu-long` | 10,000 test | `cifar10_cpu_long`, 1 seed |
+# | each ingredient | 4,000 shapes | 4 | small, three optimizers | 1,000 validation | here, 3 seeds |
+# | the order of the images | same | 4 | small, Muon | same | here, 1 start, 3 orders |
+# | wrong rates | same | 4 | small, AdamW | training loss | here, 1 seed |
+# | the best rate | same | 4 | small, three optimizers | 1,000 validation | `learning_rates`, 3 seeds |
+# | EMA | same | 4 | small, Muon | same | here, 3 seeds |
+# | augmentation | 500 shapes | 60 | small, Muon | same | here, 1 seed |
+# | each ingredient | {{record("training_ladder").trained_on:,}} of CIFAR-10 | 5 | `cpu`, three optimizers | 5,000 validation | `training_ladder`, 3 seeds |
+# | augmentation | {{record("where_augmentation_pays").trained_on:,}} of CIFAR-10 | {{record("where_augmentation_pays").settings[0].training.epochs:d}} | small with learned positions, Muon | 2,000 validation | `where_augmentation_pays`, 3 seeds |
+# | the real run | 45,000 of CIFAR-10 | {{record("real_run").training.epochs:d}} | `cpu` | 5,000 validation, 10,000 test | `real_run`, 1 seed |
+# | whole images: two rates | 45,000 of CIFAR-10 | {{records("cifar10_seven_whole_passes_validation")[0].training.epochs:d}} | `cpu` | 5,000 validation | `cifar10_seven_whole_passes_validation`, 1 seed each |
+# | whole images: report | 50,000 of CIFAR-10 | {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} | `cpu` | 10,000 test | `cifar10_seven_whole_passes`, 3 seeds |
+# | halves: report | 50,000 of CIFAR-10 | {{records("cifar10_cpu")[0].training.epochs:d}} | `cpu` | 10,000 test | `cifar10_cpu`, 3 seeds |
+# | time of a step on halves | | | `cpu` | {{record("patch_dropout_cost").turns:d}} turns | `patch_dropout_cost` |
+# | two hours | 50,000 of CIFAR-10 | {{record("cifar10_cpu_long").training.epochs:d}} | `cpu-long` | 10,000 test | `cifar10_cpu_long`, 1 seed |
 #
 # {{assert record("real_run").training.validation_images == 5000 and record("learning_rates").trained_on == 4000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
 # </details>
@@ -1008,7 +1008,7 @@ def newton_schulz(matrices, dtype=torch.float32):
 # %% [markdown]
 # `torch.baddbmm(x, y, z, beta=a, alpha=c)` is a·x + c·(y @ z), for a stack of matrices. The first division makes sure that no singular value begins above 1, because from about 1.26 on, the polynomial makes a value grow without end.
 #
-# How uneven is a real step, then? Guess how many of 64 directions get at least a tenth of what the strongest one gets. We take the last step of our plain loop, for the first matrix of the MLP in block 1:
+# Here is the real step of which the first part spoke, the last one of our plain loop. Each curve is divided by its own largest value:
 
 # %%
 matrix = model.blocks[0].mlp.fc1.weight
@@ -1031,19 +1031,17 @@ for name, spread in {"before": before, "after": after}.items():
     print(f"{name}: {strong} of {len(spread)} directions get more than a tenth of the largest")
 
 # %% [markdown]
-# The vertical axis is logarithmic, and each curve is divided by its own largest value. Before, a few directions take almost everything. After, most of them take part, so the ellipse has become much rounder. But a circle it is not: the faintest third still stays below a tenth of the largest.
+# Before, a few directions take almost everything. After, most of them take part: the ellipse has become much rounder. But it is no circle, because the faintest third still stays below a tenth of the largest.
 #
 # What does it cost? We count the arithmetic of forward and backward and that of Newton–Schulz, for our small model and for the recipe `cpu`, on whole images and on halves:
 
 
 # %%
-def share_of_muon(config, batch):
+def share_of_muon(config, batch, height=32):
     """The arithmetic of Newton–Schulz, as a share of that of forward and backward."""
-    counted = VisionTransformer(config).to(device)
-    height, width = counted.patch_embed.image_size
-    blank = torch.zeros(batch, 3, height, width, device=device)
+    counted = VisionTransformer(replace(config, image_size=(height, 32))).to(device)
     with FlopCounterMode(display=False) as training:
-        counted(blank).sum().backward()
+        counted(torch.zeros(batch, 3, height, 32, device=device)).sum().backward()
     with FlopCounterMode(display=False) as evening:
         for parameter in counted.blocks.parameters():
             if parameter.ndim == 2:
@@ -1051,14 +1049,11 @@ def share_of_muon(config, batch):
     return evening.get_total_flops() / training.get_total_flops()
 
 
-cpu = RECIPES["cpu"]
-halves = replace(cpu.model, image_size=(16, 32))  # as many patches as half of an image has
-size = cpu.training.batch_size
+cpu, size = RECIPES["cpu"].model, RECIPES["cpu"].training.batch_size
 print(f"small model, batches of {batch_size}: Muon adds {share_of_muon(MODEL, batch_size):.0%}")
-print(
-    f"recipe cpu, batches of {size}, whole images: Muon adds {share_of_muon(cpu.model, size):.0%}"
-)
-print(f"recipe cpu, batches of {size}, halves: Muon adds {share_of_muon(halves, size):.0%}")
+print(f"recipe cpu, batches of {size}: Muon adds {share_of_muon(cpu, size):.0%}")
+half = share_of_muon(cpu, size, height=16)  # as many patches as half of an image has
+print(f"recipe cpu, the same on halves: Muon adds {half:.0%}")
 
 # %% [markdown]
 # Newton–Schulz is the same work for any batch. So its share falls as the batch grows, and rises if patches are left out, as they are in 13 of the recipe's 14 epochs.
@@ -1067,11 +1062,7 @@ print(f"recipe cpu, batches of {size}, halves: Muon adds {share_of_muon(halves, 
 #
 # Muon is for the matrices of the blocks only. E and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps.
 #
-# <details><summary>In which sense is such a step the steepest?</summary>
-#
-# If the size of a matrix is measured by its largest singular value, then the step of a given size that lowers the loss most, to first order, is the one whose singular values are all equal, as [Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325) show.
-#
-# </details>
+# If the size of a step is measured by its largest singular value, the step with equal singular values lowers the loss most, to first order, as [Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325) show.
 #
 # ## How is a whole batch cropped without a loop?
 #
