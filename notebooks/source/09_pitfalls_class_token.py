@@ -12,7 +12,7 @@
 #
 # The class token is one row of a matrix. If you take the wrong row, or average it with the others, nothing crashes, and the loss goes down. How much is lost, and how would you notice?
 #
-# The first half is about the class token: what else a head can read, and what that costs. The second half is a museum of seventeen bugs, each with a check that needs no training. Numbers that the text quotes from drawn shapes are those of the run saved here. Yours will differ a little.
+# Numbers that the text quotes from drawn shapes are those of the run saved here. Yours will differ a little.
 
 # %%
 import copy
@@ -92,11 +92,11 @@ plots.show(
 # - mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "none"])) < 0.05}}
 # </details>
 #
-# So neither the loss nor the accuracy tells whether code is right. If the question is what something costs, **measure** it, with several seeds and an interval: that is the first half. If the question is whether code is right, **check** it, without any training: that is the second.
+# So you can rely neither on the loss nor on the accuracy. If the question is what something costs, **measure** it, with several seeds and an interval: that is the first half, about the class token and its rivals. If the question is whether code is right, **check** it, without any training: that is the second, a museum of bugs.
 #
 # ## What a head can read
 #
-# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, each with its line of code. The first is the rule of the paper. The second is a bug. The third is one too if you meant to read the class token; whether it does harm is another question. The last two are the class token's rivals. In the last line `w` holds one weight for each patch, which depends on the image.
+# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, each with its line of code. The first is the rule of the paper. The second is a bug, and so is the third if you meant to read the class token. The last two are its rivals. In the last line `w` holds one weight for each patch, which depends on the image.
 
 # %% tags=["hide-input"]
 T = 17
@@ -136,7 +136,7 @@ class AveragesAllTokens(VisionTransformer):
 # %% [markdown]
 # > **How to read a ±.** It is half of a 95 % interval, and comes from how much runs differ that are the same but for their seed. Three seeds tell little about that, so we *pool*: the spread is taken over many settings together, as if all varied alike. By their own seeds alone some intervals would be much wider: the lead of 7.5 ± 3.5 points that you will meet below would be 7.5 ± 8.9. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*.
 #
-# The experiment `class_token_place` compares these two models, and others, with the ordinary one. At the quick budget only these two run: 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. That takes about a minute.
+# The experiment `class_token_place` compares these two models with the ordinary one (and others at the full budget): 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. It takes about a minute.
 
 # %%
 places = ["class token", "reads the first patch", "averages all tokens"] if quick else None
@@ -145,12 +145,12 @@ options = {"dataset": dataset, "pooled": True, "verbose": False}
 print(as_table(run_experiment("class_token_place", seeds=5, settings=places, **options)))
 
 # %% [markdown]
-# Reading a patch costs 11.8 ± 3.1 points, yet the model does not fall to guessing, which would be 10 %. A conjecture: attention is open to every token, so the patch in the corner can gather from the others as the class token does, if the gradient asks it to. Averaging all tokens is ahead by 3.8 ± 3.1, only just: by its own seeds alone, no effect would be seen.
+# Reading a patch costs 11.8 ± 3.1 points, yet the model does not fall to guessing, which would be 10 %. A conjecture: attention is open to every token, so the patch can learn to gather from the others as the class token does. Averaging all tokens is ahead by 3.8 ± 3.1, only just: by its own seeds alone, no effect would be seen.
 #
-# Now the same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, one learning rate, three seeds of each setting and {{len(runs("class_token_place", "class token").accuracies):d}} of the ordinary class token. Five more changes are on record:
+# Now the same on **CIFAR-10**, from the record: the model of notebook 05's recipe `cpu`, three passes over 45,000 images, one learning rate, three seeds of each change and {{len(runs("class_token_place", "class token").accuracies):d}} of the ordinary class token. Five more changes are on record:
 #
-# - The class token stands *last*, behind the patches, and is read there.
-# - It stands last, but the head still reads token 0, which is a patch now.
+# - The class token stands last, and is read there.
+# - It stands last, but the head still reads token 0, a patch.
 # - It has no position embedding of its own.
 # - There are five class tokens, and the head reads their mean.
 # - It joins the patches only in the last block.
@@ -194,20 +194,20 @@ for variant in ("ReadsFirstPatch", "AveragesAllTokens"):
 # ("class token last", "no position of its own", "5 class tokens")):.1p}} points of the ordinary class token, each known to ± {{max(gain(runs("class_token_place", name)).width for name in
 # ("class token last", "no position of its own", "5 class tokens")):.1p}}.{{assert
 # all(abs(gain(runs("class_token_place", name)).mean) < gain(runs("class_token_place", name)).width for name in
-# ("class token last", "no position of its own", "5 class tokens"))}} (The position makes no difference because token and position are two learned vectors that are only ever added: one learned vector can be the same sum.)
+# ("class token last", "no position of its own", "5 class tokens"))}} (The token can do without a position because both are learned and only ever added: one learned vector can be the same sum.)
 #
 # - **Reading a patch** costs {{-runs("class_token_place", "reads the first patch").difference:.1p}} points,{{assert
 # differs(runs("class_token_place", "reads the first patch"))}} whether the slice was off by one or the class token stands last and token 0 is read.{{assert
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
 # abs(runs("class_token_place", "reads the first patch").mean
-# - runs("class_token_place", "last, but reads token 0").mean) < 0.001}} The model of the drawn shapes lost far more. It has fewer blocks, larger patches, fewer steps and another learning rate; we did not test which of these matters.
+# - runs("class_token_place", "last, but reads token 0").mean) < 0.001}} The model of the drawn shapes lost far more; we did not test why.
 # - **Averaging all tokens** is ahead by {{runs("class_token_place", "averages all tokens").difference:.1p}} points.{{assert
 # differs(runs("class_token_place", "averages all tokens"))}} That is no surprise, because it is nearly the mean of the patches, which at the same learning rate is ahead by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}}.
 # - **In the last block only**, after [CaiT](https://arxiv.org/abs/2103.17239), it is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. We noticed that only after looking at many comparisons, and whether it may be luck is a question for [notebook 10](10_claims_put_to_the_test.ipynb), card 2. In this one model of four blocks, after three passes, the class token lost nothing that we could see by joining so late.
 #
 # ### Which tokens does a model read?
 #
-# The lines below the figure show that with a wrong row the loss falls as well, and nobody tells you how low it should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
+# The two lines below the figure show that the loss falls in spite of the mistake, and nobody tells you how low it should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
 
 
 # %% tags=["nbval-check-output"]
@@ -232,7 +232,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
     print(f"{kind.__name__:18} reads tokens {tokens_read(model, model.norm, images)}")
 
 # %% [markdown]
-# It works for your own model too: give it the module behind whose output the head reads, and images of the size that the model takes. A head that starts at zero passes no gradient on, so give it random weights first. And the list tells what *may* be read, not how much.
+# It works for your own model too: `norm` is the module whose output the head reads. A head that starts at zero passes no gradient on, so give it random weights first. And the list tells what *may* be read, not how much.
 #
 # ## The rivals, compared fairly
 #
@@ -248,7 +248,7 @@ for name, of in pooling.items():
     print(f"{name}: best on validation images with a learning rate of {of.learning_rate:g}")
 
 # %% [markdown]
-# The mean is ahead by 7.5 ± 3.5 points (by their own seeds alone, ± 8.9). What would a comparison at *one* rate have said? The upper panel shows what each kind of head reaches on test images at each rate, with bands for the intervals. The lower panel shows by how much the mean of the patches is ahead. (At 0.01 the class token has the five seeds from above.)
+# The mean is ahead by 7.5 ± 3.5 points (differences are taken before rounding). What would a comparison at *one* rate have said? The upper panel shows the accuracy at each rate, with bands for the intervals, and the lower one the lead of the mean. (At 0.01 the class token has the five seeds from above.)
 
 # %% tags=["hide-input"]
 token, mean = (pooling[name].at_rates for name in ("class token", "mean of patches"))
@@ -286,9 +286,9 @@ plots.show(
 )
 
 # %% [markdown]
-# **The curves cross.** At the lowest rate the class token is ahead, by 6.5 ± 3.5 points. That rests on the pooling: by their own seeds alone, the lead would be ± 8.9 as well. From 0.02 on the mean is ahead either way, and at 0.04 by as much as 16.7 points. That is not because the mean gets better there, but because the class token gets worse. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one. (The lesson applies to this notebook too: the experiments above had one rate for all.)
+# **The curves cross.** At the lowest rate the class token is ahead, by 6.5 ± 3.5 points. That rests on the pooling: by their own seeds alone it would be ± 8.9 here as well. At the three highest rates the mean is ahead either way, at 0.04 by as much as 16.7 points. There the mean does not get better; the class token gets worse. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one. (The lesson applies to this notebook too: the experiments above had one rate for all.)
 #
-# On **CIFAR-10** the rate was chosen on validation images as well, but with the first seed only. Three were tried: the learning rate of the recipe `cpu`, half of it, and twice that rate. The mean of the patches got twice the recipe's rate (four times was tried too, and was worse). The others kept the recipe's own.{{assert
+# On **CIFAR-10** the rate was chosen on validation images as well, but with the first seed only. The learning rate of the recipe `cpu`, half of it and twice that rate were tried. The mean of the patches got twice the recipe's rate (four times, tried for it alone, was worse), and the others kept the recipe's own.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
 # and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate
 # == runs("pooling", "class token, 4 registers").learning_rate == runs("class_token_place", "class token").learning_rate}}
@@ -302,13 +302,13 @@ RIVALS = {
 show_gains(summarize("pooling", "full", cifar10, spread), RIVALS, "CIFAR-10, each at its best rate")
 
 # %% [markdown]
-# The mean of the patches is {{runs("pooling", "mean of patches").difference:.1p}} points ahead and attention pooling {{
+# The mean of the patches leads by {{runs("pooling", "mean of patches").difference:.1p}} points, attention pooling by {{
 # runs("pooling", "attention pooling").difference:.1p}}.{{assert
-# differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}} (At the recipe's own rate the lead of the mean was {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} too: here the search for rates changed nothing that can be seen.{{assert
+# differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}} (At the recipe's rate the lead of the mean was {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} too: here the search for rates changed nothing that can be seen.{{assert
 # not differs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)))}}) Four registers show no effect: whatever they do, it is hardly more than {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points either way.{{assert
 # abs(gain(runs("pooling", "class token, 4 registers")).mean) < gain(runs("pooling", "class token, 4 registers")).width}}
 #
-# **What we know:** in these two small models, trained briefly and each head at its own rate, the mean of the patches beats the class token. On the drawn shapes this, too, rests on the pooling (7.5 ± 8.9 by their own seeds alone), although at each of the three highest rates the mean is ahead either way. **What we do not know** from this: whether it does in a large model or after long training. In the ViT paper's comparison the two came out alike, and notebook 10 says what longer training changes here. The course has the class token because it can be followed through the blocks.
+# **What we know:** in these two small models, trained briefly and each head at its own rate, the mean of the patches beats the class token. On the drawn shapes this rests on the pooling too (7.5 ± 8.9 by their own seeds alone). **What we do not know** from this: whether it does in a large model or after long training. In the ViT paper's comparison the two came out alike, and notebook 10 says what longer training changes here. The course has the class token because it can be followed through the blocks.
 #
 # *This is a good place to stop.*
 #
@@ -316,7 +316,7 @@ show_gains(summarize("pooling", "full", cifar10, spread), RIVALS, "CIFAR-10, eac
 #
 # The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs. Most of them raise no error. A few do, but only on a GPU (11), with another number of images (4, 10) or at another image size (8). Where a link leads to a well-known repository, it had the bug: they happen to everybody. In rooms 1 and 2 you see the code of each exhibit; rooms 3 and 4 are tables.
 #
-# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right piece, be it a function, a layer or a list, and on the wrong one, whose symptom it prints. In the pictures a cross or an orange-red frame shows what is wrong.
+# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right piece and on the wrong one, whose symptom it prints. In the pictures a cross or an orange-red frame shows what is wrong.
 
 
 # %% tags=["bug-tools"]
@@ -385,7 +385,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 2. Heads by `view` alone
 #
-# The same mistake with heads: (B, T, D) → (B, h, T, d) needs a transpose in between. Each head should get d numbers *of every token*. By `view` alone it gets one long stretch instead: here head 0 gets all 12 numbers of token 0, 8 of token 1, and nothing of the others ([FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30)). In the check each number says which token it belongs to, and row 0 of a head should come from token 0, row 1 from token 1, and so on. In the picture the colour of a number says which head gets it.
+# The same mistake with heads: (B, T, D) → (B, h, T, d) needs a transpose in between. Each head should get d numbers *of every token*. By `view` alone it gets one long stretch: head 0 has all 12 numbers of token 0, 8 of token 1, and no others ([FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30)). In the picture the colour of a number says which head gets it. In the check each number is the index of its token, and the five rows of head 0 should come from the tokens 0 to 4.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -420,7 +420,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 3. The same on the way back
 #
-# (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several. A transformer from scratch [had it](https://github.com/jsbaan/transformer-from-scratch/pull/6). Its test was a small task to be learned, and passed all the same.
+# (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several. A transformer from scratch [had it](https://github.com/jsbaan/transformer-from-scratch/pull/6). Its test was a small task to be learned, and passed.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -457,7 +457,7 @@ catch(check_read, right=lambda tokens: tokens[:, 0], wrong=lambda tokens: tokens
 # %% [markdown]
 # ## Room 2: attention that mixes the wrong things
 #
-# *Guess first:* a layer takes the images of a batch for tokens. A class token then attends to the class tokens of all images in the batch, its own among them, and to nothing else. What will such a model answer for different images?
+# *Guess first:* a layer takes the images of a batch for tokens. A class token then attends to the class tokens of all images in the batch, and to nothing else. What will such a model answer for different images?
 #
 # ### 5. Softmax over the wrong axis
 #
@@ -564,7 +564,7 @@ diagrams.amounts(
 )
 
 # %% [markdown]
-# A ViT with a class token then gives every image the same answer, since all class tokens start equal and attend only to each other. With mean pooling it trains, and each answer depends on who else is in the batch.
+# A ViT with a class token then gives every image the same answer, since all class tokens start equal and attend only to each other. With mean pooling it trains, and each answer depends on the rest of the batch.
 #
 # ### 8. LayerNorm over tokens as well
 #
@@ -924,7 +924,7 @@ for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
 # end of solution
 
 # %% [markdown]
-# Notice what the checks have in common: none of them looks at the accuracy. There are five ways to write one.
+# None of these checks looks at the accuracy. There are five ways to write one.
 #
 # | A check can … | as in exhibits |
 # |---|---|
@@ -936,7 +936,7 @@ for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
 #
 # ## What each silent bug costs
 #
-# Would the accuracy have told? In the puzzle it would not. We put fourteen of the bugs into a small model, one at a time, and trained it as if nothing had happened: 200 steps on 2,000 drawn shapes with a learning rate of 0.01, three seeds each (`benchmarks/silent_bugs.py`). The other three were left out: 4 and 10 stop this model with an error, and 13 has no effect until somebody asks for another number of heads. **Guess first:** which bugs cost most?
+# Would the accuracy have told? We put fourteen of the bugs into a small model, one at a time, and trained it as if nothing had happened: 200 steps on 2,000 drawn shapes with a learning rate of 0.01, three seeds each (`benchmarks/silent_bugs.py`). The other three were left out: 4 and 10 stop this model with an error, and 13 has no effect until somebody asks for another number of heads. **Guess first:** which bugs cost most?
 
 # %% tags=["hide-input"]
 BUGS = {  # name on record: name and words in the figure
@@ -987,9 +987,9 @@ show_effects(
 
 # %% [markdown]
 # - **Two leave a model that guesses:** 11, and 7 with a class token. You would notice.
-# - **Three train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (14) costs {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch (7), in a model with mean pooling, costs {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}}. If you met such a model, you might think that it is too small, or was trained too briefly.
-# - **In eight no effect is seen, at ± {{bug_effect("scaled by √D").width:.0p}} points**, and the repeated block (12) only just shows one. That does not mean that they cost nothing: a measured difference has to be larger than about {{bug_effect("scaled by √D").width:.0p}} points to count here, twice as much as in the table of rivals (the second visit says why).
-# - **One is ahead**, by {{bug_effect("patches by reshape"):±.1p}} points: patches by reshape (1), model A of the puzzle. The second visit has a likely reason. It does not carry over: on 2,000 photographs of CIFAR-10 the same bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points.
+# - **Three train on and lose a lot:** LayerNorm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, softmax twice (14) costs {{-bug_effect("softmax twice").mean:.0p}}, and attention across the batch (7), in a model with mean pooling, costs {{-bug_effect("attention across the batch, mean pooling", "none, mean pooling").mean:.0p}}. If you met such a model, you might think that it is too small, or trained too briefly.
+# - **In eight no effect is seen, at ± {{bug_effect("scaled by √D").width:.0p}} points**, and the repeated block (12) only just shows one. They may still cost something: a difference has to be larger than about {{bug_effect("scaled by √D").width:.0p}} points to count here, twice as much as in the table of rivals (the second visit says why).
+# - **One is ahead**, by {{bug_effect("patches by reshape"):±.1p}} points: patches by reshape (1), model A of the puzzle. The second visit has a likely reason. The lead does not carry over: on 2,000 photographs of CIFAR-10 the same bug costs {{-bug_effect("patches by reshape", dataset="cifar10").mean:.1p}} points.
 # {{assert all(max(silent_bug(name)) < 0.13 for name in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling"))}}
 # {{assert all(differs(bug_effect(name)) and bug_effect(name).mean < 0 for name in ("LayerNorm over all tokens", "softmax twice")) and differs(bug_effect("attention across the batch, mean pooling", "none, mean pooling"))}}
 # {{assert differs(bug_effect("one block, repeated")) and not any(differs(bug_effect(name)) for name in ("heads by view", "heads without transpose", "softmax over the queries", "scaled by √D", "positions not trained", "no norm at the end", "no residual connection")) and not differs(bug_effect("dropout never off", "none, with dropout"))}}
@@ -997,7 +997,7 @@ show_effects(
 # {{assert abs(abs(bug_effect("one block, repeated").mean) - bug_effect("one block, repeated").width) < 0.015}}
 # {{assert differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 #
-# Three cautions. In thirteen of the fifteen rows the models with the bug are compared with the same three runs without one: if these were lucky, all thirteen lie too far to the left. Of fifteen comparisons, one may well count by chance alone. And all of this is one small model after 200 steps, at a rate that is not the class token's best; in a longer training, or a deeper model, the costs will be others.
+# Three cautions. In thirteen of the fifteen rows the models with the bug are compared with the same three runs without one: if these were lucky, all thirteen lie too far to the left. Of fifteen comparisons, one may well count by chance alone. And all of this is one small model after 200 steps, at a rate that is not the class token's best.
 #
 # The checks found every one of these bugs before any training. The accuracy misses about half of them, and prefers one.
 #
@@ -1056,15 +1056,14 @@ for name, model in models.items():
 # %% [markdown]
 # If your head starts at zero, all images get the same answer before the first step; then look at the features in front of the head. The function cannot find everything:
 #
-# - **1 to 3, 5, 6, 8, 16 and 17** compute something wrong, but for each image alone and the same every time. Each has its own check above. The surest check for all of them is to have a right answer: copy your weights into somebody else's model and compare the outputs, as notebook 04 does.
+# - **1 to 3, 5, 6, 8, 16 and 17** compute something wrong, but for each image alone and the same every time. Each has its own check above. The surest for all is a right answer: copy your weights into somebody else's model and compare the outputs, as notebook 04 does.
 # - **9, 11 and 12** hide parameters, or have too few. Count them, and save and load the model once.
-# - **10** stops with an error as soon as the number of images changes.
-# - **13** shows when you change the setting.
+# - **10** stops with an error when the number of images changes, and **13** shows when the setting does.
 #
 # ## Recap, and what to do in your own model
 #
 # - **A model that reads the wrong token trains all the same.** At one learning rate the first patch cost 11.8 ± 3.1 points on drawn shapes and {{loss(runs("class_token_place", "reads the first patch")):±.1p}} on CIFAR-10. Ask the gradient which token your head reads.
-# - **Compare heads each at its own learning rate**, and look at the interval of their difference. The mean of the patches was ahead of the class token by 7.5 ± 3.5 points on drawn shapes (± 8.9 by their own seeds alone) and by {{gain(runs("pooling", "mean of patches")):±.1p}} on CIFAR-10, where attention pooling was ahead by {{gain(runs("pooling", "attention pooling")):±.1p}}. On a small model start with one of these two; take the class token if you want to look inside.
+# - **Compare heads each at its own learning rate**, and look at the interval of their difference. The mean of the patches was ahead of the class token by 7.5 ± 3.5 points on drawn shapes, if we pool, and by {{gain(runs("pooling", "mean of patches")):±.1p}} on CIFAR-10, where attention pooling was ahead by {{gain(runs("pooling", "attention pooling")):±.1p}}. On a small model start with one of these two; take the class token if you want to look inside.
 # - **Do not wait for the accuracy to tell you.** Of fourteen silent bugs in a small model, eight showed no effect that could be seen at ± {{bug_effect("scaled by √D").width:.0p}} points, and one raised the accuracy.
 # - **A check needs no training:** mark, compare, repeat, or change. Write one for each reshape, with sizes that all differ: several images, several heads, T ≠ B. Put `suspicions` in front of your first training.
 #
@@ -1072,12 +1071,12 @@ for name, model in models.items():
 #
 # <details><summary>Your model reads the first patch instead of the class token. Will the loss tell?</summary>
 #
-# No. It falls as well (see the lines below the figure of CIFAR-10), and nothing tells you how low it should be. `tokens_read` tells at once.
+# No. It falls as well, and nothing tells you how low it should be. `tokens_read` tells at once.
 # </details>
 #
 # <details><summary>Which of the bugs would a test on a batch of one image miss?</summary>
 #
-# Exhibit 7, because its check compares an image in company with the same image alone. And 10, if the model was built for a batch of one. (Exhibit 4 would show: one image gets T answers.)
+# Exhibit 7, because its check compares an image in company with the same image alone. And 10, if the model was built for a batch of one.
 # </details>
 #
 # **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.
@@ -1092,11 +1091,11 @@ for name, model in models.items():
 #
 # ### How the ± is made
 #
-# Three seeds tell little of how much they vary. So the spread of one run about the mean of its setting is *pooled*: it is taken over many settings, as if all varied alike and runs were independent. For CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), for the tables of drawn shapes all that have run on your machine, and for the bugs the models of their benchmark. Models that guess hardly vary: they are left out, and keep the interval of their own seeds.
+# What is pooled is the spread of one run about the mean of its setting, as if all varied alike and runs were independent. For CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), for the tables of drawn shapes all that have run on your machine, and for the bugs the models of their benchmark. Models that guess hardly vary: they are left out, and keep the interval of their own seeds.
 #
-# This matters. Judged by their own seeds alone, *averages all tokens*, the leads at the two lowest rates and even the lead of 7.5 points (then ± 8.9) would show no effect.
+# Judged by their own seeds alone, *averages all tokens* and the leads at the two lowest rates would show no effect.
 #
-# It also explains why the same ordinary model has two marks. In the table of rivals a difference has to be larger than 3.5 points to count, and among the silent bugs larger than {{bug_effect("scaled by √D").width:.1p}}: the runs pooled in the table vary half as much from seed to seed. With a mark of 3.5, two of the eight bugs without an effect (17 and 5) would count as losses.
+# So the same ordinary model has two marks. In the table of rivals a difference has to be larger than 3.5 points to count, and among the silent bugs larger than {{bug_effect("scaled by √D").width:.1p}}: the runs pooled in the table vary half as much from seed to seed. With a mark of 3.5, two of the eight bugs without an effect (17 and 5) would count as losses.
 #
 # ### The losses of the silent bugs
 #
@@ -1127,13 +1126,13 @@ plots.show(
 )
 
 # %% [markdown]
-# With 7 the loss stays where it began, near ln 10, and so it does with 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss, which has a high floor. With 8 it hardly moves for three passes. With all others it falls as losses do, as it does here with 17, and without the dashed line you would have nothing to compare it with.
+# With 7 the loss stays where it began, near ln 10, and so it does with 11. Softmax twice (14) hardly moves either, but much of this is only the scale of its loss, which has a high floor. With 8 it hardly moves for three passes. With all others it falls as losses do, as here with 17, and without the dashed line you would have nothing to compare it with.
 # {{assert all(mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if run.bug == name]) > 2.2 for name in ("attention across the batch", "blocks in a Python list"))}}
 # {{assert all(run.train_loss[-1] < 2.2 for of in records("silent_bugs") for run in of.runs if run.bug not in ("attention across the batch", "blocks in a Python list", "blocks in a Python list, mean pooling") and of.dataset == "shapes10")}}
 #
 # ### Why does one bug help?
 #
-# We did not expect that patches by reshape would be ahead, so we looked for a control: strips of two whole rows with all their colours, which are no bug. Like the wrong patches they span the whole width of the image. Unlike them, they keep the three colours of a place together.
+# We did not expect that patches by reshape would be ahead, so we looked for a control: strips of two whole rows with all their colours, which are no bug. Like the wrong patches they span the whole width of the image; unlike them, they keep the three colours of a place together.
 
 # %% tags=["hide-input"]
 show_effects(
