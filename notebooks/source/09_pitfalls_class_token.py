@@ -12,7 +12,7 @@
 #
 # The class token is one row of a matrix. If you take the wrong row, or average it with the others, nothing crashes, and the loss goes down. How much is lost, and how would you notice?
 #
-# Numbers that the text quotes from drawn shapes are those of the run saved here. Yours will differ a little.
+# Numbers that the text quotes from drawn shapes are those of the run saved here. Yours will differ.
 
 # %%
 import copy
@@ -96,7 +96,7 @@ plots.show(
 #
 # ## What a head can read
 #
-# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, each with its line of code. The first is the rule of the paper. The second is a bug, and so is the third if you meant to read the class token. The last two are its rivals. In the last line `w` holds one weight for each patch, which depends on the image.
+# After the last norm there are T tokens, and the head takes one vector. Which one? Here are five answers, each with its line of code. The first is the rule of the paper. The second is a bug, and so is the third if you meant to read the class token. The last two are the class token's rivals. In the last line `w` holds one weight for each patch, which depends on the image.
 
 # %% tags=["hide-input"]
 T = 17
@@ -190,7 +190,7 @@ for variant in ("ReadsFirstPatch", "AveragesAllTokens"):
     print(f"{variant:17} loss in training, pass by pass: {passes}")
 
 # %% [markdown]
-# Three of the changes show no effect: class token last, no position of its own, and 5 class tokens all lie within {{max(rounded_up(abs(gain(runs("class_token_place", name)).mean)) for name in
+# In three of the changes no effect is seen: class token last, no position of its own, and 5 class tokens all lie within {{max(rounded_up(abs(gain(runs("class_token_place", name)).mean)) for name in
 # ("class token last", "no position of its own", "5 class tokens")):.1p}} points of the ordinary class token, each known to ± {{max(gain(runs("class_token_place", name)).width for name in
 # ("class token last", "no position of its own", "5 class tokens")):.1p}}.{{assert
 # all(abs(gain(runs("class_token_place", name)).mean) < gain(runs("class_token_place", name)).width for name in
@@ -203,7 +203,7 @@ for variant in ("ReadsFirstPatch", "AveragesAllTokens"):
 # - runs("class_token_place", "last, but reads token 0").mean) < 0.001}} The model of the drawn shapes lost far more; we did not test why.
 # - **Averaging all tokens** is ahead by {{runs("class_token_place", "averages all tokens").difference:.1p}} points.{{assert
 # differs(runs("class_token_place", "averages all tokens"))}} That is no surprise, because it is nearly the mean of the patches, which at the same learning rate is ahead by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}}.
-# - **In the last block only**, after [CaiT](https://arxiv.org/abs/2103.17239), it is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. We noticed that only after looking at many comparisons, and whether it may be luck is a question for [notebook 10](10_claims_put_to_the_test.ipynb), card 2. In this one model of four blocks, after three passes, the class token lost nothing that we could see by joining so late.
+# - **Joining only in the last block**, after [CaiT](https://arxiv.org/abs/2103.17239), the class token is ahead by {{gain(runs("class_token_place", "only in the last block")):±.1p}} points. We noticed that only after looking at many comparisons, and whether it may be luck is a question for [notebook 10](10_claims_put_to_the_test.ipynb), card 2. In this one model of four blocks, after three passes, it lost nothing that we could see by joining so late.
 #
 # ### Which tokens does a model read?
 #
@@ -1003,7 +1003,7 @@ show_effects(
 #
 # ## A check for your own model
 #
-# Some of the checks need nothing but the model and a few images, so they can be put into one function:
+# Some checks need only the model and a few images, so they can be put into one function:
 
 
 # %% tags=["own-model"]
