@@ -30,13 +30,13 @@ import torch
 from checks import EXERCISES
 from vit_minimal.experiments import (
     EXPERIMENTS,
-    Spread,
     Summary,
     contrast,
     key,
     mean_and_width,
     plan,
     pooled_spread,
+    spread_of,
     students_t,
     summarize,
     working_settings,
@@ -384,10 +384,7 @@ def bug_effect(name, base="none", dataset="shapes10"):
     """
     bugs = {run.bug for of in records("silent_bugs") if of.dataset == dataset for run in of.runs}
     found = {bug: silent_bug(bug, dataset) for bug in bugs}
-    works = [values for values in found.values() if mean(values) >= 0.2]
-    degrees = sum(len(values) - 1 for values in works)
-    squares = sum((len(values) - 1) * statistics.variance(values) for values in works)
-    pooled = Spread((squares / degrees) ** 0.5, degrees, least=0.2)
+    pooled = spread_of(found.values(), least=0.2)
     one, other = (mean_and_width(found[bug], pooled) for bug in (name, base))
     return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 
@@ -467,10 +464,10 @@ def minutes_to_read(name):
 
 
 def numbered_sections(name):
-    """How many sections of a notebook have a number: the claims of 10, the bugs of 09, of which some
-    are sections of the fourth level.
+    """How many things of a notebook have a number: the claims of 10, which are sections, and the bugs
+    of 09, which are sections or rows of a table.
     """
-    return len(re.findall(r"^# ####? \d+\. ", source_of(name), re.MULTILINE))
+    return len(re.findall(r"^# (?:###|\|) \d+\. ", source_of(name), re.MULTILINE))
 
 
 def number_of_exercises():

@@ -28,13 +28,21 @@ def museum():
     return names
 
 
+def calls_of_catch(code):
+    calls = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    return sum(isinstance(call.func, ast.Name) and call.func.id == "catch" for call in calls)
+
+
 def test_every_numbered_exhibit_has_its_check():
-    numbers = re.findall(r"^# ####? (\d+)\. ", SOURCE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert list(map(int, numbers)) == list(range(1, len(EXHIBITS) + 1))
+    """An exhibit is a section or the row of a table."""
+    text = SOURCE.read_text(encoding="utf-8")
+    numbers = re.findall(r"^# (?:###|\|) (\d+)\. ", text, re.MULTILINE)
+    checks = sum(map(calls_of_catch, EXHIBITS))
+    assert list(map(int, numbers)) == list(range(1, checks + 1)) and checks == 17
 
 
 @pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda source: source.split("(")[0].split()[-1])
-def test_the_check_passes_the_right_piece_and_fails_the_wrong_one(exhibit, museum):
+def test_each_check_passes_the_right_piece_and_fails_the_wrong_one(exhibit, museum):
     shown = []
 
     def catch(check, right, wrong):
@@ -48,7 +56,7 @@ def test_the_check_passes_the_right_piece_and_fails_the_wrong_one(exhibit, museu
 
     museum["catch"] = catch
     exec(exhibit, museum)  # noqa: S102
-    assert len(shown) == 1
+    assert len(shown) == calls_of_catch(exhibit) > 0
 
 
 def test_a_check_that_notices_nothing_is_itself_caught(museum):
@@ -122,6 +130,19 @@ def test_rounding_as_coarse_as_tf32_raises_no_alarm(suspicions):
 def test_an_answer_that_depends_on_other_images_is_found(suspicions):
     found = suspicions(small("mean", across=True), torch.randn(4, 3, 8, 8))
     assert found == ["an answer depends on the other images (7, with mean pooling)"]
+
+
+class ReadsTheFirstImage(VisionTransformer):
+    def forward(self, images):
+        return self.head(self.forward_features(images)[0])
+
+
+@pytest.mark.parametrize("count", [4, 5])  # as many images as tokens: 5
+def test_the_tokens_of_one_image_are_no_answers_for_all(suspicions, count):
+    model = ReadsTheFirstImage(small().config)
+    assert model.num_tokens == 5
+    found = suspicions(model, torch.randn(count, 3, 8, 8))
+    assert found == ["not one answer for each image (4)"]
 
 
 def test_every_suspicion_stays_on_the_device_of_the_model(suspicions):

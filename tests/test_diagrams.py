@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectang
 from torch.nn import functional as F
 
 from vit_minimal import diagrams, patchify, plots, shapes10
-from vit_minimal.diagrams import card
+from vit_minimal.diagrams import card, museum
 from vit_minimal.diagrams.machines import FORMATS
 
 IMAGES, _ = shapes10(2, seed=2)
@@ -153,8 +153,8 @@ CASES = {
     "amounts, bad": lambda: diagrams.amounts(
         np.eye(5), np.ones((5, 5)) / 5, bad=(0, 1, 5, 5, "should be 0"), key="dark: a lot"
     ),
-    "amounts, below 0": lambda: diagrams.amounts(
-        np.linspace(-1, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
+    "amounts, one row": lambda: diagrams.amounts(
+        np.linspace(0, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
     ),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
@@ -846,8 +846,9 @@ def test_cells_have_the_colour_of_their_owner():
     diagrams.owners(*OWNERS, "head")
     cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
     colours = [to_rgb(p.get_facecolor()) for p in cells]
-    expected = [to_rgb(card.SERIES[i]) for i in np.concatenate([o.ravel() for o in OWNERS])]
-    assert colours == [*expected, *map(to_rgb, card.SERIES[:3])]  # then the legend
+    expected = [to_rgb(museum.OWNERS[i]) for i in np.concatenate([o.ravel() for o in OWNERS])]
+    assert colours == [*expected, *map(to_rgb, museum.OWNERS[:3])]  # then the legend
+    assert museum.WRONG not in museum.OWNERS
 
 
 def test_a_cross_is_on_each_number_that_went_elsewhere():
@@ -893,12 +894,11 @@ def test_rows_that_do_not_sum_to_one_say_so():
     ]
 
 
-def test_amounts_below_0_have_a_colour_of_their_own_and_0_has_none():
-    diagrams.amounts([[-1.0, 0.0, 0.5]], [[0.0, 2.0, -0.25]], key="white: 0")
+def test_amounts_have_their_purple_and_0_has_none():
+    diagrams.amounts([[0.0, 0.5]], [[2.0, 0.25]], key="white: 0")
     cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
-    amounts = [-1, 0, 0.5, 0, 1, -0.25, -0.8, 0, 0.8]  # the last three are the key
-    colours = [card.ATTENTION if amount > 0 else card.CLASS for amount in amounts]
-    expected = [card.tint(*pair) for pair in zip(colours, map(abs, amounts), strict=True)]
+    amounts = [0, 0.5, 1, 0.25, 0, 0.5, 1]  # the last three are the key
+    expected = [card.tint(card.ATTENTION, amount) for amount in amounts]
     assert np.allclose([to_rgb(p.get_facecolor()) for p in cells], expected)
 
 

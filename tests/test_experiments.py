@@ -27,6 +27,7 @@ from vit_minimal.experiments import (
     EXPERIMENTS,
     Experiment,
     Setting,
+    Spread,
     __main__,
     as_table,
     contrast,
@@ -38,6 +39,7 @@ from vit_minimal.experiments import (
     pooled_spread,
     run_experiment,
     runs,
+    spread_of,
     students_t,
     summarize,
     train_run,
@@ -209,6 +211,17 @@ def test_runs_on_record_are_not_repeated_and_new_seeds_are_added(tiny, tmp_path,
     assert "tiny: 2 of 4 runs are on record" in capsys.readouterr().out
     left_over = {path.name for path in tmp_path.iterdir()}
     assert left_over == {"experiments_shapes10_quick.json", "experiments_shapes10_quick.lock"}
+
+
+def test_pooled_intervals_come_from_all_runs_and_no_line_is_printed_unless_asked(
+    tiny, tmp_path, capsys
+):
+    run_experiment("tiny", "quick", seeds=2, folder=tmp_path, settings=["zeros"])
+    assert "zeros" in capsys.readouterr().out
+    quiet = run_experiment("tiny", "quick", 2, folder=tmp_path, pooled=True, verbose=False)
+    assert capsys.readouterr().out == "" and len(recorded(tmp_path)) == 4
+    spread = pooled_spread(recorded(tmp_path))
+    assert quiet == summarize("tiny", "quick", recorded(tmp_path), spread)
 
 
 def test_a_record_holds_what_it_takes_to_do_the_run_again(tiny, tmp_path):
@@ -406,6 +419,9 @@ def test_the_spread_is_pooled_over_the_settings_that_work():
     assert spread.degrees == 6  # base, zeros (and ones, the same model, once), N(0, 1)
     assert spread.deviation == pytest.approx((2 * (0 + 0.01**2 + 0.02**2) / 6) ** 0.5)
     assert spread.width(3) == pytest.approx(2.45 * spread.deviation / 3**0.5)
+    assert spread_of([[0.10, 0.12], [0.70, 0.74], [0.60, 0.60]], least=0.5) == Spread(
+        pytest.approx((0.04**2 / 2 / 2) ** 0.5), degrees=2, least=0.5
+    )
     with pytest.raises(ValueError, match="two seeds or more"):
         pooled_spread(records_of("class_token_init", "full", {("zeros", 1): [(0.7, 0.6)]}))
 
@@ -480,6 +496,8 @@ def test_the_learning_rate_is_chosen_on_validation_images():
     assert summaries["class token"].learning_rate == 2 * rate
     assert summaries["class token"].accuracies == [0.4, 0.4]
     assert summaries["mean of patches"].learning_rate == rate
+    assert summaries["class token"].at_rates == {rate: (0.9, 0), 2 * rate: (0.4, 0)}
+    assert list(summaries["mean of patches"].at_rates) == [0.5 * rate, rate]
     assert summaries["mean of patches"].difference == pytest.approx(-0.1)
 
 

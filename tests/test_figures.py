@@ -5,6 +5,7 @@ is in no record. Looked at are numbers that could have been measured: those with
 those before a unit, which may stand behind another number ("84 against 62 %", "3, 4 and 5 points").
 """
 
+import json
 import math
 import re
 from pathlib import Path
@@ -127,6 +128,19 @@ def test_the_pooled_spread_of_the_record_is_what_it_is_taken_for():
     assert figures.spread().degrees >= 90
     assert figures.shared_by_seeds() < figures.spread().deviation
     assert figures.corrected() > figures.runs("pooling", "mean of patches").difference_width
+
+
+def test_the_forest_plots_of_notebook_09_were_drawn_from_the_records_that_its_text_quotes():
+    notebook = json.loads((ROOT / "notebooks/09_pitfalls_class_token.ipynb").read_text("utf-8"))
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
+    words = [output.get("metadata", {}).get("image/png", {}).get("alt", "") for output in outputs]
+    for name in ("class_token_place", "pooling"):
+        _, *others = figures.experiment(name).items()
+        expected = {(of, figures.formatted(figures.gain(found), "+±.1p")) for of, found in others}
+        drawn = [
+            set(re.findall(r"(?:: |; )([^:;]+) \([a-z ]+\): (.+?)(?=;|$)", alt)) for alt in words
+        ]
+        assert expected in drawn, f"build notebook 09 again: {name} has new runs"
 
 
 INTERVALS = re.compile(r'summarize\("\w+", "full", cifar10(.*?)\)')

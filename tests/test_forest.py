@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
 
-from vit_minimal.forest import show_forest, show_then_and_now
+from vit_minimal.forest import EFFECT_STYLES, show_effects, show_forest, show_then_and_now
 from vit_minimal.plots import curve_style
 
 EFFECTS = {
@@ -92,6 +92,29 @@ def test_marks_are_right_of_the_words(axis):
 def test_without_any_number_there_is_nothing_to_draw():
     with pytest.raises(ValueError, match="at least one effect"):
         show_forest({"a": ("holds", "words", None, None)}, "points")
+
+
+def test_effects_are_black_where_the_interval_does_not_reach_0_and_use_all_of_the_width(
+    monkeypatch,
+):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    show_effects({"a": ("x[:, 1]", -1.8, 0.8), "b": ("a mean", 0.1, 0.8)}, "points", "a title")
+    axis = plt.gcf().axes[0]
+    found = marks(axis)
+    assert {row: mark[0] for row, mark in found.items()} == {0: -1.8, 1: 0.1}
+    seen, unseen = (style["color"] for style in EFFECT_STYLES.values())
+    assert [mark[2] for mark in found.values()] == [seen, unseen]
+    words = [text.get_text() for text in axis.texts]
+    assert words == ["a", "x[:, 1]", "−1.8 ± 0.8", "b", "a mean", "+0.1 ± 0.8"]
+    boxes = [text.get_window_extent() for text in axis.texts]
+    for name, what, number in (boxes[:3], boxes[3:]):
+        assert name.x1 < what.x0 and what.x1 < number.x0 and name.x0 >= 0
+    low, high = axis.get_xlim()
+    assert low <= -2.6 < 0.9 <= high and high - low < 4
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == ["effect seen", "no effect seen"]
+    plt.close("all")
 
 
 def test_then_and_now_are_two_marks_in_one_row(monkeypatch):

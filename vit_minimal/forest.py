@@ -7,6 +7,16 @@ from matplotlib.ticker import MaxNLocator
 
 from .plots import curve_style, show
 
+EFFECT_STYLES = {
+    "effect seen": {"color": "black", "marker": "o", "linestyle": "none"},
+    "no effect seen": {
+        "color": "#767676",
+        "marker": "D",
+        "markerfacecolor": "white",
+        "linestyle": "none",
+    },
+}
+
 
 def show_forest(effects, x_label, title="", groups=(), bold=None):
     """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
@@ -49,6 +59,37 @@ def show_forest(effects, x_label, title="", groups=(), bold=None):
     show(f"{x_label}, a row for each effect", title, said)
 
 
+def show_effects(effects, x_label, title=""):
+    """Effects {name: (words, number, half its 95 % interval)}, the first on top.
+
+    Each row is a line of text, with the number at its end, and below it the mark, over all of the
+    width: black where the interval does not reach 0, else grey and hollow.
+    """
+    said = []
+    _, axis = plt.subplots(figsize=(6.6, 1.5 + 0.5 * len(effects)), layout="constrained")
+    paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}  # over the 0 line
+    for row, (name, (words, number, width)) in enumerate(effects.items()):
+        label = "effect seen" if abs(number) > width else "no effect seen"
+        axis.errorbar(number, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
+        shown = f"{_signed(number)} ± {width:.1f}"
+        said.append(f"{name} ({label}): {shown}")
+        place = {
+            "transform": axis.get_yaxis_transform(),
+            "va": "center",
+            "zorder": 3,
+            "bbox": paper,
+        }
+        start = axis.text(0, row - 0.4, name, weight="bold", **place)
+        behind = {"xycoords": start, "xytext": (5, 0), "textcoords": "offset points"}
+        axis.annotate(words, (1, 0.5), **behind, va="center", zorder=3, bbox=paper)
+        axis.text(1, row - 0.4, shown, ha="right", **place)
+    for label, style in EFFECT_STYLES.items():
+        if any(f"({label})" in words for words in said):
+            axis.plot([], [], label=label, **style)
+    _finish(axis, (len(effects) - 0.6, -0.9), x_label, title, free=0)
+    show(f"{x_label}, a row for each effect", title, said)
+
+
 def show_then_and_now(effects, then, now, x_label, title=""):
     """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
 
@@ -86,8 +127,10 @@ def _signed(number):
     return "0.0" if shown == "+0.0" else shown
 
 
-def _finish(axis, rows, x_label, title):
-    """The line at 0, the left half left free for words, the first row on top, the legend above."""
+def _finish(axis, rows, x_label, title, free=1):
+    """The line at 0, the first row on top, the legend above; left of the marks, room is left free for
+    words, so many times as wide as theirs.
+    """
     low, high = axis.get_xlim()
     margin = 0.05 * (high - low)
     low, high = min(low, -margin), max(high, margin)  # the line is in the picture, and its 0
@@ -95,6 +138,6 @@ def _finish(axis, rows, x_label, title):
     axis.set_xlim(low, high)
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
-    axis.set(xlim=(2 * low - high, high), ylim=rows, yticks=[], xlabel=x_label)
+    axis.set(xlim=(low - free * (high - low), high), ylim=rows, yticks=[], xlabel=x_label)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
     axis.spines[["left", "top", "right"]].set_visible(False)

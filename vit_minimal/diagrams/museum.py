@@ -3,9 +3,10 @@
 import numpy as np
 
 from ..plots import as_array, show
-from .card import ATTENTION, CLASS, INK, LINE, QUIET, SERIES, Card, dark, tint
+from .card import ATTENTION, INK, LINE, QUIET, SERIES, Card, dark, tint
 
 RIGHT, WRONG = "#009E73", "#D55E00"
+OWNERS = tuple(colour for colour in SERIES if colour != WRONG)
 GAP = 3.0  # between the two versions
 
 
@@ -51,8 +52,8 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     """
     right, wrong = _both(right, wrong)
     count = int(max(right.max(), wrong.max())) + 1
-    if min(right.min(), wrong.min()) < 0 or count > len(SERIES):
-        raise ValueError(f"expected whole numbers 0 … {len(SERIES) - 1}")
+    if min(right.min(), wrong.min()) < 0 or count > len(OWNERS):
+        raise ValueError(f"expected whole numbers 0 … {len(OWNERS) - 1}")
     panel_count, high, wide = right.shape
     start, gap = 5 if rows else 2, 1.2
     half = _room(start)
@@ -70,7 +71,7 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
                 card.text(x0 + wide * side / 2, top - 1.6, panels[panel], 10, QUIET)
             for (row, column), value in np.ndenumerate(version[panel]):
                 x, y = x0 + column * side, top + row * side
-                card.rectangle(x, y, side, side, SERIES[int(value)], "white", 0.7, zorder=2)
+                card.rectangle(x, y, side, side, OWNERS[int(value)], "white", 0.7, zorder=2)
                 if value != right[panel, row, column]:
                     _cross(card, x + side / 2, y + side / 2, side)
         if columns:
@@ -80,7 +81,7 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     step = (64 - start) / max(count + 1, 5)
     for value in range(count):
         x = start + value * step
-        card.rectangle(x, legend, 1.8, 1.8, SERIES[value], zorder=2)
+        card.rectangle(x, legend, 1.8, 1.8, OWNERS[value], zorder=2)
         card.text(x + 2.5, legend + 0.9, f"{owner} {value}", 10, ha="left")
     if (right != wrong).any():
         _cross(card, start + count * step + 0.9, legend + 0.9, 1.8)
@@ -95,13 +96,13 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
 
 
 def _fill(amount):
-    """The colour of an amount −1 … 1: purple above 0, orange below, white for 0."""
-    return tint(ATTENTION if amount > 0 else CLASS, min(abs(float(amount)), 1))
+    """The colour of an amount 0 … 1: the larger, the more purple."""
+    return tint(ATTENTION, min(float(amount), 1))
 
 
-def _key(card, y, words, signed):
-    """What a cell means, behind three cells: from 0 to dark, or below 0, 0 and above."""
-    for i, amount in enumerate((-0.8, 0, 0.8) if signed else (0, 0.5, 1)):
+def _key(card, y, words):
+    """What a cell means, behind three cells from 0 to dark."""
+    for i, amount in enumerate((0, 0.5, 1)):
         card.rectangle(2 + 1.8 * i, y, 1.8, 1.8, _fill(amount), LINE, 0.6, zorder=2)
     card.text(8.4, y + 0.9, words, 10, QUIET, ha="left")
 
@@ -118,15 +119,14 @@ def amounts(
     key="",
     title="",
 ):
-    """Amounts −1 … 1 as cells (rows, columns), in the right version and in the wrong one: the larger,
-    the more purple, and orange below 0.
+    """Amounts 0 … 1 as cells (rows, columns), in the right version and in the wrong one: the larger,
+    the more purple.
 
     `columns` says what runs across. With `sums`, each row's sum stands behind it; `marked` is a
     (row, column) with a frame. `bad` is a frame in the wrong version: its first row and column, those
     behind its last, and the words below it. `key` says what a cell means.
     """
     right, wrong = (panel[0] for panel in _both(right, wrong))
-    signed = min(right.min(), wrong.min()) < 0
     high, wide = right.shape
     start = 9.5 if len(row_names) else 2
     half = _room(start)
@@ -159,11 +159,10 @@ def amounts(
             x, y = left + marked[1] * side, top + marked[0] * side
             card.rectangle(x, y, side, side, "none", INK, 2.4, zorder=4)
     if key:
-        _key(card, bottom, key, signed)
-    touched = [int((abs(version) > 1e-6).sum()) for version in (right, wrong)]
+        _key(card, bottom, key)
+    touched = [int((version > 1e-6).sum()) for version in (right, wrong)]
     show(
-        f"two grids of {high} × {wide} cells, the more purple the larger"
-        f"{', and orange below 0' if signed else ''}: {touched[0]} cells are "
+        f"two grids of {high} × {wide} cells, the more purple the larger: {touched[0]} cells are "
         f"coloured in the right version, {touched[1]} in the wrong one",
         title,
         [f"rows sum to {', '.join(f'{t:.0%}' for t in v.sum(axis=1))}" for v in (right, wrong)]

@@ -98,8 +98,8 @@ def heads_read(readers, num_registers=0, title=""):
             fill = tint(INK, 0.8 * weight) if weight > 1e-6 else "white"
             card.rectangle(left + i * side, y, side, side, fill, LINE, 0.7, zorder=2)
         right = left + T * side
-        card.arrow((right + 0.6, y + side / 2), (right + 3.2, y + side / 2), colour=HEAD)
-        card.box(right + 3.4, y + side / 2 - 1.5, 5.4, 3, HEAD, "head", 10)
+        card.arrow((right + 0.6, y + side / 2), (right + 3.2, y + side / 2), colour=INK)
+        card.box(right + 3.4, y + side / 2 - 1.5, 5.4, 3, INK, "head", 10)
         card.shape(left, y + side + 1.3, code, 10, colour=QUIET, ha="left")
     read = [f"{name}: {int((of > 1e-6).sum())} of {T} tokens" for name, of in weights.items()]
     show(

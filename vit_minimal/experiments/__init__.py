@@ -18,6 +18,7 @@ from .summary import (
     contrast,
     mean_and_width,
     pooled_spread,
+    spread_of,
     students_t,
     summarize,
     working_settings,

@@ -16,11 +16,19 @@ from ..records import add_record, as_path, check_writable, read_records
 from ..training import TrainingConfig, evaluate, fit
 from .grid import BASE, EXPERIMENTS, QUICK_IMAGES, key, plan
 from .models import make_model
-from .summary import summarize
+from .summary import pooled_spread, summarize
 
 
 def run_experiment(
-    name, budget=None, seeds=3, dataset=None, folder=None, settings=None, learning_rates=None
+    name,
+    budget=None,
+    seeds=3,
+    dataset=None,
+    folder=None,
+    settings=None,
+    learning_rates=None,
+    pooled=False,
+    verbose=True,
 ):
     """Do the runs of an experiment that nobody has done yet; returns `summarize` of all so far.
 
@@ -29,7 +37,8 @@ def run_experiment(
     part. Records are added to experiments_DATASET_BUDGET.json in `folder`, else in data/runs: the
     accuracy on validation images, by which a learning rate is chosen, and on test images, by which
     nothing is. With `settings`, some of their names, only these are run, and with `learning_rates`,
-    some of the experiment's factors, only those.
+    some of the experiment's factors, only those. `pooled` intervals come from the spread of all runs
+    in that file, not from a setting's own seeds. Only if `verbose` there is a line for each run.
     ValueError names what there is if there is no experiment, setting or factor, and refuses to
     add to records of runs on other numbers of images. OSError if there is something to run and the
     folder cannot be written to.
@@ -70,11 +79,13 @@ def run_experiment(
         if setting in settings and factor in learning_rates
     ]
     left = missing(runs, path)
-    print(f"{name}: {len(runs) - len(left)} of {len(runs)} runs are on record", flush=True)
-    if left:
-        check_writable(path.parent)
-    _do_what_is_left(runs, name, budget, dataset, path)
-    return summarize(name, budget, read_records(path))
+    with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
+        print(f"{name}: {len(runs) - len(left)} of {len(runs)} runs are on record", flush=True)
+        if left:
+            check_writable(path.parent)
+        _do_what_is_left(runs, name, budget, dataset, path)
+    records = read_records(path)
+    return summarize(name, budget, records, pooled_spread(records) if pooled else None)
 
 
 def _do_what_is_left(runs, name, budget, dataset, path):

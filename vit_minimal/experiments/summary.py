@@ -3,7 +3,7 @@
 import json
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .grid import EXPERIMENTS, key, plan
 
@@ -64,9 +64,15 @@ def pooled_spread(records):
     settings = working_settings(records)
     if not settings:
         raise ValueError("a spread needs a setting with two seeds or more: there is none on record")
+    return spread_of(settings, max(map(statistics.mean, settings)) / 2)
+
+
+def spread_of(settings, least):
+    """The Spread of settings, lists of one accuracy per seed, but for those whose mean is below `least`."""
+    settings = [values for values in settings if statistics.mean(values) >= least]
     degrees = sum(len(values) - 1 for values in settings)
     squares = sum((len(values) - 1) * statistics.variance(values) for values in settings)
-    return Spread((squares / degrees) ** 0.5, degrees, max(map(statistics.mean, settings)) / 2)
+    return Spread((squares / degrees) ** 0.5, degrees, least)
 
 
 def mean_and_width(values, spread=None):
@@ -107,6 +113,7 @@ class Summary:
     difference: float  # to the base of the experiment
     difference_width: float
     learning_rate: float  # the one of those tried that was best on the validation images
+    at_rates: dict = field(default_factory=dict)  # {each one tried: (mean, width)}
 
 
 def summarize(name, budget, records, spread=None):
@@ -128,16 +135,25 @@ def summarize(name, budget, records, spread=None):
     best = {label: _best_rate(rates) for label, rates in found.items() if rates}
     base, summaries = best.get(next(iter(found)), {}), {}
     for label, seeds in best.items():
-        rate = next(iter(seeds.values()))["run"]["training"]["learning_rate"]
         reached = {seed: record["accuracy"] for seed, record in seeds.items()}
         against = {seed: record["accuracy"] for seed, record in base.items()}
+        tried = {
+            _rate_of(of): mean_and_width([record["accuracy"] for record in of.values()], spread)
+            for of in found[label].values()
+        }
         summaries[label] = Summary(
             list(reached.values()),
             *mean_and_width(list(reached.values()), spread),
             *_difference(reached, against, spread),
-            rate,
+            _rate_of(seeds),
+            dict(sorted(tried.items())),
         )
     return summaries
+
+
+def _rate_of(seeds):
+    """The learning rate that the runs {seed: record} of one setting share."""
+    return next(iter(seeds.values()))["run"]["training"]["learning_rate"]
 
 
 def _difference(reached, against, spread):
