@@ -404,11 +404,6 @@ def colours(state, kind, block):
     return record("class_token_contents").colours[state][kind][block]
 
 
-def needle_place(block):
-    """How often each needle model's class token tells the needle's place after a block."""
-    return [run.class_token[block] for run in record("class_token_contents").place]
-
-
 def pointing(state):
     """How often the highest score lies on the needle, of all methods and models."""
     return [hit for run in record("needle10").runs for hit in run[state].pointing.values()]

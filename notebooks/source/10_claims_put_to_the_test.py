@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget a minute{{assert round(notebook_seconds("10_claims_put_to_the_test") / 60) == 1}} on two cores of a recent server CPU, three to four{{assert 3 * 60 < notebook_seconds("10_claims_put_to_the_test", "float32") < 4 * 60}} on one core of an older one |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# Each of these sentences is said, in some form, in papers, lectures or tutorials. You have probably said one of them yourself; we have. Here each one meets an experiment and gets a verdict. What a cell prints below is from the run saved here; yours may differ somewhat.
+# Each of these sentences is said, in some form, in papers, lectures or tutorials. You have probably said one of them yourself; we have. Here each one meets an experiment and gets a verdict.
 
 # %%
 import contextlib
@@ -54,7 +54,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # Which of these {{numbered_sections("10_claims_put_to_the_test"):d}} sentences would you sign, for a small ViT that is trained on CIFAR-10? There are four verdicts, each *for what was tested*:
 #
 # - **holds**: the experiment could have refuted the sentence, and did not;
-# - **holds in part**: one part of the sentence is true, and another is not, or is not shown (a part that cannot fail, because of how the model is built, counts as true, and the card says so);
+# - **holds in part**: one part of the sentence is true, and another is not, or is not shown (a part that is true by construction, because the model is built so, counts; the card says so);
 # - **does not hold**: the experiment shows the opposite;
 # - **not settled**: our experiment cannot decide it, because what the sentence speaks of does not occur in our models, or because the sentence compares two things and we could not compare them fairly.
 #
@@ -83,7 +83,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # The six in bold are the **main path**. Their cards also teach something about experiments.
 #
-# Two models come up again and again. The **base** is small: patches of 4 × 4 pixels (P = 4), a class token, four blocks of width {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.embed_dim:d}}. It is trained with Muon, at a learning rate of 0.003, for three passes over 45,000 images of CIFAR-10. A model that is compared with it differs in what the card names, and in nothing else. The **shipped model** comes with this course. It has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.learning_rate == 0.003 and recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
+# Two models return all the time. The **base** is small: patches of 4 × 4 pixels (P = 4), a class token, four blocks of width {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.embed_dim:d}}. It is trained with Muon, at a learning rate of 0.003, for three passes over 45,000 images of CIFAR-10. A model that is compared with it differs from it in what the card names, and in nothing else. The **shipped model** comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.learning_rate == 0.003 and recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
 #
 # ## The first card
 #
@@ -96,7 +96,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # **Does not hold**, because patches together have no class token either, and they are better. What mixes patches is attention.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# The sentence is often heard as the reason why there is a class token at all. First we train the two models on drawn shapes, while you wait, with three seeds each. The number after the ± is half of a **95 % interval**: a range around the measured difference, made so that about 95 of 100 such ranges hold the difference that very many seeds would give.
+# The sentence is often heard as the reason why there is a class token at all. First we train the two models on drawn shapes, while you wait, with three seeds each. (What a cell prints here is from the run saved with this notebook; yours may differ somewhat.) The number after the ± is half of a **95 % interval**: a range around the measured difference, made so that about 95 of 100 such ranges hold the difference that very many seeds would give.
 
 # %%
 names = {"single patches": "mean of patches, no attention", "patches together": "mean of patches"}
@@ -133,7 +133,7 @@ plots.show_dots(
 #
 # ## How sure is a number?
 #
-# In card 5 three seeds are enough, because the effect is large. Most effects are smaller, and three seeds tell little about how much seeds differ. We learned it the hard way. The first three runs of the base lay within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points. Then we trained it with {{len(runs("pooling", "class token").accuracies) - 3:d}} more seeds:{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
+# In card 5 three seeds are enough, because the effect is large. Most effects are smaller, and three seeds tell little about how much seeds differ. We learned it the hard way: the first three runs of the base lay within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points. Then we trained it with {{len(runs("pooling", "class token").accuracies) - 3:d}} more seeds:{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 
 # %% tags=["hide-input"]
 spread = pooled_spread(cifar10)
@@ -200,7 +200,7 @@ def tuned(part, method, what="accuracy", **fields):
 # %% [markdown]
 # ## The claims at a glance
 #
-# Here are the answers, and the table of contents. The mark at the left of a sentence is its verdict; the main path is bold. Below it stands the comparison that tests the sentence most directly, or two where one would tell half of the story. The number after "A over B" says by how many points A is ahead of B. A dot to the right of the line speaks for the sentence, and one to the left against it. How often did you guess right?
+# Here are the answers. The mark before a sentence is its verdict; the main path is bold. Below it stand the comparisons that test it most directly. "A over B" gives the points by which A is ahead of B. A dot to the right of the line speaks for the sentence, and one to the left against it. How often did you guess right?
 
 
 # %% tags=["hide-input"]
@@ -382,15 +382,15 @@ axis.spines[["left", "top", "right"]].set_visible(False)
 plots.show("each sentence with its verdict and the comparison behind it", "the claims", said)
 
 # %% [markdown]
-# Most sentences hold in part, and the interesting question is *which* part. A verdict weighs everything on its card: claim 10 is *not settled*, although its dot lies clearly to the right, because the comparison is not a fair one.
+# Most sentences hold in part, and the interesting question is *which* part.
 #
-# Each card ends with a line to try, in a terminal, or in a cell here with a `!` in front. (That of card 9 is Python.) It runs a quick version with one seed, mostly on drawn shapes, in a minute or two. It has no interval ("± inf"), shows a direction at best, and may come out the other way.
+# Each card ends with a line to try, in a terminal, or in a cell here with a `!` in front. (That of card 9 is Python.) It takes a minute or two for a quick version with one seed, mostly on drawn shapes. It has no interval ("± inf"), and may come out the other way.
 #
 # ## The main path, continued
 #
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# **Tested:** two models. In the shipped one, the class token is cut off from the patches in one block. The other is a small one that is trained with a class token that comes late, for the last block only.
+# **Tested:** the shipped model, with its class token cut off from the patches in one block; and a small model that is trained with a class token that comes late, for the last block only.
 #
 # **Result:** a cut in block 1, 2 or 3 costs the shipped model at most {{max(cut("knock_outs", b).mean for b in (1, 2, 3)):.1p}} points. The small model with the late class token is {{ahead("class_token_place", "only in the last block", "class token"):s}} *better* than the base.
 #
@@ -398,13 +398,13 @@ plots.show("each sentence with its verdict and the comparison behind it", "the c
 # all(probe("class_token", b).mean < probe("class_token", b + 1).mean for b in range(6))}}{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}
 #
-# The sentence stands in tutorials, for example in [this one](https://www.abhik.ai/concepts/transformers/cls-token). But the patches know more after every block as well, so perhaps the class token could read all of it at the end. There are two ways to find out. An arrow leads from a token to one that reads it. It is purple where the class token takes part, and grey between two patches:
+# The sentence stands in tutorials, for example in [this one](https://www.abhik.ai/concepts/transformers/cls-token). But the patches know more after every block as well, so perhaps the class token could read it all at the end. There are two ways to find out. An arrow leads from a token to one that reads it. It is purple where the class token takes part, and grey between two patches:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
 
 # %% [markdown]
-# When we cut the trained model, the class token reads either nothing from the patches in that block, or the *usual mean*: what it reads there on average over many images. Before you look at the results: which of the two ways do you trust more, the first or the second?
+# In the first way, the class token reads either nothing in the cut block, or the *usual mean*: what it reads there on average over many images. Which of the two ways do you trust more?
 
 # %% tags=["hide-input"]
 cuts = {"reads nothing": "knock_outs", "reads the usual mean": "mean_ablations"}
@@ -430,10 +430,10 @@ plots.show(
     "token is there for the last block alone are somewhat ahead", "a class token cut off, or late",
 )  # fmt: skip
 # %% [markdown]
-# **The second way, if the question is whether a model needs it.** The first one surprises a model that was never trained for the cut. In the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}, so most of the large number is surprise. (Each is an interval *over images*: there is one model, and the interval says how much its loss varies with the choice of test images.) What the first way does tell is where *this* model reads most: in its last blocks.{{assert
+# **Trust the second way, if the question is whether a model needs it.** The first surprises a model that was never trained for the cut: in the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}. (These are intervals *over images*: there is one model, and they say how much its loss varies with the choice of test images.) What the first way does tell is where *this* model reads most, in its last blocks.{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# **Is a gain of {{runs("class_token_place", "only in the last block").difference:.1p}} points much?** It lies beyond its interval. But the record compares {{comparisons():d}} settings with the base of their experiment. If none of them had an effect, two or three would still lie beyond their interval, by chance. So we call a difference **clear** only if it is larger than a *threshold* of {{corrected():.1p}} points. If no setting had an effect, then in at most 5 of 100 such records *any* of the {{comparisons():d}} would pass it. What lies beyond its interval and not beyond the threshold is a **hint**, and asks for new seeds. This gain just misses the threshold ({{runs("class_token_place", "only in the last block").difference:.2p}} against {{corrected():.2p}}), so it is a hint.{{assert
+# **Is a gain of {{runs("class_token_place", "only in the last block").difference:.1p}} points much?** Its interval does not hold 0. But the record compares {{comparisons():d}} settings with the base of their experiment, and if none of them had an effect, the intervals of two or three would still miss 0 by chance. So we call a difference **clear** only if it is larger than a *threshold* of {{corrected():.1p}} points, which by chance not even one of the {{comparisons():d}} passes, in 95 of 100 such records. A difference between its interval and the threshold is a **hint**, and asks for new seeds. This gain just misses the threshold ({{runs("class_token_place", "only in the last block").difference:.2p}} against {{corrected():.2p}}), so it is a hint.{{assert
 # differs(runs("class_token_place", "only in the last block")) and runs("class_token_place", "only in the last block").difference < corrected()}}{{assert 2 <= 0.05 * comparisons() <= 3}}
 #
 # *What it teaches:* a cut in a trained model tells how *this* model works, and a model trained without the part tells whether it is needed.
@@ -451,7 +451,7 @@ plots.show(
 # **Does not hold**, because the first difference is clear and points the other way, and after longer training the class token is not ahead either.{{assert
 # runs("pooling", "mean of patches").difference > corrected() and not differs(runs("pooling", "mean of patches", budget="long"))}}
 #
-# The ViT paper reports that a first attempt with the mean of the patches did very poorly, and that the learning rate explained all of it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). Whoever compares two models at one learning rate compares the rate as well. So we tried several rates with the first seed. The one that was best on *validation* images, marked by a ring, was then run with more seeds. The pictures show *test* images. A third way to read is **attention pooling**, a weighted mean whose weights a learned query decides.{{assert
+# In the ViT paper a first attempt with the mean of the patches did very poorly, and the learning rate explained all of it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So we tried several rates with the first seed. The one that was best on *validation* images, marked by a ring, was then run with more seeds. The pictures show *test* images. A third way to read is **attention pooling**, a weighted mean whose weights a learned query decides.{{assert
 # gain(runs("pooling", "mean of patches")).mean > 0 and recorded("pooling", "mean of patches", rate=4)[0].validation_accuracy < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy and max(recorded("pooling", "mean of patches", rate=rate)[0].validation_accuracy for rate in (0.5, 1)) < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy}}
 
 # %% tags=["hide-input"]
@@ -480,12 +480,12 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 
 # %% [markdown]
 # Attention pooling, too, is clearly better than the class token, by {{ahead("pooling", "attention pooling", "class token"):s}}.{{assert
-# runs("pooling", "attention pooling").difference > corrected()}} And with the first seed, the mean is ahead of the class token at each of the three rates at which both were tried.{{assert
+# runs("pooling", "attention pooling").difference > corrected()}} With the first seed, the mean is ahead of the class token at each of the three rates at which both were tried.{{assert
 # all(recorded("pooling", "mean of patches", rate)[0].accuracy > recorded("pooling", "class token", rate)[0].accuracy for rate in (0.5, 1, 2))}}
 #
 # *What it teaches:* give each side its own best rate, and choose it on images that the verdict does not use.
 #
-# *Limits:* one small model. The class token was tried with a single seed at ½ and 2, and at 2 its *test* accuracy is a hair above the one at 1, so its best rate is not known exactly.{{assert
+# *Limits:* one small model. At the rates ½ and 2 the class token had a single seed, and at 2 its *test* accuracy is a hair above that at 1, so its best rate is not known exactly.{{assert
 # 0 < recorded("pooling", "class token", 2)[0].accuracy - recorded("pooling", "class token", 1)[0].accuracy < 0.002}} In the ViT paper the two came out alike, each at its own rate; a later recipe for the same model prefers the mean ([Beyer et al. 2022](https://arxiv.org/abs/2205.01580)).
 #
 # *Try it yourself:* `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "mean of patches"`
@@ -500,7 +500,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # **Holds in part.** The part that holds: a start that is much too large does harm. The part that does not: among the usual starts, none decides.{{assert
 # -runs("class_token_init", "N(0, 10)").difference > corrected()}}
 #
-# The sentence is often heard; a question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes the opposite. Two of the seven starts are never trained: the class token stays as it was drawn, or zero. (Its position embedding still learns; card 12 has it without.) Which one would you worry about?
+# A question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes the opposite. Two of the seven starts are *frozen*: the class token stays as it was drawn, or zero. (Its position embedding still learns; card 12 has it without.) Which one would you worry about?
 
 # %% tags=["hide-input"]
 plots.show_summaries(starts, "CIFAR-10: starts of the class token")
@@ -508,7 +508,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # %% [markdown]
 # - *The harm of N(0, 10)* is clear. Longer training wins back most of it, but what is left after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes still lies beyond its interval.{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long"))}} Notebook 07 looks for the reason.
-# - *The others:* N(0, 1), which is what `torch.randn` gives, comes closest to an effect. It is {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points worse, so it may cost up to {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points, or nothing. The remaining four differ from N(0, 0.02) by at most one point, even at the far ends of their intervals.{{assert
+# - *The others:* N(0, 1), which is what `torch.randn` gives, is {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points worse. So it may cost up to {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points, or nothing. The remaining four differ from N(0, 0.02) by at most one point, even at the far ends of their intervals.{{assert
 # max(largest(gain(runs("class_token_init", name))) for name in ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen")) <= 0.01}}
 #
 # *What it teaches:* "decides" is a matter of range. Say which range you tried.
@@ -525,9 +525,9 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # **Result:** without two of them the model fails. Without either of the other two, no effect is seen.{{assert
 # not any(differs(of) for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}
 #
-# **Holds in part.** The part that holds: it must be *updated by attention*, that is, it must see the patches, and gradients must pass through it. This cannot fail, because the head reads nothing else. The part that does not: *like any other token*. The patches need not see it, and it need not be trained.
+# **Holds in part.** The part that holds: it must be *updated by attention*: it must see the patches, and gradients must pass through it. (This is true by construction, since the head reads nothing else.) The part that does not: *like any other token*. The patches need not see it, and it need not be trained.
 #
-# The ViT paper builds it like any other token (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: there the class token comes late, and the patches never read it. "Like any other token" says five things at once: it sees the patches, they see it, gradients pass through it, it is trained, and all of this happens in every block. Card 2 has the last one. Here we take away the others, one at a time. Purple has the same meaning as in card 2. Arrows between patches are left out, because nothing changes there, and *step* is the step of the optimizer, which trains the class token:
+# The ViT paper builds it so (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: there the class token comes late, and the patches never read it. The sentence says five things at once: it sees the patches, they see it, gradients pass through it, it is trained, and all of this happens in every block. Card 2 has the last one. Here we take away the others, one at a time. Purple means the same as in card 2; the grey arrows between patches are left out, because nothing changes there. *Step* is the step of the optimizer, which trains the class token:
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token(
@@ -540,7 +540,7 @@ diagrams.cut_class_token(
 )
 
 # %% [markdown]
-# Number 4 needs care. The class token also has a *position embedding*, and that would be trained in its place. So the models of 4 have none, nor has their base, and the picture has two groups, each with its base on top.
+# Number 4 needs care. The class token also has a *position embedding*, which would be trained in its place. So the models of 4 have none, nor has their base, and the picture has two groups, each with its base on top.
 
 # %% tags=["hide-input"]
 shown = {
@@ -565,8 +565,8 @@ means = (f"{name} {100 * cut_off[of].mean:.1f}" for name, of in shown.items())
 plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 
 # %% [markdown]
-# - *What cannot be missing (1 and 3):* without 1 the class token is the same for every image, and the model guesses. Without 3 all blocks stay as they were drawn, and the head alone learns; that still gets {{runs("class_token_cut", "detached before the head").mean:.0%}}.
-# - *What can (2 and 4):* with the patches' look at it, the model is {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "unseen by the patches")):+±.1p}} points ahead of the model without. With its training it is {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen")):+±.1p}} points ahead of a class token that stays as drawn, and {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen at zero")):+±.1p}} ahead of one that stays zero (three seeds each).
+# - *1 and 3 are needed:* without 1 the class token is the same for every image, and the model guesses. Without 3 all blocks stay as they were drawn, and the head alone learns; that still gets {{runs("class_token_cut", "detached before the head").mean:.0%}}.
+# - *2 and 4 add nothing that we see:* 2 is worth {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "unseen by the patches")):+±.1p}} points. For 4 it is {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen")):+±.1p}} against a class token that stays as drawn, and {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen at zero")):+±.1p}} against one that stays zero (three seeds each).
 #
 # *What it teaches:* take a sentence apart before you test it, and give each part its own base.
 #
@@ -582,7 +582,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 # runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1 and abs(12 * patch_cost(16).flops / patch_cost(4).flops - 1) < 0.1 and abs(24 * patch_cost(32).flops / patch_cost(4).flops - 1) < 0.1}}
 #
-# **Holds in part.** The part that holds: from equally many looks at the images, a model with larger patches learns less. The part that does not: for equally many FLOPs, P = 8 is ahead.
+# **Holds in part.** The part that holds: from as many looks at the images, a model with larger patches learns less. The part that does not: for as many FLOPs, P = 8 is ahead; and the detail need not be lost (last bullet).
 #
 # [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report for ImageNet that models get better with every smaller patch, down to single pixels. But larger patches are fewer, so a pass over the images costs less, and for the same FLOPs one can make more passes:
 
@@ -621,18 +621,14 @@ plots.show(
 )
 
 # %% [markdown]
-# Compare the hollow marks with each other, which have made three passes, and the marks on the dashed line, which have cost the same FLOPs.
+# Compare the hollow marks with each other (three passes), and those on the dashed line (the same FLOPs).
 #
 # - *Larger still:* with the same FLOPs P = 32 stays far behind P = 4. That P = 16 is behind as well, by {{ahead("patch_size_longer", "P = 4", "P = 16, 12 × the passes"):s}}, is only a hint.{{assert
 # differs(runs("patch_size_longer", "P = 16, 12 × the passes")) and -runs("patch_size_longer", "P = 16, 12 × the passes").difference < corrected()}}{{assert
 # -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
 # - *Passes:* P = 8 does not learn more from an image, it only costs less to compute. With 12 passes it is at {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0%}}, and P = 4 with {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} at {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}.
-#
-# <details><summary>Can a hidden detail be found in a large patch?</summary>
-#
-# Notebook 08 hides the answer in a single tile of 4 × 4 pixels, the *needle*. With P = 4 it is found in all images. After the same training with P = 8 the model guesses. After 11 times the passes, three seeds find it in {{"{:.0f}, {:.0f} and {:.0f}".format(*(100 * right for right in sorted(needles(passes=33)))):s}} % of the images. So a token of width 64 can keep enough of the 192 numbers of its patch, but learning to do so takes long.{{assert
+# - *Detail:* notebook 08 hides the answer in one tile of 4 × 4 pixels. With P = 8 the model guesses at first, but after 11 times the passes its three seeds find it in {{"{:.0f}, {:.0f} and {:.0f}".format(*(100 * right for right in sorted(needles(passes=33)))):s}} % of the images.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}
-# </details>
 #
 # *What it teaches:* say what you hold equal, passes or FLOPs, before you say which is better.
 #
@@ -642,7 +638,7 @@ plots.show(
 #
 # ## Would more training change the verdicts?
 #
-# After three passes the base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images, and it is still learning. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes it is right for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. So we trained five models again, for as long, and the base beside them. Which effects do you expect to grow, and which to go away?
+# After three passes the base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images, and it is still learning. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes it is right for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. So we trained five of the models for as long. Which effects do you expect to grow, and which to go away?
 
 # %% tags=["hide-input"]
 TRAINED_LONGER = [  # a row of the figure each: (label, experiment, setting)
@@ -661,14 +657,14 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# The loss from N(0, 10) was to a large part a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the loss from positions, more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}}. And there is less room at the top: the base's mistakes themselves have shrunk from {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0p}} to {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}, so as a share of them the loss from positions has hardly changed. The leads of the two other ways to read are smaller too, but not by more than the intervals allow.{{assert
+# The harm of N(0, 10) was to a large part a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. That of large positions was not: {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points are left, although there is less room at the top. Measured by the base's mistakes, which shrank from {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0p}} to {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} themselves, this harm has hardly changed. The leads of the other two ways to read are smaller too, but not by more than the intervals allow. (Attention pooling and registers had one seed for the long training, positions two, the others three.){{assert
 # loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # 0.5 < runs("position_init", "N(0, 1)", budget="long").difference / runs("position_init", "N(0, 1)").difference < 0.65 and differs(runs("position_init", "N(0, 1)", budget="long"))}}{{assert
 # 0.8 < (runs("position_init", "N(0, 1)", budget="long").difference / (1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean)) / (runs("position_init", "N(0, 1)").difference / (1 - runs("class_token_init", "N(0, 0.02)").mean)) < 1}}{{assert
 # [differs(distance(gain(runs(e, s)), gain(runs(e, s, budget="long")))) for e, s in (("class_token_init", "N(0, 10)"), ("position_init", "N(0, 1)"), ("pooling", "mean of patches"), ("pooling", "attention pooling"))] == [True, True, False, False]}}{{assert
 # all(0 < runs("pooling", s, budget="long").difference < runs("pooling", s).difference for s in ("mean of patches", "attention pooling"))}}
 #
-# So read the numbers on the cards as "after three passes". Effects that we did not train for longer may shrink as well.
+# So read the numbers on the cards as "after three passes".
 #
 # ## What to do in your own model
 #
@@ -683,13 +679,12 @@ show_then_and_now(
 # | If your patches are small and you expect noise, train with it: at a noise of 32 that raised P = 4 by {{distance(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points. | 15 |{{assert
 # differs(distance(under_noise(4, 32, True), under_noise(4, 32)))}}
 # | Before you say "it looks there", take away what lies there, and as much of something else. | 4 |
-# | Before you say "it cannot", work out how far the model sees, and try several learning rates. | 9 |
 #
 # ## Recap
 #
 # - **The class token is one way to read the image out.** It has to see the patches once, and gradients have to pass through it. It may come late, need not be trained, need not be seen by the patches, and here the mean of the patches did at least as well.
 # - **The size of an effect belongs to its training.** After 14 passes one had shrunk to a fraction.
-# - **These cards are not a law.** Most rest on small models, short training and one data set of small photographs. Each record names the command that made it. If yours comes out the other way, that is worth knowing.
+# - **These cards are not a law.** Most rest on small models, short training and one data set of small photographs.
 #
 # ## Questions
 #
@@ -720,7 +715,7 @@ show_then_and_now(
 # **Result:** after the last block the class token explains {{colours("trained", "class_token", -1):.0%}} of the colours' variance, less than the reader without places, with {{colours("trained", "patch_mean", 0):.0%}} (one model, no interval).{{assert
 # colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) < colours("trained", "class_token", 2)}}
 #
-# **Holds in part.** The part that holds: it sums up what it was trained for, the class. This cannot fail in a model that classifies well. The part that does not: *the whole image*. At the end it keeps less of the colours than a reader that does not know where they are.
+# **Holds in part.** The part that holds: it sums up what it was trained for, the class. (This is true by construction in a model that classifies well.) The part that does not: *the whole image*. At the end it keeps less of the colours than a reader that does not know where they are.
 
 # %% tags=["hide-input"]
 colours = {
@@ -734,12 +729,9 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# - *It forgets in training:* the colours in it rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. In an untrained model it keeps {{colours("untrained", "class_token", -1):.0%}}.{{assert
+# The colours in it rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. Training does this: in an untrained model it keeps {{colours("untrained", "class_token", -1):.0%}}.{{assert
 # all(colours("trained", "class_token", b) > colours("trained", "class_token", b + 1) for b in range(2, 6))}}{{assert
 # colours("trained", "class_token", -1) < colours("untrained", "class_token", -1) < colours("trained", "class_token", 2)}}
-# - *Places go the same way* in three small models that solve Needle-10, where one patch of 64, the *needle*, decides (notebook 06). *Which* patch it was can be read in {{min(needle_place(1)):.0p}} to {{max(needle_place(1)):.0%}} of the images after block 1, and in {{min(needle_place(-1)):.0p}} to {{max(needle_place(-1)):.0%}} after the last (guessing: {{record("needle10").chance:.1%}}).{{assert
-# all(run.trained.accuracy == 1 for run in record("needle10").runs)}}{{assert
-# all(last < first for first, last in zip(needle_place(1), needle_place(-1)))}}{{assert min(needle_place(-1)) > 2 * record("needle10").chance}}
 #
 # *Limits:* linear readers, which may miss what a deeper one would find.
 #
@@ -752,7 +744,7 @@ show_curves(
 # **Result:** after the last block the reader of the class token is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points ahead of that of the mean (interval over images), and further ahead of every single patch.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
 #
-# **Holds in part.** The part that holds: whatever this model needs is there. This cannot fail, because its head is a linear reader of the class token. The part that is not shown: that the patches hold nothing more. A reader of all patches at once would tell; we trained none.
+# **Holds in part.** The part that holds: whatever this model needs is there. (This is true by construction: its head is a linear reader of the class token.) The part that is not shown: that the patches hold nothing more. A reader of all patches at once would tell; we trained none.
 
 # %% tags=["hide-input"]
 every = journey["probes"]["patches"]
@@ -810,7 +802,7 @@ show_curves(
 # %% [markdown]
 # - *Not best:* with 16 patches gone by attention the model is right for {{deleted("attention of the last block", "highest", 16).mean:.1%}}, and by gradients for {{deleted("gradients", "highest", 16).mean:.1%}}. (*Rollout* follows attention through all blocks, and *gradients* weights it by how much it raises the logit of the answer: notebook 06.){{assert
 # below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
-# - *Not needed:* in three models trained on Needle-10 (card 1) the attention of block 2 lies on the needle. Yet if we forbid block 2 to look there, at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1%}} of the answers change: block 1 has brought the needle already.{{assert
+# - *Not needed:* in Needle-10 one patch of 64, the *needle*, decides (notebook 06). In three models that solve it, the attention of block 2 lies on the needle. Yet if we forbid block 2 to look there, at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1%}} of the answers change: block 1 has brought the needle already.{{assert
 # min(run.trained.share[1] for run in record("needle10").runs) > 10 * record("needle10").chance}}
 #
 # *Limits:* few models, two tasks. See also [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186), who study recurrent models of text.
@@ -844,7 +836,7 @@ plots.show_summaries(
 # **Result:** if the class token stands last, the mask makes {{gain(runs("causal_mask", "causal, class token last")):+±.1p}} points, and no effect is seen. If it stands first, the model guesses.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
 #
-# **Holds in part.** The part that holds: it works at the end. The part that does not: it does not work at the start, where BERT and ViTs have it. This cannot come out otherwise, because there it sees only itself and is the same for every image.{{assert
+# **Holds in part.** The part that holds: it works at the end. The part that does not: it does not work at the start, where BERT and ViTs have it. (This, too, is by construction: there it sees only itself, so it is the same for every image.){{assert
 # all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}
 
 # %% tags=["hide-input"]
@@ -882,7 +874,7 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # **Holds in part.** The part that holds: the CNN with 15 pixels can never solve the task, which is just what the sentence means, and the ViT with Muon does. The part that does not: it is said of *all* CNNs and *all* ViTs, and one of each refutes that, the CNN with 47 pixels and the ViT with AdamW. (Which is *better* is not settled: no CNN was trained with Muon.)
 #
-# Corners-2 is drawn for this question. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Neither corner alone says anything. With 15 pixels no number of the CNN depends on both corners; with 47 each depends on more than the whole image. The two CNNs try it while you wait. The last line is a control: the first CNN again, on labels that were dealt out at random.
+# The task is Corners-2. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Neither corner alone says anything. With 15 pixels no number of the CNN depends on both corners; with 47 each covers the whole image. The two CNNs try it while you wait. The last line is a control: the first CNN again, on labels that were dealt out at random.
 
 
 # %%
@@ -942,8 +934,8 @@ plots.show(
 )  # fmt: skip
 
 # %% [markdown]
-# - *The ViT's training:* with Muon it succeeds at rates of 0.001 and 0.01, and guesses at 0.003. That is strange; we have one seed of it and no explanation. With AdamW it guesses at all five rates tried, from 0.0001 to 0.01, and after five passes over 20,000 images as well. More training may change that.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99}}{{assert
-# max(max(row.validation_by_rate.values()) for row in records("far_corners") if row.model == "ViT, AdamW") < 0.6 and all(overlap(corners("ViT, AdamW", count).accuracies, [0.5, 0.5, 0.5]) for count in (4_000, 20_000))}}
+# With Muon the ViT succeeds at rates of 0.001 and 0.01, and guesses at 0.003. That is strange; we have one seed of it and no explanation. With AdamW it guesses at all five rates tried, from 0.0001 to 0.01, and after five passes over 20,000 images as well. More training may change that.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99}}{{assert
+# max(max(row.validation_by_rate.values()) for row in records("far_corners") if row.model == "ViT, AdamW") < 0.6 and all(max(corners("ViT, AdamW", count).accuracies) < 0.53 for count in (4_000, 20_000))}}
 #
 # *Limits:* one task, one distance, small models. The CNN with 47 pixels is also deeper. Both CNNs have a linear head on the mean of all places; with a hidden layer there, 15 pixels might do.{{assert
 # all(right == 1 for right in corners("CNN that sees 47 pixels, AdamW").accuracies)}}
@@ -1166,7 +1158,7 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 # | [journey](../data/results/class_token_journey.json) of the shipped class token | 1, 2, 3 |
 # | [deletions](../data/results/deletions.json) | 4 |
 # | [contents](../data/results/class_token_contents.json) of class tokens | 1 |
-# | [needle](../data/results/needle10.json) | 1, 4 |
+# | [needle](../data/results/needle10.json) | 4 |
 # | [corners](../data/results/far_corners.json) | 9 |
 # | [training images](../data/results/training_images.json) | 10 |
 # | [patches](../data/results/patch_size.json) | 15, 16 |
