@@ -527,7 +527,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # **Result:** without two of them the model fails. Without either of the other two, no effect is seen.{{assert
 # not any(differs(of) for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}
 #
-# **Holds in part.** The part that holds: it must be *updated by attention*: it must see the patches, and gradients must pass through it. (This is true by construction, since the head reads nothing else.) The part that does not: *like any other token*. The patches need not see it, and it need not be trained.
+# **Holds in part.** The part that holds: it must be *updated by attention*. It has to see the patches, and gradients have to pass through it. (This is true by construction, since the head reads nothing else.) The part that does not: *like any other token*. The patches need not see it, and it need not be trained.
 #
 # The ViT paper builds it so (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: there the class token comes late, and the patches never read it. The sentence says five things at once: it sees the patches, they see it, gradients pass through it, it is trained, and all of this happens in every block. Card 2 has the last one. Here we take away the others, one at a time. Purple means the same as in card 2; the grey arrows between patches are left out, because nothing changes there. *Step* is the step of the optimizer, which trains the class token:
 
@@ -674,7 +674,7 @@ show_then_and_now(
 # | | because of claim |
 # |---|---|
 # | To classify, try the mean of the patches or attention pooling beside the class token. To look inside, a class token is convenient: it is one vector whose attention can be drawn. | 6, 3 |
-# | Learn the positions, and start them and the class token at zero or N(0, 0.02) (notebook 07). Positions from `torch.randn` cost our small model {{loss(runs("position_init", "N(0, 1)")).mean:.0p}} points after three passes and {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.0p}} after 14. | 11, 13 |{{assert
+# | Learn the positions, and start them and the class token at zero or N(0, 0.02) (notebook 07). Positions from `torch.randn` cost our small model {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points after three passes and {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} after 14. | 11, 13 |{{assert
 # not differs(runs("position_init", "zeros")) and not differs(runs("class_token_init", "zeros"))}}
 # | With few labels, begin with a pretrained model. Try several rates: the smallest is not always the best. | 17, 18 |
 # | Feed two images, and check that what the head reads differs. A class token that sees nothing raises no error. | 8, 12 |
@@ -875,7 +875,7 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # **Result:** the CNN with 47 pixels has all new images right after {{passes_until(1, "CNN that sees 47 pixels, AdamW")[0]:d}} or {{passes_until(1, "CNN that sees 47 pixels, AdamW")[-1]:d}} passes, and the ViT with Muon after {{passes_until(1, "ViT, Muon")[0]:d}} to {{passes_until(1, "ViT, Muon")[-1]:d}} (three seeds each). The CNN with 15 pixels and the ViT with AdamW still guess at the end.
 #
-# **Holds in part.** The part that holds: the CNN with 15 pixels can never solve the task, which is just what the sentence means, and the ViT with Muon does. The part that does not: it is said of *all* CNNs and *all* ViTs, and one of each refutes that, the CNN with 47 pixels and the ViT with AdamW. (Which is *better* is not settled: no CNN was trained with Muon.)
+# **Holds in part.** The part that holds: the CNN with 15 pixels can never solve the task (by construction, as the fold below shows), which is just what the sentence means, and the ViT with Muon does. The part that does not: it is said of *all* CNNs and *all* ViTs, and one of each refutes that, the CNN with 47 pixels and the ViT with AdamW. (Which is *better* is not settled: no CNN was trained with Muon.)
 #
 # The task is Corners-2. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Neither corner alone says anything. With 15 pixels no number of the CNN depends on both corners; with 47 each covers the whole image. The two CNNs try it while you wait. The last line is a control: the first CNN again, on labels that were dealt out at random.
 
