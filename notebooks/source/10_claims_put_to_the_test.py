@@ -138,7 +138,6 @@ plots.show_dots(
 # In card 5 three seeds are enough, because the effect is large. Most effects are smaller, and three seeds tell little about how much seeds differ. We learned it the hard way: the first three runs of the base lay within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points. Then we trained it with {{len(runs("pooling", "class token").accuracies) - 3:d}} more seeds:{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 
 # %% tags=["hide-input"]
-spread = pooled_spread(cifar10)
 base = [100 * known[key(plan("pooling", "full", n)["class token", 1])] for n in range(13)]
 plots.show_dots(
     {"its first 3 seeds": base[:3], "10 more": base[3:]},
@@ -147,7 +146,14 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# So we do not trust any three seeds alone. We ask all *settings* at once, that is, all ways in which we built and trained the small model: how far is a run from the mean of its own setting? **Pooled** over all settings, the answer is a standard deviation of {{spread().deviation:.2p}} points. From it follow the 95 % intervals: ± {{spread().width(3):.1p}} points for a mean of three runs, and ± {{gain(runs("pooling", "mean of patches")).width:.1p}} for the difference between three runs and the base's {{len(runs("pooling", "class token").accuracies):d}}.
+# So we do not trust any three seeds alone. We ask all *settings* at once, that is, all ways in which we built and trained the small model: how far is a run from the mean of its own setting? The answer is a standard deviation, **pooled** over all settings:
+
+# %% tags=["nbval-check-output"]
+spread = pooled_spread(cifar10)
+print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points")
+
+# %% [markdown]
+# From it follow the 95 % intervals: ± {{spread().width(3):.1p}} points for a mean of three runs, and ± {{gain(runs("pooling", "mean of patches")).width:.1p}} for the difference between three runs and the base's {{len(runs("pooling", "class token").accuracies):d}}.
 #
 # **This is the interval on every card, unless the card names another one.** If the interval of a difference holds 0, we say **no effect seen**. The effect may then be anything in the interval.
 
