@@ -632,8 +632,8 @@ plots.show(
 # %% [markdown]
 # Each mark is a training of its own. Compare the hollow marks with each other (three passes), and those on the dashed line (the same FLOPs).
 #
-# - *Larger still:* with the same FLOPs P = 32 stays far behind P = 4. That P = 16 is behind as well, by {{ahead("patch_size_longer", "P = 4", "P = 16, 12 × the passes"):s}}, is only a hint.{{assert
-# differs(runs("patch_size_longer", "P = 16, 12 × the passes")) and -runs("patch_size_longer", "P = 16, 12 × the passes").difference < corrected()}}{{assert
+# - *Larger still:* with the same FLOPs P = 32 stays far behind P = 4. That P = 16 is behind as well is uncertain: its {{ahead("patch_size_longer", "P = 4", "P = 16, 12 × the passes"):s}} lie at the threshold.{{assert
+# differs(runs("patch_size_longer", "P = 16, 12 × the passes")) and abs(runs("patch_size_longer", "P = 16, 12 × the passes").difference + corrected()) < 0.001}}{{assert
 # -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
 # - *Passes:* P = 8 does not learn more from an image, it only costs less to compute. With 12 passes it is at {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0%}}, and P = 4 with {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} at {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}.
 # - *Detail:* notebook 08 hides the answer in one tile of 4 × 4 pixels. With P = 8 the model guesses at first, but after 11 times the passes its three seeds find it in {{"{:.0f}, {:.0f} and {:.0f}".format(*(100 * right for right in sorted(needles(passes=33)))):s}} % of the images.{{assert
