@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 05 |
-# | Time to read | about 25 minutes, and eight for the second visit |
+# | Time to read | about 30 minutes, and eight for the second visit |
 # | Time to run | at the quick budget {{notebook_seconds("07_pitfalls_initialization"):about}} on two cores of a recent server CPU, {{notebook_seconds("07_pitfalls_initialization", "float32"):about}} on one core of an older one |
 # | Package modules | `experiments/`, `variants.py` |
 #
@@ -101,12 +101,12 @@ plots.show(
 )
 
 # %% [markdown]
-# **Below, all twelve images look the same to the head.** Its classes cannot be told apart by what it receives. Above, each image has a row of its own. That is a difference that we can measure before the first step. We call it the *spread between images*, or *spread* for short: the standard deviation of each column, averaged over the D columns. After the last norm a token's numbers have size 1, so the spread lies between 0 and about 1. We take a spread below 0.05 as a warning, and shall see what the warning is worth.
+# **Below, all twelve images look the same to the head,** so it cannot tell one class from another. Above, each image has a row of its own. That is a difference that we can measure before the first step. We call it the *spread between images*, or *spread* for short: the standard deviation of each column, averaged over the D columns. After the last norm a token's numbers have size 1, so the spread lies between 0 and about 1. We take a spread below 0.05 as a warning, and shall see what the warning is worth.
 #
-# Two more signs cost nothing beside it:
+# Two more signs come for free:
 #
 # - The **loss**. A model that knows nothing about ten classes should give each of them 10 %. Its loss is then −ln 0.1 = ln 10 ≈ 2.303.
-# - The **gradient** of the matrices in the first block, as one length. Only a zero is a bad sign, because Muon and AdamW take steps of about the same length whatever the size of the gradient.
+# - The **gradient** of the matrices in the first block, as one length. Look only for a zero: Muon and AdamW take steps of about the same length whatever the size of the gradient.
 #
 # `at_the_start` takes a model and a batch. Your own model will do if it has timm's names: `forward_features`, which gives all tokens after the last norm, `blocks` and `head`. Its head must read the class token, as in timm's models with `global_pool="token"`.
 
@@ -187,7 +187,7 @@ diagrams.norm_divides(
 #
 # Multiplied, the two factors are nearly the 68. (The sizes are measured. That two images differ in opposite directions is a choice of the drawing.)
 #
-# Why 3.1? The first norm does it. What differs between images at one patch has a size of 0.31, as a root mean square. A position from N(0, 1) adds 0.99 that all images share, and the norm divides the sum by *its* size. That leaves 0.31/√(0.31² + 0.99²) ≈ 0.30 of the difference. With N(0, 0.02) almost all of it is left, 0.98. With N(0, 10) only 0.03 is left, and the patches **drown** in their positions.
+# Why 3.1? The first norm does it. What differs between images at one patch has a size of 0.31, as a root mean square. A position from N(0, 1) adds 0.99 that all images share, and the norm divides the sum by *its* size. That leaves 0.31/√(0.31² + 0.99²) ≈ 0.30 of the difference. (With N(0, 0.02) almost all of it is left, 0.98, so we expect a factor of 3.3 and find 3.1.) With N(0, 10) only 0.03 is left, and the patches **drown** in their positions.
 #
 # ### Does it matter at the end?
 #
@@ -223,7 +223,7 @@ short_run("position_init", ["N(0, 0.02)", "N(0, 1)"])  # takes half a minute
 # {{assert not differs(runs("position_init", "zeros"))}}
 # {{assert below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
 #
-# It does. Among positions, a smaller spread goes with a larger cost. But is it the *reason* for the cost? The class token gives a hint.
+# It does: both large starts cost points, and the one with less spread costs more. Is the small spread the *reason*? To find out, we look at another token that can start too large.
 #
 # ## The class token
 #
@@ -255,13 +255,7 @@ torch.testing.assert_close(ones(images[:100]), zeros(images[:100]), atol=1e-4, r
 print("a class token of ones and one of zeros: the same answers")
 
 # %% [markdown]
-# What does the drowning cost? In a short run of the small model, N(0, 10):
-
-# %%
-short_run("class_token_init", ["N(0, 0.02)", "N(0, 10)"])
-
-# %% [markdown]
-# In the run saved here N(0, 10) is more than ten points behind. On CIFAR-10 it is behind as well, but look at the row above it:
+# What does the drowning cost? The answer comes from CIFAR-10:
 #
 # | CIFAR-10: class token from | accuracy | cost in points |
 # |---|---|---|
@@ -273,25 +267,40 @@ short_run("class_token_init", ["N(0, 0.02)", "N(0, 10)"])
 # {{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 0.02)"))}}
 # {{assert not any(differs(runs("class_token_init", name)) for name in ("zeros", "all 1", "N(0, 1)"))}}
 #
-# The surprise is **N(0, 1)**. Its spread was 20 times too small, and three passes made that good, or nearly.
+# N(0, 10) costs points. The surprise is **N(0, 1)**: its spread was 20 times too small, and after three passes hardly anything is left of that.
 #
 # ### So what is wrong with `torch.randn`?
 #
-# Now we can solve the case from the beginning. `torch.randn` did two things to the start. It made the spread 20.7 times smaller through the one position that is added to the class token, and 3.1 times smaller through those of the patches. Which of the two costs the points? A model whose class token has no position lets us try the patches' alone:
+# Now we can solve the case from the beginning. `torch.randn` made the spread 20.7 times smaller through the position of the class token, and 3.1 times smaller through those of the patches. Which of the two costs the points? The first is the same as a class token from N(0, 1), which we have just seen. For the second, we train a model whose class token has no position at all, and give `torch.randn` to its patches:
 #
-# | what comes from N(0, 1) | small: spread smaller by | CIFAR-10: cost in points |
+# | from N(0, 1) come | small model: spread smaller by | CIFAR-10 model: cost in points |
 # |---|---|---|
-# | the class token | a factor of 20 | {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} |
-# | the positions of the patches alone | a factor of 3.1 | {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}} |
-# | all positions | a factor of 68 | {{loss(runs("position_init", "N(0, 1)")):±.1p}} |
+# | the class token, or its position | a factor of 20 | {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} |
+# | the positions of the patches | a factor of 3.1 | **{{loss(runs("patch_position_init", "N(0, 1)")):±.1p}}** |
+# | all positions, as in `torch.randn` | a factor of 68 | {{loss(runs("position_init", "N(0, 1)")):±.1p}} |
 #
-# **It is the patches.** Their positions alone cost as much as all positions together, with a factor of only 3.1. The factor of 20 made the look worse and cost little or nothing. So the spread was right to warn us, but most of what it warned of was a false trail. Why can the model forgive the one and not the other? The class token is a single vector, and the first steps can change it. The patches' positions are sixty-four, and each hides the content of its patch from the first norm on. That is our guess, and no experiment here tests it.
+# **It is the patches.** Their positions cost as much as all positions together, with a factor of only 3.1. The factor of 20 made the look worse and cost little or nothing. So the spread was right to warn us, but most of what it warned of was a false trail. Why can the model forgive the one and not the other? The class token is a single vector, which the first steps can change. The patches have 64 positions, and each hides the content of its patch from the first norm on. That is our guess, and no experiment here tests it.
 # {{assert not differs(distance(gain(runs("patch_position_init", "N(0, 1)")), gain(runs("position_init", "N(0, 1)"))))}}
 # {{assert below(runs("patch_position_init", "N(0, 1)"), runs("patch_position_init", "N(0, 0.02)"))}}
 #
-# ## Weights
+# All this was at one learning rate, the base's. Large positions have farther to go, so perhaps they need longer steps. With one seed we tried other rates:
 #
-# Now the weights: all matrices of the blocks and of the head. Their biases start at zero throughout, and the projection of the patches keeps PyTorch's start. Here are seven ways:
+# | CIFAR-10, times the base's rate | 0.3 | 1 | 3 | 9 |
+# |---|---|---|---|---|
+# | N(0, 0.02) | {{reached("position_init_rates", "N(0, 0.02)", 0.3)[0]:.1%}} | **{{reached("position_init_rates", "N(0, 0.02)", 1)[0]:.1%}}** | {{reached("position_init_rates", "N(0, 0.02)", 3)[0]:.1%}} | {{reached("position_init_rates", "N(0, 0.02)", 9)[0]:.1%}} |
+# | `torch.randn` | {{reached("position_init_rates", "N(0, 1)", 0.3)[0]:.1%}} | {{reached("position_init_rates", "N(0, 1)", 1)[0]:.1%}} | **{{reached("position_init_rates", "N(0, 1)", 3)[0]:.1%}}** | {{reached("position_init_rates", "N(0, 1)", 9)[0]:.1%}} |
+#
+# Longer steps do help `torch.randn`, while they harm the base. With each at its own best rate the distance is {{reached("position_init_rates", "N(0, 0.02)", 1)[0] - reached("position_init_rates", "N(0, 1)", 3)[0]:.1p}} points and no longer {{reached("position_init_rates", "N(0, 0.02)", 1)[0] - reached("position_init_rates", "N(0, 1)", 1)[0]:.1p}}.
+# {{assert reached("position_init_rates", "N(0, 0.02)", 1)[0] == max(reached("position_init_rates", "N(0, 0.02)", rate)[0] for rate in (0.3, 1, 3, 9))}}
+# {{assert reached("position_init_rates", "N(0, 1)", 3)[0] == max(reached("position_init_rates", "N(0, 1)", rate)[0] for rate in (0.3, 1, 3, 9))}}
+#
+# ## Weights: three zeros
+#
+# Now the weights: all matrices of the blocks and of the head. Their biases start at zero throughout, and the projection of the patches keeps PyTorch's start. N(0, 0.02) is this package's choice, and the size that BERT and timm use, who draw from a *truncated* normal distribution. Beside it stand three starts with zeros:
+#
+# - **All zero.**
+# - **Head zero.** The first ViT [started](https://github.com/google-research/vision_transformer) so, with a zero class token, and with Xavier's weights in the blocks.
+# - **Second zero**, another common start. In each block only the matrices that write into the residual stream are zero: the output of attention, and fc2.
 
 
 # %%
@@ -301,10 +310,7 @@ def weights(*how):
 
 
 WEIGHTS = {
-    "N(0, 0.02)": {},  # nothing is changed: this is how the package draws them
-    "Xavier": weights("xavier_uniform_"),
-    "PyTorch's default": weights("kaiming_uniform_", math.sqrt(5)),  # nn.Linear draws its weight so
-    "N(0, 1)": weights("normal_", 0, 1),
+    "N(0, 0.02)": {},  # nothing is changed
     "all zero": weights("zeros_"),
     "head zero": {"head.weight": ("zeros_",)},
     "second zero": {"blocks.*.attn.proj.weight": ("zeros_",), "blocks.*.fc2.weight": ("zeros_",)},
@@ -312,31 +318,25 @@ WEIGHTS = {
 show_starts(WEIGHTS)
 
 # %% [markdown]
-# - **N(0, 0.02)** begins near ln 10. It is this package's choice, and the size that BERT and timm use, who draw from a *truncated* normal distribution.
-# - **Xavier** and **PyTorch's default** draw larger numbers, with standard deviations from 0.05 to 0.16 in the small model. They begin farther above ln 10, but their spread is *larger*.
-# - **N(0, 1)** is confidently wrong: its loss is several times ln 10.
-# - **All zero** and **head zero** begin at ln 10 exactly, which looks perfect. The first ViT [started](https://github.com/google-research/vision_transformer) with a zero head and a zero class token, and with Xavier in the blocks.
-# - **Second zero** is another common start. In each block only the matrices that write into the residual stream are zero: the output of attention, and fc2.
-#
-# Which of the last three can learn? The signs do not agree. All zero has no gradient and no spread, head zero has no gradient, and second zero has no spread. So we take two steps, and look at the gradient of the blocks' matrices in each:
+# All three begin at ln 10 or next to it, which looks perfect. But all zero has no gradient and no spread, head zero has no gradient, and second zero has no spread. Which of them can learn? We take two steps, and print the gradient of the block that gets the least:
 
 
 # %%
 def two_steps(model, images, labels):
-    """The length of the gradient of all matrices of the blocks, in the first step and the second."""
+    """The gradient of the block that gets the least, in the first step and in the second."""
     model, lengths = copy.deepcopy(model), []
     optimizer = torch.optim.AdamW(model.parameters())
     for _ in range(2):
         optimizer.zero_grad()
         cross_entropy(model(images), labels).backward()
-        lengths.append(length(matrices(model.blocks)))
+        lengths.append(min(length(matrices(block)) for block in model.blocks))
         optimizer.step()
     return lengths
 
 
 print("small")
-for name in ("N(0, 0.02)", "all zero", "head zero", "second zero"):
-    model = make_model(with_changes(WEIGHTS[name]))
+for name, start in WEIGHTS.items():
+    model = make_model(with_changes(start))
     one, two = two_steps(model, images[:100], labels[:100])
     print(f"{name:12} step 1: {one:.4f}   step 2: {two:.4f}")
 
@@ -352,9 +352,7 @@ for name in ("N(0, 0.02)", "all zero", "head zero", "second zero"):
 #
 # Each block has two such pairs: values and output, fc1 and fc2. Queries and keys act through the values, so they get no gradient either. What can still move is the same for every image, for example biases and the class token. So the head can only learn how frequent the classes are. In "second zero" only one matrix of each pair is zero, and the pair comes alive.
 #
-# ### The first hundred steps
-#
-# Now we train each of them for 100 steps, in the way of the experiments: Muon for the matrices of the blocks, AdamW for the rest, 20 steps of warm-up. Besides loss and gradient we record the largest attention weight in block 1, averaged over heads and tokens. If a token spreads its attention evenly over 17 tokens, it is 1/17 ≈ 6 %. Near 100 % each token attends to almost one token alone, and the softmax is called *saturated*.
+# Could you have seen it in the loss? We train each of them for 100 steps, in the way of the experiments: Muon for the matrices of the blocks, AdamW for the rest, 20 steps of warm-up. Besides loss and gradient we record the largest attention weight in block 1, averaged over heads and tokens. A token that spreads its attention evenly over 17 tokens has 1/17 ≈ 6 %.
 
 
 # %%
@@ -377,50 +375,69 @@ def first_steps(run, steps=100):
     return torch.tensor(signs).view(-1, 5, 3).mean(dim=1).T  # three rows
 
 
-courses = {name: first_steps(with_changes(start)) for name, start in WEIGHTS.items()}
-
 # %% tags=["hide-input"]
-base = courses.pop("N(0, 0.02)")
-_, panels = plt.subplots(
-    len(courses), 3, figsize=(6.8, 7.4), sharex=True, sharey="col", layout="constrained"
+def show_courses(courses, title):
+    """A row of panels for each start, with the course of N(0, 0.02) in grey behind it."""
+    _, panels = plt.subplots(
+        len(courses), 3, figsize=(6.8, 1.2 + 1.15 * len(courses)), sharex=True, sharey="col"
+    )
+    said = []
+    for row, (name, course) in zip(panels, courses.items(), strict=True):
+        for panel, usual, sign in zip(row, USUAL, course, strict=True):
+            panel.plot(range(5, 101, 5), usual.clamp(min=0.01), color="0.65", linewidth=1.5)
+            style = {"color": plots.curve_style(1)["color"], "linewidth": 2}
+            panel.plot(range(5, 101, 5), sign.clamp(min=0.01), **style)
+        row[0].axhline(math.log(10), color="black", linestyle=":", linewidth=0.8)
+        words = name if "(" in name else name.replace(" ", "\n")
+        row[0].set_ylabel(words, rotation=0, ha="right", va="center", labelpad=8)
+        said.append(f"{name}: loss from {course[0, 0]:.2f} to {course[0, -1]:.2f}")
+    titles = "loss (dotted: ln 10)", "gradient, block 1", "largest weight"
+    for panel, words in zip(panels[0], titles, strict=True):
+        panel.set_title(words, fontsize=10)
+    panels[0, 0].set_ylim(1.1, 3.7)
+    panels[0, 1].set(yscale="log", ylim=(0.007, 60))
+    panels[0, 1].set_yticks([0.01, 0.1, 1, 10], ["0", "0.1", "1", "10"])  # 0 has its place below
+    panels[0, 2].set_ylim(0, 1.05)
+    panels[0, 2].set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
+    for panel in panels[-1]:
+        panel.set_xlabel("steps")
+    panels[0, 0].figure.suptitle(title, fontsize=11)
+    panels[0, 0].figure.set_layout_engine("constrained")
+    plots.show("a row for each start: loss, gradient and attention over 100 steps", "", said)
+
+
+USUAL, *others = (first_steps(with_changes(start)) for start in WEIGHTS.values())
+show_courses(
+    dict(zip(list(WEIGHTS)[1:], others, strict=True)), "small: zeros (red) beside N(0, 0.02) (grey)"
 )
-said = []
-for row, (name, course) in zip(panels, courses.items(), strict=True):
-    for panel, usual, sign in zip(row, base, course, strict=True):
-        panel.plot(range(5, 101, 5), usual.clamp(min=0.01), color="0.65", linewidth=1.5)
-        panel.plot(
-            range(5, 101, 5), sign.clamp(min=0.01), color=plots.curve_style(1)["color"], linewidth=2
-        )
-    row[0].axhline(math.log(10), color="black", linestyle=":", linewidth=0.8)
-    words = name if "(" in name else name.replace(" ", "\n")
-    row[0].set_ylabel(words, rotation=0, ha="right", va="center", labelpad=8)
-    said.append(f"{name}: loss from {course[0, 0]:.2f} to {course[0, -1]:.2f}")
-for panel, title in zip(
-    panels[0], ("loss (dotted: ln 10)", "gradient, block 1", "largest weight"), strict=True
-):
-    panel.set_title(title, fontsize=10)
-panels[0, 0].set_ylim(1.1, 3.7)
-panels[0, 1].set(yscale="log", ylim=(0.007, 60))
-panels[0, 1].set_yticks([0.01, 0.1, 1, 10], ["0", "0.1", "1", "10"])
-panels[0, 2].set_ylim(0, 1.05)
-panels[0, 2].set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
-for panel in panels[-1]:
-    panel.set_xlabel("steps")
-panels[0, 0].figure.suptitle("small: six starts (red) beside N(0, 0.02) (grey)", fontsize=11)
-plots.show("a row for each start: loss, gradient and attention over 100 steps", "", said)
 
 # %% [markdown]
-# The curves are of one seed. Read them row by row:
+# Not for a while. (The curves are of one seed.) For 30 steps the loss of **all zero** looks like the grey curve and like the other two. Then these fall and it stays. The gradient, in the middle, tells it apart at once.
 #
-# - **Xavier** and **PyTorch's default** are ahead of N(0, 0.02) from about step 20 on.
-# - **N(0, 1)** begins far outside the picture. Its attention is saturated and stays so, and after 100 steps it is about where the others began.
-# - **All zero** never moves. For 30 steps its loss looks like that of N(0, 0.02), head zero and second zero, so by the loss alone nobody could have told it from them. The gradient shows it at once.
-# - **Head zero** and **second zero** catch up.
+# ## Weights: four random starts
 #
-# ### Does the end agree with the start?
+# Xavier, PyTorch's default and N(0, 1) draw larger numbers than N(0, 0.02). Here they are, before the first step and in the first hundred:
 
 # %%
-short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"], seeds=3)
+RANDOM = {
+    "Xavier": weights("xavier_uniform_"),
+    "PyTorch's default": weights("kaiming_uniform_", math.sqrt(5)),  # nn.Linear draws its weight so
+    "N(0, 1)": weights("normal_", 0, 1),
+}
+show_starts({"N(0, 0.02)": {}} | RANDOM)
+show_courses(
+    {name: first_steps(with_changes(start)) for name, start in RANDOM.items()},
+    "small: larger weights (red) beside N(0, 0.02) (grey)",
+)
+
+# %% [markdown]
+# - **Xavier** and **PyTorch's default** have standard deviations from 0.05 to 0.16 in the small model. They begin above ln 10, and are ahead of N(0, 0.02) from about step 20 on.
+# - **N(0, 1)** is confidently wrong: its loss begins far above the picture. Its largest attention weight stays near 100 %, so each token attends to almost one token alone. The softmax is then called *saturated*. After 100 steps it is about where the others began.
+#
+# Does the end agree?
+
+# %%
+short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"])  # takes a minute
 
 # %% [markdown]
 # In the small model Xavier wins by a wide margin. Now CIFAR-10:
@@ -434,6 +451,7 @@ short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"], seeds=3)
 # | Xavier | {{runs("weight_init", "Xavier"):±.1%}} | {{loss(runs("weight_init", "Xavier")):±.1p}} |
 # | N(0, 1) | {{runs("weight_init", "N(0, 1)"):±.1%}} | {{loss(runs("weight_init", "N(0, 1)")):±.1p}} |
 # | all zero | {{runs("weight_init", "all zero").mean:.1%}} with every seed | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
+# {{assert below(runs("weight_init", "N(0, 1)"), runs("weight_init", "Xavier"))}}
 # {{assert below(runs("weight_init", "Xavier"), runs("weight_init", "PyTorch's default"))}}
 # {{assert below(runs("weight_init", "PyTorch's default"), runs("weight_init", "N(0, 0.02)"))}}
 # {{assert all(accuracy == 0.1 for accuracy in runs("weight_init", "all zero").accuracies)}}
@@ -443,11 +461,20 @@ short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"], seeds=3)
 # {{assert all(reached("weight_init_rates", other, rate)[0] < reached("weight_init_rates", "N(0, 0.02)", rate)[0] for other in ("Xavier", "PyTorch's default") for rate in (0.3, 1, 3))}}
 # {{assert all(reached("weight_init_rates", other, 1)[0] > reached("weight_init_rates", other, rate)[0] for other in ("N(0, 0.02)", "Xavier", "PyTorch's default") for rate in (0.3, 3))}}
 #
-# Look back at the signs. The first loss put N(0, 0.02) before Xavier, and the spread put Xavier first. The short run agreed with the spread, and CIFAR-10 agreed with the loss. **Two steps found the start that cannot learn. Among the starts that can learn, neither sign picked the better one in both trainings.**
+# Which sign before the first step would have told you? Here are both, beside both ends. The best of each column is bold:
+#
+# | weights from | small: first loss | small: spread | small: accuracy | CIFAR-10: accuracy |
+# |---|---|---|---|---|
+# | N(0, 0.02) | **2.306** | 0.516 | 48.7 % | **{{runs("weight_init", "N(0, 0.02)").mean:.1%}}** |
+# | PyTorch's default | 2.576 | **0.855** | 60.7 % | {{runs("weight_init", "PyTorch's default").mean:.1%}} |
+# | Xavier | 3.264 | 0.822 | **65.0 %** | {{runs("weight_init", "Xavier").mean:.1%}} |
+# | N(0, 1) | 13.553 | 0.818 | not tried | {{runs("weight_init", "N(0, 1)").mean:.1%}} |
+#
+# The first loss has the order of CIFAR-10, and the reverse order of the small model, from which it was taken. The spread has neither. **Two steps found the start that cannot learn. Among the starts that can learn, no sign picked the best one in both trainings.**
 #
 # ## "Treat it like any other token"
 #
-# That is common advice for the class token. Code can break it in four ways without raising an error:
+# That sounds like sensible advice for the class token. Code can break it in four ways without raising an error:
 #
 # - It is **left out** of the optimizer, because a list of parameters forgot it. It then stays as it was drawn: it is *frozen*.
 # - It is **detached**: a `.detach()` or `torch.no_grad()` just before the head stops the gradient there.
@@ -502,7 +529,7 @@ for name, run in CUT.items():
     print(f"{name:16} wrong: {', '.join(check_class_token(model, optimizers, images[:8]))}")
 
 # %% [markdown]
-# And what do they cost?
+# And what do they cost? One thing makes a fair answer difficult. A class token that was left out still has a position, which is added to it before the first block, and that position learns. So the last two rows compare models whose class token has no position:
 #
 # | CIFAR-10: the class token is | accuracy |
 # |---|---|
@@ -510,14 +537,13 @@ for name, run in CUT.items():
 # | detached before the head | {{runs("class_token_cut", "detached before the head"):±.1%}} |
 # | alone: it attends to itself only | {{runs("class_token_cut", "sees itself alone").mean:.1%}} with every seed |
 # | unseen by the patches | {{runs("class_token_cut", "unseen by the patches"):±.1%}} |
-# | left out, N(0, 0.02) for ever | {{runs("class_token_init", "N(0, 0.02), frozen"):±.1%}} |
 # | left out, zero for ever | {{runs("class_token_init", "zeros, frozen"):±.1%}} |
+# | trained, without a position | {{runs("class_token_untrained", "no position"):±.1%}} |
+# | left out, zero for ever, without a position | {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}} |
 #
-# **Alone**, it guesses. **Detached**, it has what a head makes of random blocks. The others are a surprise, given the advice: being **unseen** or **left out** has no measurable effect.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
+# **Alone**, it guesses. **Detached**, it has what a head makes of random blocks. The others are a surprise, given the advice: being **unseen** or **left out** has no measurable effect, even where nothing else can learn in its place.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
 # {{assert not any(differs(runs("class_token_init", name)) for name in ("N(0, 0.02), frozen", "zeros, frozen"))}}
 # {{assert below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
-#
-# But a class token that was left out is not really untrained. Its position is added to it before the first block, and that position learns. A fair test takes the position away. Then a trained class token reaches {{runs("class_token_untrained", "no position"):±.1%}}, one that is never trained {{runs("class_token_untrained", "no position, frozen"):±.1%}}, and one that stays zero {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}}. These differences are not measurable either.
 # {{assert not any(differs(of) for of in experiment("class_token_untrained").values())}}
 #
 # So this remains of the advice, for this model and three passes: the class token must **attend** to the patches, and the gradient must **come back** from it.
@@ -528,57 +554,48 @@ for name, run in CUT.items():
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
-KINDS = {
-    "weights": (
-        "weight_init",
-        {
-            "Xavier": "Xavier",
-            "PyTorch's default": "PyTorch's",
-            "N(0, 1)": "N(0, 1)",
-            "second zero": "second zero (spread 0)",
-        },
-    ),
-    "positions": ("position_init", {"N(0, 1)": "N(0, 1)", "N(0, 10)": "N(0, 10)"}),
-    "class token": ("class_token_init", {"N(0, 1)": "N(0, 1)", "N(0, 10)": "N(0, 10)"}),
-}
-_, axis = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
+KINDS = {"weights": "weight_init", "positions": "position_init", "class token": "class_token_init"}
+NEAR_0 = 2e-5  # where spreads of 0 are drawn
+_, (above, axis) = plt.subplots(
+    2, 1, figsize=(6.4, 5.0), sharex=True, height_ratios=(1, 3), layout="constrained"
+)
 said = []
-for index, (kind, (experiment, words)) in enumerate(KINDS.items()):
+for index, (kind, experiment) in enumerate(KINDS.items()):
     style = plots.curve_style(index) | {"linestyle": "none"}
     for setting, of in summarize(experiment, "full", cifar10, pooled_spread(cifar10)).items():
         run = plan(experiment, "full", seed=0)[setting, 1]
-        if run["frozen"] or setting == "all zero":
+        if run["frozen"]:
             continue
         *_, spread = at_the_start(make_model(run), images[:100], labels[:100])
         cost, width = -100 * of.difference, 100 * of.difference_width
         said.append(f"{kind} {setting}: {spread:.1g}, {cost:.1f} points")
-        if cost > 24:  # above the picture
-            words_above = f"{words[setting]}: {cost:.0f} points ↑"
-            axis.annotate(words_above, (1.3, 15.5), ha="right", color=style["color"])
-            continue
-        shown = max(spread, 3e-5)  # a logarithmic axis has no 0
-        axis.errorbar(shown, cost, width, capsize=3, **style)
-        if setting in words:
-            at = {"textcoords": "offset points", "xytext": (-8, 6), "ha": "right"}
-            if spread < shown:
-                at = {"textcoords": "offset points", "xytext": (8, 6)}
-            axis.annotate(words[setting], (shown, cost), **at, color=style["color"])
+        panel, place = (above if cost > 30 else axis), (max(spread, NEAR_0), cost)
+        panel.errorbar(*place, width, capsize=3, **style)
+        if cost > 2 or spread < 0.05:  # the others lie on one heap
+            words = setting if setting.endswith("zero") else f"{kind}: {setting}"
+            left = spread < 1e-3
+            at = {"xytext": (9 if left else -9, 3), "ha": "left" if left else "right"}
+            at |= {"textcoords": "offset points", "color": style["color"], "fontsize": 9}
+            panel.annotate(words, place, **at)
     axis.plot([], [], label=kind, **style)
-axis.annotate("N(0, 0.02), zeros, ones, head zero", (1, -2.3), ha="right", fontsize=9)
+for panel, ticks in ((above, (40, 60)), (axis, (0, 5, 10, 15, 20))):
+    panel.axvline(0.05, color="gray", linestyle=":", linewidth=1, zorder=0)
+    panel.set_yticks(ticks)
+axis.annotate("the other starts", (1, -2.6), ha="right", fontsize=9)
 axis.axhline(0, color="gray", linewidth=1, zorder=0)
-axis.axvline(0.05, color="gray", linestyle=":", linewidth=1, zorder=0)
-axis.text(0.044, 10, "our warning: below 0.05", rotation=90, va="bottom", ha="right", fontsize=9)
-axis.set(xscale="log", xlim=(1.5e-5, 1.5), ylim=(-3.5, 24))
+axis.text(0.044, 7, "our warning: below 0.05", rotation=90, va="bottom", ha="right", fontsize=9)
+above.set(ylim=(33, 67), title="CIFAR-10: how starts look, and what they cost")
+axis.set(xscale="log", xlim=(1e-5, 1.5), ylim=(-3.8, 24))
+axis.set_xticks([NEAR_0, 1e-4, 1e-3, 1e-2, 1e-1, 1], ["0", "0.0001", "0.001", "0.01", "0.1", "1"])
 axis.set(xlabel="spread between images before the first step", ylabel="cost in points")
-axis.set_title("CIFAR-10: how starts look, and what they cost")
 axis.legend(loc="upper right")
 plots.show("marks for starts, by their spread and what they cost", "", said)
 
 # %% [markdown]
 # If the spread were a forecast, the marks would lie on one falling line. They do not.
 #
-# - **Left of the dotted line** lie five starts. Three of them cost seven points or more, and two had no measurable effect: the class token from N(0, 1), and second zero. So the warning is a reason to try another start, and no more. Nor does less spread always cost more: the class token from N(0, 10) has less than `torch.randn` positions, and costs no more. (Five starts are thin evidence, and we had seen four of them when we drew the line.)
-# - **At the right edge** the spread says nothing. Xavier, PyTorch's default and even weights from N(0, 1), which cost so much that they lie above the picture, look as healthy as the starts that cost nothing.
+# - **Left of the dotted line** lie six starts. Four of them cost seven points or more, and two had no measurable effect: the class token from N(0, 1), and second zero. So the warning is a reason to try another start, and no more. (Six starts are thin evidence, and we had seen most of them when we drew the line.)
+# - **At the right edge** the spread says nothing. Xavier, PyTorch's default and even weights from N(0, 1) look as healthy as the starts that cost nothing.
 #
 # ## Does longer training heal it?
 #
@@ -600,11 +617,11 @@ STARTS = {
 
 
 def effect_at(budget, records, experiment, setting):
-    """By how much a start is ahead of its base, in points, its interval, and of how many seeds."""
+    """What a start costs in points, with its interval, and of how many seeds."""
     of = summarize(experiment, budget, records, pooled_spread(records)).get(setting)
     if of is None:
         return None, 0
-    return (100 * of.difference, 100 * of.difference_width), len(of.accuracies)
+    return (-100 * of.difference, 100 * of.difference_width), len(of.accuracies)
 
 
 then_and_now = {}
@@ -618,12 +635,14 @@ show_then_and_now(
     then_and_now,
     "3 passes",
     "14 passes",
-    "difference from N(0, 0.02), in points",
+    "cost in points, beside N(0, 0.02)",
     "CIFAR-10: what a start costs, then and later",
 )
 
 # %% [markdown]
-# **Some of it heals.** The class token from N(0, 10) was {{-runs("class_token_init", "N(0, 10)").difference:.1p}} points behind after three passes, and {{loss(runs("class_token_init", "N(0, 10)", budget="long")):±.1p}} after 14. Positions from N(0, 1) were {{-runs("position_init", "N(0, 1)").difference:.1p}} points behind, and are still {{loss(runs("position_init", "N(0, 1)", budget="long")):±.1p}}. So part of what a bad start costs is time.
+# **Some of it heals.** The class token from N(0, 10) was {{-runs("class_token_init", "N(0, 10)").difference:.1p}} points behind after three passes, and {{loss(runs("class_token_init", "N(0, 10)", budget="long")):±.1p}} after 14. Positions from N(0, 1) were {{-runs("position_init", "N(0, 1)").difference:.1p}} points behind, and are still {{loss(runs("position_init", "N(0, 1)", budget="long")):±.1p}}.
+#
+# But points shrink by themselves when all models get better. So count errors, too. The class token from N(0, 10) made {{(1 - runs("class_token_init", "N(0, 10)").mean) / (1 - runs("class_token_init", "N(0, 0.02)").mean):.2f}} times as many errors as the base, and later {{(1 - runs("class_token_init", "N(0, 10)", budget="long").mean) / (1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean):.2f}} times as many. That is healing. For positions from N(0, 1) it was {{(1 - runs("position_init", "N(0, 1)").mean) / (1 - runs("position_init", "N(0, 0.02)").mean):.2f}} times, and later {{(1 - runs("position_init", "N(0, 1)", budget="long").mean) / (1 - runs("position_init", "N(0, 0.02)", budget="long").mean):.2f}} times. Counted so, `torch.randn` has hardly healed at all.
 # {{assert -runs("class_token_init", "N(0, 10)", budget="long").difference < 0.5 * -runs("class_token_init", "N(0, 10)").difference}}
 # {{assert 0 < -runs("position_init", "N(0, 1)", budget="long").difference < 0.8 * -runs("position_init", "N(0, 1)").difference}}
 # {{assert below(runs("position_init", "N(0, 1)", budget="long"), runs("class_token_init", "N(0, 10)", budget="long"))}}
@@ -745,12 +764,14 @@ drowning_std = 0.5
 # |---|---|---|
 # | **positions from N(0, 1), `torch.randn`** | **68 times less spread** | **{{loss(runs("position_init", "N(0, 1)")):±.1p}}** |
 # | positions from N(0, 10) | next to no spread | {{loss(runs("position_init", "N(0, 10)")):±.1p}} |
+# | positions of the patches alone from N(0, 1) | 3.1 times less spread | {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}} |
 # | class token from N(0, 1) | 20 times less spread | no measurable effect, {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} |
 # | class token from N(0, 10) | two hundred times less spread | {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} |
 # | weights by Xavier in place of N(0, 0.02) | no clear sign: a loss of 3.3, but more spread | {{loss(runs("weight_init", "Xavier")):±.1p}} |
 # | PyTorch's default in its place | no clear sign: a loss of 2.6, but more spread | {{loss(runs("weight_init", "PyTorch's default")):±.1p}} |
 # | weights from N(0, 1) | a loss of several times ln 10 | {{loss(runs("weight_init", "N(0, 1)")):±.1p}} |
 # | all weights zero | no gradient in the blocks in two steps | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
+# | second matrices zero | no spread | no measurable effect |
 # | class token alone | the check names it | {{loss(runs("class_token_cut", "sees itself alone")).mean:.1p}}: it only guesses |
 # | class token detached | the check names it | {{loss(runs("class_token_cut", "detached before the head")):±.1p}} |
 # | class token left out, or unseen | the check names it | no measurable effect (± {{gain(runs("class_token_cut", "unseen by the patches")).width:.1p}}) |
@@ -759,7 +780,7 @@ drowning_std = 0.5
 #
 # **What to do in your own model:**
 #
-# - Start class token and positions at zero or N(0, 0.02), and positions never at `torch.randn`.
+# - Start class token and positions at zero or N(0, 0.02). Do not start positions at `torch.randn`.
 # - For the weights our two models disagree. So compare N(0, 0.02) with your framework's default on your own task, at three learning rates each.
 # - Before you train, run `at_the_start`, `two_steps` and `check_class_token` on one batch. They find what cannot learn and what is cut off. A healthy look is no promise, and a short run on another task may mislead.
 #

@@ -110,6 +110,13 @@ EXPERIMENTS = {
         }
     ),
     "position_init": _starts("pos_embed.weight"),
+    "position_init_rates": Experiment(
+        {
+            "N(0, 0.02)": Setting(),
+            "N(0, 1)": Setting(start={"pos_embed.weight": ("normal_", 0, 1)}),
+        },
+        learning_rates=(1, 0.3, 3, 9),
+    ),
     "patch_position_init": Experiment(  # the class token has no position: is it the patches' that cost?
         {
             "N(0, 0.02)": Setting(variant="NoPositionForClassToken"),
