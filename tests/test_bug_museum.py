@@ -132,6 +132,13 @@ def test_an_answer_that_depends_on_other_images_is_found(suspicions):
     assert found == ["an answer depends on the other images (7, with mean pooling)"]
 
 
+def test_where_no_two_answers_agree_other_images_are_not_blamed(suspicions):
+    model = small()
+    model.register_forward_hook(lambda *called: nn.functional.dropout(called[-1], training=True))
+    found = suspicions(model, torch.randn(4, 3, 8, 8))
+    assert found == ["asked twice, it answers differently (15)"]
+
+
 class ReadsTheFirstImage(VisionTransformer):
     def forward(self, images):
         return self.head(self.forward_features(images)[0])
