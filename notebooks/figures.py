@@ -161,48 +161,11 @@ def lead(ahead, behind):
     return Record(mean=difference, width=width)
 
 
-def seeds_of(name, one, other, budget="full"):
-    """How many seeds two settings of an experiment have, in brackets: their distance has an interval
-    from the pooled spread, so both have to work.
-    """
-    pair = [runs(name, setting, budget=budget) for setting in (one, other)]
-    if min(of.mean for of in pair) < spread(budget).least:
-        raise ValueError(f"{one!r} or {other!r} does not work, so its interval is not a pooled one")
-    return _seeds(len(of.accuracies) for of in pair)
-
-
-def _seeds(counts):
-    one, other = counts
-    return f"({one} seeds each, pooled)" if one == other else f"({one} and {other} seeds, pooled)"
-
-
-def minus(name, one, other, budget="full"):
-    """One setting of an experiment minus another, in words, with the seeds of both."""
-    pair = [runs(name, setting, budget=budget) for setting in (one, other)]
-    points = formatted(distance(*pair), "+±.1p")
-    return f"{points} points {seeds_of(name, one, other, budget)}"
-
-
 def reached(name, setting, rate=1):
     """What a setting of an experiment on CIFAR-10 reached at one factor of the base's learning rate,
     one share for each seed.
     """
     return [found.accuracy for found in recorded(name, setting, rate)]
-
-
-def minus_at(name, one, other, rate=1):
-    """One setting of an experiment minus another, both at one factor of the base's learning rate, in
-    words; without an interval where one of them has a single seed.
-    """
-    pair = [reached(name, setting, rate) for setting in (one, other)]
-    difference = statistics.mean(pair[0]) - statistics.mean(pair[1])
-    if min(map(len, pair)) == 1:
-        signed = f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
-        counts = [len(of) for of in pair]
-        seeds = "one seed each" if max(counts) == 1 else "{} and {} seeds".format(*counts)
-        return f"{signed} points ({seeds})"
-    points = formatted(distance(*(runs(name, of, rate) for of in (one, other))), "+±.1p")
-    return f"{points} points {_seeds(map(len, pair))}"
 
 
 def ahead(name, one, other, budget="full"):
@@ -439,11 +402,6 @@ def colours(state, kind, block):
     first, from a model "trained" or "untrained": notebook 10.
     """
     return record("class_token_contents").colours[state][kind][block]
-
-
-def needle_place(block):
-    """How often each needle model's class token tells the needle's place after a block."""
-    return [run.class_token[block] for run in record("class_token_contents").place]
 
 
 def pointing(state):

@@ -958,7 +958,7 @@ def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_las
     (axis,) = plt.gcf().axes
     inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
     reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
-    assert reading == [2 * 5 + 2 * 1, 2]  # of two patches each
+    assert reading == [6 + 1 + 2 * (5 + 1), 2]  # itself, and two patches each
     among_patches = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
     assert among_patches == 2 * (6 + 4), "in each block of both models, one to the other and back"
     fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]

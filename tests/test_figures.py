@@ -115,34 +115,6 @@ def test_the_ends_of_an_interval_are_what_its_printed_digits_add_up_to():
     assert figures.reach(of, 1) == pytest.approx(0.014) and figures.reach(of, -1) == 0
 
 
-def test_a_difference_at_one_rate_has_an_interval_only_of_several_seeds():
-    pair = "warmup_and_norm", "pre-norm, warm-up, AdamW", "pre-norm, none, AdamW"
-    (ahead,), (behind,) = (figures.reached("warmup_and_norm", name, 0.3) for name in pair[1:])
-    said = f"{100 * (ahead - behind):+.1f} points (one seed each)"
-    assert figures.minus_at(*pair, 0.3) == said.replace("-", "−")
-    backwards = figures.minus_at(pair[0], pair[2], pair[1], 0.3)
-    assert backwards.startswith("−") and backwards[1:] == figures.minus_at(*pair, 0.3)[1:]
-    uneven = figures.minus_at("pooling", "mean of patches", "class token", 2)
-    assert uneven.endswith(" points (3 and 1 seeds)") and "±" not in uneven
-    ahead, behind = (figures.reached("warmup_and_norm", name) for name in pair[1:])
-    assert len(ahead) == len(behind) > 1
-    points = 100 * (sum(ahead) - sum(behind)) / len(ahead)
-    width = 100 * 2**0.5 * figures.spread().width(len(ahead))
-    seeds = f"({len(ahead)} seeds each, pooled)"
-    assert figures.minus_at(*pair) == f"{points:+.1f} ± {width:.1f} points {seeds}"
-    assert "(13 and 3 seeds, pooled)" in figures.minus_at(
-        "pooling", "class token", "attention pooling"
-    )
-
-
-def test_a_difference_in_words_names_its_seeds_and_refuses_what_only_guesses():
-    said = figures.minus("pooling", "attention pooling", "class token, 4 registers")
-    assert re.fullmatch(r"\+\d\.\d ± \d\.\d points \(3 seeds each, pooled\)", said)
-    assert " and 13 seeds, pooled" in figures.minus("pooling", "mean of patches", "class token")
-    with pytest.raises(ValueError, match="does not work"):
-        figures.minus("class_token_cut", "class token", "sees itself alone")
-
-
 def test_bartletts_test_tells_groups_that_vary_alike_from_others():
     alike = [[0, 1, 2], [5, 6, 7], [3, 4, 5]]
     assert figures.bartlett(alike) == pytest.approx(1)

@@ -37,12 +37,18 @@ def marks(axis):
     return found
 
 
+def _face(container):
+    return to_rgb(container.lines[0].get_markerfacecolor())
+
+
 def test_marks_stand_in_their_rows_with_their_intervals(axis):
     assert {row: mark[:2] for row, mark in marks(axis).items()} == {
         0: (8.0, (7.0, 9.0)),
         2: (-2.0, None),
         3: (-4.0, (-4.5, -3.5)),
     }
+    hollow = [of.lines[0].get_ydata()[0] for of in axis.containers if _face(of) == (1, 1, 1)]
+    assert hollow == [2], "the one without an interval"
     top, bottom = sorted(axis.get_ylim())
     assert axis.get_ylim()[0] > axis.get_ylim()[1], "the first row on top"
     assert top < 0 and bottom > 3

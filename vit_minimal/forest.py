@@ -24,8 +24,8 @@ def show_forest(effects, x_label, title="", groups=(), bold=None):
     Each row has its name, below it the words and the number, and at the right the mark with its
     interval. Groups differ in colour and marker; `groups` names some that come first, so that they
     keep theirs from figure to figure. Where the number is None, the words stand alone;
-    where the interval is infinite or None, the mark has none. The names in `bold` are bold, all of
-    them if it is None.
+    where the interval is infinite or None, the mark has none and is hollow. The names in `bold` are
+    bold, all of them if it is None.
     ValueError if there is no number at all.
     """
     numbers = [number for *_, number, _ in effects.values() if number is not None]
@@ -39,7 +39,8 @@ def show_forest(effects, x_label, title="", groups=(), bold=None):
         style = curve_style(groups.index(group)) | {"linestyle": "none"}
         if number is not None:
             known = width is not None and math.isfinite(width)
-            axis.errorbar(number, row, xerr=width if known else None, capsize=3, **style)
+            face = {} if known else {"markerfacecolor": "white"}
+            axis.errorbar(number, row, xerr=width if known else None, capsize=3, **style | face)
             words += f": {_signed(number)}" + (f" ± {width:.1f}" if known else "")
         said.append(f"{name} ({group}): {words}")
         paper = {

@@ -262,7 +262,7 @@ def cut_or_late(depth, cut, late):
                         card.arrow((left, middle), (right, other), colour=QUIET, line=0.8)
             if block <= joins:
                 continue
-            card.arrow((left, first), (right, first), colour=CLASS, line=1.6)
+            card.arrow((left, first), (right, first), colour=ATTENTION, line=1.6)
             card.strength = 0.3 if block == missing else 1.0
             for middle in patches:
                 card.arrow((left, middle), (right, first), colour=ATTENTION, line=1.6)
@@ -273,9 +273,9 @@ def cut_or_late(depth, cut, late):
         card.arrow((55 + TOKEN + 0.4, first), (59.6, first), colour=HEAD, line=1.6)
         card.box(59.8, first - 1.7, 5, 3.4, HEAD, "head", 10)
     show(
-        "tokens go through blocks, the class token on top, with purple arrows where it reads the "
-        "patches, and grey ones between the patches; above, the purple arrows are crossed out in one block; below, there is no class token "
-        "before the last block",
+        "tokens go through blocks, the class token on top, with purple arrows where it reads, and grey "
+        "ones between the patches; above, those from the patches are crossed out in one block; "
+        "below, there is no class token before the last block",
         "Two ways to find out where a class token has to gather",
     )
 
