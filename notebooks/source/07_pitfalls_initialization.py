@@ -587,18 +587,16 @@ for index, (kind, experiment) in enumerate(KINDS.items()):
             at = {"xytext": (9 if left else -9, 3), "ha": "left" if left else "right"}
             at |= {"textcoords": "offset points", "color": style["color"], "fontsize": 9}
             panel.annotate(words, place, **at)
-    axis.plot([], [], label=kind, **style)
 for panel, ticks in ((above, (40, 60)), (axis, (0, 5, 10, 15, 20))):
     panel.axvline(0.05, color="gray", linestyle=":", linewidth=1, zorder=0)
     panel.set_yticks(ticks)
 axis.annotate("the other starts", (1, -2.6), ha="right", fontsize=9)
 axis.axhline(0, color="gray", linewidth=1, zorder=0)
-axis.text(0.044, 7, "our warning: below 0.05", rotation=90, va="bottom", ha="right", fontsize=9)
+above.text(0.044, 57, "our warning: below 0.05", ha="right", fontsize=9)
 above.set(ylim=(33, 67), title="how starts look (drawn shapes), and what they cost (CIFAR-10)")
 axis.set(xscale="log", xlim=(1e-5, 1.5), ylim=(-3.8, 24))
 axis.set_xticks([NEAR_0, 1e-4, 1e-3, 1e-2, 1e-1, 1], ["0", "0.0001", "0.001", "0.01", "0.1", "1"])
 axis.set(xlabel="spread between images before the first step", ylabel="cost in points")
-axis.legend(loc="upper right")
 plots.show("marks for starts, by their spread and what they cost", "", said)
 
 # %% [markdown]
