@@ -174,7 +174,7 @@ print(as_table(compared))  # the difference is taken seed by seed
 # {{assert all(r.precision == ("float32" if name == "P = 2" else "bfloat16")
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
-# In the left panel, the number below each accuracy is the FLOPs of the training, as a multiple of those of P = 4. In the right panel, it is the number of passes.
+# Compare the hollow marks with each other: they had the same passes. Then compare the marks on the dotted line: they had about the same FLOPs. P = 4 has one mark for both.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -188,32 +188,33 @@ EQUAL_FLOPS = {  # patch size: the setting with about the FLOPs of P = 4, and it
     16: ("P = 16, 12 × the passes", 36),
     32: ("P = 32, 24 × the passes", 72),
 }
-figure, axes = plt.subplots(1, 2, figsize=(6.8, 4.6), sharey=True, layout="constrained")
-for row, (P, (name, passes)) in enumerate(EQUAL_FLOPS.items()):
+_, axis = plt.subplots(figsize=(6.6, 4.4), layout="constrained")
+for index, (P, (name, passes)) in enumerate(EQUAL_FLOPS.items()):
+    style = plots.curve_style(index)
     flops = costs[P]["flops"] / costs[4]["flops"]  # of a pass
-    spent = f"1/{1 / flops:.0f}" if flops < 1 else f"{flops:.1f}".removesuffix(".0")
-    words = f"{passes} passes" if passes > 1 else f"1 pass: {flops / 3:.1f} × FLOPs"
-    sides = (reached[f"P = {P}"], f"{spent} × FLOPs"), (reached[name], words)
-    for axis, (of, below) in zip(axes, sides, strict=True):
-        colour = {4: plots.OKABE_ITO[0], 8: plots.OKABE_ITO[1]}.get(P, "dimgray")
-        mean, width = 100 * of.mean, 100 * of.width
-        axis.errorbar(mean, row, xerr=width, fmt="o", color=colour, ms=7, capsize=3)
-        shift, side = ((-11, 0), "right") if mean > 62 else ((11, 0), "left")
-        where = {"textcoords": "offset points", "ha": side}
-        style = {"color": colour, "fontsize": 12, "va": "bottom"}
-        axis.annotate(f"{mean:.0f} %", (mean, row), shift, **style, **where)
-        axis.annotate(below, (mean, row), shift, va="top", fontsize=10.5, **where)
-axes[0].set_yticks(range(len(EQUAL_FLOPS)), [f"P = {P}" for P in EQUAL_FLOPS], size=12)
-axes[0].set(title="equal passes: 3", ylim=(4.6, -0.6))
-axes[1].set(title="about equal FLOPs")
-for axis in axes:
-    axis.set(xlim=(46, 76), xticks=range(50, 80, 10))
-    axis.grid(axis="x", alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
-figure.supxlabel("accuracy on CIFAR-10 in %", size=11)
+    spent, of = (flops, flops * passes / 3), (reached[f"P = {P}"], reached[name])
+    means, widths = ([100 * getattr(one, what) for one in of] for what in ("mean", "width"))
+    axis.plot(spent, means, color=style["color"], linewidth=1.2, linestyle=style["linestyle"])
+    for k in (1, 0):  # the hollow mark of three passes on top
+        face = {"markerfacecolor": style["color"] if k else "white", "linestyle": "none"}
+        axis.errorbar(spent[k], means[k], widths[k], capsize=3, **style | face)
+    at = {"textcoords": "offset points", "ha": "center", "color": style["color"]}
+    up = 11 if P != 32 else -20
+    axis.annotate(f"P = {P}", (spent[0], means[0]), (0, up), **at, weight="bold")
+    if passes != 3:
+        right = {"textcoords": "offset points", "xytext": (8, -4), "color": style["color"]}
+        words = f"{passes} passes" if passes > 1 else "1 pass"
+        axis.annotate(words, (spent[1], means[1]), **right)
+axis.axvline(1, color="gray", linestyle=":", linewidth=1, zorder=0)
+axis.set(xscale="log", xlim=(0.025, 9), ylim=(45, 76))
+axis.set_xticks([1 / 26, 1 / 13, 0.25, 1, 5.6], ["1/26", "1/13", "1/4", "1", "5.6"])
+axis.set_xticks([], minor=True)
+axis.set(xlabel="FLOPs of the training, times those of P = 4", ylabel="accuracy on CIFAR-10 in %")
+axis.set_title("hollow: three passes; filled: about equal FLOPs (P = 2: one pass)", fontsize=11)
+axis.grid(alpha=0.3)
 plots.show(
-    "two panels, a dot for each patch size; at equal passes P = 2 and P = 4 are highest, at about "
-    "equal FLOPs P = 8",
+    "a line for each patch size, from its three passes to about the FLOPs of P = 4: hollow marks rise "
+    "to P = 4 and stay there at P = 2; of the marks at the FLOPs of P = 4, that of P = 8 is highest",
     "Equal passes and equal FLOPs",
     [f"{name} {100 * of.mean:.1f} %" for name, of in reached.items()],
 )
@@ -233,7 +234,15 @@ plots.show(
 # {{assert -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the passes"))}}
 #
-# P = 8 not only saw the images four times as often. It also made four times as many *steps*, which are updates of the weights by the optimizer. Which of the two made it win? The experiment `patch_size_updates` gives P = 4 as many steps in its three passes, with batches of 32 images in place of 128. That brings P = 4 to {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}}, which is {{distance(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size", "P = 4")):±.1p}} points more than before, and still {{distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=1)):±.1p}} behind P = 8. Half of the learning rate, which small batches may want, gave {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}} with one seed. So the steps explain at most a part, and at least a part is due to the *passes*.
+# P = 8 not only saw the images four times as often. It also made four times as many *steps*, which are updates of the weights by the optimizer. Which of the two made it win? The experiment `patch_size_updates` gives P = 4 as many steps in its three passes, with batches of 32 images in place of 128.
+#
+# | | images in a batch | passes | steps | accuracy |
+# |---|---|---|---|---|
+# | P = 4 | 128 | 3 | {{3 * (45_000 // 128):,}} | {{runs("patch_size", "P = 4"):±.1%}} |
+# | P = 4 | 32 | 3 | {{3 * (45_000 // 32):,}} | {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}} |
+# | P = 8 | 128 | 12 | {{12 * (45_000 // 128):,}} | {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} |
+#
+# So the steps alone give P = 4 little. (Half of the learning rate, which small batches may want, gave {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}} with one seed.) Probably at least a part of what P = 8 gained is due to its *passes*.
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.01}}
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
@@ -384,7 +393,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 #
 # What limits this:
 #
-# - **The needle always fits the grid of P = 4**, which is favoured by alignment as well as by size.
+# - **Eleven times the steps of P = 8 are more FLOPs than P = 4 had.** And the needle always fits the grid of P = 4, which is favoured by alignment as well as by size.
 # - **For P = 16 the question stays open.** With 44,000 images it stayed near guessing, and we tried nothing longer.
 #
 # ## "Small patches are noisy"
@@ -493,15 +502,15 @@ plots.show(
 # ## Recap
 #
 # - Halving the patch side gives four times the patches. The FLOPs grow by less where tokens are few, and by more where they are many, because attention's part grows with T².
-# - A projection with D ≥ 3·P² **can keep everything**. With D = 64 and P = 8 ours kept less, and the needles were harder to find.
+# - A projection with D ≥ 3·P² **can keep everything**. With D = 64 and P = 8 ours cannot keep everything, but this is not why the needles were hard to find.
 #
 # And the sentences that are said of patches, for our small models:
 #
 # | it is said | true here | not true here |
 # |---|---|---|
 # | "smaller is better" | after the same passes | at the same FLOPs |
-# | "large patches miss detail" | P = 8 needed far more steps to find the needles | they were not lost: with more steps it found most of them |
-# | "small patches are noisy" | under noise stronger than that of the training | up to the noise that they were trained with |
+# | "large patches miss detail" | P = 8 needed far more steps to find the needles | they were not lost: with more steps, most seeds found most of them |
+# | "small patches are noisy" | P = 4 loses most points when noise comes that it was not trained with | P = 4 is ahead up to the noise that it was trained with |
 #
 # ## Questions
 #
