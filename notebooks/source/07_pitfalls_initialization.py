@@ -101,7 +101,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **Below, all twelve images look the same to the head,** so it cannot tell one class from another. Above, each image has a row of its own. That is a difference that we can measure before the first step. We call it the *spread between images*, or *spread* for short: the standard deviation of each column, averaged over the D columns. After the last norm a token's numbers have size 1, so the spread lies between 0 and about 1. We take a spread below 0.05 as a warning, and shall see what the warning is worth.
+# **Below, all twelve images look almost the same to the head,** so it can hardly tell one class from another. Above, each image has a row of its own. That is a difference that we can measure before the first step. We call it the *spread between images*, or *spread* for short: the standard deviation of each column, averaged over the D columns. After the last norm a token's numbers have size 1, so the spread lies between 0 and about 1. We take a spread below 0.05 as a warning, and shall see what the warning is worth.
 #
 # Two more signs come for free:
 #
@@ -200,7 +200,7 @@ diagrams.norm_divides(
 
 # %%
 def short_run(name, settings, seeds=5):
-    """Train the settings of an experiment, at the full budget all of them, and print a table."""
+    """Train settings of an experiment (at the full budget: all of them), and print a table."""
     quick = pick_budget() == "quick"
     settings = settings if quick else None
     with contextlib.redirect_stdout(io.StringIO()):  # no line for each run
@@ -271,7 +271,7 @@ print("a class token of ones and one of zeros: the same answers")
 #
 # ### So what is wrong with `torch.randn`?
 #
-# Now we can solve the case from the beginning. `torch.randn` made the spread 20.7 times smaller through the position of the class token, and 3.1 times smaller through those of the patches. Which of the two costs the points? The first does to the start what a class token from N(0, 1) does, which we have just trained. For the second, we train a model whose class token has no position at all, and give `torch.randn` to its patches:
+# Now we can solve the case from the beginning. `torch.randn` made the spread 20.7 times smaller through the position of the class token, and 3.1 times smaller through those of the patches. Which of the two costs the points? For the position of the class token we have an answer already: at the start it does what a class token from N(0, 1) does, and that one we have just trained. For the patches, we train a model whose class token has no position at all, and give `torch.randn` to its patches:
 #
 # | what comes from N(0, 1) | small model: spread | CIFAR-10 model: accuracy | that of its base | cost in points |
 # |---|---|---|---|---|
@@ -279,7 +279,7 @@ print("a class token of ones and one of zeros: the same answers")
 # | the positions of the patches | 0.1663 | {{runs("patch_position_init", "N(0, 1)").mean:.1%}} | {{runs("patch_position_init", "N(0, 0.02)").mean:.1%}} (no position for the class token) | **{{loss(runs("patch_position_init", "N(0, 1)")):±.1p}}** |
 # | all positions, as in `torch.randn` | 0.0076 | {{runs("position_init", "N(0, 1)").mean:.1%}} | {{runs("position_init", "N(0, 0.02)").mean:.1%}} | {{loss(runs("position_init", "N(0, 1)")):±.1p}} |
 #
-# **It is the patches.** Their positions alone cost as much as all positions together. And now look at the spreads. Our warning goes off below 0.05. It goes off for the class token, which cost little or nothing. **For the patches' positions, which cost all of the ten points, it stays silent.** With `torch.randn` for all positions it did go off, but for the wrong reason. We were lucky.
+# **It is the patches.** Their positions alone cost as much as all positions together. In fact a model without any positions loses no more, {{loss(runs("position_untrained", "none")):±.1p}} points: with `torch.randn` the position embeddings might as well be missing. And now look at the spreads. Our warning goes off below 0.05. It goes off for the class token, which cost at most one and a half points. **For the patches' positions, which cost about ten, it stays silent.** With `torch.randn` for all positions it did go off, but for the wrong reason. We were lucky.{{assert runs("position_untrained", "none").mean > runs("position_init", "N(0, 1)").mean}}{{assert largest(loss(runs("class_token_init", "N(0, 1)"))) < 0.016}}
 # {{assert not differs(distance(gain(runs("patch_position_init", "N(0, 1)")), gain(runs("position_init", "N(0, 1)"))))}}
 # {{assert below(runs("patch_position_init", "N(0, 1)"), runs("patch_position_init", "N(0, 0.02)"))}}
 #
@@ -297,11 +297,11 @@ print("a class token of ones and one of zeros: the same answers")
 # {{assert all(max((found.validation_accuracy, rate) for rate in (0.3, 1, 3, 9) for found in recorded("position_init_rates", name, rate)[:1])[1] == best for name, best in (("N(0, 0.02)", 1), ("N(0, 1)", 3)))}}
 # {{assert reached("position_init_rates", "N(0, 1)", 3)[0] == max(reached("position_init_rates", "N(0, 1)", rate)[0] for rate in (0.3, 1, 3, 9))}}
 #
-# Remember so far: `torch.randn` costs points because the patches' positions are too large, longer steps make up for a part of that, and the spread is not a measure of it. **This is a good place to stop.** What follows asks the same of the weights, and of a class token that is cut off.
+# Remember so far: `torch.randn` costs points because the patches' positions are too large, longer steps make up for a part of that (one seed), and the spread is not a measure of it. **This is a good place to stop.** What follows asks the same of the weights, and of a class token that is cut off.
 #
 # ## Weights: three zeros
 #
-# Now the weights: all matrices of the blocks and of the head. Their biases start at zero throughout, and the projection of the patches keeps PyTorch's start. N(0, 0.02) is this package's choice, and the size that BERT and timm use, who draw from a *truncated* normal distribution. Beside it stand three starts with zeros:
+# Now the weights: all matrices of the blocks and of the head. Their biases start at zero throughout, and the projection of the patches keeps PyTorch's start. N(0, 0.02) is this package's choice, and the size that BERT and timm use. (They draw from a *truncated* normal distribution.) Beside it stand three starts with zeros:
 #
 # - **All zero.**
 # - **Head zero.** The first ViT [started](https://github.com/google-research/vision_transformer) so, with a zero class token, and with Xavier's weights in the blocks.
@@ -475,7 +475,7 @@ short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"])  # takes
 # | Xavier | 3.264 | 0.822 | **65.0 %** | {{runs("weight_init", "Xavier").mean:.1%}} |
 # | N(0, 1) | 13.553 | 0.818 | not tried | {{runs("weight_init", "N(0, 1)").mean:.1%}} |
 #
-# The first loss has the order of CIFAR-10, and the reverse order of the small model, from which it was taken. The spread has neither. **Two steps found the start that cannot learn. For the starts that can learn, no sign told what the small model would make of them.**
+# (The gradients have the order of the losses.) The first loss has the order that CIFAR-10 gave. But it was taken from the small model, and of the three starts that we trained there it has the *reverse* order. The spread has neither. **Two steps found the start that cannot learn. Of the starts that can learn, a first loss far above ln 10 told rightly which would do worse on CIFAR-10, and wrongly which would do worse in the small model.**
 #
 # ## "Treat it like any other token"
 #
@@ -546,7 +546,7 @@ for name, run in CUT.items():
 # | trained, without a position | {{runs("class_token_untrained", "no position"):±.1%}} |
 # | left out, stays zero, without a position | {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}} |
 #
-# **Alone**, it guesses. **Detached**, it has what a head makes of random blocks. The others are a surprise, given the advice: being **unseen** or **left out** has no measurable effect, even where nothing else can learn in its place.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
+# **Alone**, it guesses. **Detached**, it has what a head makes of random blocks. The others are a surprise, given the advice: being **unseen** or **left out** has no measurable effect, even where no position can learn in its place.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
 # {{assert not any(differs(runs("class_token_init", name)) for name in ("N(0, 0.02), frozen", "zeros, frozen"))}}
 # {{assert below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 # {{assert not any(differs(of) for of in experiment("class_token_untrained").values())}}
@@ -784,7 +784,7 @@ drowning_std = 0.5
 # | class token detached | the check names it | {{loss(runs("class_token_cut", "detached before the head")):±.1p}} |
 # | class token left out, or unseen | the check names it | no measurable effect (± {{gain(runs("class_token_cut", "unseen by the patches")).width:.1p}}) |
 #
-# **Could you have known?** Not from these signs. For the line from the beginning, the bold row, the spread did warn you, but it warned of the class token's position, which is harmless, and it says next to nothing about those of the patches, which are not.
+# **Could you have known?** For the line from the beginning, the bold row, only by luck. The spread warned of the position of the class token, which probably costs little, and was silent about those of the patches, which cost the points. Among the weights, a gradient of zero in two steps and a first loss far above ln 10 did tell, as far as CIFAR-10 goes.
 #
 # **What to do in your own model:**
 #
@@ -838,7 +838,7 @@ drowning_std = 0.5
 #
 # ### Positions that are not trained
 #
-# Must positions learn? On CIFAR-10 we compared learned ones with four kinds that are never trained. Zeros are a model without positions (notebook 02 shows two images that it cannot tell apart). N(0, 0.3) has the size of the patches, and the sines and cosines of notebook 02 have size 0.7 and are alike for neighbours. (The class token has none then.)
+# Must positions learn? On CIFAR-10 we compared learned ones with four kinds that are never trained. Zeros are a model without positions (notebook 02 shows two images that it cannot tell apart). N(0, 0.3) has the size of the patches, and the sines and cosines of notebook 02 have size 0.7 and are alike for neighbours. (With the sines and cosines the class token has none.)
 #
 # | CIFAR-10: positions | cost in points |
 # |---|---|
