@@ -125,7 +125,7 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# The best run of single patches is {{min(runs("single_patches", "mean of patches").accuracies) - max(runs("single_patches", "mean of patches, no attention").accuracies):.1p}} points behind the worst of patches together. And yet there is a surprise: without one look from patch to patch, a model is right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10. [BagNet](https://arxiv.org/abs/1904.00760) had found the like: it reads ImageNet from small patches whose order does not count. (Ours also know where they are.)
+# The best run of single patches is {{min(runs("single_patches", "mean of patches").accuracies) - max(runs("single_patches", "mean of patches, no attention").accuracies):.1p}} points behind the worst of patches together. And yet there is a surprise: without one look from patch to patch, a model is right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10. [BagNet](https://arxiv.org/abs/1904.00760) showed something similar before: it reads ImageNet from small patches whose order does not count. (Ours also know where they are.)
 #
 # *What it teaches:* an accuracy means something only next to what a simpler model reaches.
 #
@@ -406,7 +406,7 @@ plots.show("each sentence with its verdict and the comparison behind it", "the c
 # all(probe("class_token", b).mean < probe("class_token", b + 1).mean for b in range(6))}}{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}
 #
-# The sentence stands in tutorials, for example in [this one](https://www.abhik.ai/concepts/transformers/cls-token). But the patches know more after every block as well, so perhaps the class token could read it all at the end. There are two ways to find out. An arrow leads from a token to one that reads it. It is purple where the class token takes part, and grey between two patches:
+# The sentence stands in tutorials, for example in [this one](https://www.abhik.ai/concepts/transformers/cls-token). But the patches know more after every block as well, so perhaps the class token could read it all at the end. There are two ways to find out. An arrow leads from a token to one that reads it. It is purple where the class token reads, and grey between two patches. (Patches read the class token as well. Those arrows are left out here, and card 12 has them.)
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -635,7 +635,7 @@ plots.show(
 # - *Larger still:* with the same FLOPs P = 32 stays far behind P = 4. That P = 16 is behind as well is uncertain: its {{ahead("patch_size_longer", "P = 4", "P = 16, 12 × the passes"):s}} lie at the threshold.{{assert
 # differs(runs("patch_size_longer", "P = 16, 12 × the passes")) and abs(runs("patch_size_longer", "P = 16, 12 × the passes").difference + corrected()) < 0.001}}{{assert
 # -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
-# - *Passes:* P = 8 does not learn more from an image, it only costs less to compute. With 12 passes it is at {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0%}}, and P = 4 with {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} at {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}.
+# - *Passes:* P = 8 does not learn more from an image, it only costs less to compute. Even with about the same number of long passes it stays behind: with 12 passes it is at {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0%}}, and P = 4 with {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} at {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}.
 # - *Detail:* notebook 08 hides the answer in one tile of 4 × 4 pixels. With P = 8 the model guesses at first, but after 11 times the passes its three seeds find it in {{"{:.0f}, {:.0f} and {:.0f}".format(*(100 * right for right in sorted(needles(passes=33)))):s}} % of the images.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}
 #
@@ -645,7 +645,7 @@ plots.show(
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
 #
-# ## Would more training change the verdicts?
+# ## What becomes of the effects with more training?
 #
 # After three passes the base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images, and it is still learning. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes it is right for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. So we trained five of the models for as long. Which effects do you expect to grow, and which to go away?
 
@@ -666,7 +666,7 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# The harm of N(0, 10) was to a large part a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points. And there is less room at the top: the base itself makes mistakes on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0p}} and then on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} of the images, and the harm of large positions comes to about three tenths of these mistakes both times. The leads of the other two ways to read are smaller too, but not by more than the intervals allow. (Attention pooling and registers had one seed for the long training, positions two, the others three.){{assert
+# The harm of N(0, 10) was to a large part a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points. But points shrink by themselves when all models get better. The base itself makes mistakes on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0p}} and then on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} of the images. Beside that, large positions add about three tenths to its mistakes both times: counted in mistakes, their harm has not healed. The leads of the other two ways to read are smaller too, but not by more than the intervals allow. (Attention pooling and registers had one seed for the long training, positions two, the others three.){{assert
 # loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # 0.5 < runs("position_init", "N(0, 1)", budget="long").difference / runs("position_init", "N(0, 1)").difference < 0.65 and differs(runs("position_init", "N(0, 1)", budget="long"))}}{{assert
 # all(0.25 < loss(runs("position_init", "N(0, 1)", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.35 for b in ("full", "long"))}}{{assert
@@ -785,7 +785,7 @@ show_curves(
 #
 # **Tested:** turning 16 of the 64 patches into noise, once those that the last block's attention marks, and once those that the attention of *another* image marks. (Marked patches lie together, often in the middle, and random ones do not; so random ones are no control.)
 #
-# **Result:** the former costs the shipped model {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more (interval over images).{{assert
+# **Result:** hiding what its own attention marks costs the shipped model {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than hiding what another image's marks (interval over images).{{assert
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0}}
 #
 # **Holds in part.** The part that holds: attention marks patches that matter. The part that does not: that it marks them best, or that the model needs what it looks at.
@@ -881,7 +881,7 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # **Result:** the CNN with 47 pixels has all new images right after {{passes_until(1, "CNN that sees 47 pixels, AdamW")[0]:d}} or {{passes_until(1, "CNN that sees 47 pixels, AdamW")[-1]:d}} passes, and the ViT with Muon after {{passes_until(1, "ViT, Muon")[0]:d}} to {{passes_until(1, "ViT, Muon")[-1]:d}} (three seeds each). The CNN with 15 pixels and the ViT with AdamW still guess at the end.
 #
-# **Holds in part.** The part that holds: the CNN with 15 pixels can never solve the task (by construction, as the fold below shows), which is just what the sentence means, and the ViT with Muon does. The part that does not: it is said of *all* CNNs and *all* ViTs, and one of each refutes that, the CNN with 47 pixels and the ViT with AdamW. (Which is *better* is not settled: no CNN was trained with Muon.)
+# **Holds in part.** The part that holds: the CNN with 15 pixels can never solve the task (by construction, as the fold below shows), which is just what the sentence means, and the ViT with Muon does. The part that does not: it is said of *all* CNNs and *all* ViTs, and one of each speaks against that. The CNN with 47 pixels does not struggle, and the ViT with AdamW does, at least for ten passes. (Which is *better* is not settled: no CNN was trained with Muon.)
 #
 # The task is Corners-2. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Neither corner alone says anything. With 15 pixels no number of the CNN depends on both corners; with 47 each covers the whole image. The two CNNs try it while you wait. The last line is a control: the first CNN again, on labels that were dealt out at random.
 
@@ -1018,7 +1018,7 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # **Result:** in four blocks with pre-norm, AdamW gains {{distance(runs("warmup_and_norm", "pre-norm, warm-up, AdamW", rate=1), runs("warmup_and_norm", "pre-norm, none, AdamW", rate=1)):±.1p}} points (two seeds each; but the two with a warm-up lie {{max(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")):.1p}} points apart, so the interval is rather too narrow). With Muon no effect is seen.
 #
-# **Holds in part.** The part that holds: AdamW with pre-norm gains from it, and in twelve blocks a lot (one seed). The part that does not: Muon gains nothing that we see, and no model here *needs* it: each learned something without.
+# **Holds in part.** The part that holds: AdamW with pre-norm gains from it, and in twelve blocks a lot (one seed). The part that does not: Muon gains nothing that we see, and no model here *needs* it in order to learn at all.
 # {{assert not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}
 # {{assert len(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) == len(reached("warmup_and_norm", "pre-norm, none, AdamW")) == 2 and max(reached("warmup_and_norm", "pre-norm, none, AdamW")) < min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW"))}}
 # {{assert all(min(reached(name, f"{norm}, none, AdamW")) > 0.2 for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
