@@ -167,7 +167,7 @@ print(f"the 50 images: {evaluate(pupil, images[fifty], labels[fifty]):.1%} right
 print(f"set aside: {evaluate(pupil, images[num_train:], labels[num_train:]):.1%} right")
 
 # %% [markdown]
-# So the steps work, and the loop is only slow. (This check does not see labels that belong to other images: those can be learned by heart, too.) The last two lines also show why we set images aside: the model knows its 50 images perfectly, and others hardly better than by chance. This is called **overfitting**, and no training image can show it to you.
+# So the steps work, and the loop is only slow. (This check does not see labels that belong to other images: those can be learned by heart, too.) The last two lines also show why we set images aside: the model knows its 50 images by heart, or nearly, and is hardly better than chance on others. This is called **overfitting**, and no training image can show it to you.
 #
 # The images set aside have a name: the **validation** images. Whatever you choose, such as a learning rate or an ingredient, choose it by them. The test images are for the very end: how good is the model that I have settled on? If you choose by them, you keep the luckiest of many tries and report a number that is too good.
 #

@@ -134,7 +134,7 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# > **How to read a ±.** It is half of a 95 % interval, and comes from how much runs differ that are the same but for their seed. Three seeds tell little about that, so we *pool*: the spread is taken over many settings together, as if all varied alike. By their own seeds alone some intervals would be much wider: the lead of 7.5 ± 3.5 points that you will meet below would be 7.5 ± 8.9. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*.
+# > **How to read a ±.** Train the same model with three seeds, and you get three accuracies. How far they lie apart is the noise, and a difference has to be larger than the noise. The ± says how large: it is half of a 95 % interval. Three seeds are too few to measure the noise well. So we *pool* it: we average it over many settings, as if all had the same. Where that matters we say so: the lead of 7.5 ± 3.5 points that you will meet below would be 7.5 ± 8.9 by its own seeds alone. If the interval of a difference reaches 0, we say *no effect seen*, which is not the same as *no effect*.
 #
 # The experiment `class_token_place` compares these two models with the ordinary one (and others at the full budget): 200 steps on 2,000 drawn shapes, judged by 1,000, all at one learning rate, 0.01. It takes about a minute.
 
@@ -238,7 +238,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 #
 # The head can also read the **mean of the patches**. Or it reads a weighted mean whose weights are learned, which is **attention pooling**: each patch x gets the score x · q / √D with one learned query q, and a softmax turns the scores into weights. **Registers** are no rival but an addition: learned tokens that take part in attention and that no head reads.
 #
-# A comparison at one learning rate favours the kind of head that this rate suits. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So every rival is tried here, on drawn shapes, at five learning rates, with three seeds each. The rate that is best on *validation* images counts, and the table shows the *test* images. At the quick budget the class token meets the mean, in about a minute.
+# A comparison at one learning rate favours the kind of head that this rate suits. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So we try the class token and the mean here, on drawn shapes, at five learning rates, with three seeds each. (At the full budget the other rivals follow.) The rate that is best on *validation* images counts, and the table shows the *test* images. It takes about a minute.
 
 # %%
 rivals = ["class token", "mean of patches"] if quick else None
@@ -308,15 +308,15 @@ show_gains(summarize("pooling", "full", cifar10, spread), RIVALS, "CIFAR-10, eac
 # not differs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)))}}) Four registers show no effect: whatever they do, it is hardly more than {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points either way.{{assert
 # abs(gain(runs("pooling", "class token, 4 registers")).mean) < gain(runs("pooling", "class token, 4 registers")).width}}
 #
-# **What we know:** in these two small models, trained briefly and each head at its own rate, the mean of the patches beats the class token. On the drawn shapes this rests on the pooling too (7.5 ± 8.9 by their own seeds alone). **What we do not know** from this: whether it does in a large model or after long training. In the ViT paper's comparison the two came out alike, and notebook 10 says what longer training changes here. The course has the class token because it can be followed through the blocks.
+# **What we know:** in the small model of CIFAR-10, trained briefly and each head at its own rate, the mean of the patches beats the class token. On the drawn shapes it is ahead as well, but there the lead is sure only if the noise is pooled (7.5 ± 8.9 by their own seeds alone). **What we do not know** from this: whether it does in a large model or after long training. In the ViT paper's comparison the two came out alike, and notebook 10 says what longer training changes here. The course has the class token because it can be followed through the blocks.
 #
 # *This is a good place to stop.*
 #
 # ## A museum of bugs
 #
-# The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs. Most of them raise no error. A few do, but only on a GPU (11), with another number of images (4, 10) or at another image size (8). Where a link leads to a well-known repository, it had the bug: they happen to everybody. In rooms 1 and 2 you see the code of each exhibit; rooms 3 and 4 are tables.
+# The museum has four rooms and seventeen{{assert numbered_sections("09_pitfalls_class_token") == 17}} bugs. Most of them raise no error. A few do, but only on a GPU (11), with another number of images (4 with nearly every number, 10 with some) or at another image size (8). Where a link leads to a well-known repository, it had the bug. Such bugs happen to experts, too. In rooms 1 and 2 you see the code of each exhibit; rooms 3 and 4 are tables.
 #
-# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right piece and on the wrong one, whose symptom it prints. In the pictures a cross or an orange-red frame shows what is wrong.
+# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right piece and on the wrong one, whose symptom it prints. In the pictures, orange-red shows what is wrong: a cross, a frame or a number.
 
 
 # %% tags=["bug-tools"]
@@ -999,7 +999,7 @@ show_effects(
 #
 # Three cautions. In thirteen of the fifteen rows the models with the bug are compared with the same three runs without one: if these were lucky, all thirteen lie too far to the left. Of fifteen comparisons, one may well count by chance alone. And all of this is one small model after 200 steps, at a rate that is not the class token's best.
 #
-# The checks found every one of these bugs before any training. The accuracy misses about half of them, and prefers one.
+# Each check finds the bug that it was written for, before any training. The accuracy misses about half of them, and prefers one.
 #
 # ## A check for your own model
 #
@@ -1093,9 +1093,9 @@ for name, model in models.items():
 #
 # What is pooled is the spread of one run about the mean of its setting, as if all varied alike and runs were independent. For CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), for the tables of drawn shapes all that have run on your machine, and for the bugs the models of their benchmark. Models that guess hardly vary: they are left out, and keep the interval of their own seeds.
 #
-# Judged by their own seeds alone, *averages all tokens* and the leads at the two lowest rates would show no effect.
+# Judged by their own seeds alone, *averages all tokens*, the leads at the two lowest rates and the lead with own rates (7.5 ± 8.9) would show no effect.
 #
-# So the same ordinary model has two marks. In the table of rivals a difference has to be larger than 3.5 points to count, and among the silent bugs larger than {{bug_effect("scaled by √D").width:.1p}}: the runs pooled in the table vary half as much from seed to seed. With a mark of 3.5, two of the eight bugs without an effect (17 and 5) would count as losses.
+# So the same ordinary model has two thresholds, and we cannot say which is right. In the table of rivals a difference has to be larger than 3.5 points to count, and among the silent bugs larger than {{bug_effect("scaled by √D").width:.1p}}: the runs pooled in the table vary half as much from seed to seed. With a threshold of 3.5, two of the eight bugs without an effect (17 and 5) would count as losses.
 #
 # ### The losses of the silent bugs
 #
