@@ -402,7 +402,7 @@ plots.show("each sentence with its verdict and the comparison behind it", "the c
 #
 # **Result:** a cut in block 1, 2 or 3 costs the shipped model at most {{max(cut("knock_outs", b).mean for b in (1, 2, 3)):.1p}} points. The small model with the late class token is {{ahead("class_token_place", "only in the last block", "class token"):s}} *better* than the base.
 #
-# **Holds in part.** The part that holds: the shipped model's class token does fill layer by layer, since the class can be read from it better after every block (curve of card 3). The part that does not: that it has to be so. What it reads in any one of the early blocks is hardly missed, and a class token that comes late loses nothing.{{assert
+# **Holds in part.** The part that holds: the shipped model's class token does fill layer by layer, since the class can be read from it better after every block (curve of card 3). The part that does not: that it needs the early layers for this. What it reads in any one of the early blocks is hardly missed, and a class token that comes late loses nothing. (Whether it reads *all* patches was not tested.){{assert
 # all(probe("class_token", b).mean < probe("class_token", b + 1).mean for b in range(6))}}{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}
 #
@@ -446,7 +446,7 @@ plots.show(
 #
 # *What it teaches:* a cut in a trained model tells how *this* model works, and a model trained without the part tells whether it is needed.
 #
-# *Limits:* a model of six blocks and one of four. The quick version below, with two blocks and drawn shapes, comes out the other way: there the last block is half of the model. Whether it reads *all* patches was not tested.
+# *Limits:* a model of six blocks and one of four. The quick version below, with two blocks and drawn shapes, comes out the other way: there the last block is half of the model.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_place --seeds 1 --settings "class token" "only in the last block"`
 #
@@ -641,7 +641,7 @@ plots.show(
 #
 # *What it teaches:* say what you hold equal, passes or FLOPs, before you say which is better.
 #
-# *Limits:* one learning rate, found for P = 4. By the rule of card 6, P = 8 should have one of its own, which could only help it.
+# *Limits:* one learning rate, found for P = 4. By the rule of card 6, P = 8 should have one of its own, which could only help it. And the width is 96 for all: a patch of P = 4 has 48 numbers, which fit into it, while one of P = 8 has 192, which do not.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
 #
@@ -1053,7 +1053,7 @@ show_forest(gains, "points on test images", "What a warm-up adds", bold=())
 # differs(lead([under_noise(4, 0), under_noise(8, 32)], [under_noise(4, 32), under_noise(8, 0)]))}}{{assert
 # below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True))}}
 #
-# **Holds in part.** The part that holds: noise costs small patches more, which have fewer pixels to average over. The part that does not: that they cannot be read through noise, once the model has met noise in training.
+# **Holds in part.** The part that holds: noise that is new to the model costs small patches more. The part that does not: that they cannot be read through noise, once the model has met noise in training.
 
 # %% tags=["hide-input"]
 deviations, curves, bands = (0, 8, 16, 32, 64), {}, {}
