@@ -65,7 +65,7 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 #
 # On two CPU cores, the model that comes with this course was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model takes {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. So the right format saves hours.
 #
-# Now imagine that the connection is lost after 90 % of that run. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. Our `fit` saves a file after every epoch that lasts longer than a minute, as all {{len(record("cifar10_cpu_long").history.seconds):d}} epochs of this run did. So if the file survives, only the epoch under way is gone, which is at most {{max(record("cifar10_cpu_long").history.seconds):time}}.
+# Now imagine that the connection is lost after 90 % of that run. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. Our `fit` saves a file after every epoch that lasts longer than a minute, as all {{len(record("cifar10_cpu_long").history.seconds):d}} epochs of this run did. So if the file survives, only the epoch under way is gone. The slowest one took {{max(record("cifar10_cpu_long").history.seconds):time}}.
 # {{assert record("cifar10_cpu_long").precision == "bfloat16" and min(record("cifar10_cpu_long").history.seconds) > 60}}
 #
 # # The first half: faster
@@ -352,9 +352,9 @@ plots.show("three hills: two lie where float16 loses digits, the third where it 
 #
 # ## How does loss scaling save them?
 #
-# First a warning: as far as we could see, our own small runs, below, learned just as well without the cure of this section. It is an *insurance*. Why would you want it? Because nothing complains when gradients become 0. A float16 run that loses too many of them gives no error and no NaN, it just does not learn. And the insurance takes three lines of code.
+# First a warning: as far as we could see, our own small runs, below, learned just as well without the cure of this section. It is an *insurance*. Why would you want it? Because nothing complains when gradients become 0. A float16 run that loses too many of them gives no error and no NaN, it just does not learn. And the insurance takes only four lines of code.
 #
-# *Multiply* the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large. The black hill of the picture becomes the orange one, where most gradients have all their digits. Before the optimizer's step, *divide* the gradients of the weights by the same number. They are float32 by then, so they fit. This is called **loss scaling**. The number is a power of two, so it changes no digit.
+# *Multiply* the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large. The black hill of the picture becomes the orange one, where most gradients have all their digits. Before the optimizer's step, *divide* the gradients of the weights by the same number. They are float32 by then, so they fit. This is called **loss scaling**. The number is a power of two, so by itself it changes no digit.
 #
 # How large should the number be? PyTorch's `GradScaler` finds out by trying. If a gradient becomes infinite, the scaler leaves out this step and halves the number. After 2,000 good steps in a row, it doubles the number. We begin with one that is too large, so that you can watch:
 
@@ -503,7 +503,7 @@ plots.show(
 #
 # And your guess, digits or range? With gradients of the usual size, neither bfloat16, which has few digits, nor float16, which has a small range, did any harm that we could see; the second visit compares them seed by seed. So in these runs loss scaling was the insurance that we announced.
 #
-# **In one sentence:** with gradients of the usual size, float16 did no harm that we could see; with gradients 1/128 as large, of which most became 0 and others lost digits, learning started later; and with nearly all of them lost, the model learned nothing.
+# **In one sentence:** with gradients of the usual size, float16 did no harm that we could see; with gradients 1/128 as large, of which most became 0 and others lost digits, learning seemed to start later; and with nearly all of them lost, the model learned nothing.
 #
 # ## Which format should you take?
 #
@@ -570,7 +570,7 @@ print("with all four, as if never stopped:", torch.equal(resumed_runs["nothing"]
 # %% [markdown]
 # Why does the cell call `deepcopy`? `state_dict()` copies nothing. It hands out the tensors of the model themselves, which the next step changes. And an optimizer that loads a state goes on with the very tensors that it was given. So without copies, `saved` would change, too. If you save to a file and load from it, you get new tensors anyway.
 #
-# Now leave out the optimizer's memory and bring back the other three. That is one part of what happens if you save the model and nothing else. Here is how far each step moves the weights:
+# Now leave out the optimizer's memory and bring back the other three. If you save the model and nothing else, you lose this memory, and the others as well. We look at the memory alone: here is how far each step moves the weights.
 
 # %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(6.6, 3.0), layout="constrained")
@@ -703,7 +703,7 @@ print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_str
 print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
 
 # %% [markdown]
-# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images are others. A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own, which you would have to add. And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too. It is simpler to save at the end of an epoch.
+# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own, which you would have to add. And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too. It is simpler to save at the end of an epoch.
 #
 # The file must lie where it survives the machine: in Colab that is your Google Drive, and the second visit has the cell for it.
 
@@ -754,7 +754,7 @@ undisturbed, _ = new_model()
 history = fit(undisturbed, dataset, config)
 
 # %% [markdown]
-# Now the same run again. This time a hook, in the folded cell, counts the forward passes, one for each step. In that of step 60 of the 80, it presses the stop button for you:
+# Now the same run again. This time a hook, in the folded cell, counts the forward passes, one for each step. In the pass of step 60 (of 80) it presses the stop button for you:
 
 
 # %% tags=["hide-input"]
@@ -799,7 +799,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# The resumed run took the 20 steps that were left, and printed the loss that the undisturbed run had. In the file are our things, the log so far, and in `of` the settings of the run that it is the file *of*: a file of another run is refused. A random state is not there, because `fit` seeds the generator at every step, from the seed of the run and the number of the step.
+# The resumed run took the 20 steps that were left, and printed the loss that the undisturbed run had. The file holds the weights, the optimizers' memory, the number of steps, and the log so far. Its entry `of` holds the settings of the run, so that the file of another run is refused. A random state is not there, because `fit` seeds the generator at every step, from the seed of the run and the number of the step.
 #
 # One try proves little. So we killed runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`). In {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them a file had been saved and epochs were left. These are the real tests, and all ended with the same weights as the undisturbed run. So did the other {{sum(not (run.had_state and run.epochs_left > 0) for run in record("kill_and_resume").runs):d}}, which began anew or had no epoch left.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
@@ -902,7 +902,7 @@ figure.supxlabel("loss minus that of float32 with the same seed (left: better)",
 plots.show("dots, one for each seed, in two panels", "Differences from float32", said)
 
 # %% [markdown]
-# How large must a difference be to mean something? Two runs with the same seed have the same first weights and the same batches. But the formats round differently, and these differences grow from step to step. So after some time, two losses differ even if both formats are equally good. At the end, all dots lie within 0.05 of 0. At the start, all three dots of ÷ 128 lie to the right of the nine others. They are {{min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} to {{max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} above float32.
+# How large must a difference be to mean something? Two runs with the same seed have the same first weights and the same batches. But the formats round differently, and these differences grow from step to step. So after some time, two losses differ even if both formats are equally good. At the end, all dots lie within 0.05 of 0, and we take their order there for scatter: it would make the cure the worst of all. At the start, all three dots of ÷ 128 lie to the right of the nine others. They are {{min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} to {{max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} above float32.
 # {{assert max(abs(d) for way in ("bfloat16", "float16", "float16, scaled", "float16, loss / 128") for d in [round(sum(a.loss[-5:]) - sum(b.loss[-5:]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == way and b.way == "float32"]) < 0.05}}
 # {{assert min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]) > max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "bfloat16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, scaled" and b.way == "float32"])}}
 #
