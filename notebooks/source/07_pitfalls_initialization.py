@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 05 |
-# | Time to read | about 30 minutes, and eight for the second visit |
+# | Time to read | about 45 minutes, with a place to stop halfway, and eight for the second visit |
 # | Time to run | at the quick budget {{notebook_seconds("07_pitfalls_initialization"):about}} on two cores of a recent server CPU, {{notebook_seconds("07_pitfalls_initialization", "float32"):about}} on one core of an older one |
 # | Package modules | `experiments/`, `variants.py` |
 #
@@ -32,7 +32,7 @@
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3 for r in recorded("weight_init", "Xavier"))}}
 #
-# Each table or figure of measurements says in its first cell or title which model it shows: *small* or *CIFAR-10*.
+# Tables and figures of measurements say which model they show: *small* or *CIFAR-10*.
 
 # %%
 import contextlib
@@ -267,11 +267,11 @@ print("a class token of ones and one of zeros: the same answers")
 # {{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 0.02)"))}}
 # {{assert not any(differs(runs("class_token_init", name)) for name in ("zeros", "all 1", "N(0, 1)"))}}
 #
-# N(0, 10) costs points. The surprise is **N(0, 1)**: its spread was 20 times too small, and after three passes hardly anything is left of that.
+# N(0, 10) costs points. The surprise is **N(0, 1)**: its spread was 20 times smaller, and after three passes we cannot measure a cost.
 #
 # ### So what is wrong with `torch.randn`?
 #
-# Now we can solve the case from the beginning. `torch.randn` made the spread 20.7 times smaller through the position of the class token, and 3.1 times smaller through those of the patches. Which of the two costs the points? For the position of the class token we have an answer already: at the start it does what a class token from N(0, 1) does, and that one we have just trained. For the patches, we train a model whose class token has no position at all, and give `torch.randn` to its patches:
+# Now we can solve the case from the beginning. `torch.randn` made the spread 20.7 times smaller through the position of the class token, and 3.1 times smaller through those of the patches. Which of the two costs the points? For the position of the class token we have an answer already: at the start it does what a class token from N(0, 1) does, and that one has been trained (the table above). For the patches, we train a model whose class token has no position at all, and give `torch.randn` to its patches:
 #
 # | what comes from N(0, 1) | small model: spread | CIFAR-10 model: accuracy | that of its base | cost in points |
 # |---|---|---|---|---|
@@ -279,11 +279,11 @@ print("a class token of ones and one of zeros: the same answers")
 # | the positions of the patches | 0.1663 | {{runs("patch_position_init", "N(0, 1)").mean:.1%}} | {{runs("patch_position_init", "N(0, 0.02)").mean:.1%}} (no position for the class token) | **{{loss(runs("patch_position_init", "N(0, 1)")):±.1p}}** |
 # | all positions, as in `torch.randn` | 0.0076 | {{runs("position_init", "N(0, 1)").mean:.1%}} | {{runs("position_init", "N(0, 0.02)").mean:.1%}} | {{loss(runs("position_init", "N(0, 1)")):±.1p}} |
 #
-# **It is the patches.** Their positions alone cost as much as all positions together. In fact a model without any positions loses no more, {{loss(runs("position_untrained", "none")):±.1p}} points: with `torch.randn` the position embeddings might as well be missing. And now look at the spreads. Our warning goes off below 0.05. It goes off for the class token, which cost at most one and a half points. **For the patches' positions, which cost about ten, it stays silent.** With `torch.randn` for all positions it did go off, but for the wrong reason. We were lucky.{{assert runs("position_untrained", "none").mean > runs("position_init", "N(0, 1)").mean}}{{assert largest(loss(runs("class_token_init", "N(0, 1)"))) < 0.016}}
+# **It is the patches.** Their positions alone cost as much as all positions together. In fact a model without any positions loses less, {{loss(runs("position_untrained", "none")):±.1p}} points: at this learning rate `torch.randn` is worse than no position embeddings at all. And now look at the spreads. Our warning goes off below 0.05. It goes off for the class token, which cost at most one and a half points. **For the patches' positions, which cost about ten, it stays silent.** With `torch.randn` for all positions it did go off, but mostly because of the class token. That was luck.{{assert runs("position_untrained", "none").mean > runs("position_init", "N(0, 1)").mean}}{{assert largest(loss(runs("class_token_init", "N(0, 1)"))) < 0.016}}
 # {{assert not differs(distance(gain(runs("patch_position_init", "N(0, 1)")), gain(runs("position_init", "N(0, 1)"))))}}
 # {{assert below(runs("patch_position_init", "N(0, 1)"), runs("patch_position_init", "N(0, 0.02)"))}}
 #
-# Why can the model forgive the one and not the other? The class token is a single vector, which the first steps can change. The patches have 64 positions, and each hides the content of its patch from the first norm on. That is our guess, and no experiment here tests it.
+# Why does the one matter and not the other? Our guess is this. A large class token hides what it has *gathered*, and only from the last norm. A large position hides the content of its patch from the *first* norm on, from every block and every other token. No experiment here tests that.
 #
 # All this was at one learning rate, the base's. Large positions have farther to go, so perhaps they need longer steps. With one seed we tried other rates:
 #
@@ -323,7 +323,7 @@ WEIGHTS = {
 show_starts(WEIGHTS)
 
 # %% [markdown]
-# All three begin at ln 10 or next to it, which looks perfect. But all zero has no gradient and no spread, head zero has no gradient, and second zero has no spread. Which of them can learn? We take two steps, and print the gradient of the block that gets the least:
+# All three begin at ln 10 or next to it, which looks perfect. But all zero has no gradient and no spread, head zero has no gradient, and second zero has no spread, because its blocks write nothing into the class token yet. Which of them can learn? We take two steps, and print the gradient of the block that gets the least:
 
 
 # %%
@@ -413,7 +413,8 @@ def show_courses(courses, title):
 
 USUAL, *others = (first_steps(with_changes(start)) for start in WEIGHTS.values())
 show_courses(
-    dict(zip(list(WEIGHTS)[1:], others, strict=True)), "small: zeros (red) beside N(0, 0.02) (grey)"
+    dict(zip(list(WEIGHTS)[1:], others, strict=True)),
+    "small: zeros (orange) beside N(0, 0.02) (grey)",
 )
 
 # %% [markdown]
@@ -432,7 +433,7 @@ RANDOM = {
 show_starts({"N(0, 0.02)": {}} | RANDOM)
 show_courses(
     {name: first_steps(with_changes(start)) for name, start in RANDOM.items()},
-    "small: larger weights (red) beside N(0, 0.02) (grey)",
+    "small: larger weights (orange) beside N(0, 0.02) (grey)",
 )
 
 # %% [markdown]
@@ -475,7 +476,7 @@ short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"])  # takes
 # | Xavier | 3.264 | 0.822 | **65.0 %** | {{runs("weight_init", "Xavier").mean:.1%}} |
 # | N(0, 1) | 13.553 | 0.818 | not tried | {{runs("weight_init", "N(0, 1)").mean:.1%}} |
 #
-# (The gradients have the order of the losses.) The first loss has the order that CIFAR-10 gave. But it was taken from the small model, and of the three starts that we trained there it has the *reverse* order. The spread has neither. **Two steps found the start that cannot learn. Of the starts that can learn, a first loss far above ln 10 told rightly which would do worse on CIFAR-10, and wrongly which would do worse in the small model.**
+# On CIFAR-10, the higher the first loss, the worse the end. In the small model, from which the loss was taken, it is the other way round, for the three starts that we trained there. (The gradients have the order of the losses. The spread has neither order.) **Two steps found the start that cannot learn. Among the starts that can, no sign was right for both models.**
 #
 # ## "Treat it like any other token"
 #
@@ -546,7 +547,7 @@ for name, run in CUT.items():
 # | trained, without a position | {{runs("class_token_untrained", "no position"):±.1%}} |
 # | left out, stays zero, without a position | {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}} |
 #
-# **Alone**, it guesses. **Detached**, it has what a head makes of random blocks. The others are a surprise, given the advice: being **unseen** or **left out** has no measurable effect, even where no position can learn in its place.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
+# **Alone**, it guesses. **Detached**, the blocks stay random, and only the head learns. The others are a surprise, given the advice: being **unseen** or **left out** has no measurable effect. For the one that is left out this holds even where no position can learn in its place.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
 # {{assert not any(differs(runs("class_token_init", name)) for name in ("N(0, 0.02), frozen", "zeros, frozen"))}}
 # {{assert below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 # {{assert not any(differs(of) for of in experiment("class_token_untrained").values())}}
@@ -593,7 +594,7 @@ for panel, ticks in ((above, (40, 60)), (axis, (0, 5, 10, 15, 20))):
 axis.annotate("the other starts", (1, -2.6), ha="right", fontsize=9)
 axis.axhline(0, color="gray", linewidth=1, zorder=0)
 above.text(0.044, 57, "our warning: below 0.05", ha="right", fontsize=9)
-above.set(ylim=(33, 67), title="how starts look (drawn shapes), and what they cost (CIFAR-10)")
+above.set(ylim=(33, 67), title="CIFAR-10 model: spread on drawn shapes, cost on CIFAR-10")
 axis.set(xscale="log", xlim=(1e-5, 1.5), ylim=(-3.8, 24))
 axis.set_xticks([NEAR_0, 1e-4, 1e-3, 1e-2, 1e-1, 1], ["0", "0.0001", "0.001", "0.01", "0.1", "1"])
 axis.set(xlabel="spread between images before the first step", ylabel="cost in points")
@@ -778,7 +779,7 @@ drowning_std = 0.5
 # | weights by Xavier in place of N(0, 0.02) | a loss of 3.3, but more spread | {{loss(runs("weight_init", "Xavier")):±.1p}} |
 # | PyTorch's default in its place | a loss of 2.6, but more spread | {{loss(runs("weight_init", "PyTorch's default")):±.1p}} |
 # | weights from N(0, 1) | a loss of several times ln 10 | {{loss(runs("weight_init", "N(0, 1)")):±.1p}} |
-# | all weights zero | no gradient in the blocks in two steps | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
+# | all weights zero | no gradient in the blocks, in either of two steps | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
 # | second matrices zero | no spread | no measurable effect |
 # | class token alone | the check names it | {{loss(runs("class_token_cut", "sees itself alone")).mean:.1p}}: it only guesses |
 # | class token detached | the check names it | {{loss(runs("class_token_cut", "detached before the head")):±.1p}} |
