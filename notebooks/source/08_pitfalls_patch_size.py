@@ -189,8 +189,15 @@ EQUAL_FLOPS = {  # patch size: the setting with about the FLOPs of P = 4, and it
     32: ("P = 32, 24 × the passes", 72),
 }
 _, axis = plt.subplots(figsize=(6.6, 4.4), layout="constrained")
-for index, (P, (name, passes)) in enumerate(EQUAL_FLOPS.items()):
-    style = plots.curve_style(index)
+PLACES = {  # of the words beside a hollow mark and beside a filled one
+    2: ((0, 11, "center"), (9, -4, "left")),
+    4: ((9, -4, "left"), None),
+    8: ((-9, 2, "right"), (-9, 4, "right")),
+    16: ((9, -12, "left"), (9, -10, "left")),
+    32: ((0, -20, "center"), (9, -4, "left")),
+}
+for P, (name, passes) in EQUAL_FLOPS.items():
+    style = plots.curve_style({4: 0, 8: 1, 16: 2, 32: 3, 2: 4}[P])  # as in the figures below
     flops = costs[P]["flops"] / costs[4]["flops"]  # of a pass
     spent, of = (flops, flops * passes / 3), (reached[f"P = {P}"], reached[name])
     means, widths = ([100 * getattr(one, what) for one in of] for what in ("mean", "width"))
@@ -198,13 +205,14 @@ for index, (P, (name, passes)) in enumerate(EQUAL_FLOPS.items()):
     for k in (1, 0):  # the hollow mark of three passes on top
         face = {"markerfacecolor": style["color"] if k else "white", "linestyle": "none"}
         axis.errorbar(spent[k], means[k], widths[k], capsize=3, **style | face)
-    at = {"textcoords": "offset points", "ha": "center", "color": style["color"]}
-    up = 11 if P != 32 else -20
-    axis.annotate(f"P = {P}", (spent[0], means[0]), (0, up), **at, weight="bold")
-    if passes != 3:
-        right = {"textcoords": "offset points", "xytext": (8, -4), "color": style["color"]}
-        words = f"{passes} passes" if passes > 1 else "1 pass"
-        axis.annotate(words, (spent[1], means[1]), **right)
+    words = f"P = {P}" if PLACES[P][1] else f"P = {P}, {passes} passes"
+    beside = (words, f"{passes} passes" if passes > 1 else "1 pass")
+    for k, place in enumerate(PLACES[P]):
+        if place:
+            *shift, side = place
+            at = {"textcoords": "offset points", "ha": side, "color": style["color"]}
+            weight = "normal" if k else "bold"
+            axis.annotate(beside[k], (spent[k], means[k]), shift, **at, weight=weight)
 axis.axvline(1, color="gray", linestyle=":", linewidth=1, zorder=0)
 axis.set(xscale="log", xlim=(0.025, 9), ylim=(45, 76))
 axis.set_xticks([1 / 26, 1 / 13, 0.25, 1, 5.6], ["1/26", "1/13", "1/4", "1", "5.6"])
@@ -242,7 +250,7 @@ plots.show(
 # | P = 4 | 32 | 3 | {{3 * (45_000 // 32):,}} | {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}} |
 # | P = 8 | 128 | 12 | {{12 * (45_000 // 128):,}} | {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} |
 #
-# So the steps alone give P = 4 little. (Half of the learning rate, which small batches may want, gave {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}} with one seed.) Probably at least a part of what P = 8 gained is due to its *passes*.
+# So at this learning rate the steps alone give P = 4 little. (Half of the learning rate, which small batches may want, gave {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}} with one seed.) Probably at least a part of what P = 8 gained is due to its *passes*.
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.01}}
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
@@ -501,8 +509,8 @@ plots.show(
 #
 # ## Recap
 #
-# - Halving the patch side gives four times the patches. The FLOPs grow by less where tokens are few, and by more where they are many, because attention's part grows with T².
-# - A projection with D ≥ 3·P² **can keep everything**. With D = 64 and P = 8 ours cannot keep everything, but this is not why the needles were hard to find.
+# - Halving the patch side gives four times the patches. The FLOPs grow by less than that where tokens are few, because the class token and the way from pixels to tokens cost the same for every P. They grow by more where tokens are many, because attention's part grows with T².
+# - A projection with D ≥ 3·P² **can keep everything**. With D = 64 and P = 8 ours cannot keep everything, but in three passes this was not the main reason why the needles were hard to find.
 #
 # And the sentences that are said of patches, for our small models:
 #
