@@ -35,9 +35,7 @@
 # Tables and figures of measurements say which model they show: *small* or *CIFAR-10*.
 
 # %%
-import contextlib
 import copy
-import io
 import math
 
 import matplotlib.pyplot as plt
@@ -203,8 +201,7 @@ def short_run(name, settings, seeds=5):
     """Train settings of an experiment (at the full budget: all of them), and print a table."""
     quick = pick_budget() == "quick"
     settings = settings if quick else None
-    with contextlib.redirect_stdout(io.StringIO()):  # no line for each run
-        measured = run_experiment(name, seeds=seeds, dataset=dataset, settings=settings)
+    measured = run_experiment(name, None, seeds, dataset, settings=settings, verbose=False)
     print("small, trained for 200 steps" if quick else "at the full budget")
     print(as_table(measured))
 

@@ -102,8 +102,8 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 
 # %%
 names = {"single patches": "mean of patches, no attention", "patches together": "mean of patches"}
-with contextlib.redirect_stdout(io.StringIO()):  # a line for each run is not needed here
-    found = run_experiment("single_patches", dataset=shapes10, settings=list(names.values()))
+settings = list(names.values())
+found = run_experiment("single_patches", dataset=shapes10, settings=settings, verbose=False)
 single, together = (found[setting].accuracies for setting in names.values())
 for name, reached in zip(names, (single, together), strict=True):
     print(f"{name + ':':17} {100 * sum(reached) / len(reached):.1f} %")
