@@ -1,16 +1,20 @@
-"""What the silent bugs of notebook 09's museum cost on Shapes-10: accuracy lost, and the losses.
+"""What the silent bugs of notebook 13's museum cost: accuracy lost, and the losses in training.
 
 python benchmarks/silent_bugs.py --record data/results/silent_bugs.json
+python benchmarks/silent_bugs.py --dataset cifar10 --budget full --record data/results/silent_bugs_cifar10.json
 
-Each bug is put into the same small model, which then trains as if nothing had happened. Of the
-museum, those are left out that stop with an error in this setup, because a shape does not fit, and
-the ignored argument, which changes nothing as long as nobody asks for another number of heads.
+Each bug is put into the same model, which then trains as if nothing had happened. Of the museum,
+those are left out that stop with an error in this setup, because a shape does not fit, and the
+ignored argument, which changes nothing as long as nobody asks for another number of heads.
+The full budget is that of the experiments: the same model, the same images, the same judges.
+What is on record is not run again.
 """
 
 import argparse
 import contextlib
 import io
 from dataclasses import asdict, replace
+from itertools import product
 
 import torch
 from torch import nn
@@ -18,12 +22,13 @@ from torch import nn
 from vit_minimal import VisionTransformer, evaluate, fit, load_dataset, seed_everything
 from vit_minimal.attention import MultiHeadSelfAttention, attention_weights
 from vit_minimal.experiments import BASE
+from vit_minimal.experiments.grid import QUICK_IMAGES
 from vit_minimal.patches import PatchEmbedding
-from vit_minimal.records import add_record
+from vit_minimal.pretrained import read_config
+from vit_minimal.records import add_record, read_records
+from vit_minimal.training import Recipe, TrainingConfig
 from vit_minimal.vision_transformer import EncoderBlock
 
-MODEL, TRAINING = BASE["quick"].model, BASE["quick"].training
-MEAN = replace(MODEL, pool="mean")
 DROPOUT = 0.1
 
 
@@ -127,24 +132,26 @@ def norm_over_tokens(model):
     model.norm = nn.LayerNorm(shape)
 
 
-# {name: (the model that it is put into, how it is put in)}
+MEAN = {"pool": "mean"}
+
+# {name: (how the model that it is put into differs from the base, how it is put in)}
 BUGS = {
-    "none": (MODEL, lambda model: None),
-    "patches by reshape": (MODEL, lambda model: become(PatchesByReshape, model.patch_embed)),
-    "heads by view": (MODEL, attention(HeadsByView)),
-    "heads without transpose": (MODEL, attention(NoTransposeBack)),
-    "softmax over the queries": (MODEL, attention(SoftmaxOverQueries)),
-    "scaled by √D": (MODEL, attention(ScaledByD)),
-    "attention across the batch": (MODEL, attention(AcrossTheBatch)),
-    "LayerNorm over all tokens": (MODEL, norm_over_tokens),
-    "positions not trained": (MODEL, lambda model: model.pos_embed.requires_grad_(False)),
-    "blocks in a Python list": (MODEL, lambda model: model.blocks.requires_grad_(False)),
-    "one block, repeated": (MODEL, one_block),
-    "no norm at the end": (MODEL, no_final_norm),
-    "no residual connection": (MODEL, lambda model: become(NoResidual, *model.blocks)),
-    "softmax twice": (MODEL, lambda model: become(SoftmaxTwice, model)),
-    "dropout never off": (MODEL, attention(AlwaysDrops)),
-    "none, with dropout": (replace(MODEL, attn_drop_rate=DROPOUT), lambda model: None),
+    "none": ({}, lambda model: None),
+    "patches by reshape": ({}, lambda model: become(PatchesByReshape, model.patch_embed)),
+    "heads by view": ({}, attention(HeadsByView)),
+    "heads without transpose": ({}, attention(NoTransposeBack)),
+    "softmax over the queries": ({}, attention(SoftmaxOverQueries)),
+    "scaled by √D": ({}, attention(ScaledByD)),
+    "attention across the batch": ({}, attention(AcrossTheBatch)),
+    "LayerNorm over all tokens": ({}, norm_over_tokens),
+    "positions not trained": ({}, lambda model: model.pos_embed.requires_grad_(False)),
+    "blocks in a Python list": ({}, lambda model: model.blocks.requires_grad_(False)),
+    "one block, repeated": ({}, one_block),
+    "no norm at the end": ({}, no_final_norm),
+    "no residual connection": ({}, lambda model: become(NoResidual, *model.blocks)),
+    "softmax twice": ({}, lambda model: become(SoftmaxTwice, model)),
+    "dropout never off": ({}, attention(AlwaysDrops)),
+    "none, with dropout": ({"attn_drop_rate": DROPOUT}, lambda model: None),
     "none, mean pooling": (MEAN, lambda model: None),
     "attention across the batch, mean pooling": (MEAN, attention(AcrossTheBatch)),
     # What frozen blocks leave to learn if the head reads the patches, which have embeddings that train
@@ -153,18 +160,21 @@ BUGS = {
         lambda model: model.blocks.requires_grad_(False),
     ),
     # Controls for the first bug: as many numbers to a token, in other windows of the image
-    "strips of two rows": (MODEL, lambda model: become(Strips, model.patch_embed)),
+    "strips of two rows": ({}, lambda model: become(Strips, model.patch_embed)),
 }
 
 
-def cost_of(name, seed, dataset):
-    """What training with one bug in the model comes to."""
-    config, put_in = BUGS[name]
+QUICK_ONLY = ("strips of two rows",)  # with 64 patches a token would be half a row
+
+
+def cost_of(name, seed, dataset, base):
+    """What training with one bug in the model of a recipe comes to."""
+    changes, put_in = BUGS[name]
     seed_everything(seed)
-    model = VisionTransformer(config)
+    model = VisionTransformer(replace(base.model, **changes))
     put_in(model)
     with contextlib.redirect_stdout(io.StringIO()):
-        history = fit(model, dataset, replace(TRAINING, seed=seed))
+        history = fit(model, dataset, replace(base.training, seed=seed))
     reached = evaluate(model, dataset.test_images, dataset.test_labels)
     figures = {"bug": name, "accuracy": reached}
     if name == "positions not trained":  # nor saved: another process draws others
@@ -175,30 +185,42 @@ def cost_of(name, seed, dataset):
     return figures | {"train_loss": history.train_loss}
 
 
+def recipe_of(record):
+    return Recipe(read_config(record["model"]), TrainingConfig(**record["training"]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--bugs", nargs="+", default=list(BUGS), choices=list(BUGS))
     parser.add_argument("--dataset", default="shapes10", choices=["shapes10", "cifar10"])
-    parser.add_argument("--record", help="add the figures to this JSON file, seed by seed")
+    parser.add_argument("--budget", default="quick", choices=["quick", "full"])
+    parser.add_argument("--record", help="add the figures to this JSON file, run by run")
     options = parser.parse_args()
-    dataset = load_dataset(options.dataset).first(2_500, 1_000)
-    for seed in options.seeds:
-        runs = []
-        for name in options.bugs:
-            runs.append(cost_of(name, seed, dataset))
-            print(seed, name, f"{runs[-1]['accuracy']:.1%}", flush=True)
+    base, dataset = BASE[options.budget], load_dataset(options.dataset)
+    names = options.bugs
+    if options.budget == "quick":
+        dataset = dataset.first(*QUICK_IMAGES)
+    else:
+        names = [name for name in names if name not in QUICK_ONLY]
+    setup = {
+        "dataset": options.dataset,
+        "trained_on": len(dataset.train_labels) - base.training.validation_images,
+        "judged_on": f"{len(dataset.test_labels):,} test",
+        "model": asdict(base.model),
+        "training": asdict(base.training),  # but for the seed
+    }
+    known = read_records(options.record) if options.record else []
+    here = [of for of in known if all(of[name] == setup[name] for name in ("dataset", "judged_on"))]
+    same = [of for of in here if recipe_of(of) == base]
+    done = {(run["bug"], of["seed"]) for of in same for run in of["runs"]}
+    for seed, name in product(options.seeds, names):
+        if (name, seed) in done:
+            continue
+        run = cost_of(name, seed, dataset, base)
+        print(seed, name, f"{run['accuracy']:.1%}", flush=True)
         if options.record:
-            figures = {
-                "dataset": options.dataset,
-                "seed": seed,
-                "trained_on": len(dataset.train_labels) - TRAINING.validation_images,
-                "judged_on": f"{len(dataset.test_labels):,} test",
-                "model": asdict(MODEL),
-                "training": asdict(TRAINING),  # but for the seed
-                "runs": runs,
-            }
-            add_record(options.record, figures)
+            add_record(options.record, setup | {"seed": seed, "runs": [run]})
 
 
 if __name__ == "__main__":

@@ -373,7 +373,7 @@ def best_block(reading, count, task="shapes10"):
 
 
 def silent_bug(name, dataset="shapes10"):
-    """What the seeds reached with a bug of notebook 09's museum in the model, or with "none"."""
+    """What the seeds reached with a bug of notebook 13's museum in the model, or with "none"."""
     found = [run for of in records("silent_bugs") if of.dataset == dataset for run in of.runs]
     return [run.accuracy for run in found if run.bug == name]
 
@@ -460,7 +460,7 @@ def minutes_to_read(name):
 
 def numbered_sections(name):
     """How many things of a notebook have a number: the claims of 10, which are sections, and the bugs
-    of 09, which are sections or rows of a table.
+    of 13, which are sections or rows of a table.
     """
     return len(re.findall(r"^# (?:###|\|) \d+\. ", source_of(name), re.MULTILINE))
 

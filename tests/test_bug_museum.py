@@ -1,4 +1,4 @@
-"""Every exhibit of notebook 09's museum: its check passes the right piece and fails the wrong one."""
+"""Every exhibit of notebook 13's museum: its check passes the right piece and fails the wrong one."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from torch import nn
 
 from vit_minimal import MultiHeadSelfAttention, VisionTransformer, ViTConfig
 
-SOURCE = Path(__file__).resolve().parents[1] / "notebooks/source/09_pitfalls_class_token.py"
+SOURCE = Path(__file__).resolve().parents[1] / "notebooks/source/13_silent_bugs.py"
 CELLS = [cell for cell in jupytext.read(SOURCE).cells if cell.cell_type == "code"]
 EXHIBITS = [cell.source for cell in CELLS if "bug" in cell.metadata.get("tags", [])]
 

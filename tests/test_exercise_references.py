@@ -9,7 +9,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from checks import EXERCISES
-from checks.mishandled import Mystery, MysteryAttention, Unseeing
+from checks.mishandled import Mystery, Unseeing
+from checks.silent_bugs import MysteryAttention
 from vit_minimal import (
     EncoderBlock,
     MultiHeadSelfAttention,

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · Pitfalls, measured: how a model starts
 #
-# **After this notebook you can** find, with one batch and two steps, blocks that get no gradient and a class token that is cut off; and you can say what such checks, and short runs, do *not* tell you.
+# **After this notebook you can** find, with one batch and two steps, blocks that get no gradient, and you can say what such checks, and short runs, do *not* tell you.
 #
 # | | |
 # |---|---|
@@ -246,7 +246,7 @@ show_starts(CLASS_TOKENS)
 #
 # **All 1** is as good as zeros, number for number. LayerNorm subtracts the mean, so the same number added to all D entries of a token is invisible to every block and to the head. We can check that, up to rounding:
 
-# %%
+# %% tags=["nbval-check-output"]
 zeros, ones = (make_model(with_changes(CLASS_TOKENS[name])) for name in ("zeros", "all 1"))
 torch.testing.assert_close(ones(images[:100]), zeros(images[:100]), atol=1e-4, rtol=0)
 print("a class token of ones and one of zeros: the same answers")
@@ -475,82 +475,6 @@ short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"])  # takes
 #
 # On CIFAR-10, the higher the first loss, the worse the end. In the small model, from which the loss was taken, it is the other way round, for the three starts that we trained there. (The gradients have the order of the losses. The spread has neither order.) **Two steps found the start that cannot learn. Among the starts that can, no sign was right for both models.**
 #
-# ## "Treat it like any other token"
-#
-# That sounds like sensible advice for the class token. Code can break it in four ways without raising an error:
-#
-# - It is **left out** of the optimizer, because a list of parameters forgot it. It then stays as it was drawn: it is *frozen*.
-# - It is **detached**: a `.detach()` or `torch.no_grad()` just before the head stops the gradient there.
-# - It is **alone**: a mask lets it attend to itself only.
-# - It is **unseen**: a mask keeps the patches from attending to it.
-#
-# Each picture shows the tokens before a block at the left, and after it at the right. Purple arrows show where information flows between the class token and the patches. (Patches attend to each other, too; those arrows are not drawn.) The red × marks what is missing:
-
-# %% tags=["hide-input"]
-diagrams.cut_class_token()
-
-# %% [markdown]
-# Here is a check for each, in a few lines. It asks how the tokens are *connected*, and a start like "second zero" would hide that. So the check works on a copy of the model, and fills the copy with random weights first.
-
-
-# %% tags=["nbval-check-output"]
-def check_class_token(model, optimizers, images):
-    """How a class token is cut off, found out with one backward pass on a copy of the model."""
-    token = getattr(model.cls_token, "weight", model.cls_token)  # timm has no .weight
-    held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
-    findings = [] if id(token) in held and token.requires_grad else ["it is not trained"]
-    model = copy.deepcopy(model).requires_grad_().eval()  # in the copy nothing is frozen
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    model.zero_grad()
-    model(images).square().sum().backward()
-    if model.blocks[0].attn.qkv.weight.grad is None:
-        findings.append("no gradient passes from the head to the blocks")
-    before = model.forward_features(images)
-    if before[:, 0].std(dim=0).max() < 1e-6:
-        findings.append("it is the same for every image")
-    token = getattr(model.cls_token, "weight", model.cls_token)
-    token.data += torch.randn_like(token)
-    if torch.allclose(model.forward_features(images)[:, 1:], before[:, 1:]):
-        findings.append("no patch attends to it")
-    return findings or ["nothing"]
-
-
-CUT = {
-    "as it should be": BASE,
-    "second zero": with_changes(WEIGHTS["second zero"]),
-    "left out": BASE | {"frozen": ["cls_token.weight"]},
-    "detached": with_changes(variant="CutClassToken"),
-    "alone": with_changes(variant="BlindClassToken"),
-    "unseen": with_changes(variant="UnseenClassToken"),
-}
-print("small")
-for name, run in CUT.items():
-    model = make_model(run)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizers = [torch.optim.AdamW(trained)]
-    print(f"{name:16} wrong: {', '.join(check_class_token(model, optimizers, images[:8]))}")
-
-# %% [markdown]
-# And what do they cost? One thing makes a fair answer difficult. A class token that was left out still has a position, which is added to it before the first block, and that position learns. So the last two rows compare models whose class token has no position:
-#
-# | CIFAR-10: the class token is | accuracy |
-# |---|---|
-# | as it should be | {{runs("class_token_cut", "class token"):±.1%}} |
-# | detached before the head | {{runs("class_token_cut", "detached before the head"):±.1%}} |
-# | alone: it attends to itself only | {{runs("class_token_cut", "sees itself alone").mean:.1%}} with every seed |
-# | unseen by the patches | {{runs("class_token_cut", "unseen by the patches"):±.1%}} |
-# | left out, and stays zero | {{runs("class_token_init", "zeros, frozen"):±.1%}} |
-# | trained, without a position | {{runs("class_token_untrained", "no position"):±.1%}} |
-# | left out, stays zero, without a position | {{runs("class_token_untrained", "no position, frozen at zero"):±.1%}} |
-#
-# **Alone**, it guesses. **Detached**, the blocks stay random, and only the head learns. The others are a surprise, given the advice: being **unseen** or **left out** has no measurable effect. For the one that is left out this holds even where no position can learn in its place.{{assert all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}
-# {{assert not any(differs(runs("class_token_init", name)) for name in ("N(0, 0.02), frozen", "zeros, frozen"))}}
-# {{assert below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
-# {{assert not any(differs(of) for of in experiment("class_token_untrained").values())}}
-#
-# So this remains of the advice, for this model and three passes: the class token must **attend** to the patches, and the gradient must **come back** from it.
-#
 # ## How much was the look worth?
 #
 # This figure gathers the starts of positions, class token and weights. The horizontal axis is the spread, this time of the CIFAR-10 model before its first step. (It sees 100 drawn shapes here, because this notebook must run without a download.) The vertical axis is what the start cost:
@@ -778,9 +702,6 @@ drowning_std = 0.5
 # | weights from N(0, 1) | a loss of several times ln 10 | {{loss(runs("weight_init", "N(0, 1)")):±.1p}} |
 # | all weights zero | no gradient in the blocks, in either of two steps | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
 # | second matrices zero | no spread | no measurable effect |
-# | class token alone | the check names it | {{loss(runs("class_token_cut", "sees itself alone")).mean:.1p}}: it only guesses |
-# | class token detached | the check names it | {{loss(runs("class_token_cut", "detached before the head")):±.1p}} |
-# | class token left out, or unseen | the check names it | no measurable effect (± {{gain(runs("class_token_cut", "unseen by the patches")).width:.1p}}) |
 #
 # **Could you have known?** For the line from the beginning, the bold row, only by luck. The spread warned of the position of the class token, which probably costs little, and was silent about those of the patches, which cost the points. Among the weights, a gradient of zero in two steps and a first loss far above ln 10 did tell, as far as CIFAR-10 goes.
 #
@@ -788,7 +709,7 @@ drowning_std = 0.5
 #
 # - Start class token and positions at zero or N(0, 0.02). Do not start positions at `torch.randn`.
 # - For the weights our two models disagree. So compare N(0, 0.02) with your framework's default on your own task, at three learning rates each.
-# - Before you train, run `at_the_start`, `two_steps` and `check_class_token` on one batch. They find what cannot learn and what is cut off. A healthy look is no promise, and a short run on another task may mislead.
+# - Before you train, run `at_the_start` and `two_steps` on one batch. They find what cannot learn. (Whether a class token is cut off is another question, and [notebook 09](09_pitfalls_class_token.ipynb) has a check for it.) A healthy look is no promise, and a short run on another task may mislead.
 #
 # ## Questions
 #

@@ -830,7 +830,7 @@ if can_export:
 #
 # **Try it yourself:** [exercises 12](exercises/12_fine_tuning.ipynb), with checks that say what is wrong.
 #
-# **Farewell:** this is the end of the course. You began with the pixels of one image. Now you can build a Vision Transformer, train it, look inside, doubt a claim, and make a model that somebody else trained do something for you. Take your own pictures, and have fun.
+# **Next:** the code that you write for your own pictures will have bugs, and some of them raise no error. [13 · A museum of silent bugs](13_silent_bugs.ipynb) shows what they look like.
 #
 # ---
 #

@@ -17,6 +17,7 @@ from . import (
     mishandled,
     patch_size,
     patches,
+    silent_bugs,
     start_here,
     training,
     vision_transformer,
@@ -37,6 +38,7 @@ _MODULES = (
     claims,
     faster,
     fine_tuning,
+    silent_bugs,
     capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
