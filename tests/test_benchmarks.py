@@ -276,3 +276,19 @@ def test_a_silent_bug_is_silent_starts_alike_and_does_something(name):
         assert same and left_out  # only training shows it
     else:
         assert same == name.startswith("none") and not left_out
+
+
+def test_silent_bugs_on_record_are_not_run_again(trainings, monkeypatch, tmp_path):
+    def runs(*words):
+        before = len(trainings)
+        words = ["--seeds", "0", "--record", str(tmp_path / "bugs.json"), *words]
+        monkeypatch.setattr(sys, "argv", ["silent_bugs.py", *words])
+        silent_bugs.main()
+        return len(trainings) - before
+
+    assert runs("--bugs", "none") == 1
+    assert runs("--bugs", "none", "softmax twice") == 1
+    assert runs("--bugs", "none", "softmax twice") == 0
+    assert runs("--bugs", "none", "--dataset", "cifar10") == 1
+    assert runs("--bugs", "none", "--budget", "full") == 1  # another recipe, another run
+    assert runs("--bugs", "none", "strips of two rows", "--budget", "full") == 0
