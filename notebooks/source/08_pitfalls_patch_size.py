@@ -172,7 +172,7 @@ print(as_table(compared))  # the difference is taken seed by seed
 # {{assert all(r.precision == ("float32" if name == "P = 2" else "bfloat16")
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
-# First compare the hollow marks with each other: they had the same passes. Then compare the marks near the dotted line: they had about the same FLOPs. P = 4 has one mark for both. Whole numbers of passes do not meet the line exactly. A pass with P = 16, for example, costs 1/13 of one with P = 4, and had twelve times as many. So P = 8 had {{1 - 4 * patch_cost(8).flops / patch_cost(4).flops:.0%}} fewer FLOPs than P = 4, P = 16 had {{1 - 12 * patch_cost(16).flops / patch_cost(4).flops:.0%}} fewer, and P = 32 {{1 - 24 * patch_cost(32).flops / patch_cost(4).flops:.0%}}.
+# First compare the hollow marks with each other: they had the same passes. Then compare the marks near the dotted line: they had about the same FLOPs. P = 4 has one mark for both. Whole multiples of the passes do not meet that line exactly: P = 8 had {{1 - 4 * patch_cost(8).flops / patch_cost(4).flops:.0%}} fewer FLOPs than P = 4, P = 16 had {{1 - 12 * patch_cost(16).flops / patch_cost(4).flops:.0%}} fewer, and P = 32 {{1 - 24 * patch_cost(32).flops / patch_cost(4).flops:.0%}}.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -213,7 +213,8 @@ for P, (name, passes) in EQUAL_FLOPS.items():
             axis.annotate(beside[k], (spent[k], means[k]), shift, **at, weight=weight)
 axis.axvline(1, color="gray", linestyle=":", linewidth=1, zorder=0)
 axis.set(xscale="log", xlim=(0.025, 9), ylim=(45, 76))
-axis.set_xticks([1 / 26, 1 / 13, 0.25, 1, 5.6], ["1/26", "1/13", "1/4", "1", "5.6"])
+shares = [costs[P]["flops"] / costs[4]["flops"] for P in (32, 16, 8, 4, 2)]
+axis.set_xticks(shares, [f"1/{1 / of:.1f}" if of < 1 else f"{of:.2g}" for of in shares])
 axis.set_xticks([], minor=True)
 axis.set(xlabel="FLOPs of the training, times those of P = 4", ylabel="accuracy on CIFAR-10 in %")
 axis.set_title("hollow: three passes; filled: about equal FLOPs (P = 2: one pass)", fontsize=11)
@@ -246,7 +247,7 @@ plots.show(
 #
 # P = 8 not only saw the images four times as often. It also made four times as many steps. Which of the two made it win? The experiment `patch_size_updates` gives P = 4 as many steps in its three passes, with batches of 32 images in place of 128.
 #
-# **Held equal in the last three rows: steps.** Passes, FLOPs and the size of a batch differ.
+# **Held equal in the last three rows: steps, nearly.** Passes, FLOPs and the size of a batch differ.
 #
 # | | images in a batch | passes | steps | accuracy |
 # |---|---|---|---|---|
@@ -255,7 +256,8 @@ plots.show(
 # | P = 4, half the learning rate | 32 | 3 | {{3 * (45_000 // 32):,}} | {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}}, one seed |
 # | P = 8 | 128 | 12 | {{12 * (45_000 // 128):,}} | {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} |
 #
-# So more steps, made in this way, give P = 4 little. But smaller batches also make each step noisier, and that may have cost what the steps gained. So the table makes it likely, and does not prove, that at least a part of what P = 8 gained is due to its *passes*.
+# With as many steps, P = 4 stays behind P = 8. At half the learning rate, its one seed comes about half of the way. But smaller batches do not only give more steps, they also make each step noisier. So the table makes it likely, and does not prove, that at least a part of what P = 8 gained is due to its *passes*.
+# {{assert 0.4 < (reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] - runs("patch_size", "P = 4").mean) / runs("patch_size_longer", "P = 8, 4 × the passes").difference < 0.6}}
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)) == 1 and reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.01}}
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
@@ -393,7 +395,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 # **At P = 8 the needles were not lost, but harder to find.** The controls say so:
 #
 # - **More steps help P = 8 a lot.** We gave it eleven times the steps, once by more passes and once by more images. Both times two seeds of three found three quarters of the needles or more. So the needles can be found although 64 numbers cannot hold all 192 of a patch. For P = 16 the question stays open: with 44,000 images it stayed near guessing, and we tried nothing longer.
-# - **Room for every number helps, but not enough in three passes.** With D = 192 = 3·8² nothing has to be lost. All three seeds gained: they found {{min(needles(embed_dim=192)):.0p}} to {{max(needles(embed_dim=192)):.0p}} % of the needles, in place of {{min(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} to {{max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} %. But that is still less than a fifth.
+# - **Room for every number helps, but not enough in three passes.** With D = 192 = 3·8² nothing has to be lost. All three seeds gained: they found {{min(needles(embed_dim=192)):.0p}} to {{max(needles(embed_dim=192)):.0p}} % of the needles, in place of {{min(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} to {{max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} %. But that is less than a fifth.
 # {{assert max(needles(embed_dim=192)) < 0.2}}
 # - **Larger print is easy.** We draw each pixel as 2 × 2 equal ones, which makes images of 64 × 64. A patch of 8 × 8 then holds one tile, as a patch of 4 × 4 did before. Every seed finds all needles, which only shows that this recipe can train patches of 8 × 8 pixels.
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
@@ -476,7 +478,6 @@ for (left, right), (name, title) in zip(axes, trainings.items(), strict=True):
     right.set(title=title, ylabel="points ahead of P = 8", xticks=NOISE)
 for axis in axes.flat:
     axis.grid(alpha=0.3)
-    axis.label_outer(remove_inner_ticks=False)
 figure.supxlabel("standard deviation of the noise (values go from 0 to 255)", fontsize=10.5)
 key_of = [
     plt.Line2D([], [], **plots.curve_style(index), label=f"P = {P}")
@@ -515,7 +516,7 @@ plots.show(
 #
 # Say first what is limited, and compare sizes at that. Suppose that it is ten minutes on two cores of our CPU.
 #
-# **Held equal: nothing but the limit of ten minutes.** The times are rough estimates, from forward and backward passes of 16 images.
+# **Held equal: only a limit of ten minutes, which the last row breaks.** The times are rough estimates, from forward and backward passes of 16 images.
 #
 # | training | passes | about | right on CIFAR-10 |
 # |---|---|---|---|
@@ -561,7 +562,7 @@ plots.show(
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
 #
-# Both may be. The FLOPs of one pass with P = 4 are enough for about four with P = 8, and its time, on our CPU, for {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}}. After the same passes P = 4 was ahead here. At the same FLOPs P = 8 was. We have no two trainings of the same time, which depends on the machine and on the size of a batch: so here nobody has been proved right, and you would have to measure it.
+# Both may be. The FLOPs of one pass with P = 4 are enough for about four with P = 8, and its time, on our CPU, for {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}}. After the same passes P = 4 was ahead here. At the same FLOPs P = 8 was. At the same *time* we cannot say: we have no two such trainings, and time depends on the machine and on the size of a batch. So the first may well be right on their machine.
 # {{assert round(patch_cost(4).flops / patch_cost(8).flops) == 4}}
 # </details>
 #
@@ -610,7 +611,9 @@ for column, title, pair in zip(axes.T, titles, pairs, strict=True):
         width = 4 / len(values)  # two wide pixels, or four narrow ones
         centres = [(k + 0.5) * width for k in range(len(values))]
         bars = axis.bar(centres, values, width, color=colour, edgecolor="white")
-        axis.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=9)
+        axis.bar_label(
+            bars, [f"{value:.2f}".rstrip("0").rstrip(".") for value in values], fontsize=8.5
+        )
         axis.set(xticks=[], yticks=[], ylim=(0, 3.6 if axis is column[0] else 2.5))
         axis.spines[["top", "right", "left"]].set_visible(False)
     column[0].set_title(title, fontsize=10.5)
