@@ -155,7 +155,7 @@ print()
 print(as_table(compared))  # the difference is taken seed by seed
 
 # %% [markdown]
-# In the run saved here, P = 4 is ahead: the 95 % interval of the difference, from these three seeds alone, does not hold zero.
+# In the run saved here, P = 4 is ahead: the 95 % interval of the difference does not hold zero, although those of the two accuracies overlap. All three are from these three seeds alone. The difference is the surer number because it is taken seed by seed, and what a seed does to both sizes drops out.
 #
 # ### Equal FLOPs
 #
