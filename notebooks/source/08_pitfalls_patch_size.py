@@ -295,7 +295,7 @@ plots.show_images(
 )
 
 # %% [markdown]
-# In the run saved here, nothing is lost at P = 4, so that its picture is the original. At P = 8, noise is lost and some sharpness of the edges, but not only that: parts of the yellow spot at the left and of the green one at the lower right stand out among what is lost. These are small details. At P = 16 every edge blurs, and the yellow spot is almost gone. At P = 32 only the large shape is left. The faint arc at the lower left, which is clearer below, was not in the original. Every image is put together from the same 64 pictures here, and what they have too much does not cancel everywhere.
+# In the run saved here, nothing is lost at P = 4, so that its picture is the original. At P = 8, noise is lost and some sharpness of the edges, but not only that: parts of the yellow spot at the left and of the green one at the lower right stand out among what is lost. These are small details. At P = 16 every edge blurs, and the yellow spot is almost gone. At P = 32 only the large shape is left. The faint arc at the lower left, which is clearer below, was not in the original. Every image is put together from the same 64 pictures here, and their unwanted parts do not cancel everywhere.
 #
 # A wider token loses less. With D = 768 = 3·16², ViT-B/16 of the ViT paper need not lose anything.
 #
