@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 04; 07 for how experiments are run |
-# | Time to read | about 30 minutes, and five more for a second visit |
+# | Time to read | about 30 minutes, and two more for a second visit |
 # | Time to run | at the quick budget about two minutes{{assert round(notebook_seconds("09_pitfalls_class_token") / 60) == 2}} on two cores of a recent server CPU |
 # | Package modules | `variants.py`, `experiments/` |
 #
@@ -184,7 +184,7 @@ print("the blocks do not know which token is the first:", same)
 #
 # ### Which tokens does a model read?
 #
-# The two lines below the figure show that the loss falls in spite of the mistake, and nobody tells you how low it should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
+# The two lines of losses below the figure of CIFAR-10 fall in spite of the mistake, and nobody tells you how low they should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
 
 
 # %% tags=["nbval-check-output"]
@@ -354,7 +354,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **The curves cross.** At the lowest rate the class token is ahead, by 6.5 ± 3.5 points. At the three highest rates the mean is ahead, at 0.04 by as much as 16.7 points: there the mean does not get better; the class token gets worse. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one.
+# **The curves cross.** At the lowest rate the class token is ahead, by 6.5 ± 3.5 points, which counts only with the pooled noise. At the three highest rates the mean is ahead, at 0.04 by as much as 16.7 points: there the mean does not get better; the class token gets worse. So with one rate for both, you could have reported a lead of the class token, a small lead of the mean, or a large one.
 #
 # On **CIFAR-10** the rate was chosen on validation images as well, but with the first seed only. The learning rate of the recipe `cpu`, half of it and twice that rate were tried. The mean of the patches got twice the recipe's rate (four times, tried for it alone, was worse), and the others kept the recipe's own.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
