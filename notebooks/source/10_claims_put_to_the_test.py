@@ -53,7 +53,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # %% [markdown]
 # ## Your guess first
 #
-# Which of these {{numbered_sections("10_claims_put_to_the_test"):d}} sentences would you sign, for a small ViT that is trained on CIFAR-10? There are four verdicts. A verdict judges the words of its sentence, which stand on the card in italics, and nothing else. It reaches as far as what was tested.
+# Which of these {{numbered_sections("10_claims_put_to_the_test"):d}} sentences would you sign, for a small ViT that is trained on CIFAR-10? There are four verdicts. A verdict judges the words of its sentence and nothing else, and it reaches as far as what was tested.
 #
 # - **holds**: the sentence is true;
 # - **holds in part**: one part of the sentence is true, and another is not, or is not shown;
@@ -85,7 +85,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # | 17 | ViTs are only good when pretrained. | |
 # | 18 | Fine-tune with a small learning rate. | |
 #
-# The six in bold are the **main path**. Their cards also teach something about experiments. Each says first what was **tested**, and asks you for one more guess; then come the **result**, the verdict, and a picture with what there is to see in it.
+# The six in bold are the **main path**. Their cards also teach something about experiments. Each begins with what was **tested**, where you may guess once more before you read the **result** and the verdict.
 #
 # Two models return all the time. The **base** is small: patches of 4 × 4 pixels (P = 4), a class token, four blocks of width {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.embed_dim:d}}. It is trained with Muon, at a learning rate of 0.003, for three passes over 45,000 images of CIFAR-10. A model that is compared with it differs from it in what the card names, and in nothing else. The **shipped model** comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.learning_rate == 0.003 and recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
 #
@@ -146,7 +146,7 @@ spread = pooled_spread(cifar10)
 print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points")
 
 # %% [markdown]
-# Everything that the cards say about certainty follows from this number. They use four terms:
+# From this number follow four terms that the cards use:
 #
 # - A **95 % interval** is a range around a measured number, made so that about 95 of 100 such ranges hold the number that very many seeds would give. What stands after a ± is half of it: {{spread().width(3):.1p}} points for the mean of three runs, and {{gain(runs("pooling", "mean of patches")).width:.1p}} for the difference between three runs and the base's {{len(runs("pooling", "class token").accuracies):d}}. This is the interval on every card, unless the card names another one.
 # - **No effect seen**: the interval of the difference holds 0. The effect may then be anything in the interval.
@@ -226,13 +226,6 @@ plots.show("above, the first three runs lie close together, and ten more spread 
            "difference beyond the threshold is clear, one between 0 and the threshold is a hint, and "
            "one whose interval holds 0 is no effect seen", "how sure a number is")  # fmt: skip
 
-# %% [markdown]
-# In the lower half, look first whether a bar reaches the line at 0. If it does not, look whether its dot lies beyond the grey. What all this takes for granted stands in the appendix.
-#
-# ## The main path at a glance
-#
-# Here are the answers for the six sentences of the main path. (The other twelve have a picture of their own, at the head of their cards.) The mark before a sentence is its verdict. Below it stand the comparisons that test its words most directly. "A over B" gives the points by which A is ahead of B. A dot to the right of the line speaks for the sentence, and one to the left against it. How often did you guess right?
-
 
 # %% tags=["hide-input"]
 def between(one, other):
@@ -277,10 +270,10 @@ starts, single, masks = (
 positions, sizes = measured("position_init"), measured("patch_size")
 untrained, longer = measured("class_token_untrained"), measured("patch_size_longer")
 cut_off = measured("class_token_cut") | untrained
-probe = {kind: (of["mean"][-1], of["width"][-1]) for kind, of in journey["probes"].items()}
 by_block = list(  # a reader of the class token, before block 1 and after each: (mean, width)
     zip(*(journey["probes"]["class_token"][of] for of in ("mean", "width")), strict=True)
 )
+read_last, head = by_block[-1][0], journey["accuracy"]["mean"]
 needles = {  # found with Needle-10's 4,000 images, by patch size and passes
     (row["patch_size"], row["passes"]): row["accuracies"]
     for row in patches["needles"]
@@ -288,6 +281,10 @@ needles = {  # found with Needle-10's 4,000 images, by patch size and passes
 }
 marked = deletions["attention of the last block"]["loss beyond another image's"]
 sixteen = deletions["counts"].index(16)
+gone = {  # right with 16 patches turned into noise: (mean, width)
+    of: tuple(deletions[of]["highest"][what][sixteen] for what in ("mean", "width"))
+    for of in ("attention of the last block", "gradients")
+}
 lost_to_noise = lead(  # by small patches, more than by large ones
     [under_noise("noise", 4, 0), under_noise("noise", 8, 32)],
     [under_noise("noise", 4, 32), under_noise("noise", 8, 0)],
@@ -325,15 +322,16 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
     1: ("It summarises the whole image", "holds in part", [
         (f"colours: {100 * left:.0f} %, a reader without places {100 * placeless:.0f} %",)]),
     2: ("It gathers from all patches, layer by layer", "holds in part", [
-        ("class read from it, least gain of a block",
+        ("class read, least gain of a block",
          *min(between(*pair) for pair in zip(by_block[1:], by_block[:-1], strict=True))),
         ("which patches it reads: not tested",)]),
     3: ("After the last layer it holds what is needed to classify", "holds", [
-        ("a reader of it over one of the mean",
-         *between(probe["class_token"], probe["patch_mean"]))]),
+        (f"right: a new reader of it {100 * read_last:.1f} %, the head {100 * head:.1f} %",)]),
     4: ("The class token's attention shows where the model looks", "holds in part", [
         ("harm, marked patches over others",
-         *(100 * marked[of][sixteen] for of in ("mean", "width")))]),
+         *(100 * marked[of][sixteen] for of in ("mean", "width"))),
+        ("the same over gradients'",
+         *between(gone["gradients"], gone["attention of the last block"]))]),
     5: ("Without it, the model only understands single patches", "does not hold", [
         ("single patches over together",
          *between(single["mean of patches, no attention"], single["mean of patches"]))]),
@@ -382,64 +380,17 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
     17: ("ViTs are only good when pretrained", "holds in part", [
         ("ten images a class: {:.0f} %, not pretrained {:.0f} %".format(*started),)]),
     18: ("Fine-tune with a small learning rate", "holds in part", [
-        ("small over large rate, old task", *lead(*([of] for of in kept["old"]))),
-        ("small over large rate, new task", *lead(*([of] for of in kept["new"])))]),
+        ("small over large, old task", *lead(*([of] for of in kept["old"]))),
+        ("small over large, new task", *lead(*([of] for of in kept["new"])))]),
 }  # fmt: skip
 MAIN_PATH = 5, 2, 6, 11, 12, 16
 
-# %% tags=["hide-input"]
-VERDICTS = "holds", "does not hold", "holds in part", "not settled"
-
-
-def show_claims(numbers, ticks):
-    """Claims with their verdicts, and below each the comparisons that test it."""
-    _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
-    axis.axvline(0, color="gray", linewidth=1, zorder=0)
-    row, said = 0, []
-    beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
-    beside["bbox"] = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
-    beside["in_layout"] = False  # a long sentence does not narrow the picture
-    for number in numbers:
-        claim, verdict, compared = CLAIMS[number]
-        style = plots.curve_style(VERDICTS.index(verdict)) | {"linestyle": "none"}
-        axis.plot(0.02, row, transform=axis.get_yaxis_transform(), markersize=9, **style)
-        for line in textwrap.wrap(f"{number} · {claim}", 46):
-            axis.text(0.06, row, line, color=style["color"], weight="bold", **beside)
-            row += 1
-        said.append(f"{number}, {claim}: {verdict}")
-        for words, *of in compared:
-            if of:
-                value, width = of
-                axis.errorbar(value, row, xerr=width, capsize=3, fmt="o", markersize=4,
-                              color="0.25", zorder=4)  # fmt: skip
-                words += f": {value:+z.1f} ± {width:.1f}".replace("-", "−").replace("+0.0", "0.0")
-            axis.text(0.06, row, words, fontsize=9, **beside)
-            said.append(words)
-            row += 1
-        row += 0.45
-    for index, verdict in enumerate(VERDICTS):
-        style = plots.curve_style(index) | {"linestyle": "none", "markersize": 9}
-        if any(CLAIMS[number][1] == verdict for number in numbers):
-            axis.plot([], [], label=verdict, **style)
-    axis.figure.set_figheight(1.2 + 0.23 * row)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, columnspacing=0.8,
-                handletextpad=0, frameon=False)  # fmt: skip
-    low, high = 1.35 * ticks[0], 1.2 * ticks[-1]  # the words have three fifths of the width
-    axis.set(xlim=(high - 2.5 * (high - low), high), xticks=ticks, yticks=[])
-    axis.set(ylim=(row - 0.8, -0.8))
-    axis.set_xlabel("← against the sentence   points   for it →", loc="right")
-    axis.spines[["left", "top", "right"]].set_visible(False)
-    plots.show("sentences with their verdicts and the comparisons behind them", "claims", said)
-
-
-show_claims(MAIN_PATH, (-5, 0, 5, 10))
-
 # %% [markdown]
-# Of all 18, most hold in part, and the interesting question is *which* part.{{assert numbered_sections("10_claims_put_to_the_test") == 18}}
-#
-# The last line of each card is one to try, in a terminal, or in a cell here with a `!` in front. (That of card 9 is Python.) In a minute or two it runs a quick version with one seed, mostly on drawn shapes, which has no interval ("± inf") and may come out the other way.
+# In the lower half, look first whether a bar reaches the line at 0. If it does not, look whether its dot lies beyond the grey. What all this takes for granted stands in the appendix.
 #
 # ## The main path, continued
+#
+# The last line of each card is one to try, in a terminal, or in a cell here with a `!` in front. (That of card 9 is Python.) In a minute or two it runs a quick version with one seed, mostly on drawn shapes, which has no interval ("± inf") and may come out the other way.
 #
 # ### 2. "It gathers from all patches, layer by layer"
 #
@@ -450,9 +401,9 @@ show_claims(MAIN_PATH, (-5, 0, 5, 10))
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
 # differs(runs("class_token_place", "only in the last block")) and runs("class_token_place", "only in the last block").difference < corrected()}}
 #
-# **Holds in part.** The part that holds: it gathers *layer by layer*, in the sense that every block of the shipped model adds something about the class. The part that is not shown: *from all patches*. Which patches it reads was not tested.
+# **Holds in part.** The part that holds: it gathers *layer by layer*, in the sense that the class can be read from it better after every block of the shipped model. The part that is not shown: *from all patches*. Which patches it reads was not tested.
 #
-# The sentence stands in tutorials, for example in [this one](https://www.abhik.ai/concepts/transformers/cls-token). Many conclude from it that a class token *needs* all these blocks. That is another sentence, and the two ways test it: the patches know more after every block as well, so perhaps the class token could read it all at the end. In the picture, an arrow leads from a token to one that reads it. It is purple where the class token reads, and grey between two patches. (Patches read the class token as well. Those arrows are left out here, and card 12 has them.)
+# The sentence stands in tutorials, for example in [this one](https://www.abhik.ai/concepts/transformers/cls-token). Many conclude from it that a class token *needs* all these blocks. That is another sentence. The patches know more after every block as well, so perhaps the class token could read it all at the end. An arrow leads from a token to one that reads it: purple where the class token reads, grey between two patches. (Patches read the class token as well; card 12 has those arrows.)
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -496,10 +447,10 @@ plots.show(
     "token is there for the last block alone are somewhat ahead", "a class token cut off, or late",
 )  # fmt: skip
 # %% [markdown]
-# **Trust the second way, if the question is whether a model needs it.** The first surprises a model that was never trained for the cut: in the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}. (These are intervals *over images*: there is one model, and they say how much its loss varies with the choice of test images.) What the first way does tell is where *this* model reads most, in its last blocks.{{assert
+# **Trust the second way, if the question is whether a model needs it.** The first surprises a model that was never trained for the cut: in the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}. (These are intervals *over images*: there is one model, and they say how much its loss varies with the choice of test images.) The first way does tell where *this* model reads most: in its last blocks.{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# So it does not need the early blocks: what it reads in any one of them is hardly missed, and a class token that comes late loses nothing. That it even *gains* is a hint only, which just misses the threshold ({{runs("class_token_place", "only in the last block").difference:.2p}} against {{corrected():.2p}}).
+# So here it need not be there in the early blocks: a class token that comes late loses nothing. That it *gains* is only a hint, just below the threshold ({{runs("class_token_place", "only in the last block").difference:.2p}} against {{corrected():.2p}}).
 #
 # *What it teaches:* a cut in a trained model tells how *this* model works, and a model trained without the part tells whether it is needed.
 #
@@ -513,7 +464,7 @@ plots.show(
 #
 # **Result:** after three passes the mean is {{ahead("pooling", "mean of patches", "class token"):s}} *better*. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, with three seeds each, it is {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points ahead, and no effect is seen.{{assert len(runs("pooling", "mean of patches", budget="long").accuracies) == len(runs("pooling", "class token", budget="long").accuracies) == 3}}
 #
-# **Does not hold**, because the first difference is clear and points the other way, and after longer training the class token is not ahead either.{{assert
+# **Does not hold**, because it does not *classify better*: the first difference is clear and points the other way, and after longer training the class token is not ahead either.{{assert
 # runs("pooling", "mean of patches").difference > corrected() and not differs(runs("pooling", "mean of patches", budget="long"))}}
 #
 # In the ViT paper a first attempt with the mean of the patches did very poorly, and the learning rate explained all of it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So we tried several rates with the first seed, and ran the one that was best on *validation* images, marked by a ring, with more seeds. The pictures show *test* images. A third way to read is **attention pooling**, a weighted mean whose weights a learned query decides.{{assert
@@ -565,7 +516,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # **Holds in part.** The part that holds: a start that is much too large *decides*, since its harm is clear. The part that does not: among the usual starts, none decides anything that we see.{{assert
 # -runs("class_token_init", "N(0, 10)").difference > corrected()}}
 #
-# A question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes that these matter:
+# A question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes the opposite, that the choice among the usual ones matters:
 
 # %% tags=["hide-input"]
 plots.show_summaries(starts, "CIFAR-10: starts of the class token")
@@ -685,7 +636,7 @@ axis.axvline(1, color="gray", linestyle="--", linewidth=1, zorder=0)
 axis.set_xscale("log")
 axis.set_xticks([0.04, 0.1, 0.25, 1, 4], ["1/25", "1/10", "1/4", "1", "4"])
 axis.set_xticks([], minor=True)
-axis.set(xlabel="FLOPs, times the base's", ylabel="accuracy on test images in %", xlim=(0.03, 14),
+axis.set(xlabel="FLOPs, times the base's", ylabel="accuracy on test images in %", xlim=(0.03, 22),
          title="CIFAR-10. Hollow: 3 passes; dashed: same FLOPs")  # fmt: skip
 axis.grid(alpha=0.3)
 axis.legend(loc="upper left")
@@ -696,7 +647,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The upper half is Needle-10. In the lower half, each mark is a training of its own. Compare the hollow marks with each other (three passes), and those on the dashed line (the same FLOPs).
+# In the lower half, each mark is a training of its own. Compare the hollow marks with each other (three passes), and those on the dashed line (the same FLOPs).
 #
 # - *Larger still:* with the same FLOPs P = 32 stays far behind P = 4. That P = 16 is behind as well is uncertain: its {{ahead("patch_size_longer", "P = 4", "P = 16, 12 × the passes"):s}} lie at the threshold.{{assert
 # differs(runs("patch_size_longer", "P = 16, 12 × the passes")) and abs(runs("patch_size_longer", "P = 16, 12 × the passes").difference + corrected()) < 0.001}}{{assert
@@ -708,6 +659,61 @@ plots.show(
 # *Limits:* one kind of detail. On CIFAR-10, one learning rate, found for P = 4. By the rule of card 6, P = 8 should have one of its own, which could only help it. And the width is 96 for all: a patch of P = 4 has 48 numbers, which fit into it, while one of P = 8 has 192, which do not.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
+#
+# ## The main path at a glance
+#
+# Those were the six. The mark before a sentence is its verdict, and below it stand the comparisons that test its words most directly. "A over B" gives the points by which A is ahead of B. A dot to the right of the line speaks for the sentence, and one to the left against it. How often did you guess right?
+
+# %% tags=["hide-input"]
+VERDICTS = "holds", "does not hold", "holds in part", "not settled"
+
+
+def show_claims(numbers, ticks):
+    """Claims with their verdicts, and below each the comparisons that test it."""
+    _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
+    axis.axvline(0, color="gray", linewidth=1, zorder=0)
+    row, said, low, high = 0, [], 0, 0
+    beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
+    beside["bbox"] = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
+    beside["in_layout"] = False  # a long sentence does not narrow the picture
+    for number in numbers:
+        claim, verdict, compared = CLAIMS[number]
+        style = plots.curve_style(VERDICTS.index(verdict)) | {"linestyle": "none"}
+        axis.plot(0.02, row, transform=axis.get_yaxis_transform(), markersize=9, **style)
+        for line in textwrap.wrap(f"{number} · {claim}", 50):
+            axis.text(0.06, row, line, color=style["color"], weight="bold", **beside)
+            row += 1
+        said.append(f"{number}, {claim}: {verdict}")
+        for words, *of in compared:
+            if of:
+                value, width = of
+                axis.errorbar(value, row, xerr=width, capsize=3, fmt="o", markersize=4,
+                              color="0.25", zorder=4)  # fmt: skip
+                low, high = min(low, value - width), max(high, value + width)
+                words += f": {value:+z.1f} ± {width:.1f}".replace("-", "−").replace("+0.0", "0.0")
+            axis.text(0.06, row, words, fontsize=9, **beside)
+            said.append(words)
+            row += 1
+        row += 0.45
+    for index, verdict in enumerate(VERDICTS):
+        style = plots.curve_style(index) | {"linestyle": "none", "markersize": 9}
+        if any(CLAIMS[number][1] == verdict for number in numbers):
+            axis.plot([], [], label=verdict, **style)
+    axis.figure.set_figheight(1.2 + 0.23 * row)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, columnspacing=0.8,
+                handletextpad=0, frameon=False)  # fmt: skip
+    free = 1.9 * (high - low)  # left of the marks, for the words
+    axis.set(xlim=(low - free, high + 0.02 * free), xticks=ticks, yticks=[])
+    axis.set(ylim=(row - 0.8, -0.8))
+    axis.set_xlabel("← against the sentence   points   for it →", loc="right")
+    axis.spines[["left", "top", "right"]].set_visible(False)
+    plots.show("sentences with their verdicts and the comparisons behind them", "claims", said)
+
+
+show_claims(MAIN_PATH, (-5, 0, 5, 10))
+
+# %% [markdown]
+# Most of the sentences hold in part, also of the other twelve, which have a picture of this kind at the head of their cards. The interesting question is *which* part.
 #
 # ## What becomes of the effects with more training?
 #
@@ -730,7 +736,7 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# The harm of N(0, 10) was to a large part a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points.
+# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points.
 #
 # But points shrink by themselves when all models get better. The base itself makes mistakes on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0p}} and then on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} of the images. Beside that, large positions add about three tenths to its mistakes both times: counted in mistakes, their harm has not healed.
 #
@@ -739,9 +745,7 @@ show_then_and_now(
 # 0.5 < runs("position_init", "N(0, 1)", budget="long").difference / runs("position_init", "N(0, 1)").difference < 0.65 and differs(runs("position_init", "N(0, 1)", budget="long"))}}{{assert
 # all(0.25 < loss(runs("position_init", "N(0, 1)", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.35 for b in ("full", "long"))}}{{assert
 # [differs(distance(gain(runs(e, s)), gain(runs(e, s, budget="long")))) for e, s in (("class_token_init", "N(0, 10)"), ("position_init", "N(0, 1)"), ("pooling", "mean of patches"), ("pooling", "attention pooling"))] == [True, True, False, False]}}{{assert
-# all(0 < runs("pooling", s, budget="long").difference < runs("pooling", s).difference for s in ("mean of patches", "attention pooling"))}}
-#
-# So read the numbers on the cards as "after three passes".
+# all(0 < runs("pooling", s, budget="long").difference < runs("pooling", s).difference for s in ("mean of patches", "attention pooling"))}} So read the numbers on the cards as "after three passes".
 #
 # ## What to do in your own model
 #
@@ -783,7 +787,7 @@ show_then_and_now(
 #
 # ## Reference: the other twelve claims
 #
-# They can be read in any order. Their picture at a glance reads like the one above:
+# They can be read in any order. Their picture reads like that of the main path:
 
 # %% tags=["hide-input"]
 show_claims([number for number in CLAIMS if number not in MAIN_PATH], (-10, 0, 10, 20))
@@ -825,7 +829,7 @@ show_curves(
 # **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind that of the class token (interval over images), and the reader of every single patch is further behind.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
 #
-# **Holds**, because the head of this model is a linear reader of the class token and reads nothing else. So what it *needs to classify* is there by construction. (The sentence does not say *only there*. Whether all patches together hold as much would take a reader of all of them; we trained none.)
+# **Holds**, because the head of this model is a linear reader of the class token and reads nothing else. So what it *needs to classify* is there by construction. (It does not say *only there*. Whether all patches together hold as much was not tested.)
 
 # %% tags=["hide-input"]
 every = journey["probes"]["patches"]
@@ -883,7 +887,7 @@ show_curves(
 
 # %% [markdown]
 # - *Gradients* weight attention by how much it raises the logit of the answer, and *rollout* follows it through all blocks (notebook 06).
-# - *Needle-10* (notebook 06): in three models of two blocks that solve it, the attention of block 2 lies on the needle. Yet if we forbid block 2 to look there, at most {{100 * rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1f}} points are lost: block 1 has brought the needle already.{{assert
+# - *Needle-10* (notebook 06): in three models of two blocks that solve it, the attention of block 2 lies on the needle. Yet if we forbid block 2 to look there, at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points are lost: block 1 has brought the needle already.{{assert
 # min(run.trained.share[1] for run in record("needle10").runs) > 10 * record("needle10").chance}}
 #
 # *Limits:* few models, two tasks. See also [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186), who study recurrent models of text.
@@ -897,7 +901,7 @@ show_curves(
 # **Result:** with registers the model is {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points ahead, and no effect is seen.{{assert
 # not differs(runs("pooling", "class token, 4 registers"))}}
 #
-# **Not settled**, because registers are meant for models in which a few patch tokens grow very long and spoil the attention maps ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)), and ours, as far as we looked, have none. A model that has them, trained with and without registers, would settle it.
+# **Not settled**, because what registers are meant to *help* against does not occur in our models, as far as we looked: a few patch tokens that grow very long and spoil the attention maps ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). A model that has them, trained with and without registers, would settle it.
 
 # %% tags=["hide-input"]
 plots.show_summaries(
@@ -917,7 +921,7 @@ plots.show_summaries(
 # **Result:** if the class token stands last, the model with the mask is {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points ahead, and no effect is seen. If it stands first, the model guesses.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
 #
-# **Holds in part.** The part that holds: it works at the end. The part that does not: it does not work at the start, where BERT and ViTs have it. (This, too, is by construction: there it sees only itself, so it is the same for every image.){{assert
+# **Holds in part.** The part that holds: *it works* at the end. The part that does not: *it works* at the start, where BERT and ViTs have it. (That it fails there is by construction: it sees only itself, so it is the same for every image.){{assert
 # all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}
 
 # %% tags=["hide-input"]
@@ -953,7 +957,7 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # **Result:** the CNN with 47 pixels has all new images right after {{passes_until(1, "CNN that sees 47 pixels, AdamW")[0]:d}} or {{passes_until(1, "CNN that sees 47 pixels, AdamW")[-1]:d}} passes, and the ViT with Muon after {{passes_until(1, "ViT, Muon")[0]:d}} to {{passes_until(1, "ViT, Muon")[-1]:d}} (three seeds each). The CNN with 15 pixels and the ViT with AdamW still guess at the end.
 #
-# **Holds in part.** The part that holds: the CNN with 15 pixels can never solve the task (by construction, as the fold below shows), which is just what the sentence means, and the ViT with Muon does. The part that does not: it is said of *all* CNNs and *all* ViTs, and one of each speaks against that. The CNN with 47 pixels does not struggle, and the ViT with AdamW does, at least for ten passes. (Which is *better* is not settled: no CNN was trained with Muon.)
+# **Holds in part.** The part that holds: the CNN with 15 pixels *struggles*, since it can never solve the task (by construction, as the fold below shows), and the ViT with Muon does *not*. The part that does not: *CNNs* and *ViTs* in general. The CNN with 47 pixels does not struggle, and the ViT with AdamW does, at least for ten passes. (Which is better is not settled: no CNN was trained with Muon.)
 #
 # The task is Corners-2. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Neither corner alone says anything. With 15 pixels no number of the CNN depends on both corners; with 47 each covers the whole image. The two CNNs try it while you wait. The last line is a control: the first CNN again, on labels that were dealt out at random.
 
@@ -1038,7 +1042,7 @@ plots.show(
 #
 # **Result:** from 1,000 to 45,000 images of CIFAR-10 the CNN's lead shrinks by {{lead([few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 45_000)], [few_images("ViT, Muon", 1_000), few_images("CNN, AdamW", 45_000)]):±.1p}} points (three seeds each, interval from these seeds).
 #
-# **Not settled**, because the comparison is not fair: with 45,000 images 700 steps are two passes, far too few, so the right end of the picture shows who learns faster, and not who needs more data; and the two had different optimizers. Both trained to their plateau at each number of images, with the same optimizer, would settle it.
+# **Not settled**, because we could not compare the *need* of the two fairly: with 45,000 images 700 steps are two passes, far too few, so the right end of the picture shows who learns faster, and not who needs more data; and the two had different optimizers. Both trained to their plateau at each number of images, with the same optimizer, would settle it.
 
 # %% tags=["hide-input"]
 sizes_tried, lines, widths = (1_000, 7_000, 45_000), {}, {}
@@ -1063,7 +1067,7 @@ show_curves(
 #
 # **Result:** with positions it is {{ahead("position_init", "N(0, 0.02)", "zeros, frozen"):s}} better on CIFAR-10.
 #
-# **Holds**, because this difference is clear and could have come out the other way.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}
+# **Holds**, because they *matter* here: the difference is clear, and could have come out the other way.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}
 
 # %% tags=["hide-input"]
 ways = {
@@ -1106,12 +1110,12 @@ for optimizer, rate, depth in TRIED_WITHOUT:
     for norm in ("pre-norm", "post-norm"):
         name = f"{optimizer}, rate {highest:g}, {depth} blocks, {norm}"
         *effect, seeds = warm_up_gain(norm, optimizer, rate, depth)
-        words = "one seed each" if seeds == [1, 1] else "{} seeds, {} without".format(*seeds)
+        words = "one seed each" if seeds == [1, 1] else "{} seeds with, {} without".format(*seeds)
         gains[name] = (norm, words, *effect)
 show_forest(gains, "points on test images, with − without", "What a warm-up adds", bold=())
 
 # %% [markdown]
-# With one seed each, the interval of ± {{2**0.5 * spread().width(1):.1p}} points rests on the pooled spread alone; in four blocks with post-norm, AdamW's hold 0. The hollow marks have no interval, because the pooled spread does not apply: after one pass twelve blocks are too far behind (appendix). There post-norm gains most, as [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) say of deep post-norm models with Adam.{{assert
+# With one seed each, the interval of ± {{2**0.5 * spread().width(1):.1p}} points rests on the pooled spread alone; those of AdamW with post-norm hold 0. The hollow marks have no interval, because the pooled spread does not apply: after one pass twelve blocks are too far behind (appendix). There, post-norm gains most, as [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) say of deep post-norm models with Adam.{{assert
 # all(mean(reached("warmup_and_norm", "post-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "post-norm, none, AdamW", rate)) < 2**0.5 * spread().width(1) for rate in (1, 0.3))}}{{assert
 # mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) > mean(reached("warmup_and_norm_deep", "pre-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "pre-norm, none, AdamW")) > 0.05}}
 #
@@ -1127,7 +1131,7 @@ show_forest(gains, "points on test images, with − without", "What a warm-up ad
 # differs(lead([under_noise(4, 0), under_noise(8, 32)], [under_noise(4, 32), under_noise(8, 0)]))}}{{assert
 # below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True))}}
 #
-# **Holds in part.** The part that holds: noise that is new to the model costs small patches more. The part that does not: that they cannot be read through noise, once the model has met noise in training.
+# **Holds in part.** The part that holds: under noise that is new to the model, small patches *are noisy*, since they lose more. The part that does not: that small patches *are* so in themselves. Once the model has met noise in training, they are ahead.
 
 # %% tags=["hide-input"]
 deviations, curves, bands = (0, 8, 16, 32, 64), {}, {}
@@ -1191,7 +1195,7 @@ show_curves(
 # below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10"))}}{{assert
 # below(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)) is False and below(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3))}}
 #
-# **Holds in part.** The part that holds: a small rate protects what was learned before. The part that does not: it is not the best rate for the new task.
+# **Holds in part.** The part that holds: a *small rate* protects what was learned before. The part that does not: a small rate for the new task, where the larger one is ahead.
 
 # %% tags=["hide-input"]
 rates = [3e-4, 1e-3, 3e-3, 1e-2]
