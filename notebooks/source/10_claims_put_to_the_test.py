@@ -93,7 +93,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # ### 5. "Without it, the model only understands single patches"
 #
-# **Tested:** *single patches*, a model with a mask that forbids its tokens to see each other, against *patches together*, the same model without the mask. Neither has a class token: both give the mean of their patches to the head. On CIFAR-10, guessing is right for 10 % of the images. How far do single patches get?
+# **Tested:** *single patches*, a model with a mask that forbids its tokens to see each other, against *patches together*, the same model without the mask. Neither has a class token: both give the mean of their patches to the head. On CIFAR-10, a guess is right for one image in ten. How far do single patches get?
 #
 # **Result:** single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, and patches together for {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")).mean:.1p}} points more. (A point is one per cent of the 10,000 test images.)
 #
@@ -148,7 +148,7 @@ print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points
 # %% [markdown]
 # From this number follow four terms that the cards use:
 #
-# - A **95 % interval** is a range around a measured number, made so that about 95 of 100 such ranges hold the number that very many seeds would give. What stands after a ± is half of it: {{spread().width(3):.1p}} points for the mean of three runs, and {{gain(runs("pooling", "mean of patches")).width:.1p}} for the difference between three runs and the base's {{len(runs("pooling", "class token").accuracies):d}}. This is the interval on every card, unless the card names another one.
+# - A **95 % interval** is a range around a measured number, made so that about 95 of 100 such ranges hold the number that very many seeds would give. The number after a ± is half of it: {{spread().width(3):.1p}} points for the mean of three runs, and {{gain(runs("pooling", "mean of patches")).width:.1p}} for the difference between three runs and the base's {{len(runs("pooling", "class token").accuracies):d}}. This is the interval on every card, unless the card names another one.
 # - **No effect seen**: the interval of the difference holds 0. The effect may then be anything in the interval.
 # - **Hint**: the interval does not hold 0, but that is not enough. The record compares {{comparisons():d}} settings with a base, and if none of them had an effect, the intervals of two or three would still miss 0 by chance. A hint asks for new seeds.{{assert comparisons() == 52}}{{assert 2 <= 0.05 * comparisons() <= 3}}
 # - **Clear**: the difference is larger than a *threshold* of {{corrected():.1p}} points. If no setting had an effect, not even one of the {{comparisons():d}} would pass it, in at least 95 of 100 such records.
@@ -202,29 +202,6 @@ def tuned(part, method, what="accuracy", **fields):
 
 
 place, pooling = measured("class_token_place"), measured("pooling")
-base = [100 * right for right in pooling["class token"].accuracies]
-threshold = 100 * spread.deviation * (1 / 3 + 1 / len(base)) ** 0.5  # one standard error
-threshold *= students_t(spread.degrees, 1 - 0.05 / 52)  # Bonferroni: of 52 comparisons
-figure, panels = plt.subplots(2, 1, figsize=(5.2, 5.2), layout="constrained")
-plots.show_dots(
-    {"its first\n3 seeds": base[:3], f"{len(base) - 3} more": base[3:]},
-    "accuracy on test images in %", "CIFAR-10: runs of the base", axis=panels[0],
-)  # fmt: skip
-kinds = {
-    "clear\n(card 6)": pooling["mean of patches"],
-    "hint\n(card 2)": place["only in the last block"],
-    "no effect seen\n(card 7)": pooling["class token, 4 registers"],
-}
-panels[1].axvspan(-threshold, threshold, color="0.9")
-panels[1].axvline(0, color="gray", linewidth=1)
-for row, of in enumerate(kinds.values()):
-    panels[1].errorbar(*points(of)[:1], row, xerr=points(of)[1], capsize=4, fmt="o", color="black")
-panels[1].set_yticks(range(len(kinds)), list(kinds))
-panels[1].set(xlim=(-3, 3), ylim=(2.5, -0.5), title="Three differences to it",
-              xlabel="points ahead of the base\n(bar: 95 % interval, grey: up to the threshold)")  # fmt: skip
-plots.show("above, the first three runs lie close together, and ten more spread widely; below, a "
-           "difference beyond the threshold is clear, one between 0 and the threshold is a hint, and "
-           "one whose interval holds 0 is no effect seen", "how sure a number is")  # fmt: skip
 
 
 # %% tags=["hide-input"]
@@ -385,6 +362,31 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 }  # fmt: skip
 MAIN_PATH = 5, 2, 6, 11, 12, 16
 
+# %% tags=["hide-input"]
+base = [100 * right for right in pooling["class token"].accuracies]
+threshold = 100 * spread.deviation * (1 / 3 + 1 / len(base)) ** 0.5  # one standard error
+threshold *= students_t(spread.degrees, 1 - 0.05 / 52)  # Bonferroni: of 52 comparisons
+figure, panels = plt.subplots(2, 1, figsize=(5.2, 5.2), layout="constrained")
+plots.show_dots(
+    {"its first\n3 seeds": base[:3], f"{len(base) - 3} more": base[3:]},
+    "accuracy on test images in %", "CIFAR-10: runs of the base", axis=panels[0],
+)  # fmt: skip
+kinds = {
+    "clear\n(card 6)": pooling["mean of patches"],
+    "hint\n(card 2)": place["only in the last block"],
+    "no effect seen\n(card 7)": pooling["class token, 4 registers"],
+}
+panels[1].axvspan(-threshold, threshold, color="0.9")
+panels[1].axvline(0, color="gray", linewidth=1)
+for row, of in enumerate(kinds.values()):
+    panels[1].errorbar(*points(of)[:1], row, xerr=points(of)[1], capsize=4, fmt="o", color="black")
+panels[1].set_yticks(range(len(kinds)), list(kinds))
+panels[1].set(xlim=(-3, 3), ylim=(2.5, -0.5), title="Three differences to it",
+              xlabel="points ahead of the base\n(bar: 95 % interval, grey: up to the threshold)")  # fmt: skip
+plots.show("above, the first three runs lie close together, and ten more spread widely; below, a "
+           "difference beyond the threshold is clear, one between 0 and the threshold is a hint, and "
+           "one whose interval holds 0 is no effect seen", "how sure a number is")  # fmt: skip
+
 # %% [markdown]
 # In the lower half, look first whether a bar reaches the line at 0. If it does not, look whether its dot lies beyond the grey. What all this takes for granted stands in the appendix.
 #
@@ -450,7 +452,7 @@ plots.show(
 # **Trust the second way, if the question is whether a model needs it.** The first surprises a model that was never trained for the cut: in the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}. (These are intervals *over images*: there is one model, and they say how much its loss varies with the choice of test images.) The first way does tell where *this* model reads most: in its last blocks.{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# So here it need not be there in the early blocks: a class token that comes late loses nothing. That it *gains* is only a hint, just below the threshold ({{runs("class_token_place", "only in the last block").difference:.2p}} against {{corrected():.2p}}).
+# Here it is not needed in the early blocks: a class token that comes late loses nothing. That it *gains* is only a hint, just below the threshold ({{runs("class_token_place", "only in the last block").difference:.2p}} against {{corrected():.2p}}).
 #
 # *What it teaches:* a cut in a trained model tells how *this* model works, and a model trained without the part tells whether it is needed.
 #
@@ -592,7 +594,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 #
 # ### 16. "Large patches miss detail"
 #
-# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4. First on a detail: in the Needle-10 of notebook 08, one tile of 4 × 4 pixels holds the answer, and guessing is right for 10 %. Then on CIFAR-10, once with the same number of passes over the images, and once with the same FLOPs (additions and multiplications). Which patches win, each time?
+# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4. First on a detail: in the Needle-10 of notebook 08, one tile of 4 × 4 pixels holds the answer, one of ten. Then on CIFAR-10, once with the same number of passes over the images, and once with the same FLOPs (additions and multiplications). Which patches win, each time?
 #
 # **Result:** after three passes P = 4 finds the tile in all images, and P = 8 guesses. After 11 times the passes the three seeds of P = 8 find it in {{"{:.0f}, {:.0f} and {:.0f}".format(*(100 * right for right in sorted(needles(passes=33)))):s}} % of the images. On CIFAR-10, with the same passes P = 8 is {{ahead("patch_size", "P = 4", "P = 8"):s}} worse, and with the same FLOPs it is {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *better*.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
@@ -614,11 +616,13 @@ trained[4] = [("patch_size", "full", "P = 4"), ("patch_size", "long", "P = 4")]
 _, (above, axis) = plt.subplots(
     2, 1, figsize=(5.2, 6.4), height_ratios=[2, 4], layout="constrained"
 )
-plots.show_dots(
-    {f"P = {P},\n{passes} passes": [100 * right for right in needles[P, passes]]
-     for P, passes in ((4, 3), (8, 3), (8, 33))},
-    "images in which the detail is found, in %", "Needle-10", axis=above,
-)  # fmt: skip
+found = [(4, 3), (8, 3), (8, 33)]
+for row, tried in enumerate(found):
+    above.plot([100 * right for right in needles[tried]], [row] * 3, "o", color="0.3", alpha=0.6)
+above.set_yticks(range(3), ["P = {},\n{} passes".format(*tried) for tried in found])
+above.set(xlabel="images in which the tile is found, in %\n(dot: a run)", title="Needle-10",
+          xlim=(0, 104), ylim=(2.5, -0.5))  # fmt: skip
+above.grid(axis="x", alpha=0.3)
 for index, P in enumerate((4, 8, 16, 32)):
     line = []
     for experiment, budget, setting in trained[P]:
@@ -641,7 +645,7 @@ axis.set(xlabel="FLOPs, times the base's", ylabel="accuracy on test images in %"
 axis.grid(alpha=0.3)
 axis.legend(loc="upper left")
 plots.show(
-    "above, the detail is found by P = 4, and by P = 8 only after more passes; below, accuracy over FLOPs, a line for each patch size from three passes to more: after three passes "
+    "above, the tile is found by P = 4, and by P = 8 only after more passes; below, accuracy over FLOPs, a line for each patch size from three passes to more: after three passes "
     "P = 4 is far above the others; at the FLOPs of the base P = 8 is above P = 4, P = 16 close below",
     "patch sizes",
 )
@@ -713,7 +717,7 @@ def show_claims(numbers, ticks):
 show_claims(MAIN_PATH, (-5, 0, 5, 10))
 
 # %% [markdown]
-# Most of the sentences hold in part, also of the other twelve, which have a picture of this kind at the head of their cards. The interesting question is *which* part.
+# The other twelve have a picture like this at the head of their cards. Most sentences hold in part, and the interesting question is *which* part.
 #
 # ## What becomes of the effects with more training?
 #
@@ -1195,7 +1199,7 @@ show_curves(
 # below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10"))}}{{assert
 # below(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)) is False and below(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3))}}
 #
-# **Holds in part.** The part that holds: a *small rate* protects what was learned before. The part that does not: a small rate for the new task, where the larger one is ahead.
+# **Holds in part.** The part that holds: a *small rate* protects what was learned before. The part that does not: that one should *fine-tune* so for the sake of the new task, where the larger rate is ahead.
 
 # %% tags=["hide-input"]
 rates = [3e-4, 1e-3, 3e-3, 1e-2]
