@@ -594,7 +594,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 #
 # ### 16. "Large patches miss detail"
 #
-# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4. First on a detail: in the Needle-10 of notebook 08, one tile of 4 × 4 pixels holds the answer, one of ten. Then on CIFAR-10, once with the same number of passes over the images, and once with the same FLOPs (additions and multiplications). Which patches win, each time?
+# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4. First on a detail: in the Needle-10 of notebook 08, one tile of 4 × 4 pixels holds the answer, which is one of ten. Then on CIFAR-10, once with the same number of passes over the images, and once with the same FLOPs (additions and multiplications). Which patches win, each time?
 #
 # **Result:** after three passes P = 4 finds the tile in all images, and P = 8 guesses. After 11 times the passes the three seeds of P = 8 find it in {{"{:.0f}, {:.0f} and {:.0f}".format(*(100 * right for right in sorted(needles(passes=33)))):s}} % of the images. On CIFAR-10, with the same passes P = 8 is {{ahead("patch_size", "P = 4", "P = 8"):s}} worse, and with the same FLOPs it is {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *better*.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
@@ -660,7 +660,7 @@ plots.show(
 #
 # *What it teaches:* say what you hold equal, passes or FLOPs, before you say which is better.
 #
-# *Limits:* one kind of detail. On CIFAR-10, one learning rate, found for P = 4. By the rule of card 6, P = 8 should have one of its own, which could only help it. And the width is 96 for all: a patch of P = 4 has 48 numbers, which fit into it, while one of P = 8 has 192, which do not.
+# *Limits:* one kind of detail, in a smaller model than the base. On CIFAR-10, one learning rate, found for P = 4. By the rule of card 6, P = 8 should have one of its own, which could only help it. And the width is 96 for all: a patch of P = 4 has 48 numbers, which fit into it, while one of P = 8 has 192, which do not.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
 #
