@@ -389,6 +389,28 @@ def bug_effect(name, base="none", dataset="shapes10"):
     return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 
 
+def bug_on_cifar10(name):
+    """By how much a model with a bug is ahead of the same model without it, on CIFAR-10 and with the
+    recipe of the experiments, whose runs without a bug and whose pooled spread are used: notebook 13.
+    """
+    found = {}
+    for run in (run for of in records("silent_bugs_cifar10") for run in of.runs):
+        found.setdefault(run.bug, []).append(run.accuracy)
+    bases = {
+        "dropout never off": found["none, with dropout"],
+        "attention across the batch, mean pooling": reached("single_patches", "mean of patches"),
+    }
+    base = bases.get(name, reached("class_token_place", "class token"))
+    one, other = (mean_and_width(of, spread()) for of in (found[name], base))
+    return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
+
+
+def cost_of_bug(name):
+    """By how much it is behind."""
+    of = bug_on_cifar10(name)
+    return Record(mean=-of.mean, width=of.width)
+
+
 def deleted(map_of, which, count):
     """What the shipped model reaches or loses when `count` patches of a map become noise, those that
     are "highest" in it, say; the map "random" has no order: notebook 06.

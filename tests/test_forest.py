@@ -94,7 +94,7 @@ def test_without_any_number_there_is_nothing_to_draw():
         show_forest({"a": ("holds", "words", None, None)}, "points")
 
 
-def test_effects_are_black_where_the_interval_does_not_reach_0_and_use_all_of_the_width(
+def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_seen(
     monkeypatch,
 ):
     plt.switch_backend("agg")
@@ -108,11 +108,15 @@ def test_effects_are_black_where_the_interval_does_not_reach_0_and_use_all_of_th
     words = [text.get_text() for text in axis.texts]
     assert words == ["a", "x[:, 1]", "−1.8 ± 0.8", "b", "a mean", "+0.1 ± 0.8"]
     boxes = [text.get_window_extent() for text in axis.texts]
+    marks_from, marks_to = axis.get_window_extent().intervalx
     for name, what, number in (boxes[:3], boxes[3:]):
-        assert name.x1 < what.x0 and what.x1 < number.x0 and name.x0 >= 0
+        assert what.y1 < name.y0, "the words below the name"
+        assert min(name.x0, what.x0) >= 0 and name.x1 == what.x1 < marks_from
+        assert marks_to < number.x0 and number.x1 <= plt.gcf().bbox.x1
+    assert boxes[2].x1 == boxes[5].x1, "the numbers end at one place"
     low, high = axis.get_xlim()
     assert low <= -2.6 < 0.9 <= high and high - low < 4
-    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    legend = [text.get_text() for text in plt.gcf().legends[0].get_texts()]
     assert legend == ["effect seen", "no effect seen"]
     plt.close("all")
 

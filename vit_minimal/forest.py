@@ -62,31 +62,27 @@ def show_forest(effects, x_label, title="", groups=(), bold=None):
 def show_effects(effects, x_label, title=""):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
-    Each row is a line of text, with the number at its end, and below it the mark, over all of the
-    width: black where the interval does not reach 0, else grey and hollow.
+    A row is a line of three columns: the name with the words below it, the mark, and the number. A
+    mark is black where the interval does not reach 0, else grey and hollow.
     """
-    said = []
-    _, axis = plt.subplots(figsize=(6.6, 1.5 + 0.5 * len(effects)), layout="constrained")
-    paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}  # over the 0 line
+    said, shown = [], [f"{_signed(number)} ± {width:.1f}" for _, number, width in effects.values()]
+    room = 6.5 * max(map(len, shown))  # in points, for the numbers: they end at one place
+    figure, axis = plt.subplots(figsize=(5.6, 1.2 + 0.46 * len(effects)), layout="constrained")
     for row, (name, (words, number, width)) in enumerate(effects.items()):
         label = "effect seen" if abs(number) > width else "no effect seen"
         axis.errorbar(number, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
-        shown = f"{_signed(number)} ± {width:.1f}"
-        said.append(f"{name} ({label}): {shown}")
-        place = {
-            "transform": axis.get_yaxis_transform(),
-            "va": "center",
-            "zorder": 3,
-            "bbox": paper,
-        }
-        start = axis.text(0, row - 0.4, name, weight="bold", **place)
-        behind = {"xycoords": start, "xytext": (5, 0), "textcoords": "offset points"}
-        axis.annotate(words, (1, 0.5), **behind, va="center", zorder=3, bbox=paper)
-        axis.text(1, row - 0.4, shown, ha="right", **place)
+        said.append(f"{name} ({label}): {shown[row]}")
+        place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
+        place |= {"ha": "right", "va": "center"}
+        axis.annotate(name, (0, row), xytext=(-8, 7), weight="bold", **place)
+        axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
+        axis.annotate(shown[row], (1, row), xytext=(8 + room, 0), **place)
     for label, style in EFFECT_STYLES.items():
         if any(f"({label})" in words for words in said):
             axis.plot([], [], label=label, **style)
-    _finish(axis, (len(effects) - 0.6, -0.9), x_label, title, free=0)
+    _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4, free=0)
+    axis.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=2, title=title, frameon=False)
     show(f"{x_label}, a row for each effect", title, said)
 
 
@@ -127,17 +123,22 @@ def _signed(number):
     return "0.0" if shown == "+0.0" else shown
 
 
-def _finish(axis, rows, x_label, title, free=1):
-    """The line at 0, the first row on top, the legend above; left of the marks, room is left free for
-    words, so many times as wide as theirs.
+def _finish(axis, rows, x_label, title):
+    """The scale, with room for words left of the marks, as wide as theirs; the legend above."""
+    _scale(axis, rows, x_label, ticks=6, free=1)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
+
+
+def _scale(axis, rows, x_label, ticks, free):
+    """The line at 0 and the first row on top; left of the marks, room is left free for words, so many
+    times as wide as theirs.
     """
     low, high = axis.get_xlim()
     margin = 0.05 * (high - low)
     low, high = min(low, -margin), max(high, margin)  # the line is in the picture, and its 0
     axis.axvline(0, color="gray", linewidth=1, zorder=0)
     axis.set_xlim(low, high)
-    axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
+    axis.xaxis.set_major_locator(MaxNLocator(ticks, steps=(1, 2, 5, 10)))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
     axis.set(xlim=(low - free * (high - low), high), ylim=rows, yticks=[], xlabel=x_label)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
     axis.spines[["left", "top", "right"]].set_visible(False)

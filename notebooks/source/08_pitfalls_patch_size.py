@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 08 · Pitfalls, measured: the size of a patch
 #
-# **After this notebook you can** choose a patch size by what it costs and what it gives, and say how far two common sentences are true: "large patches miss detail" and "small patches are noisy".
+# **After this notebook you can** choose a patch size by what it costs and what it gives, and tell where two common sentences hold and where they do not: "large patches miss detail" and "small patches are noisy".
 #
 # | | |
 # |---|---|
@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU (with instructions for bfloat16), {{notebook_seconds("08_pitfalls_patch_size", "float32"):about}} on one core of an older one |
 # | Package modules | `experiments/`, `pretrained.py`, `patches.py` |
 #
-# Let us begin with a puzzle. We trained a small model on CIFAR-10, a new one for each patch size, three times through the images. With patches of 4 × 4 pixels it was right for {{runs("patch_size", "P = 4").mean:.0%}} of the test images, with patches of 8 × 8 only for {{runs("patch_size", "P = 8").mean:.0%}}. That seems to settle it: small patches are better. Then we let both do about the same amount of computing, and the larger patches won, with {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0p}} against {{runs("patch_size", "P = 4").mean:.0%}}. So which patch is the better one?
+# Let us begin with a puzzle. We trained a small model on CIFAR-10, a new one for each patch size, three times through the images. With patches of 4 × 4 pixels it was right for {{runs("patch_size", "P = 4").mean:.1%}} of the test images, and with patches of 8 × 8 only for {{runs("patch_size", "P = 8").mean:.1%}}. That seems to settle it: small patches are better. Then we let both do about the same amount of computing, and the larger patches won, with {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}} against {{runs("patch_size", "P = 4").mean:.1%}}. So which patch is the better one?
 #
 # The answer lies in what a patch costs, so that comes first.
 #
@@ -73,20 +73,16 @@ diagrams.cuts(cat, (2, 4, 8, 16, 32), title="One photograph, five patch sizes")
 #
 # $$\underbrace{(8 + 4r)\,T D^2}_{\text{every token through the matrices}} \;+\; \underbrace{4\,T^2 D}_{\text{every token with every other}}$$
 #
-# So is it four, or sixteen? Make a guess, then let us measure it on the model of notebook 05's recipe `cpu`: D = 96, r = 2, four blocks. Each line of the table halves the patch side, and says how many times as much that takes: tokens, FLOPs, and the memory that PyTorch keeps for the backward pass.
-
-
-# %% tags=["hide-input"]
-def planned(P, budget):
-    """The plan of one training in the experiment "patch_size": patches of P × P, the first seed.
-
-    An experiment may try several learning rates, as multiples of the usual one. This one does not.
-    """
-    return plan("patch_size", budget, seed=0)[f"P = {P}", 1]
+# So is it four, or sixteen? Make a guess, then let us measure it on the model of notebook 05's recipe `cpu`: D = 96, r = 2, four blocks. Each line of the table halves the patch side. It shows by which factor three things grow: the tokens, the FLOPs, and the memory in which PyTorch keeps numbers for the backward pass.
 
 
 # %%
-runs = {P: planned(P, "full") for P in (32, 16, 8, 4, 2)}  # all that fixes a model and its training
+def planned(P, budget):
+    """All that fixes one training in the experiment "patch_size": its model, its steps, seed 0."""
+    return plan("patch_size", budget, seed=0)[f"P = {P}", 1]  # 1: at the usual learning rate
+
+
+runs = {P: planned(P, "full") for P in (32, 16, 8, 4, 2)}
 costs = {P: cost(run) for P, run in runs.items()}
 
 print(f"from P = 32, {costs[32]['tokens']} tokens")
@@ -96,7 +92,7 @@ for larger, P in pairwise(costs):
     print(f"to P = {P:<2}" + "".join(f"{factor:6.1f} ×" for factor in factors))
 
 # %% [markdown]
-# Neither: the FLOPs double at the first halving, and grow {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times at the last. The picture shows why.
+# It is neither. At the first halving the FLOPs double, and at the last they grow to {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times as many. The picture shows why.
 
 
 # %% tags=["hide-input"]
@@ -138,16 +134,18 @@ plots.show(
 # - **With large patches, a halving takes less than four times the FLOPs.** There is one class token at every size, and turning pixels into tokens costs the same whatever P is: a third of the work at P = 32.
 # - **With small patches, it takes more, because attention takes over.** Its share is 14 % at P = 4, 40 % at P = 2, and 73 % at P = 1, where each pixel is a patch.
 # {{assert 1.9 < patch_cost(16).flops / patch_cost(32).flops < 2.1}}
-# - **Time grew by less than the FLOPs.** On the CPU on record, for 16 images, it was {{patch_cost(16).seconds / patch_cost(32).seconds:.1f}} times at the first halving and {{patch_cost(2).seconds / patch_cost(4).seconds:.1f}} times at the last.
+# - **Time grew by less than the FLOPs.** On the CPU on record, with 16 images at a time, the first halving took {{patch_cost(16).seconds / patch_cost(32).seconds:.1f}} times as long, and the last {{patch_cost(2).seconds / patch_cost(4).seconds:.1f}} times.
 # {{assert all(patch_cost(P).seconds / patch_cost(2 * P).seconds < patch_cost(P).flops / patch_cost(2 * P).flops for P in (2, 4, 8, 16))}}
 # - **Memory grows like T, not like T².** PyTorch's fused attention never keeps the T² weights. It computes them again, piece by piece, in the backward pass.
 # {{assert patch_cost(1).kept_bytes / patch_cost(2).kept_bytes < 1.02 * patch_cost(1).tokens / patch_cost(2).tokens}}
 #
 # ## What it gives: two fair comparisons
 #
+# Four things can be held equal: the *passes* over the training images, the *steps* (updates of the weights by the optimizer), the *FLOPs*, and the *time*. From here on, each comparison says first which of them it holds equal.
+#
 # ### Equal passes
 #
-# First, every size sees every training image equally often. On a CPU, the run below takes the quick budget: a smaller model, with D = 64 and two blocks.
+# **Held equal: passes, and with them steps.** FLOPs and time differ. On a CPU, the run below takes the quick budget: a smaller model, with D = 64 and two blocks.
 #
 # *Live: 2,000 images (drawn shapes in the run saved here), D = 64, 5 passes, 3 seeds.*
 
@@ -157,11 +155,11 @@ print()
 print(as_table(compared))  # the difference is taken seed by seed
 
 # %% [markdown]
-# In the run saved here, P = 4 is ahead: the interval of the difference does not hold zero.
+# In the run saved here, P = 4 is ahead: the 95 % interval of the difference does not hold zero, although those of the two accuracies overlap. All three are from these three seeds alone. The difference is the surer number because it is taken seed by seed, and what a seed does to both sizes drops out.
 #
 # ### Equal FLOPs
 #
-# A pass with P = 8 costs only a quarter of a pass with P = 4. So P = 8 can make four times the passes, and then it wins. **Guess before you read on:** does P = 16, with twelve times the passes of P = 4, do better still?
+# **Held equal: FLOPs, nearly.** Passes, steps and time differ. A pass with P = 8 costs only a quarter of a pass with P = 4. So P = 8 can make four times the passes, and then it wins. **Guess before you read on:** does P = 16, with twelve times the passes of P = 4, do better still?
 #
 # *On record: {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10, D = 96, 1 to 72 passes, 3 seeds ({{len(runs("patch_size", "P = 4").accuracies):d}} for P = 4).*
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
@@ -174,7 +172,7 @@ print(as_table(compared))  # the difference is taken seed by seed
 # {{assert all(r.precision == ("float32" if name == "P = 2" else "bfloat16")
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
-# Compare the hollow marks with each other: they had the same passes. Then compare the marks on the dotted line: they had about the same FLOPs. P = 4 has one mark for both.
+# First compare the hollow marks with each other: they had the same passes. Then compare the marks near the dotted line: they had about the same FLOPs. P = 4 has one mark for both. Whole multiples of the passes do not meet that line exactly: P = 8 had {{1 - 4 * patch_cost(8).flops / patch_cost(4).flops:.0%}} fewer FLOPs than P = 4, P = 16 had {{1 - 12 * patch_cost(16).flops / patch_cost(4).flops:.0%}} fewer, and P = 32 {{1 - 24 * patch_cost(32).flops / patch_cost(4).flops:.0%}}.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -215,7 +213,8 @@ for P, (name, passes) in EQUAL_FLOPS.items():
             axis.annotate(beside[k], (spent[k], means[k]), shift, **at, weight=weight)
 axis.axvline(1, color="gray", linestyle=":", linewidth=1, zorder=0)
 axis.set(xscale="log", xlim=(0.025, 9), ylim=(45, 76))
-axis.set_xticks([1 / 26, 1 / 13, 0.25, 1, 5.6], ["1/26", "1/13", "1/4", "1", "5.6"])
+shares = [costs[P]["flops"] / costs[4]["flops"] for P in (32, 16, 8, 4, 2)]
+axis.set_xticks(shares, [f"1/{1 / of:.1f}" if of < 1 else f"{of:.2g}" for of in shares])
 axis.set_xticks([], minor=True)
 axis.set(xlabel="FLOPs of the training, times those of P = 4", ylabel="accuracy on CIFAR-10 in %")
 axis.set_title("hollow: three passes; filled: about equal FLOPs (P = 2: one pass)", fontsize=11)
@@ -233,41 +232,44 @@ plots.show(
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 #
-# - **At equal passes**, smaller is better from P = 16 to 8 to 4. At both ends the trend stops: P = 32 and P = 16 cannot be told apart, and P = 2 differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points, for {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times the FLOPs.
+# Each bar, and each ± of a run on record up to the next heading, is a 95 % interval (differences are taken before rounding). It comes from the spread between seeds, pooled over all settings on record (notebook 07), which makes a bar ± {{runs("patch_size", "P = 8").width:.1p}} points or less.
+# {{assert max(of.width for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()) == runs("patch_size", "P = 8").width}}
+#
+# - **At equal passes**, smaller is better from P = 16 to 8 to 4. At both ends the trend stops. P = 32 and P = 16 cannot be told apart. P = 2 (trained in float32, all others in bfloat16) differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points, for {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times the FLOPs.
+# {{assert all(r.precision == "bfloat16" for name in experiment("patch_size_longer") for r in recorded("patch_size_longer", name))}}
 # {{assert below(runs("patch_size", "P = 16"), runs("patch_size", "P = 8"))}}
 # {{assert not differs(distance(runs("patch_size", "P = 16"), runs("patch_size", "P = 32")))}}
 # {{assert not differs(runs("patch_size", "P = 2"))}}
-# - **At equal FLOPs**, P = 8 is the best of the four sizes that share them. P = 16, even with 36 passes, stays {{loss(runs("patch_size_longer", "P = 16, 12 × the passes")):±.1p}} points below P = 4. P = 32 is far below, probably because its image is one patch, so that attention has next to nothing to do, or because 3,072 numbers become 96; we did not test which. P = 2 is far below too, although its one pass took {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} times the FLOPs. One pass is probably too short.
+# - **At equal FLOPs**, P = 8 is the best of the four sizes that share them. P = 16, even with 36 passes, stays {{loss(runs("patch_size_longer", "P = 16, 12 × the passes")):±.1p}} points below P = 4; a part of that may be the {{1 - 12 * patch_cost(16).flops / patch_cost(4).flops:.0%}} of FLOPs that it lacks. P = 32 is far below. Perhaps that is because its image is one patch, so that attention has next to nothing to do, or because 3,072 numbers become 96. We did not test which. P = 2 is far below too, although its one pass took {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} times the FLOPs. One pass is probably too short.
 # {{assert differs(runs("patch_size_longer", "P = 16, 12 × the passes"))}}
 # {{assert -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the passes"))}}
 #
-# P = 8 not only saw the images four times as often. It also made four times as many *steps*, which are updates of the weights by the optimizer. Which of the two made it win? The experiment `patch_size_updates` gives P = 4 as many steps in its three passes, with batches of 32 images in place of 128.
+# P = 8 not only saw the images four times as often. It also made four times as many steps. Which of the two made it win? The experiment `patch_size_updates` gives P = 4 as many steps in its three passes, with batches of 32 images in place of 128.
+#
+# **Held equal in the last three rows: steps, nearly.** Passes, FLOPs and the size of a batch differ.
 #
 # | | images in a batch | passes | steps | accuracy |
 # |---|---|---|---|---|
 # | P = 4 | 128 | 3 | {{3 * (45_000 // 128):,}} | {{runs("patch_size", "P = 4"):±.1%}} |
 # | P = 4 | 32 | 3 | {{3 * (45_000 // 32):,}} | {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}} |
+# | P = 4, half the learning rate | 32 | 3 | {{3 * (45_000 // 32):,}} | {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}}, one seed |
 # | P = 8 | 128 | 12 | {{12 * (45_000 // 128):,}} | {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} |
 #
-# So at this learning rate the steps alone give P = 4 little. (Half of the learning rate, which small batches may want, gave {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}} with one seed.) Probably at least a part of what P = 8 gained is due to its *passes*.
+# With as many steps, P = 4 stays behind P = 8. At half the learning rate, its one seed comes about half of the way. But smaller batches do not only give more steps, they also make each step noisier. So the table makes it likely, and does not prove, that at least a part of what P = 8 gained is due to its *passes*.
+# {{assert 0.4 < (reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] - runs("patch_size", "P = 4").mean) / runs("patch_size_longer", "P = 8, 4 × the passes").difference < 0.6}}
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
-# {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.01}}
+# {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)) == 1 and reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.01}}
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
-# What limits these answers:
-#
-# - **One small budget, and one learning rate for all sizes.** With more passes the order may change. The bars, ± {{runs("patch_size", "P = 8").width:.1p}} points or less, are 95 % intervals from the spread between seeds, pooled over all settings on record (notebook 07).
-# {{assert max(of.width for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()) == runs("patch_size", "P = 8").width}}
+# **What could reverse these answers: more passes.** This is one small budget, with one learning rate for all sizes.
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()}) == 1}}
-# - **P = 2 at equal passes was computed in float32**, all others in bfloat16.
-# {{assert all(r.precision == "bfloat16" for name in experiment("patch_size_longer") for r in recorded("patch_size_longer", name))}}
 #
 # ## "Large patches miss detail"
 #
-# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. As long as D ≥ 3·P², nothing has to be lost. With larger patches, E must give some different patches the same token. That need not lose much: in a photograph neighbouring pixels are much alike, so that fewer numbers may do.
+# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. As long as D ≥ 3·P², nothing has to be lost. With larger patches, E must give the same token to some patches that differ. That need not matter much. In a photograph, neighbouring pixels are much alike, so fewer numbers may do.
 #
-# How much can be kept at best? The next cell finds, on training images, the linear projection to D = 64 numbers that keeps most, by squared error. (This is principal component analysis.) Then it rebuilds a test image from what is kept, and draws below it what was lost.
+# How much can be kept at best? From training images, the next cell finds the linear projection to D = 64 numbers whose squared error is smallest. (This is principal component analysis.) Then it rebuilds a test image from these numbers, and draws below it what was lost.
 
 # %%
 D = 64
@@ -281,22 +283,25 @@ for P in (4, 8, 16, 32):
     kept = directions[:, -D:]  # (3·P², D)
     rebuilt.append(unpatchify((patchify(original, P) - mean) @ kept @ kept.T + mean, P, 32))
     lost.append(3 * (original - rebuilt[-1]))  # zero is grey
-    titles.append(f"P = {P}\n{3 * P * P:,} → {min(D, 3 * P * P)}")
+    titles.append(f"P = {P}: {3 * P * P:,} → {min(D, 3 * P * P)}")
+titles[0] += "\nthe original"
 plots.show_images(
     torch.cat(rebuilt + lost),
-    titles + ["what is lost,\nthree times as strong"] * 4,
+    titles + [f"P = {P}: what is lost,\n3 times as strong" for P in (4, 8, 16, 32)],
     columns=4,
     size=1.65,
     words="a drawn image, rebuilt from 64 numbers or fewer to a patch, and what that lost: nothing at "
-    "P = 4, noise and a little of the edges at P = 8, whole shapes at P = 16 and 32",
+    "P = 4; noise, a little of the edges and of small spots at P = 8; whole shapes at P = 16 and 32",
 )
 
 # %% [markdown]
-# In the run saved here, nothing is lost at P = 4. At P = 8 noise is lost, and some sharpness of the edges. At P = 16 every edge blurs, and the yellow spot at the left is almost gone. At P = 32, where 3,072 numbers become 64, only the large shape is left. A wider token loses less: with D = 768 = 3·16², ViT-B/16 of the ViT paper need not lose anything.
+# In the run saved here, nothing is lost at P = 4, so that its picture is the original. At P = 8, noise is lost and some sharpness of the edges, but not only that: parts of the yellow spot at the left and of the green one at the lower right stand out among what is lost. These are small details. At P = 16 every edge blurs, and the yellow spot is almost gone. At P = 32 only the large shape is left. The faint arc at the lower left, which is clearer below, was not in the original. Every image is put together from the same 64 pictures here, and their unwanted parts do not cancel everywhere.
+#
+# A wider token loses less. With D = 768 = 3·16², ViT-B/16 of the ViT paper need not lose anything.
 #
 # ### Does a model find small details?
 #
-# To test this we need images whose answer is small: Needle-10 from notebook 06. An image is made of 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, which means that it has more red than blue. It is the **needle**, and its pattern is the class. All other tiles are cool, with more blue than red, and tell nothing. (In a single pixel, noise may reverse that.)
+# To test this we need images whose class depends on something small: Needle-10 from notebook 06. An image is made of 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, which means that it has more red than blue. It is the **needle**, and its pattern is the class. All other tiles are cool, with more blue than red, and tell nothing.
 
 # %%
 images, labels, places = needle10(4_500, seed=0)  # a place counts the tiles row by row: 0 … 63
@@ -304,29 +309,28 @@ images, labels, places = needle10(4_500, seed=0)  # a place counts the tiles row
 # %% tags=["hide-input"]
 tiles = patchify(images.float(), 4)[torch.arange(len(images)), places]  # each image's needle
 means = torch.stack([tiles[labels == k].mean(dim=0) for k in range(10)]).reshape(10, 3, 4, 4)
-names_of_patterns = [name.replace("anti", "anti-\n") for name in NEEDLE10_CLASSES]
 words = "ten patterns of 4 × 4 pixels, each the mean of all its needles"
-plots.show_images(means.byte(), names_of_patterns, columns=10, size=0.68, words=words)
+plots.show_images(means.byte(), NEEDLE10_CLASSES, columns=5, size=1.1, words=words)
 
 example = 229  # its needle is bright
 row, column = divmod(places[example].item(), 8)
 left, top = 4 * column, 4 * row  # in pixels
 image, frame = images[example], (left, top, 4)
 diagrams.cuts(image, (4, 8, 16), frame, "A needle of 4 × 4 pixels, three patch sizes")
-red, _, blue = image.float()
-shown, frames = [(3 * (red - blue)).clamp(0, 255).byte()[None]], [frame]
+shown, frames = [], []
 for P in (4, 8, 16):
     x, y = left // P * P, top // P * P  # of the patch that holds the needle
     shown.append(image[:, y : y + P, x : x + P])
     frames.append((left - x, top - y, 4))
-titles = ["where there is more\nred than blue"]
-titles += [f"P = 4: the needle,\n“{NEEDLE10_CLASSES[labels[example]]}”"]
-titles += [f"P = {P}: the needle\nand {(P // 4) ** 2 - 1} cool tiles" for P in (8, 16)]
-words = "a map that is brightest in the needle, and the patch that holds the needle, three times"
-plots.show_images(shown, titles, columns=4, size=1.65, frames=frames, words=words)
+titles = [f"the needle,\n“{NEEDLE10_CLASSES[labels[example]]}”"]
+titles += [f"the needle\nand {(P // 4) ** 2 - 1} cool tiles" for P in (8, 16)]
+words = "the patch that holds the needle, for P = 4, 8 and 16"
+plots.show_images(shown, titles, columns=3, size=2.25, frames=frames, words=words)
 
 # %% [markdown]
-# Above are the ten patterns. Below them is one image, and the patch that holds its needle at three sizes. With P = 4 the needle is a whole patch. With P = 8 it lies in one of four places of its patch, and with P = 16 in one of sixteen. How many needles will each size find in 500 new images?
+# Above are the ten patterns. Below them is one image, cut at three sizes, and below each cut the patch that holds the needle. With P = 4 the needle is a whole patch. With P = 8 it lies in one of four places of its patch, and with P = 16 in one of sixteen. How many needles will each size find in 500 new images?
+#
+# **Held equal: passes and steps.**
 #
 # *Live: 4,000 images with a needle, D = 64, 3 passes, 1 seed.*
 
@@ -343,6 +347,8 @@ for P in (4, 8, 16):
 
 # %% [markdown]
 # That is a surprise. P = 4 finds every needle, while P = 8 is no better than a guess among the ten classes, which is right for 10 %. Is the needle *lost* at P = 8, or only *harder to find*? We repeated the three trainings with three seeds, and added five controls, grouped by what they change.
+#
+# **Held equal: passes and steps, except in the group that has eleven times the steps.**
 #
 # *On record: 4,000 images with a needle, D = 64, 3 passes, 3 seeds, unless the row says otherwise.*
 
@@ -388,8 +394,9 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 # %% [markdown]
 # **At P = 8 the needles were not lost, but harder to find.** The controls say so:
 #
-# - **More steps help P = 8 a lot.** We gave it eleven times the steps, once by more passes and once by more images. Both times two seeds of three found three quarters of the needles or more. So the needles can be found although 64 numbers cannot hold all 192 of a patch.
-# - **Room for every number helps little in three passes.** With D = 192 = 3·8² nothing has to be lost, and still P = 8 finds only {{mean(needles(embed_dim=192)):.0%}}.
+# - **More steps help P = 8 a lot.** We gave it eleven times the steps, once by more passes and once by more images. Both times two seeds of three found three quarters of the needles or more. So the needles can be found although 64 numbers cannot hold all 192 of a patch. For P = 16 the question stays open: with 44,000 images it stayed near guessing, and we tried nothing longer.
+# - **Room for every number helps, but not enough in three passes.** With D = 192 = 3·8² nothing has to be lost. All three seeds gained: they found {{min(needles(embed_dim=192)):.0p}} to {{max(needles(embed_dim=192)):.0p}} % of the needles, in place of {{min(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} to {{max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} %. But that is less than a fifth.
+# {{assert max(needles(embed_dim=192)) < 0.2}}
 # - **Larger print is easy.** We draw each pixel as 2 × 2 equal ones, which makes images of 64 × 64. A patch of 8 × 8 then holds one tile, as a patch of 4 × 4 did before. Every seed finds all needles, which only shows that this recipe can train patches of 8 × 8 pixels.
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
 # {{assert below(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), needles(embed_dim=192))}}
@@ -399,10 +406,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 #
 # Why harder? Probably because of what one linear projection has to tell apart. With P = 4 these are ten patterns of one tile. With P = 8 it needs directions for 4 places × 10 patterns, and the token also mixes the needle with three other tiles.
 #
-# What limits this:
-#
-# - **Eleven times the steps of P = 8 are more FLOPs than P = 4 had.** And the needle always fits the grid of P = 4, which is favoured by alignment as well as by size.
-# - **For P = 16 the question stays open.** With 44,000 images it stayed near guessing, and we tried nothing longer.
+# **What could reverse this: needles that lie elsewhere.** A needle always fits the grid of P = 4, which is favoured by that as well as by its size.
 #
 # ## "Small patches are noisy"
 #
@@ -427,6 +431,8 @@ plots.show_images(
 # %% [markdown]
 # What does a noise of 64 do to a model of each size that was trained on clean images?
 #
+# **Held equal: passes and steps, here and in the rest of this section.**
+#
 # *Live: 2,000 images (drawn shapes in the run saved here), D = 64, 5 passes, 1 seed.*
 
 # %%
@@ -441,25 +447,49 @@ for P in (4, 8, 16):
 # In the run saved here, noise costs P = 4 far more than the other two. Is that so on CIFAR-10 too? And is it still so if the models have met noise in training?
 #
 # *On record: {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10, D = 96, 3 passes, 3 seeds.*
+#
+# On the left are accuracies, with a dot for each seed. On the right are differences to P = 8, which answer our question. Each ± of this section, and each bar, is the 95 % interval of such a difference. It comes from the three differences between runs of the same seed, and not from the pooled spread, because noise makes seeds differ more: at a noise of 32, those of P = 4 lie {{max(under_noise(4, 32)) - min(under_noise(4, 32)):.1p}} points apart. Three seeds alone tell less, so the intervals are wider than above. The lead of P = 4 without noise, for example, is {{seed_by_seed(under_noise(4, 0), under_noise(8, 0)):±.1p}} points here and was {{loss(runs("patch_size", "P = 8")):±.1p}} there.
+# {{assert under_noise(8, 0) == runs("patch_size", "P = 8").accuracies}}
 # {{assert max(under_noise(4, 32)) - min(under_noise(4, 32)) > 6 * spread().deviation}}
 
 # %% tags=["hide-input"]
-_, axes = plt.subplots(2, 1, figsize=(6, 6.6), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(6.6, 6), sharex=True, sharey="col", layout="constrained")
 trainings = {"noise": "trained without noise", "noise_learned": "trained with a noise of 32"}
-for axis, (name, title) in zip(axes, trainings.items(), strict=True):
-    lines, widths = {}, {}
-    for P in (4, 8, 16):
-        of = [row["accuracies"] for row in parts[name] if row["patch_size"] == P]
-        found = [mean_and_width([100 * seed[str(d)] for seed in of]) for d in NOISE]
-        lines[f"P = {P}"], widths[f"P = {P}"] = zip(*found, strict=True)
-    x_label = "standard deviation of the noise (values go from 0 to 255)"
-    plots.show_lines(NOISE, lines, x_label, "accuracy in %", title, widths=widths, axis=axis)
-    axis.set(xticks=NOISE, ylim=(0, 75))
-    axis.legend(loc="lower left", title="band: 95 % interval\nof three seeds")
+said = []
+for (left, right), (name, title) in zip(axes, trainings.items(), strict=True):
+    seeds = {P: [] for P in (4, 8, 16)}  # of each, a list of accuracies: one for each noise
+    for of in parts[name]:
+        seeds[of["patch_size"]].append([100 * of["accuracies"][str(d)] for d in NOISE])
+    for index, (P, found) in enumerate(seeds.items()):
+        style, found = plots.curve_style(index), torch.tensor(found)  # (seeds, noises)
+        line = {"color": style["color"], "linestyle": style["linestyle"]}
+        left.plot(NOISE, found.mean(dim=0), **line)
+        left.plot(NOISE, found.T, style["marker"], color=style["color"], alpha=0.5, ms=4)
+        if P == 8:
+            right.axhline(0, **line)
+            continue
+        differences = (found - torch.tensor(seeds[8])).T.tolist()
+        means, widths = zip(*map(mean_and_width, differences), strict=True)
+        places = [noise + {4: -0.6, 16: 0.6}[P] for noise in NOISE]  # one bar beside the other
+        right.errorbar(places, means, widths, capsize=3, markersize=5, **style)
+        ends = f"{means[0]:+.1f} without noise, {means[-1]:+.1f} at 64"
+        said.append(f"{title}: P = {P} against P = 8 {ends}")
+    left.set(title=title, ylabel="accuracy in %", ylim=(0, 75))
+    right.set(title=title, ylabel="points ahead of P = 8", xticks=NOISE)
+for axis in axes.flat:
+    axis.grid(alpha=0.3)
+figure.supxlabel("standard deviation of the noise (values go from 0 to 255)", fontsize=10.5)
+key_of = [
+    plt.Line2D([], [], **plots.curve_style(index), label=f"P = {P}")
+    for index, P in enumerate((4, 8, 16))
+]
+figure.legend(handles=key_of, loc="outside upper center", ncols=3, frameon=False)
 plots.show(
-    "two panels, accuracy over noise for P = 4, 8 and 16; without noise in training P = 4 starts "
-    "highest and ends far below the others, with it P = 4 leads up to a noise of 32",
+    "on the left accuracy over noise for P = 4, 8 and 16, on the right their differences to P = 8; "
+    "without noise in training P = 4 starts highest and ends far below the others, with it P = 4 "
+    "leads up to a noise of 32",
     "CIFAR-10, noise at test time",
+    said,
 )
 
 # %% [markdown]
@@ -480,36 +510,39 @@ plots.show(
 # - **At a noise of 64** (below), that lead is gone. P = 4 drops to {{mean(under_noise(4, 64, learned=True)):.0%}}, and P = 8 is {{seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)):±.1p}} points ahead.
 # {{assert 1 < seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)).mean / seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)).width < 1.5}}
 #
-# What limits this:
-#
-# - **Equal passes, and one strength of noise in training.** At equal FLOPs the order may differ, as it did on clean images.
-# - **Three seeds**, compared seed by seed, can only just tell the {{seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)).mean:.1p}} points at noise 64 from chance. And we saw what happens, not why: the models also differ in accuracy without noise.
+# **What could reverse this: equal FLOPs.** There the order may differ, as it did on clean images. And we saw what happens, not why: the models also differ in accuracy without noise.
 #
 # ## What to do in your own model
 #
-# **Say first what is limited, and compare sizes at that**: passes, FLOPs or time. Suppose that it is ten minutes on two cores of our CPU. The times of these trainings are rough estimates, from forward and backward passes of 16 images.
+# Say first what is limited, and compare sizes at that. Suppose that it is ten minutes on two cores of our CPU.
+#
+# **Held equal: only a limit of ten minutes, which the last row breaks.** The times are rough estimates, from forward and backward passes of 16 images.
 #
 # | training | passes | about | right on CIFAR-10 |
 # |---|---|---|---|
-# | P = 4 | 3 | {{3 * 45_000 / 16 * patch_cost(4).seconds:about}} | {{runs("patch_size", "P = 4").mean:.0%}} |
-# | P = 8 | 12 | {{12 * 45_000 / 16 * patch_cost(8).seconds:about}} | {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0%}} |
-# | P = 16 | 36 | {{36 * 45_000 / 16 * patch_cost(16).seconds:about}} | {{runs("patch_size_longer", "P = 16, 12 × the passes").mean:.0%}} |
-# | P = 4 | 14 | {{14 * 45_000 / 16 * patch_cost(4).seconds:about}} | {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} |
-# {{assert recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs == 14 and recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.model.patch_size == 4}}
+# | P = 4 | 3 | {{3 * 45_000 / 16 * patch_cost(4).seconds:about}} | {{runs("patch_size", "P = 4").mean:.1%}} |
+# | P = 8 | 12 | {{12 * 45_000 / 16 * patch_cost(8).seconds:about}} | {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}} |
+# | P = 16 | 36 | {{36 * 45_000 / 16 * patch_cost(16).seconds:about}} | {{runs("patch_size_longer", "P = 16, 12 × the passes").mean:.1%}} |
+# | P = 4 | 14 | {{14 * 45_000 / 16 * patch_cost(4).seconds:about}} | {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.1%}} |
+# {{assert all(fields | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for fields in [plan("class_token_init", "long", 0)["N(0, 0.02)", 1]["training"]])}}
+# {{assert plan("class_token_init", "long", 0)["N(0, 0.02)", 1]["model"] == plan("patch_size", "full", 0)["P = 4", 1]["model"]}}
+# {{assert recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs == 14}}
 # {{assert 14 * 45_000 / 16 * patch_cost(4).seconds > 600 > 36 * 45_000 / 16 * patch_cost(16).seconds}}
 #
-# The first three rows are the trainings with about equal FLOPs, and the last is from notebook 10's longer trainings. Of those that fit into ten minutes, P = 8 is best, and it needs less than half of the time. With three minutes more than we have, P = 4 gets much further, but P = 8 was never trained that long. So try two candidates that use all ten minutes: P = 4 for {{int(600 / (45_000 / 16 * patch_cost(4).seconds)):d}} passes and P = 8 for {{int(600 / (45_000 / 16 * patch_cost(8).seconds)):d}} (by the unrounded times). Neither is on record; your validation images decide.
+# Of the first three, which fit into ten minutes, P = 8 is best. The last row, from notebook 10, has the recipe of the first except for its passes. It takes longer than we have, and shows how much P = 4 still gains; P = 8 was never trained that long.
+#
+# **The rule:** decide what is limited. Let two neighbouring patch sizes use all of it. Take the one that is better on your validation images.
 #
 # Two more pieces of advice:
 #
 # - **If small details matter, try smaller patches, or more steps,** before you call the details lost.
-# - **If you know how strong the noise will be at most, try training with it.** At a noise of 32, P = 4 gained a lot from that, and P = 8 and P = 16 hardly anything. But we tried one strength, at equal passes, and on clean images it cost P = 4 ten points, and P = 8 two.{{assert mean(under_noise(4, 32, learned=True)) - mean(under_noise(4, 32)) > 0.15 and all(abs(mean(under_noise(P, 32, learned=True)) - mean(under_noise(P, 32))) < 0.01 for P in (8, 16))}}
+# - **If you know how strong the noise will be at most, try training with it.** At a noise of 32, P = 4 gained a lot from that, while P = 8 and P = 16 hardly changed. But we tried one strength, at equal passes. And on clean images, this training cost P = 4 ten points and P = 8 two.{{assert mean(under_noise(4, 32, learned=True)) - mean(under_noise(4, 32)) > 0.15 and all(abs(mean(under_noise(P, 32, learned=True)) - mean(under_noise(P, 32))) < 0.01 for P in (8, 16))}}
 # {{assert all(round(100 * (mean(under_noise(P, 0)) - mean(under_noise(P, 0, learned=True)))) == points
 # for P, points in ((4, 10), (8, 2)))}}
 #
 # ## Recap
 #
-# - Halving the patch side gives four times the patches. The FLOPs grow by less than that where tokens are few, because the class token and the way from pixels to tokens cost the same for every P. They grow by more where tokens are many, because attention's part grows with T².
+# - Halving the patch side gives four times the patches. Where tokens are few, the FLOPs grow by less than that, because the class token and the way from pixels to tokens cost the same for every P. Where tokens are many, they grow by more, because attention's part grows with T².
 # - A projection with D ≥ 3·P² **can keep everything**. With D = 64 and P = 8 ours cannot keep everything, but in three passes this was not the main reason why the needles were hard to find.
 #
 # And the sentences that are said of patches, for our small models:
@@ -522,14 +555,14 @@ plots.show(
 #
 # ## Questions
 #
-# <details><summary>Your images are 224 × 224 and P = 16. You halve P. How many times the FLOPs?</summary>
+# <details><summary>Your images are 224 × 224, P = 16, and the model is a ViT-B, with D = 768 and r = 4. You halve P. How many times the FLOPs does a block take? And in a model as narrow as ours, with D = 96 and r = 2?</summary>
 #
-# About 4.5 times. N grows from 196 to 784, so the matrices of a block cost four times as much, and comparing tokens sixteen times. In ViT-B, with D = 768 and r = 4, the comparing grows from 4 to 15 % of a block.
+# About 4.5 times in ViT-B, and 8.0 times in the narrow one. N grows from 196 to 784, so the matrices cost four times as much, and comparing tokens sixteen times. In ViT-B the comparing is 4 % of a block before and 15 % after. In the narrow block it is 34 % before and 67 % after. The narrower the tokens, the sooner attention takes over.
 # </details>
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
 #
-# Both may be. The FLOPs of one pass with P = 4 are enough for about four with P = 8. By the clock, it depends on the machine and the size of a batch.
+# Both may be. The FLOPs of one pass with P = 4 are enough for about four with P = 8, and its time, on our CPU, for {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}}. After the same passes P = 4 was ahead here. At the same FLOPs P = 8 was. At the same *time* we cannot say: we have no two such trainings, and time depends on the machine and on the size of a batch. So the first may well be right on their machine.
 # {{assert round(patch_cost(4).flops / patch_cost(8).flops) == 4}}
 # </details>
 #
@@ -545,7 +578,7 @@ plots.show(
 #
 # ### Two pixels become four
 #
-# Let us make everything small: a patch of two pixels, a kernel of two weights, and one number that the model computes from them, their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same number? The obvious way is to resize the kernel like an image. That makes twice as many products to add up, so we also try half of it.
+# Let us make everything small: a patch of two pixels, a kernel of two weights, and one number that the model computes from them, their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same number? The obvious way is to resize the kernel like an image. But then there are twice as many products to add up, so we also try half of that kernel.
 #
 # [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the right kernel directly. Enlarging a patch x is a matrix B of shape (4, 2): x becomes Bx. We want a kernel w′ with w′·Bx = w·x for every x, which means Bᵀw′ = w. These are two equations for four weights, so infinitely many kernels solve them. The pseudo-inverse of Bᵀ gives the shortest of those.
 
@@ -568,12 +601,36 @@ for name, larger in kernels.items():
     weights = ", ".join(f"{weight:.3f}" for weight in larger)
     print(f"{name:23} w′ = ({weights})   w′·Bx = {larger @ B @ patch:6.3f}")
 
+# %% tags=["hide-input"]
+pairs = [(patch, kernel), *((B @ patch, larger) for larger in kernels.values())]
+titles = ("before", "resized like\nan image", "the same,\ndivided by 2", "pseudo-\ninverse")
+_, axes = plt.subplots(2, 4, figsize=(6.6, 3.4), sharey="row", layout="constrained")
+said = []
+for column, title, pair in zip(axes.T, titles, pairs, strict=True):
+    for axis, values, colour in zip(column, pair, plots.OKABE_ITO[:2], strict=True):
+        width = 4 / len(values)  # two wide pixels, or four narrow ones
+        centres = [(k + 0.5) * width for k in range(len(values))]
+        bars = axis.bar(centres, values, width, color=colour, edgecolor="white")
+        axis.bar_label(
+            bars, [f"{value:.2f}".rstrip("0").rstrip(".") for value in values], fontsize=8.5
+        )
+        axis.set(xticks=[], yticks=[], ylim=(0, 3.6 if axis is column[0] else 2.5))
+        axis.spines[["top", "right", "left"]].set_visible(False)
+    column[0].set_title(title, fontsize=10.5)
+    product = f"{pair[0] @ pair[1]:g}"
+    column[1].set_xlabel(f"dot product\n{product}", fontsize=10.5, fontweight="bold")
+    said.append(f"{' '.join(title.split())} {product}")
+axes[0, 0].set_ylabel("pixels")
+axes[1, 0].set_ylabel("kernel")
+words = "a patch as bars, below it its kernel, and below both their dot product: four times"
+plots.show(words, "Two pixels become four", said)
+
 # %% [markdown]
 # Of these three only the pseudo-inverse gives 5 again, and it does so for every patch that is enlarged. When a patch is made *smaller*, most kernels cannot be matched, because two patches that differ may become the same.
 #
 # ### A whole model
 #
-# `resize_patches` does this with all kernels of a model. Here is one of the models of the noise test, P = 4 on drawn shapes, given patches of 8 × 8 for images of 64 × 64 in the three ways. The interval is that of the difference to the model as trained, image by image on the same 1,000 images. The last column says how far the patch tokens are from the old ones, relative to their size.
+# `resize_patches` does this with all kernels of a model. Here is one of the models of the noise test, P = 4 on drawn shapes, given patches of 8 × 8 for images of 64 × 64 in the three ways. For each way you see its accuracy on 1,000 test images. Then comes the difference to the model as trained, in points. Its 95 % interval is from the images: both models judge the same ones, so we can compare image by image. The last column tells how far the new patch tokens are from the old ones, relative to their size.
 
 
 # %%
