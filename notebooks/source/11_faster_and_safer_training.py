@@ -239,7 +239,7 @@ factors = {}
 for precision in (torch.bfloat16, torch.float16):
     factor = factors[precision] = product_time(torch.float32) / product_time(precision)
     print(f"a product in {precision}: {factor:.2g} times as fast as in float32", end=", ")
-    print(f"so it takes {1 / factor:.2g} times as long")
+    print(f"so it takes {1 / factor:.3g} times as long")
 
 sixteen_bits = pick_precision(device)
 if sixteen_bits == torch.float32:
@@ -313,15 +313,15 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# How many of these float32 numbers would float16 lose? That depends on the batch, and on a trick that the next section explains: to multiply the loss. Both only multiply all gradients by one number:
+# How many of these float32 numbers would float16 lose? That depends on the batch, and on a trick that the next section explains: multiplying the loss. Each of them multiplies all gradients by one number. So in the picture below, where the sizes of the gradients form a hill, the hill only slides to the left or to the right:
 #
 # | | each gradient of ours is | why |
 # |---|---|---|
 # | batch of 16 | as we found it | |
 # | batch of 512 | ÷ 32 | the loss is a mean, so an image counts for 1/512 of it instead of 1/16 |
-# | batch of 512, loss × 65,536 | ÷ 32 × 65,536 | the gradient of 65,536 times the loss is 65,536 times as large |
+# | batch of 512, loss × 65,536 | ÷ 32 × 65,536 | 65,536 times the loss has 65,536 times the gradient |
 #
-# So all three are the same hill, moved to the left or to the right. We run no batch of 512: the last two rows are calculated from the first.
+# We run no batch of 512: the last two rows are calculated from the first.
 
 # %%
 limits = torch.finfo(torch.float16)
@@ -406,7 +406,7 @@ plots.show(
 #
 # The cure goes the other way. *Multiply* the loss by a large number, such as 65,536, before the backward pass, and *divide* the gradients of the weights by it before the step. They are float32 by then, so they fit. This is called **loss scaling**. In the picture of the hills, it turns the hill of the batch of 512 into the green one, where most gradients have all their digits. The number is a power of two, so by itself it changes no digit.
 #
-# How large should it be? If it is too large, gradients land in the grey zone at the right and become ∞. PyTorch's `GradScaler` finds out by trying. If a gradient becomes infinite, the scaler leaves out this step and halves the number. After 2,000 good steps in a row, it doubles the number. The cure takes four lines, which are numbered below. We begin with a number that is too large, so that you can watch:
+# How large should it be? If it is too large, gradients land in the grey zone at the right of that picture and become ∞. PyTorch's `GradScaler` finds out by trying. If a gradient becomes infinite, the scaler leaves out this step and halves the number. After 2,000 good steps in a row, it doubles the number. The cure takes four lines, which are numbered below. We begin with a number that is too large, so that you can watch:
 
 # %%
 SMALL = ViTConfig(
@@ -438,7 +438,7 @@ print("the loss is in", loss.dtype)
 # %% [markdown]
 # The scaled loss itself, 2.29 × 1,048,576, is far above 65,504, the largest number of float16. It does not overflow, because autocast leaves the loss in float32. The gradients that travel back from it through the 16-bit layers do.
 #
-# Two things to know if you use float16. If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
+# There are two things to know if you use float16. If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
 #
 # Do you always need the cure? With float16 as it is, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} of the counted gradients became 0, and its curves lie among the others. So do those of bfloat16, which has few digits. So digits or range? At the usual size of gradients, we saw no harm from either, and loss scaling was an *insurance*. But this is one very small model with three seeds. The second visit compares the runs seed by seed.
 #
@@ -796,10 +796,10 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # %% [markdown]
 # The resumed run took the 20 steps that were left, and printed the loss that the undisturbed run had. The file holds the weights, the optimizers' memory, the number of steps, and the log so far. Its entry `of` holds the settings of the run, so that the file of another run is refused. A random state is not there, because `fit` seeds the generator at every step, from the seed of the run and the number of the step.
 #
-# One try proves little. So we killed runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`), {{len(record("kill_and_resume").runs):d}} in all. In {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them a file had been saved and epochs were left. These are the real tests, and all ended with the same weights as the undisturbed run. So did the other {{sum(not (run.had_state and run.epochs_left > 0) for run in record("kill_and_resume").runs):d}}, which began anew or had no epoch left.
+# One try proves little. So we killed {{len(record("kill_and_resume").runs):d}} runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`). In {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them a file had been saved and epochs were left. These are the real tests, and all ended with the same weights as the undisturbed run. So did the other {{sum(not (run.had_state and run.epochs_left > 0) for run in record("kill_and_resume").runs):d}}, which began anew or had no epoch left.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
 #
-# "Bit for bit" is a promise for the same kind of CPU, with the same number of threads and the same versions. That is what we tested. Another machine, such as the next one that Colab gives you, may add numbers in another order. Then the last digits differ, and the differences grow, as between two formats. On a GPU this can happen even on the same machine.
+# "Bit for bit" is a promise for the same kind of CPU, with the same number of threads and the same versions. That is what we tested. Another machine, such as the next one that Colab gives you, may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
 #
 # In a terminal, stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C, and repeat the command with `--resume`.
 #
@@ -857,7 +857,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
 #
-# On an NVIDIA GPU from 2020 on there is a way in between: after `torch.set_float32_matmul_precision("high")`, float32 products may run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it.
+# On an NVIDIA GPU from 2020 on, there is a setting in between: after `torch.set_float32_matmul_precision("high")`, float32 products may run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it.
 #
 # <details><summary>And does <code>torch.compile</code> help?</summary>
 #
@@ -902,7 +902,7 @@ figure.supxlabel("loss minus that of float32 with the same seed (left: better)",
 plots.show("dots, one for each seed, in two panels", "Differences from float32", said)
 
 # %% [markdown]
-# How large must a difference be to mean something? Two runs with the same seed have the same first weights and the same batches. But the formats round differently, and these differences grow from step to step. So after some time, two losses differ even if both formats are equally good. At the end, all dots lie within 0.05 of 0. In their order, the run with the cure would be the worst of all, so we think that the order is scatter. At the start, all three dots of ÷ 128 lie to the right of the nine others. They are {{min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} to {{max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} above float32.
+# How large must a difference be to mean something? Two runs with the same seed have the same first weights and the same batches. But the formats round differently, and these differences grow from step to step. So after some time, two losses differ even if both formats are equally good. At the end, all dots lie within 0.05 of 0. If their order meant something, the cure would be the worst of all, so we take it for scatter. At the start, all three dots of ÷ 128 lie to the right of the nine others. They are {{min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} to {{max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} above float32.
 # {{assert max(abs(d) for way in ("bfloat16", "float16", "float16, scaled", "float16, loss / 128") for d in [round(sum(a.loss[-5:]) - sum(b.loss[-5:]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == way and b.way == "float32"]) < 0.05}}
 # {{assert min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]) > max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "bfloat16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, scaled" and b.way == "float32"])}}
 #
@@ -1042,7 +1042,7 @@ checkpoint = data_root() / "runs" / "my-run.pt"  # data_root() reads that variab
 # %% [markdown]
 # ## How does a model leave the course?
 #
-# With `torch.export`, which puts the weights into one file together with the list of operations. The folded cell exports our model so that it takes pixels from 0 to 255 and batches of any size, and a new Python process, without the course, loads the file and looks at the cat. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
+# `torch.export` puts the weights into one file together with the list of operations. The folded cell exports our model so that it takes pixels from 0 to 255 and batches of any size, and a new Python process, without the course, loads the file and looks at the cat. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
 
 
 # %% tags=["hide-input"]
