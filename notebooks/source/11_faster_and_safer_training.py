@@ -245,14 +245,14 @@ sixteen_bits = pick_precision(device)
 if sixteen_bits == torch.float32:
     sixteen_bits = torch.bfloat16  # no units for 16 bits here: we try it all the same
 predicted = step_gain(factors[sixteen_bits])
-measured = seconds(step) / seconds(lambda: step(sixteen_bits))
+measured = seconds(step, times=20) / seconds(lambda: step(sixteen_bits), times=20)
 print("this machine prefers", pick_precision(device))
 print(
     f"a step in {sixteen_bits}: {predicted:.1f} times as fast by Amdahl's law, {measured:.1f} measured"
 )
 
 # %% [markdown]
-# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is only an estimate, even where it comes close: it takes the gain of *one* product for that of all, and leaves out that the step now converts numbers from one format to the other. At the top of this notebook the gain was {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times. That was another model, with nine blocks and wider MLPs, in larger batches and on two cores.
+# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is only an estimate, even where it comes close: it takes the gain of *one* product for that of all, and it believes the profiler, which makes the grey part too long. On a busy machine, the stopwatch errs as well. At the top of this notebook the gain was {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times. That was another model, with nine blocks and wider MLPs, in larger batches and on two cores.
 #
 # In float16, this product takes many times as *long* as in float32. (We timed a single size, so do not take the number for that of all products.) We take it that the CPU of the saved run has units for bfloat16 only and emulates float16. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
 #
