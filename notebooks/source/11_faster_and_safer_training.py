@@ -173,7 +173,7 @@ for width in (48, 192, 384):
     print(f"width {width:3}: matrix products take {products:.0f} % of a step")
 
 # %% [markdown]
-# A wider model spends more of its time on matrix products. We expected that from D² against D. But part of the rest, such as Python's, takes about as long at any width, and that pushes the same way. We have not separated the two.
+# A wider model spends more of its time on matrix products. That fits D² against D, but we have not separated it from another cause: part of the rest, such as Python's, takes about as long at any width.
 #
 # Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? Eight times?
 
@@ -252,9 +252,9 @@ print(
 )
 
 # %% [markdown]
-# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is only an estimate, even where it comes close: it takes the gain of *one* product for that of all, and it believes the profiler, which makes the grey part too long. On a busy machine, the stopwatch errs as well. At the top of this notebook the gain was {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times. That was another model, with nine blocks and wider MLPs, in larger batches and on two cores.
+# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is only an estimate: it takes the gain of *one* product for that of all, and it believes the profiler, which makes the grey part too long. On a busy machine, the stopwatch errs as well. At the top of this notebook the gain was {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times. That was another model, with nine blocks and wider MLPs, in larger batches and on two cores.
 #
-# In float16, this product takes many times as *long* as in float32. (We timed a single size, so do not take the number for that of all products.) We take it that the CPU of the saved run has units for bfloat16 only and emulates float16. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
+# In float16, this product takes many times as *long* as in float32. (How many times is uncertain: we timed a single size, and each time on a busy machine the number was another.) We take it that the CPU of the saved run has units for bfloat16 only and emulates float16. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
 #
 # **In one sentence:** 16 bits can make a step much faster on hardware that has units for them, and make it slower elsewhere.
 #
@@ -369,7 +369,7 @@ plots.show("three hills: two lie where float16 loses digits, the third where it 
 #
 # Perhaps nothing: a gradient that becomes 0 was tiny anyway. So we tried it. A very small model learns drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in five ways, with {{len({run.seed for run in record("formats").runs}):d}} seeds each. These runs are stored; `python benchmarks/formats.py` makes them.
 #
-# One way loses gradients on purpose. It computes in float16, and *divides* the loss by 65,536 before the backward pass, so that every gradient is 65,536 times smaller. Before the optimizer's step, it multiplies the gradients of the weights by the same number. So the optimizer gets gradients of the usual size, except for what was lost on the way. The other four are float32, bfloat16, float16 as it is, and float16 with the cure that comes next. Which of the five do you expect to learn?
+# One way loses gradients on purpose. It computes in float16, and *divides* the loss by 65,536 before the backward pass, so that every gradient is 65,536 times smaller. Before the optimizer's step, it multiplies the gradients of the weights by the same number. So the optimizer gets gradients of the usual size, except for what was lost on the way. The other four are float32, bfloat16, float16 as it is, and float16 with the cure that comes next. Which of the five will learn?
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -400,7 +400,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Divided by 65,536, practically all of the gradients that we counted became 0, and the model learned nothing. (We counted those of the first block's hidden activations.) And nothing complained: there was no error and no NaN, the loss just did not fall. With your own runs, you would look for the reason elsewhere.
+# Divided by 65,536, practically all of the gradients that we counted became 0, and the model learned nothing. (We counted those of the first block's hidden activations.) And nothing complained: there was no error and no NaN, the loss just did not fall.
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.28 for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 # {{assert all(max(run.loss[-5:]) < 2.1 for run in record("formats").runs if run.way != "float16, loss / 65,536")}}
 #
@@ -440,7 +440,7 @@ print("the loss is in", loss.dtype)
 #
 # There are two things to know if you use float16. If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
 #
-# Do you always need the cure? With float16 as it is, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} of the counted gradients became 0, and its curves lie among the others. So do those of bfloat16, which has few digits. So digits or range? At the usual size of gradients, we saw no harm from either, and loss scaling was an *insurance*. But this is one very small model with three seeds. The second visit compares the runs seed by seed.
+# Do you always need the cure? With float16 as it is, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} of the counted gradients became 0, and its curves lie among the others. So do those of bfloat16, which has few digits. So digits or range? At the usual size of gradients, we saw no harm from either, and loss scaling was an *insurance*. But three seeds of one very small model say little about a large one. The second visit compares them seed by seed.
 #
 # **In one sentence:** float16 can lose gradients without a word; a factor on the loss, divided out again before the step, brings nearly all of them back.
 
@@ -499,7 +499,7 @@ def scaled_step(model, optimizer, loss, scale):
 # %% [markdown]
 # ## Which format should you take?
 #
-# bfloat16 is more convenient, because it needs no scaler. But not all hardware multiplies it. `pick_precision` chooses for your machine, as the table in the second visit says. `fit` follows it, unless you set `TrainingConfig(precision="float32")`. Whether a large model would miss bfloat16's digits or float16's range, our small runs cannot tell.
+# bfloat16 is more convenient, because it needs no scaler. But not all hardware multiplies it. `pick_precision` chooses for your machine, as the table in the second visit says. `fit` follows it, unless you set `TrainingConfig(precision="float32")`.
 #
 # **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on older tensor cores, and in float32 elsewhere. In this course, the weights stay in float32.
 #
@@ -560,7 +560,7 @@ resumed_runs = {without: go_on(without) for without in ("nothing", *saved)}
 print("with all four, as if never stopped:", torch.equal(resumed_runs["nothing"], never_stopped))
 
 # %% [markdown]
-# Why does the cell call `deepcopy`? `state_dict()` copies nothing. It hands out the tensors of the model themselves, which the next step changes. And an optimizer that loads a state goes on with the very tensors that it was given. So without copies, `saved` would change, too. If you save to a file and load from it, you get new tensors anyway.
+# Why does the cell call `deepcopy`? `state_dict()` hands out the tensors of the model themselves, which the next step changes, and an optimizer that loads a state goes on with the very tensors that it was given. So without copies, `saved` would change, too. A file gives you new tensors anyway.
 #
 # Now leave out the optimizer's memory and bring back the other three. Here is how far each step moves the weights.
 
@@ -741,7 +741,7 @@ class Snapshot:
 #
 # It saves all that its next step depends on. Give it a `checkpoint`, the path of a file. The file is written at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. Here, too, a temporary file comes first.
 #
-# With `resume=True` it goes on from there. First, here is a run that nobody disturbs. It has two epochs of 40 steps. So short a run hardly learns anything, but that is not the point: we ask whether two runs end with equal weights.
+# With `resume=True` it goes on from there. First, here is a run that nobody disturbs. It has two epochs of 40 steps. So short a run hardly learns anything, but we only ask whether two runs end with equal weights.
 
 # %%
 config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
