@@ -36,7 +36,7 @@ from vit_minimal.experiments.grid import QUICK_IMAGES
 from vit_minimal.patches import PatchEmbedding
 from vit_minimal.pretrained import read_config
 from vit_minimal.records import add_record, read_records
-from vit_minimal.training import Recipe, TrainingConfig
+from vit_minimal.training import Recipe, TrainingConfig, predict
 from vit_minimal.vision_transformer import EncoderBlock
 
 DROPOUT = 0.1
@@ -210,12 +210,17 @@ def cost_of(name, seed, dataset, base):
 
 
 def loaded_into(name, dataset):
-    """What weights that were trained without a bug reach in a model that has it."""
+    """What weights that were trained without a bug reach in a model that has it, and how sure it is:
+    the mean of the largest share that it gives to a class.
+    """
     model = load_checkpoint(SHIPPED)
     _, put_in = BUGS[name]
     put_in(model)
     seed_everything(0)  # for the dropout that is never off
-    return {"bug": name, "accuracy": evaluate(model, dataset.test_images, dataset.test_labels)}
+    logits = predict(model, dataset.test_images)
+    reached = (logits.argmax(dim=1) == dataset.test_labels).float().mean().item()
+    sure = logits.softmax(dim=1).amax(dim=1).mean().item()
+    return {"bug": name, "accuracy": reached, "sure": sure}
 
 
 def recipe_of(record):
