@@ -146,7 +146,7 @@ def even_step(matrix):
     words = "inputs x", "changes ΔW·x", "changes ΔW·x"
     for k, (axes, title) in enumerate(zip(steps, words, strict=True)):
         _frame_of(card, (11 + 22 * k, y), axes, colours, scale, title)
-    remarks = "all of length 1", f"momentum: {ratio:.0f} times as long", "Muon: equally long"
+    remarks = "all of length 1", f"momentum: one {ratio:.0f} times the other", "Muon: equally long"
     values = "", f"singular values {lengths[0]:.1f}, {lengths[1]:.1f}", "singular values 1, 1"
     for k, (remark, value) in enumerate(zip(remarks, values, strict=True)):
         card.text(11 + 22 * k, 26.2, remark, 10.5)
