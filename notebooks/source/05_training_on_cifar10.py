@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 55 minutes, in two sittings, and 20 more to look up and for a second visit |
+# | Time to read | about 70 minutes, 40 for the first sitting and 30 for the second, and 20 more for a second visit |
 # | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, {{notebook_seconds("05_training_on_cifar10", "float32"):about}} on one core of an older one, with small models and drawn shapes, the budget `quick`. There are recipes for a T4 too, but nobody has timed them yet |
 # | Package modules | `data/`, `augment.py`, `training/` |
 
@@ -313,7 +313,7 @@ for name, config in LADDER.items():
     print(f"{name:22} mean {mean:6.1%}, range {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# The first rung is the plain loop once more. It ended at 16 % above and ends at 18 to 21 % here, because `fit` draws the images in another order and sets others aside. You will soon see how much such luck does.
+# The first rung is the plain loop once more. It ended at 16 % above and ends at 18 to 21 % here: `fit` draws the images in another order, sets others aside, and on some machines computes in bfloat16. You will soon see how much such luck does.
 #
 # This ladder belongs to its four passes, its small model and its 4,000 drawn shapes. So most questions in this notebook get a second answer, which we measured on CIFAR-10 and recorded (a table at the very end lists all measurements). There we climbed the ladder with {{record("training_ladder").trained_on:,}} images, five passes and the model of the recipe `cpu`. One learning rate is on record for each optimizer: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW, {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
@@ -338,7 +338,7 @@ plots.show(f"two ladders, three dots for each rung. Means of the left one: {mean
 # %%
 histories = {}
 for schedule in ("cosine", "constant"):
-    print(f"Muon, {schedule} rate       order 0  order 1  order 2")
+    print(f"{f'Muon, {schedule} rate':25}  order 0  order 1  order 2")
     config = replace(MUON, schedule=schedule)
     for start in range(3):
         for order in range(3):
@@ -351,7 +351,7 @@ for schedule in ("cosine", "constant"):
     print(f"    mean of all nine {statistics.mean(ends):8.1%}")
 
 # %% [markdown]
-# In the run saved here, with the cosine, the order alone moves the result by four to seven points, whatever the first weights are. And look at the diagonal of that table, which holds the ladder's three runs: by chance, each is the best of its row. So the ladder's 67 % for Muon was lucky, and the nine runs have a mean of 64.5 %. On the left, believe a gap of seven points only if several seeds agree. The choice of the validation images is a second, smaller kind of luck: an accuracy p on n of them has a standard error of √(p(1 − p)/n), which is about 1.5 points at n = 1,000 and p = 60 %.
+# In the run saved here, with the cosine, the order alone moves the result by four to seven points, whatever the first weights are. And look at the diagonal of that table, which holds the ladder's three runs: by chance, each is the best of its row. So the ladder's 67 % for Muon was a little lucky: the mean of all nine is 64.5 %. So on the left, believe a gap of seven points only if several seeds agree. The choice of the validation images is a second, smaller kind of luck: an accuracy p on n of them has a standard error of √(p(1 − p)/n), which is about 1.5 points at n = 1,000 and p = 60 %.
 #
 # Now we can read the ladder, from the surest result to the least sure.
 #
@@ -361,15 +361,17 @@ for schedule in ("cosine", "constant"):
 # {{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
 #
-# **Here is a surprise: flip and crop make the left side worse,** and give nothing on CIFAR-10. On the left, all three runs with them (49 to 57 %) end below all nine without (60 to 69 %).
+# **And here is a surprise: flip and crop make the left ladder worse,** and give nothing that shows on CIFAR-10. On the left, all three runs with them (49 to 57 %) end below all nine without (60 to 69 %).
 #
-# *Limits:* that settles the direction, and not how much it costs, because the three runs on the rung before were lucky. Is augmentation bad, then? Our guess: four or five passes are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it only makes every image harder. The second sitting puts that guess to the test.
+# *Limits:* that settles the direction, and not how much it costs, because the three runs on the rung before were lucky.
+#
+# Is augmentation bad, then? Our guess: four or five passes are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it only makes every image harder. The second sitting puts that guess to the test.
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
 # {{assert abs(mean(ladder("+ flip and crop")) - mean(ladder("+ Muon"))) < 0.01}}
 #
 # **A rate that falls helps Muon on the left, and AdamW a little on CIFAR-10.** With Muon, the cosine is ahead of the constant rate in all nine pairs with equal weights and order, on average by four to five points. With AdamW, warm-up and cosine lift the mean on CIFAR-10 by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with them beats every seed without. With AdamW on the left, no difference shows.
 #
-# *Limits:* of the further orders that we tried, one pair went the other way. On CIFAR-10 the best seed without and the worst with the schedule are less than a point apart. AdamW's rung adds warm-up and cosine together, while both of Muon's tables have the warm-up. For Muon on CIFAR-10 we have not measured it.
+# *Limits:* of the further orders that we tried, one pair went the other way. AdamW's rung adds warm-up and cosine together, while both of Muon's tables have the warm-up. On CIFAR-10, less than a point lies between the worst seed with the schedule and the best without, and for Muon we have not measured it there.
 # {{assert 0 < min(ladder("+ warm-up and cosine")) - max(ladder("+ AdamW")) < 0.01}}
 #
 # **Clipping makes no difference that we can be sure of.** On the left the mean is higher with it, but the seeds overlap. On the right it hardly moves.
@@ -447,7 +449,7 @@ plots.show("Muon's hill is higher than AdamW's and lies further right", title, b
 #
 # ## Why does the rate climb, and then fall?
 #
-# In its first steps, Adam judges the usual size of gradients from very few batches. The judgement may be far off, so these steps should be small. That is the usual reason for warm-up. At the end the model should settle: with a constant rate it keeps jumping around the place that it wants to reach. (We have measured the two only together, or the fall alone. Notebook 10 tests warm-up by itself, in claim 14.)
+# In its first steps, Adam judges the usual size of gradients from very few batches. The judgement may be far off, so these steps should be small. That is the usual reason for warm-up. At the end the model should settle: with a constant rate it keeps jumping around the place that it wants to reach. (This notebook measures the two together, or the fall alone. Claim 14 of notebook 10 tests warm-up by itself.)
 #
 # So the rate climbs in a line for n warm-up steps: step 0 takes 1/n of it, and step n − 1 all of it. From there on, half a cosine takes it to zero. Here is the whole function:
 
@@ -696,11 +698,11 @@ plots.show("two rising curves, accuracy over epochs", title, ends)
 # %% [markdown]
 # Two things look odd and are not. Validation lies above training for most of the run, for two reasons. Training accuracy is a mean over an epoch in which the model still learns, and it is measured on harder images: half of each is missing, and they are mirrored and shifted. And training jumps above validation in the shaded epoch at the end. That epoch trains on whole images, so the missing patches probably made most of the difference.
 #
-# The recorded run had {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. Its {{record("real_run").history.validation_accuracy[-1]:.1%}} on validation images and {{record("real_run").accuracy:.1%}} on test images are those of the table above. The three runs that had all 50,000 images to train on did a little better: luck may explain that, or the 5,000 images that this run held out. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert record("real_run").accuracy < min(accuracies("cifar10_cpu"))}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
+# The recorded run had {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. You know its results from the table above: {{record("real_run").history.validation_accuracy[-1]:.1%}} of the validation images and {{record("real_run").accuracy:.1%}} of the test images. The three runs that had all 50,000 images to train on did a little better: luck may explain that, or the 5,000 images that this run held out. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert record("real_run").accuracy < min(accuracies("cifar10_cpu"))}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
 #
 # ## What does a sick curve look like?
 #
-# Those curves were healthy. What may go wrong? Frames with a white ground hold runs of this notebook: 0 and 6 are the real run, 3 is the rate that was far too low, and 5 is the model that learned 500 images by heart. The others are sketches, and 2 is what a rate far too high does.
+# Those curves were healthy. What may go wrong? Frames with a white ground hold runs that you have seen: 0 and 6 are the real run, 3 is the rate that was far too low, and 5 is the model that learned 500 images by heart. The others are sketches, and 2 is what a rate far too high does.
 
 # %%
 measured = {
