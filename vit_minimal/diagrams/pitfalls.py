@@ -152,7 +152,7 @@ def norm_divides(tokens, title="", of="class token"):
             card.axis.plot(*point, "o", color=HEAD, ms=9, zorder=5)
         card.arrow((x0, y), (x0 + long, y), colour=common, line=4)
         if not seen:
-            words = "what differs is too small to be drawn"
+            words = "what differs is too small for an arrow"
             card.text(x0, y + 3.2, words, 10, dark(different), ha="left")
         if scales[0] > 1.02 * scale:  # a difference that one might see
             words = f"drawn {scales[0] / scale:,.0f} times smaller than at the top"
