@@ -2,12 +2,14 @@
 
 python benchmarks/silent_bugs.py --record data/results/silent_bugs.json
 python benchmarks/silent_bugs.py --dataset cifar10 --budget full --record data/results/silent_bugs_cifar10.json
+python benchmarks/silent_bugs.py --dataset cifar10 --loaded --record data/results/silent_bugs_loaded.json
 
 Each bug is put into the same model, which then trains as if nothing had happened. Of the museum,
 those are left out that stop with an error in this setup, because a shape does not fit, and the
 ignored argument, which changes nothing as long as nobody asks for another number of heads.
 The full budget is that of the experiments: the same model, the same images, the same judges.
-What is on record is not run again.
+What is on record is not run again. With --loaded nothing is trained: the bugs are put into the
+model that comes with the course, whose weights were trained without them.
 """
 
 import argparse
@@ -15,18 +17,26 @@ import contextlib
 import io
 from dataclasses import asdict, replace
 from itertools import product
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from vit_minimal import VisionTransformer, evaluate, fit, load_dataset, seed_everything
+from vit_minimal import (
+    VisionTransformer,
+    evaluate,
+    fit,
+    load_checkpoint,
+    load_dataset,
+    seed_everything,
+)
 from vit_minimal.attention import MultiHeadSelfAttention, attention_weights
 from vit_minimal.experiments import BASE
 from vit_minimal.experiments.grid import QUICK_IMAGES
 from vit_minimal.patches import PatchEmbedding
 from vit_minimal.pretrained import read_config
 from vit_minimal.records import add_record, read_records
-from vit_minimal.training import Recipe, TrainingConfig
+from vit_minimal.training import Recipe, TrainingConfig, predict
 from vit_minimal.vision_transformer import EncoderBlock
 
 DROPOUT = 0.1
@@ -165,6 +175,20 @@ BUGS = {
 
 
 QUICK_ONLY = ("strips of two rows",)  # with 64 patches a token would be half a row
+SHIPPED = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
+LOADABLE = (  # bugs of what is computed, whatever the weights; the others are of the training
+    "none",
+    "patches by reshape",
+    "heads by view",
+    "heads without transpose",
+    "softmax over the queries",
+    "scaled by √D",
+    "attention across the batch",
+    "no norm at the end",
+    "no residual connection",
+    "softmax twice",
+    "dropout never off",
+)
 
 
 def cost_of(name, seed, dataset, base):
@@ -185,6 +209,20 @@ def cost_of(name, seed, dataset, base):
     return figures | {"train_loss": history.train_loss}
 
 
+def loaded_into(name, dataset):
+    """What weights that were trained without a bug reach in a model that has it, and how sure it is:
+    the mean of the largest share that it gives to a class.
+    """
+    model = load_checkpoint(SHIPPED)
+    _, put_in = BUGS[name]
+    put_in(model)
+    seed_everything(0)  # for the dropout that is never off
+    logits = predict(model, dataset.test_images)
+    reached = (logits.argmax(dim=1) == dataset.test_labels).float().mean().item()
+    sure = logits.softmax(dim=1).amax(dim=1).mean().item()
+    return {"bug": name, "accuracy": reached, "sure": sure}
+
+
 def recipe_of(record):
     return Recipe(read_config(record["model"]), TrainingConfig(**record["training"]))
 
@@ -196,8 +234,21 @@ def main():
     parser.add_argument("--dataset", default="shapes10", choices=["shapes10", "cifar10"])
     parser.add_argument("--budget", default="quick", choices=["quick", "full"])
     parser.add_argument("--record", help="add the figures to this JSON file, run by run")
+    parser.add_argument(
+        "--loaded",
+        action="store_true",
+        help="train nothing, but load the weights that come with the course",
+    )
     options = parser.parse_args()
     base, dataset = BASE[options.budget], load_dataset(options.dataset)
+    if options.loaded:
+        runs = [loaded_into(name, dataset) for name in LOADABLE]
+        print(*(f"{run['bug']}: {run['accuracy']:.1%}" for run in runs), sep="\n")
+        if options.record:
+            judged_on = f"{len(dataset.test_labels):,} test"
+            setup = {"dataset": options.dataset, "checkpoint": SHIPPED.name, "judged_on": judged_on}
+            add_record(options.record, setup | {"runs": runs})
+        return
     names = options.bugs
     if options.budget == "quick":
         dataset = dataset.first(*QUICK_IMAGES)

@@ -1,4 +1,4 @@
-"""Each claim of notebook 10 has its row in the picture at the top and its card, with a verdict, its
+"""Each claim of notebook 10 has its row in the pictures at a glance and its card, with a verdict, its
 limits and a line to try it.
 
 The figures and what is said of their order are placeholders in the source: test_figures.py tries

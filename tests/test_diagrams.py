@@ -120,12 +120,14 @@ CASES = {
     "gradient_accumulation": diagrams.gradient_accumulation,
     "gradient_accumulation, five": lambda: diagrams.gradient_accumulation(5),
     "training_loop": diagrams.training_loop,
-    "training_loop, images": lambda: diagrams.training_loop("images"),
     "curve_gallery": diagrams.curve_gallery,
+    "curve_gallery, measured": lambda: diagrams.curve_gallery(
+        {3: [[2.31, 2.30]], 5: [torch.linspace(0.1, 1, 9), torch.linspace(0.1, 0.5, 9)]}
+    ),
     "descent": lambda: diagrams.descent(
         {"SGD": [[-9, 2], [-5, 0]], "Adam": [[-9, 2], [-4, 1], [0, 0]]}, lambda x, y: x**2 + y**2
     ),
-    "even_step": lambda: diagrams.even_step(torch.tensor([[1.4, 0.4], [0.3, 0.4]])),
+    "even_step": lambda: diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]])),
     "even_step, falling": lambda: diagrams.even_step([[-0.5, 1.1], [0.9, -0.2]]),
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
     "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
@@ -242,7 +244,7 @@ def test_words_can_be_read(name):
     pairs = np.argwhere(np.triu(overlap & overlap.T, 1))
     assert not [(found[i][0], found[j][0]) for i, j in pairs]
 
-    if name in ("overview, a part", "training_loop, images"):
+    if name == "overview, a part":
         return  # the others are faint
     for text, _ in found:
         text.set_visible(False)
@@ -273,25 +275,7 @@ def test_every_diagram_is_described_in_words(name, monkeypatch):
     assert not plt.get_fignums()  # shown once, not once more at the end of the cell
 
 
-def test_the_training_loop_lights_the_ingredients_of_a_sitting():
-    diagrams.training_loop("images")
-    weak = {text.get_text() for text, _ in words() if strength(text) < 0.99 * strength_of_quiet()}
-    assert weak == {
-        "clipping",
-        "momentum,\nAdam, Muon",
-        "learning rate",
-        "label\nsmoothing",
-        "average (EMA)",
-    }
-    with pytest.raises(ValueError, match="'pictures'"):
-        diagrams.training_loop("pictures")
-
-
-def strength_of_quiet():
-    return (1 - max(to_rgb(card.QUIET))) / (1 - max(to_rgb(card.INK)))
-
-
-@pytest.mark.parametrize("matrix", [[[1.4, 0.4], [0.3, 0.4]], [[-0.5, 1.1], [0.9, -0.2]]])
+@pytest.mark.parametrize("matrix", [[[0.3, 1.4], [-0.25, 0.3]], [[-0.5, 1.1], [0.9, -0.2]]])
 def test_the_even_step_keeps_directions_and_sets_both_lengths_to_one(matrix):
     diagrams.even_step(matrix)
     lengths = np.linalg.svd(matrix)[1]
@@ -301,6 +285,19 @@ def test_the_even_step_keeps_directions_and_sets_both_lengths_to_one(matrix):
     wide = [np.ptp(p.get_xy(), axis=0) for p in axis.patches if isinstance(p, Polygon)]
     assert np.allclose(wide[0], wide[2], rtol=0.01)  # two equal circles
     assert np.ptp(wide[0]) < 0.05 and np.ptp(wide[1]) > 2  # and an ellipse between them
+
+
+def test_the_gallery_draws_measured_curves_in_the_place_of_sketches():
+    heights = []
+    for runs in (None, {0: [[3.1, 0.0]]}):
+        diagrams.curve_gallery(runs)
+        (axis,) = plt.gcf().axes
+        heights.append([line.get_ydata() for line in axis.lines])
+    sketched, measured = heights
+    assert len(sketched) == len(measured)
+    changed = [k for k, (a, b) in enumerate(zip(*heights, strict=True)) if len(a) != len(b)]
+    assert changed == [1] and len(measured[1]) == 2  # after the dotted line of the first frame
+    assert measured[1][1] - measured[1][0] == pytest.approx(9.5)  # over the whole frame
 
 
 @pytest.mark.parametrize("matrix", [[[1.0, 2.0, 3.0]], [[1.0, 2.0], [2.0, 4.0]]])

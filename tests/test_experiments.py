@@ -108,11 +108,12 @@ def test_each_setting_makes_a_model_that_differs_from_the_base_in_what_it_says(n
             assert any(not torch.equal(model[weight], plain[weight]) for weight in plain)
 
 
-OWN_BASE = {  # a register, no position for the class token, twelve blocks: the base differs on purpose
+OWN_BASE = {  # a register, no position for the class token, other passes or blocks, on purpose
     "register_init",
     "patch_position_init",
     "class_token_untrained",
     "warmup_and_norm_deep",
+    "patch_size_at_equal_time",
 }
 SMALL_PATCHES = {"patch_size", "patch_size_longer"}  # the quick base has patches of 8 × 8 pixels
 

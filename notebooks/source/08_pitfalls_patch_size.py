@@ -232,7 +232,7 @@ plots.show(
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 #
-# Each bar, and each ± of a run on record up to the next heading, is a 95 % interval (differences are taken before rounding). It comes from the spread between seeds, pooled over all settings on record (notebook 07), which makes a bar ± {{runs("patch_size", "P = 8").width:.1p}} points or less.
+# Each bar in the figure is a 95 % interval, and so is each ± of this section. They come from the pooled spread between seeds (notebook 07). No bar is longer than ± {{runs("patch_size", "P = 8").width:.1p}} points. Differences are taken before rounding.
 # {{assert max(of.width for name in ("patch_size", "patch_size_longer") for of in experiment(name).values()) == runs("patch_size", "P = 8").width}}
 #
 # - **At equal passes**, smaller is better from P = 16 to 8 to 4. At both ends the trend stops. P = 32 and P = 16 cannot be told apart. P = 2 (trained in float32, all others in bfloat16) differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points, for {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times the FLOPs.
@@ -256,7 +256,7 @@ plots.show(
 # | P = 4, half the learning rate | 32 | 3 | {{3 * (45_000 // 32):,}} | {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}}, one seed |
 # | P = 8 | 128 | 12 | {{12 * (45_000 // 128):,}} | {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} |
 #
-# With as many steps, P = 4 stays behind P = 8. At half the learning rate, its one seed comes about half of the way. But smaller batches do not only give more steps, they also make each step noisier. So the table makes it likely, and does not prove, that at least a part of what P = 8 gained is due to its *passes*.
+# With as many steps, P = 4 stays behind P = 8. At half the learning rate, one seed makes up about half of the distance between the first row and the last. But smaller batches do not only give more steps, they also make each step noisier. So the table suggests that a part of what P = 8 gained is due to its *passes*, and does not prove it.
 # {{assert 0.4 < (reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] - runs("patch_size", "P = 4").mean) / runs("patch_size_longer", "P = 8, 4 × the passes").difference < 0.6}}
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)) == 1 and reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.01}}
@@ -267,7 +267,7 @@ plots.show(
 #
 # ## "Large patches miss detail"
 #
-# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. As long as D ≥ 3·P², nothing has to be lost. With larger patches, E must give the same token to some patches that differ. That need not matter much. In a photograph, neighbouring pixels are much alike, so fewer numbers may do.
+# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. As long as D ≥ 3·P², nothing has to be lost. If D is smaller than 3·P², E must give the same token to some patches that differ. That need not matter much. In a photograph, neighbouring pixels are much alike, so fewer numbers may do.
 #
 # How much can be kept at best? From training images, the next cell finds the linear projection to D = 64 numbers whose squared error is smallest. (This is principal component analysis.) Then it rebuilds a test image from these numbers, and draws below it what was lost.
 
@@ -328,7 +328,7 @@ words = "the patch that holds the needle, for P = 4, 8 and 16"
 plots.show_images(shown, titles, columns=3, size=2.25, frames=frames, words=words)
 
 # %% [markdown]
-# Above are the ten patterns. Below them is one image, cut at three sizes, and below each cut the patch that holds the needle. With P = 4 the needle is a whole patch. With P = 8 it lies in one of four places of its patch, and with P = 16 in one of sixteen. How many needles will each size find in 500 new images?
+# Above are the ten patterns. Below them is one image, cut at three sizes, and below each cut the patch that holds the needle. With P = 4 the needle is a whole patch. With P = 8 it lies in one of four places of its patch, and with P = 16 in one of sixteen. How many needles will each size find in 500 new images? (*To find* a needle means here to name its pattern, so a model that guesses finds one in ten.)
 #
 # **Held equal: passes and steps.**
 #
@@ -346,7 +346,7 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# That is a surprise. P = 4 finds every needle, while P = 8 is no better than a guess among the ten classes, which is right for 10 %. Is the needle *lost* at P = 8, or only *harder to find*? We repeated the three trainings with three seeds, and added five controls, grouped by what they change.
+# That is a surprise. P = 4 finds every needle, while P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We repeated the three trainings with three seeds, and added five controls, grouped by what they change.
 #
 # **Held equal: passes and steps, except in the group that has eleven times the steps.**
 #
@@ -397,7 +397,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 # - **More steps help P = 8 a lot.** We gave it eleven times the steps, once by more passes and once by more images. Both times two seeds of three found three quarters of the needles or more. So the needles can be found although 64 numbers cannot hold all 192 of a patch. For P = 16 the question stays open: with 44,000 images it stayed near guessing, and we tried nothing longer.
 # - **Room for every number helps, but not enough in three passes.** With D = 192 = 3·8² nothing has to be lost. All three seeds gained: they found {{min(needles(embed_dim=192)):.0p}} to {{max(needles(embed_dim=192)):.0p}} % of the needles, in place of {{min(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} to {{max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0p}} %. But that is less than a fifth.
 # {{assert max(needles(embed_dim=192)) < 0.2}}
-# - **Larger print is easy.** We draw each pixel as 2 × 2 equal ones, which makes images of 64 × 64. A patch of 8 × 8 then holds one tile, as a patch of 4 × 4 did before. Every seed finds all needles, which only shows that this recipe can train patches of 8 × 8 pixels.
+# - **Larger print is easy.** We draw each pixel as 2 × 2 equal ones, which makes images of 64 × 64. A patch of 8 × 8 then holds one tile, as a patch of 4 × 4 did before. Every seed finds all needles. So nothing is wrong with patches of 8 × 8 pixels as such.
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
 # {{assert below(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), needles(embed_dim=192))}}
 # {{assert sorted(needles(passes=33))[1] > 0.98 and sorted(needles(passes=33))[0] < 0.6}}
@@ -448,7 +448,7 @@ for P in (4, 8, 16):
 #
 # *On record: {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10, D = 96, 3 passes, 3 seeds.*
 #
-# On the left are accuracies, with a dot for each seed. On the right are differences to P = 8, which answer our question. Each ± of this section, and each bar, is the 95 % interval of such a difference. It comes from the three differences between runs of the same seed, and not from the pooled spread, because noise makes seeds differ more: at a noise of 32, those of P = 4 lie {{max(under_noise(4, 32)) - min(under_noise(4, 32)):.1p}} points apart. Three seeds alone tell less, so the intervals are wider than above. The lead of P = 4 without noise, for example, is {{seed_by_seed(under_noise(4, 0), under_noise(8, 0)):±.1p}} points here and was {{loss(runs("patch_size", "P = 8")):±.1p}} there.
+# On the left are accuracies, with a dot for each seed. On the right are differences to P = 8, which answer our question. Each ± of this section, and each bar, is the 95 % interval of such a difference. Here it comes from three differences, one for each seed. The pooled spread would be too small, because noise makes runs differ more: at a noise of 32, the three seeds of P = 4 lie {{max(under_noise(4, 32)) - min(under_noise(4, 32)):.1p}} points apart. But three differences tell less than a pooled spread, so these intervals are wider than those above. The lead of P = 4 without noise, for example, is {{seed_by_seed(under_noise(4, 0), under_noise(8, 0)):±.1p}} points here and was {{loss(runs("patch_size", "P = 8")):±.1p}} there.
 # {{assert under_noise(8, 0) == runs("patch_size", "P = 8").accuracies}}
 # {{assert max(under_noise(4, 32)) - min(under_noise(4, 32)) > 6 * spread().deviation}}
 
@@ -549,8 +549,8 @@ plots.show(
 #
 # | it is said | true here | not true here |
 # |---|---|---|
-# | "smaller is better" | after the same passes | at the same FLOPs |
-# | "large patches miss detail" | P = 8 needed far more steps to find the needles | they were not lost: with more steps, most seeds found most of them |
+# | "smaller is better" | after the same passes, from P = 16 to 8 to 4 | at the same FLOPs, where P = 8 is ahead of P = 4; and P = 2 after the same passes, where no difference to P = 4 is seen |
+# | "large patches miss detail" | P = 8 needed far more steps to find the needles | with P = 8 they were not lost: with more steps, most seeds found most of them (P = 16 stays open) |
 # | "small patches are noisy" | P = 4 loses most points when noise comes that it was not trained with | P = 4 is ahead up to the noise that it was trained with |
 #
 # ## Questions

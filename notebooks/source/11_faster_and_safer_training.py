@@ -97,7 +97,7 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. The folded cell below sorts the dozens of operations into six groups, by parts of their names. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
+# A **profiler** writes down how long each operation takes. The folded cell below sorts the dozens of operations into six groups, by parts of their names, and reads the *own* time of each, without the operations that it calls. So nothing is counted twice. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
 
 # %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -120,8 +120,15 @@ def group_of(name):
     return OTHERS
 
 
+def own_time(event):
+    """The time of an operation without those that it calls."""
+    if event.device_type.name != "CPU":  # the kernels of a GPU are listed once more
+        return 0
+    return event.self_device_time_total if device.type == "cuda" else event.self_cpu_time_total
+
+
 # %% [markdown]
-# The next function adds up the *own* time of each operation, which leaves out the operations that it calls. So nothing is counted twice. The step itself is registered as an operation, too. On a CPU, its own time is what Python spends between the others, so the groups add up to the whole step. (On a GPU, the profile holds only the time that the GPU works.)
+# The next function profiles 20 steps, and adds up the own times in each group. The step itself is registered as an operation, too. On a CPU, its own time is what Python spends between the others, so the groups add up to the whole step. (On a GPU, the profile holds only the time that the GPU works.)
 
 
 # %%
@@ -132,11 +139,9 @@ def shares_of(step, steps=20):
         for _ in range(steps):
             with torch.profiler.record_function("a step"):
                 step()
-    own_time = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     spent = dict.fromkeys([*GROUPS, OTHERS], 0.0)
     for event in profile.key_averages():
-        if event.device_type.name == "CPU":  # the kernels of a GPU are listed once more
-            spent[group_of(event.key)] += getattr(event, own_time)
+        spent[group_of(event.key)] += own_time(event)
     return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
 
 
@@ -168,7 +173,9 @@ for width in (48, 192, 384):
     print(f"width {width:3}: matrix products take {products:.0f} % of a step")
 
 # %% [markdown]
-# A wider model spends more of its time on matrix products. Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? Eight times?
+# A wider model spends more of its time on matrix products. That fits D² against D, but we have not separated it from another cause: part of the rest, such as Python's, takes about as long at any width.
+#
+# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? Eight times?
 
 # %%
 share = sum(shares[group] for group in PRODUCTS) / 100
@@ -204,7 +211,7 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 #
 # ## What do 16-bit numbers gain?
 #
-# PyTorch computes in **float32**, with 32 bits for each number. Numbers of 16 bits take half the memory, and hardware with units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. We time one matrix product in each. (The folded cell holds the stopwatch.) For the format that your machine prefers, Amdahl's law turns the gain into a prediction for the whole step. Is a whole step as fast as predicted?
+# PyTorch computes in **float32**, with 32 bits for each number. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. (A whole training step saves less than half of its memory, as the second visit measures.) There are two such formats, **float16** and **bfloat16**. We time one matrix product in each: the tokens of a batch times a matrix of 192 × 384. The folded cell holds the stopwatch. For the format that your machine prefers, Amdahl's law turns the gain into a prediction for the whole step. Is a whole step as fast as predicted?
 
 
 # %% tags=["hide-input"]
@@ -232,22 +239,22 @@ factors = {}
 for precision in (torch.bfloat16, torch.float16):
     factor = factors[precision] = product_time(torch.float32) / product_time(precision)
     print(f"a product in {precision}: {factor:.2g} times as fast as in float32", end=", ")
-    print(f"so it takes {1 / factor:.2g} times as long")
+    print(f"so it takes {1 / factor:.3g} times as long")
 
 sixteen_bits = pick_precision(device)
 if sixteen_bits == torch.float32:
     sixteen_bits = torch.bfloat16  # no units for 16 bits here: we try it all the same
 predicted = step_gain(factors[sixteen_bits])
-measured = seconds(step) / seconds(lambda: step(sixteen_bits))
+measured = seconds(step, times=20) / seconds(lambda: step(sixteen_bits), times=20)
 print("this machine prefers", pick_precision(device))
 print(
     f"a step in {sixteen_bits}: {predicted:.1f} times as fast by Amdahl's law, {measured:.1f} measured"
 )
 
 # %% [markdown]
-# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is only an estimate, even where it comes close: it takes the gain of *one* product for that of all, and leaves out that the step now converts numbers from one format to the other. The measured gain can also lie above it, because the profiler makes the grey part look longer than it is, and because some of that part, such as the GELU, works on 16-bit numbers, too.
+# In the run saved here, a whole step is much faster, and the weights are still float32. The prediction is only an estimate: it takes the gain of *one* product for that of all, and it believes the profiler, which makes the grey part too long. On a busy machine, the stopwatch errs as well. At the top of this notebook the gain was {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times. That was another model, with nine blocks and wider MLPs, in larger batches and on two cores.
 #
-# In float16, a product takes many times as *long* as in float32. We take it that the CPU of the saved run has units for bfloat16 only and emulates float16. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
+# In float16, this product takes many times as *long* as in float32. (How many times is uncertain: we timed a single size, and each time on a busy machine the number was another.) We take it that the CPU of the saved run has units for bfloat16 only and emulates float16. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
 #
 # **In one sentence:** 16 bits can make a step much faster on hardware that has units for them, and make it slower elsewhere.
 #
@@ -264,14 +271,14 @@ diagrams.float_formats()
 # PyTorch knows the limits of each format:
 
 # %% tags=["nbval-check-output"]
-print("           all digits from      largest   next after 1")
+print(" " * 17 + "largest   smallest above 1   smallest with all digits")
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     limits = torch.finfo(dtype)
-    row = f"{str(dtype).removeprefix('torch.'):9} {limits.smallest_normal:16.0e}"
-    print(f"{row} {limits.max:12.5g} {1 + limits.eps:14.7f}")
+    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:14.5g}"
+    print(f"{row} {1 + limits.eps:18.7f} {limits.smallest_normal:26.0e}")
 
 # %% [markdown]
-# *next after 1* is the smallest number above 1, and it shows how many digits there are. Numbers that are at least as large as *all digits from* have all of them. Smaller numbers, called *subnormal*, have fewer and fewer digits, and the smallest of all become 0.
+# The smallest number above 1 shows how many digits a format has. The last column shows where the digits begin to go: smaller numbers, called *subnormal*, have fewer and fewer digits, and the smallest of all become 0.
 #
 # Three lines show what the limits mean:
 
@@ -283,7 +290,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # %% [markdown]
 # The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32. The results of the matrix products are in 16 bits, and so is what is computed from them alone, such as the GELU. This is called **mixed precision**, and `torch.autocast` does it.
 #
-# The last line raises a question: are there numbers in a training run that are too small for float16? We take the CIFAR-10 model that comes with the course, and 16 variants of one cat. We look at the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. We leave out gradients that are 0 even in float32. (In the last block only the class token is read, so all other tokens have none.)
+# The last line raises a question: are there numbers in a training run that are too small for float16? We take the CIFAR-10 model that comes with the course, and 16 variants of one cat. We look at the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. We leave out gradients that are 0 even in float32. Those of the image patches in the last block are, because only the class token is read after it.
 
 # %%
 trained = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -306,7 +313,15 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# How many of these float32 numbers would float16 lose? The loss is a mean over the batch, so each of our images counts for 1/16 of it. In a batch of 512 it would count for 1/512. We run no such batch. The line "batch of 512", and the black curve below, are a calculation: the gradients of our 16 images, divided by 32. The next section explains the factor 65,536.
+# How many of these float32 numbers would float16 lose? That depends on the batch, and on a trick that the next section explains: multiplying the loss. Each of them multiplies all gradients by one number. So in the picture below, where the sizes of the gradients form a hill, the hill only slides to the left or to the right:
+#
+# | | each gradient of ours is | why |
+# |---|---|---|
+# | batch of 16 | as we found it | |
+# | batch of 512 | ÷ 32 | the loss is a mean, so an image counts for 1/512 of it instead of 1/16 |
+# | batch of 512, loss × 65,536 | ÷ 32 × 65,536 | 65,536 times the loss has 65,536 times the gradient |
+#
+# We run no batch of 512: the last two rows are calculated from the first.
 
 # %%
 limits = torch.finfo(torch.float16)
@@ -326,13 +341,13 @@ for name, hill in hills.items():
 # %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
 bins = torch.logspace(-12, 6, 91).tolist()
-looks = {  # its colour, and where its name is written
-    "batch of 16": ("#0072B2", 1.3e-5, "left"),
-    "batch of 512": ("black", 6e-9, "right"),
-    "512, loss × 65,536": ("#D55E00", 3e-2, "left"),
+looks = {  # its colour and line (green: scaled), and where its name is written
+    "batch of 16": ("black", ":", 1.3e-5, "left"),
+    "batch of 512": ("black", "-", 6e-9, "right"),
+    "512, loss × 65,536": ("#009E73", "-", 3e-2, "left"),
 }
-for name, (colour, x, side) in looks.items():
-    heights, _, _ = axis.hist(hills[name], bins, color=colour, histtype="step", lw=2)
+for name, (colour, line, x, side) in looks.items():
+    heights, _, _ = axis.hist(hills[name], bins, color=colour, histtype="step", lw=2, ls=line)
     words = name.replace("of ", "of\n").replace(", ", ",\n")
     axis.text(x, 0.9 * max(heights), words, color=colour, ha=side, va="center")
 largest = limits.max
@@ -350,13 +365,48 @@ plots.show("three hills: two lie where float16 loses digits, the third where it 
 #
 # **In one sentence:** bfloat16 loses digits, and float16 loses small gradients.
 #
-# ## How does loss scaling save them?
+# ## What if too many gradients become 0?
 #
-# First a warning: as far as we could see, our own small runs, below, learned just as well without the cure of this section. It is an *insurance*. Why would you want it? Because nothing complains when gradients become 0. A float16 run that loses too many of them gives no error and no NaN, it just does not learn. And the insurance takes only four lines of code.
+# Perhaps nothing: a gradient that becomes 0 was tiny anyway. So we tried it. A very small model learns drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in five ways, with {{len({run.seed for run in record("formats").runs}):d}} seeds each. These runs are stored; `python benchmarks/formats.py` makes them.
 #
-# *Multiply* the loss by a large number, for example 65,536, before the backward pass. Every gradient is then 65,536 times as large. The black hill of the picture becomes the orange one, where most gradients have all their digits. Before the optimizer's step, *divide* the gradients of the weights by the same number. They are float32 by then, so they fit. This is called **loss scaling**. The number is a power of two, so by itself it changes no digit.
+# One way loses gradients on purpose. It computes in float16, and *divides* the loss by 65,536 before the backward pass, so that every gradient is 65,536 times smaller. Before the optimizer's step, it multiplies the gradients of the weights by the same number. So the optimizer gets gradients of the usual size, except for what was lost on the way. The other four are float32, bfloat16, float16 as it is, and float16 with the cure that comes next. Which of the five will learn?
+
+# %% tags=["hide-input"]
+(formats,) = read_records("../data/results/formats.json")
+by_way, zeros = {}, {}
+for run in formats["runs"]:
+    by_way.setdefault(run["way"], []).append(run["loss"])
+    zeros.setdefault(run["way"], []).append(run["zeros"])
+by_way = {way: torch.tensor(losses) for way, losses in by_way.items()}  # (seeds, steps / 10)
+zeros = {way: sum(shares) / len(shares) for way, shares in zeros.items()}
+places = [formats["every"] * (k + 0.5) for k in range(len(run["loss"]))]
+FAILS, LATER = "float16, loss / 65,536", "float16, loss / 128"  # the second visit shows the latter
+_, axis = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
+axis.axhline(math.log(10), color="black", ls=":", lw=1)
+for way, losses in by_way.items():
+    if way not in (FAILS, LATER):
+        axis.plot(places, losses.T, color="#999999", lw=0.8)
+axis.plot(places, by_way[FAILS].T, color="#D55E00", lw=2)
+axis.text(298, 2.27, "guessing: ln 10", ha="right", va="center")
+axis.text(150, 2.45, "float16, loss ÷ 65,536", color="#D55E00", ha="center", va="center")
+words = "float32, bfloat16,\nfloat16 as it is,\nfloat16 with the cure"
+axis.text(16, 1.96, words, color="#666666", va="center")
+axis.set(xlabel="step", ylabel="loss", xlim=(0, 300), ylim=(1.45, 2.52))
+axis.set_title("Five ways to train a small model, three seeds each")
+plots.show(
+    "the three curves ÷ 65,536 stay near guessing or above, the twelve others fall together",
+    "Five ways to train a small model",
+    [f"{way}: {share:.0%} of the gradients are 0" for way, share in zeros.items() if way != LATER],
+)
+
+# %% [markdown]
+# Divided by 65,536, practically all of the gradients that we counted became 0, and the model learned nothing. (We counted those of the first block's hidden activations.) And nothing complained: there was no error and no NaN, the loss just did not fall.
+# {{assert all(run.zeros > 0.99 and min(run.loss) > 2.28 for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
+# {{assert all(max(run.loss[-5:]) < 2.1 for run in record("formats").runs if run.way != "float16, loss / 65,536")}}
 #
-# How large should the number be? PyTorch's `GradScaler` finds out by trying. If a gradient becomes infinite, the scaler leaves out this step and halves the number. After 2,000 good steps in a row, it doubles the number. We begin with one that is too large, so that you can watch:
+# The cure goes the other way. *Multiply* the loss by a large number, such as 65,536, before the backward pass, and *divide* the gradients of the weights by it before the step. They are float32 by then, so they fit. This is called **loss scaling**. In the picture of the hills, it turns the hill of the batch of 512 into the green one, where most gradients have all their digits. The number is a power of two, so by itself it changes no digit.
+#
+# How large should it be? If it is too large, gradients land in the grey zone at the right of that picture and become ∞. PyTorch's `GradScaler` finds out by trying. If a gradient becomes infinite, the scaler leaves out this step and halves the number. After 2,000 good steps in a row, it doubles the number. The cure takes four lines, which are numbered below. We begin with a number that is too large, so that you can watch:
 
 # %%
 SMALL = ViTConfig(
@@ -372,20 +422,27 @@ def new_model():
 
 # %%
 small, small_optimizer = new_model()
-scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)
+scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # 1
 for _ in range(6):
     scale = scaler.get_scale()
     with torch.autocast(device.type, dtype=torch.float16):
         loss = F.cross_entropy(small(normalize(images[:50])), labels[:50])
-    scaler.scale(loss).backward()
-    scaler.step(small_optimizer)  # divides the gradients first, and steps if all are finite
-    scaler.update()
+    scaler.scale(loss).backward()  # 2
+    scaler.step(small_optimizer)  # 3: divides the gradients first, and steps if all are finite
+    scaler.update()  # 4
     small_optimizer.zero_grad()
     done = "left out" if scaler.get_scale() < scale else "taken"
     print(f"loss {loss.item():.3f}, scale {scale:9,.0f}: step {done}")
+print("the loss is in", loss.dtype)
 
 # %% [markdown]
-# **In one sentence:** a factor on the loss lifts nearly all gradients into the range of float16, and is divided out again before the step.
+# The scaled loss itself, 2.29 × 1,048,576, is far above 65,504, the largest number of float16. It does not overflow, because autocast leaves the loss in float32. The gradients that travel back from it through the 16-bit layers do.
+#
+# There are two things to know if you use float16. If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
+#
+# Do you always need the cure? With float16 as it is, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} of the counted gradients became 0, and its curves lie among the others. So do those of bfloat16, which has few digits. So digits or range? At the usual size of gradients, we saw no harm from either, and loss scaling was an *insurance*. But three seeds of one very small model say little about a large one. The second visit compares them seed by seed.
+#
+# **In one sentence:** float16 can lose gradients without a word; a factor on the loss, divided out again before the step, brings nearly all of them back.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -440,74 +497,9 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# ## Do the lost gradients matter?
-#
-# Perhaps not: a gradient that becomes 0 was tiny anyway. We let a very small model learn drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in several ways, with {{len({run.seed for run in record("formats").runs}):d}} seeds each. These runs are stored; `python benchmarks/formats.py` makes them.
-#
-# Two of the ways run loss scaling *backwards*, with a scale below 1. So they lose gradients on purpose. With 1/128, the backward pass has gradients as small as in a batch of 4,096 images. Before its step, the scaler multiplies the gradients of the weights by 128 again. So the optimizer gets gradients of the usual size, except for what was lost on the way. As a sketch, with the `loss` and the `optimizer` of any loop:
-#
-# ```python
-# scaler = torch.amp.GradScaler(device.type, init_scale=1 / 128)
-# scaler.scale(loss).backward()  # every gradient is 128 times smaller than usual
-# scaler.step(optimizer)  # first multiplies the gradients of the weights by 128
-# ```
-#
-# Guess first: what will 1/128 do, and what will 1/65,536 do? Here are float32, bfloat16, float16 as it is, and float16 with the two small scales, each as the mean of its seeds. Beside the curves of float16 stands how many gradients of the first block's hidden activations are 0, as a mean over all steps and seeds. (In float32 and bfloat16, none is.)
-# {{assert all(run.zeros == 0 for run in record("formats").runs if run.way in ("float32", "bfloat16"))}}
-
-# %% tags=["hide-input"]
-(formats,) = read_records("../data/results/formats.json")
-by_way, zeros = {}, {}
-for run in formats["runs"]:
-    by_way.setdefault(run["way"], []).append(run["loss"])
-    zeros.setdefault(run["way"], []).append(run["zeros"])
-by_way = {way: torch.tensor(losses) for way, losses in by_way.items()}  # (seeds, steps / 10)
-zeros = {way: sum(shares) / len(shares) for way, shares in zeros.items()}
-COLOURS = {
-    "float32": "black",
-    "float16": "#CC79A7",
-    "float16, loss / 128": "#E69F00",
-    "float16, loss / 65,536": "#D55E00",
-    "float16, scaled": "#009E73",
-    "bfloat16": "#0072B2",
-}
-places = [formats["every"] * (k + 0.5) for k in range(len(run["loss"]))]
-words = {  # where each is written: at this step and loss, where its curve is alone
-    "float32": ("float32", 259, 1.86),
-    "bfloat16": ("bfloat16", 62, 2.0),
-    "float16": ("float16 as it is", 36, 1.87),
-    "float16, loss / 128": ("float16 ÷ 128", 92, 2.23),
-    "float16, loss / 65,536": ("float16 ÷ 65,536", 150, 2.29),
-}
-_, axis = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
-for way, (label, x, y) in words.items():
-    axis.plot(places, by_way[way].mean(0), color=COLOURS[way], lw=2)
-    if way.startswith("float16"):
-        label += f": {100 * zeros[way]:.0f} % zeros"
-    axis.text(x, y, label, color=COLOURS[way], va="center")
-axis.set(xlabel="step", ylabel="loss", xlim=(0, 300), xticks=range(0, 301, 50))
-axis.set_ylim(1.55, 2.42)
-axis.set_title("Digits or range? A small model in five ways")
-plots.show(
-    "the curve ÷ 65,536 stays flat, ÷ 128 falls late, the others fall together",
-    "Digits or range? A small model in five ways",
-    [f"{way}: {share:.0%} of the gradients are 0" for way, share in zeros.items()],
-)
-
-# %% [markdown]
-# Divided by 65,536, practically all of these gradients became 0, and the model learned nothing. With each seed, its loss stays at that of guessing (ln 10 ≈ 2.30) or above. It is not quite still, because the last layer goes on moving: the gradient of the right class's score is about −0.9 / 32 / 65,536, which float16 can still hold, with few digits.
-#
-# Divided by 128, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} became 0, and many others lost digits. The loss begins to fall later, and catches up. With the loss as it is, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} became 0, and the curve goes with those of float32 and bfloat16.
-# {{assert all(run.zeros > 0.99 and min(run.loss) > 2.28 for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
-# {{assert statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16") < statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128")}}
-#
-# And your guess, digits or range? With gradients of the usual size, neither bfloat16, which has few digits, nor float16, which has a small range, did any harm that we could see; the second visit compares them seed by seed. So in these runs loss scaling was the insurance that we announced.
-#
-# **In one sentence:** with gradients of the usual size, float16 did no harm that we could see; with gradients 1/128 as large, of which most became 0 and others lost digits, learning seemed to start later; and with nearly all of them lost, the model learned nothing.
-#
 # ## Which format should you take?
 #
-# bfloat16 is more convenient, because it needs no scaler. (We have not tried whether few digits cost a large model something.) But not all hardware multiplies it. `pick_precision` chooses for your machine, as the table in the second visit says. `fit` follows it, unless you set `TrainingConfig(precision="float32")`.
+# bfloat16 is more convenient, because it needs no scaler. But not all hardware multiplies it. `pick_precision` chooses for your machine, as the table in the second visit says. `fit` follows it, unless you set `TrainingConfig(precision="float32")`.
 #
 # **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on older tensor cores, and in float32 elsewhere. In this course, the weights stay in float32.
 #
@@ -568,9 +560,9 @@ resumed_runs = {without: go_on(without) for without in ("nothing", *saved)}
 print("with all four, as if never stopped:", torch.equal(resumed_runs["nothing"], never_stopped))
 
 # %% [markdown]
-# Why does the cell call `deepcopy`? `state_dict()` copies nothing. It hands out the tensors of the model themselves, which the next step changes. And an optimizer that loads a state goes on with the very tensors that it was given. So without copies, `saved` would change, too. If you save to a file and load from it, you get new tensors anyway.
+# Why does the cell call `deepcopy`? `state_dict()` hands out the tensors of the model themselves, which the next step changes, and an optimizer that loads a state goes on with the very tensors that it was given. So without copies, `saved` would change, too. A file gives you new tensors anyway.
 #
-# Now leave out the optimizer's memory and bring back the other three. If you save the model and nothing else, you lose this memory, and the others as well. We look at the memory alone: here is how far each step moves the weights.
+# Now leave out the optimizer's memory and bring back the other three. Here is how far each step moves the weights.
 
 # %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(6.6, 3.0), layout="constrained")
@@ -645,11 +637,14 @@ GENERATORS = {  # of each: how to get its state, and how to set it
 
 
 def save_run(path, step, parts):
-    """All that the next step depends on, in one file that is complete at any time."""
+    """All that the next step depends on; `path` holds an old state or a new one, never half."""
     state = {name: part.state_dict() for name, part in parts.items()}
     state |= {name: get() for name, (get, _) in GENERATORS.items()} | {"step": step}
     unfinished = path.with_suffix(".unfinished")
-    torch.save(state, unfinished)
+    with open(unfinished, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())  # waits until the content is on the disk
     os.replace(unfinished, path)
 
 
@@ -664,7 +659,7 @@ def load_run(path, parts, generators=GENERATORS):
 
 
 # %% [markdown]
-# A crash in the middle of `torch.save` leaves half a file, so that has another name. `os.replace` then puts the complete file in the place of the old one, in one piece. NumPy's state is not a tensor, so loading it needs `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.
+# A crash in the middle of `torch.save` leaves half a file, so that has another name. `os.replace` then puts the complete file in the place of the old one, in one piece. So a killed process leaves a complete file behind. In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content first. NumPy's state is not a tensor, so loading it needs `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.
 #
 # Now we try it on a loop that draws from three generators. One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
 
@@ -746,7 +741,7 @@ class Snapshot:
 #
 # It saves all that its next step depends on. Give it a `checkpoint`, the path of a file. The file is written at the end of an epoch if a minute has passed since the last save, at the end of the run, and when you press stop. Here, too, a temporary file comes first.
 #
-# With `resume=True` it goes on from there. First, here is a run that nobody disturbs. It has two epochs of 40 steps. So short a run hardly learns anything, but that is not the point: we ask whether two runs end with equal weights.
+# With `resume=True` it goes on from there. First, here is a run that nobody disturbs. It has two epochs of 40 steps. So short a run hardly learns anything, but we only ask whether two runs end with equal weights.
 
 # %%
 config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
@@ -754,7 +749,7 @@ undisturbed, _ = new_model()
 history = fit(undisturbed, dataset, config)
 
 # %% [markdown]
-# Now the same run again. This time a hook, in the folded cell, counts the forward passes, one for each step. In the pass of step 60 (of 80) it presses the stop button for you:
+# Now the same run again. This time a hook, in the folded cell, counts the forward passes. Here `fit` makes one for each step and no others: it computes the accuracies that it prints from the training batches. In step 60 of 80, the hook presses the stop button for you:
 
 
 # %% tags=["hide-input"]
@@ -801,9 +796,10 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # %% [markdown]
 # The resumed run took the 20 steps that were left, and printed the loss that the undisturbed run had. The file holds the weights, the optimizers' memory, the number of steps, and the log so far. Its entry `of` holds the settings of the run, so that the file of another run is refused. A random state is not there, because `fit` seeds the generator at every step, from the seed of the run and the number of the step.
 #
-# One try proves little. So we killed runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`). In {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them a file had been saved and epochs were left. These are the real tests, and all ended with the same weights as the undisturbed run. So did the other {{sum(not (run.had_state and run.epochs_left > 0) for run in record("kill_and_resume").runs):d}}, which began anew or had no epoch left.
+# One try proves little. So we killed {{len(record("kill_and_resume").runs):d}} runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`). In {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them a file had been saved and epochs were left. These are the real tests, and all ended with the same weights as the undisturbed run. So did the other {{sum(not (run.had_state and run.epochs_left > 0) for run in record("kill_and_resume").runs):d}}, which began anew or had no epoch left.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
-# "Bit for bit" is a promise for a CPU, where we tested it. On a GPU some operations add numbers in an order that changes from run to run, and then the last digits change too.
+#
+# "Bit for bit" is a promise for the same kind of CPU, with the same number of threads and the same versions. That is what we tested. Another machine, such as the next one that Colab gives you, may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
 #
 # In a terminal, stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C, and repeat the command with `--resume`.
 #
@@ -861,6 +857,8 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 # | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
 #
+# On an NVIDIA GPU from 2020 on, there is a setting in between: after `torch.set_float32_matmul_precision("high")`, float32 products may run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it.
+#
 # <details><summary>And does <code>torch.compile</code> help?</summary>
 #
 # `torch.compile(model)`, or `TrainingConfig(compile=True)`, merges neighbouring operations, so that numbers travel to memory and back less often. Our only measurement is a weak one, {{record("compiled").repeats:d}} steps on one busy core of a CPU: it gained nothing to speak of in float32, was slower in bfloat16, and the first step took up to {{max(run.first_step for run in record("compiled").runs):about}}. Before a long run, time a step with `seconds` from above, compiled and not.
@@ -870,7 +868,8 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # ## How large are the small differences?
 #
-# Here we compare each of the stored runs with the float32 run of the same seed. A dot is the difference of their mean losses. We chose the *start*, steps 51 to 100, after looking at the curves: there the curve ÷ 128 lies furthest above the black one. The *end* is the last 50 steps.
+# Here we compare the stored runs with the float32 run of the same seed. One way is new: ÷ 128. Its backward pass has gradients as small as in a batch of 4,096 images, and {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted ones became 0. A dot is the difference of two mean losses. The *end* is the last 50 steps. We chose the *start*, steps 51 to 100, after looking at the curves: there ÷ 128 lies furthest above float32.
+# {{assert statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16") < statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128")}}
 # {{assert max(range(0, 30, 5), key=lambda k: sum([round(sum(a.loss[k:k + 5]) - sum(b.loss[k:k + 5]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"])) == 5}}
 
 # %% tags=["hide-input"]
@@ -880,6 +879,7 @@ rows = {
     "float16, scaled": "float16, × 65,536",
     "float16, loss / 128": "float16, ÷ 128",
 }
+COLOURS = dict(zip(rows, ("#0072B2", "#CC79A7", "#009E73", "#E69F00"), strict=True))
 parts = {  # each number of the record is the mean of ten steps
     "start: steps 51 to 100": slice(5, 10),
     "end: steps 251 to 300": slice(25, 30),
@@ -902,11 +902,11 @@ figure.supxlabel("loss minus that of float32 with the same seed (left: better)",
 plots.show("dots, one for each seed, in two panels", "Differences from float32", said)
 
 # %% [markdown]
-# How large must a difference be to mean something? Two runs with the same seed have the same first weights and the same batches. But the formats round differently, and these differences grow from step to step. So after some time, two losses differ even if both formats are equally good. At the end, all dots lie within 0.05 of 0, and we take their order there for scatter: it would make the cure the worst of all. At the start, all three dots of ÷ 128 lie to the right of the nine others. They are {{min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} to {{max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} above float32.
+# How large must a difference be to mean something? Two runs with the same seed have the same first weights and the same batches. But the formats round differently, and these differences grow from step to step. So after some time, two losses differ even if both formats are equally good. At the end, all dots lie within 0.05 of 0. If their order meant something, the cure would be the worst of all, so we take it for scatter. At the start, all three dots of ÷ 128 lie to the right of the nine others. They are {{min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} to {{max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]):.2f}} above float32.
 # {{assert max(abs(d) for way in ("bfloat16", "float16", "float16, scaled", "float16, loss / 128") for d in [round(sum(a.loss[-5:]) - sum(b.loss[-5:]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == way and b.way == "float32"]) < 0.05}}
 # {{assert min([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, loss / 128" and b.way == "float32"]) > max([round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "bfloat16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16" and b.way == "float32"] + [round(sum(a.loss[5:10]) - sum(b.loss[5:10]), 4) / 5 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way == "float16, scaled" and b.way == "float32"])}}
 #
-# We had expected bfloat16 and float16 as it is to be a little worse than float32, and ÷ 128 to stay clearly worse to the end. We found neither. But three seeds cannot show an effect smaller than the scatter.
+# We had expected bfloat16 and float16 as it is to be a little worse than float32, and ÷ 128 to stay clearly worse to the end. We found neither. Perhaps ÷ 128 begins to learn later and catches up. But we chose the window after looking, and three seeds of one small model cannot show an effect smaller than the scatter, in any of these formats.
 #
 # ## What if a batch does not fit into memory?
 #
@@ -1042,7 +1042,7 @@ checkpoint = data_root() / "runs" / "my-run.pt"  # data_root() reads that variab
 # %% [markdown]
 # ## How does a model leave the course?
 #
-# A program that has never heard of `vit_minimal` cannot use the weights alone. **Exporting**, with `torch.export`, puts them into one file together with the list of operations. Two mistakes are easily made. The program has pixels from 0 to 255, and our model expects numbers from −1 to 1, so the exported model should do the conversion. And it accepts only the batch size that the exporter has seen, unless you say that the size may vary. The folded cell exports our model, and a new Python process, without the course, loads the file and looks at the cat:
+# `torch.export` puts the weights into one file together with the list of operations. The folded cell exports our model so that it takes pixels from 0 to 255 and batches of any size, and a new Python process, without the course, loads the file and looks at the cat. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
 
 
 # %% tags=["hide-input"]

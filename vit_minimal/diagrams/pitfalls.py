@@ -189,8 +189,10 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
         before, after, y = x0 + 7.4, x0 + 19, y0 + 8.6  # two columns of tokens, the first row
         rows = [y + TOKEN / 2 + 3.8 * row for row in range(4)]
 
-        def arrow(part, *points, colour, missing=missing):
-            card.strength = 0.3 if part == missing else 1.0
+        gone = {missing, "step"} if missing == "gradient" else {missing}  # no gradient, no step
+
+        def arrow(part, *points, colour, gone=gone):
+            card.strength = 0.3 if part in gone else 1.0
             card.arrow(*points, colour=colour, line=1.6)
             card.strength = 1.0
 

@@ -9,7 +9,6 @@ from matplotlib.patches import Circle, Polygon
 
 from ..plots import as_array, show
 from .card import (
-    FAINT,
     HEAD,
     INK,
     LINE,
@@ -29,59 +28,41 @@ LOOP = (  # what there is, how one gets there, its code, its colour
     ("gradient", "backward", ".backward()", HEAD),
     ("weights", "step", ".step()", POSITION),
 )
-INGREDIENTS = {  # what acts on each of them, and the part that it belongs to
-    "batch": (("flip\nand crop", "images"),),
-    "model": (("patch\ndropout", "images"),),
-    "loss": (("label\nsmoothing", "later"),),
-    "gradient": (("clipping", "steps"),),
-    "weights": (
-        ("momentum,\nAdam, Muon", "steps"),
-        ("learning rate", "steps"),
-        ("average (EMA)", "later"),
-    ),
+INGREDIENTS = {  # what acts on each of them
+    "batch": ("flip\nand crop",),
+    "model": ("patch\ndropout",),
+    "loss": ("label\nsmoothing",),
+    "gradient": ("clipping",),
+    "weights": ("momentum,\nAdam, Muon", "learning rate", "average (EMA)"),
 }
-PARTS = ("steps", "images")
+GROUND = "#ededed"  # behind a curve that was drawn by hand
 GUESSING = math.log(10)  # the loss of a model that guesses one of ten classes
 
 
-def training_loop(part=None):
-    """A training step as a loop, and where each ingredient of a recipe acts on it.
-
-    With a `part`, "steps" or "images", the ingredients of the other sitting and of the second visit
-    are pale. ValueError names any other.
-    """
-    if part is not None and part not in PARTS:
-        raise ValueError(f"part is one of {', '.join(PARTS)} or None, not {part!r}")
+def training_loop():
+    """A training step as a loop, and where each ingredient of a recipe acts on it."""
     card, top, high, wide, pitch, left = Card(height=38), 10.5, 6, 10.4, 13.2, 1.4
     middle = top + high / 2
 
-    def lit(of):
-        return 1.0 if part in (None, of) else FAINT
-
     for k, (name, happens, code, colour) in enumerate(LOOP):
         x = left + k * pitch
-        card.strength = 1.0
         card.box(x, top, wide, high, colour, name, 12, weight="bold")
         card.text(x + wide / 2, top - 1.6, happens, 10, QUIET)
         card.shape(x + wide / 2, top + high + 1.8, code)
         if k:
             card.arrow((x - pitch + wide, middle), (x, middle))
         y = top + high + 6
-        for words, of in INGREDIENTS[name]:
-            card.strength = lit(of)
+        for words in INGREDIENTS[name]:
             tall = 5.4 if "\n" in words else 3.4
             card.box(x - 0.7, y, wide + 1.4, tall, colour, words, 10, share=0.07)
             if y == top + high + 6:
                 card.arrow((x + wide / 2, y), (x + wide / 2, top + high + 3.2), colour=QUIET)
             y += tall + 0.9
-    card.strength = 1.0
     first, last = left + wide / 2, left + 4 * pitch + wide / 2
     card.arrow((last, top - 3), (last, 4.2), (first, 4.2), (first, top - 3), line=1.8)
     card.text((first + last) / 2, 2.4, "again, with the new weights and the next batch", 11)
     card.text(left, 34, "Each ingredient acts at one place of the loop.", 11, ha="left")
-    acts = "; ".join(
-        f"on the {name}: {', '.join(words for words, _ in of)}" for name, of in INGREDIENTS.items()
-    )
+    acts = "; ".join(f"on the {name}: {', '.join(of)}" for name, of in INGREDIENTS.items())
     show(
         "a batch goes forward through the model, a loss says how wrong it is, its gradient is "
         "computed backward, a step changes the weights, and all begins again. Ingredients act "
@@ -146,10 +127,11 @@ def _frame_of(card, centre, axes, colours, scale, words):
 
 
 def even_step(matrix):
-    """What a step's matrix (2, 2) makes of all directions, and what is left when it is evened out.
+    """How a step's matrix (2, 2) changes what a layer makes of each input of length 1, and how the
+    same step does when it is evened out.
 
-    A circle becomes an ellipse, whose axes are as long as the singular values; with both of them
-    set to 1 it is a circle again. ValueError if the matrix is not 2 × 2 or has no inverse.
+    The circle of inputs becomes an ellipse of changes, whose axes are as long as the singular
+    values; with both of them set to 1 it is a circle again. ValueError if the matrix is not 2 × 2 or has no inverse.
     """
     matrix = as_array(matrix).astype(float)
     if matrix.shape != (2, 2) or abs(np.linalg.det(matrix)) < 1e-6:
@@ -161,24 +143,24 @@ def even_step(matrix):
     colours = SERIES[4], SERIES[0]
     card, ratio = Card(height=31), lengths[0] / lengths[1]
     steps = right.T, left * lengths, left
-    words = "all directions", "momentum's step", "Muon's step"
+    words = "inputs x", "changes ΔW·x", "changes ΔW·x"
     for k, (axes, title) in enumerate(zip(steps, words, strict=True)):
         _frame_of(card, (11 + 22 * k, y), axes, colours, scale, title)
-    remarks = "inputs of length 1", f"one gets {ratio:.0f} times the other", "all get the same"
+    remarks = "all of length 1", f"momentum: one {ratio:.0f} times the other", "Muon: equally long"
     values = "", f"singular values {lengths[0]:.1f}, {lengths[1]:.1f}", "singular values 1, 1"
     for k, (remark, value) in enumerate(zip(remarks, values, strict=True)):
         card.text(11 + 22 * k, 26.2, remark, 10.5)
         card.text(11 + 22 * k, 29, value, 10, QUIET)
     show(
-        f"a circle with two arrows; then an ellipse, in which one arrow has length "
-        f"{lengths[0]:.1f} and the other {lengths[1]:.1f}; then a circle again: both arrows point "
-        "where they did in the ellipse, and are equally long",
-        "What a step does to directions",
+        f"the inputs are a circle with two arrows; their changes with momentum are an ellipse, in "
+        f"which one arrow has length {lengths[0]:.1f} and the other {lengths[1]:.1f}; with Muon they "
+        "are a circle again: both arrows point where they did in the ellipse, and are equally long",
+        "How a step changes what a layer makes of its inputs",
     )
 
 
 def _sketches():
-    """By title: what is drawn, loss or accuracy, and its curves over a training."""
+    """What is drawn, loss or accuracy, and its curves over a training, by title."""
     time = np.linspace(0, 1, 60)
     luck = np.random.default_rng(0).standard_normal((3, 60))
     falls = 0.4 + (GUESSING - 0.4) * np.exp(-4 * time)
@@ -188,7 +170,7 @@ def _sketches():
     return {
         "0  healthy": ("loss", falls),
         "1  slow": ("loss", GUESSING - 0.5 * time),
-        "2  above ln 10": ("loss", GUESSING + 0.6 * np.exp(-3 * time)),
+        "2  above ln 10": ("loss", GUESSING + 0.6 * np.exp(-5 * time) - 0.05 * time),
         "3  flat": ("loss", GUESSING + 0.02 * luck[2]),
         "4  a jump": ("loss", jump),
         "5  by heart": ("accuracy", 1 - 0.9 * np.exp(-4 * time), 0.5 - 0.4 * np.exp(-6 * time)),
@@ -197,31 +179,37 @@ def _sketches():
     }
 
 
-def curve_gallery():
-    """Eight sketches of training curves: a healthy one, and what may be wrong with the others."""
-    card, wide, high, pitch, tall = Card(height=34.5), 13.2, 9.5, 16, 15
-    for k, (title, (kind, *curves)) in enumerate(_sketches().items()):
+def curve_gallery(runs=None):
+    """Eight training curves: a healthy one, and what may be wrong with the others.
+
+    `runs` are curves that were measured, by the number of the sketch whose place they take:
+    {0: [loss], 5: [training accuracy, validation accuracy]}. Sketches have a grey ground.
+    """
+    runs = runs or {}
+    card, wide, high, pitch, tall = Card(height=36.5), 13.2, 9.5, 16, 15
+    for k, (title, (kind, *sketch)) in enumerate(_sketches().items()):
         x, y = 2.4 + pitch * (k % 4), 3.6 + tall * (k // 4)
         top = 3.1 if kind == "loss" else 1.05
-        card.rectangle(x, y, wide, high, "white", LINE, 1.0)
+        card.rectangle(x, y, wide, high, "white" if k in runs else GROUND, LINE, 1.0)
         card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
         card.text(x + wide / 2, y + high + 1.3, kind, 10, QUIET)
         if kind == "loss":
             level = y + high * (1 - GUESSING / top)
             card.line((x, level), (x + wide, level), colour=QUIET, style=":", line=1)
-        across = x + np.linspace(0.4, wide - 0.4, 60)
-        for curve, colour, style in zip(curves, (SERIES[0], HEAD), ("-", "--"), strict=False):
-            points = zip(across, y + high * (1 - curve / top), strict=True)
+        for curve, colour, style in zip(
+            runs.get(k, sketch), (SERIES[0], HEAD), ("-", "--"), strict=False
+        ):
+            across = x + np.linspace(0.4, wide - 0.4, len(curve))
+            points = zip(across, y + high * (1 - as_array(curve) / top), strict=True)
             card.line(*points, colour=colour, style=style, line=1.6, zorder=3)
-    card.text(
-        2.4,
-        32.6,
-        "dotted: ln 10, guessing     blue: training     dashed: validation",
-        10.5,
-        ha="left",
-    )
+    keys = "dotted: ln 10, guessing     blue: training     dashed: validation"
+    card.text(2.4, 32.6, keys, 10.5, ha="left")
+    card.text(2.4, 34.9, "white ground: measured     grey ground: a sketch", 10.5, ha="left")
+    measured = ", ".join(map(str, sorted(runs))) or "none"
     show(
-        "eight small frames with sketched curves over the time of a training: a loss that falls as "
-        "it should, and seven others, named " + "; ".join(list(_sketches())[1:]),
-        "Sketches of training curves",
+        "eight small frames with curves over the time of a training: a loss that falls as it "
+        "should, and seven others, named "
+        + "; ".join(list(_sketches())[1:])
+        + f". Measured: {measured}. The others are sketches",
+        "Training curves",
     )

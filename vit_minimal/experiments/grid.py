@@ -158,6 +158,12 @@ EXPERIMENTS = {
             "P = 32, 24 × the passes": Setting({"patch_size": 32}, passes=24),
         }
     ),
+    "patch_size_at_equal_time": Experiment(  # on two cores of a CPU, about ten minutes each
+        {
+            "P = 4, 10 passes": Setting({"patch_size": 4}, passes=10 / 3),
+            "P = 8, 30 passes": Setting({"patch_size": 8}, passes=10),
+        }
+    ),
     "patch_size_updates": Experiment(  # 4 × the passes are also 4 × the updates
         {"P = 4": Setting(), "P = 4, batches of 32": Setting(training={"batch_size": 32})},
         learning_rates=(1, 0.5),
