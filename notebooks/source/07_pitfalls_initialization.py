@@ -351,7 +351,7 @@ LABELS = {  # where a label stands beside its mark, in points
     ("class token", "N(0, 10)"): (-9, -1, "right"),
     ("positions", "N(0, 1)"): (-6, 10, "right"),
     ("positions", "N(0, 10)"): (9, 0, "left"),
-    ("patches' positions", "N(0, 1)"): (38, 13, "right"),
+    ("patches' positions", "N(0, 1)"): (38, 19, "right"),
     ("weights", "Xavier"): (-9, 3, "right"),
     ("weights", "PyTorch's default"): (-9, -1, "right"),
     ("weights", "N(0, 1)"): (-9, 0, "right"),
@@ -400,7 +400,7 @@ plots.show("marks for starts, by their spread and what they cost", "", said)
 # - **Along one line the spread works.** Among the starts of the class token, and among those of the positions, the cost rises where the spread falls.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
 # - **From one line to another it fails.** The patches' positions cost ten points at a spread at which nothing seems wrong, and the class token next to nothing at a ninth of it. The random weights stand close together, and cost anything from nothing to {{loss(runs("weight_init", "N(0, 1)")).mean:.1p}} points. Second zero has no spread at all and costs nothing measurable.
 #
-# Our warning, the dotted line at 0.05, is silent about the random weights and about the patches' positions. And that although we chose 0.05 after we had seen most of these results.
+# Our warning, the dotted line at 0.05, is silent about the random weights and about the patches' positions. We even chose 0.05 after we had seen most of these results, so elsewhere the warning may do worse.
 #
 # **So across kinds of start the spread is no forecast. A warning is a reason to try another start, and silence is no promise.**
 #
@@ -443,7 +443,7 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# All three costs are smaller in points. But points shrink by themselves when all models get better, so count errors, too. This table says how many times as many errors each start makes as the base:
+# In points, all three costs are smaller than before. But points shrink by themselves when all models get better, so count errors, too. This table says how many times as many errors each start makes as the base:
 #
 # | times the base's errors | 3 passes | 14 passes |
 # |---|---|---|
@@ -593,7 +593,7 @@ drowning_std = 0.5
 #
 # <details><summary>Why does a class token of ones do no harm, when one of N(0, 10) does?</summary>
 #
-# LayerNorm subtracts the mean over the D entries, and a constant is nothing but mean. N(0, 10) has a standard deviation of 10 over its entries, and the last norm divides by it whatever the token has gathered. That this is what costs the points is likely, but not shown.
+# LayerNorm subtracts the mean over the D entries, and a constant is nothing but mean. N(0, 10) has a standard deviation of 10 over its entries, and the last norm divides by it whatever the token has gathered. That this division costs the points is our guess. It is not shown.
 # </details>
 #
 # <details><summary>Somebody shows that start A beats start B at a learning rate of 0.001. What would you ask for?</summary>
