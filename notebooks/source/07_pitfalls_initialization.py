@@ -155,7 +155,7 @@ short_run("position_init", ["N(0, 0.02)", "N(0, 1)"])  # takes half a minute
 #
 # **With large positions, a small spread and a loss of many points come together.** Is the small spread the *reason* for the lost points? If so, a small spread should cost points wherever it occurs. So we look for another start with a small spread.
 #
-# ## The class token: a small spread, and hardly a cost
+# ## The class token: a small spread, and (nearly) no cost
 #
 # The class token can start too large as well. Out of curiosity we also look at one that starts as a constant:
 
@@ -183,7 +183,7 @@ print("a class token of ones and one of zeros: the same answers")
 # Position embeddings are added to *every* token before the first block: to the class token and to the patches. Which of these large positions cost the points?
 #
 # - **The position of the class token.** It is added to the class token, so at the start a large position does what a large class token does. And the large class token has been trained: at most {{largest(loss(runs("class_token_init", "N(0, 1)"))):.1p}} points, possibly none.
-# - **The positions of the patches.** For these, we train a model whose class token has no position at all, and give `torch.randn` to its patches. Its base is the same model with N(0, 0.02).
+# - **The positions of the patches.** For these, we train a model whose class token has no position at all, and give `torch.randn` to its patches. It is compared with the same model whose patches have positions from N(0, 0.02), which is right for {{runs("patch_position_init", "N(0, 0.02)").mean:.1%}}.
 
 # %%
 CASES = {
@@ -210,7 +210,7 @@ for name, experiment in CASES.items():
 # {{assert not differs(distance(gain(runs("patch_position_init", "N(0, 1)")), gain(runs("position_init", "N(0, 1)"))))}}
 # {{assert below(runs("patch_position_init", "N(0, 1)"), runs("patch_position_init", "N(0, 0.02)"))}}
 #
-# The patches' positions alone cost about as much as all positions together. And their spread, 0.386, is far above our warning of 0.05. **So it is the patches: `torch.randn` costs points because the positions of the patches are too large. The spread gave its warning because of the class token, and the class token hardly matters.**
+# The patches' positions alone cost about as much as all positions together. And their spread, 0.386, is far above our warning of 0.05. **So it is the patches: `torch.randn` costs points because the positions of the patches are too large. The spread gave its warning because of the class token, and a class token from N(0, 1) costs little or nothing.**
 #
 # Why does the spread say so little about the patches? In the next figure, orange is what the class tokens of all images share just before the last norm, and blue is by how much they differ:
 
@@ -298,7 +298,7 @@ for name in ZEROS:
 #
 # ## Weights: four random starts
 #
-# How large should random weights be, and where does 0.02 come from? The paper of the first GPT (Radford et al. 2018) found N(0, 0.02) "sufficient", since the model uses LayerNorm throughout. BERT and timm's ViTs use the same size, with the tails cut off. What does it do? A linear layer adds up D products. If its inputs have size 1 and its weights come from N(0, s), its outputs have the size s·√D. Only s = 1/√D keeps the size, and Xavier draws about that. It is 0.036 at GPT's width D = 768, and 0.10 at our D = 96. So 0.02 shrinks what goes through a layer, and it shrinks it more in a narrower model: to a good half at D = 768, and to a fifth at D = 96. One line checks both:
+# How large should random weights be, and where does 0.02 come from? The paper of the first GPT (Radford et al. 2018) found N(0, 0.02) "sufficient", since the model uses LayerNorm throughout. BERT and timm's ViTs use the same size, with the tails cut off. What does it do? A linear layer adds up D products. If its inputs have size 1 and its weights come from N(0, s), its outputs have the size s·√D. Only s = 1/√D keeps the size, and Xavier draws about that. It is 0.036 at GPT's width D = 768, and 0.10 at our D = 96. So with 0.02 the outputs are smaller than the inputs: about half as large at D = 768, and a fifth as large at D = 96. One line checks both:
 
 # %%
 {D: (torch.randn(1_000, D) @ (0.02 * torch.randn(D, D))).std() for D in (96, 768)}
@@ -330,7 +330,7 @@ short_run("weight_init", ["N(0, 0.02)", "Xavier", "PyTorch's default"])  # takes
 #
 # The order is reversed: Xavier won the short run, and on CIFAR-10 it costs {{loss(runs("weight_init", "Xavier")).mean:.1p}} points. The two trainings differ in the model, the images, the number of steps and the learning rate, and we did not measure which of these matters. (The learning rate alone does not explain the order on CIFAR-10: see the second visit.)
 #
-# And the signs? On CIFAR-10, the order of the first losses is the order of the costs. But only Xavier and N(0, 1) begin clearly above ln 10. PyTorch's default begins only 0.05 above N(0, 0.02), which nobody would notice, and costs {{loss(runs("weight_init", "PyTorch's default")).mean:.1p}} points. **So no size of the weights was right for both tasks: of the three starts that we tried on both, N(0, 0.02) was the best on CIFAR-10 and the worst in the short run.**
+# And the signs? On CIFAR-10, the order of the first losses is the order of the costs. But only weights by Xavier and weights from N(0, 1) begin clearly above ln 10. PyTorch's default begins only 0.05 above N(0, 0.02), which nobody would notice, and costs {{loss(runs("weight_init", "PyTorch's default")).mean:.1p}} points. **So no size of the weights was right for both tasks: of the three starts that we tried on both, N(0, 0.02) was the best on CIFAR-10 and the worst in the short run.**
 #
 # ## How much was the look worth?
 #
@@ -397,8 +397,8 @@ axis.set(xlabel="spread between images before the first step", ylabel="cost in p
 plots.show("marks for starts, by their spread and what they cost", "", said)
 
 # %% [markdown]
-# - **Along one line the spread works.** Among the starts of the class token, and among those of the positions, the cost rises where the spread falls.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
-# - **From one line to another it fails.** The patches' positions cost ten points at a spread at which nothing seems wrong, and the class token next to nothing at a ninth of it. The random weights stand close together, and cost anything from nothing to {{loss(runs("weight_init", "N(0, 1)")).mean:.1p}} points. Second zero has no spread at all and costs nothing measurable.
+# - **Along the lines of the class token and of the positions the spread works.** There the cost rises where the spread falls.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
+# - **From one line to another it fails, and along the weights' line too.** The patches' positions cost ten points at a spread at which nothing seems wrong, and the class token next to nothing at a ninth of it. The random weights stand close together, and cost anything from nothing to {{loss(runs("weight_init", "N(0, 1)")).mean:.1p}} points. Second zero has no spread at all and costs nothing measurable.
 #
 # Our warning, the dotted line at 0.05, is silent about the random weights and about the patches' positions. We even chose 0.05 after we had seen most of these results, so elsewhere the warning may do worse.
 #
@@ -570,7 +570,7 @@ drowning_std = 0.5
 # end of solution
 
 # %% [markdown]
-# ## All pitfalls in one table
+# ## The pitfalls in one table
 #
 # | start | before the first step | cost in points after three passes |
 # |---|---|---|
@@ -581,13 +581,13 @@ drowning_std = 0.5
 # | weights by Xavier | a first loss of 2.90 | {{loss(runs("weight_init", "Xavier")):±.1p}} |
 # | all weights zero | no gradient in the blocks, in either of two steps | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
 #
-# **Could you have known?** Where all weights are zero, yes: two steps show it. With Xavier and N(0, 1), perhaps: their first loss is clearly above ln 10. With PyTorch's default, no. And with `torch.randn`, only by luck: the spread warned of the class token's position, but the patches' positions cost the points.
+# **Could you have known?** Where all weights are zero, yes: two steps show it. With weights by Xavier or from N(0, 1), perhaps: their first loss is clearly above ln 10. With PyTorch's default, no. And with `torch.randn`, only by luck: the spread warned of the class token's position, but the patches' positions cost the points.
 #
 # **In your own model:**
 #
 # - Start class token and positions at zero or N(0, 0.02). Do not start positions at `torch.randn`.
 # - For the weights, the short run and CIFAR-10 disagree. So compare N(0, 0.02) with your framework's default on your own task, at three learning rates each.
-# - Before you train, run `at_the_start` and `two_steps` on one batch. They find what cannot learn. (Whether a class token is cut off is another question, and [notebook 09](09_pitfalls_class_token.ipynb) has a check for it.) A healthy look is no promise, and a short run on another task may mislead.
+# - Before you train, run `at_the_start` and `two_steps` on one batch. They find blocks that get no gradient. (Whether a class token is cut off is another question, and [notebook 09](09_pitfalls_class_token.ipynb) has a check for it.) A healthy look is no promise, and a short run on another task may mislead.
 #
 # ## Questions
 #
@@ -613,7 +613,7 @@ drowning_std = 0.5
 #
 # ### How far do the patches drown?
 #
-# What differs between images at one patch has a size of 0.31 at the start, as a root mean square. A position from N(0, 1) adds about 1.01 that all images share, and the first norm divides the sum by *its* size. That leaves 0.31/√(0.31² + 1.01²) ≈ 0.29 of the difference. With N(0, 0.02) nearly all of it is left, and with N(0, 10) only 0.03.
+# What differs between images at one patch has a size of 0.31 at the start, as a root mean square. A position from N(0, 1) adds about 1.01 that all images share, and the first norm divides the sum by *its* size. Without a position, the norm brings this difference to size 1. With it, the size is 0.31/√(0.31² + 1.01²) ≈ 0.29. With N(0, 0.02) nearly all of it is left, and with N(0, 10) only 0.03.
 #
 # ### Would another learning rate change the order?
 #
@@ -719,7 +719,7 @@ show_courses(
 # | N(0, 0.3), never trained | {{loss(runs("position_untrained", "N(0, 0.3), frozen")):±.1p}} |
 # | sines and cosines | {{loss(runs("position_untrained", "sines and cosines")):±.1p}} |
 #
-# Small positions that stay as they were drawn are hardly better than none ({{distance(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros, frozen")):±.1p}} points). Random ones of the patches' size make good about half of what a model without positions is behind, and the sines and cosines about three fifths.
+# Small positions that stay as they were drawn are hardly better than none ({{distance(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros, frozen")):±.1p}} points). Random ones of the patches' size win back about half of the points that a model without positions loses, and the sines and cosines about three fifths.
 # {{assert 0.005 < distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")).mean < 0.015}}
 # {{assert all(low < (runs("position_untrained", name).mean - runs("position_untrained", "none").mean) / loss(runs("position_untrained", "none")).mean < high
 # for name, low, high in (("N(0, 0.3), frozen", 0.45, 0.55), ("sines and cosines", 0.55, 0.65)))}}

@@ -874,7 +874,7 @@ for name, model in models.items():
 # Exhibit 7, because its check compares an image in company with the same image alone. And 10, if the model was built for a batch of one.
 # </details>
 #
-# <details><summary>You load pretrained weights into your own model. Every name and every shape fits, and it has 16 % right. Where do you look first?</summary>
+# <details><summary>You load pretrained weights into your own model. Every name and every shape fits, and it has {{loaded_bug("heads by view").accuracy:.0%}} of the images right. Where do you look first?</summary>
 #
 # At whatever has no parameters and so cannot fail to load: how patches are cut, how heads are split and put together, over which axis the softmax runs, by what the scores are divided, which token is read. Compare with the other implementation, block by block, on one image: the first block whose output differs has the bug.
 # </details>
