@@ -97,7 +97,7 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. The folded cell below has two functions for it. `group_of` sorts the dozens of operations into six groups, by parts of their names. `own_time` reads the time of an operation without the operations that it calls, so nothing is counted twice. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
+# A **profiler** writes down how long each operation takes. The folded cell below has two functions for it. `group_of` sorts the dozens of operations into six groups, by the parts of their names that `GROUPS` lists. `own_time` reads the time of an operation without the operations that it calls, so nothing is counted twice. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
 
 # %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -174,7 +174,7 @@ for width in (48, 192, 384):
     print(f"width {width:3}: products take {products:.0f} % of a step, {ratio:.1f} times the rest")
 
 # %% [markdown]
-# A wider model spends more of its time on matrix products. The direction fits D² against D, but the amount does not. From width 48 to 384 the ratio should grow eightfold, and even more, because part of the rest, such as Python's, takes about as long at any width. In the run saved here it grew less. One reason is that part of the blue work grows only with D: to compare a token with N others takes about N · D multiplications. Small products may also use the hardware less well. We have not measured how much each reason counts.
+# A wider model spends more of its time on matrix products. The direction fits D² against D, but the amount does not. From width 48 to 384 the ratio should grow eightfold, and even more, because part of the rest, such as Python's, takes about as long at any width. In the run saved here it grew about fivefold. One reason is that part of the blue work grows only with D: to compare a token with N others takes about N · D multiplications. Small products may also use the hardware less well. We have not measured how much each reason counts.
 #
 # Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? Eight times?
 
