@@ -176,7 +176,7 @@ for width in (48, 192, 384):
 # %% [markdown]
 # A wider model spends more of its time on matrix products. The direction fits D² against D, but the amount does not. From width 48 to 384 the ratio should grow eightfold, and even more, because part of the rest, such as Python's, takes about as long at any width. In the run saved here it grew about fivefold. One reason is that part of the blue work grows only with D: to compare a token with N others takes about N · D multiplications. Small products may also use the hardware less well. We have not measured how much each reason counts.
 #
-# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products eight times as fast, and nothing else. How much faster is a step? Eight times?
+# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. How much faster is a step? Eight times?
 
 # %%
 share = sum(shares[group] for group in PRODUCTS) / 100
@@ -210,7 +210,7 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 #
 # **In one sentence:** find out which part of a step takes the time, speed up that part, and expect no more than the rest allows, as long as the rest stays as it is.
 #
-# ## What do 16-bit numbers gain?
+# ## What do 16-bit numbers bring us?
 #
 # PyTorch computes in **float32**, with 32 bits for each number. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. (A whole training step saves less than half of its memory, as the second visit measures.) There are two such formats, **float16** and **bfloat16**. We time one matrix product in each: the tokens of a batch times a matrix of 192 × 384. The folded cell holds the stopwatch, `seconds`, and `product_time`, which uses it. For the format that your machine prefers, Amdahl's law turns the gain into a prediction for the whole step. Is a whole step as fast as predicted?
 
@@ -323,7 +323,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# How many of these float32 numbers would float16 lose? That depends on the size of the batch and on the scale of the loss. A larger batch makes every gradient smaller, by the same factor, and a larger scale makes every gradient larger. In the picture below, where the sizes of the gradients form a hill, the hill only slides to the left or to the right. Here are three hills, from left to right:
+# How many of these float32 numbers would float16 lose? That depends on the size of the batch and on the scale of the loss. A larger batch makes the gradient of every activation smaller, by the same factor, and a larger scale makes every gradient larger. In the picture below, where the sizes of the gradients form a hill, the hill only slides to the left or to the right. Here are three hills, from left to right:
 #
 # | | each gradient of ours is | why |
 # |---|---|---|
@@ -422,7 +422,7 @@ for hook in hooks:
 print("the loss is in", loss.dtype)
 
 # %% [markdown]
-# The scaled loss itself, 2.29 × 1,048,576, is far above 65,504, the largest number of float16. It does not overflow, because autocast leaves the loss in float32. In the run saved here, the travelling gradients fit as well. The gradients of some weights and biases do not. Each of them is a sum over the tokens or the images of the batch, and the result is a float16 number. It becomes float32 only afterwards, when it is ∞ already.
+# The scaled loss itself, 2.29 × 1,048,576, is far above 65,504, the largest number of float16. It does not overflow, because autocast leaves the loss in float32. In the run saved here, the travelling gradients fit as well. The largest gradient of a weight or bias does not. Each of them is a sum over the tokens or the images of the batch, and the result is a float16 number. It becomes float32 only afterwards, when it is ∞ already.
 #
 # In the picture of the hills, × 65,536 left almost five powers of ten to ∞. Here, eight times as much was too much. But those were other gradients: they belonged to the hidden activations of a trained model that gets its image right. These belong to the weights of a new model.
 #
@@ -532,7 +532,7 @@ def scaled_step(model, optimizer, loss, scale):
 # %% [markdown]
 # ## Which format should you take?
 #
-# bfloat16 is more convenient, because it needs no scaler. But not all hardware multiplies it. `pick_precision` chooses for your machine, as the table in the second visit says. `fit` follows it, unless you set `TrainingConfig(precision="float32")`.
+# bfloat16 is more convenient, because it needs no scaler. But not all hardware can multiply in it. `pick_precision` chooses for your machine, as the table in the second visit says. `fit` follows it, unless you set `TrainingConfig(precision="float32")`.
 #
 # **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on older tensor cores, and in float32 elsewhere. In this course, the weights stay in float32.
 #
@@ -690,7 +690,7 @@ def load_run(path, parts, generators=GENERATORS):
 
 
 # %% [markdown]
-# A crash in the middle of `torch.save` leaves half a file, so that has another name. `os.replace` then puts the complete file in the place of the old one, in one piece. So a killed process leaves a complete file behind. In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content first. NumPy's state is not a tensor, so loading it needs `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.
+# A crash in the middle of `torch.save` leaves half a file, so the unfinished file has another name. `os.replace` then puts the complete file in the place of the old one, in one piece. So a killed process leaves the last complete file behind. In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content first. NumPy's state is not a tensor, so loading it needs `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.
 #
 # Now we try it on a loop that draws from three generators. One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
 
@@ -975,7 +975,7 @@ plots.show("grey bars of one length, with blue ones of different lengths", "Memo
 # %% [markdown]
 # Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. The grey part stays. It is four numbers for each weight: the weight itself, its gradient and the two means of AdamW.
 #
-# Numbers of 16 bits save memory as well, but less than half of it. The main reason is the residual stream. It begins with the class token and the position embeddings, which are float32 weights. A float32 number plus a 16-bit number is float32, so the stream stays in float32 from block to block, and the inputs of the norms take as much memory as before. (On a CUDA GPU, autocast also computes the norms in float32.)
+# Numbers of 16 bits save memory as well, but less than half of it. The main reason is probably the residual stream. It begins with the class token and the position embeddings, which are float32 weights. A float32 number plus a 16-bit number is float32, so the stream stays in float32 from block to block, and the inputs of the norms take as much memory as before. (On a CUDA GPU, autocast also computes the norms in float32.)
 #
 # ## How do several GPUs share the work?
 #
