@@ -271,11 +271,11 @@ show_gains(
 # {{assert below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 # {{assert not any(differs(of) for of in experiment("class_token_untrained").values())}}
 #
-# So for this model and three passes two things remain: the class token must **attend** to the patches, and the gradient must **come back** from it.
+# So for this model, trained for three passes, two things remain: the class token must **attend** to the patches, and the gradient must **come back** from it.
 #
 # ### Why need it not be trained?
 #
-# In the first block the query of the class token x is q = W · LN(x) + b. Training has three ways to change q: it can change x, the matrix W with its bias b, and the scale and shift inside LayerNorm. If x is frozen, the other two are left. Even zeros will do: LN(0) is the norm's learned shift. (Strictly this concerns the last row of the table. In the others x also holds a position that is trained.) After the first block the slot holds x plus what it has gathered, and from there on it has something that depends on the image.
+# In the first block the query of the class token x is q = W · LN(x) + b. Training has three ways to change q: it can change x, the matrix W with its bias b, and the scale and shift inside LayerNorm. If x is frozen, the other two are left. Even zeros will do: LN(0) is the norm's learned shift. (Strictly, the argument concerns the last row of the table. In the other rows a position is added to x, and that position is trained.) After the first block the slot holds x plus what it has gathered, and from there on it has something that depends on the image.
 #
 # **What follows from the formula:** a frozen class token *can* have a learned query. **What is measured:** freezing it shows no cost. **A conjecture:** training really makes up for it in this way; we have not looked.
 #
@@ -284,7 +284,7 @@ show_gains(
 # %% [markdown]
 # ## The rivals, compared fairly
 #
-# A patch can take the class token's place, and nobody need train the class token. So do you need one? The head can also read the **mean of the patches**. Or it reads a weighted mean whose weights are learned, which is **attention pooling**: each patch x gets the score x · q / √D with one learned query q, and a softmax turns the scores into weights. **Registers** are no rival but an addition: learned tokens that take part in attention and that no head reads.
+# A patch can take the class token's place, and the class token need not be trained. So do you need one? The head can also read the **mean of the patches**. Or it reads a weighted mean whose weights are learned, which is **attention pooling**: each patch x gets the score x · q / √D with one learned query q, and a softmax turns the scores into weights. **Registers** are no rival but an addition: learned tokens that take part in attention and that no head reads.
 #
 # So far all models had one learning rate, and one rate favours the head that it happens to suit. ViT's authors noticed: their mean pooling had looked far worse than the class token until they tried other rates for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So we try the class token and the mean here, on Shapes-10, at five learning rates, with three seeds each. (At the full budget the other rivals follow.) For each head we choose the rate that is best on *validation* images, and the table shows the *test* images. It takes about a minute.
 
