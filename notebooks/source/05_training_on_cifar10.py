@@ -313,9 +313,9 @@ for name, config in LADDER.items():
     print(f"{name:22} mean {mean:6.1%}, range {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# The first rung is the plain loop once more, with other images set aside and in another order, so it ends a few points away.
+# The first rung is the plain loop again, with another order of the images and others set aside.
 #
-# All this belongs to four passes, a small model and 4,000 drawn shapes. So most questions get a second answer, which we measured on CIFAR-10 and recorded (a table at the very end lists all measurements). This time it is a ladder with {{record("training_ladder").trained_on:,}} images, five passes, the model of the recipe `cpu`, and one rate for each optimizer: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW, {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
+# All this belongs to four passes, a small model and 4,000 drawn shapes. So most questions get a second answer, measured on CIFAR-10 and recorded (the last table lists all). There it is a ladder with {{record("training_ladder").trained_on:,}} images, five passes, the model of the recipe `cpu`, and one rate for each optimizer: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW, {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
 # {{assert record("training_ladder").judged_on == "5,000 validation"}}
 
@@ -335,18 +335,21 @@ for panel, (title, rungs) in zip(panels, ladders.items(), strict=True):
         panel.text(mean, row - 0.32, f"{mean:.1%}", ha="center", va="bottom", fontsize=9)
         words.append(f"{title}, {name}: mean {mean:.3f}")
 panels[0].set_ylim(5.5, -0.8)
+panels[0].margins(x=0.15)  # room for the numbers
 plots.show("; ".join(words))
 
 # %% [markdown]
-# Here are the five changes of the run saved here, from the largest on shapes to the smallest. The numbers are means in %, from the rung before to the new one:
+# These are the means in the run saved here, in %, before and after each change:
 #
-# | change | on shapes | on CIFAR-10 | how sure? |
+# | change | shapes | CIFAR-10 | how sure? |
 # |---|---|---|---|
-# | Muon | 36.3 → 67.0 | {{mean(ladder("+ clipping")):.1p}} → {{mean(ladder("+ Muon")):.1p}} | on both sides, its worst seed beats every seed of the rungs before |
-# | flip and crop | 67.0 → 54.0 | {{mean(ladder("+ Muon")):.1p}} → {{mean(ladder("+ flip and crop")):.1p}} | on shapes the direction is sure, the amount is not; on CIFAR-10 nothing shows |
-# | AdamW | 19.7 → 31.5 | {{mean(ladder("SGD, constant rate")):.1p}} → {{mean(ladder("+ AdamW")):.1p}} | on both sides, its worst seed beats SGD's best |
-# | clipping, with AdamW | 31.3 → 36.3 | {{mean(ladder("+ warm-up and cosine")):.1p}} → {{mean(ladder("+ clipping")):.1p}} | not at all: the seeds overlap |
-# | warm-up and cosine, with AdamW | 31.5 → 31.3 | {{mean(ladder("+ AdamW")):.1p}} → {{mean(ladder("+ warm-up and cosine")):.1p}} | on shapes nothing shows; on CIFAR-10 every seed with them beats every seed without |
+# | Muon | 36.3 → 67.0 | {{mean(ladder("+ clipping")):.1p}} → {{mean(ladder("+ Muon")):.1p}} | sure: its worst seed beats all seeds of the rungs before |
+# | flip and crop | 67.0 → 54.0 | {{mean(ladder("+ Muon")):.1p}} → {{mean(ladder("+ flip and crop")):.1p}} | shapes: the direction only; CIFAR-10: nothing shows |
+# | AdamW | 19.7 → 31.5 | {{mean(ladder("SGD, constant rate")):.1p}} → {{mean(ladder("+ AdamW")):.1p}} | sure: its worst seed beats SGD's best |
+# | clipping | 31.3 → 36.3 | {{mean(ladder("+ warm-up and cosine")):.1p}} → {{mean(ladder("+ clipping")):.1p}} | not sure: the seeds overlap |
+# | warm-up and cosine | 31.5 → 31.3 | {{mean(ladder("+ AdamW")):.1p}} → {{mean(ladder("+ warm-up and cosine")):.1p}} | shapes: nothing shows; CIFAR-10: a little |
+#
+# The last two get a closer look on a second visit.
 #
 # {{assert below(ladder("+ clipping"), ladder("+ Muon")) and min(ladder("+ Muon")) > max(max(ladder(name)) for name in ("SGD, constant rate", "+ AdamW", "+ warm-up and cosine", "+ clipping"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
@@ -355,15 +358,13 @@ plots.show("; ".join(words))
 #
 # **Muon gives the most, on both sides.** On shapes it almost doubles the accuracy.
 #
-# *Limits:* Muon may have got the better rate, to which we come back, and its step takes more arithmetic, which we count on a second visit.
+# *Limits:* Muon may have got the better rate, to which we come back, and its steps take more arithmetic, counted on a second visit.
 #
-# **And here is a surprise: flip and crop make the left ladder worse.** Is augmentation bad, then? Our guess: four or five passes are too few to learn anything by heart, so there is nothing that augmentation could prevent, and it only makes every image harder. The second sitting puts that guess to the test.
-#
-# What the schedule and clipping give is a finer question, and waits for a second visit.
+# **And here is a surprise: flip and crop make the left ladder worse.** Is augmentation bad, then? Our guess: four passes are too few to learn anything by heart. So augmentation has nothing to prevent, and only makes images harder. The second sitting tests that guess.
 #
 # ## How much of this is luck?
 #
-# Let us change nothing but the *order* of the images. We take Muon and three sets of first weights, and each of them sees the images in the same three orders. We do that twice: with a rate that falls along a cosine, as on the ladder, and with one that stays. (The `seed` in `fit` draws the order, and what is random in a step, which is nothing in these runs. The validation images are the same for every seed.)
+# Let us change nothing but the *order* of the images. We take Muon and three sets of first weights, and each sees the images in the same three orders: once with the ladder's rate, which falls along a cosine, and once with a constant one. (The `seed` in `fit` decides nothing else here: the validation images are the same for every seed, and nothing is augmented.)
 
 # %%
 histories = {}
@@ -378,11 +379,15 @@ for schedule in ("cosine", "constant"):
 # %% tags=["hide-input"]
 rows = {"ladder: Muon": reached["Muon instead"]}
 for schedule in ("cosine", "constant"):
-    nine = [ends[-1] for (which, *_), ends in histories.items() if which == schedule]
-    rows |= {f"{schedule}, weights {i}": nine[3 * i : 3 * i + 3] for i in range(3)}
-    print(f"{schedule} rate: mean of all nine {statistics.mean(nine):.1%}")
+    of_start = {f"{schedule}, weights {start}": [] for start in range(3)}
+    for (which, start, _), accuracies in histories.items():
+        if which == schedule:
+            of_start[f"{schedule}, weights {start}"].append(accuracies[-1])
+    ends = [end for row in of_start.values() for end in row]
+    print(f"{schedule} rate: mean of all {len(ends)} runs {statistics.mean(ends):.1%}")
+    rows |= of_start
 rows["ladder: + flip and crop"] = reached["+ flip and crop"]
-title = "Muon: the same first weights, three orders"
+title = "Muon: three orders for each set of first weights"
 _, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 plots.show_dots(rows, "validation accuracy", title, axis=axis)
 diagonal = [histories["cosine", seed, seed][-1] for seed in range(3)]
@@ -393,9 +398,9 @@ ends = (f"{name} {', '.join(f'{end:.3f}' for end in sorted(of))}" for name, of i
 plots.show("a row of three dots for each set of first weights, and for two rungs", title, ends)
 
 # %% [markdown]
-# In the run saved here, with the cosine, the order alone moves the result by four to seven points, whatever the first weights are. The rings mark the ladder's three runs: by chance, each is the best of its row. So the ladder's 67 % for Muon was a little lucky, and the mean of all nine is 64.5 %. Still, all nine (60 to 69 %) end above the three with flip and crop (49 to 57 %).
+# In the run saved here, with the cosine, the order alone moves the result by four to seven points, and further orders by up to ten (see the end of the notebook). The rings mark the ladder's three runs: by chance, each is the best of its row. So the ladder's 67 % was a little lucky, and the mean of all nine is 64.5 %. Still, all nine (60 to 69 %) end above the three with flip and crop (49 to 57 %).
 #
-# So on these shapes, do not believe a gap of a few points between two runs. Run several seeds of each, and see whether they overlap. The choice of the validation images is a second, smaller kind of luck: an accuracy p on n of them has a standard error of √(p(1 − p)/n), which is about 1.5 points at n = 1,000 and p = 60 %.
+# So do not believe a gap of a few points between two runs. Compare several seeds of each, and see whether they overlap. The 1,000 validation images are a second, smaller kind of luck: an accuracy p on n images has a standard error of √(p(1 − p)/n), which is 1.5 points at 60 %.
 #
 # **In one sentence:** in our two short runs the rule for the step mattered most, and every other ingredient has to be measured for the task at hand.
 #
@@ -429,7 +434,7 @@ for rate in (1e-5, 1e-3, 1e-1):
 # %% [markdown]
 # At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it hardly moves. At 0.1 the first epoch is *worse* than guessing. How can that be? We suppose that too long steps make the model sure of some class, whatever the image is. Then it is wrong for most images and sure of it, which costs more than giving each class the same share.
 #
-# And is Muon still ahead if each optimizer gets its best rate? We tried five rates for each, on our ladder's images and model, with warm-up, cosine and clipping:
+# And is Muon still ahead if each optimizer gets its best rate? We tried five rates for each, on our ladder's images and model, with its weight decay, warm-up, cosine and clipping:
 
 # %% tags=["hide-input"]
 (tried,) = read_records("../data/results/learning_rates.json")
@@ -458,7 +463,7 @@ plots.show("Muon's hill is higher than AdamW's and lies further right", title, b
 #
 # Best against best, Muon is far ahead, so on these shapes its lead does not come from a better rate. But look at the last column: at a rate of 0.001, AdamW is ahead. If we had compared the two at that one rate, we would have thrown Muon away by mistake.
 #
-# *Limits:* each optimizer kept its weight decay of the ladder, 0.1 for Muon and 0.05 for AdamW. The images that chose the rates also judge them, so the bold numbers are a little too good. No best rate lies at the edge of those tried, but a better one may lie between them: the ladder's AdamW with clipping, at 0.002, reached 36.3 %. SGD may be better off with a constant rate: on the ladder, at 0.1 and without clipping, it reached 19.7 %, and with warm-up and cosine only {{mean(swept("SGD without clipping", 0.1)):.1%}}. And on CIFAR-10 we have nothing like this, but one rate for each optimizer.
+# *Limits:* the images that chose the rates also judge them, so the bold numbers are a little too good. No best rate lies at the edge of those tried, but a better one may lie between: the ladder's AdamW with clipping, at 0.002, reached 36.3 %. The schedule may not suit SGD: without clipping, a rate of 0.1 reached 19.7 % on the ladder, where it is constant, and only {{mean(swept("SGD without clipping", 0.1)):.1%}} with warm-up and cosine, where {{mean(swept("SGD without clipping")):.1%}} was its best at any rate. And on CIFAR-10 we have one rate for each optimizer.
 # {{assert below(swept("AdamW"), swept("Muon")) and max(swept("Muon", 0.001)) < min(swept("AdamW", 0.001))}}
 #
 # {{assert mean(swept("SGD without clipping")) <= mean(swept("SGD with momentum")) and max(swept("SGD with momentum")) < min(swept("AdamW")) and max(swept("SGD without clipping")) < min(swept("AdamW"))}}
@@ -508,7 +513,11 @@ curves = {
     "warm-up, then constant": rates(config),
     "warm-up, then cosine": rates(replace(config, schedule="cosine")),
 }
-plots.show_lines(range(200), curves, "step of 200", "learning rate", "Two schedules")
+_, axis = plt.subplots(figsize=(6.0, 3.2), layout="constrained")
+title = "Two schedules"
+plots.show_lines(range(200), curves, "step of 200", "learning rate", title, axis=axis)
+axis.legend(loc=(0.17, 0.25))
+plots.show("both rates climb for 20 steps; then one stays, the other falls to zero", title)
 
 # %% [markdown]
 # Muon ran with both. The ladder's first two rungs have a constant rate without the warm-up.
@@ -1221,6 +1230,6 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 # | time of a step on halves | | | `cpu` | {{record("patch_dropout_cost").turns:d}} turns | `patch_dropout_cost` |
 # | two hours | 50,000 of CIFAR-10 | {{record("cifar10_cpu_long").training.epochs:d}} | `cpu-long` | 10,000 test | `cifar10_cpu_long`, 1 seed |
 #
-# *Precision:* `fit` takes bfloat16 where the machine computes fast in it, while the plain loop is in float32. *Further orders:* once we gave each of the three first weights two more orders, which you get with `range(5)` in place of `range(3)`; these runs are not on record. With the cosine, the five orders then spread Muon's result over 4, 8 and 10 points. The cosine was ahead in five of the six new pairs, so in 14 of all 15. And with flip and crop all 15 runs ended below all 15 without.
+# *Precision:* `fit` takes bfloat16 where the machine computes fast in it, while the plain loop is in float32. *Further orders:* once we gave each of the three first weights two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The five orders then spread Muon's result over 4, 8 and 10 points with the cosine, and over 10, 2 and 6 with the constant rate. The cosine was ahead in five of the six new pairs, so in 14 of all 15. And with flip and crop all 15 runs ended below all 15 without.
 #
 # {{assert record("real_run").training.validation_images == 5000 and record("learning_rates").trained_on == 4000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
