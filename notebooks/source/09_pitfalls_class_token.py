@@ -383,7 +383,7 @@ show_gains(
 #
 # ### Why would the mean lead, and stand higher rates?
 #
-# **This is a conjecture.** The mean gives every patch a gradient from the head directly, and not only through the attention of one slot. But that is no head start: after the first pass the loss of *averages all tokens* is still above that of the class token, and only then falls below it (see the lines under the first figure of CIFAR-10).{{assert
+# **This is a conjecture,** and about our models only: in the ViT paper the rate that suited the class token was wrong for the mean. The mean gives every patch a gradient from the head directly, and not only through the attention of one slot. But that is no head start: in the first pass the loss of *averages all tokens* is not below that of the class token (three seeds each), and in the later ones it is (see the lines under the first figure of CIFAR-10).{{assert
 # mean([of.train_loss[0] for of in recorded("class_token_place", "averages all tokens")]) > mean([of.train_loss[0] for of in recorded("class_token_place", "class token") if of.seed < 3])}}{{assert
 # mean([of.train_loss[1] for of in recorded("class_token_place", "averages all tokens")]) < mean([of.train_loss[1] for of in recorded("class_token_place", "class token") if of.seed < 3])}} For the rates there is a simple candidate. The norm gives each token about the same length, and vectors that point in different directions partly cancel in a mean:
 
@@ -555,7 +555,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # <details><summary>Nobody trains the class token, and the accuracy is the same. Is it useless, then?</summary>
 #
-# No: the class token is the slot in which the model gathers what the head reads. What is in the slot at the start hardly matters here, because the blocks that decide what it gathers are trained.
+# No: the class token is the slot in which the model gathers what the head reads. What is in the slot at the start hardly matters here, probably because the blocks that decide what it gathers are trained.
 # </details>
 #
 # <details><summary>In what way are <code>[1, 0, 2, 3, 4]</code> and a class token that stands last the same experiment?</summary>
@@ -589,6 +589,6 @@ show_gains({name: (words, placed[name]) for name, words in LATER.items()}, "CIFA
 # %% [markdown]
 # ### How the ± is made
 #
-# What is pooled is the spread of one run about the mean of its setting, as if runs were independent. For CIFAR-10 these are all settings on record ([notebook 07](07_pitfalls_initialization.ipynb)), and for Shapes-10 all that have run on your machine. So the ± of three seeds is only a little wider than that of five in the first table: by the second table the pool has grown. Settings that reach less than half of the best accuracy, such as *alone* and *detached*, are left out, and keep the interval of their own seeds.
+# What is pooled is the spread of one run about the mean of its setting, as if runs were independent. For CIFAR-10 these are all settings on record with the same budget, of three passes or of 14 ([notebook 07](07_pitfalls_initialization.ipynb)), and for Shapes-10 all that have run on your machine. So the ± of three seeds is only a little wider than that of five in the first table: by the second table the pool has grown. Settings that reach less than half of the best accuracy, such as *alone* and *detached*, are left out, and keep the interval of their own seeds.
 #
 # Judged by their own seeds alone, four effects on Shapes-10 would not be seen: *averages all tokens*, the leads at the two lowest rates (at the lowest 6.5 ± 8.9), and the lead with own rates (7.5 ± 8.9).
