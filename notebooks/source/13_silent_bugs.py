@@ -902,10 +902,10 @@ for name, model in models.items():
 show_effects(
     {
         f"{label}, {where}": (
-            f"from {sum(reached('none', of)) / 3:.0f} %",
-            *effect_of(name, dataset_name=of),
+            f"from {100 * sum(reached('none', of)) / 3:.0f} %",
+            *effect_of(name, of),
         )
-        for of, where in (("shapes10", "drawn shapes"), ("cifar10", "CIFAR-10"))
+        for of, where in (("shapes10", "drawn shapes"), ("cifar10", "photographs"))
         for name, label in (("patches by reshape", "bug 1"), ("strips of two rows", "strips"))
     },
     "difference in accuracy, in points",
@@ -913,6 +913,6 @@ show_effects(
 )
 
 # %% [markdown]
-# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But strips differ from squares in their height as well, and we have tried no other windows. On CIFAR-10 the bug costs points, and the strips show no effect. (The ± on CIFAR-10 is {{bug_effect("patches by reshape", dataset="cifar10").width:.1p}} here, but {{gain(runs("pooling", "mean of patches")).width:.1p}} in notebook 09. These are smaller models, trained on 2,000 images: their seeds vary more, and their pool holds only three settings.)
+# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points, and the bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a likely reason for most of the lead. But strips differ from squares in their height as well, and we have tried no other windows. On photographs, 2,000 images of CIFAR-10 and the same small model, the bug costs points, and the strips show no effect. (The ± on photographs is {{bug_effect("patches by reshape", dataset="cifar10").width:.1p}} here, but {{gain(runs("pooling", "mean of patches")).width:.1p}} for CIFAR-10 above. These are smaller models: their seeds vary more, and their pool holds only three settings.)
 # {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
 # {{assert all(differs(bug_effect(name)) and bug_effect(name).mean > 0 for name in ("patches by reshape", "strips of two rows")) and not differs(bug_effect("patches by reshape", "strips of two rows"))}}
