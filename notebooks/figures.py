@@ -389,19 +389,22 @@ def bug_effect(name, base="none", dataset="shapes10"):
     return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 
 
+def bug_runs(name):
+    """What the seeds reached on CIFAR-10 with a bug in the model: notebook 13."""
+    found = [run for of in records("silent_bugs_cifar10") for run in of.runs]
+    return [run.accuracy for run in found if run.bug == name]
+
+
 def bug_on_cifar10(name):
     """By how much a model with a bug is ahead of the same model without it, on CIFAR-10 and with the
     recipe of the experiments, whose runs without a bug and whose pooled spread are used: notebook 13.
     """
-    found = {}
-    for run in (run for of in records("silent_bugs_cifar10") for run in of.runs):
-        found.setdefault(run.bug, []).append(run.accuracy)
     bases = {
-        "dropout never off": found["none, with dropout"],
+        "dropout never off": bug_runs("none, with dropout"),
         "attention across the batch, mean pooling": reached("single_patches", "mean of patches"),
     }
     base = bases.get(name, reached("class_token_place", "class token"))
-    one, other = (mean_and_width(of, spread()) for of in (found[name], base))
+    one, other = (mean_and_width(of, spread()) for of in (bug_runs(name), base))
     return Record(mean=one[0] - other[0], width=math.hypot(one[1], other[1]))
 
 
@@ -409,6 +412,13 @@ def cost_of_bug(name):
     """By how much it is behind."""
     of = bug_on_cifar10(name)
     return Record(mean=-of.mean, width=of.width)
+
+
+def loaded_bug(name):
+    """What weights that were trained without a bug reach in a model that has it, as a share, and how
+    sure it is: notebook 13.
+    """
+    return only(record("silent_bugs_loaded").runs, bug=name)
 
 
 def deleted(map_of, which, count):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 import figures
 import fine_tuning
+import silent_bugs
 from figures import RESULTS, accuracies, record, records
 from vit_minimal import (
     RECIPES,
@@ -188,3 +189,26 @@ def test_our_model_is_no_slower_than_others(precision):
     rates = {run.model: run.steps_per_second for run in runs}
     assert {"ours", "timm", "torchvision", "vit-pytorch"} == rates.keys()
     assert rates["ours"] > 0.9 * max(rates.values())
+
+
+def test_each_silent_bug_has_three_seeds_on_cifar10_beside_the_runs_that_it_is_compared_with():
+    found = records("silent_bugs_cifar10")
+    assert all(silent_bugs.recipe_of(of) == silent_bugs.BASE["full"] for of in found)
+    seeds = [(run.bug, of.seed) for of in found for run in of.runs]
+    assert len(set(seeds)) == len(seeds)
+    controls = {"none", "none, mean pooling", "blocks in a Python list, mean pooling"}
+    alike = {"attention across the batch"}  # guesses, by construction
+    for name in silent_bugs.BUGS.keys() - controls - alike - {*silent_bugs.QUICK_ONLY}:
+        assert [seed for bug, seed in sorted(seeds) if bug == name] == [0, 1, 2], name
+    # without a bug it is the base of the experiments, whose seeds stand in for it
+    (plain,) = figures.bug_runs("none")
+    assert abs(plain - figures.runs("class_token_place", "class token").mean) < 0.015
+
+
+def test_what_is_loaded_is_the_model_that_the_course_ships():
+    (found,) = records("silent_bugs_loaded")
+    assert found.checkpoint == SHIPPED.name
+    assert {run.bug for run in found.runs} == {*silent_bugs.LOADABLE}
+    assert figures.loaded_bug("none").accuracy == pytest.approx(
+        record("cifar10_cpu_long").accuracy, abs=0.001
+    )

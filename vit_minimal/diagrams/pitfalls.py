@@ -110,7 +110,7 @@ def heads_read(readers, num_registers=0, title=""):
     )
 
 
-SHARED_AND_OWN = {"class token": (CLASS, ATTENTION), "patch": (POSITION, PATCH)}  # their colours
+SHARED_AND_OWN = {"class token": (CLASS, PATCH), "patch": (POSITION, PATCH)}  # their colours
 
 
 def norm_divides(tokens, title="", of="class token"):
@@ -152,11 +152,12 @@ def norm_divides(tokens, title="", of="class token"):
             card.axis.plot(*point, "o", color=HEAD, ms=9, zorder=5)
         card.arrow((x0, y), (x0 + long, y), colour=common, line=4)
         if not seen:
-            words = "what differs is too small to be drawn"
+            words = "what differs is too small for an arrow"
             card.text(x0, y + 3.2, words, 10, dark(different), ha="left")
         if scales[0] > 1.02 * scale:  # a difference that one might see
             words = f"drawn {scales[0] / scale:,.0f} times smaller than at the top"
-            card.text(x0, y + 9.8, words, 10, QUIET, ha="left")
+            below = high + 2 if seen else 5.8
+            card.text(x0, y + below, words, 10, QUIET, ha="left")
         card.arrow((39, y), (46, y), colour=LINE)
         card.text(42, y - 2.2, "÷ size", 10, QUIET)
         card.text(centre + 4, y - 13, "after the norm", 10.5, QUIET)
