@@ -139,7 +139,7 @@ def show_claims(claims, verdicts, scale):
             row += 1
         said.append(f"{sentence}: {verdict}")
         for words, number, width, *predicted in comparisons:
-            ends = (-0.015 * (high - low), 0.015 * (high - low)) if predicted else (0, high)
+            ends = (-0.03 * (high - low), 0.03 * (high - low)) if predicted else (0, high)
             axis.fill_betweenx(
                 (row - 0.4, row + 0.4), *ends, color="#cfe3f5", linewidth=0, zorder=0
             )
