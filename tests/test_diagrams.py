@@ -936,8 +936,8 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
         ]
         for share in (1.0, 0.3)
     )
-    panel = len(arrows) // 4  # 1 + 3 + 3 of attention, one to the head, gradient, step
-    assert panel == 10
+    panel = 10  # 1 + 3 + 3 of attention, one to the head, gradient, step
+    assert len(arrows) == 4 * panel + 1, "and one in the legend"
     counted = [[sum(found[i : i + panel]) for found in solid] for i in range(0, 4 * panel, panel)]
     assert counted == [[7, 1, 1], [7, 1, 0], [4, 1, 2], [4, 1, 2]]
     assert np.sum(solid) + np.sum(pale) == len(arrows)

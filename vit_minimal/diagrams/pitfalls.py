@@ -74,7 +74,8 @@ def heads_read(readers, num_registers=0, title=""):
     weights = {name: as_array(of) for name, (_, of) in readers.items()}
     (T,) = {len(of) for of in weights.values()}
     side, left, top = min(30 / T, 3.0), 24, 5
-    card = Card(height=top + 5.2 + 5.0 * len(readers))
+    bottom = top + 5.4 + 5.0 * len(readers)
+    card = Card(height=bottom + 3)
     colours = [CLASS] + [POSITION] * num_registers + [PATCH] * (T - 1 - num_registers)
     card.text(left - 1.4, top + side / 2, "tokens after the last norm", 10, QUIET, ha="right")
     for i, colour in enumerate(colours):
@@ -89,8 +90,10 @@ def heads_read(readers, num_registers=0, title=""):
             card.token(x, top - 3, colour, 1.6)
             card.text(x + 2.2, top - 2.2, words, 10, QUIET, ha="left")
             x += 5 + 0.8 * len(words)
-    card.rectangle(5, top - 3, 1.6, 1.6, tint(INK, 0.8), LINE, 0.7)
-    card.text(7.2, top - 2.2, "read by the head", 10, QUIET, ha="left")
+    for i, weight in enumerate((0, 0.3, 1)):
+        card.rectangle(left + 1.8 * i, bottom, 1.8, 1.6, tint(INK, 0.8 * weight), LINE, 0.7)
+    words = "white: not read; the darker, the more weight"
+    card.text(left + 6.4, bottom + 0.8, words, 10, QUIET, ha="left")
     for k, (name, (code, _)) in enumerate(readers.items()):
         y, of = top + 5.4 + 5.0 * k, weights[name]
         card.text(left - 1.4, y + side / 2, name, 10.5, ha="right")
@@ -181,7 +184,7 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
     """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
     (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
     """
-    card, top = Card(height=53 + 3 * bool(title)), 3 * bool(title)
+    card, top = Card(height=56 + 3 * bool(title)), 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
     for k, (name, (missing, words)) in enumerate(ways.items()):
@@ -198,33 +201,40 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
 
         card.text(x0 + 1, y0 + 1.4, name, 11.5, ha="left", weight="bold")
         card.text(x0 + 2.2 + 1.08 * len(name), y0 + 1.4, words, 10, QUIET, ha="left")
-        for column, words in ((before, "before"), (after, "after a block")):
-            card.text(column + TOKEN / 2, rows[-1] + TOKEN / 2 + 1.4, words, 10, QUIET)
-            for row, middle in enumerate(rows):
-                card.token(column, middle - TOKEN / 2, PATCH if row else CLASS)
+        middle, below = (before + after + TOKEN) / 2, rows[-1] + TOKEN / 2 + 1.4
+        card.rectangle(middle - 2.6, y - 0.7, 5.2, 15.6, tint(POSITION, 0.22), zorder=0.5)
+        card.text(middle, below, "block", 10, QUIET)
+        for column, words in ((before, "before"), (after, "after")):
+            card.text(column + TOKEN / 2, below, words, 10, QUIET)
+            for row, at in enumerate(rows):
+                card.token(column, at - TOKEN / 2, PATCH if row else CLASS)
         left, right = before + TOKEN + 0.4, after - 0.4
         arrow("itself", (left, rows[0]), (right, rows[0]), colour=ATTENTION)
-        for middle in rows[1:]:
-            arrow("reads", (left, middle), (right, rows[0]), colour=ATTENTION)
-            arrow("is read", (left, rows[0]), (right, middle), colour=ATTENTION)
+        for patch in rows[1:]:
+            arrow("reads", (left, patch), (right, rows[0]), colour=ATTENTION)
+            arrow("is read", (left, rows[0]), (right, patch), colour=ATTENTION)
         arrow("head", (after + TOKEN + 0.3, rows[0]), (x0 + 24.8, rows[0]), colour=HEAD)
         card.box(x0 + 25, rows[0] - 1.7, 5.6, 3.4, HEAD, "head", 10)
         back = rows[0] - 3.2
-        card.text(x0 + 14.6, back - 1.4, "gradient", 10, dark(POSITION))
-        start, end = (x0 + 27.8, rows[0] - 1.9), (before + TOKEN / 2, rows[0] - TOKEN / 2 - 0.2)
+        card.text(middle + 4, back - 1.4, "gradient", 10, dark(POSITION))
+        start, end = (x0 + 27.8, rows[0] - 1.9), (middle, y - 0.6)
         arrow("gradient", start, (start[0], back), (end[0], back), end, colour=LINE)
         arrow("step", (x0 + 4.6, rows[0]), (before - 0.3, rows[0]), colour=LINE)
         card.text(x0 + 2.4, rows[0], "step", 10, QUIET)
         cross = {
             "step": (x0 + 5.9, rows[0]),
-            "gradient": (x0 + 23, back),
+            "gradient": (x0 + 24.5, back),
             "reads": (right - 2, rows[1] - 1.9),
             "is read": (left + 2, rows[1] - 1.9),
         }
         card.text(*cross[missing], "×", 24, HEAD, weight="bold", zorder=6)
+    y = top + 54
+    card.arrow((8.4, y), (12.4, y), colour=ATTENTION, line=1.6)
+    words = "the token at the tip attends to the one at the tail"
+    card.text(13.4, y, words, 10, QUIET, ha="left")
     show(
         "four times the same tokens before and after a block, the class token on top: purple arrows "
-        "for what attends to what, a red one to the head, grey ones for the gradient and the step "
+        "to each token from those that it attends to, a red one to the head, grey ones for the gradient and the step "
         "of the optimizer; in each picture one kind of arrow is crossed out",
         title,
         [f"{name}: {words}" for name, (_, words) in ways.items()],
