@@ -431,7 +431,7 @@ def deleted(map_of, which, count):
 
 def colours(state, kind, block):
     """The share of the variance of an image's colours that can be read after a block, 0 before the
-    first, from a model "trained" or "untrained": notebook 10.
+    first, from a model "trained" or "untrained": notebook 14.
     """
     return record("class_token_contents").colours[state][kind][block]
 
@@ -457,7 +457,7 @@ def cnn_lead(trained_on):
 
 
 def corners(model, trained_on=4_000):
-    """The row of one model on Corners-2: notebook 10."""
+    """The row of one model on Corners-2: notebook 14."""
     return only(records("far_corners"), model=model, trained_on=trained_on)
 
 
@@ -491,7 +491,7 @@ def minutes_to_read(name):
 
 
 def numbered_sections(name):
-    """How many things of a notebook have a number: the claims of 10, which are sections, and the bugs
+    """How many things of a notebook have a number: the claims of 10 and 14, which are sections, and the bugs
     of 13, which are sections or rows of a table.
     """
     return len(re.findall(r"^# (?:###|\|) \d+\. ", source_of(name), re.MULTILINE))

@@ -1,5 +1,5 @@
-"""Each claim of notebook 10 has its row in the pictures at a glance and its card, with a verdict, its
-limits and a line to try it.
+"""Each claim of notebooks 10 and 14 has its row in the picture at a glance and its card, with a verdict,
+its limits and a line to try it.
 
 The figures and what is said of their order are placeholders in the source: test_figures.py tries
 those.
@@ -15,57 +15,73 @@ from tutorial_text import ROOT, tutorial_text
 
 from vit_minimal.experiments import EXPERIMENTS
 
-SOURCE = tutorial_text("notebooks/source/10_claims_put_to_the_test.py")
+SOURCES = {
+    name: tutorial_text(f"notebooks/source/{name}.py")
+    for name in ("10_claims_put_to_the_test", "14_more_claims")
+}
 VERDICTS = "holds", "holds in part", "does not hold", "not settled"
 LINK = re.compile(r"\]\(\.\./(data/results/\w+\.json)\)")
 
+each_notebook = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 
-def rows():
-    """{number: (claim, verdict)} of the picture."""
-    code = re.search(r"^CLAIMS = .+?^}", SOURCE, re.MULTILINE | re.DOTALL)[0]
+
+def rows(source):
+    """{number: (claim, verdict)} of the picture of a notebook, in its order."""
+    code = re.search(r"^CLAIMS = .+?^}", source, re.MULTILINE | re.DOTALL)[0]
     (assignment,) = ast.parse(code).body
     pairs = zip(assignment.value.keys, assignment.value.values, strict=True)
     return {key.value: tuple(part.value for part in row.elts[:2]) for key, row in pairs}
 
 
-def cards():
-    """{number: (claim, text)}"""
+def cards(source):
+    """{number: (claim, text)} of a notebook, in its order."""
     heading = re.compile(r'^# ### (\d+)\. "(.+?)"\n(.*?)(?=^# ##|\Z)', re.MULTILINE | re.DOTALL)
-    return {int(number): (claim, text) for number, claim, text in heading.findall(SOURCE)}
+    return {int(number): (claim, text) for number, claim, text in heading.findall(source)}
+
+
+VERDICT_OF = {n: verdict for text in SOURCES.values() for n, (_, verdict) in rows(text).items()}
+CARD_OF = {n: card for text in SOURCES.values() for n, (_, card) in cards(text).items()}
+
+each_claim = pytest.mark.parametrize("number", sorted(VERDICT_OF))
 
 
 def commands():
     """[(number, words)] of each command of a card that begins with python."""
     return [
         (number, shlex.split(command))
-        for number, (_, card) in cards().items()
+        for number, card in CARD_OF.items()
         for command in re.findall(r"`python ([^`]+)`", card)
     ]
 
 
-def test_picture_and_cards_make_the_same_claims():
-    assert {n: claim for n, (claim, _) in rows().items()} == {
-        n: claim for n, (claim, _) in cards().items()
-    }
-    assert list(rows()) == list(range(1, len(rows()) + 1))
+@each_notebook
+def test_picture_and_cards_make_the_same_claims_in_the_same_order(source):
+    assert [(n, claim) for n, (claim, _) in rows(source).items()] == [
+        (n, claim) for n, (claim, _) in cards(source).items()
+    ]
 
 
-def test_the_table_to_guess_in_has_every_sentence_and_the_main_path_in_bold():
-    for verdict in VERDICTS:  # explained above it
-        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", SOURCE, re.MULTILINE)) == 1
-    table = re.findall(r"^# \| (\**\d+\**) \| (.+?) \| \|$", SOURCE, re.MULTILINE)
-    sentences = {int(number.strip("*")): words.strip("*").rstrip(".") for number, words in table}
-    assert sentences == {number: claim for number, (claim, _) in rows().items()}
-    (path,) = re.findall(r"^MAIN_PATH = ([\d, ]+)$", SOURCE, re.MULTILINE)
-    path = [int(number) for number in path.split(", ")]
-    assert [int(number.strip("*")) for number, _ in table if "*" in number] == sorted(path)
-    assert list(cards())[: len(path)] == path
+def test_the_numbers_of_both_notebooks_are_one_list():
+    numbers = [number for text in SOURCES.values() for number in rows(text)]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
-@pytest.mark.parametrize("number", rows())
+@each_notebook
+def test_the_table_to_guess_in_has_every_sentence(source):
+    table = re.findall(r"^# \| (\d+) \| ([^|]+)\. \| \|", source, re.MULTILINE)
+    claims = {number: claim for number, (claim, _) in rows(source).items()}
+    assert [(int(number), words) for number, words in table] == sorted(claims.items())
+
+
+def test_verdicts_are_explained_where_they_come_first():
+    first = SOURCES["10_claims_put_to_the_test"]
+    for verdict in VERDICTS:
+        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", first, re.MULTILINE)) == 1
+
+
+@each_claim
 def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(number):
-    _, verdict = rows()[number]
-    _, card = cards()[number]
+    verdict, card = VERDICT_OF[number], CARD_OF[number]
     assert verdict in VERDICTS
     assert re.findall(r"\*\*((?:Holds|Does not hold|Not settled)(?: in part)?)", card) == [
         verdict.capitalize()
@@ -73,13 +89,12 @@ def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(
     assert "*Limits:*" in card
 
 
-@pytest.mark.parametrize("number", rows())
+@each_claim
 def test_a_card_begins_with_what_was_tested_the_result_and_the_verdict(number):
-    _, card = cards()[number]
-    bare = re.sub(r"\{\{.*?\}\}", "", card, flags=re.DOTALL).strip("#\n ")
+    bare = re.sub(r"\{\{.*?\}\}", "", CARD_OF[number], flags=re.DOTALL).strip("#\n ")
     tested, result, verdict = bare.split("\n#\n# ")[:3]
     assert tested.startswith("**Tested:** ") and result.startswith("**Result:** ")
-    if "part" in rows()[number][1]:
+    if "part" in VERDICT_OF[number]:
         one, other = "The part that holds: ", r"The part that (?:does not|is not shown): "
         assert re.match(rf"\*\*Holds in part\.\*\* {one}.+ {other}", verdict)
     else:
@@ -94,25 +109,23 @@ def test_the_first_card_shows_its_effect_on_drawn_shapes():
         for output in cell.get("outputs", ())
     ]
     (found,) = re.findall(
-        r"^difference: -(\d+\.\d) ± (\d+\.\d) points$", "".join(printed), re.MULTILINE
+        r"^together − single: \+(\d+\.\d) ± (\d+\.\d) points$", "".join(printed), re.MULTILINE
     )
     assert float(found[0]) > float(found[1])
 
 
-@pytest.mark.parametrize("number", rows())
+@each_claim
 def test_a_card_has_one_picture_of_results_and_a_line_to_try(number):
-    _, card = cards()[number]
+    card = CARD_OF[number]
     shown = r"^(?:plots\.show|plots\.show_summaries|plots\.show_dots|show_curves|show_forest)\("
     assert len(re.findall(shown, card, re.MULTILINE)) == 1
     (line,) = re.findall(r"\*Try it yourself.*", card)
     assert re.search(r"`(?:python|train_cnn)[^`]+`", line)
 
 
-@pytest.mark.parametrize(
-    "number", [n for n, (_, verdict) in rows().items() if "not" in verdict[:4]]
-)
+@pytest.mark.parametrize("number", [n for n in sorted(VERDICT_OF) if VERDICT_OF[n] == VERDICTS[-1]])
 def test_what_is_not_settled_says_what_would_settle_it(number):
-    assert "would settle it" in cards()[number][1]
+    assert "would settle it" in CARD_OF[number]
 
 
 @pytest.mark.parametrize(("number", "words"), commands())
@@ -128,17 +141,20 @@ def test_a_command_to_try_names_what_there_is(number, words):
         assert all(f'"{word}"' in script for word in words if word.startswith("--"))
 
 
-def test_each_claim_rests_on_records_that_exist():
-    table = re.findall(r"^# \| \[.*\| ([\d, ]+) \|$", SOURCE, re.MULTILINE)
+@each_notebook
+def test_each_claim_rests_on_records_that_exist(source):
+    table = re.findall(r"^# \| \[.*\| ([\d, ]+) \|$", source, re.MULTILINE)
     covered = {int(number) for numbers in table for number in numbers.split(", ")}
-    assert covered == set(rows())
-    assert [path for path in LINK.findall(SOURCE) if not (ROOT / path).exists()] == []
+    assert covered == set(rows(source))
+    assert [path for path in LINK.findall(source) if not (ROOT / path).exists()] == []
 
 
-def test_the_advice_at_the_end_is_short_and_rests_on_claims():
+@each_notebook
+def test_the_advice_at_the_end_is_short_and_rests_on_claims_of_the_notebook(source):
     box = re.search(
-        r"^# ## What to do in your own model\n(.*?)(?=^# ##)", SOURCE, re.MULTILINE | re.DOTALL
+        r"^# ## What to do in your own model\n(.*?)(?=^# ##)", source, re.MULTILINE | re.DOTALL
     )[1]
+    box = re.sub(r"\{\{assert.*?\}\}", "", box, flags=re.DOTALL)
     lines = re.findall(r"^# \| .+ \| ([\d, ]+) \|$", box, re.MULTILINE)
     assert 0 < len(lines) <= 10
-    assert {int(n) for numbers in lines for n in numbers.split(", ")} <= set(rows())
+    assert {int(n) for numbers in lines for n in numbers.split(", ")} <= set(rows(source))

@@ -124,6 +124,7 @@ def test_main_effects_show_at_the_quick_budget(name, low, high):
         "08_pitfalls_patch_size",
         "09_pitfalls_class_token",
         "10_claims_put_to_the_test",
+        "14_more_claims",
     ],
 )
 def test_pitfalls_take_two_minutes(name):

@@ -6,7 +6,13 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
 
-from vit_minimal.forest import EFFECT_STYLES, show_effects, show_forest, show_then_and_now
+from vit_minimal.forest import (
+    EFFECT_STYLES,
+    show_claims,
+    show_effects,
+    show_forest,
+    show_then_and_now,
+)
 from vit_minimal.plots import curve_style
 
 EFFECTS = {
@@ -147,3 +153,24 @@ def test_zero_is_in_the_picture_where_all_effects_lie_on_one_side(monkeypatch):
         low, high = axis.get_xlim()
         assert low < 0 < high and 0 in axis.get_xticks()
         plt.close("all")
+
+
+def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_scale(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    claims = {
+        "1 · It helps": ("holds", [("with over without", 2.0, 0.5), ("far away", 80.0, None)]),
+        "2 · It is alike": ("fails", [("one over the other", -3.0, 1.0, "0")]),
+        "3 · It is so": ("holds", []),
+    }
+    show_claims(claims, ("holds", "fails", "open"), (-5, 10))
+    axis = plt.gcf().axes[0]
+    assert [mark[:2] for mark in marks(axis).values()] == [(2.0, (1.5, 2.5)), (-3.0, (-4.0, -2.0))]
+    assert [line.get_xdata()[0] for line in axis.lines if line.get_marker() == ">"] == [10]
+    pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
+            if b.get_zorder() == 0]  # fmt: skip
+    assert [(low >= 0, high == 10) for low, high in pale] == [(True, True)] * 2 + [(False, False)]
+    words = [text.get_text() for text in axis.texts]
+    assert "far away: +80.0" in words and "one over the other: −3.0 ± 1.0" in words
+    assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails"}
+    plt.close("all")

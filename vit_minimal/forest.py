@@ -1,6 +1,7 @@
 """Forest plots: many effects with their intervals in one picture, a row for each."""
 
 import math
+import textwrap
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
@@ -115,6 +116,57 @@ def show_then_and_now(effects, then, now, x_label, title=""):
         axis.text(0.01, row + 0.2, words, fontsize=9, **place)
     _finish(axis, (len(effects) - 0.4, -0.6), x_label, title)
     show(f"{x_label}, {then} and {now}", title, said)
+
+
+def show_claims(claims, verdicts, scale):
+    """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
+
+    A comparison is (words, number, half its 95 % interval or None), and "0" behind them if that is
+    what the sentence predicts, and not more than 0. What it predicts is pale. `scale` are the ends of
+    the axis: a number beyond them is an arrow there, and its interval is left out. `verdicts` names
+    all there are, so that each keeps its colour and mark from figure to figure.
+    """
+    _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
+    low, high = scale
+    row, said = 0, []
+    beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
+    beside["in_layout"] = False  # a long sentence does not narrow the picture
+    for sentence, (verdict, comparisons) in claims.items():
+        style = curve_style(verdicts.index(verdict)) | {"linestyle": "none"}
+        axis.plot(0.02, row, transform=axis.get_yaxis_transform(), markersize=9, **style)
+        for line in textwrap.wrap(sentence, 46):
+            axis.text(0.06, row, line, color=style["color"], weight="bold", **beside)
+            row += 1
+        said.append(f"{sentence}: {verdict}")
+        for words, number, width, *predicted in comparisons:
+            ends = (-0.03 * (high - low), 0.03 * (high - low)) if predicted else (0, high)
+            axis.fill_betweenx(
+                (row - 0.4, row + 0.4), *ends, color="#cfe3f5", linewidth=0, zorder=0
+            )
+            mark = {"color": "0.25", "markersize": 5, "zorder": 4}
+            words += f": {_signed(number)}"
+            if low <= number <= high:
+                axis.errorbar(number, row, xerr=width, capsize=3, fmt="o", **mark)
+                words += f" ± {width:.1f}" if width else ""
+            else:
+                edge, way = (high, ">") if number > high else (low, "<")
+                axis.plot(edge, row, way, clip_on=False, **mark)
+            axis.text(0.06, row, words, fontsize=9, **beside)
+            said.append(words + (", predicted 0" if predicted else ""))
+            row += 1
+        row += 0.45
+    for index, verdict in enumerate(verdicts):
+        style = curve_style(index) | {"linestyle": "none", "markersize": 9}
+        if any(verdict == of for of, _ in claims.values()):
+            axis.plot([], [], label=verdict, **style)
+    _scale(axis, (row - 0.8, -0.8), "points (pale: what the sentence predicts)", ticks=5, free=0)
+    axis.set_xlabel(axis.get_xlabel(), loc="right")
+    axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
+    axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
+    axis.figure.set_figheight(1.2 + 0.23 * row)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, columnspacing=0.8,
+                handletextpad=0, frameon=False)  # fmt: skip
+    show("sentences with their verdicts and the comparisons behind them", "claims", said)
 
 
 def _signed(number):

@@ -15,6 +15,7 @@ from . import (
     initialization,
     inside,
     mishandled,
+    more_claims,
     patch_size,
     patches,
     silent_bugs,
@@ -39,6 +40,7 @@ _MODULES = (
     faster,
     fine_tuning,
     silent_bugs,
+    more_claims,
     capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}

@@ -1,4 +1,4 @@
-"""The exercises of 14: a model from an empty cell, its training, curves and a table to read."""
+"""The exercises of 15: a model from an empty cell, its training, curves and a table to read."""
 
 import contextlib
 import math
@@ -230,7 +230,7 @@ def share_right(logits, labels):
 EXERCISES = [
     FromEmptyCell(
         "ViT",
-        "14.1",
+        "15.1",
         "A ViT from an empty cell",
         level=3,
         minutes=60,
@@ -239,10 +239,10 @@ EXERCISES = [
         use=StagedWeights(PlainViT),
         mistakes=MISTAKES,
     ),
-    Trained("trained", "14.2", "Train it", level=2, minutes=25),
+    Trained("trained", "15.2", "Train it", level=2, minutes=25),
     Matching(
         "causes",
-        "14.3",
+        "15.3",
         "Read the curve",
         level=2,
         minutes=10,
@@ -252,7 +252,7 @@ EXERCISES = [
     ),
     Matching(
         "conclusions",
-        "14.4",
+        "15.4",
         "Read the table",
         level=2,
         minutes=10,
