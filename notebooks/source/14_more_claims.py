@@ -693,6 +693,8 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 # They go with notebook [14](../14_more_claims.ipynb). If you start here: a convolution slides a small square, its *kernel*, over the image, and its *stride* is how far it moves at a time.
 
 # %% tags=["exercise-only"]
+import math
+
 from checks import check
 
 # %% [markdown] tags=["exercise:receptive_field"]
