@@ -158,3 +158,37 @@ def test_every_suspicion_stays_on_the_device_of_the_model(suspicions):
         model = small(softmax=True).to(GPU)
         found = suspicions(model, torch.randn(4, 3, 8, 8, device=GPU))
     assert "it ends in a softmax (14)" in found
+
+
+class MovedPositions(VisionTransformer):
+    """Exhibit 9: its positions are a copy of a parameter."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.pos_embed.weight = self.pos_embed._parameters.pop("weight").to(torch.float64)
+
+
+class ClassTokenForEachPlace(VisionTransformer):
+    """Exhibit 10, for four images."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.places = nn.Parameter(torch.randn(4, 1, config.embed_dim))
+
+    def forward(self, images):
+        return self.head(self.forward_features(images)[:, :1] + self.places).flatten(0, 1)
+
+
+def test_a_model_that_cannot_be_copied_or_asked_for_one_image_gets_a_suspicion(suspicions):
+    config, images = small().config, torch.randn(4, 3, 8, 8)
+    (found,) = suspicions(MovedPositions(config), images)
+    assert found.endswith("(9)")
+    assert suspicions(ClassTokenForEachPlace(config), images)[0].startswith("not one answer")
+
+    class Stops(ClassTokenForEachPlace):
+        def forward(self, images):
+            tokens = self.forward_features(images)[:, :1]
+            return self.head(torch.cat([self.places, tokens], dim=2))
+
+    (found,) = suspicions(Stops(config), images)
+    assert "10?" in found

@@ -916,7 +916,7 @@ print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index
 # mean(only(records("training_images"), model="CNN, AdamW", trained_on=1_000).accuracies) -
 # mean(only(records("training_images"), model="ViT, Muon", trained_on=1_000).accuracies) >
 # mean(only(records("training_images"), model="CNN, AdamW", trained_on=7_000).accuracies) -
-# mean(only(records("training_images"), model="ViT, Muon", trained_on=7_000).accuracies)}} Notebook 10 has the details and the limits.
+# mean(only(records("training_images"), model="ViT, Muon", trained_on=7_000).accuracies)}} Notebook 14 has the details and the limits.
 
 # %% [markdown]
 # ## To look things up: what the package's model adds
@@ -942,7 +942,7 @@ with torch.no_grad():
 # | `pos_embed="sinusoidal"` | computes the positions instead of learning them | notebook 02 |
 # | `…_drop_rate` | **dropout**: while training, sets random numbers to zero, so that the model relies on no single one | for your own experiments |
 # | `drop_path_rate` | **stochastic depth**: while training, skips what a layer would add, for random images. The rate grows with depth: 0 at the first block, the given rate at the last | for your own experiments |
-# | `norm_first=False` | **post-norm**, the order of 2017, drawn below | notebook 10 |
+# | `norm_first=False` | **post-norm**, the order of 2017, drawn below | notebook 14 |
 # | `model.reset_head(K)` | (a method) replaces the head when your classes differ | your own data |
 #
 # A cell that starts with a file name repeats the code of that file, and a test keeps the two identical. The MLP, with its dropout:
@@ -988,7 +988,7 @@ diagrams.block(norm_first=False)
 #
 # <details><summary>Which order is better?</summary>
 #
-# [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that in the settings they study, post-norm has large gradients near the output at the start, and that this is why it needs a careful warm-up (a learning rate that begins small and rises). Notebook 10 measures whether it does here.
+# [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) show that in the settings they study, post-norm has large gradients near the output at the start, and that this is why it needs a careful warm-up (a learning rate that begins small and rises). Notebook 14 measures whether it does here.
 #
 # </details>
 

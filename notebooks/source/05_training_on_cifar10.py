@@ -473,7 +473,7 @@ plots.show("Muon's hill is higher than AdamW's and lies further right", title, b
 #
 # ## Why does the rate climb, and then fall?
 #
-# In its first steps, Adam judges the usual size of gradients from very few batches. The judgement may be far off, so these steps should be small. That is the usual reason for warm-up. At the end the model should settle: with a constant rate it keeps jumping around the place that it wants to reach. (Claim 14 of notebook 10 tests warm-up by itself. What the fall gives, you could see above: with the cosine, Muon's dots lie further right.)
+# In its first steps, Adam judges the usual size of gradients from very few batches. The judgement may be far off, so these steps should be small. That is the usual reason for warm-up. At the end the model should settle: with a constant rate it keeps jumping around the place that it wants to reach. (Claim 14, in notebook 14, tests warm-up by itself. What the fall gives, you could see above: with the cosine, Muon's dots lie further right.)
 #
 # So the rate climbs in a line for n warm-up steps: step 0 takes 1/n of it, and step n − 1 all of it. From there on, half a cosine takes it to zero. Here is the whole function:
 

@@ -459,6 +459,7 @@ for name, run in cut.items():
 
 # %% tags=["exercise-only"]
 import torch
+from torch.nn import functional as F
 
 from checks import check
 from checks.mishandled import Mystery, Unseeing
