@@ -744,8 +744,8 @@ for row, name in enumerate(rows):
     else:
         panel.errorbar(here, row + 0.1, xerr=width, fmt="o", capsize=3, color="black")
     if max(reached(name, "shapes10")) < GUESSING:
-        place = {"transform": panel.get_yaxis_transform(), "va": "center", "color": "gray"}
-        panel.text(0, row + 0.25, "guesses on drawn shapes", fontsize=9, **place)
+        place = {"transform": panel.get_yaxis_transform(), "ha": "right", "color": "gray"}
+        panel.text(1, row + 0.25, "guesses on drawn shapes", fontsize=9, va="center", **place)
     else:
         panel.errorbar(
             drawn, row + 0.3, xerr=wide, fmt="D", mfc="white", ms=4, capsize=2, color="gray"
