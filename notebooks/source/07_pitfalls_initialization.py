@@ -155,7 +155,7 @@ short_run("position_init", ["N(0, 0.02)", "N(0, 1)"])  # takes half a minute
 #
 # **With large positions, a small spread and a loss of many points come together.** Is the small spread the *reason* for the lost points? If so, a small spread should cost points wherever it occurs. So we look for another start with a small spread.
 #
-# ## The class token: a small spread, and (nearly) no cost
+# ## The class token
 #
 # The class token can start too large as well. Out of curiosity we also look at one that starts as a constant:
 

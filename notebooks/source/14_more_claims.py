@@ -169,7 +169,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
     4: ("The class token's attention shows where the model looks", "holds in part", [
         ("harm, marked patches over others",
          *(100 * marked[of][sixteen] for of in ("mean", "width"))),
-        ("the same over gradients'",
+        ("attention's patches over gradients'",
          *between(gone["gradients"], gone["attention of the last block"]))]),
     7: ("Registers help", "not settled", [
         ("four registers over none",
@@ -204,7 +204,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## The twelve at a glance
 #
-# This picture gives the verdicts away. Below each are the comparisons that test the words of the sentence most directly; "A over B" gives the points by which A is ahead of B. Where the sentence predicts the dot, the row is pale: claims 8 and 14 predict 0, the others more. An arrow leads beyond the scale. Claims 1, 3 and 17 have no dot, because their words do not compare two accuracies.
+# This picture gives the verdicts away. Below each are the comparisons that test the words of the sentence most directly; "A over B" gives the points by which A is ahead of B. Where the sentence predicts the dot, the row is pale: claims 8 and 14 predict 0, the others a positive number. An arrow leads beyond the scale. Claims 1, 3 and 17 have no dot, because their words do not compare two accuracies.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -289,7 +289,7 @@ show_curves(
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0}}{{assert
 # below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
 #
-# **Holds in part.** The part that holds: it *shows where*, since the answer depends on the patches that it marks, and the needle is where it points. The part that does not: that it shows where *the model* looks. One block is not the model. In Needle-10 the look of the last block is one too many, because an earlier block had brought the needle, and in the shipped model the answer depends more on patches that gradients find.
+# **Holds in part.** The part that holds: it *shows where*, since the answer depends on the patches that it marks, and the needle is where it points. The part that does not: that it shows where *the model* looks. One block is not the model. In Needle-10 the last block need not look at the needle, because an earlier block had brought it already, and in the shipped model the answer depends more on patches that gradients find.
 
 # %% tags=["hide-input"]
 attention = deletions["attention of the last block"]
@@ -412,7 +412,7 @@ nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_0
 print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
 
 # %% [markdown]
-# The record has more passes, and ViTs beside them:
+# The record has more passes, and ViTs beside them. The picture shows validation images pass by pass; the comparisons at a glance use the test images after the last pass, so that two models that guess may differ there by a point or two.
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplot_mosaic(
@@ -466,7 +466,7 @@ plots.show(
 #
 # **Result:** from 1,000 to 45,000 images of CIFAR-10 the CNN's lead shrinks by {{lead([few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 45_000)], [few_images("ViT, Muon", 1_000), few_images("CNN, AdamW", 45_000)]):±.1p}} points (three seeds each, interval from these seeds).
 #
-# **Not settled**, because we could not compare the *need* of the two fairly: they had different optimizers, and no CNN was trained with Muon. This objection touches the whole picture. Another touches only its right part: with 45,000 images 700 steps are two passes, far too few, so there it shows who learns faster. Most of the shrinkage, {{distance(cnn_lead(1_000), cnn_lead(7_000)).mean:.1p}} points, is at the left, where the steps are many passes. Both trained to their plateau at each number of images, with the same optimizer, would settle it.{{assert
+# **Not settled**, because we could not compare the *need* of the two fairly: they had different optimizers, and no CNN was trained with Muon. This objection touches the whole picture. Another touches only its right part: with 45,000 images 700 steps are two passes, far too few, so there it shows who learns faster. Most of the shrinkage, {{distance(cnn_lead(1_000), cnn_lead(7_000)).mean:.1p}} points, is at the left, where the steps are many passes. Training both models to their plateau at each number of images, with the same optimizer, would settle it.{{assert
 # distance(cnn_lead(1_000), cnn_lead(7_000)).mean > 0.7 * distance(cnn_lead(1_000), cnn_lead(45_000)).mean}}
 
 # %% tags=["hide-input"]
@@ -506,7 +506,7 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 # - *Positions that are never trained* win back {{(runs("position_untrained", "N(0, 0.3), frozen").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of these points if they are drawn from N(0, 0.3), about as large as the embedded patches, and {{(runs("position_untrained", "sines and cosines").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} if they are the sines and cosines of notebook 02. Of small ones, from N(0, 0.02), no effect is seen.{{assert
 # not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}{{assert
 # all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}}
-# - *Learned positions that start too large*, from N(0, 1), end no better than none. It is the patches' positions that make `torch.randn` costly: with a class token that has no position they cost {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}} points (three seeds each), while a class token from N(0, 1) costs {{loss(runs("class_token_init", "N(0, 1)")):±.1p}}.{{assert
+# - *Learned positions that start too large*, from N(0, 1), end no better than none, and rather worse. It is the patches' positions that make `torch.randn` costly: with a class token that has no position they cost {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}} points (three seeds each), while a class token from N(0, 1) costs {{loss(runs("class_token_init", "N(0, 1)")):±.1p}}.{{assert
 # runs("position_init", "N(0, 1)").mean < runs("position_init", "zeros, frozen").mean and -runs("patch_position_init", "N(0, 1)").difference > corrected(3, 3)}}
 #
 # *Limits:* one model, one data set, three passes.
@@ -519,7 +519,7 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # **Result:** in four blocks with pre-norm, AdamW gains {{distance(runs("warmup_and_norm", "pre-norm, warm-up, AdamW", rate=1), runs("warmup_and_norm", "pre-norm, none, AdamW", rate=1)):±.1p}} points (two seeds each; but the two with a warm-up are {{max(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")):.1p}} points apart, so the interval is rather too narrow). With Muon no effect is seen.
 #
-# **Does not hold**, because of the word *needs*: every model here learns without a warm-up, and with Muon none is worse off that we see. That training may *gain* from one is another sentence. With AdamW and pre-norm it does, and in twelve blocks much (one seed).
+# **Does not hold**, because of the word *needs*: every model here learns without a warm-up, and with Muon we see no loss in any of them. That training may *gain* from one is another sentence. With AdamW and pre-norm it does, and in twelve blocks much (one seed).
 # {{assert not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}
 # {{assert len(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) == len(reached("warmup_and_norm", "pre-norm, none, AdamW")) == 2 and max(reached("warmup_and_norm", "pre-norm, none, AdamW")) < min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW"))}}
 # {{assert all(min(reached(name, f"{norm}, none, AdamW")) > 0.2 for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
