@@ -123,8 +123,8 @@ def show_claims(claims, verdicts, scale):
 
     A comparison is (words, number, half its 95 % interval or None), and "0" behind them if that is
     what the sentence predicts, and not more than 0. What it predicts is pale. `scale` are the ends of
-    the axis: a number beyond them is an arrow there, and its interval is left out. `verdicts` names
-    all there are, so that each keeps its colour and mark from figure to figure.
+    the axis: a number beyond them is an arrow there. `verdicts` names all there are, so that each
+    keeps its colour and mark from figure to figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
@@ -144,10 +144,9 @@ def show_claims(claims, verdicts, scale):
                 (row - 0.4, row + 0.4), *ends, color="#cfe3f5", linewidth=0, zorder=0
             )
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
-            words += f": {_signed(number)}"
+            words += f": {_signed(number)}" + (f" ± {width:.1f}" if width else "")
             if low <= number <= high:
                 axis.errorbar(number, row, xerr=width, capsize=3, fmt="o", **mark)
-                words += f" ± {width:.1f}" if width else ""
             else:
                 edge, way = (high, ">") if number > high else (low, "<")
                 axis.plot(edge, row, way, clip_on=False, **mark)
