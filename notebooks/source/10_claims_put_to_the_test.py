@@ -577,7 +577,7 @@ show_then_and_now(
 # not differs(runs("class_token_init", "zeros"))}}
 # | Feed two images, and check that what the head reads differs. A class token that sees nothing raises no error (notebooks 09 and 13). | 12 |
 # | Before you say that a part is needed, train a model without it. | 2 |
-# | Say whether you hold passes or FLOPs fixed before you choose a patch size, and try P = 8 as well as P = 4. | 16 |
+# | Say whether you hold passes or FLOPs fixed before you choose a patch size, and try P = 8 as well as P = 4, if the training is short (after ten minutes each P = 4 was ahead: notebook 08). | 16 |
 # | Put a simpler model beside every accuracy. | 5 |
 #
 # What follows from the other twelve is at the end of notebook 14.
