@@ -240,6 +240,10 @@ def main():
         help="train nothing, but load the weights that come with the course",
     )
     options = parser.parse_args()
+    if options.loaded and options.dataset != "cifar10":
+        parser.error("--loaded needs --dataset cifar10: that is what the weights were trained on")
+    if options.budget != "quick" and {*options.bugs} != {*BUGS} and {*options.bugs} & {*QUICK_ONLY}:
+        parser.error(f"only the quick budget has {', '.join(QUICK_ONLY)}: patches must be large")
     base, dataset = BASE[options.budget], load_dataset(options.dataset)
     if options.loaded:
         runs = [loaded_into(name, dataset) for name in LOADABLE]

@@ -291,4 +291,6 @@ def test_silent_bugs_on_record_are_not_run_again(trainings, monkeypatch, tmp_pat
     assert runs("--bugs", "none", "softmax twice") == 0
     assert runs("--bugs", "none", "--dataset", "cifar10") == 1
     assert runs("--bugs", "none", "--budget", "full") == 1  # another recipe, another run
-    assert runs("--bugs", "none", "strips of two rows", "--budget", "full") == 0
+    for words in (["--loaded"], ["--bugs", "strips of two rows", "--budget", "full"]):
+        with pytest.raises(SystemExit):  # neither a wrong number nor a run left out without a word
+            runs(*words)

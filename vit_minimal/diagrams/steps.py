@@ -131,7 +131,8 @@ def even_step(matrix):
     same step does when it is evened out.
 
     The circle of inputs becomes an ellipse of changes, whose axes are as long as the singular
-    values; with both of them set to 1 it is a circle again. ValueError if the matrix is not 2 × 2 or has no inverse.
+    values; with both of them set to 1 it is a circle again. ValueError if the matrix is not 2 × 2 or
+    has no inverse.
     """
     matrix = as_array(matrix).astype(float)
     if matrix.shape != (2, 2) or abs(np.linalg.det(matrix)) < 1e-6:
