@@ -119,7 +119,7 @@ print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points
 #
 # - A **95 % interval** is a range around a measured number, made so that about 95 of 100 such ranges hold the number that very many seeds would give. The number after a ± is half of it: {{spread().width(3):.1p}} points for the mean of three runs, and {{gain(runs("pooling", "mean of patches")).width:.1p}} for the difference between three runs and the base's {{len(runs("pooling", "class token").accuracies):d}}. This is the interval on every card, unless the card names another one.
 # - **No effect seen**: the interval of the difference includes 0. The effect may then be anything in the interval.
-# - **Hint**: the interval does not include 0, but that is not enough. The record compares {{comparisons():d}} settings with a base, and if none of them had an effect, the intervals of two or three would still miss 0 by chance. A hint asks for new seeds.{{assert comparisons() == 52}}{{assert 2 <= 0.05 * comparisons() <= 3}}
+# - **Hint**: the interval does not include 0, but that is not enough. The record compares {{comparisons():d}} settings with a base, and if none of them had an effect, the intervals of two or three would still miss 0 by chance. A hint asks for new seeds.{{assert comparisons() == 53}}{{assert 2 <= 0.05 * comparisons() <= 3}}
 # - **Clear**: the difference is larger than a *threshold* of {{corrected():.1p}} points. If no setting had an effect, not even one of the {{comparisons():d}} would pass it, in at least 95 of 100 such records.
 
 
@@ -228,7 +228,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% tags=["hide-input"]
 base = [100 * right for right in pooling["class token"].accuracies]
 threshold = 100 * spread.deviation * (1 / 3 + 1 / len(base)) ** 0.5  # one standard error
-threshold *= students_t(spread.degrees, 1 - 0.05 / 52)  # Bonferroni: of 52 comparisons
+threshold *= students_t(spread.degrees, 1 - 0.05 / 53)  # Bonferroni: of 53 comparisons
 figure, panels = plt.subplots(2, 1, figsize=(5.2, 5.2), layout="constrained")
 plots.show_dots(
     {"its first\n3 seeds": base[:3], f"{len(base) - 3} more": base[3:]},
