@@ -141,7 +141,7 @@ def show_claims(claims, verdicts, scale):
     for sentence, (verdict, comparisons) in claims.items():
         style = curve_style(verdicts.index(verdict)) | {"linestyle": "none"}
         axis.plot(0.02, row, transform=axis.get_yaxis_transform(), markersize=9, **style)
-        for line in textwrap.wrap(sentence, 46):
+        for line in textwrap.wrap(sentence, 44):
             axis.text(0.06, row, line, color=style["color"], weight="bold", **beside)
             row += 1
         said.append(f"{sentence}: {verdict}")

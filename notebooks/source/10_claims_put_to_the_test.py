@@ -71,7 +71,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # **Does not hold**, because patches together are *without it* as well, and they understand more than *single patches*.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# It is attention that mixes patches. First we train the two models on drawn shapes, with three **seeds** each: a seed fixes what is random, such as the weights at the start. Read the ± as "give or take". (What you see printed is from the saved run, and yours may differ.)
+# It is attention that mixes patches. First we train the two models on drawn shapes, with three **seeds** each: a seed fixes what is random, such as the weights at the start. Read the ± as "give or take". (What is printed here comes from the saved run, and yours may differ.)
 
 # %%
 names = {"single patches": "mean of patches, no attention", "patches together": "mean of patches"}
@@ -122,7 +122,7 @@ print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points
 # - A **95 % interval** is a range around a measured number. About 95 of 100 such ranges hold the number that very many seeds would give. What stands after a ± is half of it.
 # - **No effect seen**: the interval of a difference includes 0. The effect may be anything in the interval.
 # - **Hint**: the interval does not include 0, but that is not enough. The record has {{comparisons():d}} comparisons with a base, and if there were no effects at all, two or three intervals would still miss 0 by chance.{{assert comparisons() == 53}}{{assert 2 <= 0.05 * comparisons() <= 3}}
-# - **Clear**: the difference is larger than a **threshold**. It is so wide that, without any effects, not one comparison would pass it in at least 95 of 100 such records.
+# - **Clear**: the difference is larger than a **threshold**. It is so wide that in at least 95 of 100 records without any effects, no comparison would pass it.
 #
 # Now be the judge of two models. One reads by attention pooling, which card 6 explains, and the other has four *registers*, more tokens that the head does not read. `students_t` says how many standard errors a range reaches: about two for the interval, and more than three for the threshold.{{assert 1.9 < students_t(spread().degrees) < 2.1}}{{assert 3 < students_t(spread().degrees, 1 - 0.05 / comparisons()) < 3.5}}
 
@@ -176,7 +176,6 @@ patches = {part["part"]: part["rows"] for part in records("patch_size")}
 place = measured("class_token_place")
 
 
-# %% tags=["hide-input"]
 def between(one, other):
     """one − other in points, and half the interval: of two Summaries, or of two (mean, width)."""
     pairs = [of if isinstance(of, tuple) else (of.mean, of.width) for of in (one, other)]
@@ -258,7 +257,7 @@ panels[1].axvline(0, color="gray", linewidth=1)
 for row, of in enumerate(kinds.values()):
     panels[1].errorbar(*points(of)[:1], row, xerr=points(of)[1], capsize=4, fmt="o", color="black")
 panels[1].set_yticks(range(len(kinds)), list(kinds))
-panels[1].set(xlim=(-3.5, 3.5), ylim=(2.5, -0.5), title="Three differences to it",
+panels[1].set(xlim=(-3.5, 3.5), ylim=(2.5, -0.5), title="Three differences to the base",
               xlabel="points ahead of the base\n(bar: 95 % interval, grey: up to the threshold)")  # fmt: skip
 plots.show("above, the first three runs lie close together, and ten more spread widely; below, a "
            "difference beyond the threshold is clear, one between 0 and the threshold is a hint, and "
@@ -336,7 +335,7 @@ plots.show(
 # **Trust the second way, if the question is what a model needs.** The cut surprises a model that was never trained for it: in the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}. (These intervals are over test images, as there is one model.) But the first way does tell where *this* model depends on reading: in its last blocks.{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# Here a class token that comes late loses nothing, so the early blocks are not needed for it.
+# Here a class token that comes late loses nothing, so it does not have to read in the early blocks.
 #
 # *What it teaches:* a cut tells how *this* model works, and training without a part tells whether it is needed.
 #
