@@ -380,7 +380,7 @@ plots.show(
 # The probe alone would not show this, because an MLP can make easier to read what is already there. Tutorials say the sentence, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). That the class token *needs* all these blocks is another sentence. A probe on the mean of the patches finds the class in {{probe("patch_mean", 1).mean:.0%}} of the images after block 1, and in {{probe("patch_mean", 5).mean:.0%}} after block 5, so perhaps it could read everything at the end.{{assert
 # all(probe("patch_mean", b).mean < probe("patch_mean", b + 1).mean for b in range(6))}}
 #
-# **To learn what a model needs, trust the second way.** The cut surprises a model that was never trained for it: in the last block, reading nothing costs {{cut("knock_outs", 6):.0p}} points, and reading the usual mean only {{cut("mean_ablations", 6):.0p}}. But the first way does tell where *this* model depends on reading: in its last blocks.{{assert
+# **To learn what a model needs, trust the second way.** The cut surprises a model that was never trained for it: in the last block, reading nothing costs {{cut("knock_outs", 6).mean:.0p}} points, and reading the usual mean only {{cut("mean_ablations", 6).mean:.0p}}. But the first way does tell where *this* model depends on reading: in its last blocks.{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}} Trained so, a late class token loses nothing here.
 #
 # *What it teaches:* a cut tells how *this* model works, and training without a part tells whether it is needed.
@@ -665,11 +665,11 @@ show_then_and_now(
 #
 # The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points. The leads of the other two ways to read look smaller too, but not by more than their intervals allow. (Attention pooling had one seed for the long training.)
 #
-# Points shrink by themselves when all models get better, so count mistakes too. The base makes them on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images, and later on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. Large positions add about three tenths to that both times, so their harm has not healed. Attention pooling saves seven or eight of 100 mistakes both times, so its lead need not have shrunk. Read the numbers on the cards as "after three passes".{{assert
+# Points shrink by themselves when all models get better, so count mistakes too. The base makes them on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images, and later on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. Large positions add about three tenths to that both times, so their harm has not healed. Attention pooling saves about eight of 100 mistakes both times, so its lead need not have shrunk. Read the numbers on the cards as "after three passes".{{assert
 # loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # 0.5 < runs("position_init", "N(0, 1)", budget="long").difference / runs("position_init", "N(0, 1)").difference < 0.65 and differs(runs("position_init", "N(0, 1)", budget="long"))}}{{assert
 # all(0.25 < loss(runs("position_init", "N(0, 1)", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.35 for b in ("full", "long"))}}{{assert
-# all(0.07 < gain(runs("pooling", "attention pooling", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.08 for b in ("full", "long"))}}{{assert
+# all(0.075 < gain(runs("pooling", "attention pooling", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.085 for b in ("full", "long"))}}{{assert
 # [differs(distance(gain(runs(e, s)), gain(runs(e, s, budget="long")))) for e, s in (("class_token_init", "N(0, 10)"), ("position_init", "N(0, 1)"), ("pooling", "mean of patches"), ("pooling", "attention pooling"))] == [True, True, False, False]}}{{assert
 # all(0 < runs("pooling", s, budget="long").difference < runs("pooling", s).difference for s in ("mean of patches", "attention pooling"))}}
 #
