@@ -69,7 +69,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # | 12 | It must be updated by attention like any other token. | | It never reads the patches. How many of 100 test images are right? | |
 # | 16 | Large patches miss detail. | | On Needle-10: a tile of 4 × 4 pixels holds the answer. In how many of 100 images do patches of 8 × 8 find it? | |
 #
-# The sentences keep their numbers from a list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}. [Notebook 14](14_more_claims.ipynb) has the others. These six also teach something about experiments. Each card begins with what was **tested**, and its result comes after the pictures, so that you may guess once more.
+# The sentences keep their numbers from a list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}. [Notebook 14](14_more_claims.ipynb) has the others. In each card the result comes after the pictures, so that you may guess once more.
 #
 # Two models return all the time. The **base** is small: patches of 4 × 4 pixels (P = 4), a class token and four blocks. The optimizer Muon trains it for three *passes* over 45,000 images of CIFAR-10, with {{len(runs("pooling", "class token").accuracies):d}} **seeds**. A seed fixes what is random, such as the weights at the start. A model that is compared with it differs only in what the card names, and has three seeds. The **shipped model**, which comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
 #
@@ -113,7 +113,7 @@ plots.show_dots(
 # **Does not hold**, because patches together are *without it* as well, and they understand more than *single patches*.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# It is attention that mixes patches. Still, single patches get surprisingly far. [BagNet](https://arxiv.org/abs/1904.00760) showed something similar: it reads ImageNet from small patches whose order does not count. Ours keep their positions.
+# Still, single patches get surprisingly far. [BagNet](https://arxiv.org/abs/1904.00760) showed something similar: it reads ImageNet from small patches whose order does not count. Ours keep their positions.
 #
 # *What it teaches:* an accuracy means something only next to what a simpler model reaches.
 #
@@ -132,7 +132,7 @@ spread = pooled_spread(cifar10)
 print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points")
 
 # %% [markdown]
-# Four terms follow from it. The picture below shows them for four *registers*, tokens that the head does not read, and for attention pooling, which card 6 explains. Of the latter, one row has all three runs and one has the last run alone.
+# The picture below shows the four terms that follow. It compares the base with four *registers*, more tokens that the head does not read, and with attention pooling (card 6), by all its three runs and by the last alone.
 #
 # - A **95 % interval** is the bar. About 95 of 100 such bars hold the number that very many seeds would give. What stands after a ± is half its length.
 # - **No effect seen**: the bar includes 0. The effect may be anything in it.
@@ -217,7 +217,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
         ("patches together over single patches",
          *between(single["mean of patches"], single["mean of patches, no attention"]), "0")]),
     2: ("It gathers from all patches, layer by layer", "holds", [
-        ("reads in one more block, the least gain",
+        ("reads in one block more, smallest gain",
          *min(between(*pair) for pair in zip(reads_in[1:], reads_in[:-1], strict=True)))]),
     6: ("A class token classifies better than the mean of the patches", "does not hold", [
         ("class token over mean, 3 passes", -mean_then[0], mean_then[1]),
@@ -235,11 +235,11 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
     16: ("Large patches miss detail", "holds in part", [
         ("Needle-10, P = 4 over P = 8",
          *lead([needles[4, 3]], [needles[8, 3]])),
-        ("the same, 33 passes for P = 8",
+        ("P = 8 with 33 passes",
          *between(mean_and_width(needles[4, 3]), mean_and_width(needles[8, 33]))),
-        ("CIFAR-10, P = 4 over P = 8, same passes",
+        ("CIFAR-10, with the same passes",
          *between(sizes["P = 4"], sizes["P = 8"])),
-        ("the same, same FLOPs",
+        ("CIFAR-10, with the same FLOPs",
          *between(longer["P = 4"], longer["P = 8, 4 × the passes"]))]),
 }  # fmt: skip
 
@@ -282,11 +282,9 @@ plots.show("above, the first three runs lie close together, and ten more spread 
 for name, accuracies in judged.items():
     difference = statistics.mean(accuracies) - statistics.mean(base)
     error = spread.deviation * (1 / len(accuracies) + 1 / len(base)) ** 0.5  # the standard error
-    half = TO_INTERVAL * error  # the half of the interval
+    half, threshold = TO_INTERVAL * error, TO_THRESHOLD * error  # half of the interval
     size = abs(difference)
-    verdict = (
-        "clear" if size > TO_THRESHOLD * error else "hint" if size > half else "no effect seen"
-    )
+    verdict = "clear" if size > threshold else "hint" if size > half else "no effect seen"
     print(f"{name}: {100 * difference:+z.1f} ± {100 * half:.1f} points, {verdict}")
 
 # %% [markdown]
@@ -302,9 +300,9 @@ for name, accuracies in judged.items():
 #
 # **Also tested:** *must* it gather in every block? The first way **cuts** the trained model in one block, where its class token reads either nothing or the usual mean. In the second way, a small model is trained with a class token that comes **late**, for the last block only.
 #
-# *Runs:* CIFAR-10. There is one shipped model; the late class token is compared with the base.
+# *Runs:* CIFAR-10. One shipped model; the late class token against the base.
 #
-# In the picture, an arrow leads from a token to one that reads it. It is purple where the class token reads, and grey where a patch does:
+# An arrow leads to the token that reads. It is purple for the class token, and grey for a patch:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -328,12 +326,12 @@ for blocks in ([], [block - 1]):  # the package counts from 0
 cuts = {"reads nothing": "knock_outs", "reads the usual mean": "mean_ablations"}
 lost = {name: journey[how]["loss, one block"] for name, how in cuts.items()}
 figure, panels = plt.subplots(
-    3, 1, figsize=(5.2, 7.4), height_ratios=[5, 6, 4], layout="constrained"
+    3, 1, figsize=(5.2, 7.4), height_ratios=[6, 6, 4], layout="constrained"
 )
 probed, allowed = journey["probes"]["class_token"], list(zip(*reads_in, strict=True))
 found = {
-    "found by the probe": (probed["mean"], probed["width"]),
-    "answered, if it read in these alone": allowed,
+    "probe": (probed["mean"], probed["width"]),
+    "answer, if it reads in these alone": allowed,
 }
 plots.show_lines(
     range(7),
@@ -344,6 +342,9 @@ plots.show_lines(
     widths={name: [100 * width for width in widths] for name, (_, widths) in found.items()},
     axis=panels[0],
 )
+panels[0].set_ylim(0, 125)  # room for the legend above the lines
+panels[0].set_yticks(range(0, 101, 25))
+panels[0].legend(loc="upper left", ncols=2, columnspacing=1)
 plots.show_lines(
     range(1, 7),
     {name: [100 * points for points in of["mean"]] for name, of in lost.items()},
@@ -364,7 +365,7 @@ plots.show(
     "token is there for the last block alone are somewhat ahead", "a class token cut off, or late",
 )  # fmt: skip
 # %% [markdown]
-# **Result:** from {{probe("class_token", 1).mean:.0%}} after block 1, the probe gets better with every block. So does the model with every block in which its class token may read, by {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points or more. A cut in block 1, 2 or 3 costs at most {{max(cut("knock_outs", b).mean for b in (1, 2, 3)):.1p}} points. The late class token is {{gain(runs("class_token_place", "only in the last block")):±.2p}} points *better* than the base, just inside the threshold of {{corrected():.2p}}, which makes it a hint.{{assert
+# **Result:** from {{probe("class_token", 1).mean:.0%}} after block 1, the probe gets better with every block. So does the model with every block in which its class token may read, by {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points or more. A cut in block 1, 2 or 3 still costs at most {{max(cut("knock_outs", b).mean for b in (1, 2, 3)):.1p}} points, as later blocks make up for it. The late class token is {{gain(runs("class_token_place", "only in the last block")):±.2p}} points *better* than the base. That is just inside the threshold of {{corrected():.2p}}, and so a hint.{{assert
 # all(probe("class_token", b).mean < probe("class_token", b + 1).mean for b in range(6))}}{{assert
 # all(differs(distance(ablated("mean_ablations", "from a block on", b + 1), ablated("mean_ablations", "from a block on", b))) and ablated("mean_ablations", "from a block on", b + 1).mean - ablated("mean_ablations", "from a block on", b).mean >= ablated("mean_ablations", "from a block on", 2).mean - ablated("mean_ablations", "from a block on", 1).mean > 0 for b in range(1, 6)) and record("class_token_journey").accuracy.mean - ablated("mean_ablations", "from a block on", 6).mean > 0.05}}{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
@@ -374,14 +375,14 @@ plots.show(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *from all patches* | **by construction**: a softmax gives no token the weight 0, so the class token reads every patch in every block, if only a little |
+# | *from all patches* | **by construction**: a softmax gives no token the weight 0, so the class token reads every patch in every block |
 # | *layer by layer* | **holds** for the shipped model: reading in one more block always adds right answers |
 #
-# The probe alone would not show this, because an MLP can make easier to read what is already there. Tutorials say the sentence, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). That the class token *needs* all these blocks is another sentence. A probe on the mean of the patches finds the class in {{probe("patch_mean", 1).mean:.0%}} of the images after block 1, and in {{probe("patch_mean", 5).mean:.0%}} after block 5, so perhaps it could read everything at the end.{{assert
+# The probe alone would not show this, because an MLP can make easier to read what is already there. Tutorials say the sentence, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). That the class token *needs* all these blocks is another. A probe on the mean of the patches finds the class in {{probe("patch_mean", 1).mean:.0%}} of the images after block 1, and in {{probe("patch_mean", 5).mean:.0%}} after block 5, so perhaps it could read everything at the end.{{assert
 # all(probe("patch_mean", b).mean < probe("patch_mean", b + 1).mean for b in range(6))}}
 #
-# **To learn what a model needs, trust the second way.** The cut surprises a model that was never trained for it: in the last block, reading nothing costs {{cut("knock_outs", 6).mean:.0p}} points, and reading the usual mean only {{cut("mean_ablations", 6).mean:.0p}}. But the first way does tell where *this* model depends on reading: in its last blocks.{{assert
-# cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}} Trained so, a late class token loses nothing here.
+# **To learn what a model needs, trust the second way.** The cut surprises a model that was never trained for it: in the last block, reading nothing costs {{cut("knock_outs", 6).mean:.0p}} points, and reading the usual mean only {{cut("mean_ablations", 6).mean:.0p}}.{{assert
+# cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}} A late class token that is trained so loses nothing here.
 #
 # *What it teaches:* a cut tells how *this* model works, and training without a part tells whether it is needed.
 #
@@ -436,7 +437,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # *What it teaches:* give each side its own best rate, and choose it on images that the verdict does not use.
 #
 # *Limits:* the class token's best rate is not known exactly: at ½ and 2 it had a single seed, and at 2 its *test* accuracy is a hair above that at 1.{{assert
-# 0 < recorded("pooling", "class token", 2)[0].accuracy - recorded("pooling", "class token", 1)[0].accuracy < 0.002}} In the ViT paper the two came out alike in the end; [a later recipe](https://arxiv.org/abs/2205.01580) prefers the mean.
+# 0 < recorded("pooling", "class token", 2)[0].accuracy - recorded("pooling", "class token", 1)[0].accuracy < 0.002}} [A later recipe](https://arxiv.org/abs/2205.01580) prefers the mean.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "mean of patches"`
 #
@@ -463,11 +464,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # | *decides*, said of zeros or N(0, 0.02) | **does not hold**: they differ by {{largest(gain(runs("class_token_init", "zeros"))):.1p}} points at most, even at the end of the interval |
 #
 # {{assert -runs("class_token_init", "N(0, 10)").difference > corrected()}}
-# - *The harm of N(0, 10):* longer training wins back most of it, but after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes the interval of what is left still excludes 0.{{assert
-# differs(runs("class_token_init", "N(0, 10)", budget="long"))}} Notebook 07 looks for the reason.
-# - *N(0, 1)*, which is what `torch.randn` gives, is **not settled**: it may cost up to {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points, or nothing.
-# - *The other four* differ by at most one point, even at the far ends of their intervals.{{assert
-# max(largest(gain(runs("class_token_init", name))) for name in ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen")) <= 0.01}}
+# N(0, 1), which is what `torch.randn` gives, is **not settled**: it may cost up to {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points, or nothing.
 #
 # *What it teaches:* "decides" is a matter of range. Say which range you tried.
 #
@@ -539,7 +536,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 #
 # *What it teaches:* take a sentence apart before you test it, and give each part its own base.
 #
-# *Limits:* these are cuts in all blocks, or in all but one.
+# *Limits:* one small model.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_cut --seeds 1`
 #
@@ -557,7 +554,7 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 #
 # *Runs:* Needle-10, three seeds of a smaller model. CIFAR-10, else like the base.
 #
-# Which patches win, each time? In the lower half of the figure, compare the hollow marks with each other, and then those on the grey bar:
+# Which patches win, each time? In the lower half, compare the hollow marks, and then those on the grey bar:
 
 # %% tags=["hide-input"]
 cost = {row["patch_size"]: row["flops"] for row in patches["cost"]}
@@ -619,9 +616,7 @@ plots.show(
 #
 # People often mean that models get better with smaller patches, as [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report for ImageNet, down to single pixels.
 #
-# - *Passes:* P = 8 does not learn more from an image, it only costs less. After three passes it is right for {{runs("patch_size", "P = 8").mean:.0%}} of the images, and P = 4 for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}}.
-# - *Larger still:* with the same FLOPs P = 16 is no better than P = 4.{{assert
-# -runs("patch_size_longer", "P = 16, 12 × the passes").difference > 0}}
+# P = 8 does not learn more from an image, it only costs less. After three passes it is right for {{runs("patch_size", "P = 8").mean:.0%}} of the images, and P = 4 for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}}.
 #
 # *What it teaches:* say what you hold equal, passes or FLOPs, before you say which is better.
 #
@@ -661,11 +656,12 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# The last row is from notebook 14: *large positions* are position embeddings that start 50 times as large as usual.
+# The last row is from notebook 14: position embeddings that start 50 times as large as usual.
 #
-# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points. The leads of the other two ways to read look smaller too, but not by more than their intervals allow. (Attention pooling had one seed for the long training.)
+# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. (Notebook 07 looks for its reason.){{assert
+# differs(runs("class_token_init", "N(0, 10)", budget="long"))}} Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points. The leads of the other two ways to read look smaller too, but not by more than their intervals allow. Attention pooling had one seed for the long training.
 #
-# Points shrink by themselves when all models get better, so count mistakes too. The base makes them on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images, and later on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. Large positions add about three tenths to that both times, so their harm has not healed. Attention pooling saves about eight of 100 mistakes both times, so its lead need not have shrunk. Read the numbers on the cards as "after three passes".{{assert
+# Points shrink by themselves when all models get better, so count mistakes too. Large positions add about three tenths to the base's mistakes both times, so their harm has not healed. Attention pooling saves about eight of 100 both times, so its lead need not have shrunk. Read the numbers on the cards as "after three passes".{{assert
 # loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # 0.5 < runs("position_init", "N(0, 1)", budget="long").difference / runs("position_init", "N(0, 1)").difference < 0.65 and differs(runs("position_init", "N(0, 1)", budget="long"))}}{{assert
 # all(0.25 < loss(runs("position_init", "N(0, 1)", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.35 for b in ("full", "long"))}}{{assert
@@ -677,7 +673,7 @@ show_then_and_now(
 #
 # | | because of claim |
 # |---|---|
-# | To classify, try the mean of the patches or attention pooling as well. To look inside, a class token is convenient. | 6 |
+# | To classify, try the mean of the patches or attention pooling as well. | 6 |
 # | Start the class token at zero or N(0, 0.02). | 11 |{{assert
 # not differs(runs("class_token_init", "zeros"))}}
 # | Feed two images, and check that what the head reads differs. A class token that sees nothing raises no error. | 12 |
@@ -720,7 +716,7 @@ show_then_and_now(
 # - *Settings that fail*, below half of the best one's mean, keep the interval of their own seeds.
 # - *Not covered:* the choice of the test images, which all models share, and a base that had luck, which would make all others look worse. So the base has {{len(runs("pooling", "class token").accuracies):d}} seeds.
 # - *The constants* are values of Student's t. For the threshold, the share of cases that an interval may miss, 0.05, is divided by the number of comparisons (Bonferroni). With three runs against the base it is {{corrected():.1p}} points, and with one run {{corrected(1):.1p}}.
-# - *Longer training* has its own pooled spread, with {{spread("long").degrees:d}} degrees of freedom. Its learning rates were chosen after three passes.
+# - *Longer training* has its own spread, with {{spread("long").degrees:d}} degrees of freedom. Its learning rates were chosen after three passes.
 # - *Rounding.* We subtract first and round last, so a difference may look 0.1 off.
 #
 # ### Where the numbers come from
