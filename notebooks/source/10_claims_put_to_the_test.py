@@ -71,7 +71,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # The sentences keep their numbers from a list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}. [Notebook 14](14_more_claims.ipynb) has the others. In each card the result comes after the pictures, so that you may guess once more.
 #
-# Two models return all the time. The **base** is small: patches of 4 × 4 pixels (P = 4), a class token and four blocks. The optimizer Muon trains it for three *passes* over 45,000 images of CIFAR-10, with {{len(runs("pooling", "class token").accuracies):d}} **seeds**. A seed fixes what is random, such as the weights at the start. A model that is compared with it differs only in what the card names, and has three seeds. The **shipped model**, which comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
+# The **base** is small: patches of 4 × 4 pixels (P = 4), a class token and four blocks. The optimizer Muon trains it for three *passes* over 45,000 images of CIFAR-10, with {{len(runs("pooling", "class token").accuracies):d}} **seeds**. A seed fixes what is random, such as the weights at the start. A model that is compared with it differs only in what the card names, and has three seeds. The **shipped model**, which comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
 #
 # ## The first card
 #
@@ -81,7 +81,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # *Runs:* CIFAR-10, else like the base.
 #
-# A guess is right for one image in ten. How far do single patches get? First we train both models on drawn shapes, with three seeds each. Expect lower numbers there, because this training is much shorter. Read the ± as "give or take". (What is printed here comes from the saved run, and yours may differ.)
+# A guess is right for one image in ten. How far do single patches get? First we train both models on drawn shapes. Expect lower numbers there, because this training is much shorter. Read the ± as "give or take". (Your numbers may differ from those saved here.)
 
 # %%
 names = {"single patches": "mean of patches, no attention", "patches together": "mean of patches"}
@@ -94,7 +94,7 @@ difference, width = contrast([together], [single])
 print(f"together − single: {100 * difference:+.1f} ± {100 * width:.1f} points")
 
 # %% [markdown]
-# On CIFAR-10 the same runs took longer, so they are read from the record:
+# The runs on CIFAR-10 took longer, and are on record:
 
 # %% tags=["hide-input"]
 known = {key(record["run"]): record["accuracy"] for record in cifar10}
@@ -113,7 +113,7 @@ plots.show_dots(
 # **Does not hold**, because patches together are *without it* as well, and they understand more than *single patches*.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# Still, single patches get surprisingly far. [BagNet](https://arxiv.org/abs/1904.00760) showed something similar: it reads ImageNet from small patches whose order does not count. Ours keep their positions.
+# Still, single patches get surprisingly far. [BagNet](https://arxiv.org/abs/1904.00760) reads ImageNet from small patches whose order does not count, while ours keep their positions.
 #
 # *What it teaches:* an accuracy means something only next to what a simpler model reaches.
 #
@@ -125,14 +125,14 @@ plots.show_dots(
 #
 # In card 5 the effect is large. Most effects are smaller, and then three seeds can mislead. The first three runs of the base lay within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other. Ten more lay within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 #
-# So we ask all *settings* at once, that is, all ways in which the small model was built and trained: how far is a run from the mean of its setting? The answer is one standard deviation, which all settings share. (Statisticians say that it is *pooled*.)
+# So we ask all *settings* at once, that is, all ways in which the small model was built and trained: how far is a run from the mean of its setting? The answer is one standard deviation, which all settings share. (Statisticians call it *pooled*.)
 
 # %% tags=["nbval-check-output"]
 spread = pooled_spread(cifar10)
 print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points")
 
 # %% [markdown]
-# The picture below shows the four terms that follow. It compares the base with four *registers*, more tokens that the head does not read, and with attention pooling (card 6), by all its three runs and by the last alone.
+# The picture below shows the four terms that follow. It compares the base with four *registers*, more tokens that the head does not read, and with attention pooling (card 6), once in three runs and once in the last of them alone.
 #
 # - A **95 % interval** is the bar. About 95 of 100 such bars hold the number that very many seeds would give. What stands after a ± is half its length.
 # - **No effect seen**: the bar includes 0. The effect may be anything in it.
@@ -275,7 +275,7 @@ plots.show("above, the first three runs lie close together, and ten more spread 
            "one whose interval includes 0 is no effect seen", "how sure a number is")  # fmt: skip
 
 # %% [markdown]
-# More runs turned the hint into a clear effect. They can also turn one into nothing. Now compute the verdicts. The constants say how many standard errors it is to the end of a bar, about two, and to the threshold, more than three. The appendix says where they come from.{{assert 1.9 < students_t(spread().degrees) < 2.1}}{{assert 3 < students_t(spread().degrees, 1 - 0.05 / comparisons()) < 3.5}}{{assert
+# More runs turned the hint into a clear effect. They can also turn one into nothing. Now compute the verdicts. The constants, which the appendix explains, say how many standard errors it is to the end of a bar, about two, and to the threshold, more than three.{{assert 1.9 < students_t(spread().degrees) < 2.1}}{{assert 3 < students_t(spread().degrees, 1 - 0.05 / comparisons()) < 3.5}}{{assert
 # [largest < corrected(1) for largest in (runs("pooling", "attention pooling").accuracies[2] - runs("pooling", "class token").mean,)] == [True] and runs("pooling", "attention pooling").difference > corrected()}}
 
 # %% tags=["nbval-check-output"]
@@ -292,7 +292,7 @@ for name, accuracies in judged.items():
 #
 # ## The other five
 #
-# The last line of each card is one to try, in a terminal, or in a cell here with a `!` in front. It runs a quick version with one seed, which has no interval ("± inf") and may come out the other way.
+# The last line of each card is one to try, in a terminal, or in a cell here after a `!`. It runs a quick version with one seed, which has no interval and may come out the other way.
 #
 # ### 2. "It gathers from all patches, layer by layer"
 #
@@ -378,7 +378,7 @@ plots.show(
 # | *from all patches* | **by construction**: a softmax gives no token the weight 0, so the class token reads every patch in every block |
 # | *layer by layer* | **holds** for the shipped model: reading in one more block always adds right answers |
 #
-# The probe alone would not show this, because an MLP can make easier to read what is already there. Tutorials say the sentence, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). That the class token *needs* all these blocks is another. A probe on the mean of the patches finds the class in {{probe("patch_mean", 1).mean:.0%}} of the images after block 1, and in {{probe("patch_mean", 5).mean:.0%}} after block 5, so perhaps it could read everything at the end.{{assert
+# The probe alone would not show this, because an MLP can make what is already there easier to read. Tutorials say so, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). Whether the class token *needs* all these blocks is another question. A probe on the mean of the patches finds the class in {{probe("patch_mean", 1).mean:.0%}} of the images after block 1, and in {{probe("patch_mean", 5).mean:.0%}} after block 5, so perhaps it could read everything at the end.{{assert
 # all(probe("patch_mean", b).mean < probe("patch_mean", b + 1).mean for b in range(6))}}
 #
 # **To learn what a model needs, trust the second way.** The cut surprises a model that was never trained for it: in the last block, reading nothing costs {{cut("knock_outs", 6).mean:.0p}} points, and reading the usual mean only {{cut("mean_ablations", 6).mean:.0p}}.{{assert
@@ -531,7 +531,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 # In the ViT paper it is a token like the others (Section 3.1). In [CaiT](https://arxiv.org/abs/2103.17239) it comes late, and the patches never read it.
 #
 # - *Detached*, only the head learns, which still gets {{runs("class_token_cut", "detached before the head").mean:.0%}} right.
-# - *Unseen* costs {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "unseen by the patches")):+±.1p}} points. A minus means that the cut model is ahead.
+# - *Unseen* costs {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "unseen by the patches")):+±.1p}} points.
 # - *Not trained* costs {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen")):+±.1p}} if it stays as drawn, and {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen at zero")):+±.1p}} if it is zero.
 #
 # *What it teaches:* take a sentence apart before you test it, and give each part its own base.
@@ -612,9 +612,9 @@ plots.show(
 # | part of the sentence | what the test says |
 # |---|---|
 # | *miss detail*, after as many passes | **holds**: P = 8 guesses where P = 4 finds every tile |
-# | *large patches*, as such | **does not hold**: they need not miss it, as two of three seeds find almost every tile in the end |
+# | *large patches*, as such | **does not hold**: they need not miss it, as two of three seeds find it in the end |
 #
-# People often mean that models get better with smaller patches, as [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report for ImageNet, down to single pixels.
+# People often mean that models get better with smaller patches, as [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report for ImageNet.
 #
 # P = 8 does not learn more from an image, it only costs less. After three passes it is right for {{runs("patch_size", "P = 8").mean:.0%}} of the images, and P = 4 for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}}.
 #
@@ -626,14 +626,14 @@ plots.show(
 #
 # ## The six at a glance
 #
-# Below each sentence are the comparisons that test it. "A over B" says by how many points A is ahead. The pale part is what the sentence predicts: for claim 5 it is 0, and for claim 11 anything but 0. An arrow leads beyond the scale. How often did you guess right, and how far off were your numbers?
+# "A over B" says by how many points A is ahead. The pale part is what the sentence predicts: for claim 5 it is 0, and for claim 11 anything but 0. An arrow leads beyond the scale. How often did you guess right, and how far off were your numbers?
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
 show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-6, 13))
 
 # %% [markdown]
-# Half of these six hold in part, and the interesting question is *which* part.
+# Half of these six hold in part, so ask *which* part.
 #
 # ## What becomes of the effects with more training?
 #
@@ -704,7 +704,7 @@ show_then_and_now(
 #
 # You have built the model, trained it, looked inside, and doubted it. **Here the main path ends.**
 #
-# **More sentences:** [notebook 14](14_more_claims.ipynb) has the other twelve, for example that ViTs need more data than CNNs.
+# **More sentences:** [notebook 14](14_more_claims.ipynb) has the other twelve.
 #
 # **Next:** [notebook 11](11_faster_and_safer_training.ipynb) makes the training faster, and safe against interruptions.
 #
@@ -714,7 +714,7 @@ show_then_and_now(
 #
 # - *All settings vary alike, and their runs are independent.* Bartlett's test finds nothing against the first (p = {{equal_variances():.2f}}), and without what a shared seed adds the spread would only be smaller.{{assert equal_variances() > 0.2 and shared_by_seeds() < spread().deviation}}
 # - *Settings that fail*, below half of the best one's mean, keep the interval of their own seeds.
-# - *Not covered:* the choice of the test images, which all models share, and a base that had luck, which would make all others look worse. So the base has {{len(runs("pooling", "class token").accuracies):d}} seeds.
+# - *Not covered:* the choice of the test images, which all models share, and a base that had luck, which would make all others look worse.
 # - *The constants* are values of Student's t. For the threshold, the share of cases that an interval may miss, 0.05, is divided by the number of comparisons (Bonferroni). With three runs against the base it is {{corrected():.1p}} points, and with one run {{corrected(1):.1p}}.
 # - *Longer training* has its own spread, with {{spread("long").degrees:d}} degrees of freedom. Its learning rates were chosen after three passes.
 # - *Rounding.* We subtract first and round last, so a difference may look 0.1 off.
