@@ -7,7 +7,7 @@ from .card import ATTENTION, INK, LINE, QUIET, Card, dark, tint
 
 RIGHT, WRONG = "#009E73", "#D55E00"
 # Pale, so that a cross stands out, and neither of the two colours above
-OWNERS = ("#A6CFE8", "#F5EE9E", "#DDB3D6", "#C9C9C9", "#8FA8D8", "#BFE3E0")
+OWNERS = ("#A6CFE8", "#F5EE9E", "#DDB3D6", "#C9C9C9", "#B9C6EE", "#CDE8C9")
 GAP = 3.0  # between the two versions
 
 
@@ -182,7 +182,8 @@ def weights_of_blocks(versions, title=""):
     right, _ = next(iter(versions.values()))
     side, start = 4.6, 19
     card, said = Card(height=6 + 5.6 * len(versions)), []
-    card.text(start, 2.2, "the blocks, and the number of their weights", 10, QUIET, ha="left")
+    words = "each block with the number of its weights; a cross: not found, or not its own"
+    card.text(2, 2.2, words, 10, QUIET, ha="left")
     for row, (name, (weights, words)) in enumerate(versions.items()):
         y = 4.4 + 5.6 * row
         colour = dark(WRONG if row else RIGHT)
