@@ -153,7 +153,11 @@ CASES = {
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
     ),
     "amounts, bad": lambda: diagrams.amounts(
-        np.eye(5), np.ones((5, 5)) / 5, bad=(0, 1, 5, 5, "should be 0"), key="dark: a lot"
+        np.eye(5),
+        np.ones((5, 5)) / 5,
+        bad=(0, 1, 5, 5, "should be 0"),
+        key="dark: a lot",
+        title="A title",
     ),
     "amounts, one row": lambda: diagrams.amounts(
         np.linspace(0, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
@@ -869,6 +873,16 @@ def test_a_cross_is_on_each_number_that_went_elsewhere():
     plt.close("all")
     diagrams.owners(right, right, "head")
     assert not plt.gcf().axes[0].lines and "wrong place" not in written()
+
+
+def test_a_title_stands_above_and_moves_nothing():
+    places = {}
+    for title in ("", "A title"):
+        diagrams.owners(*OWNERS, "head", title=title)
+        cells = [p for p in plt.gcf().axes[0].patches if p.get_zorder() == 2]
+        places[title] = [cell.get_xy() for cell in cells], set(written())
+    assert places["A title"][0] == places[""][0]
+    assert places["A title"][1] - places[""][1] == {"A title"}
 
 
 def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():

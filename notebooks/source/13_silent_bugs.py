@@ -120,7 +120,7 @@ def percent(share):
 #
 # ### 1. Patches by `reshape` alone
 #
-# (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. But it cuts the image into stretches of rows, and not into squares. It also takes the channels apart: patch 0 gets numbers of the red channel only (notebook 01). In the picture the colour of a number says which patch gets it.
+# (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. But it cuts the image into stretches of rows, and not into squares. It also takes the channels apart: patch 0 gets numbers of the red channel only (notebook 01).
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -263,7 +263,7 @@ diagrams.amounts(
     columns="reads from token",
     sums=True,
     key="white: 0, dark: reads a lot",
-    title="Exhibit 5: how much each token (row) reads from each (column)",
+    title="Exhibit 5: how much each token (row) reads from each token (column)",
 )
 
 # %% [markdown]
@@ -346,7 +346,7 @@ diagrams.amounts(
 #
 # `nn.LayerNorm((T, D))` takes the mean and the variance of all tokens of an image together. If one token changes, all tokens change, without any attention. With images of another size it stops with an error.
 #
-# In the picture only token 0 was made ten times as large. The right norm divides by the size of each token, so hardly anything changes, and its grid stays white.
+# The right norm divides by the size of each token, so hardly anything changes, and its grid in the picture stays white.
 
 
 # %% tags=["bug"]
@@ -847,7 +847,7 @@ plots.show("losses in training, a panel for each group; the right model is dashe
 # - **You would hardly notice the second.** You might think that the model is too small, or trained too briefly.
 # - **Neither loss nor accuracy on CIFAR-10 shows the third.** All five bugs inside an image's own attention are in it: 2, 3, 5, 6 and 15.
 #
-# **On drawn shapes the costs are different.** The norm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points on drawn shapes, and nothing that we see on CIFAR-10. With the lack of residual connections it is the other way round: it costs {{cost_of_bug("no residual connection").mean:.0p}} points on CIFAR-10, and nothing that we see in the two blocks for drawn shapes. Patches by reshape, model A of the puzzle, are even *ahead* on drawn shapes, by {{bug_effect("patches by reshape").mean:.0p}} points. The second visit looks for the reason. So what a bug costs in one model and on one task says little about another.
+# **On drawn shapes the costs are different.** The norm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points on drawn shapes, and nothing that we see on CIFAR-10. The lack of residual connections (17) does the opposite: it costs {{cost_of_bug("no residual connection").mean:.0p}} points on CIFAR-10, and nothing that we see in the two blocks for drawn shapes. Patches by reshape, model A of the puzzle, are even *ahead* on drawn shapes, by {{bug_effect("patches by reshape").mean:.0p}} points. The second visit looks for the reason. So what a bug costs in one model and on one task says little about another.
 # {{assert differs(bug_effect("LayerNorm over all tokens")) and not differs(bug_effect("no residual connection")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 #
 # ### Why repair a bug that costs nothing?

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..plots import as_array, show
-from .card import ATTENTION, INK, LINE, QUIET, Card, dark, tint
+from .card import ATTENTION, INK, LINE, QUIET, WIDTH, Card, dark, tint
 
 RIGHT, WRONG = "#009E73", "#D55E00"
 # Pale, so that a cross stands out, and neither of the two colours above
@@ -29,6 +29,17 @@ def _both(right, wrong):
 def _room(left):
     """What each version may take, if the first begins here."""
     return (64 - left - GAP) / 2
+
+
+def _card(height, title):
+    """A card with room for its title above y = 0."""
+    room = 3.2 if title else 0
+    card = Card(height + room)
+    if title:
+        card.axis.set_ylim(height, -room)
+        card.rectangle(0, -room, WIDTH, room, "white", zorder=-1)
+        card.text(2, -1.2, title, 11, ha="left")
+    return card
 
 
 def _headings(card, lefts):
@@ -63,7 +74,7 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     top = 7 if panels else 4.4
     bottom = top + high * side
     legend = bottom + (4.2 if columns else 1.6)
-    card, lefts = Card(height=legend + 3.4), (start, start + half + GAP)
+    card, lefts = _card(legend + 3.4, title), (start, start + half + GAP)
     _headings(card, lefts)
     for version, left in zip((right, wrong), lefts, strict=True):
         for panel in range(panel_count):
@@ -134,7 +145,7 @@ def amounts(
     side = min((half - (6 if sums else 0)) / wide, 3.2)
     top = 4.4 + (2.4 if len(column_names) else 0) + (2.4 if columns else 0)
     bottom = top + high * side + (3.6 if bad else 1.6)
-    card, lefts = Card(height=bottom + (3.4 if key else 0)), (start, start + half + GAP)
+    card, lefts = _card(bottom + (3.4 if key else 0), title), (start, start + half + GAP)
     _headings(card, lefts)
     if bad:
         first, left, last, behind, words = bad
@@ -181,7 +192,7 @@ def weights_of_blocks(versions, title=""):
     """
     right, _ = next(iter(versions.values()))
     side, start = 4.6, 19
-    card, said = Card(height=6 + 5.6 * len(versions)), []
+    card, said = _card(6 + 5.6 * len(versions), title), []
     words = "each block with the number of its weights; a cross: not found, or not its own"
     card.text(2, 2.2, words, 10, QUIET, ha="left")
     for row, (name, (weights, words)) in enumerate(versions.items()):
@@ -210,7 +221,7 @@ def shares(right, wrong, answer, columns="", title=""):
     versions = [as_array(version) for version in (right, wrong)]
     high, top, half = 8.0, 6.4, _room(2)
     step, bottom, said = half / len(versions[0]), top + high, []
-    card, lefts = Card(height=bottom + 6), (2, 2 + half + GAP)
+    card, lefts = _card(bottom + 6, title), (2, 2 + half + GAP)
     _headings(card, lefts)
     for version, left, colour in zip(versions, lefts, (RIGHT, WRONG), strict=True):
         for i, share in enumerate(version):
