@@ -83,9 +83,9 @@ plots.show(
 #
 # ## A museum of bugs
 #
-# The museum has four rooms and seventeen bugs, all of them in the model. Bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Some of the seventeen do raise an error elsewhere: on a GPU, with another number of images, or at another image size. Each linked repository had the bug, because such bugs happen to experts, too.
+# The museum has four rooms and seventeen bugs, all of them in the model. Bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Some do raise an error elsewhere: on a GPU, with another number of images, or at another image size. Each linked repository had the bug, because such bugs happen to experts, too.
 #
-# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. It also measures how long that takes. In the pictures, orange-red shows what is wrong: a cross, a frame or a number.
+# Each exhibit has a **check** of a few lines. The function `catch` runs it twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. In the pictures, orange-red shows what is wrong: a cross, a frame or a number.
 
 
 # %% tags=["bug-tools"]
@@ -677,7 +677,7 @@ for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
 # | do a thing twice, and expect the same | 7, 9, 10, 15 |
 # | change a setting, and expect a difference | 13 |
 #
-# And how long do they take?
+# How long do they take?
 
 # %%
 print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} milliseconds in all")
@@ -805,7 +805,7 @@ figure.legend(handles=marks, loc="upper left", frameon=False, fontsize=10, handl
 plots.show("a row for each bug: by how many points it is ahead on two tasks", "", said)
 
 # %% [markdown]
-# On CIFAR-10 there are three groups, and bug 7 is in two of them. Four bugs **ruin the model**: 7 with a class token, 11, 17 and 14. Four bugs **cost {{min(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} to {{max(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} points**: 1, 9, 7 with mean pooling, and 12. **For the other seven no cost is seen.** Bug 6 is even ahead, by {{bug_on_cifar10("scaled by √D"):±.1p}} points, which is a hint at most among so many comparisons.
+# On CIFAR-10 there are three groups, and bug 7 is in two of them. Four bugs **ruin the model**, and four **cost {{min(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} to {{max(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} points**. **For the other seven no cost is seen.** Bug 6 is even ahead, by {{bug_on_cifar10("scaled by √D"):±.1p}} points, which is a hint at most among so many comparisons.
 # {{assert max(bug_runs("attention across the batch")) < 0.11}}
 # {{assert all(cost_of_bug(name).mean > 0.12 for name in ("blocks in a Python list", "no residual connection", "softmax twice"))}}
 # {{assert all(differs(bug_on_cifar10(name)) and bug_on_cifar10(name).mean < 0 for name in ("softmax twice", "patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated"))}}
@@ -847,7 +847,7 @@ plots.show("losses in training, a panel for each group; the right model is dashe
 # - **You would hardly notice the second.** You might think that the model is too small, or trained too briefly.
 # - **Neither loss nor accuracy on CIFAR-10 shows the third.** All five bugs inside an image's own attention are in it: 2, 3, 5, 6 and 15.
 #
-# **On drawn shapes the costs are different.** The norm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points on drawn shapes, and nothing that we see on CIFAR-10. The lack of residual connections (17) does the opposite: it costs {{cost_of_bug("no residual connection").mean:.0p}} points on CIFAR-10, and nothing that we see in the two blocks for drawn shapes. Patches by reshape, model A of the puzzle, are even *ahead* on drawn shapes, by {{bug_effect("patches by reshape").mean:.0p}} points. The second visit looks for the reason. So what a bug costs in one model and on one task says little about another.
+# **On drawn shapes the costs are different.** The norm over all tokens, bug 8, costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points on drawn shapes, and nothing that we see on CIFAR-10. The lack of residual connections, bug 17, does the opposite: it costs {{cost_of_bug("no residual connection").mean:.0p}} points on CIFAR-10, and nothing that we see in the two blocks for drawn shapes. Patches by reshape, model A of the puzzle, are even *ahead* on drawn shapes, by {{bug_effect("patches by reshape").mean:.0p}} points. The second visit looks for the reason. So what a bug costs in one model and on one task says little about another.
 # {{assert differs(bug_effect("LayerNorm over all tokens")) and not differs(bug_effect("no residual connection")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 #
 # ### Why repair a bug that costs nothing?
@@ -870,9 +870,9 @@ plots.show("losses in training, a panel for each group; the right model is dashe
 # | 16 no norm at the end | {{bug_on_cifar10("no norm at the end"):+±.1p}} | {{loaded_bug("no norm at the end").accuracy:.1%}} | **{{loaded_bug("no norm at the end").sure:.0%}}** |
 # | 17 no residual connection | {{bug_on_cifar10("no residual connection"):+±.1p}} | {{loaded_bug("no residual connection").accuracy:.1%}} | {{loaded_bug("no residual connection").sure:.0%}} |
 #
-# Four bugs are missing: 9 and 11 change only what is trained, and with 8 or 12 the weights do not fit. The numbers in bold are the surprises:
+# Four bugs are missing: 9 and 11 change only what is trained, and to 8 and 12 the weights do not fit. The numbers in bold are the surprises:
 #
-# - **Free in training, and a disaster afterwards:** with 2 or 3 the trained model does little better than guessing. This is what you meet when pretrained weights "do not work". Bug 5 costs it {{loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy:.0p}} points, and bug 6 costs {{loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy:.0p}}. Such a model seems to work, only not as well as its authors say.
+# - **Free in training, and a disaster afterwards:** with 2 or 3 the trained model does little better than guessing. This is what you meet when pretrained weights "do not work". The wrong softmax (5) costs it {{loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy:.0p}} points, and the wrong scale (6) costs {{loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy:.0p}}. Such a model seems to work, only not as well as its authors say.
 # - **Expensive in training, and invisible afterwards:** a second softmax (14) keeps the order of the classes, so the accuracy stays exactly the same. Only the confidence falls, to {{loaded_bug("softmax twice").sure:.0%}}, as in the picture of exhibit 14.
 # - **Invisible in both:** without the last norm (16) the accuracy stays the same. But the model is far too sure of itself: its confidence is {{loaded_bug("no norm at the end").sure:.0%}}, and its accuracy {{loaded_bug("no norm at the end").accuracy:.0%}}.
 # {{assert all(loaded_bug(name).accuracy < 0.2 for name in ("heads by view", "heads without transpose", "patches by reshape", "no residual connection")) and loaded_bug("softmax twice").accuracy == loaded_bug("none").accuracy}}
@@ -921,7 +921,7 @@ def suspicions(model, images):
 
 
 # %% [markdown]
-# The numbers in brackets are those of the exhibits. Here are a right model and four with a bug:
+# In brackets are the numbers of the exhibits. Here are a right model and four with a bug:
 
 
 # %% tags=["nbval-check-output"]
