@@ -18,9 +18,9 @@
 # | about the same amount of computing | {{runs("patch_size", "P = 4").mean:.1%}} | **{{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}}** |
 # | ten minutes each | ? | ? |
 #
-# The second answer is the opposite of the first. The third line holds the surprise of this notebook. Write down your guess, and we shall fill it in as soon as we know what a patch costs.
+# The second answer is the opposite of the first. The third line holds the surprise of this notebook. Write down your guess. We shall fill the line in as soon as we know what a patch costs.
 #
-# The live cells of the run saved here use drawn shapes, because we asked for them. On CIFAR-10 your live results will be quite different.
+# In the run saved here, the live cells use drawn shapes. On CIFAR-10 your live results will be quite different.
 
 # %%
 import copy
@@ -73,14 +73,14 @@ cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
 diagrams.cuts(cat, (2, 4, 8, 16, 32), title="One photograph, five patch sizes")
 
 # %% [markdown]
-# Halving the patch side gives four times as many patches. Does it also make four times the work? We count work in FLOPs (floating-point operations), which are multiplications and additions here. A product of two matrices of shapes (a, b) and (b, c) takes 2·a·b·c of them. A block has T tokens of width D, and the hidden layer of its MLP is r times as wide. It does two kinds of products:
+# Halving the patch side gives four times as many patches. Does it also make four times the work? We count work in FLOPs (floating-point operations), which are multiplications and additions here. Multiplying matrices of shapes (a, b) and (b, c) takes 2·a·b·c of them. A block has T tokens of width D, and the hidden layer of its MLP is r times as wide. It does two kinds of products:
 #
 # | | the products | FLOPs | with four times the tokens |
 # |---|---|---|---|
 # | **every token goes through the matrices** | queries, keys, values and the projection behind attention: four matrices of D × D; the MLP: two of D × r·D | (8 + 4r)·T·D² | 4 times the work |
 # | **every token is compared with every other** | the scores QKᵀ, and the weighted sum of the values | 4·T²·D | *16* times the work |
 #
-# So is it four, or sixteen? **Guess**, and then let us count. The model is that of notebook 05's recipe `cpu`, with D = 96, r = 2 and four blocks. Each line of the output halves the patch side. It shows by which factor the tokens, the FLOPs and the memory grow. The memory is what PyTorch keeps for the backward pass.
+# So is it four, or sixteen? **Guess**, and then let us count. The model is that of notebook 05's recipe `cpu`, with D = 96, r = 2 and four blocks. Each line of the output halves the patch side, and shows by which factor three things grow: tokens, FLOPs, and the memory that PyTorch keeps for the backward pass.
 
 
 # %%
@@ -99,7 +99,7 @@ for larger, P in pairwise(costs):
     print(f"to P = {P:<2}" + "".join(f"{factor:6.1f} ×" for factor in factors))
 
 # %% [markdown]
-# It is neither. The first halving doubles the FLOPs, and the last makes them {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times as many. The picture shows where they go.
+# It is neither. Even the tokens do not quite grow fourfold, because there is one class token at every size. The first halving doubles the FLOPs, and the last makes them {{patch_cost(2).flops / patch_cost(4).flops:.1f}} times as many. The picture shows what they go into.
 
 
 # %% tags=["hide-input"]
@@ -153,13 +153,13 @@ plots.show(
 #
 # ## Three fair comparisons
 #
-# Whoever calls a patch size better has to say what was held equal. It can be the *passes*, the *steps*, which are updates of the weights, the *FLOPs*, or the *time*. A line in italics before each comparison says which of them was equal, and what the models were trained on. *Live* means that it is trained here, and *on record* that we trained it before, always on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 and with D = 96, unless the line says otherwise.
+# Whoever calls a patch size better has to say what was held equal. It can be the *passes*, the *steps*, which are updates of the weights, the *FLOPs*, or the *time*. A line in italics before each comparison says which of them was equal, and what the models were trained on. *Live* means that this notebook trains them. *On record* means that we trained them before, on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 and with D = 96 (unless the line says otherwise).
 #
-# **One rule for all intervals.** Every ± and every error bar is a 95 % interval. We call two settings different if the interval of their *difference* does not hold zero. On record, intervals come from the spread between seeds, pooled over all our experiments (notebook 07). Live tables and the test with noise use only the seeds that they show. A single seed is called one, and has no interval.
+# **One rule for all intervals.** Every ± and every error bar is a 95 % interval. We call two settings different if the interval of their *difference* does not hold zero. On record, intervals come from the spread between seeds, pooled over all our experiments (notebook 07). Live tables and the test with noise use only the seeds that they show. Where there is a single seed, we say so.
 #
 # ### Equal passes
 #
-# After the same passes, is a small patch better than a large one? Let us ask a model that is small enough to wait for.
+# After the same passes, is a small patch better than a large one? The models below are small, so that you can wait for them.
 #
 # *Held equal: passes, and with them steps. Live: 2,000 images (drawn shapes in the run saved here), D = 64, two blocks, 5 passes, 3 seeds.*
 
@@ -242,7 +242,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **At equal passes P = 4 is ahead of P = 8 by {{loss(runs("patch_size", "P = 8")):±.1p}} points. At equal FLOPs P = 8 is ahead of P = 4 by {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}}.** Neither "smaller is better" nor "larger is better" holds throughout. At equal passes, P = 2 brings nothing that we could measure over P = 4. At equal FLOPs, P = 16 and P = 32 fall behind P = 4 again.
+# **At equal passes P = 4 is ahead of P = 8 by {{loss(runs("patch_size", "P = 8")):±.1p}} points. At equal FLOPs P = 8 is ahead of P = 4 by {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}}.** Neither trend goes on for ever. At equal passes, P = 2 brings nothing that we could measure over P = 4. At equal FLOPs, P = 16 and P = 32 fall behind P = 4.
 # {{assert below(runs("patch_size", "P = 8"), runs("patch_size", "P = 4"))}}
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
@@ -280,9 +280,9 @@ plots.show(
 #
 # ### Equal time
 #
-# Now for the third line of the puzzle. Both sizes get about ten minutes on two cores of our CPU: enough for ten passes with P = 4, or for thirty with P = 8. Which will be ahead at the end? This is the moment to stand by your **guess**, or to change it.
+# Now for the third line of the puzzle. Both sizes get about ten minutes on two cores of our CPU, which are enough for ten passes with P = 4 or thirty with P = 8. Do you stand by your **guess**?
 #
-# *Held equal: time, nearly. We estimated it from the forward and backward passes of 16 images. On record: 10 and 30 passes.*
+# *Held equal: time, as estimated from forward and backward passes of 16 images. On record: 10 and 30 passes.*
 # {{assert 0.8 < 10 * patch_cost(4).seconds / (30 * patch_cost(8).seconds) < 1.25}}
 # {{assert all(plan("patch_size_at_equal_time", "full", 0)[name, 1]["training"] | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for name in ("P = 4, 10 passes", "P = 8, 30 passes"))}}
 
@@ -305,7 +305,7 @@ for index, (P, passes) in enumerate({4: 10, 8: 30}.items()):
     axis.annotate(f"P = {P}", (minutes[-1], mean[-1]), (8, -4), **at)
     if P == 4:  # after 7 passes
         axis.plot(minutes[6], mean[6], "o", ms=17, color="none", markeredgecolor="black")
-        words = "P = 4 has had as many\nFLOPs as P = 8 will\nhave had at its end"
+        words = "by now P = 4 has had\nas many FLOPs as P = 8\nin its whole training"
         arrow = {"arrowstyle": "-", "shrinkB": 9}
         axis.annotate(words, (minutes[6], mean[6]), (6.1, 57), va="center", arrowprops=arrow)
     said.append(
@@ -332,17 +332,17 @@ plots.show(
 # | P = 4 | 10 | {{10 * 45_000 / 16 * patch_cost(4).seconds:about}} | {{runs("patch_size_at_equal_time", "P = 4, 10 passes"):±.1%}} | {{len(runs("patch_size_at_equal_time", "P = 4, 10 passes").accuracies):d}} |
 # | P = 8 | 30 | {{30 * 45_000 / 16 * patch_cost(8).seconds:about}} | {{runs("patch_size_at_equal_time", "P = 8, 30 passes"):±.1%}} | {{len(runs("patch_size_at_equal_time", "P = 8, 30 passes").accuracies):d}} |
 #
-# Here is the surprise: what looked like an advantage of larger patches was one of short training. P = 8 learns sooner, and P = 4 goes further. But wait. In ten minutes P = 4 does {{10 * patch_cost(4).flops / (30 * patch_cost(8).flops):.1f}} times the FLOPs of P = 8. Is it only that? The ring in the picture says no. After seven passes, P = 4 has had no more FLOPs than P = 8 in all its thirty. It is already as good as P = 8 ever gets, and still has three passes to go.
+# Here is the surprise: what looked like an advantage of larger patches was one of a short training, at least in this model. P = 8 learns sooner, and P = 4 goes further. But in ten minutes P = 4 also does {{10 * patch_cost(4).flops / (30 * patch_cost(8).flops):.1f}} times the FLOPs of P = 8. Is it only that? The ring in the picture suggests that it is not. After seven passes, P = 4 has had no more FLOPs than P = 8 in all its thirty. It is already as good as P = 8 ever gets, with three passes to go.
 # {{assert 0.9 < 7 * patch_cost(4).flops / (30 * patch_cost(8).flops) < 1}}
 # {{assert mean([r.validation_curve[6] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) > max(mean(at) for at in zip(*[r.validation_curve for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]))}}
 #
-# **What could reverse this: another machine, or stronger augmentation.** Time depends on the machine. And P = 8 sees each image three times as often, so that it may gain more from images that are changed more.
+# **What could reverse this: another machine, or stronger augmentation.** P = 8 sees each image three times as often, so it may gain more if the images are changed more.
 #
 # ## "Large patches miss detail"
 #
-# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. As long as D ≥ 3·P², nothing has to be lost. If D is smaller, E must give the same token to some patches that differ. That need not matter much. Neighbouring pixels of a photograph are much alike, so fewer numbers may do.
+# Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. If D ≥ 3·P², nothing has to be lost. If D is smaller, E must give the same token to some patches that differ. But neighbouring pixels of a photograph are much alike, so fewer numbers may do.
 #
-# How much can D = 64 numbers keep at best? The next cell finds the linear projection whose squared error is smallest, by principal component analysis (PCA). Then it rebuilds a test image from these numbers, and draws below it what was lost. **Guess** first: at which patch size will you see a loss?
+# How much can D = 64 numbers keep at best? The next cell finds the linear projection with the smallest squared error, by principal component analysis (PCA). It rebuilds a test image from these numbers, and draws below it what was lost. **Guess** first: at which patch size will you see a loss?
 
 # %%
 D = 64
@@ -368,13 +368,13 @@ plots.show_images(
 )
 
 # %% [markdown]
-# **In the run saved here, P = 4 loses nothing, P = 8 loses noise and small details, and P = 16 and P = 32 lose shapes.** Look at P = 8: parts of the yellow spot at the left and of the green one at the lower right stand out among what is lost. At P = 32 there is even a faint arc at the lower left that was never in the image. Every image is put together from the same 64 pictures here, and their unwanted parts do not cancel everywhere.
+# **In the run saved here, P = 4 loses nothing, P = 8 loses noise and small details, and P = 16 and P = 32 lose shapes.** Look at P = 8: parts of the yellow spot at the left and of the green one at the lower right stand out among what is lost. At P = 32 there is even a faint arc at the lower left that was never in the image.
 #
 # **One limit:** a wider token loses less. ViT-B/16 of the ViT paper, with D = 768 = 3·16², need not lose anything.
 #
 # ### Does a model find small details?
 #
-# To test this we need images whose class depends on something small: Needle-10 from notebook 06. An image is made of 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, with more red than blue. It is the **needle**, and its pattern is the class. All other tiles are cool, with more blue than red, and tell nothing.
+# We need images whose class depends on something small: Needle-10 from notebook 06. An image has 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, with more red than blue. It is the **needle**, and its pattern is the class. All other tiles are cool, with more blue than red, and tell nothing.
 
 # %%
 images, labels, places = needle10(4_500, seed=0)  # a place counts the tiles row by row: 0 … 63
@@ -417,7 +417,7 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# P = 4 finds every needle, while P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We repeated the three trainings with three seeds, and added five controls. The bold words say what each group changes.
+# P = 4 finds every needle, while P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We added five controls, and the bold words in the picture say what each group of them changes.
 #
 # *Held equal: passes and steps, except in the group with eleven times the steps. On record: 4,000 images with a needle, D = 64, 3 passes, 3 seeds, unless the row says otherwise.*
 
@@ -499,7 +499,7 @@ plots.show_images(
 # %% [markdown]
 # Which model will suffer most from a noise of 64, if all were trained on clean images? **Guess**, then look.
 #
-# *Held equal: passes and steps, here and in the rest of this section. Live: 2,000 images (drawn shapes in the run saved here), D = 64, 5 passes, one seed.*
+# *Held equal: passes and steps. Live: 2,000 images (drawn shapes in the run saved here), D = 64, 5 passes, one seed.*
 
 # %%
 noisy = with_noise(part.test_images, 64)
@@ -514,7 +514,7 @@ for P in (4, 8, 16):
 #
 # *Held equal: passes and steps. On record: 3 passes, 3 seeds.*
 #
-# On the left are accuracies, with a dot for each seed. On the right are differences to P = 8, which answer our question.
+# On the left are accuracies, with a dot for each seed, and on the right differences to P = 8.
 # {{assert under_noise(8, 0) == runs("patch_size", "P = 8").accuracies}}
 
 # %% tags=["hide-input"]
@@ -585,7 +585,7 @@ plots.show(
 #
 # ## What to do in your own model
 #
-# **The rule: decide what is limited, the images, the computing or the time. Let two neighbouring patch sizes use all of it. Take the one that is better on your validation images, and ask again when you have more of it.**
+# **The rule: decide what limits your training, for example the time. Let two neighbouring patch sizes use all of it. Take the one that is better on your validation images, and compare again when you have more time.**
 #
 # Two more pieces of advice:
 #
@@ -595,7 +595,7 @@ plots.show(
 #
 # ## Recap
 #
-# Halving the patch side gives four times the patches. The FLOPs grow by less than four times where tokens are few, and by more where attention's part, which grows with T², takes over. And this is what became of three common sentences, for our small models:
+# When you halve the patch side, the FLOPs grow by less than four times where tokens are few, and by more where attention takes over. And this is what became of three common sentences, for our small models:
 #
 # | it is said | true here | not true here |
 # |---|---|---|
@@ -627,9 +627,9 @@ plots.show(
 #
 # ### Two pixels become four
 #
-# Let us make everything small: a patch of two pixels, a kernel of two weights, and one number that the model computes from them, their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same number? The obvious way is to resize the kernel like an image. But then there are twice as many products to add up, so we also try half of that kernel.
+# Let us make everything small: a patch of two pixels, a kernel of two weights, and their dot product. Then the patch is enlarged to four pixels. Which kernel of four weights gives the same dot product? We could resize the kernel like an image. But then there are twice as many products to add up, so we also try half of that kernel.
 #
-# [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the right kernel directly. Enlarging a patch x is a matrix B of shape (4, 2): x becomes Bx. We want a kernel w′ with w′·Bx = w·x for every x, which means Bᵀw′ = w. These are two equations for four weights, so infinitely many kernels solve them. The pseudo-inverse of Bᵀ gives the shortest of those.
+# [FlexiViT](https://arxiv.org/abs/2212.08013) asks for the right kernel directly. A matrix B of shape (4, 2) enlarges a patch: x becomes Bx. We want a kernel w′ with w′·Bx = w·x for every x, which means Bᵀw′ = w. These are two equations for four weights, so infinitely many kernels solve them. The pseudo-inverse of Bᵀ gives the shortest of those.
 
 
 # %% tags=["nbval-check-output"]
@@ -679,7 +679,7 @@ plots.show(words, "Two pixels become four", said)
 #
 # ### A whole model
 #
-# `resize_patches` does this with all kernels of a model. We take a model of the noise test, P = 4 on drawn shapes, and give it patches of 8 × 8 for images of 64 × 64 in the three ways. Each line shows its accuracy on 1,000 test images, and the difference to the model as trained. The interval of this difference comes from the images, which both models judge one by one. The last number tells how far the new patch tokens are from the old ones, relative to their size.
+# `resize_patches` does this with all kernels of a model. We take a model of the noise test, P = 4 on drawn shapes, and give it patches of 8 × 8 for images of 64 × 64 in the three ways. Each line shows its accuracy on 1,000 test images, and the difference to the model as trained. Its interval comes from the images, which both models judge one by one. The last number tells how far the new patch tokens are from the old ones, relative to their size.
 
 
 # %%
@@ -713,11 +713,11 @@ for name, other in kinds.items():
     print(f"{name:30}{right.mean():6.1%}, {points}, tokens off by {off:.0%}")
 
 # %% [markdown]
-# In the run saved here, kernels resized like images make tokens that are off by nearly three times their own size. Yet the model loses only a few points, probably because the norm in the first block takes out much of a common factor. With the other two, tokens are off by 12 and 8 %, and in accuracy neither can be told from the model as trained. What the pseudo-inverse leaves comes from enlarging whole images: pixels are mixed across the borders of patches, and values are rounded.
+# In the run saved here, kernels resized like images put tokens off by nearly three times their own size. Yet the model loses only a few points, probably because the norm in the first block takes out much of a common factor. With the other two, tokens are off by 12 and 8 %, and in accuracy neither can be told from the model as trained. What the pseudo-inverse leaves comes from enlarging whole images: pixels are mixed across the borders of patches, and values are rounded.
 #
-# ### When only one of the sizes changes
+# <details><summary>And when only one of the two sizes changes?</summary>
 #
-# The model of CIFAR-10 that the package ships loses little too. It is right for {{only(only(records("patch_size"), part="resampling").rows, patch_size=4, image_size=32).accuracy:.1%}} of 10,000 images as trained, and for {{only(only(records("patch_size"), part="resampling").rows, patch_size=8, image_size=64).accuracy:.1%}} with P = 8 at 64 × 64, where a token covers what it covered before. By the images alone, each share is known to ± {{1.96 * (0.893 * 0.107 / 10_000) ** 0.5:.1p}} points. If image and patch do not grow together, each token covers another window, at other distances than the blocks have learned:
+# The model of CIFAR-10 that the package ships loses little too. It is right for {{only(only(records("patch_size"), part="resampling").rows, patch_size=4, image_size=32).accuracy:.1%}} of 10,000 images as trained, and for {{only(only(records("patch_size"), part="resampling").rows, patch_size=8, image_size=64).accuracy:.1%}} with P = 8 at 64 × 64, where a token covers what it covered before. Both are known to ± {{1.96 * (0.893 * 0.107 / 10_000) ** 0.5:.1p}} points. If image and patch do not grow together, each token covers another window:
 # {{assert only(only(records("patch_size"), part="resampling").rows, patch_size=4, image_size=32).accuracy - only(only(records("patch_size"), part="resampling").rows, patch_size=8, image_size=64).accuracy < 0.005}}
 #
 # | | a token covers | grid | accuracy |
@@ -726,7 +726,9 @@ for name, other in kinds.items():
 # | P = 4 at 64 × 64 | 2 × 2 | 16 × 16 | {{only(only(records("patch_size"), part="resampling").rows, patch_size=4, image_size=64).accuracy:.1%}} |
 # | P = 2 at 32 × 32 | 2 × 2 | 16 × 16 | {{only(only(records("patch_size"), part="resampling").rows, patch_size=2, image_size=32).accuracy:.1%}} |
 #
-# The last two have the same windows and the same grid. Probably P = 2 is worse because its kernels had to be made smaller, where most cannot be matched. The positions were resized too, like an image; exercise 8.4 does that.
+# The last two have the same windows and grid. P = 2 is worse, probably because most kernels cannot be matched when they are made smaller. The positions were resized too, like an image; exercise 8.4 does that.
+#
+# </details>
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 08 · Pitfalls: the size of a patch
