@@ -91,10 +91,14 @@ def measured(experiment, names=None):
     return {new: found[name] for name, new in names.items()} if names else found
 
 
+def differences(one, other):
+    """one − other of two lists with a share for each seed."""
+    return [a - b for a, b in zip(one, other, strict=True)]
+
+
 def seed_by_seed(one, other):
-    """one − other of two lists with a share for each seed, and half the interval: points."""
-    found = mean_and_width([a - b for a, b in zip(one, other, strict=True)])
-    return tuple(100 * number for number in found)
+    """The mean of their differences, and half its interval: points."""
+    return tuple(100 * number for number in mean_and_width(differences(one, other)))
 
 
 def between(one, other):
@@ -153,22 +157,12 @@ gone = {  # right with 16 patches turned into noise: (mean, width)
     for of in ("attention of the last block", "gradients")
 }
 lost_4, lost_8 = (  # to a noise that is new to the model, by seed
-    [
-        clean - noisy
-        for clean, noisy in zip(*(under_noise("noise", P, d) for d in (0, 32)), strict=True)
-    ]
-    for P in (4, 8)
+    differences(under_noise("noise", P, 0), under_noise("noise", P, 32)) for P in (4, 8)
 )
 learned_4, learned_8 = (under_noise("noise_learned", P, 32) for P in (4, 8))
 lead_on_few, lead_on_many = (  # of the CNN, by seed
-    [
-        cnn - vit
-        for cnn, vit in zip(
-            *(images_on[model, count]["accuracies"] for model in ("CNN, AdamW", "ViT, Muon")),
-            strict=True,
-        )
-    ]
-    for count in (1_000, 45_000)
+    differences(*(images_on[model, n]["accuracies"] for model in ("CNN, AdamW", "ViT, Muon")))
+    for n in (1_000, 45_000)
 )
 placeless = contents["colours"]["trained"]["patch_mean"][0]
 worst_without = min(  # of all models that were trained without a warm-up
@@ -230,7 +224,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## The twelve at a glance
 #
-# Below each sentence are the comparisons that test its words: A − B in points, and what it should be if the sentence were true. The words of claims 1, 3 and 17 do not compare two accuracies.
+# Below each sentence are the comparisons that test its words: A − B in points, and what it should be if the sentence were true. Claims 1, 3 and 17 do not compare accuracies.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -262,7 +256,7 @@ colours = {
 show_curves(
     range(7), {name: [100 * share for share in of] for name, of in colours.items()},
     "blocks passed", "variance explained in %", "Colours of sixteen regions",
-    dashed=("no places", 100 * placeless),
+    dashed=("mean of patches, no places", 100 * placeless),
 )  # fmt: skip
 
 # %% [markdown]
@@ -348,7 +342,7 @@ show_curves(
     {name: [100 * right for right in of["mean"]] for name, of in curves.items()},
     "patches of 64 turned into noise",
     "right in %",
-    "which patches are taken first",
+    "The shipped model without some patches",
     widths={name: [100 * width for width in of["width"]] for name, of in curves.items()},
 )
 
@@ -450,7 +444,7 @@ images, labels = corners2(5_000, 0)
 names = ("differ", "agree")
 figure, panels = plt.subplot_mosaic(
     [["differ", "curves"], ["agree", "curves"]],
-    figsize=(6.4, 3.6), width_ratios=[1, 3], layout="constrained",
+    figsize=(5.4, 3.6), width_ratios=[1, 3], layout="constrained",
 )  # fmt: skip
 for label, name in enumerate(names):
     example = images[(labels == label).nonzero()[0, 0]]
@@ -518,7 +512,7 @@ show_curves(
 #
 # **Result:** with positions it is {{ahead("position_init", "N(0, 0.02)", "zeros, frozen"):s}} better on CIFAR-10.
 #
-# **Holds**, because *matter* says that they make a difference. This one is clear.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}
+# **Holds**, because *matter* says that they make a difference. Learned ones make a clear one; so do sines and cosines, in the table below.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}
 
 # %% tags=["hide-input"]
 ways = {
@@ -610,7 +604,7 @@ for part, how in (("noise", "clean"), ("noise_learned", "with noise")):
         curves[f"P = {P}, trained {how}"] = [mean for mean, _ in found]
         bands[f"P = {P}, trained {how}"] = [width for _, width in found]
 show_curves(
-    deviations, curves, "noise on the test images", "accuracy in %", "CIFAR-10",
+    deviations, curves, "noise on the test images", "accuracy in %", "CIFAR-10 under noise",
     from_zero=True, widths=bands,
 )  # fmt: skip
 
@@ -629,7 +623,7 @@ show_curves(
 #
 # **Result:** the shipped model is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's test images (one seed). With ten images of Shapes-10 per class, the pretrained model is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead (seed by seed).
 #
-# **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it. That pretraining helps where images are few is another sentence, and here a true one.{{assert
+# **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it. Pretraining helps where images are few, but that is another sentence.{{assert
 # below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}{{assert record("cifar10_cpu_long").accuracy > 0.85}}
 
 # %% tags=["hide-input"]
@@ -645,7 +639,7 @@ for name, method in {
     curves[name] = [100 * mean for mean, _ in found]
     bands[name] = [100 * width for _, width in found]
 show_curves(
-    counts, curves, "training images per class", "accuracy in %", "Shapes-10",
+    counts, curves, "training images per class", "accuracy in %", "Shapes-10: with and without pretraining",
     log="x", from_zero=True, widths=bands,
 )  # fmt: skip
 
@@ -682,7 +676,12 @@ for index, (name, (of_one, of_three)) in enumerate(tasks.items()):
 axis.set_xscale("log")
 axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
 axis.set_xticks([], minor=True)
-axis.set(xlabel="learning rate", ylabel="accuracy in %", title="after 60 steps", ylim=(0, 100))
+axis.set(
+    xlabel="learning rate",
+    ylabel="accuracy in %",
+    title="Fine-tuning: after 60 steps",
+    ylim=(0, 100),
+)
 axis.grid(alpha=0.3)
 axis.legend(fontsize=9)
 plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003 on, on the new task it "
@@ -738,7 +737,7 @@ nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_0
 print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
 
 # %% [markdown]
-# On its training images the CNN with 15 pixels does better than guessing. The control shows that it learns them by heart: on labels that mean nothing it gets just as far.
+# On its training images the CNN with 15 pixels beats a guess, but it learns them by heart: on labels that mean nothing it gets just as far.
 #
 # <details><summary>Why 15 pixels cannot do it</summary>
 #
