@@ -90,16 +90,29 @@ def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(
 
 
 @each_claim
-def test_a_card_begins_with_who_says_it_what_was_tested_the_result_and_the_verdict(number):
+def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_verdict(number):
+    """What lies between the first two are the words and pictures that the result needs. The result may
+    end with a table. Notebook 14 says before all that who says the sentence, and what goes wrong.
+    """
     bare = re.sub(r"\{\{.*?\}\}", "", CARD_OF[number], flags=re.DOTALL).strip("#\n ")
-    bold = [part for part in bare.split("\n#\n# ") if part.startswith("**")]  # others are tables
+    paragraphs = re.split(r"\n#\n# |# %% \[markdown\]\n# ", bare)
+    paragraphs = [text for text in paragraphs if text.strip("# \n")]
     if number in rows(SOURCES["14_more_claims"]):
-        assert re.match(r"\*\*Said\*\* .+ Somebody who ", bold.pop(0))
-    tested, result, verdict = bold
-    assert tested.startswith("**Tested:** ") and result.startswith("**Result:**")
-    if "part" in VERDICT_OF[number]:
+        assert re.match(r"\*\*Said\*\* .+ Somebody who ", paragraphs.pop(0))
+    assert paragraphs[0].startswith("**Tested:** ")
+    (result,) = (at for at, text in enumerate(paragraphs) if text.startswith("**Result:**"))
+    after = paragraphs[result + 1 :]
+    verdict, table = after[1:3] if after[0].startswith("|") else after[:2]
+    if "part" in VERDICT_OF[number] and verdict != "**Holds in part:**":
         one, other = "The part that holds: ", r"The part that (?:does not|is not shown): "
         assert re.match(rf"\*\*Holds in part\.\*\* {one}.+ {other}", verdict)
+    elif "part" in VERDICT_OF[number]:
+        head, _, *parts = table.split("\n# ")
+        assert head == "| part of the sentence | what the test says |"
+        assert len(parts) == 2
+        assert all(
+            re.match(r"\| \*.+ \| \*\*(holds|by con|does not|not shown)", row) for row in parts
+        )
     else:
         assert re.match(r"\*\*(Holds|Does not hold|Not settled)\*\*, because ", verdict)
 

@@ -246,7 +246,12 @@ for verdict in VERDICTS:
 # **Result:** after the last block the class token explains {{colours("trained", "class_token", -1):.0%}} of the variance of the colours, and the rival {{colours("trained", "patch_mean", 0):.0%}}.{{assert
 # colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) < colours("trained", "class_token", 2)}}
 #
-# **Holds in part.** The part that holds: it *summarises*, since the class can be read from it (card 3). The part that is not shown: *the whole image*. At the end it tells less of the colours than a mean without places does. Whether some regions are missing or all faded, we cannot say.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *it summarises* | **holds**: the class can be read from it (card 3) |
+# | *the whole image* | **not shown**: at the end it tells less of the colours than a mean without places does; whether some regions are missing or all faded, we cannot say |
 
 # %% tags=["hide-input"]
 colours = {
@@ -326,7 +331,12 @@ show_curves(
 # min(run.trained.share[1] for run in record("needle10").runs) > 10 * record("needle10").chance}}{{assert
 # all(run.trained.accuracy_without[0] < 0.7 for run in record("needle10").runs)}}
 #
-# **Holds in part.** The part that holds: it *shows where*, since the answer depends on the patches that it marks. The part that does not: *the model*. One block is not the model. Gradients find patches that matter more, and in the third experiment an earlier block had done the work.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *shows where* | **holds**: the answer depends on the patches that it marks |
+# | *the model* | **does not hold**: one block is not the model; gradients find patches that matter more, and in the third experiment an earlier block had done the work |
 
 # %% tags=["hide-input"]
 attention = deletions["attention of the last block"]
@@ -387,7 +397,14 @@ plots.show_summaries(
 # **Result:** if the class token comes last, the model with the mask is {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points ahead: no effect seen. If it comes first, the model guesses.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
 #
-# **Holds in part.** The part that holds: *it works* in the last place. The part that does not: *it works* in the first, where BERT and ViTs have it. There it attends only to itself, so it is the same for every image, by construction.{{assert
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *it works*, in the last place | **holds**: no effect of the mask is seen |
+# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: there it attends only to itself, so it is the same for every image |
+#
+# {{assert
 # all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}
 
 # %% tags=["hide-input"]
@@ -437,7 +454,14 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 # all(right == 1 for right in corners("CNN that sees 47 pixels, AdamW").accuracies)}}{{assert
 # max(max(row.validation_by_rate.values()) for row in records("far_corners") if row.model == "ViT, AdamW") < 0.6 and all(max(corners("ViT, AdamW", count).accuracies) < 0.53 for count in (4_000, 20_000))}}
 #
-# **Holds in part.** The part that holds: the CNN with 15 pixels *struggles*, since by construction it cannot get all images right (the end of this notebook says why). And the ViT with Muon does *not*. The part that does not: *CNNs* and *ViTs* in general. The CNN with 47 pixels does not struggle, and the ViT with AdamW does. Which kind is better was not tested, for no CNN was trained with Muon.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: that CNN cannot get all images right, by construction, as the end of this notebook shows |
+# | *CNNs* and *ViTs* in general | **does not hold**: the CNN with 47 pixels does not struggle, and the ViT with AdamW does |
+#
+# Which kind is better was not tested, for no CNN was trained with Muon.
 
 # %% tags=["hide-input"]
 images, labels = corners2(5_000, 0)
@@ -593,7 +617,12 @@ show_forest(gains, "points on test images, with − without", "What a warm-up ad
 # interval(seed_by_seed(fall(4), fall(8)))[0] > 0}}{{assert
 # below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True)) and interval(seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)))[0] > 0}}
 #
-# **Holds in part.** The part that holds: under noise that is new to the model, small patches *are noisy*, since they lose more. The part that does not: that small patches *are* so in themselves. Once the model has met noise in training, they are ahead.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *are noisy*, under noise that is new to the model | **holds**: small patches lose more |
+# | *are noisy*, in themselves | **does not hold**: once a model has met noise in training, small patches are ahead |
 
 # %% tags=["hide-input"]
 deviations, curves, bands = (0, 8, 16, 32, 64), {}, {}
@@ -659,7 +688,14 @@ show_curves(
 # below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10")) and differs(seed_by_seed(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10")))}}{{assert
 # below(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3)) and differs(seed_by_seed(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3)))}}
 #
-# **Holds in part.** The part that holds: a *small* rate protects the old task, and rates above 0.001 were worse for both (one seed). The part that does not: on the new task, for which most people fine-tune, it is behind.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *small*, for the old task | **holds**: it is protected |
+# | *small*, for the new task, for which most people fine-tune | **does not hold**: a larger rate is ahead |
+#
+# Rates above 0.001 were worse for both (one seed).
 
 # %% tags=["hide-input"]
 rates = [3e-4, 1e-3, 3e-3, 1e-2]
