@@ -359,7 +359,7 @@ show_curves(
 # %% [markdown]
 # - *Another image's* patches are the control, because marked patches often lie together in the middle, and random ones do not.
 # - *Gradients* weight attention by how much it raises the logit of the answer.
-# - *Rollout* multiplies the attention of all blocks, and finds less than the last block alone. Perhaps early blocks, which attend more evenly, blur its map; we have not tested that.{{assert
+# - *Rollout* multiplies the attention of all blocks. Its patches matter less than those of the last block alone. Perhaps early blocks, which attend more evenly, blur its map; we have not tested that.{{assert
 # differs(distance(deleted("rollout", "highest", 16), deleted("attention of the last block", "highest", 16)))}}
 #
 # *Limits:* few models, two tasks. Gradients start from the logit of the answer, which attention does not know. For text, see [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186).
@@ -500,7 +500,7 @@ plots.show(
 #
 # ### 10. "ViTs need more data than CNNs"
 #
-# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake with about a hundred million images (Section 4.3). Somebody who takes it for a law tries no ViT on few images, or blames the data for what the optimizer did.
+# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images (Section 4.3). Somebody who takes it for a law tries no ViT on few images, or blames the data for what the optimizer did.
 #
 # **Tested:** a ViT with Muon against a CNN with AdamW that costs about as many FLOPs ({{
 # records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more). Both get 1,000 to 45,000 images of CIFAR-10, the best of three learning rates, and about 700 steps.
@@ -602,9 +602,9 @@ show_forest(gains, "points on test images, with − without", "What a warm-up ad
 #
 # ### 15. "Small patches are noisy"
 #
-# **Said** of first layers: [a study](https://arxiv.org/abs/2509.20939) finds that larger kernels there resist noise better. Somebody who stops there takes large patches for noisy images, and gives accuracy away if training can include the noise.
+# **Said** of first layers: [a study](https://arxiv.org/abs/2509.20939) finds that larger kernels there resist noise better. Somebody who stops there takes large patches for noisy images, and gives accuracy away if the training can include the noise.
 #
-# **Tested:** P = 4 against P = 8, under a noise whose standard deviation is 32 (pixel values go to 255).
+# **Tested:** patches of 4 × 4 pixels (P = 4) against 8 × 8 (P = 8), under a noise whose standard deviation is 32. Pixel values go to 255.
 #
 # **Result:** three seeds each, compared seed by seed as in [notebook 08](08_pitfalls_patch_size.ipynb).
 #
@@ -681,7 +681,7 @@ show_curves(
 #
 # **Said** in many guides; [that of Keras](https://keras.io/guides/transfer_learning/) asks for a very low one. Somebody who tries no other may stop with the new task half learned.
 #
-# **Tested:** a rate of 0.0003 against 0.001, for 60 steps on ten images per class. *Small* means smaller than from scratch, where 0.001 was the best rate tried with the same images and steps. The words name no task, so both are measured: the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
+# **Tested:** a learning rate of 0.0003 against 0.001, for 60 steps on ten images per class ([notebook 12](12_fine_tuning.ipynb)). *Small* means smaller than from scratch, where 0.001 was the best rate tried with the same images and steps. The words name no task, so both are measured: the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
 # all(max((r for r in records("fine_tuning") if r.part == "rates" and r.method == method), key=lambda r: r.validation).rate == 1e-3 for method in ("fine-tuned", "from scratch"))}}
 #
 # **Result:** the smaller rate is {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)):±.1p}} points behind on the new task, and {{seed_by_seed(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")):±.1p}} ahead on the old one (seed by seed).{{assert
