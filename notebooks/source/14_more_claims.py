@@ -278,7 +278,7 @@ show_curves(
 #
 # **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. Somebody who adds an *only* throws the patches away.
 #
-# **Tested:** how often a linear reader finds the class in the shipped model's class token, in the mean of its patches, and in single patches.
+# **Tested:** how often a *reader*, which is a linear classifier, finds the class in the shipped model's class token, in the mean of its patches, and in single patches.
 #
 # **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (interval over images), and that of every single patch further.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
@@ -777,7 +777,7 @@ print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
 #
 # <details><summary>Why 15 pixels cannot do it</summary>
 #
-# None of its last numbers depends on both corners. Their mean adds up what is known of each, and the head that reads the sum is linear. Let a warm tile add w to the score in one corner and w′ in the other, and a cool one c and c′. Images that agree have w + w′ or c + c′, and images that differ have w + c′ or c + w′. Both pairs have the same sum, so no threshold can have both scores of one pair above it and both of the other below. That rules out 100 %. It leaves 75 % possible, and we do not know why the CNN stays below that. A hidden layer in the head might help.
+# No number of that CNN's last layer depends on both corners. Their mean adds up what is known of each, and the head that reads the sum is linear. Let a warm tile add w to the score in one corner and w′ in the other, and a cool one c and c′. Images that agree have w + w′ or c + c′, and images that differ have w + c′ or c + w′. Both pairs have the same sum, so no threshold can have both scores of one pair above it and both of the other below. That rules out 100 %. It leaves 75 % possible, and we do not know why the CNN stays below that. A hidden layer in the head might help.
 # </details>
 #
 # ## Where the numbers come from
