@@ -113,12 +113,12 @@ OWN_BASE = {  # a register, no position for the class token, other passes or blo
     "patch_position_init",
     "class_token_untrained",
     "warmup_and_norm_deep",
-    "patch_size_at_equal_time_longer",
+    "patch_size_at_equal_time",
 }
 SMALL_PATCHES = {
     "patch_size",
     "patch_size_longer",
-    "patch_size_at_equal_time",
+    "patch_size_at_equal_time_short",
 }  # the quick base has patches of 8 × 8 pixels
 
 
