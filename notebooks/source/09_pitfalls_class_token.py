@@ -92,17 +92,19 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# What do they cost on **CIFAR-10**? We trained the model of notebook 05's recipe `cpu` for three passes over 45,000 images, at one learning rate. Each change has three seeds, and the ordinary class token has {{len(runs("class_token_place", "class token").accuracies):d}}. Three more changes are on record:
+# What do these mistakes cost? First, how such a cost is written:
+#
+# > **How to read a ±.** With another seed the same model gets a slightly different accuracy. That is noise, and a difference counts only if it is larger. The ± is half of a 95 % interval. Take a lead of 3.8 ± 3.1 points: anything from 0.7 to 6.9 fits what we measured. If the interval reaches 0, we say *no effect seen*, which is not the same as *no effect*.
+# >
+# > A few seeds tell little about the noise, so we **pool**: we take one noise for all models, the average over all of them. On CIFAR-10 "all" are the settings on record that were trained as long and do not fail, and on Shapes-10 those that have run on your machine. This is right if all are about equally noisy, which we cannot be sure of on Shapes-10. There it can even decide: that lead, which you will meet below, has ± 3.1 from the pool. Its own five seeds would give ± 4.9, and no effect would be seen.
+#
+# Now **CIFAR-10**. We trained the model of notebook 05's recipe `cpu` for three passes over 45,000 images, at one learning rate. Each change has three seeds, and the ordinary class token has {{len(runs("class_token_place", "class token").accuracies):d}}. Three more changes are on record:
 #
 # - The class token stands **last**, and the head reads it there.
 # - The class token stands last, but the head **still reads token 0**, which is a patch.
 # - The class token has **no position** embedding.
 #
 # **Guess:** which of these three do harm?
-#
-# > **How to read a ±.** With another seed the same model gets a slightly different accuracy. That is noise, and a difference counts only if it is larger. The ± is half of a 95 % interval: a lead of 3.8 ± 3.1 points says that 0.7 to 6.9 fit what we measured. If the interval reaches 0, we say *no effect seen*, which is not the same as *no effect*.
-# >
-# > A few seeds tell little about the noise, so we **pool**: all models get the same noise, the average over all of them. On CIFAR-10 "all" are the settings on record that were trained as long and do not fail, and on Shapes-10 those that have run on your machine. This is right if all are about equally noisy, which we cannot be sure of on Shapes-10. There it can even decide: the lead of 3.8, which you will meet below, has ± 3.1 from the pool. Its own five seeds give ± OWN, which reaches 0.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
@@ -195,7 +197,7 @@ print("the blocks do not know which token is the first:", same)
 #
 # ### Which tokens does a model read?
 #
-# In the printed lines all three losses fall. Without the first line, which you would not have, nobody tells you how low the second should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
+# Look back at the three printed lines of losses: all fall. Without the first line, which you would not have, nobody tells you how low the second should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
 
 
 # %% tags=["nbval-check-output"]
@@ -421,11 +423,11 @@ plots.show(
 )
 
 # %% [markdown]
-# **The curves cross.** At the lowest rate the class token is ahead, by 6.5 ± 3.5 points, and at 0.04 the mean, by 16.7. So with one rate for both, you could have reported either. **The limit:** from their own seeds alone, the leads at the two lowest rates would not be seen.
+# **The curves cross.** At the lowest rate the class token is ahead, by 6.5 ± 3.5 points. At 0.04 the mean is, by 16.7. So with one rate for both, you could have reported either. **The limit** is the noise: from their own seeds alone, neither the leads at the two lowest rates nor that of the table would be seen.
 #
-# ### Why would the mean stand a higher rate?
+# ### Why would the mean tolerate a higher rate?
 #
-# From 0.02 to 0.04 the class token gets worse and the mean does not; from there on both fall alike. So the mean tolerates one higher rate. A simple candidate is the *length* of what the head reads. The norm gives each token about the same length, and vectors that point in different directions partly cancel in a mean:
+# At 0.04 the class token is already worse than at 0.02, and the mean is not; then both fall about alike. So the mean tolerates one higher rate. A simple candidate is the *length* of what the head reads. The norm gives each token about the same length, and vectors that point in different directions partly cancel in a mean:
 
 # %%
 seed_everything(0)
@@ -532,7 +534,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # - **Accuracy does not tell a mistake from a choice.** On CIFAR-10, at one learning rate, reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask the gradient which tokens your head reads.
 # - **To the blocks the class token is a slot like any other.** That is why a patch can take its place.
 # - **Here the class token must attend to the patches, and the gradient must come back from it.** After three passes we saw no cost when no patch attends to it, nor when nobody trains it. `check_class_token` says what is cut off.
-# - **Compare heads each at its own learning rate**, and look at the interval of their difference. On CIFAR-10 the mean of the patches was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes, and by {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
+# - **Compare heads each at its own learning rate**, and look at the interval of their difference. On CIFAR-10 the mean of the patches was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} its lead was {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}}. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
 #
 # ## Questions
 #
