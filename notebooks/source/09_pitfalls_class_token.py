@@ -92,7 +92,7 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# What do these mistakes cost? First, how such a cost is written:
+# What do these mistakes cost? First a word on how a cost is written:
 #
 # > **How to read a ±.** With another seed the same model gets a slightly different accuracy. That is noise, and a difference counts only if it is larger. The ± is half of a 95 % interval. Take a lead of 3.8 ± 3.1 points: anything from 0.7 to 6.9 fits what we measured. If the interval reaches 0, we say *no effect seen*, which is not the same as *no effect*.
 # >
@@ -152,7 +152,7 @@ for name in ("class token", "reads the first patch", "averages all tokens"):
 #
 # ### Does your machine see it too?
 #
-# Now the two mistakes for 200 steps on 2,000 images of Shapes-10, all at a learning rate of 0.01. It takes about a minute. The text quotes the run saved here, and your numbers will differ. The last column is the ± without pooling, from the difference's own seeds.
+# Now the two mistakes on Shapes-10: 200 steps on 2,000 images, which take about a minute. All have the learning rate 0.01. The text quotes the run saved here; your numbers will differ. The last column is the ± without pooling.
 
 # %%
 places = ["class token", "reads the first patch", "averages all tokens"]
@@ -185,7 +185,7 @@ same = torch.allclose(blocks(x[:, exchanged]), blocks(x)[:, exchanged], atol=1e-
 print("the blocks do not know which token is the first:", same)
 
 # %% [markdown]
-# To the blocks the class token is a **slot** like any other. What makes it *the* class token lies outside them: the vector in the slot, the position that is added, and the head that reads there. This explains three rows of the picture with the five changes:
+# To the blocks the class token is a **slot** like any other. What makes it *the* class token lies outside them: the vector in the slot, its position, and the head that reads there. This explains three of the five changes:
 #
 # - **Class token last** is the same model with its tokens in another order. There should be no effect, so this row checks our experiment. A small difference is left, because positions start at random, and because three seeds are compared with {{len(runs("class_token_place", "class token").accuracies):d}}.
 # - **Last, but reads token 0** is the same mistake as reading the first patch. So the two costs should agree, and they do.
@@ -223,7 +223,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
     print(f"{kind.__name__:18} reads tokens {tokens_read(model, model.norm, images)}")
 
 # %% [markdown]
-# In your own model, `norm` must be a module that gives all tokens (B, T, D) and from which the head reads. Some of timm's models pool first and normalise afterwards; then take the last block. A head that starts at zero passes no gradient on, so give it random weights first. The list tells what *may* be read, not how much.
+# In your own model, `norm` must give all tokens, (B, T, D), and the head must read from it. Some of timm's models pool first and normalise afterwards; then take the last block. A head that starts at zero passes no gradient on, so give it random weights first. The list tells what *may* be read, not how much.
 #
 # ## Cut off
 #
@@ -234,7 +234,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 # - The class token is **alone**: a mask lets it attend to itself only.
 # - The class token is **unseen**: a mask keeps the patches from attending to it.
 #
-# In each picture the tokens before a block are on the left, and those after it on the right. Information flows along the purple arrows; those between patches are not drawn. The red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
+# In each picture the tokens before a block are on the left, and those after it on the right. Arrows between patches are not drawn. The red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token()
@@ -247,7 +247,7 @@ diagrams.cut_class_token()
 # - **Detached**, the head learns, and the blocks stay as random as they started. The model reaches {{runs("class_token_cut", "detached before the head").mean:.1%}}, where the ordinary one has {{runs("class_token_cut", "class token").mean:.1%}}.{{assert
 # below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 #
-# **Unseen** and **left out** show no effect. But is *left out* a fair test? Its random start may have been a lucky one, so we also froze it at zero. Even then its *position* is trained, which could make up for everything. So in a last model the class token is zero and has no position either. That one is compared with a *trained* class token without a position:
+# **Unseen** and **left out** show no effect. But is *left out* a fair test? Its random start may have been a lucky one, so we also froze it at zero. Even then its *position* is trained, which could make up for everything. So the last model has no position either, and is compared with a *trained* class token without one:
 
 # %% tags=["hide-input"]
 cut_off = summarize("class_token_cut", "full", cifar10, spread)
@@ -331,7 +331,7 @@ for name, run in cut.items():
     print(f"{name:24} found: {', '.join(found) or 'nothing'}")
 
 # %% [markdown]
-# What is found need not be wrong: in our measurement two of these cuts showed no cost. But you should know about it.
+# What is found need not be wrong, as two of these cuts showed no cost. But you should know about it.
 
 # %% [markdown]
 # ## The rivals, compared fairly
@@ -580,7 +580,7 @@ show_gains(
 # %% [markdown]
 # Only the one that joins late shows an effect.{{assert
 # differs(runs("class_token_place", "only in the last block"))}}{{assert
-# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} We noticed it after looking at many comparisons, so it may be luck: see card 2 of [notebook 10](10_claims_put_to_the_test.ipynb).
+# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} It is one of many comparisons, so it may be luck: see card 2 of [notebook 10](10_claims_put_to_the_test.ipynb).
 #
 # ### How the rates were chosen
 #
