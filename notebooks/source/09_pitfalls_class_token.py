@@ -169,7 +169,7 @@ def compare(name, **options):
 mistakes = compare("class_token_place", seeds=5, settings=places if quick else None)
 
 # %% [markdown]
-# Both effects show, and reading a patch costs more: 11.8 ± 3.1 points. We did not test why. At 0.01 the class token is not at its best, as you will see, so the cost may be another at another rate.
+# Both effects show, and reading a patch costs more: 11.8 ± 3.1 points. We did not test why. At 0.01 the class token is not at its best, as you will see, so at a better rate the cost may differ.
 #
 # ### Why can a patch take its place?
 #
@@ -565,7 +565,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # ### Three more changes
 #
-# Five class tokens, whose mean the head reads, are one. A class token that joins only in the last block, after [CaiT](https://arxiv.org/abs/2103.17239), is another. **Registers** are learned tokens that take part in attention and that no head reads.
+# A model can have five class tokens, and its head reads their mean. Or the class token joins only in the last block, after [CaiT](https://arxiv.org/abs/2103.17239). Or there are **registers**: learned tokens that take part in attention and that no head reads.
 
 # %% tags=["hide-input"]
 show_gains(
@@ -587,7 +587,7 @@ show_gains(
 # On CIFAR-10 validation images chose the rate, with the first seed only. We tried the recipe's learning rate, half of it and twice that rate. The mean of the patches was best at twice the recipe's; as that was the highest, we also tried four times the rate, which was worse. The others were best at the recipe's own.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
 # and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate
-# == runs("pooling", "class token, 4 registers").learning_rate == runs("class_token_place", "class token").learning_rate}} There the mean leads by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} points too, so the search changed nothing that can be seen.{{assert
+# == runs("pooling", "class token, 4 registers").learning_rate == runs("class_token_place", "class token").learning_rate}} At the recipe's rate the mean leads by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} points too, so the search changed nothing that can be seen.{{assert
 # not differs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)))}}
 #
 # On Shapes-10 the ring of the mean is not at the top of its curve, because the validation images chose it, and not the test images that you see. At 0.02, the top, the mean would lead by 8.4 points. At 0.01 the class token has the five seeds of the first table.
