@@ -56,7 +56,7 @@ images, labels = normalize(dataset.train_images[:100]), dataset.train_labels[:10
 #
 # Before the first step, a model holds random numbers. We write N(0, 0.02) for normal numbers of mean 0 and standard deviation 0.02. `torch.randn` draws from N(0, 1), numbers that are 50 times larger.
 #
-# Our starts come from experiments. An *experiment* is a list of *settings*, and each setting differs from a *base* in one thing. `plan` lists the runs by setting and by a factor for the learning rate. `make_model` builds the model of a run:
+# Our starts come from experiments. An *experiment* is a list of *settings*, and each setting differs from a *base* in one thing. `plan` lists the runs, of which `[setting, 1]` is a setting at the usual learning rate. `make_model` builds the model of a run:
 
 
 # %%
@@ -115,7 +115,7 @@ plots.show(
 # Two more signs come for free:
 #
 # - The **loss**. A model that knows nothing about ten classes should give each of them 10 %. Its loss is then −ln 0.1 = ln 10 ≈ 2.303.
-# - The **gradient** of the matrices in the first block, as one length. Look only for a zero, because the optimizers here, Muon and AdamW, take steps of about the same length whatever the gradient's size.
+# - The **gradient** of the matrices in the first block, as one length. Look only for a zero: our optimizers take steps of about the same length whatever its size.
 #
 # `at_the_start` measures all three on one batch. It also takes your own model, if that has timm's names and its head reads the class token.
 
@@ -139,6 +139,10 @@ def at_the_start(model, images, labels):
     return loss.item(), length(matrices(model.blocks[0])), read.std(dim=0).mean().item()
 
 
+# %% [markdown]
+# A table has a line for each start, and says *which* numbers are drawn so:
+
+# %%
 KINDS = {
     "position_init": "positions",
     "patch_position_init": "patches' positions",
@@ -164,7 +168,7 @@ show_starts("position_init", "N(0, 0.02)", "N(0, 1)")
 #
 # ## What do large positions cost?
 #
-# So we need the results of training. From each start the CIFAR-10 model was trained with several seeds, and judged on the 10,000 test images. The results are in the course's records, from which `cost` reads what a start loses beside the base, in points (per cent of the test images):
+# So we need the results of training. From each start the CIFAR-10 model was trained with several *seeds*, which means with other random numbers each time, and judged on the 10,000 test images. The results are in the course's records, from which `cost` reads what a start loses beside the base, in points (per cent of the test images):
 # {{assert all(len(of.accuracies) >= 3 for name in ("weight_init", "class_token_init",
 # "class_token_init_rates", "position_init", "patch_position_init", "position_untrained") for of in experiment(name).values())}}
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
@@ -189,23 +193,21 @@ def show_costs(experiment, *settings):
     found = summarize(experiment, "full", cifar10, vary)
     effects = {
         f"{KINDS[experiment]}: {setting}": (
-            f"{found[setting].mean:.1%} right", *cost(experiment, setting)
+            f"{100 * found[setting].mean:.1f} % right", *cost(experiment, setting)
         )
         for setting in settings
     }  # fmt: skip
-    base = f"beside {KINDS[experiment]} from N(0, 0.02)"
-    show_effects(
-        effects, "cost in points on CIFAR-10", f"{base}: {found['N(0, 0.02)'].mean:.1%} right"
-    )
+    base = f"the base, {KINDS[experiment]} from N(0, 0.02): {100 * found['N(0, 0.02)'].mean:.1f} % right"
+    show_effects(effects, "cost in points on CIFAR-10", base)
 
 
 show_costs("position_init", "zeros", "N(0, 1)", "N(0, 10)")
 
 # %% [markdown]
-# A bar shows the 95 % interval. Where it reaches 0 the mark is hollow, and we say that there is *no measurable effect*. (The second visit tells how the intervals are made.) **Positions from N(0, 1), which is `torch.randn`, cost {{loss(runs("position_init", "N(0, 1)")):±.1p}} points. Zeros cost nothing measurable.**
+# A bar shows the 95 % interval. Where it reaches 0, the mark is hollow: we see *no measurable effect*. (The second visit tells how the intervals are made.) **Positions from N(0, 1), which is `torch.randn`, cost {{loss(runs("position_init", "N(0, 1)")):±.1p}} points. Zeros cost nothing measurable.**
 # {{assert not differs(runs("position_init", "zeros"))}}
 #
-# *Limit:* a small spread and a large cost come together here, but is the small spread the *reason*? If so, a small spread should cost points wherever it occurs. We look for another start that has one.
+# *Limit:* a small spread and a large cost come together here, but is the spread the *reason*? If so, a small spread should cost points wherever it occurs. So we look for another one.
 #
 # ## The class token
 #
@@ -247,7 +249,7 @@ for name, experiment in CASES.items():
     print(f"{name:28}{large:7.3f}{small / large:15.1f}{points:10.1f} ± {interval:.1f}")
 
 # %% [markdown]
-# The patches' positions alone cost about as much as all positions together. Yet their spread, 0.386, is far above our warning of 0.05. **So it is the patches: `torch.randn` costs points because the positions of the patches are too large. The spread gave its warning because of the class token, and a class token from N(0, 1) costs little or nothing.**
+# The patches' positions alone cost about as much as all positions together. Yet their spread, 0.386, gives no warning. **So it is the patches: `torch.randn` costs points because the positions of the patches are too large. The spread gave its warning because of the class token, and a class token from N(0, 1) costs little or nothing.**
 # {{assert not differs(distance(gain(runs("patch_position_init", "N(0, 1)")), gain(runs("position_init", "N(0, 1)"))))}}
 # {{assert below(runs("patch_position_init", "N(0, 1)"), runs("patch_position_init", "N(0, 0.02)"))}}
 #
@@ -271,7 +273,7 @@ diagrams.norm_divides(
 )
 
 # %% [markdown]
-# - **Middle: a large class token.** Before the norm the spread is nearly what it is at the top. But all images share a part of size 1, and the norm divides by the size of the whole token.
+# - **Middle: a large class token.** Before the norm the spread is only a little smaller than at the top. But all images share a part of size 1, and the norm divides by the size of the whole token.
 # - **Bottom: large positions of the patches.** Here the last norm does no harm. The harm is done earlier: the *first* norm divides each patch by a size that is mostly its position's. The patches drown in their positions, and the class token gathers less that differs.
 #
 # Our guess why the patches matter more: a large class token hides what it has gathered, and only from the last norm. A large position hides a patch from every block and every other token. No experiment here tests this guess.
@@ -284,9 +286,9 @@ diagrams.norm_divides(
 #
 # Can a start look perfect, and the model still not learn? Now we vary the weights: the matrices of the blocks (green in the first picture) and of the head (red). Three starts put zeros there:
 #
-# - **All zero**: every one of these matrices.
-# - **Head zero**: only the head's. The first ViT [started](https://github.com/google-research/vision_transformer) so.
-# - **Second zero**: in each block, the two matrices that write into the residual stream. These are the output of attention and fc2, the second matrix of the MLP.
+# - **All zero**: every one of these matrices is zero.
+# - **Head zero**: only the head's matrix is zero. The first ViT [started](https://github.com/google-research/vision_transformer) so.
+# - **Second zero**: in each block, the two matrices that write into the residual stream are zero. They are the output of attention and fc2, the second matrix of the MLP.
 #
 # **Guess:** which of them cannot learn?
 
@@ -316,7 +318,7 @@ for name in ZEROS:
     print(f"weights: {name:12} step 1: {one:.4f}   step 2: {two:.4f}")
 
 # %% [markdown]
-# Only "all zero" has no gradient in the second step either. The reason is that the matrices of a block stand in pairs, one behind the other: fc1 before fc2, and the values before the output of attention:
+# Only "all zero" has no gradient in the second step either. The matrices of a block stand in pairs, one behind the other: fc1 before fc2, and the values before the output of attention:
 
 # %% tags=["hide-input"]
 diagrams.zero_pairs()
@@ -328,7 +330,7 @@ diagrams.zero_pairs()
 show_costs("weight_init", "all zero", "head zero", "second zero")
 
 # %% [markdown]
-# All zero is right for {{runs("weight_init", "all zero").mean:.1%}} with every seed, so it only guesses. The other two have no measurable effect. **So yes, a start can look perfect and not learn. The gradients of two steps find such a start, and the first loss does not.**
+# A model with all weights zero is right for {{runs("weight_init", "all zero").mean:.1%}} with every seed, so it only guesses. The other two have no measurable effect. **So yes, a start can look perfect and not learn. The gradients of two steps find such a start, and the first loss does not.**
 # {{assert all(accuracy == 0.1 for accuracy in runs("weight_init", "all zero").accuracies)}}
 # {{assert not any(differs(runs("weight_init", name)) for name in ("head zero", "second zero"))}}
 #
@@ -387,7 +389,7 @@ show_then_and_now(
 #
 # ## How much was the look worth?
 #
-# Is the spread a forecast? This figure gathers all starts: the spread before the first step from left to right, and the cost upwards. A thin line joins the starts of one kind, from small numbers to large ones. **Guess:** if the spread were a forecast, how would the marks lie?
+# Is the spread a forecast? This figure gathers all starts. A thin line joins the starts of one kind, from small numbers to large ones. **Guess:** if the spread were a forecast, how would the marks lie?
 
 # %% tags=["hide-input"]
 FAMILIES = {  # a family is ordered by size; the zeros among the weights belong to no line
@@ -438,7 +440,7 @@ for kind, (experiment, marker, colour, family) in FAMILIES.items():
 for panel, ticks in ((above, (40, 60)), (axis, (0, 5, 10, 15, 20))):
     panel.axvline(0.05, color="gray", linestyle=":", linewidth=1, zorder=0)
     panel.set_yticks(ticks)
-heap = "one heap: everything from N(0, 0.02), and others without a cost"
+heap = "one heap: all from N(0, 0.02), others without a cost"
 axis.annotate(heap, (1.3, -3.2), ha="right")
 axis.axhline(0, color="gray", linewidth=1, zorder=0)
 above.text(0.042, 38, "our warning: below 0.05", ha="right", va="center")
@@ -630,7 +632,7 @@ drowning_std = 0.5
 # | weights from N(0, 1) | a first loss of 14.00 | {{loss(runs("weight_init", "N(0, 1)")):±.1p}} |
 # | all weights zero | no gradient in the blocks, in either of two steps | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
 #
-# **Could you have known?** If all weights are zero, yes: two steps show it. With weights by Xavier or from N(0, 1), perhaps: the first loss is clearly above ln 10. With PyTorch's default, no. And with positions from `torch.randn`, only by luck: the spread warned of the class token's position, but the patches' positions cost the points.
+# **Could you have known?** Two steps show that all weights are zero. A first loss clearly above ln 10 warns of weights by Xavier and from N(0, 1). Nothing warns of PyTorch's default. The spread does warn of positions from `torch.randn`, but only by luck: its reason is the class token's position, and the patches' positions cost the points.
 #
 # **In your own model:**
 #
@@ -647,7 +649,7 @@ drowning_std = 0.5
 #
 # <details><summary>Somebody shows that start A beats start B at a learning rate of 0.001. What would you ask for?</summary>
 #
-# The same at other learning rates, each start judged at its best on validation images, with several seeds. And the same on *your* task: here the order of two starts was not the same on drawn shapes and on CIFAR-10.
+# You can ask for the same at other learning rates, each start judged at its best on validation images, with several seeds. Ask for the same on *your* task, too: here the order of two starts was not the same on drawn shapes and on CIFAR-10.
 # </details>
 #
 # **Try it yourself:** [exercises 07](exercises/07_pitfalls_initialization.ipynb), with checks that say what is wrong.
@@ -795,7 +797,7 @@ show_courses(
 # - **PyTorch's default** and **Xavier** are ahead of the grey curve from about step 20 on, as at the end of the short run.
 # - **Weights from N(0, 1)** begin far above the picture. The largest attention weight stays near 100 %, so each token attends to almost one token alone. The softmax is then called *saturated*. After 100 steps the loss is about where the others began.
 #
-# (The curves are of one seed.)
+# The curves are of one seed.
 #
 # ### Positions that are not trained
 #

@@ -168,7 +168,10 @@ def norm_divides(tokens, title=""):
             for part in (of, of / size)
         ] + [size.mean()]
     unit = 19 / max(max(before + after) for before, after, _ in rows.values())
-    for y, colour, words in ((1.8, CLASS, "what all images share"), (4.8, PATCH, "the spread")):
+    for y, colour, words in (
+        (1.8, CLASS, "what the class tokens of all images share"),
+        (4.8, PATCH, "what differs between images: the spread"),
+    ):
         card.token(x1, y - 0.9, colour, 1.8)
         card.text(x1 + 2.6, y, words, 10, QUIET, ha="left")
     for x, words in ((x1, "before the last norm"), (x2, "what the head reads")):
@@ -198,7 +201,7 @@ def zero_pairs(title=""):
     """Two matrices, one behind the other: with both at zero neither moves, with one at zero both do."""
     card = Card(height=30)
     pairs = {  # which matrix is zero, what is written below each, and what follows
-        "both zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead for ever"),
+        "all zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead for ever"),
         "second zero": (
             (False, True),
             "W₂ is 0: none in step 1",
