@@ -162,7 +162,7 @@ def show_starts(experiment, *settings):
 show_starts("position_init", "N(0, 0.02)", "N(0, 1)")
 
 # %% [markdown]
-# Both losses are close to ln 10, and no gradient is zero. **Only the spread tells the two lines apart: with positions from N(0, 1) it is about 50 times smaller.**
+# Both losses are close to ln 10. The second gradient is smaller, but we look only for a zero. **What stands out is the spread: with positions from N(0, 1) it is about 50 times smaller.**
 #
 # *Limit:* a sign is not a cost, because training may make a bad start good.
 #
@@ -207,7 +207,7 @@ show_costs("position_init", "zeros", "N(0, 1)", "N(0, 10)")
 # A bar shows the 95 % interval. Where it reaches 0, the mark is hollow: we see *no measurable effect*. (The second visit tells how the intervals are made.) **Positions from N(0, 1), which is `torch.randn`, cost {{loss(runs("position_init", "N(0, 1)")):±.1p}} points. Zeros cost nothing measurable.**
 # {{assert not differs(runs("position_init", "zeros"))}}
 #
-# *Limit:* a small spread and a large cost come together here, but is the spread the *reason*? If so, a small spread should cost points wherever it occurs. So we look for another one.
+# *Limit:* a small spread and a large cost come together here, but is the spread the *reason*? If so, a small spread should cost points wherever it occurs. So we look for another start with a small spread.
 #
 # ## The class token
 #
@@ -217,7 +217,7 @@ show_costs("position_init", "zeros", "N(0, 1)", "N(0, 10)")
 show_starts("class_token_init", "N(0, 0.02)", "zeros", "N(0, 1)")
 
 # %% [markdown]
-# With the class token from N(0, 1), the spread is 15 times smaller than with N(0, 0.02), and below our warning. The reason is that what the class token starts with stays in the residual stream, up to the last norm. The class token *drowns* what it gathers. What does the drowning cost?
+# With the class token from N(0, 1), the spread is 15 times smaller than at the base, and below our warning. What it starts with stays in the residual stream up to the last norm, and *drowns* what it gathers. What does the drowning cost?
 
 # %% tags=["hide-input"]
 show_costs("class_token_init", "zeros", "N(0, 1)", "N(0, 10)")
@@ -231,7 +231,7 @@ show_costs("class_token_init", "zeros", "N(0, 1)", "N(0, 10)")
 #
 # ## So what is wrong with `torch.randn`?
 #
-# The line with `torch.randn` gives *every* token a large position, the class token and the patches. Which of them cost the points? A class token with a large position starts much like a large class token, which we have just seen. For the patches we take a model whose class token has no position. Each row is compared with its own base, in which the same numbers come from N(0, 0.02):
+# The line with `torch.randn` gives *every* token a large position, the class token and the patches. Which of them cost the points? A class token with a large position starts much like a large class token, which we have just seen. For the patches we take a model whose class token has no position at all. Each row is compared with its own base, in which the same numbers come from N(0, 0.02):
 
 # %%
 CASES = {
@@ -318,7 +318,7 @@ for name in ZEROS:
     print(f"weights: {name:12} step 1: {one:.4f}   step 2: {two:.4f}")
 
 # %% [markdown]
-# Only "all zero" has no gradient in the second step either. The matrices of a block stand in pairs, one behind the other: fc1 before fc2, and the values before the output of attention:
+# Only "all zero" has no gradient in the second step either. The matrices of a block stand in pairs: fc1 before fc2, and the values before the output of attention. In a pair, x enters, h stands between, and y goes into the residual stream:
 
 # %% tags=["hide-input"]
 diagrams.zero_pairs()
@@ -338,7 +338,7 @@ show_costs("weight_init", "all zero", "head zero", "second zero")
 #
 # ## Weights: four random starts
 #
-# How large should random weights be? The first GPT (Radford et al. 2018) took N(0, 0.02), and BERT and timm's ViTs followed. *Xavier* draws larger numbers, such that the outputs of a layer are about as large as its inputs. PyTorch's default lies between the two in this model, and N(0, 1) is far above.
+# How large should random weights be? The first GPT (Radford et al. 2018) drew them from N(0, 0.02), and BERT and timm's ViTs followed. *Xavier* draws larger numbers, such that the outputs of a layer are about as large as its inputs. PyTorch's default lies between the two in this model, and weights from N(0, 1) are far larger:
 
 # %%
 show_starts("weight_init", "N(0, 0.02)", "PyTorch's default", "Xavier", "N(0, 1)")
@@ -383,7 +383,7 @@ show_then_and_now(
 # {{assert below(runs("weight_init", "Xavier"), runs("weight_init", "PyTorch's default"))}}
 # {{assert below(runs("weight_init", "PyTorch's default"), runs("weight_init", "N(0, 0.02)"))}}
 #
-# And the signs? On CIFAR-10 the order of the first losses is the order of the costs. But PyTorch's default begins only 0.05 above N(0, 0.02), which nobody would notice, and costs {{loss(runs("weight_init", "PyTorch's default")).mean:.1p}} points.
+# And the signs? On CIFAR-10 the order of the first losses is the order of the costs. But PyTorch's default begins only 0.05 above weights from N(0, 0.02), which nobody would notice, and costs {{loss(runs("weight_init", "PyTorch's default")).mean:.1p}} points.
 #
 # *Limit:* the two trainings differ in the model, the images, the number of steps and the learning rate. We did not measure which of these turns the order.
 #
@@ -681,7 +681,7 @@ print("a class token of ones and one of zeros: the same answers")
 # %% [markdown]
 # ### How far do the patches drown?
 #
-# What differs between images at one patch has a size of 0.31 at the start. A position from N(0, 1) adds about 1.01 that all images share, and the first norm divides the sum by its size. Without a position, the norm brings the difference to size 1. With it, the difference is left with 0.31/√(0.31² + 1.01²) ≈ 0.29. With positions from N(0, 0.02) nearly all of it is left, and with N(0, 10) only 0.03.
+# What differs between images at one patch has a size of 0.31 at the start. A position from N(0, 1) adds about 1.01 that all images share, and the first norm divides the sum by its size. Without a position, the norm brings the difference to size 1. With it, the difference is left with 0.31/√(0.31² + 1.01²) ≈ 0.29. With positions from N(0, 0.02) nearly all of it is left, and with positions from N(0, 10) only 0.03.
 #
 # ### Why weights that are all zero stay zero
 #
@@ -768,7 +768,7 @@ def show_courses(courses, usual, title):
             panel.plot(range(5, 101, 5), base.clamp(min=0.01), color="0.7", linewidth=1.5)
             panel.plot(range(5, 101, 5), sign.clamp(min=0.01), color=dark(MLP), linewidth=2)
         row[0].axhline(math.log(10), color="black", linestyle=":", linewidth=0.8)
-        words = name if "(" in name else name.replace(" ", "\n")
+        words = f"weights:\n{name}".replace("'s ", "'s\n")
         row[0].set_ylabel(words, rotation=0, ha="right", va="center", labelpad=8)
         said.append(f"{name}: loss from {course[0, 0]:.2f} to {course[0, -1]:.2f}")
     titles = "loss (dotted: ln 10)", "gradient, block 1", "largest attention weight"
