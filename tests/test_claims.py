@@ -90,13 +90,23 @@ def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(
 
 
 @each_claim
-def test_a_card_begins_with_what_was_tested_the_result_and_the_verdict(number):
+def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_verdict(number):
+    """What lies between the first two are the words and pictures that the result needs."""
     bare = re.sub(r"\{\{.*?\}\}", "", CARD_OF[number], flags=re.DOTALL).strip("#\n ")
-    tested, result, verdict = bare.split("\n#\n# ")[:3]
-    assert tested.startswith("**Tested:** ") and result.startswith("**Result:** ")
-    if "part" in VERDICT_OF[number]:
+    paragraphs = re.split(r"\n#\n# |# %% \[markdown\]\n# ", bare)
+    assert paragraphs[0].startswith("**Tested:** ")
+    (result,) = (at for at, text in enumerate(paragraphs) if text.startswith("**Result:** "))
+    verdict, table = paragraphs[result + 1 : result + 3]
+    if "part" in VERDICT_OF[number] and verdict != "**Holds in part:**":
         one, other = "The part that holds: ", r"The part that (?:does not|is not shown): "
         assert re.match(rf"\*\*Holds in part\.\*\* {one}.+ {other}", verdict)
+    elif "part" in VERDICT_OF[number]:
+        head, _, *parts = table.split("\n# ")
+        assert head == "| part of the sentence | what the test says |"
+        assert len(parts) == 2
+        assert all(
+            re.match(r"\| \*.+ \| \*\*(holds|by con|does not|not shown)", row) for row in parts
+        )
     else:
         assert re.match(r"\*\*(Holds|Does not hold|Not settled)\*\*, because ", verdict)
 

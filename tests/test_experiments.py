@@ -113,9 +113,13 @@ OWN_BASE = {  # a register, no position for the class token, other passes or blo
     "patch_position_init",
     "class_token_untrained",
     "warmup_and_norm_deep",
-    "patch_size_at_equal_time",
+    "patch_size_at_equal_time_longer",
 }
-SMALL_PATCHES = {"patch_size", "patch_size_longer"}  # the quick base has patches of 8 × 8 pixels
+SMALL_PATCHES = {
+    "patch_size",
+    "patch_size_longer",
+    "patch_size_at_equal_time",
+}  # the quick base has patches of 8 × 8 pixels
 
 
 @pytest.mark.parametrize("budget", BASE)

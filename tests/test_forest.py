@@ -144,6 +144,32 @@ def test_then_and_now_are_two_marks_in_one_row(monkeypatch):
     plt.close("all")
 
 
+def test_then_and_now_have_an_arrow_where_a_number_is_beyond_the_scale(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    effects = {"far": ((-40.0, 1.0), (-3.0, 0.2)), "near": ((1.0, 0.5), (2.0, 0.5))}
+    show_then_and_now(effects, "then", "now", "points", scale=(-10, 5))
+    axis = plt.gcf().axes[0]
+    arrows = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "<"]
+    assert arrows == [-10]
+    assert [number for number, *_ in marks(axis).values()] == [-3.0, 1.0, 2.0]
+    assert [text.get_text() for text in axis.texts][1] == "−40.0 → −3.0"
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == ["then", "now"]
+    plt.close("all")
+
+
+def test_then_and_now_are_as_high_as_they_have_rows(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    heights = []
+    for rows in (5, 9):
+        show_then_and_now({f"row {n}": ((1, 0.5), (2, 0.5)) for n in range(rows)}, "a", "b", "x")
+        heights.append(plt.gcf().get_figheight())
+        plt.close("all")
+    assert heights[1] - heights[0] > 4 * 0.5  # inches
+
+
 def test_zero_is_in_the_picture_where_all_effects_lie_on_one_side(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())

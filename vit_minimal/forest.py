@@ -87,13 +87,14 @@ def show_effects(effects, x_label, title=""):
     show(f"{x_label}, a row for each effect", title, said)
 
 
-def show_then_and_now(effects, then, now, x_label, title=""):
+def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, math.inf)):
     """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
 
     `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
-    by a line, so that one sees what grew, what shrank and what changed its side of 0.
+    by a line, so that one sees what grew, what shrank and what changed its side of 0. A number beyond
+    the ends of `scale` is an arrow there.
     """
-    said = []
+    (low, high), said = scale, []
     _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.55 * len(effects)), layout="constrained")
     paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
     styles = [
@@ -102,13 +103,19 @@ def show_then_and_now(effects, then, now, x_label, title=""):
     ]
     for row, (name, pair) in enumerate(effects.items()):
         numbers = [number for number, _ in pair]
-        axis.plot(numbers, [row - 0.13, row + 0.13], color="lightgray", linewidth=3, zorder=0)
+        ends = [min(max(number, low), high) for number in numbers]
+        axis.plot(ends, [row - 0.13, row + 0.13], color="lightgray", linewidth=3, zorder=0)
         for (number, width), shift, style, label in zip(
             pair, (-0.13, 0.13), styles, (then, now), strict=True
         ):
             known = width if math.isfinite(width) else None
-            label = label if row == 0 else None
-            axis.errorbar(number, row + shift, xerr=known, capsize=3, label=label, **style)
+            if low <= number <= high:
+                axis.errorbar(number, row + shift, xerr=known, capsize=3, **style)
+            else:
+                edge, way = (high, ">") if number > high else (low, "<")
+                axis.plot(edge, row + shift, **style | {"marker": way})
+            if row == 0:
+                axis.plot([], [], label=label, **style)
         words = " → ".join(map(_signed, numbers))
         said.append(f"{name}: {words}")
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
@@ -134,7 +141,7 @@ def show_claims(claims, verdicts, scale):
     for sentence, (verdict, comparisons) in claims.items():
         style = curve_style(verdicts.index(verdict)) | {"linestyle": "none"}
         axis.plot(0.02, row, transform=axis.get_yaxis_transform(), markersize=9, **style)
-        for line in textwrap.wrap(sentence, 46):
+        for line in textwrap.wrap(sentence, 44):
             axis.text(0.06, row, line, color=style["color"], weight="bold", **beside)
             row += 1
         said.append(f"{sentence}: {verdict}")

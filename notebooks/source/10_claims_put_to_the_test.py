@@ -1,21 +1,23 @@
 # %% [markdown]
 # # 10 · Claims, put to the test
 #
-# **After this notebook you can** say which of the sentences that are commonly said about the class token and Vision Transformers were true here, by how much, and how far the test reaches.
+# **After this notebook you can** say which common sentences about the class token and Vision Transformers were true here, by how much, and how far the test reaches.
 #
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04; what a card needs from a later notebook, it says |
-# | Time to read | about 30 minutes, five of them for the appendix |
+# | Time to read | about 25 minutes, five of them for the appendix |
 # | Time to run | at the quick budget a minute{{assert round(notebook_seconds("10_claims_put_to_the_test") / 60) == 1}} on two cores of a recent server CPU, three to four{{assert 3 * 60 < notebook_seconds("10_claims_put_to_the_test", "float32") < 4 * 60}} on one core of an older one |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# Each of these sentences is said, in some form, in papers, lectures or tutorials. You have probably said one of them yourself; we have. Here each one meets an experiment and gets a verdict.
+# You have probably said one of these sentences yourself; we have. Here each one meets an experiment.
 
 # %%
+import statistics
+
 import matplotlib.pyplot as plt
 
-from vit_minimal import diagrams, load_dataset, plots
+from vit_minimal import diagrams, load_dataset, needle10, plots
 from vit_minimal.experiments import (
     contrast,
     key,
@@ -37,13 +39,13 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # Which of these six sentences would you sign, for a small ViT that is trained on CIFAR-10? There are four verdicts:
 #
 # - **holds**: the sentence is true;
-# - **holds in part**: one part of the sentence is true, and another is not, or is not shown;
-# - **does not hold**: the sentence is not true here;
-# - **not settled**: our experiment cannot decide it, because its interval leaves room for yes and for no, or because it compares two things that we could not compare fairly.
+# - **holds in part**: one part is true, and another is not, or is not shown;
+# - **does not hold**: it is not true here;
+# - **not settled**: our experiment cannot decide it.
 #
-# One rule decides among them: **a verdict judges the words of its sentence and nothing else.** What people conclude from a sentence is another sentence. For a word such as *only*, *needs* or *must*, one example against it is enough. And words count as true even if they could not fail, because the model is built so; the card then says *by construction*. A verdict reaches as far as what was tested.
+# One rule decides among them: **a verdict judges the words of its sentence**, and not what people conclude from it. For a word such as *only* or *must*, one example against it is enough. Words that cannot fail, because the model is built so, are true *by construction*. A verdict reaches as far as what was tested.
 #
-# Take a pencil, or double-click this cell, and write your verdict into the table, and a number beside it. "It" is the class token. A *point* is one per cent of the test images.
+# Take a pencil, or double-click this cell, and write a verdict and a number into each row. "It" is the class token. A *point* is one per cent of the test images.
 #
 # | | the sentence | your verdict | on CIFAR-10, after short training | your number |
 # |---|---|---|---|---|
@@ -54,22 +56,22 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # | 12 | It must be updated by attention like any other token. | | The patches cannot see it. How many points does that cost? | |
 # | 16 | Large patches miss detail. | | A tile of 4 × 4 pixels holds the answer. In how many of 100 images do patches of 8 × 8 find it? | |
 #
-# They keep their numbers from a list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}. The cards of the others are in [notebook 14](14_more_claims.ipynb), to be looked up. These six are the ones that also teach something about experiments. Each card begins with what was **tested**, where you may guess once more before you read the **result** and the verdict.
+# The sentences keep their numbers from a list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}. [Notebook 14](14_more_claims.ipynb) has the others. These six also teach something about experiments. Each card begins with what was **tested**, so that you may guess once more.
 #
-# Two models return all the time. The **base** is small: patches of 4 × 4 pixels (P = 4), a class token, four blocks of width {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.embed_dim:d}}. It is trained with Muon, at a learning rate of 0.003, for three passes over 45,000 images of CIFAR-10. A model that is compared with it differs from it in what the card names, and in nothing else. The **shipped model** comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.learning_rate == 0.003 and recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
+# Two models return all the time. The **base** is small: patches of 4 × 4 pixels (P = 4), a class token and four blocks. The optimizer Muon trains it for three *passes* over 45,000 images of CIFAR-10. A model that is compared with it differs only in what the card names. The **shipped model**, which comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.{{assert recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs == 3}}
 #
 # ## The first card
 #
 # ### 5. "Without it, the model only understands single patches"
 #
-# **Tested:** *single patches*, a model with a mask that forbids its tokens to see each other, against *patches together*, the same model without the mask. Neither has a class token: both give the mean of their patches to the head. On CIFAR-10, a guess is right for one image in ten. How far do single patches get?
+# **Tested:** *single patches*, a model whose tokens cannot see each other, because a mask forbids it, against *patches together*, without the mask. Neither has a class token: the head reads the mean of the patches. A guess is right for one image in ten. How far do single patches get?
 #
 # **Result:** single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, and patches together for {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")).mean:.1p}} points more.
 #
-# **Does not hold**, because patches together are *without it* as well, and they understand more than *single patches*. What mixes patches is attention.{{assert
+# **Does not hold**, because patches together are *without it* as well, and they understand more than *single patches*.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# The sentence is often heard as the reason why there is a class token at all. First we train the two models on drawn shapes, while you wait, with three seeds each. (What a cell prints here is from the run saved with this notebook; yours may differ somewhat.) Read the ± as "give or take". The next section says what it is; here it comes from these six runs alone.
+# It is attention that mixes patches. First we train the two models on drawn shapes, with three **seeds** each: a seed fixes what is random, such as the weights at the start. Read the ± as "give or take". (What is printed here comes from the saved run, and yours may differ.)
 
 # %%
 names = {"single patches": "mean of patches, no attention", "patches together": "mean of patches"}
@@ -82,7 +84,7 @@ difference, width = contrast([together], [single])
 print(f"together − single: {100 * difference:+.1f} ± {100 * width:.1f} points")
 
 # %% [markdown]
-# Now the same two models on CIFAR-10. These runs took longer, so they are read from the record:
+# On CIFAR-10 the same runs took longer, so they are read from the record:
 
 # %% tags=["hide-input"]
 known = {key(record["run"]): record["accuracy"] for record in cifar10}
@@ -96,7 +98,7 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# The best run of single patches is {{min(runs("single_patches", "mean of patches").accuracies) - max(runs("single_patches", "mean of patches, no attention").accuracies):.1p}} points behind the worst of patches together. The surprise is how far single patches get, without one look from patch to patch. [BagNet](https://arxiv.org/abs/1904.00760) showed something similar before: it reads ImageNet from small patches whose order does not count. (Ours also know where they are.)
+# The best run of single patches is {{min(runs("single_patches", "mean of patches").accuracies) - max(runs("single_patches", "mean of patches, no attention").accuracies):.1p}} points behind the worst of patches together. Still, they get surprisingly far. [BagNet](https://arxiv.org/abs/1904.00760) showed something similar: it reads ImageNet from small patches whose order does not count.
 #
 # *What it teaches:* an accuracy means something only next to what a simpler model reaches.
 #
@@ -106,21 +108,40 @@ plots.show_dots(
 #
 # ## How sure is a number?
 #
-# In card 5 three seeds are enough, because the effect is large. Most effects are smaller, and then three seeds can mislead. The first three runs of the base were spread over {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points. Then we trained it with {{len(runs("pooling", "class token").accuracies) - 3:d}} more seeds, and those were spread over {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}} (upper half of the picture).{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
+# In card 5 the effect is large. Most effects are smaller, and then three seeds can mislead. The first three runs of the base lay within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other. Ten more lay within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 #
-# So we do not trust any three seeds alone. We ask all *settings* at once, that is, all ways in which we built and trained the small model: how far is a run from the mean of its own setting? The answer is a standard deviation, **pooled** over all settings:
+# So we ask all *settings* at once, that is, all ways in which the small model was built and trained: how far is a run from the mean of its setting? The answer is one standard deviation, **pooled** over all settings:
 
 # %% tags=["nbval-check-output"]
 spread = pooled_spread(cifar10)
 print(f"a run about the mean of its setting: {100 * spread.deviation:.2f} points")
 
 # %% [markdown]
-# From this number follow four terms that the cards use:
+# Four terms follow from it:
 #
-# - A **95 % interval** is a range around a measured number, made so that about 95 of 100 such ranges hold the number that very many seeds would give. The number after a ± is half of it: {{spread().width(3):.1p}} points for the mean of three runs, and {{gain(runs("pooling", "mean of patches")).width:.1p}} for the difference between three runs and the base's {{len(runs("pooling", "class token").accuracies):d}}. This is the interval on every card, unless the card names another one.
-# - **No effect seen**: the interval of the difference includes 0. The effect may then be anything in the interval.
-# - **Hint**: the interval does not include 0, but that is not enough. The record compares {{comparisons():d}} settings with a base, and if none of them had an effect, the intervals of two or three would still miss 0 by chance. A hint asks for new seeds.{{assert comparisons() == 53}}{{assert 2 <= 0.05 * comparisons() <= 3}}
-# - **Clear**: the difference is larger than a *threshold* of {{corrected():.1p}} points. If no setting had an effect, not even one of the {{comparisons():d}} would pass it, in at least 95 of 100 such records.
+# - A **95 % interval** is a range around a measured number. About 95 of 100 such ranges hold the number that very many seeds would give. What stands after a ± is half of it.
+# - **No effect seen**: the interval of a difference includes 0. The effect may be anything in the interval.
+# - **Hint**: the interval does not include 0, but that is not enough. The record has {{comparisons():d}} comparisons with a base, and if there were no effects at all, two or three intervals would still miss 0 by chance.{{assert comparisons() == 53}}{{assert 2 <= 0.05 * comparisons() <= 3}}
+# - **Clear**: the difference is larger than a **threshold**. It is so wide that in at least 95 of 100 records without any effects, no comparison would pass it.
+#
+# Now be the judge of two models. One reads by attention pooling, which card 6 explains, and the other has four *registers*, more tokens that the head does not read. `students_t` says how many standard errors a range reaches: about two for the interval, and more than three for the threshold.{{assert 1.9 < students_t(spread().degrees) < 2.1}}{{assert 3 < students_t(spread().degrees, 1 - 0.05 / comparisons()) < 3.5}}
+
+# %% tags=["nbval-check-output"]
+pooling = summarize("pooling", "full", cifar10, spread)
+base = pooling["class token"].accuracies
+for name in ("attention pooling", "class token, 4 registers"):
+    runs = pooling[name].accuracies
+    difference = statistics.mean(runs) - statistics.mean(base)
+    error = spread.deviation * (1 / len(runs) + 1 / len(base)) ** 0.5  # the standard error
+    interval = students_t(spread.degrees) * error  # half of it
+    threshold = students_t(spread.degrees, 1 - 0.05 / 53) * error
+    size = abs(difference)
+    verdict = "clear" if size > threshold else "hint" if size > interval else "no effect seen"
+    print(f"{name}: {100 * difference:+z.1f} ± {100 * interval:.1f} points, {verdict}")
+print(f"threshold: {100 * threshold:.1f} points")
+
+# %% [markdown]
+# If you put `"mean of patches"` into the loop, you have the verdict of card 6 before you read it. In the picture, look first whether a bar reaches 0, and then whether its dot lies beyond the grey:
 
 
 # %% tags=["hide-input"]
@@ -152,10 +173,9 @@ def lead(ahead, behind):
 
 (journey,) = records("class_token_journey")
 patches = {part["part"]: part["rows"] for part in records("patch_size")}
-place, pooling = measured("class_token_place"), measured("pooling")
+place = measured("class_token_place")
 
 
-# %% tags=["hide-input"]
 def between(one, other):
     """one − other in points, and half the interval: of two Summaries, or of two (mean, width)."""
     pairs = [of if isinstance(of, tuple) else (of.mean, of.width) for of in (one, other)]
@@ -172,8 +192,7 @@ def show_runs(summaries, axis, title):
 
 starts, single = measured("class_token_init"), measured("single_patches")
 sizes, longer = measured("patch_size"), measured("patch_size_longer")
-untrained = measured("class_token_untrained")
-cut_off = measured("class_token_cut") | untrained
+cut_off = measured("class_token_cut") | measured("class_token_untrained")
 by_block = list(  # a reader of the class token, before block 1 and after each: (mean, width)
     zip(*(journey["probes"]["class_token"][of] for of in ("mean", "width")), strict=True)
 )
@@ -199,7 +218,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
     5: ("Without it, the model only understands single patches", "does not hold", [
         ("patches together over single ones",
          *between(single["mean of patches"], single["mean of patches, no attention"]), "0")]),
-    2: ("It gathers from all patches, layer by layer", "holds in part", [
+    2: ("It gathers from all patches, layer by layer", "holds", [
         ("class read, least gain of a block",
          *min(between(*pair) for pair in zip(by_block[1:], by_block[:-1], strict=True)))]),
     6: ("A class token classifies better than the mean of the patches", "does not hold", [
@@ -213,11 +232,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
         ("uncut over alone",
          *between(cut_off["class token"], cut_off["sees itself alone"])),
         ("uncut over unseen",
-         *between(cut_off["class token"], cut_off["unseen by the patches"])),
-        ("uncut over detached",
-         *between(cut_off["class token"], cut_off["detached before the head"])),
-        ("uncut over left out",
-         *between(untrained["no position"], untrained["no position, frozen"]))]),
+         *between(cut_off["class token"], cut_off["unseen by the patches"]))]),
     16: ("Large patches miss detail", "holds in part", [
         ("needles, P = 4 over P = 8",
          *lead([needles[4, 3]], [needles[8, 3]])),
@@ -226,55 +241,60 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 }  # fmt: skip
 
 # %% tags=["hide-input"]
-base = [100 * right for right in pooling["class token"].accuracies]
-threshold = 100 * spread.deviation * (1 / 3 + 1 / len(base)) ** 0.5  # one standard error
-threshold *= students_t(spread.degrees, 1 - 0.05 / 53)  # Bonferroni: of 53 comparisons
+reached = [100 * right for right in base]
 figure, panels = plt.subplots(2, 1, figsize=(5.2, 5.2), layout="constrained")
 plots.show_dots(
-    {"its first\n3 seeds": base[:3], f"{len(base) - 3} more": base[3:]},
+    {"its first\n3 seeds": reached[:3], f"{len(base) - 3} more": reached[3:]},
     "accuracy on test images in %", "CIFAR-10: runs of the base", axis=panels[0],
 )  # fmt: skip
 kinds = {
-    "clear\n(card 6)": pooling["mean of patches"],
-    "hint\n(card 2)": place["only in the last block"],
-    "no effect seen\n(claim 7)": pooling["class token, 4 registers"],
+    "clear\n(attention pooling)": pooling["attention pooling"],
+    "hint\n(from card 2)": place["only in the last block"],
+    "no effect seen\n(4 registers)": pooling["class token, 4 registers"],
 }
-panels[1].axvspan(-threshold, threshold, color="0.9")
+panels[1].axvspan(-100 * threshold, 100 * threshold, color="0.9")
 panels[1].axvline(0, color="gray", linewidth=1)
 for row, of in enumerate(kinds.values()):
     panels[1].errorbar(*points(of)[:1], row, xerr=points(of)[1], capsize=4, fmt="o", color="black")
 panels[1].set_yticks(range(len(kinds)), list(kinds))
-panels[1].set(xlim=(-3, 3), ylim=(2.5, -0.5), title="Three differences to it",
+panels[1].set(xlim=(-3.5, 3.5), ylim=(2.5, -0.5), title="Three differences to the base",
               xlabel="points ahead of the base\n(bar: 95 % interval, grey: up to the threshold)")  # fmt: skip
 plots.show("above, the first three runs lie close together, and ten more spread widely; below, a "
            "difference beyond the threshold is clear, one between 0 and the threshold is a hint, and "
            "one whose interval includes 0 is no effect seen", "how sure a number is")  # fmt: skip
 
 # %% [markdown]
-# In the lower half, look first whether a bar reaches the line at 0. If it does not, look whether its dot lies beyond the grey. The appendix lists what all this takes for granted.
+# The appendix lists what all this takes for granted.
 #
 # ## The other five
 #
-# The last line of each card is one to try, in a terminal, or in a cell here with a `!` in front. In a minute or two it runs a quick version with one seed, mostly on drawn shapes, which has no interval ("± inf") and may come out the other way.
+# The last line of each card is one to try, in a terminal, or in a cell here with a `!` in front. It runs a quick version with one seed, which has no interval ("± inf") and may come out the other way.
 #
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# **Tested:** how often a linear reader finds the class in the shipped model's class token, after each block. Then, whether a model *needs* to gather so, in two ways: the shipped model with its class token cut off from the patches in one block, and a small model trained with a class token that comes late, for the last block only. Which of the two ways would you trust more?
+# **Tested:** how often a *probe*, which is a linear classifier, finds the class in the shipped model's class token after each block. Then, in two ways, whether a class token *needs* to gather in every block. The first way **cuts** a trained model: in one block, its class token does not read the patches. In the second, a small model is trained with a class token that comes **late**, for the last block only.
 #
-# **Result:** the class is read better after every block: right for {{probe("class_token", 1).mean:.0%}} after block 1, and for {{probe("class_token", 6).mean:.0%}} after block 6. A cut in block 1, 2 or 3 costs at most {{max(cut("knock_outs", b).mean for b in (1, 2, 3)):.1p}} points. The small model with the late class token is {{ahead("class_token_place", "only in the last block", "class token"):s}} *better* than the base, which is a hint.{{assert
-# all(probe("class_token", b).mean < probe("class_token", b + 1).mean for b in range(6))}}{{assert
-# max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
-# differs(runs("class_token_place", "only in the last block")) and runs("class_token_place", "only in the last block").difference < corrected()}}
-#
-# **Holds in part.** The part that holds: it gathers *layer by layer*, in the sense that the class can be read from it better after every block of the shipped model. The part that is not shown: *from all patches*. Which patches it reads was not tested.
-#
-# Tutorials say so, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). Many conclude from it that a class token *needs* all these blocks. That is another sentence. The patches know more after every block as well, so perhaps the class token could read it all at the end. In the picture, an arrow leads from a token to one that reads it: purple where the class token reads, grey between two patches. (Patches read the class token as well; card 12 has those arrows.)
+# An arrow leads from a token to one that reads it, and is purple where the class token reads:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
 
 # %% [markdown]
-# In the first way, the class token reads either nothing in the cut block, or the *usual mean*: what it reads there on average over many images.
+# In the cut block the class token reads either nothing or the *usual mean*, that is, what it reads there on average over many images. Which of the two ways would you trust more?
+#
+# **Result:** the probe gets better with every block, from {{probe("class_token", 1).mean:.0%}} right after block 1 to {{probe("class_token", 6).mean:.0%}} at the end. A cut in block 1, 2 or 3 costs at most {{max(cut("knock_outs", b).mean for b in (1, 2, 3)):.1p}} points. The small model with the late class token is {{ahead("class_token_place", "only in the last block", "class token"):s}} *better* than the base, which is a hint.{{assert
+# all(probe("class_token", b).mean < probe("class_token", b + 1).mean for b in range(6))}}{{assert
+# max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
+# differs(runs("class_token_place", "only in the last block")) and runs("class_token_place", "only in the last block").difference < corrected()}}
+#
+# **Holds**, because both of its parts do:
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *from all patches* | **by construction**: a softmax gives no token the weight 0, so the class token reads every patch in every block, if only a little |
+# | *layer by layer* | **shown**: in the shipped model, the class can be read better after every block |
+#
+# Tutorials say so, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). That it *needs* all these blocks is another sentence. The patches know more after every block as well, so perhaps it could read everything at the end:
 
 # %% tags=["hide-input"]
 cuts = {"reads nothing": "knock_outs", "reads the usual mean": "mean_ablations"}
@@ -312,14 +332,14 @@ plots.show(
     "token is there for the last block alone are somewhat ahead", "a class token cut off, or late",
 )  # fmt: skip
 # %% [markdown]
-# **Trust the second way, if the question is whether a model needs it.** The first surprises a model that was never trained for the cut: in the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}. (These are intervals *over images*: there is one model, and they say how much its loss varies with the choice of test images.) The first way does tell which reads *this* model depends on most: those in its last blocks.{{assert
+# **Trust the second way, if the question is what a model needs.** The cut surprises a model that was never trained for it: in the last block, reading nothing costs {{cut("knock_outs", 6):±.1p}} points, and reading the usual mean only {{cut("mean_ablations", 6):±.1p}}. (These intervals are over test images, as there is one model.) But the first way does tell where *this* model depends on reading: in its last blocks.{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# Here it is not needed in the early blocks: a class token that comes late loses nothing. That it *gains* is only a hint, just below the threshold ({{runs("class_token_place", "only in the last block").difference:.2p}} against {{corrected():.2p}}).
+# Here a class token that comes late loses nothing, so it does not have to read in the early blocks.
 #
-# *What it teaches:* a cut in a trained model tells how *this* model works, and a model trained without the part tells whether it is needed.
+# *What it teaches:* a cut tells how *this* model works, and training without a part tells whether it is needed.
 #
-# *Limits:* a model of six blocks and one of four. The quick version below, with two blocks and drawn shapes, comes out the other way: there the last block is half of the model.
+# *Limits:* a model of six blocks and one of four. The quick version, with two blocks, comes out the other way.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_place --seeds 1 --settings "class token" "only in the last block"`
 #
@@ -327,12 +347,12 @@ plots.show(
 #
 # **Tested:** a class token against the mean of the patches, each at the best of the learning rates tried for it. Which one is ahead, and by how much?
 #
-# **Result:** after three passes the mean is {{ahead("pooling", "mean of patches", "class token"):s}} *better*. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, with three seeds each, it is {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points ahead, and no effect is seen.{{assert len(runs("pooling", "mean of patches", budget="long").accuracies) == len(runs("pooling", "class token", budget="long").accuracies) == 3}}
+# **Result:** after three passes the mean is {{ahead("pooling", "mean of patches", "class token"):s}} *better*. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes it is {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points ahead, so no effect is seen.
 #
-# **Does not hold**, because it does not *classify better*: the first difference is clear and points the other way, and after longer training the class token is not ahead either.{{assert
+# **Does not hold**, because it does not *classify better*: the first difference is clear and points the other way, and after longer training it is not ahead either.{{assert
 # runs("pooling", "mean of patches").difference > corrected() and not differs(runs("pooling", "mean of patches", budget="long"))}}
 #
-# In the ViT paper a first attempt with the mean of the patches did very poorly, and the learning rate explained all of it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). So we tried several rates with the first seed, and ran the one that was best on *validation* images, marked by a ring, with more seeds. The pictures show *test* images. A third way to read is **attention pooling**, a weighted mean whose weights a learned query decides.{{assert
+# In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3), the mean of the patches did very poorly at first, and the learning rate explained all of it. So we tried several rates with the first seed. The one that was best on *validation* images, marked by a ring, was run with more seeds. **Attention pooling** is a weighted mean whose weights a learned query decides.{{assert
 # gain(runs("pooling", "mean of patches")).mean > 0 and recorded("pooling", "mean of patches", rate=4)[0].validation_accuracy < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy and max(recorded("pooling", "mean of patches", rate=rate)[0].validation_accuracy for rate in (0.5, 1)) < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy}}
 
 # %% tags=["hide-input"]
@@ -360,68 +380,78 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
            "at its best rate", "what the head reads")  # fmt: skip
 
 # %% [markdown]
-# Attention pooling, too, is clearly better than the class token, by {{ahead("pooling", "attention pooling", "class token"):s}}.{{assert
-# runs("pooling", "attention pooling").difference > corrected()}} With the first seed, the mean is ahead of the class token at each of the three rates at which both were tried.{{assert
-# all(recorded("pooling", "mean of patches", rate)[0].accuracy > recorded("pooling", "class token", rate)[0].accuracy for rate in (0.5, 1, 2))}}
+# Attention pooling, too, is clearly better than the class token.{{assert
+# runs("pooling", "attention pooling").difference > corrected()}}
 #
 # *What it teaches:* give each side its own best rate, and choose it on images that the verdict does not use.
 #
-# *Limits:* one small model. At the rates ½ and 2 the class token had a single seed, and at 2 its *test* accuracy is a hair above that at 1, so its best rate is not known exactly.{{assert
-# 0 < recorded("pooling", "class token", 2)[0].accuracy - recorded("pooling", "class token", 1)[0].accuracy < 0.002}} In the ViT paper the two came out alike, each at its own rate; a later recipe for the same model prefers the mean ([Beyer et al. 2022](https://arxiv.org/abs/2205.01580)).
+# *Limits:* one small model. The class token's best rate is not known exactly: at ½ and 2 it had a single seed, and at 2 its *test* accuracy is a hair above that at 1.{{assert
+# 0 < recorded("pooling", "class token", 2)[0].accuracy - recorded("pooling", "class token", 1)[0].accuracy < 0.002}} In the ViT paper the two came out alike in the end; [a later recipe](https://arxiv.org/abs/2205.01580) prefers the mean.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "mean of patches"`
 #
 # ### 11. "Its initialisation decides"
 #
-# **Tested:** six starts of the class token against the usual one, N(0, 0.02). Two of the seven are *frozen*: the class token stays as it was drawn, or zero. (Its position embedding still learns; card 12 has it without.) Which one would you worry about?
+# **Tested:** six starts of the class token against the usual one, N(0, 0.02), drawn around 0 with a standard deviation of 0.02. Two are also *frozen*: the class token is not trained, but its position embedding is. Which start would you worry about?
 #
 # **Result:** the largest, N(0, 10), is {{ahead("class_token_init", "N(0, 0.02)", "N(0, 10)"):s}} worse. For the five others no effect is seen.{{assert
 # not any(differs(runs("class_token_init", name)) for name in ("zeros", "all 1", "N(0, 1)", "N(0, 0.02), frozen", "zeros, frozen"))}}
 #
-# **Holds in part.** The part that holds: a start that is much too large *decides*, since its harm is clear. The part that does not: among the usual starts, none decides anything that we see.{{assert
-# -runs("class_token_init", "N(0, 10)").difference > corrected()}}
+# **Holds in part:**
 #
-# A question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes the opposite, that the choice among the usual ones matters:
+# | part of the sentence | what the test says |
+# |---|---|
+# | *decides*, said of a start that is much too large | **holds**: the harm of N(0, 10) is clear |
+# | *decides*, said of the usual starts | **does not hold**: none of them decides anything that we see |
+#
+# {{assert -runs("class_token_init", "N(0, 10)").difference > corrected()}}
+# A question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes that the choice among the usual ones matters:
 
 # %% tags=["hide-input"]
 plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 
 # %% [markdown]
-# - *The harm of N(0, 10):* longer training wins back most of it, but what is left after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes is still more than its interval: 0 is excluded.{{assert
+# - *The harm of N(0, 10):* longer training wins back most of it, but after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes the interval of what is left still excludes 0.{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long"))}} Notebook 07 looks for the reason.
-# - *The others:* N(0, 1), which is what `torch.randn` gives, is {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points worse. So it may cost up to {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points, or nothing. The remaining four differ from N(0, 0.02) by at most one point, even at the far ends of their intervals.{{assert
+# - *The others:* N(0, 1), which is what `torch.randn` gives, is {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points worse, so it may cost up to {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points, or nothing. The other four differ by at most one point, even at the far ends of their intervals.{{assert
 # max(largest(gain(runs("class_token_init", name))) for name in ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen")) <= 0.01}}
 #
 # *What it teaches:* "decides" is a matter of range. Say which range you tried.
 #
-# *Limits:* three passes, and one learning rate. At three times that rate, N(0, 10) gained nothing and N(0, 0.02) lost (notebook 07); the others were not tried there.{{assert
-# below(runs("class_token_init_rates", "N(0, 0.02)", rate=3), runs("class_token_init", "N(0, 0.02)")) and runs("class_token_init_rates", "N(0, 10)", rate=3).mean < runs("class_token_init", "N(0, 10)").mean}}
+# *Limits:* three passes, and one learning rate.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_init --seeds 1 --settings "N(0, 0.02)" "N(0, 10)"`
 #
 # ### 12. "It must be updated by attention like any other token"
 #
-# **Tested:** four ways to cut off a class token. *Alone*, it does not see the patches. *Unseen*, the patches do not see it. *Detached*, no gradient passes through it. *Left out*, it is not trained. Which two does a model survive?
+# **Tested:** any other token reads all tokens in each block and is read by all. Two cuts take this from the class token: *alone*, it does not read the patches, and *unseen*, the patches do not read it. (Whether this must happen in every block was the question of card 2.)
 #
-# **Result:** *alone* and *detached*, models fail. For *unseen* and *left out* no effect is seen.{{assert
-# not any(differs(of) for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}
-#
-# **Holds in part.** The part that holds: it must be *updated by attention*. It has to see the patches, and gradients have to pass through it. (This is true by construction, since the head reads nothing else.) The part that does not: *like any other token*. The patches need not see it, and it need not be trained.
-#
-# The ViT paper builds it so (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: there the class token comes late, and the patches never read it. So the sentence says five things at once: the four that these cuts take away, and that they happen in every block, which card 2 tests. Here all arrows between class token and patches are purple, whichever of them reads; those between two patches are not drawn, because nothing changes there. *Step* is the step of the optimizer, which trains the class token:
+# **Also tested** are two cuts that concern training, of which the sentence does not speak. *Detached*, no gradient passes through the class token. *Not trained*, it stays as it was at the start. The *step* in the picture is that of the optimizer, which trains it:
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token(
     ways={
-        "alone": ("reads", "it does not see patches"),
-        "unseen": ("is read", "patches do not see it"),
+        "alone": ("reads", "it does not read patches"),
+        "unseen": ("is read", "patches do not read it"),
         "detached": ("gradient", "no gradient through it"),
-        "left out": ("step", "it is not trained"),
+        "not trained": ("step", "it stays as it was"),
     }
 )
 
 # %% [markdown]
-# *Left out* needs care. The class token also has a *position embedding*, which would be trained in its place. So these models have none, nor has their base, and the picture has two groups, each with its base on top.
+# *Not trained* needs care, because a position embedding would be trained in its place. So these models and their base have none for the class token. Which two of the four does a model survive?
+#
+# **Result:** *alone* and *detached*, models fail. For *unseen* and *not trained* no effect is seen.{{assert
+# not any(differs(of) for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}
+#
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *must be updated by attention* | **by construction**: the head reads nothing else, so alone, the class token gives every image the same answer |
+# | *like any other token* | **does not hold**: the patches need not read it |
+#
+# The ViT paper builds it so (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: there the patches never read it. The picture has two groups, each with its base on top:
 
 # %% tags=["hide-input"]
 shown = {
@@ -430,8 +460,8 @@ shown = {
     "unseen": "unseen by the patches",
     "detached": "detached before the head",
     "without a position:\nnot cut": "no position",
-    "left out, as drawn": "no position, frozen",
-    "left out, zero": "no position, frozen at zero",
+    "not trained, as drawn": "no position, frozen",
+    "not trained, zero": "no position, frozen at zero",
 }
 _, axis = plt.subplots(figsize=(5.8, 4.4), layout="constrained")
 show_runs({name: cut_off[of] for name, of in shown.items()}, axis, "A class token, cut off")
@@ -444,28 +474,41 @@ means = (f"{name} {100 * cut_off[of].mean:.1f}" for name, of in shown.items())
 plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 
 # %% [markdown]
-# - *Alone and detached, it fails:* alone, the class token is the same for every image, and the model guesses. Detached, all blocks stay as they were drawn, and the head alone learns; that still gets {{runs("class_token_cut", "detached before the head").mean:.0%}}.
-# - *Unseen and left out cost nothing that we see:* unseen costs {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "unseen by the patches")):+±.1p}} points. Left out costs {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen")):+±.1p}} if it stays as drawn, and {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen at zero")):+±.1p}} if it stays zero (three seeds each). A minus means that the cut model was ahead.
+# - *Alone and detached, it fails:* alone, the model guesses. Detached, only the head learns, which still gets {{runs("class_token_cut", "detached before the head").mean:.0%}} right.
+# - *Unseen and not trained cost nothing that we see:* unseen costs {{distance(runs("class_token_cut", "class token"), runs("class_token_cut", "unseen by the patches")):+±.1p}} points. Not trained costs {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen")):+±.1p}} if it stays as drawn, and {{distance(runs("class_token_untrained", "no position"), runs("class_token_untrained", "no position, frozen at zero")):+±.1p}} if it is zero. A minus means that the cut model is ahead.
 #
 # *What it teaches:* take a sentence apart before you test it, and give each part its own base.
 #
-# *Limits:* one small model, three passes. (Notebook 09 shows how to find such a cut in a model of yours.)
+# *Limits:* one small model, three passes.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_cut --seeds 1`
 #
 # ### 16. "Large patches miss detail"
 #
-# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4. First on a detail: in the Needle-10 of notebook 08, one tile of 4 × 4 pixels holds the answer, which is one of ten. Then on CIFAR-10, once with the same number of passes over the images, and once with the same FLOPs (additions and multiplications). Which patches win, each time?
+# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4, first on a detail. In Needle-10, an image is made of tiles of 4 × 4 pixels. One tile has more red than blue, and its pattern is the answer, one of ten. In the picture it has an orange frame. For P = 4 it is a whole patch, and for P = 8 a quarter of one:
+
+# %% tags=["hide-input"]
+images, _, tiles = needle10(250, seed=0)
+row, column = divmod(tiles[229].item(), 8)  # image 229 has a bright one
+diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle-10, cut twice")
+
+# %% [markdown]
+# Then on CIFAR-10, once with the same number of passes, and once with the same **FLOPs**, the additions and multiplications of the training. Which patches win, each time?
 #
-# **Result:** after three passes P = 4 finds the tile in all images, and P = 8 guesses. After 11 times the passes the three seeds of P = 8 find it in {{"{:.0f}, {:.0f} and {:.0f}".format(*(100 * right for right in sorted(needles(passes=33)))):s}} % of the images. On CIFAR-10, with the same passes P = 8 is {{ahead("patch_size", "P = 4", "P = 8"):s}} worse, and with the same FLOPs it is {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *better*.{{assert
+# **Result:** after three passes P = 4 finds the tile in all images, and P = 8 guesses. After 11 times the passes, two of three seeds of P = 8 find it in almost all images, and the third in {{min(needles(passes=33)):.0%}}. On CIFAR-10, P = 8 is {{ahead("patch_size", "P = 4", "P = 8"):s}} worse with the same passes, and {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *better* with the same FLOPs.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
+# sorted(needles(passes=33))[1] > 0.98}}{{assert
 # runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1 and abs(12 * patch_cost(16).flops / patch_cost(4).flops - 1) < 0.1 and abs(24 * patch_cost(32).flops / patch_cost(4).flops - 1) < 0.1}}
 #
-# **Holds in part.** The part that holds: they *miss* a *detail* that small patches have found after as many passes. The part that does not: that large patches as such miss it. With more passes, two of three seeds find it in almost all images.{{assert
-# sorted(needles(passes=33))[1] > 0.98}}
+# **Holds in part:**
 #
-# People often mean something else by it: that models get better with smaller patches. [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report that for ImageNet, down to single pixels. But larger patches are fewer, so a pass over the images costs less, and for the same FLOPs one can make more passes:
+# | part of the sentence | what the test says |
+# |---|---|
+# | *miss detail*, after as many passes | **holds**: P = 8 guesses where P = 4 finds every tile |
+# | *large patches*, as such | **does not hold**: with more passes, most seeds find almost every tile |
+#
+# People often mean that models get better with smaller patches, as [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report for ImageNet, down to single pixels. But larger patches are fewer, and the same FLOPs pay for more passes:
 
 # %% tags=["hide-input"]
 cost = {row["patch_size"]: row["flops"] for row in patches["cost"]}
@@ -512,33 +555,32 @@ plots.show(
 )
 
 # %% [markdown]
-# In the lower half, each mark is a training of its own. Compare the hollow marks with each other (three passes), and those on the grey bar (the same FLOPs).
+# In the lower half, compare the hollow marks with each other, and then those on the grey bar.
 #
-# - *Larger still:* with the same FLOPs P = 32 stays far behind P = 4. For P = 16, which is {{ahead("patch_size_longer", "P = 4", "P = 16, 12 × the passes"):s}} behind, the difference is on the threshold itself, so take it for a hint and not for clear.{{assert
-# differs(runs("patch_size_longer", "P = 16, 12 × the passes")) and abs(runs("patch_size_longer", "P = 16, 12 × the passes").difference + corrected()) < 0.001}}{{assert
-# -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
-# - *Passes:* P = 8 does not learn more from an image, it only costs less to compute. With about as many passes as P = 4 it stays behind in longer training too: with 12 passes it is at {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0%}}, and P = 4 with {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} at {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}.
+# - *Larger still:* with the same FLOPs P = 16 is no better than P = 4, and P = 32 is far behind.{{assert
+# -runs("patch_size_longer", "P = 16, 12 × the passes").difference > 0 and -runs("patch_size_longer", "P = 32, 24 × the passes").difference > 0.05}}
+# - *Passes:* P = 8 does not learn more from an image, it only costs less. After 12 passes it is right for {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.0%}} of the images. P = 4 is right for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}.
 #
 # *What it teaches:* say what you hold equal, passes or FLOPs, before you say which is better.
 #
-# *Limits:* one kind of detail, in a smaller model than the base. On CIFAR-10, one learning rate, found for P = 4. By the rule of card 6, P = 8 should have one of its own, which could only help it. And the width is 96 for all: a patch of P = 4 has 48 numbers, which fit into it, while one of P = 8 has 192, which do not.
+# *Limits:* one kind of detail, in a smaller model than the base. On CIFAR-10, one learning rate, which was found for P = 4, and one width, into which the numbers of a larger patch do not fit.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
 #
 # ## The six at a glance
 #
-# Those were the six. The mark before a sentence is its verdict, and below it are the comparisons that test its words most directly. "A over B" gives the points by which A is ahead of B. Where the sentence predicts the dot, the row is pale: to the right of the line, and at 0 for claim 5, according to which mixing patches would add nothing. An arrow leads beyond the scale. How often did you guess right, and how far off were your numbers?
+# Below each sentence are the comparisons that test its words most directly. "A over B" says by how many points A is ahead. The pale part is what the sentence predicts, which is 0 for claim 5, and an arrow leads beyond the scale. How often did you guess right, and how far off were your numbers?
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
 show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-6, 13))
 
 # %% [markdown]
-# The other twelve have a picture like this in [notebook 14](14_more_claims.ipynb). Half of all sentences hold in part, and the interesting question is *which* part.
+# Half of these six hold in part, and the interesting question is *which* part.
 #
 # ## What becomes of the effects with more training?
 #
-# After three passes the base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images, and it is still learning. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes it is right for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. So we trained five of the models for as long, two of them from notebook 14. Which effects do you expect to grow, and which to go away?
+# After three passes the base is still learning. It is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images then, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. So we trained some other models for as long. Which effects will grow, and which will go away?
 
 # %% tags=["hide-input"]
 TRAINED_LONGER = [  # a row of the figure each: (label, experiment, setting)
@@ -554,37 +596,34 @@ show_then_and_now(
     "after 14 passes",
     "points ahead of the base model after as many passes",
     "CIFAR-10, test images",
+    scale=(-12, 5),
 )
 
 # %% [markdown]
-# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points.
+# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. Of the harm of large positions more than half is left, {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points. The leads of the other two ways to read look smaller too, but not by more than their intervals allow. (Attention pooling and registers had one seed for the long training.)
 #
-# But points shrink by themselves when all models get better. The base itself makes mistakes on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0p}} and then on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} of the images. Beside that, large positions add about three tenths to its mistakes both times: counted in mistakes, their harm has not healed.
-#
-# The leads of the other two ways to read are smaller too, but not by more than the intervals allow. (Attention pooling and registers had one seed for the long training, the others three.){{assert
+# Points shrink by themselves when all models get better, so count mistakes too. The base makes them on {{1 - runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images, and later on {{1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}}. Large positions add about three tenths to that both times, so their harm has not healed. Read the numbers on the cards as "after three passes".{{assert
 # loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # 0.5 < runs("position_init", "N(0, 1)", budget="long").difference / runs("position_init", "N(0, 1)").difference < 0.65 and differs(runs("position_init", "N(0, 1)", budget="long"))}}{{assert
 # all(0.25 < loss(runs("position_init", "N(0, 1)", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.35 for b in ("full", "long"))}}{{assert
 # [differs(distance(gain(runs(e, s)), gain(runs(e, s, budget="long")))) for e, s in (("class_token_init", "N(0, 10)"), ("position_init", "N(0, 1)"), ("pooling", "mean of patches"), ("pooling", "attention pooling"))] == [True, True, False, False]}}{{assert
-# all(0 < runs("pooling", s, budget="long").difference < runs("pooling", s).difference for s in ("mean of patches", "attention pooling"))}} So read the numbers on the cards as "after three passes".
+# all(0 < runs("pooling", s, budget="long").difference < runs("pooling", s).difference for s in ("mean of patches", "attention pooling"))}}
 #
 # ## What to do in your own model
 #
 # | | because of claim |
 # |---|---|
-# | To classify, try the mean of the patches or attention pooling as well as the class token. To look inside, a class token is convenient: it is one vector whose attention can be drawn. | 6 |
+# | To classify, try the mean of the patches or attention pooling as well. To look inside, a class token is convenient. | 6 |
 # | Start the class token at zero or N(0, 0.02). | 11 |{{assert
 # not differs(runs("class_token_init", "zeros"))}}
-# | Feed two images, and check that what the head reads differs. A class token that sees nothing raises no error (notebooks 09 and 13). | 12 |
+# | Feed two images, and check that what the head reads differs. A class token that sees nothing raises no error. | 12 |
 # | Before you say that a part is needed, train a model without it. | 2 |
-# | Say whether you hold passes or FLOPs fixed before you choose a patch size, and try P = 8 as well as P = 4, if the training is short (after ten minutes each P = 4 was ahead: notebook 08). | 16 |
+# | Before you choose a patch size, say whether passes or FLOPs are fixed. In a short training, try P = 8 as well. (After ten minutes each, P = 4 was ahead: notebook 08.) | 16 |
 # | Put a simpler model beside every accuracy. | 5 |
-#
-# What follows from the other twelve is at the end of notebook 14.
 #
 # ## Recap
 #
-# - **The class token is one way to read the image out.** It has to see the patches once, and gradients have to pass through it. It may come late, need not be trained, need not be seen by the patches, and here the mean of the patches did at least as well.
+# - **The class token is one way to read the image out.** It has to read the patches once, and gradients have to pass through it. It may come late, need not be trained, and need not be read by the patches. Here the mean of the patches did at least as well.
 # - **The size of an effect belongs to its training.** After 14 passes one had shrunk to a fraction.
 # - **These cards are not a law.** Most rest on small models, short training and one data set of small photographs.
 #
@@ -592,19 +631,19 @@ show_then_and_now(
 #
 # <details><summary>Somebody trains with a class token and with the mean of the patches, at one learning rate and with one seed, and finds the mean 1.5 points better. What would you ask?</summary>
 #
-# How the learning rate was found, and for which of the two. What two runs of the *same* setting differ by. And whether the images it was judged by are the ones that anything was chosen by.
+# How was the learning rate found, and for which of the two? By how much do two runs of the *same* setting differ? And was anything chosen on the images that it was judged by?
 # </details>
 #
 # <details><summary>In a trained model the class token is cut off from the patches in block 2, and the accuracy stays the same. May you say that a class token does not need block 2?</summary>
 #
-# Not yet. *This* model does without it, perhaps because later blocks make up for it. Whether a class token needs it is a question for a model that was trained without (claim 2).
+# Not yet. *This* model does without it, perhaps because later blocks make up for it. Ask a model that was trained without (claim 2).
 # </details>
 #
-# **Try it yourself:** [exercises 10](exercises/10_claims_put_to_the_test.ipynb), with checks that say what is wrong.
+# **Try it yourself:** [exercises 10](exercises/10_claims_put_to_the_test.ipynb), with checks.
 #
-# If you have read the notebooks in order, you have built all of the model, trained it, looked inside, and doubted it. **Here the main path ends.**
+# You have built the model, trained it, looked inside, and doubted it. **Here the main path ends.**
 #
-# **More sentences:** [notebook 14](14_more_claims.ipynb) has the cards of the other twelve, among them that attention shows where the model looks, that ViTs need more data than CNNs, and that training needs a warm-up.
+# **More sentences:** [notebook 14](14_more_claims.ipynb) has the other twelve, for example that ViTs need more data than CNNs.
 #
 # **Next:** [notebook 11](11_faster_and_safer_training.ipynb) makes the training faster, and safe against interruptions.
 #
@@ -612,9 +651,9 @@ show_then_and_now(
 #
 # ### What the pooled intervals take for granted
 #
-# - *All settings vary alike.* Bartlett's test finds nothing against it (p = {{equal_variances():.2f}} for {{len(working_settings(records("experiments_cifar10_full"))):d}} settings). Settings whose mean is below half of the best one's are not pooled and keep the interval of their own seeds.{{assert equal_variances() > 0.2}}
-# - *Runs are independent.* Settings share the seeds 0, 1 and 2. Without what a seed adds to all of them, {{shared_by_seeds():.2p}} points would be left of {{spread().deviation:.2p}}. We keep the larger number.
-# - *Not covered:* the choice of the test images, which all models share, and a lucky base, which would make every difference to it too low. That is why the base has {{len(runs("pooling", "class token").accuracies):d}} seeds.
+# - *All settings vary alike.* Bartlett's test finds nothing against it (p = {{equal_variances():.2f}} for {{len(working_settings(records("experiments_cifar10_full"))):d}} settings). Settings below half of the best one's mean are not pooled and keep the interval of their own seeds.{{assert equal_variances() > 0.2}}
+# - *Runs are independent.* Settings share the seeds 0, 1 and 2. Without what a seed adds to all, {{shared_by_seeds():.2p}} of {{spread().deviation:.2p}} points would be left. We keep the larger number.
+# - *Not covered:* the choice of the test images, which all models share, and a lucky base, to which every difference would be too low. So the base has {{len(runs("pooling", "class token").accuracies):d}} seeds.
 # - *The threshold* is Bonferroni's: the share of cases that an interval may miss, divided by the number of comparisons. For three runs against three it is {{corrected(3, 3):.1p}} points, and for two against two {{corrected(2, 2):.1p}}.
 # - *Longer training* has its own pooled spread, with {{spread("long").degrees:d}} degrees of freedom. Its learning rates were chosen after three passes.
 # - *Rounding.* We subtract first and round last, so a difference may look 0.1 off.
