@@ -17,10 +17,10 @@
 # self.pos_embed = nn.Parameter(torch.randn(1, 65, 96) * 0.02)
 # ```
 #
-# Both lines run, both models train, and neither gives a warning. After three passes over CIFAR-10 the model with the second line is right for {{runs("position_init", "N(0, 0.02)").mean:.1%}} of the test images, and the one with the first line for {{runs("position_init", "N(0, 1)").mean:.1%}}. Could you have known before the first step? This notebook looks for signs, and measures what each sign was worth.
+# Both lines run, both models train, and there is no warning. After three passes over CIFAR-10 the model with the second line is right for {{runs("position_init", "N(0, 0.02)").mean:.1%}} of the test images, and the one with the first line for {{runs("position_init", "N(0, 1)").mean:.1%}}. Could you have known before the first step? This notebook looks for signs, and measures what each sign was worth.
 # {{assert below(runs("position_init", "N(0, 1)"), runs("position_init", "N(0, 0.02)"))}}
 #
-# **Which model?** We look at the *CIFAR-10 model*, which notebook 05's recipe `cpu` trains. It has {{recorded("weight_init", "Xavier")[0].run.model.depth:d}} blocks and 65 tokens of width D = {{recorded("weight_init", "Xavier")[0].run.model.embed_dim:d}}. It was trained for hours before this notebook, from every start that we look at: for {{recorded("weight_init", "Xavier")[0].run.training.epochs:d}} passes over {{records("experiments_cifar10_full")[0].trained_on:,}} images. Only the *short runs* are another model: it is smaller, it learns drawn shapes, and it is trained while you wait.
+# **Which model?** We look at the *CIFAR-10 model*, which notebook 05's recipe `cpu` trains. It has {{recorded("weight_init", "Xavier")[0].run.model.depth:d}} blocks and 65 tokens of width D = {{recorded("weight_init", "Xavier")[0].run.model.embed_dim:d}}. It was trained for hours before this notebook, from every start that we look at: for {{recorded("weight_init", "Xavier")[0].run.training.epochs:d}} passes over {{records("experiments_cifar10_full")[0].trained_on:,}} images. Only the *short runs* are of another model, a smaller one that learns drawn shapes while you wait.
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3 for r in recorded("weight_init", "Xavier"))}}
 
@@ -140,7 +140,7 @@ def at_the_start(model, images, labels):
 
 
 # %% [markdown]
-# A table has a line for each start, and says *which* numbers are drawn so:
+# The table says for each start *which* numbers are drawn so:
 
 # %%
 KINDS = {
@@ -168,7 +168,7 @@ show_starts("position_init", "N(0, 0.02)", "N(0, 1)")
 #
 # ## What do large positions cost?
 #
-# So we need the results of training. From each start the CIFAR-10 model was trained with several *seeds*, which means with other random numbers each time, and judged on the 10,000 test images. The results are in the course's records, from which `cost` reads what a start loses beside the base, in points (per cent of the test images):
+# So we need the results of training. From each start the CIFAR-10 model was trained with several *seeds*, which means with other random numbers each time, and judged on the 10,000 test images. From the course's records `cost` reads what a start loses beside the base, in points (per cent of the test images):
 # {{assert all(len(of.accuracies) >= 3 for name in ("weight_init", "class_token_init",
 # "class_token_init_rates", "position_init", "patch_position_init", "position_untrained") for of in experiment(name).values())}}
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
@@ -276,7 +276,7 @@ diagrams.norm_divides(
 # - **Middle: a large class token.** Before the norm the spread is only a little smaller than at the top. But all images share a part of size 1, and the norm divides by the size of the whole token.
 # - **Bottom: large positions of the patches.** Here the last norm does no harm. The harm is done earlier: the *first* norm divides each patch by a size that is mostly its position's. The patches drown in their positions, and the class token gathers less that differs.
 #
-# Our guess why the patches matter more: a large class token hides what it has gathered, and only from the last norm. A large position hides a patch from every block and every other token. No experiment here tests this guess.
+# Our guess why the patches matter more: a large class token hides what it has gathered, and only from the last norm. A large position hides a patch from every block and every other token. We did not test this.
 #
 # *Limit:* all this is at one learning rate. With each start at its own best rate, `torch.randn` loses {{reached("position_init_rates", "N(0, 0.02)", 1)[0] - reached("position_init_rates", "N(0, 1)", 3)[0]:.1p}} points instead of {{reached("position_init_rates", "N(0, 0.02)", 1)[0] - reached("position_init_rates", "N(0, 1)", 1)[0]:.1p}} (one seed; the second visit has the table).
 #
@@ -344,7 +344,7 @@ show_costs("weight_init", "all zero", "head zero", "second zero")
 show_starts("weight_init", "N(0, 0.02)", "PyTorch's default", "Xavier", "N(0, 1)")
 
 # %% [markdown]
-# The larger the weights, the farther is the loss above ln 10: the model is sure of answers that it only guesses. The spread, if anything, grows. **Guess:** which of the four learns best? You could ask a short run, which costs a minute:
+# The larger the weights, the farther is the loss above ln 10: the model is sure of answers that it only guesses. The spread, if anything, grows. **Guess:** which of the four learns best? A short run takes a minute:
 
 
 # %%
@@ -461,7 +461,7 @@ plots.show("marks for starts, by their spread and what they cost", "", said)
 #
 # ## Does longer training heal it?
 #
-# Perhaps a slow start only needs more time. **Guess:** what is left of a cost after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes instead of three? Some of the models were trained so long, again from the beginning:
+# Perhaps a slow start only needs more time. **Guess:** what is left of a cost after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes instead of three? Some models were trained so long, from the beginning:
 
 # %% tags=["hide-input"]
 longer = read_records("../data/results/experiments_cifar10_long.json")
@@ -638,7 +638,7 @@ drowning_std = 0.5
 #
 # - Start class token and positions at zero or from N(0, 0.02), and not from `torch.randn`.
 # - For the weights, compare N(0, 0.02) with your framework's default on your own task, at three learning rates each. A short run on another task may mislead.
-# - Before you train, run `at_the_start` and `two_steps` on one batch. They find blocks that get no gradient. (Whether a class token is cut off is another question, for which [notebook 09](09_pitfalls_class_token.ipynb) has a check.)
+# - Before you train, run `at_the_start` and `two_steps` on one batch, to find blocks that get no gradient. (Whether a class token is cut off is another question, for which [notebook 09](09_pitfalls_class_token.ipynb) has a check.)
 #
 # ## Questions
 #
