@@ -361,7 +361,7 @@ def short_run(name, settings, seeds=5):
 measured = short_run("weight_init", ["N(0, 0.02)", "PyTorch's default", "Xavier"])
 
 # %% [markdown]
-# In the short run Xavier wins by a wide margin. And on CIFAR-10? To the left of 0 is what is better than weights from N(0, 0.02):
+# In the short run Xavier wins by a wide margin. And on CIFAR-10? A mark left of 0 is better than weights from N(0, 0.02):
 
 # %% tags=["hide-input"]
 here_and_there = {}
@@ -451,6 +451,8 @@ axis.set(xlabel="spread between images before the first step", ylabel="cost in p
 plots.show("marks for starts, by their spread and what they cost", "", said)
 
 # %% [markdown]
+# A forecast would put all marks on one falling line.
+#
 # - **Along the lines of the class token and of the positions the spread works.** There the cost rises where the spread falls.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
 # - **From one line to another it fails.** The patches' positions from N(0, 1) cost ten points at a spread without a warning. The class token from N(0, 1) costs next to nothing at a ninth of it.
 # - **Among the weights it fails, too.** The random ones stand close together and cost anything from nothing to {{loss(runs("weight_init", "N(0, 1)")).mean:.1p}} points. Second zero has no spread, and costs nothing measurable.
@@ -649,7 +651,7 @@ drowning_std = 0.5
 #
 # <details><summary>Somebody shows that start A beats start B at a learning rate of 0.001. What would you ask for?</summary>
 #
-# You can ask for the same at other learning rates, each start judged at its best on validation images, with several seeds. Ask for the same on *your* task, too: here the order of two starts was not the same on drawn shapes and on CIFAR-10.
+# Ask for the same at other learning rates, each start judged at its best on validation images, with several seeds. Ask for it on *your* task, too: here the order of two starts was not the same on drawn shapes and on CIFAR-10.
 # </details>
 #
 # **Try it yourself:** [exercises 07](exercises/07_pitfalls_initialization.ipynb), with checks that say what is wrong.
