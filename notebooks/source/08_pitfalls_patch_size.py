@@ -284,7 +284,7 @@ plots.show(
 #
 # *Held equal: time, as estimated from forward and backward passes of 16 images. On record: 10 and 30 passes.*
 # {{assert 0.8 < 10 * patch_cost(4).seconds / (30 * patch_cost(8).seconds) < 1.25}}
-# {{assert all(plan("patch_size_at_equal_time_longer", "full", 0)[name, 1]["training"] | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for name in ("P = 4, 10 passes", "P = 8, 30 passes"))}}
+# {{assert all(plan("patch_size_at_equal_time", "full", 0)[name, 1]["training"] | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for name in ("P = 4, 10 passes", "P = 8, 30 passes"))}}
 
 # %% tags=["hide-input"]
 parts = {part["part"]: part["rows"] for part in read_records("../data/results/patch_size.json")}
@@ -293,7 +293,7 @@ on_record = {key(of["run"]): of for of in cifar10}
 _, axis = plt.subplots(figsize=(6.6, 3.9), layout="constrained")
 said = []
 for index, (P, passes) in enumerate({4: 10, 8: 30}.items()):
-    planned_runs = (plan("patch_size_at_equal_time_longer", "full", seed) for seed in range(3))
+    planned_runs = (plan("patch_size_at_equal_time", "full", seed) for seed in range(3))
     keys = [key(each[f"P = {P}, {passes} passes", 1]) for each in planned_runs]
     courses = [on_record[k]["validation_curve"] for k in keys if k in on_record]
     courses = 100 * torch.tensor(courses)  # (seeds, passes)
@@ -322,25 +322,25 @@ plots.show(
 )
 
 # %% [markdown]
-# **P = 8 leads for the first two minutes. Then P = 4 passes it, and ends {{loss(runs("patch_size_at_equal_time_longer", "P = 8, 30 passes")):±.1p}} points ahead on the test images.**
-# {{assert differs(runs("patch_size_at_equal_time_longer", "P = 8, 30 passes")) and runs("patch_size_at_equal_time_longer", "P = 8, 30 passes").difference < 0}}
-# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 8, 30 passes")]) > mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]) for k in (1, 2))}}
-# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 8, 30 passes")]) < mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]) for k in range(4, 11))}}
+# **P = 8 leads for the first two minutes. Then P = 4 passes it, and ends {{loss(runs("patch_size_at_equal_time", "P = 8, 30 passes")):±.1p}} points ahead on the test images.**
+# {{assert differs(runs("patch_size_at_equal_time", "P = 8, 30 passes")) and runs("patch_size_at_equal_time", "P = 8, 30 passes").difference < 0}}
+# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) > mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) for k in (1, 2))}}
+# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) < mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) for k in range(4, 11))}}
 #
 # | training | passes | about | right on the test images | seeds |
 # |---|---|---|---|---|
-# | P = 4 | 10 | {{10 * 45_000 / 16 * patch_cost(4).seconds:about}} | {{runs("patch_size_at_equal_time_longer", "P = 4, 10 passes"):±.1%}} | {{len(runs("patch_size_at_equal_time_longer", "P = 4, 10 passes").accuracies):d}} |
-# | P = 8 | 30 | {{30 * 45_000 / 16 * patch_cost(8).seconds:about}} | {{runs("patch_size_at_equal_time_longer", "P = 8, 30 passes"):±.1%}} | {{len(runs("patch_size_at_equal_time_longer", "P = 8, 30 passes").accuracies):d}} |
+# | P = 4 | 10 | {{10 * 45_000 / 16 * patch_cost(4).seconds:about}} | {{runs("patch_size_at_equal_time", "P = 4, 10 passes"):±.1%}} | {{len(runs("patch_size_at_equal_time", "P = 4, 10 passes").accuracies):d}} |
+# | P = 8 | 30 | {{30 * 45_000 / 16 * patch_cost(8).seconds:about}} | {{runs("patch_size_at_equal_time", "P = 8, 30 passes"):±.1%}} | {{len(runs("patch_size_at_equal_time", "P = 8, 30 passes").accuracies):d}} |
 #
 # Here is the surprise: what looked like an advantage of larger patches was one of a short training, at least in this model. P = 8 learns sooner, and P = 4 goes further. But in ten minutes P = 4 also does {{10 * patch_cost(4).flops / (30 * patch_cost(8).flops):.1f}} times the FLOPs of P = 8. Is it only that? The ring in the picture suggests that it is not. After seven passes, P = 4 has had no more FLOPs than P = 8 in all its thirty passes. It is already as good as P = 8 ever gets, with three more to go.
 # {{assert 0.9 < 7 * patch_cost(4).flops / (30 * patch_cost(8).flops) < 1}}
-# {{assert mean([r.validation_curve[6] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]) > max(mean(at) for at in zip(*[r.validation_curve for r in recorded("patch_size_at_equal_time_longer", "P = 8, 30 passes")]))}}
+# {{assert mean([r.validation_curve[6] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) > max(mean(at) for at in zip(*[r.validation_curve for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]))}}
 #
 # **One limit:** each curve is one long training. The short trainings above ended higher than these curves stand after as many passes: three passes with P = 4 gave {{runs("patch_size", "P = 4").mean:.1%}}.
 #
 # **What could reverse this: another machine, or stronger augmentation.** P = 8 sees each image three times as often, so it may gain more if the images are changed more.
-# {{assert mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]) < runs("patch_size", "P = 4").mean - 0.02}}
-# {{assert mean([r.validation_curve[11] for r in recorded("patch_size_at_equal_time_longer", "P = 8, 30 passes")]) < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.02}}
+# {{assert mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) < runs("patch_size", "P = 4").mean - 0.02}}
+# {{assert mean([r.validation_curve[11] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.02}}
 #
 # ## "Large patches miss detail"
 #
