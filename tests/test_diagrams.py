@@ -47,6 +47,12 @@ SPEAKS = [0.5, 0.3, 0.1], {"truck": [0.2, -0.6, 2.0], "automobile": [-0.4, 0.5, 
 LETTERS = ["a", "b", "c", "d"]
 OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
 
+NORMED = {  # class tokens of five images: what they share is small beside what differs, or large
+    name: of + torch.randn(5, 96, generator=torch.Generator().manual_seed(1)) / 20
+    for name, of in (("a", 0.05), ("b", torch.linspace(-1.7, 1.7, 96)))
+}
+ADDED = {f"from N(0, {s})": ((0.32, s), (0.02, s)) for s in (0.02, 1)}
+
 # Each diagram, with whatever changes what is written in it
 CASES = {
     "overview": lambda: diagrams.overview(IMAGES[0]),
@@ -153,11 +159,24 @@ CASES = {
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
     ),
     "amounts, bad": lambda: diagrams.amounts(
-        np.eye(5), np.ones((5, 5)) / 5, bad=(0, 1, 5, 5, "should be 0"), key="dark: a lot"
+        np.eye(5),
+        np.ones((5, 5)) / 5,
+        bad=(0, 1, 5, 5, "should be 0"),
+        key="dark: a lot",
+        title="A title",
     ),
     "amounts, one row": lambda: diagrams.amounts(
         np.linspace(0, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
     ),
+    "weights_of_blocks": lambda: diagrams.weights_of_blocks(
+        {
+            "right": (range(6), "432 parameters"),
+            "11. a Python list": ([None] * 6, "0 parameters"),
+            "12. [block] * 6": ([0] * 6, "72 parameters"),
+        },
+        "A title",
+    ),
+    "shares": lambda: diagrams.shares(torch.eye(10)[2], torch.eye(10)[2].softmax(0), 2, "classes"),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
     "cut_class_token": diagrams.cut_class_token,
@@ -171,11 +190,11 @@ CASES = {
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
         num_registers=4,
     ),
-    "norm_divides": lambda: diagrams.norm_divides({"small": (0.06, 0.04), "large": (8.5, 0.04)}),
-    "norm_divides, patches": lambda: diagrams.norm_divides({"a": (1.0, 0.3)}, of="patch"),
-    "norm_divides, small last": lambda: diagrams.norm_divides(
-        {"large": (850.0, 0.04), "small": (0.06, 0.04)}
-    ),
+    "norm_divides": lambda: diagrams.norm_divides(NORMED),
+    "norm_divides, one": lambda: diagrams.norm_divides({"large": 850 * NORMED["a"]}),
+    "what_adds_up": lambda: diagrams.what_adds_up(ADDED),
+    "what_adds_up, one": lambda: diagrams.what_adds_up({"large": ((10.0, 0.0), (3.0, 10.0))}),
+    "zero_pairs": diagrams.zero_pairs,
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
     ),
@@ -846,7 +865,8 @@ def test_cells_have_the_colour_of_their_owner():
     colours = [to_rgb(p.get_facecolor()) for p in cells]
     expected = [to_rgb(museum.OWNERS[i]) for i in np.concatenate([o.ravel() for o in OWNERS])]
     assert colours == [*expected, *map(to_rgb, museum.OWNERS[:3])]  # then the legend
-    assert museum.WRONG not in museum.OWNERS
+    for colour in museum.OWNERS:  # the crosses have to stand out
+        assert contrast(colour, museum.WRONG) > 2
 
 
 def test_a_cross_is_on_each_number_that_went_elsewhere():
@@ -862,6 +882,16 @@ def test_a_cross_is_on_each_number_that_went_elsewhere():
     assert not plt.gcf().axes[0].lines and "wrong place" not in written()
 
 
+def test_a_title_stands_above_and_moves_nothing():
+    places = {}
+    for title in ("", "A title"):
+        diagrams.owners(*OWNERS, "head", title=title)
+        cells = [p for p in plt.gcf().axes[0].patches if p.get_zorder() == 2]
+        places[title] = [cell.get_xy() for cell in cells], set(written())
+    assert places["A title"][0] == places[""][0]
+    assert places["A title"][1] - places[""][1] == {"A title"}
+
+
 def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():
     diagrams.amounts(np.eye(3), np.ones((3, 3)), bad=(1, 0, 3, 2, "should be 0"))
     (frame,) = (p for p in plt.gcf().axes[0].patches if p.get_zorder() == 4)
@@ -871,6 +901,24 @@ def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():
     end = np.add(corners[1].get_xy(), (corners[1].get_width(), corners[1].get_height()))
     assert np.allclose(np.add(frame.get_xy(), (frame.get_width(), frame.get_height())), end)
     assert "should be 0" in written()
+
+
+def test_a_cross_is_on_each_block_without_weights_of_its_own():
+    versions = {"right": (range(3), ""), "list": ([None] * 3, ""), "one": ([0] * 3, "")}
+    diagrams.weights_of_blocks(versions)
+    assert len(plt.gcf().axes[0].lines) == 2 * (0 + 3 + 2)
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    first, *_, last = [to_rgb(cell.get_facecolor()) for cell in cells]
+    assert first == last == to_rgb(museum.OWNERS[0])
+    assert [w for w in written() if w.isdigit()] == ["0", "1", "2", "0", "0", "0"]
+
+
+def test_bars_are_as_high_as_shares_and_the_loss_is_that_of_the_answer():
+    diagrams.shares([0.0, 1.0], [0.25, 0.75], 1)
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    heights = np.array([cell.get_height() for cell in cells])
+    assert np.allclose(heights / heights.max(), [0, 1, 0.25, 0.75])
+    assert {"100 %", "75 %", "loss 0.00", "loss 0.29"} <= set(written())
 
 
 def test_versions_that_cannot_be_compared_are_refused():
@@ -907,23 +955,37 @@ def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
         diagrams.cuts(IMAGES[0], (4, 5))
 
 
-def test_the_norm_puts_tokens_where_their_direction_points():
-    diagrams.norm_divides({"small": (4.0, 3.0), "large": (400.0, 3.0)})
-    dots = [line.get_xydata()[0] for line in plt.gcf().axes[0].lines if line.get_marker() == "o"]
-    small, large = (dots[i + 1][1] - dots[i][1] for i in (0, 2))
-    assert small / 17 == pytest.approx(0.6) and large < 0.02 * small
-    with pytest.raises(ValueError, match="above 0"):
-        diagrams.norm_divides({"nothing": (0.0, 1.0)})
+def filled(colour):
+    """The lengths of the bars of a colour, from top to bottom."""
+    found = [p for p in plt.gcf().axes[0].patches if isinstance(p, Rectangle)]
+    found = [p for p in found if np.allclose(to_rgb(p.get_facecolor()), to_rgb(colour))]
+    return [p.get_width() for p in sorted(found, key=lambda p: (p.get_y(), p.get_x()))]
 
 
-def test_the_rows_of_the_norm_share_the_scale_of_the_first_where_they_fit():
-    diagrams.norm_divides({"a": (4.0, 1.0), "b": (8.0, 1.0), "c": (1.0, 0.25)})
-    drawn = [text for text in written() if text.startswith("drawn")]
-    assert drawn == ["drawn 2 times smaller than at the top"]
-    arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
-    shared = [p for p in arrows if np.allclose(to_rgb(p.get_edgecolor()), to_rgb(card.CLASS))]
-    a, b, c = (np.ptp(p._path_original.vertices[:, 0]) for p in shared)
-    assert np.isclose(a, b) and np.isclose(a, 4 * c)
+def test_the_norm_divides_what_tokens_share_and_what_differs():
+    diagrams.norm_divides(NORMED)
+    (_, *shared), (_, *spread) = (
+        filled(card.CLASS),
+        filled(card.PATCH),
+    )  # the first is of the legend
+    for k, tokens in enumerate(NORMED.values()):
+        normed = F.layer_norm(tokens, tokens.shape[-1:], eps=0)
+        centred = tokens - tokens.mean(dim=1, keepdim=True)
+        for at, of in ((2 * k, centred), (2 * k + 1, normed)):
+            root_mean_square = of.mean(dim=0).square().mean().sqrt().item()
+            assert shared[at] / max(shared) == pytest.approx(root_mean_square / 1.0, rel=0.1)
+            assert spread[at] / shared[at] == pytest.approx(
+                of.std(dim=0).mean().item() / root_mean_square, rel=1e-4
+            )
+    with pytest.raises(ValueError, match="not constant"):
+        diagrams.norm_divides({"nothing": torch.ones(3, 4)})
+
+
+def test_what_adds_up_is_drawn_to_one_scale():
+    diagrams.what_adds_up(ADDED)
+    held, own, positions = filled(card.PATCH), filled(card.CLASS), filled(card.POSITION)
+    assert np.allclose(np.divide(held, own), 16) and np.allclose(held, held[0])
+    assert np.allclose(positions, np.array([1, 1, 50, 50]) * positions[0])
 
 
 def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():

@@ -129,14 +129,15 @@ def show_claims(claims, verdicts, scale):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
     A comparison is (words, number, half its 95 % interval or None), and "0" or "not 0" behind them
-    if that is what the sentence predicts, and not more than 0. What it predicts is pale. `scale` are
-    the ends of the axis: a number beyond them is an arrow there, with what its interval has on the
-    axis. `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
+    if that is what the sentence predicts, and not more than 0. It takes two lines: the words, and
+    below them the number and what it should be, which is pale in the picture too. `scale` are the
+    ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
+    `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
     near = 0.03 * (high - low)
-    pale = {"0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
+    pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -148,30 +149,34 @@ def show_claims(claims, verdicts, scale):
             row += 1
         said.append(f"{sentence}: {verdict}")
         for words, number, width, *predicted in comparisons:
-            for part in pale[predicted[0]] if predicted else [(0, high)]:
+            middle = row + 0.35
+            should = predicted[0] if predicted else "> 0"
+            for part in pale[should]:
                 axis.fill_betweenx(
-                    (row - 0.4, row + 0.4), *part, color="#cfe3f5", linewidth=0, zorder=0
+                    (middle - 0.65, middle + 0.65), *part, color="#cfe3f5", linewidth=0, zorder=0
                 )
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
-            words += f": {_signed(number)}" + (f" ± {width:.1f}" if width else "")
             if low <= number <= high:
-                axis.errorbar(number, row, xerr=width, capsize=3, fmt="o", **mark)
+                axis.errorbar(number, middle, xerr=width, capsize=3, fmt="o", **mark)
             else:
                 ends = number - (width or 0), number + (width or 0)
                 seen = [min(max(end, low), high) for end in ends]
-                axis.plot(seen, (row, row), color=mark["color"], zorder=4)
+                axis.plot(seen, (middle, middle), color=mark["color"], zorder=4)
                 for edge, way, beyond in ((low, "<", ends[0] < low), (high, ">", ends[1] > high)):
                     if beyond:
-                        axis.plot(edge, row, way, clip_on=False, **mark)
+                        axis.plot(edge, middle, way, clip_on=False, **mark)
+            found = _signed(number) + (f" ± {width:.1f}" if width else "")
+            found += f", should {'not be 0' if should == 'not 0' else 'be ' + should}"
             axis.text(0.06, row, words, fontsize=9, **beside)
-            said.append(words + (f", predicted {predicted[0]}" if predicted else ""))
-            row += 1
+            axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
+            said.append(f"{words}: {found}")
+            row += 1.55
         row += 0.45
     for index, verdict in enumerate(verdicts):
         style = curve_style(index) | {"linestyle": "none", "markersize": 9}
         if any(verdict == of for of, _ in claims.values()):
             axis.plot([], [], label=verdict, **style)
-    _scale(axis, (row - 0.8, -0.8), "points (pale: what the sentence predicts)", ticks=5, free=0)
+    _scale(axis, (row - 0.8, -0.8), "points (pale: where the mark should be)", ticks=5, free=0)
     axis.set_xlabel(axis.get_xlabel(), loc="right")
     axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
