@@ -296,7 +296,7 @@ for name, accuracies in judged.items():
 #
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# **Tested:** does the shipped class token gather in each block? A *probe*, which is a linear classifier, looks for the class in it after each block. And the model answers while its class token reads in the first blocks only. In the others it gets the *usual mean*, that is, what it reads there on average over many images.
+# **Tested:** does the shipped class token gather in each block? A *probe*, a linear classifier, looks for the class in it after each block. And the model answers while its class token reads in the first blocks only. In the others it gets the *usual mean*, what it reads there on average over many images.
 #
 # **Also tested:** *must* it gather in every block? The first way **cuts** the trained model in one block, where its class token reads either nothing or the usual mean. In the second way, a small model is trained with a class token that comes **late**, for the last block only.
 #
@@ -365,10 +365,10 @@ plots.show(
     "token is there for the last block alone are somewhat ahead", "a class token cut off, or late",
 )  # fmt: skip
 # %% [markdown]
-# **Result:** from {{probe("class_token", 1).mean:.0%}} after block 1, the probe gets better with every block. So does the model with every block in which its class token may read, by {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points or more. A cut in block 1, 2 or 3 still costs at most {{max(cut("knock_outs", b).mean for b in (1, 2, 3)):.1p}} points, as later blocks make up for it. The late class token is {{gain(runs("class_token_place", "only in the last block")):±.2p}} points *better* than the base. That is right at the threshold, so we call it a hint.{{assert
+# **Result:** from {{probe("class_token", 1).mean:.0%}} after block 1, the probe gets better with every block. So does the model with every block in which its class token may read, by {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points or more. A cut in block 1, 2 or 3 still costs about a point at most, as later blocks make up for it. The late class token is {{gain(runs("class_token_place", "only in the last block")):±.2p}} points *better* than the base. That is right at the threshold, so we call it a hint.{{assert
 # all(probe("class_token", b).mean < probe("class_token", b + 1).mean for b in range(6))}}{{assert
 # all(differs(distance(ablated("mean_ablations", "from a block on", b + 1), ablated("mean_ablations", "from a block on", b))) and ablated("mean_ablations", "from a block on", b + 1).mean - ablated("mean_ablations", "from a block on", b).mean >= ablated("mean_ablations", "from a block on", 2).mean - ablated("mean_ablations", "from a block on", 1).mean > 0 for b in range(1, 6)) and record("class_token_journey").accuracy.mean - ablated("mean_ablations", "from a block on", 6).mean > 0.05}}{{assert
-# max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
+# max(cut("knock_outs", b).mean for b in (1, 2, 3)) < 0.011 and max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
 # differs(runs("class_token_place", "only in the last block")) and abs(runs("class_token_place", "only in the last block").difference - corrected()) < 0.0003}}
 #
 # **Holds**, because both of its parts do:
@@ -386,7 +386,8 @@ plots.show(
 #
 # *What it teaches:* a cut tells how *this* model works, and training without a part tells whether it is needed.
 #
-# *Limits:* intervals of the shipped model are over test images. The quick version, with two blocks, comes out the other way.
+# *Limits:* intervals of the shipped model are over test images. If it reads nothing instead of the usual mean, block 1 alone adds no right answers.{{assert
+# ablated("knock_outs", "from a block on", 2).mean < ablated("knock_outs", "from a block on", 1).mean}} The quick version, with two blocks, comes out the other way.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_place --seeds 1 --settings "class token" "only in the last block"`
 #
