@@ -308,7 +308,7 @@ for name, accuracies in judged.items():
 diagrams.cut_or_late(6, 3, 4)
 
 # %% [markdown]
-# Cut a block yourself. The photograph shows a cat. In which block will the cut matter most?
+# Cut a block yourself, on a photograph of a cat. Which one will matter most?
 
 # %%
 block = 6  # yours, from 1 to 6
@@ -393,7 +393,7 @@ plots.show(
 #
 # ### 6. "A class token classifies better than the mean of the patches"
 #
-# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did very poorly at first, and the learning rate explained all of it. So we tried several rates with the first seed. The one that was best on *validation* images, marked by a ring, was run with more seeds. **Attention pooling** is a third way, a weighted mean whose weights a learned query decides.
+# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly at first, and the learning rate explained all of it. So we tried several rates with the first seed. The one that was best on *validation* images, marked by a ring, was run with more seeds. **Attention pooling** is a third way, a weighted mean whose weights a learned query decides.
 #
 # *Runs:* CIFAR-10, like the base but for head and rate.
 #
@@ -462,7 +462,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # | part of the sentence | what the test says |
 # |---|---|
 # | *decides*, said of a start that is much too large | **holds**: the harm of N(0, 10) is clear |
-# | *decides*, said of zeros or N(0, 0.02) | **does not hold**: they differ by {{largest(gain(runs("class_token_init", "zeros"))):.1p}} points at most, even at the end of the interval |
+# | *decides*, said of zeros or N(0, 0.02) | **does not hold**: they differ by {{largest(gain(runs("class_token_init", "zeros"))):.1p}} points at most, by the interval |
 #
 # {{assert -runs("class_token_init", "N(0, 10)").difference > corrected()}}
 # N(0, 1), which is what `torch.randn` gives, is **not settled**: it may cost up to {{reach(loss(runs("class_token_init", "N(0, 1)")), 1):.1p}} points, or nothing.
@@ -602,7 +602,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **Result:** after three passes P = 4 finds the tile in all images, and P = 8 guesses. To see whether P = 8 can find it at all, we gave it 11 times the passes, which are more FLOPs than P = 4 had. Then two of three seeds find it in almost all images, and the third in {{min(needles(passes=33)):.0%}}. On CIFAR-10, P = 8 is {{ahead("patch_size", "P = 4", "P = 8"):s}} worse with the same passes, and {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *better* with the same FLOPs.{{assert
+# **Result:** after three passes P = 4 finds the tile in all images, and P = 8 guesses. To see whether P = 8 can find it at all, we gave it 11 times the passes, more FLOPs than P = 4 had. Then two of three seeds find it in almost all images, and the third in {{min(needles(passes=33)):.0%}}. On CIFAR-10, P = 8 is {{ahead("patch_size", "P = 4", "P = 8"):s}} worse with the same passes, and {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *better* with the same FLOPs.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
 # sorted(needles(passes=33))[1] > 0.98}}{{assert
 # runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}{{assert
@@ -638,7 +638,7 @@ show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()},
 #
 # ## What becomes of the effects with more training?
 #
-# After three passes the base is still learning. It is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images then, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. So we trained some other models for as long. Which effects will grow, and which will go away?
+# After three passes the base is still learning. It is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images then, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. So we trained some other models for as long. Which effects will grow, and which go away?
 
 # %% tags=["hide-input"]
 TRAINED_LONGER = [  # a row of the figure each: (label, experiment, setting)
