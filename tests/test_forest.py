@@ -222,3 +222,30 @@ def test_an_interval_that_leaves_the_scale_is_drawn_as_far_as_it_is_on_it(monkey
     pale = [b.get_datalim(axis.transData).intervalx for b in axis.collections]
     assert [(low < 0, high > 0) for low, high in pale] == [(True, False)] + 3 * [(False, True)]
     plt.close("all")
+
+
+def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_size(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    expected = {
+        ("seen", 2.0, 0.5): "✓",
+        ("seen, but small", 0.5, 0.4): "✗",
+        ("the other way", -3.0, 1.0): "✗",
+        ("reaches it, and 0", 0.7, 0.8): "?",
+        ("exact", 0.0, None): "✗",
+        ("alike", 0.1, 0.8, "0"): "✓",
+        ("not alike", 5.0, 1.0, "0"): "✗",
+        ("perhaps alike", 0.5, 0.8, "0"): "?",
+        ("different", -5.0, 1.0, "not 0"): "✓",
+        ("not different", 0.1, 0.8, "not 0"): "✗",
+        ("perhaps different", 0.5, 0.8, "not 0"): "?",
+    }
+    show_claims({"It is so": ("open", list(expected))}, ("open",), (-5, 10), counts=1)
+    axis = plt.gcf().axes[0]
+    found = [text.get_text() for text in axis.texts if "should" in text.get_text()]
+    assert [words[-1] for words in found] == list(expected.values())
+    assert found[0] == "+2.0 ± 0.5, should be ≥ 1 ✓"
+    pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
+            if b.get_zorder() == 0]  # fmt: skip
+    assert [pale[0], pale[5], *pale[8:10]] == [(1, 10), (-1, 1), (-5, -1), (1, 10)]
+    plt.close("all")

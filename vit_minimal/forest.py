@@ -125,7 +125,7 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
     show(f"{x_label}, {then} and {now}", title, said)
 
 
-def show_claims(claims, verdicts, scale):
+def show_claims(claims, verdicts, scale, counts=None):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
     A comparison is (words, number, half its 95 % interval or None), and "0" or "not 0" behind them
@@ -133,11 +133,22 @@ def show_claims(claims, verdicts, scale):
     below them the number and what it should be, which is pale in the picture too. `scale` are the
     ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
     `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
+    `counts` is the smallest effect that counts, if there is one: the predictions are then about it and
+    not about 0, and ✓, ✗ or ? before a comparison says how it came out.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
     near = 0.03 * (high - low)
     pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
+    asked = {"> 0": "be > 0", "0": "be 0", "not 0": "not be 0"}
+    if counts:
+        pale = {"> 0": [(counts, high)], "0": [(-counts, counts)]}
+        pale["not 0"] = [(low, -counts), (counts, high)]
+        asked = {
+            "> 0": f"be ≥ {counts}",
+            "0": f"be within ±{counts}",
+            "not 0": f"be beyond ±{counts}",
+        }
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -166,7 +177,9 @@ def show_claims(claims, verdicts, scale):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            found += f", should {'not be 0' if should == 'not 0' else 'be ' + should}"
+            found += f", should {asked[should]}"
+            if counts:
+                found += f" {_outcome(number, width or 0, should, counts)}"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             said.append(f"{words}: {found}")
@@ -184,6 +197,19 @@ def show_claims(claims, verdicts, scale):
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, columnspacing=0.8,
                 handletextpad=0, frameon=False)  # fmt: skip
     show("sentences with their verdicts and the comparisons behind them", "claims", said)
+
+
+def _outcome(number, width, should, counts):
+    """✓ if a difference is surely as it should be, ✗ if it surely is not, else ?."""
+    low, high = number - width, number + width
+    small = -counts < low and high < counts
+    large = not small and not low <= 0 <= high
+    yes, no = {
+        "> 0": (large and low > 0, high < counts),
+        "0": (small, large),
+        "not 0": (large, small),
+    }[should]
+    return "✓" if yes else "✗" if no else "?"
 
 
 def _signed(number):
