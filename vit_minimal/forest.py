@@ -178,10 +178,12 @@ def show_claims(claims, verdicts, scale, counts=None):
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
             found += f", should {asked[should]}"
-            if counts:
-                found += f" {_outcome(number, width or 0, should, counts)}"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
+            if counts:
+                came = _outcome(number, width or 0, should, counts)
+                axis.text(0.02, middle, came, fontsize=12, ha="center", **beside)
+                found += f" {came}"
             said.append(f"{words}: {found}")
             row += 1.55
         row += 0.45

@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget a minute{{assert round(notebook_seconds("10_claims_put_to_the_test") / 60) == 1}} on two cores of a recent server CPU, three to four{{assert 3 * 60 < notebook_seconds("10_claims_put_to_the_test", "float32") < 4 * 60}} on one core of an older one |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# You have heard that *large patches miss detail*. So you compare patches of 8 × 8 pixels with patches of 4 × 4, after as many passes over the images, and at one learning rate. The larger patches are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. In our records that decision was wrong. Patches of 8 × 8 need a quarter of the computing, and when they got as much of it they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead*. The sentence had chosen the comparison for you.{{assert
+# You have heard that *large patches miss detail*. So you compare patches of 8 × 8 pixels with patches of 4 × 4, after as many passes over the images. The larger ones are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. In our records that decision was wrong. Patches of 8 × 8 need a quarter of the computing, and when they got as much of it they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead*. The sentence had chosen the comparison for you.{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}
 #
 # Here six such sentences meet an experiment.
@@ -130,7 +130,7 @@ plots.show_dots(
 #
 # Would three other runs of card 5 give the same gain? Three runs tell little about luck. The first three of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 #
-# So we ask all *settings* at once, that is, all ways in which the small model was built and trained. How far is a run from the mean of its setting? All settings share the answer, a **pooled** standard deviation. From it follows how far luck can move a difference of two means:
+# So we ask all *settings* at once, that is, all ways in which the small model was built and trained. How far is a run from the mean of its setting? All settings share the answer, a **pooled** standard deviation:
 
 # %% tags=["nbval-check-output"]
 spread = pooled_spread(cifar10)
@@ -159,9 +159,9 @@ show_effects(differences, "points (bar: 95 % interval)", "CIFAR-10")
 
 # %% [markdown]
 # - The bar is a **95 % interval**. About 95 of 100 such bars hold the number that very many seeds would give. What stands after a ± is half its length.
-# - **No effect seen** means that the bar includes 0. The second row has to come out so, because it compares the base with itself.
+# - **No effect seen** means that the bar includes 0. The second row should come out so, because it compares the base with itself.
 #
-# Together with the rule of one point, a bar can say three things:
+# With the rule of one point, a bar says one of three things:
 #
 # | the bar | what we say |
 # |---|---|
@@ -169,7 +169,8 @@ show_effects(differences, "points (bar: 95 % interval)", "CIFAR-10")
 # | leaves out 0, and reaches one point or more | **it counts** |
 # | includes 0, and reaches one point or more | **not settled** |
 #
-# *A is better than B* is judged on its own side: it does not hold if the whole bar of A − B lies below +1 point.
+# *Not settled* is no suspicion: even *base − base* comes out so, because its bar just reaches one point.{{assert
+# 0.01 < statistics.mean(runs("pooling", "class token").accuracies[:3]) - statistics.mean(runs("pooling", "class token").accuracies[3:]) + students_t(spread().degrees) * spread().deviation * (1 / 3 + 1 / 10) ** 0.5 < 0.0105}} *A is better than B* is judged on its own side. It does not hold if the whole bar of A − B lies below one point.
 
 
 # %% tags=["hide-input"]
@@ -279,11 +280,11 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## Two more cards
 #
-# The last line of each card is one to try, in a terminal, or in a cell here after a `!`. It runs a quick version with one seed, which has no interval and may come out the other way.
+# The last line of a card is one to try, in a terminal, or in a cell here after a `!`. It mostly runs a quick version with one seed, which may come out the other way.
 #
 # ### 6. "A class token classifies better than the mean of the patches"
 #
-# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly at first, and the learning rate explained all of it. So we tried several rates with the first seed. The rate that was best on *validation* images, marked by a ring, was run with more seeds. **Attention pooling** is a third way, a weighted mean whose weights a learned query decides.
+# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly at first, and the learning rate explained all of it. So we tried several rates with the first seed. The best one on *validation* images, marked by a ring, was run with more seeds. **Attention pooling** is a third way, a weighted mean whose weights a learned query decides.
 #
 # *Said:* [this page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) says that the class token often outperforms the mean. *Runs:* CIFAR-10.
 #
@@ -364,7 +365,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 #
 # ## A hint, or clear?
 #
-# The next card has a bar that barely leaves out 0. How far may you trust it? The record has {{comparisons():d}} comparisons with a base. If there were no effects at all, two or three of the bars would still leave out 0, by luck.{{assert comparisons() == 53}}{{assert 2 <= 0.05 * comparisons() <= 3}}
+# One of the next bars barely leaves out 0. How far may you trust it? The record has {{comparisons():d}} comparisons with a base. If there were no effects at all, two or three of the bars would still leave out 0, by luck.{{assert comparisons() == 53}}{{assert 2 <= 0.05 * comparisons() <= 3}}
 #
 # So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 records without any effects, no difference would lie beyond it. A difference beyond the threshold is **clear**. A difference that leaves out 0 but stays below the threshold is a **hint**. Here are card 6's mean and each of its runs alone:
 
@@ -383,7 +384,7 @@ for name, accuracies in judged.items():
     print(f"{name}: {100 * difference:+.1f} ± {100 * half:.1f} points, {verdict}")
 
 # %% [markdown]
-# One run alone would have said *hint* or *clear*, as luck has it.
+# One run alone says *hint* or *clear*, as luck has it. No verdict in this notebook rests on a hint.
 #
 # ## The last three cards
 #
@@ -423,11 +424,11 @@ diagrams.reading_blocks(
 #
 # *Limits:* one trained model. Its intervals are over test images, and not over seeds.
 #
-# *Try it yourself:* `python benchmarks/class_token_journey.py`
+# *Try it yourself:* `python benchmarks/class_token_journey.py`, which needs CIFAR-10.
 #
 # ### And must it read in every block?
 #
-# This is another question, because a model may do what it does not need. There are two ways to find out. The first **cuts** the trained model in one block. The second trains a small model whose class token comes **late**, for the last block only. Purple arrows lead to the class token, and grey ones to a patch:
+# A model may do what it does not need, so this is another question. One way to answer it **cuts** the trained model in one block. Another trains a small model whose class token comes **late**, for the last block only. Purple arrows lead to the class token, and grey ones to a patch:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -445,7 +446,7 @@ for blocks in ([], [block - 1]):  # the package counts from 0
     print(f"{said}: {shares.max():.0%} {CIFAR10_CLASSES[shares.argmax()]}")
 
 # %% [markdown]
-# That is one photograph, and the record has 5,000. Which would you trust more to tell what a model *needs*: cutting a trained model, or training one late?
+# That is one photograph, and the record has 5,000. Which way would you trust more?
 
 # %% tags=["hide-input"]
 lost = {f"replaced {how}": journey[of]["loss, one block"] for how, of in replaced.items()}
@@ -476,7 +477,7 @@ plots.show(
 # differs(runs("class_token_place", "only in the last block")) and abs(runs("class_token_place", "only in the last block").difference - corrected()) < 0.0003}}{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# **To learn what a model needs, trust the second way.** A cut surprises a model that was never trained for it. The model that was trained with a late class token loses nothing here, so the class token does not have to read in every block. The quick version of this experiment has two blocks and comes out the other way:
+# **To learn what a model needs, trust the second way.** A cut surprises a model that was never trained for it. The models with a late class token lose nothing here, so it does not have to read in every block. The quick version, with two blocks, comes out the other way:
 #
 # `python -m vit_minimal.experiments class_token_place --seeds 1 --settings "class token" "only in the last block"`
 #
@@ -484,7 +485,7 @@ plots.show(
 #
 # **Tested:** any other token reads all tokens in each block. *Alone* is a class token that never reads the patches. The *late* class token of the section above reads them in one block of four.
 #
-# **Also tested** are three cuts of which the sentence does not speak. *Unseen*, the patches do not read the class token, which is still updated. *Detached*, no gradient passes through it. *Not trained*, it stays as it was at the start. These last models and their base have no position embedding for it, which would be trained in its place.
+# **Also tested** are three cuts of which the sentence does not speak. *Unseen*, the patches do not read the class token. *Detached*, no gradient passes through it. *Not trained*, it stays as it was at the start, and it has no position embedding, which would be trained in its place.
 #
 # *Said:* the ViT paper builds it so (Section 3.1). In [CaiT](https://arxiv.org/abs/2103.17239) it comes late, and the patches never read it. *Runs:* CIFAR-10.
 #
@@ -536,9 +537,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 # | *must be updated by attention* | **by construction**: the head reads nothing else, so alone, the class token gives every image the same answer, and {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 are right |
 # | *like any other token* | **does not hold**: late, it is updated in one block of four and loses nothing |
 #
-# - *Detached*, only the head learns, and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right.
-# - *Unseen* differs from its base by {{distance(runs("class_token_cut", "unseen by the patches"), runs("class_token_cut", "class token")):±.1p}} points.
-# - *Not trained*, the model is {{distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")):±.1p}} points ahead at its random start. At zero it is {{distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")):±.1p}} ahead.
+# *Detached*, only the head learns, and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right. *Unseen* differs from its base by {{distance(runs("class_token_cut", "unseen by the patches"), runs("class_token_cut", "class token")):±.1p}} points. *Not trained*, the model is {{distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")):±.1p}} points ahead of its base at a random start, and {{distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")):±.1p}} at zero.
 #
 # *What it teaches:* take a sentence apart before you test it, and give each part its own base.
 #
@@ -556,11 +555,11 @@ row, column = divmod(tiles[229].item(), 8)  # image 229 has a bright one
 diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle-10, cut twice")
 
 # %% [markdown]
-# **Also tested** on CIFAR-10, once with the same number of passes, and once with the same **FLOPs**, the additions and multiplications of the training. Larger patches are fewer, so the same FLOPs pay for more passes.
+# **Also tested** on CIFAR-10, with the same number of passes and with the same **FLOPs**, the additions and multiplications of the training. Larger patches are fewer, so the same FLOPs pay for more passes.
 #
 # *Said:* [this guide](https://25621.github.io/ai-learning-guides/guides/multimodal-learning/projects/patch-size-study/) says that small patches buy the fine detail that a model needs. *Runs:* Needle-10, three seeds of a smaller model; CIFAR-10.
 #
-# Which patches win, each time? In the lower half, compare the hollow marks, and then those on the grey bar:
+# Which patches win? In the lower half, compare the hollow marks, and then those on the grey bar:
 
 # %% tags=["hide-input"]
 cost = {row["patch_size"]: row["flops"] for row in patches["cost"]}
@@ -606,7 +605,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **Result:** after three passes P = 4 finds the tile in all images, and P = 8 in {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}. To see whether P = 8 can find it at all, we gave it 11 times the passes, more FLOPs than P = 4 had. Then two of three seeds find it in almost all images, and the third in {{min(needles(passes=33)):.0%}}.{{assert
+# **Result:** after three passes P = 4 finds the tile in all images, and P = 8 in {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}. Can P = 8 find it at all? With 11 times the passes, two of three seeds find it in almost all images, and the third in {{min(needles(passes=33)):.0%}}.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
 # sorted(needles(passes=33))[1] > 0.98}}
 #
@@ -617,7 +616,7 @@ plots.show(
 # | *miss detail*, after as many passes | **holds**: P = 8 is hardly better than guessing where P = 4 finds every tile |
 # | *miss detail*, read as *they must* | **does not hold**: after 33 passes two of three seeds find the tile |
 #
-# On CIFAR-10, P = 8 is {{ahead("patch_size", "P = 4", "P = 8"):s}} worse with the same passes. With the same FLOPs it is {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *better*, because it costs less, and not because it learns more from an image. [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report that on ImageNet models get better with smaller patches.{{assert
+# On CIFAR-10, P = 8 is worse with the same passes, and *better* with the same FLOPs, by the numbers at the head of this notebook. It does not learn more from an image, it costs less. [Wang et al. 2025](https://arxiv.org/abs/2502.03738) report that on ImageNet models get better with smaller patches.{{assert
 # runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}
 #
 # *What it teaches:* say what you hold equal, passes or FLOPs, before you say which is better.
@@ -628,7 +627,7 @@ plots.show(
 #
 # ## The six at a glance
 #
-# Below each sentence are the comparisons that decide its verdict: A − B in points, and what the difference should be if the sentence were true. The pale zones begin one point from 0, where an effect begins to count. A ✓ says that the difference is as it should be, a ✗ that it is not, and a ? that the bar leaves it open. An arrow leads beyond the scale. How often did you guess right, and how far off were your numbers?
+# Below each sentence are the comparisons that decide its verdict: A − B in points, and what the difference should be if the sentence were true. The pale zones end one point from 0, where an effect begins to count. ✓ marks a difference that is as it should be, ✗ one that is not, and ? one that is not settled. An arrow leads beyond the scale. How often did you guess right?
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -641,7 +640,7 @@ show_claims(
 #
 # ## What becomes of the effects with more training?
 #
-# After three passes the base is still learning. The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images then, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. So we trained some other models for as long. Which effects will grow, and which go away?
+# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. So we trained some other models longer, too. Which effects will grow, and which go away?
 
 # %% tags=["hide-input"]
 TRAINED_LONGER = [  # a row of the figure each: (label, experiment, setting)
@@ -659,12 +658,13 @@ show_then_and_now(
     scale=(-12, 5),
 )
 
-# %% [mark# The last row is from notebook 14: position embeddings that start 50 times as large as usual.
+# %% [markdown]
+# The last row is from notebook 14: position embeddings that start 50 times as large as usual.
 #
-# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. (Notebook 07 looks for its reason.) Of the harm of large positions {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points are left. The leads of the mean and of attention pooling look smaller too, but not by more than their intervals allow. Attention pooling had one seed for the long training.{{assert
+# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. (Notebook 07 looks for its reason.) Of the harm of large positions {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} of {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points are left. The leads of the mean and of attention pooling, which had one seed for it, look smaller too, but not by more than their intervals allow.{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long"))}}
 #
-# Points shrink by themselves when all models get better, so count mistakes too. Large positions add about three tenths to the base's mistakes both times. Counted in mistakes, their harm has not shrunk. Attention pooling saves about eight of 100 mistakes both times. So read the numbers on the cards as "after three passes".{{assert
+# Points shrink by themselves when all models get better, so count mistakes too. Both times, large positions add about three tenths to the base's mistakes, and attention pooling saves about eight of 100. Counted in mistakes, these two effects have not shrunk. So read the numbers on the cards as "after three passes".{{assert
 # loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # 0.5 < runs("position_init", "N(0, 1)", budget="long").difference / runs("position_init", "N(0, 1)").difference < 0.65 and differs(runs("position_init", "N(0, 1)", budget="long"))}}{{assert
 # all(0.25 < loss(runs("position_init", "N(0, 1)", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.35 for b in ("full", "long"))}}{{assert
@@ -698,16 +698,9 @@ show_then_and_now(
 # How was the learning rate found, and for which of the two? By how much do two runs of the *same* setting differ? And was anything chosen on the images that it was judged by?
 # </details>
 #
-# <details><summary>In a trained model the class token is cut off from the patches in block 2, and the accuracy stays the same. May you say that a class token does not need block 2?</summary>
-#
-# Not yet. *This* model does without it, perhaps because later blocks make up for it. Ask a model that was trained without (claim 2).
-# </details>
-#
 # **Try it yourself:** [exercises 10](exercises/10_claims_put_to_the_test.ipynb), with checks.
 #
 # You have built the model, trained it, looked inside, and doubted it. **Here the main path ends.**
-#
-# **More sentences:** [notebook 14](14_more_claims.ipynb) has the other twelve.
 #
 # **Next:** [notebook 11](11_faster_and_safer_training.ipynb) makes the training faster, and safe against interruptions.
 #
@@ -717,10 +710,9 @@ show_then_and_now(
 #
 # - *All settings vary alike, and their runs are independent.* Bartlett's test finds nothing against the first assumption (p = {{equal_variances():.2f}}).{{assert equal_variances() > 0.2}}
 # - *Settings that fail*, below half of the best one's mean, keep the interval of their own seeds.
-# - *Not covered:* the choice of the test images, which all models share, and a base that had luck, which would make all others look worse.
-# - *The constants* are values of Student's t. For the threshold, the share of cases that an interval may miss, 0.05, is divided by the number of comparisons (Bonferroni). With three runs against the base it is {{corrected():.1p}} points, and with one run {{corrected(1):.1p}}.
-# - *Longer training* has its own spread, with {{spread("long").degrees:d}} degrees of freedom. Its learning rates were chosen after three passes.
-# - *Rounding.* We subtract first and round last, so a difference may look 0.1 off.
+# - *Not covered* are the choice of the test images and a base that had luck.
+# - *The constants* are values of Student's t. For the threshold, the 0.05 that an interval may miss is divided by the number of comparisons (Bonferroni). With three runs against the base the threshold is {{corrected():.1p}} points, and with one run {{corrected(1):.1p}}.
+# - *Longer training* has its own spread, with {{spread("long").degrees:d}} degrees of freedom.
 #
 # ### Where the numbers come from
 #
