@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget a minute{{assert round(notebook_seconds("10_claims_put_to_the_test") / 60) == 1}} on two cores of a recent server CPU, three to four{{assert 3 * 60 < notebook_seconds("10_claims_put_to_the_test", "float32") < 4 * 60}} on one core of an older one |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# Somebody tells you that *large patches miss detail*. So you compare patches of 8 × 8 pixels with patches of 4 × 4, after as many passes over the images. The larger ones are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. In our records that decision was wrong. Larger patches need a quarter of the computing, and with as much of it they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead*.{{assert
+# Somebody tells you that *large patches miss detail*. So you compare patches of 8 × 8 pixels with patches of 4 × 4, after as many passes over the images. The larger ones are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. In our records that decision was wrong. A pass with larger patches needs a quarter of the computing, and with as much computing in all they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead*.{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}
 #
 # The sentence had chosen the comparison for you. Here six such sentences meet an experiment.
@@ -58,7 +58,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # - **does not hold**: it is not true here;
 # - **not settled**: our experiment cannot decide it.
 #
-# Two rules:
+# Two rules lead to them:
 #
 # - **A verdict judges the words of its sentence**, and not what people conclude from it. Against *only* or *must*, one example is enough.
 # - **An effect counts from one point on.** A *point* is one per cent of the test images. We chose this size, because luck alone sets two runs of one model so far apart about once in five times.{{assert 0.2 < 2 * (1 - statistics.NormalDist().cdf(0.01 / (2 ** 0.5 * spread().deviation))) < 0.24}}
@@ -67,7 +67,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # | | the sentence | your verdict | the question | your number |
 # |---|---|---|---|---|
-# | 2 | It gathers from all patches, layer by layer. | | The trained class token may read in one more block. How many points does the block add that adds least? | |
+# | 2 | It gathers from all patches, layer by layer. | | The trained class token reads in one more block. How many points does the block add that adds least? | |
 # | 5 | Without it, the model only understands single patches. | | How many points do the patches gain by seeing each other? | |
 # | 6 | A class token classifies better than the mean of the patches. | | By how many points? | |
 # | 11 | Its initialisation decides. | | It starts 500 times as large as usual. How many points does that cost? | |
@@ -444,7 +444,7 @@ for blocks in ([], [block - 1]):  # the package counts from 0
     print(f"{said}: {shares.max():.0%} {CIFAR10_CLASSES[shares.argmax()]}")
 
 # %% [markdown]
-# The record has 5,000 images. Which way would you trust more?
+# One photograph proves little, and the record has 5,000. Which way would you trust more?
 
 # %% tags=["hide-input"]
 lost = {f"replaced {how}": journey[of]["loss, one block"] for how, of in replaced.items()}
@@ -485,9 +485,9 @@ plots.show(
 #
 # **Also tested** are three cuts of which the sentence does not speak. *Unseen*, the patches do not read the class token. *Detached*, no gradient passes through it. *Not trained*, it stays as it was at the start, and it has no position embedding, which would be trained in its place.
 #
-# *Said:* the ViT paper builds it so (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: its class token comes late, and the patches never read it. *Runs:* CIFAR-10.
+# *Said:* this is how the ViT paper builds it (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: its class token comes late, and the patches never read it. *Runs:* CIFAR-10.
 #
-# The *step* is that of the optimizer:
+# The *step* in the picture is that of the optimizer:
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token(
@@ -501,7 +501,7 @@ diagrams.cut_class_token(
 )
 
 # %% [markdown]
-# Two of the five models fail. Which? Each group has its base on top:
+# Two of the five ways fail. Which? Each group in the figure has its base on top:
 
 # %% tags=["hide-input"]
 shown = {
@@ -535,7 +535,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 # | *must be updated by attention* | **by construction**: the head reads nothing else, so alone, the class token gives every image the same answer, and {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 are right |
 # | *like any other token* | **does not hold**: late, it is updated in one block of four and loses nothing |
 #
-# *Detached*, only the head learns. *Unseen* differs from its base by {{distance(runs("class_token_cut", "unseen by the patches"), runs("class_token_cut", "class token")):±.1p}} points. *Not trained*, the model is {{distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")):±.1p}} points ahead of its base at a random start, and {{distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")):±.1p}} at zero.
+# With *detached*, only the head learns. *Unseen* differs from its base by {{distance(runs("class_token_cut", "unseen by the patches"), runs("class_token_cut", "class token")):±.1p}} points. *Not trained*, the model is {{distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")):±.1p}} points ahead of its base at a random start, and {{distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")):±.1p}} at zero.
 #
 # *What it teaches:* take a sentence apart before you test it, and give each part its own base.
 #
