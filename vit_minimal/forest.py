@@ -18,6 +18,8 @@ EFFECT_STYLES = {
     },
 }
 
+NONE = 0.5  # points: an effect that is surely smaller counts as none
+
 
 def show_forest(effects, x_label, title="", groups=(), bold=None):
     """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
@@ -128,14 +130,16 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
 def show_claims(claims, verdicts, scale):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
-    A comparison is (words, number, half its 95 % interval or None), and "0" behind them if that is
-    what the sentence predicts, and not more than 0. It takes two lines: the words, and below them the
-    number and what it should be, which is pale in the picture too. `scale` are the ends of
-    the axis: a number beyond them is an arrow there. `verdicts` names all there are, so that each
-    keeps its colour and mark from figure to figure.
+    A comparison is (words, number, half its 95 % interval or None), and behind them, if it is not
+    "> 0", what the sentence predicts: "0" or "no worse", both give or take `NONE`, or else the reason
+    why the number does not decide. It takes two lines: the words, and below them the number and what
+    it should be, which is pale in the picture too. `scale` are the ends of the axis: a number beyond
+    them is an arrow there. `verdicts` names all there are, so that each keeps its colour and mark
+    from figure to figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
+    areas = {"> 0": (0, high), "0": (-NONE, NONE), "no worse": (-NONE, high)}
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -148,10 +152,10 @@ def show_claims(claims, verdicts, scale):
         said.append(f"{sentence}: {verdict}")
         for words, number, width, *predicted in comparisons:
             middle = row + 0.35
-            ends = (-0.03 * (high - low), 0.03 * (high - low)) if predicted else (0, high)
-            axis.fill_betweenx(
-                (middle - 0.65, middle + 0.65), *ends, color="#cfe3f5", linewidth=0, zorder=0
-            )
+            (predicted,) = predicted or ["> 0"]
+            if predicted in areas:
+                across, ends = (middle - 0.65, middle + 0.65), areas[predicted]
+                axis.fill_betweenx(across, *ends, color="#cfe3f5", linewidth=0, zorder=0)
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
             if low <= number <= high:
                 axis.errorbar(number, middle, xerr=width, capsize=3, fmt="o", **mark)
@@ -159,7 +163,7 @@ def show_claims(claims, verdicts, scale):
                 edge, way = (high, ">") if number > high else (low, "<")
                 axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            found += ", should be " + ("0" if predicted else "> 0")
+            found += f", should be {predicted}" if predicted in areas else f" ({predicted})"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             said.append(f"{words}: {found}")
