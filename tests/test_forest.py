@@ -201,7 +201,7 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
     ]
     assert [line.get_xdata()[0] for line in axis.lines if line.get_marker() == ">"] == [10]
     pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
-            if b.get_zorder() == 0]  # fmt: skip
+            if b.get_zorder() == -1]  # fmt: skip
     assert pale == [(0, 10), (0, 10), (-NONE, NONE), (-NONE, 10)]
     words = [text.get_text() for text in axis.texts]
     assert words[1:5] == [

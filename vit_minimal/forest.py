@@ -155,7 +155,8 @@ def show_claims(claims, verdicts, scale):
             (predicted,) = predicted or ["> 0"]
             if predicted in areas:
                 across, ends = (middle - 0.65, middle + 0.65), areas[predicted]
-                axis.fill_betweenx(across, *ends, color="#cfe3f5", linewidth=0, zorder=0)
+                seen = 4 if predicted == "0" else 0  # an edge, where the scale is too coarse for it
+                axis.fill_betweenx(across, *ends, color="#cfe3f5", linewidth=seen, zorder=-1)
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
             if low <= number <= high:
                 axis.errorbar(number, middle, xerr=width, capsize=3, fmt="o", **mark)

@@ -229,11 +229,11 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## The twelve at a glance
 #
-# Below each sentence are the comparisons that test its words, as A − B in points. The pale part is where the mark should be, half a point around 0 for *0*, and an arrow leads beyond the scale. The verdicts of claims 1, 3 and 17 rest on no such comparison. Begin with the cards where you guessed otherwise.
+# Below each sentence are the comparisons that test its words, as A − B in points. The pale part is where the mark should be, with half a point to spare for *0* and *no worse*. An arrow leads beyond the scale. The verdicts of claims 1, 3 and 17 rest on no such comparison. Begin with the cards where you guessed otherwise.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
-show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-17, 22))
+show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-22, 22))
 
 # %% tags=["nbval-check-output"]
 for verdict in VERDICTS:
@@ -284,7 +284,7 @@ show_curves(
 #
 # **Tested:** how often a *reader*, which is a linear classifier, finds the class in the shipped model's class token, in the mean of its patches, and in single patches.
 #
-# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (interval over images), and that of every single patch further.{{assert
+# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (interval over images), and the reader of each single patch further.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
 #
 # **Holds**, because the head reads nothing else: the words are true by construction. The measurement says for how many images this suffices. The words do not say *only there*: whether all patches together hold as much was not tested.
@@ -402,7 +402,7 @@ plots.show_summaries(
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it works*, in the last place | **holds**: *as well* means no worse, and a loss of half a point is ruled out |
-# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: there it attends only to itself, so it is the same for every image |
+# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: the class token attends only to itself, so it is the same for every image |
 #
 # {{assert
 # all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}{{assert
@@ -496,7 +496,7 @@ plots.show(
 )  # fmt: skip
 
 # %% [markdown]
-# The curves follow 1,000 validation images, and the table has 2,000 test images. On so few, two guesses differ by a point or two.
+# The curves follow 1,000 validation images, and the table has 2,000 test images. On so few images, two guesses differ by a point or two.
 #
 # <details><summary>Why can 15 pixels not do it?</summary>
 #
@@ -596,7 +596,7 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # **Result:** every model learns without a warm-up. With Muon and four blocks no effect is seen. The worst model, with AdamW, post-norm and twelve blocks, has {{mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1%}} right after one pass, {{mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1p}} points behind its twin with a warm-up.
 #
-# **Does not hold**, because of the word *needs*. That training may *gain* from a warm-up is another sentence, true here with AdamW and pre-norm: at the rate 0.01 both runs with a warm-up are at least {{min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - max(reached("warmup_and_norm", "pre-norm, none, AdamW")):.1p}} points ahead of both without.
+# **Does not hold**, because of the word *needs*. That training may *gain* from a warm-up is another sentence, true here with AdamW and pre-norm: at the rate {{recorded("warmup_and_norm", "pre-norm, none, AdamW")[0].run.training.learning_rate:g}} both runs with a warm-up are at least {{min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - max(reached("warmup_and_norm", "pre-norm, none, AdamW")):.1p}} points ahead of both without.
 # {{assert not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}
 # {{assert len(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) == len(reached("warmup_and_norm", "pre-norm, none, AdamW")) == 2 and max(reached("warmup_and_norm", "pre-norm, none, AdamW")) < min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW"))}}
 # {{assert mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) == min(min(reached(name, f"{norm}, none, AdamW")) for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
@@ -706,7 +706,7 @@ show_curves(
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Said** in many guides; [that of Keras](https://keras.io/guides/transfer_learning/) asks for a very low one. **The harm:** the new task may stay half learned.
+# **Said** in many guides; [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate. **The harm:** the new task may stay half learned.
 #
 # **Tested:** a learning rate of 0.0003 against 0.001, for 60 steps on ten images per class ([notebook 12](12_fine_tuning.ipynb)). *Small* means smaller than from scratch, where 0.001 was the best rate tried with the same images and steps. The words name no task, so both are measured: the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
 # all(max((r for r in records("fine_tuning") if r.part == "rates" and r.method == method), key=lambda r: r.validation).rate == 1e-3 for method in ("fine-tuned", "from scratch"))}}
