@@ -130,16 +130,18 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
 def show_claims(claims, verdicts, scale):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
-    A comparison is (words, number, half its 95 % interval or None), and behind them, if it is not
-    "> 0", what the sentence predicts: "0" or "no worse", both give or take `NONE`, or else the reason
-    why the number does not decide. It takes two lines: the words, and below them the number and what
-    it should be, which is pale in the picture too. `scale` are the ends of the axis: a number beyond
-    them is an arrow there. `verdicts` names all there are, so that each keeps its colour and mark
-    from figure to figure.
+    A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
+    sentence predicts, if that is not more than 0: "0", "not 0", or "no worse", which allows for `NONE`.
+    Other words say why the number does not decide. A comparison takes two lines: the words, and
+    below them the number and what it should be, which is pale in the picture too. `scale` are the
+    ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
+    `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
-    areas = {"> 0": (0, high), "0": (-NONE, NONE), "no worse": (-NONE, high)}
+    near = 0.03 * (high - low)  # wide enough to be seen
+    pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
+    pale["no worse"] = [(-NONE, high)]
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -152,19 +154,26 @@ def show_claims(claims, verdicts, scale):
         said.append(f"{sentence}: {verdict}")
         for words, number, width, *predicted in comparisons:
             middle = row + 0.35
-            (predicted,) = predicted or ["> 0"]
-            if predicted in areas:
-                across, ends = (middle - 0.65, middle + 0.65), areas[predicted]
-                seen = 4 if predicted == "0" else 0  # an edge, where the scale is too coarse for it
-                axis.fill_betweenx(across, *ends, color="#cfe3f5", linewidth=seen, zorder=-1)
+            should = predicted[0] if predicted else "> 0"
+            for part in pale.get(should, ()):
+                axis.fill_betweenx(
+                    (middle - 0.65, middle + 0.65), *part, color="#cfe3f5", linewidth=0, zorder=0
+                )
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
             if low <= number <= high:
                 axis.errorbar(number, middle, xerr=width, capsize=3, fmt="o", **mark)
             else:
-                edge, way = (high, ">") if number > high else (low, "<")
-                axis.plot(edge, middle, way, clip_on=False, **mark)
+                ends = number - (width or 0), number + (width or 0)
+                seen = [min(max(end, low), high) for end in ends]
+                axis.plot(seen, (middle, middle), color=mark["color"], zorder=4)
+                for edge, way, beyond in ((low, "<", ends[0] < low), (high, ">", ends[1] > high)):
+                    if beyond:
+                        axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            found += f", should be {predicted}" if predicted in areas else f" ({predicted})"
+            if should in pale:
+                found += f", should {'not be 0' if should == 'not 0' else 'be ' + should}"
+            else:
+                found += f" ({should})"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             said.append(f"{words}: {found}")

@@ -229,7 +229,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## The twelve at a glance
 #
-# Below each sentence are the comparisons that test its words, as A − B in points. The pale part is where the mark should be, with half a point to spare for *0* and *no worse*. An arrow leads beyond the scale. The verdicts of claims 1, 3 and 17 rest on no such comparison. Begin with the cards where you guessed otherwise.
+# Below each sentence are the comparisons that test its words, as A − B in points. The pale part is where the mark should be: for *0* a strip wide enough to be seen, for *no worse* from half a point below 0. An arrow leads beyond the scale. The verdicts of claims 1, 3 and 17 rest on no such comparison. Begin with the cards where you guessed otherwise.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -256,7 +256,7 @@ for verdict in VERDICTS:
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it summarises* | **holds**: the class can be read from it (card 3) |
-# | *the whole image* | **not shown**: the class token ends with less of the colours than the rival; whether some regions are missing or all have faded, we cannot say |
+# | *the whole image* | **not shown**: the class token ends with less of the colours than the rival; whether regions are missing or have faded, we cannot say |
 
 # %% tags=["hide-input"]
 colours = {
@@ -311,7 +311,7 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one model, judged on {{record("class_token_journey").probes_judged_on:,}} test images. Nothing reads the patches after the last block, so nothing trains them to hold the class: part of the lead is built in.
+# *Limits:* one model, judged on {{record("class_token_journey").probes_judged_on:,}} test images. Nothing trains the patches to hold the class after the last block: part of the lead is built in.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/class_token_journey.py`
 #
@@ -367,7 +367,7 @@ show_curves(
 #
 # ### 7. "Registers help"
 #
-# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). There they cure large models, in which a few patch tokens grow very long and spoil the attention maps. **The harm:** healthy models get registers, and a gain is expected.
+# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). There they cure large models, in which a few very long patch tokens spoil the attention maps. **The harm:** healthy models get registers, and a gain is expected.
 #
 # **Tested:** a class token with four *registers* against one without, each at its best learning rate. A register is a learned token that the head never reads.
 #
@@ -592,7 +592,7 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # **Said** of Transformers in general. Even [Xiong et al. 2020](https://arxiv.org/abs/2002.04745), who show when one can do without, begin with it. **The harm:** people tune a knob that may change nothing.
 #
-# **Tested:** training with a warm-up, in which the learning rate climbs over the first tenth of the steps, against none. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)), four or twelve blocks, Muon or AdamW. A model *learns* if more than 20 % of the test images are right, twice a guess.
+# **Tested:** training with a warm-up, in which the learning rate climbs for the first tenth of the steps, against none. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)), four or twelve blocks, Muon or AdamW. A model *learns* if more than 20 % of the test images are right, twice a guess.
 #
 # **Result:** every model learns without a warm-up. With Muon and four blocks no effect is seen. The worst model, with AdamW, post-norm and twelve blocks, has {{mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1%}} right after one pass, {{mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1p}} points behind its twin with a warm-up.
 #
@@ -665,7 +665,7 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one kind of noise. At twice the noise of its training, P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
+# *Limits:* one kind of noise. At twice that noise P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
 # differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}{{assert
 # max(under_noise(4, 64, learned=True)) < min(under_noise(8, 64, learned=True))}}
 #
@@ -800,7 +800,7 @@ nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_0
 print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
 
 # %% [markdown]
-# On its training images the CNN with 15 pixels beats a guess, but it learns them by heart: on labels that mean nothing it gets at least as far.
+# On its training images the CNN with 15 pixels beats a guess, but learns them by heart: on random labels it gets at least as far.
 #
 # ## Where the numbers come from
 #
