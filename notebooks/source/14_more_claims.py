@@ -44,7 +44,7 @@ from vit_minimal.variants import ConvNet
 # %% [markdown]
 # ## How to read a card
 #
-# Each card says where its sentence is **said**, what **harm** the belief does, and what a test found. The last line can be tried in a terminal, or in a cell here with a `!` in front.
+# Each card says where its sentence is **said**, what **harm** the belief does, and what a test found. Try its last line in a terminal, or in a cell here with a `!` in front.
 #
 # The verdict judges the words and nothing else. The first question whose answer is yes decides:
 #
@@ -58,11 +58,11 @@ from vit_minimal.variants import ConvNet
 #
 # In cards 9 and 10, CNN and ViT had different optimizers. But *struggle* (9) judges each model by itself, and *need more* compares the two.
 #
-# A ± is half of a 95 % interval, from the spread of all settings on record ([notebook 10](10_claims_put_to_the_test.ipynb)). Where a card says *seed by seed*, three differences give the interval instead, one for each seed. Where it says *over images*, the test images of one model do. *No effect seen* means that the interval includes 0. An effect counts as *none* if the interval rules out half a point, a line that we drew after the measurements.
+# A ± is half of a 95 % interval, from the spread of all settings on record ([notebook 10](10_claims_put_to_the_test.ipynb)). Where a card says *seed by seed*, three differences give it, one for each seed; where a card says *over images*, the test images of one model do. *No effect seen* means that the interval includes 0. An effect counts as *none* if the interval rules out half a point, a line that we drew after the measurements.
 #
 # A card that names no model means a small ViT: patches of 4 × 4 pixels (P = 4), four blocks, three passes over CIFAR-10 with Muon. The *shipped model* comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.
 #
-# Would you like to guess first? "It" is the class token.
+# What is your guess? "It" is the class token.
 #
 # | | the sentence | your verdict |
 # |---|---|---|
@@ -256,7 +256,7 @@ for verdict in VERDICTS:
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it summarises* | **holds**: the class can be read from it (card 3) |
-# | *the whole image* | **not shown**: the class token ends with less of the colours than the rival; whether regions are missing or have faded, we cannot say |
+# | *the whole image* | **not shown**: the class token ends with less of the colours than its rival; whether regions are missing or faded, we cannot say |
 
 # %% tags=["hide-input"]
 colours = {
@@ -321,7 +321,7 @@ show_curves(
 #
 # **Tested:** whether the answer depends on what the last block's attention marks. In two experiments, 16 of the shipped model's 64 patches become noise. In the third, Needle-10 ([notebook 06](06_inside_the_class_token.ipynb)), one patch holds the answer, and a block may not attend to that patch.
 #
-# **Result:** in Needle-10 both blocks attend to that patch, but three models lose at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points without the look in the last block. Without the one in block 1 they lose at least {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}}. With noise (intervals over images):
+# **Result:** in Needle-10 both blocks attend to that patch. Three models lose at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points without the look in the last block, and without that in block 1 at least {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}}. With noise (intervals over images):
 #
 # | question | result |
 # |---|---|
@@ -358,7 +358,7 @@ show_curves(
 )
 
 # %% [markdown]
-# - *Another image's* patches are the control, because marked patches often lie together in the middle, and random ones do not.
+# - *Another image's* patches are the control, because marked patches often lie together in the middle.
 # - *Gradients* weight attention by how much it raises the logit of the answer, which attention alone does not know.
 #
 # *Limits:* few models, two tasks. Noise may do harm of its own, beyond what it hides. For text, see [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186).
@@ -665,7 +665,7 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one kind of noise. At twice that noise P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
+# *Limits:* one kind of noise. At twice the noise of its training P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
 # differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}{{assert
 # max(under_noise(4, 64, learned=True)) < min(under_noise(8, 64, learned=True))}}
 #
@@ -675,9 +675,9 @@ show_curves(
 #
 # **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** nobody trains from scratch, even with many images.
 #
-# **Tested:** how good the shipped model is, which starts from random weights. *Good* is our line: 85 %. And with few images of Shapes-10 ([notebook 12](12_fine_tuning.ipynb)), a model that was *pretrained* on CIFAR-10 against one from scratch with ten times the steps.
+# **Tested:** how good the shipped model is, which starts from random weights. Our line for *good* is 85 %. And with few images of Shapes-10 ([notebook 12](12_fine_tuning.ipynb)), a model that was *pretrained* on CIFAR-10 against one from scratch with ten times the steps.
 #
-# **Result:** the shipped model (one seed) is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's 10,000 test images. Card 3 took half of them. Seed by seed, with ten images of Shapes-10 per class, the pretrained model is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead.
+# **Result:** the shipped model (one seed) is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's 10,000 test images. Card 3 has another number, from half of them. Seed by seed, with ten images of Shapes-10 per class, the pretrained model is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead.
 #
 # **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it. Pretraining helps where images are few, but that is another sentence.{{assert
 # below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}{{assert record("cifar10_cpu_long").accuracy > 0.85}}
