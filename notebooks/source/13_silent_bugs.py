@@ -449,7 +449,9 @@ def check_argument(make):
     one, two = make(16, num_heads=1), make(16, num_heads=2)
     two.load_state_dict(one.state_dict())
     x = torch.randn(1, 5, 16)
-    assert not torch.equal(one(x), two(x)), "1 head and 2 heads give the same answer to the last bit"
+    assert not torch.equal(one(x), two(x)), (
+        "1 head and 2 heads give the same answer to the last bit"
+    )
 
 
 catch(
@@ -801,6 +803,7 @@ plots.show("a row for each bug: by how many points it is ahead on two tasks", ""
 #
 # Would the loss have shown them? These are the losses of the same models on CIFAR-10, beside those of right models:
 
+
 # %% tags=["hide-input"]
 def curve(name):
     """The loss of each pass, on average over the seeds."""
@@ -826,7 +829,9 @@ for panel, (group, names) in zip(panels, groups.items(), strict=True):
     panel.grid(alpha=0.3)
     panel.legend(loc="lower left", frameon=False, fontsize=9)
     if group == GROUPS[-1]:
-        panel.text(2.3, 1.8, "from pass 2 on, all\nseven are close to it", ha="center")
+        panel.text(
+            2.3, 1.8, "from pass 2 on, all\nseven are close to\nthe right models", ha="center"
+        )
         continue
     place = 0
     for end, number in sorted(ends):  # the numbers may not touch; a line leads to each

@@ -147,7 +147,7 @@ def amounts(
     bottom = top + high * side + (3.6 if bad or sums else 1.6)
     card, lefts = _card(bottom + (3.4 if key else 0), title), (start, start + half + GAP)
     _headings(card, lefts)
-    if sums:
+    if sums and len(row_names):
         card.text(start - 0.8, top + high * side + 1.4, "sum, in %", 10, QUIET, ha="right")
     if bad:
         first, left, last, behind, words = bad
