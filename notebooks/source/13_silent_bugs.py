@@ -40,7 +40,7 @@ from vit_minimal.vision_transformer import EncoderBlock
 # %% [markdown]
 # ## Which of these models is right?
 #
-# Here are the losses of three models during training, and their accuracies on new images. They have the same size and see the same drawn shapes. Two of them have a bug that mixes up their numbers. Which one is right?
+# Here are the losses of three models during training, and their accuracies on new images. The models have the same size and see the same drawn shapes. Two of them have a bug that mixes up their numbers. Which one is right?
 
 # %% tags=["hide-input"]
 silent = {}  # data set: bug: its runs, one for each seed
@@ -74,7 +74,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # - mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "none"])) < 0.05}}
 # </details>
 #
-# Neither the losses nor the accuracies tell. But you can **check**, without any training, whether your code has one of these bugs. This notebook is a museum of such checks.
+# Neither the losses nor the accuracies tell you. But you can **check**, without any training, whether your code has one of these bugs.
 #
 # ## A museum of bugs
 #
@@ -154,7 +154,7 @@ diagrams.owners(
 # %% [markdown]
 # ### 2. Heads by `view` alone
 #
-# *Cost: none seen.* Heads allow the same mistake. (B, T, D) → (B, h, T, d) needs a transpose in between, because each head should get d numbers *of every token*. With `view` alone a head gets one long stretch of numbers. [FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30) had this bug. In the picture head 0 gets all of token 0 and most of token 1, instead of a part of each token.
+# *Cost: none seen.* Heads allow the same mistake. (B, T, D) → (B, h, T, d) needs a transpose in between, because each head should get d numbers *of every token*. With `view` alone head 0 gets one stretch of numbers: all of token 0 and most of token 1. [FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30) had this bug.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -211,7 +211,7 @@ catch(
 #
 # *Cost: not measured.* PyTorch's attention, transformer and recurrent layers expect (T, B, D) by default. There `x[0]` is (B, D), the first token of each image. After a switch to (B, T, D) the same `x[0]` is (T, D), all tokens of image 0, and the right code is `x[:, 0]`.
 #
-# The bug is silent only where T = B. Elsewhere the loss stops with an error, as in our trainings. The check finds it at any size: it changes image 1 and looks at which answers change.
+# The bug is silent only where T = B. Elsewhere the loss stops with an error, so we did not train with it. The check finds it at any size: it changes image 1 and looks at which answers change.
 
 
 # %% tags=["bug"]
@@ -341,7 +341,7 @@ diagrams.amounts(
 #
 # ### 8. LayerNorm over tokens as well
 #
-# *Cost: none seen.* `nn.LayerNorm((T, D))` takes the mean and the variance of all tokens of an image together. If one token changes, all tokens change, without any attention. With images of another size it stops with an error.
+# *Cost: none seen.* `nn.LayerNorm((T, D))` takes the mean and the variance of all tokens of an image together. If one token changes, all tokens change, without any attention.
 
 
 # %% tags=["bug"]
@@ -407,7 +407,7 @@ catch(
 #
 # ### 12. `[block] * L`
 #
-# *Cost: {{cost_of_bug("one block, repeated").mean:.0p}} points.* This list has L entries, but only one block: all entries share their weights. Its `state_dict` still has the names of all L. One check finds both bugs, because it counts the parameters.
+# *Cost: {{cost_of_bug("one block, repeated").mean:.0p}} points.* This list has L entries, but only one block: all entries share their weights. The `state_dict` still has the names of all L blocks. One check finds both bugs, because it counts the parameters.
 #
 # *Guess first:* a `nn.Linear(8, 8)` has 72 parameters. How many has `nn.Sequential(*[nn.Linear(8, 8)] * 6)`?
 
@@ -449,9 +449,7 @@ def check_argument(make):
     one, two = make(16, num_heads=1), make(16, num_heads=2)
     two.load_state_dict(one.state_dict())
     x = torch.randn(1, 5, 16)
-    assert not torch.equal(one(x), two(x)), (
-        "1 head and 2 heads give the same answer to the last bit"
-    )
+    assert not torch.equal(one(x), two(x)), "1 head and 2 heads give exactly the same answer"
 
 
 catch(
@@ -794,7 +792,7 @@ legend.get_title().set_fontsize(10)
 plots.show("a row for each bug: by how many points it is ahead on two tasks", "", said)
 
 # %% [markdown]
-# On CIFAR-10, four rows **ruin the model**, and four **cost {{min(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} to {{max(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} points**. **In the other seven no cost is seen.** The wrong scale (6) is even ahead, by {{bug_on_cifar10("scaled by √D"):±.1p}} points, which is a hint at most among so many comparisons.
+# On CIFAR-10, four rows **ruin the model**, and four **cost {{min(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} to {{max(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} points**. **In the other seven no cost is seen.** Scaling by √D is even ahead, by {{bug_on_cifar10("scaled by √D"):±.1p}} points, which is a hint at most among so many comparisons.
 # {{assert max(bug_runs("attention across the batch")) < 0.11}}
 # {{assert all(cost_of_bug(name).mean > 0.12 for name in ("blocks in a Python list", "no residual connection", "softmax twice"))}}
 # {{assert all(differs(bug_on_cifar10(name)) and bug_on_cifar10(name).mean < 0 for name in ("softmax twice", "patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated"))}}
@@ -844,14 +842,14 @@ plots.show("losses in training, a panel for each group; right models are dashed"
 # %% [markdown]
 # - **You would notice the first group,** if you know how far the loss should fall.
 # - **You would hardly notice the second.** You might think that the model is too small, or trained too briefly.
-# - **Neither loss nor accuracy on CIFAR-10 shows the third.** In it are all five bugs inside an image's own attention: the heads (2, 3), the softmax (5), the scale (6) and dropout (15).
+# - **Neither loss nor accuracy on CIFAR-10 shows the third.** In it are all five bugs inside an image's own attention: those of the heads, the softmax, the scale and dropout.
 #
-# **On drawn shapes some costs are different.** The norm over all tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points there, and nothing that we see on CIFAR-10. The lack of residual connections (17) does the opposite: its {{bug_effect("no residual connection"):+±.1p}} on drawn shapes may be nothing. Patches by reshape (1) are even *ahead*, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. One block, repeated (12) has a hint of a cost, {{bug_effect("one block, repeated"):+±.1p}}. So what a bug costs in one model and on one task may say little about another.
+# **On drawn shapes some costs are different.** The norm over tokens costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points there, and nothing that we see on CIFAR-10. The lack of residual connections does the opposite: its {{bug_effect("no residual connection"):+±.1p}} on drawn shapes may be nothing. Patches by reshape are even *ahead*, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. For one block, repeated, there is a hint of a cost, {{bug_effect("one block, repeated"):+±.1p}}. So what a bug costs in one model and on one task may say little about another.
 # {{assert differs(bug_effect("LayerNorm over all tokens")) and not differs(bug_effect("no residual connection")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 #
 # ### Why repair a bug if no cost is seen?
 #
-# A model that is trained with a bug learns to live with it. With heads by view (2), for example, it becomes another model, which seems just as good. But it is not the model whose weights you download.
+# A model that is trained with a bug learns to live with it. With heads by view, for example, it becomes another model, which seems just as good. But it is not the model whose weights you download.
 #
 # So we also put bugs into the larger model that comes with this course, *after* it was trained without them. The last two columns show its accuracy on the {{record("silent_bugs_loaded").judged_on:s}} images of CIFAR-10 and its *confidence*, the share that it gives to its answer on average. The column before them repeats the small models. Bold numbers are the surprises.
 #
@@ -870,11 +868,11 @@ plots.show("losses in training, a panel for each group; right models are dashed"
 # | 16 no norm at the end | {{bug_on_cifar10("no norm at the end"):+±.1p}} | {{loaded_bug("no norm at the end").accuracy:.1%}} | **{{loaded_bug("no norm at the end").sure:.0%}}** |
 # | 17 no residual connection | {{bug_on_cifar10("no residual connection"):+±.1p}} | {{loaded_bug("no residual connection").accuracy:.1%}} | {{loaded_bug("no residual connection").sure:.0%}} |
 #
-# Three bugs are missing, because loading raises an error: the norms of 8 have other shapes, and the weights for 9 and 11 find no parameters. With `strict=False`, which 16 needs as well, what finds no parameter is dropped without a word.
+# Three bugs are missing, because loading raises an error: a norm over tokens has other shapes, and the weights for untrained positions and for blocks in a list find no parameters. With `strict=False`, such weights are dropped without a word. We needed that for 16, which has no last norm.
 #
-# - **Little or no cost in training, and a disaster afterwards:** with heads by view (2), no transpose back (3) or one block, repeated (12), the trained model does little better than guessing, or worse. Bug 12 even reports `<All keys matched successfully>`: its block takes the weights of all six in turn and keeps the last. The wrong softmax (5) costs {{loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy:.0p}} points, and the wrong scale (6) costs {{loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy:.0p}}. Such a model seems to work, only not as well as its authors say.
-# - **Expensive in training, and invisible afterwards:** a second softmax (14) keeps the order of the classes, so the accuracy stays exactly the same. Only the confidence falls, to {{loaded_bug("softmax twice").sure:.0%}}.
-# - **No cost seen in either:** without the last norm (16) the accuracy stays the same, but the confidence rises by {{loaded_bug("no norm at the end").sure - loaded_bug("none").sure:.0p}} points. The right model's {{loaded_bug("none").sure:.0%}} are less than its accuracy, probably because it was trained with softened labels and mixed images.{{assert
+# - **Little or no cost in training, and a disaster afterwards:** with heads by view, no transpose back or one block, repeated, the trained model does little better than guessing, or worse. The repeated block even reports `<All keys matched successfully>`: it takes the weights of all six in turn and keeps the last. The softmax over the queries costs {{loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy:.0p}} points, and the wrong scale costs {{loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy:.0p}}. Such a model seems to work, only not as well as its authors say.
+# - **Expensive in training, and invisible afterwards:** a second softmax keeps the order of the classes, so the accuracy stays exactly the same. Only the confidence falls, to {{loaded_bug("softmax twice").sure:.0%}}.
+# - **No cost seen in either:** without the last norm the accuracy stays the same, but the confidence rises by {{loaded_bug("no norm at the end").sure - loaded_bug("none").sure:.0p}} points. The right model's {{loaded_bug("none").sure:.0%}} are less than its accuracy, probably because it was trained with softened labels and mixed images.{{assert
 # record("cifar10_cpu_long").training.label_smoothing > 0 and record("cifar10_cpu_long").training.mixup > 0 and loaded_bug("one block, repeated").accuracy < 0.1}}
 # {{assert all(loaded_bug(name).accuracy < 0.2 for name in ("heads by view", "heads without transpose", "one block, repeated", "patches by reshape", "no residual connection")) and loaded_bug("softmax twice").accuracy == loaded_bug("none").accuracy}}
 # {{assert abs(loaded_bug("no norm at the end").accuracy - loaded_bug("none").accuracy) < 0.001 and loaded_bug("no norm at the end").sure > loaded_bug("none").sure + 0.1 and loaded_bug("none").sure < loaded_bug("none").accuracy - 0.1}}
@@ -886,7 +884,7 @@ plots.show("losses in training, a panel for each group; right models are dashed"
 
 # %% tags=["own-model"]
 def no_answers(model, images):
-    """Why a classifier cannot be asked about images (B, C, H, W), and for less of them; or None."""
+    """Why a classifier does not answer for each of some images (B, C, H, W), or None if it does."""
     try:
         model = copy.deepcopy(model).eval()
     except RuntimeError as error:  # PyTorch copies no tensor that was computed from a parameter
@@ -966,7 +964,7 @@ for name, model in models.items():
 # %% [markdown]
 # If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.
 #
-# `suspicions` cannot find 11 to 13: count the parameters, or change the setting. Nor can it find what goes wrong in the same way for every image, such as heads by view (2). The surest check for that is somebody else's model with the same weights, compared piece by piece. Here our second block has no residual connection (17):
+# `suspicions` cannot find 11 to 13: count the parameters, or change the setting. Nor can it find what goes wrong in the same way for every image, such as heads by view. The surest check for that is somebody else's model with the same weights, compared piece by piece. Here our second block has no residual connection:
 
 
 # %% tags=["reference", "nbval-check-output"]
@@ -1022,7 +1020,7 @@ for name, pair in zip(("patches", "block 1", "block 2", "last norm"), pairs, str
 #
 # ### How the ± is made
 #
-# On CIFAR-10 the ± comes from the pooled spread of all settings of notebooks 07 to 10, whose recipe and images these runs share. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others may vary otherwise: on CIFAR-10 those below half of the best setting on record, {{spread().least:.0%}}, and on the drawn shapes those below 20 %. They are left out of the pool. Their interval comes from their own seeds, as that of blocks in a list (11) does.{{assert
+# On CIFAR-10 the ± comes from the pooled spread of all settings of notebooks 07 to 10, whose recipe and images these runs share. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others may vary otherwise: on CIFAR-10 those below half of the best setting on record, {{spread().least:.1%}}, and on the drawn shapes those below 20 %. They are left out of the pool. Their interval comes from their own seeds, as that of blocks in a list does. The lack of residual connections is just above the line, with {{mean(bug_runs("no residual connection")):.1%}}.{{assert
 # all((mean(bug_runs(name)) < spread().least) == (name in ("blocks in a Python list", "attention across the batch")) for name in ("softmax twice", "no residual connection", "blocks in a Python list", "attention across the batch"))}} Bug 7 with mean pooling is judged on batches of 500 test images.
 #
 # ### Why does one bug help?
