@@ -78,7 +78,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 #
 # ## A museum of bugs
 #
-# The museum has four rooms and seventeen bugs, all of them in the model. Bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Each linked repository had the bug, because such bugs happen to experts, too.
+# The museum has four rooms and seventeen bugs, all of them in the model. Bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Each linked repository had the bug once: such bugs happen to experts, too.
 #
 # An exhibit begins with the bug's *cost*: the points of accuracy that small models lost on CIFAR-10 when we trained them with it. Each has a **check** of a few lines. The function `catch` runs it twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. In the pictures, orange-red shows what is wrong.
 
@@ -218,7 +218,7 @@ catch(
 def check_read(read):
     tokens = torch.randn(4, 5, 8)
     changed = tokens.clone()
-    changed[1] += 1  # another second image
+    changed[1] += 1  # only the second image is another one
     moved = (read(changed) - read(tokens)).abs().sum(dim=-1).nonzero().flatten().tolist()
     assert moved == [1], f"image 1 was changed; the answers that changed: {moved or 'none'}"
 
@@ -341,7 +341,7 @@ diagrams.amounts(
 #
 # ### 8. LayerNorm over tokens as well
 #
-# *Cost: none seen.* `nn.LayerNorm((T, D))` takes the mean and the variance of all tokens of an image together. If one token changes, all tokens change, without any attention.
+# *Cost: none seen, but {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points on drawn shapes.* `nn.LayerNorm((T, D))` takes the mean and the variance of all tokens of an image together. If one token changes, all tokens change, without any attention.
 
 
 # %% tags=["bug"]
@@ -403,7 +403,7 @@ catch(
 # %% [markdown]
 # ### 11. Blocks in a Python list
 #
-# *Cost: {{cost_of_bug("blocks in a Python list").mean:.0p}} points.* A Python list is not a module, so the optimizer does not find its blocks, and nobody saves them. Only the embedding and the head learn.
+# *Cost: {{cost_of_bug("blocks in a Python list").mean:.0p}} points.* A Python list is not a module, so the optimizer does not find its blocks, and nobody saves them. Only what comes before and after the blocks learns.
 #
 # ### 12. `[block] * L`
 #
@@ -516,7 +516,7 @@ catch(check_repeatable, right=MultiHeadSelfAttention, wrong=AlwaysDrops)
 # %% [markdown]
 # ### 16. No norm at the end
 #
-# *Cost: none seen.* Pre-norm blocks never normalise the residual stream itself. Without the last LayerNorm the head reads it raw: far too small before training, and of any size later. The check asks for a standard deviation of 1, which holds before training, as long as the norm's own weight is 1.
+# *Cost: none seen.* Pre-norm blocks never normalise the residual stream itself. Without the last LayerNorm the head reads it raw: far too small before training, and of any size later. The check asks for a standard deviation of 1. Before training every LayerNorm gives that, because its own weight begins at 1.
 #
 # ### 17. `x = layer(x)` for `x = x + layer(x)`
 #
@@ -840,7 +840,7 @@ panels[0].set_ylabel("loss in training")
 plots.show("losses in training, a panel for each group; right models are dashed", "", said)
 
 # %% [markdown]
-# - **You would notice the first group,** if you know how far the loss should fall.
+# - **You would notice the first group,** and perhaps bug 1, if you know how far the loss should fall.
 # - **You would hardly notice the second.** You might think that the model is too small, or trained too briefly.
 # - **Neither loss nor accuracy on CIFAR-10 shows the third.** In it are all five bugs inside an image's own attention: those of the heads, the softmax, the scale and dropout.
 #
@@ -868,10 +868,10 @@ plots.show("losses in training, a panel for each group; right models are dashed"
 # | 16 no norm at the end | {{bug_on_cifar10("no norm at the end"):+±.1p}} | {{loaded_bug("no norm at the end").accuracy:.1%}} | **{{loaded_bug("no norm at the end").sure:.0%}}** |
 # | 17 no residual connection | {{bug_on_cifar10("no residual connection"):+±.1p}} | {{loaded_bug("no residual connection").accuracy:.1%}} | {{loaded_bug("no residual connection").sure:.0%}} |
 #
-# Three bugs are missing, because loading raises an error: a norm over tokens has other shapes, and the weights for untrained positions and for blocks in a list find no parameters. With `strict=False`, such weights are dropped without a word. We needed that for 16, which has no last norm.
+# Three bugs are missing, because loading raises an error: a norm over tokens has other shapes, and the weights for untrained positions and for blocks in a list find no parameters. With `strict=False`, PyTorch drops weights that find no parameters, and raises no error. We needed that for 16, which has no use for the last norm's.
 #
-# - **Little or no cost seen in training, and a disaster afterwards:** with heads by view, no transpose back or one block, repeated, the trained model does little better than guessing, or worse. The repeated block even reports `<All keys matched successfully>`: it takes the weights of all six in turn and keeps the last. The softmax over the queries costs {{loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy:.0p}} points, and the wrong scale costs {{loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy:.0p}}. Such a model seems to work, only not as well as its authors say.
-# - **Expensive in training, and invisible afterwards:** a second softmax keeps the order of the classes, so the accuracy stays exactly the same. Only the confidence falls, to {{loaded_bug("softmax twice").sure:.0%}}.
+# - **Little or no cost seen in training, and a disaster afterwards:** with heads by view, without the transpose back, or with a repeated block, the trained model does little better than guessing, or worse. With the repeated block, PyTorch even reports `<All keys matched successfully>`: the one block takes the weights of the right model's six in turn, and keeps the last. The softmax over the queries costs {{loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy:.0p}} points, and the wrong scale costs {{loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy:.0p}}. Such a model seems to work, only not as well as its authors say.
+# - **Expensive in training, and invisible in the accuracy afterwards:** a second softmax keeps the order of the classes, so the accuracy stays exactly the same. Only the confidence falls, to {{loaded_bug("softmax twice").sure:.0%}}.
 # - **No cost seen in either:** without the last norm the accuracy stays the same, but the confidence rises by {{loaded_bug("no norm at the end").sure - loaded_bug("none").sure:.0p}} points. The right model's {{loaded_bug("none").sure:.0%}} are less than its accuracy, probably because it was trained with softened labels and mixed images.{{assert
 # record("cifar10_cpu_long").training.label_smoothing > 0 and record("cifar10_cpu_long").training.mixup > 0 and loaded_bug("one block, repeated").accuracy < 0.1}}
 # {{assert all(loaded_bug(name).accuracy < 0.2 for name in ("heads by view", "heads without transpose", "one block, repeated", "patches by reshape", "no residual connection")) and loaded_bug("softmax twice").accuracy == loaded_bug("none").accuracy}}
@@ -920,7 +920,7 @@ def unsteady_answers(model, images):
 
 
 # %% [markdown]
-# The last is whether there is a softmax at the end, and whether a gradient reaches every parameter:
+# The last is whether there is a softmax at the end, and whether every parameter gets a gradient:
 
 
 # %% tags=["own-model"]
@@ -972,9 +972,9 @@ for name, model in models.items():
 # %% tags=["reference", "nbval-check-output"]
 @torch.no_grad()
 def pieces_of(model, images):
-    """What the patch embedding, each block and the last norm of a model give."""
+    """What the patch embedding, each block, the last norm and the head of a model give."""
     outputs = []
-    for piece in (model.patch_embed, *model.blocks, model.norm):
+    for piece in (model.patch_embed, *model.blocks, model.norm, model.head):
         piece.register_forward_hook(lambda *called: outputs.append(called[-1]))
     model.eval()(images)
     return outputs
@@ -984,23 +984,23 @@ ours, reference = VisionTransformer(SMALL), VisionTransformer(SMALL)
 ours.blocks[1] = NoResidual(SMALL)
 reference.load_state_dict(ours.state_dict())
 pairs = zip(pieces_of(ours, images), pieces_of(reference, images), strict=True)
-for name, pair in zip(("patches", "block 1", "block 2", "last norm"), pairs, strict=True):
+for name, pair in zip(("patches", "block 1", "block 2", "last norm", "head"), pairs, strict=True):
     print(f"{name:10} {'same' if torch.allclose(*pair, atol=1e-5) else 'differs'}")
 
 # %% [markdown]
-# The first piece that differs has the bug.
+# The bug is in the first piece that differs, or on the way to it: the class token and the positions, for example, come in between the patches and block 1.
 #
 # ## Recap, and what to do in your own model
 #
 # - **Do not wait for the accuracy to tell you.** Of fourteen silent bugs in a small model, seven cost nothing that we see on CIFAR-10.
 # - **A bug is still a bug if no cost is seen.** With two of these seven, a model whose weights come from a right one does little better than guessing.
-# - **A check needs no training.** Write one for each reshape, with sizes that all differ. Call `suspicions` before your first training.
+# - **A check needs no training.** Write one for each reshape. Where you can, give it sizes that all differ, so that two swapped axes are noticed. Call `suspicions` before your first training.
 #
 # ## Questions
 #
 # <details><summary>Which of the checks need a batch of several images?</summary>
 #
-# The checks of 4, 7 and 10. Each looks at what the images of one batch do to each other, and a single image has no others.
+# The checks of 4, 7 and 10. Each compares what happens at different places of one batch, and a single image has only one place.
 # </details>
 #
 # <details><summary>You load pretrained weights into your own model. Every name and every shape fits, and its accuracy is {{loaded_bug("heads by view").accuracy:.0%}}. Where do you look first?</summary>
