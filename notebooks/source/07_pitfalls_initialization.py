@@ -132,7 +132,7 @@ def at_the_start(model, images, labels):
 
 
 # %% [markdown]
-# The table says for each start *which* numbers come from where:
+# Each row names the numbers that differ, and how they start:
 
 # %%
 KINDS = {
@@ -198,7 +198,7 @@ show_costs("position_init", "zeros", "N(0, 1)", "N(0, 10)")
 # A bar shows the 95 % interval. Where it reaches 0, the mark is hollow: we see *no measurable effect*. (The second visit tells how the intervals are made.) **Positions from N(0, 1), which is `torch.randn`, cost {{loss(runs("position_init", "N(0, 1)")):±.1p}} points. Zeros cost nothing measurable.**
 # {{assert not differs(runs("position_init", "zeros"))}}
 #
-# *Limit:* a small spread and a large cost come together here, but is the spread the *reason*? If so, a small spread should cost points wherever it occurs. So we look for another start with a small spread.
+# *Limit:* a small spread and a large cost come together here, but is the spread the *reason*? If so, a small spread should cost points elsewhere, too. So we look for another start that has one.
 #
 # ## The class token
 #
@@ -260,10 +260,8 @@ diagrams.norm_divides(
     {
         "all from N(0, 0.02)": before_the_last_norm("class_token_init", "N(0, 0.02)"),
         "class token from N(0, 1)": before_the_last_norm("class_token_init", "N(0, 1)"),
-        "no position for the class token": before_the_last_norm(
-            "patch_position_init", "N(0, 0.02)"
-        ),
-        "no position for it, the patches' from N(0, 1)": before_the_last_norm(
+        "class token without a position": before_the_last_norm("patch_position_init", "N(0, 0.02)"),
+        "the same, patches' positions from N(0, 1)": before_the_last_norm(
             "patch_position_init", "N(0, 1)"
         ),
     }
@@ -271,7 +269,7 @@ diagrams.norm_divides(
 
 # %% [markdown]
 # - **A large class token** (second row): before the norm the spread is only a little smaller than in the row above. But all images share a part of size 1, and the norm divides by the size of the whole token.
-# - **Large positions of the patches** (last row): here the last norm does no harm. We think that the *first* norm does it, which divides each patch by a size that is mostly its position's. The patches drown in their positions, and the class token gathers less that differs.
+# - **Large positions of the patches** (last row): here the spread has shrunk before the last norm. We think that the *first* norm does it, which divides each patch by a size that is mostly its position's. The patches drown in their positions, and the class token gathers less that differs.
 #
 # Our guess why the patches matter more: a large class token hides what it has gathered only from the last norm, and a large position hides a patch from every block. We did not test this.
 #
@@ -294,7 +292,7 @@ ZEROS = "N(0, 0.02)", "all zero", "head zero", "second zero"
 show_starts("weight_init", *ZEROS)
 
 # %% [markdown]
-# All three begin at ln 10 or next to it, which looks perfect, although two have no spread. But can every block move? For that it needs a *gradient*. Look only for a zero: our optimizers take steps of about the same length whatever its size. One step cannot tell, because under a head of zeros no block gets a gradient until the head has moved. So we take two, and print the gradient of the block that gets the least:
+# All three begin at ln 10 or next to it, which looks perfect, although two have no spread. But can every block move? For that it needs a *gradient*. Look only for a zero: our optimizers take steps of about the same length whatever its size. One step cannot tell, because no block gets a gradient while the head is zero. So we take two, and print the gradient of the block that gets the least:
 
 
 # %%
@@ -329,7 +327,7 @@ diagrams.zero_pairs()
 # %% [markdown]
 # W₂ gets its gradient through h, and W₁ gets its own through W₂. If both are zero, each waits for the other for ever. If only W₂ is zero, it moves in the first step and W₁ in the second: what the table prints for second zero in step 1 is the gradient of W₂ alone. A head of zeros moves in the first step too, because the token that it reads is not zero.
 #
-# And after training? On CIFAR-10 a model with all weights zero is right for {{runs("weight_init", "all zero").mean:.1%}} with every seed, so it only guesses. Head zero costs {{loss(runs("weight_init", "head zero")):±.1p}} points and second zero {{loss(runs("weight_init", "second zero")):±.1p}}, so neither has a measurable effect. **So yes, a start can look perfect and not learn. The gradients of two steps find such a start, and the first loss does not.**
+# And after training? On CIFAR-10 a model with all weights zero is right for {{runs("weight_init", "all zero").mean:.1%}} with every seed, so it only guesses. Head zero costs {{loss(runs("weight_init", "head zero")):±.1p}} points and second zero {{loss(runs("weight_init", "second zero")):±.1p}}, so neither has a measurable effect. **So yes, a start can have a perfect first loss and not learn. The gradients of two steps find it.**
 # {{assert all(max(least) == 0 for least in at_start("gradients", "weight_init", "all zero"))}}
 # {{assert all(second > 0.01 for of in ("head zero", "second zero", "N(0, 0.02)") for data in ("cifar10", "shapes10") for _, second in at_start("gradients", "weight_init", of, data))}}
 # {{assert all(accuracy == 0.1 for accuracy in runs("weight_init", "all zero").accuracies)}}
@@ -419,7 +417,7 @@ for row, (experiment, setting) in enumerate(ordered):
     label = "effect seen" if abs(points) > width else "no effect seen"
     right.errorbar(points, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
     right.annotate(
-        f"{points:.1f}".replace("-0.0", "0.0").replace("-", "−"), (1, row), xytext=(32, 0), ha="right", va="center",
+        f"{points:z.1f}".replace("-", "−"), (1, row), xytext=(32, 0), ha="right", va="center",
         xycoords=right.get_yaxis_transform(), textcoords="offset points",
     )  # fmt: skip
     base = (experiment, setting) == ("weight_init", "N(0, 0.02)")
@@ -429,9 +427,12 @@ left.set_yticks(range(len(names)), names)
 for (experiment, _), name in zip(ordered, left.get_yticklabels(), strict=True):
     name.set_color(dark(COLOURS.get(experiment, MLP)))
 left.axvline(0.05, color="gray", linestyle=":", linewidth=1)
-left.set_title("our warning\nlies left of here", fontsize=9, loc="right", x=0.78)
+left.annotate(
+    "← our warning", (0.05, 1), xytext=(0, 5), ha="right",
+    xycoords=left.get_xaxis_transform(), textcoords="offset points",
+)  # fmt: skip
 left.set(xscale="log", xlim=(1e-5, 1.5), ylim=(len(names) - 0.4, -0.6), xlabel="spread")
-left.set_xticks([NEAR_0, 1e-3, 1e-2, 1e-1, 1], ["0", "0.001", "0.01", "0.1", "1"])
+left.set_xticks([NEAR_0, 1e-3, 0.05, 1], ["0", "0.001", "0.05", "1"])
 left.minorticks_off()
 right.axvline(0, color="gray", linewidth=1, zorder=0)
 right.set_xlabel("cost in points")
@@ -583,7 +584,7 @@ drowning_std = 0.5
 #
 # - Start class token and positions at zero or from N(0, 0.02), and not from `torch.randn`.
 # - For the weights, compare N(0, 0.02) with your framework's default on your own task, at three learning rates each. A short run on another task may mislead.
-# - Before you train, run `at_the_start` and `two_steps` on one batch, to find blocks that get no gradient. (Whether a class token is cut off is another question, for which [notebook 09](09_pitfalls_class_token.ipynb) has a check.)
+# - Before you train, run `at_the_start` and `two_steps` on one batch, to find blocks that get no gradient. (For a class token that is cut off, [notebook 09](09_pitfalls_class_token.ipynb) has a check.)
 #
 # ## Questions
 #
@@ -594,7 +595,7 @@ drowning_std = 0.5
 #
 # <details><summary>Somebody shows that start A beats start B at a learning rate of 0.001. What would you ask for?</summary>
 #
-# Ask for the same at other learning rates, each start judged at its best on validation images, with several seeds. Ask for it on *your* task, too: here the order of two starts was not the same on drawn shapes and on CIFAR-10.
+# Ask for the same at other learning rates, each start judged at its best on validation images, with several seeds. Ask for it on *your* task, too: here two starts changed their order between drawn shapes and CIFAR-10.
 # </details>
 #
 # **Try it yourself:** [exercises 07](exercises/07_pitfalls_initialization.ipynb), with checks that say what is wrong.
@@ -617,7 +618,7 @@ _ = short_run("position_init", ["N(0, 0.02)", "N(0, 1)"])  # takes half a minute
 #
 # ### A class token of ones
 #
-# A class token that starts as all 1 gives the same answers as one of zeros, up to rounding. LayerNorm subtracts the mean, so the same number added to all D entries of a token is invisible to every block and to the head:
+# A class token that starts as all 1 gives the same answers as one of zeros, up to rounding. (The first question says why.)
 
 # %% tags=["nbval-check-output"]
 zeros, ones = (cifar10_model("class_token_init", name) for name in ("zeros", "all 1"))
@@ -676,7 +677,7 @@ print("a class token of ones and one of zeros: the same answers")
 #
 # ### Does longer training heal it?
 #
-# Perhaps a slow start only needs more time. **Guess:** what is left of a cost after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes? Points shrink by themselves when all models get better, and the base now has {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.1%}} right. So we count how many more errors than its base a start makes, in per cent of the base's errors:
+# Perhaps a slow start only needs more time. **Guess:** what is left of a cost after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes? Points shrink by themselves when all models get better, and after that time the base has {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.1%}} right. So we count how many more errors than its base a start makes, in per cent of the base's errors:
 #
 # | start | 3 passes | 14 passes | seeds of the latter |
 # |---|---|---|---|
@@ -701,7 +702,7 @@ print("a class token of ones and one of zeros: the same answers")
 # | positions from N(0, 0.3), never trained | {{loss(runs("position_untrained", "N(0, 0.3), frozen")):±.1p}} |
 # | sines and cosines | {{loss(runs("position_untrained", "sines and cosines")):±.1p}} |
 #
-# For small positions that stay as they were drawn we see no effect: they are ahead of none by {{distance(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros, frozen")):±.1p}} points. Random ones of the patches' size win back about half of the points that a model without positions loses, and the sines and cosines about three fifths.
+# Small positions that are never trained have no measurable effect: they are ahead of none by {{distance(runs("position_init", "N(0, 0.02), frozen"), runs("position_init", "zeros, frozen")):±.1p}} points. Random ones of the patches' size win back about half of the points that a model without positions loses, and the sines and cosines about three fifths.
 # {{assert 0.005 < distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")).mean < 0.015}}
 # {{assert all(low < (runs("position_untrained", name).mean - runs("position_untrained", "none").mean) / loss(runs("position_untrained", "none")).mean < high
 # for name, low, high in (("N(0, 0.3), frozen", 0.45, 0.55), ("sines and cosines", 0.55, 0.65)))}}
