@@ -184,6 +184,7 @@ CASES = {
     "cut_class_token, other ways": lambda: diagrams.cut_class_token(
         ways={"1": ("reads", "it does not see the patches"), "2": ("step", "it is not trained")}
     ),
+    "cut_class_token, two colours": lambda: diagrams.cut_class_token(colour_of_patches=card.QUIET),
     "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
     "heads_read, registers": lambda: diagrams.heads_read(
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
@@ -1012,14 +1013,23 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
     ]
 
 
+def test_what_patches_read_can_have_a_colour_of_its_own():
+    diagrams.cut_class_token(colour_of_patches=card.QUIET)
+    arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
+    inks = [to_rgb(p.get_edgecolor()) for p in arrows]
+    found = sum(np.allclose(ink, card.tint(card.QUIET, s)) for ink in inks for s in (1.0, 0.3))
+    assert found == 4 * 3 + 1 and "the class token reads" in written()
+
+
 def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():
     diagrams.cut_or_late(6, 3, 4)
     (axis,) = plt.gcf().axes
     inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
     reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
     assert reading == [6 + 1 + 2 * (5 + 1), 2]  # itself, and two patches each
-    among_patches = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
-    assert among_patches == 2 * (6 + 4), "in each block of both models, one to the other and back"
+    patches_read = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
+    among, the_class_token = 2 * (6 + 4), 2 * (6 + 1)  # each other, and it where there is one
+    assert patches_read == among + the_class_token
     fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
     assert fills.count(to_rgb(card.CLASS)) == 7 + 2
     (cross,) = (text.get_position() for text, _ in words() if text.get_text() == "×")

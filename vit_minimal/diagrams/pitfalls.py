@@ -31,7 +31,7 @@ def cuts(image, patch_sizes, frame=None, title=""):
         if P < 1 or H % P or W % P:
             raise ValueError(f"patch_size {P} does not divide the image size {H} × {W}")
     gap = 1.4
-    wide = min((62 - gap * (len(sizes) - 1)) / len(sizes), 24)
+    wide = min((62 - gap * (len(sizes) - 1)) / len(sizes), 30)
     high = wide * H / W
     left = (66 - len(sizes) * (wide + gap) + gap) / 2
     card = Card(height=high + 8.4)
@@ -264,9 +264,12 @@ WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
 }
 
 
-def cut_class_token(title="", ways=WAYS_TO_CUT):
+def cut_class_token(title="", ways=WAYS_TO_CUT, colour_of_patches=ATTENTION):
     """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
     (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
+
+    Where patches read the class token, the arrows have `colour_of_patches`; if it is another colour
+    than that of attention, the legend tells the two apart.
     """
     card, top = Card(height=56 + 3 * bool(title)), 3 * bool(title)
     if title:
@@ -296,7 +299,7 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
         arrow("itself", (left, rows[0]), (right, rows[0]), colour=ATTENTION)
         for patch in rows[1:]:
             arrow("reads", (left, patch), (right, rows[0]), colour=ATTENTION)
-            arrow("is read", (left, rows[0]), (right, patch), colour=ATTENTION)
+            arrow("is read", (left, rows[0]), (right, patch), colour=colour_of_patches)
         arrow("head", (after + TOKEN + 0.3, rows[0]), (x0 + 24.8, rows[0]), colour=HEAD)
         card.box(x0 + 25, rows[0] - 1.7, 5.6, 3.4, HEAD, "head", 10)
         back = rows[0] - 3.2
@@ -312,13 +315,18 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
             "is read": (left + 2, rows[1] - 1.9),
         }
         card.text(*cross[missing], "×", 24, HEAD, weight="bold", zorder=6)
-    y = top + 54
-    card.arrow((8.4, y), (12.4, y), colour=ATTENTION, line=1.6)
-    words = "the token at the tip attends to the one at the tail"
-    card.text(13.4, y, words, 10, QUIET, ha="left")
+    legend = {ATTENTION: (8.4, "the token at the tip attends to the one at the tail")}
+    if colour_of_patches != ATTENTION:
+        legend = {
+            ATTENTION: (1.4, "the class token reads"),
+            colour_of_patches: (24, "a patch reads it (not drawn: patches read patches)"),
+        }
+    for colour, (x, words) in legend.items():
+        card.arrow((x, top + 54), (x + 4, top + 54), colour=colour, line=1.6)
+        card.text(x + 5, top + 54, words, 10, QUIET, ha="left")
     show(
-        "four times the same tokens before and after a block, the class token on top: purple arrows "
-        "to each token from those that it attends to, a red one to the head, grey ones for the gradient and the step "
+        "four times the same tokens before and after a block, the class token on top: arrows "
+        "to each token from those that it attends to, purple to the class token, a red one to the head, grey ones for the gradient and the step "
         "of the optimizer; in each picture one kind of arrow is crossed out",
         title,
         [f"{name}: {words}" for name, (_, words) in ways.items()],
