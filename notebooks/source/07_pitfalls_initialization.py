@@ -390,15 +390,20 @@ show_then_and_now(
 #
 # ## How much was the look worth?
 #
-# Is the spread a forecast? This figure takes it from 100 images of CIFAR-10, with three seeds. On the drawn shapes so far every spread is larger, by half at most, but each lies on the same side of 0.05. **Guess:** the smallest spread is on top, so how would the costs run if the spread were a forecast?
+# Is the spread a forecast? This figure takes it from 100 images of CIFAR-10, with three seeds. On the drawn shapes so far every spread is larger, by half at most, but on the same side of 0.05 with every seed. **Guess:** the smallest spread is on top, so how would the costs run if the spread were a forecast?
 # {{assert all(len(at_start("loss", "weight_init", of)) == 3 for of in ("N(0, 0.02)", "Xavier"))}}
 # {{assert all((one < 0.05) == (other < 0.05) and one <= other < 1.5 * one + 1e-6 for name in ("position_init", "patch_position_init", "class_token_init", "weight_init") for of in experiment(name) if "frozen" not in of
 # for one, other in zip(at_start("spread", name, of), at_start("spread", name, of, "shapes10"), strict=True))}}
 
 # %% tags=["hide-input"]
-COLOURS = {"class_token_init": CLASS, "position_init": POSITION, "patch_position_init": PATCH}
+COLOURS = {
+    "class_token_init": CLASS,
+    "position_init": POSITION,
+    "patch_position_init": PATCH,
+    "weight_init": MLP,
+}
 (signs,) = read_records("../data/results/start_signs.json")
-spreads = {}
+spreads = {}  # of all starts but "all 1", which answers like zeros
 for row in signs["rows"]:
     if (row["dataset"], row["budget"]) == ("cifar10", "full") and row["setting"] != "all 1":
         spreads.setdefault((row["experiment"], row["setting"]), []).append(row["spread"])
@@ -408,11 +413,13 @@ ordered = sorted(spreads, key=lambda start: sum(spreads[start]))
 NEAR_0 = 2e-5  # where spreads of 0 are drawn
 
 _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 5.6), sharey=True, layout="constrained")
-said, names = [], []
+said, names, colours = [], [], []
 for row, (experiment, setting) in enumerate(ordered):
     seen = [max(spread, NEAR_0) for spread in spreads[experiment, setting]]
-    colour = dark(COLOURS.get(experiment, MLP))
-    left.plot(seen, [row] * len(seen), "|", color=colour, markersize=9, markeredgewidth=2)
+    base = (experiment, setting) == ("weight_init", "N(0, 0.02)")
+    names.append(f"{'all' if base else KINDS[experiment]}: {setting}")
+    colours.append("black" if base else dark(COLOURS[experiment]))
+    left.plot(seen, [row] * len(seen), "|", color=colours[-1], markersize=9, markeredgewidth=2)
     points, width = cost(experiment, setting)
     label = "effect seen" if abs(points) > width else "no effect seen"
     right.errorbar(points, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
@@ -420,12 +427,10 @@ for row, (experiment, setting) in enumerate(ordered):
         f"{points:z.1f}".replace("-", "−"), (1, row), xytext=(32, 0), ha="right", va="center",
         xycoords=right.get_yaxis_transform(), textcoords="offset points",
     )  # fmt: skip
-    base = (experiment, setting) == ("weight_init", "N(0, 0.02)")
-    names.append(f"{'all' if base else KINDS[experiment]}: {setting}")
     said.append(f"{names[-1]}: {sum(seen) / len(seen):.1g}, {points:.1f} points")
 left.set_yticks(range(len(names)), names)
-for (experiment, _), name in zip(ordered, left.get_yticklabels(), strict=True):
-    name.set_color(dark(COLOURS.get(experiment, MLP)))
+for colour, name in zip(colours, left.get_yticklabels(), strict=True):
+    name.set_color(colour)
 left.axvline(0.05, color="gray", linestyle=":", linewidth=1)
 left.annotate(
     "← our warning", (0.05, 1), xytext=(0, 5), ha="right",
@@ -435,7 +440,7 @@ left.set(xscale="log", xlim=(1e-5, 1.5), ylim=(len(names) - 0.4, -0.6), xlabel="
 left.set_xticks([NEAR_0, 1e-3, 0.05, 1], ["0", "0.001", "0.05", "1"])
 left.minorticks_off()
 right.axvline(0, color="gray", linewidth=1, zorder=0)
-right.set_xlabel("cost in points")
+right.set_xlabel("cost in points\n(hollow: no effect seen)")
 for axis in (left, right):
     axis.grid(axis="y", alpha=0.3)
 plots.show("a row for each start: its spread with three seeds, and what it costs", "", said)
@@ -574,7 +579,7 @@ drowning_std = 0.5
 # | weights from N(0, 1) | a first loss of {{mean(at_start("loss", "weight_init", "N(0, 1)")):.2f}} | {{loss(runs("weight_init", "N(0, 1)")):±.1p}} |
 # | all weights zero | no gradient in the blocks, in either of two steps | {{loss(runs("weight_init", "all zero")).mean:.1p}}: it only guesses |
 #
-# **Could you have known?** Two steps show that all weights are zero. A first loss more than 0.2 above ln 10 finds weights by Xavier and from N(0, 1), with every seed, and nothing warns of PyTorch's default. In the short run the same sign would have warned of the start that won. The spread warns of positions from `torch.randn`, but only by luck. It is small because of the class token's position. But the points are lost because of the patches' positions, which the spread does not see.
+# **Could you have known?** Two steps show that all weights are zero. On CIFAR-10 a first loss more than 0.2 above ln 10 finds weights by Xavier and from N(0, 1) with every seed, and nothing warns of PyTorch's default. In the short run the same sign would have warned of the start that won. The spread warns of positions from `torch.randn`, but only by luck. It is small because of the class token's position. But the points are lost because of the patches' positions, which the spread does not see.
 # {{assert all((loss > math.log(10) + 0.2) == (of in ("Xavier", "N(0, 1)")) for of in ("N(0, 0.02)", "PyTorch's default", "Xavier", "N(0, 1)", "head zero", "second zero", "all zero") for loss in at_start("loss", "weight_init", of))}}
 # {{assert all(loss > math.log(10) + 0.2 for loss in at_start("loss", "weight_init", "Xavier", "shapes10", "quick"))}}
 #
