@@ -178,6 +178,25 @@ def ahead(name, one, other, budget="full"):
     return f"{formatted(of, '±.1p')} points"
 
 
+def more_errors(name, setting, budget="full"):
+    """How many more errors than the base of its experiment a setting makes, as a share of the base's,
+    with its interval: notebook 07.
+    """
+    base, *_ = experiment(name, budget)
+    ours, theirs = (runs(name, of, budget=budget) for of in (setting, base))
+    ratio = (1 - ours.mean) / (1 - theirs.mean)
+    width = math.hypot(ours.width / (1 - ours.mean), theirs.width / (1 - theirs.mean))
+    return Record(mean=ratio - 1, width=ratio * width)
+
+
+def at_start(what, name, setting, dataset="cifar10", budget="full"):
+    """What the seeds of a setting show before the first step: the "loss", the "spread" between
+    images, or the "gradients" of two steps, of the model of a budget: notebook 07.
+    """
+    wanted = {"experiment": name, "setting": setting, "dataset": dataset, "budget": budget}
+    return [row[what] for row in record("start_signs").rows if wanted.items() <= row.items()]
+
+
 def then_and_now(name, setting):
     """Two cells of a table: how far a setting is ahead of the base of its experiment after few passes
     and after many, the latter with its number of seeds.

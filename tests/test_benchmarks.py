@@ -1,5 +1,6 @@
 """The scripts behind the records start, and the seeds of which they speak fix whole trainings."""
 
+import ast
 import importlib
 import sys
 from dataclasses import replace
@@ -294,3 +295,15 @@ def test_silent_bugs_on_record_are_not_run_again(trainings, monkeypatch, tmp_pat
     for words in (["--loaded"], ["--bugs", "strips of two rows", "--budget", "full"]):
         with pytest.raises(SystemExit):  # neither a wrong number nor a run left out without a word
             runs(*words)
+
+
+def test_the_signs_of_a_start_are_measured_as_notebook_07_shows():
+    def definitions(code):
+        found = [part for part in ast.parse(code).body if isinstance(part, ast.FunctionDef)]
+        return {part.name: ast.dump(part) for part in found}
+
+    root = SCRIPTS[0].parents[1]
+    theirs = definitions((root / "benchmarks/start_signs.py").read_text("utf-8"))
+    ours = definitions((root / "notebooks/source/07_pitfalls_initialization.py").read_text("utf-8"))
+    for name in ("at_the_start", "gradient", "two_steps"):
+        assert ours[name] == theirs[name]

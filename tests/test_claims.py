@@ -42,6 +42,9 @@ def cards(source):
 VERDICT_OF = {n: verdict for text in SOURCES.values() for n, (_, verdict) in rows(text).items()}
 CARD_OF = {n: card for text in SOURCES.values() for n, (_, card) in cards(text).items()}
 
+A_GUESS = {9: 50, 14: 10}  # is right for so many of 100 images
+COMPARED = re.compile(r"(.+): ([+−]?\d+\.\d)(?: ± (\d+\.\d))?(?:, should| \()")
+
 each_claim = pytest.mark.parametrize("number", sorted(VERDICT_OF))
 
 
@@ -92,13 +95,13 @@ def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(
 @each_claim
 def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_verdict(number):
     """What lies between the first two are the words and pictures that the result needs. The result may
-    end with a table. Notebook 14 says before all that who says the sentence, and what goes wrong.
+    end with a table. Notebook 14 says before all that who says the sentence, and what harm it does.
     """
     bare = re.sub(r"\{\{.*?\}\}", "", CARD_OF[number], flags=re.DOTALL).strip("#\n ")
     paragraphs = re.split(r"\n#\n# |# %% \[markdown\]\n# ", bare)
     paragraphs = [text for text in paragraphs if text.strip("# \n")]
     if number in rows(SOURCES["14_more_claims"]):
-        assert re.match(r"\*\*Said\*\* .+ Somebody who ", paragraphs.pop(0))
+        assert re.match(r"\*\*Said\*\* .+ \*\*The harm:\*\* ", paragraphs.pop(0))
     assert paragraphs[0].startswith("**Tested:** ")
     (result,) = (at for at, text in enumerate(paragraphs) if text.startswith("**Result:**"))
     after = paragraphs[result + 1 :]
@@ -115,6 +118,51 @@ def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_
         )
     else:
         assert re.match(r"\*\*(Holds|Does not hold|Not settled)\*\*, because ", verdict)
+
+
+def saved(name):
+    """{claim: (text of its card, comparisons)} as the notebook shows them to its readers; a comparison is
+    (words, number, half its interval or ""), read from the words beside the picture at a glance.
+    """
+    notebook = json.loads((ROOT / f"notebooks/{name}.ipynb").read_text(encoding="utf-8"))
+    text = "\n".join(
+        "".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown"
+    )
+    parts = re.split(r'^### (\d+)\. "', text, flags=re.MULTILINE)
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
+    alts = [o.get("metadata", {}).get("image/png", {}).get("alt", "") for o in outputs]
+    (alt,) = (alt for alt in alts if alt.startswith("claims: "))
+    compared, number = {}, None
+    for part in alt.split("; "):
+        if sentence := re.match(r"(?:claims: .*: )?(\d+) · ", part):
+            number = int(sentence[1])
+            compared[number] = []
+        else:
+            words, found, width = COMPARED.match(part).groups()
+            compared[number].append((words, float(found.replace("−", "-")), width or ""))
+    cards = {int(n): re.split("^## ", card, flags=re.MULTILINE)[0]
+             for n, card in zip(parts[1::2], parts[2::2], strict=True)}  # fmt: skip
+    return {n: (cards[n], compared[n]) for n in cards}
+
+
+def test_the_numbers_at_a_glance_stand_on_the_cards():
+    for number, (card, compared) in saved("14_more_claims").items():
+        for words, found, width in compared:
+            shown = f"{abs(found):.1f} ± {width}" if width else f"{A_GUESS[number] + found:.1f}"
+            assert re.search(rf"(?<!\d){shown}(?!\d)", card), (number, words, shown)
+
+
+def test_the_models_of_claim_9_are_judged_on_test_images_at_a_glance_and_on_the_card():
+    path = ROOT / "data/results/far_corners.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    right = {row["model"]: 100 * sum(row["accuracies"]) / len(row["accuracies"])
+             for row in rows if row["trained_on"] == 4_000}  # fmt: skip
+    card, compared = saved("14_more_claims")[9]
+    assert [words for words, *_ in compared] == [f"{model} − a guess" for model in right]
+    for (_, found, _), (model, share) in zip(compared, right.items(), strict=True):
+        assert found == pytest.approx(share - A_GUESS[9], abs=0.051)
+        (shown,) = re.findall(rf"^\| {model} \| (\d+\.\d) % ", card, re.MULTILINE)
+        assert float(shown) == pytest.approx(share, abs=0.051)
 
 
 def test_the_first_card_shows_its_effect_on_drawn_shapes():

@@ -938,6 +938,7 @@ def test_rows_that_do_not_sum_to_one_say_so():
         "= 75 %",
         "= 125 %",
     ]
+    assert [w for w in written() if w.isdigit()] == 4 * ["100"]  # of the columns
 
 
 def test_amounts_have_their_purple_and_0_has_none():

@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgb
 
 from vit_minimal.forest import (
     EFFECT_STYLES,
+    NONE,
     show_claims,
     show_effects,
     show_forest,
@@ -188,14 +189,21 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
         "1 · It helps": ("holds", [("with − without", 2.0, 0.5), ("far away", 80.0, None)]),
         "2 · It is alike": ("fails", [("one − the other", -3.0, 1.0, "0")]),
         "3 · It is so": ("holds", []),
+        "4 · It works": ("open", [("as well", 0.2, 0.5, "no worse"), ("unfair", 3.0, 0.5, "why")]),
     }
     show_claims(claims, ("holds", "fails", "open"), (-5, 10))
     axis = plt.gcf().axes[0]
-    assert [mark[:2] for mark in marks(axis).values()] == [(2.0, (1.5, 2.5)), (-3.0, (-4.0, -2.0))]
+    assert [mark[:2] for mark in marks(axis).values()] == [
+        (2.0, (1.5, 2.5)),
+        (-3.0, (-4.0, -2.0)),
+        (0.2, (-0.3, 0.7)),
+        (3.0, (2.5, 3.5)),
+    ]
     assert [line.get_xdata()[0] for line in axis.lines if line.get_marker() == ">"] == [10]
     pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
             if b.get_zorder() == 0]  # fmt: skip
-    assert [(low >= 0, high == 10) for low, high in pale] == [(True, True)] * 2 + [(False, False)]
+    predicted = [(0, 10), (0, 10), (-0.45, 0.45), (-NONE, 10)]  # nothing where it does not decide
+    assert pale == [pytest.approx(ends) for ends in predicted]
     words = [text.get_text() for text in axis.texts]
     assert words[1:5] == [
         "with − without",
@@ -203,8 +211,12 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
         "far away",
         "+80.0, should be > 0",
     ]
-    assert "−3.0 ± 1.0, should be 0" in words
-    assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails"}
+    assert {
+        "−3.0 ± 1.0, should be 0",
+        "+0.2 ± 0.5, should be no worse",
+        "+3.0 ± 0.5 (why)",
+    } <= set(words)
+    assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails", "open"}
     plt.close("all")
 
 
@@ -239,11 +251,17 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
         ("different", -5.0, 1.0, "not 0"): "✓",
         ("not different", 0.1, 0.8, "not 0"): "✗",
         ("perhaps different", 0.5, 0.8, "not 0"): "?",
+        ("as good", -0.1, 0.8, "no worse"): "✓",
+        ("not as good", -2.0, 0.8, "no worse"): "✗",
+        ("perhaps as good", -0.5, 0.8, "no worse"): "?",
+        ("unfair", 2.0, 0.8, "why"): None,
     }
     show_claims({"It is so": ("open", list(expected))}, ("open",), (-5, 10), counts=1)
     axis = plt.gcf().axes[0]
     words = [text.get_text() for text in axis.texts]
-    assert [word for word in words if len(word) == 1] == list(expected.values())
+    assert [word for word in words if len(word) == 1] == [
+        came for came in expected.values() if came
+    ]
     assert "+2.0 ± 0.5, should be ≥ 1" in words
     pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
             if b.get_zorder() == 0]  # fmt: skip

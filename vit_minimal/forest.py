@@ -18,6 +18,8 @@ EFFECT_STYLES = {
     },
 }
 
+NONE = 0.5  # points: an effect that is surely smaller counts as none
+
 
 def show_forest(effects, x_label, title="", groups=(), bold=None):
     """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
@@ -128,8 +130,9 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
 def show_claims(claims, verdicts, scale, counts=None):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
-    A comparison is (words, number, half its 95 % interval or None), and "0" or "not 0" behind them
-    if that is what the sentence predicts, and not more than 0. It takes two lines: the words, and
+    A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
+    sentence predicts, if that is not more than 0: "0", "not 0", or "no worse", which allows for `NONE`.
+    Other words say why the number does not decide. A comparison takes two lines: the words, and
     below them the number and what it should be, which is pale in the picture too. `scale` are the
     ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
     `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
@@ -138,16 +141,18 @@ def show_claims(claims, verdicts, scale, counts=None):
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
-    near = 0.03 * (high - low)
+    near = 0.03 * (high - low)  # wide enough to be seen
     pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
-    asked = {"> 0": "be > 0", "0": "be 0", "not 0": "not be 0"}
+    pale["no worse"] = [(-NONE, high)]
+    asked = {"> 0": "be > 0", "0": "be 0", "not 0": "not be 0", "no worse": "be no worse"}
     if counts:
         pale = {"> 0": [(counts, high)], "0": [(-counts, counts)]}
-        pale["not 0"] = [(low, -counts), (counts, high)]
+        pale |= {"not 0": [(low, -counts), (counts, high)], "no worse": [(-counts, high)]}
         asked = {
             "> 0": f"be ≥ {counts}",
             "0": f"be within ±{counts}",
             "not 0": f"be beyond ±{counts}",
+            "no worse": f"be ≥ −{counts}",
         }
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
@@ -162,7 +167,7 @@ def show_claims(claims, verdicts, scale, counts=None):
         for words, number, width, *predicted in comparisons:
             middle = row + 0.35
             should = predicted[0] if predicted else "> 0"
-            for part in pale[should]:
+            for part in pale.get(should, ()):
                 axis.fill_betweenx(
                     (middle - 0.65, middle + 0.65), *part, color="#cfe3f5", linewidth=0, zorder=0
                 )
@@ -177,10 +182,10 @@ def show_claims(claims, verdicts, scale, counts=None):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            found += f", should {asked[should]}"
+            found += f", should {asked[should]}" if should in asked else f" ({should})"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
-            if counts:
+            if counts and should in asked:
                 came = _outcome(number, width or 0, should, counts)
                 axis.text(0.02, middle, came, fontsize=12, ha="center", **beside)
                 found += f" {came}"
@@ -210,6 +215,7 @@ def _outcome(number, width, should, counts):
         "> 0": (large and low > 0, high < counts),
         "0": (small, large),
         "not 0": (large, small),
+        "no worse": (low > -counts, large and high < 0),
     }[should]
     return "✓" if yes else "✗" if no else "?"
 

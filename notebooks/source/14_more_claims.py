@@ -44,20 +44,25 @@ from vit_minimal.variants import ConvNet
 # %% [markdown]
 # ## How to read a card
 #
-# Each card says where its sentence is **said**, and what goes wrong for somebody who believes it. Then come the test, the result, the verdict and the limits. The last line can be tried in a terminal, or in a cell here with a `!` in front.
+# Each card says where its sentence is **said**, what **harm** the belief does, and what a test found. Try its last line in a terminal, or in a cell here with a `!` in front.
 #
-# The verdict judges the words and nothing else. It is that of the first question whose answer is yes:
+# The verdict judges the words and nothing else. The first question whose answer is yes decides:
 #
-# 1. **Not settled:** does our interval leave room for yes and for no, or do the words compare what we could not compare fairly?
-# 2. **Does not hold:** do the words say *only* or *needs*, and one example contradicts it?
-# 3. **Holds in part:** do they make two statements, or leave open a case that occurs in practice, and is one true while another is false or not shown?
-# 4. **Holds**, if it is true, else **does not hold**. What is so *by construction*, because the model is built so, counts as true.
+# | question | verdict | such as card |
+# |---|---|---|
+# | Do the words compare what we could not compare fairly? | **not settled** | 10 |
+# | Does our interval leave room for yes and for no? | **not settled** | 7 |
+# | Do the words say *only* or *needs*, and does one example contradict them? | **does not hold** | 17 |
+# | Is one part of the words true, or one case that occurs in practice, and another false or not shown? | **holds in part** | 9 |
+# | Is the sentence true, be it *by construction*, because the model is built so? | **holds**, else **does not hold** | 3 |
 #
-# A ± is half of a 95 % interval, from the spread of all settings on record ([notebook 10](10_claims_put_to_the_test.ipynb)). *Seed by seed* means that it comes from three differences instead, one for each seed, because those settings vary in another way. *No effect seen* means that the interval includes 0.
+# In cards 9 and 10, CNN and ViT had different optimizers. But *struggle* (9) judges each model by itself, and *need more* compares the two.
+#
+# A ± is half of a 95 % interval, from the spread of all settings on record ([notebook 10](10_claims_put_to_the_test.ipynb)). Where a card says *seed by seed*, three differences give it, one for each seed; where a card says *over images*, the test images of one model do. *No effect seen* means that the interval includes 0. An effect counts as *none* if the interval rules out half a point, a line that we drew after the measurements.
 #
 # A card that names no model means a small ViT: patches of 4 × 4 pixels (P = 4), four blocks, three passes over CIFAR-10 with Muon. The *shipped model* comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.
 #
-# Would you like to guess first? "It" is the class token.
+# What is your guess? "It" is the class token.
 #
 # | | the sentence | your verdict |
 # |---|---|---|
@@ -131,7 +136,8 @@ def warm_up_gain(norm, optimizer, rate=1, depth=4):
         right = [known[key(run)] for run in runs if key(run) in known]
         pair.append(mean_and_width(right, spread))  # infinite where the spread does not apply
         seeds.append(len(right))
-    return *between(*pair), seeds
+    gain, width = between(*pair)
+    return gain, width if min(seeds) > 2 else None, seeds
 
 
 def show_curves(x, lines, x_label, y_label, title, **options):
@@ -156,9 +162,7 @@ gone = {  # right with 16 patches turned into noise: (mean, width)
     of: tuple(deletions[of]["highest"][what][sixteen] for what in ("mean", "width"))
     for of in ("attention of the last block", "gradients")
 }
-lost_4, lost_8 = (  # to a noise that is new to the model, by seed
-    differences(under_noise("noise", P, 0), under_noise("noise", P, 32)) for P in (4, 8)
-)
+new_4, new_8 = (under_noise("noise", P, 32) for P in (4, 8))
 learned_4, learned_8 = (under_noise("noise_learned", P, 32) for P in (4, 8))
 lead_on_few, lead_on_many = (  # of the CNN, by seed
     differences(*(images_on[model, n]["accuracies"] for model in ("CNN, AdamW", "ViT, Muon")))
@@ -176,10 +180,10 @@ small_new, large_new = (tuned("kept", "fine-tuned", rate=rate) for rate in (3e-4
 small_old, large_old = (tuned("kept", "fine-tuned", "cifar10", rate=rate) for rate in (3e-4, 1e-3))
 
 
-def over_a_guess(model):
-    """How far a model is above a guess on Corners-2, in points, on average; two answers, so 50."""
+def over_a_guess(model, *predicted):
+    """A comparison: test images of Corners-2 that a model has right, on average; two answers, so 50."""
     right = corners_on[model, 4_000]["accuracies"]
-    return 100 * mean_and_width(right)[0] - 50
+    return f"{model} − a guess", 100 * mean_and_width(right)[0] - 50, None, *predicted
 
 
 CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points, half the interval)
@@ -195,26 +199,27 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
          *between(pooling["class token, 4 registers"], pooling["class token"]))]),
     8: ("It works under GPT's mask as well", "holds in part", [
         ("class token last: mask − no mask",
-         *between(masks["causal, class token last"], masks["all tokens see all"]), "0"),
+         *between(masks["causal, class token last"], masks["all tokens see all"]), "no worse"),
         ("class token first: mask − no mask",
-         *between(masks["causal, class token first"], masks["all tokens see all"]), "0")]),
+         *between(masks["causal, class token first"], masks["all tokens see all"]), "no worse")]),
     9: ("CNNs struggle with long-range dependencies, ViTs do not", "holds in part", [
-        ("CNN that sees 15 pixels − a guess",
-         over_a_guess("CNN that sees 15 pixels, AdamW"), None, "0"),
-        ("CNN that sees 47 pixels − a guess",
-         over_a_guess("CNN that sees 47 pixels, AdamW"), None, "0"),
-        ("ViT with Muon − a guess", over_a_guess("ViT, Muon"), None),
-        ("ViT with AdamW − a guess", over_a_guess("ViT, AdamW"), None)]),
+        over_a_guess("CNN that sees 15 pixels, AdamW", "0"),
+        over_a_guess("CNN that sees 47 pixels, AdamW", "0"),
+        over_a_guess("ViT, Muon"),
+        over_a_guess("ViT, AdamW")]),
     10: ("ViTs need more data than CNNs", "not settled", [
-        ("CNN's lead: few images − many", *seed_by_seed(lead_on_few, lead_on_many))]),
-    13: ("Position embeddings matter", "holds", [
-        ("learned positions − none",
-         *between(positions["N(0, 0.02)"], positions["zeros, frozen"]))]),
+        ("CNN's lead: few images − many",
+         *seed_by_seed(lead_on_few, lead_on_many), "optimizers differ")]),
+    13: ("Position embeddings matter", "holds in part", [
+        ("learned, from N(0, 0.02) − none",
+         *between(positions["N(0, 0.02)"], positions["zeros, frozen"])),
+        ("learned, from N(0, 1) − none",
+         *between(positions["N(0, 1)"], positions["zeros, frozen"]))]),
     14: ("Training needs a warm-up", "does not hold", [
         ("no warm-up: the worst − a guess", worst_without - 10, None, "0")]),
     15: ("Small patches are noisy", "holds in part", [
-        ("harm of new noise: small − large", *seed_by_seed(lost_4, lost_8)),
-        ("trained with the noise: large − small", *seed_by_seed(learned_8, learned_4))]),
+        ("noise is new: large − small", *seed_by_seed(new_8, new_4)),
+        ("trained with noise: large − small", *seed_by_seed(learned_8, learned_4))]),
     17: ("ViTs are only good when pretrained", "does not hold", []),
     18: ("Fine-tune with a small learning rate", "holds in part", [
         ("new task: small rate − larger rate", *seed_by_seed(small_new, large_new)),
@@ -224,11 +229,11 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## The twelve at a glance
 #
-# Below each sentence are the comparisons that test its words: A − B in points, and what it should be if the sentence were true. Claims 1, 3 and 17 do not compare accuracies.
+# Below each sentence are the comparisons that test its words, as A − B in points. The pale part is where the mark should be: for *0* a strip wide enough to be seen, for *no worse* from half a point below 0. An arrow leads beyond the scale. The verdicts of claims 1, 3 and 17 rest on no such comparison. Begin with the cards where you guessed otherwise.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
-show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-62, 55))
+show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-22, 22))
 
 # %% tags=["nbval-check-output"]
 for verdict in VERDICTS:
@@ -239,9 +244,9 @@ for verdict in VERDICTS:
 #
 # ### 1. "It summarises the whole image"
 #
-# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. Somebody who believes it compares images by this vector alone, and may find less in it than in a plain mean of the patches.
+# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** images are compared by this vector alone, which may hold less than a mean of the patches.
 #
-# **Tested:** how much of the mean colours of sixteen regions a linear regression reads from the shipped model's class token. Its rival reads the mean of the patches before block 1, which holds no places.
+# **Tested:** how much of the mean colours of sixteen regions a linear regression reads from the shipped model's class token. Its rival is the mean of the patches before block 1, without places.
 #
 # **Result:** after the last block the class token explains {{colours("trained", "class_token", -1):.0%}} of the variance of the colours, and the rival {{colours("trained", "patch_mean", 0):.0%}}.{{assert
 # colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) < colours("trained", "class_token", 2)}}
@@ -251,7 +256,7 @@ for verdict in VERDICTS:
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it summarises* | **holds**: the class can be read from it (card 3) |
-# | *the whole image* | **not shown**: at the end it tells less of the colours than a mean without places does; whether some regions are missing or all faded, we cannot say |
+# | *the whole image* | **not shown**: the class token ends with less of the colours than its rival; whether regions are missing or faded, we cannot say |
 
 # %% tags=["hide-input"]
 colours = {
@@ -265,10 +270,9 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# The colours rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. Training does this: an untrained model keeps {{colours("untrained", "class_token", -1):.0%}}. Why so many? It spreads its attention almost evenly, as [notebook 03](03_attention.ipynb) measures on one image. So its class token is probably close to a mean of its patches, and that mean explains {{colours("untrained", "patch_mean", -1):.0%}} too.{{assert
+# The colours rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. Training does this: an untrained model keeps {{colours("untrained", "class_token", -1):.0%}}. Even a mean without places tells much, probably because the regions of a photograph share colours.{{assert
 # all(colours("trained", "class_token", b) > colours("trained", "class_token", b + 1) for b in range(2, 6))}}{{assert
-# colours("trained", "class_token", -1) < colours("untrained", "class_token", -1) < colours("trained", "class_token", 2)}}{{assert
-# abs(colours("untrained", "class_token", -1) - colours("untrained", "patch_mean", -1)) < 0.01}}
+# colours("trained", "class_token", -1) < colours("untrained", "class_token", -1) < colours("trained", "class_token", 2)}}
 #
 # *Limits:* one model, without an interval. A deeper reader may find what a linear one misses.
 #
@@ -276,14 +280,14 @@ show_curves(
 #
 # ### 3. "After the last layer it holds what is needed to classify"
 #
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. Somebody who adds an *only* throws the patches away.
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. **The harm:** those who add an *only* throw the patches away.
 #
 # **Tested:** how often a *reader*, which is a linear classifier, finds the class in the shipped model's class token, in the mean of its patches, and in single patches.
 #
-# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (interval over images), and that of every single patch further.{{assert
+# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (interval over images), and the reader of each single patch further.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
 #
-# **Holds**, because the head is a linear reader of the class token and reads nothing else. So the words are true by construction. They do not say *only there*: whether all patches together hold as much was not tested.
+# **Holds**, because the head reads nothing else: the words are true by construction. The measurement says for how many images this suffices. The words do not say *only there*: whether all patches together hold as much was not tested.
 
 # %% tags=["hide-input"]
 every = journey["probes"]["patches"]
@@ -307,36 +311,34 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one model, judged on {{record("class_token_journey").probes_judged_on:,}} test images. Nothing reads the patches after the last block, so nothing trains them to hold the class: part of the lead is built in.
+# *Limits:* one model, judged on {{record("class_token_journey").probes_judged_on:,}} test images. Nothing trains the patches to hold the class after the last block: part of the lead is built in.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/class_token_journey.py`
 #
 # ### 4. "The class token's attention shows where the model looks"
 #
-# **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) uses attention to verify that a model is right for the right reasons. Somebody who believes it trusts a model for a picture of one block.
+# **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) uses attention to verify that a model is right for the right reasons. **The harm:** somebody approves a model because its heat map looks right.
 #
-# **Tested:** whether the answer depends on what the last block's attention marks. In two experiments, 16 of the shipped model's 64 patches become noise. In a third, a block may not attend to one patch.
+# **Tested:** whether the answer depends on what the last block's attention marks. In two experiments, 16 of the shipped model's 64 patches become noise. In the third, Needle-10 ([notebook 06](06_inside_the_class_token.ipynb)), one patch holds the answer, and a block may not attend to that patch.
 #
-# **Result:**
+# **Result:** in Needle-10 both blocks attend to that patch. Three models lose at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points without the look in the last block, and without that in block 1 at least {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}}. With noise (intervals over images):
 #
 # | question | result |
 # |---|---|
-# | Does noise on the marked patches cost more than on those that *another* image marks? | yes, {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more (interval over images) |
-# | Does another map find patches that matter more? | yes: {{deleted("attention of the last block", "highest", 16).mean:.1%}} of the answers stay right, but {{deleted("gradients", "highest", 16).mean:.1%}} if *gradients* choose the patches |
-# | In Needle-10 ([notebook 06](06_inside_the_class_token.ipynb)) one patch holds the answer, and the last of two blocks attends to it. Is that look needed? | no: three models lose at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points without it, since block 1 has brought the answer |
+# | Does noise on the marked patches do more harm than on those that *another* image marks? | yes, by {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points |
+# | Does it do even more on the patches that *gradients* choose? | yes, by {{distance(deleted("attention of the last block", "highest", 16), deleted("gradients", "highest", 16)):±.1p}} points |
 #
 # {{assert
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0}}{{assert
 # below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}{{assert
-# min(run.trained.share[1] for run in record("needle10").runs) > 10 * record("needle10").chance}}{{assert
-# all(run.trained.accuracy_without[0] < 0.7 for run in record("needle10").runs)}}
+# all(share > 10 * record("needle10").chance for run in record("needle10").runs for share in run.trained.share)}}
 #
 # **Holds in part:**
 #
 # | part of the sentence | what the test says |
 # |---|---|
 # | *shows where* | **holds**: the answer depends on the patches that it marks |
-# | *the model* | **does not hold**: one block is not the model; gradients find patches that matter more, and in the third experiment an earlier block had done the work |
+# | *the model* | **does not hold**: one block is not the model; gradients find patches that matter more, and in Needle-10 block 1 had done the work |
 
 # %% tags=["hide-input"]
 attention = deletions["attention of the last block"]
@@ -344,7 +346,6 @@ curves = {
     "at random": deletions["random"]["highest"],
     "by attention of another image": attention["another image's"],
     "by attention (last block)": attention["highest"],
-    "by rollout": deletions["rollout"]["highest"],
     "by gradients": deletions["gradients"]["highest"],
 }
 show_curves(
@@ -357,25 +358,24 @@ show_curves(
 )
 
 # %% [markdown]
-# - *Another image's* patches are the control, because marked patches often lie together in the middle, and random ones do not.
-# - *Gradients* weight attention by how much it raises the logit of the answer.
-# - *Rollout* multiplies the attention of all blocks. Its patches matter less than those of the last block alone. Perhaps early blocks, which attend more evenly, blur its map; we have not tested that.{{assert
-# differs(distance(deleted("rollout", "highest", 16), deleted("attention of the last block", "highest", 16)))}}
+# - *Another image's* patches are the control, because marked patches often lie together in the middle.
+# - *Gradients* weight attention by how much it raises the logit of the answer, which attention alone does not know.
 #
-# *Limits:* few models, two tasks. Gradients start from the logit of the answer, which attention does not know. For text, see [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186).
+# *Limits:* few models, two tasks. Noise may do harm of its own, beyond what it hides. For text, see [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186).
 #
 # *Try it yourself:* `python benchmarks/needle.py --seeds 1`
 #
 # ### 7. "Registers help"
 #
-# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). There they cure large models, in which a few patch tokens grow very long and spoil the attention maps. Somebody who forgets the illness adds them to a healthy model, and expects a gain.
+# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). There they cure large models, in which a few very long patch tokens spoil the attention maps. **The harm:** healthy models get registers, and a gain is expected.
 #
 # **Tested:** a class token with four *registers* against one without, each at its best learning rate. A register is a learned token that the head never reads.
 #
 # **Result:** with registers the model is {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points ahead: no effect seen.{{assert
 # not differs(runs("pooling", "class token, 4 registers"))}}
 #
-# **Not settled**, because the interval leaves room for a little help and for a little harm, at most {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points. A model that has the illness, trained with and without registers, would settle it; ours do not, as far as we looked.
+# **Not settled**, because the interval rules out neither a gain of half a point nor such a loss. With the line at one point, the verdict would be *does not hold*. A model with the illness, trained with and without registers, would settle it; ours show no sign of it.{{assert
+# 0.005 < min(-interval(gain(runs("pooling", "class token, 4 registers")))[0], interval(gain(runs("pooling", "class token, 4 registers")))[1]) and largest(gain(runs("pooling", "class token, 4 registers"))) < 0.01}}
 
 # %% tags=["hide-input"]
 plots.show_summaries(
@@ -390,22 +390,23 @@ plots.show_summaries(
 #
 # ### 8. "It works under GPT's mask as well"
 #
-# **Said** when a GPT is made into a classifier, where [readers ask](https://github.com/rasbt/MachineLearning-QandAI-book/issues/18) whether its first or its last token plays the class token. Somebody who puts it first gets a model that guesses, and no error.
+# **Said** when a GPT is made into a classifier, where [readers ask](https://github.com/rasbt/MachineLearning-QandAI-book/issues/18) whether its first or its last token plays the class token. **The harm:** with the class token first the model guesses, and no error says so.
 #
 # **Tested:** GPT's mask, under which a token attends only to itself and to those before it, against no mask.
 #
-# **Result:** if the class token comes last, the model with the mask is {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points ahead: no effect seen. If it comes first, the model guesses.{{assert
+# **Result:** if the class token comes last, the model with the mask is {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points ahead: no effect seen. If it comes first, the model guesses, {{loss(runs("causal_mask", "causal, class token first")):±.1p}} points behind.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
 #
 # **Holds in part:**
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *it works*, in the last place | **holds**: no effect of the mask is seen |
-# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: there it attends only to itself, so it is the same for every image |
+# | *it works*, in the last place | **holds**: *as well* means no worse, and a loss of half a point is ruled out |
+# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: the class token attends only to itself, so it is the same for every image |
 #
 # {{assert
-# all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}
+# all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}{{assert
+# interval(gain(runs("causal_mask", "causal, class token last")))[0] > -0.005}}
 
 # %% tags=["hide-input"]
 see = torch.ones(5, 5)
@@ -424,7 +425,7 @@ for panel, (title, (mask, labels, setting)) in zip(panels, kinds.items(), strict
         numbers=False, axis=panel, colours="Blues", limit=1.5,
     )  # fmt: skip
     panel.tick_params(axis="x", rotation=90)
-figure.supxlabel("is seen", fontsize=10)
+figure.supxlabel("is seen (a sketch: 4 patches)", fontsize=10)
 figure.supylabel("sees", fontsize=10)
 reached = "; ".join(f"{title} {100 * masks[of[2]].mean:.1f} %" for title, of in kinds.items())
 plots.show(f"three masks, blue where a token sees another: {reached}", "who sees whom")
@@ -436,18 +437,18 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # ### 9. "CNNs struggle with long-range dependencies, ViTs do not"
 #
-# **Said** in [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision): a convolution sees a small neighbourhood, attention the whole image. Somebody who believes it replaces a CNN that needed only a larger view.
+# **Said** in [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision): a convolution sees a small neighbourhood, attention the whole image. **The harm:** a CNN is replaced that needed only a larger view.
 #
-# **Tested:** the task *Corners-2*. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Each model learns for ten passes at its best learning rate, and is judged by itself: is it better than a guess?
+# **Tested:** the task *Corners-2*. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Each model learns for ten passes at its best learning rate: is it better than a guess?
 #
-# **Result:** three seeds each, which agree.
+# **Result:** three seeds each, which agree. A CNN *sees* 15 pixels if each number of its last layer depends on 15 × 15.
 #
-# | model, optimizer | new images right |
-# |---|---|
-# | CNN whose last numbers depend on 15 × 15 pixels each, AdamW | a guess |
-# | CNN, 47 × 47 pixels, AdamW | all, after {{passes_until(1, "CNN that sees 47 pixels, AdamW")[0]:d}} or {{passes_until(1, "CNN that sees 47 pixels, AdamW")[-1]:d}} passes |
-# | ViT, Muon | all, after {{passes_until(1, "ViT, Muon")[0]:d}} to {{passes_until(1, "ViT, Muon")[-1]:d}} passes |
-# | ViT, AdamW | a guess |
+# | model, optimizer | test images right | all validation images right after |
+# |---|---|---|
+# | CNN that sees 15 pixels, AdamW | {{mean(corners("CNN that sees 15 pixels, AdamW").accuracies):.1%}} | never |
+# | CNN that sees 47 pixels, AdamW | {{mean(corners("CNN that sees 47 pixels, AdamW").accuracies):.1%}} | {{passes_until(1, "CNN that sees 47 pixels, AdamW")[0]:d}} or {{passes_until(1, "CNN that sees 47 pixels, AdamW")[-1]:d}} passes |
+# | ViT, Muon | {{mean(corners("ViT, Muon").accuracies):.1%}} | {{passes_until(1, "ViT, Muon")[0]:d}} to {{passes_until(1, "ViT, Muon")[-1]:d}} passes |
+# | ViT, AdamW | {{mean(corners("ViT, AdamW").accuracies):.1%}} | never |
 #
 # {{assert
 # all(overlap(corners("CNN that sees 15 pixels, AdamW", count).accuracies, [0.5, 0.5, 0.5]) for count in (4_000, 20_000))}}{{assert
@@ -458,19 +459,18 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: that CNN cannot get all images right, by construction, as the end of this notebook shows |
+# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: the CNN cannot get all images right, by construction (below) |
 # | *CNNs* and *ViTs* in general | **does not hold**: the CNN with 47 pixels does not struggle, and the ViT with AdamW does |
 #
-# Which kind is better was not tested, for no CNN was trained with Muon.
+# No CNN was trained with Muon, so which kind is better stays open.
 
 # %% tags=["hide-input"]
-images, labels = corners2(5_000, 0)
-names = ("differ", "agree")
+images, labels = corners2(100, 0)
 figure, panels = plt.subplot_mosaic(
     [["differ", "curves"], ["agree", "curves"]],
     figsize=(5.4, 3.6), width_ratios=[1, 3], layout="constrained",
 )  # fmt: skip
-for label, name in enumerate(names):
+for label, name in enumerate(("differ", "agree")):
     example = images[(labels == label).nonzero()[0, 0]]
     panels[name].imshow(plots.as_picture(example))
     panels[name].set_title(f"they {name}", fontsize=9)
@@ -484,7 +484,9 @@ for index, (model, label) in enumerate(short.items()):
         axis.plot(range(1, 11), [100 * right for right in run], **style,
                   label=label if seed == 0 else None)  # fmt: skip
 axis.set(
-    xlabel="passes over 4,000 images", ylabel="new images right in %", title="a line for each seed"
+    xlabel="passes over 4,000 images",
+    ylabel="validation images right in %",
+    title="a line for each seed",
 )
 axis.grid(alpha=0.3)
 axis.legend(loc="center right", fontsize=9)
@@ -494,13 +496,34 @@ plots.show(
 )  # fmt: skip
 
 # %% [markdown]
+# The curves follow 1,000 validation images, and the table has 2,000 test images. On so few images, two guesses differ by a point or two.
+#
+# <details><summary>Why can 15 pixels not do it?</summary>
+#
+# No number of that CNN's last layer depends on both corners, and then only sums are taken. So each corner adds a part of its own to the score, w or w′ if it is warm, c or c′ if it is cool:
+#
+# | upper left | lower right warm | lower right cool |
+# |---|---|---|
+# | warm | w + w′ (agree) | w + c′ (differ) |
+# | cool | c + w′ (differ) | c + c′ (agree) |
+#
+# The two scores that agree have the same sum as the two that differ, so no threshold has one pair above it and the other below. Three of the four cells, 75 %, remain possible, and we do not know why the CNN stays below that.
+#
+# </details>
+#
 # *Limits:* one task, one distance, small models, ten passes. The CNN with 47 pixels is also deeper. With Muon the ViT guesses at one of three rates (one seed, no explanation), and with AdamW at all five.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == 5}}
 #
-# *Try it yourself:* `train_cnn((2, 2, 2, 1), corners)`, after the cells at the end of this notebook. This CNN sees 31 pixels, and the centres of the corners are 28 apart. What do you expect?
+# *Try it yourself:* `train_cnn((2, 2, 2, 1), corners)`, after the cells at the end of this notebook. This CNN sees 31 pixels. What do you expect?
+#
+# <details><summary>Answer</summary>
+#
+# It can learn the task, because 31 pixels reach from all of one corner's tile into the other's. With seed 0 nearly all new images were right after four passes. With `seed=2` the CNN was still near a guess.
+#
+# </details>
 #
 # ### 10. "ViTs need more data than CNNs"
 #
-# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images (Section 4.3). Somebody who takes it for a law tries no ViT on few images, or blames the data for what the optimizer did.
+# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images (Section 4.3). **The harm:** nobody tries a ViT on few images.
 #
 # **Tested:** a ViT with Muon against a CNN with AdamW that costs about as many FLOPs ({{
 # records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more). Both get 1,000 to 45,000 images of CIFAR-10, the best of three learning rates, and about 700 steps.
@@ -508,8 +531,7 @@ plots.show(
 # **Result:** with 1,000 images the CNN is {{mean(cnn_lead(1_000)):.1p}} points ahead. With 45,000 images its lead is {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points smaller (seed by seed).{{assert
 # all(interval(cnn_lead(count))[0] > 0 for count in (1_000, 7_000, 45_000)) and differs(seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)))}}
 #
-# **Not settled**, because the words compare the two, and their optimizers differed. Besides, with 45,000 images 700 steps are two passes, so the right of the picture shows who learns faster. But most of the change lies at the left. Training both to their plateau at each number of images, with one optimizer, would settle it.{{assert
-# mean(cnn_lead(1_000)) - mean(cnn_lead(7_000)) > 0.7 * (mean(cnn_lead(1_000)) - mean(cnn_lead(45_000)))}}
+# **Not settled**, because the words compare the two, and their optimizers differed. Besides, with 45,000 images 700 steps are two passes, so the right of the picture shows who learns faster. Training both to their plateau at each number of images, with one optimizer, would settle it.
 
 # %% tags=["hide-input"]
 sizes_tried, lines, widths = (1_000, 7_000, 45_000), {}, {}
@@ -530,13 +552,20 @@ show_curves(
 #
 # ### 13. "Position embeddings matter"
 #
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. Somebody who stops there draws them with `torch.randn`, and ends no better than with none.
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. **The harm:** positions are drawn with `torch.randn`, which is no better than none.
 #
-# **Tested:** a model with learned positions against one with none, which knows which patches there are, and not where.
+# **Tested:** models with positions against one with none, which knows the patches, and not where they are. *Matter* is read as *help*.
 #
-# **Result:** with positions it is {{ahead("position_init", "N(0, 0.02)", "zeros, frozen"):s}} better on CIFAR-10.
+# **Result:** positions learned from N(0, 0.02) add {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):±.1p}} points on CIFAR-10. Learned from N(0, 1), as `torch.randn` draws them, they end {{distance(runs("position_init", "zeros, frozen"), runs("position_init", "N(0, 1)")):±.1p}} points below none.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}{{assert
+# differs(distance(runs("position_init", "N(0, 1)"), runs("position_init", "zeros, frozen")))}}{{assert
+# not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}
 #
-# **Holds**, because *matter* says that they make a difference. Learned ones make a clear one; so do sines and cosines, in the table below.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *matter*, learned from N(0, 0.02) | **holds**: they help clearly |
+# | *matter*, however they are made | **does not hold**: those of `torch.randn` do not help, and small untrained ones show no effect |
 
 # %% tags=["hide-input"]
 ways = {
@@ -549,15 +578,11 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 # %% [markdown]
 # | other positions | result |
 # |---|---|
-# | never trained, from N(0, 0.02) | no effect seen |
 # | never trained, from N(0, 0.3), about as large as the embedded patches | {{(runs("position_untrained", "N(0, 0.3), frozen").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of the gain |
 # | never trained, the sines and cosines of [notebook 02](02_class_token.ipynb) | {{(runs("position_untrained", "sines and cosines").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of the gain |
-# | learned, from N(0, 1), as `torch.randn` draws them | no better than none, and rather worse |
 #
 # {{assert
-# not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}{{assert
-# all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}}{{assert
-# runs("position_init", "N(0, 1)").mean < runs("position_init", "zeros, frozen").mean}}
+# all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}}
 #
 # *Limits:* one model, one data set, three passes.
 #
@@ -565,15 +590,16 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # ### 14. "Training needs a warm-up"
 #
-# **Said** of Transformers in general. Even [Xiong et al. 2020](https://arxiv.org/abs/2002.04745), who show when one can do without, begin with it. Somebody who believes it tunes a knob that may change nothing.
+# **Said** of Transformers in general. Even [Xiong et al. 2020](https://arxiv.org/abs/2002.04745), who show when one can do without, begin with it. **The harm:** people tune a knob that may change nothing.
 #
-# **Tested:** training with a warm-up, in which the learning rate climbs over the first tenth of the steps, against none. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)), four or twelve blocks, Muon or AdamW.
+# **Tested:** training with a warm-up, in which the learning rate climbs for the first tenth of the steps, against none. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)), four or twelve blocks, Muon or AdamW. A model *learns* if more than 20 % of the test images are right, twice a guess.
 #
-# **Result:** every model learns without a warm-up. With Muon no effect is seen. With AdamW, pre-norm and four blocks, a warm-up adds {{distance(runs("warmup_and_norm", "pre-norm, warm-up, AdamW", rate=1), runs("warmup_and_norm", "pre-norm, none, AdamW", rate=1)):±.1p}} points (two seeds each).
+# **Result:** every model learns without a warm-up. With Muon and four blocks no effect is seen. The worst model, with AdamW, post-norm and twelve blocks, has {{mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1%}} right after one pass, {{mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1p}} points behind its twin with a warm-up.
 #
-# **Does not hold**, because of the word *needs*: all of these models learn without. That training may *gain* from a warm-up is another sentence, true here with AdamW and pre-norm.
+# **Does not hold**, because of the word *needs*. That training may *gain* from a warm-up is another sentence, true here with AdamW and pre-norm: at the rate {{recorded("warmup_and_norm", "pre-norm, none, AdamW")[0].run.training.learning_rate:g}} both runs with a warm-up are at least {{min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - max(reached("warmup_and_norm", "pre-norm, none, AdamW")):.1p}} points ahead of both without.
 # {{assert not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}
 # {{assert len(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) == len(reached("warmup_and_norm", "pre-norm, none, AdamW")) == 2 and max(reached("warmup_and_norm", "pre-norm, none, AdamW")) < min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW"))}}
+# {{assert mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) == min(min(reached(name, f"{norm}, none, AdamW")) for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
 # {{assert all(min(reached(name, f"{norm}, none, AdamW")) > 0.2 for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
 
 # %% tags=["hide-input"]
@@ -592,37 +618,38 @@ for optimizer, rate, depth in TRIED_WITHOUT:
 show_forest(gains, "points on test images, with − without", "What a warm-up adds", bold=())
 
 # %% [markdown]
-# Twelve blocks with post-norm gain most, as Xiong et al. say of such models with Adam. A hollow mark has no interval: after one pass these models are too far behind for the spread of the others.{{assert
-# all(mean(reached("warmup_and_norm", "post-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "post-norm, none, AdamW", rate)) < 2**0.5 * spread().width(1) for rate in (1, 0.3))}}{{assert
-# mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) > mean(reached("warmup_and_norm_deep", "pre-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "pre-norm, none, AdamW")) > 0.05}}
+# Xiong et al. find that post-norm needs the warm-up and pre-norm does not. Here, with AdamW, post-norm gains more with twelve blocks, but with four pre-norm does. A hollow mark has fewer than three seeds on one side, and no interval.{{assert
+# all(mean(reached("warmup_and_norm", "post-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "post-norm, none, AdamW", rate)) < mean(reached("warmup_and_norm", "pre-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "pre-norm, none, AdamW", rate)) for rate in (1, 0.3))}}{{assert
+# mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW", 1)) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW", 1)) > mean(reached("warmup_and_norm_deep", "pre-norm, warm-up, AdamW", 1)) - mean(reached("warmup_and_norm_deep", "pre-norm, none, AdamW", 1)) > 0.05}}
 #
-# *Limits:* most rows have one seed. The two runs with a warm-up of the result above are {{max(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")):.1p}} points apart, so its interval is rather too narrow. The deep models made one pass, and may catch up.
+# *Limits:* most rows have one seed. The deep models made one pass, and may catch up.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments warmup_and_norm --seeds 1 --rates 1 --settings "post-norm, warm-up, AdamW" "post-norm, none, AdamW"`
 #
 # ### 15. "Small patches are noisy"
 #
-# **Said** of first layers: [a study](https://arxiv.org/abs/2509.20939) finds that larger kernels there resist noise better. Somebody who stops there takes large patches for noisy images, and gives accuracy away if the training can include the noise.
+# **Said** of first layers: [a study](https://arxiv.org/abs/2509.20939) finds that larger kernels there resist noise better. **The harm:** large patches are chosen where training with the noise would have gained more.
 #
 # **Tested:** patches of 4 × 4 pixels (P = 4) against 8 × 8 (P = 8), under a noise whose standard deviation is 32. Pixel values go to 255.
 #
-# **Result:** three seeds each, compared seed by seed as in [notebook 08](08_pitfalls_patch_size.ipynb).
+# **Result:** three seeds each, seed by seed ([notebook 08](08_pitfalls_patch_size.ipynb)).
 #
-# | trained on | tested with the noise |
-# |---|---|
-# | clean images | P = 4 loses {{mean(fall(4)):.1p}} points and P = 8 loses {{mean(fall(8)):.1p}}, a difference of {{seed_by_seed(fall(4), fall(8)):±.1p}} |
-# | noisy images | P = 4 is {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} points ahead of P = 8 |
+# | trained on | lead of P = 4 on clean test images | its lead with the noise |
+# |---|---|---|
+# | clean images | {{seed_by_seed(under_noise(4, 0), under_noise(8, 0)):±.1p}} points | {{seed_by_seed(under_noise(4, 32), under_noise(8, 32)):±.1p}} points |
+# | noisy images | {{seed_by_seed(under_noise(4, 0, True), under_noise(8, 0, True)):±.1p}} points | {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} points |
 #
 # {{assert
-# interval(seed_by_seed(fall(4), fall(8)))[0] > 0}}{{assert
-# below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True)) and interval(seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)))[0] > 0}}
+# interval(seed_by_seed(under_noise(4, 32), under_noise(8, 32)))[1] < 0}}{{assert
+# below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True)) and interval(seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)))[0] > 0}}{{assert
+# differs(distance(seed_by_seed(under_noise(4, 0), under_noise(8, 0)), seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True))))}}
 #
 # **Holds in part:**
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *are noisy*, under noise that is new to the model | **holds**: small patches lose more |
-# | *are noisy*, in themselves | **does not hold**: once a model has met noise in training, small patches are ahead |
+# | *are noisy*, under noise that is new to the model | **holds**: small patches fall behind |
+# | *are noisy*, also after training with it | **does not hold**: small patches are ahead, but by less than without any noise |
 
 # %% tags=["hide-input"]
 deviations, curves, bands = (0, 8, 16, 32, 64), {}, {}
@@ -638,7 +665,7 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one kind of noise. At twice the noise that it was trained with, P = 4 is behind again. On clean images, training with noise costs it {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} points.{{assert
+# *Limits:* one kind of noise. At twice the noise of its training P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
 # differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}{{assert
 # max(under_noise(4, 64, learned=True)) < min(under_noise(8, 64, learned=True))}}
 #
@@ -646,11 +673,11 @@ show_curves(
 #
 # ### 17. "ViTs are only good when pretrained"
 #
-# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. Somebody who believes it does not try to train from scratch, even with many images.
+# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** nobody trains from scratch, even with many images.
 #
-# **Tested:** how good the shipped model is, which starts from random weights. And with few images of Shapes-10 ([notebook 12](12_fine_tuning.ipynb)), a model that was *pretrained* on CIFAR-10 against one from scratch with ten times the steps.
+# **Tested:** how good the shipped model is, which starts from random weights. Our line for *good* is 85 %. And with few images of Shapes-10 ([notebook 12](12_fine_tuning.ipynb)), a model that was *pretrained* on CIFAR-10 against one from scratch with ten times the steps.
 #
-# **Result:** the shipped model is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's test images (one seed). With ten images of Shapes-10 per class, the pretrained model is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead (seed by seed).
+# **Result:** the shipped model (one seed) is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's 10,000 test images. Card 3 has another number, from half of them. Seed by seed, with ten images of Shapes-10 per class, the pretrained model is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead.
 #
 # **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it. Pretraining helps where images are few, but that is another sentence.{{assert
 # below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}{{assert record("cifar10_cpu_long").accuracy > 0.85}}
@@ -673,13 +700,13 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* small models, two data sets. Nothing here says how many images it takes until pretraining no longer pays. From scratch, 600 steps may be too few.
+# *Limits:* small models, two data sets. From scratch, 600 steps may be too few.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/fine_tuning.py --seeds 1 --counts 10 --methods fine-tuned "from scratch"`
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Said** in many guides; [that of Keras](https://keras.io/guides/transfer_learning/) asks for a very low one. Somebody who tries no other may stop with the new task half learned.
+# **Said** in many guides; [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate. **The harm:** the new task may stay half learned.
 #
 # **Tested:** a learning rate of 0.0003 against 0.001, for 60 steps on ten images per class ([notebook 12](12_fine_tuning.ipynb)). *Small* means smaller than from scratch, where 0.001 was the best rate tried with the same images and steps. The words name no task, so both are measured: the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
 # all(max((r for r in records("fine_tuning") if r.part == "rates" and r.method == method), key=lambda r: r.validation).rate == 1e-3 for method in ("fine-tuned", "from scratch"))}}
@@ -692,10 +719,10 @@ show_curves(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *small*, for the old task | **holds**: it is protected |
+# | *small*, for the old task | **holds**: it is better protected, but falls from {{tuning("cifar10").accuracy:.0%}} to {{mean(kept("fine-tuned", 3e-4, "cifar10")):.0%}} |
 # | *small*, for the new task, for which most people fine-tune | **does not hold**: a larger rate is ahead |
 #
-# Rates above 0.001 were worse for both (one seed).
+# Rates above 0.001 were worse for both.
 
 # %% tags=["hide-input"]
 rates = [3e-4, 1e-3, 3e-3, 1e-2]
@@ -724,7 +751,7 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
            "is best at 0.001, and both are lost at 0.01", "fine-tuning")  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one seed for each dotted curve. With more steps the smaller rate may catch up on the new task. Before the fine-tuning, the old task stood at {{tuning("cifar10").accuracy:.0%}}.{{assert
+# *Limits:* one seed for each dotted curve. With more steps the smaller rate may catch up on the new task.{{assert
 # tuning("cifar10").accuracy > tuning("rates", method="fine-tuned", rate=3e-4).cifar10 > tuning("rates", method="fine-tuned", rate=1e-3).cifar10 > tuning("rates", method="fine-tuned", rate=3e-3).cifar10 > tuning("rates", method="fine-tuned", rate=1e-2).cifar10}}{{assert
 # max((r for r in records("fine_tuning") if r.part == "rates" and r.method == "fine-tuned"), key=lambda r: r.validation).rate == 1e-3 and tuning("rates", method="fine-tuned", rate=1e-2).validation < 0.2}}
 #
@@ -736,17 +763,16 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 # |---|---|
 # | Before you say "it looks there", take away what lies there, and as much of something else. | 4 |
 # | Put the class token where it sees the patches. Check with two images that what the head reads differs. | 8 |
-# | Learn the positions, and start them at zero or N(0, 0.02). Those from `torch.randn` cost {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points after three passes and {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} after 14. | 13 |{{assert
-# not differs(runs("position_init", "zeros"))}}
+# | Learn the positions from N(0, 0.02). Those from `torch.randn` cost {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points ([notebook 07](07_pitfalls_initialization.ipynb)). | 13 |
 # | With few labels, begin with a pretrained model. Try several rates. | 17, 18 |
-# | If you expect noise, train with it: at a noise of 32 that raised P = 4 by {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points. | 15 |{{assert
+# | If you expect noise, train with it: that raised P = 4 by {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points, and on clean images cost {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}}. | 15 |{{assert
 # differs(seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)))}}
 #
 # **Try it yourself:** [exercises 14](exercises/14_more_claims.ipynb), with checks that say what is wrong.
 #
 # ## To try: the two CNNs of card 9
 #
-# The last line is a control: the first CNN again, on labels that were dealt out at random.
+# The last line is a control: the first CNN on random labels.
 
 
 # %%
@@ -766,26 +792,21 @@ def train_cnn(strides, of, seed=0):
 
 
 # %%
-corners = Dataset(images[:4_000], labels[:4_000], images[4_000:], labels[4_000:], names, "corners2")
+train, test = corners2(4_000, seed=0), corners2(1_000, seed=1)
+corners = Dataset(*train, *test, ("differ", "agree"), "corners2")
 print("sees 15 pixels:", train_cnn((2, 2, 1), corners))
 print("sees 47 pixels:", train_cnn((2, 2, 2, 1, 1), corners))
 nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_000)])
 print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
 
 # %% [markdown]
-# On its training images the CNN with 15 pixels beats a guess, but it learns them by heart: on labels that mean nothing it gets just as far.
-#
-# <details><summary>Why 15 pixels cannot do it</summary>
-#
-# No number of that CNN's last layer depends on both corners. Their mean adds up what is known of each, and the head that reads the sum is linear. Let a warm tile add w to the score in one corner and w′ in the other, and a cool one c and c′. Images that agree have w + w′ or c + c′, and images that differ have w + c′ or c + w′. Both pairs have the same sum, so no threshold can have both scores of one pair above it and both of the other below. That rules out 100 %. It leaves 75 % possible, and we do not know why the CNN stays below that. A hidden layer in the head might help.
-# </details>
+# On its training images the CNN with 15 pixels beats a guess, but learns them by heart: on random labels it gets at least as far.
 #
 # ## Where the numbers come from
 #
 # | records | claims |
 # |---|---|
 # | [experiments](../data/results/experiments_cifar10_full.json) | 7, 8, 13, 14 |
-# | [longer training](../data/results/experiments_cifar10_long.json) | 13 |
 # | [journey](../data/results/class_token_journey.json) of the shipped class token | 1, 3 |
 # | [deletions](../data/results/deletions.json) | 4 |
 # | [contents](../data/results/class_token_contents.json) of class tokens | 1 |

@@ -172,7 +172,7 @@ def norm_divides(tokens, title=""):
     them is the mean size of a token, by which the norm divides.
     """
     tall, x1, x2 = 11.5, 2, 41
-    card, rows = Card(height=10 + tall * len(tokens)), {}
+    card, rows = Card(height=12.5 + tall * len(tokens)), {}
     for name, of in tokens.items():
         of = as_array(of)
         of = of - of.mean(axis=1, keepdims=True)
@@ -192,6 +192,9 @@ def norm_divides(tokens, title=""):
         card.text(x1 + 2.6, y, words, 10, QUIET, ha="left")
     for x, words in ((x1, "before the last norm"), (x2, "what the head reads")):
         card.text(x, 8.6, words, 10.5, ha="left")
+    # A mean of quotients is not the quotient of the means
+    words = "all numbers are means over images, so they divide out only nearly"
+    card.text(x1, 10 + tall * len(tokens) + 1, words, 10, QUIET, ha="left")
     for k, (name, (before, after, size)) in enumerate(rows.items()):
         y = 12.4 + tall * k
         card.text(x1, y, name, 11.5, ha="left", weight="bold")
@@ -220,7 +223,7 @@ def zero_pairs(title=""):
         "all zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead for ever"),
         "second zero": (
             (False, True),
-            "W₂ is 0: none in step 1",
+            "W₂ is 0: no gradient in step 1",
             "h is not 0: a gradient",
             "alive",
         ),
@@ -242,7 +245,7 @@ def zero_pairs(title=""):
                 11,
                 share=0.0 if none else 0.3,
             )
-            card.text(x, y + 9.6, words, 10, dark(HEAD if none and "not" not in words else MLP))
+            card.text(x, y + 9.6, words, 10, dark(HEAD if "no gradient" in words else MLP))
         for left, right in ((4.4, 8.8), (17.2, 21.4), (27.6, 31.8), (40.2, 44.6)):
             card.arrow((left, y + 5.4), (right, y + 5.4))
         card.text(57, y + 5.4, verdict, 11.5, weight="bold")
