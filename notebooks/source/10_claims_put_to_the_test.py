@@ -99,7 +99,7 @@ difference, width = contrast([together], [single])
 print(f"together − single: {100 * difference:+.1f} ± {100 * width:.1f} points")
 
 # %% [markdown]
-# The runs on CIFAR-10 took longer, and are on record:
+# The runs on CIFAR-10 are on record:
 
 # %% tags=["hide-input"]
 known = {key(record["run"]): record["accuracy"] for record in cifar10}
@@ -286,7 +286,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 #
 # *Said:* [this page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) says that the class token often outperforms the mean. *Runs:* CIFAR-10.
 #
-# Which head is ahead, and by how much?
+# Which is ahead, and by how much?
 
 # %% tags=["hide-input"]
 readings = ("class token", "mean of patches", "attention pooling")
@@ -368,18 +368,16 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 records without any effects, no difference would lie beyond it. A difference beyond it is **clear**. A smaller one whose bar leaves out 0 is a **hint**. Here are card 6's mean and each of its runs alone:
 
 # %% tags=["nbval-check-output"]
-TO_INTERVAL = students_t(spread.degrees)  # standard errors from a number to the end of its bar
-TO_THRESHOLD = students_t(spread.degrees, 1 - 0.05 / 53)  # from 0 to the threshold: appendix
+TO_INTERVAL = students_t(spread.degrees)  # standard errors to the end of a bar: about 2
+TO_THRESHOLD = students_t(spread.degrees, 1 - 0.05 / 53)  # to the threshold: more than 3
 mean = summarize("pooling", "full", cifar10, spread)["mean of patches"].accuracies
 judged = {"mean of patches": mean} | {f"its run {n} alone": [mean[n - 1]] for n in (1, 2, 3)}
 
 for name, accuracies in judged.items():
-    difference = statistics.mean(accuracies) - statistics.mean(base)
-    error = spread.deviation * (1 / len(accuracies) + 1 / len(base)) ** 0.5
-    half, threshold = TO_INTERVAL * error, TO_THRESHOLD * error
-    size = abs(difference)
+    difference, half = compare(accuracies, base)
+    size, threshold = abs(difference), half * TO_THRESHOLD / TO_INTERVAL
     verdict = "clear" if size > threshold else "hint" if size > half else "no effect seen"
-    print(f"{name}: {100 * difference:+.1f} ± {100 * half:.1f} points, {verdict}")
+    print(f"{name}: {difference:+.1f} ± {half:.1f} points, {verdict}")
 
 # %% [markdown]
 # One run alone says *hint* or *clear*, as luck has it. No verdict here rests on a hint.
@@ -390,7 +388,7 @@ for name, accuracies in judged.items():
 #
 # **Tested:** a class token that reads in the first blocks only, from none to all six. It belongs to the **shipped model**, which comes with this course and made {{record("cifar10_cpu_long").training.epochs:d}} passes. In the other blocks its reading is replaced by **nothing**, or by the **usual mean**, which is what it reads there on average over many images.
 #
-# *Said:* tutorials say so, for example [this one](https://www.abhik.ai/concepts/transformers/cls-token). *Runs:* one model, 5,000 test images of CIFAR-10.
+# *Said:* in tutorials such as [this one](https://www.abhik.ai/concepts/transformers/cls-token). *Runs:* one model, 5,000 test images of CIFAR-10.
 #
 # Does each further block add right answers?
 
@@ -420,7 +418,7 @@ diagrams.reading_blocks(
 #
 # *What it teaches:* when you cut a part, what you put in its place can decide the result.
 #
-# *Limits:* one trained model. Its intervals are over test images, and not over seeds.
+# *Limits:* one trained model. Its intervals are over images, and not over seeds.
 #
 # *Try it yourself:* `python benchmarks/class_token_journey.py`, which needs CIFAR-10.
 #
@@ -444,7 +442,7 @@ for blocks in ([], [block - 1]):  # the package counts from 0
     print(f"{said}: {shares.max():.0%} {CIFAR10_CLASSES[shares.argmax()]}")
 
 # %% [markdown]
-# One photograph proves little. Which way would you trust more, over many images?
+# One photograph proves little. Which way would you trust more: cutting a trained model, or training one late?
 
 # %% tags=["hide-input"]
 lost = {f"replaced {how}": journey[of]["loss, one block"] for how, of in replaced.items()}
@@ -673,7 +671,6 @@ show_then_and_now(
 # | Before you say that a part is needed, train a model without it. | 2 |
 # | Choose a patch size for fixed passes, FLOPs or minutes. P = 8 was ahead in a short training, P = 4 after ten minutes each (notebook 08). | 16 |{{assert
 # 2.5 < 3 * 45_000 / 16 * patch_cost(4).seconds / 60 < 3.5 and differs(runs("patch_size_at_equal_time", "P = 8, 30 passes")) and runs("patch_size_at_equal_time", "P = 8, 30 passes").difference < 0}}
-# | Put a simpler model beside every accuracy. | 5 |
 #
 # ## Recap
 #
