@@ -178,6 +178,8 @@ CASES = {
     "cut_class_token, other ways": lambda: diagrams.cut_class_token(
         ways={"1": ("reads", "it does not see the patches"), "2": ("step", "it is not trained")}
     ),
+    "exchange": diagrams.exchange,
+    "exchange, titled": lambda: diagrams.exchange(9, "A title"),
     "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
     "heads_read, registers": lambda: diagrams.heads_read(
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
@@ -980,7 +982,7 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
     )
     panel = 10  # 1 + 3 + 3 of attention, one to the head, gradient, step
     assert len(arrows) == 4 * panel + 1, "and one in the legend"
-    counted = [[sum(found[i : i + panel]) for found in solid] for i in range(0, 4 * panel, panel)]
+    counted = [[sum(found[i : i + panel]) for found in solid] for i in range(1, 4 * panel, panel)]
     assert counted == [[7, 1, 1], [7, 1, 0], [4, 1, 2], [4, 1, 2]]
     assert np.sum(solid) + np.sum(pale) == len(arrows)
     crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
@@ -990,6 +992,19 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
         (False, True),
         (True, True),
     ]
+
+
+def test_what_is_exchanged_before_the_blocks_comes_out_exchanged():
+    diagrams.exchange(3)
+    said = written()
+    assert [said[i : i + 2] for i in range(2, 10, 2)] == [[n, f"{n}\N{PRIME}"] for n in "c123"]
+    assert [said[i : i + 2] for i in range(12, 20, 2)] == [[n, f"{n}\N{PRIME}"] for n in "1c23"]
+    rows = {
+        n: text.get_position()
+        for text, _ in words()
+        if (n := text.get_text()) in ("c", "c\N{PRIME}")
+    }
+    assert rows["c"][0] == rows["c\N{PRIME}"][0], "the class token comes out where it went in"
 
 
 def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():
