@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget about two minutes{{assert round(notebook_seconds("09_pitfalls_class_token") / 60) == 2}} on two cores of a recent server CPU |
 # | Package modules | `variants.py`, `experiments/` |
 #
-# After the last norm a ViT has T tokens, and its head reads one vector. Which one? You can read the class token, another token, or an average. Some of these ways are mistakes, and some are choices that people make on purpose. Nothing crashes in either case, the loss goes down, and *the accuracy will not tell you which is which*.
+# After the last norm a ViT has T tokens, and its head reads one vector. Which one? You can read the class token, another token, or an average. Some ways are mistakes, and some are choices made on purpose. Nothing crashes in either case, the loss goes down, and *the accuracy will not tell you which is which*.
 
 # %%
 import copy
@@ -49,7 +49,7 @@ quick = pick_budget() == "quick"
 # %% [markdown]
 # ## What a head can read
 #
-# The picture shows five heads, each with its line of code. The first is that of the ViT paper. The second is a mistake, and so is the third if you meant to read the class token. The last two are the class token's rivals, chosen on purpose. In the last line `w` holds one weight for each patch, and these weights depend on the image.
+# The picture shows five heads, each with its line of code. The first is that of the ViT paper. The second is a mistake, and so is the third if you meant to read the class token. The last two are the class token's rivals, chosen on purpose. In the last line `w` holds a weight for each patch, which depends on the image.
 #
 # **Guess before you read on,** for a small model that is trained for three passes over CIFAR-10:
 #
@@ -155,9 +155,9 @@ def compare(name, **options):
 mistakes = compare("class_token_place", seeds=5, settings=places if quick else None)
 
 # %% [markdown]
-# Both effects show, and reading a patch costs more: 11.8 ± 3.1 points. We did not test why. At 0.01 the class token is not at its best, as you will see, so at a better rate the cost may differ.
+# Both effects show, and reading a patch costs more: 11.8 ± 3.1 points. At 0.01 the class token is not at its best, as you will see, so at a better rate the cost may differ.
 #
-# **Which ± counts?** Few seeds tell little about the noise. So all ± of this notebook are **pooled**: we take one noise for all models, the average over those on record. The last column has the ± of the same difference from its own seeds. The pool is right if all models are about equally noisy, which we cannot be sure of on Shapes-10. There it decides: with the pool the lead of averaging all tokens is 3.8 ± 3.1 points, and an effect is seen. With its own ± 4.9 none would be.
+# **Which ± counts?** Few seeds tell little about the noise. So the ± are **pooled**: they take one noise for all models, the average over those on record. The last column has the ± from a row's own seeds. The pool is right if all models are about equally noisy, which we cannot be sure of here. With it, the lead of averaging all tokens is 3.8 ± 3.1 points, and an effect is seen. With its own ± 4.9 none would be.
 #
 # ### Why can a patch take its place?
 #
@@ -206,7 +206,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()}, ord
 #
 # ### Which tokens does a model read?
 #
-# Look back at the three printed lines of losses: all fall. Without the first line, which you would not have, nobody tells you how low the second should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
+# All three printed losses fall, and without the first line you would not know how low the second should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
 
 
 # %% tags=["nbval-check-output"]
@@ -236,18 +236,18 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 #
 # ## Cut off
 #
-# Now the head reads the right token. Does that token have to be trained, to attend to the patches, and to be attended to? Here are four mistakes that raise no error. Two controls follow, which we explain when we need them.
+# Now the head reads the right token. Does that token have to be trained, to attend to the patches, and to be attended to? Here are four mistakes that raise no error. The last two rows are controls for later.
 #
 # | name | one line of code | still trained | compared with |
 # |---|---|---|---|
-# | **left out** | `AdamW(p for p in … if p is not token)` | all but the class token's vector | the ordinary model |
-# | **detached** | `head(x[:, 0].detach())` | the head alone | the ordinary model |
-# | **alone** | `mask[0, 1:] = False` | everything | the ordinary model |
-# | **unseen** | `mask[1:, 0] = False` | everything | the ordinary model |
-# | left out, at zero | left out, and `token.zero_()` | all but the class token's vector | the ordinary model |
-# | left out, no position | at zero, and no `pos_embed` for it | all but the class token | a model without this position, whose class token is trained |
+# | **left out** | `AdamW(p for p in … if p is not token)` | all but the token's vector | ordinary model |
+# | **detached** | `head(x[:, 0].detach())` | the head alone | ordinary model |
+# | **alone** | `mask[0, 1:] = False` | everything | ordinary model |
+# | **unseen** | `mask[1:, 0] = False` | everything | ordinary model |
+# | left out, at zero | the same, after `token.zero_()` | all but the token's vector | ordinary model |
+# | left out, no position | the same, without its `pos_embed` | all but the token | trained token without position |
 #
-# In each picture the tokens before a block are on the left, and those after it on the right. Arrows between patches are not drawn. The red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
+# In the pictures, arrows between patches are not drawn, and a red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token()
@@ -257,7 +257,7 @@ diagrams.cut_class_token()
 #
 # - **Alone**, the class token is the same for every image, so the model guesses: {{runs("class_token_cut", "sees itself alone").mean:.0%}} with every seed.{{assert
 # all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}
-# - **Detached**, the head learns, and the blocks stay as random as they started. Over three seeds it reaches {{runs("class_token_cut", "detached before the head"):±.1%}}, and the ordinary model {{runs("class_token_cut", "class token").mean:.1%}}.{{assert
+# - **Detached**, the head learns, and the blocks stay as random as they started. The model reaches {{runs("class_token_cut", "detached before the head"):±.1%}}, a ± from its own three seeds, and the ordinary one {{runs("class_token_cut", "class token").mean:.1%}}.{{assert
 # below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}} This says little about class tokens: behind any head, a `.detach()` stops the training of the blocks.
 #
 # **Unseen** and **left out** show no effect. But is *left out* a fair test? The random start may have been a lucky one, so the first control is frozen at zero. Even there the class token's *position* is trained, which could make up for everything. So the second control has no position either:
@@ -272,7 +272,7 @@ show_gains(
         "left out": ("it stays at its random start", started["N(0, 0.02), frozen"]),
         "left out, at zero": ("it stays zero", started["zeros, frozen"]),
         "left out, no position": (
-            f"zero; base: {100 * untrained['no position'].mean:.1f} %",
+            f"base: trained, {100 * untrained['no position'].mean:.1f} %",
             untrained["no position, frozen at zero"],
         ),
     },
@@ -282,11 +282,11 @@ show_gains(
 # %% [markdown]
 # No effect is seen in any row, and the lowest end of an interval is {{min(reach(gain(of), -1) for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen"), runs("class_token_untrained", "no position, frozen at zero"))):.1p}} points. The last ± is larger, because its base has three seeds and not {{len(runs("class_token_cut", "class token").accuracies):d}}.{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}{{assert
 # not any(differs(runs("class_token_init", name)) for name in ("N(0, 0.02), frozen", "zeros, frozen"))}}{{assert
-# not any(differs(of) for of in experiment("class_token_untrained").values())}} So for this model, trained for three passes, two things remain: the class token must **attend** to the patches, and the gradient must **come back** from it. Often one hears that it "must be updated by attention like any other token"; card 12 of [notebook 10](10_claims_put_to_the_test.ipynb) puts that sentence to the test.
+# not any(differs(of) for of in experiment("class_token_untrained").values())}} So for this model, trained for three passes, two things remain: the class token must **attend** to the patches, and the gradient must **come back** from it. Card 12 of [notebook 10](10_claims_put_to_the_test.ipynb) tests the sentence that it "must be updated by attention like any other token".
 #
 # ### Why need it not be trained?
 #
-# In the first block the query of the class token x is q = W · LN(x) + b. Training can change q in three ways: through x, through W and b, and through the scale and shift inside LayerNorm. In the last row of the picture x is zero and stays zero. The norm's scale then multiplies zero, and LN(0) is its shift. So the shift, W and b are left to be trained. In the two rows above it, the trained position is added to x.
+# In the first block the query of the class token x is q = W · LN(x) + b. Training can change q in three ways: through x, through W and b, and through the scale and shift inside LayerNorm. In the last row of the picture x stays zero. The norm's scale then multiplies zero, and LN(0) is its shift. So the shift, W and b are left to be trained. In the two rows above it, the trained position is added to x.
 #
 # **From the formula:** a frozen class token *can* have a learned query, though not a free one, because W, b and the norm serve all patches too. **Measured:** freezing it shows no cost. **A conjecture:** training makes up for it in this way; we have not looked.
 #
@@ -389,18 +389,18 @@ show_gains(heads, " after as many passes")
 #
 # After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes no effect of the mean is seen: {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points.{{assert
 # not differs(runs("pooling", "mean of patches", budget="long"))}} Has its lead shrunk? The two leads differ by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points, an interval that just includes 0. So we cannot say.{{assert
-# not differs(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))))}} Attention pooling is still ahead, by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}, but it has one seed there, and its ± comes from the pool alone.{{assert
+# not differs(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))))}} Attention pooling is still ahead, by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}, with one seed.{{assert
 # differs(runs("pooling", "attention pooling", budget="long"))}}
 #
-# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few will show an effect by chance. If all intervals together are to be right in 95 % of cases, each needs ± {{corrected():.1p}} after three passes. The two mistakes and the two rivals pass this test.{{assert
-# all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}} The late lead of attention pooling may be luck.{{assert
+# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few will show an effect by chance. For all intervals to be right together in 95 % of cases, each needs ± {{corrected():.1p}} after three passes. The two mistakes and the two rivals pass this test.{{assert
+# all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}} The late lead of attention pooling may be luck: its ± comes from the pool alone.{{assert
 # len(runs("pooling", "attention pooling", budget="long").accuracies) == 1}}
 #
 # **The limit:** this is one small model, and its rates were chosen for three passes. In the ViT paper the class token and the mean came out alike. The course has the class token because it can be followed through the blocks.
 #
 # ### Why each at its own rate?
 #
-# One rate for all would favour the head that it happens to suit. ViT's authors noticed: their mean had looked far worse than the class token until they tried a *lower* rate for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). We try five rates on Shapes-10, with three seeds each. For each head the rate is chosen on validation images, and the table shows the *test* images. **Guess:** is one of the two ahead at all five rates? It takes about a minute to find out.
+# One rate for all would favour the head that it happens to suit. ViT's authors noticed: their mean had looked far worse than the class token until they tried a *lower* rate for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). We try five rates on Shapes-10, with three seeds each. For each head the rate is chosen on validation images, and the table shows the *test* images. **Guess:** is one of the two ahead at all five rates? The runs take about a minute.
 
 # %%
 rivals = ["class token", "mean of patches"] if quick else None  # at the full budget all of them
@@ -561,7 +561,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # - **Accuracy does not tell a mistake from a choice.** On CIFAR-10, at one learning rate, reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask the gradient which tokens your head reads.
 # - **To the blocks the class token is a slot like any other.** That is why a patch can take its place.
 # - **Here the class token must attend to the patches, and the gradient must come back from it.** After three passes we saw no cost when no patch attends to it, nor when nobody trains it. `check_class_token` says what is cut off.
-# - **Compare heads each at its own learning rate**, and look at the interval of their difference. On CIFAR-10 the mean of the patches was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} no effect was seen. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
+# - **Compare heads each at its own learning rate**, and look at the interval of their difference. On CIFAR-10 the mean of the patches was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}, no effect was seen. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
 #
 # ## Questions
 #
@@ -614,7 +614,7 @@ show_gains(
 #
 # On CIFAR-10 validation images chose the rate, with the first seed only. We tried the recipe's learning rate, half of it and twice that rate. The mean of the patches was best at twice the recipe's; as that was the highest, we also tried four times the rate, which was worse. The others were best at the recipe's own.
 #
-# On Shapes-10 the ring of the mean is not at the top of its curve, because the validation images chose it, and not the test images that you see. At 0.02, the top, the mean would lead by 8.4 points. At 0.01 the class token has the five seeds of the first table.
+# On Shapes-10 the ring of the mean is not at the top of its curve, because validation images chose it. At 0.02, the top, the mean would lead by 8.4 points. At 0.01 the class token has the five seeds of the first table.
 #
 # ### How the ± is made
 #

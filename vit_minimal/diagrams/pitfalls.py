@@ -200,10 +200,10 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
     """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
     (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
     """
-    card, top = Card(height=57 + 3 * bool(title)), 4 + 3 * bool(title)
+    card, top = Card(height=55.5 + 3 * bool(title)), 3 + 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
-    legend = top - 1.8  # on top: who takes the arrows for glances reads them the wrong way round
+    legend = top - 1.2  # on top: who takes the arrows for glances reads them the wrong way round
     card.arrow((2, legend), (6, legend), colour=ATTENTION, line=1.6)
     words = "points to the token that attends, from one that it attends to"
     card.text(7, legend, words, 10, QUIET, ha="left")
