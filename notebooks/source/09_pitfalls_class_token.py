@@ -244,8 +244,8 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 # | **detached** | `head(x[:, 0].detach())` | the head alone | ordinary model |
 # | **alone** | `mask[0, 1:] = False` | everything | ordinary model |
 # | **unseen** | `mask[1:, 0] = False` | everything | ordinary model |
-# | left out, at zero | the same, after `token.zero_()` | all but the token's vector | ordinary model |
-# | left out, no position | the same, without its `pos_embed` | all but the token | trained token without position |
+# | left out, at zero | left out, after `token.zero_()` | all but the token's vector | ordinary model |
+# | left out, no position | at zero, without its `pos_embed` | all but the token | trained token without position |
 #
 # In the pictures, arrows between patches are not drawn, and a red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
 
@@ -388,11 +388,11 @@ show_gains(heads, " after as many passes")
 # not any(differs(distance(runs("pooling", "attention pooling"), of)) for of in (runs("pooling", "mean of patches"), runs("class_token_place", "averages all tokens")))}}
 #
 # After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes no effect of the mean is seen: {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points.{{assert
-# not differs(runs("pooling", "mean of patches", budget="long"))}} Has its lead shrunk? The two leads differ by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points, an interval that just includes 0. So we cannot say.{{assert
+# not differs(runs("pooling", "mean of patches", budget="long"))}} Has its lead shrunk? The two leads differ by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points. That includes no change and a fall of two points, so we cannot say.{{assert
 # not differs(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))))}} Attention pooling is still ahead, by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}, with one seed.{{assert
 # differs(runs("pooling", "attention pooling", budget="long"))}}
 #
-# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few will show an effect by chance. For all intervals to be right together in 95 % of cases, each needs ± {{corrected():.1p}} after three passes. The two mistakes and the two rivals pass this test.{{assert
+# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. For all intervals to be right together in 95 % of cases, each needs ± {{corrected():.1p}} after three passes. The two mistakes and the two rivals pass this test.{{assert
 # all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}} The late lead of attention pooling may be luck: its ± comes from the pool alone.{{assert
 # len(runs("pooling", "attention pooling", budget="long").accuracies) == 1}}
 #
@@ -607,7 +607,7 @@ show_gains(
 # %% [markdown]
 # Only the one that joins late shows an effect.{{assert
 # differs(runs("class_token_place", "only in the last block"))}}{{assert
-# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} It may be luck: {{gain(runs("class_token_place", "only in the last block")):+±.1p}} points do not pass the test for all comparisons together. Card 2 of [notebook 10](10_claims_put_to_the_test.ipynb) says more.{{assert
+# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} It may be luck: {{gain(runs("class_token_place", "only in the last block")):+±.1p}} does not pass the test for all comparisons together. Card 2 of [notebook 10](10_claims_put_to_the_test.ipynb) says more.{{assert
 # gain(runs("class_token_place", "only in the last block")).mean < corrected()}}
 #
 # ### How the rates were chosen
