@@ -247,7 +247,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 # | left out, at zero | left out, after `token.zero_()` | all but the token's vector | ordinary model |
 # | left out, no position | at zero, without its `pos_embed` | all but the token | trained token without position |
 #
-# In the pictures, arrows between patches are not drawn, and a red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
+# In the pictures arrows point to the token that attends, and a red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token()
