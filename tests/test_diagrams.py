@@ -153,11 +153,24 @@ CASES = {
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
     ),
     "amounts, bad": lambda: diagrams.amounts(
-        np.eye(5), np.ones((5, 5)) / 5, bad=(0, 1, 5, 5, "should be 0"), key="dark: a lot"
+        np.eye(5),
+        np.ones((5, 5)) / 5,
+        bad=(0, 1, 5, 5, "should be 0"),
+        key="dark: a lot",
+        title="A title",
     ),
     "amounts, one row": lambda: diagrams.amounts(
         np.linspace(0, 1, 24)[None], np.zeros((1, 24)), ["answer"], key="white: 0"
     ),
+    "weights_of_blocks": lambda: diagrams.weights_of_blocks(
+        {
+            "right": (range(6), "432 parameters"),
+            "11. a Python list": ([None] * 6, "0 parameters"),
+            "12. [block] * 6": ([0] * 6, "72 parameters"),
+        },
+        "A title",
+    ),
+    "shares": lambda: diagrams.shares(torch.eye(10)[2], torch.eye(10)[2].softmax(0), 2, "classes"),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
     "cut_class_token": diagrams.cut_class_token,
@@ -845,7 +858,8 @@ def test_cells_have_the_colour_of_their_owner():
     colours = [to_rgb(p.get_facecolor()) for p in cells]
     expected = [to_rgb(museum.OWNERS[i]) for i in np.concatenate([o.ravel() for o in OWNERS])]
     assert colours == [*expected, *map(to_rgb, museum.OWNERS[:3])]  # then the legend
-    assert museum.WRONG not in museum.OWNERS
+    for colour in museum.OWNERS:  # the crosses have to stand out
+        assert contrast(colour, museum.WRONG) > 2
 
 
 def test_a_cross_is_on_each_number_that_went_elsewhere():
@@ -861,6 +875,16 @@ def test_a_cross_is_on_each_number_that_went_elsewhere():
     assert not plt.gcf().axes[0].lines and "wrong place" not in written()
 
 
+def test_a_title_stands_above_and_moves_nothing():
+    places = {}
+    for title in ("", "A title"):
+        diagrams.owners(*OWNERS, "head", title=title)
+        cells = [p for p in plt.gcf().axes[0].patches if p.get_zorder() == 2]
+        places[title] = [cell.get_xy() for cell in cells], set(written())
+    assert places["A title"][0] == places[""][0]
+    assert places["A title"][1] - places[""][1] == {"A title"}
+
+
 def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():
     diagrams.amounts(np.eye(3), np.ones((3, 3)), bad=(1, 0, 3, 2, "should be 0"))
     (frame,) = (p for p in plt.gcf().axes[0].patches if p.get_zorder() == 4)
@@ -870,6 +894,24 @@ def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():
     end = np.add(corners[1].get_xy(), (corners[1].get_width(), corners[1].get_height()))
     assert np.allclose(np.add(frame.get_xy(), (frame.get_width(), frame.get_height())), end)
     assert "should be 0" in written()
+
+
+def test_a_cross_is_on_each_block_without_weights_of_its_own():
+    versions = {"right": (range(3), ""), "list": ([None] * 3, ""), "one": ([0] * 3, "")}
+    diagrams.weights_of_blocks(versions)
+    assert len(plt.gcf().axes[0].lines) == 2 * (0 + 3 + 2)
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    first, *_, last = [to_rgb(cell.get_facecolor()) for cell in cells]
+    assert first == last == to_rgb(museum.OWNERS[0])
+    assert [w for w in written() if w.isdigit()] == ["0", "1", "2", "0", "0", "0"]
+
+
+def test_bars_are_as_high_as_shares_and_the_loss_is_that_of_the_answer():
+    diagrams.shares([0.0, 1.0], [0.25, 0.75], 1)
+    cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
+    heights = np.array([cell.get_height() for cell in cells])
+    assert np.allclose(heights / heights.max(), [0, 1, 0.25, 0.75])
+    assert {"100 %", "75 %", "loss 0.00", "loss 0.29"} <= set(written())
 
 
 def test_versions_that_cannot_be_compared_are_refused():

@@ -113,12 +113,12 @@ OWN_BASE = {  # a register, no position for the class token, other passes or blo
     "patch_position_init",
     "class_token_untrained",
     "warmup_and_norm_deep",
-    "patch_size_at_equal_time_longer",
+    "patch_size_at_equal_time",
 }
 SMALL_PATCHES = {
     "patch_size",
     "patch_size_longer",
-    "patch_size_at_equal_time",
+    "patch_size_at_equal_time_short",
 }  # the quick base has patches of 8 × 8 pixels
 
 
@@ -497,6 +497,19 @@ def test_differences_are_taken_seed_by_seed():
     assert zeros.difference == pytest.approx(0.1) and zeros.difference_width < 1e-9
     assert "zeros" in as_table(summaries) and "+10.0 ±  0.0 points" in as_table(summaries)
     assert list(summaries) == ["N(0, 0.02)", "zeros"]
+
+
+def test_a_table_of_pooled_intervals_can_show_those_of_the_own_seeds_too():
+    reached = {
+        ("N(0, 0.02)", 1): [(0.5, 0.5), (0.7, 0.7), (0.6, 0.6)],
+        ("zeros", 1): [(0.6, 0.6), (0.8, 0.8), (0.7, 0.7)],
+    }
+    found = records_of("class_token_init", "full", reached)
+    alone = summarize("class_token_init", "full", found)
+    pooled = summarize("class_token_init", "full", found, pooled_spread(found))
+    header, first, second = as_table(pooled, alone).splitlines()
+    assert header.endswith("own ±") and first.endswith("  3")
+    assert "± 22.7 points" in second and second.endswith("  0.0")
 
 
 def test_the_learning_rate_is_chosen_on_validation_images():

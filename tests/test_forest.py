@@ -185,8 +185,8 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
     claims = {
-        "1 · It helps": ("holds", [("with over without", 2.0, 0.5), ("far away", 80.0, None)]),
-        "2 · It is alike": ("fails", [("one over the other", -3.0, 1.0, "0")]),
+        "1 · It helps": ("holds", [("with − without", 2.0, 0.5), ("far away", 80.0, None)]),
+        "2 · It is alike": ("fails", [("one − the other", -3.0, 1.0, "0")]),
         "3 · It is so": ("holds", []),
     }
     show_claims(claims, ("holds", "fails", "open"), (-5, 10))
@@ -197,6 +197,12 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
             if b.get_zorder() == 0]  # fmt: skip
     assert [(low >= 0, high == 10) for low, high in pale] == [(True, True)] * 2 + [(False, False)]
     words = [text.get_text() for text in axis.texts]
-    assert "far away: +80.0" in words and "one over the other: −3.0 ± 1.0" in words
+    assert words[1:5] == [
+        "with − without",
+        "+2.0 ± 0.5, should be > 0",
+        "far away",
+        "+80.0, should be > 0",
+    ]
+    assert "−3.0 ± 1.0, should be 0" in words
     assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails"}
     plt.close("all")

@@ -129,7 +129,8 @@ def show_claims(claims, verdicts, scale):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
     A comparison is (words, number, half its 95 % interval or None), and "0" behind them if that is
-    what the sentence predicts, and not more than 0. What it predicts is pale. `scale` are the ends of
+    what the sentence predicts, and not more than 0. It takes two lines: the words, and below them the
+    number and what it should be, which is pale in the picture too. `scale` are the ends of
     the axis: a number beyond them is an arrow there. `verdicts` names all there are, so that each
     keeps its colour and mark from figure to figure.
     """
@@ -146,26 +147,29 @@ def show_claims(claims, verdicts, scale):
             row += 1
         said.append(f"{sentence}: {verdict}")
         for words, number, width, *predicted in comparisons:
+            middle = row + 0.35
             ends = (-0.03 * (high - low), 0.03 * (high - low)) if predicted else (0, high)
             axis.fill_betweenx(
-                (row - 0.4, row + 0.4), *ends, color="#cfe3f5", linewidth=0, zorder=0
+                (middle - 0.65, middle + 0.65), *ends, color="#cfe3f5", linewidth=0, zorder=0
             )
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
-            words += f": {_signed(number)}" + (f" ± {width:.1f}" if width else "")
             if low <= number <= high:
-                axis.errorbar(number, row, xerr=width, capsize=3, fmt="o", **mark)
+                axis.errorbar(number, middle, xerr=width, capsize=3, fmt="o", **mark)
             else:
                 edge, way = (high, ">") if number > high else (low, "<")
-                axis.plot(edge, row, way, clip_on=False, **mark)
+                axis.plot(edge, middle, way, clip_on=False, **mark)
+            found = _signed(number) + (f" ± {width:.1f}" if width else "")
+            found += ", should be " + ("0" if predicted else "> 0")
             axis.text(0.06, row, words, fontsize=9, **beside)
-            said.append(words + (", predicted 0" if predicted else ""))
-            row += 1
+            axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
+            said.append(f"{words}: {found}")
+            row += 1.55
         row += 0.45
     for index, verdict in enumerate(verdicts):
         style = curve_style(index) | {"linestyle": "none", "markersize": 9}
         if any(verdict == of for of, _ in claims.values()):
             axis.plot([], [], label=verdict, **style)
-    _scale(axis, (row - 0.8, -0.8), "points (pale: what the sentence predicts)", ticks=5, free=0)
+    _scale(axis, (row - 0.8, -0.8), "points (pale: where the mark should be)", ticks=5, free=0)
     axis.set_xlabel(axis.get_xlabel(), loc="right")
     axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])

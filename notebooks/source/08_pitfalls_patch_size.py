@@ -154,14 +154,14 @@ plots.show(
 # | time | on record | 96 | 10 | 30 | 3 |
 #
 # **One limit touches all of them: every patch size had the same learning rate.** A rate tuned for each size might change an answer.
-# {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time_longer") for of in experiment(name).values()}) == 1}}
+# {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time") for of in experiment(name).values()}) == 1}}
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
 # {{assert [recorded("patch_size_longer", name)[0].run.training.epochs for name in experiment("patch_size_longer")] == [3, 1, 12, 36, 72]}}
 # {{assert all(len(of.accuracies) == 3 for name in ("patch_size", "patch_size_longer") for setting, of in experiment(name).items() if setting != "P = 4")}}
-# {{assert all(len(runs("patch_size_at_equal_time_longer", name).accuracies) == 3 for name in ("P = 4, 10 passes", "P = 8, 30 passes"))}}
+# {{assert all(len(runs("patch_size_at_equal_time", name).accuracies) == 3 for name in ("P = 4, 10 passes", "P = 8, 30 passes"))}}
 # {{assert all(r.precision == ("float32" if name == "P = 2" else "bfloat16")
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
@@ -264,14 +264,14 @@ plots.show(
 #
 # Now for the third line of the puzzle. Both sizes get about nine minutes on two cores of our CPU. That is enough for ten passes with P = 4, or for thirty with P = 8. Do you stand by your **guess**?
 # {{assert formatted(10 * 45_000 / 16 * patch_cost(4).seconds, "about") == formatted(30 * 45_000 / 16 * patch_cost(8).seconds, "about") == "9\N{NO-BREAK SPACE}min"}}
-# {{assert all(plan("patch_size_at_equal_time_longer", "full", 0)[name, 1]["training"] | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for name in ("P = 4, 10 passes", "P = 8, 30 passes", "P = 8, 40 passes"))}}
+# {{assert all(plan("patch_size_at_equal_time", "full", 0)[name, 1]["training"] | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for name in ("P = 4, 10 passes", "P = 8, 30 passes", "P = 8, 40 passes"))}}
 
 # %% tags=["hide-input"]
 on_record = {key(of["run"]): of for of in cifar10}
 _, axis = plt.subplots(figsize=(6.6, 3.9), layout="constrained")
 said = []
 for index, (P, passes) in enumerate({4: 10, 8: 30}.items()):
-    planned_runs = (plan("patch_size_at_equal_time_longer", "full", seed) for seed in range(3))
+    planned_runs = (plan("patch_size_at_equal_time", "full", seed) for seed in range(3))
     keys = [key(each[f"P = {P}, {passes} passes", 1]) for each in planned_runs]
     courses = [on_record[k]["validation_curve"] for k in keys if k in on_record]
     courses = 100 * torch.tensor(courses)  # (seeds, passes)
@@ -295,23 +295,23 @@ plots.show(
 )
 
 # %% [markdown]
-# **P = 8 leads at first. P = 4 catches up between two and three minutes, and ends {{loss(runs("patch_size_at_equal_time_longer", "P = 8, 30 passes")):±.1p}} points ahead on the test images.**
-# {{assert differs(runs("patch_size_at_equal_time_longer", "P = 8, 30 passes")) and runs("patch_size_at_equal_time_longer", "P = 8, 30 passes").difference < 0}}
-# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 8, 30 passes")]) > mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]) for k in (1, 2))}}
-# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 8, 30 passes")]) < mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]) for k in range(3, 11))}}
+# **P = 8 leads at first. P = 4 catches up between two and three minutes, and ends {{loss(runs("patch_size_at_equal_time", "P = 8, 30 passes")):±.1p}} points ahead on the test images.**
+# {{assert differs(runs("patch_size_at_equal_time", "P = 8, 30 passes")) and runs("patch_size_at_equal_time", "P = 8, 30 passes").difference < 0}}
+# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) > mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) for k in (1, 2))}}
+# {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) < mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) for k in range(3, 11))}}
 # {{assert 2 < 3 * 45_000 / 16 * patch_cost(4).seconds / 60 < 3}}
 #
 # | both models get | right with 4 × 4 | right with 8 × 8 |
 # |---|---|---|
-# | about nine minutes each | **{{runs("patch_size_at_equal_time_longer", "P = 4, 10 passes"):±.1%}}** | {{runs("patch_size_at_equal_time_longer", "P = 8, 30 passes"):±.1%}} |
+# | about nine minutes each | **{{runs("patch_size_at_equal_time", "P = 4, 10 passes"):±.1%}}** | {{runs("patch_size_at_equal_time", "P = 8, 30 passes"):±.1%}} |
 #
 # So P = 4 wins after all.
 #
-# **Do not read a short training off these curves.** After three passes, P = 4 stands at {{mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]):.0%}} here, and a training of three passes ended at {{runs("patch_size", "P = 4").mean:.0%}}. Probably that is because its learning rate had fallen to zero by then, and here it is still high.
+# **Do not read a short training off these curves.** After three passes, P = 4 stands at {{mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]):.0%}} here, and a training of three passes ended at {{runs("patch_size", "P = 4").mean:.0%}}. Probably that is because its learning rate had fallen to zero by then, and here it is still high.
 #
 # **What could reverse this: another machine, or stronger augmentation.** P = 8 sees each image three times as often, so it may gain more if the images are changed more.
-# {{assert mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time_longer", "P = 4, 10 passes")]) < runs("patch_size", "P = 4").mean - 0.02}}
-# {{assert mean([r.validation_curve[11] for r in recorded("patch_size_at_equal_time_longer", "P = 8, 30 passes")]) < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.02}}
+# {{assert mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) < runs("patch_size", "P = 4").mean - 0.02}}
+# {{assert mean([r.validation_curve[11] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.02}}
 #
 # ## "Large patches miss detail"
 #

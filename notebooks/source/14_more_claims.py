@@ -5,12 +5,12 @@
 #
 # | | |
 # |---|---|
-# | You need | notebook 10, which explains verdicts and intervals; what a card needs from a later notebook, it says |
-# | Time to read | about 25 minutes, or two for the one card that you came for |
+# | You need | notebooks 00 to 04; what a card needs besides, it says |
+# | Time to read | about 20 minutes, or two for the one card that you came for |
 # | Time to run | at the quick budget {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# This is a reference: the cards can be read in any order. They are made like those of [notebook 10](10_claims_put_to_the_test.ipynb), which has the six other sentences of the list.
+# This is a reference: open the card that you need, in any order. [Notebook 10](10_claims_put_to_the_test.ipynb) has the six other sentences of the list.
 
 # %%
 import contextlib
@@ -31,7 +31,6 @@ from vit_minimal import (
     seed_everything,
 )
 from vit_minimal.experiments import (
-    contrast,
     key,
     mean_and_width,
     plan,
@@ -45,13 +44,20 @@ from vit_minimal.variants import ConvNet
 # %% [markdown]
 # ## How to read a card
 #
-# Each card begins with what was **tested**; then come the **result** and a verdict. The verdict judges the words of its sentence and nothing else: it *holds*, *holds in part*, *does not hold* or is *not settled*. Something that could not fail, because the model is built so, is true *by construction*.
+# Each card says where its sentence is **said**, and what goes wrong for somebody who believes it. Then come the test, the result, the verdict and the limits. The last line can be tried in a terminal, or in a cell here with a `!` in front.
 #
-# A number after a ± is half of a 95 % interval, made from the spread of all settings on record unless the card names another one. *No effect seen* means that the interval includes 0, and a difference is *clear* if it is larger than {{corrected():.1p}} points. Notebook 10 says why.
+# The verdict judges the words and nothing else. It is that of the first question whose answer is yes:
 #
-# The **base** is a small ViT (patches of 4 × 4 pixels, or P = 4; four blocks; trained with Muon) after three passes over CIFAR-10, and the **shipped model**, which comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes. The last line of each card is one to try, in a terminal, or in a cell here with a `!` in front. (That of card 9 is Python.)
+# 1. **Not settled:** does our interval leave room for yes and for no, or do the words compare what we could not compare fairly?
+# 2. **Does not hold:** do the words say *only* or *needs*, and one example contradicts it?
+# 3. **Holds in part:** do they make two statements, or leave open a case that occurs in practice, and is one true while another is false or not shown?
+# 4. **Holds**, if it is true, else **does not hold**. What is so *by construction*, because the model is built so, counts as true.
 #
-# If you would like to guess first, write your verdicts here. "It" is the class token.
+# A ± is half of a 95 % interval, from the spread of all settings on record ([notebook 10](10_claims_put_to_the_test.ipynb)). *Seed by seed* means that it comes from three differences instead, one for each seed, because those settings vary in another way. *No effect seen* means that the interval includes 0.
+#
+# A card that names no model means a small ViT: patches of 4 × 4 pixels (P = 4), four blocks, three passes over CIFAR-10 with Muon. The *shipped model* comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.
+#
+# Would you like to guess first? "It" is the class token.
 #
 # | | the sentence | your verdict |
 # |---|---|---|
@@ -85,9 +91,14 @@ def measured(experiment, names=None):
     return {new: found[name] for name, new in names.items()} if names else found
 
 
-def lead(ahead, behind):
-    """By how much lists of shares, one share for each seed, are ahead, and half the interval: points."""
-    return tuple(100 * number for number in contrast(ahead, behind))
+def differences(one, other):
+    """one − other of two lists with a share for each seed."""
+    return [a - b for a, b in zip(one, other, strict=True)]
+
+
+def seed_by_seed(one, other):
+    """The mean of their differences, and half its interval: points."""
+    return tuple(100 * number for number in mean_and_width(differences(one, other)))
 
 
 def between(one, other):
@@ -145,14 +156,13 @@ gone = {  # right with 16 patches turned into noise: (mean, width)
     of: tuple(deletions[of]["highest"][what][sixteen] for what in ("mean", "width"))
     for of in ("attention of the last block", "gradients")
 }
-lost_to_noise = lead(  # by small patches, more than by large ones
-    [under_noise("noise", 4, 0), under_noise("noise", 8, 32)],
-    [under_noise("noise", 4, 32), under_noise("noise", 8, 0)],
+lost_4, lost_8 = (  # to a noise that is new to the model, by seed
+    differences(under_noise("noise", P, 0), under_noise("noise", P, 32)) for P in (4, 8)
 )
-noise_learned = lead([under_noise("noise_learned", 8, 32)], [under_noise("noise_learned", 4, 32)])
-few, many = (
-    [images_on[model, count]["accuracies"] for model in ("CNN, AdamW", "ViT, Muon")]
-    for count in (1_000, 45_000)
+learned_4, learned_8 = (under_noise("noise_learned", P, 32) for P in (4, 8))
+lead_on_few, lead_on_many = (  # of the CNN, by seed
+    differences(*(images_on[model, n]["accuracies"] for model in ("CNN, AdamW", "ViT, Muon")))
+    for n in (1_000, 45_000)
 )
 placeless = contents["colours"]["trained"]["patch_mean"][0]
 worst_without = min(  # of all models that were trained without a warm-up
@@ -162,53 +172,63 @@ worst_without = min(  # of all models that were trained without a warm-up
     for (setting, _), run in plan(experiment, "full", seed).items()
     if ", none, " in setting and key(run) in known
 )
-kept = [tuned("kept", "fine-tuned", rate=rate) for rate in (3e-4, 1e-3)]  # the new task, by seed
+small_new, large_new = (tuned("kept", "fine-tuned", rate=rate) for rate in (3e-4, 1e-3))
+small_old, large_old = (tuned("kept", "fine-tuned", "cifar10", rate=rate) for rate in (3e-4, 1e-3))
+
+
+def over_a_guess(model):
+    """How far a model is above a guess on Corners-2, in points, on average; two answers, so 50."""
+    right = corners_on[model, 4_000]["accuracies"]
+    return 100 * mean_and_width(right)[0] - 50
+
+
 CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points, half the interval)
     1: ("It summarises the whole image", "holds in part", []),
     3: ("After the last layer it holds what is needed to classify", "holds", []),
     4: ("The class token's attention shows where the model looks", "holds in part", [
-        ("harm, marked patches over others",
+        ("harm: its patches − another image's",
          *(100 * marked[of][sixteen] for of in ("mean", "width"))),
-        ("attention's patches over gradients'",
+        ("harm: its patches − gradients' patches",
          *between(gone["gradients"], gone["attention of the last block"]))]),
     7: ("Registers help", "not settled", [
-        ("four registers over none",
+        ("four registers − none",
          *between(pooling["class token, 4 registers"], pooling["class token"]))]),
     8: ("It works under GPT's mask as well", "holds in part", [
-        ("last in order, mask over none",
+        ("class token last: mask − no mask",
          *between(masks["causal, class token last"], masks["all tokens see all"]), "0"),
-        ("first in order, mask over none",
+        ("class token first: mask − no mask",
          *between(masks["causal, class token first"], masks["all tokens see all"]), "0")]),
     9: ("CNNs struggle with long-range dependencies, ViTs do not", "holds in part", [
-        ("ViT (Muon) over CNN (15 px)",
-         *lead(*([corners_on[model, 4_000]["accuracies"]]
-                 for model in ("ViT, Muon", "CNN that sees 15 pixels, AdamW")))),
-        ("ViT (AdamW) over CNN (47 px)",
-         *lead(*([corners_on[model, 4_000]["accuracies"]]
-                 for model in ("ViT, AdamW", "CNN that sees 47 pixels, AdamW"))))]),
+        ("CNN that sees 15 pixels − a guess",
+         over_a_guess("CNN that sees 15 pixels, AdamW"), None, "0"),
+        ("CNN that sees 47 pixels − a guess",
+         over_a_guess("CNN that sees 47 pixels, AdamW"), None, "0"),
+        ("ViT with Muon − a guess", over_a_guess("ViT, Muon"), None),
+        ("ViT with AdamW − a guess", over_a_guess("ViT, AdamW"), None)]),
     10: ("ViTs need more data than CNNs", "not settled", [
-        ("CNN's lead, few images over many", *lead([few[0], many[1]], [few[1], many[0]]))]),
+        ("CNN's lead: few images − many", *seed_by_seed(lead_on_few, lead_on_many))]),
     13: ("Position embeddings matter", "holds", [
-        ("learned positions over none",
+        ("learned positions − none",
          *between(positions["N(0, 0.02)"], positions["zeros, frozen"]))]),
     14: ("Training needs a warm-up", "does not hold", [
-        ("without, the worst over a guess", worst_without - 10, None, "0")]),
+        ("no warm-up: the worst − a guess", worst_without - 10, None, "0")]),
     15: ("Small patches are noisy", "holds in part", [
-        ("lost to new noise, small over large", *lost_to_noise),
-        ("large over small, noise learned", *noise_learned)]),
+        ("harm of new noise: small − large", *seed_by_seed(lost_4, lost_8)),
+        ("trained with the noise: large − small", *seed_by_seed(learned_8, learned_4))]),
     17: ("ViTs are only good when pretrained", "does not hold", []),
-    18: ("Fine-tune with a small learning rate", "does not hold", [
-        ("small over large, new task", *lead(*([of] for of in kept)))]),
+    18: ("Fine-tune with a small learning rate", "holds in part", [
+        ("new task: small rate − larger rate", *seed_by_seed(small_new, large_new)),
+        ("old task: small rate − larger rate", *seed_by_seed(small_old, large_old))]),
 }  # fmt: skip
 
 # %% [markdown]
 # ## The twelve at a glance
 #
-# This picture gives the verdicts away. Below each are the comparisons that test the words of the sentence most directly; "A over B" gives the points by which A is ahead of B. Where the sentence predicts the dot, the row is pale: claims 8 and 14 predict 0, the others a positive number. An arrow leads beyond the scale. Claims 1, 3 and 17 have no dot, because their words do not compare two accuracies.
+# Below each sentence are the comparisons that test its words: A − B in points, and what it should be if the sentence were true. Claims 1, 3 and 17 do not compare accuracies.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
-show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-20, 35))
+show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-62, 55))
 
 # %% tags=["nbval-check-output"]
 for verdict in VERDICTS:
@@ -219,12 +239,19 @@ for verdict in VERDICTS:
 #
 # ### 1. "It summarises the whole image"
 #
-# **Tested:** how well a linear reader of the shipped model's class token tells the mean colours of sixteen regions of the image, against a reader that is given no places: the mean of the patches before block 1.
+# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. Somebody who believes it compares images by this vector alone, and may find less in it than in a plain mean of the patches.
 #
-# **Result:** after the last block the class token explains {{colours("trained", "class_token", -1):.0%}} of the variance of the colours. The reader without places explains {{colours("trained", "patch_mean", 0):.0%}}. (There is one model, and no interval.){{assert
+# **Tested:** how much of the mean colours of sixteen regions a linear regression reads from the shipped model's class token. Its rival reads the mean of the patches before block 1, which holds no places.
+#
+# **Result:** after the last block the class token explains {{colours("trained", "class_token", -1):.0%}} of the variance of the colours, and the rival {{colours("trained", "patch_mean", 0):.0%}}.{{assert
 # colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) < colours("trained", "class_token", 2)}}
 #
-# **Holds in part.** The part that holds: it *summarises*, since the class can be read from it. (This is true by construction in a model that classifies well.) The part that is not shown: *the whole image*. At the end it tells less of the colours than a reader that does not know where they are. But one number for all regions and colours cannot tell whether some regions are missing, or whether all have faded.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *it summarises* | **holds**: the class can be read from it (card 3) |
+# | *the whole image* | **not shown**: at the end it tells less of the colours than a mean without places does; whether some regions are missing or all faded, we cannot say |
 
 # %% tags=["hide-input"]
 colours = {
@@ -234,26 +261,29 @@ colours = {
 show_curves(
     range(7), {name: [100 * share for share in of] for name, of in colours.items()},
     "blocks passed", "variance explained in %", "Colours of sixteen regions",
-    dashed=("no places", 100 * placeless),
+    dashed=("mean of patches, no places", 100 * placeless),
 )  # fmt: skip
 
 # %% [markdown]
-# The colours in it rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. Training does this: in an untrained model it keeps {{colours("untrained", "class_token", -1):.0%}}.{{assert
+# The colours rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. Training does this: an untrained model keeps {{colours("untrained", "class_token", -1):.0%}}. Why so many? It spreads its attention almost evenly, as [notebook 03](03_attention.ipynb) measures on one image. So its class token is probably close to a mean of its patches, and that mean explains {{colours("untrained", "patch_mean", -1):.0%}} too.{{assert
 # all(colours("trained", "class_token", b) > colours("trained", "class_token", b + 1) for b in range(2, 6))}}{{assert
-# colours("trained", "class_token", -1) < colours("untrained", "class_token", -1) < colours("trained", "class_token", 2)}}
+# colours("trained", "class_token", -1) < colours("untrained", "class_token", -1) < colours("trained", "class_token", 2)}}{{assert
+# abs(colours("untrained", "class_token", -1) - colours("untrained", "patch_mean", -1)) < 0.01}}
 #
-# *Limits:* linear readers, which may miss what a deeper one would find.
+# *Limits:* one model, without an interval. A deeper reader may find what a linear one misses.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/class_token_contents.py --seeds 1`
 #
 # ### 3. "After the last layer it holds what is needed to classify"
 #
-# **Tested:** how often a linear reader finds the class in the shipped model's class token, against the same reader of the mean of the patches, and of each single patch.
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. Somebody who adds an *only* throws the patches away.
 #
-# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind that of the class token (interval over images), and the reader of every single patch is further behind.{{assert
+# **Tested:** how often a *reader*, which is a linear classifier, finds the class in the shipped model's class token, in the mean of its patches, and in single patches.
+#
+# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (interval over images), and that of every single patch further.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
 #
-# **Holds**, because the head of this model is a linear reader of the class token and reads nothing else. So what it *needs to classify* is there by construction. (It does not say *only there*. Whether all patches together hold as much was not tested.)
+# **Holds**, because the head is a linear reader of the class token and reads nothing else. So the words are true by construction. They do not say *only there*: whether all patches together hold as much was not tested.
 
 # %% tags=["hide-input"]
 every = journey["probes"]["patches"]
@@ -277,19 +307,36 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one model. After the last block nothing reads the patches, so nothing has trained them to hold the class, and part of the lead is built in. The readers are judged on {{record("class_token_journey").probes_judged_on:,}} of the test images. (Of all 10,000 the head gets {{record("cifar10_cpu_long").accuracy:.1%}} right.)
+# *Limits:* one model, judged on {{record("class_token_journey").probes_judged_on:,}} test images. Nothing reads the patches after the last block, so nothing trains them to hold the class: part of the lead is built in.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/class_token_journey.py`
 #
 # ### 4. "The class token's attention shows where the model looks"
 #
-# **Tested:** whether the answer depends on what is marked. 16 of the 64 patches are turned into noise: those that the last block's attention marks, those that the attention of *another* image marks, or those that *gradients* mark. (Marked patches lie together, often in the middle, and random ones do not. So the control is the other image's; random ones are drawn only to show how far that matters.) And in Needle-10, where one patch of 64, the *needle*, holds the answer: the last block is forbidden to look at it.
+# **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) uses attention to verify that a model is right for the right reasons. Somebody who believes it trusts a model for a picture of one block.
 #
-# **Result:** hiding what its own attention marks costs the shipped model {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than hiding what another image's marks (interval over images). Hiding what gradients mark costs still more: the model is then right for {{deleted("gradients", "highest", 16).mean:.1%}}, against {{deleted("attention of the last block", "highest", 16).mean:.1%}}. In Needle-10 the attention lies on the needle, and forbidding the look costs next to nothing.{{assert
+# **Tested:** whether the answer depends on what the last block's attention marks. In two experiments, 16 of the shipped model's 64 patches become noise. In a third, a block may not attend to one patch.
+#
+# **Result:**
+#
+# | question | result |
+# |---|---|
+# | Does noise on the marked patches cost more than on those that *another* image marks? | yes, {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more (interval over images) |
+# | Does another map find patches that matter more? | yes: {{deleted("attention of the last block", "highest", 16).mean:.1%}} of the answers stay right, but {{deleted("gradients", "highest", 16).mean:.1%}} if *gradients* choose the patches |
+# | In Needle-10 ([notebook 06](06_inside_the_class_token.ipynb)) one patch holds the answer, and the last of two blocks attends to it. Is that look needed? | no: three models lose at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points without it, since block 1 has brought the answer |
+#
+# {{assert
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0}}{{assert
-# below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
+# below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}{{assert
+# min(run.trained.share[1] for run in record("needle10").runs) > 10 * record("needle10").chance}}{{assert
+# all(run.trained.accuracy_without[0] < 0.7 for run in record("needle10").runs)}}
 #
-# **Holds in part.** The part that holds: it *shows where*, since the answer depends on the patches that it marks, and the needle is where it points. The part that does not: that it shows where *the model* looks. One block is not the model. In Needle-10 the last block need not look at the needle, because an earlier block had brought it already, and in the shipped model the answer depends more on patches that gradients find.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *shows where* | **holds**: the answer depends on the patches that it marks |
+# | *the model* | **does not hold**: one block is not the model; gradients find patches that matter more, and in the third experiment an earlier block had done the work |
 
 # %% tags=["hide-input"]
 attention = deletions["attention of the last block"]
@@ -305,27 +352,30 @@ show_curves(
     {name: [100 * right for right in of["mean"]] for name, of in curves.items()},
     "patches of 64 turned into noise",
     "right in %",
-    "which patches are taken first",
+    "The shipped model without some patches",
     widths={name: [100 * width for width in of["width"]] for name, of in curves.items()},
 )
 
 # %% [markdown]
-# - *Gradients* weight attention by how much it raises the logit of the answer, and *rollout* follows it through all blocks (notebook 06).
-# - *Needle-10* (notebook 06): in three models of two blocks that solve it, the attention of block 2 lies on the needle. Yet if we forbid block 2 to look there, at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points are lost: block 1 has brought the needle already.{{assert
-# min(run.trained.share[1] for run in record("needle10").runs) > 10 * record("needle10").chance}}
+# - *Another image's* patches are the control, because marked patches often lie together in the middle, and random ones do not.
+# - *Gradients* weight attention by how much it raises the logit of the answer.
+# - *Rollout* multiplies the attention of all blocks. Its patches matter less than those of the last block alone. Perhaps early blocks, which attend more evenly, blur its map; we have not tested that.{{assert
+# differs(distance(deleted("rollout", "highest", 16), deleted("attention of the last block", "highest", 16)))}}
 #
-# *Limits:* few models, two tasks. Gradients start from the logit of the answer, and the attention does not, so they have more to go by. See also [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186), who study recurrent models of text.
+# *Limits:* few models, two tasks. Gradients start from the logit of the answer, which attention does not know. For text, see [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186).
 #
 # *Try it yourself:* `python benchmarks/needle.py --seeds 1`
 #
 # ### 7. "Registers help"
 #
-# **Tested:** a class token with four *registers* against one without, each at the best of its learning rates. A register is a learned token like the class token, which the head never reads.
+# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). There they cure large models, in which a few patch tokens grow very long and spoil the attention maps. Somebody who forgets the illness adds them to a healthy model, and expects a gain.
 #
-# **Result:** with registers the model is {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points ahead, and no effect is seen.{{assert
+# **Tested:** a class token with four *registers* against one without, each at its best learning rate. A register is a learned token that the head never reads.
+#
+# **Result:** with registers the model is {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points ahead: no effect seen.{{assert
 # not differs(runs("pooling", "class token, 4 registers"))}}
 #
-# **Not settled**, because *help* names no amount, and the interval leaves room for a little help and for a little harm. It cannot be much: at most {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points. Besides, what registers are meant against does not occur in our models, as far as we looked: a few patch tokens that grow very long and spoil the attention maps ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). A model that has them, trained with and without registers, would settle it.
+# **Not settled**, because the interval leaves room for a little help and for a little harm, at most {{largest(gain(runs("pooling", "class token, 4 registers"))):.1p}} points. A model that has the illness, trained with and without registers, would settle it; ours do not, as far as we looked.
 
 # %% tags=["hide-input"]
 plots.show_summaries(
@@ -334,18 +384,27 @@ plots.show_summaries(
 )
 
 # %% [markdown]
-# *Limits:* one small model, three passes, and accuracy alone. That there are no long tokens was looked at in the shipped model (notebook 06).
+# *Limits:* one model, and accuracy alone. Long tokens were looked for in the shipped model only ([notebook 06](06_inside_the_class_token.ipynb)).
 #
 # *Try it yourself:* `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "class token, 4 registers"`
 #
 # ### 8. "It works under GPT's mask as well"
 #
-# **Tested:** a class token under GPT's mask, which lets a token see only itself and those before it, against one without a mask.
+# **Said** when a GPT is made into a classifier, where [readers ask](https://github.com/rasbt/MachineLearning-QandAI-book/issues/18) whether its first or its last token plays the class token. Somebody who puts it first gets a model that guesses, and no error.
 #
-# **Result:** if the class token comes last, the model with the mask is {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points ahead, and no effect is seen. If it comes first, the model guesses.{{assert
+# **Tested:** GPT's mask, under which a token attends only to itself and to those before it, against no mask.
+#
+# **Result:** if the class token comes last, the model with the mask is {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points ahead: no effect seen. If it comes first, the model guesses.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
 #
-# **Holds in part.** The part that holds: *it works* at the end. The part that does not: *it works* at the start, where BERT and ViTs have it. (That it fails there is by construction: it sees only itself, so it is the same for every image.){{assert
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *it works*, in the last place | **holds**: no effect of the mask is seen |
+# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: there it attends only to itself, so it is the same for every image |
+#
+# {{assert
 # all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}
 
 # %% tags=["hide-input"]
@@ -371,53 +430,45 @@ reached = "; ".join(f"{title} {100 * masks[of[2]].mean:.1f} %" for title, of in 
 plots.show(f"three masks, blue where a token sees another: {reached}", "who sees whom")
 
 # %% [markdown]
-# *Limits:* one small model, three passes; images, not text. The [first GPT](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf) was fine-tuned to classify with a token at the *end* of the text.
+# *Limits:* one model; images, not text. The [first GPT](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf) was fine-tuned to classify with a token at the *end* of the text.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments causal_mask --seeds 1`
 #
 # ### 9. "CNNs struggle with long-range dependencies, ViTs do not"
 #
-# **Tested:** two CNNs, whose last numbers depend on 15 × 15 or on 47 × 47 pixels (the *receptive field*), and a ViT, on a task about two opposite corners. The CNNs were trained with AdamW, the ViT with Muon or with AdamW, each at its best learning rate, on the same images, for ten passes.
+# **Said** in [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision): a convolution sees a small neighbourhood, attention the whole image. Somebody who believes it replaces a CNN that needed only a larger view.
 #
-# **Result:** the CNN with 47 pixels gets all new images right after {{passes_until(1, "CNN that sees 47 pixels, AdamW")[0]:d}} or {{passes_until(1, "CNN that sees 47 pixels, AdamW")[-1]:d}} passes, and the ViT with Muon after {{passes_until(1, "ViT, Muon")[0]:d}} to {{passes_until(1, "ViT, Muon")[-1]:d}} (three seeds each). The CNN with 15 pixels and the ViT with AdamW still guess at the end.
+# **Tested:** the task *Corners-2*. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Each model learns for ten passes at its best learning rate, and is judged by itself: is it better than a guess?
 #
-# **Holds in part.** The part that holds: the CNN with 15 pixels *struggles*, since it can never get all images right (by construction, as the fold below shows), and the ViT with Muon does *not*. The part that does not: *CNNs* and *ViTs* in general. The CNN with 47 pixels does not struggle, and the ViT with AdamW does, at least for ten passes. (Which is better is not settled: no CNN was trained with Muon.)
+# **Result:** three seeds each, which agree.
 #
-# The task is Corners-2. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Neither corner alone says anything. With 15 pixels no number of the CNN depends on both corners; with 47 those of the places in the middle cover the whole image. The two CNNs try it while you wait. The last line is a control: the first CNN again, on labels that were dealt out at random.
-
-
-# %%
-def train_cnn(strides, of, seed=0):
-    """The accuracy of a CNN after 4 passes, on the images that it learned from and on new ones."""
-    seed_everything(seed)
-    model = ConvNet(ViTConfig(num_classes=2), strides=strides)
-    config = TrainingConfig(
-        epochs=4, batch_size=50, learning_rate=1e-3, label_smoothing=0.0, flip=False,
-        crop_padding=0, seed=seed,
-    )  # fmt: skip
-    with contextlib.redirect_stdout(io.StringIO()):
-        fit(model, of, config)
-    learned = 100 * evaluate(model, of.train_images, of.train_labels)
-    new = 100 * evaluate(model, of.test_images, of.test_labels)
-    return f"learned images {learned:3.0f} %, new ones {new:3.0f} %"
-
-
-# %%
-images, labels = corners2(5_000, 0)
-names = ("differ", "agree")
-corners = Dataset(images[:4_000], labels[:4_000], images[4_000:], labels[4_000:], names, "corners2")
-print("sees 15 pixels:", train_cnn((2, 2, 1), corners))
-print("sees 47 pixels:", train_cnn((2, 2, 2, 1, 1), corners))
-nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_000)])
-print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
-
-# %% [markdown]
-# The record has more passes, and ViTs beside them. The picture shows validation images pass by pass; the comparisons at a glance use the test images after the last pass, so that two models that guess may differ there by a point or two.
+# | model, optimizer | new images right |
+# |---|---|
+# | CNN whose last numbers depend on 15 × 15 pixels each, AdamW | a guess |
+# | CNN, 47 × 47 pixels, AdamW | all, after {{passes_until(1, "CNN that sees 47 pixels, AdamW")[0]:d}} or {{passes_until(1, "CNN that sees 47 pixels, AdamW")[-1]:d}} passes |
+# | ViT, Muon | all, after {{passes_until(1, "ViT, Muon")[0]:d}} to {{passes_until(1, "ViT, Muon")[-1]:d}} passes |
+# | ViT, AdamW | a guess |
+#
+# {{assert
+# all(overlap(corners("CNN that sees 15 pixels, AdamW", count).accuracies, [0.5, 0.5, 0.5]) for count in (4_000, 20_000))}}{{assert
+# all(right == 1 for right in corners("CNN that sees 47 pixels, AdamW").accuracies)}}{{assert
+# max(max(row.validation_by_rate.values()) for row in records("far_corners") if row.model == "ViT, AdamW") < 0.6 and all(max(corners("ViT, AdamW", count).accuracies) < 0.53 for count in (4_000, 20_000))}}
+#
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: that CNN cannot get all images right, by construction, as the end of this notebook shows |
+# | *CNNs* and *ViTs* in general | **does not hold**: the CNN with 47 pixels does not struggle, and the ViT with AdamW does |
+#
+# Which kind is better was not tested, for no CNN was trained with Muon.
 
 # %% tags=["hide-input"]
+images, labels = corners2(5_000, 0)
+names = ("differ", "agree")
 figure, panels = plt.subplot_mosaic(
     [["differ", "curves"], ["agree", "curves"]],
-    figsize=(6.4, 3.6), width_ratios=[1, 3], layout="constrained",
+    figsize=(5.4, 3.6), width_ratios=[1, 3], layout="constrained",
 )  # fmt: skip
 for label, name in enumerate(names):
     example = images[(labels == label).nonzero()[0, 0]]
@@ -443,31 +494,22 @@ plots.show(
 )  # fmt: skip
 
 # %% [markdown]
-# With Muon the ViT succeeds at rates of 0.001 and 0.01, and guesses at 0.003. That is strange; we have one seed of it and no explanation. With AdamW it guesses at all five rates tried, from 0.0001 to 0.01, and after five passes over 20,000 images as well. More training may change that.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99}}{{assert
-# max(max(row.validation_by_rate.values()) for row in records("far_corners") if row.model == "ViT, AdamW") < 0.6 and all(max(corners("ViT, AdamW", count).accuracies) < 0.53 for count in (4_000, 20_000))}}
+# *Limits:* one task, one distance, small models, ten passes. The CNN with 47 pixels is also deeper. With Muon the ViT guesses at one of three rates (one seed, no explanation), and with AdamW at all five.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == 5}}
 #
-# *Limits:* one task, one distance, small models. The CNN with 47 pixels is also deeper. Both CNNs have a linear head on the mean of all places; with a hidden layer there, 15 pixels might do.{{assert
-# all(right == 1 for right in corners("CNN that sees 47 pixels, AdamW").accuracies)}}
-#
-# <details><summary>Why 15 pixels cannot do it</summary>
-#
-# On the images that it learned from, the CNN with 15 pixels does better than guessing. But the control shows that it learns them by heart: on labels that mean nothing it gets just as far.{{assert
-# all(overlap(corners("CNN that sees 15 pixels, AdamW", count).accuracies, [0.5, 0.5, 0.5]) for count in (4_000, 20_000))}}
-#
-# It cannot find the rule. The mean over places adds up what is known of each corner, and the head that reads the sum is linear. Let a warm tile add w to the score in one corner and w′ in the other, and a cool one c and c′. Images that agree have w + w′ or c + c′, and images that differ have w + c′ or c + w′. Both pairs have the same sum, so no threshold can have both scores of one pair above it and both of the other below. That rules out 100 %. Three of the four kinds of images, which is 75 %, would still be possible; why the CNN does not find even that, we do not know.
-# </details>
-#
-# *Try it yourself:* `train_cnn((2, 2, 2, 1), corners)`, in a cell. It sees 31 pixels, and the centres of the corners are 28 apart. What do you expect?
+# *Try it yourself:* `train_cnn((2, 2, 2, 1), corners)`, after the cells at the end of this notebook. This CNN sees 31 pixels, and the centres of the corners are 28 apart. What do you expect?
 #
 # ### 10. "ViTs need more data than CNNs"
 #
+# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images (Section 4.3). Somebody who takes it for a law tries no ViT on few images, or blames the data for what the optimizer did.
+#
 # **Tested:** a ViT with Muon against a CNN with AdamW that costs about as many FLOPs ({{
-# records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more), each at the best of three learning rates and for about 700 steps.
+# records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more). Both get 1,000 to 45,000 images of CIFAR-10, the best of three learning rates, and about 700 steps.
 #
-# **Result:** from 1,000 to 45,000 images of CIFAR-10 the CNN's lead shrinks by {{lead([few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 45_000)], [few_images("ViT, Muon", 1_000), few_images("CNN, AdamW", 45_000)]):±.1p}} points (three seeds each, interval from these seeds).
+# **Result:** with 1,000 images the CNN is {{mean(cnn_lead(1_000)):.1p}} points ahead. With 45,000 images its lead is {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points smaller (seed by seed).{{assert
+# all(interval(cnn_lead(count))[0] > 0 for count in (1_000, 7_000, 45_000)) and differs(seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)))}}
 #
-# **Not settled**, because we could not compare the *need* of the two fairly: they had different optimizers, and no CNN was trained with Muon. This objection touches the whole picture. Another touches only its right part: with 45,000 images 700 steps are two passes, far too few, so there it shows who learns faster. Most of the shrinkage, {{distance(cnn_lead(1_000), cnn_lead(7_000)).mean:.1p}} points, is at the left, where the steps are many passes. Training both models to their plateau at each number of images, with the same optimizer, would settle it.{{assert
-# distance(cnn_lead(1_000), cnn_lead(7_000)).mean > 0.7 * distance(cnn_lead(1_000), cnn_lead(45_000)).mean}}
+# **Not settled**, because the words compare the two, and their optimizers differed. Besides, with 45,000 images 700 steps are two passes, so the right of the picture shows who learns faster. But most of the change lies at the left. Training both to their plateau at each number of images, with one optimizer, would settle it.{{assert
+# mean(cnn_lead(1_000)) - mean(cnn_lead(7_000)) > 0.7 * (mean(cnn_lead(1_000)) - mean(cnn_lead(45_000)))}}
 
 # %% tags=["hide-input"]
 sizes_tried, lines, widths = (1_000, 7_000, 45_000), {}, {}
@@ -481,18 +523,20 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* a CNN with {{round(records("training_images")[1].parameters, -3):,}} parameters beside a ViT with {{round(records("training_images")[0].parameters, -3):,}}, and with 7,000 and 45,000 images the CNN's best rate is the largest tried.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}}{{assert all(differs(cnn_lead(count)) for count in (1_000, 7_000, 45_000))}}{{assert
-# all(row.learning_rate == max(map(float, row.validation_by_rate)) for row in records("training_images") if row.model == "CNN, AdamW" and row.trained_on >= 7_000)}} The ViT paper reports that ViTs overtake with about a hundred million images ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Section 4.3).
+# *Limits:* the CNN has {{round(records("training_images")[1].parameters, -3):,}} parameters and the ViT {{round(records("training_images")[0].parameters, -3):,}}. With 7,000 and 45,000 images the CNN's best rate is the largest tried.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}}{{assert
+# all(row.learning_rate == max(map(float, row.validation_by_rate)) for row in records("training_images") if row.model == "CNN, AdamW" and row.trained_on >= 7_000)}}
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/cnn_and_vit.py images --seeds 1 --counts 1000`
 #
 # ### 13. "Position embeddings matter"
 #
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. Somebody who stops there draws them with `torch.randn`, and ends no better than with none.
+#
 # **Tested:** a model with learned positions against one with none, which knows which patches there are, and not where.
 #
 # **Result:** with positions it is {{ahead("position_init", "N(0, 0.02)", "zeros, frozen"):s}} better on CIFAR-10.
 #
-# **Holds**, because they *matter* here: the difference is clear, and could have come out the other way.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}
+# **Holds**, because *matter* says that they make a difference. Learned ones make a clear one; so do sines and cosines, in the table below.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}
 
 # %% tags=["hide-input"]
 ways = {
@@ -503,11 +547,17 @@ large = measured("position_init", {"N(0, 1)": "learned, from N(0, 1)"})
 plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: positions")
 
 # %% [markdown]
-# - *Positions that are never trained* win back {{(runs("position_untrained", "N(0, 0.3), frozen").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of these points if they are drawn from N(0, 0.3), about as large as the embedded patches, and {{(runs("position_untrained", "sines and cosines").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} if they are the sines and cosines of notebook 02. Of small ones, from N(0, 0.02), no effect is seen.{{assert
+# | other positions | result |
+# |---|---|
+# | never trained, from N(0, 0.02) | no effect seen |
+# | never trained, from N(0, 0.3), about as large as the embedded patches | {{(runs("position_untrained", "N(0, 0.3), frozen").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of the gain |
+# | never trained, the sines and cosines of [notebook 02](02_class_token.ipynb) | {{(runs("position_untrained", "sines and cosines").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of the gain |
+# | learned, from N(0, 1), as `torch.randn` draws them | no better than none, and rather worse |
+#
+# {{assert
 # not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}{{assert
-# all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}}
-# - *Learned positions that start too large*, from N(0, 1), end no better than none, and rather worse. It is the patches' positions that make `torch.randn` costly: with a class token that has no position they cost {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}} points (three seeds each), while a class token from N(0, 1) costs {{loss(runs("class_token_init", "N(0, 1)")):±.1p}}.{{assert
-# runs("position_init", "N(0, 1)").mean < runs("position_init", "zeros, frozen").mean and -runs("patch_position_init", "N(0, 1)").difference > corrected(3, 3)}}
+# all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}}{{assert
+# runs("position_init", "N(0, 1)").mean < runs("position_init", "zeros, frozen").mean}}
 #
 # *Limits:* one model, one data set, three passes.
 #
@@ -515,11 +565,13 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # ### 14. "Training needs a warm-up"
 #
-# **Tested:** training with a warm-up, in which the learning rate climbs over the first tenth of the steps, against training without, with two optimizers, two orders of the norm (pre-norm and post-norm), and four or twelve blocks.
+# **Said** of Transformers in general. Even [Xiong et al. 2020](https://arxiv.org/abs/2002.04745), who show when one can do without, begin with it. Somebody who believes it tunes a knob that may change nothing.
 #
-# **Result:** in four blocks with pre-norm, AdamW gains {{distance(runs("warmup_and_norm", "pre-norm, warm-up, AdamW", rate=1), runs("warmup_and_norm", "pre-norm, none, AdamW", rate=1)):±.1p}} points (two seeds each; but the two with a warm-up are {{max(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")):.1p}} points apart, so the interval is rather too narrow). With Muon no effect is seen.
+# **Tested:** training with a warm-up, in which the learning rate climbs over the first tenth of the steps, against none. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)), four or twelve blocks, Muon or AdamW.
 #
-# **Does not hold**, because of the word *needs*: every model here learns without a warm-up, and with Muon we see no loss in any of them. That training may *gain* from one is another sentence. With AdamW and pre-norm it does, and in twelve blocks much (one seed).
+# **Result:** every model learns without a warm-up. With Muon no effect is seen. With AdamW, pre-norm and four blocks, a warm-up adds {{distance(runs("warmup_and_norm", "pre-norm, warm-up, AdamW", rate=1), runs("warmup_and_norm", "pre-norm, none, AdamW", rate=1)):±.1p}} points (two seeds each).
+#
+# **Does not hold**, because of the word *needs*: all of these models learn without. That training may *gain* from a warm-up is another sentence, true here with AdamW and pre-norm.
 # {{assert not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}
 # {{assert len(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) == len(reached("warmup_and_norm", "pre-norm, none, AdamW")) == 2 and max(reached("warmup_and_norm", "pre-norm, none, AdamW")) < min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW"))}}
 # {{assert all(min(reached(name, f"{norm}, none, AdamW")) > 0.2 for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
@@ -540,23 +592,37 @@ for optimizer, rate, depth in TRIED_WITHOUT:
 show_forest(gains, "points on test images, with − without", "What a warm-up adds", bold=())
 
 # %% [markdown]
-# With one seed each, the interval of ± {{2**0.5 * spread().width(1):.1p}} points rests on the pooled spread alone; those of AdamW with post-norm include 0. The hollow marks have no interval, because the pooled spread does not apply: after one pass twelve blocks are too far behind (appendix of notebook 10). There, post-norm gains most, as [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) say of deep post-norm models with Adam.{{assert
+# Twelve blocks with post-norm gain most, as Xiong et al. say of such models with Adam. A hollow mark has no interval: after one pass these models are too far behind for the spread of the others.{{assert
 # all(mean(reached("warmup_and_norm", "post-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "post-norm, none, AdamW", rate)) < 2**0.5 * spread().width(1) for rate in (1, 0.3))}}{{assert
 # mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) > mean(reached("warmup_and_norm_deep", "pre-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "pre-norm, none, AdamW")) > 0.05}}
 #
-# *Limits:* the deep models made one pass at one rate, and may catch up later without a warm-up. Muon was not tried in them.
+# *Limits:* most rows have one seed. The two runs with a warm-up of the result above are {{max(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")):.1p}} points apart, so its interval is rather too narrow. The deep models made one pass, and may catch up.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments warmup_and_norm --seeds 1 --rates 1 --settings "post-norm, warm-up, AdamW" "post-norm, none, AdamW"`
 #
 # ### 15. "Small patches are noisy"
 #
-# **Tested:** P = 4 and P = 8, each trained on clean images or on images with a noise of 32, which is a standard deviation (pixel values go to 255), and tested with noise (three seeds each, intervals from these seeds).
+# **Said** of first layers: [a study](https://arxiv.org/abs/2509.20939) finds that larger kernels there resist noise better. Somebody who stops there takes large patches for noisy images, and gives accuracy away if the training can include the noise.
 #
-# **Result:** trained on clean images, P = 4 loses {{fall(4):±.1p}} points to a noise of 32, and P = 8 loses {{fall(8):±.1p}}. The loss of P = 4 is larger by {{lead([under_noise(4, 0), under_noise(8, 32)], [under_noise(4, 32), under_noise(8, 0)]):±.1p}}. (Its ± is smaller than the first of its parts', because it estimates the spread from all twelve numbers and not from six.) But if both are trained with the noise, P = 4 is {{distance(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} points ahead of P = 8 under it.{{assert
-# differs(lead([under_noise(4, 0), under_noise(8, 32)], [under_noise(4, 32), under_noise(8, 0)]))}}{{assert
-# below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True))}}
+# **Tested:** patches of 4 × 4 pixels (P = 4) against 8 × 8 (P = 8), under a noise whose standard deviation is 32. Pixel values go to 255.
 #
-# **Holds in part.** The part that holds: under noise that is new to the model, small patches *are noisy*, since they lose more. The part that does not: that small patches *are* so in themselves. Once the model has met noise in training, they are ahead.
+# **Result:** three seeds each, compared seed by seed as in [notebook 08](08_pitfalls_patch_size.ipynb).
+#
+# | trained on | tested with the noise |
+# |---|---|
+# | clean images | P = 4 loses {{mean(fall(4)):.1p}} points and P = 8 loses {{mean(fall(8)):.1p}}, a difference of {{seed_by_seed(fall(4), fall(8)):±.1p}} |
+# | noisy images | P = 4 is {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} points ahead of P = 8 |
+#
+# {{assert
+# interval(seed_by_seed(fall(4), fall(8)))[0] > 0}}{{assert
+# below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True)) and interval(seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)))[0] > 0}}
+#
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *are noisy*, under noise that is new to the model | **holds**: small patches lose more |
+# | *are noisy*, in themselves | **does not hold**: once a model has met noise in training, small patches are ahead |
 
 # %% tags=["hide-input"]
 deviations, curves, bands = (0, 8, 16, 32, 64), {}, {}
@@ -567,26 +633,26 @@ for part, how in (("noise", "clean"), ("noise_learned", "with noise")):
         curves[f"P = {P}, trained {how}"] = [mean for mean, _ in found]
         bands[f"P = {P}, trained {how}"] = [width for _, width in found]
 show_curves(
-    deviations, curves, "noise on the test images", "accuracy in %", "CIFAR-10",
+    deviations, curves, "noise on the test images", "accuracy in %", "CIFAR-10 under noise",
     from_zero=True, widths=bands,
 )  # fmt: skip
 
 # %% [markdown]
-# Training with noise has its price: on clean images it costs {{distance(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} points with P = 4, and {{distance(under_noise(8, 0), under_noise(8, 0, True)).mean:.0p}} with P = 8.{{assert
-# differs(distance(under_noise(4, 0), under_noise(4, 0, True))) and differs(distance(under_noise(8, 0), under_noise(8, 0, True)))}}
-#
-# *Limits:* one kind of noise, three passes. At twice the noise that it was trained with, P = 4 is behind again.{{assert
+# *Limits:* one kind of noise. At twice the noise that it was trained with, P = 4 is behind again. On clean images, training with noise costs it {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} points.{{assert
+# differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}{{assert
 # max(under_noise(4, 64, learned=True)) < min(under_noise(8, 64, learned=True))}}
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/patch_size.py noise --seeds 1`
 #
 # ### 17. "ViTs are only good when pretrained"
 #
-# **Tested:** a model that was *pretrained* on CIFAR-10, that is, whose weights start from that task, against one from scratch. Both learn Shapes-10 from the same few images; the one from scratch gets 600 steps, the pretrained one 60 (notebook 12).
+# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. Somebody who believes it does not try to train from scratch, even with many images.
 #
-# **Result:** with ten images per class the pretrained model is {{distance(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points better (three seeds each, interval from these seeds).
+# **Tested:** how good the shipped model is, which starts from random weights. And with few images of Shapes-10 ([notebook 12](12_fine_tuning.ipynb)), a model that was *pretrained* on CIFAR-10 against one from scratch with ten times the steps.
 #
-# **Does not hold**, because of the word *only*: with 50,000 images and {{record("cifar10_cpu_long").training.epochs:d}} passes the shipped model, which nobody pretrained, is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's test images (one seed). That pretraining helps where images are few is another sentence, and the result above is for it.{{assert
+# **Result:** the shipped model is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's test images (one seed). With ten images of Shapes-10 per class, the pretrained model is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead (seed by seed).
+#
+# **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it. Pretraining helps where images are few, but that is another sentence.{{assert
 # below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}{{assert record("cifar10_cpu_long").accuracy > 0.85}}
 
 # %% tags=["hide-input"]
@@ -602,25 +668,34 @@ for name, method in {
     curves[name] = [100 * mean for mean, _ in found]
     bands[name] = [100 * width for _, width in found]
 show_curves(
-    counts, curves, "training images per class", "accuracy in %", "Shapes-10",
+    counts, curves, "training images per class", "accuracy in %", "Shapes-10: with and without pretraining",
     log="x", from_zero=True, widths=bands,
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one small model, and the two parts are two data sets, so nothing here says how many images it takes until pretraining no longer pays. Beyond 30 images per class the one from scratch gains nothing that we see; perhaps its 600 steps are too few.
+# *Limits:* small models, two data sets. Nothing here says how many images it takes until pretraining no longer pays. From scratch, 600 steps may be too few.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/fine_tuning.py --seeds 1 --counts 10 --methods fine-tuned "from scratch"`
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Tested:** fine-tuning on ten images per class for 60 steps, at a learning rate of 0.0003 against 0.001. "Small" means smaller than for training from scratch, where 0.001 was the best of the rates tried with the same images and steps. Afterwards the old head is put back, and the old task is measured too.{{assert
+# **Said** in many guides; [that of Keras](https://keras.io/guides/transfer_learning/) asks for a very low one. Somebody who tries no other may stop with the new task half learned.
+#
+# **Tested:** a learning rate of 0.0003 against 0.001, for 60 steps on ten images per class ([notebook 12](12_fine_tuning.ipynb)). *Small* means smaller than from scratch, where 0.001 was the best rate tried with the same images and steps. The words name no task, so both are measured: the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
 # all(max((r for r in records("fine_tuning") if r.part == "rates" and r.method == method), key=lambda r: r.validation).rate == 1e-3 for method in ("fine-tuned", "from scratch"))}}
 #
-# **Result:** on the new task, Shapes-10, the smaller rate ends {{distance(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)):±.1p}} points below the other, and on the old one, CIFAR-10, {{distance(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")):±.1p}} above it (three seeds each, intervals from these seeds).{{assert
-# below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10"))}}{{assert
-# below(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)) is False and below(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3))}}
+# **Result:** the smaller rate is {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)):±.1p}} points behind on the new task, and {{seed_by_seed(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")):±.1p}} ahead on the old one (seed by seed).{{assert
+# below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10")) and differs(seed_by_seed(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10")))}}{{assert
+# below(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3)) and differs(seed_by_seed(kept("fine-tuned", 3e-4), kept("fine-tuned", 1e-3)))}}
 #
-# **Does not hold**, because one fine-tunes for the new task, and there the small rate is behind. That it protects what was learned before is another sentence, and here a true one.
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *small*, for the old task | **holds**: it is protected |
+# | *small*, for the new task, for which most people fine-tune | **does not hold**: a larger rate is ahead |
+#
+# Rates above 0.001 were worse for both (one seed).
 
 # %% tags=["hide-input"]
 rates = [3e-4, 1e-3, 3e-3, 1e-2]
@@ -637,14 +712,19 @@ for index, (name, (of_one, of_three)) in enumerate(tasks.items()):
 axis.set_xscale("log")
 axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
 axis.set_xticks([], minor=True)
-axis.set(xlabel="learning rate", ylabel="accuracy in %", title="after 60 steps", ylim=(0, 100))
+axis.set(
+    xlabel="learning rate",
+    ylabel="accuracy in %",
+    title="Fine-tuning: after 60 steps",
+    ylim=(0, 100),
+)
 axis.grid(alpha=0.3)
 axis.legend(fontsize=9)
 plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003 on, on the new task it "
            "is best at 0.001, and both are lost at 0.01", "fine-tuning")  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one seed for each dotted curve; AdamW. With more than 60 steps the smaller rate may catch up on the new task. Before the fine-tuning the model was right for {{tuning("cifar10").accuracy:.1%}} on the old task, at these 16 × 16 pixels.{{assert
+# *Limits:* one seed for each dotted curve. With more steps the smaller rate may catch up on the new task. Before the fine-tuning, the old task stood at {{tuning("cifar10").accuracy:.0%}}.{{assert
 # tuning("cifar10").accuracy > tuning("rates", method="fine-tuned", rate=3e-4).cifar10 > tuning("rates", method="fine-tuned", rate=1e-3).cifar10 > tuning("rates", method="fine-tuned", rate=3e-3).cifar10 > tuning("rates", method="fine-tuned", rate=1e-2).cifar10}}{{assert
 # max((r for r in records("fine_tuning") if r.part == "rates" and r.method == "fine-tuned"), key=lambda r: r.validation).rate == 1e-3 and tuning("rates", method="fine-tuned", rate=1e-2).validation < 0.2}}
 #
@@ -655,21 +735,50 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 # | | because of claim |
 # |---|---|
 # | Before you say "it looks there", take away what lies there, and as much of something else. | 4 |
-# | Put the class token where it sees the patches, and check it: feed two images, and see that what the head reads differs. | 8 |
-# | Learn the positions, and start them at zero or N(0, 0.02) (notebook 07). Those from `torch.randn` cost our small model {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points after three passes and {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} after 14. | 13 |{{assert
+# | Put the class token where it sees the patches. Check with two images that what the head reads differs. | 8 |
+# | Learn the positions, and start them at zero or N(0, 0.02). Those from `torch.randn` cost {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points after three passes and {{loss(runs("position_init", "N(0, 1)", budget="long")).mean:.1p}} after 14. | 13 |{{assert
 # not differs(runs("position_init", "zeros"))}}
-# | With few labels, begin with a pretrained model. Try several rates: the smallest is not always the best. | 17, 18 |
-# | If your patches are small and you expect noise, train with it: at a noise of 32 that raised P = 4 by {{distance(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points. | 15 |{{assert
-# differs(distance(under_noise(4, 32, True), under_noise(4, 32)))}}
-#
-# ## Questions
-#
-# <details><summary>The last layer's attention is on the dog's head. May you say that the model knows the dog by its head?</summary>
-#
-# Not yet. In claim 4 a block looked at what the model had read already. Take the head away, or make it noise, and see whether the answer changes; then take away as much of something else.
-# </details>
+# | With few labels, begin with a pretrained model. Try several rates. | 17, 18 |
+# | If you expect noise, train with it: at a noise of 32 that raised P = 4 by {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points. | 15 |{{assert
+# differs(seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)))}}
 #
 # **Try it yourself:** [exercises 14](exercises/14_more_claims.ipynb), with checks that say what is wrong.
+#
+# ## To try: the two CNNs of card 9
+#
+# The last line is a control: the first CNN again, on labels that were dealt out at random.
+
+
+# %%
+def train_cnn(strides, of, seed=0):
+    """The accuracy of a CNN after 4 passes, on the images that it learned from and on new ones."""
+    seed_everything(seed)
+    model = ConvNet(ViTConfig(num_classes=2), strides=strides)
+    config = TrainingConfig(
+        epochs=4, batch_size=50, learning_rate=1e-3, label_smoothing=0.0, flip=False,
+        crop_padding=0, seed=seed,
+    )  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()):
+        fit(model, of, config)
+    learned = 100 * evaluate(model, of.train_images, of.train_labels)
+    new = 100 * evaluate(model, of.test_images, of.test_labels)
+    return f"learned images {learned:3.0f} %, new ones {new:3.0f} %"
+
+
+# %%
+corners = Dataset(images[:4_000], labels[:4_000], images[4_000:], labels[4_000:], names, "corners2")
+print("sees 15 pixels:", train_cnn((2, 2, 1), corners))
+print("sees 47 pixels:", train_cnn((2, 2, 2, 1, 1), corners))
+nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_000)])
+print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
+
+# %% [markdown]
+# On its training images the CNN with 15 pixels beats a guess, but it learns them by heart: on labels that mean nothing it gets just as far.
+#
+# <details><summary>Why 15 pixels cannot do it</summary>
+#
+# No number of that CNN's last layer depends on both corners. Their mean adds up what is known of each, and the head that reads the sum is linear. Let a warm tile add w to the score in one corner and w′ in the other, and a cool one c and c′. Images that agree have w + w′ or c + c′, and images that differ have w + c′ or c + w′. Both pairs have the same sum, so no threshold can have both scores of one pair above it and both of the other below. That rules out 100 %. It leaves 75 % possible, and we do not know why the CNN stays below that. A hidden layer in the head might help.
+# </details>
 #
 # ## Where the numbers come from
 #
@@ -685,7 +794,7 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 # | [training images](../data/results/training_images.json) | 10 |
 # | [patches](../data/results/patch_size.json) | 15 |
 # | [few labels](../data/results/fine_tuning.json) | 17, 18 |
-# | [the shipped model](../data/results/cifar10_cpu_long.json) | 3, 17 |
+# | [the shipped model](../data/results/cifar10_cpu_long.json) | 17 |
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 14 · More claims, to look up

@@ -17,7 +17,7 @@ from .machines import (
     gradient_accumulation,
     two_processes,
 )
-from .museum import amounts, owners
+from .museum import amounts, owners, shares, weights_of_blocks
 from .overlays import attention_over, journey
 from .pitfalls import cut_class_token, cuts, heads_read, norm_divides
 from .sequences import (

@@ -3,10 +3,11 @@
 import numpy as np
 
 from ..plots import as_array, show
-from .card import ATTENTION, INK, LINE, QUIET, SERIES, Card, dark, tint
+from .card import ATTENTION, INK, LINE, QUIET, WIDTH, Card, dark, tint
 
 RIGHT, WRONG = "#009E73", "#D55E00"
-OWNERS = tuple(colour for colour in SERIES if colour != WRONG)
+# Pale, so that a cross stands out, and neither of the two colours above
+OWNERS = ("#A6CFE8", "#F5EE9E", "#DDB3D6", "#C9C9C9", "#B9C6EE", "#CDE8C9")
 GAP = 3.0  # between the two versions
 
 
@@ -30,6 +31,17 @@ def _room(left):
     return (64 - left - GAP) / 2
 
 
+def _card(height, title):
+    """A card with room for its title above y = 0."""
+    room = 3.2 if title else 0
+    card = Card(height + room)
+    if title:
+        card.axis.set_ylim(height, -room)
+        card.rectangle(0, -room, WIDTH, room, "white", zorder=-1)
+        card.text(2, -1.2, title, 11, ha="left")
+    return card
+
+
 def _headings(card, lefts):
     for x, words, colour in zip(lefts, ("right", "wrong"), (RIGHT, WRONG), strict=True):
         card.text(x, 2.2, words, 11.5, dark(colour), ha="left", weight="bold")
@@ -37,9 +49,9 @@ def _headings(card, lefts):
 
 def _cross(card, x, y, side):
     """A cross in the middle of a cell."""
-    half = 0.22 * side
+    half = 0.26 * side
     for slope in (-half, half):
-        card.line((x - half, y - slope), (x + half, y + slope), colour=INK, line=0.9, zorder=3)
+        card.line((x - half, y - slope), (x + half, y + slope), colour=WRONG, line=1.4, zorder=3)
 
 
 def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
@@ -62,7 +74,7 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     top = 7 if panels else 4.4
     bottom = top + high * side
     legend = bottom + (4.2 if columns else 1.6)
-    card, lefts = Card(height=legend + 3.4), (start, start + half + GAP)
+    card, lefts = _card(legend + 3.4, title), (start, start + half + GAP)
     _headings(card, lefts)
     for version, left in zip((right, wrong), lefts, strict=True):
         for panel in range(panel_count):
@@ -133,7 +145,7 @@ def amounts(
     side = min((half - (6 if sums else 0)) / wide, 3.2)
     top = 4.4 + (2.4 if len(column_names) else 0) + (2.4 if columns else 0)
     bottom = top + high * side + (3.6 if bad else 1.6)
-    card, lefts = Card(height=bottom + (3.4 if key else 0)), (start, start + half + GAP)
+    card, lefts = _card(bottom + (3.4 if key else 0), title), (start, start + half + GAP)
     _headings(card, lefts)
     if bad:
         first, left, last, behind, words = bad
@@ -169,3 +181,59 @@ def amounts(
         if sums
         else (),
     )
+
+
+def weights_of_blocks(versions, title=""):
+    """The weights of a model's blocks, a row for each version {name: (weights, words)}, the right
+    one first: a whole number for each block, or None where nothing finds its weights.
+
+    Blocks with one number have the same weights, and one colour. A cross is on each block whose
+    weights are not those of the first row. The words stand at the end of the row.
+    """
+    right, _ = next(iter(versions.values()))
+    side, start = 4.6, 19
+    card, said = _card(6 + 5.6 * len(versions), title), []
+    words = "each block with the number of its weights; a cross: not found, or not its own"
+    card.text(2, 2.2, words, 10, QUIET, ha="left")
+    for row, (name, (weights, words)) in enumerate(versions.items()):
+        y = 4.4 + 5.6 * row
+        colour = dark(WRONG if row else RIGHT)
+        card.text(2, y + side / 2, name, 11, colour, ha="left", weight="bold")
+        for column, weight in enumerate(weights):
+            x, known = start + column * side, weight is not None
+            fill = OWNERS[weight] if known else "white"
+            card.rectangle(x, y, side, side, fill, LINE, 0.8, zorder=2)
+            wrong = weight != right[column]
+            if wrong:
+                _cross(card, x + side / 2 + (1 if known else 0), y + side / 2, 0.7 * side)
+            if known:
+                card.text(x + side / 2 - (1 if wrong else 0), y + side / 2, str(weight), 11)
+        card.text(start + len(right) * side + 1.4, y + side / 2, words, 11, colour, ha="left")
+        found = [weight for weight in weights if weight is not None]
+        said.append(f"{name}: {len(set(found))} weights in {len(weights)} blocks, {words}")
+    show("a row of blocks for each version, coloured by the weights that they have", title, said)
+
+
+def shares(right, wrong, answer, columns="", title=""):
+    """The shares (classes,) that two versions of a model give to the classes, as bars; the one of
+    the class `answer` is dark, and its loss stands below. `columns` says what runs across.
+    """
+    versions = [as_array(version) for version in (right, wrong)]
+    high, top, half = 8.0, 6.4, _room(2)
+    step, bottom, said = half / len(versions[0]), top + high, []
+    card, lefts = _card(bottom + 6, title), (2, 2 + half + GAP)
+    _headings(card, lefts)
+    for version, left, colour in zip(versions, lefts, (RIGHT, WRONG), strict=True):
+        for i, share in enumerate(version):
+            x, height = left + (i + 0.1) * step, high * float(share)
+            fill = INK if i == answer else "#BBBBBB"
+            card.rectangle(x, bottom - height, 0.8 * step, height, fill, zorder=2)
+        card.line((left, bottom), (left + half, bottom))
+        words = f"{version[answer]:.0%}".replace("%", " %")
+        x, y = left + (answer + 0.5) * step, bottom - high * float(version[answer])
+        card.text(x, y - 1.2, words, 10, dark(colour))
+        loss = f"loss {abs(np.log(version[answer])):.2f}"
+        card.text(left, bottom + 1.8, columns, 10, QUIET, ha="left")
+        card.text(left, bottom + 4.2, loss, 11, dark(colour), ha="left", weight="bold")
+        said.append(f"the right class gets {words}, {loss}")
+    show(f"two rows of {len(versions[0])} bars, a bar for each class", title, said)

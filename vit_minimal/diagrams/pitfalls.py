@@ -69,7 +69,7 @@ def heads_read(readers, num_registers=0, title=""):
     """What a head reads of the tokens: {name: (code, weights (T,))}, a row for each.
 
     On top the tokens: the class token, registers, patches. A cell below is as dark as its weight is
-    large, on a scale of its row.
+    large, on a scale of its row, which is written at its end.
     """
     weights = {name: as_array(of) for name, (_, of) in readers.items()}
     (T,) = {len(of) for of in weights.values()}
@@ -91,26 +91,42 @@ def heads_read(readers, num_registers=0, title=""):
             card.text(x + 2.2, top - 2.2, words, 10, QUIET, ha="left")
             x += 5 + 0.8 * len(words)
     for i, weight in enumerate((0, 0.3, 1)):
-        card.rectangle(left + 1.8 * i, bottom, 1.8, 1.6, tint(INK, 0.8 * weight), LINE, 0.7)
-    words = "white: not read; the darker, the more weight"
+        card.rectangle(left + 1.8 * i, bottom, 1.8, 1.6, _read(weight), LINE, 0.7)
+    words = "white: not read; darker grey: more weight"
     card.text(left + 6.4, bottom + 0.8, words, 10, QUIET, ha="left")
     for k, (name, (code, _)) in enumerate(readers.items()):
         y, of = top + 5.4 + 5.0 * k, weights[name]
         card.text(left - 1.4, y + side / 2, name, 10.5, ha="right")
         for i, weight in enumerate(of / of.max()):
-            fill = tint(INK, 0.8 * weight) if weight > 1e-6 else "white"
-            card.rectangle(left + i * side, y, side, side, fill, LINE, 0.7, zorder=2)
+            card.rectangle(left + i * side, y, side, side, _read(weight), LINE, 0.7, zorder=2)
         right = left + T * side
         card.arrow((right + 0.6, y + side / 2), (right + 3.2, y + side / 2), colour=INK)
         card.box(right + 3.4, y + side / 2 - 1.5, 5.4, 3, INK, "head", 10)
         card.shape(left, y + side + 1.3, code, 10, colour=QUIET, ha="left")
-    read = [f"{name}: {int((of > 1e-6).sum())} of {T} tokens" for name, of in weights.items()]
+        card.text(right + 3.0, y + side + 1.3, _shares(of), 10, QUIET, ha="right")
+    read = [
+        f"{name}: {int((of > 1e-6).sum())} of {T} tokens, {_shares(of)}"
+        for name, of in weights.items()
+    ]
     show(
         f"a row of {T} tokens, the class token first, and below it a row for each kind of head with "
         "the tokens that it reads in grey",
         title,
         read,
     )
+
+
+def _read(weight):
+    """The colour of a cell that has this share of its row's largest weight: also the least is grey."""
+    return tint(INK, 0.12 + 0.68 * weight) if weight > 1e-6 else "white"
+
+
+def _shares(weights):
+    """The weights that a head gives to what it reads, once their sum is 1, in words."""
+    read = weights[weights > 1e-6] / weights.sum()
+    if np.ptp(read) > 1e-6:
+        return f"{read.min():.2f} to {read.max():.2f}"
+    return "weight 1" if len(read) == 1 else f"1/{len(read)} each"
 
 
 SHARED_AND_OWN = {"class token": (CLASS, PATCH), "patch": (POSITION, PATCH)}  # their colours
@@ -174,7 +190,7 @@ def norm_divides(tokens, title="", of="class token"):
 
 WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
     "left out": ("step", "no step of the optimizer"),
-    "detached": ("gradient", "no gradient to the blocks"),
+    "detached": ("gradient", "no gradient, so no step"),
     "alone": ("reads", "it attends to itself alone"),
     "unseen": ("is read", "no patch attends to it"),
 }
@@ -220,7 +236,7 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
         start, end = (x0 + 27.8, rows[0] - 1.9), (middle, y - 0.6)
         arrow("gradient", start, (start[0], back), (end[0], back), end, colour=LINE)
         arrow("step", (x0 + 4.6, rows[0]), (before - 0.3, rows[0]), colour=LINE)
-        card.text(x0 + 2.4, rows[0], "step", 10, QUIET)
+        card.text(x0 + 2.4, rows[0], "no\nstep" if "step" in gone else "step", 10, QUIET)
         cross = {
             "step": (x0 + 5.9, rows[0]),
             "gradient": (x0 + 24.5, back),

@@ -158,13 +158,13 @@ EXPERIMENTS = {
             "P = 32, 24 × the passes": Setting({"patch_size": 32}, passes=24),
         }
     ),
-    "patch_size_at_equal_time": Experiment(  # on two cores of a CPU, about three minutes each
+    "patch_size_at_equal_time_short": Experiment(  # on two cores of a CPU, about three minutes each
         {
             "P = 4": Setting({"patch_size": 4}),
             "P = 8, 3 × the passes": Setting({"patch_size": 8}, passes=3),
         }
     ),
-    "patch_size_at_equal_time_longer": Experiment(  # about ten minutes each, but for the last:
+    "patch_size_at_equal_time": Experiment(  # about ten minutes each, but for the last:
         {
             "P = 4, 10 passes": Setting({"patch_size": 4}, passes=10 / 3),
             "P = 8, 30 passes": Setting({"patch_size": 8}, passes=10),
