@@ -7,10 +7,10 @@
 # |---|---|
 # | You need | notebooks 01, 04 and 05; 07 for how experiments are run |
 # | Time to read | about 20 minutes |
-# | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU, {{notebook_seconds("08_pitfalls_patch_size", "float32"):about}} on one core of an older one; the times printed below are from a machine that had other work too |
+# | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU, {{notebook_seconds("08_pitfalls_patch_size", "float32"):about}} on one core of an older one |
 # | Package modules | `experiments/`, `pretrained.py`, `patches.py` |
 #
-# Let us begin with a puzzle. Which patches are better for a small model on CIFAR-10, those of 4 × 4 pixels or those of 8 × 8? We compared them three times, and each time both models got the same amount of something. The first time it was *passes*: a pass shows the model every training image once. The second time it was *computing*, which counts multiplications and additions. The third time it was *time*. Time is not the same as computing, because a machine does not do all computing equally fast.
+# Let us begin with a puzzle. Which patches are better for a small model on CIFAR-10, those of 4 × 4 pixels or those of 8 × 8? We compared them three times. Each time, both models got the same amount of one thing: passes, computing or time. A *pass* shows the model every training image once. *Computing* counts multiplications and additions. It is not the same as *time*, because a machine does some of them faster than others.
 #
 # | both models get | right with 4 × 4 | right with 8 × 8 |
 # |---|---|---|
@@ -212,7 +212,8 @@ for axis, (title, settings) in zip(axes, panels.items(), strict=True):
         style = plots.curve_style({4: 0, 8: 1, 16: 2, 32: 3, 2: 4}[P]) | {"linestyle": "none"}
         axis.errorbar(place, mean, width, capsize=3, markersize=7, **style)
         at = {"textcoords": "offset points", "ha": "center", "color": style["color"], "size": 10.5}
-        axis.annotate(f"{mean:.1f}", (place, mean), (0, 10), **at, weight="bold")
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+        axis.annotate(f"{mean:.1f}", (place, mean), (0, 11), **at, weight="bold", bbox=white)
     ticks = [f"{P}\n{passes}" for P, (_, passes) in settings.items()]
     axis.set_xticks(range(len(settings)), ticks, size=10.5)
     axis.set(title=title, xlim=(-0.5, 4.5), ylim=(45, 76))
@@ -227,7 +228,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **At equal passes P = 4 is ahead of P = 8 by {{loss(runs("patch_size", "P = 8")):±.1p}} points. At equal FLOPs P = 8 is ahead of P = 4 by {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}}.** We take differences before we round. Neither trend goes on for ever: P = 2 brings nothing that we could measure over P = 4 in the left panel, and P = 16 and P = 32 fall behind P = 4 in the right one.
+# **At equal passes P = 4 is ahead of P = 8 by {{loss(runs("patch_size", "P = 8")):±.1p}} points. At equal FLOPs P = 8 is ahead of P = 4 by {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}}.** Differences are taken before rounding. Neither trend goes on for ever: P = 2 brings nothing that we could measure over P = 4 in the left panel, and P = 16 and P = 32 fall behind P = 4 in the right one.
 # {{assert below(runs("patch_size", "P = 8"), runs("patch_size", "P = 4"))}}
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
@@ -332,7 +333,7 @@ for P in (4, 8, 16, 32):
     rebuilt.append(unpatchify((patchify(original, P) - mean) @ kept @ kept.T + mean, P, 32))
     lost.append(original - rebuilt[-1])  # zero is grey
     share = lost[-1].square().sum() / (original - mean.mean()).square().sum()
-    shares.append(f"lost: {share:.0%} of variance")
+    shares.append(f"lost: {100 * share:.0f} % of variance")
     titles.append(f"P = {P}: {3 * P * P:,} → {min(D, 3 * P * P)}")
 titles[0] += "\nthe original"
 plots.show_images(
@@ -569,7 +570,7 @@ plots.show(
 # |---|---|---|
 # | "smaller is better" | P = 4 beats P = 8 after the same passes, and in the longer training | P = 8 beats P = 4 in a short training at equal FLOPs; P = 2 brought nothing over P = 4 after the same passes |
 # | "large patches miss detail" | in three passes P = 8 did not find the needles | with more steps, most seeds found most of them |
-# | "small patches are noisy" | trained on clean images, P = 4 is the worst from a noise of 32 on | P = 4 is ahead up to the noise that it was trained with, and a little beyond |
+# | "small patches are noisy" | trained on clean images, P = 4 is the worst from a noise of 32 on | P = 4 is ahead up to the noise that it was trained with |
 #
 # ## Questions
 #
