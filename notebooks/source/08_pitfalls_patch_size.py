@@ -142,16 +142,16 @@ plots.show(
 # **Among large patches, a halving takes less than four times the FLOPs. Among small ones it takes more.** At P = 32, turning pixels into tokens is a third of the work, and this part costs the same at every size. At P = 1, where each pixel is a patch, comparing tokens is 73 % of it.
 # {{assert 1.9 < patch_cost(16).flops / patch_cost(32).flops < 2.1}}
 #
-# ## Three fair comparisons
+# ## Three ways to be fair
 #
 # Whoever calls a patch size better has to say what was held equal. It can be the *passes*, the *steps*, which are updates of the weights, the *FLOPs*, or the *time*. These are our comparisons:
 #
-# | held equal | images | D | passes with P = 4 | with P = 8 | seeds |
+# | held equal | images | D | passes with P = 4 | with P = 8 | seeds of both |
 # |---|---|---|---|---|---|
-# | passes and steps | live: 2,000 | 64 | 5 | 5 | 3 |
+# | passes and steps | live: 2,000 | 64 | 5 | 5 | 3 and 3 |
 # | passes and steps | on record: {{records("experiments_cifar10_full")[0].trained_on:,}} | 96 | 3 | 3 | {{len(runs("patch_size", "P = 4").accuracies):d}} and 3 |
 # | FLOPs | on record | 96 | 3 | 12 | {{len(runs("patch_size", "P = 4").accuracies):d}} and 3 |
-# | time | on record | 96 | 10 | 30 | 3 |
+# | time | on record | 96 | 10 | 30 | 3 and 3 |
 #
 # **One limit touches all of them: every patch size had the same learning rate.** A rate tuned for each size might change an answer.
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time") for of in experiment(name).values()}) == 1}}
@@ -479,7 +479,7 @@ plots.show_images(
 # %% [markdown]
 # Which size will suffer most if all models were trained on clean images? And if all met a noise of 32 in training? **Guess**, then look. On the left are accuracies, with a dot for each seed. On the right are differences from P = 8.
 #
-# *On record, at equal passes: 3 passes, 3 seeds.*
+# *On record, at equal passes: 3 passes, and 3 seeds, which also give the intervals.*
 # {{assert under_noise(8, 0) == runs("patch_size", "P = 8").accuracies}}
 
 # %% tags=["hide-input"]
