@@ -8,8 +8,8 @@ Each bug is put into the same model, which then trains as if nothing had happene
 those are left out that stop with an error in this setup, because a shape does not fit, and the
 ignored argument, which changes nothing as long as nobody asks for another number of heads.
 The full budget is that of the experiments: the same model, the same images, the same judges.
-What is on record is not run again. With --loaded nothing is trained: the bugs are put into the
-model that comes with the course, whose weights were trained without them.
+What is on record is not run again. With --loaded nothing is trained: a model with the bug gets the
+weights of the model that comes with the course, which was trained without it.
 """
 
 import argparse
@@ -176,7 +176,7 @@ BUGS = {
 
 QUICK_ONLY = ("strips of two rows",)  # with 64 patches a token would be half a row
 SHIPPED = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
-LOADABLE = (  # bugs of what is computed, whatever the weights; the others are of the training
+LOADABLE = (  # bugs into whose model the weights of a right one can be loaded without an error
     "none",
     "patches by reshape",
     "heads by view",
@@ -184,6 +184,7 @@ LOADABLE = (  # bugs of what is computed, whatever the weights; the others are o
     "softmax over the queries",
     "scaled by √D",
     "attention across the batch",
+    "one block, repeated",
     "no norm at the end",
     "no residual connection",
     "softmax twice",
@@ -213,9 +214,12 @@ def loaded_into(name, dataset):
     """What weights that were trained without a bug reach in a model that has it, and how sure it is:
     the mean of the largest share that it gives to a class.
     """
-    model = load_checkpoint(SHIPPED)
+    right = load_checkpoint(SHIPPED)
+    model = VisionTransformer(right.config)
     _, put_in = BUGS[name]
     put_in(model)
+    unused = model.load_state_dict(right.state_dict(), strict=False).unexpected_keys
+    assert {key.split(".")[0] for key in unused} <= {"norm"}, unused  # the bug leaves it out
     seed_everything(0)  # for the dropout that is never off
     logits = predict(model, dataset.test_images)
     reached = (logits.argmax(dim=1) == dataset.test_labels).float().mean().item()

@@ -14,13 +14,19 @@ from vit_minimal import MultiHeadSelfAttention, VisionTransformer, ViTConfig
 
 SOURCE = Path(__file__).resolve().parents[1] / "notebooks/source/13_silent_bugs.py"
 CELLS = [cell for cell in jupytext.read(SOURCE).cells if cell.cell_type == "code"]
-EXHIBITS = [cell.source for cell in CELLS if "bug" in cell.metadata.get("tags", [])]
+
+
+def tagged(tag):
+    return [cell for cell in CELLS if tag in cell.metadata.get("tags", [])]
+
+
+EXHIBITS = [cell.source for cell in tagged("bug")]
 
 
 @pytest.fixture
 def museum():
     """What an exhibit finds when its turn comes: the imports of the notebook and the tools."""
-    (tools,) = (cell for cell in CELLS if "bug-tools" in cell.metadata.get("tags", []))
+    (tools,) = tagged("bug-tools")
     nodes = ast.parse(CELLS[0].source).body
     imports = [ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
     names = {}
@@ -86,8 +92,8 @@ def test_a_check_gets_the_same_random_numbers_for_both_pieces(museum):
 @pytest.fixture
 def suspicions(museum):
     """The function for the reader's own model."""
-    (cell,) = (cell for cell in CELLS if "own-model" in cell.metadata.get("tags", []))
-    exec(cell.source, museum)  # noqa: S102
+    for cell in tagged("own-model"):
+        exec(cell.source, museum)  # noqa: S102
     return museum["suspicions"]
 
 
@@ -147,6 +153,33 @@ def test_where_no_two_answers_agree_other_images_are_not_blamed(suspicions):
     assert found == ["asked twice, it answers differently (15)"]
 
 
+def test_a_kernel_that_adds_in_another_order_each_time_is_not_called_dropout(suspicions):
+    model = small()
+    model.register_forward_hook(lambda *called: called[-1] * (1 + 1e-6 * torch.rand(())))
+    assert suspicions(model, torch.randn(4, 3, 8, 8)) == ["nothing found"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("pool", ["class", "mean"])
+def test_dropout_that_goes_on_is_found_before_training(suspicions, museum, pool, seed):
+    """Also where it moves an answer by less than other images or TF32 may."""
+    (exhibit,) = (source for source in EXHIBITS if "class AlwaysDrops" in source)
+    exec(exhibit, museum)  # noqa: S102
+    model = small(pool, seed=seed)
+    for block in model.blocks:
+        block.attn.__class__, block.attn.attn_drop_rate = museum["AlwaysDrops"], 0.1
+    found = suspicions(model, torch.randn(4, 3, 8, 8))
+    assert found == ["asked twice, it answers differently (15)"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_answers_that_are_no_numbers_are_called_that(suspicions, value):
+    model = small()
+    model.register_forward_hook(lambda *called: called[-1] + value)
+    found = suspicions(model, torch.randn(4, 3, 8, 8))
+    assert found == ["some of its answers are not finite numbers"]
+
+
 class ReadsTheFirstImage(VisionTransformer):
     def forward(self, images):
         return self.head(self.forward_features(images)[0])
@@ -200,3 +233,71 @@ def test_a_model_that_cannot_be_copied_or_asked_for_one_image_gets_a_suspicion(s
 
     (found,) = suspicions(Stops(config), images)
     assert "10?" in found
+
+
+def test_a_model_that_cannot_be_copied_for_another_reason_is_not_said_to_hold_a_copy(suspicions):
+    class Locked(VisionTransformer):
+        def __deepcopy__(self, memo):
+            raise RuntimeError("locked")
+
+    found = suspicions(Locked(small().config), torch.randn(4, 3, 8, 8))
+    assert found == ["it cannot be copied: locked"]
+
+
+class BlocksInAList(VisionTransformer):
+    """Exhibit 11."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        blocks = list(self._modules.pop("blocks"))
+        self.blocks = blocks
+
+
+class OneBlock(VisionTransformer):
+    """Exhibit 12."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.blocks = nn.ModuleList([self.blocks[0]] * config.depth)
+
+
+class NormOverTokens(VisionTransformer):
+    """Exhibit 8."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        for block in self.blocks:
+            block.norm1 = block.norm2 = nn.LayerNorm((self.num_tokens, config.embed_dim))
+
+
+def test_what_happens_if_the_weights_of_a_right_model_are_loaded_into_those_that_do_not_fit():
+    right, config = small(), small().config
+    weights = right.state_dict()
+    for kind, missing in ((MovedPositions, "pos_embed"), (BlocksInAList, "blocks")):
+        with pytest.raises(RuntimeError, match=f"Unexpected key.*\n?.*{missing}"):
+            kind(config).load_state_dict(weights)
+        left_out = kind(config).load_state_dict(weights, strict=False).unexpected_keys
+        assert left_out == [name for name in weights if name.startswith(missing)]
+    for strict in (True, False):
+        with pytest.raises(RuntimeError, match="size mismatch"):
+            NormOverTokens(config).load_state_dict(weights, strict=strict)
+
+
+def test_a_repeated_block_takes_the_weights_of_all_blocks_and_keeps_the_last():
+    right, model = small(), OneBlock(small().config)
+    assert model.state_dict().keys() == right.state_dict().keys()
+    assert str(model.load_state_dict(right.state_dict())) == "<All keys matched successfully>"
+    first, last = right.blocks[0].attn.qkv.weight, right.blocks[-1].attn.qkv.weight
+    for block in model.blocks:
+        assert torch.equal(block.attn.qkv.weight, last) and not torch.equal(last, first)
+
+
+def test_the_comparison_with_a_reference_names_the_block_with_the_bug(museum, capsys):
+    (exhibit,) = (source for source in EXHIBITS if "class NoResidual" in source)
+    (cell,) = tagged("reference")
+    exec(exhibit, museum)  # noqa: S102
+    museum["images"] = torch.randn(4, 3, 8, 8)
+    capsys.readouterr()
+    exec(cell.source, museum)  # noqa: S102
+    said = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["same", "same", "differs", "differs"]

@@ -47,6 +47,12 @@ SPEAKS = [0.5, 0.3, 0.1], {"truck": [0.2, -0.6, 2.0], "automobile": [-0.4, 0.5, 
 LETTERS = ["a", "b", "c", "d"]
 OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
 
+NORMED = {  # class tokens of five images: what they share is small beside what differs, or large
+    name: of + torch.randn(5, 96, generator=torch.Generator().manual_seed(1)) / 20
+    for name, of in (("a", 0.05), ("b", torch.linspace(-1.7, 1.7, 96)))
+}
+ADDED = {f"from N(0, {s})": ((0.32, s), (0.02, s)) for s in (0.02, 1)}
+
 # Each diagram, with whatever changes what is written in it
 CASES = {
     "overview": lambda: diagrams.overview(IMAGES[0]),
@@ -178,16 +184,17 @@ CASES = {
     "cut_class_token, other ways": lambda: diagrams.cut_class_token(
         ways={"1": ("reads", "it does not see the patches"), "2": ("step", "it is not trained")}
     ),
+    "cut_class_token, two colours": lambda: diagrams.cut_class_token(colour_of_patches=card.QUIET),
     "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
     "heads_read, registers": lambda: diagrams.heads_read(
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
         num_registers=4,
     ),
-    "norm_divides": lambda: diagrams.norm_divides({"small": (0.06, 0.04), "large": (8.5, 0.04)}),
-    "norm_divides, patches": lambda: diagrams.norm_divides({"a": (1.0, 0.3)}, of="patch"),
-    "norm_divides, small last": lambda: diagrams.norm_divides(
-        {"large": (850.0, 0.04), "small": (0.06, 0.04)}
-    ),
+    "norm_divides": lambda: diagrams.norm_divides(NORMED),
+    "norm_divides, one": lambda: diagrams.norm_divides({"large": 850 * NORMED["a"]}),
+    "what_adds_up": lambda: diagrams.what_adds_up(ADDED),
+    "what_adds_up, one": lambda: diagrams.what_adds_up({"large": ((10.0, 0.0), (3.0, 10.0))}),
+    "zero_pairs": diagrams.zero_pairs,
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
     ),
@@ -931,6 +938,7 @@ def test_rows_that_do_not_sum_to_one_say_so():
         "= 75 %",
         "= 125 %",
     ]
+    assert [w for w in written() if w.isdigit()] == 4 * ["100"]  # of the columns
 
 
 def test_amounts_have_their_purple_and_0_has_none():
@@ -948,23 +956,37 @@ def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
         diagrams.cuts(IMAGES[0], (4, 5))
 
 
-def test_the_norm_puts_tokens_where_their_direction_points():
-    diagrams.norm_divides({"small": (4.0, 3.0), "large": (400.0, 3.0)})
-    dots = [line.get_xydata()[0] for line in plt.gcf().axes[0].lines if line.get_marker() == "o"]
-    small, large = (dots[i + 1][1] - dots[i][1] for i in (0, 2))
-    assert small / 17 == pytest.approx(0.6) and large < 0.02 * small
-    with pytest.raises(ValueError, match="above 0"):
-        diagrams.norm_divides({"nothing": (0.0, 1.0)})
+def filled(colour):
+    """The lengths of the bars of a colour, from top to bottom."""
+    found = [p for p in plt.gcf().axes[0].patches if isinstance(p, Rectangle)]
+    found = [p for p in found if np.allclose(to_rgb(p.get_facecolor()), to_rgb(colour))]
+    return [p.get_width() for p in sorted(found, key=lambda p: (p.get_y(), p.get_x()))]
 
 
-def test_the_rows_of_the_norm_share_the_scale_of_the_first_where_they_fit():
-    diagrams.norm_divides({"a": (4.0, 1.0), "b": (8.0, 1.0), "c": (1.0, 0.25)})
-    drawn = [text for text in written() if text.startswith("drawn")]
-    assert drawn == ["drawn 2 times smaller than at the top"]
-    arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
-    shared = [p for p in arrows if np.allclose(to_rgb(p.get_edgecolor()), to_rgb(card.CLASS))]
-    a, b, c = (np.ptp(p._path_original.vertices[:, 0]) for p in shared)
-    assert np.isclose(a, b) and np.isclose(a, 4 * c)
+def test_the_norm_divides_what_tokens_share_and_what_differs():
+    diagrams.norm_divides(NORMED)
+    (_, *shared), (_, *spread) = (
+        filled(card.CLASS),
+        filled(card.PATCH),
+    )  # the first is of the legend
+    for k, tokens in enumerate(NORMED.values()):
+        normed = F.layer_norm(tokens, tokens.shape[-1:], eps=0)
+        centred = tokens - tokens.mean(dim=1, keepdim=True)
+        for at, of in ((2 * k, centred), (2 * k + 1, normed)):
+            root_mean_square = of.mean(dim=0).square().mean().sqrt().item()
+            assert shared[at] / max(shared) == pytest.approx(root_mean_square / 1.0, rel=0.1)
+            assert spread[at] / shared[at] == pytest.approx(
+                of.std(dim=0).mean().item() / root_mean_square, rel=1e-4
+            )
+    with pytest.raises(ValueError, match="not constant"):
+        diagrams.norm_divides({"nothing": torch.ones(3, 4)})
+
+
+def test_what_adds_up_is_drawn_to_one_scale():
+    diagrams.what_adds_up(ADDED)
+    held, own, positions = filled(card.PATCH), filled(card.CLASS), filled(card.POSITION)
+    assert np.allclose(np.divide(held, own), 16) and np.allclose(held, held[0])
+    assert np.allclose(positions, np.array([1, 1, 50, 50]) * positions[0])
 
 
 def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
@@ -992,14 +1014,23 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
     ]
 
 
+def test_what_patches_read_can_have_a_colour_of_its_own():
+    diagrams.cut_class_token(colour_of_patches=card.QUIET)
+    arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
+    inks = [to_rgb(p.get_edgecolor()) for p in arrows]
+    found = sum(np.allclose(ink, card.tint(card.QUIET, s)) for ink in inks for s in (1.0, 0.3))
+    assert found == 4 * 3 + 1 and "the class token reads" in written()
+
+
 def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():
     diagrams.cut_or_late(6, 3, 4)
     (axis,) = plt.gcf().axes
     inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
     reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
     assert reading == [6 + 1 + 2 * (5 + 1), 2]  # itself, and two patches each
-    among_patches = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
-    assert among_patches == 2 * (6 + 4), "in each block of both models, one to the other and back"
+    patches_read = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
+    among, the_class_token = 2 * (6 + 4), 2 * (6 + 1)  # each other, and it where there is one
+    assert patches_read == among + the_class_token
     fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
     assert fills.count(to_rgb(card.CLASS)) == 7 + 2
     (cross,) = (text.get_position() for text, _ in words() if text.get_text() == "×")

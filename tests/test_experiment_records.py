@@ -98,8 +98,8 @@ def printed_tables(name):
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [
-        ("07_pitfalls_initialization", "N(0, 0.02)", "Xavier"),
-        ("07_pitfalls_initialization", "N(0, 1)", "N(0, 0.02)"),
+        ("07_pitfalls_initialization", "weights: N(0, 0.02)", "weights: Xavier"),
+        ("07_pitfalls_initialization", "positions: N(0, 1)", "positions: N(0, 0.02)"),
         ("08_pitfalls_patch_size", "P = 8", "P = 4"),
         ("09_pitfalls_class_token", "reads the first patch", "averages all tokens"),
     ],

@@ -206,3 +206,19 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
     assert "−3.0 ± 1.0, should be 0" in words
     assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails"}
     plt.close("all")
+
+
+def test_an_interval_that_leaves_the_scale_is_drawn_as_far_as_it_is_on_it(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    compared = [("wide", 20.0, 60.0, "not 0"), ("to one side", 12.0, 6.0), ("far", 80.0, 1.0)]
+    show_claims({"It is so": ("open", compared)}, ("open",), (-5, 10))
+    axis = plt.gcf().axes[0]
+    arrows = [line for line in axis.lines if line.get_marker() in ("<", ">")]
+    ends = [(line.get_marker(), line.get_xdata()[0]) for line in arrows]
+    assert ends == [("<", -5), (">", 10), (">", 10), (">", 10)]
+    bars = [tuple(line.get_xdata()) for line in axis.lines if line.get_color() == "0.25"]
+    assert [bar for bar in bars if len(bar) == 2] == [(-5, 10), (6.0, 10), (10, 10)]
+    pale = [b.get_datalim(axis.transData).intervalx for b in axis.collections]
+    assert [(low < 0, high > 0) for low, high in pale] == [(True, False)] + 3 * [(False, True)]
+    plt.close("all")

@@ -128,14 +128,16 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
 def show_claims(claims, verdicts, scale):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
-    A comparison is (words, number, half its 95 % interval or None), and "0" behind them if that is
-    what the sentence predicts, and not more than 0. It takes two lines: the words, and below them the
-    number and what it should be, which is pale in the picture too. `scale` are the ends of
-    the axis: a number beyond them is an arrow there. `verdicts` names all there are, so that each
-    keeps its colour and mark from figure to figure.
+    A comparison is (words, number, half its 95 % interval or None), and "0" or "not 0" behind them
+    if that is what the sentence predicts, and not more than 0. It takes two lines: the words, and
+    below them the number and what it should be, which is pale in the picture too. `scale` are the
+    ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
+    `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
+    near = 0.03 * (high - low)
+    pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -148,18 +150,23 @@ def show_claims(claims, verdicts, scale):
         said.append(f"{sentence}: {verdict}")
         for words, number, width, *predicted in comparisons:
             middle = row + 0.35
-            ends = (-0.03 * (high - low), 0.03 * (high - low)) if predicted else (0, high)
-            axis.fill_betweenx(
-                (middle - 0.65, middle + 0.65), *ends, color="#cfe3f5", linewidth=0, zorder=0
-            )
+            should = predicted[0] if predicted else "> 0"
+            for part in pale[should]:
+                axis.fill_betweenx(
+                    (middle - 0.65, middle + 0.65), *part, color="#cfe3f5", linewidth=0, zorder=0
+                )
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
             if low <= number <= high:
                 axis.errorbar(number, middle, xerr=width, capsize=3, fmt="o", **mark)
             else:
-                edge, way = (high, ">") if number > high else (low, "<")
-                axis.plot(edge, middle, way, clip_on=False, **mark)
+                ends = number - (width or 0), number + (width or 0)
+                seen = [min(max(end, low), high) for end in ends]
+                axis.plot(seen, (middle, middle), color=mark["color"], zorder=4)
+                for edge, way, beyond in ((low, "<", ends[0] < low), (high, ">", ends[1] > high)):
+                    if beyond:
+                        axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            found += ", should be " + ("0" if predicted else "> 0")
+            found += f", should {'not be 0' if should == 'not 0' else 'be ' + should}"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             said.append(f"{words}: {found}")

@@ -19,7 +19,14 @@ from .machines import (
 )
 from .museum import amounts, owners, shares, weights_of_blocks
 from .overlays import attention_over, journey
-from .pitfalls import cut_class_token, cuts, heads_read, norm_divides
+from .pitfalls import (
+    cut_class_token,
+    cuts,
+    heads_read,
+    norm_divides,
+    what_adds_up,
+    zero_pairs,
+)
 from .sequences import (
     axes_of_patchify,
     heads_in_memory,

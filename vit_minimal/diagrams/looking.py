@@ -262,6 +262,8 @@ def cut_or_late(depth, cut, late):
                         card.arrow((left, middle), (right, other), colour=QUIET, line=0.8)
             if block <= joins:
                 continue
+            for middle in patches:  # they read the class token, where there is one
+                card.arrow((left, first), (right, middle), colour=QUIET, line=0.8)
             card.arrow((left, first), (right, first), colour=ATTENTION, line=1.6)
             card.strength = 0.3 if block == missing else 1.0
             for middle in patches:
@@ -274,7 +276,7 @@ def cut_or_late(depth, cut, late):
         card.box(59.8, first - 1.7, 5, 3.4, HEAD, "head", 10)
     show(
         "tokens go through blocks, the class token on top, with purple arrows where it reads, and grey "
-        "ones between the patches; above, those from the patches are crossed out in one block; "
+        "ones where a patch reads; above, those from the patches are crossed out in one block; "
         "below, there is no class token before the last block",
         "Two ways to find out where a class token has to gather",
     )

@@ -134,8 +134,8 @@ def amounts(
     """Amounts 0 … 1 as cells (rows, columns), in the right version and in the wrong one: the larger,
     the more purple.
 
-    `columns` says what runs across. With `sums`, each row's sum stands behind it; `marked` is a
-    (row, column) with a frame. `bad` is a frame in the wrong version: its first row and column, those
+    `columns` says what runs across. With `sums`, each row's sum stands behind it, in the colour of
+    whether it is 1, and each column's below it, in per cent; `marked` is a (row, column) with a frame. `bad` is a frame in the wrong version: its first row and column, those
     behind its last, and the words below it. `key` says what a cell means.
     """
     right, wrong = (panel[0] for panel in _both(right, wrong))
@@ -144,9 +144,11 @@ def amounts(
     half = _room(start)
     side = min((half - (6 if sums else 0)) / wide, 3.2)
     top = 4.4 + (2.4 if len(column_names) else 0) + (2.4 if columns else 0)
-    bottom = top + high * side + (3.6 if bad else 1.6)
+    bottom = top + high * side + (3.6 if bad or sums else 1.6)
     card, lefts = _card(bottom + (3.4 if key else 0), title), (start, start + half + GAP)
     _headings(card, lefts)
+    if sums and len(row_names):
+        card.text(start - 0.8, top + high * side + 1.4, "sum, in %", 10, QUIET, ha="right")
     if bad:
         first, left, last, behind, words = bad
         x, y = lefts[1] + left * side, top + first * side
@@ -167,6 +169,9 @@ def amounts(
             x, colour = left + wide * side + 0.8, RIGHT if abs(total - 1) < 1e-3 else WRONG
             words = f"= {total:.0%}".replace("%", " %")
             card.text(x, top + (i + 0.5) * side, words, 10, dark(colour), ha="left")
+        for j, total in enumerate(version.sum(axis=0) if sums else ()):
+            x, y = left + (j + 0.5) * side, top + high * side + 1.4
+            card.text(x, y, f"{100 * total:.0f}", 10, QUIET)
         if marked is not None:
             x, y = left + marked[1] * side, top + marked[0] * side
             card.rectangle(x, y, side, side, "none", INK, 2.4, zorder=4)
@@ -193,7 +198,7 @@ def weights_of_blocks(versions, title=""):
     right, _ = next(iter(versions.values()))
     side, start = 4.6, 19
     card, said = _card(6 + 5.6 * len(versions), title), []
-    words = "each block with the number of its weights; a cross: not found, or not its own"
+    words = "the number says which weights a block has; a cross: not found, or not its own"
     card.text(2, 2.2, words, 10, QUIET, ha="left")
     for row, (name, (weights, words)) in enumerate(versions.items()):
         y = 4.4 + 5.6 * row

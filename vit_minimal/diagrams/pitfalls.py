@@ -1,7 +1,6 @@
 """Where the pitfalls of notebooks 07 to 09 lie: in a start, in a patch size, in what a head reads."""
 
 import numpy as np
-from matplotlib.patches import Arc
 
 from ..plots import as_array, show
 from .card import (
@@ -10,6 +9,7 @@ from .card import (
     HEAD,
     INK,
     LINE,
+    MLP,
     PATCH,
     POSITION,
     QUIET,
@@ -31,7 +31,7 @@ def cuts(image, patch_sizes, frame=None, title=""):
         if P < 1 or H % P or W % P:
             raise ValueError(f"patch_size {P} does not divide the image size {H} × {W}")
     gap = 1.4
-    wide = min((62 - gap * (len(sizes) - 1)) / len(sizes), 24)
+    wide = min((62 - gap * (len(sizes) - 1)) / len(sizes), 30)
     high = wide * H / W
     left = (66 - len(sizes) * (wide + gap) + gap) / 2
     card = Card(height=high + 8.4)
@@ -129,62 +129,127 @@ def _shares(weights):
     return "weight 1" if len(read) == 1 else f"1/{len(read)} each"
 
 
-SHARED_AND_OWN = {"class token": (CLASS, PATCH), "patch": (POSITION, PATCH)}  # their colours
+def what_adds_up(starts, title=""):
+    """What enters the residual stream: what a token holds, plus its position, as bars to one scale.
 
-
-def norm_divides(tokens, title="", of="class token"):
-    """A token of two images in the residual stream, and after the next norm; `of` which kind it is.
-
-    `tokens` are {name: (size of what the images share, size of what differs between them)}. Each
-    has a row, in the scale of the first one where it fits: a long arrow for what both share, and an
-    arrow up for what is the first image's own, down for the second's. The norm keeps the direction
-    and makes the length 1: two points on a circle. The sizes are those given; that the two differ
-    in opposite directions is a choice of the drawing.
+    `starts` are {name: ((patch, its position), (class token, its position))}, all of them sizes.
     """
-    if not all(size > 0 for sizes in tokens.values() for size in sizes):
-        raise ValueError(f"expected sizes above 0, got {tokens}")
-    tall, x0, centre, radius = 27, 3, 50, 8.5
-    card, apart = Card(height=tall * len(tokens)), {}
-    common, different = SHARED_AND_OWN[of]
-    largest = [min(24 / shared, 7.5 / own) for shared, own in tokens.values()]
-    scales = [min(largest[0], fits) for fits in largest]
-    for k, ((name, (shared, own)), scale) in enumerate(zip(tokens.items(), scales, strict=True)):
-        y = tall * k + 15.4
-        long, high = shared * scale, own * scale
-        card.text(2, y - 13, name, 11.5, ha="left", weight="bold")
-        words = f"shared {shared:.2g}, differs by {own:.2g}"
-        card.text(2, y - 10, words, 10.5, QUIET, ha="left")
-        angle = np.arctan2(own, shared)
-        apart[name] = 2 * np.sin(angle)
-        arc = {"theta1": -90, "theta2": 90, "color": LINE, "lw": 1.2, "ls": ":"}
-        card.axis.add_patch(Arc((centre, y), 2 * radius, 2 * radius, **arc))
-        seen = high > 1.5
-        for sign, image in ((-1, "A"), (1, "B")):
-            tip = x0 + long, y + sign * high
-            if seen:
-                card.arrow((x0 + long, y), tip, colour=different, line=2.6)
-                words = f"image {image}"
-                card.text(tip[0] + 1.6, y + sign * high / 2, words, 10, dark(different), ha="left")
-            card.line((x0, y), tip, colour=QUIET, line=1, style=":")
-            point = centre + radius * np.cos(angle), y + sign * radius * np.sin(angle)
-            card.line((centre, y), point, colour=QUIET, line=1, style=":")
-            card.axis.plot(*point, "o", color=HEAD, ms=9, zorder=5)
-        card.arrow((x0, y), (x0 + long, y), colour=common, line=4)
-        if not seen:
-            words = "what differs is too small for an arrow"
-            card.text(x0, y + 3.2, words, 10, dark(different), ha="left")
-        if scales[0] > 1.02 * scale:  # a difference that one might see
-            words = f"drawn {scales[0] / scale:,.0f} times smaller than at the top"
-            below = high + 2 if seen else 5.8
-            card.text(x0, y + below, words, 10, QUIET, ha="left")
-        card.arrow((39, y), (46, y), colour=LINE)
-        card.text(42, y - 2.2, "÷ size", 10, QUIET)
-        card.text(centre + 4, y - 13, "after the norm", 10.5, QUIET)
+    tall, x1, x2 = 15.5, 13.5, 27
+    held, positions = np.array(list(starts.values()), dtype=float).max(axis=(0, 1))
+    unit = min(7 / held, 15 / positions)
+    card, said = Card(height=4.5 + tall * len(starts)), []
+    for x, words in ((x1, "what it holds"), (x2, "its position"), (50, "the weights")):
+        card.text(x, 2, words, 10, QUIET, ha="left")
+    for k, (name, tokens) in enumerate(starts.items()):
+        y = 6.4 + tall * k
+        card.text(2, y, name, 11.5, ha="left", weight="bold")
+        card.box(50, y + 2, 7, 9, MLP, "blocks", 10.5)
+        card.box(59.4, y + 2, 5.4, 3.6, HEAD, "head", 10.5)
+        card.arrow((57.2, y + 3.8), (59.2, y + 3.8))
+        for row, (words, colour, (held, position)) in enumerate(
+            zip(("class token", "a patch"), (CLASS, PATCH), tokens[::-1], strict=True)
+        ):
+            middle = y + 3.8 + 5.4 * row
+            card.text(x1 - 1, middle, words, 10.5, ha="right")
+            for x, size, fill in ((x1, held, colour), (x2, position, POSITION)):
+                card.rectangle(x, middle - 1.3, size * unit, 2.6, fill)
+                card.text(x + size * unit + 0.6, middle, f"{size:.2f}", 10, ha="left")
+            card.plus(x2 - 2, middle, 1.2)
+            card.arrow((x2 + position * unit + 4, middle), (49.8, middle))
+            said.append(f"{name}, {words}: {held:.2f} plus {position:.2f}")
     show(
-        f"arrows of a {of} of two images: a part that both share, and a part in which they "
-        "differ; beside it two points on a circle, where the norm puts them",
+        "bars for a class token and a patch: what each holds, plus its position; the sums go "
+        "into the blocks, and the class token goes on to the head",
         title,
-        [f"{name}: the points are {far:.2g} apart" for name, far in apart.items()],
+        said,
+    )
+
+
+def norm_divides(tokens, title=""):
+    """Class tokens of several images, {name: (B, D)}, before a norm and after it, as bars to one scale.
+
+    Of each: the size of what all images share, and the standard deviation over the images. Between
+    them is the mean size of a token, by which the norm divides.
+    """
+    tall, x1, x2 = 11.5, 2, 41
+    card, rows = Card(height=10 + tall * len(tokens)), {}
+    for name, of in tokens.items():
+        of = as_array(of)
+        of = of - of.mean(axis=1, keepdims=True)
+        size = np.sqrt((of**2).mean(axis=1, keepdims=True))
+        if len(of) < 2 or not size.all():
+            raise ValueError(f"expected two or more tokens that are not constant, got {name!r}")
+        rows[name] = [
+            [np.sqrt((part.mean(axis=0) ** 2).mean()), part.std(axis=0, ddof=1).mean()]
+            for part in (of, of / size)
+        ] + [size.mean()]
+    unit = 19 / max(max(before + after) for before, after, _ in rows.values())
+    for y, colour, words in (
+        (1.8, CLASS, "what the class tokens of all images share"),
+        (4.8, PATCH, "what differs between images: the spread"),
+    ):
+        card.token(x1, y - 0.9, colour, 1.8)
+        card.text(x1 + 2.6, y, words, 10, QUIET, ha="left")
+    for x, words in ((x1, "before the last norm"), (x2, "what the head reads")):
+        card.text(x, 8.6, words, 10.5, ha="left")
+    for k, (name, (before, after, size)) in enumerate(rows.items()):
+        y = 12.4 + tall * k
+        card.text(x1, y, name, 11.5, ha="left", weight="bold")
+        for x, bars in ((x1, before), (x2, after)):
+            for row, (length, colour) in enumerate(zip(bars, (CLASS, PATCH), strict=True)):
+                middle = y + 3.2 + 2.9 * row
+                card.rectangle(x, middle - 1.1, length * unit, 2.2, colour)
+                card.text(x + length * unit + 0.6, middle, f"{length:.3f}", 10, ha="left")
+        card.text(34, y + 3, f"÷ {size:.3f}", 10.5)
+        card.arrow((30, y + 4.8), (38, y + 4.8))
+    show(
+        "bars for what the class tokens of all images share and for their spread, before a norm "
+        "and after it, which divides by the size of a token",
+        title,
+        [
+            f"{name}: spread {of[0][1]:.3f}, after the norm {of[1][1]:.3f}"
+            for name, of in rows.items()
+        ],
+    )
+
+
+def zero_pairs(title=""):
+    """Two matrices, one behind the other: with both at zero neither moves, with one at zero both do."""
+    card = Card(height=30)
+    pairs = {  # which matrix is zero, what is written below each, and what follows
+        "all zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead for ever"),
+        "second zero": (
+            (False, True),
+            "W₂ is 0: none in step 1",
+            "h is not 0: a gradient",
+            "alive",
+        ),
+    }
+    for k, (name, (zero, *below, verdict)) in enumerate(pairs.items()):
+        y = 2.4 + 15 * k
+        card.text(2, y, name, 11.5, ha="left", weight="bold")
+        for x, words in ((3, "x"), (24.5, "h = 0" if zero[0] else "h"), (46, "y")):
+            card.text(x, y + 5.4, words, 11)
+        for x, matrix, none, words in zip((13, 36), ["W₁", "W₂"], zero, below, strict=True):
+            words_of_box = f"{matrix} = 0" if none else matrix
+            card.box(
+                x - 4,
+                y + 3.4,
+                8,
+                4,
+                LINE if none else MLP,
+                words_of_box,
+                11,
+                share=0.0 if none else 0.3,
+            )
+            card.text(x, y + 9.6, words, 10, dark(HEAD if none and "not" not in words else MLP))
+        for left, right in ((4.4, 8.8), (17.2, 21.4), (27.6, 31.8), (40.2, 44.6)):
+            card.arrow((left, y + 5.4), (right, y + 5.4))
+        card.text(57, y + 5.4, verdict, 11.5, weight="bold")
+    show(
+        "two rows of two matrices, one behind the other",
+        title,
+        [f"{name}: {', '.join(words)}" for name, (_, *words) in pairs.items()],
     )
 
 
@@ -196,9 +261,12 @@ WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
 }
 
 
-def cut_class_token(title="", ways=WAYS_TO_CUT):
+def cut_class_token(title="", ways=WAYS_TO_CUT, colour_of_patches=ATTENTION):
     """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
     (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
+
+    Where patches read the class token, the arrows have `colour_of_patches`; if it is another colour
+    than that of attention, the legend tells the two apart.
     """
     card, top = Card(height=56 + 3 * bool(title)), 3 * bool(title)
     if title:
@@ -228,7 +296,7 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
         arrow("itself", (left, rows[0]), (right, rows[0]), colour=ATTENTION)
         for patch in rows[1:]:
             arrow("reads", (left, patch), (right, rows[0]), colour=ATTENTION)
-            arrow("is read", (left, rows[0]), (right, patch), colour=ATTENTION)
+            arrow("is read", (left, rows[0]), (right, patch), colour=colour_of_patches)
         arrow("head", (after + TOKEN + 0.3, rows[0]), (x0 + 24.8, rows[0]), colour=HEAD)
         card.box(x0 + 25, rows[0] - 1.7, 5.6, 3.4, HEAD, "head", 10)
         back = rows[0] - 3.2
@@ -244,13 +312,18 @@ def cut_class_token(title="", ways=WAYS_TO_CUT):
             "is read": (left + 2, rows[1] - 1.9),
         }
         card.text(*cross[missing], "×", 24, HEAD, weight="bold", zorder=6)
-    y = top + 54
-    card.arrow((8.4, y), (12.4, y), colour=ATTENTION, line=1.6)
-    words = "the token at the tip attends to the one at the tail"
-    card.text(13.4, y, words, 10, QUIET, ha="left")
+    legend = {ATTENTION: (8.4, "the token at the tip attends to the one at the tail")}
+    if colour_of_patches != ATTENTION:
+        legend = {
+            ATTENTION: (1.4, "the class token reads"),
+            colour_of_patches: (24, "a patch reads it (not drawn: patches read patches)"),
+        }
+    for colour, (x, words) in legend.items():
+        card.arrow((x, top + 54), (x + 4, top + 54), colour=colour, line=1.6)
+        card.text(x + 5, top + 54, words, 10, QUIET, ha="left")
     show(
-        "four times the same tokens before and after a block, the class token on top: purple arrows "
-        "to each token from those that it attends to, a red one to the head, grey ones for the gradient and the step "
+        "four times the same tokens before and after a block, the class token on top: arrows "
+        "to each token from those that it attends to, purple to the class token, a red one to the head, grey ones for the gradient and the step "
         "of the optimizer; in each picture one kind of arrow is crossed out",
         title,
         [f"{name}: {words}" for name, (_, words) in ways.items()],
