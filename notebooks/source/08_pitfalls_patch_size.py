@@ -18,9 +18,9 @@
 # | about the same amount of computing | {{runs("patch_size", "P = 4").mean:.1%}} | **{{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}}** |
 # | about nine minutes each | ? | ? |
 #
-# The second answer is the opposite of the first. The third line holds the surprise of this notebook. Write down your guess. We shall fill the line in as soon as we know what a patch costs.
+# The second answer is the opposite of the first. The third line holds the surprise of this notebook. Write down your guess.
 #
-# **Where the numbers come from.** What is *on record* we measured before, on CIFAR-10. What is *live* is trained by this notebook. In the run saved here, live cells use drawn shapes, because the course must run without a download. If CIFAR-10 lies on your machine, they use that and print quite different numbers.
+# **Where the numbers come from.** What is *on record* we measured before, on CIFAR-10. What is *live* is trained here, in the saved run on drawn shapes, because the course must run without a download. If you have CIFAR-10, your live numbers will be quite different.
 
 # %%
 from itertools import pairwise
@@ -74,7 +74,7 @@ diagrams.cuts(cat, (2, 4, 8, 16, 32), title="One photograph, five patch sizes")
 # | **every token goes through the matrices** | queries, keys, values and the projection behind attention: four matrices of D × D; the MLP: two of D × r·D | (8 + 4r)·T·D² | 4 times the work |
 # | **every token is compared with every other** | the scores QKᵀ, and the weighted sum of the values | 4·T²·D | *16* times the work |
 #
-# So is it four, or sixteen? **Guess**, and then let us count. We take the trainings of our first comparison. Their model has four blocks, with D = 96 and r = 2. It is trained for three passes, in batches of 128 images. Each line of the output halves the patch side. It shows by which factor the tokens grow, the FLOPs, and the time that our CPU took for a forward and a backward pass.
+# So is it four, or sixteen? **Guess**, and then let us count. Our model has four blocks, with D = 96 and r = 2. It is trained for three passes, in batches of 128 images. Each line of the output halves the patch side. It shows by which factor the tokens grow, the FLOPs, and the time of a training step on our CPU.
 #
 # {{assert plan("patch_size", "full", 0)["P = 4", 1]["model"]["depth"] == 4}}
 
@@ -144,7 +144,7 @@ plots.show(
 #
 # ## Three ways to be fair
 #
-# Whoever calls a patch size better has to say what was held equal. It can be the *passes*, the *steps*, which are updates of the weights, the *FLOPs*, or the *time*. These are our comparisons:
+# Whoever calls a patch size better has to say what was held equal. Here it is the passes, the FLOPs or the time. Equal passes also mean equal *steps*, which are updates of the weights.
 #
 # | held equal | images | D | passes with P = 4 | with P = 8 | seeds of both |
 # |---|---|---|---|---|---|
@@ -169,7 +169,7 @@ plots.show(
 #
 # ### Equal passes
 #
-# After the same passes, is a small patch better than a large one? The models below are small, so that you can wait for them.
+# After the same passes, is a small patch better than a large one?
 #
 # **How to read a ±.** Every ± and every error bar is a 95 % interval. We call two settings different if the interval of their *difference* does not contain zero. In live tables it comes from the seeds that they show.
 
@@ -179,13 +179,13 @@ print()
 print(as_table(compared))  # the difference is taken seed by seed
 
 # %% [markdown]
-# **In the run saved here, P = 4 is ahead.** The two accuracies vary a lot, and their intervals overlap. The difference is surer. It is taken seed by seed, so that what a seed does to both sizes drops out.
+# **In the run saved here, P = 4 is ahead.** The two intervals overlap, but the difference is surer. It is taken seed by seed, so that what a seed does to both sizes drops out.
 #
 # ### Equal FLOPs
 #
 # A pass with P = 8 takes only a quarter of the FLOPs of a pass with P = 4. So let P = 8 make four times the passes. Is it still behind? **Guess**, and guess too for P = 16, with twelve times the passes.
 #
-# Below, all sizes made three passes on the left. On the right they got the FLOPs of three passes with P = 4, within {{max(1 - passes * patch_cost(P).flops / patch_cost(4).flops for P, passes in ((8, 4), (16, 12), (32, 24))):.0%}}, because passes are whole. P = 2 is an exception: even a single pass takes it nearly twice those FLOPs. On record, intervals come from the spread between seeds, pooled over all our experiments (notebook 07).
+# On the left, all sizes made three passes. On the right, they got the FLOPs of three passes with P = 4, within {{max(1 - passes * patch_cost(P).flops / patch_cost(4).flops for P, passes in ((8, 4), (16, 12), (32, 24))):.0%}}, because passes are whole. Only P = 2 got more: even a single pass takes nearly twice those FLOPs. On record, intervals come from the spread between seeds, pooled over all our experiments (notebook 07).
 # {{assert all(patch_cost(4).flops > passes * patch_cost(P).flops for P, passes in ((8, 4), (16, 12), (32, 24)))}}
 # {{assert 1.8 < patch_cost(2).flops / (3 * patch_cost(4).flops) < 2}}
 
@@ -265,7 +265,7 @@ plots.show(
 #
 # ### Equal time
 #
-# Now for the third line of the puzzle. Both sizes get about nine minutes on two cores of our CPU. That is enough for ten passes with P = 4, or for thirty with P = 8. Do you stand by your **guess**?
+# Now for the third line of the puzzle. In about nine minutes, two cores of our CPU make ten passes with P = 4, or thirty with P = 8. Do you stand by your **guess**?
 # {{assert formatted(10 * 45_000 / 16 * patch_cost(4).seconds, "about") == formatted(30 * 45_000 / 16 * patch_cost(8).seconds, "about") == "9\N{NO-BREAK SPACE}min"}}
 # {{assert all(plan("patch_size_at_equal_time", "full", 0)[name, 1]["training"] | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for name in ("P = 4, 10 passes", "P = 8, 30 passes", "P = 8, 40 passes"))}}
 
@@ -308,7 +308,7 @@ plots.show(
 # |---|---|---|
 # | about nine minutes each | **{{runs("patch_size_at_equal_time", "P = 4, 10 passes"):±.1%}}** | {{runs("patch_size_at_equal_time", "P = 8, 30 passes"):±.1%}} |
 #
-# So P = 4 wins after all. But two things have changed since the last section: the time was equal, not the FLOPs, and the training was longer. Which of them turned the answer round? All four combinations together can tell:
+# So P = 4 wins after all. But two things have changed: the time was equal, not the FLOPs, and the training was longer. Which of them turned the answer round? We need all four combinations:
 #
 # | by how many points P = 8 is ahead | equal FLOPs | equal time |
 # |---|---|---|
@@ -323,9 +323,9 @@ plots.show(
 # {{assert 0.95 < 10 * patch_cost(4).flops / (40 * patch_cost(8).flops) < 1.05 and 0.95 < 3 * patch_cost(4).seconds / (9 * patch_cost(8).seconds) < 1.05}}
 # {{assert len(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes").accuracies) == 2 and len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies) == 1}}
 #
-# **It was mostly the length.** Read down a column: the longer training moves the balance towards P = 4, by {{distance(gain(runs("patch_size_longer", "P = 8, 4 × the passes")), gain(runs("patch_size_at_equal_time", "P = 8, 40 passes"))):±.1p}} points at equal FLOPs and by {{distance(gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")), gain(runs("patch_size_at_equal_time", "P = 8, 30 passes"))):±.1p}} at equal time. Read along a line: equal time in place of equal FLOPs moves it by two points in the short training, and by nothing that we could measure in the longer one. So what looked like an advantage of larger patches was mostly one of a short training, at least in this model. P = 8 learns sooner, and P = 4 goes further.
+# **It was mostly the length.** Read down a column: the longer training moves the balance towards P = 4, by {{distance(gain(runs("patch_size_longer", "P = 8, 4 × the passes")), gain(runs("patch_size_at_equal_time", "P = 8, 40 passes"))):±.1p}} points at equal FLOPs and by {{distance(gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")), gain(runs("patch_size_at_equal_time", "P = 8, 30 passes"))):±.1p}} at equal time. Read along a line: equal time in place of equal FLOPs moves it by two points in the short training, and by nothing that we could measure in the longer one. What looked like an advantage of larger patches was mostly one of a short training: in this model, P = 8 learns sooner, and P = 4 goes further.
 #
-# **Do not read a short training off these curves.** After three passes, P = 4 stands at {{mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]):.0%}} here, and a training of three passes ended at {{runs("patch_size", "P = 4").mean:.0%}}. Probably that is because its learning rate had fallen to zero by then, and here it is still high.
+# **Do not read a short training off these curves.** After three passes, P = 4 stands at {{mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]):.0%}} here, and a training of three passes ended at {{runs("patch_size", "P = 4").mean:.0%}}. By then its learning rate had fallen to zero, which probably helped; here it is still high.
 #
 # **What could reverse this: another machine, or stronger augmentation.** P = 8 sees each image three times as often, so it may gain more if the images are changed more.
 # {{assert mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) < runs("patch_size", "P = 4").mean - 0.02}}
@@ -335,7 +335,7 @@ plots.show(
 #
 # Where could detail be lost? The projection E turns the 3·P² numbers of a patch into D numbers. If D ≥ 3·P², nothing has to be lost. If D is smaller, E must give the same token to some patches that differ. But neighbouring pixels of a photograph are much alike, so fewer numbers may do.
 #
-# How much can D = 64 numbers keep at best? The next cell finds the linear projection with the smallest squared error, by principal component analysis (PCA). It rebuilds a test image from these numbers, and draws below it what was lost, with the share of the image's variance. **Guess** first: at which patch size will you see a loss?
+# How much can D = 64 numbers keep at best? The next cell finds the linear projection with the smallest squared error, by principal component analysis (PCA). It rebuilds a test image from these numbers, and draws what was lost below it. **Guess** first: at which patch size will you see a loss?
 
 # %%
 D = 64
@@ -363,7 +363,7 @@ plots.show_images(
 )
 
 # %% [markdown]
-# **In the run saved here, P = 4 loses nothing, P = 8 loses noise and the outline of the cross, and P = 16 and P = 32 lose whole shapes.** At P = 8, parts of the yellow spot at the left are lost too. At P = 32 there is even a faint arc at the lower left that was never in the image.
+# **In the run saved here, P = 4 loses nothing, P = 8 loses noise and the outline of the cross, and P = 16 and P = 32 lose whole shapes.** At P = 32 there is even a faint arc at the lower left that was never in the image.
 #
 # **One limit:** a wider token loses less. ViT-B/16 of the ViT paper, with D = 768 = 3·16², need not lose anything.
 #
@@ -371,7 +371,7 @@ plots.show_images(
 #
 # We need images whose class depends on something small: Needle-10 from notebook 06. An image has 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile is warm, with more red than blue. It is the **needle**, and its pattern is the class. All other tiles are cool, with more blue than red, and tell nothing.
 #
-# The first picture shows ten needles, one of each pattern; their colours vary. The second cuts one image at three sizes, and the third shows the patch that holds the needle. At P = 4 the needle is a whole patch. At P = 8 it lies in one of four places of its patch, and at P = 16 in one of sixteen.
+# The first picture shows ten needles, one of each pattern; their colours vary. The others show one image, cut at three sizes, and the patch that holds its needle. At P = 4 the needle is a whole patch. At P = 8 it lies in one of four places of its patch, and at P = 16 in one of sixteen.
 
 # %%
 images, labels, places = needle10(4_500, seed=0)  # a place counts the tiles row by row: 0 … 63
@@ -419,7 +419,7 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# P = 4 finds every needle, while P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We added five controls, and the bold words in the picture say what each group of them changes.
+# P = 4 finds every needle, while P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We added five controls. The bold words in the picture say what they change.
 #
 # *On record, at equal passes unless the row says otherwise; the rest as above, with three seeds.*
 
@@ -464,9 +464,9 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 # %% [markdown]
 # **At P = 8 the needles were not lost, but harder to find.**
 #
-# - **More steps help a lot.** With eleven times the steps, two seeds of three found three quarters of the needles or more. So they can be found although 64 numbers cannot hold all 192 of a patch.
+# - **More steps help a lot.** With eleven times the steps, two seeds of three found three quarters of the needles or more. So they can be found, although 64 numbers cannot hold all of a patch.
 # - **A wider token helps a little.** With D = 192 = 3·8² nothing has to be lost. All three seeds gained, and still found less than a fifth in three passes.
-# - **Larger print is easy.** We drew each pixel as 2 × 2 equal ones, so that a patch of 8 × 8 holds one tile. Every seed found all needles. So a patch of 8 × 8 pixels is not too large in itself.
+# - **Larger print is easy.** We drew each pixel as 2 × 2 equal ones, so that a patch of 8 × 8 holds one tile. Every seed found all needles, so a patch of 8 × 8 pixels is not too large in itself.
 # {{assert max(needles(embed_dim=192)) < 0.2}}
 # {{assert all(accuracy == 1 for accuracy in needles(image_size=64))}}
 # {{assert below(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), needles(embed_dim=192))}}
@@ -474,9 +474,9 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 # {{assert sorted(needles(patch_size=8, trained_on=44_000))[1] > 0.75 and sorted(needles(patch_size=8, trained_on=44_000))[0] < 0.4}}
 # {{assert max(needles(patch_size=16, trained_on=44_000)) < 0.2}}
 #
-# Why are they harder to find? We have a guess that we did not test. At P = 4 the projection has to tell apart ten patterns. At P = 8 there are ten patterns in four places, and three other tiles are mixed in.
+# Why are they harder to find? Our guess, which we did not test: at P = 8 the projection has to tell apart ten patterns in four places, with three other tiles mixed in.
 #
-# **What could reverse this: needles that lie elsewhere.** Ours always fit the grid of P = 4. And P = 16 stays open: with eleven times the steps it stayed near guessing, and we tried nothing longer.
+# **What could reverse this: needles that lie elsewhere.** Ours always fit the grid of P = 4. P = 16 stays open: with eleven times the steps it stayed near guessing, and we tried nothing longer.
 #
 # ## "Small patches are noisy"
 #
@@ -494,7 +494,7 @@ plots.show_images(
 )
 
 # %% [markdown]
-# Which size will suffer most if all models were trained on clean images? And if all met a noise of 32 in training? **Guess**, then look. On the left are accuracies, with a dot for each seed. On the right are differences from P = 8.
+# Which size will suffer most if all models were trained on clean images? And if all met a noise of 32 in training? **Guess**, then look. On the left are accuracies, and on the right differences from P = 8.
 #
 # *On record, at equal passes: 3 passes, and 3 seeds, which also give the intervals.*
 # {{assert under_noise(8, 0) == runs("patch_size", "P = 8").accuracies}}
@@ -542,7 +542,7 @@ plots.show(
 # %% [markdown]
 # **Trained on clean images, P = 4 is ahead up to a noise of 16, and last from 32 on. Trained with a noise of 32, it is ahead up to that noise, and behind again at 64.**
 #
-# - **Trained on clean images** (above): a noise of 8 costs P = 4 less than a point. At 16 it has lost eight points and is still ahead. At 32 it has fallen to {{mean(under_noise(4, 32)):.0%}}, while the other two have lost less than four points. The best model on clean images has become the worst.
+# - **Trained on clean images** (above): a noise of 8 costs P = 4 less than a point. At 16 it has lost eight points and is still ahead. At 32 it has fallen to {{mean(under_noise(4, 32)):.0%}}, while the other two have lost less than four points.
 # {{assert mean(under_noise(4, 0)) - mean(under_noise(4, 8)) < 0.01}}
 # {{assert round(100 * (mean(under_noise(4, 0)) - mean(under_noise(4, 16)))) == 8}}
 # {{assert all(mean(under_noise(P, 0)) - mean(under_noise(P, 32)) < 0.04 for P in (8, 16))}}
@@ -558,7 +558,7 @@ plots.show(
 # for P in (8, 16) for noise in (0, 8, 16, 32))}}
 # {{assert differs(seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)))}}
 #
-# **What could reverse this: equal FLOPs or equal time.** There the order may differ, as it did on clean images. And we saw what happens, not why.
+# **What could reverse this: equal FLOPs or equal time.** There the order may differ, as it did on clean images.
 #
 # <details><summary>For a second visit: why do these intervals not use the pooled spread?</summary>
 #
@@ -581,7 +581,7 @@ plots.show(
 #
 # ## Recap
 #
-# When you halve the patch side, the FLOPs grow by less than four times where tokens are few, and by more where attention takes over. And this is what became of three common sentences, for our small models:
+# Halving the patch side makes the FLOPs grow by less than four times where tokens are few, and by more where attention takes over. This is what became of three common sentences, for our small models:
 #
 # | it is said | true here | not true here |
 # |---|---|---|
