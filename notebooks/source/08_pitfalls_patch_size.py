@@ -156,7 +156,7 @@ plots.show(
 # | time | on record | 96 | 10 | 30 | 3 and 3 |
 #
 # **One limit touches all of them: every patch size had the same learning rate.** A rate tuned for each size might change an answer.
-# {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time") for of in experiment(name).values()}) == 1}}
+# {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time", "patch_size_at_equal_time_short") for of in experiment(name).values()}) == 1}}
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
