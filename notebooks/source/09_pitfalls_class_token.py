@@ -155,9 +155,9 @@ def compare(name, **options):
 mistakes = compare("class_token_place", seeds=5, settings=places if quick else None)
 
 # %% [markdown]
-# Both effects show, and reading a patch costs more: 11.8 ± 3.1 points. At 0.01 the class token is not at its best, as you will see, so at a better rate the cost may differ.
+# Both effects show again, and on these shapes reading a patch costs more than on CIFAR-10: 11.8 ± 3.1 points. At 0.01 the class token is not at its best, as you will see, so at a better rate the cost may differ.
 #
-# **Which ± counts?** Few seeds tell little about the noise. So the ± are **pooled**: they take one noise for all models, the average over those on record. The last column has the ± from a row's own seeds. The pool is right if all models are about equally noisy, which we cannot be sure of here. With it, the lead of averaging all tokens is 3.8 ± 3.1 points, and an effect is seen. With its own ± 4.9 none would be.
+# **Which ± counts?** Few seeds tell little about the noise. So the ± are **pooled**: they take one noise for all models, the average over those on record. The last column has the ± that the *difference* would have from its own few seeds. The pool is right if all models are about equally noisy, which we cannot be sure of here. With it, the lead of averaging all tokens is 3.8 ± 3.1 points, and an effect is seen. With its own ± 4.9 none would be.
 #
 # ### Why can a patch take its place?
 #
@@ -191,7 +191,7 @@ CHANGES = {
 show_gains({name: (words, placed[name]) for name, words in CHANGES.items()}, ordinary)
 
 # %% [markdown]
-# - **Class token last** is the same model with its tokens in another order. There should be no effect, and none is seen, so this row checks our experiment. A small difference is left, because positions start at random.{{assert
+# - **Class token last** is the same model with its tokens in another order. There should be no effect, and none is seen, so this row checks our experiment. A small difference is left, because positions start at random and the two means come from different seeds.{{assert
 # not differs(runs("class_token_place", "class token last"))}}
 # - **Last, but reads token 0** is the same mistake as reading the first patch. So the two costs should agree, and they do.{{assert
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
@@ -206,7 +206,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()}, ord
 #
 # ### Which tokens does a model read?
 #
-# All three printed losses fall, and without the first line you would not know how low the second should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
+# Look at the losses printed above: all three fall, and without that of the right model you would not know how low the others should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
 
 
 # %% tags=["nbval-check-output"]
@@ -242,7 +242,7 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 # |---|---|---|---|
 # | **left out** | `AdamW(p for p in … if p is not token)` | all but the token's vector | ordinary model |
 # | **detached** | `head(x[:, 0].detach())` | the head alone | ordinary model |
-# | **alone** | `mask[0, 1:] = False` | everything | ordinary model |
+# | **alone** | `mask[0, 1:] = False` | what acts on the class token, but not how patches are embedded | ordinary model |
 # | **unseen** | `mask[1:, 0] = False` | everything | ordinary model |
 # | left out, at zero | left out, after `token.zero_()` | all but the token's vector | ordinary model |
 # | left out, no position | at zero, without its `pos_embed` | all but the token | trained token without position |
@@ -286,7 +286,7 @@ show_gains(
 #
 # ### Why need it not be trained?
 #
-# In the first block the query of the class token x is q = W · LN(x) + b. Training can change q in three ways: through x, through W and b, and through the scale and shift inside LayerNorm. In the last row of the picture x stays zero. The norm's scale then multiplies zero, and LN(0) is its shift. So the shift, W and b are left to be trained. In the two rows above it, the trained position is added to x.
+# In the first block the query of the class token x is q = W · LN(x) + b. Training can change q in three ways: through x, through W and b, and through the scale and shift inside LayerNorm. In the last row of the figure above, x stays zero. The norm's scale then multiplies zero, and LN(0) is its shift. So the shift, W and b are left to be trained. In the two rows above it, the trained position is added to x.
 #
 # **From the formula:** a frozen class token *can* have a learned query, though not a free one, because W, b and the norm serve all patches too. **Measured:** freezing it shows no cost. **A conjecture:** training makes up for it in this way; we have not looked.
 #
@@ -357,7 +357,7 @@ for name, run in cut.items():
 #
 # Do you need a class token at all? The head can also read the **mean of the patches**. Or it reads a weighted mean, which is **attention pooling**: each patch x gets the score x · q / √D with one learned query q, and a softmax turns the scores into weights.
 #
-# **Which of the five heads is the most accurate, and which the least?** Here are the two rivals on CIFAR-10, each against the class token after as many passes. Each head has the learning rate that was best for it on *validation* images. Only the mean's differs from the recipe's: it is twice as high. At the recipe's rate the mean leads by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} points too, so here the search changed nothing that can be seen.{{assert
+# **Which of the five heads is the most accurate, and which the least?** Here are the two rivals on CIFAR-10, each against the class token after the same number of passes. Each head has the learning rate that was best for it on *validation* images. Only the mean's differs from the recipe's: it is twice as high. At the recipe's rate the mean leads by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} points too, so here the search changed nothing that can be seen.{{assert
 # not differs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)))}}{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
 # and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate
@@ -383,16 +383,16 @@ for name, short in (("mean of patches", "mean"), ("attention pooling", "attentio
 show_gains(heads, " after as many passes")
 
 # %% [markdown]
-# **After three passes the first patch is the least accurate. The two rivals and the other mistake share the lead,** and they cannot be told apart.{{assert
+# **After three passes the first patch is the least accurate. The two rivals and the other mistake share the lead,** and they cannot be told apart. (The mistakes had one learning rate, that of the recipe.){{assert
 # below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token")) and differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}}{{assert
 # not any(differs(distance(runs("pooling", "attention pooling"), of)) for of in (runs("pooling", "mean of patches"), runs("class_token_place", "averages all tokens")))}}
 #
-# After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes no effect of the mean is seen: {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points.{{assert
+# After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes no effect of the mean is seen, but only just: {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points.{{assert
 # not differs(runs("pooling", "mean of patches", budget="long"))}} Has its lead shrunk? The two leads differ by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points. That includes no change and a fall of two points, so we cannot say.{{assert
 # not differs(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))))}} Attention pooling is still ahead, by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}, with one seed.{{assert
 # differs(runs("pooling", "attention pooling", budget="long"))}}
 #
-# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. For all intervals to be right together in 95 % of cases, each needs ± {{corrected():.1p}} after three passes. The two mistakes and the two rivals pass this test.{{assert
+# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. To be right about all of them together in 95 % of cases, take only effects of more than {{corrected():.1p}} points after three passes. The two mistakes and the two rivals pass this test.{{assert
 # all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}} The late lead of attention pooling may be luck: its ± comes from the pool alone.{{assert
 # len(runs("pooling", "attention pooling", budget="long").accuracies) == 1}}
 #
@@ -450,11 +450,11 @@ plots.show(
 )
 
 # %% [markdown]
-# **The curves cross.** At the lowest rate the class token is ahead, by 6.5 ± 3.5 points. At 0.04 the mean is, by 16.7. So with one rate for both, you could have reported either. **The limit** is the noise: from their own seeds alone, neither the leads at the two lowest rates nor that of the table would be seen.
+# **The curves cross,** if we trust the pooled ±. At the lowest rate the class token is ahead, by 6.5 ± 3.5 points. At 0.04 the mean is, by 16.7. So with one rate for both, you could have reported either. **The limit** is the noise: from their own seeds alone, neither the leads at the two lowest rates nor that of the table would be seen.
 #
 # ### Why would the mean tolerate a higher rate?
 #
-# From 0.02 to 0.04 the class token falls by about 9 points. The mean falls by less than 1 point, which is within the noise. Beyond that both fall about alike. So the mean tolerates one higher rate. A simple candidate is the *length* of what the head reads. The norm gives each token about the same length, and vectors that point in different directions partly cancel in a mean:
+# From 0.02 to 0.04 the class token falls by about 9 points. The mean falls by less than 1 point, which is within the noise. Beyond that both fall about alike. So of the rates tried here, the mean tolerates one more than the class token. A simple candidate is the *length* of what the head reads. The norm gives each token about the same length, and vectors that point in different directions partly cancel in a mean:
 
 # %%
 seed_everything(0)
@@ -558,10 +558,10 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # %% [markdown]
 # ## Recap, and what to do in your own model
 #
-# - **Accuracy does not tell a mistake from a choice.** On CIFAR-10, at one learning rate, reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask the gradient which tokens your head reads.
+# - **Accuracy does not tell a mistake from a choice.** On CIFAR-10, at one learning rate, reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. On shapes the first costs far more. Ask the gradient which tokens your head reads.
 # - **To the blocks the class token is a slot like any other.** That is why a patch can take its place.
 # - **Here the class token must attend to the patches, and the gradient must come back from it.** After three passes we saw no cost when no patch attends to it, nor when nobody trains it. `check_class_token` says what is cut off.
-# - **Compare heads each at its own learning rate**, and look at the interval of their difference. On CIFAR-10 the mean of the patches was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}, no effect was seen. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
+# - **Compare heads each at its own learning rate**, and look at the interval of their difference. On CIFAR-10 the mean of the patches was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes no effect was seen, and whether the lead shrank we cannot say. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
 #
 # ## Questions
 #
