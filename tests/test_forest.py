@@ -128,6 +128,17 @@ def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_
     plt.close("all")
 
 
+def test_a_heading_among_effects_has_no_mark(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    show_effects({"after 3 passes": None, "a": ("a mean", 1.9, 0.7)}, "points")
+    axis = plt.gcf().axes[0]
+    assert {row: mark[0] for row, mark in marks(axis).items()} == {1: 1.9}
+    words = [text.get_text() for text in axis.texts]
+    assert words == ["after 3 passes", "a", "a mean", "+1.9 ± 0.7"]
+    plt.close("all")
+
+
 def test_then_and_now_are_two_marks_in_one_row(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())

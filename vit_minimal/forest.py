@@ -66,20 +66,29 @@ def show_effects(effects, x_label, title=""):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
     A row is a line of three columns: the name with the words below it, the mark, and the number. A
-    mark is black where the interval does not reach 0, else grey and hollow.
+    mark is black where the interval does not reach 0, else grey and hollow. Where None stands for an
+    effect, its name is the heading of those below.
     """
-    said, shown = [], [f"{_signed(number)} ± {width:.1f}" for _, number, width in effects.values()]
-    room = 6.5 * max(map(len, shown))  # in points, for the numbers: they end at one place
+    said, several = [], [of for of in effects.values() if of is not None]
+    # In points, for the numbers: they end at one place
+    room = 6.5 * max(len(f"{_signed(number)} ± {width:.1f}") for _, number, width in several)
     figure, axis = plt.subplots(figsize=(5.6, 1.2 + 0.46 * len(effects)), layout="constrained")
-    for row, (name, (words, number, width)) in enumerate(effects.items()):
-        label = "effect seen" if abs(number) > width else "no effect seen"
-        axis.errorbar(number, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
-        said.append(f"{name} ({label}): {shown[row]}")
+    for row, (name, of) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
         place |= {"ha": "right", "va": "center"}
+        if of is None:
+            axis.axhline(row + 0.35, color="lightgray", linewidth=1, zorder=0)
+            axis.annotate(name, (0, row), xytext=(-8, -2), style="italic", **place)
+            said.append(name)
+            continue
+        words, number, width = of
+        shown = f"{_signed(number)} ± {width:.1f}"
+        label = "effect seen" if abs(number) > width else "no effect seen"
+        axis.errorbar(number, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
+        said.append(f"{name} ({label}): {shown}")
         axis.annotate(name, (0, row), xytext=(-8, 7), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
-        axis.annotate(shown[row], (1, row), xytext=(8 + room, 0), **place)
+        axis.annotate(shown, (1, row), xytext=(8 + room, 0), **place)
     for label, style in EFFECT_STYLES.items():
         if any(f"({label})" in words for words in said):
             axis.plot([], [], label=label, **style)
