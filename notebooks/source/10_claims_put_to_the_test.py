@@ -485,7 +485,7 @@ plots.show(
 #
 # *Said:* this is how the ViT paper builds it (Section 3.1). [CaiT](https://arxiv.org/abs/2103.17239) does not: its class token comes late, and the patches never read it. *Runs:* CIFAR-10.
 #
-# The *step* in the picture is that of the optimizer:
+# To *attend* is to read, and the *step* is that of the optimizer:
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token(
@@ -499,7 +499,7 @@ diagrams.cut_class_token(
 )
 
 # %% [markdown]
-# Two of the five ways fail. Which? Each group in the figure has its base on top:
+# Two of the five ways fail. Which? Each group has its base on top:
 
 # %% tags=["hide-input"]
 shown = {
@@ -654,7 +654,7 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. The leads of the mean and of attention pooling, which had one seed for it, look smaller too, but not by more than their intervals allow. Points shrink by themselves when all models get better, so count mistakes too: attention pooling saves about eight of 100 both times. Read the numbers on the cards as "after three passes".{{assert
+# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. The leads of the mean and of attention pooling, which had one seed for it, look smaller too, but not by more than their intervals allow. Points shrink by themselves when all models get better, so count mistakes too: attention pooling saves about eight of 100 mistakes both times. Read the numbers on the cards as "after three passes".{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long")) and loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # all(0.075 < gain(runs("pooling", "attention pooling", budget=b)).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget=b).mean) < 0.085 for b in ("full", "long"))}}{{assert
 # [differs(distance(gain(runs(e, s)), gain(runs(e, s, budget="long")))) for e, s in (("class_token_init", "N(0, 10)"), ("pooling", "mean of patches"), ("pooling", "attention pooling"))] == [True, False, False]}}{{assert
