@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from vit_minimal.forest import (
     EFFECT_STYLES,
     NONE,
+    in_words,
     show_claims,
     show_effects,
     show_forest,
@@ -247,34 +248,83 @@ def test_an_interval_that_leaves_the_scale_is_drawn_as_far_as_it_is_on_it(monkey
     plt.close("all")
 
 
+WORDS = {  # (number, half the interval, what is asked): where one point or more counts
+    (1.9, 0.7, None): "ahead",
+    (1.26, 0.73, "ahead"): "ahead",
+    (1.0, 0.5, None): "ahead",
+    (0.9, 0.5, None): "not settled",
+    (0.9, 0.5, "ahead"): "not settled",
+    (0.5, 0.4, "ahead"): "neither",
+    (0.8, 0.8, "ahead"): "not settled",
+    (-0.8, 0.8, "ahead"): "not ahead",
+    (0.8, 0.8, "behind"): "not behind",
+    (-0.8, 0.8, None): "not settled",
+    (0.1, 0.7, None): "neither",
+    (-1.9, 0.7, "ahead"): "behind",
+    (-5.0, 6.0, "ahead"): "not settled",
+}
+
+
+@pytest.mark.parametrize(("difference", "word"), WORDS.items())
+def test_a_difference_is_ahead_or_not_or_not_settled(difference, word):
+    number, width, asked = difference
+    assert in_words(number, width, 1, asked) == word
+    turned = {"ahead": "behind", "behind": "ahead"}
+    other = " ".join(turned.get(part, part) for part in word.split(" "))
+    assert in_words(-number, width, 1, turned.get(asked)) == other, "B − A says the same"
+
+
+def test_effects_say_in_words_what_they_are_where_an_effect_has_to_reach_a_size(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    effects = {
+        "a": ("", 1.9, 0.7, "ahead"),
+        "b": ("words", -0.8, 0.8, "ahead"),
+        "c": ("", 0.9, 0.2),
+    }
+    show_effects(effects, "points", counts=1)
+    axis = plt.gcf().axes[0]
+    words = [text.get_text() for text in axis.texts]
+    assert [word for word in words if word in WORDS.values()] == [
+        "ahead",
+        "not ahead",
+        "not settled",
+    ]
+    seen, unseen = (style["color"] for style in EFFECT_STYLES.values())
+    assert [mark[2] for mark in marks(axis).values()] == [seen, unseen, unseen]
+    (zone,) = axis.patches
+    assert (zone.get_x(), zone.get_width()) == (-1, 2)
+    plt.close("all")
+
+
 def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_size(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
     expected = {
-        ("seen", 2.0, 0.5): "✓",
-        ("seen, but small", 0.5, 0.4): "✗",
-        ("the other way", -3.0, 1.0): "✗",
-        ("reaches it, and 0", 0.7, 0.8): "?",
-        ("exact", 0.0, None): "✗",
-        ("alike", 0.1, 0.8, "0"): "✓",
-        ("not alike", 5.0, 1.0, "0"): "✗",
-        ("perhaps alike", 0.5, 0.8, "0"): "?",
-        ("different", -5.0, 1.0, "not 0"): "✓",
-        ("not different", 0.1, 0.8, "not 0"): "✗",
-        ("perhaps different", 0.5, 0.8, "not 0"): "?",
-        ("as good", -0.1, 0.8, "no worse"): "✓",
-        ("not as good", -2.0, 0.8, "no worse"): "✗",
-        ("perhaps as good", -0.5, 0.8, "no worse"): "?",
-        ("unfair", 2.0, 0.8, "why"): None,
+        ("seen", 2.0, 0.5): "+2.0 ± 0.5: ahead, as it should be",
+        ("the other way", -3.0, 1.0): "−3.0 ± 1.0: behind, should be ahead",
+        ("not the other way", 0.8, 0.8, "< 0"): "+0.8 ± 0.8: not behind, should be behind",
+        ("behind", -2.0, 0.8, "< 0"): "−2.0 ± 0.8: behind, as it should be",
+        ("exact", 0.0, None): "0.0: neither, should be ahead",
+        ("alike", 0.1, 0.8, "0"): "+0.1 ± 0.8: neither, as it should be",
+        ("not alike", 5.0, 1.0, "0"): "+5.0 ± 1.0: ahead, should be neither",
+        ("different", -5.0, 1.0, "not 0"): "−5.0 ± 1.0: behind, as it should be",
+        ("perhaps different", -0.5, 0.8, "not 0"): "−0.5 ± 0.8: not settled, should differ",
+        ("as good", 0.3, 0.8, "no worse"): "+0.3 ± 0.8: not behind, as it should be",
+        ("not as good", -2.0, 0.8, "no worse"): "−2.0 ± 0.8: behind, should be not behind",
+        ("unfair", 2.0, 0.8, "why"): "+2.0 ± 0.8 (why)",
     }
     show_claims({"It is so": ("open", list(expected))}, ("open",), (-5, 10), counts=1)
     axis = plt.gcf().axes[0]
     words = [text.get_text() for text in axis.texts]
-    assert [word for word in words if len(word) == 1] == [
-        came for came in expected.values() if came
-    ]
-    assert "+2.0 ± 0.5, should be ≥ 1" in words
+    assert words[2::2] == list(expected.values())
     pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
             if b.get_zorder() == 0]  # fmt: skip
-    assert [pale[0], pale[5], *pale[8:10]] == [(1, 10), (-1, 1), (-5, -1), (1, 10)]
+    assert [pale[0], pale[2], pale[5], *pale[7:9]] == [
+        (1, 10),
+        (-5, -1),
+        (-1, 1),
+        (-5, -1),
+        (1, 10),
+    ]
     plt.close("all")

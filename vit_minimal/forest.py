@@ -21,6 +21,23 @@ EFFECT_STYLES = {
 NONE = 0.5  # points: an effect that is surely smaller counts as none
 
 
+def in_words(number, width, counts, asked=None):
+    """What a difference A − B ± width says, where only `counts` points or more count: A is "ahead" or
+    "behind", "neither" is ahead, or that is "not settled". Who has `asked` only whether A is "ahead" may
+    also hear "not ahead", and likewise "not behind".
+    """
+    low, high = number - width, number + width
+    if low > 0 and number >= counts:
+        return "ahead"
+    if high < 0 and number <= -counts:
+        return "behind"
+    if -counts < low and high < counts:
+        return "neither"
+    if (asked == "ahead" and high < counts) or (asked == "behind" and low > -counts):
+        return f"not {asked}"
+    return "not settled"
+
+
 def show_forest(effects, x_label, title="", groups=(), bold=None):
     """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
 
@@ -62,16 +79,18 @@ def show_forest(effects, x_label, title="", groups=(), bold=None):
     show(f"{x_label}, a row for each effect", title, said)
 
 
-def show_effects(effects, x_label, title=""):
+def show_effects(effects, x_label, title="", counts=None):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
     A row is a line of three columns: the name with the words below it, the mark, and the number. A
     mark is black where the interval does not reach 0, else grey and hollow. Where None stands for an
-    effect, its name is the heading of those below.
+    effect, its name is the heading of those below. If only effects of `counts` points or more count,
+    the zone of the smaller ones is grey, and below a number stands what it says `in_words`, to which
+    a fourth entry of an effect goes as what is asked; a mark is then black if one side is ahead.
     """
     said, several = [], [of for of in effects.values() if of is not None]
     # In points, for the numbers: they end at one place
-    room = 6.5 * max(len(f"{_signed(number)} ± {width:.1f}") for _, number, width in several)
+    room = 6.5 * max(len(f"{_signed(number)} ± {width:.1f}") for _, number, width, *_ in several)
     figure, axis = plt.subplots(figsize=(5.6, 1.2 + 0.46 * len(effects)), layout="constrained")
     for row, (name, of) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
@@ -81,20 +100,30 @@ def show_effects(effects, x_label, title=""):
             axis.annotate(name, (0, row), xytext=(-8, -2), style="italic", **place)
             said.append(name)
             continue
-        words, number, width = of
+        words, number, width, *asked = of
         shown = f"{_signed(number)} ± {width:.1f}"
         label = "effect seen" if abs(number) > width else "no effect seen"
-        axis.errorbar(number, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
-        said.append(f"{name} ({label}): {shown}")
-        axis.annotate(name, (0, row), xytext=(-8, 7), weight="bold", **place)
+        style, verdict = EFFECT_STYLES[label], label
+        if counts:
+            verdict = in_words(number, width, counts, *asked)
+            seen = verdict in ("ahead", "behind")
+            style = EFFECT_STYLES["effect seen" if seen else "no effect seen"]
+            axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
+        axis.errorbar(number, row, xerr=width, capsize=3, **style)
+        said.append(f"{name} ({verdict}): {shown}")
+        axis.annotate(name, (0, row), xytext=(-8, 7 if words else 0), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
-        axis.annotate(shown, (1, row), xytext=(8 + room, 0), **place)
-    for label, style in EFFECT_STYLES.items():
-        if any(f"({label})" in words for words in said):
-            axis.plot([], [], label=label, **style)
+        axis.annotate(shown, (1, row), xytext=(8 + room, 7 if counts else 0), **place)
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4, free=0)
     axis.grid(axis="x", alpha=0.3)
-    figure.legend(loc="outside upper center", ncols=2, title=title, frameon=False)
+    if counts:
+        axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
+        axis.set_title(title)
+    else:
+        for label, style in EFFECT_STYLES.items():
+            if any(f"({label})" in words for words in said):
+                axis.plot([], [], label=label, **style)
+        figure.legend(loc="outside upper center", ncols=2, title=title, frameon=False)
     show(f"{x_label}, a row for each effect", title, said)
 
 
@@ -140,29 +169,25 @@ def show_claims(claims, verdicts, scale, counts=None):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
     A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
-    sentence predicts, if that is not more than 0: "0", "not 0", or "no worse", which allows for `NONE`.
+    sentence predicts, if that is not more than 0: "< 0", "0", "not 0", or "no worse", which allows for
+    `NONE`.
     Other words say why the number does not decide. A comparison takes two lines: the words, and
     below them the number and what it should be, which is pale in the picture too. `scale` are the
     ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
     `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
     `counts` is the smallest effect that counts, if there is one: the predictions are then about it and
-    not about 0, and ✓, ✗ or ? before a comparison says how it came out.
+    not about 0, and each number is followed by what it says `in_words`.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
     near = 0.03 * (high - low)  # wide enough to be seen
     pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
-    pale["no worse"] = [(-NONE, high)]
-    asked = {"> 0": "be > 0", "0": "be 0", "not 0": "not be 0", "no worse": "be no worse"}
+    pale |= {"< 0": [(low, 0)], "no worse": [(-NONE, high)]}
+    asked = {"> 0": "be > 0", "< 0": "be < 0", "0": "be 0", "not 0": "not be 0"}
+    asked["no worse"] = "be no worse"
     if counts:
-        pale = {"> 0": [(counts, high)], "0": [(-counts, counts)]}
+        pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
         pale |= {"not 0": [(low, -counts), (counts, high)], "no worse": [(-counts, high)]}
-        asked = {
-            "> 0": f"be ≥ {counts}",
-            "0": f"be within ±{counts}",
-            "not 0": f"be beyond ±{counts}",
-            "no worse": f"be ≥ −{counts}",
-        }
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -191,13 +216,14 @@ def show_claims(claims, verdicts, scale, counts=None):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            found += f", should {asked[should]}" if should in asked else f" ({should})"
+            if should not in asked:
+                found += f" ({should})"
+            elif counts:
+                found += f": {_against(number, width or 0, should, counts)}"
+            else:
+                found += f", should {asked[should]}"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
-            if counts and should in asked:
-                came = _outcome(number, width or 0, should, counts)
-                axis.text(0.02, middle, came, fontsize=12, ha="center", **beside)
-                found += f" {came}"
             said.append(f"{words}: {found}")
             row += 1.55
         row += 0.45
@@ -215,18 +241,19 @@ def show_claims(claims, verdicts, scale, counts=None):
     show("sentences with their verdicts and the comparisons behind them", "claims", said)
 
 
-def _outcome(number, width, should, counts):
-    """✓ if a difference is surely as it should be, ✗ if it surely is not, else ?."""
-    low, high = number - width, number + width
-    small = -counts < low and high < counts
-    large = not small and not low <= 0 <= high
-    yes, no = {
-        "> 0": (large and low > 0, high < counts),
-        "0": (small, large),
-        "not 0": (large, small),
-        "no worse": (low > -counts, large and high < 0),
+def _against(number, width, should, counts):
+    """What a difference says, and whether that is what a sentence predicts."""
+    as_said = {
+        "> 0": ("ahead",),
+        "< 0": ("behind",),
+        "0": ("neither",),
+        "not 0": ("ahead", "behind"),
+        "no worse": ("not behind", "neither", "ahead"),
     }[should]
-    return "✓" if yes else "✗" if no else "?"
+    asked = None if should == "not 0" else as_said[0].removeprefix("not ")
+    came = in_words(number, width, counts, asked)
+    expected = "differ" if should == "not 0" else f"be {as_said[0]}"
+    return f"{came}, " + ("as it should be" if came in as_said else f"should {expected}")
 
 
 def _signed(number):
