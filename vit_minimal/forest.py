@@ -91,7 +91,8 @@ def show_effects(effects, x_label, title="", counts=None):
     said, several = [], [of for of in effects.values() if of is not None]
     # In points, for the numbers: they end at one place
     room = 6.5 * max(len(f"{_signed(number)} ± {width:.1f}") for _, number, width, *_ in several)
-    figure, axis = plt.subplots(figsize=(5.6, 1.2 + 0.46 * len(effects)), layout="constrained")
+    height = (0.4 if counts else 0.46) * len(effects)
+    figure, axis = plt.subplots(figsize=(5.6, 1.2 + height), layout="constrained")
     for row, (name, of) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
         place |= {"ha": "right", "va": "center"}
