@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 10 · Claims, put to the test
 #
-# **After this notebook you can** say which common sentences about the class token and Vision Transformers were true here, by how much, and how far the test reaches.
+# **After this notebook you can** say which common sentences about Vision Transformers were true here, by how much, and how far the test reaches.
 #
 # | | |
 # |---|---|
@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget a minute{{assert round(notebook_seconds("10_claims_put_to_the_test") / 60) == 1}} on two cores of a recent server CPU, three to four{{assert 3 * 60 < notebook_seconds("10_claims_put_to_the_test", "float32") < 4 * 60}} on one core of an older one |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# Somebody tells you that *large patches miss detail*. So you compare patches of 8 × 8 pixels with patches of 4 × 4, after the same number of passes over the images. The larger ones are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. Was that right? A pass with larger patches needs a quarter of the computing. With as much computing in all, they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead* in a short training. In a longer one, of about ten minutes each, they were {{ahead("patch_size_at_equal_time", "P = 4, 10 passes", "P = 8, 30 passes"):s}} behind again (notebook 08).{{assert
+# Somebody tells you that *large patches miss detail*. So you compare patches of 8 × 8 pixels with 4 × 4, after the same number of passes over the images. The larger ones are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. Was that right? A pass with them needs a quarter of the computing. With equal computing, they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead* in a short training. After about ten minutes each, they were {{ahead("patch_size_at_equal_time", "P = 4, 10 passes", "P = 8, 30 passes"):s}} behind (notebook 08).{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}{{assert
 # 2.5 < 3 * 45_000 / 16 * patch_cost(4).seconds / 60 < 3.5}}
 #
@@ -52,19 +52,19 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # %% [markdown]
 # ## Your guess first
 #
-# Which of these six sentences would you sign, for a small ViT that is trained on CIFAR-10? There are four verdicts:
+# Which of these six sentences would you sign, for a small ViT trained on CIFAR-10? There are four verdicts:
 #
 # - **holds**: the sentence is true here;
-# - **holds in part**: one part is true, and another is not, or is not settled;
-# - **does not hold**: it is not true here;
-# - **not settled**: our experiment cannot decide it.
+# - **holds in part**: one part is true, another is not or is not settled;
+# - **does not hold**: it is false here;
+# - **not settled**: our experiment cannot decide.
 #
 # Two rules lead to them:
 #
-# - **A verdict judges the words of its sentence**, and not what people conclude from it. Against *only* or *must*, one example is enough.
-# - **A lead counts from one point on.** A *point* is one per cent of the test images. We drew this line after the measurements, because a smaller lead would not make us choose another model.
+# - **A verdict judges the words of its sentence.** Against *only* or *must*, one example is enough.
+# - **A lead counts from one point on.** A *point* is one per cent of the test images. A smaller lead would not make us choose another model. (We drew this line after the measurements.)
 #
-# Write a verdict and a number into each row, on paper or after a double-click. "It" is the class token.
+# Write a verdict and a number into each row. "It" is the class token.
 #
 # | | the sentence | your verdict | the question | your number |
 # |---|---|---|---|---|
@@ -87,7 +87,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # *Said:* almost so in [this article](https://saadsohail5104.medium.com/understanding-the-role-of-the-class-token-in-vision-transformers-vit-d0f7750d7066). *Runs:* CIFAR-10.
 #
-# A guess is right for one image in ten. How far do single patches get? We first train both models on drawn shapes, so briefly that the numbers are lower. Read the ± as "give or take". (Your numbers may differ.)
+# How far do single patches get? We first train both models on drawn shapes, very briefly. Read the ± as "give or take". (Your numbers may differ.)
 
 # %%
 names = {"single patches": "mean of patches, no attention", "patches together": "mean of patches"}
@@ -116,14 +116,14 @@ plots.show_dots(
 # %% [markdown]
 # **Result:** on CIFAR-10, single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of the images. Patches together gain {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points.
 #
-# **Does not hold**, because *patches together* have no class token either, and they understand more than single patches.{{assert
+# **Does not hold**, because *patches together* have no class token either, and understand more.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# *Why:* attention mixes the patches with or without a class token. That is known from its formula. Still, single patches get surprisingly far, as in [BagNet](https://arxiv.org/abs/1904.00760).
+# *Why:* attention mixes the patches with or without a class token, as its formula shows. Still, single patches get surprisingly far, as in [BagNet](https://arxiv.org/abs/1904.00760).
 #
 # *What it teaches:* an accuracy means something only next to what a simpler model reaches.
 #
-# *Limits:* one patch size on each data set, short training, and no learning rate was tuned.
+# *Limits:* one patch size, short training, and no tuned learning rate.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments single_patches --seeds 1`
 #
@@ -131,7 +131,7 @@ plots.show_dots(
 #
 # Would other runs of card 5 give the same gain? Three runs tell little about luck. The first three of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 #
-# So we ask all *settings* at once, the ways in which the small model was built and trained: how far is a run from the mean of its setting? The answer is one **pooled** standard deviation.
+# So we ask all *settings* at once, the ways to build and train the small model: how far is a run from the mean of its setting? The answer is one **pooled** standard deviation.
 
 # %% tags=["nbval-check-output"]
 spread = pooled_spread(cifar10)
@@ -155,7 +155,7 @@ bars = {
 }
 
 # %% [markdown]
-# The bar of a difference A − B is a **95 % interval**. About 95 of 100 such bars hold the number that very many seeds would give. What stands after a ± is half its length. With the rule of one point, a bar has three answers to the question whether A is ahead of B:
+# The bar of a difference A − B is a **95 % interval**. About 95 of 100 such bars hold the number that very many seeds would give. What stands after a ± is half its length. With the rule of one point, a bar answers in three ways whether A is ahead of B:
 #
 # | the answer | the bar of A − B |
 # |---|---|
@@ -178,7 +178,7 @@ bars |= {
 show_effects(bars, "A − B in points (bar: 95 % interval)", "What a bar says", counts=1)
 
 # %% [markdown]
-# *Not settled* means that more runs are needed, and no more than that. Even the base against itself is not settled, because its bar just reaches one point.{{assert
+# *Not settled* means that more runs are needed. Even the base against itself is not settled here.{{assert
 # 0.01 < statistics.mean(runs("pooling", "class token").accuracies[:3]) - statistics.mean(runs("pooling", "class token").accuracies[3:]) + students_t(spread().degrees) * spread().deviation * (1 / 3 + 1 / 10) ** 0.5 < 0.0105}}
 
 
@@ -292,7 +292,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 #
 # ### 6. "A class token classifies better than the mean of the patches"
 #
-# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly at first, and the learning rate explained it. So we tried several rates with the first seed. The best one on *validation* images got more seeds. **Attention pooling** is a third way, a weighted mean whose weights a learned query decides.
+# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly at first, and the learning rate explained it. So we tried several rates with the first seed, and the best one on *validation* images got more seeds. **Attention pooling** is a third way, a mean with weights that a learned query decides.
 #
 # *Said:* [this page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) says that the class token often outperforms the mean. *Runs:* CIFAR-10.
 #
@@ -326,15 +326,15 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # **Result:** after three passes the mean is {{ahead("pooling", "mean of patches", "class token"):s}} *ahead*. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes at the same rates, it leads by {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}}.{{assert
 # all(runs("pooling", s, budget="long").learning_rate == runs("pooling", s).learning_rate for s in ("class token", "mean of patches", "attention pooling"))}}
 #
-# **Does not hold**, because the class token is not ahead, neither after three passes nor after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}.{{assert
+# **Does not hold**, because the class token is not ahead, after three passes or after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}.{{assert
 # interval(distance(runs("pooling", "class token"), runs("pooling", "mean of patches")))[1] < 0.01 and -interval(gain(runs("pooling", "mean of patches", budget="long")))[0] < 0.01}}
 #
-# After three passes attention pooling, too, is ahead of the class token.{{assert
+# After three passes attention pooling is ahead, too.{{assert
 # runs("pooling", "attention pooling").difference > corrected()}}
 #
-# *Why:* our guess is that the gradient reaches each patch directly through the mean, while a class token first has to learn where to read.
+# *Why:* we guess that a class token first has to learn where to read, while the mean reads every patch from the start.
 #
-# *What it teaches:* tune both sides before you compare them, on images that the verdict does not use. The mean got twice the base's rate, and the base's own rate gives it the same {{runs("pooling", "mean of patches", rate=1).mean:.1%}}. So tuning changed nothing here, but only tuning could tell us.{{assert
+# *What it teaches:* tune both sides, on images that the verdict does not use. At twice the base's rate and at the base's own, the mean reaches the same {{runs("pooling", "mean of patches", rate=1).mean:.1%}}. Tuning changed nothing here, but only tuning could tell us.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}}{{assert
 # round(runs("pooling", "mean of patches", rate=1).mean, 3) == round(runs("pooling", "mean of patches").mean, 3) and len(recorded("pooling", "mean of patches", rate=1)) == 3}}{{assert
 # max(recorded("pooling", "mean of patches", rate=rate)[0].validation_accuracy for rate in (0.5, 1, 4)) < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy}}
@@ -345,7 +345,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 #
 # ### 11. "Its initialisation decides"
 #
-# **Tested:** six starts of the class token against that of the base, N(0, 0.02), which is drawn around 0 with a standard deviation of 0.02. N(0, 0.02) and zeros are the usual starts. Two starts are *frozen*: the class token is not trained, but its position embedding is.
+# **Tested:** six starts of the class token against that of the base, N(0, 0.02), which is drawn around 0 with a standard deviation of 0.02. Zeros are usual, too. Two starts are *frozen*: the class token is not trained, but its position embedding is.
 #
 # *Said:* a question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes that the choice matters. *Runs:* CIFAR-10.
 #
@@ -367,7 +367,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # | *decides*, said of zeros or N(0, 0.02) | **does not hold**: neither is ahead |
 #
 # {{assert interval(loss(runs("class_token_init", "N(0, 10)")))[0] > 0.01}}
-# *Why:* it is known that a norm divides a class token by its size. So what a large one gathers counts little at first. Whether that costs the points, notebook 07 could not settle.
+# *Why:* it is known that a norm divides a class token by its size, so what a large one gathers counts little at first. Whether that costs the points, notebook 07 leaves open.
 #
 # *What it teaches:* "decides" is a matter of range. Say which range you tried.
 #
@@ -379,7 +379,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 #
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# **Tested:** a class token that reads in the first blocks only, from none to all six. It belongs to the **shipped model**, which comes with this course and made {{record("cifar10_cpu_long").training.epochs:d}} passes. In the other blocks its reading is replaced by **nothing**, or by the **usual mean**, which is what it reads there on average over many images.
+# **Tested:** a class token that reads in the first blocks only, from none to all six. It belongs to the **shipped model**, which comes with this course and made {{record("cifar10_cpu_long").training.epochs:d}} passes. In the other blocks its reading is replaced by **nothing**, or by the **usual mean**, its average over many images.
 #
 # *Said:* in tutorials such as [this one](https://www.abhik.ai/concepts/transformers/cls-token). *Runs:* one model, 5,000 test images of CIFAR-10.
 #
@@ -396,7 +396,7 @@ diagrams.reading_blocks(
 )
 
 # %% [markdown]
-# **Result:** blocks 2 to 6 each add right answers, {{distance(ablated("knock_outs", "from a block on", 4), ablated("knock_outs", "from a block on", 3)):±.1p}} points or more, whatever the replacement. For block 1 it depends. With the usual mean it adds {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points. With nothing, the model is no better than a guess, whether it reads in block 1 or not at all.{{assert
+# **Result:** blocks 2 to 6 each add {{distance(ablated("knock_outs", "from a block on", 4), ablated("knock_outs", "from a block on", 3)):±.1p}} points or more, whatever the replacement. With the usual mean, block 1 adds {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points. With nothing, the model is no better than a guess, with block 1 or without.{{assert
 # all(ablated(how, "from a block on", b + 1).mean - ablated(how, "from a block on", b).mean >= ablated("knock_outs", "from a block on", 4).mean - ablated("knock_outs", "from a block on", 3).mean for how in ("mean_ablations", "knock_outs") for b in range(2, 6))}}{{assert
 # all(record("class_token_journey").accuracy.mean - ablated(how, "from a block on", 6).mean > 0.05 for how in ("mean_ablations", "knock_outs"))}}{{assert
 # interval(distance(ablated("knock_outs", "from a block on", 4), ablated("knock_outs", "from a block on", 3)))[0] > 0.01}}{{assert
@@ -409,25 +409,23 @@ diagrams.reading_blocks(
 # | *layer by layer* | **holds** for blocks 2 to 6; for block 1 it depends on the replacement |
 # | *from all patches* | **not settled**: a softmax gives each patch some weight, perhaps too small to matter |
 #
-# *Why* block 1 adds least: our guess is that the patches must first learn from each other what is worth gathering.
+# *Why* block 1 adds least: we guess that the patches must first gather from each other.
 #
-# *What it teaches:* when you cut a part, what you put in its place can decide the result.
+# *What it teaches:* what you put in the place of a part can decide the result.
 #
-# *Limits:* one trained model. Its intervals are over images, and not over seeds.
+# *Limits:* one trained model, with intervals over images and not over seeds.
 #
 # *Try it yourself:* `python benchmarks/class_token_journey.py`, which needs CIFAR-10.
 #
 # ### A card without a number: must it read in every block?
 #
-# A model may do what it does not need, so this is another question.
-#
-# **Tested:** one way to answer it **cuts** the shipped model in one block. Another way trains a small model whose class token comes **late**, for the last block only. Purple arrows lead to the class token:
+# **Tested** in two ways, because a model may do what it does not need. The first **cuts** the shipped model in one block. The second trains a small model whose class token comes **late**, for the last block only. Purple arrows lead to the class token:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
 
 # %% [markdown]
-# Cut a block yourself, on a photograph of a cat. `knock_out` lets the class token read nothing there:
+# Cut a block yourself, on a photograph of a cat. There, `knock_out` lets the class token read nothing:
 
 # %%
 block = 6  # yours, from 1 to 6
@@ -465,28 +463,28 @@ plots.show(
 )  # fmt: skip
 
 # %% [markdown]
-# **Result:** a cut in block 1, 2 or 3 costs about a point at most. In block 6 reading nothing costs {{cut("knock_outs", 6).mean:.0p}} points, and reading the usual mean only {{cut("mean_ablations", 6).mean:.0p}}. The late class token is even *ahead* of the base, by {{gain(runs("class_token_place", "only in the last block")):±.2p}} points. With {{comparisons():d}} comparisons on record, only differences beyond {{corrected():.1p}} points are safe from luck (appendix), and this one lies on that line.{{assert
+# **Result:** a cut in blocks 1 to 3 costs about a point at most. In block 6, reading nothing costs {{cut("knock_outs", 6).mean:.0p}} points, and reading the usual mean only {{cut("mean_ablations", 6).mean:.0p}}. The late class token is even *ahead* of the base, by {{gain(runs("class_token_place", "only in the last block")):±.2p}} points. With {{comparisons():d}} comparisons on record, only differences beyond {{corrected():.1p}} points are safe from luck (appendix), and this one lies on that line.{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < 0.011 and max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
 # differs(runs("class_token_place", "only in the last block")) and abs(runs("class_token_place", "only in the last block").difference - corrected()) < 0.0003}}{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# So it does not have to read in every block here. *Why:* our guess is that the patches have gathered enough from each other by then.
+# So it does not have to read in every block here. *Why:* we guess that the patches have gathered enough from each other by then.
 #
-# *What it teaches:* to learn what a model needs, train one without it. A cut tells what a trained model uses, which was never trained for the cut. The two ways were tried on different models, so compare no numbers between them.
+# *What it teaches:* to learn what a model needs, train one without it. A cut surprises a model that was never trained for it. The two ways were tried on different models, so do not compare their numbers.
 #
-# *Limits:* one model with cuts, and another with four blocks. With two blocks the quick version comes out the other way:
+# *Limits:* one model each way. With two blocks, the quick version comes out the other way:
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_place --seeds 1 --settings "class token" "only in the last block"`
 #
 # ### 12. "It must be updated by attention like any other token"
 #
-# **Tested:** any other token reads all tokens in each block. *Alone* is a class token that never reads the patches. The *late* class token of the card above reads them in one block of four. These two decide the verdict.
+# **Tested:** any other token reads all tokens in each block. *Alone* is a class token that never reads the patches. The *late* one of the card above reads them in one block of four. These two decide the verdict.
 #
-# **Also tested:** *unseen*, *detached* and *not trained*, in the picture. A class token that is not trained has no position embedding either, which would be trained in its place.
+# **Also tested:** *unseen*, *detached* and *not trained*, which has no position embedding either, because that would be trained in its place.
 #
-# *Said:* we found nobody who writes *must*, but it is a natural guess. The ViT paper builds it so (Section 3.1), and [this question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why. [CaiT](https://arxiv.org/abs/2103.17239) builds it otherwise: its class token comes late, and the patches never read it. *Runs:* CIFAR-10.
+# *Said:* we found nobody who writes *must*, but it is a natural guess. The ViT paper builds it so, and [this question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why. [CaiT](https://arxiv.org/abs/2103.17239) does not: its class token comes late, and the patches never read it. *Runs:* CIFAR-10.
 #
-# To *attend* is to read, and the *step* is that of the optimizer:
+# To *attend* is to read, and the *step* is the optimizer's:
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token(
@@ -524,18 +522,18 @@ means = (f"{name} {100 * cut_off[of].mean:.1f}" for name, of in shown.items())
 plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 
 # %% [markdown]
-# **Result:** *alone*, the class token gives every image the same answer, and {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 are right. *Late* is not behind the base.
+# **Result:** *alone* gives every image the same answer, so {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 are right. *Late* is not behind the base.
 #
 # **Holds in part:**
 #
 # | part of the sentence | what the test says |
 # |---|---|
 # | *must be updated by attention* | **holds** in this model, which has no other way from the patches to the head |
-# | *like any other token* | **does not hold**: late, it is updated in one block of four, and is not behind |
+# | *like any other token* | **does not hold**: late, it is updated in one block of four, and not behind |
 #
 # - *Unseen*: neither side is ahead, at {{distance(runs("class_token_cut", "unseen by the patches"), runs("class_token_cut", "class token")):±.1p}} points.
-# - *Detached*: {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right. It is known why: only the head learns.
-# - *Not trained*: the model is not behind its base. The bars allow a loss of {{rounded_up(-interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0]):.1p}} points at most.{{assert
+# - *Detached*: {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right. It is known why: only the head learns then.
+# - *Not trained*: not behind. The bars allow a loss of {{rounded_up(-interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0]):.1p}} points at most.{{assert
 # -0.01 < interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0] < interval(distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")))[0]}}{{assert largest(distance(runs("class_token_cut", "unseen by the patches"), runs("class_token_cut", "class token"))) < 0.01}}
 #
 # *What it teaches:* take a sentence apart before you test it, and give each part its own base.
@@ -546,7 +544,7 @@ plots.show("accuracy in % of models that miss something", "CIFAR-10", means)
 #
 # ### 16. "Large patches miss detail"
 #
-# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4, on a detail. An image of Needle-10 is made of tiles of 4 × 4 pixels. One tile, here in an orange frame, has more red than blue, and its pattern is the answer, one of ten. For P = 4 it is a whole patch, and for P = 8 a quarter of one:
+# **Tested:** patches of 8 × 8 pixels (P = 8) against P = 4, on a detail. An image of Needle-10 is made of tiles of 4 × 4 pixels. One tile, framed here, has more red than blue, and its pattern is the answer, one of ten:
 
 # %% tags=["hide-input"]
 images, _, tiles = needle10(250, seed=0)
@@ -554,11 +552,11 @@ row, column = divmod(tiles[229].item(), 8)  # image 229 has a bright one
 diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle-10, cut twice")
 
 # %% [markdown]
-# **Also tested** on CIFAR-10, with the same passes and with the same **FLOPs**, the additions and multiplications of the training. Larger patches are fewer, so the same FLOPs pay for more passes.
+# **Also tested** on CIFAR-10, with the same passes and with the same **FLOPs**, the additions and multiplications of the training.
 #
-# *Said:* [this guide](https://25621.github.io/ai-learning-guides/guides/multimodal-learning/projects/patch-size-study/) says that small patches buy the fine detail that a model needs. *Runs:* Needle-10, three seeds of a smaller model; CIFAR-10.
+# *Said:* [this guide](https://25621.github.io/ai-learning-guides/guides/multimodal-learning/projects/patch-size-study/) says that small patches buy fine detail. *Runs:* Needle-10, three seeds of a smaller model; CIFAR-10.
 #
-# In the lower half, compare the hollow marks, and then those on the grey bar:
+# Below, compare the hollow marks, and then those on the grey bar:
 
 # %% tags=["hide-input"]
 cost = {row["patch_size"]: row["flops"] for row in patches["cost"]}
@@ -604,7 +602,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **Result:** after three passes P = 4 finds the tile in all images, and P = 8 in {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}. Can P = 8 find it at all? With 11 times the passes, two of three seeds find it in almost all images, and the third in {{min(needles(passes=33)):.0%}}.{{assert
+# **Result:** after three passes P = 4 finds all tiles, and P = 8 {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}. Can P = 8 find them at all? With 11 times the passes, two of three seeds find almost all, and the third {{min(needles(passes=33)):.0%}}.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
 # sorted(needles(passes=33))[1] > 0.98}}
 #
@@ -612,24 +610,24 @@ plots.show(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *miss detail*, after the same number of passes | **holds**: P = 8 is hardly better than guessing where P = 4 finds every tile |
-# | *miss detail*, read as *they must* | **does not hold**: after 33 passes two of three seeds find the tile |
+# | *miss detail*, after the same number of passes | **holds**: P = 8 is hardly better than a guess |
+# | *miss detail*, read as *they must* | **does not hold**: after 33 passes two of three seeds find almost all |
 #
-# On CIFAR-10, P = 8 is behind with the same passes, and *ahead* with the same FLOPs in a short training. The numbers stand at the head of this notebook. On ImageNet [Wang et al. 2025](https://arxiv.org/abs/2502.03738) found smaller patches better.{{assert
+# On CIFAR-10, P = 8 is behind with the same passes, and *ahead* with the same FLOPs, as at the head of this notebook. On ImageNet [Wang et al. 2025](https://arxiv.org/abs/2502.03738) found smaller patches better.{{assert
 # runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}
 #
-# *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost. That is known, but it is not all: tokens of {{3 * 8**2:d}} numbers found less than a fifth of the tiles in three passes (measured in notebook 08).{{assert
+# *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost. That is known, and it is not all: tokens of {{3 * 8**2:d}} numbers found less than a fifth in three passes (measured in notebook 08).{{assert
 # max(needles(embed_dim=192)) < 0.2}}
 #
 # *What it teaches:* say what you hold equal, passes or FLOPs, before you say which is better.
 #
-# *Limits:* one kind of detail, which is exactly one patch for P = 4. On CIFAR-10, one learning rate, which was found for P = 4.
+# *Limits:* a detail that is exactly one patch for P = 4, and a learning rate that was found for P = 4.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
 #
 # ## The six at a glance
 #
-# Below each sentence are the comparisons A − B that decide its verdict: the points by which A is ahead, the answer, and what it should be if the sentence were true. The pale zones end one point from 0. An arrow leads beyond the scale. The last row takes the best of three runs, so it has no ±.
+# Below each sentence stand the comparisons A − B that decide its verdict, with the answer, and what it should be if the sentence were true. An arrow leads beyond the scale. The last row takes the best of three runs, so it has no ±.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -645,7 +643,7 @@ show_claims(
 #
 # ## What becomes of the effects with more training?
 #
-# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. So we trained three other models longer, too. Which effects will go away?
+# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. We trained three other models longer, too. Which effects will go away?
 
 # %% tags=["hide-input"]
 TRAINED_LONGER = [  # a row of the figure each: (label, experiment, setting)
@@ -663,12 +661,12 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. The lead of the mean shrank by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points, so whether it shrank is not settled. Attention pooling had one seed for the longer training.{{assert
+# The harm of N(0, 10) was largely a delay: {{loss(runs("class_token_init", "N(0, 10)", budget="long")).mean:.1p}} of {{loss(runs("class_token_init", "N(0, 10)")).mean:.1p}} points are left. The lead of the mean shrank by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points, so whether it shrank is not settled. Attention pooling had one seed after 14 passes.{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long")) and loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # [differs(distance(gain(runs(e, s)), gain(runs(e, s, budget="long")))) for e, s in (("class_token_init", "N(0, 10)"), ("pooling", "mean of patches"), ("pooling", "attention pooling"))] == [True, False, False]}}{{assert
 # len(runs("pooling", "attention pooling", budget="long").accuracies) == 1}}
 #
-# Points shrink by themselves when all models get better, so count mistakes too. Of 100 mistakes of the base, the mean saves {{100 * gain(runs("pooling", "mean of patches")).mean / (1 - runs("class_token_init", "N(0, 0.02)").mean):.0f}} after three passes and {{100 * gain(runs("pooling", "mean of patches", budget="long")).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean):.0f}} after 14. The intervals overlap, so that is not settled either. Read the numbers on the cards as "after three passes".{{assert
+# Points shrink when all models get better, so count mistakes too. Of 100 mistakes of the base, the mean saves {{100 * gain(runs("pooling", "mean of patches")).mean / (1 - runs("class_token_init", "N(0, 0.02)").mean):.0f}} after three passes and {{100 * gain(runs("pooling", "mean of patches", budget="long")).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean):.0f}} after 14. The intervals overlap, so that is not settled either. Read the numbers on the cards as "after three passes".{{assert
 # not differs(Record(mean=gain(runs("pooling", "mean of patches")).mean / (1 - runs("class_token_init", "N(0, 0.02)").mean) - gain(runs("pooling", "mean of patches", budget="long")).mean / (1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean), width=((gain(runs("pooling", "mean of patches")).width / (1 - runs("class_token_init", "N(0, 0.02)").mean)) ** 2 + (gain(runs("pooling", "mean of patches", budget="long")).width / (1 - runs("class_token_init", "N(0, 0.02)", budget="long").mean)) ** 2) ** 0.5))}}
 #
 # ## What to do in your own model
@@ -685,8 +683,8 @@ show_then_and_now(
 # ## Recap
 #
 # - **The class token is one way to read the image out.** It has to read the patches once, and gradients have to pass through it. Here it could come late, untrained, or unread by the patches. The mean of the patches did at least as well.
-# - **The size of a difference belongs to its training.** After 14 passes the harm of N(0, 10) had shrunk to a fraction.
-# - **These cards are not a law.** Most rest on small models, short training and small photographs.
+# - **The size of a difference belongs to its training.**
+# - **These cards are not a law.** Most rest on small models, photographs and trainings.
 #
 # ## Questions
 #
@@ -705,7 +703,7 @@ show_then_and_now(
 #
 # ### Which bars leave out 0 by luck?
 #
-# The record has {{comparisons():d}} comparisons with a base. If no two models differed, two or three of the bars would still leave out 0, by luck.{{assert comparisons() == 54}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond it. Here are card 6's mean, each of its runs alone, and the late class token:
+# The record has {{comparisons():d}} comparisons with a base. If no models differed, two or three bars would still leave out 0.{{assert comparisons() == 54}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond it. Here are card 6's mean, each of its runs alone, and the late class token:
 
 # %% tags=["nbval-check-output"]
 TO_BAR = students_t(spread.degrees)  # standard errors to the end of a bar: about 2
@@ -721,14 +719,14 @@ for name, accuracies in judged.items():
     print(f"threshold {half * TO_THRESHOLD / TO_BAR:.2f}")
 
 # %% [markdown]
-# One run alone lies beyond the threshold or not, as luck has it. No verdict here rests on a difference within it.
+# One run alone lies beyond the threshold or not, as luck has it. No verdict rests on a difference within it.
 #
 # ### What the pooled spread takes for granted
 #
-# - *All settings vary alike, and their runs are independent.* Bartlett's test finds nothing against the first assumption (p = {{equal_variances():.2f}}).{{assert equal_variances() > 0.2}}
+# - *All settings vary alike, and runs are independent.* Bartlett's test finds nothing against the first (p = {{equal_variances():.2f}}).{{assert equal_variances() > 0.2}}
 # - *Settings that fail*, below half of the best one's mean, keep the interval of their own seeds.
-# - *Not covered* are the choice of the test images and a base that had luck.
-# - *The constants* are values of Student's t. For the threshold, the 0.05 that an interval may miss is divided by the number of comparisons (Bonferroni).
+# - *Not covered* are the choice of test images and a lucky base.
+# - *The constants* are values of Student's t. For the threshold, 0.05 is divided by the number of comparisons (Bonferroni).
 #
 # ### Where the numbers come from
 #
