@@ -62,7 +62,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # Two rules lead to them:
 #
 # - **A verdict judges the words of its sentence.** Against *only* or *must*, one example suffices.
-# - **A lead counts from one point on.** A *point* is one per cent of the test images. A smaller one would not make us choose another model. (We drew this line after the measurements.)
+# - **A lead counts from one point on.** A *point* is one per cent of the test images. A smaller lead would not make us choose another model. (We drew this line after the measurements.)
 #
 # Write a verdict and a number into each row. "It" is the class token.
 #
@@ -85,7 +85,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # **Tested:** two models without a class token, whose heads read the mean of the patches. In *single patches*, a mask keeps the tokens from seeing each other. *Patches together* has no mask.
 #
-# *Said:* almost so in [this article](https://saadsohail5104.medium.com/understanding-the-role-of-the-class-token-in-vision-transformers-vit-d0f7750d7066). *Runs:* CIFAR-10.
+# *Said:* almost so in [this article](https://saadsohail5104.medium.com/understanding-the-role-of-the-class-token-in-vision-transformers-vit-d0f7750d7066).
 #
 # How far do single patches get? We first train both models briefly on drawn shapes. Read ± as "give or take". (Your numbers may differ.)
 
@@ -100,7 +100,7 @@ difference, width = contrast([together], [single])
 print(f"together − single: {100 * difference:+.1f} ± {100 * width:.1f} points")
 
 # %% [markdown]
-# The runs on CIFAR-10 are on record:
+# Now CIFAR-10, from our records:
 
 # %% tags=["hide-input"]
 known = {key(record["run"]): record["accuracy"] for record in cifar10}
@@ -114,7 +114,7 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# **Result:** on CIFAR-10, single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of the images. Patches together gain {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points.
+# **Result:** single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10. Patches together gain {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points.
 #
 # **Does not hold**, because *patches together* have no class token either, and understand more.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
@@ -288,13 +288,13 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## Two more cards
 #
-# The last line of a card is one to try, in a terminal, or in a cell here after a `!`. Its quick version with one seed may come out the other way.
+# The last line of a card is for a terminal, or for a cell here after a `!`. Its quick version with one seed may come out the other way.
 #
 # ### 6. "A class token classifies better than the mean of the patches"
 #
 # **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly until its learning rate changed. So we tried several rates with one seed, and the best on *validation* images got more seeds. **Attention pooling** is a third way, a mean with weights that a learned query decides.
 #
-# *Said:* [this page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) says that it often does. *Runs:* CIFAR-10.
+# *Said:* [this page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) says that it often does.
 #
 # Which is ahead?
 
@@ -345,9 +345,9 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 #
 # ### 11. "Its initialisation decides"
 #
-# **Tested:** six starts of the class token against that of the base, N(0, 0.02), which is drawn around 0 with a standard deviation of 0.02. Zeros are usual, too. Two starts are *frozen*: the class token is not trained, but its position embedding is.
+# **Tested:** six starts of the class token against that of the base, N(0, 0.02), drawn around 0 with a standard deviation of 0.02. Zeros are usual, too. *Frozen* ones are not trained, but their position embedding is.
 #
-# *Said:* a question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes so. *Runs:* CIFAR-10.
+# *Said:* a question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes so.
 #
 # Which start would you worry about?
 
@@ -417,9 +417,9 @@ diagrams.reading_blocks(
 #
 # *Try it yourself:* `python benchmarks/class_token_journey.py`, which needs CIFAR-10.
 #
-# ### A card without a number: must it read in every block?
+# ### Without a number: must it read in every block?
 #
-# **Tested** in two ways, because a model may do what it does not need. The first **cuts** the shipped model in one block. The second trains a small model whose class token comes **late**, for the last block only:
+# **Tested** in two ways, because a model may do what it does not need. The first **cuts** the shipped model in one block. The second trains a small model whose class token comes **late**, for the last block only. Purple arrows lead to it:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -482,7 +482,7 @@ plots.show(
 #
 # **Also tested:** *unseen*, *detached* and *not trained*. The last has no position embedding, which would be trained in its place.
 #
-# *Said:* we found nobody who writes *must*, but it is a natural guess. The ViT paper builds it so, and [this question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why. [CaiT](https://arxiv.org/abs/2103.17239) lets the class token come late. *Runs:* CIFAR-10.
+# *Said:* we found nobody who writes *must*, but it is a natural guess. The ViT paper builds it so, and [this question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why. [CaiT](https://arxiv.org/abs/2103.17239) lets the class token come late.
 #
 # To *attend* is to read, and the *step* is the optimizer's:
 
@@ -602,7 +602,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **Result:** after three passes P = 4 finds all tiles, and P = 8 {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}. Can P = 8 find them at all? With 11 times the passes, two of three seeds find almost all, and the third {{min(needles(passes=33)):.0%}}.{{assert
+# **Result:** after three passes P = 4 finds all tiles, and P = 8 finds {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}. With 11 times the passes, two of three seeds find almost all, and the third finds {{min(needles(passes=33)):.0%}}.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
 # sorted(needles(passes=33))[1] > 0.98}}
 #
@@ -639,11 +639,11 @@ show_claims(
 )
 
 # %% [markdown]
-# How often were you right? None of the six holds as a whole, and four hold in part. So ask *which* part.
+# How often were you right? None of the six holds as a whole; four hold in part.
 #
-# ## What becomes of the effects with more training?
+# ## What does more training change?
 #
-# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the test images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes. We trained three other models longer, too. Which effects will go away?
+# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} after three passes, and {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. Which differences will go away?
 
 # %% tags=["hide-input"]
 TRAINED_LONGER = [  # a row of the figure each: (label, experiment, setting)
@@ -677,14 +677,13 @@ show_then_and_now(
 # | Start the class token at zero or N(0, 0.02). | 11 |{{assert
 # not differs(runs("class_token_init", "zeros"))}}
 # | Feed two images, and check that what the head reads differs. | 12 |
-# | Before you say that a part is needed, train a model without it. | 2 |
 # | Choose a patch size for the computing and the time that you have. | 16 |
 #
 # ## Recap
 #
 # - **The class token is one way to read the image out.** It has to read the patches once, and gradients have to pass through it. Here it could come late, untrained, or unread by the patches. The mean of the patches was not behind.
 # - **The size of a difference belongs to its training.**
-# - **These cards are not a law.** Most rest on small models, photographs and trainings.
+# - **These cards are not a law.** Most rest on small models, small photographs and short training.
 #
 # ## Questions
 #
