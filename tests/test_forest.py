@@ -218,13 +218,13 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
     words = [text.get_text() for text in axis.texts]
     assert words[1:5] == [
         "with − without",
-        "+2.0 ± 0.5, should be > 0",
+        "+2.0 ± 0.5, if true: > 0",
         "far away",
-        "+80.0, should be > 0",
+        "+80.0, if true: > 0",
     ]
     assert {
-        "−3.0 ± 1.0, should be 0",
-        "+0.2 ± 0.5, should be no worse",
+        "−3.0 ± 1.0, if true: 0",
+        "+0.2 ± 0.5, if true: no worse",
         "+3.0 ± 0.5 (why)",
     } <= set(words)
     assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails", "open"}

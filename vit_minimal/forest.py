@@ -179,10 +179,7 @@ def show_claims(claims, verdicts, scale):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            if should in pale:
-                found += f", should {'not be 0' if should == 'not 0' else 'be ' + should}"
-            else:
-                found += f" ({should})"
+            found += f", if true: {should}" if should in pale else f" ({should})"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             said.append(f"{words}: {found}")
@@ -192,7 +189,8 @@ def show_claims(claims, verdicts, scale):
         style = curve_style(index) | {"linestyle": "none", "markersize": 9}
         if any(verdict == of for of, _ in claims.values()):
             axis.plot([], [], label=verdict, **style)
-    _scale(axis, (row - 0.8, -0.8), "points (pale: where the mark should be)", ticks=5, free=0)
+    said_of_pale = "points; pale: where the mark should be if the sentence is true"
+    _scale(axis, (row - 0.8, -0.8), said_of_pale, ticks=5, free=0)
     axis.set_xlabel(axis.get_xlabel(), loc="right")
     axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
