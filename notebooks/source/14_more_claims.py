@@ -188,9 +188,9 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
     1: ("It summarises the whole image", "holds in part", []),
     3: ("After the last layer it holds what is needed to classify", "holds", []),
     4: ("The class token's attention shows where the model looks", "holds in part", [
-        ("noise on its patches − on another image's",
+        ("harm of noise: its patches − another's",
          *(100 * marked[of][sixteen] for of in ("mean", "width"))),
-        ("Needle-10: last block's look − without",
+        ("Needle-10: with last block's look − without",
          *seed_by_seed(lost_without[1], [0, 0, 0]))]),
     7: ("Registers help", "not settled", [
         ("four registers − none",
