@@ -218,13 +218,13 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
     words = [text.get_text() for text in axis.texts]
     assert words[1:5] == [
         "with − without",
-        "+2.0 ± 0.5, should be > 0",
+        "+2.0 ± 0.5, if true: > 0",
         "far away",
-        "+80.0, should be > 0",
+        "+80.0, if true: > 0",
     ]
     assert {
-        "−3.0 ± 1.0, should be 0",
-        "+0.2 ± 0.5, should be no worse",
+        "−3.0 ± 1.0, if true: 0",
+        "+0.2 ± 0.5, if true: no worse",
         "+3.0 ± 0.5 (why)",
     } <= set(words)
     assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails", "open"}
@@ -273,7 +273,7 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
     assert [word for word in words if len(word) == 1] == [
         came for came in expected.values() if came
     ]
-    assert "+2.0 ± 0.5, should be ≥ 1" in words
+    assert "+2.0 ± 0.5, if true: ≥ 1" in words
     pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
             if b.get_zorder() == 0]  # fmt: skip
     assert [pale[0], pale[5], *pale[8:10]] == [(1, 10), (-1, 1), (-5, -1), (1, 10)]

@@ -153,15 +153,15 @@ def show_claims(claims, verdicts, scale, counts=None):
     near = 0.03 * (high - low)  # wide enough to be seen
     pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
     pale["no worse"] = [(-NONE, high)]
-    asked = {"> 0": "be > 0", "0": "be 0", "not 0": "not be 0", "no worse": "be no worse"}
+    asked = {name: name for name in pale}
     if counts:
         pale = {"> 0": [(counts, high)], "0": [(-counts, counts)]}
         pale |= {"not 0": [(low, -counts), (counts, high)], "no worse": [(-counts, high)]}
         asked = {
-            "> 0": f"be ≥ {counts}",
-            "0": f"be within ±{counts}",
-            "not 0": f"be beyond ±{counts}",
-            "no worse": f"be ≥ −{counts}",
+            "> 0": f"≥ {counts}",
+            "0": f"within ±{counts}",
+            "not 0": f"beyond ±{counts}",
+            "no worse": f"≥ −{counts}",
         }
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
@@ -191,7 +191,7 @@ def show_claims(claims, verdicts, scale, counts=None):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            found += f", should {asked[should]}" if should in asked else f" ({should})"
+            found += f", if true: {asked[should]}" if should in asked else f" ({should})"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             if counts and should in asked:
@@ -205,7 +205,8 @@ def show_claims(claims, verdicts, scale, counts=None):
         style = curve_style(index) | {"linestyle": "none", "markersize": 9}
         if any(verdict == of for of, _ in claims.values()):
             axis.plot([], [], label=verdict, **style)
-    _scale(axis, (row - 0.8, -0.8), "points (pale: where the mark should be)", ticks=5, free=0)
+    said_of_pale = "points; pale: where the mark should be if the sentence is true"
+    _scale(axis, (row - 0.8, -0.8), said_of_pale, ticks=5, free=0)
     axis.set_xlabel(axis.get_xlabel(), loc="right")
     axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
