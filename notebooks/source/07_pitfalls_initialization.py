@@ -20,7 +20,7 @@
 # Both lines run, both models train, and there is no warning. After three passes over CIFAR-10 the model with the second line is right for {{runs("position_init", "N(0, 0.02)").mean:.1%}} of the test images, and the one with the first line for {{runs("position_init", "N(0, 1)").mean:.1%}}. Could you have known before the first step? This notebook looks for *signs* in a new model, and sets each beside its *cost* after training.
 # {{assert below(runs("position_init", "N(0, 1)"), runs("position_init", "N(0, 0.02)"))}}
 #
-# Signs and costs belong to one model: it follows notebook 05's recipe `cpu`, with {{recorded("weight_init", "Xavier")[0].run.model.depth:d}} blocks and tokens of width D = {{recorded("weight_init", "Xavier")[0].run.model.embed_dim:d}}. The signs on record come from 100 images of CIFAR-10, and the costs from {{recorded("weight_init", "Xavier")[0].run.training.epochs:d}} passes over {{records("experiments_cifar10_full")[0].trained_on:,}}.
+# Signs and costs belong to one model: it follows notebook 05's recipe `cpu`, with {{recorded("weight_init", "Xavier")[0].run.model.depth:d}} blocks and tokens of width D = {{recorded("weight_init", "Xavier")[0].run.model.embed_dim:d}}. The signs on record come from 100 images of CIFAR-10. The costs come from {{recorded("weight_init", "Xavier")[0].run.training.epochs:d}} passes over {{records("experiments_cifar10_full")[0].trained_on:,}} images.
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3 for r in recorded("weight_init", "Xavier"))}}
 
@@ -114,7 +114,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Above, many columns are alike in all rows, but the rows still differ. Below, all twelve images look almost the same to the head. We measure this as the *spread between images*, or *spread* for short: the standard deviation of each column, averaged over the columns. It lies between 0 and about 1, and we take a spread below 0.05 as a warning.
+# Above, many columns are alike in all rows, but the rows still differ. Below, all twelve images look almost the same to the head. We measure this as the *spread between images*, or *spread* for short: the standard deviation of each column, averaged over the columns. It lies between 0 and about 1. We take a spread below 0.05 as a warning.
 #
 # The **first loss** is a second sign. A model that knows nothing about ten classes should give each of them 10 %. Its loss is then −ln 0.1 = ln 10 ≈ 2.303.
 #
@@ -226,7 +226,7 @@ show_starts("class_token_init", "N(0, 0.02)", "zeros", "N(0, 1)")
 show_costs("class_token_init", "zeros", "N(0, 1)", "N(0, 10)")
 
 # %% [markdown]
-# **The class token from N(0, 1) costs {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points, little or nothing. So a spread below our warning can cost little or nothing, too.**
+# **The class token from N(0, 1) costs {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points. So a start with a warning can cost little or nothing.**
 # {{assert not any(differs(runs("class_token_init", name)) for name in ("zeros", "all 1", "N(0, 1)"))}}
 #
 # *Limit:* two other starts have a smaller spread still:
@@ -294,7 +294,7 @@ diagrams.norm_divides(
 # Between drawn shapes, what differs at one patch has a size of 0.31 at the start. A position from N(0, 1) adds about 1.01 that all images share, and the first norm divides the sum by its size. Without a position, the norm brings the difference to size 1. With it, the difference is left with 0.31/√(0.31² + 1.01²) ≈ 0.29. With positions from N(0, 0.02) nearly all of it is left, and with positions from N(0, 10) only 0.03.
 # </details>
 #
-# Why do the patches matter more? We guess: a large class token hides something in its own row only, and large positions hide something in the row of every patch. We did not test this.
+# Why do the patches matter more? We guess that a large class token hides only what its own row holds, while large positions hide every patch. We did not test this.
 #
 # *Limit:* all this is at one learning rate. With each start at its own best rate, `torch.randn` still loses {{reached("position_init_rates", "N(0, 0.02)", 1)[0] - reached("position_init_rates", "N(0, 1)", 3)[0]:.1p}} points (one seed; the second visit has the table).
 #
@@ -429,7 +429,7 @@ show_then_and_now(
 #
 # ## How much was the look worth?
 #
-# Is the spread a forecast? Now all starts come together, on CIFAR-10. **Guess:** the smallest spread is on top, so how would the costs run if the spread were a forecast?
+# Is the spread a forecast? The figure shows all starts on CIFAR-10, and each short line is the spread with one seed. **Guess:** the smallest spread is on top, so how would the costs run if the spread were a forecast?
 # {{assert all(len(at_start("loss", "weight_init", of)) == 3 for of in ("N(0, 0.02)", "Xavier"))}}
 
 # %% tags=["hide-input"]
@@ -460,7 +460,7 @@ for row, (experiment, setting) in enumerate(ordered):
     colours.append("black" if for_all else dark(COLOURS[experiment]))
     drawn = [max(spread, NEAR_0) for spread in seen]
     left.plot(drawn, [row] * len(drawn), "|", color=colours[-1], markersize=9, markeredgewidth=2)
-    words = [f"{mean(seen):.2g}", "base"]
+    words = [f"{mean(seen):#.2g}", "base"]
     if setting != BASE:
         points, width = cost(experiment, setting)
         label = "effect seen" if abs(points) > width else "no effect seen"
@@ -493,7 +493,7 @@ plots.show("a row for each start: its spread with three seeds, and what it costs
 # %% [markdown]
 # A forecast would let the costs fall steadily from top to bottom.
 #
-# - **Within the class token and within all positions it may be one.** The smallest spread costs the most there. With three starts or fewer in a kind, and several without an effect, we cannot say more.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
+# - **Within the class token and within all positions it may be one.** The smallest spread costs the most there. But each kind has three starts only, and some of them cost nothing measurable.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
 # - **From one kind to another it fails.** The patches' positions from N(0, 1) cost ten points without a warning, and the class token from N(0, 1) costs little or nothing with one.
 # - **Among the weights it fails, too.** The random ones have large spreads and cost anything from nothing to {{loss(runs("weight_init", "N(0, 1)")).mean:.1p}} points. Second zero has no spread, and costs nothing measurable.
 #
@@ -616,10 +616,10 @@ drowning_std = 0.5
 #
 # - *All weights zero:* yes, two steps show it.
 # - *Weights that are too large:* on CIFAR-10 the first loss warns of Xavier and N(0, 1). It misses PyTorch's default, and in the short run it warns of the start that won.
-# - *`torch.randn`:* the spread warns, mostly because of the class token's position. The points are lost through the patches' positions, which do not bring it below our threshold. On CIFAR-10 a threshold of 0.4 would have caught these too, but would keep the false alarms of the class token from N(0, 1) and second zero.
+# - *`torch.randn`:* the spread warns, mostly because of the class token's position. The points are lost through the patches' positions, which do not bring it below our threshold. On CIFAR-10 a threshold of 0.4 would have caught these too. It would still give false alarms, for the class token from N(0, 1) and for second zero.
 # {{assert all((spread < 0.4) == (caught) for name, of, caught in (("patch_position_init", "N(0, 1)", True), ("patch_position_init", "N(0, 0.02)", False), ("weight_init", "N(0, 0.02)", False), ("class_token_init", "N(0, 1)", True), ("weight_init", "second zero", True)) for spread in at_start("spread", name, of))}}
 #
-# So whether a start is caught depends on the threshold. That a small spread is neither needed nor enough does not: Xavier costs {{loss(runs("weight_init", "Xavier")).mean:.1p}} points with one of the largest spreads, and second zero costs nothing measurable with none.
+# So whether a start is caught depends on the threshold. But no threshold makes the spread a forecast: Xavier costs {{loss(runs("weight_init", "Xavier")).mean:.1p}} points with one of the largest spreads, and second zero costs nothing measurable with none.
 # {{assert min(at_start("spread", "weight_init", "Xavier")) > max(at_start("spread", "weight_init", "N(0, 0.02)"))}}
 #
 # *Limit:* we chose the thresholds after we had seen the results. Elsewhere they may do worse.
@@ -707,7 +707,7 @@ _ = short_run("position_init", ["N(0, 0.02)", "N(0, 1)"])  # takes half a minute
 # {{assert not differs(distance(more_errors("position_init", "N(0, 1)"), more_errors("position_init", "N(0, 1)", "long")))}}
 # {{assert more_errors("weight_init", "Xavier", "long").mean > more_errors("weight_init", "Xavier").mean}}
 #
-# **The class token from N(0, 10) heals in part, and probably for the most part. For positions from N(0, 1) we see no healing.** Weights by Xavier, with one seed, do rather worse than before.
+# **The class token from N(0, 10) heals in part, and probably for the most part. For positions from N(0, 1) we see no healing.** Weights by Xavier, with one seed, are rather worse off than before, relative to the base.
 #
 # ### Positions that are not trained
 #
