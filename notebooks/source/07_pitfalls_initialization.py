@@ -58,7 +58,7 @@ images, labels = normalize(dataset.train_images[:100]), dataset.train_labels[:10
 # Our starts come from experiments. An *experiment* is a list of *settings*, and each setting differs from a *base* in one thing. The output below is what one setting changes:
 
 
-# %%
+# %% tags=["nbval-check-output"]
 def cifar10_model(experiment, setting):
     """The CIFAR-10 model of a setting, before its first step."""
     return make_model(plan(experiment, "full", seed=0)[setting, 1])
@@ -460,13 +460,13 @@ for row, (experiment, setting) in enumerate(ordered):
     colours.append("black" if for_all else dark(COLOURS[experiment]))
     drawn = [max(spread, NEAR_0) for spread in seen]
     left.plot(drawn, [row] * len(drawn), "|", color=colours[-1], markersize=9, markeredgewidth=2)
-    words = [f"{mean(seen):#.2g}", "base"]
+    words = [f"{mean(seen):.4f}", "base"]
     if setting != BASE:
         points, width = cost(experiment, setting)
         label = "effect seen" if abs(points) > width else "no effect seen"
         right.errorbar(points, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
         words[1] = f"{points:z.1f}".replace("-", "−")
-    for axis, number, place in zip((left, right), words, (40, 32), strict=True):
+    for axis, number, place in zip((left, right), words, (44, 32), strict=True):
         axis.annotate(
             number, (1, row), xytext=(place, 0), ha="right", va="center",
             xycoords=axis.get_yaxis_transform(), textcoords="offset points",
