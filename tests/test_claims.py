@@ -181,7 +181,10 @@ def test_the_first_card_shows_its_effect_on_drawn_shapes():
 @each_claim
 def test_a_card_has_one_picture_of_results_and_a_line_to_try(number):
     card = CARD_OF[number]
-    shown = r"^(?:plots\.show|plots\.show_summaries|plots\.show_dots|show_curves|show_forest)\("
+    shown = (
+        r"^(?:plots\.show|plots\.show_summaries|plots\.show_dots|show_curves|show_forest"
+        r"|diagrams\.reading_blocks)\("
+    )
     assert len(re.findall(shown, card, re.MULTILINE)) == 1
     (line,) = re.findall(r"\*Try it yourself.*", card)
     assert re.search(r"`(?:python|train_cnn)[^`]+`", line)

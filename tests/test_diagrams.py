@@ -184,7 +184,9 @@ CASES = {
     "cut_class_token, other ways": lambda: diagrams.cut_class_token(
         ways={"1": ("reads", "it does not see the patches"), "2": ("step", "it is not trained")}
     ),
-    "cut_class_token, two colours": lambda: diagrams.cut_class_token(colour_of_patches=card.QUIET),
+    "exchange": diagrams.exchange,
+    "exchange, titled": lambda: diagrams.exchange(9, "A title"),
+    "cut_class_token, green": lambda: diagrams.cut_class_token(colour_of_patches=card.MLP),
     "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
     "heads_read, registers": lambda: diagrams.heads_read(
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
@@ -992,7 +994,7 @@ def test_what_adds_up_is_drawn_to_one_scale():
 def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
     diagrams.cut_class_token()
     arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
-    colours = (card.ATTENTION, card.HEAD, card.LINE)
+    colours = (card.ATTENTION, card.QUIET, card.HEAD, card.LINE)
     solid, pale = (
         [
             [np.allclose(to_rgb(p.get_edgecolor()), card.tint(c, share)) for p in arrows]
@@ -1000,10 +1002,10 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
         ]
         for share in (1.0, 0.3)
     )
-    panel = 10  # 1 + 3 + 3 of attention, one to the head, gradient, step
-    assert len(arrows) == 4 * panel + 1, "and one in the legend"
-    counted = [[sum(found[i : i + panel]) for found in solid] for i in range(0, 4 * panel, panel)]
-    assert counted == [[7, 1, 1], [7, 1, 0], [4, 1, 2], [4, 1, 2]]
+    panel = 10  # 1 + 3 to the class token, 3 from it, one to the head, gradient, step
+    assert len(arrows) == 4 * panel + 2, "and two in the legend"
+    counted = [[sum(found[i : i + panel]) for found in solid] for i in range(2, 4 * panel, panel)]
+    assert counted == [[4, 3, 1, 1], [4, 3, 1, 0], [1, 3, 1, 2], [4, 0, 1, 2]]
     assert np.sum(solid) + np.sum(pale) == len(arrows)
     crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
     assert [(x > 34, y > 24) for x, y in crosses] == [
@@ -1014,12 +1016,25 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
     ]
 
 
-def test_what_patches_read_can_have_a_colour_of_its_own():
-    diagrams.cut_class_token(colour_of_patches=card.QUIET)
+def test_what_is_exchanged_before_the_blocks_comes_out_exchanged():
+    diagrams.exchange(3)
+    said = written()
+    assert [said[i : i + 2] for i in range(2, 10, 2)] == [[n, f"{n}\N{PRIME}"] for n in "c123"]
+    assert [said[i : i + 2] for i in range(12, 20, 2)] == [[n, f"{n}\N{PRIME}"] for n in "1c23"]
+    rows = {
+        n: text.get_position()
+        for text, _ in words()
+        if (n := text.get_text()) in ("c", "c\N{PRIME}")
+    }
+    assert rows["c"][0] == rows["c\N{PRIME}"][0], "the class token comes out where it went in"
+
+
+def test_what_patches_read_can_have_another_colour():
+    diagrams.cut_class_token(colour_of_patches=card.MLP)
     arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
     inks = [to_rgb(p.get_edgecolor()) for p in arrows]
-    found = sum(np.allclose(ink, card.tint(card.QUIET, s)) for ink in inks for s in (1.0, 0.3))
-    assert found == 4 * 3 + 1 and "the class token reads" in written()
+    found = sum(np.allclose(ink, card.tint(card.MLP, s)) for ink in inks for s in (1.0, 0.3))
+    assert found == 4 * 3 + 1, "and one in the legend"
 
 
 def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():

@@ -16,6 +16,8 @@ MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds o
     "position_untrained": 5,
     "patch_size": 5,
     "patch_size_longer": 5,
+    "patch_size_at_equal_time": 2,
+    "patch_size_at_equal_time_short": 2,
     "class_token_place": 8,
     "class_token_cut": 4,
     "patch_position_init": 2,

@@ -128,6 +128,17 @@ def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_
     plt.close("all")
 
 
+def test_a_heading_among_effects_has_no_mark(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    show_effects({"after 3 passes": None, "a": ("a mean", 1.9, 0.7)}, "points")
+    axis = plt.gcf().axes[0]
+    assert {row: mark[0] for row, mark in marks(axis).items()} == {1: 1.9}
+    words = [text.get_text() for text in axis.texts]
+    assert words == ["after 3 passes", "a", "a mean", "+1.9 ± 0.7"]
+    plt.close("all")
+
+
 def test_then_and_now_are_two_marks_in_one_row(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
@@ -242,4 +253,37 @@ def test_an_interval_that_leaves_the_scale_is_drawn_as_far_as_it_is_on_it(monkey
     assert [bar for bar in bars if len(bar) == 2] == [(-5, 10), (6.0, 10), (10, 10)]
     pale = [b.get_datalim(axis.transData).intervalx for b in axis.collections]
     assert [(low < 0, high > 0) for low, high in pale] == [(True, False)] + 3 * [(False, True)]
+    plt.close("all")
+
+
+def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_size(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    expected = {
+        ("seen", 2.0, 0.5): "✓",
+        ("seen, but small", 0.5, 0.4): "✗",
+        ("the other way", -3.0, 1.0): "✗",
+        ("reaches it, and 0", 0.7, 0.8): "?",
+        ("exact", 0.0, None): "✗",
+        ("alike", 0.1, 0.8, "0"): "✓",
+        ("not alike", 5.0, 1.0, "0"): "✗",
+        ("perhaps alike", 0.5, 0.8, "0"): "?",
+        ("different", -5.0, 1.0, "not 0"): "✓",
+        ("not different", 0.1, 0.8, "not 0"): "✗",
+        ("perhaps different", 0.5, 0.8, "not 0"): "?",
+        ("as good", -0.1, 0.8, "no worse"): "✓",
+        ("not as good", -2.0, 0.8, "no worse"): "✗",
+        ("perhaps as good", -0.5, 0.8, "no worse"): "?",
+        ("unfair", 2.0, 0.8, "why"): None,
+    }
+    show_claims({"It is so": ("open", list(expected))}, ("open",), (-5, 10), counts=1)
+    axis = plt.gcf().axes[0]
+    words = [text.get_text() for text in axis.texts]
+    assert [word for word in words if len(word) == 1] == [
+        came for came in expected.values() if came
+    ]
+    assert "+2.0 ± 0.5, should be ≥ 1" in words
+    pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
+            if b.get_zorder() == 0]  # fmt: skip
+    assert [pale[0], pale[5], *pale[8:10]] == [(1, 10), (-1, 1), (-5, -1), (1, 10)]
     plt.close("all")

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import copy
 import importlib
 import io
 import itertools
@@ -22,6 +23,7 @@ from torch.testing import assert_close
 from tutorial_text import tutorial_text
 
 import build
+from vit_minimal import VisionTransformer, ViTConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -311,6 +313,27 @@ def test_the_rules_that_notebook_05_writes_by_hand_take_torchs_steps(rule, their
         shown["height"](*point).backward()
         optimizer.step()
     assert_close(torch.tensor(shown["descend"](shown[rule], 0.5)[-1]), point.detach())
+
+
+def test_the_checks_of_notebook_09_leave_a_model_as_it_was():
+    text = tutorial_text("notebooks/source/09_pitfalls_class_token.py")
+    cells = [cell.partition("\n")[2] for cell in text.split("# %%")]
+    shown = {"torch": torch, "copy": copy}
+    for name in ("tokens_read", "cut_connections", "check_class_token"):
+        cell = next(cell for cell in cells if f"def {name}(" in cell)
+        (function,) = (of for of in ast.parse(cell).body if getattr(of, "name", "") == name)
+        exec(ast.unparse(function), shown)  # noqa: S102
+    model = VisionTransformer(ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3))
+    before, optimizer = copy.deepcopy(model.state_dict()), torch.optim.AdamW(model.parameters())
+    images = torch.randn(2, 3, 8, 8)
+    for frozen in (False, True):
+        model.requires_grad_(not frozen)
+        assert shown["tokens_read"](model, model.norm, images) == [0]
+        found = shown["check_class_token"](model, [optimizer], images)
+        assert found == (["the class token is not trained"] if frozen else [])
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not model.norm._forward_hooks
+    assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
 def test_no_time_of_a_step_is_missing_from_the_profile_of_notebook_11():

@@ -66,20 +66,29 @@ def show_effects(effects, x_label, title=""):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
     A row is a line of three columns: the name with the words below it, the mark, and the number. A
-    mark is black where the interval does not reach 0, else grey and hollow.
+    mark is black where the interval does not reach 0, else grey and hollow. Where None stands for an
+    effect, its name is the heading of those below.
     """
-    said, shown = [], [f"{_signed(number)} ± {width:.1f}" for _, number, width in effects.values()]
-    room = 6.5 * max(map(len, shown))  # in points, for the numbers: they end at one place
+    said, several = [], [of for of in effects.values() if of is not None]
+    # In points, for the numbers: they end at one place
+    room = 6.5 * max(len(f"{_signed(number)} ± {width:.1f}") for _, number, width in several)
     figure, axis = plt.subplots(figsize=(5.6, 1.2 + 0.46 * len(effects)), layout="constrained")
-    for row, (name, (words, number, width)) in enumerate(effects.items()):
-        label = "effect seen" if abs(number) > width else "no effect seen"
-        axis.errorbar(number, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
-        said.append(f"{name} ({label}): {shown[row]}")
+    for row, (name, of) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
         place |= {"ha": "right", "va": "center"}
+        if of is None:
+            axis.axhline(row + 0.35, color="lightgray", linewidth=1, zorder=0)
+            axis.annotate(name, (0, row), xytext=(-8, -2), style="italic", **place)
+            said.append(name)
+            continue
+        words, number, width = of
+        shown = f"{_signed(number)} ± {width:.1f}"
+        label = "effect seen" if abs(number) > width else "no effect seen"
+        axis.errorbar(number, row, xerr=width, capsize=3, **EFFECT_STYLES[label])
+        said.append(f"{name} ({label}): {shown}")
         axis.annotate(name, (0, row), xytext=(-8, 7), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
-        axis.annotate(shown[row], (1, row), xytext=(8 + room, 0), **place)
+        axis.annotate(shown, (1, row), xytext=(8 + room, 0), **place)
     for label, style in EFFECT_STYLES.items():
         if any(f"({label})" in words for words in said):
             axis.plot([], [], label=label, **style)
@@ -127,7 +136,7 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
     show(f"{x_label}, {then} and {now}", title, said)
 
 
-def show_claims(claims, verdicts, scale):
+def show_claims(claims, verdicts, scale, counts=None):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
     A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
@@ -136,12 +145,24 @@ def show_claims(claims, verdicts, scale):
     below them the number and what it should be, which is pale in the picture too. `scale` are the
     ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
     `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
+    `counts` is the smallest effect that counts, if there is one: the predictions are then about it and
+    not about 0, and ✓, ✗ or ? before a comparison says how it came out.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
     near = 0.03 * (high - low)  # wide enough to be seen
     pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
     pale["no worse"] = [(-NONE, high)]
+    asked = {"> 0": "be > 0", "0": "be 0", "not 0": "not be 0", "no worse": "be no worse"}
+    if counts:
+        pale = {"> 0": [(counts, high)], "0": [(-counts, counts)]}
+        pale |= {"not 0": [(low, -counts), (counts, high)], "no worse": [(-counts, high)]}
+        asked = {
+            "> 0": f"be ≥ {counts}",
+            "0": f"be within ±{counts}",
+            "not 0": f"be beyond ±{counts}",
+            "no worse": f"be ≥ −{counts}",
+        }
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -170,12 +191,13 @@ def show_claims(claims, verdicts, scale):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            if should in pale:
-                found += f", should {'not be 0' if should == 'not 0' else 'be ' + should}"
-            else:
-                found += f" ({should})"
+            found += f", should {asked[should]}" if should in asked else f" ({should})"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
+            if counts and should in asked:
+                came = _outcome(number, width or 0, should, counts)
+                axis.text(0.02, middle, came, fontsize=12, ha="center", **beside)
+                found += f" {came}"
             said.append(f"{words}: {found}")
             row += 1.55
         row += 0.45
@@ -191,6 +213,20 @@ def show_claims(claims, verdicts, scale):
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, columnspacing=0.8,
                 handletextpad=0, frameon=False)  # fmt: skip
     show("sentences with their verdicts and the comparisons behind them", "claims", said)
+
+
+def _outcome(number, width, should, counts):
+    """✓ if a difference is surely as it should be, ✗ if it surely is not, else ?."""
+    low, high = number - width, number + width
+    small = -counts < low and high < counts
+    large = not small and not low <= 0 <= high
+    yes, no = {
+        "> 0": (large and low > 0, high < counts),
+        "0": (small, large),
+        "not 0": (large, small),
+        "no worse": (low > -counts, large and high < 0),
+    }[should]
+    return "✓" if yes else "✗" if no else "?"
 
 
 def _signed(number):

@@ -22,6 +22,7 @@ from .overlays import attention_over, journey
 from .pitfalls import (
     cut_class_token,
     cuts,
+    exchange,
     heads_read,
     norm_divides,
     what_adds_up,

@@ -264,16 +264,21 @@ WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
 }
 
 
-def cut_class_token(title="", ways=WAYS_TO_CUT, colour_of_patches=ATTENTION):
+def cut_class_token(title="", ways=WAYS_TO_CUT, colour_of_patches=QUIET):
     """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
     (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
 
-    Where patches read the class token, the arrows have `colour_of_patches`; if it is another colour
-    than that of attention, the legend tells the two apart.
+    Arrows point to the token that attends; where that is a patch, they have `colour_of_patches`.
     """
-    card, top = Card(height=56 + 3 * bool(title)), 3 * bool(title)
+    card, top = Card(height=55.5 + 3 * bool(title)), 3 + 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
+    for x, colour, words in (  # on top, lest anybody reads the arrows the wrong way round
+        (2, ATTENTION, "the class token attends"),
+        (25, colour_of_patches, "a patch attends to it (patch to patch is not drawn)"),
+    ):
+        card.arrow((x, top - 1.2), (x + 4, top - 1.2), colour=colour, line=1.6)
+        card.text(x + 5, top - 1.2, words, 10, QUIET, ha="left")
     for k, (name, (missing, words)) in enumerate(ways.items()):
         x0, y0 = 1 + 33 * (k % 2), top + 1 + 26 * (k // 2)
         before, after, y = x0 + 7.4, x0 + 19, y0 + 8.6  # two columns of tokens, the first row
@@ -315,19 +320,43 @@ def cut_class_token(title="", ways=WAYS_TO_CUT, colour_of_patches=ATTENTION):
             "is read": (left + 2, rows[1] - 1.9),
         }
         card.text(*cross[missing], "×", 24, HEAD, weight="bold", zorder=6)
-    legend = {ATTENTION: (8.4, "the token at the tip attends to the one at the tail")}
-    if colour_of_patches != ATTENTION:
-        legend = {
-            ATTENTION: (1.4, "the class token reads"),
-            colour_of_patches: (24, "a patch reads it (not drawn: patches read patches)"),
-        }
-    for colour, (x, words) in legend.items():
-        card.arrow((x, top + 54), (x + 4, top + 54), colour=colour, line=1.6)
-        card.text(x + 5, top + 54, words, 10, QUIET, ha="left")
     show(
         "four times the same tokens before and after a block, the class token on top: arrows "
         "to each token from those that it attends to, purple to the class token, a red one to the head, grey ones for the gradient and the step "
         "of the optimizer; in each picture one kind of arrow is crossed out",
         title,
         [f"{name}: {words}" for name, (_, words) in ways.items()],
+    )
+
+
+def exchange(num_patches=4, title=""):
+    """A row of tokens through blocks, and the same row with the first two exchanged: what comes out is
+    exchanged alike, and otherwise the same.
+    """
+    card, top = Card(height=27 + 3 * bool(title)), 3 * bool(title)
+    if title:
+        card.text(33, 2, title, 12)
+    names = ["c", *map(str, range(1, num_patches + 1))]
+    side = min(4.4, 28 / len(names) - 0.6)
+    said = []
+    for k, words in enumerate(("class token first", "first two exchanged")):
+        order = [1, 0, *range(2, len(names))] if k else range(len(names))
+        left, step = 2 + 33 * k, side + 0.6
+        card.text(left, top + 1.6, words, 11, ha="left", weight="bold")
+        card.box(left - 0.6, top + 11.4, step * len(names) + 0.6, 5, INK, "the same blocks", 10.5)
+        for slot, token in enumerate(order):
+            x, colour = left + slot * step, PATCH if token else CLASS
+            middle = x + side / 2
+            card.cell(x, top + 4.6, side, 3.6, colour, names[token], 11)
+            card.arrow((middle, top + 8.4), (middle, top + 11.2), colour=LINE)
+            card.arrow((middle, top + 16.6), (middle, top + 19.4), colour=LINE)
+            card.cell(x, top + 19.6, side, 3.6, colour, names[token] + "\N{PRIME}", 11)
+        said.append(f"{words}: {' '.join(names[token] for token in order)}")
+        if k:
+            card.bracket(left, left + 2 * step - 0.6, top + 23.7, "exchanged alike")
+    show(
+        "two rows of tokens go through the same blocks; in the second row the first two are exchanged, "
+        "and so are the first two that come out",
+        title,
+        said,
     )
