@@ -182,6 +182,15 @@ def test_then_and_now_are_as_high_as_they_have_rows(monkeypatch):
     assert heights[1] - heights[0] > 4 * 0.5  # inches
 
 
+def test_then_and_now_have_ticks_on_both_sides_of_0_if_there_are_enough(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    show_then_and_now({"turned": ((-16.3, 3.3), (7.6, 0.7))}, "then", "now", "points", ticks=8)
+    ticks = plt.gcf().axes[0].get_xticks()
+    assert min(ticks) < 0 < max(ticks)
+    plt.close("all")
+
+
 def test_zero_is_in_the_picture_where_all_effects_lie_on_one_side(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())

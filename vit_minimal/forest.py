@@ -98,12 +98,12 @@ def show_effects(effects, x_label, title=""):
     show(f"{x_label}, a row for each effect", title, said)
 
 
-def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, math.inf)):
+def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, math.inf), ticks=6):
     """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
 
     `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
     by a line, so that one sees what grew, what shrank and what changed its side of 0. A number beyond
-    the ends of `scale` is an arrow there.
+    the ends of `scale` is an arrow there. With more `ticks` both sides of 0 have some.
     """
     (low, high), said = scale, []
     _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.55 * len(effects)), layout="constrained")
@@ -132,7 +132,7 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
         axis.text(0.01, row - 0.2, name, bbox=paper, **place)
         axis.text(0.01, row + 0.2, words, fontsize=9, **place)
-    _finish(axis, (len(effects) - 0.4, -0.6), x_label, title)
+    _finish(axis, (len(effects) - 0.4, -0.6), x_label, title, ticks)
     show(f"{x_label}, {then} and {now}", title, said)
 
 
@@ -236,9 +236,9 @@ def _signed(number):
     return "0.0" if shown == "+0.0" else shown
 
 
-def _finish(axis, rows, x_label, title):
+def _finish(axis, rows, x_label, title, ticks=6):
     """The scale, with room for words left of the marks, as wide as theirs; the legend above."""
-    _scale(axis, rows, x_label, ticks=6, free=1)
+    _scale(axis, rows, x_label, ticks=ticks, free=1)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
 
 
