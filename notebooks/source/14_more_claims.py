@@ -56,11 +56,11 @@ from vit_minimal.variants import ConvNet
 #
 # For example, *ViTs are only good when pretrained* (17) says that no other ViT is good. One good ViT that nobody pretrained contradicts it, so it does not hold, even if pretraining often helps.
 #
-# A ± is half of a 95 % interval, and *no effect seen* means that the interval includes 0. [Notebook 10](10_claims_put_to_the_test.ipynb) explains both.
+# A ± is half of a 95 % interval, and *no effect seen* means that the interval includes 0. We draw one line for all cards: a difference counts from one point on, because a smaller one would hardly make you choose. [Notebook 10](10_claims_put_to_the_test.ipynb) explains this.
 #
 # <details><summary>Where do the intervals come from?</summary>
 #
-# They come from the spread of all settings on record. Where a card says *seed by seed*, three differences give them, and where it says *over images*, the test images of one model.
+# They come from the spread between runs of one setting, averaged over all settings on record. Where a card says *seed by seed*, three differences give them, and where it says *over images*, the test images of one model.
 #
 # </details>
 #
@@ -192,7 +192,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
          *(100 * marked[of][sixteen] for of in ("mean", "width"))),
         ("Needle-10: with last block's look − without",
          *seed_by_seed(lost_without[1], [0, 0, 0]))]),
-    7: ("Registers help", "not settled", [
+    7: ("Registers help", "does not hold", [
         ("four registers − none",
          *between(pooling["class token, 4 registers"], pooling["class token"]))]),
     8: ("It works under GPT's mask as well", "holds in part", [
@@ -227,7 +227,7 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 #
 # Take sentence 13. Its first row compares learned positions with none: they add {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")).mean:.1p}} points. If the sentence is true, this difference is not 0, so its mark should lie in the pale part. It does.
 #
-# All rows are differences in points, and an arrow leads beyond the scale. A row without a ± has one seed, or three that agree. Sentences 1, 3, 10 and 17 rest on no such difference. Begin with the cards where you guessed otherwise.
+# All rows are differences in points, and an arrow leads beyond the scale. A row without a ± has one seed, or three that agree. The verdicts on sentences 1, 3, 10 and 17 rest on something else, so they have no row. Begin with the cards where you guessed otherwise.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -240,7 +240,7 @@ show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()},
 #
 # **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** somebody searches photographs by this vector alone, and may miss colours that the patches hold.
 #
-# **Tested:** we read *summarises* as: the class can be read from it, and *whole* as: so can what each region shows. A linear regression reads the mean colours of sixteen regions from the shipped model's class token. Its rival reads them from the mean of the patches before block 1, without places.
+# **Tested:** we read *summarises* as: the class can be read from it, and *whole* as: so can what each region shows. A linear regression reads the mean colours of sixteen regions from the shipped model's class token. Its rival reads them from the mean of the patches before block 1. A mean has lost the places, so it knows only what the whole image looks like on average. That alone is a good guess for each region.
 #
 # **Result:** after the last block the class token explains {{colours("trained", "class_token", -1):.0%}} of the variance of the colours, and the rival {{colours("trained", "patch_mean", 0):.0%}}.{{assert
 # colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) < colours("trained", "class_token", 2)}}
@@ -281,7 +281,7 @@ show_curves(
 # **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (over images), and that of the best single patch {{probe("class_token", -1).mean - max(record("class_token_journey").probes.patches.mean[-1]):.0p}}.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
 #
-# **Holds**, because a reader of the class token alone comes within {{rounded_up(record("class_token_journey").accuracy.mean - probe("class_token", -1).mean):.1p}} points of the model. The words could have failed: in card 8 a class token holds nothing. They do not say *only there*, which was not tested.
+# **Holds**, because a reader of the class token alone comes within {{rounded_up(record("class_token_journey").accuracy.mean - probe("class_token", -1).mean):.1p}} points of the model. The words could have failed: a class token that attends to no patch holds nothing (card 8). They do not say *only there*, which was not tested.
 
 # %% tags=["hide-input"]
 every = journey["probes"]["patches"]
@@ -313,9 +313,9 @@ show_curves(
 #
 # **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) verifies with it that a model is right for the right reasons. **The harm:** somebody approves a model because its heat map looks right.
 #
-# **Tested:** we read *shows where* as: the answer depends on the patches that the last block's attention marks, and *looks* as: it depends on that look. For the first, 16 of the shipped model's 64 patches become noise. For the second, one patch holds the answer (Needle-10, [notebook 06](06_inside_the_class_token.ipynb)). A model of two blocks attends to it in both, and we keep its class token from all patches in one.
+# **Tested:** we read *shows where* as: the answer depends on the patches that the last block's attention marks. So we turn 16 of the shipped model's 64 patches into noise. We read *the model looks* as: the answer also depends on the attention in that block. In Needle-10 ([notebook 06](06_inside_the_class_token.ipynb)) one patch holds the answer, and both blocks of a small model attend to it. In one block at a time, we forbid its class token to attend to any patch.
 #
-# **Result:** noise on the marked patches does {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more harm than on those that *another* image marks (over images). In Needle-10, accuracy falls by at least {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} points without the look in block 1. Without the look in the last block it falls by at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}}.{{assert
+# **Result:** noise on the marked patches does {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more harm than on those that *another* image marks (over images). In Needle-10, accuracy falls by at least {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} points if this is forbidden in block 1. If it is forbidden in the last block, accuracy falls by at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}}.{{assert
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0}}{{assert
 # not differs(seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]))}}{{assert
 # all(share > 10 * record("needle10").chance for run in record("needle10").runs for share in run.trained.share)}}
@@ -325,7 +325,7 @@ show_curves(
 # | part of the sentence | what the test says |
 # |---|---|
 # | *shows where* | **holds**: the answer depends on the patches that it marks |
-# | *the model looks* | **does not hold** in Needle-10: that look gives {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} points (seed by seed), as block 1 has done the work |
+# | *the model looks* | **does not hold** in Needle-10: attending there, too, gives {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} points (seed by seed), less than one, as block 1 has done the work |
 
 # %% tags=["hide-input"]
 attention = deletions["attention of the last block"]
@@ -347,7 +347,7 @@ for block, lost in enumerate(lost_without):
 bars.set(
     xlabel="a bar for each seed",
     ylabel="points lost",
-    title="Needle-10: no look in …",
+    title="Needle-10: forbidden in …",
     ylim=(0, 100),
 )
 bars.set_xticks((0, 1), ("block 1", "last block"))
@@ -370,8 +370,8 @@ plots.show("accuracy falls fastest with noise on the marked patches; in Needle-1
 # **Result:** with registers the model is {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points ahead: no effect seen.{{assert
 # not differs(runs("pooling", "class token, 4 registers"))}}
 #
-# **Not settled**, because a gain of half a point is possible, and so is such a loss. A model with the illness, trained with and without registers, would settle it; the shipped one shows no sign of it ([notebook 06](06_inside_the_class_token.ipynb)).{{assert
-# 0.005 < min(-interval(gain(runs("pooling", "class token, 4 registers")))[0], interval(gain(runs("pooling", "class token, 4 registers")))[1])}}
+# **Does not hold**, because for this model a gain of one point lies outside the interval. A large model with the illness may gain; the shipped one shows no sign of it ([notebook 06](06_inside_the_class_token.ipynb)).{{assert
+# interval(gain(runs("pooling", "class token, 4 registers")))[1] < 0.01}}
 
 # %% tags=["hide-input"]
 plots.show_summaries(
@@ -388,7 +388,7 @@ plots.show_summaries(
 #
 # **Said** in effect by [iLLaMA](https://arxiv.org/abs/2404.06773), a ViT with GPT's mask that puts the class token last. **The harm:** somebody gives the mask to a ViT whose class token comes first. It guesses, and no error says why.
 #
-# **Tested:** we read *works as well* as: it learns there too. Under GPT's mask, a token attends only to itself and to those before it.
+# **Tested:** we read the sentence as: there, too, it learns. Under GPT's mask, a token attends only to itself and to those before it.
 #
 # **Result:** with the class token last, {{runs("causal_mask", "causal, class token last").mean:.1%}} are right, {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points more than without a mask: no effect seen. With the class token first, {{runs("causal_mask", "causal, class token first").mean:.1%}} are, which is a guess.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
@@ -454,7 +454,7 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: the CNN cannot get all images right, by construction (below) |
+# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: this CNN is no better than a guess, and the ViT is |
 # | *CNNs* and *ViTs* in general | **does not hold**: the CNN with 47 pixels does not struggle, and the ViT with AdamW does |
 
 # %% tags=["hide-input"]
@@ -555,7 +555,7 @@ print("ViT, AdamW:", train(VisionTransformer(small), corners, seed=0))
 #
 # **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images. **The harm:** somebody with few images rules out a pretrained ViT too (card 17).
 #
-# **Tested:** we read *need more* as: fewer images cost a ViT more. That compares the two, so their optimizers should be alike. A ViT with Muon meets a CNN with AdamW that costs about as many FLOPs ({{
+# **Tested:** we read *need more* as: fewer images cost a ViT more. That compares the two, so their optimizers should be alike, but ours are not: a ViT with Muon meets a CNN with AdamW. The CNN costs about as many FLOPs ({{
 # records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more). Both get 1,000 to 45,000 images of CIFAR-10. They take about 700 steps, at the best of three learning rates.
 #
 # **Result:** with 1,000 images the CNN is {{mean(cnn_lead(1_000)):.1p}} points ahead. With 45,000 images its lead is {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points smaller (seed by seed).{{assert
@@ -610,7 +610,7 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # **Said** of Transformers in general. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) find it true of post-norm, and not of pre-norm. **The harm:** somebody spends runs on the length of a warm-up that changes nothing.
 #
-# **Tested:** we read *needs* as: without a warm-up, training ends far behind. With one, the learning rate climbs for the first tenth of the steps. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)). With four blocks they had Muon or AdamW, with twelve only AdamW.
+# **Tested:** we read *needs* as: without a warm-up, training ends more than ten points behind. With one, the learning rate climbs for the first tenth of the steps. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)). With four blocks they had Muon or AdamW, with twelve only AdamW.
 #
 # **Result:** with twelve blocks and post-norm, one pass without a warm-up makes {{mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1%}} right, and with it {{mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1p}} points more (one seed). With Muon, four blocks and pre-norm a warm-up changes the accuracy by {{distance(runs("warmup_and_norm", "pre-norm, warm-up, Muon"), runs("warmup_and_norm", "pre-norm, none, Muon")):±.1p}} points: no effect seen.{{assert
 # not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}{{assert
@@ -621,7 +621,8 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 # | part of the sentence | what the test says |
 # |---|---|
 # | *needs*, with AdamW, post-norm and twelve blocks | **holds**, as far as one seed and one pass can tell |
-# | *needs*, with Muon and four blocks | **does not hold**: no effect is seen |
+# | *needs*, with AdamW and pre-norm, as in this course | **not settled**: a warm-up gives three to nine points, with one or two seeds |
+# | *needs*, with Muon and four blocks | **does not hold**: ten points lie far outside the interval |
 
 # %% tags=["hide-input"]
 TRIED_WITHOUT = [("Muon", 1, 4), ("AdamW", 0.3, 4), ("AdamW", 1, 4), ("AdamW", 1, 12)]
@@ -639,7 +640,8 @@ for optimizer, rate, depth in TRIED_WITHOUT:
 show_forest(gains, "points on test images, with − without", "What a warm-up adds", bold=())
 
 # %% [markdown]
-# With AdamW, post-norm gains more than pre-norm with twelve blocks, and less with four. Hollow marks have too few seeds for an interval.{{assert
+# With AdamW, post-norm gains more than pre-norm with twelve blocks, and less with four. So here, unlike in the cited study, pre-norm gains as well. Hollow marks have too few seeds for an interval.{{assert
+# [round(100 * (mean(reached(name, "pre-norm, warm-up, AdamW", rate)) - mean(reached(name, "pre-norm, none, AdamW", rate)))) for name, rate in (("warmup_and_norm", 0.3), ("warmup_and_norm", 1), ("warmup_and_norm_deep", 1))] == [3, 4, 9]}}{{assert
 # all(mean(reached("warmup_and_norm", "post-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "post-norm, none, AdamW", rate)) < mean(reached("warmup_and_norm", "pre-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "pre-norm, none, AdamW", rate)) for rate in (1, 0.3))}}{{assert
 # mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW", 1)) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW", 1)) > mean(reached("warmup_and_norm_deep", "pre-norm, warm-up, AdamW", 1)) - mean(reached("warmup_and_norm_deep", "pre-norm, none, AdamW", 1)) > 0.05}}
 #
@@ -689,7 +691,7 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one kind of noise. It costs P = 4 more than P = 8 even after training with it. At twice the noise of its training P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
+# *Limits:* one kind of noise. Training with it costs P = 4 more than P = 8 on clean images. At twice the noise of its training P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
 # differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}{{assert
 # max(under_noise(4, 64, learned=True)) < min(under_noise(8, 64, learned=True))}}
 #
@@ -705,7 +707,7 @@ show_curves(
 #
 # **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it.
 #
-# Pretraining helps where images are few. With ten images of Shapes-10 per class, a model pretrained on CIFAR-10 is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead of one from scratch with ten times the steps ([notebook 12](12_fine_tuning.ipynb), seed by seed).{{assert
+# Another sentence is that pretraining *helps*. With ten images of Shapes-10 per class, a model pretrained on CIFAR-10 is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead of one from scratch with ten times the steps ([notebook 12](12_fine_tuning.ipynb), seed by seed).{{assert
 # below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}{{assert record("cifar10_cpu_long").accuracy > 0.85}}
 
 # %% tags=["hide-input"]
@@ -732,7 +734,7 @@ show_curves(
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate, but for a model whose new head was trained first. **The harm:** somebody stops while the new task is half learned.
+# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate, but for a model whose new head was trained first. **The harm:** somebody stops before the new task is learned.
 #
 # **Tested:** we read *small* as: smaller than the best rate from scratch, which was 0.001 with the same images and steps. It meets 0.0003, for 60 steps on ten images per class ([notebook 12](12_fine_tuning.ipynb)). The words name no task, so we measure the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
 # all(max((r for r in records("fine_tuning") if r.part == "rates" and r.method == method), key=lambda r: r.validation).rate == 1e-3 for method in ("fine-tuned", "from scratch"))}}
