@@ -148,7 +148,7 @@ plots.show(
 #
 # Whoever calls a patch size better has to say what was held equal. Let us begin with the passes. Equal passes also mean equal *steps*, which are updates of the weights. Is a small patch then better than a large one?
 #
-# **How to read a ±.** Every ± and every error bar is a 95 % interval. Live and under noise it comes from the seeds shown, and elsewhere from the spread between seeds, pooled over all our experiments (notebook 07). We call two settings different if the interval of their *difference* does not contain zero.
+# **How to read a ±.** Every ± and every error bar is a 95 % interval. For runs on record it comes from the spread between seeds, pooled over all our experiments (notebook 07). For live runs, and in the section on noise, it comes from the seeds shown. We call two settings different if the interval of their *difference* does not contain zero.
 #
 # *Live, about half a minute: 2,000 images, D = 64, 5 passes, 3 seeds.*
 
@@ -180,7 +180,7 @@ print(as_table(compared))  # the difference is taken seed by seed
 #
 # ### Equal passes and equal FLOPs
 #
-# Let P = 8 make four times the passes. Is it still behind? **Guess**, and guess too for P = 16, with twelve times the passes.
+# Let P = 8 make four times the passes: you know from the puzzle that it is then ahead. **Guess** whether P = 16 is ahead, too, with twelve times the passes.
 #
 # On the left, all sizes made three passes. On the right, P = 8 made four times as many, P = 16 twelve times, and P = 32 twenty-four times. These round factors leave their FLOPs up to {{max(1 - passes * patch_cost(P).flops / patch_cost(4).flops for P, passes in ((8, 4), (16, 12), (32, 24))):.0%}} below those of P = 4. Only P = 2 got more: even a single pass takes nearly twice those FLOPs.
 #
@@ -318,7 +318,34 @@ plots.show(
 # </details>
 #
 # So P = 4 wins after all. But two things have changed: the time was equal, not the FLOPs, and the training was longer. Which of them turned the answer round? We need all four combinations:
-#
+
+# %% tags=["hide-input"]
+longer, short = (
+    summarize(name, "full", cifar10, spread)
+    for name in ("patch_size_longer", "patch_size_at_equal_time_short")
+)
+leads = {
+    "equal FLOPs": (longer["P = 8, 4 × the passes"], at_equal_time["P = 8, 40 passes"]),
+    "equal time": (short["P = 8, 3 × the passes"], at_equal_time["P = 8, 30 passes"]),
+}
+_, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+axis.axhline(0, color="gray", linewidth=1)
+for index, (name, pair) in enumerate(leads.items()):
+    points = [100 * of.difference for of in pair]
+    widths = [100 * of.difference_width for of in pair]
+    places = [place + (-0.03, 0.03)[index] for place in (0, 1)]
+    axis.errorbar(places, points, widths, capsize=4, label=name, **plots.curve_style(index))
+axis.set_xticks((0, 1), ("short,\n3 passes with P = 4", "longer,\n10 passes with P = 4"))
+axis.set(
+    xlim=(-0.4, 1.4), ylabel="points by which P = 8\nis ahead", title="Length, or FLOPs and time?"
+)
+axis.legend()
+axis.grid(axis="y", alpha=0.3)
+plots.show(
+    "two lines that fall from above 0 to far below it, close to each other", "the four leads"
+)
+
+# %% [markdown]
 # *On record: {{len(runs("patch_size", "P = 4").accuracies):d}} seeds of P = 4 in the short training, else three, or one where the table says so.*
 #
 # | by how many points P = 8 is ahead | equal FLOPs | equal time |
@@ -334,11 +361,17 @@ plots.show(
 # {{assert 0.95 < 10 * patch_cost(4).flops / (40 * patch_cost(8).flops) < 1.05 and 0.95 < 3 * patch_cost(4).seconds / (9 * patch_cost(8).seconds) < 1.05}}
 # {{assert len(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes").accuracies) == 3 and len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies) == 1}}
 #
-# **It was mostly the length.** Down a column, from the short training to the longer one, the lead of P = 8 changes by {{distance(gain(runs("patch_size_at_equal_time", "P = 8, 40 passes")), gain(runs("patch_size_longer", "P = 8, 4 × the passes"))):+±.1p}} points at equal FLOPs and by {{distance(gain(runs("patch_size_at_equal_time", "P = 8, 30 passes")), gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"))):+±.1p}} at equal time. Along a line, from equal FLOPs to equal time, it changes by {{distance(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"), runs("patch_size_longer", "P = 8, 4 × the passes")):+±.1p}} in the short training, and by nothing that we could measure in the longer one. So P = 8 is ahead only in a short training at equal FLOPs. In an equally short time we measured no difference, and with more training P = 4 goes further.
+# **It was mostly the length.** Both lines fall steeply, and they lie close together. So P = 8 is ahead only in a short training at equal FLOPs. In an equally short time we measured no difference, and with more training P = 4 goes further.
+#
+# <details><summary>For a second visit: by how much does each of the two change the lead?</summary>
+#
+# Down a column, from the short training to the longer one, the lead of P = 8 changes by {{distance(gain(runs("patch_size_at_equal_time", "P = 8, 40 passes")), gain(runs("patch_size_longer", "P = 8, 4 × the passes"))):+±.1p}} points at equal FLOPs and by {{distance(gain(runs("patch_size_at_equal_time", "P = 8, 30 passes")), gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"))):+±.1p}} at equal time. Along a row, from equal FLOPs to equal time, it changes by {{distance(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"), runs("patch_size_longer", "P = 8, 4 × the passes")):+±.1p}} in the short training, and by nothing that we could measure in the longer one.
+#
+# </details>
 #
 # **What could reverse this: another machine, or stronger augmentation.** P = 8 sees each image three or four times as often, so it may gain more if the images are changed more.
 #
-# **Stop here for a moment: the table above is the main result.** What follows tests two sayings.
+# **Stop here for a moment: this is the main result.** What follows tests two sayings.
 #
 # ## "Large patches miss detail"
 #
@@ -390,7 +423,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **P = 4 loses nothing, because 48 numbers fit into 64. In the run saved here P = 8 loses noise and the outline of the cross, and P = 16 and P = 32 lose small spots and sharp edges.** The arrow shows such a spot. At P = 32 there is even a faint arc at the lower left that was never in the image.
+# **P = 4 loses nothing, because 48 numbers fit into 64. In the run saved here P = 8 loses noise and a little along the outline of the cross, and P = 16 and P = 32 lose small spots and sharp edges.** The arrow shows such a spot. At P = 32 there is even a faint arc at the lower left that was never in the image.
 #
 # **One limit:** a wider token loses less. ViT-B/16 of the ViT paper, with D = 768 = 3·16², need not lose anything.
 #
@@ -518,7 +551,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 #
 # Why are they harder to find? Our guess, which we did not test: at P = 8 the projection has to tell apart ten patterns in four places, with three other tiles mixed in.
 #
-# **What could reverse this: needles that lie elsewhere.** Ours always fit the grid of P = 4. P = 16 stays open: with eleven times the steps it stayed near guessing, and we tried nothing longer.
+# **What could reverse this: needles that lie elsewhere.** Ours always fit the grid of P = 4. P = 16 stays open: with eleven times the steps it is hardly above guessing, and we tried nothing longer.
 #
 # ## "Small patches are noisy"
 #
@@ -629,7 +662,7 @@ plots.show(
 # |---|---|---|
 # | "smaller is better" | P = 4 beats P = 8 after the same passes, and in the longer training | in a short training P = 8 beats P = 4 at equal FLOPs, and at equal time we measured no difference; P = 2 brought nothing over P = 4 after the same passes |
 # | "large patches miss detail" | in three passes P = 8 did not find the needles | with more steps, most seeds found most of them |
-# | "small patches are noisy" | trained on clean images, P = 4 is the worst from a noise of 32 on | P = 4 is ahead up to the noise that it was trained with |
+# | "small patches are noisy" | trained on clean images, P = 4 is the worst from a noise of 32 on | trained with a noise of 32, P = 4 is ahead up to 32 |
 #
 # ## Questions
 #
@@ -640,7 +673,7 @@ plots.show(
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
 #
-# Both may be. In the time of one pass with P = 4, our CPU makes an estimated {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} passes with P = 8, as the first output shows. A machine whose times follow the FLOPs would make about four, and then P = 8 may win a short training. On our CPU the two sizes cannot be told apart after three minutes each, and P = 4 is ahead after nine. So the answer depends on how long they train, and probably on the machine.
+# Both may be. In the time of one pass with P = 4, our CPU makes an estimated {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} passes with P = 8, as the output about tokens and FLOPs shows. A machine whose times follow the FLOPs would make about four, and then P = 8 may win a short training. On our CPU the two sizes cannot be told apart after three minutes each, and P = 4 is ahead after nine. So the answer depends on how long they train, and probably on the machine.
 # </details>
 #
 # **Try it yourself:** [exercises 08](exercises/08_pitfalls_patch_size.ipynb), with checks that say what is wrong.
