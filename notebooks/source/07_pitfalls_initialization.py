@@ -237,7 +237,7 @@ show_costs("class_token_init", "zeros", "N(0, 1)", "N(0, 10)")
 # | positions from N(0, 1) | {{mean(at_start("spread", "position_init", "N(0, 1)")):.3f}} | {{loss(runs("position_init", "N(0, 1)")):±.1p}} |
 # | class token from N(0, 10) | {{mean(at_start("spread", "class_token_init", "N(0, 10)")):.3f}} | {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} |
 #
-# Both of them cost points. So the spread may still be the reason.
+# Both of them cost points, so this table cannot clear the spread. The next section can.
 # {{assert differs(runs("class_token_init", "N(0, 10)"))}}
 #
 # ## So what is wrong with `torch.randn`?
@@ -258,7 +258,7 @@ for name, experiment in CASES.items():
     print(f"{name:28}{small:10.3f}{large:8.3f}{small / large:9.1f}{points:8.1f} ± {interval:.1f}")
 
 # %% [markdown]
-# The patches' positions alone cost about as much as all positions together. They lower the spread, but not below our warning. **So large positions of the patches are enough to lose these points, and a warning is not needed for it. The warning for `torch.randn` comes mostly from the class token's position** (we did not train a model in which only that position is large).
+# The patches' positions alone cost about as much as all positions together. They lower the spread, but not below our warning. **So large positions of the patches are enough to lose these points, without any warning. The warning for `torch.randn` comes mostly from the class token's position:** such a position makes the class token as large as one from N(0, 1), whose spread you saw above.
 # {{assert not differs(distance(gain(runs("patch_position_init", "N(0, 1)")), gain(runs("position_init", "N(0, 1)"))))}}
 # {{assert below(runs("patch_position_init", "N(0, 1)"), runs("patch_position_init", "N(0, 0.02)"))}}
 # {{assert all(spread > 0.05 for data in ("cifar10", "shapes10") for spread in at_start("spread", "patch_position_init", "N(0, 1)", data))}}
@@ -286,7 +286,7 @@ diagrams.norm_divides(
 )
 
 # %% [markdown]
-# - **A large class token** (second row): before the norm the spread is only a little smaller than in the row above. But all images share a part of size 1, and the norm divides by the size of the whole token.
+# - **A large class token** (second row): before the norm the spread is about a fifth smaller than in the row above. But all images share a part of size 1, and the norm divides by the size of the whole token.
 # - **Large positions of the patches** (last row): here the spread has shrunk before the last norm. We think that the *first* norm does it, which divides each patch by a size that is mostly its position's. The patches drown in their positions, and the class token gathers less that differs.
 #
 # <details><summary>How far does the first norm drown a patch?</summary>
@@ -315,7 +315,7 @@ ZEROS = "N(0, 0.02)", "all zero", "head zero", "second zero"
 show_starts("weight_init", *ZEROS)
 
 # %% [markdown]
-# All three begin at ln 10 or next to it, which looks perfect, although two have no spread. But can every block move? For that it needs a *gradient*. Only a zero matters here, because our optimizers take steps of about the same length whatever the size of the gradient. One step cannot tell, because no block gets a gradient while the head is zero. So we take two, and print the gradient of the block that gets the least:
+# All three begin at ln 10 or next to it, which looks perfect, although two have no spread: with second zero the blocks add nothing at first, so no pixel reaches the class token. But can every block move? For that it needs a *gradient*. Its size hardly matters, because Muon and AdamW rescale it; only a zero stays a zero. While the head is zero, no block gets a gradient, so one step cannot tell. We take two, and print the gradient of the block that gets the least:
 
 
 # %%
@@ -368,11 +368,11 @@ diagrams.zero_pairs()
 # {{assert all(accuracy == 0.1 for accuracy in runs("weight_init", "all zero").accuracies)}}
 # {{assert not any(differs(runs("weight_init", name)) for name in ("head zero", "second zero"))}}
 #
-# *Limit:* two steps find blocks that are cut off from the loss, and nothing else.
+# *Limit:* two steps find whole blocks that are cut off from the loss, and nothing else. A dead MLP beside a living attention goes unnoticed, since a block has one number here.
 #
 # ## Weights: four random starts
 #
-# How large should random weights be? The first GPT (Radford et al. 2018) drew them from N(0, 0.02), and BERT and timm's ViTs followed. *Xavier* draws larger numbers, such that the outputs of a layer are about as large as its inputs. PyTorch's default lies between the two in this model, and weights from N(0, 1) are far larger:
+# How large should random weights be? The first GPT (Radford et al. 2018) drew them from N(0, 0.02), and BERT and timm's ViTs followed. *Xavier* draws larger numbers, such that the outputs of a square layer are about as large as its inputs. PyTorch's default lies between the two in this model, and weights from N(0, 1) are far larger:
 
 # %%
 show_starts("weight_init", "N(0, 0.02)", "PyTorch's default", "Xavier", "N(0, 1)")
@@ -429,7 +429,7 @@ show_then_and_now(
 #
 # ## How much was the look worth?
 #
-# Is the spread a forecast? The figure shows all starts on CIFAR-10, and each short line is the spread with one seed. **Guess:** the smallest spread is on top, so how would the costs run if the spread were a forecast?
+# Is the spread a forecast? The figure shows all starts above, on CIFAR-10, and each short line is the spread with one seed. **Guess:** the smallest spread is on top, so how would the costs run if the spread were a forecast?
 # {{assert all(len(at_start("loss", "weight_init", of)) == 3 for of in ("N(0, 0.02)", "Xavier"))}}
 
 # %% tags=["hide-input"]
@@ -493,7 +493,7 @@ plots.show("a row for each start: its spread with three seeds, and what it costs
 # %% [markdown]
 # A forecast would let the costs fall steadily from top to bottom.
 #
-# - **Within the class token and within all positions it may be one.** The smallest spread costs the most there. But each kind has three starts only, and some of them cost nothing measurable.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
+# - **Among the starts of the class token, and among those of all positions, it may be one.** The smallest spread costs the most there. But each kind has three starts only, and some of them cost nothing measurable.{{assert below(runs("class_token_init", "N(0, 10)"), runs("class_token_init", "N(0, 1)")) and below(runs("position_init", "N(0, 10)"), runs("position_init", "N(0, 1)"))}}
 # - **From one kind to another it fails.** The patches' positions from N(0, 1) cost ten points without a warning, and the class token from N(0, 1) costs little or nothing with one.
 # - **Among the weights it fails, too.** The random ones have large spreads and cost anything from nothing to {{loss(runs("weight_init", "N(0, 1)")).mean:.1p}} points. Second zero has no spread, and costs nothing measurable.
 #
@@ -629,7 +629,7 @@ drowning_std = 0.5
 # - Start class token and positions at zero or from N(0, 0.02), and not from `torch.randn`.
 # - For the weights, compare N(0, 0.02), Xavier and your framework's default on your own task, at three learning rates each.
 # - Before you train, run `at_the_start` and `two_steps` on one batch. If the spread warns, look for a class token or positions that start large, and try a smaller start. If the loss warns, try smaller weights. Only training can tell whether that helps.
-# - If a block has no gradient in the second step, it cannot learn: look for matrices that start at zero. (For a class token that is cut off, [notebook 09](09_pitfalls_class_token.ipynb) has a check.)
+# - If a block has no gradient in the second step, look for matrices that start at zero. (If your branches have scales that start at zero, such as LayerScale, take a third step first.) For a class token that is cut off, [notebook 09](09_pitfalls_class_token.ipynb) has a check.
 #
 # ## Questions
 #
@@ -640,7 +640,7 @@ drowning_std = 0.5
 #
 # <details><summary>Somebody shows that start A beats start B at a learning rate of 0.001. What would you ask for?</summary>
 #
-# Ask for the same at other learning rates, each start judged at its best on validation images, with several seeds. Ask for it on *your* task, too: here two starts changed their order between drawn shapes and CIFAR-10.
+# Ask for the same at other learning rates, each start judged at its best on validation images, with several seeds. Ask for it on *your* task, too: here the order of three starts turned round between two trainings.
 # </details>
 #
 # **Try it yourself:** [exercises 07](exercises/07_pitfalls_initialization.ipynb), with checks that say what is wrong.
@@ -682,7 +682,7 @@ drowning_std = 0.5
 # {{assert all(reached("weight_init_rates", "N(0, 0.02)", rate)[0] == reached("position_init_rates", "N(0, 0.02)", rate)[0] for rate in (0.3, 1, 3))}}
 # {{assert all(reached("weight_init_rates", other, 1)[0] > reached("weight_init_rates", other, rate)[0] for other in ("N(0, 0.02)", "Xavier", "PyTorch's default") for rate in (0.3, 3))}}
 #
-# And a large class token? With three seeds, a class token from N(0, 10) is right for {{runs("class_token_init", "N(0, 10)"):±.1%}} of the test images at the usual rate, and for {{runs("class_token_init_rates", "N(0, 10)", rate=3):±.1%}} at three times the rate. So longer steps did not help.
+# And a large class token? With three seeds, a class token from N(0, 10) is right for {{runs("class_token_init", "N(0, 10)"):±.1%}} of the test images at the usual rate, and for {{runs("class_token_init_rates", "N(0, 10)", rate=3):±.1%}} at three times the rate. So longer steps did not help it, although they cost N(0, 0.02) points.
 # {{assert runs("class_token_init_rates", "N(0, 10)", rate=3).mean < runs("class_token_init", "N(0, 10)").mean}}
 #
 # ### Would a shorter or a longer training show the same?
