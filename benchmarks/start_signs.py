@@ -30,6 +30,7 @@ IMAGES = 100
 @torch.no_grad()
 def at_the_start(model, images, labels):
     """The first loss, and the spread between images."""
+    model = copy.deepcopy(model).eval()  # without dropout; your model stays as it is
     read = model.forward_features(images)[:, 0]  # what the head reads: (B, D)
     return cross_entropy(model.head(read), labels).item(), read.std(dim=0).mean().item()
 
@@ -42,7 +43,7 @@ def gradient(block):
 
 def two_steps(model, images, labels):
     """The gradient of the block that gets the least, in the first step and in the second."""
-    model, least = copy.deepcopy(model), []
+    model, least = copy.deepcopy(model).eval(), []  # without dropout or skipped blocks
     optimizer = torch.optim.AdamW(model.parameters())
     for _ in range(2):
         optimizer.zero_grad()

@@ -21,6 +21,7 @@ import ours_and_timm
 import patch_size
 import registers
 import silent_bugs
+import start_signs
 import training_ladder
 import where_augmentation_pays
 from vit_minimal import (
@@ -307,3 +308,16 @@ def test_the_signs_of_a_start_are_measured_as_notebook_07_shows():
     ours = definitions((root / "notebooks/source/07_pitfalls_initialization.py").read_text("utf-8"))
     for name in ("at_the_start", "gradient", "two_steps"):
         assert ours[name] == theirs[name]
+
+
+def test_the_signs_of_a_start_are_seen_without_dropout_and_leave_the_model_as_it_is():
+    sizes = {"image_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2}
+    rates = {"pos_drop_rate": 0.5, "proj_drop_rate": 0.5, "drop_path_rate": 0.5}
+    torch.manual_seed(0)
+    model, plain = (VisionTransformer(ViTConfig(**sizes, **of)) for of in (rates, {}))
+    plain.load_state_dict(model.state_dict())
+    batch = torch.randn(6, 3, 8, 8), torch.arange(6)
+    for sign in (start_signs.at_the_start, start_signs.two_steps):
+        assert sign(model, *batch) == sign(plain, *batch)
+    assert model.training
+    assert all(torch.equal(of, plain.state_dict()[name]) for name, of in model.state_dict().items())

@@ -183,6 +183,15 @@ def test_then_and_now_are_as_high_as_they_have_rows(monkeypatch):
     assert heights[1] - heights[0] > 4 * 0.5  # inches
 
 
+def test_then_and_now_have_ticks_on_both_sides_of_0_if_there_are_enough(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    show_then_and_now({"turned": ((-16.3, 3.3), (7.6, 0.7))}, "then", "now", "points", ticks=8)
+    ticks = plt.gcf().axes[0].get_xticks()
+    assert min(ticks) < 0 < max(ticks)
+    plt.close("all")
+
+
 def test_zero_is_in_the_picture_where_all_effects_lie_on_one_side(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
@@ -219,13 +228,13 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
     words = [text.get_text() for text in axis.texts]
     assert words[1:5] == [
         "with − without",
-        "+2.0 ± 0.5, should be > 0",
+        "+2.0 ± 0.5, if true: > 0",
         "far away",
-        "+80.0, should be > 0",
+        "+80.0, if true: > 0",
     ]
     assert {
-        "−3.0 ± 1.0, should be 0",
-        "+0.2 ± 0.5, should be no worse",
+        "−3.0 ± 1.0, if true: 0",
+        "+0.2 ± 0.5, if true: no worse",
         "+3.0 ± 0.5 (why)",
     } <= set(words)
     assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails", "open"}
@@ -301,17 +310,17 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
     expected = {
-        ("seen", 2.0, 0.5): "+2.0 ± 0.5: ahead, as it should be",
-        ("the other way", -3.0, 1.0): "−3.0 ± 1.0: behind, should be ahead",
-        ("not the other way", 0.8, 0.8, "< 0"): "+0.8 ± 0.8: not behind, should be behind",
-        ("behind", -2.0, 0.8, "< 0"): "−2.0 ± 0.8: behind, as it should be",
-        ("exact", 0.0, None): "0.0: neither, should be ahead",
-        ("alike", 0.1, 0.8, "0"): "+0.1 ± 0.8: neither, as it should be",
-        ("not alike", 5.0, 1.0, "0"): "+5.0 ± 1.0: ahead, should be neither",
-        ("different", -5.0, 1.0, "not 0"): "−5.0 ± 1.0: behind, as it should be",
-        ("perhaps different", -0.5, 0.8, "not 0"): "−0.5 ± 0.8: not settled, should differ",
-        ("as good", 0.3, 0.8, "no worse"): "+0.3 ± 0.8: not behind, as it should be",
-        ("not as good", -2.0, 0.8, "no worse"): "−2.0 ± 0.8: behind, should be not behind",
+        ("seen", 2.0, 0.5): "+2.0 ± 0.5: ahead (if true: ahead)",
+        ("the other way", -3.0, 1.0): "−3.0 ± 1.0: behind (if true: ahead)",
+        ("not the other way", 0.8, 0.8, "< 0"): "+0.8 ± 0.8: not behind (if true: behind)",
+        ("behind", -2.0, 0.8, "< 0"): "−2.0 ± 0.8: behind (if true: behind)",
+        ("exact", 0.0, None): "0.0: neither (if true: ahead)",
+        ("alike", 0.1, 0.8, "0"): "+0.1 ± 0.8: neither (if true: neither)",
+        ("not alike", 5.0, 1.0, "0"): "+5.0 ± 1.0: ahead (if true: neither)",
+        ("different", -5.0, 1.0, "not 0"): "−5.0 ± 1.0: behind (if true: they differ)",
+        ("perhaps different", -0.5, 0.8, "not 0"): "−0.5 ± 0.8: not settled (if true: they differ)",
+        ("as good", 0.3, 0.8, "no worse"): "+0.3 ± 0.8: not behind (if true: not behind)",
+        ("not as good", -2.0, 0.8, "no worse"): "−2.0 ± 0.8: behind (if true: not behind)",
         ("unfair", 2.0, 0.8, "why"): "+2.0 ± 0.8 (why)",
     }
     show_claims({"It is so": ("open", list(expected))}, ("open",), (-5, 10), counts=1)

@@ -68,8 +68,9 @@ def test_half_of_the_patches_pay_at_equal_arithmetic():
     """Seven whole passes cost as much as the recipe `cpu`, and differ from it in nothing else but
     the rate, which was chosen for each on validation images.
     """
-    whole, half = records("cifar10_seven_whole_passes"), records("cifar10_cpu")
+    whole, half = records("cifar10_seven_whole_passes"), records("cifar10_cpu_bfloat16")
     assert {run.seed for run in whole} == {run.seed for run in half} == {0, 1, 2}
+    assert {run.precision for run in whole} == {run.precision for run in half}
     assert max(run.accuracy for run in whole) < min(run.accuracy for run in half)
     assert round(record("patch_dropout_cost").whole_passes_of_cpu) == 7
     changed = {"epochs": 7, "patch_drop_rate": 0.0, "whole_epochs": 0, "learning_rate": 3e-3}
@@ -79,7 +80,10 @@ def test_half_of_the_patches_pay_at_equal_arithmetic():
         assert read_config(run.model) == read_config(half[0].model)
 
 
-@pytest.mark.parametrize("name", ["shapes10_quick", "cifar10_cpu", "cifar10_cpu_long", "real_run"])
+@pytest.mark.parametrize(
+    "name",
+    ["shapes10_quick", "cifar10_cpu", "cifar10_cpu_bfloat16", "cifar10_cpu_long", "real_run"],
+)
 def test_recipes_are_the_ones_that_were_measured(name):
     for run in records(name):
         recipe = RECIPES[run.recipe]

@@ -128,12 +128,12 @@ def show_effects(effects, x_label, title="", counts=None):
     show(f"{x_label}, a row for each effect", title, said)
 
 
-def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, math.inf)):
+def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, math.inf), ticks=6):
     """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
 
     `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
     by a line, so that one sees what grew, what shrank and what changed its side of 0. A number beyond
-    the ends of `scale` is an arrow there.
+    the ends of `scale` is an arrow there. With more `ticks` both sides of 0 have some.
     """
     (low, high), said = scale, []
     _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.55 * len(effects)), layout="constrained")
@@ -162,7 +162,7 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
         axis.text(0.01, row - 0.2, name, bbox=paper, **place)
         axis.text(0.01, row + 0.2, words, fontsize=9, **place)
-    _finish(axis, (len(effects) - 0.4, -0.6), x_label, title)
+    _finish(axis, (len(effects) - 0.4, -0.6), x_label, title, ticks)
     show(f"{x_label}, {then} and {now}", title, said)
 
 
@@ -184,8 +184,6 @@ def show_claims(claims, verdicts, scale, counts=None):
     near = 0.03 * (high - low)  # wide enough to be seen
     pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
     pale |= {"< 0": [(low, 0)], "no worse": [(-NONE, high)]}
-    asked = {"> 0": "be > 0", "< 0": "be < 0", "0": "be 0", "not 0": "not be 0"}
-    asked["no worse"] = "be no worse"
     if counts:
         pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
         pale |= {"not 0": [(low, -counts), (counts, high)], "no worse": [(-counts, high)]}
@@ -217,12 +215,12 @@ def show_claims(claims, verdicts, scale, counts=None):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            if should not in asked:
+            if should not in pale:
                 found += f" ({should})"
             elif counts:
                 found += f": {_against(number, width or 0, should, counts)}"
             else:
-                found += f", should {asked[should]}"
+                found += f", if true: {should}"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             said.append(f"{words}: {found}")
@@ -232,7 +230,8 @@ def show_claims(claims, verdicts, scale, counts=None):
         style = curve_style(index) | {"linestyle": "none", "markersize": 9}
         if any(verdict == of for of, _ in claims.values()):
             axis.plot([], [], label=verdict, **style)
-    _scale(axis, (row - 0.8, -0.8), "points (pale: where the mark should be)", ticks=5, free=0)
+    said_of_pale = "points; pale: where the mark should be if the sentence is true"
+    _scale(axis, (row - 0.8, -0.8), said_of_pale, ticks=5, free=0)
     axis.set_xlabel(axis.get_xlabel(), loc="right")
     axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
@@ -243,18 +242,12 @@ def show_claims(claims, verdicts, scale, counts=None):
 
 
 def _against(number, width, should, counts):
-    """What a difference says, and whether that is what a sentence predicts."""
-    as_said = {
-        "> 0": ("ahead",),
-        "< 0": ("behind",),
-        "0": ("neither",),
-        "not 0": ("ahead", "behind"),
-        "no worse": ("not behind", "neither", "ahead"),
-    }[should]
-    asked = None if should == "not 0" else as_said[0].removeprefix("not ")
-    came = in_words(number, width, counts, asked)
-    expected = "differ" if should == "not 0" else f"be {as_said[0]}"
-    return f"{came}, " + ("as it should be" if came in as_said else f"should {expected}")
+    """What a difference says, and what it would say if the sentence were true."""
+    if_true = {"> 0": "ahead", "< 0": "behind", "0": "neither", "no worse": "not behind"}.get(
+        should
+    )
+    asked = if_true and if_true.removeprefix("not ")
+    return f"{in_words(number, width, counts, asked)} (if true: {if_true or 'they differ'})"
 
 
 def _signed(number):
@@ -263,9 +256,9 @@ def _signed(number):
     return "0.0" if shown == "+0.0" else shown
 
 
-def _finish(axis, rows, x_label, title):
+def _finish(axis, rows, x_label, title, ticks=6):
     """The scale, with room for words left of the marks, as wide as theirs; the legend above."""
-    _scale(axis, rows, x_label, ticks=6, free=1)
+    _scale(axis, rows, x_label, ticks=ticks, free=1)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
 
 

@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# This is a reference: open the card that you need, in any order. [Notebook 10](10_claims_put_to_the_test.ipynb) has the six other sentences of the list.
+# [Notebook 10](10_claims_put_to_the_test.ipynb) has the six other sentences of the list.
 
 # %%
 import contextlib
@@ -23,6 +23,7 @@ import torch
 from vit_minimal import (
     Dataset,
     TrainingConfig,
+    VisionTransformer,
     ViTConfig,
     corners2,
     evaluate,
@@ -44,21 +45,24 @@ from vit_minimal.variants import ConvNet
 # %% [markdown]
 # ## How to read a card
 #
-# Each card says where its sentence is **said**, what **harm** the belief does, and what a test found. Try its last line in a terminal, or in a cell here with a `!` in front.
+# Each card says where its sentence is **said**, what **harm** the belief does, and how we read its words. Most cards end with a command for a terminal (in a cell, put `!` in front).
 #
-# The verdict judges the words and nothing else. The first question whose answer is yes decides:
+# We read a sentence in its ordinary sense, and judge its words alone:
 #
-# | question | verdict | such as card |
-# |---|---|---|
-# | Do the words compare what we could not compare fairly? | **not settled** | 10 |
-# | Does our interval leave room for yes and for no? | **not settled** | 7 |
-# | Do the words say *only* or *needs*, and does one example contradict them? | **does not hold** | 17 |
-# | Is one part of the words true, or one case that occurs in practice, and another false or not shown? | **holds in part** | 9 |
-# | Is the sentence true, be it *by construction*, because the model is built so? | **holds**, else **does not hold** | 3 |
+# - **holds**: it is true in every usual case that we tested;
+# - **does not hold**: it is false;
+# - **holds in part**: one part or one usual case is true, and another is false or not shown;
+# - **not settled**: the interval leaves room for yes and no, or the comparison was not fair.
 #
-# In cards 9 and 10, CNN and ViT had different optimizers. But *struggle* (9) judges each model by itself, and *need more* compares the two.
+# For example, *ViTs are only good when pretrained* (17) says that no other ViT is good. One good ViT that nobody pretrained contradicts it, so it does not hold, even if pretraining often helps.
 #
-# A ± is half of a 95 % interval, from the spread of all settings on record ([notebook 10](10_claims_put_to_the_test.ipynb)). Where a card says *seed by seed*, three differences give it, one for each seed; where a card says *over images*, the test images of one model do. *No effect seen* means that the interval includes 0. An effect counts as *none* if the interval rules out half a point, a line that we drew after the measurements.
+# A ± is half of a 95 % interval, and *no effect seen* means that the interval includes 0. We draw one line for all cards: a difference counts from one point on, because a smaller one would hardly make you choose. [Notebook 10](10_claims_put_to_the_test.ipynb) explains this.
+#
+# <details><summary>Where do the intervals come from?</summary>
+#
+# They come from the spread between runs of one setting, averaged over all settings on record. Where a card says *seed by seed*, three differences give them, and where it says *over images*, the test images of one model.
+#
+# </details>
 #
 # A card that names no model means a small ViT: patches of 4 × 4 pixels (P = 4), four blocks, three passes over CIFAR-10 with Muon. The *shipped model* comes with this course, has six blocks and made {{record("cifar10_cpu_long").training.epochs:d}} passes.
 #
@@ -158,24 +162,13 @@ pooling, masks = measured("pooling"), measured("causal_mask")
 positions = measured("position_init")
 marked = deletions["attention of the last block"]["loss beyond another image's"]
 sixteen = deletions["counts"].index(16)
-gone = {  # right with 16 patches turned into noise: (mean, width)
-    of: tuple(deletions[of]["highest"][what][sixteen] for what in ("mean", "width"))
-    for of in ("attention of the last block", "gradients")
-}
+needle = [run["trained"] for run in records("needle10")[0]["runs"]]
+lost_without = [  # in block 1 and in the last: by seed, if the class token may not attend to patches
+    [run["accuracy"] - run["accuracy_without"][block] for run in needle] for block in (0, 1)
+]
 new_4, new_8 = (under_noise("noise", P, 32) for P in (4, 8))
 learned_4, learned_8 = (under_noise("noise_learned", P, 32) for P in (4, 8))
-lead_on_few, lead_on_many = (  # of the CNN, by seed
-    differences(*(images_on[model, n]["accuracies"] for model in ("CNN, AdamW", "ViT, Muon")))
-    for n in (1_000, 45_000)
-)
 placeless = contents["colours"]["trained"]["patch_mean"][0]
-worst_without = min(  # of all models that were trained without a warm-up
-    100 * known[key(run)]
-    for experiment in ("warmup_and_norm", "warmup_and_norm_deep")
-    for seed in range(13)
-    for (setting, _), run in plan(experiment, "full", seed).items()
-    if ", none, " in setting and key(run) in known
-)
 small_new, large_new = (tuned("kept", "fine-tuned", rate=rate) for rate in (3e-4, 1e-3))
 small_old, large_old = (tuned("kept", "fine-tuned", "cifar10", rate=rate) for rate in (3e-4, 1e-3))
 
@@ -186,67 +179,68 @@ def over_a_guess(model, *predicted):
     return f"{model} − a guess", 100 * mean_and_width(right)[0] - 50, None, *predicted
 
 
+def masked(place):
+    """A comparison: test images of CIFAR-10 that are right under GPT's mask; ten classes, so 10."""
+    return 100 * masks[f"causal, class token {place}"].mean - 10, None
+
+
 CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points, half the interval)
     1: ("It summarises the whole image", "holds in part", []),
     3: ("After the last layer it holds what is needed to classify", "holds", []),
     4: ("The class token's attention shows where the model looks", "holds in part", [
-        ("harm: its patches − another image's",
+        ("harm of noise: its patches − another's",
          *(100 * marked[of][sixteen] for of in ("mean", "width"))),
-        ("harm: its patches − gradients' patches",
-         *between(gone["gradients"], gone["attention of the last block"]))]),
-    7: ("Registers help", "not settled", [
+        ("Needle-10: with last block's look − without",
+         *seed_by_seed(lost_without[1], [0, 0, 0]))]),
+    7: ("Registers help", "does not hold", [
         ("four registers − none",
          *between(pooling["class token, 4 registers"], pooling["class token"]))]),
     8: ("It works under GPT's mask as well", "holds in part", [
-        ("class token last: mask − no mask",
-         *between(masks["causal, class token last"], masks["all tokens see all"]), "no worse"),
-        ("class token first: mask − no mask",
-         *between(masks["causal, class token first"], masks["all tokens see all"]), "no worse")]),
+        ("class token last − a guess", *masked("last")),
+        ("class token first − a guess", *masked("first"))]),
     9: ("CNNs struggle with long-range dependencies, ViTs do not", "holds in part", [
         over_a_guess("CNN that sees 15 pixels, AdamW", "0"),
         over_a_guess("CNN that sees 47 pixels, AdamW", "0"),
         over_a_guess("ViT, Muon"),
         over_a_guess("ViT, AdamW")]),
-    10: ("ViTs need more data than CNNs", "not settled", [
-        ("CNN's lead: few images − many",
-         *seed_by_seed(lead_on_few, lead_on_many), "optimizers differ")]),
-    13: ("Position embeddings matter", "holds in part", [
+    10: ("ViTs need more data than CNNs", "not settled", []),
+    13: ("Position embeddings matter", "holds", [
         ("learned, from N(0, 0.02) − none",
-         *between(positions["N(0, 0.02)"], positions["zeros, frozen"])),
+         *between(positions["N(0, 0.02)"], positions["zeros, frozen"]), "not 0"),
         ("learned, from N(0, 1) − none",
-         *between(positions["N(0, 1)"], positions["zeros, frozen"]))]),
-    14: ("Training needs a warm-up", "does not hold", [
-        ("no warm-up: the worst − a guess", worst_without - 10, None, "0")]),
+         *between(positions["N(0, 1)"], positions["zeros, frozen"]), "not 0")]),
+    14: ("Training needs a warm-up", "holds in part", [
+        ("12 blocks, post-norm, AdamW: with − without",
+         *warm_up_gain("post-norm", "AdamW", depth=12)[:2]),
+        ("4 blocks, pre-norm, Muon: with − without", *warm_up_gain("pre-norm", "Muon")[:2])]),
     15: ("Small patches are noisy", "holds in part", [
-        ("noise is new: large − small", *seed_by_seed(new_8, new_4)),
-        ("trained with noise: large − small", *seed_by_seed(learned_8, learned_4))]),
+        ("noise of 32 is new: large − small", *seed_by_seed(new_8, new_4)),
+        ("trained with it: large − small", *seed_by_seed(learned_8, learned_4))]),
     17: ("ViTs are only good when pretrained", "does not hold", []),
     18: ("Fine-tune with a small learning rate", "holds in part", [
-        ("new task: small rate − larger rate", *seed_by_seed(small_new, large_new)),
-        ("old task: small rate − larger rate", *seed_by_seed(small_old, large_old))]),
+        ("new task, 60 steps: small rate − larger", *seed_by_seed(small_new, large_new)),
+        ("old task, 60 steps: small rate − larger", *seed_by_seed(small_old, large_old))]),
 }  # fmt: skip
 
 # %% [markdown]
 # ## The twelve at a glance
 #
-# Below each sentence are the comparisons that test its words, as A − B in points. The pale part is where the mark should be: for *0* a strip wide enough to be seen, for *no worse* from half a point below 0. An arrow leads beyond the scale. The verdicts of claims 1, 3 and 17 rest on no such comparison. Begin with the cards where you guessed otherwise.
+# Take sentence 13. Its first row compares learned positions with none: they add {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")).mean:.1p}} points. If the sentence is true, this difference is not 0, so its mark should lie in the pale part. It does.
+#
+# All rows are differences in points, and an arrow leads beyond the scale. A row without a ± has one seed, or three that agree. The verdicts on sentences 1, 3, 10 and 17 rest on something else, so they have no row. Begin with the cards where you guessed otherwise.
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
 show_claims({f"{n} · {claim}": found for n, (claim, *found) in CLAIMS.items()}, VERDICTS, (-22, 22))
-
-# %% tags=["nbval-check-output"]
-for verdict in VERDICTS:
-    print(f"{verdict:14} {sum(found == verdict for _, found, _ in CLAIMS.values())}")
 
 # %% [markdown]
 # ## The cards
 #
 # ### 1. "It summarises the whole image"
 #
-# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** images are compared by this vector alone, which may hold less than a mean of the patches.
+# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** somebody searches photographs by this vector alone, and may miss colours that the patches hold.
 #
-# **Tested:** how much of the mean colours of sixteen regions a linear regression reads from the shipped model's class token. Its rival is the mean of the patches before block 1, without places.
+# **Tested:** we read *summarises* as: the class can be read from it, and *whole* as: so can what each region shows. A linear regression reads the mean colours of sixteen regions from the shipped model's class token. Its rival reads them from the mean of the patches before block 1. A mean has lost the places, so it knows only what the whole image looks like on average. That alone is a good guess for each region.
 #
 # **Result:** after the last block the class token explains {{colours("trained", "class_token", -1):.0%}} of the variance of the colours, and the rival {{colours("trained", "patch_mean", 0):.0%}}.{{assert
 # colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) < colours("trained", "class_token", 2)}}
@@ -255,8 +249,8 @@ for verdict in VERDICTS:
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *it summarises* | **holds**: the class can be read from it (card 3) |
-# | *the whole image* | **not shown**: the class token ends with less of the colours than its rival; whether regions are missing or faded, we cannot say |
+# | *it summarises* | **holds**, almost by definition: training asks for the class (card 3) |
+# | *the whole image* | **not shown**: it ends with less of the colours than its rival; whether regions are missing, we cannot say |
 
 # %% tags=["hide-input"]
 colours = {
@@ -270,24 +264,24 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# The colours rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. Training does this: an untrained model keeps {{colours("untrained", "class_token", -1):.0%}}. Even a mean without places tells much, probably because the regions of a photograph share colours.{{assert
+# The colours rise to {{colours("trained", "class_token", 2):.0%}} after block 2 and then fall. Training does this: an untrained model keeps {{colours("untrained", "class_token", -1):.0%}}. *Our guess, not tested:* training asks for the class only, so later blocks write over the rest.{{assert
 # all(colours("trained", "class_token", b) > colours("trained", "class_token", b + 1) for b in range(2, 6))}}{{assert
 # colours("trained", "class_token", -1) < colours("untrained", "class_token", -1) < colours("trained", "class_token", 2)}}
 #
-# *Limits:* one model, without an interval. A deeper reader may find what a linear one misses.
+# *Limits:* one model, a linear reader, no interval.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/class_token_contents.py --seeds 1`
 #
 # ### 3. "After the last layer it holds what is needed to classify"
 #
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. **The harm:** those who add an *only* throw the patches away.
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. **The harm:** somebody hears an *only* in it, and throws away patches that a later task needs.
 #
-# **Tested:** how often a *reader*, which is a linear classifier, finds the class in the shipped model's class token, in the mean of its patches, and in single patches.
+# **Tested:** we read *what is needed* as: a *reader*, which is a linear classifier, does about as well as the whole model. It reads the shipped model's class token, the mean of its patches, or a single patch.
 #
-# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (interval over images), and the reader of each single patch further.{{assert
+# **Result:** after the last block the reader of the class token is right for {{probe("class_token", -1).mean:.1%}} of the images, and the model's own head for {{record("class_token_journey").accuracy.mean:.1%}}. The reader of the mean is {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind (over images), and that of the best single patch {{probe("class_token", -1).mean - max(record("class_token_journey").probes.patches.mean[-1]):.0p}}.{{assert
 # below(probe("patch_mean", -1), probe("class_token", -1))}}
 #
-# **Holds**, because the head reads nothing else: the words are true by construction. The measurement says for how many images this suffices. The words do not say *only there*: whether all patches together hold as much was not tested.
+# **Holds**, because a reader of the class token alone comes within {{rounded_up(record("class_token_journey").accuracy.mean - probe("class_token", -1).mean):.1p}} points of the model. The words could have failed: a class token that attends to no patch holds nothing (card 8). They do not say *only there*, which was not tested.
 
 # %% tags=["hide-input"]
 every = journey["probes"]["patches"]
@@ -311,26 +305,19 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one model, judged on {{record("class_token_journey").probes_judged_on:,}} test images. Nothing trains the patches to hold the class after the last block: part of the lead is built in.
+# *Limits:* one model, judged on {{record("class_token_journey").probes_judged_on:,}} test images. Nothing trains the patches to hold the class at the end, so part of the lead is built in.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/class_token_journey.py`
 #
 # ### 4. "The class token's attention shows where the model looks"
 #
-# **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) uses attention to verify that a model is right for the right reasons. **The harm:** somebody approves a model because its heat map looks right.
+# **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) verifies with it that a model is right for the right reasons. **The harm:** somebody approves a model because its heat map looks right.
 #
-# **Tested:** whether the answer depends on what the last block's attention marks. In two experiments, 16 of the shipped model's 64 patches become noise. In the third, Needle-10 ([notebook 06](06_inside_the_class_token.ipynb)), one patch holds the answer, and a block may not attend to that patch.
+# **Tested:** we read *shows where* as: the answer depends on the patches that the last block's attention marks. So we turn 16 of the shipped model's 64 patches into noise. We read *the model looks* as: the answer also depends on the attention in that block. In Needle-10 ([notebook 06](06_inside_the_class_token.ipynb)) one patch holds the answer, and both blocks of a small model attend to it. In one block at a time, we forbid its class token to attend to any patch.
 #
-# **Result:** in Needle-10 both blocks attend to that patch. Three models lose at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}} points without the look in the last block, and without that in block 1 at least {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}}. With noise (intervals over images):
-#
-# | question | result |
-# |---|---|
-# | Does noise on the marked patches do more harm than on those that *another* image marks? | yes, by {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points |
-# | Does it do even more on the patches that *gradients* choose? | yes, by {{distance(deleted("attention of the last block", "highest", 16), deleted("gradients", "highest", 16)):±.1p}} points |
-#
-# {{assert
+# **Result:** noise on the marked patches does {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more harm than on those that *another* image marks (over images). In Needle-10, accuracy falls by at least {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} points if this is forbidden in block 1. If it is forbidden in the last block, accuracy falls by at most {{rounded_up(max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs)):.1p}}.{{assert
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0}}{{assert
-# below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}{{assert
+# not differs(seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]))}}{{assert
 # all(share > 10 * record("needle10").chance for run in record("needle10").runs for share in run.trained.share)}}
 #
 # **Holds in part:**
@@ -338,44 +325,53 @@ show_curves(
 # | part of the sentence | what the test says |
 # |---|---|
 # | *shows where* | **holds**: the answer depends on the patches that it marks |
-# | *the model* | **does not hold**: one block is not the model; gradients find patches that matter more, and in Needle-10 block 1 had done the work |
+# | *the model looks* | **does not hold** in Needle-10: attending there, too, gives {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} points (seed by seed), less than one, as block 1 has done the work |
 
 # %% tags=["hide-input"]
 attention = deletions["attention of the last block"]
 curves = {
     "at random": deletions["random"]["highest"],
-    "by attention of another image": attention["another image's"],
-    "by attention (last block)": attention["highest"],
-    "by gradients": deletions["gradients"]["highest"],
+    "another image's": attention["another image's"],
+    "marked": attention["highest"],
 }
-show_curves(
+_, (noise, bars) = plt.subplots(1, 2, figsize=(6.8, 3.3), layout="constrained")
+plots.show_lines(
     deletions["counts"],
     {name: [100 * right for right in of["mean"]] for name, of in curves.items()},
-    "patches of 64 turned into noise",
-    "right in %",
-    "The shipped model without some patches",
+    "patches of 64 turned into noise", "right in %", "shipped model", axis=noise,
     widths={name: [100 * width for width in of["width"]] for name, of in curves.items()},
+)  # fmt: skip
+for block, lost in enumerate(lost_without):
+    places = [block + 0.25 * (seed - 1) for seed in range(3)]
+    bars.bar(places, [100 * share for share in lost], 0.2, color=plots.curve_style(block)["color"])
+bars.set(
+    xlabel="a bar for each seed",
+    ylabel="points lost",
+    title="Needle-10: forbidden in …",
+    ylim=(0, 100),
 )
+bars.set_xticks((0, 1), ("block 1", "last block"))
+plots.show("accuracy falls fastest with noise on the marked patches; in Needle-10 three bars of 34 to 91 "
+           "points for block 1, and of at most 0.5 for the last block", "what is lost")  # fmt: skip
 
 # %% [markdown]
-# - *Another image's* patches are the control, because marked patches often lie together in the middle.
-# - *Gradients* weight attention by how much it raises the logit of the answer, which attention alone does not know.
+# *Another image's* patches are a control, since marked patches often lie together in the middle.
 #
-# *Limits:* few models, two tasks. Noise may do harm of its own, beyond what it hides. For text, see [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186).
+# *Limits:* few models, two tasks. Noise may do harm of its own, beyond what it hides.
 #
 # *Try it yourself:* `python benchmarks/needle.py --seeds 1`
 #
 # ### 7. "Registers help"
 #
-# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). There they cure large models, in which a few very long patch tokens spoil the attention maps. **The harm:** healthy models get registers, and a gain is expected.
+# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). There they cure large models, whose attention maps a few very long patch tokens spoil. **The harm:** somebody trains a healthy model again with registers, for a gain that may not exist.
 #
-# **Tested:** a class token with four *registers* against one without, each at its best learning rate. A register is a learned token that the head never reads.
+# **Tested:** we read *help* as: raise the accuracy. A class token with four *registers*, learned tokens that the head never reads, meets one without. Both have their best rate.
 #
 # **Result:** with registers the model is {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points ahead: no effect seen.{{assert
 # not differs(runs("pooling", "class token, 4 registers"))}}
 #
-# **Not settled**, because the interval rules out neither a gain of half a point nor such a loss. With the line at one point, the verdict would be *does not hold*. A model with the illness, trained with and without registers, would settle it; ours show no sign of it.{{assert
-# 0.005 < min(-interval(gain(runs("pooling", "class token, 4 registers")))[0], interval(gain(runs("pooling", "class token, 4 registers")))[1]) and largest(gain(runs("pooling", "class token, 4 registers"))) < 0.01}}
+# **Does not hold**, because for this model a gain of one point lies outside the interval. A large model with the illness may gain; the shipped one shows no sign of it ([notebook 06](06_inside_the_class_token.ipynb)).{{assert
+# interval(gain(runs("pooling", "class token, 4 registers")))[1] < 0.01}}
 
 # %% tags=["hide-input"]
 plots.show_summaries(
@@ -384,29 +380,28 @@ plots.show_summaries(
 )
 
 # %% [markdown]
-# *Limits:* one model, and accuracy alone. Long tokens were looked for in the shipped model only ([notebook 06](06_inside_the_class_token.ipynb)).
+# *Limits:* one model, and accuracy alone.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "class token, 4 registers"`
 #
 # ### 8. "It works under GPT's mask as well"
 #
-# **Said** when a GPT is made into a classifier, where [readers ask](https://github.com/rasbt/MachineLearning-QandAI-book/issues/18) whether its first or its last token plays the class token. **The harm:** with the class token first the model guesses, and no error says so.
+# **Said** in effect by [iLLaMA](https://arxiv.org/abs/2404.06773), a ViT with GPT's mask that puts the class token last. **The harm:** somebody gives the mask to a ViT whose class token comes first. It guesses, and no error says why.
 #
-# **Tested:** GPT's mask, under which a token attends only to itself and to those before it, against no mask.
+# **Tested:** we read the sentence as: there, too, it learns. Under GPT's mask, a token attends only to itself and to those before it.
 #
-# **Result:** if the class token comes last, the model with the mask is {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points ahead: no effect seen. If it comes first, the model guesses, {{loss(runs("causal_mask", "causal, class token first")):±.1p}} points behind.{{assert
+# **Result:** with the class token last, {{runs("causal_mask", "causal, class token last").mean:.1%}} are right, {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points more than without a mask: no effect seen. With the class token first, {{runs("causal_mask", "causal, class token first").mean:.1%}} are, which is a guess.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
 #
 # **Holds in part:**
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *it works*, in the last place | **holds**: *as well* means no worse, and a loss of half a point is ruled out |
-# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: the class token attends only to itself, so it is the same for every image |
+# | *it works*, in the last place | **holds**: it learns |
+# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: it attends only to itself, so it is the same for every image |
 #
 # {{assert
-# all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}{{assert
-# interval(gain(runs("causal_mask", "causal, class token last")))[0] > -0.005}}
+# all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}
 
 # %% tags=["hide-input"]
 see = torch.ones(5, 5)
@@ -431,15 +426,15 @@ reached = "; ".join(f"{title} {100 * masks[of[2]].mean:.1f} %" for title, of in 
 plots.show(f"three masks, blue where a token sees another: {reached}", "who sees whom")
 
 # %% [markdown]
-# *Limits:* one model; images, not text. The [first GPT](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf) was fine-tuned to classify with a token at the *end* of the text.
+# *Limits:* one model; images, not text.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments causal_mask --seeds 1`
 #
 # ### 9. "CNNs struggle with long-range dependencies, ViTs do not"
 #
-# **Said** in [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision): a convolution sees a small neighbourhood, attention the whole image. **The harm:** a CNN is replaced that needed only a larger view.
+# **Said** in [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision): a convolution sees a small neighbourhood, attention the whole image. **The harm:** somebody replaces a CNN that needed only a larger view.
 #
-# **Tested:** the task *Corners-2*. Two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Each model learns for ten passes at its best learning rate: is it better than a guess?
+# **Tested:** we read *struggle* as: it does no better than a guess. That judges each model by itself, so their optimizers may differ. In the task *Corners-2*, two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? Each model learns for ten passes at its best learning rate.
 #
 # **Result:** three seeds each, which agree. A CNN *sees* 15 pixels if each number of its last layer depends on 15 × 15.
 #
@@ -459,10 +454,8 @@ plots.show(f"three masks, blue where a token sees another: {reached}", "who sees
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: the CNN cannot get all images right, by construction (below) |
+# | *CNNs struggle, ViTs do not*, said of 15 pixels and of Muon | **holds**: this CNN is no better than a guess, and the ViT is |
 # | *CNNs* and *ViTs* in general | **does not hold**: the CNN with 47 pixels does not struggle, and the ViT with AdamW does |
-#
-# No CNN was trained with Muon, so which kind is better stays open.
 
 # %% tags=["hide-input"]
 images, labels = corners2(100, 0)
@@ -496,7 +489,7 @@ plots.show(
 )  # fmt: skip
 
 # %% [markdown]
-# The curves follow 1,000 validation images, and the table has 2,000 test images. On so few images, two guesses differ by a point or two.
+# On the 2,000 test images of the table, a guess is off by a point or so.
 #
 # <details><summary>Why can 15 pixels not do it?</summary>
 #
@@ -511,27 +504,64 @@ plots.show(
 #
 # </details>
 #
-# *Limits:* one task, one distance, small models, ten passes. The CNN with 47 pixels is also deeper. With Muon the ViT guesses at one of three rates (one seed, no explanation), and with AdamW at all five.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == 5}}
+# *Limits:* one task, one distance, small models of unlike depth, ten passes, no CNN with Muon. With Muon the ViT guesses at one of three rates (one seed), and with AdamW at all five.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == 5}}
 #
-# *Try it yourself:* `train_cnn((2, 2, 2, 1), corners)`, after the cells at the end of this notebook. This CNN sees 31 pixels. What do you expect?
+# *Try it yourself:* `train_cnn((2, 2, 2, 1), corners)`, after the three cells below. This CNN sees 31 pixels. What do you expect?
 #
 # <details><summary>Answer</summary>
 #
 # It can learn the task, because 31 pixels reach from all of one corner's tile into the other's. With seed 0 nearly all new images were right after four passes. With `seed=2` the CNN was still near a guess.
 #
 # </details>
+
+
+# %%
+def train(model, of, seed):
+    """The accuracy of a model after 4 passes, on the images that it learned from and on new ones."""
+    config = TrainingConfig(
+        epochs=4, batch_size=50, learning_rate=1e-3, optimizer="adamw", label_smoothing=0.0,
+        flip=False, crop_padding=0, seed=seed,
+    )  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()):
+        fit(model, of, config)
+    learned = 100 * evaluate(model, of.train_images, of.train_labels)
+    new = 100 * evaluate(model, of.test_images, of.test_labels)
+    return f"learned images {learned:3.0f} %, new ones {new:3.0f} %"
+
+
+def train_cnn(strides, of, seed=0):
+    seed_everything(seed)
+    return train(ConvNet(ViTConfig(num_classes=2), strides=strides), of, seed)
+
+
+# %% tags=["nbval-check-output"]
+train_set, test_set = corners2(4_000, seed=0), corners2(1_000, seed=1)
+corners = Dataset(*train_set, *test_set, ("differ", "agree"), "corners2")
+nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_000)])
+print(f"in {corners.train_labels.sum():,} of 4,000 images the corners agree")
+
+# %%
+print("CNN, 15 pixels:", train_cnn((2, 2, 1), corners))
+print("CNN, 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
+print("CNN, 47 pixels:", train_cnn((2, 2, 2, 1, 1), corners))
+seed_everything(0)
+small = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, num_classes=2)
+print("ViT, AdamW:", train(VisionTransformer(small), corners, seed=0))
+
+# %% [markdown]
+# The CNN with 15 pixels learns images by heart: on random labels it gets at least as far. The ViT with AdamW does not even learn its training images. *Our guess, not tested:* few directions of its gradient lead to the corners, and only Muon makes all equally large.
 #
 # ### 10. "ViTs need more data than CNNs"
 #
-# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images (Section 4.3). **The harm:** nobody tries a ViT on few images.
+# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images. **The harm:** somebody with few images rules out a pretrained ViT too (card 17).
 #
-# **Tested:** a ViT with Muon against a CNN with AdamW that costs about as many FLOPs ({{
-# records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more). Both get 1,000 to 45,000 images of CIFAR-10, the best of three learning rates, and about 700 steps.
+# **Tested:** we read *need more* as: fewer images cost a ViT more. That compares the two, so their optimizers should be alike, but ours are not: a ViT with Muon meets a CNN with AdamW. The CNN costs about as many FLOPs ({{
+# records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more). Both get 1,000 to 45,000 images of CIFAR-10. They take about 700 steps, at the best of three learning rates.
 #
 # **Result:** with 1,000 images the CNN is {{mean(cnn_lead(1_000)):.1p}} points ahead. With 45,000 images its lead is {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points smaller (seed by seed).{{assert
 # all(interval(cnn_lead(count))[0] > 0 for count in (1_000, 7_000, 45_000)) and differs(seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)))}}
 #
-# **Not settled**, because the words compare the two, and their optimizers differed. Besides, with 45,000 images 700 steps are two passes, so the right of the picture shows who learns faster. Training both to their plateau at each number of images, with one optimizer, would settle it.
+# **Not settled**, because the optimizers differed. Besides, 700 steps are only two passes over 45,000 images. Training both to their plateau at each number of images, with one optimizer, would settle it.
 
 # %% tags=["hide-input"]
 sizes_tried, lines, widths = (1_000, 7_000, 45_000), {}, {}
@@ -545,27 +575,21 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* the CNN has {{round(records("training_images")[1].parameters, -3):,}} parameters and the ViT {{round(records("training_images")[0].parameters, -3):,}}. With 7,000 and 45,000 images the CNN's best rate is the largest tried.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}}{{assert
-# all(row.learning_rate == max(map(float, row.validation_by_rate)) for row in records("training_images") if row.model == "CNN, AdamW" and row.trained_on >= 7_000)}}
+# *Limits:* the CNN has {{round(records("training_images")[1].parameters, -3):,}} parameters and the ViT {{round(records("training_images")[0].parameters, -3):,}}.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}}
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/cnn_and_vit.py images --seeds 1 --counts 1000`
 #
 # ### 13. "Position embeddings matter"
 #
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. **The harm:** positions are drawn with `torch.randn`, which is no better than none.
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. **The harm:** little, since it is true. Somebody who hears *any will do* in it may draw them too large.
 #
-# **Tested:** models with positions against one with none, which knows the patches, and not where they are. *Matter* is read as *help*.
+# **Tested:** we read *matter* as: with them, the accuracy differs from that without. A model without them does not know where its patches are.
 #
 # **Result:** positions learned from N(0, 0.02) add {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):±.1p}} points on CIFAR-10. Learned from N(0, 1), as `torch.randn` draws them, they end {{distance(runs("position_init", "zeros, frozen"), runs("position_init", "N(0, 1)")):±.1p}} points below none.{{assert -runs("position_init", "zeros, frozen").difference > corrected()}}{{assert
 # differs(distance(runs("position_init", "N(0, 1)"), runs("position_init", "zeros, frozen")))}}{{assert
 # not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}
 #
-# **Holds in part:**
-#
-# | part of the sentence | what the test says |
-# |---|---|
-# | *matter*, learned from N(0, 0.02) | **holds**: they help clearly |
-# | *matter*, however they are made | **does not hold**: those of `torch.randn` do not help, and small untrained ones show no effect |
+# **Holds**, because both are effects, one up and one down. So it also matters how they are made. Small ones that are never trained, which is unusual, show no clear effect.
 
 # %% tags=["hide-input"]
 ways = {
@@ -576,13 +600,7 @@ large = measured("position_init", {"N(0, 1)": "learned, from N(0, 1)"})
 plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: positions")
 
 # %% [markdown]
-# | other positions | result |
-# |---|---|
-# | never trained, from N(0, 0.3), about as large as the embedded patches | {{(runs("position_untrained", "N(0, 0.3), frozen").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of the gain |
-# | never trained, the sines and cosines of [notebook 02](02_class_token.ipynb) | {{(runs("position_untrained", "sines and cosines").mean - runs("position_untrained", "none").mean) / (runs("position_untrained", "learned").mean - runs("position_untrained", "none").mean):.0%}} of the gain |
-#
-# {{assert
-# all(below(runs("position_untrained", "none"), runs("position_untrained", name)) and below(runs("position_untrained", name), runs("position_untrained", "learned")) for name in ("N(0, 0.3), frozen", "sines and cosines"))}}
+# Why do large ones hurt? [Notebook 07](07_pitfalls_initialization.ipynb) finds that the patches' positions do it: they are three times as large as what the patches hold.
 #
 # *Limits:* one model, one data set, three passes.
 #
@@ -590,17 +608,21 @@ plots.show_summaries(measured("position_untrained", ways) | large, "CIFAR-10: po
 #
 # ### 14. "Training needs a warm-up"
 #
-# **Said** of Transformers in general. Even [Xiong et al. 2020](https://arxiv.org/abs/2002.04745), who show when one can do without, begin with it. **The harm:** people tune a knob that may change nothing.
+# **Said** of Transformers in general. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) find it true of post-norm, and not of pre-norm. **The harm:** somebody spends runs on the length of a warm-up that changes nothing.
 #
-# **Tested:** training with a warm-up, in which the learning rate climbs for the first tenth of the steps, against none. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)), four or twelve blocks, Muon or AdamW. A model *learns* if more than 20 % of the test images are right, twice a guess.
+# **Tested:** we read *needs* as: without a warm-up, training ends more than ten points behind. With one, the learning rate climbs for the first tenth of the steps. The models have pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)). With four blocks they had Muon or AdamW, with twelve only AdamW.
 #
-# **Result:** every model learns without a warm-up. With Muon and four blocks no effect is seen. The worst model, with AdamW, post-norm and twelve blocks, has {{mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1%}} right after one pass, {{mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1p}} points behind its twin with a warm-up.
+# **Result:** with twelve blocks and post-norm, one pass without a warm-up makes {{mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1%}} right, and with it {{mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")):.1p}} points more (one seed). With Muon, four blocks and pre-norm a warm-up changes the accuracy by {{distance(runs("warmup_and_norm", "pre-norm, warm-up, Muon"), runs("warmup_and_norm", "pre-norm, none, Muon")):±.1p}} points: no effect seen.{{assert
+# not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}{{assert
+# [len(reached("warmup_and_norm_deep", f"post-norm, {how}, AdamW")) for how in ("warm-up", "none")] == [1, 1]}}
 #
-# **Does not hold**, because of the word *needs*. That training may *gain* from a warm-up is another sentence, true here with AdamW and pre-norm: at the rate {{recorded("warmup_and_norm", "pre-norm, none, AdamW")[0].run.training.learning_rate:g}} both runs with a warm-up are at least {{min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) - max(reached("warmup_and_norm", "pre-norm, none, AdamW")):.1p}} points ahead of both without.
-# {{assert not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}
-# {{assert len(reached("warmup_and_norm", "pre-norm, warm-up, AdamW")) == len(reached("warmup_and_norm", "pre-norm, none, AdamW")) == 2 and max(reached("warmup_and_norm", "pre-norm, none, AdamW")) < min(reached("warmup_and_norm", "pre-norm, warm-up, AdamW"))}}
-# {{assert mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) == min(min(reached(name, f"{norm}, none, AdamW")) for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
-# {{assert all(min(reached(name, f"{norm}, none, AdamW")) > 0.2 for name in ("warmup_and_norm", "warmup_and_norm_deep") for norm in ("pre-norm", "post-norm"))}}
+# **Holds in part:**
+#
+# | part of the sentence | what the test says |
+# |---|---|
+# | *needs*, with AdamW, post-norm and twelve blocks | **holds**, as far as one seed and one pass can tell |
+# | *needs*, with AdamW and pre-norm, as in this course | **not settled**: a warm-up gives three to nine points, with one or two seeds |
+# | *needs*, with Muon and four blocks | **does not hold**: ten points lie far outside the interval |
 
 # %% tags=["hide-input"]
 TRIED_WITHOUT = [("Muon", 1, 4), ("AdamW", 0.3, 4), ("AdamW", 1, 4), ("AdamW", 1, 12)]
@@ -618,26 +640,27 @@ for optimizer, rate, depth in TRIED_WITHOUT:
 show_forest(gains, "points on test images, with − without", "What a warm-up adds", bold=())
 
 # %% [markdown]
-# Xiong et al. find that post-norm needs the warm-up and pre-norm does not. Here, with AdamW, post-norm gains more with twelve blocks, but with four pre-norm does. A hollow mark has fewer than three seeds on one side, and no interval.{{assert
+# With AdamW, post-norm gains more than pre-norm with twelve blocks, and less with four. So here, unlike in the cited study, pre-norm gains as well. Hollow marks have too few seeds for an interval.{{assert
+# [round(100 * (mean(reached(name, "pre-norm, warm-up, AdamW", rate)) - mean(reached(name, "pre-norm, none, AdamW", rate)))) for name, rate in (("warmup_and_norm", 0.3), ("warmup_and_norm", 1), ("warmup_and_norm_deep", 1))] == [3, 4, 9]}}{{assert
 # all(mean(reached("warmup_and_norm", "post-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "post-norm, none, AdamW", rate)) < mean(reached("warmup_and_norm", "pre-norm, warm-up, AdamW", rate)) - mean(reached("warmup_and_norm", "pre-norm, none, AdamW", rate)) for rate in (1, 0.3))}}{{assert
 # mean(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW", 1)) - mean(reached("warmup_and_norm_deep", "post-norm, none, AdamW", 1)) > mean(reached("warmup_and_norm_deep", "pre-norm, warm-up, AdamW", 1)) - mean(reached("warmup_and_norm_deep", "pre-norm, none, AdamW", 1)) > 0.05}}
 #
-# *Limits:* most rows have one seed. The deep models made one pass, and may catch up.
+# *Limits:* the deep models made one pass, and may catch up.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments warmup_and_norm --seeds 1 --rates 1 --settings "post-norm, warm-up, AdamW" "post-norm, none, AdamW"`
 #
 # ### 15. "Small patches are noisy"
 #
-# **Said** of first layers: [a study](https://arxiv.org/abs/2509.20939) finds that larger kernels there resist noise better. **The harm:** large patches are chosen where training with the noise would have gained more.
+# **Said** in talk about patch sizes. The nearest in print that we found is [a study](https://arxiv.org/abs/2509.20939), in which larger first kernels resist noise better. **The harm:** somebody with noisy images takes large patches, and gives up what small ones gain by training with the noise.
 #
-# **Tested:** patches of 4 × 4 pixels (P = 4) against 8 × 8 (P = 8), under a noise whose standard deviation is 32. Pixel values go to 255.
+# **Tested:** we read *are noisy* as: under noise, small patches are behind. Patches of 4 × 4 pixels (P = 4) meet those of 8 × 8 (P = 8). The noise has a standard deviation of 8 to 64, where pixel values go to 255.
 #
 # **Result:** three seeds each, seed by seed ([notebook 08](08_pitfalls_patch_size.ipynb)).
 #
-# | trained on | lead of P = 4 on clean test images | its lead with the noise |
+# | trained on | lead of P = 4 on clean test images | its lead at a noise of 32 |
 # |---|---|---|
 # | clean images | {{seed_by_seed(under_noise(4, 0), under_noise(8, 0)):±.1p}} points | {{seed_by_seed(under_noise(4, 32), under_noise(8, 32)):±.1p}} points |
-# | noisy images | {{seed_by_seed(under_noise(4, 0, True), under_noise(8, 0, True)):±.1p}} points | {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} points |
+# | images with that noise | {{seed_by_seed(under_noise(4, 0, True), under_noise(8, 0, True)):±.1p}} points | {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} points |
 #
 # {{assert
 # interval(seed_by_seed(under_noise(4, 32), under_noise(8, 32)))[1] < 0}}{{assert
@@ -648,8 +671,11 @@ show_forest(gains, "points on test images, with − without", "What a warm-up ad
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *are noisy*, under noise that is new to the model | **holds**: small patches fall behind |
-# | *are noisy*, also after training with it | **does not hold**: small patches are ahead, but by less than without any noise |
+# | *are noisy*, under strong noise (32 or more) that is new to the model | **holds**: small patches fall behind |
+# | *are noisy*, under weaker noise (8 or 16), or at 32 after training with it | **does not hold**: small patches are ahead |
+#
+# {{assert
+# all(min(under_noise(4, d)) > max(under_noise(8, d)) for d in (8, 16)) and max(under_noise(4, 64)) < min(under_noise(8, 64))}}
 
 # %% tags=["hide-input"]
 deviations, curves, bands = (0, 8, 16, 32, 64), {}, {}
@@ -665,7 +691,7 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one kind of noise. At twice the noise of its training P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
+# *Limits:* one kind of noise. Training with it costs P = 4 more than P = 8 on clean images. At twice the noise of its training P = 4 is {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} points behind.{{assert
 # differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}{{assert
 # max(under_noise(4, 64, learned=True)) < min(under_noise(8, 64, learned=True))}}
 #
@@ -673,13 +699,15 @@ show_curves(
 #
 # ### 17. "ViTs are only good when pretrained"
 #
-# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** nobody trains from scratch, even with many images.
+# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** somebody with many unusual images gives up on a ViT, because there are no weights for them.
 #
-# **Tested:** how good the shipped model is, which starts from random weights. Our line for *good* is 85 %. And with few images of Shapes-10 ([notebook 12](12_fine_tuning.ipynb)), a model that was *pretrained* on CIFAR-10 against one from scratch with ten times the steps.
+# **Tested:** we read *only* as: none is good without. Our line for *good* is 85 %. We drew it after the training of the shipped model, which started from random weights.
 #
-# **Result:** the shipped model (one seed) is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's 10,000 test images. Card 3 has another number, from half of them. Seed by seed, with ten images of Shapes-10 per class, the pretrained model is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead.
+# **Result:** the shipped model (one seed) is right for {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10's 10,000 test images.
 #
-# **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it. Pretraining helps where images are few, but that is another sentence.{{assert
+# **Does not hold**, because of the word *only*: the shipped model is good, and nobody pretrained it.
+#
+# Another sentence is that pretraining *helps*. With ten images of Shapes-10 per class, a model pretrained on CIFAR-10 is {{seed_by_seed(tuned("fine-tuned", 10), tuned("from scratch, 10 × the steps", 10)):±.0p}} points ahead of one from scratch with ten times the steps ([notebook 12](12_fine_tuning.ipynb), seed by seed).{{assert
 # below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}{{assert record("cifar10_cpu_long").accuracy > 0.85}}
 
 # %% tags=["hide-input"]
@@ -700,15 +728,15 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# *Limits:* small models, two data sets. From scratch, 600 steps may be too few.
+# *Limits:* small models, two data sets. On the second half of the test images, as in card 3, the same model reaches {{record("class_token_journey").accuracy.mean:.1%}}. The first half gives {{2 * record("cifar10_cpu_long").accuracy - record("class_token_journey").accuracy.mean:.1%}}, and we do not know why it is harder.
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/fine_tuning.py --seeds 1 --counts 10 --methods fine-tuned "from scratch"`
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Said** in many guides; [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate. **The harm:** the new task may stay half learned.
+# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate, but for a model whose new head was trained first. **The harm:** somebody stops before the new task is learned.
 #
-# **Tested:** a learning rate of 0.0003 against 0.001, for 60 steps on ten images per class ([notebook 12](12_fine_tuning.ipynb)). *Small* means smaller than from scratch, where 0.001 was the best rate tried with the same images and steps. The words name no task, so both are measured: the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
+# **Tested:** we read *small* as: smaller than the best rate from scratch, which was 0.001 with the same images and steps. It meets 0.0003, for 60 steps on ten images per class ([notebook 12](12_fine_tuning.ipynb)). The words name no task, so we measure the new one, Shapes-10, and the old one, CIFAR-10, with its old head put back.{{assert
 # all(max((r for r in records("fine_tuning") if r.part == "rates" and r.method == method), key=lambda r: r.validation).rate == 1e-3 for method in ("fine-tuned", "from scratch"))}}
 #
 # **Result:** the smaller rate is {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)):±.1p}} points behind on the new task, and {{seed_by_seed(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")):±.1p}} ahead on the old one (seed by seed).{{assert
@@ -719,10 +747,8 @@ show_curves(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *small*, for the old task | **holds**: it is better protected, but falls from {{tuning("cifar10").accuracy:.0%}} to {{mean(kept("fine-tuned", 3e-4, "cifar10")):.0%}} |
-# | *small*, for the new task, for which most people fine-tune | **does not hold**: a larger rate is ahead |
-#
-# Rates above 0.001 were worse for both.
+# | *small*, for the old task | **holds**: of the {{tuning("cifar10").accuracy:.0%}} before fine-tuning it leaves {{mean(kept("fine-tuned", 3e-4, "cifar10")):.0%}}, more than the larger rate |
+# | *small*, for the new task | **does not hold** at 60 steps: the larger rate is ahead |
 
 # %% tags=["hide-input"]
 rates = [3e-4, 1e-3, 3e-3, 1e-2]
@@ -736,6 +762,8 @@ for index, (name, (of_one, of_three)) in enumerate(tasks.items()):
     means, widths = zip(*[(100 * mean, 100 * width) for mean, width in found], strict=True)
     axis.errorbar(rates[:2], means, widths, capsize=4, **style | {"linestyle": "none"},
                   label=f"{name}: three seeds")  # fmt: skip
+before = 100 * next(run["accuracy"] for run in few_labels if run["part"] == "cifar10")
+axis.axhline(before, color="gray", linestyle="--", label="CIFAR-10 before fine-tuning")
 axis.set_xscale("log")
 axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
 axis.set_xticks([], minor=True)
@@ -751,7 +779,7 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
            "is best at 0.001, and both are lost at 0.01", "fine-tuning")  # fmt: skip
 
 # %% [markdown]
-# *Limits:* one seed for each dotted curve. With more steps the smaller rate may catch up on the new task.{{assert
+# *Limits:* with more steps the smaller rate may catch up on the new task.{{assert
 # tuning("cifar10").accuracy > tuning("rates", method="fine-tuned", rate=3e-4).cifar10 > tuning("rates", method="fine-tuned", rate=1e-3).cifar10 > tuning("rates", method="fine-tuned", rate=3e-3).cifar10 > tuning("rates", method="fine-tuned", rate=1e-2).cifar10}}{{assert
 # max((r for r in records("fine_tuning") if r.part == "rates" and r.method == "fine-tuned"), key=lambda r: r.validation).rate == 1e-3 and tuning("rates", method="fine-tuned", rate=1e-2).validation < 0.2}}
 #
@@ -765,44 +793,14 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 # | Put the class token where it sees the patches. Check with two images that what the head reads differs. | 8 |
 # | Learn the positions from N(0, 0.02). Those from `torch.randn` cost {{loss(runs("position_init", "N(0, 1)")).mean:.1p}} points ([notebook 07](07_pitfalls_initialization.ipynb)). | 13 |
 # | With few labels, begin with a pretrained model. Try several rates. | 17, 18 |
-# | If you expect noise, train with it: that raised P = 4 by {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points, and on clean images cost {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}}. | 15 |{{assert
+# | If you expect noise, train with it. At a noise of 32 P = 4 gained {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points, and on clean images it lost {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}}. | 15 |{{assert
 # differs(seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)))}}
 #
-# **Try it yourself:** [exercises 14](exercises/14_more_claims.ipynb), with checks that say what is wrong.
-#
-# ## To try: the two CNNs of card 9
-#
-# The last line is a control: the first CNN on random labels.
-
-
-# %%
-def train_cnn(strides, of, seed=0):
-    """The accuracy of a CNN after 4 passes, on the images that it learned from and on new ones."""
-    seed_everything(seed)
-    model = ConvNet(ViTConfig(num_classes=2), strides=strides)
-    config = TrainingConfig(
-        epochs=4, batch_size=50, learning_rate=1e-3, label_smoothing=0.0, flip=False,
-        crop_padding=0, seed=seed,
-    )  # fmt: skip
-    with contextlib.redirect_stdout(io.StringIO()):
-        fit(model, of, config)
-    learned = 100 * evaluate(model, of.train_images, of.train_labels)
-    new = 100 * evaluate(model, of.test_images, of.test_labels)
-    return f"learned images {learned:3.0f} %, new ones {new:3.0f} %"
-
-
-# %%
-train, test = corners2(4_000, seed=0), corners2(1_000, seed=1)
-corners = Dataset(*train, *test, ("differ", "agree"), "corners2")
-print("sees 15 pixels:", train_cnn((2, 2, 1), corners))
-print("sees 47 pixels:", train_cnn((2, 2, 2, 1, 1), corners))
-nonsense = replace(corners, train_labels=corners.train_labels[torch.randperm(4_000)])
-print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
-
-# %% [markdown]
-# On its training images the CNN with 15 pixels beats a guess, but learns them by heart: on random labels it gets at least as far.
+# **Try it yourself:** [exercises 14](exercises/14_more_claims.ipynb)
 #
 # ## Where the numbers come from
+#
+# <details><summary>A table of records and claims</summary>
 #
 # | records | claims |
 # |---|---|
@@ -816,6 +814,8 @@ print("sees 15 pixels, labels at random:", train_cnn((2, 2, 1), nonsense))
 # | [patches](../data/results/patch_size.json) | 15 |
 # | [few labels](../data/results/fine_tuning.json) | 17, 18 |
 # | [the shipped model](../data/results/cifar10_cpu_long.json) | 17 |
+#
+# </details>
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 14 · More claims, to look up

@@ -138,7 +138,7 @@ def what_adds_up(starts, title=""):
     held, positions = np.array(list(starts.values()), dtype=float).max(axis=(0, 1))
     unit = min(7 / held, 15 / positions)
     card, said = Card(height=4.5 + tall * len(starts)), []
-    for x, words in ((x1, "what it holds"), (x2, "its position"), (50, "the weights")):
+    for x, words in ((x1, "what it holds"), (x2, "its position")):
         card.text(x, 2, words, 10, QUIET, ha="left")
     for k, (name, tokens) in enumerate(starts.items()):
         y = 6.4 + tall * k
