@@ -247,7 +247,7 @@ def _against(number, width, should, counts):
         should
     )
     asked = if_true and if_true.removeprefix("not ")
-    return f"{in_words(number, width, counts, asked)} (if true: {if_true or 'they differ'})"
+    return f"{in_words(number, width, counts, asked)} (if true: {if_true or 'differ'})"
 
 
 def _signed(number):
