@@ -43,7 +43,7 @@ VERDICT_OF = {n: verdict for text in SOURCES.values() for n, (_, verdict) in row
 CARD_OF = {n: card for text in SOURCES.values() for n, (_, card) in cards(text).items()}
 
 A_GUESS = {8: 10, 9: 50}  # is right for so many of 100 images
-COMPARED = re.compile(r"(.+): ([+−]?\d+\.\d)(?: ± (\d+\.\d))?(?:, if true: | \()")
+COMPARED = re.compile(r"(.+): ([+−]?\d+\.\d)(?: ± (\d+\.\d))?: ")
 
 each_claim = pytest.mark.parametrize("number", sorted(VERDICT_OF))
 

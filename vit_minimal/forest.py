@@ -18,7 +18,7 @@ EFFECT_STYLES = {
     },
 }
 
-NONE = 0.5  # points: an effect that is surely smaller counts as none
+PREDICTED = {"> 0": "ahead", "< 0": "behind", "0": "neither", "not 0": "differ"}  # in a sentence
 
 
 def in_words(number, width, counts, asked=None):
@@ -166,27 +166,21 @@ def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, m
     show(f"{x_label}, {then} and {now}", title, said)
 
 
-def show_claims(claims, verdicts, scale, counts=None):
+def show_claims(claims, verdicts, scale, counts):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
     A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
-    sentence predicts, if that is not more than 0: "< 0", "0", "not 0", or "no worse", which allows for
-    `NONE`.
-    Other words say why the number does not decide. A comparison takes two lines: the words, and
-    below them the number and what it should be, which is pale in the picture too. `scale` are the
-    ends of the axis: a number beyond them is an arrow there, with what its interval has on the axis.
-    `verdicts` names all there are, so that each keeps its colour and mark from figure to figure.
-    `counts` is the smallest effect that counts, if there is one: the predictions are then about it and
-    not about 0, and each number is followed by what it says `in_words`.
+    sentence predicts, if that is not more than 0: "< 0", "0" or "not 0", where `counts` is the smallest
+    effect that counts. A comparison takes two lines: the words, and below them the number with what it
+    says `in_words` and what it would say if the sentence were true, which is pale in the picture too.
+    `scale` are the ends of the axis: a number beyond them is an arrow there, with what its interval has
+    on the axis. `verdicts` names all there are, so that each keeps its colour and mark from figure to
+    figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
-    near = 0.03 * (high - low)  # wide enough to be seen
-    pale = {"> 0": [(0, high)], "0": [(-near, near)], "not 0": [(low, -near), (near, high)]}
-    pale |= {"< 0": [(low, 0)], "no worse": [(-NONE, high)]}
-    if counts:
-        pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
-        pale |= {"not 0": [(low, -counts), (counts, high)], "no worse": [(-counts, high)]}
+    pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
+    pale["not 0"] = [(low, -counts), (counts, high)]
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -200,7 +194,7 @@ def show_claims(claims, verdicts, scale, counts=None):
         for words, number, width, *predicted in comparisons:
             middle = row + 0.35
             should = predicted[0] if predicted else "> 0"
-            for part in pale.get(should, ()):
+            for part in pale[should]:
                 axis.fill_betweenx(
                     (middle - 0.65, middle + 0.65), *part, color="#cfe3f5", linewidth=0, zorder=0
                 )
@@ -215,12 +209,8 @@ def show_claims(claims, verdicts, scale, counts=None):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            if should not in pale:
-                found += f" ({should})"
-            elif counts:
-                found += f": {_against(number, width or 0, should, counts)}"
-            else:
-                found += f", if true: {should}"
+            asked = PREDICTED[should]
+            found += f": {in_words(number, width or 0, counts, asked)} (if true: {asked})"
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
             said.append(f"{words}: {found}")
@@ -239,15 +229,6 @@ def show_claims(claims, verdicts, scale, counts=None):
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, columnspacing=0.8,
                 handletextpad=0, frameon=False)  # fmt: skip
     show("sentences with their verdicts and the comparisons behind them", "claims", said)
-
-
-def _against(number, width, should, counts):
-    """What a difference says, and what it would say if the sentence were true."""
-    if_true = {"> 0": "ahead", "< 0": "behind", "0": "neither", "no worse": "not behind"}.get(
-        should
-    )
-    asked = if_true and if_true.removeprefix("not ")
-    return f"{in_words(number, width, counts, asked)} (if true: {if_true or 'differ'})"
 
 
 def _signed(number):
