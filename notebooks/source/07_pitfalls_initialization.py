@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 00 to 05 |
 # | Time to read | about 30 minutes, with a place to stop halfway, and ten more for the second visit |
-# | Time to run | at the quick budget {{notebook_seconds("07_pitfalls_initialization"):about}} on two cores of a recent server CPU, {{notebook_seconds("07_pitfalls_initialization", "float32"):about}} on one core of an older one |
+# | Time to run | at the quick budget {{notebook_seconds("07_pitfalls_initialization"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `variants.py` |
 #
 # One of these two lines is a mistake:

@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 01, 04 and 05; 06 for Needle-10, 07 for how experiments are run |
 # | Time to read | about 20 minutes |
-# | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU, {{notebook_seconds("08_pitfalls_patch_size", "float32"):about}} on one core of an older one |
+# | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `pretrained.py`, `patches.py` |
 #
 # Let us begin with a puzzle. Which patches are better for a small model on CIFAR-10, those of 4 × 4 pixels or those of 8 × 8? We compared them three times. Each time, both models got the same amount of one thing: passes, computing or time. A *pass* shows the model every training image once. *Computing* counts multiplications and additions. It is not the same as *time*, because a machine does some of them faster than others, and every operation also has a fixed cost.

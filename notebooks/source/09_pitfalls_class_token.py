@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 01 to 04; 07 for how experiments are run |
 # | Time to read | about 25 minutes, and two more for a second visit |
-# | Time to run | at the quick budget about two minutes{{assert round(notebook_seconds("09_pitfalls_class_token") / 60) == 2}} on two cores of a recent server CPU |
+# | Time to run | at the quick budget {{notebook_seconds("09_pitfalls_class_token"):about}} on two cores of a recent server CPU |
 # | Package modules | `variants.py`, `experiments/` |
 #
 # After the last norm a ViT has T tokens, and its head reads one vector. Which one? You can read the class token, another token, or an average. Some ways are mistakes, and some are choices made on purpose. Nothing crashes in either case, the loss goes down, and *the accuracy will not tell you which is which*.
