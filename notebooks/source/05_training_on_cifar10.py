@@ -167,7 +167,7 @@ print(f"the 50 images: {evaluate(pupil, images[fifty], labels[fifty]):.1%} right
 print(f"set aside: {evaluate(pupil, images[num_train:], labels[num_train:]):.1%} right")
 
 # %% [markdown]
-# So the steps work, and the loop is only slow. (This check does not see labels that belong to other images: those can be learned by heart, too.) The last two lines also show why we set images aside: the model knows its 50 images by heart, or nearly, and is hardly better than chance on others. This is called **overfitting**, and no training image can show it to you.
+# So the steps work, and the loop is only slow. (This check does not see labels that belong to other images: those can be learned by heart, too.) The last two lines also show why we set images aside: the model knows its 50 images by heart, and is hardly better than chance on others. This is called **overfitting**, and no training image can show it to you.
 #
 # The images set aside have a name: the **validation** images. Whatever you choose, such as a learning rate or an ingredient, choose it by them. The test images are for the very end: how good is the model that I have settled on? If you choose by them, you keep the luckiest of many tries and report a number that is too good.
 #
@@ -201,7 +201,7 @@ def adam(gradient, memory):
 
 
 # %% [markdown]
-# *Elementwise* means that each number of the gradient is divided by its own usual size. (Our memories, 0.5 and 0.9, are shorter than PyTorch's, 0.9 and 0.999, because twenty steps are few.)
+# *Elementwise* means that each number of the gradient is divided by its own usual size. (Our memories, 0.5 and 0.9, are shorter than PyTorch's, 0.9 and 0.999, because twenty steps are few. PyTorch also adds a tiny number to the divisor, which then is never 0.)
 #
 # All three start at the same place in a valley that is steep in y and flat in x. To be fair, each rule gets its own best rate: of thirty rates between 0.1 and 3, we show the one whose path is lowest on average.
 
@@ -233,7 +233,7 @@ diagrams.descent(paths, height, title="Twenty steps down a valley")
 # %% [markdown]
 # - **SGD** (stochastic gradient descent, here with exact gradients) swings from wall to wall, and then creeps along the floor: a rate that is low enough for the steep walls is too low for the flat floor.
 # - **Momentum** gets much further. Along the floor all gradients agree, so their sum grows. Across the valley they change sign, so after a wide first swing they cancel, and the swings fade. The plain loop used momentum already.
-# - **Adam** divides x and y each by its own usual size, so its first step is equally long in both. The flat direction no longer falls behind. Near the goal Adam runs past and turns back, because its memory still points forward.
+# - **Adam** divides x and y each by its own usual size, so its first step is equally long in both. The flat direction no longer falls behind. Near the goal Adam runs past and turns back, because its memory still points forward. It does not settle, either: after these twenty steps, its swings across the valley grow again. A rate that falls will help.
 #
 # Do not take this for a race: our valley flatters Adam, because it lies along the axes. In a valley that lies askew, x and y are both steep, and dividing each by its own size no longer separates the steep direction from the flat one.
 #
@@ -343,9 +343,9 @@ plots.show("; ".join(words))
 #
 # | change | shapes | CIFAR-10 | how sure? |
 # |---|---|---|---|
-# | Muon | 36.3 → 67.0 | {{mean(ladder("+ clipping")):.1p}} → {{mean(ladder("+ Muon")):.1p}} | sure: its worst seed beats all seeds of the rungs before |
+# | Muon | 36.3 → 67.0 | {{mean(ladder("+ clipping")):.1p}} → {{mean(ladder("+ Muon")):.1p}} | at these rates, sure: its worst seed beats all seeds of the rungs before |
 # | flip and crop | 67.0 → 54.0 | {{mean(ladder("+ Muon")):.1p}} → {{mean(ladder("+ flip and crop")):.1p}} | shapes: it hurts, and by how much is luck; CIFAR-10: nothing shows |
-# | AdamW | 19.7 → 31.5 | {{mean(ladder("SGD, constant rate")):.1p}} → {{mean(ladder("+ AdamW")):.1p}} | sure: its worst seed beats SGD's best |
+# | AdamW | 19.7 → 31.5 | {{mean(ladder("SGD, constant rate")):.1p}} → {{mean(ladder("+ AdamW")):.1p}} | at these rates, sure: its worst seed beats SGD's best |
 # | clipping | 31.3 → 36.3 | {{mean(ladder("+ warm-up and cosine")):.1p}} → {{mean(ladder("+ clipping")):.1p}} | not sure: the seeds overlap |
 # | warm-up and cosine | 31.5 → 31.3 | {{mean(ladder("+ AdamW")):.1p}} → {{mean(ladder("+ warm-up and cosine")):.1p}} | shapes: nothing shows; CIFAR-10: a little |
 #
@@ -398,7 +398,7 @@ ends = (f"{name} {', '.join(f'{end:.3f}' for end in sorted(of))}" for name, of i
 plots.show("a row of three dots for each set of first weights, and for two rungs", title, ends)
 
 # %% [markdown]
-# In the run saved here, with the cosine, the order alone moves the result by four to seven points, and further orders by up to ten (see the end of the notebook). The rings mark the ladder's three runs: by chance, each is the best of its row. So the ladder's 67 % was a little lucky, and the mean of all nine is 64.5 %. Still, all nine (60 to 69 %) end above the three with flip and crop (49 to 57 %).
+# In the run saved here, with the cosine, the order alone moves the result by four to seven points. The rings mark the ladder's three runs: by chance, each is the best of its row. So the ladder's 67 % was a little lucky, and the mean of all nine is 64.5 %. Still, all nine (60 to 69 %) end above the three with flip and crop (49 to 57 %).
 #
 # So do not believe a gap of a few points between two runs. Compare several seeds of each, and see whether they overlap. The 1,000 validation images are a second, smaller kind of luck: an accuracy p on n images has a standard error of √(p(1 − p)/n), which is 1.5 points at 60 %.
 #
@@ -463,7 +463,7 @@ plots.show("Muon's hill is higher than AdamW's and lies further right", title, b
 #
 # Best against best, Muon is far ahead, so on these shapes its lead does not come from a better rate. But look at the last column: at a rate of 0.001, AdamW is ahead. If we had compared the two at that one rate, we would have thrown Muon away by mistake.
 #
-# *Limits:* the images that chose the rates also judge them, so the bold numbers are a little too good. No best rate lies at the edge of those tried, but a better one may lie between: the ladder's AdamW with clipping, at 0.002, reached 36.3 %. The schedule may not suit SGD: without clipping, a rate of 0.1 reached 19.7 % on the ladder, where it is constant, and only {{mean(swept("SGD without clipping", 0.1)):.1%}} with warm-up and cosine, where {{mean(swept("SGD without clipping")):.1%}} was its best at any rate. And on CIFAR-10 we have one rate for each optimizer.
+# *Limits:* the images that chose the rates also judge them, and Muon's 67.0 % are the ladder's three lucky runs, so the bold numbers are a little too good. No best rate lies at the edge of those tried, but a better one may lie between: the ladder's AdamW with clipping, at 0.002, reached 36.3 %. The schedule may not suit SGD, which did better with a constant rate where it was not clipped. And on CIFAR-10 we have one rate for each optimizer.
 # {{assert below(swept("AdamW"), swept("Muon")) and max(swept("Muon", 0.001)) < min(swept("AdamW", 0.001))}}
 #
 # {{assert mean(swept("SGD without clipping")) <= mean(swept("SGD with momentum")) and max(swept("SGD with momentum")) < min(swept("AdamW")) and max(swept("SGD without clipping")) < min(swept("AdamW"))}}
@@ -473,7 +473,7 @@ plots.show("Muon's hill is higher than AdamW's and lies further right", title, b
 #
 # ## Why does the rate climb, and then fall?
 #
-# In its first steps, Adam judges the usual size of gradients from very few batches. The judgement may be far off, so these steps should be small. That is the usual reason for warm-up. At the end the model should settle: with a constant rate it keeps jumping around the place that it wants to reach. (Claim 14, in notebook 14, tests warm-up by itself. What the fall gives, you could see above: with the cosine, Muon's dots lie further right.)
+# In its first steps, Adam judges the usual size of gradients from very few batches. The judgement may be far off, so these steps should be small. That is the usual reason for warm-up. At the end the model should settle: with a constant rate it keeps jumping around the place that it wants to reach. (Card 14 of [notebook 14](14_more_claims.ipynb) tests the warm-up by itself. What the fall gives, you could see above: with the cosine, Muon's dots lie further right.)
 #
 # So the rate climbs in a line for n warm-up steps: step 0 takes 1/n of it, and step n − 1 all of it. From there on, half a cosine takes it to zero. Here is the whole function:
 
@@ -645,7 +645,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 # %% [markdown]
 # Could you still tell? For the model of the recipe `cpu`, a step on half of the 64 patches takes {{record("patch_dropout_cost").ratios[1]:.3f}} of the time of a step on whole images, as `benchmarks/patch_dropout_cost.py` measured on one CPU thread. That is a little less than half, probably because of attention: 65 tokens form 65² = 4,225 pairs, and 33 tokens form only 33² = 1,089. The model will be judged on whole images, so the last epoch shows them whole; we did not try it without.
 #
-# Does it pay? The fair comparison is at equal time. The recipe makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which take as long as {{records("cifar10_cpu")[0].training.epochs - 1:d}} × {{record("patch_dropout_cost").ratios[1]:.3f}} + 1 = {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. Its rival makes seven of those. As always, validation images choose and test images report. Guess which side is ahead:
+# Does it pay? The fair comparison is at equal time, which we compute from the time of a step. The recipe makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which take as long as {{records("cifar10_cpu")[0].training.epochs - 1:d}} × {{record("patch_dropout_cost").ratios[1]:.3f}} + 1 = {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. Its rival makes seven of those. As always, validation images choose and test images report. Guess which side is ahead:
 #
 # | trained on | judged on | halves, {{records("cifar10_cpu")[0].training.epochs:d}} passes | whole images, {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} passes |
 # |---|---|---|---|
@@ -654,7 +654,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 #
 # On the validation images halves are ahead, so the recipe takes halves. The test images agree: there they lead by {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points on average. Why? Twice as many steps may be one reason. Another may be that each pass shows another half of an image, which is a kind of augmentation. We have not told the two apart.
 #
-# *Limits:* whole images had two learning rates to take the better one from, {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}}, and halves had one, {{records("cifar10_cpu")[0].training.learning_rate:g}}, which favours whole images. All these runs were in bfloat16, but for that of halves on the validation images, which was in float32. On the test images, three more runs of halves in float32 gave {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}}.
+# *Limits:* whole images had two learning rates to take the better one from, {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}}, and halves had one, {{records("cifar10_cpu")[0].training.learning_rate:g}}, which favours whole images.
 # {{assert all(run.precision == "float32" for name in ("cifar10_cpu", "real_run") for run in records(name)) and all(run.precision == "bfloat16" for name in ("cifar10_cpu_bfloat16", "cifar10_seven_whole_passes", "cifar10_seven_whole_passes_validation") for run in records(name))}}
 # {{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}}
 # {{assert record("real_run").history.validation_accuracy[-1] > max(accuracies("cifar10_seven_whole_passes_validation"))}}
@@ -983,7 +983,7 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # <details><summary>Answer</summary>
 #
-# They are vectors. A vector, taken as a matrix with one row, has a single singular value, so Newton–Schulz would only fix its length: no direction is there to be brought up.
+# They are vectors. A vector, taken as a matrix with one row, has a single singular value, so what Muon does would only fix its length: no direction is there to be brought up.
 #
 # </details>
 #
@@ -1185,7 +1185,7 @@ for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
 plots.show("weights and their average: at a constant rate the average ends ahead")
 
 # %% [markdown]
-# At a constant rate, the average ends five to seven points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little *behind*, probably because it lags.
+# A thin line is a seed. At a constant rate, the average ends five to seven points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little *behind*, which may be luck or its lag.
 #
 # So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
@@ -1231,6 +1231,6 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 # | time of a step on halves | | | `cpu` | {{record("patch_dropout_cost").turns:d}} turns | `patch_dropout_cost` |
 # | two hours | 50,000 of CIFAR-10 | {{record("cifar10_cpu_long").training.epochs:d}} | `cpu-long` | 10,000 test | `cifar10_cpu_long`, 1 seed |
 #
-# *Precision:* `fit` takes bfloat16 where the machine computes fast in it, while the plain loop is in float32. *Further orders:* once we gave each of the three first weights two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The five orders then spread Muon's result over 4, 8 and 10 points with the cosine, and over 10, 2 and 6 with the constant rate. The cosine was ahead in five of the six new pairs, so in 14 of all 15. And with flip and crop all 15 runs ended below all 15 without.
+# *Precision:* `fit` takes bfloat16 where the machine computes fast in it, while the plain loop is in float32. Halves and whole images were compared in bfloat16, but for the run of halves that the validation images judged, which was in float32. In float32 halves gave much the same: {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} of the test images. *Further orders:* once we gave each of the three first weights two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The order then moved the result by up to ten points, and the cosine was ahead in 14 of all 15 pairs.
 #
 # {{assert record("real_run").training.validation_images == 5000 and record("learning_rates").trained_on == 4000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
