@@ -262,7 +262,7 @@ print(
 )
 
 # %% [markdown]
-# In the run saved here, a whole step is much faster, nearly as fast as predicted, and the weights are still float32. Do not trust the second digit: on a busy machine, the measured gain was sometimes above the prediction and sometimes below it. And the prediction is an estimate. It takes the gain of *one* product for that of all, and it supposes that the grey part stays as it is. With 16 bits, that does not quite hold: the GELU works on 16-bit numbers too and gets faster, while copying numbers from 32 bits to 16 takes extra time.
+# In the run saved here, a whole step is much faster, nearly as fast as predicted, and the weights are still float32. Do not trust the second digit: on a busy machine, the measured gain was sometimes above the prediction and sometimes below it. And the prediction is an estimate. It takes the gain of *one* product for that of all, and it supposes that the grey part stays as it is. But the GELU works on 16-bit numbers too and gets faster, while copying numbers from 32 bits to 16 takes extra time.
 #
 # At the top of this notebook the gain was {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times. That was another model, with nine blocks and wider MLPs, in larger batches and on two cores.
 #
@@ -390,7 +390,7 @@ plots.show("three hills: two lie where float16 loses digits, the scaled one wher
 #
 # Perhaps not: a gradient that becomes 0 was tiny anyway. So we tried it. A very small model learns drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in five ways, with {{len({run.seed for run in record("formats").runs}):d}} seeds each. These runs are stored; `python benchmarks/formats.py` makes them.
 #
-# Four of the ways are float32, bfloat16, float16 as it is, and float16 with loss scaling. The fifth is a counter-test. It is float16 with loss scaling the wrong way round: a factor of 1/65,536 makes every gradient *smaller*. As always, the gradients of the weights are divided by it before the step. So the optimizer gets gradients of the usual size, except for what was lost on the way. Which of the five will learn?
+# Four of the ways are float32, bfloat16, float16 as it is, and float16 with loss scaling. The fifth is a counter-test. It is float16 with loss scaling the wrong way round: a factor of 1/65,536 makes every gradient *smaller*. The gradients of the weights are divided by it before the step, so the optimizer gets them in the usual size, except for what was lost on the way. Which of the five will learn?
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -429,11 +429,11 @@ handles, names = (first + second for first, second in zip(*parts, strict=True))
 figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
 title = "Five ways to train a small model"
 figure.suptitle(title, fontsize=12)
-words = "above, ÷ 65,536 stays near guessing while float32 falls; below, the others stay near float32"
+words = "above: ÷ 65,536 stays near guessing, float32 falls; below: the others stay near float32"
 plots.show(words, title, said)
 
 # %% [markdown]
-# With a loss ÷ 65,536, practically all of the gradients that we counted became 0. (We counted those of the first block's hidden activations.) The loss did not fall: its curve wanders about, mostly a little above guessing. It moves at all, we guess, because AdamW divides each gradient by its usual size, so the few that are left move the weights. And there was no error and no NaN.
+# With a loss ÷ 65,536, practically all of the gradients that we counted, those of the first block's hidden activations, became 0. The loss did not fall: its curve wanders about, mostly a little above guessing. There was no error and no NaN. Why does the model change at all? Some gradients are left: in one run that we looked into, most of those of the head. We guess that they move the weights so far because AdamW divides each gradient by its usual size.
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and statistics.mean(run.loss) > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 # {{assert all(max(run.loss[-5:]) < 2.1 for run in record("formats").runs if run.way != "float16, loss / 65,536")}}
 #
@@ -503,7 +503,7 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # **In one sentence:** multiply in bfloat16 where the hardware can, in float16 with loss scaling on older tensor cores, and in float32 elsewhere. In this course, the weights stay in float32.
 #
-# So much for *faster*. The run at the top used bfloat16, and with the gain of {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} from the top, float32 would have taken about {{record("cifar10_cpu_long").seconds / 3600 * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.0f}} hours. **This is a good place to stop for today.**
+# So much for *faster*. The run at the top used bfloat16. With the gain of {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} from the top, float32 would have taken about {{record("cifar10_cpu_long").seconds / 3600 * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.0f}} hours. **This is a good place to stop for today.**
 #
 # # The second half: safer
 #
@@ -511,7 +511,7 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # If you come back on another day, run all cells above first.
 #
-# Sooner or later, a long run is interrupted. So you save something from time to time. Are the weights enough? A small model trains for 140 steps. After 100 we save four things. Then a new model and a new optimizer go on from what was saved, or from a part of it, as after a crash. (`augment` flips, crops and normalizes.)
+# Sooner or later, a long run is interrupted. So you save something from time to time. Are the weights enough? A small model trains for 140 steps. After 100 we save four things. Then a new model and optimizer go on from what was saved, or from a part of it, as after a crash. (`augment` flips, crops and normalizes.)
 
 # %%
 SMALL = ViTConfig(
