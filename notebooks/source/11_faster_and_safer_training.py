@@ -174,7 +174,7 @@ for width in (48, 192, 384):
     print(f"width {width:3}: products take {products:.0f} % of a step, {ratio:.1f} times the rest")
 
 # %% [markdown]
-# A wider model spends more of its time on matrix products. The direction fits D² against D, but the amount does not. From width 48 to 384 the ratio should grow eightfold, and even more, because part of the rest, such as Python's, takes about as long at any width. In the run saved here it grew about fivefold. There are reasons for less: the optimizer's part of the rest grows with D², as the weights do, and part of the blue work only with D, since comparing a token with N others takes about N · D multiplications. We have not measured how much each reason counts.
+# A wider model spends more of its time on matrix products. The direction fits D² against D, but not quite the amount. From width 48 to 384 the ratio should grow eightfold, and even more, because part of the rest, such as Python's, takes about as long at any width. In the run saved here it grew less, and how much varies from run to run. There are reasons for less: the optimizer's part of the rest grows with D², as the weights do, and part of the blue work only with D, since comparing a token with N others takes about N · D multiplications.
 #
 # Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. How much faster is a step? Eight times?
 
