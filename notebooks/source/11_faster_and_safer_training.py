@@ -877,7 +877,7 @@ print("in the file:", ", ".join(torch.load(folder / "run.pt", weights_only=True)
 #
 # ## How large a factor does the loss need?
 #
-# If the factor on float16's loss is too large, gradients land in the grey zone at the right of the picture of the hills and become ∞. So the scaler halves it, as you have read. After 2,000 good steps in a row, it doubles the factor. The four lines are numbered below.
+# If the factor on float16's loss is too large, gradients land in the grey zone at the right of the picture of the hills and become ∞. So the scaler halves it. After 2,000 good steps in a row, it doubles the factor. The four lines are numbered below.
 #
 # We begin with a factor that is too large, so that you can watch. We print the largest gradient that travels back through a linear layer, and the largest gradient of a weight. Which will overflow first?
 
