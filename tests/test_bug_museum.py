@@ -300,4 +300,4 @@ def test_the_comparison_with_a_reference_names_the_block_with_the_bug(museum, ca
     capsys.readouterr()
     exec(cell.source, museum)  # noqa: S102
     said = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
-    assert said == ["same", "same", "differs", "differs"]
+    assert said == ["same", "same", "differs", "differs", "differs"]  # the last is the head
