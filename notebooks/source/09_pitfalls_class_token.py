@@ -607,7 +607,7 @@ show_gains(
 # %% [markdown]
 # Only the one that joins late shows an effect.{{assert
 # differs(runs("class_token_place", "only in the last block"))}}{{assert
-# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} It may be luck: {{gain(runs("class_token_place", "only in the last block")):+±.1p}} does not pass the test for all comparisons together, and after 14 passes, with one seed, it is {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}}. Card 2 of [notebook 10](10_claims_put_to_the_test.ipynb) says more.{{assert
+# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} It may be luck: {{gain(runs("class_token_place", "only in the last block")):+±.1p}} does not pass the test for all comparisons together, and after 14 passes, with one seed, it is {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}}. [Notebook 10](10_claims_put_to_the_test.ipynb) says more, after its card 2.{{assert
 # gain(runs("class_token_place", "only in the last block")).mean < corrected()}}
 #
 # ### How the rates were chosen
