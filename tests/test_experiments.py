@@ -185,7 +185,7 @@ def test_an_unknown_experiment_names_those_there_are():
 
 
 def test_an_unknown_budget_names_those_there_are(tiny, tmp_path):
-    with pytest.raises(ValueError, match=r"'quick', 'full', 'long'\), is 'fast'"):
+    with pytest.raises(ValueError, match=r"'full', 'long', 'large'\), is 'fast'"):
         run_experiment("tiny", "fast", folder=tmp_path)
 
 
@@ -210,6 +210,16 @@ def test_the_long_budget_is_the_full_one_with_more_passes():
     full, long = BASE["full"], BASE["long"]
     assert long == replace(full, training=replace(full.training, epochs=long.training.epochs))
     assert long.training.epochs > 4 * full.training.epochs
+
+
+def test_the_large_budget_is_the_full_one_with_a_model_of_six_times_the_size():
+    full, large = BASE["full"], BASE["large"]
+    assert large == replace(full, model=large.model)
+    sizes = [
+        sum(weights.numel() for weights in VisionTransformer(budget.model).parameters())
+        for budget in (full, large)
+    ]
+    assert 5 < sizes[1] / sizes[0] < 7
 
 
 # ---------------------------------------------------------------------------------- runs, records

@@ -54,6 +54,9 @@ BASE = {
     "long": Recipe(  # does what three passes show survive training?
         RECIPES["cpu"].model, replace(SHORT, epochs=LONG_EPOCHS, validation_images=5_000)
     ),
+    "large": Recipe(  # does it hold for a model of six times the size? three passes, as "full"
+        RECIPES["cpu-long"].model, replace(SHORT, validation_images=5_000)
+    ),
 }
 QUICK_IMAGES = 2_500, 1_000  # to train on, the validation images among them; to judge by
 
