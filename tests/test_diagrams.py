@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vit_minimal import diagrams, patchify, plots, shapes10
 from vit_minimal.diagrams import card, museum
-from vit_minimal.diagrams.machines import FORMATS
+from vit_minimal.diagrams.machines import FORMATS, PARTS_OF_A_RUN
 
 IMAGES, _ = shapes10(2, seed=2)
 TOKENS = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
@@ -122,6 +122,7 @@ CASES = {
         IMAGES[0], MAPS[:2], (8, 8), full=1.0, scale="the highest value of the two", frame=(2, 5)
     ),
     "two_processes": diagrams.two_processes,
+    "what_is_saved": diagrams.what_is_saved,
     "float_formats": diagrams.float_formats,
     "gradient_accumulation": diagrams.gradient_accumulation,
     "gradient_accumulation, five": lambda: diagrams.gradient_accumulation(5),
@@ -558,6 +559,20 @@ def test_two_processes_have_a_model_and_a_gradient_each():
     for words, times in (("half the\nimages", 2), ("gradient", 2), ("mean", 1)):
         assert written().count(words) == times
     assert written().count("the same step") == 1
+
+
+def test_a_run_is_saved_between_two_steps_only():
+    diagrams.what_is_saved()
+    (axis,) = plt.gcf().axes
+    steps = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_width() == 2.6]
+    edges = [edge for p in steps for edge in (p.get_x(), p.get_x() + p.get_width())]
+    moments = [p for p in axis.patches if isinstance(p, FancyArrowPatch)]
+    assert len(moments) == 3
+    for moment in moments:
+        x = moment.get_path().vertices[:, 0].mean()
+        assert not any(p.get_x() + 0.1 < x < p.get_x() + 2.5 for p in steps)
+        assert min(abs(x - edge) for edge in edges) < 0.7
+    assert {name for name, _, _ in PARTS_OF_A_RUN} <= set(written())
 
 
 def test_float_formats_have_the_bits_that_torch_says():

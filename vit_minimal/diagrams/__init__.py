@@ -16,6 +16,7 @@ from .machines import (
     float_formats,
     gradient_accumulation,
     two_processes,
+    what_is_saved,
 )
 from .museum import amounts, owners, shares, weights_of_blocks
 from .overlays import attention_over, journey

@@ -1,7 +1,7 @@
 """What a machine computes with, and several machines at work on one model."""
 
 from ..plots import show
-from .card import HEAD, INK, PATCH, POSITION, QUIET, SERIES, Card, ink_on, tint
+from .card import HEAD, INK, LINE, PATCH, POSITION, QUIET, SERIES, Card, ink_on, tint
 
 FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}  # bits
 FIELDS = {"sign": SERIES[7], "exponent": SERIES[1], "fraction": SERIES[0]}
@@ -23,6 +23,51 @@ def float_formats():
             card.text(centre, y + side + 1.5, str(size), 10, QUIET)
     bits = (f"{name} {' + '.join(map(str, sizes))}" for name, sizes in FORMATS.items())
     show(f"squares in rows, one for each bit of {', '.join(FIELDS)}: {'; '.join(bits)}")
+
+
+PARTS_OF_A_RUN = (  # what a run that can go on keeps, what that decides, its colour
+    ("weights", "where the\nrun is", POSITION),
+    ("optimizer's\nmemory", "how far each\nweight moves", POSITION),
+    ("scaler", "the factor\non the loss", HEAD),
+    ("number\nof steps", "the learning\nrate", POSITION),
+    ("random\nstates", "next images,\ncrops, flips", PATCH),
+)
+
+
+def what_is_saved():
+    """Steps of a run, the moments between two of them at which it is saved, and what a file holds."""
+    card, left, top, side, gap = Card(height=37), 4.0, 6.5, 2.6, 1.2
+    steps, floor = 9, 21.5
+    for epoch in range(2):
+        x = left + epoch * (steps * side + gap)
+        card.text(x + steps * side / 2, top - 2.4, f"epoch {epoch + 1}", 11)
+        for k in range(steps):
+            card.token(x + k * side, top, POSITION, side)
+    start = left + steps * side + gap  # of the second epoch
+    moments = {
+        "end of an\nepoch": start - gap / 2,
+        "stop: after\nits step": start + 4 * side,
+        "end of\nthe run": start + steps * side,
+    }
+    for words, x in moments.items():
+        card.arrow((x, top + side + 0.5), (x, floor - 0.6), colour=HEAD, line=1.8)
+        card.text(x + 1.2, 14.8, words, 11, ha="left", linespacing=1.3)
+    card.text(left, 13.6, "A square is a training step.", 11, ha="left")
+    card.text(left, 16.4, "Saved between two steps:", 11, ha="left", weight="bold")
+    card.rectangle(1.5, floor, 63, 14.3, "white", LINE, 1.4)
+    card.text(left, floor + 2, "one file, replaced in one piece", 11, ha="left", weight="bold")
+    pitch, wide = 12.3, 11.3
+    for k, (name, decides, colour) in enumerate(PARTS_OF_A_RUN):
+        x = 2.8 + k * pitch
+        card.box(x, floor + 4, wide, 5.4, colour, name)
+        card.text(x + wide / 2, floor + 11.8, decides, 10, QUIET, linespacing=1.3)
+    parts = "; ".join(f"{name}, {decides}" for name, decides, _ in PARTS_OF_A_RUN)
+    show(
+        "two epochs of steps in a row. Arrows lead from the end of an epoch, from a step in which "
+        "stop was pressed, and from the end of the run to one file, which holds what a run needs to "
+        f"go on, each with what it decides: {parts}".replace("\n", " "),
+        "What is saved, and when",
+    )
 
 
 def two_processes():
