@@ -7,13 +7,13 @@
 # - train with 16-bit numbers, and explain why one 16-bit format may need a trick and the other does not;
 # - stop a training run whenever you like, and resume it to exactly the same weights, with our `fit` or with a loop of your own.
 #
-# The first two are the first half, *faster*, and the third is the second half, *safer*. Each half needs the two cells below this table and nothing from the other half. So you can read them on two days, in either order.
+# The first two are the first half, *faster*, and the third is the second half, *safer*. Each half needs the cells between this table and the first heading, and nothing from the other half. So you can read them on two days, in either order.
 #
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
 # | Time to read | about 55 minutes, 35 for *faster*, with a pause halfway, and 20 for *safer*; and 10 more for a second visit |
-# | Time to run | {{notebook_seconds("11_faster_and_safer_training", "float32"):about}} on one core of an older server CPU, most of it for *faster*; the outputs saved here are from a newer one, which has instructions for bfloat16 |
+# | Time to run | {{notebook_seconds("11_faster_and_safer_training", "float32"):about}} on one core of an older server CPU, roughly half of it for *faster* and a fifth for *safer*; the outputs saved here are from a newer one, which has instructions for bfloat16 |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
 # %%
@@ -186,7 +186,7 @@ for width in (48, 192, 384):
     print(f"width {width:3}: products take {products:.0f} % of a step, {ratio:.1f} times the rest")
 
 # %% [markdown]
-# A wider model spends more of its time on matrix products. From width 48 to width 384, the argument expects the ratio in the last column to grow eightfold. In the run saved here it grew about sevenfold.
+# A wider model spends more of its time on matrix products. From width 48 to width 384, the argument expects the ratio in the last column to grow eightfold. In our runs it grew less, four- to sevenfold, and how much varied from run to run.
 #
 # Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. How much faster is a step? Eight times?
 
@@ -269,7 +269,7 @@ if sixteen_bits == torch.float32:
     sixteen_bits = torch.bfloat16  # no units for 16 bits here: we try it all the same
 predicted = step_gain(factors[sixteen_bits])
 took = {torch.float32: [], sixteen_bits: []}
-for precision in 20 * list(took):  # in turn, so that a busy moment of the machine meets both
+for precision in 40 * list(took):  # in turn, so that a busy moment of the machine meets both
     took[precision].append(seconds(step, precision, times=1))
 measured = min(took[torch.float32]) / min(took[sixteen_bits])
 print("this machine prefers", pick_precision(device))
@@ -278,7 +278,7 @@ print(
 )
 
 # %% [markdown]
-# In the run saved here, a whole step is much faster, nearly as fast as predicted, and the weights are still float32. Do not trust the second digit: on a busy machine, the measured gain was sometimes above the prediction and sometimes below it. And the prediction takes the gain of *one* product for that of all, and the grey part for unchanged. (The {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times at the top come from another model, batch size and machine. We have not looked into what makes the difference.)
+# A whole step is much faster here, and the weights are still float32. In most of our runs, the two numbers were close. In one, on a busy machine, the measured gain came out more than twice as large as the predicted one, so run the cell again before you trust it. And the prediction is only an estimate: it takes the gain of *one* product for that of all, and the grey part as unchanged.
 #
 # > **Remember:** where the hardware has units for 16-bit numbers, they can make a step much faster; where it may not have them, time a step first.
 #
@@ -348,7 +348,7 @@ FULL = limits.smallest_normal  # a number of this size or more has all its digit
 ZERO = FULL * limits.eps / 2  # one of this size or less becomes 0
 BINS = torch.logspace(-12, 6, 91).tolist()
 ZONES = {  # from where to where they reach, and how dark they are
-    "becomes 0": (BINS[0], ZERO, 0.25),
+    "becomes 0": (0, ZERO, 0.25),
     "loses digits": (ZERO, FULL, 0.1),
     "keeps all digits": (FULL, limits.max, 0),
     "∞": (limits.max, BINS[-1], 0.25),
@@ -368,10 +368,13 @@ def draw_hills(hills, title, before=None):
             axis.hist(before, BINS, color="black", histtype="step", lw=1.2, ls=":")
         top = 1.5 * max(heights)
         for zone, (left, right, dark) in ZONES.items():
-            axis.axvspan(left, right, color="black", alpha=dark, lw=0, zorder=0)
+            start = max(left, BINS[0])  # of what is drawn
+            axis.axvspan(start, right, color="black", alpha=dark, lw=0, zorder=0)
             part = ((hill > left) & (hill <= right)).float().mean().item()
             words = zone if zone == "∞" else f"{zone}\n{part:.1%}".replace("%", " %")
-            axis.text(math.sqrt(left * right), 0.95 * top, words, ha="center", va="top", fontsize=9)
+            axis.text(
+                math.sqrt(start * right), 0.95 * top, words, ha="center", va="top", fontsize=9
+            )
             said.append(f"{name}, {zone}: {part:.1%}")
         axis.set(xscale="log", xlim=(BINS[0], BINS[-1]), ylim=(0, top), yticks=[])
         axis.set_ylabel(name, fontsize=9)
@@ -398,11 +401,11 @@ hills = {"batch of 512": smaller, "512, loss × 65,536": smaller * 65_536}
 draw_hills(hills, "The hill slides (dotted: batch of 16)", sizes)
 
 # %% [markdown]
-# With the larger batch, the hill slides to the left, and in the run saved here, a large part of the gradients becomes 0. With the larger loss, it slides to the right: nearly all of them come back, and most have all their digits. A few are still lost, but far fewer.
+# With the larger batch, the hill slides to the left, and in the run saved here, a large part of the gradients becomes 0. With the larger loss, it slides to the right, and nearly all of them come back. Not quite all: 0.1 % still become 0, and 6.4 % lose digits.
 #
-# This is a cure for training as well, called **loss scaling**. *Multiply* the loss by a large number before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same number; they are float32 by then, which can hold small numbers. (65,536 is a power of two, so by itself it changes no digit.)
+# The same cure works in a training run. It is called **loss scaling**. *Multiply* the loss by a large number before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same number; they are float32 by then, which can hold small numbers. (65,536 is a power of two, so by itself it changes no digit.)
 #
-# > **Remember:** bfloat16 has fewer digits; float16 loses small gradients, and a factor on the loss saves most of them.
+# > **Remember:** bfloat16 has few digits; float16 loses small gradients, and a factor on the loss saves most of them.
 #
 # ## How large may the factor be?
 #
@@ -432,23 +435,27 @@ for _ in range(6):
     print(f"{loss:.3f} {factor:13,.0f} {largest:30,.0f}   {done}")
 
 # %% [markdown]
-# In the run saved here, the scaler leaves out two steps, and the loss stays where it was. Then the gradients fit into float16, whose largest number is 65,504, and training goes on. (The gradient of a weight is a sum over tokens or images. This sum is a float16 number. It becomes float32 only afterwards, when it is ∞ already. The loss itself is float32 under autocast, so it does not overflow.)
+# In the run saved here, the scaler leaves out two steps, and the loss stays where it was. Then the gradients fit into float16, whose largest number is 65,504, and training goes on. (A weight's gradient is computed in float16 and becomes float32 only afterwards, when it is ∞ already. The loss itself stays in float32 under autocast, so it does not overflow.)
 #
 # **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect? Then try `2.0**10`.
 #
 # <details><summary>What you should see</summary>
 #
-# Each step that is left out halves the factor. From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. With 2¹⁰, nothing overflows, and all six steps are taken. On other images, the first factor that fits may be another one.
+# Each step that is left out halves the factor. From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.) With 2¹⁰, nothing overflows, and all six steps are taken. On other images, the first factor that fits may be another one.
 #
 # </details>
 #
-# Two warnings, if you write such a loop yourself. If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
+# <details><summary>Two warnings for a float16 loop of your own</summary>
+#
+# If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
+#
+# </details>
 #
 # ## Does it matter if gradients become 0?
 #
 # Perhaps not: a gradient that becomes 0 was tiny anyway. So we tried it. A very small model learns drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in six ways, with {{len({run.seed for run in record("formats").runs}):d}} seeds each. These runs are stored; `python benchmarks/formats.py` makes them.
 #
-# Four of the ways are what you would use: float32, bfloat16, float16 as it is, and float16 with the loss × 65,536. The other two turn loss scaling round, to do harm on purpose. They *divide* the loss, by 128 or by 65,536, so that gradients become smaller in the backward pass. Before the step, the gradients of the weights are multiplied by the same number again. So the optimizer gets them in their usual size, except for what was lost on the way. Which of the six will learn?
+# Four of the ways are what you would use: float32, bfloat16, float16 as it is, and float16 with the loss × 65,536, where PyTorch's scaler begins. The other two turn loss scaling round, to do harm on purpose. They *divide* the loss, by 128 or by 65,536, so that gradients become smaller in the backward pass. Before the step, the gradients of the weights are multiplied by the same number again. So the optimizer gets them in their usual size, except for what was lost on the way. Which of the six will learn?
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -468,11 +475,14 @@ axis.axhline(math.log(10), color="black", ls=":", lw=1.2)
 axis.text(50, math.log(10) + 0.015, "guessing: ln 10", ha="center", va="bottom", fontsize=9)
 for seed in sorted({seed for _, seed in found}):
     x, y = zip(*sorted(found[way, seed] for way in WAYS), strict=True)
-    axis.plot(x, y, color="#BBBBBB", lw=1, zorder=0)
-    axis.text(x[-2] + 3, y[-2], f"seed {seed}", color="#595959", fontsize=9, va="top")
+    axis.plot(x[:-1], y[:-1], color="#999999", lw=1, zorder=0)
+    axis.plot(x[-2:], y[-2:], color="#999999", lw=1, ls=":", zorder=0)  # nothing was measured there
+    axis.text(
+        x[-2], y[-2] - 0.03, f"seed {seed}", color="#595959", fontsize=9, ha="center", va="top"
+    )
 for way, (colour, marker, size, name) in WAYS.items():
     x, y = zip(*(place for (of, _), place in found.items() if of == way), strict=True)
-    axis.scatter(x, y, size, colour, marker, label=name)
+    axis.scatter(x, y, size, colour, marker=marker, label=name)
 title = "How much is lost, and does the model learn?"
 axis.set(xlabel="% of the counted gradients that became 0", ylabel="loss of the last 50 steps")
 axis.set(title=title, ylim=(1.5, 2.45))
@@ -489,9 +499,9 @@ plots.show(
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
-# So digits or range? Here, the few digits of bfloat16 did no harm that we could see. The small range of float16 did none either at the usual size of gradients, nor 128 times below it. It stopped the training only at an extreme: the loss ÷ 65,536 is 2³² times smaller than the loss with which PyTorch's scaler begins. So loss scaling was an *insurance*. But three seeds of one very small model say little about a large one.
+# So digits or range? Here, the few digits of bfloat16 did no harm that we could see. The small range of float16 did none either at the usual size of gradients, nor at 1/128 of it. It stopped the training only at an extreme: the loss ÷ 65,536 is 2³² times smaller than the loss with which PyTorch's scaler begins. So loss scaling was an *insurance*. But three seeds of one very small model say little about a large one.
 #
-# > **Remember:** float16 can lose gradients without a word; how many a training can spare, nobody tells you beforehand, and loss scaling is a cheap insurance.
+# > **Remember:** float16 can lose gradients without a word; our small model could spare most of them, and for yours, loss scaling is a cheap insurance.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -571,7 +581,7 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # # The second half: safer
 #
-# If you begin here, run the two cells at the top first. You need no others.
+# If you begin here, first run the cells above the heading of the first half. You need no others.
 #
 # Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the model that comes with this course. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. Our `fit` saved a file after each of its {{len(record("cifar10_cpu_long").history.seconds):d}} epochs. So if the file survives, only the epoch under way is gone. The slowest epoch took {{max(record("cifar10_cpu_long").history.seconds):time}}.
 # {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
@@ -656,12 +666,16 @@ diagrams.what_is_saved()
 print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# `model` holds the weights, `scaler` the factor on the loss, `optimizer.0` and `scheduler.0` their memory, and `step` the number of steps. The epoch under way has its sums of loss and right answers in `totals`, and its time so far in `seconds`; `history` is the log of the epochs that are over. `of` holds the settings of the run, so that the file of another run is refused.
+# Beside the weights, the scaler, the optimizer, the learning-rate scheduler and the number of steps, there is the log: `history` of the epochs that are over, and of the epoch under way the sums of loss and right answers, `totals`, and its time so far, `seconds`. `of` holds the settings of the run, so that the file of another run is refused.
 #
 # One try proves little. So we killed {{len(record("kill_and_resume").runs):d}} runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`). They took only {{record("kill_and_resume").seconds:.0f}} seconds each, so we switched the limit of one minute off, and they saved after every epoch. In {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them a file had been saved and epochs were left, so these runs really had to resume. All of them ended with the same weights as the undisturbed run. So did the other {{sum(not (run.had_state and run.epochs_left > 0) for run in record("kill_and_resume").runs):d}}, which began anew or had no epoch left.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
 #
-# "Bit for bit" is a promise for the same kind of CPU, with the same number of threads and the same versions. That is what we tested. Another machine, such as the next one that Colab gives you, may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
+# <details><summary>Does "bit for bit" hold on another machine?</summary>
+#
+# It is a promise for the same kind of CPU, with the same number of threads and the same versions. That is what we tested. Another machine, such as the next one that Colab gives you, may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
+#
+# </details>
 #
 # In a terminal, stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C, and repeat the command with `--resume`.
 #
@@ -925,7 +939,7 @@ class Snapshot:
 #
 # # For a second visit: memory, several GPUs, Drive, export
 #
-# These four need the two cells at the top, and no others.
+# These four need the cells above the heading of the first half, and no others.
 #
 # ## What if a batch does not fit into memory?
 #
