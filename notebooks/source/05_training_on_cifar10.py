@@ -83,7 +83,7 @@ diagrams.training_loop()
 # - a ladder, on which we add one ingredient after the other and measure what each is worth, and how much of that is luck;
 # - the length of the step, which is the learning rate.
 #
-# The second sitting is about *images*, on the left of the map: when augmentation pays, and how to skip half of every image. Then everything comes together in a real run: one cell fetches CIFAR-10, trains a model, and tests it. With its curves before you, you learn to read sick ones, and you see what others get.
+# The second sitting begins with a real run: one cell fetches CIFAR-10, trains a model, and tests it. Then it turns to *images*, on the left of the map: when augmentation pays, and how to skip half of every image. In the end you learn to read sick curves, and you see what others get.
 #
 # <details><summary>In a hurry?</summary>
 #
@@ -448,7 +448,7 @@ ends = (f"{name} {', '.join(f'{end:.3f}' for end in sorted(of))}" for name, of i
 plots.show("a row of three dots for each set of first weights", title, ends)
 
 # %% [markdown]
-# In the run saved here, the order alone moves the result by four to seven points. The rings mark the three runs of the ladder's rung. Each happens to be the best of its row, so that rung was a little lucky: its mean is 67.0 %, and that of all nine runs is 64.5 %. Still, all nine end above 60 %, and on the ladder flip and crop ended at 57 % or below, so that difference is no accident of the order.
+# In the run saved here, the order alone moves the result by four to seven points. The rings mark the three runs of the ladder's rung. Each happens to be the best of its row, so that rung was a little lucky: its mean is 67.0 %, and that of all nine runs is 64.5 %. Still, all nine end above 60 %, and on the ladder flip and crop ended at 57 % or below, so that difference is hardly an accident of the order.
 #
 # So do not believe a gap of a few points between two runs. Compare several seeds of each, and see whether they overlap. The 1,000 validation images are a second, smaller kind of luck: an accuracy p on n images has a standard error of √(p(1 − p)/n), which is 1.5 points at 60 %.
 #
@@ -470,7 +470,7 @@ for rate in (1e-5, 1e-3, 1e-1):
         print(f"At {rate:g} the loss stopped being a number.")
 
 # %% [markdown]
-# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it hardly moves. At 0.1 the first epoch is *worse* than guessing. How can that be? We suppose that too long steps make the model sure of some class, whatever the image is. Then it is wrong for most images and sure of it, which costs more than giving each class the same share.
+# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it hardly moves. At 0.1 the first epoch is *worse* than guessing: whoever is sure and wrong pays more than whoever gives each class the same share.
 #
 # And is Muon still ahead if each rule gets its best rate? We tried five rates for each, with warm-up, cosine and clipping:
 #
@@ -508,11 +508,110 @@ plots.show("Muon's hill is higher than AdamW's and lies further right", title, b
 #
 # **This is a good place to stop.**
 #
+# ## The real run: CIFAR-10 on your machine
+#
+# Welcome back. Now everything comes together, on photographs. Besides Muon, the schedule and clipping, the recipe `cpu` has two ingredients on the left of the map, where images go in: flip and crop vary every image, and in all epochs but the last, half of each image is left out, which halves the time of a step. This sitting asks what the two are worth. But first the run itself.
+#
+# If `TRAIN_NOW` is true, as it is by default with a GPU, the next cell fetches CIFAR-10 once (170 MB). Otherwise you see a run that we recorded, in the same figures.
+#
+# > **Experiment, recorded in `real_run`:** CIFAR-10 · 45,000 images · {{record("real_run").training.epochs:d}} passes · model of `cpu`, Muon · 1 seed · judged on 5,000 validation images, then on 10,000 test images
+
+# %%
+TRAIN_NOW = pick_budget() == "full" and wanted_dataset() != "shapes10"
+# TRAIN_NOW = True  # on a CPU, remove the first # of this line to fetch CIFAR-10 and train
+
+if TRAIN_NOW:
+    try:
+        cifar10 = load_cifar10()
+    except OSError as error:
+        TRAIN_NOW = False
+        print(f"{error}\nSo you see the recorded run. data/README.md says how to get CIFAR-10.")
+
+# %% [markdown]
+# This cell takes the recipe that suits your machine (on a GPU, `t4`, with other settings), says how long it will take, and trains; read on meanwhile. If you stop it, run it again: it resumes where it stopped.
+
+# %%
+if TRAIN_NOW:
+    chosen = "t4" if device.type == "cuda" else "cpu"
+    config = replace(RECIPES[chosen].training, validation_images=5_000)
+    seed_everything(config.seed)
+    trained = VisionTransformer(RECIPES[chosen].model)
+    minutes = estimate_seconds(trained, cifar10, config) / 60
+    print(f"Recipe {chosen}: {config.epochs} epochs, about {minutes:.0f} minutes")
+    state = data_root() / "runs" / f"notebook-05-{chosen}.state.pt"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    history = fit(trained, cifar10, config, checkpoint=state, resume=True)
+    counts = confusion_matrix(trained, cifar10.test_images, cifar10.test_labels)
+else:
+    (recorded,) = read_records("../data/results/real_run.json")
+    history, counts = History(**recorded["history"]), torch.tensor(recorded["confusion"])
+
+# %% tags=["hide-input"]
+settings = vars(config) if TRAIN_NOW else recorded["training"]
+accuracy = counts.trace().item() / counts.sum().item()
+title = f"CIFAR-10: {accuracy:.1%} of the test images, at the end"
+curves = {"training": history.train_accuracy, "validation": history.validation_accuracy}
+figure, axis = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
+if settings["patch_drop_rate"]:
+    first_whole = settings["epochs"] - settings["whole_epochs"] + 0.5
+    axis.axvspan(first_whole, settings["epochs"] + 0.5, color="lightgray", label="whole images")
+epochs = range(1, len(history.train_accuracy) + 1)
+plots.show_lines(epochs, curves, "epoch", "accuracy", title, axis=axis)
+ends = [f"{name} ends at {values[-1]:.2f}" for name, values in curves.items()]
+plots.show("two rising curves, accuracy over epochs", title, ends)
+
+# %% [markdown]
+# The recorded run gets **{{record("real_run").accuracy:.1%}} of the test images** right. It has {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
+#
+# Two things look odd. Validation lies above training for most of the run, and in the shaded epoch at the end training jumps above validation. Is that a mistake? No: until the last epoch, training images are harder, because half of each is missing, and it is mirrored and shifted. We measured how much harder, with three models of the same recipe. Of their 50,000 training images, whole and as they are, they get right {{mean(record("harder_images").models["as they are"]):.1%}}; mirrored and shifted, {{mean(record("harder_images").models["flip and crop"]):.1%}}; with half of each image missing, {{mean(record("harder_images").models["half of the patches"]):.1%}} (means, recorded in `harder_images`). So it is mostly the missing half. Probably there is a second reason: training accuracy is a mean over an epoch in which the model still learns.
+# {{assert all(len(of) == 3 for of in record("harder_images").models.values()) and record("harder_images").judged_on == "50,000 training"}}
+# {{assert mean(record("harder_images").models["as they are"]) - mean(record("harder_images").models["flip and crop"]) < 0.01 and mean(record("harder_images").models["flip and crop"]) - mean(record("harder_images").models["half of the patches"]) > 0.04}}
+
+# %% [markdown]
+# ## What does the model still get wrong?
+#
+# Which classes are hard, and what are they taken for? A **confusion matrix** counts that. The right answers, on the diagonal, are grey, so that the mistakes stand out.
+
+# %% tags=["hide-input"]
+shares = 100 * counts / counts.sum(dim=1, keepdim=True)
+mistakes = shares - shares.diagonal().diag()
+title = "Of 100 images of a class, how many get which answer"
+figure, axis = plt.subplots(figsize=(6.9, 6.2), layout="constrained")
+limit = mistakes.max().item()
+classes, look = CIFAR10_CLASSES, {"limit": limit, "colours": "Oranges"}
+plots.show_matrix(shares.round(), classes, classes, title, axis=axis, **look)
+axis.set(xlabel="answer", ylabel="true class")
+axis.tick_params("x", rotation=45)
+for i, share in enumerate(shares.diagonal().tolist()):
+    axis.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, color="lightgray"))
+    axis.text(i, i, f"{share:.0f}", ha="center", va="center", fontsize=9, weight="bold")
+plots.show("a table of 10 × 10 numbers; dark cells off the grey diagonal are mistakes", title)
+
+# %% [markdown]
+# In the recorded run, the model knows *{{max(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}* best, with {{max([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}} right answers, and the hardest is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{min([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}}. The most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*: it happens to {{max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[0]:.0%}} of the images of that class.
+#
+# And which mistakes is the model most certain of? If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
+
+# %%
+if TRAIN_NOW:
+    shares, answers = predict(trained, cifar10.test_images).softmax(dim=1).max(dim=1)
+    wrong = shares.masked_fill(answers == cifar10.test_labels, 0).topk(8).indices
+    names = [
+        f"{CIFAR10_CLASSES[cifar10.test_labels[i]]}, not\n{CIFAR10_CLASSES[answers[i]]}"
+        for i in wrong
+    ]
+    plots.show_images(cifar10.test_images[wrong], names, columns=4, size=1.6)
+else:
+    for mistake in recorded["worst_mistakes"]:
+        certain = f"{mistake['share']:.1%}"
+        print(f"{mistake['class']:10} taken for {mistake['answer']:10} with {certain}")
+
+# %% [markdown]
+# In a terminal, a run is one line: `python -m vit_minimal.training --recipe cpu --dataset cifar10`. With `--recipe cpu-long` it becomes a run of two hours, whose model comes with this course ([its card](../data/README.md#checkpoints)): notebook 06 opens it up.{{assert 6300 < record("cifar10_cpu_long").seconds < 8100}} How a long run becomes faster, and survives a closed laptop, is the subject of notebook [11](11_faster_and_safer_training.ipynb).
+#
 # ## Where do more images come from?
 #
-# Welcome back. This sitting leads to a real run on photographs. Two of its ingredients are still missing, and both act on the left of the map, where images go in.
-#
-# *Augmentation* shows the model another variant of each image each time. Only changes that keep the class are allowed: a mirrored horse is a horse, but a mirrored 3 is no longer a 3. Here is our cat at 32 × 32 pixels, and what four kinds of augmentation make of it:
+# Now for the two ingredients on the left of the map. *Augmentation* shows the model another variant of each image each time. Only changes that keep the class are allowed: a mirrored horse is a horse, but a mirrored 3 is no longer a 3. Here is our cat at 32 × 32 pixels, and what four kinds of augmentation make of it:
 
 # %%
 seed_everything(410)  # chosen for variants that are easy to tell apart
@@ -540,9 +639,7 @@ for part in ("train_accuracy", "validation_accuracy"):
     print(f"the ladder's Muon, last epoch: {part:19} {statistics.mean(ends):.1%}")
 
 # %% [markdown]
-# TODO_HEART
-#
-# So flip and crop should help where a model sees few images often: only 500, but sixty times.
+# In the run saved here, it gets 70.7 % of its training images right (a mean over the last epoch, in which it still learns) and 67.0 % of the others. So there is a little overfitting, but most of what it knows, it does not know by heart: our guess is not refuted. It says more: flip and crop should help where a model sees few images often. Let us take only 500, but sixty times.
 #
 # > **Experiment:** shapes · 500 images · 60 passes · small model, Muon · 1 seed · judged on 1,000 validation images
 
@@ -557,8 +654,8 @@ varied = quietly(VisionTransformer(MODEL), replace(long, flip=True, crop_padding
 # %% tags=["hide-input"]
 pair = {"500 images, as they are": plain, "with flip and crop": varied}
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
-for panel, (title, history) in zip(panels, pair.items(), strict=True):
-    curves = {"training": history.train_accuracy, "validation": history.validation_accuracy}
+for panel, (title, run) in zip(panels, pair.items(), strict=True):
+    curves = {"training": run.train_accuracy, "validation": run.validation_accuracy}
     plots.show_lines(range(1, 61), curves, "epoch", "accuracy", title, axis=panel)
     panel.label_outer()
 plots.show("500 images: the gap between training and validation is smaller with flip and crop")
@@ -668,64 +765,9 @@ plots.show_dots(shown, "accuracy on test images", "recorded: CIFAR-10, about equ
 #
 # **In one sentence:** a ViT can train on a part of each image, which makes steps cheaper; whether that pays has to be measured at equal time.
 #
-# ## The real run: CIFAR-10 on your machine
+# ## What do the recipe's settings stand on?
 #
-# Now everything comes together, on photographs. If `TRAIN_NOW` is true, as it is by default with a GPU, the next cell fetches CIFAR-10 once (170 MB). Otherwise you see a run that we recorded, in the same figures.
-#
-# > **Experiment, recorded in `real_run`:** CIFAR-10 · 45,000 images · {{record("real_run").training.epochs:d}} passes · model of `cpu`, Muon · 1 seed · judged on 5,000 validation images, then on 10,000 test images
-
-# %%
-TRAIN_NOW = pick_budget() == "full" and wanted_dataset() != "shapes10"
-# TRAIN_NOW = True  # on a CPU, remove the first # of this line to fetch CIFAR-10 and train
-
-if TRAIN_NOW:
-    try:
-        cifar10 = load_cifar10()
-    except OSError as error:
-        TRAIN_NOW = False
-        print(f"{error}\nSo you see the recorded run. data/README.md says how to get CIFAR-10.")
-
-# %% [markdown]
-# This cell takes the recipe that suits your machine (on a GPU, `t4`, with other settings), says how long it will take, and trains. If you stop it, run it again: it resumes where it stopped.
-
-# %%
-if TRAIN_NOW:
-    chosen = "t4" if device.type == "cuda" else "cpu"
-    config = replace(RECIPES[chosen].training, validation_images=5_000)
-    seed_everything(config.seed)
-    trained = VisionTransformer(RECIPES[chosen].model)
-    minutes = estimate_seconds(trained, cifar10, config) / 60
-    print(f"Recipe {chosen}: {config.epochs} epochs, about {minutes:.0f} minutes")
-    state = data_root() / "runs" / f"notebook-05-{chosen}.state.pt"
-    state.parent.mkdir(parents=True, exist_ok=True)
-    history = fit(trained, cifar10, config, checkpoint=state, resume=True)
-    counts = confusion_matrix(trained, cifar10.test_images, cifar10.test_labels)
-else:
-    (recorded,) = read_records("../data/results/real_run.json")
-    history, counts = History(**recorded["history"]), torch.tensor(recorded["confusion"])
-
-# %% tags=["hide-input"]
-settings = vars(config) if TRAIN_NOW else recorded["training"]
-accuracy = counts.trace().item() / counts.sum().item()
-title = f"CIFAR-10: {accuracy:.1%} of the test images, at the end"
-curves = {"training": history.train_accuracy, "validation": history.validation_accuracy}
-figure, axis = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
-if settings["patch_drop_rate"]:
-    first_whole = settings["epochs"] - settings["whole_epochs"] + 0.5
-    axis.axvspan(first_whole, settings["epochs"] + 0.5, color="lightgray", label="whole images")
-epochs = range(1, len(history.train_accuracy) + 1)
-plots.show_lines(epochs, curves, "epoch", "accuracy", title, axis=axis)
-ends = [f"{name} ends at {values[-1]:.2f}" for name, values in curves.items()]
-plots.show("two rising curves, accuracy over epochs", title, ends)
-
-# %% [markdown]
-# The recorded run gets **{{record("real_run").accuracy:.1%}} of the test images** right. It has {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
-#
-# Two things look odd. Validation lies above training for most of the run, and in the shaded epoch at the end training jumps above validation. Is that a mistake? No: until the last epoch, training images are harder, because half of each is missing, and it is mirrored and shifted. We measured how much harder, with the three models of the figure before. Their 50,000 training images, whole and as they are, they get right in {{mean(record("harder_images").models["as they are"]):.1%}}; mirrored and shifted, in {{mean(record("harder_images").models["flip and crop"]):.1%}}; with half of the patches missing, in {{mean(record("harder_images").models["half of the patches"]):.1%}} (means, recorded in `harder_images`). So it is the missing patches. Probably there is a second reason: training accuracy is a mean over an epoch in which the model still learns.
-# {{assert all(len(of) == 3 for of in record("harder_images").models.values()) and record("harder_images").judged_on == "50,000 training"}}
-# {{assert mean(record("harder_images").models["as they are"]) - mean(record("harder_images").models["flip and crop"]) < 0.01 and mean(record("harder_images").models["flip and crop"]) - mean(record("harder_images").models["half of the patches"]) > 0.04}}
-#
-# And what do the recipe's settings stand on? On less than you may think:
+# On less than you may think:
 #
 # | setting of the recipe `cpu` | value | what speaks for it |
 # |---|---|---|
@@ -737,7 +779,7 @@ plots.show("two rising curves, accuracy over epochs", title, ends)
 #
 # ## What does a sick curve look like?
 #
-# Those curves were healthy. What may go wrong? The white frames show runs that you have seen: 0 and 6 are the real run, whose kink at the end is the pass over whole images; 2 and 3 are the rates that were far too high and far too low; 5 is the model that learned 500 images by heart. The grey frames are sketches.
+# The curves of the real run were healthy. What may go wrong? The white frames show runs that you have seen: 0 and 6 are the real run, whose kink at the end is the pass over whole images; 2 and 3 are the rates that were far too high and far too low; 5 is the model that learned 500 images by heart. The grey frames are sketches.
 
 # %%
 measured = {
@@ -764,47 +806,6 @@ diagrams.curve_gallery(measured)
 # | out of memory: `fit` names a batch size | batch too large | the one it names, with a somewhat lower rate |
 
 # %% [markdown]
-# ## What does the model still get wrong?
-#
-# Which classes are hard, and what are they taken for? A **confusion matrix** counts that. The right answers, on the diagonal, are grey, so that the mistakes stand out.
-
-# %% tags=["hide-input"]
-shares = 100 * counts / counts.sum(dim=1, keepdim=True)
-mistakes = shares - shares.diagonal().diag()
-title = "Of 100 images of a class, how many get which answer"
-figure, axis = plt.subplots(figsize=(6.9, 6.2), layout="constrained")
-limit = mistakes.max().item()
-classes, look = CIFAR10_CLASSES, {"limit": limit, "colours": "Oranges"}
-plots.show_matrix(shares.round(), classes, classes, title, axis=axis, **look)
-axis.set(xlabel="answer", ylabel="true class")
-axis.tick_params("x", rotation=45)
-for i, share in enumerate(shares.diagonal().tolist()):
-    axis.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, color="lightgray"))
-    axis.text(i, i, f"{share:.0f}", ha="center", va="center", fontsize=9, weight="bold")
-plots.show("a table of 10 × 10 numbers; dark cells off the grey diagonal are mistakes", title)
-
-# %% [markdown]
-# In the recorded run, the model knows *{{max(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}* best, with {{max([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}} right answers, and the hardest is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{min([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}}. The most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*: it happens to {{max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[0]:.0%}} of the images of that class.
-#
-# And which mistakes is the model most certain of? If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
-
-# %%
-if TRAIN_NOW:
-    shares, answers = predict(trained, cifar10.test_images).softmax(dim=1).max(dim=1)
-    wrong = shares.masked_fill(answers == cifar10.test_labels, 0).topk(8).indices
-    names = [
-        f"{CIFAR10_CLASSES[cifar10.test_labels[i]]}, not\n{CIFAR10_CLASSES[answers[i]]}"
-        for i in wrong
-    ]
-    plots.show_images(cifar10.test_images[wrong], names, columns=4, size=1.6)
-else:
-    for mistake in recorded["worst_mistakes"]:
-        certain = f"{mistake['share']:.1%}"
-        print(f"{mistake['class']:10} taken for {mistake['answer']:10} with {certain}")
-
-# %% [markdown]
-# In a terminal, a run is one line: `python -m vit_minimal.training --recipe cpu --dataset cifar10`. With `--recipe cpu-long` it becomes a run of two hours, whose model comes with this course ([its card](../data/README.md#checkpoints)): notebook 06 opens it up.{{assert 6300 < record("cifar10_cpu_long").seconds < 8100}} How a long run becomes faster, and survives a closed laptop, is the subject of notebook [11](11_faster_and_safer_training.ipynb).
-#
 # ## What others get, and what we get
 #
 # Here is what plain ViTs with a class token reach on CIFAR-10, trained from scratch. The other projects' figures are their own; we did not repeat their runs.
