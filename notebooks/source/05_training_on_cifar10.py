@@ -773,7 +773,7 @@ plots.show_dots(shown, "accuracy on test images", "recorded: CIFAR-10, about equ
 # | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | the comparison in equal time |
 # | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | a little: AdamW on CIFAR-10, and Muon on shapes |
 # | `learning_rate` | {{record("real_run").training.learning_rate:g}} | little: on half images we tried no other |
-# | `flip`, `crop_padding`, `clip_norm`, `weight_decay`, `batch_size` | True, {{record("real_run").training.crop_padding:d}}, {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; nothing that we measured |
+# | `flip`, `crop_padding`, `clip_norm`, `weight_decay`, `batch_size` | True, {{record("real_run").training.crop_padding:d}}, {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; what we measured does not decide |
 #
 # ## What does a sick curve look like?
 #
@@ -961,7 +961,7 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # - If a loop learns little, let it learn one batch by heart: that tells a broken step from a slow one.
 # - Each ingredient is worth what it gives with *your* data and budget.
-# - Muon makes the singular values of each matrix's step equal, and it gave the most on both of our ladders, though on CIFAR-10 each rule had one rate only.
+# - Muon makes the singular values of each matrix's step nearly equal, and it gave the most on both of our ladders, though on CIFAR-10 each rule had one rate only.
 # - Find the learning rate by trying, and let it come down by the end.
 # - In our runs, augmentation paid where few images were seen many times, and not where many images were seen a few times.
 # - A ViT reads a set of patches, so it can train on some of them. That made steps cheaper, and paid at equal time.
