@@ -223,7 +223,7 @@ def test_each_claim_rests_on_records_that_exist(source):
 
 def advice(source):
     """The section on one's own model, which ends before the next heading."""
-    section = r"^# ## What to do in your own model\n(.*?)(?=^# ##)"
+    section = r"^# ## .*[Ww]hat to do in your own model\n(.*?)(?=^# ##)"
     box = re.search(section, source, re.MULTILINE | re.DOTALL)[1]
     return re.sub(r"\{\{assert.*?\}\}", "", box, flags=re.DOTALL)
 
