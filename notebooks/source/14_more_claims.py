@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04; what a card needs besides, it says |
-# | Time to read | about 30 minutes, or two for the one card that you came for |
+# | Time to read | about 35 minutes, or two for the one card that you came for |
 # | Time to run | at the quick budget {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
@@ -179,11 +179,11 @@ small_old, large_old = (tuned("kept", "fine-tuned", "cifar10", rate=rate) for ra
 # %% [markdown]
 # ## Group A: the words decide
 #
-# In each of these four sentences the verdict hangs on one or two words: *only*, *what is needed*, *whole*, *small*. Before you read a card, ask what would contradict its sentence.
+# In these four sentences the verdict hangs on a word or two: *only*, *what is needed*, *whole*, *small*. Before you read a card, ask what would contradict its sentence.
 #
 # ### 17. "ViTs are only good when pretrained"
 #
-# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** somebody with many unusual images gives up on a ViT, because there are no weights for them.
+# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** somebody has many unusual images and no weights that fit, and gives up on a ViT.
 #
 # **Tested:** we read *only* as: no ViT is good without pretraining. So one good ViT is enough to decide. *What counts:* 85 % of CIFAR-10's test images, which is our line for *good*.
 #
@@ -216,7 +216,7 @@ plots.show_dots(
 #
 # **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. **The harm:** somebody hears an *only* in it, and throws away patches that a later task needs.
 #
-# **Tested:** we read *holds what is needed* as: a classifier that reads nothing else does as well as the whole model. The model's own head is such a classifier, so the sentence holds by construction in every model that is good. What we can add is a new linear classifier, a *reader*, after each block. *What counts:* one point behind the model.
+# **Tested:** we read *holds what is needed* as: a classifier that reads nothing else does as well as the whole model. The model's own head is such a classifier, so the sentence holds by construction in every model that is good. So we test *after the last layer* with a new linear classifier, a *reader*, after each block. *What counts:* one point behind the model.
 #
 # **Result:** the model is right for {{record("class_token_journey").accuracy.mean:.1%}} of {{record("class_token_journey").probes_judged_on:,}} test images, and the reader after the last block for {{probe("class_token", -1).mean:.1%}}. One block earlier, the reader is right for {{probe("class_token", -2).mean:.1%}}.{{assert
 # record("class_token_journey").accuracy.mean - probe("class_token", -1).mean < 0.01 < record("class_token_journey").accuracy.mean - probe("class_token", -2).mean}}
@@ -259,7 +259,7 @@ show_curves(
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it summarises* | **holds**: the class can be read from it (card 3) |
-# | *the whole image*, after blocks 1 to 5 | **holds** for colours: more than an average is left, so some of their places are |
+# | *the whole image*, after blocks 1 to 5 | **holds** for colours: it tells more than the average, so it holds some places |
 # | *the whole image*, after the last block | **not shown**: it ends below the rival; whether regions are missing, we cannot say |
 
 # %% tags=["hide-input"]
@@ -274,7 +274,7 @@ show_curves(
 )  # fmt: skip
 
 # %% [markdown]
-# An untrained model's class token stays near the rival, at {{min(colours("untrained", "class_token", b) for b in range(1, 7)):.0%}} to {{max(colours("untrained", "class_token", b) for b in range(1, 7)):.0%}}. So the trained one held places in the middle, and fewer at the end. We did not test why.{{assert
+# An untrained model's class token stays near the rival, at {{min(colours("untrained", "class_token", b) for b in range(1, 7)):.0%}} to {{max(colours("untrained", "class_token", b) for b in range(1, 7)):.0%}}. So the trained one holds places in the middle. At the end it tells less than an average of the image does, and we did not test why.{{assert
 # all(colours("trained", "class_token", b) > colours("trained", "class_token", b + 1) for b in range(2, 6))}}{{assert
 # colours("trained", "class_token", -1) < colours("untrained", "class_token", -1) < min(colours("trained", "class_token", b) for b in range(1, 6))}}
 #
@@ -353,7 +353,7 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 #
 # **Tested:** we read *works* as: it learns. Under GPT's mask, a token attends only to itself and to those before it. *What counts:* ten points more than a guess, which is right for 10 %.
 #
-# **Result:** with the class token last, {{runs("causal_mask", "causal, class token last").mean:.1%}} are right, {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points more than without a mask: no effect seen. With the class token first, {{runs("causal_mask", "causal, class token first").mean:.1%}} are.{{assert
+# **Result:** with the class token last, {{runs("causal_mask", "causal, class token last").mean:.1%}} are right, {{gain(runs("causal_mask", "causal, class token last")):±.1p}} points more than without a mask: no effect seen. With the class token first, {{runs("causal_mask", "causal, class token first").mean:.1%}} are, which is a guess.{{assert
 # not differs(runs("causal_mask", "causal, class token last"))}}
 #
 # **Holds in part:**
@@ -361,7 +361,7 @@ plots.show("accuracy over the rate: on the old task it falls from 60 % at 0.0003
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it works*, in the last place | **holds**: it learns |
-# | *it works*, in the first place, where BERT and ViTs have it | **does not hold**, by construction: it attends only to itself, so it is the same for every image |
+# | *it works*, in the first place, as in BERT and ViTs | **does not hold**, by construction: it attends only to itself, so it is the same for every image |
 #
 # {{assert
 # all(right == 0.1 for right in runs("causal_mask", "causal, class token first").accuracies)}}
@@ -488,7 +488,7 @@ show_curves(
 #
 # *Try it yourself* (CIFAR-10): `python benchmarks/patch_size.py noise --seeds 1`
 #
-# **So in your model:** if you expect noise, train with it. At a noise of 32 that gained P = 4 {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points, and cost it {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} on clean images.{{assert
+# **So in your model:** if you expect noise, train with it. For P = 4 and a noise of 32 it gained {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points, and cost {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} on clean images.{{assert
 # differs(seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)))}}{{assert
 # differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}
 #
@@ -559,7 +559,7 @@ plots.show_summaries(
 #
 # **Tested:** if the attention of the last block shows where the model looks, the answer depends on the patches that it marks (test a), and on this attention itself (test b). *What counts:* one point.
 #
-# - **a, the shipped model:** does noise on the 16 patches of 64 that it marks do more harm than elsewhere? The control is noise on the patches that *another* image marks, since marked patches often lie in the middle.
+# - **a, the shipped model:** does noise on the 16 patches of 64 that the attention marks do more harm than elsewhere? The control is noise on the patches that *another* image marks, since marked patches often lie in the middle.
 # - **b, a small model on Needle-10:** one patch holds the answer ([notebook 06](06_inside_the_class_token.ipynb)), and both blocks attend to it. Does the accuracy fall if the class token of one block may attend to no patch?
 #
 # **Result:** in test a, noise on the marked patches does {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more harm than the control (over images). In test b, accuracy falls by {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} points or more if block 1 may not attend. If the last block may not, it falls by {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} (seed by seed).{{assert
@@ -645,7 +645,7 @@ show_curves(
 #
 # **Said** in [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision): a convolution sees a small neighbourhood, attention the whole image. **The harm:** somebody replaces a CNN that needed only a larger view.
 #
-# **Tested:** in the task *Corners-2*, two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? We read *struggle* as: a model is no better than a guess. The control is the same task with the two tiles *side by side*. A model that fails there too does not fail because of the distance. Unlike in card 10, each model is compared with a guess, so their optimizers may differ. *What counts:* ten points more than a guess, which is right for 50 %.
+# **Tested:** in the task *Corners-2*, two tiles of 4 × 4 pixels in opposite corners are each warm or cool: do they agree? We read *struggle* as: a model is no better than a guess. The control is the same task with the two tiles *side by side*. If a model fails there too, its failure says nothing about the distance. Unlike in card 10, each model is compared with a guess, so their optimizers may differ. *What counts:* ten points more than a guess, which is right for 50 %.
 #
 # **Result:** three seeds each, ten passes over 4,000 images, at the best of three learning rates or more. A CNN *sees* 15 pixels if each number of its last layer depends on 15 × 15.
 #
@@ -668,7 +668,7 @@ show_curves(
 # | *CNNs struggle*, if they see 15 pixels | **holds**: this one learns the task side by side, and guesses when the tiles are apart |
 # | *CNNs struggle*, if they see 47 pixels | **does not hold**: this one learns the task with the tiles apart |
 # | *ViTs do not*, with Muon | **holds**: this one learns the task with the tiles apart |
-# | *ViTs do not*, with AdamW | **not shown**: this one guesses side by side too, so its failure says nothing about long ranges |
+# | *ViTs do not*, with AdamW | **not shown**: this one guesses side by side too |
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplot_mosaic(
@@ -793,11 +793,11 @@ print("ViT, AdamW, side by side:", train(VisionTransformer(small), near, seed=0)
 # | 15 | | holds in part | Train with the noise that you expect. |
 # | 13 | | holds | Learn the positions, from N(0, 0.02). |
 # | 7 | | not settled | Look for the illness before the cure. |
-# | 4 | | holds in part | Take away what lies there. |
+# | 4 | | holds in part | Take away what the map marks, and watch the answer. |
 # | 10 | | not settled | With few images, try a small CNN too. |
 # | 9 | | holds in part | Compute how far a CNN sees. |
 #
-# Below are the comparisons behind the verdicts, but for sentences 17, 3, 1 and 10, whose verdicts rest on something else. If a sentence is true, the mark lies in the pale part. An arrow leads beyond the scale. *Neither* means that neither side is ahead by as much as counts.
+# Below are the comparisons behind the verdicts, but for sentences 17, 3, 1 and 10, whose verdicts rest on something else. All are differences in points. If a sentence is true, the mark lies in the pale part. An arrow leads beyond the scale. *Neither* means that neither side is ahead by as much as counts.
 #
 # Where one point counts:
 
