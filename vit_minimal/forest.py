@@ -20,7 +20,7 @@ EFFECT_STYLES = {
 
 AS_SAID = {  # what a sentence may say of A − B: (what is asked, the answers that agree with it)
     "> 0": ("ahead", ("ahead",)),
-    "not > 0": ("ahead", ("not ahead", "behind")),
+    "not > 0": ("ahead", ("not ahead",)),
     "< 0": ("behind", ("behind",)),
     "0": (None, ("neither",)),
     "not 0": (None, ("ahead", "behind")),
@@ -31,22 +31,22 @@ SIGNS = {"✓": "as said", "✗": "not as said", "?": "open"}
 def in_words(number, width, counts, asked=None):
     """What a difference A − B ± width says, where only `counts` points or more count: A is "ahead" or
     "behind", "neither" is ahead, or that is "not settled". Who has `asked` only whether A is "ahead"
-    hears "not ahead" wherever that is sure, and likewise "not behind".
+    hears "ahead", "not ahead" or "not settled", and likewise with "behind".
     """
     low, high = number - width, number + width
-    if low > 0 and number >= counts:
-        return "ahead"
-    if high < 0 and number <= -counts:
-        return "behind"
-    if (asked == "ahead" and high < counts) or (asked == "behind" and low > -counts):
-        return f"not {asked}"
-    if asked is None and -counts < low and high < counts:
-        return "neither"
-    return "not settled"
+    ahead, behind = low > 0 and number >= counts, high < 0 and number <= -counts
+    if asked == "ahead":
+        answers = {"ahead": ahead, "not ahead": high < counts}
+    elif asked == "behind":
+        answers = {"behind": behind, "not behind": low > -counts}
+    else:
+        neither = -counts < low and high < counts
+        answers = {"ahead": ahead, "behind": behind, "neither": neither}
+    return next((answer for answer, said in answers.items() if said), "not settled")
 
 
 def judge(number, width, counts, should):
-    """What a difference says `in_words`, and one of SIGNS: whether a sentence said so, by AS_SAID."""
+    """What a difference says `in_words`, and one of SIGNS: did the sentence say so, by AS_SAID?"""
     asked, agree = AS_SAID[should]
     words = in_words(number, width, counts, asked)
     return words, "?" if words == "not settled" else "✓" if words in agree else "✗"
@@ -189,11 +189,11 @@ def show_claims(claims, verdicts, scale, counts):
 
     A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
     sentence says of it, one of AS_SAID, if that is not "> 0"; `counts` is the smallest effect that
-    counts. A comparison takes two lines: the words, and below them the number with what it says
-    `in_words`, and a sign, ✓ if the sentence said so, ✗ if not, ? if that is open. Where the mark should
-    be if the sentence is true, the picture is pale. `scale` are the ends of the axis: a number beyond them is an arrow there, with what its interval has
-    on the axis. `verdicts` names all there are, so that each keeps its colour and mark from figure to
-    figure.
+    counts. A comparison takes two lines: the words, and below them a sign, ✓ if it came out as the
+    sentence says, ✗ if not, ? if that is open, and the number with what it says `in_words`. Where the
+    mark should be if the sentence is true, the picture is pale. `scale` are the ends of the axis: a
+    number beyond them is an arrow there, with what its interval has on the axis. `verdicts` names all
+    there are, so that each keeps its colour and mark from figure to figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
@@ -229,7 +229,8 @@ def show_claims(claims, verdicts, scale, counts):
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
             answer, sign = judge(number, width or 0, counts, should)
             axis.text(0.06, row, words, fontsize=9, **beside)
-            axis.text(0.09, row + 0.7, f"{found}: {answer} {sign}", fontsize=9, **beside)
+            axis.text(0.06, row + 0.7, sign, weight="bold", **beside)
+            axis.text(0.1, row + 0.7, f"{found}: {answer}", fontsize=9, **beside)
             said.append(f"{words}: {found}: {answer}, {SIGNS[sign]}")
             row += 1.55
         row += 0.45
