@@ -183,7 +183,7 @@ def test_a_third_measurement_is_a_third_mark_where_there_is_one(monkeypatch):
     axis = plt.gcf().axes[0]
     assert [number for number, *_ in marks(axis).values()] == [1.0, 3.0, 2.0, -2.0, 0.5]
     words = [text.get_text() for text in axis.texts]
-    assert words[1::2] == ["+1.0 → +3.0 (one run) → +2.0 (larger)", "−2.0 → +0.5 (2 runs)"]
+    assert words == ["all", "+1.0 → +3.0 (one run)", "+2.0 (larger)", "two", "−2.0 → +0.5 (2 runs)"]
     legend = [text.get_text() for text in axis.get_legend().get_texts()]
     assert legend == ["then", "now", "larger"]
     plt.close("all")

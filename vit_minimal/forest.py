@@ -148,14 +148,16 @@ def show_then_and_now(
     """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
 
     `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
-    by a line, so that one sees what grew, what shrank and what changed its side of 0. If a third was
-    measured, `also` says when, and an effect without it has None there. Words behind an interval
-    stand in brackets behind the number. A number beyond the ends of `scale` is an arrow there. With
+    by a line, so that one sees what grew, what shrank and what changed its side of 0. If there is a
+    third measurement, `also` says which, and an effect without it has None there. Words behind an
+    interval stand in brackets behind the number. A number beyond the ends of `scale` is an arrow there. With
     more `ticks` both sides of 0 have some.
     """
     (low, high), said = scale, []
     labels = [then, now] if also is None else [then, now, also]
-    _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.55 * len(effects)), layout="constrained")
+    _, axis = plt.subplots(
+        figsize=(5.6, 1.7 + (0.55 if also is None else 0.8) * len(effects)), layout="constrained"
+    )
     paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
     styles = [curve_style(index) | {"linestyle": "none"} for index in range(len(labels))]
     styles[0]["markerfacecolor"] = "white"
@@ -167,7 +169,7 @@ def show_then_and_now(
             (*of, at, style) for of, at, style in zip(found, places, styles, strict=True) if of
         ]
         ends = [min(max(number, low), high) for number, *_ in marks]
-        axis.plot(ends, [at for *_, at, _ in marks], color="lightgray", linewidth=3, zorder=0)
+        axis.plot(ends[:2], places[:2], color="lightgray", linewidth=3, zorder=0)
         for number, width, *note, at, style in marks:
             known = width if math.isfinite(width) else None
             if low <= number <= high:
@@ -176,10 +178,13 @@ def show_then_and_now(
                 edge, way = (high, ">") if number > high else (low, "<")
                 axis.plot(edge, at, **style | {"marker": way})
             words.append(" ".join([_signed(number), *(f"({of})" for of in note)]))
-        said.append(f"{name}: {' → '.join(words)}")
+        words = [" → ".join(words[:2]), *words[2:]]
+        said.append(f"{name}: {', '.join(words)}")
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
         axis.text(0.01, row - 0.2, name, bbox=paper, **place)
-        axis.text(0.01, row + 0.2, " → ".join(words), fontsize=9, **place)
+        for line, of in enumerate(words):
+            below = 0.2 if also is None else 0.05 + 0.25 * line
+            axis.text(0.01, row + below, of, fontsize=9, **place)
     _finish(axis, (len(effects) - 0.4, -0.6), x_label, title, ticks)
     show(f"{x_label}, {' and '.join(labels)}", title, said)
 

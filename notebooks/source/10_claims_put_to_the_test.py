@@ -14,7 +14,7 @@
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}{{assert
 # 2.5 < 3 * 45_000 / 16 * patch_cost(4).seconds / 60 < 3.5}}
 #
-# The sentence had chosen your comparison. Here six such sentences meet an experiment. The last card comes back to this one.
+# The sentence had chosen your comparison. Here six such sentences meet an experiment.
 
 # %%
 import statistics
@@ -51,7 +51,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # Two rules lead to them:
 #
 # - **A verdict judges the words of its sentence.** Against *only* or *must*, one example suffices.
-# - **A lead counts from one point on.** A *point* is one per cent of the test images. A smaller lead would not make us choose another model. (We drew this line after the measurements.)
+# - **A lead counts from one point on**, which is one per cent of the test images. (We drew this line after the measurements.)
 #
 # Write a verdict and a number into each row. "It" is the class token.
 #
@@ -60,20 +60,20 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # | 5 | Without it, the model only understands single patches. | | How many points do the patches gain by seeing each other? | |
 # | 6 | A class token classifies better than the mean of the patches. | | By how many points, after three passes? | |
 # | 11 | Its initialisation decides. | | It starts 500 times as large as usual. How many points does that cost? | |
-# | 2 | It gathers from all patches, layer by layer. | | It reads in blocks 1 to 3 of 6, and then gets the same mean for each image. How many of 100 images are right? | |
+# | 2 | It gathers from all patches, layer by layer. | | It reads in blocks 1 to 3 of 6, and then gets the same for each image. How many of 100 are right? | |
 # | 12 | It must be updated by attention like any other token. | | It never reads the patches. How many of 100 images are right? | |
-# | 16 | Large patches miss detail. | | A tile of 4 × 4 pixels holds the answer. It is one of ten. For how many of 100 images are patches of 8 × 8 right, after three passes? | |
+# | 16 | Large patches miss detail. | | A tile of 4 × 4 pixels holds the answer, one of ten. How many of 100 images are right with patches of 8 × 8? | |
 #
 # [Notebook 14](14_more_claims.ipynb) has the other sentences of a list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}.
 #
 # ## The models
 #
-# A **pass** goes over all training images once, 45,000 of CIFAR-10 here. A **run** is one training, and its **seed** fixes what is random in it, such as the weights at the start.
+# A **pass** goes over all training images once, here 45,000 of CIFAR-10. A **run** is one training, and its **seed** fixes what is random in it, such as the weights at the start.
 #
 # | the model | blocks | passes | runs | cards |
 # |---|---|---|---|---|
 # | the **base**, with patches of 4 × 4 pixels (P = 4) and a class token | {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.depth:d}} | {{recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs:d}}, and {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} | {{len(runs("pooling", "class token").accuracies):d}}, and {{len(runs("pooling", "class token", budget="long").accuracies):d}} | 5, 6, 11, 12, 16 |
-# | others, which differ from the base only in what their card names | 4 | 3, unless the card says otherwise | 3, unless the card says otherwise | 5, 6, 11, 12, 16 |
+# | others, which differ from the base in what their card names | 4 | 3, some more | 3, some fewer | 5, 6, 11, 12, 16 |
 # | the **shipped model**, which comes with this course | {{plan("class_token_init", "large", 0)["zeros", 1]["model"]["depth"]:d}} | {{record("cifar10_cpu_long").training.epochs:d}} | 1 | 2 |
 # | a smaller one for drawn images | {{plan("patch_size", "quick", 0)["P = 4", 1]["model"]["depth"]:d}} | 3, and 33 | 3 each | 16 |
 #
@@ -85,7 +85,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # *Said:* almost so in [this article](https://saadsohail5104.medium.com/understanding-the-role-of-the-class-token-in-vision-transformers-vit-d0f7750d7066).
 #
-# How far do single patches get? We first train both models briefly on drawn shapes. Read ± as "give or take". (Your numbers may differ.)
+# How far do single patches get? We first train both models briefly on drawn shapes. (Read ± as "give or take". Your numbers may differ.)
 
 # %%
 names = {"single patches": "mean of patches, no attention", "patches together": "mean of patches"}
@@ -117,9 +117,9 @@ plots.show_dots(
 # **Does not hold**, because *patches together* have no class token either, and understand more.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# *Why:* attention mixes the patches with or without a class token, as its formula shows. Still, single patches get surprisingly far, as in [BagNet](https://arxiv.org/abs/1904.00760).
+# *Why:* attention mixes the patches with or without a class token, as its formula shows.
 #
-# *What it teaches:* an accuracy means something only next to what a simpler model reaches.
+# *What it teaches:* an accuracy means something only next to what a simpler model reaches. Single patches get surprisingly far, as in [BagNet](https://arxiv.org/abs/1904.00760).
 #
 # *Limits:* one patch size, short training, and no tuned learning rate.
 #
@@ -127,7 +127,7 @@ plots.show_dots(
 #
 # ## How sure is a number?
 #
-# Would other runs give the same gain? Three runs of a model tell little about luck. The first three runs of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more runs within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
+# Would other runs give the same gain? Three runs tell little about luck. The first three runs of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more runs within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 #
 # So we ask all *settings* of the small model at once: how far is a run from the mean of its setting? The answer is one **pooled** standard deviation.
 
@@ -152,15 +152,15 @@ bars = {
 }
 
 # %% [markdown]
-# The bar of a difference A − B is a **95 % interval**. About 95 of 100 such bars hold the number that very many seeds would give. The ± is half its length. We always ask one question: **is A ahead of B?** With the rule of one point, a bar answers in three ways:
+# The bar of a difference A − B is a **95 % interval**: about 95 of 100 such bars hold the number that very many seeds would give. The ± is half its length. All cards ask one question: **is A ahead of B?**
 #
 # | the answer | the bar of A − B |
 # |---|---|
-# | A is **ahead** | The whole bar lies right of 0, and its dot at one point or beyond. |
-# | A is **not ahead** | The whole bar lies left of one point. |
-# | **not settled** | All other bars. |
+# | A is **ahead** | all of it right of 0, and its dot at one point or beyond |
+# | A is **not ahead** | all of it left of one point |
+# | **not settled** | any other |
 #
-# If B is ahead of A, we call A **behind**. In the picture, differences of less than one point lie in the grey zone:
+# If B is ahead of A, we call A **behind**. Leads below one point lie in the grey zone:
 
 # %% tags=["hide-input"]
 bars |= {
@@ -172,7 +172,7 @@ bars |= {
 show_effects(bars, "A − B in points (bar: 95 % interval)", "Is A ahead of B?", counts=1)
 
 # %% [markdown]
-# *Not settled* means that more runs, or another test, are needed. Even the base against itself is not settled here: ten and three runs leave room for a difference of a point.{{assert
+# *Not settled* means that more runs, or another test, are needed. Even the base against itself is not settled here.{{assert
 # 0.01 < statistics.mean(runs("pooling", "class token").accuracies[:3]) - statistics.mean(runs("pooling", "class token").accuracies[3:]) + students_t(spread().degrees) * spread().deviation * (1 / 3 + 1 / 10) ** 0.5 < 0.0105}}
 
 
@@ -269,19 +269,19 @@ CLAIMS = {  # number: (sentence, verdict, comparisons: what was compared, points
 # %% [markdown]
 # ## Two more cards
 #
-# The last line of a card is for a terminal, or for a cell here after a `!`. Its quick version with one seed may come out the other way.
+# The last line of a card is for a terminal. Its quick version with one seed may come out the other way.
 #
 # ### 6. "A class token classifies better than the mean of the patches"
 #
-# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly until its learning rate changed. So we tried several rates with the first seed, and the best on *validation* images got more seeds. **Attention pooling** is a third way, a mean with weights that a learned query decides.
+# **Tested:** a class token against the mean of the patches. In the [ViT paper](https://arxiv.org/abs/2010.11929) (Appendix D.3) the mean did poorly until its learning rate changed. So we tried several rates with the first seed, and gave more seeds to the best on *validation* images. **Attention pooling** is a third way: a mean with weights that a learned query decides.
 #
 # *Said:* [this page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) says that it *often* does. Ours is the stronger sentence.
 
 # %% [markdown]
-# **Your guess:** which of the three is ahead? Does one of them need another learning rate than the class token?
+# **Your guess:** which of the three is ahead?
 
 # %% [markdown]
-# The upper panel has one run for each rate. A ring marks the rate that was best on the validation images, and the lower panel has all runs at this rate.
+# The upper panel has one run for each rate, and the lower one all runs at the best rate.
 
 # %% tags=["hide-input"]
 readings = ("class token", "mean of patches", "attention pooling")
@@ -322,9 +322,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # *After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes* at the same rates it is not ahead either. The mean leads by {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points, and attention pooling by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}.{{assert
 # all(runs("pooling", s, budget="long").learning_rate == runs("pooling", s).learning_rate for s in ("class token", "mean of patches", "attention pooling"))}}
 #
-# *Why:* we guess that a class token must first learn where to read.
-#
-# *What it teaches:* tune both sides, on images that the verdict does not use. At the base's rate, three runs of the mean reach {{runs("pooling", "mean of patches", rate=1).mean:.1%}} on average, as many as at twice that rate. (The upper panel shows only the first of them.) So tuning changed nothing here, but we had to tune to know it.{{assert
+# *What it teaches:* tune both sides, on images that the verdict does not use. Here tuning changed nothing: three runs of the mean at the base's rate, of which the picture shows one, reach the same {{runs("pooling", "mean of patches", rate=1).mean:.1%}} as three at twice that rate. But we had to tune to know it.{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}}{{assert
 # round(runs("pooling", "mean of patches", rate=1).mean, 3) == round(runs("pooling", "mean of patches").mean, 3) and len(recorded("pooling", "mean of patches", rate=1)) == 3}}{{assert
 # max(recorded("pooling", "mean of patches", rate=rate)[0].validation_accuracy for rate in (0.5, 1, 4)) < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy}}
@@ -335,7 +333,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 #
 # ### 11. "Its initialisation decides"
 #
-# **Tested:** six starts of the class token against that of the base, N(0, 0.02). That is a random start, drawn around 0 with a standard deviation of 0.02. Zeros are usual, too. *Frozen* means that the class token is not trained. Its position embedding still is, which card 12 takes away too.
+# **Tested:** six starts of the class token against that of the base, N(0, 0.02), which is drawn around 0 with a standard deviation of 0.02. Zeros are usual, too. *Frozen* means that the class token is not trained, but its position embedding still is.
 #
 # *Said:* a question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes so.
 
@@ -346,7 +344,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 
 # %% [markdown]
-# **Result:** the base is {{ahead("class_token_init", "N(0, 0.02)", "N(0, 10)"):s}} ahead of the largest start, N(0, 10). Whether it is ahead of N(0, 1), the start that `torch.randn` gives, is **not settled**: by {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points. It is not ahead of the four others, and they are not ahead of it.{{assert
+# **Result:** the base is {{ahead("class_token_init", "N(0, 0.02)", "N(0, 10)"):s}} ahead of the largest start, N(0, 10). Its {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points over N(0, 1), the start that `torch.randn` gives, are **not settled**. It is not ahead of the other four, and they are not ahead of it.{{assert
 # all(abs(runs("class_token_init", name).difference) + runs("class_token_init", name).difference_width < 0.01 for name in ("zeros", "all 1", "N(0, 0.02), frozen", "zeros, frozen"))}}{{assert
 # interval(loss(runs("class_token_init", "N(0, 1)")))[1] > 0.01 and not differs(runs("class_token_init", "N(0, 1)"))}}
 #
@@ -357,15 +355,15 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # | *decides*, said of a start that is much too large | **holds**: the base is ahead of N(0, 10) |
 # | *decides*, said of zeros or N(0, 0.02) | **does not hold**: neither is ahead of the other |
 #
-# These parts are our readings. The sentence itself does not say which starts it means.{{assert interval(loss(runs("class_token_init", "N(0, 10)")))[0] > 0.01}}
+# These are our readings, because the sentence does not say which starts it means.{{assert interval(loss(runs("class_token_init", "N(0, 10)")))[0] > 0.01}}
 #
 # *After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes* the base is still ahead of N(0, 10), by {{loss(runs("class_token_init", "N(0, 10)", budget="long")):±.1p}} points. Most of the harm is gone.{{assert
 # differs(runs("class_token_init", "N(0, 10)", budget="long")) and loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # differs(distance(gain(runs("class_token_init", "N(0, 10)")), gain(runs("class_token_init", "N(0, 10)", budget="long"))))}}
 #
-# *Why:* it is known that a norm divides a class token by its size, so what a large one gathers counts little at first. Notebook 07 leaves open whether that costs the points.
+# *Why:* a norm divides a class token by its size, so what a large one gathers counts little at first. Notebook 07 leaves open whether that costs the points.
 #
-# *What it teaches:* how much a choice matters depends on its range, so say which range you tried.
+# *What it teaches:* say which range you tried.
 #
 # *Limits:* one learning rate.
 #
@@ -373,7 +371,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 #
 # ## What does the class token need?
 #
-# A class token starts alike for all images. So it must get from the patches whatever it tells the head about an image. Must it read them in every block? Must it be trained? There are two ways to find out. The first **cuts** a part of a trained model. The second **trains** a model without this part. In the diagram, the part is the reading of the class token, the purple arrows:
+# Must the class token read the patches in every block? Must it be trained? There are two ways to find out: **cut** a part of a trained model, or **train** a model without the part. Purple arrows are the reading of the class token:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -381,15 +379,15 @@ diagrams.cut_or_late(6, 3, 4)
 # %% [markdown]
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# **Tested:** the first way, on the shipped model. Its class token is cut off in one block, or in several. There, something must stand in for what it would have read. That is **nothing**, so zeros, or its **usual mean** over many images.
+# **Tested:** the first way, on the shipped model. Its class token is cut off in one block or in several. Something must stand in there for what it would have read: **nothing**, or the **usual mean**, which is its average over many images.
 #
 # *Said:* in tutorials such as [this one](https://www.abhik.ai/concepts/transformers/cls-token). *Runs:* one model, 5,000 test images of CIFAR-10.
 
 # %% [markdown]
-# **Your guess:** one block is cut, and the others stay. In which block does that cost most? And does it matter what stands in?
+# **Your guess:** in which block does a cut cost most? And does it matter what stands in?
 
 # %% [markdown]
-# The upper rows cut at most one block. The lower rows cut more and more, so read them from the bottom: with each row up, the class token reads in one block more.
+# The upper rows cut one block. Read the lower rows from the bottom: with each row up, the class token reads in one block more.
 
 # %% tags=["hide-input"]
 cut_blocks = [
@@ -414,7 +412,7 @@ diagrams.reading_blocks(
 )
 
 # %% [markdown]
-# **Result:** blocks 2 to 6 each add {{distance(ablated("knock_outs", "from a block on", 4), ablated("knock_outs", "from a block on", 3)):±.1p}} points or more to the blocks before them, whatever stands in. With the usual mean, block 1 adds {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points. With nothing, reading in block 1 is not ahead of reading in no block.{{assert
+# **Result:** blocks 2 to 6 each add {{distance(ablated("knock_outs", "from a block on", 4), ablated("knock_outs", "from a block on", 3)):±.1p}} points or more, whatever stands in. With the usual mean, block 1 adds {{distance(ablated("mean_ablations", "from a block on", 2), ablated("mean_ablations", "from a block on", 1)):±.1p}} points. With nothing, reading in block 1 alone is not ahead of reading in none.{{assert
 # all(ablated(how, "from a block on", b + 1).mean - ablated(how, "from a block on", b).mean >= ablated("knock_outs", "from a block on", 4).mean - ablated("knock_outs", "from a block on", 3).mean for how in ("mean_ablations", "knock_outs") for b in range(2, 6))}}{{assert
 # all(record("class_token_journey").accuracy.mean - ablated(how, "from a block on", 6).mean > 0.05 for how in ("mean_ablations", "knock_outs"))}}{{assert
 # interval(distance(ablated("knock_outs", "from a block on", 4), ablated("knock_outs", "from a block on", 3)))[0] > 0.01}}{{assert
@@ -427,11 +425,11 @@ diagrams.reading_blocks(
 # | *layer by layer* | **holds** for blocks 2 to 6; for block 1 the stand-in decides |
 # | *from all patches* | **not settled**: a softmax gives each patch some weight, perhaps too small to matter |
 #
-# Does it *need* the early blocks? If block 1, 2 or 3 alone is cut, that costs about a point at most, so the later blocks can make up for it. In block 6, nothing as a stand-in costs {{cut("knock_outs", 6).mean:.0p}} points, and the usual mean only {{cut("mean_ablations", 6).mean:.0p}}.{{assert
+# Is an early block *needed*? Cut alone, block 1, 2 or 3 costs about a point at most: the later ones can make up for it. In block 6, nothing as a stand-in costs {{cut("knock_outs", 6).mean:.0p}} points, and the usual mean only {{cut("mean_ablations", 6).mean:.0p}}.{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < 0.011 and max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# *What it teaches:* what you put in the place of a part can decide the result. And a cut surprises a model that never trained with it. What a model needs is better seen if we train one without it.
+# *What it teaches:* what stands in for a part can decide the result. And a cut surprises a model that was trained without cuts. To learn what a model needs, train one without the part.
 #
 # *Limits:* one trained model, with intervals over images and not over seeds.
 #
@@ -439,21 +437,22 @@ diagrams.reading_blocks(
 #
 # ### 12. "It must be updated by attention like any other token"
 #
-# **Tested:** the second way, on small models. Any other token reads all tokens in each block. Here are three kinds of class tokens that differ from it:
+# **Tested:** the second way, on small models. Any other token reads all tokens in each block. These class tokens do not:
 #
 # | name | the class token |
 # |---|---|
-# | **alone** | It never reads the patches. |
-# | **late** | It joins before the last of the four blocks, and reads the patches only there. |
-# | **not trained** | It stays as it starts, random or zero, and all else is trained. It has no position embedding, which would be trained in its place. |
+# | **alone** | never reads the patches |
+# | **late** | joins before the last of the four blocks, and reads the patches there only |
 #
-# *Said:* we found nobody who writes *must*, but it is a natural guess. The ViT paper builds it so, and [this question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why. [CaiT](https://arxiv.org/abs/2103.17239) lets the class token come late.
+# A third one reads like any other token, but is **not trained**: it stays as it starts, random or zero. All else is trained. (It has no position embedding, which would be trained in its place.)
+#
+# *Said:* we found nobody who writes *must*. [This question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why the ViT paper builds it so. [CaiT](https://arxiv.org/abs/2103.17239) lets the class token come late.
 
 # %% [markdown]
-# **Your guess:** one of the three fails. Which? And how many points does *late* lose?
+# **Your guess:** which of the three fails? How many points does *late* lose?
 
 # %% [markdown]
-# Compare *alone* and *late* with the base, and *not trained* with a base that has no position embedding for its class token either. Not all of them were trained for 14 passes.
+# Each group has its own base on top.
 
 # %% tags=["hide-input"]
 shown = {
@@ -482,7 +481,7 @@ panels[0].set_xlabel("")
 plots.show("accuracy in % of models whose class token misses something", "CIFAR-10", said)
 
 # %% [markdown]
-# **Result:** *alone* is right for {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 images. *Late* is *ahead* of the base after three passes, by {{gain(runs("class_token_place", "only in the last block")):±.2p}} points. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes this lead is not seen any more: *late* − base is {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}}.{{assert
+# **Result:** *alone* is right for {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 images. *Late* is {{gain(runs("class_token_place", "only in the last block")):±.1p}} points *ahead* of the base after three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, no lead is seen any more: *late* − base is {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}}.{{assert
 # differs(runs("class_token_place", "only in the last block")) and abs(runs("class_token_place", "only in the last block").difference - corrected()) < 0.0003}}{{assert
 # not differs(runs("class_token_place", "only in the last block", budget="long"))}}
 #
@@ -490,23 +489,21 @@ plots.show("accuracy in % of models whose class token misses something", "CIFAR-
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *must be updated by attention* | **holds** by construction: nothing else brings the image to the head, so *alone* can only guess |
-# | *like any other token* | **does not hold**: *late* reads in one block of four, and the base was not ahead after three passes |
+# | *must be updated by attention* | **holds** by construction: nothing else brings the image to the head |
+# | *like any other token* | **does not hold**: the base is not ahead of *late* after three passes |
 #
-# *Not trained* is not behind after three passes: the bars allow a loss of {{rounded_up(-interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0]):.1p}} points at most. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, the zero is at {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}}.{{assert
-# -0.01 < interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0] < interval(distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")))[0]}} But gradients have to pass *through* it. Notebook 09 stops them there, so that only the head learns: {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right.
-#
-# *Why* late is enough: we guess that the patches have gathered enough from each other by then.
+# *Not trained* is not behind after three passes: its bars allow a loss of {{rounded_up(-interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0]):.1p}} points at most. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, zero − its base is {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}}.{{assert
+# -0.01 < interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0] < interval(distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")))[0]}} But gradients have to pass *through* the class token. If they are stopped there, only the head learns (notebook 09), and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right.
 #
 # *What it teaches:* take a sentence apart before you test it.
 #
-# *Limits:* one small model, without another way to the head. The lead of *late* may be luck (appendix). The quick version below has two blocks only, and there *late* is behind.
+# *Limits:* one small model. The lead of *late* may be luck (appendix). In the quick version below, with two blocks, *late* is behind.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_place --seeds 1 --settings "class token" "only in the last block"`
 #
 # ## Do the differences last?
 #
-# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. You have met most of the differences after longer training on their cards. Here they are in one picture.
+# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. Here are all differences that we measured twice:
 
 
 # %% tags=["hide-input"]
@@ -541,7 +538,7 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# Points shrink when all models get better, and few of these pairs are sure to differ. So read each card as "after three passes".
+# Points shrink when all models get better. So read each card as "after three passes".
 #
 # ## Back to the large patches
 #
@@ -555,15 +552,15 @@ row, column = divmod(tiles[229].item(), 8)  # image 229 has a bright one
 diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle-10, cut twice")
 
 # %% [markdown]
-# **Also tested** on CIFAR-10, in the three comparisons of the opening: with the same passes, with the same **FLOPs**, which are the additions and multiplications of the training, and with the same time.
+# **Also tested** on CIFAR-10, as in the opening: with the same passes, with the same **FLOPs** (the additions and multiplications of the training), and with the same time.
 #
-# *Said:* [this guide](https://25621.github.io/ai-learning-guides/guides/multimodal-learning/projects/patch-size-study/) says that small patches buy fine detail. *Runs:* Needle-10, three of a smaller model; CIFAR-10, as in the table of models.
+# *Said:* [this guide](https://25621.github.io/ai-learning-guides/guides/multimodal-learning/projects/patch-size-study/) says that small patches buy fine detail.
 
 # %% [markdown]
-# **Your guess:** a patch of 8 × 8 pixels holds the whole tile. Will more passes help it?
+# **Your guess:** will more passes help P = 8 to find the tile?
 
 # %% [markdown]
-# In the lower panel, each mark is a training of its own, with its passes beside it. A grey line joins two that are compared.
+# In the lower panel, a grey line joins two models that are compared.
 
 # %% tags=["hide-input"]
 cost = {row["patch_size"]: row["flops"] for row in patches["cost"]}
@@ -606,7 +603,7 @@ axis.set_xscale("log")
 axis.set_xticks([0.25, 1, 4], ["1/4", "1", "4"])
 axis.set_xticks([], minor=True)
 axis.set(xlabel="FLOPs, times those of P = 4 in 3 passes", ylabel="accuracy on test images in %",
-         xlim=(0.12, 9), title="CIFAR-10")  # fmt: skip
+         xlim=(0.1, 9), title="CIFAR-10")  # fmt: skip
 axis.grid(alpha=0.3)
 axis.legend(loc="upper left")
 plots.show(
@@ -617,7 +614,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **Result:** after three passes P = 4 is right for all images, and P = 8 for {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}, hardly better than a guess, which is right for 10 %. With 11 times the passes, two of three runs of P = 8 are right for almost all, and the third for {{min(needles(passes=33)):.0%}}.{{assert
+# **Result:** after three passes P = 4 is right for all images, and P = 8 for {{statistics.mean(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}}, hardly better than a guess, which is right for 10 %. With 11 times the passes, two of three runs with P = 8 are right for almost all, and the third for {{min(needles(passes=33)):.0%}}.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
 # sorted(needles(passes=33))[1] > 0.98}}
 #
@@ -628,16 +625,16 @@ plots.show(
 # | *miss detail*, after the same number of passes | **holds**: P = 4 is ahead |
 # | *miss detail*, read as *they must* | **does not hold**: after 33 passes two of three runs miss almost none |
 #
-# These parts are our readings, too.
+# These are our readings, too.
 #
-# *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost. That is known, and it is not all: tokens of {{3 * 8**2:d}} numbers were right for less than a fifth in three passes (notebook 08).{{assert
+# *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost. That is not all: with tokens of {{3 * 8**2:d}} numbers, less than a fifth was right after three passes (notebook 08).{{assert
 # max(needles(embed_dim=192)) < 0.2}}
 #
 # *Limits:* a detail that is exactly one patch for P = 4, and a learning rate that was found for P = 4. On ImageNet, [smaller patches](https://arxiv.org/abs/2502.03738) were better.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
 #
-# *What it teaches:* say what you hold equal before you say which is better. That is what the opening left out. On CIFAR-10 it decides the answer:{{assert
+# *What it teaches:* say what you hold equal before you say which is better. On CIFAR-10 it decides the answer to the opening's question:{{assert
 # runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}
 #
 # | equal | P = 4 | P = 8 | is P = 4 ahead? |
@@ -648,7 +645,7 @@ plots.show(
 #
 # ## The six at a glance
 #
-# Below each sentence stand the comparisons A − B that decide its verdict, and whether A is ahead of B. The sign says whether the sentence is right about that: ✓ yes, ✗ no, ? not settled. An arrow leads beyond the scale. The last row takes the best of three runs, so it has no ±.
+# Is A ahead of B, and does the sentence say so? ✓ means as said, ✗ not as said, and ? not settled. An arrow leads beyond the scale. (The last row takes the best of three runs, so it has no ±.)
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -676,7 +673,7 @@ show_claims(
 #
 # - **The class token is one way to read the image out.** It has to read the patches once, and gradients have to pass through it if more than the head is to learn. Here it could come late, or stay untrained. The mean of the patches was not behind.
 # - **The size of a difference belongs to its training.**
-# - **These cards are not a law.** Most rest on small models, small photographs and short training.
+# - **These cards are not a law.** Most rest on small models and short training.
 #
 # ## Questions
 #
@@ -695,7 +692,7 @@ show_claims(
 #
 # ### Which bars leave out 0 by luck?
 #
-# The record has {{comparisons():d}} comparisons with a base. If no models differed, two or three bars would still leave out 0.{{assert comparisons() == 54}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond its threshold. Fewer runs have a larger one. Here are card 6's mean, with all its runs and with each of them alone, and *late*, all against the {{len(runs("pooling", "class token").accuracies):d}} runs of the base:
+# The record has {{comparisons():d}} comparisons with a base. If no models differed, two or three bars would still leave out 0.{{assert comparisons() == 54}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond it. It is larger for fewer runs. Here are card 6's mean, with all its runs and with each alone, and *late*, against the {{len(runs("pooling", "class token").accuracies):d}} runs of the base:
 
 # %% tags=["nbval-check-output"]
 TO_BAR = students_t(spread.degrees)  # standard errors to the end of a bar: about 2
@@ -715,7 +712,7 @@ for name, accuracies in judged.items():
 #
 # ### What the pooled spread takes for granted
 #
-# It takes for granted that runs are independent, and that all settings vary alike. Bartlett's test finds nothing against the latter (p = {{equal_variances():.2f}}).{{assert equal_variances() > 0.2}} Settings that fail keep the interval of their own runs. The choice of test images and a lucky base are not covered.
+# Runs are taken to be independent, and all settings to vary alike. Bartlett's test finds nothing against the latter (p = {{equal_variances():.2f}}).{{assert equal_variances() > 0.2}} Settings that fail keep the interval of their own runs. The choice of test images and a lucky base are not covered.
 #
 # ### Where the numbers come from
 #
