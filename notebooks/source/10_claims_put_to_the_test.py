@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget {{notebook_seconds("10_claims_put_to_the_test"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# Somebody tells you that *large patches miss detail*. So you compare patches of 8 × 8 pixels with 4 × 4, after the same number of passes over the images. The larger ones are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. Was that right? A pass with them needs a quarter of the computing. With equal computing, they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead* in a short training. After about ten minutes each, they were {{ahead("patch_size_at_equal_time", "P = 4, 10 passes", "P = 8, 30 passes"):s}} behind.{{assert
+# Somebody tells you that *large patches miss detail*. So you compare patches of 8 × 8 pixels with 4 × 4, after the same passes over the images. The larger ones are {{ahead("patch_size", "P = 4", "P = 8"):s}} behind, and you drop them. Was that right? A pass with them needs a quarter of the computing. With equal computing, they were {{ahead("patch_size_longer", "P = 8, 4 × the passes", "P = 4"):s}} *ahead* in a short training. After about ten minutes each, they were {{ahead("patch_size_at_equal_time", "P = 4, 10 passes", "P = 8, 30 passes"):s}} behind.{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}{{assert
 # 2.5 < 3 * 45_000 / 16 * patch_cost(4).seconds / 60 < 3.5}}
 #
@@ -48,7 +48,7 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 # - **does not hold**: it is false here;
 # - **not settled**: our experiment cannot decide.
 #
-# Two rules lead to them:
+# There are two rules:
 #
 # - **A verdict judges the words of its sentence.** Against *only* or *must*, one example suffices.
 # - **A lead counts from one point on**, which is one per cent of the test images. (We drew this line after the measurements.)
@@ -57,9 +57,9 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # | | the sentence | your verdict | the question | your number |
 # |---|---|---|---|---|
-# | 5 | Without it, the model only understands single patches. | | How many points do the patches gain by seeing each other? | |
+# | 5 | Without it, the model only understands single patches. | | How many points do patches gain by seeing each other? | |
 # | 6 | A class token classifies better than the mean of the patches. | | By how many points, after three passes? | |
-# | 11 | Its initialisation decides. | | It starts 500 times as large as usual. How many points does that cost? | |
+# | 11 | Its initialisation decides. | | How many points does a start cost that is 500 times as large as usual? | |
 # | 2 | It gathers from all patches, layer by layer. | | It reads in blocks 1 to 3 of 6, and then gets the same for each image. How many of 100 are right? | |
 # | 12 | It must be updated by attention like any other token. | | It never reads the patches. How many of 100 images are right? | |
 # | 16 | Large patches miss detail. | | A tile of 4 × 4 pixels holds the answer, one of ten. How many of 100 images are right with patches of 8 × 8? | |
@@ -72,10 +72,10 @@ cifar10 = read_records("../data/results/experiments_cifar10_full.json")  # runs 
 #
 # | the model | blocks | passes | runs | cards |
 # |---|---|---|---|---|
-# | the **base**, with patches of 4 × 4 pixels (P = 4) and a class token | {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.depth:d}} | {{recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs:d}}, and {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} | {{len(runs("pooling", "class token").accuracies):d}}, and {{len(runs("pooling", "class token", budget="long").accuracies):d}} | 5, 6, 11, 12, 16 |
-# | others, which differ from the base in what their card names | 4 | 3, some more | 3, some fewer | 5, 6, 11, 12, 16 |
+# | the **base**, with patches of 4 × 4 pixels (P = 4) and a class token | {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.depth:d}} | {{recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs:d}} (or {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}) | {{len(runs("pooling", "class token").accuracies):d}} (or {{len(runs("pooling", "class token", budget="long").accuracies):d}}) | 5, 6, 11, 12, 16 |
+# | others, with the change that their card names | 4 | 3 (or more) | 3 (or fewer) | 5, 6, 11, 12, 16 |
 # | the **shipped model**, which comes with this course | {{plan("class_token_init", "large", 0)["zeros", 1]["model"]["depth"]:d}} | {{record("cifar10_cpu_long").training.epochs:d}} | 1 | 2 |
-# | a smaller one for drawn images | {{plan("patch_size", "quick", 0)["P = 4", 1]["model"]["depth"]:d}} | 3, and 33 | 3 each | 16 |
+# | a smaller one for drawn images | {{plan("patch_size", "quick", 0)["P = 4", 1]["model"]["depth"]:d}} | 3 (or 33) | 3 (or 3) | 16 |
 #
 # ## The first card
 #
@@ -114,10 +114,8 @@ plots.show_dots(
 # %% [markdown]
 # **Result:** single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10. Patches together gain {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points.
 #
-# **Does not hold**, because *patches together* have no class token either, and understand more.{{assert
+# **Does not hold**, because *patches together* have no class token either, and understand more: attention mixes the patches with or without one.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
-#
-# *Why:* attention mixes the patches with or without a class token, as its formula shows.
 #
 # *What it teaches:* an accuracy means something only next to what a simpler model reaches. Single patches get surprisingly far, as in [BagNet](https://arxiv.org/abs/1904.00760).
 #
@@ -127,7 +125,7 @@ plots.show_dots(
 #
 # ## How sure is a number?
 #
-# Would other runs give the same gain? Three runs tell little about luck. The first three runs of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more runs within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
+# Would other runs give the same gain? Three tell little about luck. The first three runs of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more runs within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}}
 #
 # So we ask all *settings* of the small model at once: how far is a run from the mean of its setting? The answer is one **pooled** standard deviation.
 
@@ -154,7 +152,7 @@ bars = {
 # %% [markdown]
 # The bar of a difference A − B is a **95 % interval**: about 95 of 100 such bars hold the number that very many seeds would give. The ± is half its length. All cards ask one question: **is A ahead of B?**
 #
-# | the answer | the bar of A − B |
+# | the answer | the bar |
 # |---|---|
 # | A is **ahead** | all of it right of 0, and its dot at one point or beyond |
 # | A is **not ahead** | all of it left of one point |
@@ -313,7 +311,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
            "at its best rate", "what the head reads")  # fmt: skip
 
 # %% [markdown]
-# **Result:** after three passes the class token is {{ahead("pooling", "mean of patches", "class token"):s}} *behind* the mean. Attention pooling is ahead of it, too.{{assert
+# **Result:** after three passes the class token is {{ahead("pooling", "mean of patches", "class token"):s}} *behind* the mean. Attention pooling is ahead of the class token, too.{{assert
 # runs("pooling", "attention pooling").difference > corrected()}}
 #
 # **Does not hold**, because the class token is not ahead of the mean.{{assert
@@ -322,7 +320,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # *After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes* at the same rates it is not ahead either. The mean leads by {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points, and attention pooling by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}.{{assert
 # all(runs("pooling", s, budget="long").learning_rate == runs("pooling", s).learning_rate for s in ("class token", "mean of patches", "attention pooling"))}}
 #
-# *What it teaches:* tune both sides, on images that the verdict does not use. Here tuning changed nothing: three runs of the mean at the base's rate, of which the picture shows one, reach the same {{runs("pooling", "mean of patches", rate=1).mean:.1%}} as three at twice that rate. But we had to tune to know it.{{assert
+# *What it teaches:* tune both sides, on images that the verdict does not use. Here that changed nothing: at the base's rate, three runs of the mean reach the same {{runs("pooling", "mean of patches", rate=1).mean:.1%}}. (The upper panel shows one of them.){{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}}{{assert
 # round(runs("pooling", "mean of patches", rate=1).mean, 3) == round(runs("pooling", "mean of patches").mean, 3) and len(recorded("pooling", "mean of patches", rate=1)) == 3}}{{assert
 # max(recorded("pooling", "mean of patches", rate=rate)[0].validation_accuracy for rate in (0.5, 1, 4)) < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy}}
@@ -333,7 +331,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 #
 # ### 11. "Its initialisation decides"
 #
-# **Tested:** six starts of the class token against that of the base, N(0, 0.02), which is drawn around 0 with a standard deviation of 0.02. Zeros are usual, too. *Frozen* means that the class token is not trained, but its position embedding still is.
+# **Tested:** six starts of the class token against that of the base, N(0, 0.02), which is drawn around 0 with a standard deviation of 0.02. A *frozen* class token is not trained, but its position embedding still is.
 #
 # *Said:* a question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) supposes so.
 
@@ -361,7 +359,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 # differs(runs("class_token_init", "N(0, 10)", budget="long")) and loss(runs("class_token_init", "N(0, 10)", budget="long")).mean < 0.3 * loss(runs("class_token_init", "N(0, 10)")).mean}}{{assert
 # differs(distance(gain(runs("class_token_init", "N(0, 10)")), gain(runs("class_token_init", "N(0, 10)", budget="long"))))}}
 #
-# *Why:* a norm divides a class token by its size, so what a large one gathers counts little at first. Notebook 07 leaves open whether that costs the points.
+# *Why:* a norm divides a class token by its size, so what a large one gathers counts little at first. Whether that costs the points is open (notebook 07).
 #
 # *What it teaches:* say which range you tried.
 #
@@ -371,7 +369,7 @@ plots.show_summaries(starts, "CIFAR-10: starts of the class token")
 #
 # ## What does the class token need?
 #
-# Must the class token read the patches in every block? Must it be trained? There are two ways to find out: **cut** a part of a trained model, or **train** a model without the part. Purple arrows are the reading of the class token:
+# Must the class token read the patches in every block? Must it be trained? There are two ways to find out: **cut** a part of a trained model, or **train** a model without the part. Where the class token reads, arrows are purple:
 
 # %% tags=["hide-input"]
 diagrams.cut_or_late(6, 3, 4)
@@ -379,7 +377,7 @@ diagrams.cut_or_late(6, 3, 4)
 # %% [markdown]
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# **Tested:** the first way, on the shipped model. Its class token is cut off in one block or in several. Something must stand in there for what it would have read: **nothing**, or the **usual mean**, which is its average over many images.
+# **Tested:** the first way, on the shipped model. Its class token is cut off from the patches in one block, or in several. What stands in for its reading there is **nothing**, or the **usual mean** over many images.
 #
 # *Said:* in tutorials such as [this one](https://www.abhik.ai/concepts/transformers/cls-token). *Runs:* one model, 5,000 test images of CIFAR-10.
 
@@ -425,11 +423,11 @@ diagrams.reading_blocks(
 # | *layer by layer* | **holds** for blocks 2 to 6; for block 1 the stand-in decides |
 # | *from all patches* | **not settled**: a softmax gives each patch some weight, perhaps too small to matter |
 #
-# Is an early block *needed*? Cut alone, block 1, 2 or 3 costs about a point at most: the later ones can make up for it. In block 6, nothing as a stand-in costs {{cut("knock_outs", 6).mean:.0p}} points, and the usual mean only {{cut("mean_ablations", 6).mean:.0p}}.{{assert
+# Is an early block *needed*? Alone, a cut in block 1, 2 or 3 costs about a point at most: the later blocks can make up for it. In block 6, nothing as a stand-in costs {{cut("knock_outs", 6).mean:.0p}} points, and the usual mean only {{cut("mean_ablations", 6).mean:.0p}}.{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < 0.011 and max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6))}}{{assert
 # cut("mean_ablations", 6).mean < 0.5 * cut("knock_outs", 6).mean}}
 #
-# *What it teaches:* what stands in for a part can decide the result. And a cut surprises a model that was trained without cuts. To learn what a model needs, train one without the part.
+# *What it teaches:* what stands in for a part can decide the result. A cut surprises a model that was trained whole, so also train one without the part.
 #
 # *Limits:* one trained model, with intervals over images and not over seeds.
 #
@@ -444,7 +442,7 @@ diagrams.reading_blocks(
 # | **alone** | never reads the patches |
 # | **late** | joins before the last of the four blocks, and reads the patches there only |
 #
-# A third one reads like any other token, but is **not trained**: it stays as it starts, random or zero. All else is trained. (It has no position embedding, which would be trained in its place.)
+# A third one reads like any other token, but it alone is **not trained**: it stays random or zero. (It has no position embedding, which would be trained in its place.)
 #
 # *Said:* we found nobody who writes *must*. [This question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why the ViT paper builds it so. [CaiT](https://arxiv.org/abs/2103.17239) lets the class token come late.
 
@@ -492,8 +490,8 @@ plots.show("accuracy in % of models whose class token misses something", "CIFAR-
 # | *must be updated by attention* | **holds** by construction: nothing else brings the image to the head |
 # | *like any other token* | **does not hold**: the base is not ahead of *late* after three passes |
 #
-# *Not trained* is not behind after three passes: its bars allow a loss of {{rounded_up(-interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0]):.1p}} points at most. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, zero − its base is {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}}.{{assert
-# -0.01 < interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0] < interval(distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")))[0]}} But gradients have to pass *through* the class token. If they are stopped there, only the head learns (notebook 09), and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right.
+# *Not trained* is not behind after three passes: its bars allow a loss of {{rounded_up(-interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0]):.1p}} points at most. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, *not trained, zero* − its base is {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}}.{{assert
+# -0.01 < interval(distance(runs("class_token_untrained", "no position, frozen"), runs("class_token_untrained", "no position")))[0] < interval(distance(runs("class_token_untrained", "no position, frozen at zero"), runs("class_token_untrained", "no position")))[0]}} But gradients have to pass *through* the class token: if they stop there, only the head learns, and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right (notebook 09).
 #
 # *What it teaches:* take a sentence apart before you test it.
 #
@@ -503,7 +501,7 @@ plots.show("accuracy in % of models whose class token misses something", "CIFAR-
 #
 # ## Do the differences last?
 #
-# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. Here are all differences that we measured twice:
+# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. Which differences last?
 
 
 # %% tags=["hide-input"]
@@ -544,7 +542,7 @@ show_then_and_now(
 #
 # ### 16. "Large patches miss detail"
 #
-# **Tested:** patches of 4 × 4 pixels (P = 4) against 8 × 8 (P = 8), on a detail. In an image of Needle-10, one tile of 4 × 4 pixels has more red than blue, and its pattern is the answer, one of ten:
+# **Tested:** patches of 4 × 4 pixels (P = 4) against 8 × 8 (P = 8), on a detail. In an image of Needle-10, one tile of 4 × 4 pixels has more red than blue. Its pattern is the answer, one of ten:
 
 # %% tags=["hide-input"]
 images, _, tiles = needle10(250, seed=0)
@@ -627,14 +625,14 @@ plots.show(
 #
 # These are our readings, too.
 #
-# *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost. That is not all: with tokens of {{3 * 8**2:d}} numbers, less than a fifth was right after three passes (notebook 08).{{assert
+# *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost. That is not all: with tokens of {{3 * 8**2:d}} numbers, less than a fifth was right, too (notebook 08).{{assert
 # max(needles(embed_dim=192)) < 0.2}}
 #
-# *Limits:* a detail that is exactly one patch for P = 4, and a learning rate that was found for P = 4. On ImageNet, [smaller patches](https://arxiv.org/abs/2502.03738) were better.
+# *Limits:* the detail is exactly one patch of P = 4, and the learning rate was found for P = 4. On ImageNet, [smaller patches](https://arxiv.org/abs/2502.03738) were better.
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`
 #
-# *What it teaches:* say what you hold equal before you say which is better. On CIFAR-10 it decides the answer to the opening's question:{{assert
+# *What it teaches:* say what you hold equal before you say which is better. These are the three answers of the opening, on CIFAR-10:{{assert
 # runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}
 #
 # | equal | P = 4 | P = 8 | is P = 4 ahead? |
@@ -645,7 +643,7 @@ plots.show(
 #
 # ## The six at a glance
 #
-# Is A ahead of B, and does the sentence say so? ✓ means as said, ✗ not as said, and ? not settled. An arrow leads beyond the scale. (The last row takes the best of three runs, so it has no ±.)
+# Is A ahead of B? ✓ says that the answer is as the sentence has it, ✗ that it is not, and ? that it is not settled. An arrow leads beyond the scale. (The last row takes the best of three runs, so it has no ±.)
 
 # %% tags=["hide-input"]
 VERDICTS = "holds", "does not hold", "holds in part", "not settled"
@@ -677,7 +675,7 @@ show_claims(
 #
 # ## Questions
 #
-# <details><summary>Somebody trains with a class token and with the mean of the patches, at one learning rate, with one seed, and finds the mean 1.5 points better. What would you ask?</summary>
+# <details><summary>Somebody tries a class token and the mean of the patches, at one learning rate, with one seed, and finds the mean 1.5 points better. What would you ask?</summary>
 #
 # How was the learning rate found, and for which of the two? By how much do runs of the *same* setting differ? Was anything chosen on the images that judged it?
 # </details>
@@ -692,7 +690,7 @@ show_claims(
 #
 # ### Which bars leave out 0 by luck?
 #
-# The record has {{comparisons():d}} comparisons with a base. If no models differed, two or three bars would still leave out 0.{{assert comparisons() == 54}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond it. It is larger for fewer runs. Here are card 6's mean, with all its runs and with each alone, and *late*, against the {{len(runs("pooling", "class token").accuracies):d}} runs of the base:
+# The record has {{comparisons():d}} comparisons with a base. If no models differed, two or three bars would still leave out 0.{{assert comparisons() == 54}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond it. Here are card 6's mean, with all its runs and with each alone, and *late*, against the {{len(runs("pooling", "class token").accuracies):d}} runs of the base:
 
 # %% tags=["nbval-check-output"]
 TO_BAR = students_t(spread.degrees)  # standard errors to the end of a bar: about 2
@@ -708,7 +706,7 @@ for name, accuracies in judged.items():
     print(f"threshold {half * TO_THRESHOLD / TO_BAR:.2f}")
 
 # %% [markdown]
-# One run alone lies beyond its threshold or not, as luck has it. *Late* lies on it, so its lead may be luck. No verdict rests on a difference within its threshold.
+# The fewer the runs, the farther the threshold. *Late* lies on it, so its lead may be luck. No verdict rests on a lead within its threshold.
 #
 # ### What the pooled spread takes for granted
 #
