@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 30 minutes, two of them for the appendix |
+# | Time to read | about 28 minutes, two of them for the appendix |
 # | Time to run | at the quick budget {{notebook_seconds("10_claims_put_to_the_test"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
@@ -117,7 +117,7 @@ plots.show_dots(
 # **Does not hold**, because *patches together* have no class token either, and understand more: attention mixes the patches with or without one.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
 #
-# *What it teaches:* an accuracy means something only next to what a simpler model reaches. Single patches get surprisingly far, as in [BagNet](https://arxiv.org/abs/1904.00760).
+# *What it teaches:* an accuracy means something only next to what a simpler model reaches. Single patches get far, as in [BagNet](https://arxiv.org/abs/1904.00760).
 #
 # *Limits:* one patch size, short training, and no tuned learning rate.
 #
@@ -317,7 +317,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # **Does not hold**, because the class token is not ahead of the mean.{{assert
 # interval(distance(runs("pooling", "class token"), runs("pooling", "mean of patches")))[1] < 0.01 and -interval(gain(runs("pooling", "mean of patches", budget="long")))[0] < 0.01}}
 #
-# *After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes* at the same rates it is not ahead either. The mean leads by {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points, and attention pooling by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}.{{assert
+# *After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes* at the same rates it is not ahead either: the mean leads by {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points, and attention pooling by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}.{{assert
 # all(runs("pooling", s, budget="long").learning_rate == runs("pooling", s).learning_rate for s in ("class token", "mean of patches", "attention pooling"))}}
 #
 # *What it teaches:* tune both sides, on images that the verdict does not use. Here that changed nothing: at the base's rate, three runs of the mean reach the same {{runs("pooling", "mean of patches", rate=1).mean:.1%}}. (The upper panel shows one of them.){{assert
@@ -379,7 +379,7 @@ diagrams.cut_or_late(6, 3, 4)
 #
 # **Tested:** the first way, on the shipped model. Its class token is cut off from the patches in one block, or in several. What stands in for its reading there is **nothing**, or the **usual mean** over many images.
 #
-# *Said:* in tutorials such as [this one](https://www.abhik.ai/concepts/transformers/cls-token). *Runs:* one model, 5,000 test images of CIFAR-10.
+# *Said:* in tutorials such as [this one](https://www.abhik.ai/concepts/transformers/cls-token).
 
 # %% [markdown]
 # **Your guess:** in which block does a cut cost most? And does it matter what stands in?
@@ -429,7 +429,7 @@ diagrams.reading_blocks(
 #
 # *What it teaches:* what stands in for a part can decide the result. A cut surprises a model that was trained whole, so also train one without the part.
 #
-# *Limits:* one trained model, with intervals over images and not over seeds.
+# *Limits:* one trained model. Its intervals are over 5,000 test images, and not over seeds.
 #
 # *Try it yourself:* `python benchmarks/class_token_journey.py`, which needs CIFAR-10.
 #
