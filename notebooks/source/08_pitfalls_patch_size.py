@@ -14,7 +14,7 @@
 #
 # - **passes**: a pass shows the model every training image once;
 # - **FLOPs**, floating-point operations: here they are multiplications and additions;
-# - **time**: it is not the same as FLOPs, because a machine does some operations faster than others, and each has a fixed cost.
+# - **time**, which need not follow the FLOPs, because every operation also has a fixed cost.
 #
 # | both models get | with 4 × 4 | with 8 × 8 | which is better? |
 # |---|---|---|---|
@@ -142,22 +142,22 @@ plots.show(
 #
 # ## Equal passes, or equal FLOPs?
 #
-# Whoever calls a patch size better has to say what was held equal. Let us begin with the passes. Equal passes also mean equal *steps*, which are updates of the weights. Is a small patch then better than a large one?
+# We start with equal passes. They also mean equal *steps*, which are updates of the weights. Is a small patch then better than a large one?
 #
-# **How to read a ±.** Every ± and every error bar is a 95 % interval. For runs on record it comes from the spread between seeds, pooled over all our experiments (notebook 07). For live runs, and in the section on noise, it comes from the seeds shown. We call two settings different if the interval of their *difference* does not contain zero.
+# **How to read a ±.** Every ± and every error bar is a 95 % interval. For runs on record it comes from the spread between seeds, pooled over all our experiments (notebook 07). For live runs and under noise, it comes from the seeds shown. We call two settings different if the interval of their *difference* does not contain zero.
 #
 # *Live: 2,000 images, D = 64, 5 passes, 3 seeds.*
 
 # %%
 compared = run_experiment("patch_size", dataset=dataset, settings=["P = 4", "P = 8"], verbose=False)
-print(as_table(compared))  # the difference is taken seed by seed
+print(as_table(compared))
 
 # %% [markdown]
-# **In the run saved here, P = 4 is ahead.** The two intervals overlap, but the difference is surer. It is taken at each seed, so a seed that is good for both sizes does not blur it.
+# **In the run saved here, P = 4 is ahead.** The two intervals overlap, but the difference is surer, because it is taken seed by seed.
 #
 # Was that fair? A pass with P = 8 takes only a quarter of the FLOPs of a pass with P = 4. So let us give P = 8 four times the passes. **Guess** again: who is ahead now? And where will P = 16 stand, with twelve times the passes?
 #
-# On the left of the picture, all sizes had three passes. On the right, P = 8 had four times as many, P = 16 twelve times, and P = 32 twenty-four times. These round factors leave their FLOPs up to {{max(1 - passes * patch_cost(P).flops / patch_cost(4).flops for P, passes in ((8, 4), (16, 12), (32, 24))):.0%}} below those of P = 4. Only P = 2 got more: even a single pass takes nearly twice those FLOPs.
+# On the left of the picture, all sizes had three passes. On the right, the larger patches had up to {{max(1 - passes * patch_cost(P).flops / patch_cost(4).flops for P, passes in ((8, 4), (16, 12), (32, 24))):.0%}} fewer FLOPs than P = 4, because we rounded their passes. P = 2 had more: even a single pass takes nearly twice those FLOPs.
 #
 # *On record: {{records("experiments_cifar10_full")[0].trained_on:,}} images, D = 96, {{len(runs("patch_size", "P = 4").accuracies):d}} seeds of P = 4 and three of each other size. All sizes had the same learning rate; a rate tuned for each size might change an answer.*
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time", "patch_size_at_equal_time_short") for of in experiment(name).values()}) == 1}}
@@ -218,7 +218,7 @@ plots.show(
 # %% [markdown]
 # **At equal passes P = 4 is ahead of P = 8 by {{loss(runs("patch_size", "P = 8")):±.1p}} points. At equal FLOPs P = 8 is ahead of P = 4 by {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}}.** Differences are taken before rounding.
 #
-# Neither trend goes on for ever. On the left, P = 2 is not better than P = 4 by anything that we could measure. On the right, P = 16 and P = 32 fall behind P = 4.
+# Neither trend goes on for ever. On the left, we measured no difference between P = 2 and P = 4. On the right, P = 16 and P = 32 fall behind P = 4.
 # {{assert below(runs("patch_size", "P = 8"), runs("patch_size", "P = 4"))}}
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
@@ -229,7 +229,7 @@ plots.show(
 #
 # <details><summary>For a second visit: what happens at both ends, and was it the passes or the steps that helped P = 8?</summary>
 #
-# **Both ends.** At equal passes, P = 32 and P = 16 cannot be told apart. P = 2 differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points. It was trained in float32 and all others in bfloat16; float32 is the more exact of the two, so we do not think that this held P = 2 back. At equal FLOPs, P = 16 is {{loss(runs("patch_size_longer", "P = 16, 12 × the passes")):±.1p}} points below P = 4. It had {{1 - 12 * patch_cost(16).flops / patch_cost(4).flops:.0%}} fewer FLOPs, because twelve times the passes fall short of the exact factor. That may be a part of it. P = 32 is far below. Its image is one patch, so that attention has next to nothing to do, and 3,072 numbers become 96. We did not test which of the two it is. P = 2 is far below too, probably because a single pass is too short.
+# **Both ends.** At equal passes, P = 32 and P = 16 cannot be told apart. P = 2 differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points. It was trained in float32 and all others in bfloat16; float32 is the more exact of the two, so we do not think that this held P = 2 back. At equal FLOPs, P = 16 is {{loss(runs("patch_size_longer", "P = 16, 12 × the passes")):±.1p}} points below P = 4. It had {{1 - 12 * patch_cost(16).flops / patch_cost(4).flops:.0%}} fewer FLOPs, because twelve times the passes fall short of the exact factor. That may be a part of it. P = 32 is far below. Its image is one patch, so that attention has next to nothing to do, and 3,072 numbers become 96. P = 2 is far below too, probably because a single pass is too short. We did not test these reasons.
 # {{assert all(r.precision == "bfloat16" for name in experiment("patch_size_longer") if name[:6] != "P = 2," for r in recorded("patch_size_longer", name))}}
 # {{assert not differs(distance(runs("patch_size", "P = 16"), runs("patch_size", "P = 32")))}}
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the passes"))}}
@@ -243,7 +243,7 @@ plots.show(
 # | P = 4, half the learning rate | 32 | 3 | {{3 * (45_000 // 32):,}} | {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}}, one seed |
 # | P = 8 | 128 | 12 | {{12 * (45_000 // 128):,}} | {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} |
 #
-# With as many steps at the same learning rate, P = 4 stays behind P = 8. At half the rate its one seed stands about halfway between the first row and the last, and cannot be told apart from the last. So a tuned P = 4 may tie with P = 8. Besides, smaller batches also make each step noisier. So the table does not show whether a part of the gain of P = 8 is due to its *passes*.
+# With as many steps at the same learning rate, P = 4 stays behind P = 8. At half the rate its one seed stands about halfway between the first row and the last, and cannot be told apart from the last. So a tuned P = 4 may tie with P = 8. Smaller batches also make each step noisier, so we cannot say what the *passes* alone did.
 # {{assert not differs(distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)))}}
 # {{assert 0.4 < (reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0] - runs("patch_size", "P = 4").mean) / runs("patch_size_longer", "P = 8, 4 × the passes").difference < 0.6}}
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
@@ -254,9 +254,9 @@ plots.show(
 #
 # ## Equal time, and longer
 #
-# Now for the third line of the puzzle. In the same time as one pass with P = 4, our CPU does about three with P = 8. This time we also let both train longer: ten passes with P = 4, thirty with P = 8. Do you stand by your **guess**?
+# Now for the third line of the puzzle. In the time of one pass with P = 4, our CPU does about three with P = 8. We also let both train longer: ten passes with P = 4, thirty with P = 8. Do you stand by your **guess**?
 #
-# **The nine minutes are estimated and were not timed.** We timed a forward and a backward pass of 16 images in float32. The trainings used batches of 128 and bfloat16. In so small a batch the fixed costs weigh more, and most of all on P = 8. So P = 8 probably deserves more than thirty passes, and the comparison is too kind to P = 4. We shall come back to this.
+# **The nine minutes are estimated.** We timed 16 images, forward and backward, in float32. The trainings used batches of 128 and bfloat16. In so small a batch the fixed costs weigh more, and most of all on P = 8. So P = 8 probably deserves more than thirty passes, and the comparison is too kind to P = 4. We shall come back to this.
 # {{assert formatted(10 * 45_000 / 16 * patch_cost(4).seconds, "about") == formatted(30 * 45_000 / 16 * patch_cost(8).seconds, "about") == "9\N{NO-BREAK SPACE}min"}}
 # {{assert all(plan("patch_size_at_equal_time", "full", 0)[name, 1]["training"] | {"epochs": 3} == plan("patch_size", "full", 0)["P = 4", 1]["training"] for name in ("P = 4, 10 passes", "P = 8, 30 passes", "P = 8, 40 passes"))}}
 # {{assert 2.8 < patch_cost(4).seconds / patch_cost(8).seconds < 3.1}}
@@ -298,13 +298,13 @@ plots.show(
 # {{assert all(mean([r.validation_curve[3 * k - 1] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) < mean([r.validation_curve[k - 1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) for k in range(3, 11))}}
 # {{assert 2 < 3 * 45_000 / 16 * patch_cost(4).seconds / 60 < 3}}
 #
-# **A warning:** these curves do not show what a *short* training gives. After three passes P = 4 stands at {{mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]):.0%}} here, but a training of only three passes ended at {{mean([r.validation_accuracy for r in recorded("patch_size", "P = 4")]):.0%}} of the same images. In a short training the learning rate has fallen to zero by then, which probably helps. Here it is still high.
+# **These curves do not show what a *short* training gives.** After three passes P = 4 stands at {{mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]):.0%}} here, but a training of only three passes ended at {{mean([r.validation_accuracy for r in recorded("patch_size", "P = 4")]):.0%}} of the same images. By then its learning rate had fallen to zero, which probably helps. Here it is still high.
 # {{assert mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) < mean([r.validation_accuracy for r in recorded("patch_size", "P = 4")]) - 0.03}}
 # {{assert mean([r.validation_curve[11] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) < runs("patch_size_longer", "P = 8, 4 × the passes").mean - 0.02}}
 #
 # ## Was it the time, or the length?
 #
-# So P = 4 wins after all. But two things have changed since P = 8 won: the time was equal, not the FLOPs, and the training was longer. Which of them changed the winner? We know two corners of a square. What would you write into the other two?
+# So P = 4 wins after all. But two things have changed since P = 8 won: the time was equal, not the FLOPs, and the training was longer. Which of them changed the winner? We know two of four cells. What would you write into the others?
 #
 # | points by which P = 8 is ahead | equal FLOPs | equal time |
 # |---|---|---|
@@ -346,7 +346,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **It was mostly the length.** Both lines fall steeply, and they lie close together. The two missing corners are {{gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")):+±.1p}} for the short training at equal time, where we see no difference, and {{gain(runs("patch_size_at_equal_time", "P = 8, 40 passes")):+±.1p}} for the longer one at equal FLOPs. So of our four comparisons, P = 8 won one, the short training at equal FLOPs.
+# **It was mostly the length.** Both lines fall steeply, and they lie close together. The missing cells are {{gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")):+±.1p}} (short, equal time), where we see no difference, and {{gain(runs("patch_size_at_equal_time", "P = 8, 40 passes")):+±.1p}} (longer, equal FLOPs). So of our four comparisons P = 8 won one: the short training at equal FLOPs.
 #
 # *On record: {{len(runs("patch_size", "P = 4").accuracies):d}} seeds of P = 4 in the short training, {{len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies):d}} of P = 8 with 40 passes, and three of each other setting.*
 # {{assert not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"))}}
@@ -358,11 +358,11 @@ plots.show(
 # {{assert 0.95 < 10 * patch_cost(4).flops / (40 * patch_cost(8).flops) < 1.05 and 0.95 < 3 * patch_cost(4).seconds / (9 * patch_cost(8).seconds) < 1.05}}
 # {{assert len(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes").accuracies) == 3}}
 #
-# The square also answers the doubt about the estimated minutes. Suppose that we were too kind to P = 4, and that time follows the FLOPs. Then P = 8 deserves forty passes. That is the corner at equal FLOPs, and P = 4 is ahead there too.
+# That also answers the doubt about the estimated minutes. If time followed the FLOPs, P = 8 would deserve forty passes, and P = 4 is ahead there too.
 #
 # ### Why does more training help P = 4 more?
 #
-# Is the model with P = 8 too weak to learn the training images? Or does it learn them, but in a way that helps less with new ones? The records hold the loss on the training images in the last pass, where they were flipped and shifted as always:
+# Is the model with P = 8 too weak to learn the training images? Or does it learn them, but in a way that helps less with new ones? Here is the training loss of the last pass:
 #
 # | at equal FLOPs | passes | loss on training images | test images right |
 # |---|---|---|---|
@@ -373,7 +373,7 @@ plots.show(
 # {{assert max(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 passes")) < 0.5 * min(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes"))}}
 # {{assert max(r.train_loss[-1] for r in recorded("patch_size_longer", "P = 8, 4 × the passes")) < min(r.train_loss[-1] for r in recorded("patch_size", "P = 4"))}}
 #
-# **It is not too weak to learn them.** In the longer training, P = 8 fits the training images much better than P = 4, and yet is right for fewer new ones. It overfits: it has seen every image forty times, and more and more of what it learns holds for these images only. From 30 passes to 40 its training loss still falls, from {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]):.2f}} to {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 passes")]):.2f}}, while we see no gain on the test images. If that is the cause, more images or stronger augmentation should help P = 8 more than P = 4. We did not test that.
+# **It is not too weak to learn them.** In the longer training, P = 8 fits the training images much better than P = 4, and yet is right for fewer new ones. It *overfits*: much of what it has learned holds for the training images only. From 30 passes to 40 its training loss still falls, from {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]):.2f}} to {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 passes")]):.2f}}, while we see no gain on the test images. So more images or stronger augmentation may help P = 8 more than P = 4. We did not test that.
 #
 # ## The puzzle, solved
 #
@@ -385,7 +385,7 @@ plots.show(
 # | about the same FLOPs | 3 passes: {{runs("patch_size", "P = 4").mean:.1%}} | 12 passes: **{{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}}** |
 # | an estimated nine minutes | 10 passes: **{{runs("patch_size_at_equal_time", "P = 4, 10 passes").mean:.1%}}** | 30 passes: {{runs("patch_size_at_equal_time", "P = 8, 30 passes").mean:.1%}} |
 #
-# The winner changes twice. So "smaller is better" says nothing until you say what was held equal, and how long the training was. Another machine, a learning rate tuned for each size, more images or stronger augmentation might change the table again.
+# The winner changes twice. So "smaller is better" says little unless you add what was held equal, and how long the training was. **What could reverse this:** another machine, a learning rate tuned for each size, more images or stronger augmentation.
 #
 # ## What to do in your own model
 #
@@ -394,8 +394,6 @@ plots.show(
 # If you already have a trained model and want other patches, its weights can be resampled. `resize_patches` does that, and [exercises 08](exercises/08_pitfalls_patch_size.ipynb) show how.
 #
 # ## The second part: two sayings, tested
-#
-# The first saying is about details of an image, and the second about noise. Each has its own test.
 #
 # ### "Large patches miss detail"
 #
@@ -407,7 +405,7 @@ plots.show(
 D = 64
 pixels = dataset.train_images[:4_000].float() / 127.5 - 1
 original = dataset.test_images[:1].float() / 127.5 - 1
-variation = (original - original.mean(dim=(2, 3), keepdim=True)).square().sum()  # around its colours
+around = original - original.mean(dim=(2, 3), keepdim=True)  # each colour around its mean
 rebuilt, lost, titles = [], [], []
 for P in (4, 8, 16, 32):
     patches = patchify(pixels, P).flatten(0, 1)  # (n·N, 3·P²)
@@ -416,7 +414,7 @@ for P in (4, 8, 16, 32):
     kept = directions[:, -D:]  # (3·P², D)
     rebuilt.append(unpatchify((patchify(original, P) - mean) @ kept @ kept.T + mean, P, 32)[0])
     lost.append(original[0] - rebuilt[-1])  # zero is grey
-    share = lost[-1].square().sum() / variation
+    share = lost[-1].square().sum() / around.square().sum()
     titles.append((f"P = {P}\n{3 * P * P:,} → {min(D, 3 * P * P)}", f"lost: {100 * share:.0f} %"))
 
 # %% tags=["hide-input"]
@@ -447,9 +445,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **P = 4 loses nothing, because 48 numbers fit into 64. In the run saved here P = 8 loses noise and a little along the outline of the cross, and P = 16 and P = 32 lose small spots and sharp edges.** The arrow shows such a spot.
-#
-# A wider token loses less: ViT-B/16 of the ViT paper, with D = 768 = 3·16², need not lose anything.
+# **P = 4 loses nothing, because 48 numbers fit into 64. In the run saved here P = 8 loses noise and a little along the outline of the cross, and P = 16 and P = 32 lose small spots and sharp edges.** The arrow shows such a spot. A wider token loses less: ViT-B/16, with D = 768 = 3·16², need not lose anything.
 #
 # **Does a model find small details?** We need images whose class depends on something small: Needle-10 from notebook 06. An image has 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. One tile has more red than blue. It is the **needle**, and its pattern is the class. All other tiles have more blue than red, and tell nothing.
 #
@@ -519,11 +515,11 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# In the run saved here, P = 4 finds every needle, and P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We asked four more questions. Each has its part of the picture below:
+# In the run saved here, P = 4 finds every needle, and P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We asked four more questions, one for each part of the picture below:
 #
 # - **about the same FLOPs:** were three passes for all sizes fair? P = 8 gets twelve passes, and P = 16 gets 31.
 # - **11 times the steps:** does P = 8 have to train for longer still? It gets 33 passes of the same 4,000 images.
-# - **11 times the images:** or does it need more images? It gets three passes of 44,000, which are as many steps as in the row above.
+# - **11 times the images:** or does it need more images? It gets three passes of 44,000, in as many steps.
 # - **a wider model:** does a token need more room? It gets D = 192, as many numbers as a patch has.
 #
 # *On record: three seeds and 1,000 new images; the rest is as above.*
@@ -574,7 +570,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 #
 # - **Three passes were not fair.** With about the FLOPs of P = 4, every seed of P = 8 finds more than half of the needles. Every seed of P = 4 finds them all.
 # - **With eleven times the steps, two seeds of three found three quarters of the needles or more.** That holds for the same images and for new ones, so we see no sign that P = 8 needs more images. The needles can be found, although 64 numbers cannot hold all of a patch.
-# - **A wider model helps a little.** No token has to lose anything, but all else is wider too. All three seeds gained, and still found less than a fifth in three passes.
+# - **A wider model helps a little.** All three seeds gained, and still found less than a fifth in three passes.
 # {{assert min(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies) > 0.5}}
 # {{assert max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies) < min(needles(patch_size=4)) == 1}}
 # {{assert max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=16).accuracies) < 0.15}}
@@ -583,9 +579,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 # {{assert sorted(needles(passes=33))[1] > 0.98 and sorted(needles(passes=33))[0] < 0.6}}
 # {{assert sorted(needles(patch_size=8, trained_on=44_000))[1] > 0.75 and sorted(needles(patch_size=8, trained_on=44_000))[0] < 0.4}}
 #
-# Why are they harder to find? Our guess, which we did not test: at P = 8 the projection has to tell apart ten patterns in four places, with three other tiles mixed in.
-#
-# P = 16 stays open. With its 31 passes it is hardly above guessing, and we tried nothing longer. **What could reverse this: needles that lie elsewhere.** Ours always fit the grid of P = 4.
+# Why are they harder to find? Our guess, which we did not test: at P = 8 the projection has to tell apart ten patterns in four places, with three other tiles mixed in. P = 16 stays open: with 31 passes it is hardly above guessing, and we tried nothing longer. **What could reverse this: needles that lie elsewhere.** Ours always fit the grid of P = 4.
 #
 # ### "Small patches are noisy"
 #
@@ -656,9 +650,9 @@ plots.show(
 # {{assert round(100 * (mean(under_noise(8, 0)) - mean(under_noise(8, 0, learned=True)))) == 2}}
 # {{assert not differs(seed_by_seed(under_noise(16, 0), under_noise(16, 0, learned=True)))}}
 #
-# **What could reverse this: equal FLOPs or equal time.** There the order may differ, as it did on clean images.
+# **What could reverse this: equal FLOPs or equal time.**
 #
-# ### What to keep from the second part
+# ### Recap of the second part
 #
 # | it is said | true here | not true here |
 # |---|---|---|
@@ -679,7 +673,7 @@ plots.show(
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
 #
-# Both may be. In the time of one pass with P = 4, our CPU manages an estimated {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} passes with P = 8, as the output about tokens and FLOPs shows. A machine whose times follow the FLOPs would manage about four, and then P = 8 may win a short training. At our estimate of equal time we saw no difference in the short training, and P = 4 ahead in the longer one. So the answer depends on how long they train, and probably on the machine.
+# Both may be. Our CPU manages an estimated {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} passes with P = 8 in the time of one with P = 4. A machine whose times follow the FLOPs would manage about four, and then P = 8 may win a short training. So the answer depends on how long they train, and probably on the machine.
 # </details>
 #
 # **Try it yourself:** [exercises 08](exercises/08_pitfalls_patch_size.ipynb), with checks that say what is wrong.
