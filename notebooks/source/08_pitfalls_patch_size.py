@@ -358,7 +358,7 @@ plots.show(
 # {{assert 0.95 < 10 * patch_cost(4).flops / (40 * patch_cost(8).flops) < 1.05 and 0.95 < 3 * patch_cost(4).seconds / (9 * patch_cost(8).seconds) < 1.05}}
 # {{assert len(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes").accuracies) == 3}}
 #
-# That also answers the doubt about the estimated minutes. If time followed the FLOPs, P = 8 would deserve forty passes, and P = 4 is ahead there too.
+# The cell at forty passes also answers the doubt about the estimated minutes. If time followed the FLOPs, P = 8 would deserve forty passes, and there, too, P = 4 is ahead.
 #
 # ### Why does more training help P = 4 more?
 #
