@@ -21,6 +21,7 @@ MEASURED = {  # on CIFAR-10: how many settings at least, each with three seeds o
     "class_token_place": 8,
     "class_token_cut": 4,
     "patch_position_init": 2,
+    "patch_drowning": 4,
     "weight_init": 7,
     "register_init": 2,
     "warmup_and_norm": 4,
