@@ -690,11 +690,11 @@ show_claims(
 #
 # ### Which bars leave out 0 by luck?
 #
-# The record has {{comparisons():d}} comparisons with a base. If no models differed, two or three bars would still leave out 0.{{assert comparisons() == 54}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond it. Here are card 6's mean, with all its runs and with each alone, and *late*, against the {{len(runs("pooling", "class token").accuracies):d}} runs of the base:
+# The record has {{comparisons():d}} comparisons with a base. If no models differed, two or three bars would still leave out 0.{{assert comparisons() == 57}}{{assert 2 <= 0.05 * comparisons() <= 3}} So there is a **threshold**, farther out than the end of a bar. In at least 95 of 100 such records, no difference would lie beyond it. Here are card 6's mean, with all its runs and with each alone, and *late*, against the {{len(runs("pooling", "class token").accuracies):d}} runs of the base:
 
 # %% tags=["nbval-check-output"]
 TO_BAR = students_t(spread.degrees)  # standard errors to the end of a bar: about 2
-TO_THRESHOLD = students_t(spread.degrees, 1 - 0.05 / 54)  # to the threshold: more than 3
+TO_THRESHOLD = students_t(spread.degrees, 1 - 0.05 / 57)  # to the threshold: more than 3
 mean = heads["mean of patches"].accuracies
 judged = {"mean of patches": mean} | {f"its run {n} alone": [mean[n - 1]] for n in (1, 2, 3)}
 judged["late"] = cut_off["only in the last block"].accuracies
