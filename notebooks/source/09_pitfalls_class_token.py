@@ -142,9 +142,9 @@ for name in ("class token", "reads the first patch", "averages all tokens"):
 # %% [markdown]
 # **How much does reading the first patch cost: two points, twenty or fifty?** It costs {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points,{{assert
 # 0.015 < -runs("class_token_place", "reads the first patch").difference < 0.025}}{{assert
-# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. The loss does not give it away either: it falls, and without the right model's loss beside it you would not know that it ends too high.
+# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. The loss does not give it away either: it falls, and without the loss of the right model above it you would not know that it ends too high.
 #
-# **Which head is the most accurate, and which the least?** The first patch is the least accurate. The three averages share the lead: each is about two points ahead of the class token, and they cannot be told apart.{{assert
+# **Which head is the most accurate, and which the least?** The first patch is the least accurate. The three averages (attention pooling is a weighted one) share the lead: each is about two points ahead of the class token, and they cannot be told apart.{{assert
 # below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token")) and differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling")) and differs(runs("class_token_place", "averages all tokens"))}}{{assert
 # all(0.017 < gain(of).mean < 0.025 for of in (runs("pooling", "mean of patches"), runs("pooling", "attention pooling"), runs("class_token_place", "averages all tokens")))}}{{assert
 # not any(differs(distance(runs("pooling", "attention pooling"), of)) for of in (runs("pooling", "mean of patches"), runs("class_token_place", "averages all tokens")))}}
@@ -156,7 +156,7 @@ for name in ("class token", "reads the first patch", "averages all tokens"):
 #
 # ### Does your machine see it too?
 #
-# Now the two mistakes on drawn shapes: 200 steps on 2,000 images, with five seeds each. All have the learning rate 0.02, at which the class token will turn out to be at its best. Here each ± comes from the row's own seeds. The runs take less than half a minute. The text quotes the run saved here; your numbers will differ.
+# Now the two mistakes on drawn shapes: 200 steps on 2,000 images, with five seeds each. All have the learning rate 0.02, at which the class token will turn out to be at its best. Here each ± comes from these seeds alone. The runs take less than half a minute. The text quotes the run saved here; your numbers will differ.
 
 # %%
 mistakes = run_experiment(
@@ -286,7 +286,7 @@ plots.show_bars(
 # below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 # - **Unseen** and **left out** are the surprise: there is no cost to be seen.
 #
-# But is *left out* a fair test? The random start may have been a lucky one. So in a first control the class token stays at *zero*. Even there its *position* is trained, which could make up for everything. So in a second control it is zero and has no position either; this one is compared with a trained class token that has no position.
+# But is *left out* a fair test? The random start may have been a lucky one. So in a first control the class token stays at *zero*. Even there its *position* is trained, which could make up for everything. So in a second control it is zero and has no position either. (This one is compared with a trained class token that has no position.)
 
 # %% tags=["hide-input"]
 untrained = summarize("class_token_untrained", "full", cifar10, spread)
@@ -557,7 +557,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. To be right about all of them together in 95 % of cases, take only effects of more than {{corrected():.1p}} points, where three seeds are compared with {{len(runs("class_token_init", "N(0, 0.02)").accuracies):d}}. The two mistakes and the two rivals pass this test.{{assert
 # all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}}
 #
-# **Do the leads last?** The table shows what is on record after more passes, each against the class token after as many. The number of seeds is in parentheses. With so few, a ± tells almost only how noisy other settings are.
+# **Do the leads last?** The table shows what is on record after more passes, each time against a class token that was trained as long. The number of seeds is in parentheses. Where it is small, the ± tells little about these runs: it is mostly the noise of other settings.
 #
 # | | after three passes | after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes |
 # |---|---|---|
@@ -623,4 +623,4 @@ for factor in (2, 4):
     print(f"longer mean, learning rate {rate:g}: {100 * sum(right) / len(right):.1f} %")
 
 # %% [markdown]
-# With three seeds it does not fall. So its length is not what protects the mean here, and we do not know what does. In the ViT paper it was the mean that needed the *lower* rate, so there need not be one cause for all models.
+# With three seeds it does not fall. So a small length is not what protects the mean here, and we do not know what does. In the ViT paper it was the mean that needed the *lower* rate, so there need not be one cause for all models.
