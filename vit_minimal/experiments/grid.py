@@ -221,6 +221,14 @@ EXPERIMENTS = {
             "only in the last block": Setting(variant="LateClassToken"),
         }
     ),
+    "class_token_place_rates": Experiment(  # on Shapes-10 the class token likes twice the base's rate
+        {
+            "class token": Setting(),
+            "reads the first patch": Setting(variant="ReadsFirstPatch"),
+            "averages all tokens": Setting(variant="AveragesAllTokens"),
+        },
+        learning_rates=(1, 2),
+    ),
     "single_patches": Experiment(
         {
             "class token": Setting(),
