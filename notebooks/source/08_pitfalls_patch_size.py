@@ -144,7 +144,7 @@ plots.show(
 #
 # We start with equal passes. They also mean equal *steps*, which are updates of the weights. Is a small patch then better than a large one?
 #
-# **How to read a ±.** Every ± and every error bar is a 95 % interval. For runs on record it comes from the spread between seeds, pooled over all our experiments (notebook 07). For live runs and under noise, it comes from the seeds shown. We call two settings different if the interval of their *difference* does not contain zero.
+# **How to read a ±.** Every ± and every error bar is a 95 % interval. For runs on record it comes from the spread between seeds, pooled over all our experiments (notebook 10). For live runs and under noise, it comes from the seeds shown. We call two settings different if the interval of their *difference* does not contain zero.
 #
 # *Live: 2,000 images, D = 64, 5 passes, 3 seeds.*
 
