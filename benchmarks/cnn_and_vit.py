@@ -1,10 +1,11 @@
 """Convolutions and attention: what they see of far corners, and how many images they need.
 
-    python benchmarks/cnn_and_vit.py corners [--record data/results/far_corners.json]
+    python benchmarks/cnn_and_vit.py corners [--near] [--record data/results/far_corners.json]
     python benchmarks/cnn_and_vit.py images [--record data/results/training_images.json]
 
-`corners`: Corners-2, where two tiles in opposite corners decide together. `images`: CIFAR-10 with
-fewer and fewer training images, nearly as many steps each (whole passes). With the first seed every
+`corners`: Corners-2, where two tiles in opposite corners decide together; with `--near` they lie side by
+side, which tells whether a model fails because they are far apart. `images`: CIFAR-10 with fewer and
+fewer training images, nearly as many steps each (whole passes). With the first seed every
 model is trained at three learning rates or more; the one that is best on validation images is used
 with the other seeds. The test images are those that are reported.
 """
@@ -90,12 +91,13 @@ def measure(name, make, dataset, config, rates, seeds):
     return row
 
 
-def corners(seeds, models=tuple(CORNER_MODELS)):
+def corners(seeds, models=tuple(CORNER_MODELS), near=False):
+    name = "corners2, side by side" if near else "corners2"
     for count, epochs in ((4_000, 10), (20_000, 5)):
-        training = corners2(count + HELD_OUT, 0)
-        dataset = Dataset(*training, *corners2(2_000, 1), ("differ", "agree"), "corners2")
-        for name in models:
-            make, optimizer = CORNER_MODELS[name]
+        training, test = corners2(count + HELD_OUT, 0, near), corners2(2_000, 1, near)
+        dataset = Dataset(*training, *test, ("differ", "agree"), name)
+        for model in models:
+            make, optimizer = CORNER_MODELS[model]
             config = TrainingConfig(
                 epochs=epochs,
                 batch_size=50,
@@ -105,8 +107,8 @@ def corners(seeds, models=tuple(CORNER_MODELS)):
                 crop_padding=0,
                 validation_images=HELD_OUT,
             )
-            rates = (*USUAL, *RATES) if name == "ViT, AdamW" else RATES
-            yield measure(name, make, dataset, config, rates, seeds)
+            rates = (*USUAL, *RATES) if model == "ViT, AdamW" else RATES
+            yield measure(model, make, dataset, config, rates, seeds)
 
 
 def images(seeds, counts=COUNTS):
@@ -138,12 +140,14 @@ def main():
     parser.add_argument(
         "--models", nargs="+", choices=CORNER_MODELS, default=tuple(CORNER_MODELS), help=help_text
     )
+    help_text = "for the question `corners`: the two tiles lie side by side"
+    parser.add_argument("--near", action="store_true", help=help_text)
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     if options.record:
         read_records(options.record)  # hours later would be too late to learn that it is damaged
     if options.question == "corners":
-        rows = corners(options.seeds, options.models)
+        rows = corners(options.seeds, options.models, options.near)
     else:
         rows = images(options.seeds, options.counts)
     for row in rows:

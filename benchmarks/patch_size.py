@@ -7,7 +7,8 @@ shipped checkpoint (P = 4) as a model of other patches, on CIFAR-10. `noise` tra
 experiment patch_size anew on CIFAR-10, because noise is measured on the models themselves;
 `noise_learned` trains them on images with noise of 32. `needles` is about Needle-10, whose needle is
 a tile of 4 × 4 pixels: patches of the size of the needle and larger ones, and as controls images
-twice as large, more numbers per token, longer training, more images.
+twice as large, more numbers per token, longer training, more images. `needles_at_equal_flops` gives
+larger patches about the FLOPs that three passes take with the smallest.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from vit_minimal.experiments import cost, plan, train_run
 from vit_minimal.records import add_record, read_records
 
 CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
-PARTS = "cost", "resampling", "noise", "noise_learned", "needles"
+PARTS = "cost", "resampling", "noise", "noise_learned", "needles", "needles_at_equal_flops"
 NEEDLES = (  # P, D, passes, side of the images in pixels, images trained on
     (4, 64, 3, 32, 4_000),
     (8, 64, 3, 32, 4_000),
@@ -36,6 +37,7 @@ NEEDLES = (  # P, D, passes, side of the images in pixels, images trained on
     (8, 64, 3, 32, 44_000),
     (16, 64, 3, 32, 44_000),
 )
+NEEDLES_AT_EQUAL_FLOPS = (8, 64, 12, 32, 4_000), (16, 64, 31, 32, 4_000)
 NOISE = (0, 8, 16, 32, 64)  # standard deviations, of pixel values 0 … 255
 
 
@@ -91,11 +93,11 @@ def measure_resampling():
     return rows
 
 
-def measure_needles(seeds):
+def measure_needles(seeds, wanted):
     images, labels, _ = needle10(45_000, seed=0)
     test = images[44_000:], labels[44_000:]
     rows = []
-    for P, D, passes, size, trained_on in NEEDLES:
+    for P, D, passes, size, trained_on in wanted:
         dataset = Dataset(
             images[:trained_on], labels[:trained_on], *test, NEEDLE10_CLASSES, "needle10"
         )
@@ -138,7 +140,12 @@ def main():
         "resampling": (measure_resampling, "cifar10", "10,000 test"),
         "noise": (lambda: measure_noise(options.seeds, 0), "cifar10", "10,000 test"),
         "noise_learned": (lambda: measure_noise(options.seeds, 32), "cifar10", "10,000 test"),
-        "needles": (lambda: measure_needles(options.seeds), "needle10", "1,000 test"),
+        "needles": (lambda: measure_needles(options.seeds, NEEDLES), "needle10", "1,000 test"),
+        "needles_at_equal_flops": (
+            lambda: measure_needles(options.seeds, NEEDLES_AT_EQUAL_FLOPS),
+            "needle10",
+            "1,000 test",
+        ),
     }[options.part]
     figures = {"part": options.part, "dataset": dataset, "judged_on": judged, "rows": measure()}
     if options.record:

@@ -476,17 +476,16 @@ def cnn_lead(trained_on):
     return [cnn - vit for cnn, vit in zip(*both, strict=True)]
 
 
-def corners(model, trained_on=4_000):
-    """The row of one model on Corners-2: notebook 14."""
-    return only(records("far_corners"), model=model, trained_on=trained_on)
+def corners(model, trained_on=4_000, near=False):
+    """The row of one model on Corners-2, whose two tiles are far apart or near: notebook 14."""
+    drawn = "corners2, side by side" if near else "corners2"
+    return only(records("far_corners"), model=model, trained_on=trained_on, dataset=drawn)
 
 
-def passes_until(share, model):
-    """After which pass each seed of a model first has this share of Corners-2 right, in order."""
-    return sorted(
-        next(n for n, right in enumerate(run, 1) if right >= share)
-        for run in corners(model).validation_by_pass
-    )
+def warm_up_gain(name, norm, rate):
+    """By how much AdamW is ahead with a warm-up: points, the mean over its seeds; notebook 14."""
+    with_it, without = (reached(name, f"{norm}, {how}, AdamW", rate) for how in ("warm-up", "none"))
+    return statistics.mean(with_it) - statistics.mean(without)
 
 
 def fall(patch_size):

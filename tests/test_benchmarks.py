@@ -112,7 +112,7 @@ SEVERAL_SEEDS = {
     "silent_bugs": silent_bugs.main,
     "cnn_and_vit": measure_a_cnn_and_a_vit,
     "patch_size, noise": lambda: patch_size.measure_noise(3, 0),
-    "patch_size, needles": lambda: patch_size.measure_needles(3),
+    "patch_size, needles": lambda: patch_size.measure_needles(3, patch_size.NEEDLES),
     "ours_and_timm": lambda: ours_and_timm.curves(small=False),
 }
 

@@ -1,7 +1,9 @@
 """Every exhibit of notebook 13's museum: its check passes the right piece and fails the wrong one."""
 
 import ast
+import copy
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jupytext
@@ -10,7 +12,9 @@ import torch
 from fake_cuda import GPU, fake_gpu
 from torch import nn
 
+import silent_bugs
 from vit_minimal import MultiHeadSelfAttention, VisionTransformer, ViTConfig
+from vit_minimal.attention import attention_weights
 
 SOURCE = Path(__file__).resolve().parents[1] / "notebooks/source/13_silent_bugs.py"
 CELLS = [cell for cell in jupytext.read(SOURCE).cells if cell.cell_type == "code"]
@@ -44,7 +48,21 @@ def test_every_numbered_exhibit_has_its_check():
     text = SOURCE.read_text(encoding="utf-8")
     numbers = re.findall(r"^# (?:###|\|) (\d+)\. ", text, re.MULTILINE)
     checks = sum(map(calls_of_catch, EXHIBITS))
-    assert list(map(int, numbers)) == list(range(1, checks + 1)) and checks == 17
+    assert sorted(map(int, numbers)) == list(range(1, checks + 1)) and checks == 17
+
+
+def test_a_bug_has_one_name():
+    """That of its heading, in the tables and in the names of the figures."""
+    text = SOURCE.read_text(encoding="utf-8")
+    found = re.findall(r"^# (?:###|\|) (\d+)\. ([^|\n]+)", text, re.MULTILINE)
+    names = {number: name.strip().lower() for number, name in found}
+    rows = re.findall(r"^# \| (\d+), ([^|]+) \|", text, re.MULTILINE)
+    (bugs,) = re.findall(r"^BUGS = \{.*?^\}", text, re.MULTILINE | re.DOTALL)
+    (attentions,) = re.findall(r"^attentions = \{.*?^\}", text, re.MULTILINE | re.DOTALL)
+    figure = re.findall(r'"(\d+) ([^"]+)"', bugs + attentions)
+    assert len(rows) == 11 and len(figure) == 15 + 7
+    for number, name in rows + figure:
+        assert re.sub(", (class|mean)$", "", name).lower() == names[number]
 
 
 @pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda source: source.split("(")[0].split()[-1])
@@ -87,6 +105,19 @@ def test_a_check_gets_the_same_random_numbers_for_both_pieces(museum):
 
     museum["catch"](check, right="right", wrong="wrong")
     assert drawn["right"] == drawn["wrong"]
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1), (1, 2, 0), (2, 1, 0)])
+def test_another_order_inside_a_patch_is_noticed(museum, order):
+    (exhibit,) = (source for source in EXHIBITS if "def check_patches" in source)
+    exec(exhibit, museum)  # noqa: S102
+
+    def cut(images, P):
+        squares = museum["patchify"](images, P).unflatten(2, (3, P, P))
+        return squares.permute(0, 1, *(axis + 2 for axis in order)).flatten(2)
+
+    with pytest.raises(AssertionError, match="inside a patch"):
+        museum["check_patches"](cut)
 
 
 @pytest.fixture
@@ -206,7 +237,8 @@ class MovedPositions(VisionTransformer):
 
     def __init__(self, config):
         super().__init__(config)
-        self.pos_embed.weight = self.pos_embed._parameters.pop("weight").to(torch.float64)
+        moved = self.pos_embed._parameters.pop("weight").to(torch.float64)
+        self.pos_embed.weight = moved.to(torch.float32)
 
 
 class ClassTokenForEachPlace(VisionTransformer):
@@ -220,10 +252,53 @@ class ClassTokenForEachPlace(VisionTransformer):
         return self.head(self.forward_features(images)[:, :1] + self.places).flatten(0, 1)
 
 
-def test_a_model_that_cannot_be_copied_or_asked_for_one_image_gets_a_suspicion(suspicions):
+NOT_TRAINED = "it computes with parameters that are not in model.parameters() (9 or 11)"
+
+
+def test_parameters_that_the_model_does_not_know_of_are_found(suspicions):
+    images = torch.randn(4, 3, 8, 8)
+    assert suspicions(MovedPositions(small().config), images) == [NOT_TRAINED]
+
+    class Listed(BlocksInAList):
+        def forward_features(self, images):
+            tokens = self.pos_embed(self.cls_token(self.patch_embed(images)))
+            for block in self.blocks:
+                tokens = block(tokens)
+            return self.norm(tokens)
+
+    assert suspicions(Listed(small().config), images) == [NOT_TRAINED]
+
+
+def test_a_model_that_keeps_its_last_attention_map_is_not_accused(suspicions):
+    class Keeps(MultiHeadSelfAttention):
+        def forward(self, x):
+            queries, keys, values = self.split_heads(x)
+            self.last = attention_weights(queries, keys)  # with its graph, so deepcopy refuses it
+            return self.proj((self.last @ values).transpose(1, 2).flatten(2))
+
+    model, images = small(), torch.randn(4, 3, 8, 8)
+    for block in model.blocks:
+        block.attn.__class__ = Keeps
+    model(images).sum().backward()
+    with pytest.raises(RuntimeError, match="graph leaves"):
+        copy.deepcopy(model)
+    assert suspicions(model, images) == ["nothing found"]
+
+
+def test_suspicions_leave_the_model_as_it_was(suspicions):
+    model, images = small(), torch.randn(4, 3, 8, 8, requires_grad=True)
+    model.blocks[0].eval()
+    modes = [module.training for module in model.modules()]
+    model.head.weight.requires_grad_(False)
+    with torch.no_grad():
+        found = suspicions(model, images)
+    assert found == ["no gradient reaches head.weight: frozen, or not used"]
+    assert [module.training for module in model.modules()] == modes
+    assert images.grad is None and all(p.grad is None for p in model.parameters())
+
+
+def test_a_model_that_needs_as_many_images_as_before_gets_a_suspicion(suspicions):
     config, images = small().config, torch.randn(4, 3, 8, 8)
-    (found,) = suspicions(MovedPositions(config), images)
-    assert found.endswith("(9)")
     assert suspicions(ClassTokenForEachPlace(config), images)[0].startswith("not one answer")
 
     class Stops(ClassTokenForEachPlace):
@@ -235,13 +310,65 @@ def test_a_model_that_cannot_be_copied_or_asked_for_one_image_gets_a_suspicion(s
     assert "10?" in found
 
 
-def test_a_model_that_cannot_be_copied_for_another_reason_is_not_said_to_hold_a_copy(suspicions):
-    class Locked(VisionTransformer):
-        def __deepcopy__(self, memo):
-            raise RuntimeError("locked")
+@pytest.mark.parametrize("name", silent_bugs.BUGS)
+def test_of_the_bugs_that_were_trained_these_are_found(suspicions, name):
+    expected = {
+        "attention across the batch": "all images get the same answer (7, with a class token)",
+        "attention across the batch, mean pooling": "an answer depends on the other images (7, "
+        "with mean pooling)",
+        "softmax twice": "it ends in a softmax (14)",
+        "dropout never off": "asked twice, it answers differently (15)",
+    }
+    changes, put_in = silent_bugs.BUGS[name]
+    torch.manual_seed(0)
+    model = VisionTransformer(replace(silent_bugs.BASE["quick"].model, **changes))
+    put_in(model)
+    for p in model.parameters():  # some stand for parameters that nobody trains by frozen ones
+        p.requires_grad_()
+    found = suspicions(model, torch.randn(4, 3, 32, 32))
+    assert found == [expected.get(name, "nothing found")]
 
-    found = suspicions(Locked(small().config), torch.randn(4, 3, 8, 8))
-    assert found == ["it cannot be copied: locked"]
+
+@pytest.fixture
+def attention_tools(museum):
+    """What the cells about one attention define."""
+    for source in EXHIBITS:
+        exec(source, museum)  # noqa: S102
+    for tag in ("own-model", "across", "own-attention", "attentions"):
+        for cell in tagged(tag):
+            exec(cell.source, museum)  # noqa: S102
+    return museum
+
+
+MOVES, DIFFERS = "does not move along", "not as PyTorch's"
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("T", [5, 6, 9])  # with a number of tokens that the heads divide, too
+def test_which_bugs_the_checks_of_an_attention_find(attention_tools, seed, T):
+    torch.manual_seed(seed)
+    tokens, found = 3 * torch.randn(2, T, 24), {}
+    for name, attention in attention_tools["attentions"].items():
+        for p in attention.parameters():
+            nn.init.uniform_(p, -0.2, 0.2)
+        reference = attention_tools["pytorch_attention"](attention, 3)
+        ask = attention_tools["suspicions_about_attention"]
+        found[name.split()[0]] = ask(attention, tokens, reference)
+        assert (MOVES in ask(attention, tokens)) == (MOVES in found[name.split()[0]])
+    assert found.pop("right") == ["nothing found"]
+    both = {number for number, of in found.items() if of == [MOVES, DIFFERS]}
+    assert both == {"2", "3", "15"}
+    assert all(found[number] == [DIFFERS] for number in found.keys() - both)
+    assert found.keys() - both == {"5", "6", "7", "13"}
+
+
+def test_the_course_s_attention_raises_no_suspicion(attention_tools):
+    attention = MultiHeadSelfAttention(24, 3).eval()
+    reference = attention_tools["pytorch_attention"](attention, 3)
+    found = attention_tools["suspicions_about_attention"](
+        attention, 3 * torch.randn(2, 5, 24), reference
+    )
+    assert found == ["nothing found"]
 
 
 class BlocksInAList(VisionTransformer):
@@ -281,6 +408,14 @@ def test_what_happens_if_the_weights_of_a_right_model_are_loaded_into_those_that
     for strict in (True, False):
         with pytest.raises(RuntimeError, match="size mismatch"):
             NormOverTokens(config).load_state_dict(weights, strict=strict)
+
+
+def test_which_bugs_stop_a_right_model_from_loading_the_weights(museum):
+    (exhibit,) = (source for source in EXHIBITS if "class NoLastNorm" in source)
+    exec(exhibit, museum)  # noqa: S102
+    for kind in (MovedPositions, BlocksInAList, NormOverTokens, museum["NoLastNorm"]):
+        with pytest.raises(RuntimeError, match=r"Missing key|size mismatch"):
+            small().load_state_dict(kind(small().config).state_dict())
 
 
 def test_a_repeated_block_takes_the_weights_of_all_blocks_and_keeps_the_last():

@@ -13,6 +13,7 @@ import shlex
 import pytest
 from tutorial_text import ROOT, tutorial_text
 
+from vit_minimal import RECIPES
 from vit_minimal.experiments import EXPERIMENTS
 
 SOURCES = {
@@ -132,17 +133,16 @@ def saved(name):
     parts = re.split(r'^### (\d+)\. "', text, flags=re.MULTILINE)
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     alts = [o.get("metadata", {}).get("image/png", {}).get("alt", "") for o in outputs]
-    (alt,) = (alt for alt in alts if alt.startswith("claims: "))
-    compared, number = {}, None
-    for part in alt.split("; "):
+    at_a_glance = "; ".join(alt for alt in alts if alt.startswith("claims: "))
+    cards = {int(n): re.split("^## ", card, flags=re.MULTILINE)[0]
+             for n, card in zip(parts[1::2], parts[2::2], strict=True)}  # fmt: skip
+    compared, number = {n: [] for n in cards}, None
+    for part in at_a_glance.split("; "):
         if sentence := re.match(r"(?:claims: .*: )?(\d+) · ", part):
             number = int(sentence[1])
-            compared[number] = []
         else:
             words, found, width = COMPARED.match(part).groups()
             compared[number].append((words, float(found.replace("−", "-")), width or ""))
-    cards = {int(n): re.split("^## ", card, flags=re.MULTILINE)[0]
-             for n, card in zip(parts[1::2], parts[2::2], strict=True)}  # fmt: skip
     return {n: (cards[n], compared[n]) for n in cards}
 
 
@@ -158,8 +158,8 @@ def test_the_numbers_at_a_glance_stand_on_the_cards():
 def test_the_models_of_claim_9_are_judged_on_test_images_at_a_glance_and_on_the_card():
     path = ROOT / "data/results/far_corners.json"
     rows = json.loads(path.read_text(encoding="utf-8"))
-    right = {row["model"]: 100 * sum(row["accuracies"]) / len(row["accuracies"])
-             for row in rows if row["trained_on"] == 4_000}  # fmt: skip
+    far = (row for row in rows if (row["dataset"], row["trained_on"]) == ("corners2", 4_000))
+    right = {row["model"]: 100 * sum(row["accuracies"]) / len(row["accuracies"]) for row in far}
     card, compared = saved("14_more_claims")[9]
     assert [words for words, *_ in compared] == [f"{model} − a guess" for model in right]
     for (_, found, _), (model, share) in zip(compared, right.items(), strict=True):
@@ -205,6 +205,8 @@ def test_a_command_to_try_names_what_there_is(number, words):
         if "--settings" in words:
             chosen = words[words.index("--settings") + 1 :]
             assert len(chosen) >= 2 and set(chosen) <= known.keys()
+    elif words[:2] == ["-m", "vit_minimal.training"]:
+        assert words[2] == "--recipe" and words[3] in RECIPES
     else:
         assert (ROOT / words[0]).exists()
         script = (ROOT / words[0]).read_text(encoding="utf-8")
@@ -219,12 +221,29 @@ def test_each_claim_rests_on_records_that_exist(source):
     assert [path for path in LINK.findall(source) if not (ROOT / path).exists()] == []
 
 
-@each_notebook
-def test_the_advice_at_the_end_is_short_and_rests_on_claims_of_the_notebook(source):
-    box = re.search(
-        r"^# ## What to do in your own model\n(.*?)(?=^# ##)", source, re.MULTILINE | re.DOTALL
-    )[1]
-    box = re.sub(r"\{\{assert.*?\}\}", "", box, flags=re.DOTALL)
-    lines = re.findall(r"^# \| .+ \| ([\d, ]+) \|$", box, re.MULTILINE)
+def advice(source):
+    """The section on one's own model, which ends before the next heading."""
+    section = r"^# ## .*[Ww]hat to do in your own model\n(.*?)(?=^# ##)"
+    box = re.search(section, source, re.MULTILINE | re.DOTALL)[1]
+    return re.sub(r"\{\{assert.*?\}\}", "", box, flags=re.DOTALL)
+
+
+def test_the_advice_at_the_end_of_10_is_short_and_rests_on_its_claims():
+    source = SOURCES["10_claims_put_to_the_test"]
+    lines = re.findall(r"^# \| .+ \| ([\d, ]+) \|$", advice(source), re.MULTILINE)
     assert 0 < len(lines) <= 10
     assert {int(n) for numbers in lines for n in numbers.split(", ")} <= set(rows(source))
+
+
+def test_the_table_at_the_end_of_14_has_each_verdict_and_room_for_the_guess():
+    source = SOURCES["14_more_claims"]
+    lines = re.findall(r"^# \| (\d+) \| \| ([a-z ]+) \| .+\. \|$", advice(source), re.MULTILINE)
+    verdicts = {number: verdict for number, (_, verdict) in rows(source).items()}
+    assert [(int(number), verdict) for number, verdict in lines] == list(verdicts.items())
+
+
+@pytest.mark.parametrize("number", rows(SOURCES["14_more_claims"]))
+def test_a_card_of_14_says_what_size_counts_and_what_follows_for_ones_own_model(number):
+    card = CARD_OF[number]
+    assert len(re.findall(r"\*What counts:\* ", card)) == 1
+    assert len(re.findall(r"^# \*\*So in your model:\*\* ", card, re.MULTILINE)) == 1

@@ -146,3 +146,12 @@ def test_only_the_two_corners_together_decide():
     assert torch.equal(labels, (warm[:, 0] == warm[:, 1]).long())
     agree = (warm == labels[:, None].bool()).float().mean(dim=0)  # each corner alone
     assert (agree - 0.5).abs().max() < 0.06 and (warm.float().mean(dim=0) - 0.5).abs().max() < 0.06
+
+
+def test_near_corners_are_the_same_images_but_for_two_tiles_that_changed_places():
+    far, labels = corners2(300, seed=1)
+    near, same = corners2(300, seed=1, near=True)
+    assert torch.equal(labels, same)
+    order = list(range(64))
+    order[1], order[63] = 63, 1
+    assert torch.equal(tiles(near), tiles(far)[:, order])

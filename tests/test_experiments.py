@@ -111,6 +111,7 @@ def test_each_setting_makes_a_model_that_differs_from_the_base_in_what_it_says(n
 OWN_BASE = {  # a register, no position for the class token, other passes or blocks, on purpose
     "register_init",
     "patch_position_init",
+    "patch_drowning",
     "class_token_untrained",
     "warmup_and_norm_deep",
     "patch_size_at_equal_time",
@@ -128,7 +129,7 @@ def test_experiments_share_their_base_run(budget):
     plain = plan("class_token_init", budget, 0)["N(0, 0.02)", 1]
     others = {name for name, base in bases.items() if base != plain}
     assert others == (OWN_BASE | SMALL_PATCHES if budget == "quick" else OWN_BASE)
-    assert bases["patch_position_init"] == bases["class_token_untrained"]
+    assert bases["patch_position_init"] == bases["class_token_untrained"] == bases["patch_drowning"]
 
 
 def test_make_model_starts_and_freezes_what_the_setting_names():
@@ -146,6 +147,21 @@ def test_make_model_starts_and_freezes_what_the_setting_names():
     default = make_model(plan("weight_init", "quick", 0)["PyTorch's default", 1])
     expected = torch.nn.Linear(64, 64).weight.detach().abs().max()  # 1/√64
     assert default.head.weight.detach().abs().max() == pytest.approx(float(expected), rel=0.05)
+
+
+def test_patches_that_start_large_are_pytorchs_times_50_and_a_shared_part_is_their_bias():
+    runs = plan("patch_drowning", "full", 0)
+    usual, large, shared = (
+        make_model(runs[name, 1]).patch_embed.proj
+        for name in (
+            "N(0, 0.02)",
+            "N(0, 0.02), patches × 50",
+            "N(0, 0.02), a shared part from N(0, 1)",
+        )
+    )
+    assert large.weight.std().item() == pytest.approx(50 * usual.weight.std().item(), rel=0.05)
+    assert large.weight.abs().max() < 50 / 48**0.5 and torch.equal(large.bias, usual.bias)
+    assert 0.7 < shared.bias.std() < 1.3 and torch.equal(shared.weight, usual.weight)
 
 
 def test_a_setting_that_names_no_parameter_says_which_there_are():

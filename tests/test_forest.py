@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from vit_minimal.forest import (
     EFFECT_STYLES,
     in_words,
+    judge,
     show_claims,
     show_effects,
     show_forest,
@@ -171,6 +172,23 @@ def test_then_and_now_have_an_arrow_where_a_number_is_beyond_the_scale(monkeypat
     plt.close("all")
 
 
+def test_a_third_measurement_is_a_third_mark_where_there_is_one(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    effects = {
+        "all": ((1.0, 0.5), (3.0, 0.2, "one run"), (2.0, 0.5, "larger")),
+        "two": ((-2.0, 1.0), (0.5, 0.5, "2 runs"), None),
+    }
+    show_then_and_now(effects, "then", "now", "points", also="larger")
+    axis = plt.gcf().axes[0]
+    assert [number for number, *_ in marks(axis).values()] == [1.0, 3.0, 2.0, -2.0, 0.5]
+    words = [text.get_text() for text in axis.texts]
+    assert words == ["all", "+1.0 → +3.0 (one run)", "+2.0 (larger)", "two", "−2.0 → +0.5 (2 runs)"]
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == ["then", "now", "larger"]
+    plt.close("all")
+
+
 def test_then_and_now_are_as_high_as_they_have_rows(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
@@ -225,17 +243,15 @@ def test_claims_show_what_was_compared_what_was_predicted_and_what_is_off_the_sc
     predicted = [(2, 10), (2, 10), (-2, 2), (-5, -2), (-5, -2), (2, 10)]
     assert pale == [pytest.approx(ends) for ends in predicted]
     words = [text.get_text() for text in axis.texts]
-    assert words[1:5] == [
+    assert words[1:7] == [
         "with − without",
-        "+2.0 ± 0.5: ahead (if true: ahead)",
+        "✓",
+        "+2.0 ± 0.5: ahead",
         "far away",
-        "+80.0: ahead (if true: ahead)",
+        "✓",
+        "+80.0: ahead",
     ]
-    assert {
-        "−3.0 ± 1.0: behind (if true: neither)",
-        "+0.2 ± 0.5: neither (if true: behind)",
-        "+3.0 ± 0.5: ahead (if true: differ)",
-    } <= set(words)
+    assert {"−3.0 ± 1.0: behind", "+0.2 ± 0.5: not behind", "+3.0 ± 0.5: ahead"} <= set(words)
     assert {text.get_text() for text in axis.get_legend().get_texts()} == {"holds", "fails", "open"}
     plt.close("all")
 
@@ -262,13 +278,15 @@ WORDS = {  # (number, half the interval, what is asked): where one point or more
     (1.0, 0.5, None): "ahead",
     (0.9, 0.5, None): "not settled",
     (0.9, 0.5, "ahead"): "not settled",
-    (0.5, 0.4, "ahead"): "neither",
+    (0.5, 0.4, None): "neither",
+    (0.5, 0.4, "ahead"): "not ahead",
     (0.8, 0.8, "ahead"): "not settled",
     (-0.8, 0.8, "ahead"): "not ahead",
     (0.8, 0.8, "behind"): "not behind",
     (-0.8, 0.8, None): "not settled",
     (0.1, 0.7, None): "neither",
-    (-1.9, 0.7, "ahead"): "behind",
+    (-1.9, 0.7, None): "behind",
+    (-1.9, 0.7, "ahead"): "not ahead",
     (-5.0, 6.0, "ahead"): "not settled",
 }
 
@@ -309,27 +327,33 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
     expected = {
-        ("seen", 2.0, 0.5): "+2.0 ± 0.5: ahead (if true: ahead)",
-        ("the other way", -3.0, 1.0): "−3.0 ± 1.0: behind (if true: ahead)",
-        ("not the other way", 0.8, 0.8, "< 0"): "+0.8 ± 0.8: not behind (if true: behind)",
-        ("behind", -2.0, 0.8, "< 0"): "−2.0 ± 0.8: behind (if true: behind)",
-        ("exact", 0.0, None): "0.0: neither (if true: ahead)",
-        ("alike", 0.1, 0.8, "0"): "+0.1 ± 0.8: neither (if true: neither)",
-        ("not alike", 5.0, 1.0, "0"): "+5.0 ± 1.0: ahead (if true: neither)",
-        ("different", -5.0, 1.0, "not 0"): "−5.0 ± 1.0: behind (if true: differ)",
-        ("perhaps different", -0.5, 0.8, "not 0"): "−0.5 ± 0.8: not settled (if true: differ)",
+        ("seen", 2.0, 0.5): ("✓", "+2.0 ± 0.5: ahead"),
+        ("the other way", -3.0, 1.0): ("✗", "−3.0 ± 1.0: not ahead"),
+        ("not the other way", 0.8, 0.8, "< 0"): ("✗", "+0.8 ± 0.8: not behind"),
+        ("behind", -2.0, 0.8, "< 0"): ("✓", "−2.0 ± 0.8: behind"),
+        ("exact", 0.0, None): ("✗", "0.0: not ahead"),
+        ("alike", 0.1, 0.8, "0"): ("✓", "+0.1 ± 0.8: neither"),
+        ("not alike", 5.0, 1.0, "0"): ("✗", "+5.0 ± 1.0: ahead"),
+        ("different", -5.0, 1.0, "not 0"): ("✓", "−5.0 ± 1.0: behind"),
+        ("perhaps different", -0.5, 0.8, "not 0"): ("?", "−0.5 ± 0.8: not settled"),
+        ("no lead", 0.2, 0.5, "not > 0"): ("✓", "+0.2 ± 0.5: not ahead"),
+        ("a lead", 3.0, 0.5, "not > 0"): ("✗", "+3.0 ± 0.5: ahead"),
     }
     show_claims({"It is so": ("open", list(expected))}, ("open",), (-5, 10), counts=1)
     axis = plt.gcf().axes[0]
     words = [text.get_text() for text in axis.texts]
-    assert words[2::2] == list(expected.values())
+    assert list(zip(words[2::3], words[3::3], strict=True)) == list(expected.values())
+    for (_, number, width, *should), (sign, found) in expected.items():
+        answer = found.split(": ")[1]
+        assert judge(number, width or 0, 1, *should or ["> 0"]) == (answer, sign)
     pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
             if b.get_zorder() == 0]  # fmt: skip
-    assert [pale[0], pale[2], pale[5], *pale[7:9]] == [
+    assert [pale[0], pale[2], pale[5], *pale[7:9], pale[-1]] == [
         (1, 10),
         (-5, -1),
         (-1, 1),
         (-5, -1),
         (1, 10),
+        (-5, 1),
     ]
     plt.close("all")

@@ -315,6 +315,22 @@ def test_the_rules_that_notebook_05_writes_by_hand_take_torchs_steps(rule, their
     assert_close(torch.tensor(shown["descend"](shown[rule], 0.5)[-1]), point.detach())
 
 
+def test_the_muon_that_notebook_05_writes_by_hand_is_momentum_with_even_singular_values():
+    text = tutorial_text("notebooks/source/05_training_on_cifar10.py")
+    cells = [cell.partition("\n")[2] for cell in text.split("# %%")]
+    shown = {"torch": torch}
+    for name in ("sgd", "muon"):
+        exec(next(cell for cell in cells if f"def {name}(" in cell), shown)  # noqa: S102
+    memories = {}, {}
+    for gradient in torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0)):
+        uneven = shown["momentum"](gradient, memories[0])
+        even = shown["muon"](gradient, memories[1])
+    assert_close(torch.linalg.svdvals(even), torch.full((4,), 0.2 * 6**0.5))
+    along = even.mT @ uneven  # of two matrices with the same directions: symmetric, no turn in it
+    assert_close(along, along.mT, atol=1e-5, rtol=0)
+    assert torch.linalg.eigvalsh(along).min() > 0
+
+
 def test_the_checks_of_notebook_09_leave_a_model_as_it_was():
     text = tutorial_text("notebooks/source/09_pitfalls_class_token.py")
     cells = [cell.partition("\n")[2] for cell in text.split("# %%")]

@@ -18,24 +18,38 @@ EFFECT_STYLES = {
     },
 }
 
-PREDICTED = {"> 0": "ahead", "< 0": "behind", "0": "neither", "not 0": "differ"}  # in a sentence
+AS_SAID = {  # what a sentence may say of A − B: (what is asked, the answers that agree with it)
+    "> 0": ("ahead", ("ahead",)),
+    "not > 0": ("ahead", ("not ahead",)),
+    "< 0": ("behind", ("behind",)),
+    "0": (None, ("neither",)),
+    "not 0": (None, ("ahead", "behind")),
+}
+SIGNS = {"✓": "as said", "✗": "not as said", "?": "open"}
 
 
 def in_words(number, width, counts, asked=None):
     """What a difference A − B ± width says, where only `counts` points or more count: A is "ahead" or
-    "behind", "neither" is ahead, or that is "not settled". Who has `asked` only whether A is "ahead" may
-    also hear "not ahead", and likewise "not behind".
+    "behind", "neither" is ahead, or that is "not settled". Who has `asked` only whether A is "ahead"
+    hears "ahead", "not ahead" or "not settled", and likewise with "behind".
     """
     low, high = number - width, number + width
-    if low > 0 and number >= counts:
-        return "ahead"
-    if high < 0 and number <= -counts:
-        return "behind"
-    if -counts < low and high < counts:
-        return "neither"
-    if (asked == "ahead" and high < counts) or (asked == "behind" and low > -counts):
-        return f"not {asked}"
-    return "not settled"
+    ahead, behind = low > 0 and number >= counts, high < 0 and number <= -counts
+    if asked == "ahead":
+        answers = {"ahead": ahead, "not ahead": high < counts}
+    elif asked == "behind":
+        answers = {"behind": behind, "not behind": low > -counts}
+    else:
+        neither = -counts < low and high < counts
+        answers = {"ahead": ahead, "behind": behind, "neither": neither}
+    return next((answer for answer, said in answers.items() if said), "not settled")
+
+
+def judge(number, width, counts, should):
+    """What a difference says `in_words`, and one of SIGNS: did the sentence say so, by AS_SAID?"""
+    asked, agree = AS_SAID[should]
+    words = in_words(number, width, counts, asked)
+    return words, "?" if words == "not settled" else "✓" if words in agree else "✗"
 
 
 def show_forest(effects, x_label, title="", groups=(), bold=None):
@@ -128,59 +142,68 @@ def show_effects(effects, x_label, title="", counts=None):
     show(f"{x_label}, a row for each effect", title, said)
 
 
-def show_then_and_now(effects, then, now, x_label, title="", scale=(-math.inf, math.inf), ticks=6):
+def show_then_and_now(
+    effects, then, now, x_label, title="", scale=(-math.inf, math.inf), ticks=6, also=None
+):
     """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
 
     `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
-    by a line, so that one sees what grew, what shrank and what changed its side of 0. A number beyond
-    the ends of `scale` is an arrow there. With more `ticks` both sides of 0 have some.
+    by a line, so that one sees what grew, what shrank and what changed its side of 0. If there is a
+    third measurement, `also` says which, and an effect without it has None there. Words behind an
+    interval stand in brackets behind the number. A number beyond the ends of `scale` is an arrow there. With
+    more `ticks` both sides of 0 have some.
     """
     (low, high), said = scale, []
-    _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.55 * len(effects)), layout="constrained")
+    labels = [then, now] if also is None else [then, now, also]
+    _, axis = plt.subplots(
+        figsize=(5.6, 1.7 + (0.55 if also is None else 0.8) * len(effects)), layout="constrained"
+    )
     paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
-    styles = [
-        curve_style(0) | {"linestyle": "none", "markerfacecolor": "white"},
-        curve_style(1) | {"linestyle": "none"},
-    ]
-    for row, (name, pair) in enumerate(effects.items()):
-        numbers = [number for number, _ in pair]
-        ends = [min(max(number, low), high) for number in numbers]
-        axis.plot(ends, [row - 0.13, row + 0.13], color="lightgray", linewidth=3, zorder=0)
-        for (number, width), shift, style, label in zip(
-            pair, (-0.13, 0.13), styles, (then, now), strict=True
-        ):
+    styles = [curve_style(index) | {"linestyle": "none"} for index in range(len(labels))]
+    styles[0]["markerfacecolor"] = "white"
+    for label, style in zip(labels, styles, strict=True):
+        axis.plot([], [], label=label, **style)
+    for row, (name, found) in enumerate(effects.items()):
+        words, places = [], [row + 0.26 * (k - (len(labels) - 1) / 2) for k in range(len(labels))]
+        marks = [
+            (*of, at, style) for of, at, style in zip(found, places, styles, strict=True) if of
+        ]
+        ends = [min(max(number, low), high) for number, *_ in marks]
+        axis.plot(ends[:2], places[:2], color="lightgray", linewidth=3, zorder=0)
+        for number, width, *note, at, style in marks:
             known = width if math.isfinite(width) else None
             if low <= number <= high:
-                axis.errorbar(number, row + shift, xerr=known, capsize=3, **style)
+                axis.errorbar(number, at, xerr=known, capsize=3, **style)
             else:
                 edge, way = (high, ">") if number > high else (low, "<")
-                axis.plot(edge, row + shift, **style | {"marker": way})
-            if row == 0:
-                axis.plot([], [], label=label, **style)
-        words = " → ".join(map(_signed, numbers))
-        said.append(f"{name}: {words}")
+                axis.plot(edge, at, **style | {"marker": way})
+            words.append(" ".join([_signed(number), *(f"({of})" for of in note)]))
+        words = [" → ".join(words[:2]), *words[2:]]
+        said.append(f"{name}: {', '.join(words)}")
         place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
         axis.text(0.01, row - 0.2, name, bbox=paper, **place)
-        axis.text(0.01, row + 0.2, words, fontsize=9, **place)
+        for line, of in enumerate(words):
+            below = 0.2 if also is None else 0.05 + 0.25 * line
+            axis.text(0.01, row + below, of, fontsize=9, **place)
     _finish(axis, (len(effects) - 0.4, -0.6), x_label, title, ticks)
-    show(f"{x_label}, {then} and {now}", title, said)
+    show(f"{x_label}, {' and '.join(labels)}", title, said)
 
 
 def show_claims(claims, verdicts, scale, counts):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
     A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
-    sentence predicts, if that is not more than 0: "< 0", "0" or "not 0", where `counts` is the smallest
-    effect that counts. A comparison takes two lines: the words, and below them the number with what it
-    says `in_words` and what it would say if the sentence were true, which is pale in the picture too.
-    `scale` are the ends of the axis: a number beyond them is an arrow there, with what its interval has
-    on the axis. `verdicts` names all there are, so that each keeps its colour and mark from figure to
-    figure.
+    sentence says of it, one of AS_SAID, if that is not "> 0"; `counts` is the smallest effect that
+    counts. A comparison takes two lines: the words, and below them a sign, ✓ if it came out as the
+    sentence says, ✗ if not, ? if that is open, and the number with what it says `in_words`. Where the
+    mark should be if the sentence is true, the picture is pale. `scale` are the ends of the axis: a
+    number beyond them is an arrow there, with what its interval has on the axis. `verdicts` names all
+    there are, so that each keeps its colour and mark from figure to figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale
     pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
-    pale["not 0"] = [(low, -counts), (counts, high)]
+    pale |= {"not 0": [(low, -counts), (counts, high)], "not > 0": [(low, counts)]}
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -209,11 +232,11 @@ def show_claims(claims, verdicts, scale, counts):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
             found = _signed(number) + (f" ± {width:.1f}" if width else "")
-            asked = PREDICTED[should]
-            found += f": {in_words(number, width or 0, counts, asked)} (if true: {asked})"
+            answer, sign = judge(number, width or 0, counts, should)
             axis.text(0.06, row, words, fontsize=9, **beside)
-            axis.text(0.09, row + 0.7, found, fontsize=9, **beside)
-            said.append(f"{words}: {found}")
+            axis.text(0.06, row + 0.7, sign, weight="bold", **beside)
+            axis.text(0.1, row + 0.7, f"{found}: {answer}", fontsize=9, **beside)
+            said.append(f"{words}: {found}: {answer}, {SIGNS[sign]}")
             row += 1.55
         row += 0.45
     for index, verdict in enumerate(verdicts):

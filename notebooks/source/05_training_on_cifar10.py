@@ -6,14 +6,13 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 70 minutes, 40 for the first sitting and 30 for the second, and 20 more for a second visit |
+# | Time to read | about 60 minutes, 32 for the first sitting and 28 for the second, and 25 more for a second visit |
 # | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, {{notebook_seconds("05_training_on_cifar10", "float32"):about}} on one core of an older one, with small models and drawn shapes, the budget `quick`. There are recipes for a T4 too, but nobody has timed them yet |
 # | Package modules | `data/`, `augment.py`, `training/` |
 
 # %%
 import contextlib
 import io
-import math
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,6 @@ from matplotlib.patches import Rectangle
 from skimage import data
 from torch import nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.flop_counter import FlopCounterMode
 
 from vit_minimal import (
@@ -57,8 +55,10 @@ from vit_minimal.augment import (
 from vit_minimal.data import CIFAR10_CLASSES, data_root, wanted_dataset
 from vit_minimal.records import read_records
 from vit_minimal.training import (
+    Muon,
     confusion_matrix,
     estimate_seconds,
+    make_scheduler,
     predict,
 )
 
@@ -76,14 +76,9 @@ diagrams.overview(cat)
 diagrams.training_loop()
 
 # %% [markdown]
-# The first sitting is about *steps*, on the right of the map:
+# The first sitting is about *steps*, on the right of the map: the bare loop and how to tell whether it is broken; four rules for the step; a ladder that shows what each ingredient is worth, and how much of that is luck; and the learning rate.
 #
-# - the bare loop, which will learn almost nothing, and how to tell whether it is broken or only slow;
-# - four rules for the step: SGD, momentum, Adam, then Muon;
-# - a ladder, on which we add one ingredient after the other and measure what each is worth;
-# - the length of the step, which is the learning rate.
-#
-# The second sitting is about *images*, on the left of the map: when augmentation pays, and how to skip half of every image. Then everything comes together in a real run: one cell fetches CIFAR-10, trains a model, and tests it. With its curves before you, you learn to read sick ones, and you see what others get.
+# The second sitting begins with a real run on CIFAR-10. Then it turns to *images*, on the left of the map: when augmentation pays, and how to skip half of every image. In the end you learn to read sick curves, and you see what others get.
 #
 # <details><summary>In a hurry?</summary>
 #
@@ -130,7 +125,11 @@ images, labels = dataset.train_images.to(device), dataset.train_labels.to(device
 # %% [markdown]
 # We need no DataLoader: as bytes, even the 50,000 training images of CIFAR-10 take only 154 MB, and we cut batches out by index.
 #
-# Here are the five stations of the picture. `normalize` turns bytes from 0 to 255 into floats from −1 to 1. Four **epochs** are four passes over the training images. A random answer is right for 10 % of the images. How far do four epochs get? Guess.
+# The next cell holds the five stations of the picture. `normalize` turns bytes from 0 to 255 into floats from −1 to 1. A random answer is right for 10 % of the images. How far do four passes over the training images, four **epochs**, get? Guess.
+#
+# > **Experiment:** shapes · 4,000 images · 4 passes · small model · 1 seed · judged on 1,000 images set aside
+#
+# A line like this stands at the head of every experiment of this notebook. It describes the run that is saved here.
 
 
 # %%
@@ -154,6 +153,8 @@ for epoch in range(4):
 # ## Is the loop broken, or only slow?
 #
 # It has hardly begun to learn: the loss is still near ln 10 ≈ 2.3, the loss of a model that guesses. Is there a bug? There is a quick test. We give the loop one batch of 50 images, again and again. A healthy loop can learn so few by heart.
+#
+# > **Experiment:** shapes · 50 images · 150 passes · small model · 1 seed · judged on these images and on 1,000 set aside
 
 # %%
 seed_everything(0)
@@ -167,7 +168,7 @@ print(f"the 50 images: {evaluate(pupil, images[fifty], labels[fifty]):.1%} right
 print(f"set aside: {evaluate(pupil, images[num_train:], labels[num_train:]):.1%} right")
 
 # %% [markdown]
-# So the steps work, and the loop is only slow. (This check does not see labels that belong to other images: those can be learned by heart, too.) The last two lines also show why we set images aside: the model knows its 50 images by heart, and is hardly better than chance on others. This is called **overfitting**, and no training image can show it to you.
+# So the steps work, and the loop is only slow. (This test does not notice labels that belong to other images: those can be learned by heart, too.) The last two lines also show why we set images aside: the model knows its 50 images by heart, and is hardly better than chance on others. This is called **overfitting**, and no training image can show it to you.
 #
 # The images set aside have a name: the **validation** images. Whatever you choose, such as a learning rate or an ingredient, choose it by them. The test images are for the very end: how good is the model that I have settled on? If you choose by them, you keep the luckiest of many tries and report a number that is too good.
 #
@@ -175,7 +176,7 @@ print(f"set aside: {evaluate(pupil, images[num_train:], labels[num_train:]):.1%}
 #
 # What could make the loop faster? We go against the gradient, the direction in which the loss rises fastest. But in a narrow valley, the steepest way down points at the opposite wall and not along the floor. What would you do, if you could remember the earlier steps?
 #
-# Here are the first three of today's four answers. Each rule takes the gradient and a memory and returns a direction, and the step goes against it:
+# Here are the first three of today's four rules. Each takes the gradient and a memory and returns a direction, and the step goes against it:
 
 
 # %%
@@ -201,7 +202,7 @@ def adam(gradient, memory):
 
 
 # %% [markdown]
-# *Elementwise* means that each number of the gradient is divided by its own usual size. (Our memories, 0.5 and 0.9, are shorter than PyTorch's, 0.9 and 0.999, because twenty steps are few. PyTorch also adds a tiny number to the divisor, which then is never 0.)
+# *Elementwise* means that each number of the gradient is divided by its own usual size. (Our memories, 0.5 and 0.9, are shorter than PyTorch's, 0.9 and 0.999, because twenty steps are few. PyTorch also adds a tiny number to the divisor, so that it is never 0.)
 #
 # All three start at the same place in a valley that is steep in y and flat in x. To be fair, each rule gets its own best rate: of thirty rates between 0.1 and 3, we show the one whose path is lowest on average.
 
@@ -235,23 +236,72 @@ diagrams.descent(paths, height, title="Twenty steps down a valley")
 # - **Momentum** gets much further. Along the floor all gradients agree, so their sum grows. Across the valley they change sign, so after a wide first swing they cancel, and the swings fade. The plain loop used momentum already.
 # - **Adam** divides x and y each by its own usual size, so its first step is equally long in both. The flat direction no longer falls behind. Near the goal Adam runs past and turns back, because its memory still points forward. It does not settle, either: after these twenty steps, its swings across the valley grow again. A rate that falls will help.
 #
-# Do not take this for a race: our valley flatters Adam, because it lies along the axes. In a valley that lies askew, x and y are both steep, and dividing each by its own size no longer separates the steep direction from the flat one.
+# Do not take this for a race: our valley flatters Adam, because it lies along the axes. In a valley that runs diagonally, x and y are both steep. Then dividing each by its own size no longer separates the steep direction from the flat one.
 #
-# **AdamW** is Adam with *weight decay*: at each step the matrices also shrink by a tiny share. We have not measured what that gives.
+# **AdamW** is Adam with *weight decay*: besides its step, each matrix also shrinks by a tiny share. We have not measured what that gives.
 #
-# **Muon**, the fourth rule, looks at a matrix as a whole. We first see what it is worth, and then how it works.
+# ## What does Muon do with a matrix?
 #
-# **In one sentence:** momentum remembers the way, and Adam also makes flat directions count.
+# Most of a Transformer's parameters are matrices, but the three rules so far treat a matrix as a bag of numbers. The fourth one looks at it as a whole.
+#
+# What does a step do to a matrix W? The step is a matrix too. Call it ΔW: after the step, an input x gives W·x + ΔW·x, so ΔW·x is the *change* that the step makes for this input. In two dimensions, all inputs x of length 1 form a circle. Let us look at their changes:
+
+# %%
+diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]]))
+
+# %% [markdown]
+# Follow the orange arrow. On the left, it is an input. In the middle, it is the change that momentum's step makes for this input, and it is about 1.5 long. No other input is changed more. The input along the blue arrow is changed least, by only about 0.3. The changes of all other inputs lie on an ellipse between these two. The lengths of the two arrows are called the **singular values** of the step.
+#
+# **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) takes momentum's step, keeps the directions of all arrows, and makes all of them equally long: the ellipse becomes a circle. A singular value decomposition (SVD) finds directions and lengths, so the fourth rule is as short as the others:
+
+
+# %%
+def muon(gradient, memory):
+    """For a matrix: momentum's step, in which all singular values are set to 1, and scaled."""
+    left, _, right = torch.linalg.svd(momentum(gradient, memory), full_matrices=False)
+    scale = 0.2 * max(gradient.shape) ** 0.5
+    return scale * left @ right  # the singular values stood between these two
+
+
+# %% [markdown]
+# The scale makes the step's numbers about as large as Adam's usually are. The real Muon does without the slow decomposition: it uses a few matrix products, which bring the singular values only near 1. A second visit shows how it does that, and its complete step.
+#
+# The arrows may point anywhere, so Muon does not mind a valley that runs diagonally. And a real step is far more uneven than this one. We looked at the last step of our plain loop, for the first matrix of the MLP in block 1. In the run saved here, only 5 of its 64 directions get more than a tenth of what the strongest one gets. Our `muon` would give all 64 the same, and Muon's few products make it 44.
+#
+# **In one sentence:** momentum remembers the way, Adam also makes flat directions count, and Muon does so for the directions of a whole matrix.
 #
 # ## What is each ingredient worth?
 #
-# `fit(model, dataset, config)` is the plain loop with all ingredients built in. Each is a field of `TrainingConfig`. We climb a ladder of six rungs. A rung with a plus adds something to the rung before it, and a rung with *instead* puts another rule in the place of the old one, with a rate and a weight decay of its own.
+# `fit(model, dataset, config)` is the plain loop with all ingredients built in. Each is a field of `TrainingConfig`. One of them is new to you, the *schedule* of the learning rate:
+#
+# - **Warm-up:** at first the rate climbs from near zero. The usual reason is that Adam then judges the usual size of gradients from very few batches, and may be far off.
+# - **Cosine:** afterwards the rate falls to zero along half a cosine, so that the model settles. A constant rate would keep it jumping around the place that it wants to reach.
+
+# %% tags=["hide-input"]
+total = 200
+schedule = make_scheduler(
+    torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0),
+    TrainingConfig(warmup=0.1, schedule="cosine"),
+    total,
+)
+(share_at,) = schedule.lr_lambdas
+curve = {"warm-up and cosine": [share_at(step) for step in range(total)]}
+title = "A schedule: warm-up, then half a cosine"
+_, axis = plt.subplots(figsize=(6.0, 2.5), layout="constrained")
+plots.show_lines(range(total), curve, "step of 200", "share of the rate", title, axis=axis)
+axis.get_legend().remove()
+plots.show(
+    "the rate climbs in a line for 20 of 200 steps, then falls to zero along half a cosine", title
+)
+
+# %% [markdown]
+# Now we climb a ladder of six rungs. A rung with a plus adds something to the rung before it. A rung with *instead* replaces the rule for the step, and brings a rate and a weight decay of its own.
 #
 # | rung | what is new |
 # |---|---|
 # | SGD with momentum | nothing: this is the plain loop |
 # | AdamW instead | the rule for the step |
-# | + warm-up and cosine | the learning rate climbs from near zero, then falls back to zero |
+# | + warm-up and cosine | the schedule; the two rungs before have a constant rate |
 # | + clipping | a guard against a rare, huge gradient: if the gradients of all parameters, taken as one vector, are longer than 1, they are shortened to length 1 |
 # | Muon instead | the rule for the matrices of the blocks; AdamW keeps the rest |
 # | + flip and crop | the images are mirrored and shifted |
@@ -289,7 +339,13 @@ LADDER = {
 }
 
 # %% [markdown]
-# With another **seed**, the same recipe starts from other random weights, sees the images in another order, and ends at another accuracy. So each rung runs with three seeds.
+# With another **seed**, the same recipe starts from other random weights, sees the images in another order, and ends at another accuracy. So each rung runs with three seeds. We climb here, and a second ladder on CIFAR-10 is on record.
+#
+# > **Experiment, here:** shapes · 4,000 images · 4 passes · small model · 3 seeds · judged on 1,000 validation images
+# >
+# > **Experiment, recorded in `training_ladder`:** CIFAR-10 · {{record("training_ladder").trained_on:,}} images · 5 passes · model of the recipe `cpu` · 3 seeds · judged on 5,000 validation images
+# {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
+# {{assert record("training_ladder").judged_on == "5,000 validation"}}
 
 
 # %%
@@ -305,122 +361,102 @@ def train_new(config, seed=0):
     return quietly(VisionTransformer(MODEL), replace(config, seed=seed))
 
 
-# %%
-reached = {}
-for name, config in LADDER.items():
-    reached[name] = [train_new(config, seed).validation_accuracy[-1] for seed in range(3)]
-    mean, low, high = statistics.mean(reached[name]), min(reached[name]), max(reached[name])
-    print(f"{name:22} mean {mean:6.1%}, range {low:.1%} to {high:.1%}")
-
-# %% [markdown]
-# The first rung is the plain loop again, with another order of the images and others set aside.
-#
-# All this belongs to four passes, a small model and 4,000 drawn shapes. So some questions get a second answer, measured on CIFAR-10 and recorded (the last table lists all). There it is a ladder with {{record("training_ladder").trained_on:,}} images, five passes, the model of the recipe `cpu`, and one rate for each optimizer: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW, {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
-# {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
-# {{assert record("training_ladder").judged_on == "5,000 validation"}}
+ladder = {name: [train_new(config, seed) for seed in range(3)] for name, config in LADDER.items()}
 
 # %% tags=["hide-input"]
 (climbed,) = read_records("../data/results/training_ladder.json")
+reached = {name: [run.validation_accuracy[-1] for run in runs] for name, runs in ladder.items()}
 on_record = {name: rung["accuracies"] for name, rung in zip(LADDER, climbed["rungs"], strict=True)}
 ours = {"shapes10": "Shapes-10", "cifar10": "CIFAR-10"}[dataset.name]
 ladders = {f"here: {ours}": reached, "recorded: CIFAR-10": on_record}
 figure, panels = plt.subplots(
-    1, 2, figsize=(7, 4.0), sharex=True, sharey=True, layout="constrained"
+    1, 2, figsize=(7, 4.3), sharex=True, sharey=True, layout="constrained"
 )
 words = ["two ladders, three dots for each rung"]
 for panel, (title, rungs) in zip(panels, ladders.items(), strict=True):
     plots.show_dots(rungs, "validation accuracy", title, axis=panel)
+    before = None
     for row, (name, values) in enumerate(rungs.items()):
-        mean = statistics.mean(values)
-        panel.text(mean, row - 0.32, f"{mean:.1%}", ha="center", va="bottom", fontsize=9)
-        words.append(f"{title}, {name}: mean {mean:.3f}")
+        number, sign = f"{statistics.mean(values):.1%}", ""
+        if before:
+            above, below = min(values) > max(before), max(values) < min(before)
+            sign = " ▲" if above else " ▼" if below else " ≈"
+        panel.text(
+            statistics.mean(values), row - 0.32, number + sign, ha="center", va="bottom", fontsize=9
+        )
+        words.append(
+            f"{title}, {name}: mean {number}{sign}, {min(values):.1%} to {max(values):.1%}"
+        )
+        before = values
 panels[0].set_ylim(5.5, -0.8)
-panels[0].margins(x=0.15)  # room for the numbers
+panels[0].margins(x=0.2)  # room for the numbers
+key = "How sure? All three seeds lie above (▲) or below (▼)\nall three of the rung before, or the seeds overlap (≈)."
+figure.supxlabel(key, fontsize=9.5)
 plots.show("; ".join(words))
 
 # %% [markdown]
-# These are the means in the run saved here, in %, before and after each change:
+# - **Muon gives the most, on both sides.** On shapes it almost doubles the accuracy.
+# - AdamW comes second. The schedule gives a little on CIFAR-10, and clipping nothing that shows. Both get a closer look on a second visit.
+# - **And here is a surprise: flip and crop make the left ladder worse,** and on the right they change nothing that shows. Is augmentation bad, then? Our guess: four passes are too few to learn anything by heart. So augmentation has nothing to prevent, and only makes images harder. The second sitting tests that guess.
 #
-# | change | shapes | CIFAR-10 | how sure? |
-# |---|---|---|---|
-# | Muon | 36.3 → 67.0 | {{mean(ladder("+ clipping")):.1p}} → {{mean(ladder("+ Muon")):.1p}} | at these rates, sure: its worst seed beats all seeds of the rungs before |
-# | flip and crop | 67.0 → 54.0 | {{mean(ladder("+ Muon")):.1p}} → {{mean(ladder("+ flip and crop")):.1p}} | shapes: it hurts, and by how much is luck; CIFAR-10: nothing shows |
-# | AdamW | 19.7 → 31.5 | {{mean(ladder("SGD, constant rate")):.1p}} → {{mean(ladder("+ AdamW")):.1p}} | at these rates, sure: its worst seed beats SGD's best |
-# | clipping | 31.3 → 36.3 | {{mean(ladder("+ warm-up and cosine")):.1p}} → {{mean(ladder("+ clipping")):.1p}} | not sure: the seeds overlap |
-# | warm-up and cosine | 31.5 → 31.3 | {{mean(ladder("+ AdamW")):.1p}} → {{mean(ladder("+ warm-up and cosine")):.1p}} | shapes: nothing shows; CIFAR-10: a little |
-#
-# The last two get a closer look on a second visit.
+# *Limits:* each rule has one rate, and Muon may have got the better one: we come back to that. (On CIFAR-10 the rates are {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW and {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.)
 #
 # {{assert below(ladder("+ clipping"), ladder("+ Muon")) and min(ladder("+ Muon")) > max(max(ladder(name)) for name in ("SGD, constant rate", "+ AdamW", "+ warm-up and cosine", "+ clipping"))}}
-# {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ clipping")) - mean(ladder("SGD, constant rate"))}}
+# {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ AdamW")) - mean(ladder("SGD, constant rate")) > mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")) > 0}}
 # {{assert min(ladder("+ AdamW")) > max(ladder("SGD, constant rate"))}}
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon")) and abs(mean(ladder("+ flip and crop")) - mean(ladder("+ Muon"))) < 0.01}}
 #
-# **Muon gives the most, on both sides.** On shapes it almost doubles the accuracy.
-#
-# *Limits:* Muon may have got the better rate, to which we come back, and its steps take more arithmetic, counted on a second visit.
-#
-# **And here is a surprise: flip and crop make the left ladder worse.** Is augmentation bad, then? Our guess: four passes are too few to learn anything by heart. So augmentation has nothing to prevent, and only makes images harder. The second sitting tests that guess.
-#
 # ## How much of this is luck?
 #
-# Let us change nothing but the *order* of the images. We take Muon and three sets of first weights, and each sees the images in the same three orders: once with the ladder's rate, which falls along a cosine, and once with a constant one. (The `seed` in `fit` decides nothing else here: the validation images are the same for every seed, and nothing is augmented.)
+# Can three dots lie where they lie by chance? Let us change nothing but the *order* of the images. We take Muon and three sets of first weights, and each sees the images in the same three orders. (The `seed` in `fit` decides nothing else here.)
+#
+# > **Experiment:** shapes · 4,000 images · 4 passes · small model · 3 first weights × 3 orders · judged on 1,000 validation images
+
 
 # %%
-histories = {}
-for schedule in ("cosine", "constant"):
-    config = replace(MUON, schedule=schedule)
+def in_three_orders(config):
+    """The validation accuracies over the epochs, by first weights and order."""
+    found = {}
     for start in range(3):
         for order in range(3):
             seed_everything(start)  # the same first weights for all orders
             history = quietly(VisionTransformer(MODEL), replace(config, seed=order))
-            histories[schedule, start, order] = history.validation_accuracy
+            found[start, order] = history.validation_accuracy
+    return found
+
+
+with_cosine = in_three_orders(MUON)
+ends = [accuracies[-1] for accuracies in with_cosine.values()]
+print(f"all nine: mean {statistics.mean(ends):.1%}, range {min(ends):.1%} to {max(ends):.1%}")
 
 # %% tags=["hide-input"]
-rows = {"ladder: Muon": reached["Muon instead"]}
-for schedule in ("cosine", "constant"):
-    of_start = {f"{schedule}, weights {start}": [] for start in range(3)}
-    for (which, start, _), accuracies in histories.items():
-        if which == schedule:
-            of_start[f"{schedule}, weights {start}"].append(accuracies[-1])
-    ends = [end for row in of_start.values() for end in row]
-    print(f"{schedule} rate: mean of all {len(ends)} runs {statistics.mean(ends):.1%}")
-    rows |= of_start
-rows["ladder: + flip and crop"] = reached["+ flip and crop"]
+rows = {
+    f"first weights {start}": [with_cosine[start, order][-1] for order in range(3)]
+    for start in range(3)
+}
 title = "Muon: three orders for each set of first weights"
-_, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+_, axis = plt.subplots(figsize=(6.4, 2.7), layout="constrained")
 plots.show_dots(rows, "validation accuracy", title, axis=axis)
-diagonal = [histories["cosine", seed, seed][-1] for seed in range(3)]
+diagonal = [with_cosine[seed, seed][-1] for seed in range(3)]
 ring = {"mfc": "none", "mec": plots.curve_style(1)["color"], "ms": 12, "mew": 1.5}
-axis.plot(diagonal, [1, 2, 3], "o", **ring, label="the ladder's Muon runs")
-axis.legend(loc="lower right")
+axis.plot(diagonal, [0, 1, 2], "o", **ring, label="the ladder's runs")
+axis.margins(x=0.1)
+axis.legend(loc="upper right")
 ends = (f"{name} {', '.join(f'{end:.3f}' for end in sorted(of))}" for name, of in rows.items())
-plots.show("a row of three dots for each set of first weights, and for two rungs", title, ends)
+plots.show("a row of three dots for each set of first weights", title, ends)
 
 # %% [markdown]
-# In the run saved here, with the cosine, the order alone moves the result by four to seven points. The rings mark the ladder's three runs: by chance, each is the best of its row. So the ladder's 67 % was a little lucky, and the mean of all nine is 64.5 %. Still, all nine (60 to 69 %) end above the three with flip and crop (49 to 57 %).
+# In the run saved here, the order alone moves the result by four to seven points. The rings mark the three runs of the ladder's rung. Each happens to be the best of its row, so that rung was a little lucky: its mean is 67.0 %, and that of all nine runs is 64.5 %. Still, all nine end above 60 %, and on the ladder flip and crop ended at 57 % or below, so that difference is hardly an accident of the order.
 #
 # So do not believe a gap of a few points between two runs. Compare several seeds of each, and see whether they overlap. The 1,000 validation images are a second, smaller kind of luck: an accuracy p on n images has a standard error of √(p(1 − p)/n), which is 1.5 points at 60 %.
 #
 # **In one sentence:** in our two short runs the rule for the step mattered most, and every other ingredient has to be measured for the task at hand.
 #
-# ## What does Muon do with a matrix?
-#
-# Muon gave the most, so let us open it up. Most of a Transformer's parameters are matrices, but SGD and Adam treat a matrix as a bag of numbers. The step of a matrix W is a matrix too. Call it ΔW: after the step, an input x gives W·x + ΔW·x, so ΔW·x is the *change* that the step makes for this input. Take all inputs x of length 1 in two dimensions, a circle, and look at their changes:
-
-# %%
-diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]]))
-
-# %% [markdown]
-# An input and its change have the same colour. The orange input, which points up, is changed most: in the middle, momentum's step makes a change for it that points to the right and is 1.5 long. The blue input is changed least: its change points down and is only 0.3 long. All other changes lie on an ellipse, whose half axes are these two, and their lengths are called **singular values**. **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) takes the same step, keeps the directions of both changes, and sets both lengths to about 1: the ellipse becomes nearly a circle, and the picture draws an exact one.
-#
-# The two axes may point anywhere: unlike Adam, Muon does not mind if they lie askew. And a real step is far more uneven than this one. We looked at the last step of our plain loop, for the first matrix of the MLP in block 1. In the run saved here, only 5 of its 64 directions get more than a tenth of what the strongest one gets, and Muon's arithmetic makes that 44. You can see all of them on a second visit.
-#
-# **In one sentence:** Muon takes momentum's step, and lets many more of its directions take part.
-#
 # ## How high may the learning rate be?
 #
-# A rule chooses the direction, and the learning rate says how far to go. What does a rate do that is a hundred times too low, or too high? Guess, and then try it with AdamW, with one seed:
+# A rule chooses the direction, and the learning rate says how far to go. What does a rate do that is a hundred times too low, or too high? Guess, and then try it with AdamW:
+#
+# > **Experiment:** shapes · 4,000 images · 4 passes · small model · 1 seed · judged by the training loss
 
 # %%
 losses = {}
@@ -432,9 +468,11 @@ for rate in (1e-5, 1e-3, 1e-1):
         print(f"At {rate:g} the loss stopped being a number.")
 
 # %% [markdown]
-# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it hardly moves. At 0.1 the first epoch is *worse* than guessing. How can that be? We suppose that too long steps make the model sure of some class, whatever the image is. Then it is wrong for most images and sure of it, which costs more than giving each class the same share.
+# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it hardly moves. At 0.1 the first epoch is *worse* than guessing: a model that is sure and wrong pays more than one that gives each class the same share.
 #
-# And is Muon still ahead if each optimizer gets its best rate? We tried five rates for each, on our ladder's images and model, with its weight decay, warm-up, cosine and clipping:
+# And is Muon still ahead if each rule gets its best rate? We tried five rates for each, with warm-up, cosine and clipping:
+#
+# > **Experiment, recorded in `learning_rates`:** shapes · {{record("learning_rates").trained_on:,}} images · 4 passes · small model · 3 seeds for each rate · judged on 1,000 validation images
 
 # %% tags=["hide-input"]
 (tried,) = read_records("../data/results/learning_rates.json")
@@ -446,91 +484,132 @@ for index, name in enumerate(("Muon", "AdamW")):
     axis.plot(list(rows), means, **style, label=name)
     axis.plot(list(rows), list(rows.values()), "o", color=style["color"], alpha=0.35)
     best.append(f"{name}: {max(means):.3f} at best")
-title = "Two optimizers over the rate, recorded: Shapes-10"
+title = "Two rules over the rate, recorded: Shapes-10"
 axis.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy", title=title)
 axis.grid(alpha=0.3)
 axis.legend()
 plots.show("Muon's hill is higher than AdamW's and lies further right", title, best)
 
 # %% [markdown]
-# A pale dot is a seed, and a line joins the means of three. In `fit`, Muon and the AdamW beside it share one learning rate, so along Muon's curve AdamW's part moves too. The same in numbers, with SGD, which had higher rates of its own: 0.03, 0.1, 0.3, 1 and 3.
+# A pale dot is a seed, and a line joins the means of three. Best against best, Muon is far ahead: {{mean(swept("Muon")):.1%}} at a rate of {{best_rate("Muon"):g}}, against {{mean(swept("AdamW")):.1%}} for AdamW at {{best_rate("AdamW"):g}}. SGD with momentum, with five higher rates of its own, comes to {{mean(swept("SGD with momentum")):.1%}}. So on these shapes, Muon's lead is not that of a better rate.
 #
-# | | best of its rates | accuracy there | at {{best_rate("AdamW"):g}} | at 0.001 |
-# |---|---|---|---|---|
-# | Muon | {{best_rate("Muon"):g}} | **{{mean(swept("Muon")):.1%}}** | {{mean(swept("Muon", best_rate("AdamW"))):.1%}} | {{mean(swept("Muon", 0.001)):.1%}} |
-# | AdamW | {{best_rate("AdamW"):g}} | **{{mean(swept("AdamW")):.1%}}** | {{mean(swept("AdamW")):.1%}} | {{mean(swept("AdamW", 0.001)):.1%}} |
-# | SGD with momentum | {{best_rate("SGD with momentum"):g}} | **{{mean(swept("SGD with momentum")):.1%}}** | not tried | not tried |
+# But look at the rate of 0.001: there AdamW is ahead, with {{mean(swept("AdamW", 0.001)):.1%}} against {{mean(swept("Muon", 0.001)):.1%}}. If we had compared the two at that one rate, we would have thrown Muon away by mistake.
 #
-# Best against best, Muon is far ahead, so on these shapes its lead does not come from a better rate. But look at the last column: at a rate of 0.001, AdamW is ahead. If we had compared the two at that one rate, we would have thrown Muon away by mistake.
-#
-# *Limits:* the images that chose the rates also judge them, and Muon's 67.0 % are the ladder's three lucky runs, so the bold numbers are a little too good. No best rate lies at the edge of those tried, but a better one may lie between: the ladder's AdamW with clipping, at 0.002, reached 36.3 %. The schedule may not suit SGD, which did better with a constant rate where it was not clipped. And on CIFAR-10 we have one rate for each optimizer.
+# *Limits:* the images that chose the rates also judge them, so these numbers are a little too good. On CIFAR-10 we have one rate for each rule.
 # {{assert below(swept("AdamW"), swept("Muon")) and max(swept("Muon", 0.001)) < min(swept("AdamW", 0.001))}}
-#
-# {{assert mean(swept("SGD without clipping")) <= mean(swept("SGD with momentum")) and max(swept("SGD with momentum")) < min(swept("AdamW")) and max(swept("SGD without clipping")) < min(swept("AdamW"))}}
+# {{assert max(swept("SGD with momentum")) < min(swept("AdamW")) and max(swept("SGD without clipping")) < min(swept("AdamW"))}}
 # {{assert [row.rate for row in record("learning_rates").rows if row.optimizer == "SGD with momentum"] == [0.03, 0.1, 0.3, 1, 3]}}
 # {{assert all(min(rates) < best_rate(name) < max(rates) for name in ("Muon", "AdamW", "SGD with momentum") for rates in [[row.rate for row in record("learning_rates").rows if row.optimizer == name]])}}
-# {{assert record("learning_rates").dataset == "shapes10" and all(row.training.clip_norm == 1 for row in record("learning_rates").rows if row.optimizer != "SGD without clipping")}}
+# {{assert record("learning_rates").dataset == "shapes10" and all(row.training.clip_norm == 1 and row.training.epochs == 4 and len(row.accuracies) == 3 for row in record("learning_rates").rows if row.optimizer != "SGD without clipping")}}
 #
-# ## Why does the rate climb, and then fall?
-#
-# In its first steps, Adam judges the usual size of gradients from very few batches. The judgement may be far off, so these steps should be small. That is the usual reason for warm-up. At the end the model should settle: with a constant rate it keeps jumping around the place that it wants to reach. (Card 14 of [notebook 14](14_more_claims.ipynb) tests the warm-up by itself. What the fall gives, you could see above: with the cosine, Muon's dots lie further right.)
-#
-# So the rate climbs in a line for n warm-up steps: step 0 takes 1/n of it, and step n − 1 all of it. From there on, half a cosine takes it to zero. Here is the whole function:
-
-
-# %% tags=["same-as:vit_minimal.training.optimizers.make_scheduler"]
-# vit_minimal/training/optimizers.py
-def make_scheduler(optimizer, config, total_steps):
-    """The learning rate climbs in a line, then stays or falls along half a cosine to zero."""
-    climbing = max(1, int(config.warmup * total_steps))
-    falling = max(1, total_steps - climbing)
-
-    def share(step):
-        if step < climbing:
-            return (step + 1) / climbing
-        if config.schedule == "constant":
-            return 1.0
-        return (1 + math.cos(math.pi * (step - climbing) / falling)) / 2
-
-    return LambdaLR(optimizer, share)
-
-
-# %% tags=["hide-input"]
-def rates(config, total_steps=200):
-    """The learning rate at every step."""
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=config.learning_rate)
-    scheduler = make_scheduler(optimizer, config, total_steps)
-    seen = []
-    for _ in range(total_steps):
-        seen.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-        scheduler.step()
-    return seen
-
-
-config = replace(PLAIN, learning_rate=1e-3, warmup=0.1)
-curves = {
-    "warm-up, then constant": rates(config),
-    "warm-up, then cosine": rates(replace(config, schedule="cosine")),
-}
-_, axis = plt.subplots(figsize=(6.0, 3.2), layout="constrained")
-title = "Two schedules"
-plots.show_lines(range(200), curves, "step of 200", "learning rate", title, axis=axis)
-axis.legend(loc=(0.17, 0.25))
-plots.show("both rates climb for 20 steps; then one stays, the other falls to zero", title)
-
-# %% [markdown]
-# Muon ran with both. The ladder's first two rungs have a constant rate without the warm-up.
-#
-# **In one sentence:** find the rate by trying, in factors of three or ten, for each optimizer anew, and let it come down by the end.
+# **In one sentence:** find the rate by trying, in factors of three or ten, for each rule anew, and let it come down by the end.
 #
 # **This is a good place to stop.**
 #
+# ## The real run: CIFAR-10 on your machine
+#
+# Welcome back. Now everything comes together, on photographs. Besides Muon, the schedule and clipping, the recipe `cpu` has two ingredients on the left of the map, where images go in: flip and crop vary every image, and in all epochs but the last, half of each image is left out, which halves the time of a step. Later in this sitting we ask what the two are worth. First comes the run itself.
+#
+# If `TRAIN_NOW` is true, as it is by default with a GPU, the next cell fetches CIFAR-10 once (170 MB). Otherwise you see a run that we recorded, in the same figures.
+#
+# > **Experiment, recorded in `real_run`:** CIFAR-10 · 45,000 images · {{record("real_run").training.epochs:d}} passes · model of `cpu`, Muon · 1 seed · judged on 5,000 validation images, then on 10,000 test images
+
+# %%
+TRAIN_NOW = pick_budget() == "full" and wanted_dataset() != "shapes10"
+# TRAIN_NOW = True  # on a CPU, remove the first # of this line to fetch CIFAR-10 and train
+
+if TRAIN_NOW:
+    try:
+        cifar10 = load_cifar10()
+    except OSError as error:
+        TRAIN_NOW = False
+        print(f"{error}\nSo you see the recorded run. data/README.md says how to get CIFAR-10.")
+
+# %% [markdown]
+# This cell takes the recipe that suits your machine (on a GPU, `t4`, with other settings), says how long it will take, and trains; read on meanwhile. If you stop it, run it again: it resumes where it stopped.
+
+# %%
+if TRAIN_NOW:
+    chosen = "t4" if device.type == "cuda" else "cpu"
+    config = replace(RECIPES[chosen].training, validation_images=5_000)
+    seed_everything(config.seed)
+    trained = VisionTransformer(RECIPES[chosen].model)
+    minutes = estimate_seconds(trained, cifar10, config) / 60
+    print(f"Recipe {chosen}: {config.epochs} epochs, about {minutes:.0f} minutes")
+    state = data_root() / "runs" / f"notebook-05-{chosen}.state.pt"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    history = fit(trained, cifar10, config, checkpoint=state, resume=True)
+    counts = confusion_matrix(trained, cifar10.test_images, cifar10.test_labels)
+else:
+    (recorded,) = read_records("../data/results/real_run.json")
+    history, counts = History(**recorded["history"]), torch.tensor(recorded["confusion"])
+
+# %% tags=["hide-input"]
+settings = vars(config) if TRAIN_NOW else recorded["training"]
+accuracy = counts.trace().item() / counts.sum().item()
+title = f"CIFAR-10: {accuracy:.1%} of the test images, at the end"
+curves = {"training": history.train_accuracy, "validation": history.validation_accuracy}
+figure, axis = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
+if settings["patch_drop_rate"]:
+    first_whole = settings["epochs"] - settings["whole_epochs"] + 0.5
+    axis.axvspan(first_whole, settings["epochs"] + 0.5, color="lightgray", label="whole images")
+epochs = range(1, len(history.train_accuracy) + 1)
+plots.show_lines(epochs, curves, "epoch", "accuracy", title, axis=axis)
+ends = [f"{name} ends at {values[-1]:.2f}" for name, values in curves.items()]
+plots.show("two rising curves, accuracy over epochs", title, ends)
+
+# %% [markdown]
+# The recorded run gets **{{record("real_run").accuracy:.1%}} of the test images** right. It has {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
+#
+# Two things look odd. Validation lies above training for most of the run, and in the shaded epoch at the end training jumps above validation. Is that a mistake? No. Until the last epoch, training images are harder than validation images: they are mirrored and shifted, and half of each is missing. How much harder does that make them? We asked three finished models of the same recipe about their 50,000 training images. As they are, the models get {{mean(record("harder_images").models["as they are"]):.1%}} of them right; mirrored and shifted, {{mean(record("harder_images").models["flip and crop"]):.1%}}; with half of each image missing, {{mean(record("harder_images").models["half of the patches"]):.1%}} (means, recorded in `harder_images`). So at least in the end, most of it comes from the missing half. Probably there is a second reason: training accuracy is a mean over an epoch in which the model still learns.
+# {{assert all(len(of) == 3 for of in record("harder_images").models.values()) and record("harder_images").judged_on == "50,000 training"}}
+# {{assert mean(record("harder_images").models["as they are"]) - mean(record("harder_images").models["flip and crop"]) < 0.01 and mean(record("harder_images").models["flip and crop"]) - mean(record("harder_images").models["half of the patches"]) > 0.04}}
+
+# %% [markdown]
+# ## What does the model still get wrong?
+#
+# Which classes are hard, and what are they taken for? A **confusion matrix** counts that. The right answers, on the diagonal, are grey, so that the mistakes stand out.
+
+# %% tags=["hide-input"]
+shares = 100 * counts / counts.sum(dim=1, keepdim=True)
+mistakes = shares - shares.diagonal().diag()
+title = "Of 100 images of a class, how many get which answer"
+figure, axis = plt.subplots(figsize=(6.9, 6.2), layout="constrained")
+limit = mistakes.max().item()
+classes, look = CIFAR10_CLASSES, {"limit": limit, "colours": "Oranges"}
+plots.show_matrix(shares.round(), classes, classes, title, axis=axis, **look)
+axis.set(xlabel="answer", ylabel="true class")
+axis.tick_params("x", rotation=45)
+for i, share in enumerate(shares.diagonal().tolist()):
+    axis.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, color="lightgray"))
+    axis.text(i, i, f"{share:.0f}", ha="center", va="center", fontsize=9, weight="bold")
+plots.show("a table of 10 × 10 numbers; dark cells off the grey diagonal are mistakes", title)
+
+# %% [markdown]
+# In the recorded run, the model knows *{{max(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}* best, with {{max([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}} right answers, and the hardest is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{min([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}}. The most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*: it happens to {{max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[0]:.0%}} of the images of that class.
+#
+# And which mistakes is the model most certain of? If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
+
+# %%
+if TRAIN_NOW:
+    shares, answers = predict(trained, cifar10.test_images).softmax(dim=1).max(dim=1)
+    wrong = shares.masked_fill(answers == cifar10.test_labels, 0).topk(8).indices
+    names = [
+        f"{CIFAR10_CLASSES[cifar10.test_labels[i]]}, not\n{CIFAR10_CLASSES[answers[i]]}"
+        for i in wrong
+    ]
+    plots.show_images(cifar10.test_images[wrong], names, columns=4, size=1.6)
+else:
+    for mistake in recorded["worst_mistakes"]:
+        certain = f"{mistake['share']:.1%}"
+        print(f"{mistake['class']:10} taken for {mistake['answer']:10} with {certain}")
+
+# %% [markdown]
+# In a terminal, a run is one line: `python -m vit_minimal.training --recipe cpu --dataset cifar10`. With `--recipe cpu-long` it becomes a run of two hours, whose model comes with this course ([its card](../data/README.md#checkpoints)): notebook 06 opens it up.{{assert 6300 < record("cifar10_cpu_long").seconds < 8100}} How a long run becomes faster, and survives a closed laptop, is the subject of notebook [11](11_faster_and_safer_training.ipynb).
+#
 # ## Where do more images come from?
 #
-# Welcome back. This sitting ends with a real run on photographs. Two of its ingredients are still missing, and both act on the left of the map, where images go in.
-#
-# *Augmentation* shows the model another variant of each image each time. Only changes that keep the class are allowed: a mirrored horse is a horse, but a mirrored 3 is no longer a 3. Here is our cat at 32 × 32 pixels, and what four kinds of augmentation make of it:
+# Now for the two ingredients on the left of the map. *Augmentation* shows the model another variant of each image each time. Only changes that keep the class are allowed: a mirrored horse is a horse, but a mirrored 3 is no longer a 3. Here is our cat at 32 × 32 pixels, and what four kinds of augmentation make of it:
 
 # %%
 seed_everything(410)  # chosen for variants that are easy to tell apart
@@ -550,10 +629,20 @@ plots.show_images(torch.cat(list(variants.values())), titles, columns=4, size=1.
 #
 # ## When does augmentation pay?
 #
-# On the ladder, flip and crop cost accuracy. Our guess was that four passes are too few to learn anything by heart. If so, they should help where a model sees few images often: only 500, but sixty times.
+# On the ladder here, flip and crop cost accuracy. Our guess was that four passes are too few to learn anything by heart. We can check that: does the rung of Muon, which has no augmentation, know its training images better than others?
 
 # %%
-few = dataset.first(1_500)  # `fit` sets 1,000 of them aside and trains on the other 500
+for part in ("train_accuracy", "validation_accuracy"):
+    ends = [getattr(run, part)[-1] for run in ladder["Muon instead"]]
+    print(f"the ladder's Muon, last epoch: {part:19} {statistics.mean(ends):.1%}")
+
+# %% [markdown]
+# In the run saved here, it gets 70.7 % of its training images right (a mean over the last epoch, in which it still learns) and 67.0 % of the others. So it has learned little by heart, as we guessed. If the guess is right, flip and crop should help where a model sees few images often. Let us take only 500 images, but sixty passes.
+#
+# > **Experiment:** shapes · 500 images · 60 passes · small model, Muon · 1 seed · judged on 1,000 validation images
+
+# %%
+few = dataset.first(500 + 1_000)  # 500 to train on, and 1,000 that `fit` sets aside
 long = replace(MUON, epochs=60, batch_size=50)
 seed_everything(0)
 plain = quietly(VisionTransformer(MODEL), long, few)
@@ -563,8 +652,8 @@ varied = quietly(VisionTransformer(MODEL), replace(long, flip=True, crop_padding
 # %% tags=["hide-input"]
 pair = {"500 images, as they are": plain, "with flip and crop": varied}
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
-for panel, (title, history) in zip(panels, pair.items(), strict=True):
-    curves = {"training": history.train_accuracy, "validation": history.validation_accuracy}
+for panel, (title, run) in zip(panels, pair.items(), strict=True):
+    curves = {"training": run.train_accuracy, "validation": run.validation_accuracy}
     plots.show_lines(range(1, 61), curves, "epoch", "accuracy", title, axis=panel)
     panel.label_outer()
 plots.show("500 images: the gap between training and validation is smaller with flip and crop")
@@ -572,7 +661,9 @@ plots.show("500 images: the gap between training and validation is smaller with 
 # %% [markdown]
 # On the left, the model gets every training image right in the end, and nearly half of the validation images wrong. This gap is overfitting. On the right, each image comes in up to 50 variants: 25 places for the window, each mirrored or not. The model learns more slowly, and for the first 25 epochs or so it is no better. But then it climbs to almost 70 %, while the other stopped near 52 %.
 #
-# This is one seed, on shapes. Do photographs agree? Here are three recorded seeds of the small model on {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes, with the kinds of augmentation that you saw on the cat:
+# That is one seed, on shapes. Do photographs agree?
+#
+# > **Experiment, recorded in `where_augmentation_pays`:** CIFAR-10 · {{record("where_augmentation_pays").trained_on:,}} images · {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes · small model with learned positions, Muon · 3 seeds · judged on 2,000 validation images
 
 # %% tags=["hide-input"]
 (recorded_gains,) = read_records("../data/results/where_augmentation_pays.json")
@@ -592,13 +683,13 @@ means = "; ".join(f"{name} {statistics.mean(values):.2f}" for name, values in sh
 plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 
 # %% [markdown]
-# Flip and crop lift the mean from {{mean(augmented("without flip and crop")):.1p}} to {{mean(augmented("flip and crop (base)")):.1%}}, which the dotted line marks. Erase on top of them adds nothing that shows, and TrivialAugment costs something in each of the three seeds.
+# They do. Flip and crop lift the mean from {{mean(augmented("without flip and crop")):.1p}} to {{mean(augmented("flip and crop (base)")):.1%}}, which the dotted line marks. Erase on top of them adds nothing that shows, and TrivialAugment costs something in each of the three seeds.
 # {{assert below(augmented("without flip and crop"), augmented("flip and crop (base)"))}}
+# {{assert record("where_augmentation_pays").judged_on == "2,000 validation" and len(augmented("+ erase")) == 3}}
 #
-# *Limits:* compared with the ladder, these runs have fewer images and more passes, and we have not taken the two apart. The real run makes {{record("real_run").training.epochs:d}} passes, more than the ladder and fewer than these runs, over more images than either. So neither measurement decides on its flip and crop.
-# {{assert 5 < record("real_run").training.epochs < record("where_augmentation_pays").settings[0].training.epochs and record("training_ladder").trained_on < 45_000}}
+# *Limits:* compared with the ladder, these runs have fewer images *and* more passes, so we cannot say which of the two decides.
 #
-# **In one sentence:** augmentation paid where a model saw few images often, and did not pay where it saw each image a few times only.
+# **In one sentence:** in our runs, augmentation paid where few images were seen many times, and did not pay where many images were seen a few times.
 #
 # ## Why can a ViT skip half of an image, and a CNN cannot?
 #
@@ -643,103 +734,58 @@ titles = ["all patches", "25 % left out", "50 % left out", "75 % left out"]
 plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 
 # %% [markdown]
-# Could you still tell? For the model of the recipe `cpu`, a step on half of the 64 patches takes {{record("patch_dropout_cost").ratios[1]:.3f}} of the time of a step on whole images, as `benchmarks/patch_dropout_cost.py` measured on one CPU thread. That is a little less than half, probably because of attention: 65 tokens form 65² = 4,225 pairs, and 33 tokens form only 33² = 1,089. The model will be judged on whole images, so the last epoch shows them whole; we did not try it without.
+# Could you still tell? The recipe `cpu` trains on half images: 32 of the 64 patches. A step then takes {{record("patch_dropout_cost").ratios[1]:.3f}} of the time of a step on whole images. That is a little less than half, probably because of attention: 65 tokens form 65² = 4,225 pairs, and 33 tokens form only 33² = 1,089.
 #
-# Does it pay? The fair comparison is at equal time, which we compute from the time of a step. The recipe makes {{records("cifar10_cpu")[0].training.epochs:d}} passes, all but the last over halves, which take as long as {{records("cifar10_cpu")[0].training.epochs - 1:d}} × {{record("patch_dropout_cost").ratios[1]:.3f}} + 1 = {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images. Its rival makes seven of those. As always, validation images choose and test images report. Guess which side is ahead:
+# Does it pay? The fair comparison is at equal time. The recipe makes {{records("cifar10_cpu")[0].training.epochs:d}} passes. All but the last are over half images; the last one is over whole images, as the model will be judged on those. Together they take as long as {{records("cifar10_cpu")[0].training.epochs - 1:d}} × {{record("patch_dropout_cost").ratios[1]:.3f}} + 1 = {{record("patch_dropout_cost").whole_passes_of_cpu:.1f}} passes over whole images, so we compare them with {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} of those. Guess which is ahead.
 #
-# | trained on | judged on | halves, {{records("cifar10_cpu")[0].training.epochs:d}} passes | whole images, {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} passes |
-# |---|---|---|---|
-# | 45,000 images, one seed | the other 5,000 (validation), to choose | {{record("real_run").history.validation_accuracy[-1]:.1%}} | {{max(accuracies("cifar10_seven_whole_passes_validation")):.1%}} |
-# | all 50,000, three seeds | 10,000 test images, to report | {{min(accuracies("cifar10_cpu_bfloat16")):.1p}} to {{max(accuracies("cifar10_cpu_bfloat16")):.1p}}, mean {{mean(accuracies("cifar10_cpu_bfloat16")):.2%}} | {{min(accuracies("cifar10_seven_whole_passes")):.1p}} to {{max(accuracies("cifar10_seven_whole_passes")):.1p}}, mean {{mean(accuracies("cifar10_seven_whole_passes")):.2%}} |
+# > **Experiment, recorded in `cifar10_cpu_bfloat16` and `cifar10_seven_whole_passes`:** CIFAR-10 · 50,000 images · {{records("cifar10_cpu_bfloat16")[0].training.epochs:d}} or {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} passes · model of `cpu`, Muon · 3 seeds · judged on 10,000 test images
+
+# %% tags=["hide-input"]
+sides = {"half images, 14 passes": "cifar10_cpu_bfloat16"}
+sides["whole images, 7 passes"] = "cifar10_seven_whole_passes"
+runs_of = {name: read_records(f"../data/results/{file}.json") for name, file in sides.items()}
+shown = {name: [run["accuracy"] for run in runs] for name, runs in runs_of.items()}
+plots.show_dots(shown, "accuracy on test images", "recorded: CIFAR-10, about equal time")
+
+# %% [markdown]
+# Half images lead, by {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points on average, and the seeds do not overlap. Why? Twice as many steps may be one reason. Another may be that each pass shows another half of an image, which is a kind of augmentation. We have not told the two apart.
 #
-# On the validation images halves are ahead, so the recipe takes halves. The test images agree: there they lead by {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points on average. Why? Twice as many steps may be one reason. Another may be that each pass shows another half of an image, which is a kind of augmentation. We have not told the two apart.
+# These test images report, and did not choose. We chose on validation images, and that choice breaks our own rule about seeds: {{record("real_run").history.validation_accuracy[-1]:.1%}} for half images against {{max(accuracies("cifar10_seven_whole_passes_validation")):.1%}} for whole ones, one seed each, and computed in different precisions, float32 and bfloat16. The figure has three seeds in one precision, and is the better evidence.
 #
-# *Limits:* whole images had two learning rates to take the better one from, {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}}, and halves had one, {{records("cifar10_cpu")[0].training.learning_rate:g}}, which favours whole images.
-# {{assert all(run.precision == "float32" for name in ("cifar10_cpu", "real_run") for run in records(name)) and all(run.precision == "bfloat16" for name in ("cifar10_cpu_bfloat16", "cifar10_seven_whole_passes", "cifar10_seven_whole_passes_validation") for run in records(name))}}
+# *Limits:* the time of a step was measured in float32 on one CPU thread, and the six runs are in bfloat16. Whole images could take the better of two learning rates, and half images had one.
+# {{assert all(run.precision == "float32" for name in ("cifar10_cpu", "real_run", "patch_dropout_cost") for run in records(name)) and all(run.precision == "bfloat16" for name in ("cifar10_cpu_bfloat16", "cifar10_seven_whole_passes", "cifar10_seven_whole_passes_validation") for run in records(name))}}
 # {{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}}
 # {{assert record("real_run").history.validation_accuracy[-1] > max(accuracies("cifar10_seven_whole_passes_validation"))}}
-# {{assert len(accuracies("cifar10_seven_whole_passes")) == 3 and max(accuracies("cifar10_seven_whole_passes")) < min(accuracies("cifar10_cpu") + accuracies("cifar10_cpu_bfloat16"))}}
+# {{assert len(accuracies("cifar10_seven_whole_passes")) == len(accuracies("cifar10_cpu_bfloat16")) == 3 and max(accuracies("cifar10_seven_whole_passes")) < min(accuracies("cifar10_cpu") + accuracies("cifar10_cpu_bfloat16"))}}
 # {{assert all(run.training.epochs == 7 and run.training.patch_drop_rate == 0 and run.training.validation_images == 0 for run in records("cifar10_seven_whole_passes"))}}
-# {{assert record("patch_dropout_cost").rates[1] == 0.5 and records("cifar10_cpu")[0].training.patch_drop_rate == 0.5 and records("cifar10_cpu")[0].training.whole_epochs == 1}}
+# {{assert record("patch_dropout_cost").rates[1] == 0.5 and all(run.training.patch_drop_rate == 0.5 and run.training.whole_epochs == 1 and run.training.epochs == 14 for run in records("cifar10_cpu") + records("cifar10_cpu_bfloat16"))}}
 # {{assert record("real_run").training.patch_drop_rate == 0.5}}
 #
 # **In one sentence:** a ViT can train on a part of each image, which makes steps cheaper; whether that pays has to be measured at equal time.
 #
-# ## The real run: CIFAR-10 on your machine
+# ## What do the recipe's settings stand on?
 #
-# Now everything comes together, on photographs. Why does each setting have its value?
+# On less than you may think:
 #
-# | setting of the recipe `cpu` | value | why? |
+# | setting of the recipe `cpu` | value | what speaks for it |
 # |---|---|---|
-# | `optimizer` | Muon | gave the most on both ladders; on CIFAR-10, each optimizer had one rate |
-# | `learning_rate` | {{record("real_run").training.learning_rate:g}} | on halves, no other rate is on record; on whole images, {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} came out alike: {{records("cifar10_seven_whole_passes_validation")[0].accuracy:.1p}} and {{records("cifar10_seven_whole_passes_validation")[1].accuracy:.1%}} of the validation images, one seed each |
-# | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | the fall helped Muon on shapes; together they helped AdamW a little on CIFAR-10 |
-# | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | better than whole images in equal time |
-# | `flip`, `crop_padding`, `clip_norm` | True, {{record("real_run").training.crop_padding:d}}, {{record("real_run").training.clip_norm:g}} | usual; what we measured does not decide on them |
-# | `weight_decay`, `batch_size` | {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | usual; not measured here |
-#
-# If `TRAIN_NOW` is true, as it is by default with a GPU, the next cell fetches CIFAR-10 once (170 MB). Otherwise you see a run that we recorded, in the same figures.
-
-# %%
-TRAIN_NOW = pick_budget() == "full" and wanted_dataset() != "shapes10"
-# TRAIN_NOW = True  # on a CPU, remove the first # of this line to fetch CIFAR-10 and train
-
-if TRAIN_NOW:
-    try:
-        cifar10 = load_cifar10()
-    except OSError as error:
-        TRAIN_NOW = False
-        print(f"{error}\nSo you see the recorded run. data/README.md says how to get CIFAR-10.")
-
-# %% [markdown]
-# This cell takes the recipe that suits your machine (on a GPU, `t4`, with other settings), says how long it will take, and trains. If you stop it, run it again: it resumes where it stopped.
-
-# %%
-if TRAIN_NOW:
-    chosen = "t4" if device.type == "cuda" else "cpu"
-    config = replace(RECIPES[chosen].training, validation_images=5_000)
-    seed_everything(config.seed)
-    trained = VisionTransformer(RECIPES[chosen].model)
-    minutes = estimate_seconds(trained, cifar10, config) / 60
-    print(f"Recipe {chosen}: {config.epochs} epochs, about {minutes:.0f} minutes")
-    state = data_root() / "runs" / f"notebook-05-{chosen}.state.pt"
-    state.parent.mkdir(parents=True, exist_ok=True)
-    history = fit(trained, cifar10, config, checkpoint=state, resume=True)
-    counts = confusion_matrix(trained, cifar10.test_images, cifar10.test_labels)
-else:
-    (recorded,) = read_records("../data/results/real_run.json")
-    history, counts = History(**recorded["history"]), torch.tensor(recorded["confusion"])
-
-# %% tags=["hide-input"]
-settings = vars(config) if TRAIN_NOW else recorded["training"]
-accuracy = counts.trace().item() / counts.sum().item()
-title = f"CIFAR-10: {accuracy:.1%} of the test images, at the end"
-curves = {"training": history.train_accuracy, "validation": history.validation_accuracy}
-figure, axis = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
-if settings["patch_drop_rate"]:
-    first_whole = settings["epochs"] - settings["whole_epochs"] + 0.5
-    axis.axvspan(first_whole, settings["epochs"] + 0.5, color="lightgray", label="whole images")
-epochs = range(1, len(history.train_accuracy) + 1)
-plots.show_lines(epochs, curves, "epoch", "accuracy", title, axis=axis)
-ends = [f"{name} ends at {values[-1]:.2f}" for name, values in curves.items()]
-plots.show("two rising curves, accuracy over epochs", title, ends)
-
-# %% [markdown]
-# Two things look odd and are not. Validation lies above training for most of the run, for two reasons. Training accuracy is a mean over an epoch in which the model still learns, and it is measured on harder images: half of each is missing, and they are mirrored and shifted. And training jumps above validation in the shaded epoch at the end. That epoch trains on whole images, so the missing patches probably made most of the difference.
-#
-# The recorded run had {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do. It is the run of the table's first row, with {{record("real_run").history.validation_accuracy[-1]:.1%}} of the validation images, and it gets {{record("real_run").accuracy:.1%}} of the test images right. The three runs that had all 50,000 images to train on did a little better: luck may explain that, or the 5,000 images that this run held out. The test images were used once, at the end.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}{{assert record("real_run").accuracy < min(accuracies("cifar10_cpu"))}}{{assert sum(v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)) > record("real_run").training.epochs / 2}}
+# | `optimizer` | Muon | both ladders |
+# | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | the comparison in equal time |
+# | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | a little: AdamW on CIFAR-10, and Muon on shapes |
+# | `learning_rate` | {{record("real_run").training.learning_rate:g}} | little: on half images we tried no other |
+# | `flip`, `crop_padding`, `clip_norm`, `weight_decay`, `batch_size` | True, {{record("real_run").training.crop_padding:d}}, {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; what we measured does not decide |
 #
 # ## What does a sick curve look like?
 #
-# Those curves were healthy. What may go wrong? Frames with a white ground hold runs that you have seen: 0 and 6 are the real run, whose kink at the end is the pass over whole images, 3 is the rate that was far too low, and 5 is the model that learned 500 images by heart. The others are sketches, and 2 is what a rate far too high does.
+# The curves of the real run were healthy. What may go wrong? The white frames show runs that you have seen: 0 and 6 are the real run, whose kink at the end is the pass over whole images; 2 and 3 are the rates that were far too high and far too low; 5 is the model that learned 500 images by heart. The grey frames are sketches.
 
 # %%
 measured = {
     0: [history.train_loss],
-    3: [losses[1e-5]],
     5: [plain.train_accuracy, plain.validation_accuracy],
     6: [history.train_accuracy, history.validation_accuracy],
 }
+measured |= {frame: [losses[rate]] for frame, rate in {2: 1e-1, 3: 1e-5}.items() if rate in losses}
 diagrams.curve_gallery(measured)
 
 # %% [markdown]
@@ -748,7 +794,7 @@ diagrams.curve_gallery(measured)
 # | you see | the usual cause | try |
 # |---|---|---|
 # | **1** the loss falls, but in a straight, slow line | learning rate too low, or too few steps | 3 times the rate |
-# | **2** the loss starts or rises above ln 10, and stays near it | learning rate far too high | a tenth of the rate |
+# | **2** the loss starts or rises above ln 10, and stays near it | learning rate far too high | **a lower rate**, say a tenth |
 # | **3** the loss does not move from ln 10 | learning rate far too low; or a part of the model gets no gradient; or labels do not belong to their images | **a higher rate; let it learn one batch by heart**; show 16 images with their labels |
 # | **4** the loss falls, then jumps up and stays there | learning rate too high or warm-up too short | half the rate, twice the warm-up, clipping |
 # | **5** training accuracy climbs, validation falls behind | learning by heart | **augmentation**; a smaller model; more weight decay |
@@ -758,67 +804,20 @@ diagrams.curve_gallery(measured)
 # | out of memory: `fit` names a batch size | batch too large | the one it names, with a somewhat lower rate |
 
 # %% [markdown]
-# ## What does the model still get wrong?
-#
-# Which classes are hard, and what are they taken for? A **confusion matrix** counts that. The right answers, on the diagonal, are grey, so that the mistakes stand out.
-
-# %% tags=["hide-input"]
-shares = 100 * counts / counts.sum(dim=1, keepdim=True)
-mistakes = shares - shares.diagonal().diag()
-title = "Of 100 images of a class, how many get which answer"
-figure, axis = plt.subplots(figsize=(6.9, 6.2), layout="constrained")
-limit = mistakes.max().item()
-classes, look = CIFAR10_CLASSES, {"limit": limit, "colours": "Oranges"}
-plots.show_matrix(shares.round(), classes, classes, title, axis=axis, **look)
-axis.set(xlabel="answer", ylabel="true class")
-axis.tick_params("x", rotation=45)
-for i, share in enumerate(shares.diagonal().tolist()):
-    axis.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, color="lightgray"))
-    axis.text(i, i, f"{share:.0f}", ha="center", va="center", fontsize=9, weight="bold")
-plots.show("a table of 10 × 10 numbers; dark cells off the grey diagonal are mistakes", title)
-
-# %% [markdown]
-# In the recorded run, the model knows *{{max(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}* best, with {{max([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}} right answers, and the hardest is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{min([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}}. The most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*: it happens to {{max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[0]:.0%}} of the images of that class.
-#
-# Last, the mistakes of which the model is most certain. If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
-
-# %%
-if TRAIN_NOW:
-    shares, answers = predict(trained, cifar10.test_images).softmax(dim=1).max(dim=1)
-    wrong = shares.masked_fill(answers == cifar10.test_labels, 0).topk(8).indices
-    names = [
-        f"{CIFAR10_CLASSES[cifar10.test_labels[i]]}, not\n{CIFAR10_CLASSES[answers[i]]}"
-        for i in wrong
-    ]
-    plots.show_images(cifar10.test_images[wrong], names, columns=4, size=1.6)
-else:
-    for mistake in recorded["worst_mistakes"]:
-        certain = f"{mistake['share']:.1%}"
-        print(f"{mistake['class']:10} taken for {mistake['answer']:10} with {certain}")
-
-# %% [markdown]
-# In a terminal, a run is one line: `python -m vit_minimal.training --recipe cpu --dataset cifar10`. With `--recipe cpu-long` it becomes a run of two hours, whose model comes with this course ([its card](../data/README.md#checkpoints)): notebook 06 opens it up.{{assert 6300 < record("cifar10_cpu_long").seconds < 8100}} How a long run becomes faster, and survives a closed laptop, is the subject of notebook [11](11_faster_and_safer_training.ipynb).
-#
 # ## What others get, and what we get
 #
-# A plain ViT with a class token, from scratch on CIFAR-10, nothing pretrained. The other projects' figures are their own; we did not repeat their runs.
+# Here is what plain ViTs with a class token reach on CIFAR-10, trained from scratch. The other projects' figures are their own; we did not repeat their runs.
 #
 # | | accuracy on the test images |
 # |---|---|
 # | [UvA Deep Learning tutorial 15](https://uvadlc-notebooks.readthedocs.io/en/latest/tutorial_notebooks/tutorial15/Vision_Transformer.html) | 75.6 % |
-# | **ours, `--recipe cpu`** | {{min(accuracies("cifar10_cpu") + accuracies("cifar10_cpu_bfloat16")):.1%}} to {{max(accuracies("cifar10_cpu") + accuracies("cifar10_cpu_bfloat16")):.1%}}{{assert len(accuracies("cifar10_cpu")) == len(accuracies("cifar10_cpu_bfloat16")) == 3}} (six runs), {{records("cifar10_cpu")[0].training.epochs:d}} epochs, most of them over half of the patches, {{records("cifar10_cpu")[0].parameters / 1e6:.1f}} million parameters |
+# | **ours, `--recipe cpu`** | {{min(accuracies("cifar10_cpu") + accuracies("cifar10_cpu_bfloat16")):.1%}} to {{max(accuracies("cifar10_cpu") + accuracies("cifar10_cpu_bfloat16")):.1%}}{{assert len(accuracies("cifar10_cpu")) == len(accuracies("cifar10_cpu_bfloat16")) == 3}} (six runs that trained on all 50,000 images), {{records("cifar10_cpu")[0].training.epochs:d}} epochs, most of them over half images, {{records("cifar10_cpu")[0].parameters / 1e6:.1f}} million parameters |
 # | [kentaroy47/vision-transformers-cifar10](https://github.com/kentaroy47/vision-transformers-cifar10) | 80 % (200 epochs), 89 % (1,000) |
 # | **ours, `--recipe cpu-long`** | {{record("cifar10_cpu_long").accuracy:.1%}} (one seed), {{record("cifar10_cpu_long").training.epochs:d}} epochs, {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, {{record("cifar10_cpu_long").parameters / 1e6:.1f}} million parameters |
 # | [omihub777/ViT-CIFAR](https://github.com/omihub777/ViT-CIFAR) | 90.9 % (2 h 14 min on a V100) |
 # | [vitookit](https://github.com/erow/vitookit) (a toolkit for ViTs) | 95.7 % (patch 2), 96.9 % (input enlarged to 64 × 64), 200 epochs of three variants of each image |
 #
-# The table is about budgets as much as about skill: epochs, patch size and augmentation differ from row to row. Our own two rows differ in many settings, and we have not measured which of them carries the second from 80 to 89 %.
-#
-# <details><summary>Three more</summary>
-#
-# [tintn](https://github.com/tintn/vision-transformer-from-scratch) 75.5 %; ViT-Lite-7/4 of [Hassani et al. 2021](https://arxiv.org/abs/2104.05704) 91.4 %; and the plain ViT in "Vision Transformer for Small-Size Datasets" by [Lee et al. 2021](https://arxiv.org/abs/2112.13492) 93.6 %, after 100 epochs of three variants of each image, as its code has it.
-#
-# </details>
+# The table is about budgets as much as about skill: epochs, patch size and augmentation differ from row to row. Our own two rows differ in many settings, and we have not measured which of them lifts the second from 80 to 89 %. The real run above, with 45,000 images, is not among the six; its {{record("real_run").accuracy:.1%}} lie within the range of the six.{{assert min(accuracies("cifar10_cpu_bfloat16")) < record("real_run").accuracy < max(accuracies("cifar10_cpu"))}}
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 05 · Training on CIFAR-10
@@ -962,10 +961,10 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # - If a loop learns little, let it learn one batch by heart: that tells a broken step from a slow one.
 # - Each ingredient is worth what it gives with *your* data and budget.
-# - Muon evens out the singular values of each matrix's step, and it gave the most on both of our ladders, though on CIFAR-10 each optimizer had one rate only.
+# - Muon makes the singular values of each matrix's step nearly equal, and it gave the most on both of our ladders, though on CIFAR-10 each rule had one rate only.
 # - Find the learning rate by trying, and let it come down by the end.
-# - Augmentation paid where a model saw few images often, and not where it saw each image a few times only.
-# - A ViT reads a set of patches, so it can train on some of them, and each step takes less time.
+# - In our runs, augmentation paid where few images were seen many times, and not where many images were seen a few times.
+# - A ViT reads a set of patches, so it can train on some of them. That made steps cheaper, and paid at equal time.
 #
 # > **Remember:** choose on validation images, compare with several seeds, measure an ingredient before you believe in it, and keep the test images for the report.
 #
@@ -983,7 +982,7 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # <details><summary>Answer</summary>
 #
-# They are vectors. A vector, taken as a matrix with one row, has a single singular value, so what Muon does would only fix its length: no direction is there to be brought up.
+# They are vectors. A vector, taken as a matrix with one row, has a single singular value, so all that Muon could do is to fix its length.
 #
 # </details>
 #
@@ -997,37 +996,34 @@ smoothed_share = 1 - 0.1 + 0.1 / 10
 #
 # # To look up, and for a second visit
 #
-# The first reading ends here. Each of the following sections stands alone: the schedule and clipping, Muon's arithmetic, crops, mixed images, averages, photographs of something else, and what our measurements stand on.
+# The first reading ends here. Run the cells from the top, and then read whichever section you need: the schedule and clipping, Muon's arithmetic, crops, mixed images, averages, photographs of something else, and some notes on our measurements.
 #
 # ## What do the schedule and clipping give?
 #
-# Luck can hide a small gain. So we compare the runs of Muon from *How much of this is luck?* in pairs that have the first weights and the order in common. Each pair goes from the constant rate to the cosine:
+# Luck can hide a small gain. So we repeat the nine runs of *How much of this is luck?* with a constant rate, and compare pairs that have the first weights and the order in common:
+#
+# > **Experiment:** shapes · 4,000 images · 4 passes · small model, Muon · 3 first weights × 3 orders × 2 schedules · judged on 1,000 validation images
 
 # %%
+with_constant = in_three_orders(replace(MUON, schedule="constant"))
 print("constant → cosine, in %      order 0        order 1        order 2")
 for start in range(3):
-    ends = {
-        which: [histories[which, start, order][-1] for order in range(3)]
-        for which in ("constant", "cosine")
-    }
-    pairs = [f"{100 * a:.1f} → {100 * b:.1f}" for a, b in zip(*ends.values(), strict=True)]
-    print(f"    first weights {start}       ", "    ".join(pairs))
+    pairs = [(with_constant[start, order], with_cosine[start, order]) for order in range(3)]
+    ends = [f"{100 * before[-1]:.1f} → {100 * after[-1]:.1f}" for before, after in pairs]
+    print(f"    first weights {start}       ", "    ".join(ends))
 
 # %% [markdown]
-# **A rate that falls helps Muon on shapes, and AdamW a little on CIFAR-10.** In the run saved here, the cosine is ahead in all nine pairs, by four to five points on average. On CIFAR-10, warm-up and cosine lift AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with them beats every seed without. With AdamW on shapes, no difference shows.
+# **A rate that falls helps Muon on shapes, and AdamW a little on CIFAR-10.** In the run saved here, the cosine is ahead in all nine pairs, by four to five points on average. On CIFAR-10's ladder, warm-up and cosine lift AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with them beats every seed without, though the closest two by less than a point. With AdamW on shapes, no difference shows. (Card 14 of [notebook 14](14_more_claims.ipynb) tests the warm-up by itself.)
 #
-# *Limits:* AdamW's rung adds warm-up and cosine together, while all these runs of Muon have the warm-up. On CIFAR-10, less than a point lies between the worst seed with the schedule and the best without, and for Muon we have not measured it there.
+# **Clipping makes no difference that we can be sure of.** On both ladders the seeds with it and without it overlap.
+#
+# *Limits:* on the ladders, warm-up and cosine came together, while all nine pairs here have the warm-up. Clipping was tried with AdamW only, which divides by the usual size of the gradients anyway.
 # {{assert 0 < min(ladder("+ warm-up and cosine")) - max(ladder("+ AdamW")) < 0.01}}
-#
-# **Clipping makes no difference that we can be sure of.** On shapes the mean is higher with it, but the seeds overlap. On CIFAR-10 it hardly moves.
-#
-# *Limits:* this is AdamW, which divides by the usual size of the gradients anyway. For Muon we have not tried it.
 # {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine"))}}
-# {{assert abs(mean(ladder("+ clipping")) - mean(ladder("+ warm-up and cosine"))) < 0.01}}
 #
 # ## How does Muon even out a step without a slow decomposition?
 #
-# A singular value decomposition takes long. There is a trick that needs matrix products only: the polynomial a·s + b·s³ + c·s⁵, applied to a matrix, moves each singular value s and leaves the directions alone. Repeated, it is called a *Newton–Schulz iteration*. Here is what five rounds make of five singular values:
+# A singular value decomposition, which our `muon` of the first sitting uses, takes long. There is a trick that needs matrix products only: the polynomial a·s + b·s³ + c·s⁵, applied to a matrix, moves each singular value s and leaves the directions alone. Repeated, it is called a *Newton–Schulz iteration*. Here is what five rounds make of five singular values:
 
 # %% tags=["nbval-check-output"]
 COEFFICIENTS = 3.4445, -4.7750, 2.0315  # Muon's choice: small values grow fast
@@ -1041,7 +1037,9 @@ for _ in range(ROUNDS):
 print("after ", [round(value, 2) for value in values.tolist()])
 
 # %% [markdown]
-# The largest was a thousand times the smallest, and now it is less than twice as large. Muon's coefficients are chosen for speed and not to end at exactly 1: any value between 0.002 and 1 ends between 0.68 and 1.2. Smaller ones stay behind, because five rounds can lift a value by a factor of at most 3.44⁵, some 480. You will see them in the figure below. For a whole matrix X, s³ becomes X Xᵀ X, and the rest is bookkeeping:
+# The largest was a thousand times the smallest, and now it is less than twice as large. Muon's coefficients are chosen for speed and not to end at exactly 1: any value between 0.002 and 1 ends between 0.68 and 1.2. Smaller ones stay behind, because five rounds can lift a value by a factor of at most 3.44⁵, some 480. You will see them in the figure below.
+#
+# For a whole matrix X, s³ becomes X Xᵀ X. So with S = X Xᵀ, a round takes X to a·X + (b·S + c·S·S)·X. The package does that for a stack of matrices at once, with `torch.baddbmm`: `torch.baddbmm(x, y, z, beta=a, alpha=c)` is `a * x + c * (y @ z)`. The inner call gives b·S + c·S·S, and the outer one the new X. The division before the loop makes sure that no singular value begins above 1, because from about 1.26 on, the polynomial makes a value grow without end.
 
 
 # %% tags=["same-as:vit_minimal.training.muon.newton_schulz"]
@@ -1054,15 +1052,12 @@ def newton_schulz(matrices, dtype=torch.float32):
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)  # no singular value beyond 1
     for _ in range(ROUNDS):
         square = x @ x.mT
-        # x = a·x + (b·square + c·square·square)·x, for all matrices of the stack at once
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
 
 
 # %% [markdown]
-# `torch.baddbmm(x, y, z, beta=a, alpha=c)` is a·x + c·(y @ z), for a stack of matrices. The first division makes sure that no singular value begins above 1, because from about 1.26 on, the polynomial makes a value grow without end.
-#
-# Here is the real step of which the first part spoke, the last one of our plain loop. Each curve is divided by its own largest value:
+# Here is the real step of which the first sitting spoke, the last one of our plain loop. Each curve is divided by its own largest value:
 
 # %%
 matrix = model.blocks[0].mlp.fc1.weight
@@ -1085,9 +1080,9 @@ for name, spread in {"before": before, "after": after}.items():
     print(f"{name}: {strong} of {len(spread)} directions get more than a tenth of the largest")
 
 # %% [markdown]
-# Before, a few directions take almost everything. After, most of them take part: the ellipse has become much rounder. But it is no circle, because the faintest third still stays below a tenth of the largest.
+# Before, a few directions take almost everything. After, most of them take part: the ellipse has become much rounder. It is not quite a circle, because the faintest third still stays below a tenth of the largest.
 #
-# What does it cost? We count the arithmetic of forward and backward and that of Newton–Schulz, for our small model and for the recipe `cpu`, on whole images and on halves:
+# What does it cost? We count the arithmetic of forward and backward and that of Newton–Schulz, for our small model and for the recipe `cpu`, on whole and on half images:
 
 
 # %%
@@ -1107,12 +1102,37 @@ def share_of_muon(config, batch, left_out=0.0):
 cpu, size = RECIPES["cpu"].model, RECIPES["cpu"].training.batch_size
 print(f"small model, batches of {batch_size}: Muon adds {share_of_muon(MODEL, batch_size):.0%}")
 print(f"recipe cpu, batches of {size}: Muon adds {share_of_muon(cpu, size):.0%}")
-print(f"recipe cpu, the same on halves: Muon adds {share_of_muon(cpu, size, left_out=0.5):.0%}")
+print(
+    f"recipe cpu, the same on half images: Muon adds {share_of_muon(cpu, size, left_out=0.5):.0%}"
+)
 
 # %% [markdown]
 # Newton–Schulz is the same work for any batch. So its share falls as the batch grows, and rises if patches are left out, as they are in 13 of the recipe's 14 epochs.
 #
-# In `fit`, Muon and AdamW share one learning rate, so their steps should be about equally large. A matrix of shape (m, n) whose singular values are all 1 has numbers of about 1/√max(m, n). Muon multiplies its step by 0.2·√max(m, n), which makes them about 0.2, roughly what Adam's usually are.
+# Here is the complete step. Two things are new in it. It looks ahead along the momentum (Nesterov's way), and it has a **decoupled weight decay**: the matrix shrinks by a share of itself, apart from the gradient, so that nothing that is done to the gradient touches the decay. AdamW's decay is of this kind too.
+
+
+# %% tags=["nbval-check-output"]
+def muon_step(weight, gradient, memory, rate, weight_decay):
+    """One step of Muon on a matrix (m, n), in place."""
+    memory["mean"] = 0.95 * memory.get("mean", 0) + 0.05 * gradient
+    ahead = 0.95 * memory["mean"] + 0.05 * gradient
+    step = 0.2 * max(weight.shape) ** 0.5 * newton_schulz(ahead[None])[0]
+    weight -= rate * weight_decay * weight  # the weight decay
+    weight -= rate * step
+
+
+weight, memory = torch.randn(96, 64), {}
+same = nn.Parameter(weight.clone())
+package = Muon([same], lr=0.01, weight_decay=0.1, precision="float32")
+for _ in range(3):
+    same.grad = torch.randn(96, 64)
+    muon_step(weight, same.grad, memory, rate=0.01, weight_decay=0.1)
+    package.step()
+print("the package's Muon takes the same steps:", torch.allclose(weight, same, atol=1e-6))
+
+# %% [markdown]
+# Why 0.2·√max(m, n)? A matrix of shape (m, n) whose singular values are all 1 has numbers of about 1/√max(m, n). The product makes them about 0.2, roughly what those of Adam's steps usually are. So one learning rate can serve both, as it does in `fit`.
 #
 # Muon is for the matrices of the blocks only. E and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps.
 #
@@ -1149,7 +1169,9 @@ def random_crop(images, padding):
 #
 # **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends two images, and **cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) puts a box of one into the other; the label becomes the same mixture, such as "70 % ring, 30 % plus". **Label smoothing** needs no second image: at the usual 0.1 the target is 0.91 for the right class and 0.01 for each of the other nine.
 #
-# On {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, nothing that we added to flip and crop (mean {{mean(augmented("flip and crop (base)")):.1p}} %) helped visibly: mixup {{mean(augmented("+ mixup")):.1p}}, cutmix {{mean(augmented("+ cutmix")):.1p}}, label smoothing {{mean(augmented("+ label smoothing")):.1p}}, an average of the weights {{mean(augmented("+ weight average (EMA)")):.1p}}, patch dropout {{mean(augmented("+ patch dropout")):.1p}} %. The recipe `cpu-long` has cutmix and TrivialAugment, but for {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images, so this comparison, too, belongs to its budget.
+# > **Experiment, recorded in `where_augmentation_pays`:** CIFAR-10 · {{record("where_augmentation_pays").trained_on:,}} images · {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes · small model with learned positions, Muon · 3 seeds · judged on 2,000 validation images
+#
+# Here, nothing that we added to flip and crop (mean {{mean(augmented("flip and crop (base)")):.1p}} %) helped visibly: mixup {{mean(augmented("+ mixup")):.1p}}, cutmix {{mean(augmented("+ cutmix")):.1p}}, label smoothing {{mean(augmented("+ label smoothing")):.1p}}, an average of the weights {{mean(augmented("+ weight average (EMA)")):.1p}}, patch dropout {{mean(augmented("+ patch dropout")):.1p}} %. The recipe `cpu-long` has cutmix and TrivialAugment, but for {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images, so this comparison, too, belongs to its budget.
 # {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
 # {{assert all(mean(augmented(name)) - mean(augmented("flip and crop (base)")) < 0.01 for name in ("+ erase", "+ mixup", "+ label smoothing", "+ weight average (EMA)", "+ patch dropout"))}}
 # {{assert all(less < base for name in ("+ TrivialAugment", "+ cutmix") for less, base in zip(augmented(name), augmented("flip and crop (base)"), strict=True))}}
@@ -1161,14 +1183,17 @@ def random_crop(images, padding):
 #
 # `average = 0.99 * average + 0.01 * weights`
 #
-# That makes it a mean over about 100 steps. In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. Those without are runs of the first sitting in which the first weights and the order have the same number:
+# That makes it a mean over about 100 steps. In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. The runs without it are there already: they are those of the nine in which first weights 0 met order 0, first weights 1 met order 1, and first weights 2 met order 2.
+#
+# > **Experiment:** shapes · 4,000 images · 4 passes · small model, Muon · 3 seeds · judged on 1,000 validation images
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
-for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
+both = {"constant": with_constant, "cosine": with_cosine}
+for panel, (schedule, nine) in zip(panels, both.items(), strict=True):
     averaged = replace(MUON, schedule=schedule, ema_decay=0.99)
-    trained_by = {  # the weights alone: the runs of the first sitting with the same seeds
-        "weights": [histories[schedule, seed, seed] for seed in range(3)],
+    trained_by = {
+        "weights": [nine[seed, seed] for seed in range(3)],
         "their average": [train_new(averaged, seed).validation_accuracy for seed in range(3)],
     }
     curves = {}
@@ -1189,7 +1214,7 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 #
 # So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
-# *Limits:* one optimizer, three seeds, on shapes; and the cosine's three runs are the lucky ones.
+# *Limits:* the cosine's three runs are the lucky ones of the first sitting.
 #
 # ## What does a model say to something that it has never seen?
 #
@@ -1209,28 +1234,11 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 # %% [markdown]
 # It knows the cat, and even the silhouette of a horse. The rocket becomes a ship, and it is rather sure that the cup of coffee is an automobile. A classifier must choose one of its classes, so a high share does not mean that it has seen such a thing before.
 #
-# ## What do the measurements stand on?
+# ## What else is there to know about our measurements?
 #
-# *Small* is the model of the plain loop. *Here* is this notebook; all else is a record in `data/results/`.
-#
-# | the question | trained on | passes | model, optimizer | judged on | where, and how often |
-# |---|---|---|---|---|---|
-# | each ingredient | 4,000 shapes | 4 | small, three optimizers | 1,000 validation | here, 3 seeds |
-# | the order of the images, and a rate that falls | same | 4 | small, Muon | same | here, 3 starts, 3 orders, 2 schedules: nine pairs |
-# | wrong rates | same | 4 | small, AdamW | training loss | here, 1 seed |
-# | the best rate | same | 4 | small, three optimizers | 1,000 validation | `learning_rates`, 3 seeds |
-# | EMA | same | 4 | small, Muon | same | here, 3 seeds |
-# | augmentation | 500 shapes | 60 | small, Muon | same | here, 1 seed |
-# | each ingredient | {{record("training_ladder").trained_on:,}} of CIFAR-10 | 5 | `cpu`, three optimizers | 5,000 validation | `training_ladder`, 3 seeds |
-# | augmentation | {{record("where_augmentation_pays").trained_on:,}} of CIFAR-10 | {{record("where_augmentation_pays").settings[0].training.epochs:d}} | small with learned positions, Muon | 2,000 validation | `where_augmentation_pays`, 3 seeds |
-# | the real run | 45,000 of CIFAR-10 | {{record("real_run").training.epochs:d}} | `cpu`, in {{record("real_run").precision:s}} | 5,000 validation, 10,000 test | `real_run`, 1 seed |
-# | whole images: two rates | 45,000 of CIFAR-10 | {{records("cifar10_seven_whole_passes_validation")[0].training.epochs:d}} | `cpu`, in {{records("cifar10_seven_whole_passes_validation")[0].precision:s}} | 5,000 validation | `cifar10_seven_whole_passes_validation`, 1 seed each |
-# | whole images: report | 50,000 of CIFAR-10 | {{records("cifar10_seven_whole_passes")[0].training.epochs:d}} | `cpu`, in {{records("cifar10_seven_whole_passes")[0].precision:s}} | 10,000 test | `cifar10_seven_whole_passes`, 3 seeds |
-# | halves: report | 50,000 of CIFAR-10 | {{records("cifar10_cpu")[0].training.epochs:d}} | `cpu`, in {{records("cifar10_cpu_bfloat16")[0].precision:s}} | 10,000 test | `cifar10_cpu_bfloat16`, 3 seeds |
-# | the same in the other precision | 50,000 of CIFAR-10 | {{records("cifar10_cpu")[0].training.epochs:d}} | `cpu`, in {{records("cifar10_cpu")[0].precision:s}} | 10,000 test | `cifar10_cpu`, 3 seeds |
-# | time of a step on halves | | | `cpu` | {{record("patch_dropout_cost").turns:d}} turns | `patch_dropout_cost` |
-# | two hours | 50,000 of CIFAR-10 | {{record("cifar10_cpu_long").training.epochs:d}} | `cpu-long` | 10,000 test | `cifar10_cpu_long`, 1 seed |
-#
-# *Precision:* `fit` takes bfloat16 where the machine computes fast in it, while the plain loop is in float32. Halves and whole images were compared in bfloat16, but for the run of halves that the validation images judged, which was in float32. In float32 halves gave much the same: {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} of the test images. *Further orders:* once we gave each of the three first weights two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The order then moved the result by up to ten points, and the cosine was ahead in 14 of all 15 pairs.
-#
-# {{assert record("real_run").training.validation_images == 5000 and record("learning_rates").trained_on == 4000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
+# - *The lines before the experiments:* "small model" is that of the plain loop. What is recorded lies in `data/results/`, with its settings, its machine and its date.
+# - *Precision:* `fit` computes in bfloat16 where the machine is fast in it; the plain loop is in float32. In the comparison of half images with whole ones, all runs are in bfloat16 except one: the run of half images that was judged on validation images. In float32, half images reached {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} of the test images (`cifar10_cpu`, three seeds), much the same.
+# - *The two rates for whole images:* {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}} gave {{records("cifar10_seven_whole_passes_validation")[0].accuracy:.1p}} and {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} gave {{records("cifar10_seven_whole_passes_validation")[1].accuracy:.1%}} of the validation images (one seed each, `cifar10_seven_whole_passes_validation`).
+# - *More orders:* once we gave each of the three first weights two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The order then moved the result by up to ten points, and the cosine was ahead in 14 of all 15 pairs.
+# - *More projects:* [tintn](https://github.com/tintn/vision-transformer-from-scratch) reports 75.5 %; ViT-Lite-7/4 of [Hassani et al. 2021](https://arxiv.org/abs/2104.05704) 91.4 %; and the plain ViT in "Vision Transformer for Small-Size Datasets" by [Lee et al. 2021](https://arxiv.org/abs/2112.13492) 93.6 %, after 100 epochs of three variants of each image, as its code has it.
+# {{assert record("real_run").training.validation_images == 5000 and record("learning_rates").trained_on == 4000 and min(accuracies("cifar10_cpu")) > max(accuracies("cifar10_seven_whole_passes"))}}

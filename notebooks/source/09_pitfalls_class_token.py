@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 04; 07 for how experiments are run |
-# | Time to read | about 25 minutes, and two more for a second visit |
+# | Time to read | about 20 minutes, and five more for a second visit |
 # | Time to run | at the quick budget {{notebook_seconds("09_pitfalls_class_token"):about}} on two cores of a recent server CPU |
 # | Package modules | `variants.py`, `experiments/` |
 #
@@ -23,6 +23,7 @@ from vit_minimal import (
     VisionTransformer,
     ViTConfig,
     diagrams,
+    evaluate,
     load_dataset,
     pick_budget,
     plots,
@@ -31,7 +32,6 @@ from vit_minimal import (
 from vit_minimal.augment import normalize
 from vit_minimal.diagrams.card import CLASS, PATCH, dark
 from vit_minimal.experiments import (
-    BASE,
     as_table,
     key,
     make_model,
@@ -39,9 +39,11 @@ from vit_minimal.experiments import (
     pooled_spread,
     run_experiment,
     summarize,
+    train_run,
 )
 from vit_minimal.forest import show_effects
 from vit_minimal.records import read_records
+from vit_minimal.variants import VARIANTS
 
 dataset = load_dataset()  # for the saved run we asked for Shapes-10, drawings of simple shapes
 quick = pick_budget() == "quick"
@@ -49,9 +51,15 @@ quick = pick_budget() == "quick"
 # %% [markdown]
 # ## What a head can read
 #
-# The picture shows five heads, each with its line of code. The first is that of the ViT paper. The second is a mistake, and so is the third if you meant to read the class token. The last two are the class token's rivals, chosen on purpose. In the last line `w` holds a weight for each patch, which depends on the image.
+# The picture shows five heads, each with its line of code:
 #
-# **Guess before you read on,** for a small model that is trained for three passes over CIFAR-10:
+# - The **class token** is what the ViT paper reads.
+# - **Reads the first patch** is a mistake: somebody takes the slice `x[:, 1:]` first and then reads `x[:, 0]`.
+# - **Averages all tokens** is a mistake too, if you meant to read the class token.
+# - The **mean of the patches** is a rival of the class token, chosen on purpose.
+# - **Attention pooling** is another rival, a weighted mean. Each patch x gets the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w`. (Those in the picture are made up.)
+#
+# We train a small model with each of them for three passes over CIFAR-10. It has {{recorded("pooling", "class token")[0].run.model.depth:d}} blocks and {{recorded("pooling", "class token")[0].parameters:,}} parameters, and follows the recipe `cpu` of notebook 05. **Guess before you read on:**
 #
 # 1. How much does the second head, a mistake, cost: two points, twenty or fifty?
 # 2. Which of the five heads is the most accurate, and which the least?
@@ -74,9 +82,9 @@ diagrams.heads_read(
 )
 
 # %% [markdown]
-# ## Read from the wrong place
+# ## The five heads, measured
 #
-# The two mistakes are small classes of `vit_minimal/variants.py`. `ReadsFirstPatch` is off by one, as when somebody takes the slice `x[:, 1:]` first and then reads `x[:, 0]`. `AveragesAllTokens` takes the mean over everything:
+# The two mistakes are small classes of `vit_minimal/variants.py`:
 
 
 # %% tags=["same-as:vit_minimal.variants.ReadsFirstPatch", "same-as:vit_minimal.variants.AveragesAllTokens"]
@@ -92,35 +100,38 @@ class AveragesAllTokens(VisionTransformer):
 
 
 # %% [markdown]
-# What do they cost on **CIFAR-10**? We trained the model of notebook 05's recipe `cpu` for three passes over 45,000 images, at one learning rate. Each mistake has three seeds, and the ordinary class token has {{len(runs("class_token_place", "class token").accuracies):d}}.
+# The mistakes have the learning rate of the recipe. Each rival has the rate that was best for it on *validation* images; for the mean that is twice the recipe's.{{assert
+# runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
+# and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate
+# == runs("pooling", "class token, 4 registers").learning_rate == runs("class_token_place", "class token").learning_rate}} The class token was trained with {{len(runs("class_token_place", "class token").accuracies):d}} seeds, and the others with three.{{assert
+# all(len(of.accuracies) == 3 for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}}
 #
-# Another seed gives a slightly different accuracy, so each difference has a ±, which is half of its 95 % interval. If the interval reaches 0, we say *no effect seen*, which is not the same as *no effect*.
+# Another seed gives a slightly different accuracy. So each difference has a ±, which is half of its 95 % interval. If the interval reaches 0, we say *no effect seen*, which is not the same as *no effect*.
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")
-spread = pooled_spread(cifar10)  # of the runs of one setting
-
-
-def show_gains(settings, against):
-    """By how much each setting {name: (words, its Summary)} is ahead of the first of its experiment;
-    None makes a heading of its name.
-    """
-    effects = {
-        name: of and (of[0], 100 * of[1].difference, 100 * of[1].difference_width)
-        for name, of in settings.items()
-    }
-    title = f"CIFAR-10, against the class token{against}"
-    show_effects(effects, "difference in accuracy, in points", title)
-
-
+spread = pooled_spread(cifar10)  # of the runs of one setting, averaged over all settings
 placed = summarize("class_token_place", "full", cifar10, spread)
-ordinary = f" ({100 * placed['class token'].mean:.1f} %)"
+rivals = summarize("pooling", "full", cifar10, spread)
+ordinary = f"CIFAR-10, against the class token ({100 * placed['class token'].mean:.1f} %)"
+
+
+def show_gains(settings):
+    """By how much each setting {name: (words, its Summary)} is ahead of the first of its experiment."""
+    effects = {
+        name: (words, 100 * of.difference, 100 * of.difference_width)
+        for name, (words, of) in settings.items()
+    }
+    show_effects(effects, "difference in accuracy, in points", ordinary)
+
+
 show_gains(
     {
         "reads the first patch": ("x[:, 1]", placed["reads the first patch"]),
         "averages all tokens": ("x.mean(dim=1)", placed["averages all tokens"]),
-    },
-    ordinary,
+        "mean of patches": ("x[:, 1:].mean(dim=1)", rivals["mean of patches"]),
+        "attention pooling": ("(w * x[:, 1:]).sum(dim=1)", rivals["attention pooling"]),
+    }
 )
 for name in ("class token", "reads the first patch", "averages all tokens"):
     wanted = [key(plan("class_token_place", "full", seed)[name, 1]) for seed in range(3)]
@@ -129,39 +140,40 @@ for name in ("class token", "reads the first patch", "averages all tokens"):
     print(f"{name:21} loss in training, pass by pass: {passes}")
 
 # %% [markdown]
-# - **How much does reading the first patch cost: two points, twenty or fifty?** It costs {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points,{{assert
+# **How much does reading the first patch cost: two points, twenty or fifty?** It costs {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points,{{assert
 # 0.015 < -runs("class_token_place", "reads the first patch").difference < 0.025}}{{assert
-# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed.
-# - **Averaging all tokens**, a mistake, is *ahead*, by {{gain(runs("class_token_place", "averages all tokens")):±.1p}} points.{{assert
-# differs(runs("class_token_place", "averages all tokens"))}} A higher accuracy does not prove that your code does what you meant.
+# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. The loss does not give it away either: it falls, and without the loss of the right model above it you would not know that it ends too high.
+#
+# **Which head is the most accurate, and which the least?** The first patch is the least accurate. The three averages (attention pooling is a weighted one) share the lead: each is about two points ahead of the class token, and they cannot be told apart.{{assert
+# below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token")) and differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling")) and differs(runs("class_token_place", "averages all tokens"))}}{{assert
+# all(0.017 < gain(of).mean < 0.025 for of in (runs("pooling", "mean of patches"), runs("pooling", "attention pooling"), runs("class_token_place", "averages all tokens")))}}{{assert
+# not any(differs(distance(runs("pooling", "attention pooling"), of)) for of in (runs("pooling", "mean of patches"), runs("class_token_place", "averages all tokens")))}}
+#
+# So one of the mistakes is *ahead*. That is no mystery: 64 of this model's 65 tokens are patches, so the average of all tokens *is* the mean of the patches but for one token.{{assert
+# (recorded("pooling", "class token")[0].run.model.image_size // recorded("pooling", "class token")[0].run.model.patch_size) ** 2 == 64}} But a higher accuracy does not prove that your code does what you meant.
+#
+# **The limits:** this is one small model, trained for three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes the lead of the mean is {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points. In the ViT paper the mean and the class token came out alike. This course has a class token because you can follow it through the blocks.
 #
 # ### Does your machine see it too?
 #
-# Now the two mistakes on Shapes-10: 200 steps on 2,000 images, which take about a minute. All have the learning rate 0.01. The text quotes the run saved here; your numbers will differ.
+# Now the two mistakes on drawn shapes: 200 steps on 2,000 images, with five seeds each. All have the learning rate 0.02, at which the class token will turn out to be at its best. Here each ± comes from these seeds alone. The runs take less than half a minute. The text quotes the run saved here; your numbers will differ.
 
 # %%
-places = ["class token", "reads the first patch", "averages all tokens"]
-
-
-def compare(name, **options):
-    """Do an experiment's runs and print how they came out; returns its summaries."""
-    options |= {"dataset": dataset, "verbose": False}
-    found = run_experiment(name, pooled=True, **options)
-    alone = run_experiment(name, **options)  # trains nothing: all runs are on record now
-    print(as_table(found, alone))
-    return found
-
-
-mistakes = compare("class_token_place", seeds=5, settings=places if quick else None)
+mistakes = run_experiment(
+    "class_token_place_rates",
+    seeds=5,
+    learning_rates=[2 if quick else 1],  # times 0.01; on CIFAR-10 the recipe's own is best
+    dataset=dataset,
+    verbose=False,
+)
+print(as_table(mistakes))
 
 # %% [markdown]
-# Both effects show again, and on these shapes reading a patch costs more than on CIFAR-10: 11.8 ± 3.1 points. At 0.01 the class token is not at its best, as you will see, so at a better rate the cost may differ.
+# Both effects show here too. The first patch costs 9.0 ± 5.0 points, more than on CIFAR-10, and the average of all tokens gains 6.9 ± 4.8.
 #
-# **Which ± counts?** Few seeds tell little about the noise. So the ± are **pooled**: they take one noise for all models, the average over those on record. The last column has the ± that the *difference* would have from its own few seeds. The pool is right if all models are about equally noisy, which we cannot be sure of here. With it, the lead of averaging all tokens is 3.8 ± 3.1 points, and an effect is seen. With its own ± 4.9 none would be.
+# ## A slot like any other
 #
-# ### Why can a patch take its place?
-#
-# Look into a block. Attention compares every query with every key, and the norms and the MLP work on each token alone. No line asks which token stands first. So if you exchange two tokens in front of the blocks, the same two are exchanged behind them, and nothing else changes:
+# Why can a patch take the class token's place at all? Look into a block. Attention compares every query with every key, and the norms and the MLP work on each token alone. No line asks which token stands first. So if you exchange two tokens in front of the blocks, the same two are exchanged behind them, and nothing else changes:
 
 # %% tags=["hide-input"]
 diagrams.exchange()
@@ -188,7 +200,7 @@ CHANGES = {
     "last, but reads token 0": "which is a patch now",
     "no position of its own": "only patches have positions",
 }
-show_gains({name: (words, placed[name]) for name, words in CHANGES.items()}, ordinary)
+show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 
 # %% [markdown]
 # - **Class token last** is the same model with its tokens in another order. There should be no effect, and none is seen, so this row checks our experiment. A small difference is left, because positions start at random and the two means come from different seeds.{{assert
@@ -200,13 +212,11 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()}, ord
 # - **No position of its own** shows no effect. The class token's vector and its position are only ever added, so the vector alone can learn to be their sum.{{assert
 # not differs(runs("class_token_place", "no position of its own"))}}
 #
-# The slot also explains why a patch *can* take over. Every slot can gather from all tokens, and training shapes the blocks so that the slot that is read gathers what the head needs.
-#
-# **What is shown:** on CIFAR-10 a patch does this almost as well. **Why it costs points at all** is a conjecture: a patch starts with its own pixels, which take up room in its residual stream, and the class token has nothing else to do. This cannot be the whole story, because the average of all tokens reads almost nothing but patches, and is ahead.
+# The slot also explains why a patch *can* take over. Every slot can gather from all tokens, and training shapes the blocks so that the slot that is read gathers what the head needs. Why it costs points at all we do not know. Perhaps the patch's own pixels take up room in its slot, while the class token has nothing else to do.
 #
 # ### Which tokens does a model read?
 #
-# Look at the losses printed above: all three fall, and without that of the right model you would not know how low the others should be. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
+# Neither the accuracy nor the loss gave the mistakes away. But you can ask the *gradient* which tokens the answer depends on, after the last norm:
 
 
 # %% tags=["nbval-check-output"]
@@ -236,16 +246,14 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 #
 # ## Cut off
 #
-# Now the head reads the right token. Does that token have to be trained, to attend to the patches, and to be attended to? Here are four mistakes that raise no error. The last two rows are controls for later.
+# Now the head reads the right token. Does that token have to be trained, to attend to the patches, and to be attended to? Here are four mistakes that raise no error:
 #
-# | name | one line of code | still trained | compared with |
-# |---|---|---|---|
-# | **left out** | `AdamW(p for p in … if p is not token)` | all but the token's vector | ordinary model |
-# | **detached** | `head(x[:, 0].detach())` | the head alone | ordinary model |
-# | **alone** | `mask[0, 1:] = False` | what acts on the class token, but not how patches are embedded | ordinary model |
-# | **unseen** | `mask[1:, 0] = False` | everything | ordinary model |
-# | left out, at zero | left out, after `token.zero_()` | all but the token's vector | ordinary model |
-# | left out, no position | at zero, without its `pos_embed` | all but the token | trained token without position |
+# | name | one line of code | what is still trained |
+# |---|---|---|
+# | **left out** | `AdamW(p for p in … if p is not token)` | all but the token's vector |
+# | **detached** | `head(x[:, 0].detach())` | the head alone |
+# | **alone** | `mask[0, 1:] = False` | what acts on the class token, but not how patches are embedded |
+# | **unseen** | `mask[1:, 0] = False` | everything |
 #
 # In the pictures arrows point to the token that attends, and a red × marks what is missing. **Guess:** two of the four ruin the model, and two show no effect. Which are which?
 
@@ -253,42 +261,56 @@ for kind in (VisionTransformer, ReadsFirstPatch, AveragesAllTokens):
 diagrams.cut_class_token()
 
 # %% [markdown]
-# **Which two ruin the model on CIFAR-10?**
-#
-# - **Alone**, the class token is the same for every image, so the model guesses: {{runs("class_token_cut", "sees itself alone").mean:.0%}} with every seed.{{assert
-# all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}
-# - **Detached**, the head learns, and the blocks stay as random as they started. The model reaches {{runs("class_token_cut", "detached before the head"):±.1%}}, a ± from its own three seeds, and the ordinary one {{runs("class_token_cut", "class token").mean:.1%}}.{{assert
-# below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}} This says little about class tokens: behind any head, a `.detach()` stops the training of the blocks.
-#
-# **Unseen** and **left out** show no effect. But is *left out* a fair test? The random start may have been a lucky one, so the first control is frozen at zero. Even there the class token's *position* is trained, which could make up for everything. So the second control has no position either:
+# **Which two ruin the model?** Here is what the model reaches with each cut, and without any:
 
 # %% tags=["hide-input"]
 cut_off = summarize("class_token_cut", "full", cifar10, spread)
 started = summarize("class_token_init", "full", cifar10, spread)
+reached = {
+    "not cut": cut_off["class token"],
+    "left out": started["N(0, 0.02), frozen"],
+    "unseen": cut_off["unseen by the patches"],
+    "detached": cut_off["detached before the head"],
+    "alone": cut_off["sees itself alone"],
+}
+plots.show_bars(
+    {name: round(100 * of.mean, 1) for name, of in reached.items()},
+    "accuracy on test images in %",
+    "CIFAR-10, after three passes",
+)
+
+# %% [markdown]
+# - **Alone**, the class token is the same for every image. So the model has to guess, and 10 % was to be expected.{{assert
+# all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}
+# - **Detached**, the head learns, and the blocks stay as random as they started. This too says little about class tokens, because behind any head a `.detach()` stops the training of the blocks.{{assert
+# below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
+# - **Unseen** and **left out** are the surprise: there is no cost to be seen.
+#
+# But is *left out* a fair test? The random start may have been a lucky one. So in a first control the class token stays at *zero*. Even there its *position* is trained, which could make up for everything. So in a second control it is zero and has no position either. (This one is compared with a trained class token that has no position.)
+
+# %% tags=["hide-input"]
 untrained = summarize("class_token_untrained", "full", cifar10, spread)
 show_gains(
     {
         "unseen": ("no patch attends to it", cut_off["unseen by the patches"]),
         "left out": ("it stays at its random start", started["N(0, 0.02), frozen"]),
-        "left out, at zero": ("it stays zero", started["zeros, frozen"]),
+        "left out, at zero": ("first control", started["zeros, frozen"]),
         "left out, no position": (
-            f"base: trained, {100 * untrained['no position'].mean:.1f} %",
+            f"second, against {100 * untrained['no position'].mean:.1f} %",
             untrained["no position, frozen at zero"],
         ),
-    },
-    ordinary,
+    }
 )
 
 # %% [markdown]
-# No effect is seen in any row, and the lowest end of an interval is {{min(reach(gain(of), -1) for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen"), runs("class_token_untrained", "no position, frozen at zero"))):.1p}} points. The last ± is larger, because its base has three seeds and not {{len(runs("class_token_cut", "class token").accuracies):d}}.{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}{{assert
+# No effect is seen in any row, and no interval reaches below {{min(reach(gain(of), -1) for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen"), runs("class_token_untrained", "no position, frozen at zero"))):.1p}} points.{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}{{assert
 # not any(differs(runs("class_token_init", name)) for name in ("N(0, 0.02), frozen", "zeros, frozen"))}}{{assert
-# not any(differs(of) for of in experiment("class_token_untrained").values())}} So for this model, trained for three passes, two things remain: the class token must **attend** to the patches, and the gradient must **come back** from it. Card 12 of [notebook 10](10_claims_put_to_the_test.ipynb) tests the sentence that it "must be updated by attention like any other token".
+# not any(differs(of) for of in experiment("class_token_untrained").values())}} The last interval is wider, because there the trained class token has fewer seeds.{{assert
+# len(runs("class_token_untrained", "no position").accuracies) < len(runs("class_token_cut", "class token").accuracies)}} Card 12 of [notebook 10](10_claims_put_to_the_test.ipynb) tests the sentence that the class token "must be updated by attention like any other token".
 #
 # ### Why need it not be trained?
 #
-# In the first block the query of the class token x is q = W · LN(x) + b. Training can change q in three ways: through x, through W and b, and through the scale and shift inside LayerNorm. In the last row of the figure above, x stays zero. The norm's scale then multiplies zero, and LN(0) is its shift. So the shift, W and b are left to be trained. In the two rows above it, the trained position is added to x.
-#
-# **From the formula:** a frozen class token *can* have a learned query, though not a free one, because W, b and the norm serve all patches too. **Measured:** freezing it shows no cost. **A conjecture:** training makes up for it in this way; we have not looked.
+# In the first block the query of the class token x is q = W · LN(x) + b. In *left out, no position*, x is zero and stays zero. Then LN(x) is the norm's shift, and the shift, W and b can still be trained. So a class token that nobody trains *can* get a learned query, though not a free one, because the patches use the same norm, W and b. Whether training makes up for it in this way, we have not looked.
 #
 # That no patch has to attend to the class token is less of a riddle, because patches attend to each other directly. In the last block it cannot matter at all: nobody reads the patches that come out.
 #
@@ -299,7 +321,7 @@ show_gains(
 
 # %%
 def cut_connections(model, images):
-    """What does not connect the head, the class token and the patches, found out on a copy."""
+    """What is cut between the patches, the class token and the head: a list of sentences."""
     model, found = copy.deepcopy(model).requires_grad_().eval(), []  # in the copy nothing is frozen
     # A start with zeros (notebook 07) would hide connections
     for parameter in model.parameters():
@@ -327,7 +349,7 @@ def cut_connections(model, images):
 
 # %% tags=["nbval-check-output"]
 def check_class_token(model, optimizers, images):
-    """All that was found."""
+    """What is cut, and whether the class token is trained: a list of sentences, empty if all is well."""
     token = getattr(model.cls_token, "weight", model.cls_token)
     held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
     trained = id(token) in held and token.requires_grad
@@ -335,13 +357,14 @@ def check_class_token(model, optimizers, images):
 
 
 images = torch.randn(8, 3, 32, 32)
-planned = {name: run for (name, _), run in plan("class_token_cut", "quick", seed=0).items()}
+# A run is a dictionary that says how its model is made and trained
+runs = {name: run for (name, _), run in plan("class_token_cut", "quick", seed=0).items()}
 cut = {
-    "not cut": planned["class token"],
-    "left out": planned["class token"] | {"frozen": ["cls_token.weight"]},
-    "detached": planned["detached before the head"],
-    "alone": planned["sees itself alone"],
-    "unseen": planned["unseen by the patches"],
+    "not cut": runs["class token"],
+    "left out": runs["class token"] | {"frozen": ["cls_token.weight"]},
+    "detached": runs["detached before the head"],
+    "alone": runs["sees itself alone"],
+    "unseen": runs["unseen by the patches"],
 }
 for name, run in cut.items():
     model = make_model(run)
@@ -351,86 +374,39 @@ for name, run in cut.items():
 
 # %% [markdown]
 # What is found need not be wrong, as two of these cuts showed no cost. But you should know about it.
-
-# %% [markdown]
-# ## The rivals, compared fairly
 #
-# Do you need a class token at all? The head can also read the **mean of the patches**. Or it reads a weighted mean, which is **attention pooling**: each patch x gets the score x · q / √D with one learned query q, and a softmax turns the scores into weights.
+# ## Who is ahead depends on the learning rate
 #
-# **Which of the five heads is the most accurate, and which the least?** Here are the two rivals on CIFAR-10, each against the class token after the same number of passes. Each head has the learning rate that was best for it on *validation* images. Only the mean's differs from the recipe's: it is twice as high. At the recipe's rate the mean leads by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} points too, so here the search changed nothing that can be seen.{{assert
-# not differs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)))}}{{assert
-# runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate
-# and runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate
-# == runs("pooling", "class token, 4 registers").learning_rate == runs("class_token_place", "class token").learning_rate}}
-
-# %% tags=["hide-input"]
-after_long = read_records("../data/results/experiments_cifar10_long.json")
-soon = summarize("pooling", "full", cifar10, spread)
-later = summarize("pooling", "long", after_long, pooled_spread(after_long))
-few, many = (BASE[budget].training.epochs for budget in ("full", "long"))
-
-
-def seeds(of):
-    return f"{len(of.accuracies)} seed{'s' * (len(of.accuracies) > 1)}"
-
-
-heads = {f"after {few} passes": None}
-for name in ("mean of patches", "attention pooling"):
-    heads[name] = (seeds(soon[name]), soon[name])
-heads[f"after {many} passes"] = None
-for name, short in (("mean of patches", "mean"), ("attention pooling", "attention")):
-    heads[f"{short}, longer"] = (seeds(later[name]), later[name])
-show_gains(heads, " after as many passes")
-
-# %% [markdown]
-# **After three passes the first patch is the least accurate. The two rivals and the other mistake share the lead,** and they cannot be told apart. (The mistakes had one learning rate, that of the recipe.){{assert
-# below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token")) and differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling"))}}{{assert
-# not any(differs(distance(runs("pooling", "attention pooling"), of)) for of in (runs("pooling", "mean of patches"), runs("class_token_place", "averages all tokens")))}}
+# Back to the rivals. Why did each get a learning rate of its own? The authors of ViT had a reason: their mean of the patches had looked far worse than the class token, until they tried a *lower* rate for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3).
 #
-# After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes no effect of the mean is seen, but only just: {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points.{{assert
-# not differs(runs("pooling", "mean of patches", budget="long"))}} Has its lead shrunk? The two leads differ by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points. That includes no change and a fall of two points, so we cannot say.{{assert
-# not differs(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))))}} Attention pooling is still ahead, by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}, with one seed.{{assert
-# differs(runs("pooling", "attention pooling", budget="long"))}}
-#
-# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. To be right about all of them together in 95 % of cases, take only effects of more than {{corrected():.1p}} points after three passes. The two mistakes and the two rivals pass this test.{{assert
-# all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}} The late lead of attention pooling may be luck: its ± comes from the pool alone.{{assert
-# len(runs("pooling", "attention pooling", budget="long").accuracies) == 1}}
-#
-# **The limit:** this is one small model, and its rates were chosen for three passes. In the ViT paper the class token and the mean came out alike. The course has the class token because it can be followed through the blocks.
-#
-# ### Why each at its own rate?
-#
-# One rate for all would favour the head that it happens to suit. ViT's authors noticed: their mean had looked far worse than the class token until they tried a *lower* rate for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3). We try five rates on Shapes-10, with three seeds each. For each head the rate is chosen on validation images, and the table shows the *test* images. **Guess:** is one of the two ahead at all five rates? The runs take about a minute.
+# We try four rates on drawn shapes, with five seeds each. **Guess:** is the same head ahead at all four? The runs take a bit less than a minute.
 
 # %%
-rivals = ["class token", "mean of patches"] if quick else None  # at the full budget all of them
-pooling = compare("pooling", settings=rivals)
-for name, of in pooling.items():
-    print(f"{name}: best on validation images with a learning rate of {of.learning_rate:g}")
-
-# %% [markdown]
-# Each at its own rate, the mean is ahead by 7.5 ± 3.5 points. What would a comparison at *one* rate have said? The upper panel shows the accuracy at each rate, with bands for the ±; a ring marks the rate that was chosen. The lower panel shows the lead of the mean.
-
-# %% tags=["hide-input"]
-token, mean = (pooling[name].at_rates for name in ("class token", "mean of patches"))
-_, (upper, lower) = plt.subplots(2, 1, figsize=(5.6, 5.2), sharex=True, layout="constrained")
-for label, colour, stroke in (
-    ("class token", dark(CLASS), "-o"),
-    ("mean of patches", PATCH, "--s"),
-):
-    of = pooling[label]
-    reached, best = of.at_rates, of.learning_rate
-    middle, width = 100 * torch.tensor(list(reached.values())).T
-    upper.plot(list(reached), middle, stroke, color=colour, markersize=4, label=label)
-    upper.plot(best, 100 * reached[best][0], "o", markersize=14, mfc="none", color=colour)
-    upper.fill_between(list(reached), middle - width, middle + width, color=colour, alpha=0.2, lw=0)
+sweep = {"seeds": 5, "learning_rates": [0.5, 1, 2, 4]} if quick else {}  # else all, 3 seeds
+heads = ["class token", "mean of patches"]
+swept = run_experiment("pooling", settings=heads, dataset=dataset, verbose=False, **sweep)
+token, mean = (swept[name].at_rates for name in heads)  # {rate: (accuracy, its ±)}
 leads = {
     rate: (100 * (mean[rate][0] - of), 100 * math.hypot(width, mean[rate][1]))
     for rate, (of, width) in token.items()
 }
-ahead, width = zip(*leads.values(), strict=True)
+for rate, (lead, width) in leads.items():
+    both = f"class token {100 * token[rate][0]:.1f} %, mean {100 * mean[rate][0]:.1f} %"
+    print(f"learning rate {rate:<5g}  {both}, lead of the mean {lead:+5.1f} ± {width:.1f}")
+for name in heads:
+    print(f"{name}: on validation images {swept[name].learning_rate:g} is best")
+
+# %% tags=["hide-input"]
+_, (upper, lower) = plt.subplots(2, 1, figsize=(5.6, 5.2), sharex=True, layout="constrained")
+for name, colour, stroke in zip(heads, (dark(CLASS), PATCH), ("-o", "--s"), strict=True):
+    of, best = swept[name].at_rates, swept[name].learning_rate
+    middle, width = 100 * torch.tensor(list(of.values())).T
+    upper.plot(list(of), middle, stroke, color=colour, markersize=4, label=name)
+    upper.plot(best, 100 * of[best][0], "o", markersize=14, mfc="none", color=colour)
+    upper.fill_between(list(of), middle - width, middle + width, color=colour, alpha=0.2, lw=0)
+lead, width = zip(*leads.values(), strict=True)
 lower.axhline(0, color="gray", linewidth=1)
-lower.errorbar(list(leads), ahead, yerr=width, fmt="o", capsize=4, color="black")
+lower.errorbar(list(leads), lead, yerr=width, fmt="o", capsize=4, color="black")
 lower.set_xscale("log")
 lower.set_xticks(list(leads), [f"{rate:g}" for rate in leads])
 lower.set_xticks([], minor=True)
@@ -440,33 +416,17 @@ upper.legend()
 for axis in (upper, lower):
     axis.grid(alpha=0.3)
 plots.show(
-    "two curves of accuracy over learning rates, and below their difference",
+    "two curves of accuracy over learning rates, with bands for their intervals and a ring at the "
+    "rate that validation images chose; below their difference, with its intervals",
     "Class token or mean of patches?",
-    [
-        f"at {rate:g}: {100 * mean[rate][0]:.1f} % against {100 * token[rate][0]:.1f} %, "
-        f"{ahead:+.1f} ± {width:.1f}"
-        for rate, (ahead, width) in leads.items()
-    ],
+    [f"at {rate:g}: lead {lead:+.1f} ± {width:.1f}" for rate, (lead, width) in leads.items()],
 )
 
 # %% [markdown]
-# **The curves cross,** if we trust the pooled ±. At the lowest rate the class token is ahead, by 6.5 ± 3.5 points. At 0.04 the mean is, by 16.7. So with one rate for both, you could have reported either. **The limit** is the noise: from their own seeds alone, neither the leads at the two lowest rates nor that of the table would be seen.
+# **The curves cross.** At the lowest rate the class token is ahead, by 7.1 ± 3.5 points. At the highest the mean is ahead, by 16.6 ± 2.7. So whoever compares the two at one rate can report either.
 #
-# ### Why would the mean tolerate a higher rate?
-#
-# From 0.02 to 0.04 the class token falls by about 9 points. The mean falls by less than 1 point, which is within the noise. Beyond that both fall about alike. So of the rates tried here, the mean tolerates one more than the class token. A simple candidate is the *length* of what the head reads. The norm gives each token about the same length, and vectors that point in different directions partly cancel in a mean:
-
-# %%
-seed_everything(0)
-planned = plan("pooling", "quick", seed=0)  # {(setting, factor of the learning rate): run}
-model = make_model(planned["class token", 1])  # before its first step
-tokens = model.forward_features(normalize(dataset.test_images[:100]))  # (B, T, D)
-read = {"class token": tokens[:, 0], "mean of patches": tokens[:, 1:].mean(dim=1)}
-for name, vectors in read.items():
-    print(f"{name:15} has the length {vectors.norm(dim=1).mean():.1f}")
-
-# %% [markdown]
-# The mean is shorter, so the same step of the head's weights changes the logits less. Whether this is the cause we have not tested, and the ViT paper speaks against it as a general one: there the mean needed the *lower* rate.
+# A fair comparison gives each head its own best rate, which the rings mark. In the saved run both are best at 0.02, and the mean leads by 9.9 ± 4.1 points. On CIFAR-10 the search changed nothing that can be seen: at the recipe's rate the mean leads, too, by {{distance(runs("pooling", "mean of patches", 1), runs("pooling", "class token")).mean:.1p}} points.{{assert
+# not differs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)))}} But we had to search to know that.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 09 · Pitfalls: the class token mishandled, and its rivals
@@ -558,26 +518,26 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # %% [markdown]
 # ## Recap, and what to do in your own model
 #
-# - **Accuracy does not tell a mistake from a choice.** On CIFAR-10, at one learning rate, reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. On shapes the first costs far more. Ask the gradient which tokens your head reads.
+# - **Accuracy does not tell a mistake from a choice.** On CIFAR-10 reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask the gradient which tokens your head reads.
 # - **To the blocks the class token is a slot like any other.** That is why a patch can take its place.
-# - **Here the class token must attend to the patches, and the gradient must come back from it.** After three passes we saw no cost when no patch attends to it, nor when nobody trains it. `check_class_token` says what is cut off.
-# - **Compare heads each at its own learning rate**, and look at the interval of their difference. On CIFAR-10 the mean of the patches was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes no effect was seen, and whether the lead shrank we cannot say. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
+# - **A class token can be cut off without an error, and even without a cost.** After three passes we saw none when nobody trains it, and none when no patch attends to it. `check_class_token` says what is cut off.
+# - **Compare heads each at its own learning rate.** On drawn shapes one rate puts the class token ahead, and another the mean. On CIFAR-10, each at its best, the mean was ahead by {{gain(runs("pooling", "mean of patches")):±.1p}} points after three passes. If your model is small and its training short, try the mean or attention pooling; take the class token if you want to look inside.
 #
 # ## Questions
 #
-# <details><summary>Your model reads the first patch instead of the class token. Will the loss tell?</summary>
-#
-# No. The loss falls as well, and nothing tells you how low it should be. `tokens_read` tells at once.
-# </details>
-#
 # <details><summary>Nobody trains the class token, and the accuracy is the same. Is it useless, then?</summary>
 #
-# No: the class token is the slot in which the model gathers what the head reads. What is in the slot at the start hardly matters here, probably because the blocks that decide what it gathers are trained.
+# No: the class token is the slot in which the model gathers what the head reads. What is in the slot at the start hardly matters here, probably because the blocks, which decide what it gathers, are trained.
 # </details>
 #
 # <details><summary>In what way are <code>[1, 0, 2, 3, 4]</code> and a class token that stands last the same experiment?</summary>
 #
 # Both put the tokens into another order, and the blocks do not know the order. A token's place counts only outside the blocks: in the positions, and in the head.
+# </details>
+#
+# <details><summary>Somebody trains two heads at one learning rate, and one of them is five points ahead. What do you ask?</summary>
+#
+# Whether the rate was chosen for that head. At another rate the other may be ahead, so you want each at its own best rate, chosen on validation images, and an interval for the difference.
 # </details>
 #
 # **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.
@@ -590,6 +550,26 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # **Skip this on a first reading.**
 #
+# ### How sure is a ±?
+#
+# **Where does it come from?** On drawn shapes it comes from the five seeds of each setting. On CIFAR-10 three seeds tell too little, so there it comes from an **averaged spread**: how far one run lies from the mean of its setting, averaged over all settings on record that work. Notebook 07 calls this a pooled standard deviation, and notebook 10 tests what it takes for granted. (*Detached* and *alone* are not among these settings.)
+#
+# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. To be right about all of them together in 95 % of cases, take only effects of more than {{corrected():.1p}} points, where three seeds are compared with {{len(runs("class_token_init", "N(0, 0.02)").accuracies):d}}. The two mistakes and the two rivals pass this test.{{assert
+# all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}}
+#
+# **Do the leads last?** The table shows what is on record after more passes, each time against a class token that was trained as long. The number of seeds is in parentheses. Where it is small, the ± tells little about these runs: it is mostly the noise of other settings.
+#
+# | | after three passes | after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes |
+# |---|---|---|
+# | mean of patches | {{then_and_now("pooling", "mean of patches"):s}} |
+# | attention pooling | {{then_and_now("pooling", "attention pooling"):s}} |
+# | class token, 4 registers | {{then_and_now("pooling", "class token, 4 registers"):s}} |
+# | class token only in the last block | {{then_and_now("class_token_place", "only in the last block"):s}} |
+#
+# The two leads of the mean differ by {{distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))):±.1p}} points. That may be hardly any change, or a fall of two points, so we cannot say whether its lead shrinks.{{assert
+# reach(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))), -1) < 0.004}}{{assert
+# reach(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))), 1) > 0.018}} All this is at the rates that were chosen for three passes.
+#
 # ### Three more changes
 #
 # A model can have five class tokens, and its head reads their mean. Or the class token joins only in the last block, after [CaiT](https://arxiv.org/abs/2103.17239). Or there are **registers**: learned tokens that take part in attention and that no head reads.
@@ -599,23 +579,48 @@ show_gains(
     {
         "5 class tokens": ("the head reads their mean", placed["5 class tokens"]),
         "only in the last block": ("it joins the patches there", placed["only in the last block"]),
-        "class token, 4 registers": ("nobody reads them", soon["class token, 4 registers"]),
-    },
-    ordinary,
+        "class token, 4 registers": ("nobody reads them", rivals["class token, 4 registers"]),
+    }
 )
 
 # %% [markdown]
 # Only the one that joins late shows an effect.{{assert
 # differs(runs("class_token_place", "only in the last block"))}}{{assert
-# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} It may be luck: {{gain(runs("class_token_place", "only in the last block")):+±.1p}} does not pass the test for all comparisons together, and after 14 passes, with one seed, it is {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}}. [Notebook 10](10_claims_put_to_the_test.ipynb) says more, after its card 2.{{assert
+# not differs(runs("class_token_place", "5 class tokens")) and not differs(runs("pooling", "class token, 4 registers"))}} It may be luck, because {{gain(runs("class_token_place", "only in the last block")):+±.1p}} does not pass the test for all comparisons together. [Notebook 10](10_claims_put_to_the_test.ipynb) says more.{{assert
 # gain(runs("class_token_place", "only in the last block")).mean < corrected()}}
 #
-# ### How the rates were chosen
+# ### How were the rates chosen?
 #
-# On CIFAR-10 validation images chose the rate, with the first seed only. We tried the recipe's learning rate, half of it and twice that rate. The mean of the patches was best at twice the recipe's; as that was the highest, we also tried four times the rate, which was worse. The others were best at the recipe's own.
+# On CIFAR-10 validation images chose the rate, with the first seed only. We tried the recipe's learning rate, half of it and twice that rate. The mean of the patches was best at twice the recipe's. As that was the highest, we also tried four times the rate, which was worse. The others were best at the recipe's own.
 #
-# On Shapes-10 the ring of the mean is not at the top of its curve, because validation images chose it. At 0.02, the top, the mean would lead by 8.4 points. At 0.01 the class token has the five seeds of the first table.
+# ### Is it the length?
 #
-# ### How the ± is made
+# On drawn shapes, why does the class token lose about 9 points from 0.02 to 0.04, and the mean only about 2? One guess is the *length* of what the head reads. The norm gives all tokens about the same length, and vectors that point in different directions partly cancel in a mean. So the mean is shorter, and the same step of the head's weights changes its logits less.
 #
-# What is pooled is the spread of one run about the mean of its setting, as if runs were independent. On CIFAR-10 the settings on record that were trained as long are pooled, and on Shapes-10 those that have run on your machine. Settings that reach less than half of the best accuracy are left out, and keep the interval of their own seeds. ([Notebook 07](07_pitfalls_initialization.ipynb) says more.) On Shapes-10 the pool grows with every run. So in the second table the ± of three seeds is only a little wider than that of five in the first.
+# If that is the cause, a mean that is made as long as a class token should fall as well. Let us try:
+
+
+# %%
+class LongerMean(VisionTransformer):
+    def forward(self, images):  # with pool="mean" all tokens are patches
+        return self.head(longer * self.forward_features(images).mean(dim=1))
+
+
+VARIANTS["LongerMean"] = LongerMean
+small = dataset.first(2_500, 1_000)  # the images of the quick budget
+runs = plan("pooling", "quick", seed=0)  # {(setting, factor of the learning rate): run}
+tokens = make_model(runs["class token", 1]).forward_features(normalize(small.test_images[:100]))
+lengths = [of.norm(dim=-1).mean().item() for of in (tokens[:, 0], tokens[:, 1:].mean(dim=1))]
+longer = lengths[0] / lengths[1]
+print(f"length at the start: class token {lengths[0]:.1f}, mean {lengths[1]:.1f}")
+for factor in (2, 4):
+    right = []
+    for seed in range(3):
+        run = plan("pooling", "quick", seed)["mean of patches", factor] | {"variant": "LongerMean"}
+        model, _ = train_run(run, small)
+        right.append(evaluate(model, small.test_images, small.test_labels))
+    rate = run["training"]["learning_rate"]
+    print(f"longer mean, learning rate {rate:g}: {100 * sum(right) / len(right):.1f} %")
+
+# %% [markdown]
+# With three seeds it does not fall. So a small length is not what protects the mean here, and we do not know what does. In the ViT paper it was the mean that needed the *lower* rate, so there need not be one cause for all models.

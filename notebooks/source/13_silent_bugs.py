@@ -6,14 +6,13 @@
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 04; what is said about costs uses the ± of 09 |
-# | Time to read | about 45 minutes, with two good places to stop, and 10 more for a second visit |
+# | Time to read | about 35 minutes, of which part one takes 20 and has a place to stop, and 3 more for a second visit |
 # | Time to run | at the quick budget {{notebook_seconds("13_silent_bugs"):about}} on two cores of a recent server CPU |
 # | Package modules | those of the model, from `patches.py` to `vision_transformer.py`, broken on purpose |
 #
 # A silent bug raises no error, at least at the sizes that you happen to use. The loss falls, and the accuracy looks plausible. How would you notice?
 
 # %%
-import copy
 import math
 import time
 from dataclasses import replace
@@ -74,16 +73,20 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # - mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "none"])) < 0.05}}
 # </details>
 #
-# Neither the losses nor the accuracies tell you. But you can **check**, without any training, whether your code has one of these bugs.
+# Neither the losses nor the accuracies tell you. But you can **check**, without any training, whether your code has one of these bugs. Part one shows seventeen bugs and their checks. Part two has checks for your own model, and the costs.
 #
-# ## A museum of bugs
+# ## Part one: the museum
 #
-# The museum has four rooms and seventeen bugs, all of them in the model. Bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Each linked repository had the bug once: such bugs happen to experts, too.
+# The museum has four rooms and a corner, with seventeen bugs, all of them in the model. (Bugs 4, 10 and 13 wait in the corner, at the end.) Bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Each linked repository had the bug once: such bugs happen to experts, too.
 #
-# An exhibit begins with the bug's *cost*: the points of accuracy that small models lost on CIFAR-10 when we trained them with it. Each has a **check** of a few lines. The function `catch` runs it twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. In the pictures, orange-red shows what is wrong.
+# An exhibit begins with the bug's *cost*: the points of accuracy that small models lost when we trained them with it, in three passes over CIFAR-10. With three seeds for each bug we can tell a difference of about {{bug_on_cifar10("heads by view").width:.1p}} points from chance. So "none seen" means that any cost is probably smaller than that.{{assert
+# bug_on_cifar10("dropout never off").width < 0.0095}}
+#
+# Each bug has a **check** of a few lines. The function `catch` runs the check twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. In the pictures, orange-red shows what is wrong.
 
 
 # %% tags=["bug-tools"]
+SMALL = ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3)  # a model for quick checks
 seconds = []  # that each check has taken
 
 
@@ -111,11 +114,11 @@ def percent(share):
 #
 # Here numbers land in the wrong place, and nothing complains, because the shape fits.
 #
-# *Guess first:* an image has three channels of 8 × 8 numbers. It is white in its upper right quarter and black elsewhere. It is cut into four patches with nothing but a `reshape`. How white is each patch?
+# *Guess first:* an image has three channels of 8 × 12 numbers. It is cut into six patches of side 4 with nothing but a `reshape`. We mark the 48 numbers of its upper right corner, which should be patch 2. How many of the marks does each patch get?
 #
-# ### 1. Patches by `reshape` alone
+# ### 1. Patches by reshape
 #
-# *Cost: {{cost_of_bug("patches by reshape").mean:.0p}} points.* (C, H, W) has as many numbers as (N, C·P·P), so a reshape runs. But it cuts the image into stretches of rows, and not into squares.
+# *Cost: {{cost_of_bug("patches by reshape").mean:.0p}} points.* (C, H, W) has as many numbers as (N, C·P·P), so a `reshape` alone runs. But it cuts the image into stretches of rows, and not into squares.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -125,14 +128,18 @@ def patches_by_reshape(images, P):
 
 
 def check_patches(cut):
-    image = torch.zeros(1, 3, 8, 8)
-    image[:, :, :4, 4:] = 1  # patch 1, upper right, is white, everything else black
-    patches = cut(image, 4)
-    white = ", ".join(percent(patch.mean()) for patch in patches[0])
-    assert patches[0].mean(dim=1).tolist() == [0, 1, 0, 0], f"the white part of each patch: {white}"
+    image = torch.zeros(1, 3, 8, 12)  # B, C, H, W; P = 4 makes N = 6: no two sizes are equal
+    image[0, :, :4, 8:] = marks = torch.arange(1.0, 49).view(3, 4, 4)
+    patches = cut(image, 4)[0]
+    counts = (patches > 0).sum(dim=1).tolist()
+    assert counts == [0, 0, 48, 0, 0, 0], f"marked numbers in each patch: {counts}"
+    assert torch.equal(patches[2], marks.flatten()), "the order inside a patch is wrong"
 
 
 catch(check_patches, right=patchify, wrong=patches_by_reshape)
+
+# %% [markdown]
+# The picture shows the same for an image of 8 × 8, with four patches:
 
 
 # %% tags=["hide-input"]
@@ -152,9 +159,9 @@ diagrams.owners(
 )
 
 # %% [markdown]
-# ### 2. Heads by `view` alone
+# ### 2. Heads by view
 #
-# *Cost: none seen.* Heads allow the same mistake. (B, T, D) → (B, h, T, d) needs a transpose in between, because each head should get d numbers *of every token*. With `view` alone head 0 gets one stretch of numbers: all of token 0 and most of token 1. [FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30) had this bug.
+# *Cost: none seen.* Heads allow the same mistake. (B, T, D) → (B, h, T, d) needs a transpose in between, because each head should get d numbers *of every token*. With `view` alone, head 0 gets one stretch of numbers: all of token 0 and most of token 1. [FuxiCTR](https://github.com/reczoo/FuxiCTR/issues/30) had this bug.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -187,12 +194,21 @@ diagrams.owners(
 )
 
 # %% [markdown]
-# ### 3. The same on the way back
+# ### 3. No transpose back
 #
-# *Cost: none seen.* (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several tokens. A [transformer from scratch](https://github.com/jsbaan/transformer-from-scratch/pull/6) had this bug. Its author's test was to learn a small task, and the model learned it all the same.
+# *Cost: none seen.* On the way back, (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several tokens. A [transformer from scratch](https://github.com/jsbaan/transformer-from-scratch/pull/6) had this bug. Its author's test was to learn a small task, and the model learned it all the same. Our check marks token 0 and looks for the mark after the merge. Its code is folded, because exercise 3.5 has this bug too.
 
 
-# %% tags=["bug", "nbval-check-output"]
+# %% tags=["bug", "hide-input", "nbval-check-output"]
+def merge_by_transpose(heads):
+    return heads.transpose(1, 2).flatten(2)
+
+
+def no_transpose_back(heads):
+    B, h, T, d = heads.shape
+    return heads.reshape(B, T, h * d)
+
+
 def check_merge(merge):
     heads = torch.zeros(1, 3, 5, 4)  # (B, h, T, d)
     heads[0, :, 0] = 1  # only token 0 holds something
@@ -200,37 +216,14 @@ def check_merge(merge):
     assert tokens == [0], f"what token 0 held is found in tokens {tokens}"
 
 
-catch(
-    check_merge,
-    right=lambda heads: heads.transpose(1, 2).flatten(2),
-    wrong=lambda heads: heads.reshape(1, 5, 12),
-)
-
-# %% [markdown]
-# ### 4. `x[0]` for `x[:, 0]`
-#
-# *Cost: not measured.* PyTorch's attention, transformer and recurrent layers expect (T, B, D) by default. There `x[0]` is (B, D), the first token of each image. After a switch to (B, T, D) the same `x[0]` is (T, D), all tokens of image 0, and the right code is `x[:, 0]`.
-#
-# The bug is silent only where T = B. Elsewhere the loss stops with an error, so we did not train with it. The check finds it at any size: it changes image 1 and looks at which answers change.
-
-
-# %% tags=["bug"]
-def check_read(read):
-    tokens = torch.randn(4, 5, 8)
-    changed = tokens.clone()
-    changed[1] += 1  # only the second image is another one
-    moved = (read(changed) - read(tokens)).abs().sum(dim=-1).nonzero().flatten().tolist()
-    assert moved == [1], f"image 1 was changed; the answers that changed: {moved or 'none'}"
-
-
-catch(check_read, right=lambda tokens: tokens[:, 0], wrong=lambda tokens: tokens[0])
+catch(check_merge, right=merge_by_transpose, wrong=no_transpose_back)
 
 # %% [markdown]
 # ## Room 2: mixing the wrong things
 #
 # Here each number is in its right place. But attention, or a norm, mixes it with the wrong ones.
 #
-# ### 5. Softmax over the wrong axis
+# ### 5. Softmax over the queries
 #
 # *Cost: none seen.* The scores are (B, h, T, T): queries, then keys. `softmax(dim=-2)` runs over the queries, so the *columns* sum to 1. `dim=2` does the same, although it was right for (B, T, T), before the heads came in. One token then reads less than 100 % in all, another more. A widely read [implementation](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/146) had this bug, and the person who reported it saw no difference in the results.
 
@@ -264,9 +257,9 @@ diagrams.amounts(
 )
 
 # %% [markdown]
-# ### 6. Scaled by √D, not by √d
+# ### 6. Scaled by √D
 #
-# *Cost: none seen.* A head has d = D / h numbers, and the variance of the scores grows with that number (notebook 03). If they are divided by √D, attention starts too even. [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/65) had this bug, and so had [Karpathy's lecture](https://github.com/karpathy/ng-video-lecture/pull/6). The check compares with PyTorch's own attention.
+# *Cost: none seen.* A head has d = D / h numbers, and the variance of the scores grows with d (notebook 03), so they should be divided by √d. If they are divided by √D, attention starts too even. [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/65) had this bug, and so had [Karpathy's lecture](https://github.com/karpathy/ng-video-lecture/pull/6). The check compares with PyTorch's own attention.
 
 
 # %% tags=["bug"]
@@ -286,7 +279,7 @@ def check_scale(weights):
 catch(check_scale, right=attention_weights, wrong=weights_scaled_by_D)
 
 # %% [markdown]
-# ### 7. Attention across the batch
+# ### 7. Across the batch
 #
 # *Cost: {{cost_of_bug("attention across the batch, mean pooling").mean:.0p}} points with mean pooling.* PyTorch's `nn.MultiheadAttention` expects (T, B, D) unless it is told `batch_first=True`. If it gets (B, T, D), each token attends to the tokens in the same place of *all images*, and to no other token of its own image. [TabFormer](https://github.com/IBM/TabFormer/pull/14) had this bug.
 #
@@ -337,9 +330,9 @@ diagrams.amounts(
 )
 
 # %% [markdown]
-# A ViT with a class token then gives every image the same answer: all class tokens start equal, and they attend only to each other. With mean pooling it trains, but each answer depends on the rest of the batch.
+# A ViT with a class token then gives every image the same answer: all class tokens start equal, and they attend only to each other. With mean pooling the model trains, but each answer depends on the rest of the batch.
 #
-# ### 8. LayerNorm over tokens as well
+# ### 8. Norm over tokens
 #
 # *Cost: none seen, but {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points on drawn shapes.* `nn.LayerNorm((T, D))` takes the mean and the variance of all tokens of an image together. If one token changes, all tokens change, without any attention.
 
@@ -356,13 +349,31 @@ def check_norm(norm):
 catch(check_norm, right=nn.LayerNorm(8), wrong=nn.LayerNorm((5, 8)))
 
 # %% [markdown]
+# ### Why go on, if a bug costs nothing?
+#
+# You have just read "none seen" four times about attention, and once about a norm. A model that is *trained* with heads by view, for example, learns to live with the bug. It becomes another model, which seems to be just as good. But it is not the model whose weights you download.
+#
+# So we took the larger model that comes with this course, which was trained without any bug, and put bugs into its code *afterwards*. All its weights still load without an error. Without a bug it is right for {{loaded_bug("none").accuracy:.1%}} of the {{record("silent_bugs_loaded").judged_on:s}} images of CIFAR-10, and guessing is right for 10 %.
+#
+# | bug put into a trained model | its accuracy |
+# |---|---|
+# | 6, scaled by √D | {{loaded_bug("scaled by √D").accuracy:.1%}} |
+# | 5, softmax over the queries | {{loaded_bug("softmax over the queries").accuracy:.1%}} |
+# | 3, no transpose back | {{loaded_bug("heads without transpose").accuracy:.1%}} |
+# | 2, heads by view | {{loaded_bug("heads by view").accuracy:.1%}} |
+# | 7, across the batch | {{loaded_bug("attention across the batch").accuracy:.1%}} |
+#
+# Bugs 2, 3 and 7 leave little more than guessing. Bugs 5 and 6 may be harder to suspect: such a model seems to work, only not as well as its authors say.{{assert
+# all(loaded_bug(name).accuracy < 0.2 for name in ("heads by view", "heads without transpose", "attention across the batch")) and
+# all(loaded_bug(name).accuracy > 0.7 for name in ("scaled by √D", "softmax over the queries"))}}
+#
 # *This is a good place to stop.*
 #
 # ## Room 3: parameters that nobody trains, or that do not exist
 #
-# ### 9. A parameter that is moved too early
+# ### 9. Moved parameter
 #
-# *Cost: {{cost_of_bug("positions not trained").mean:.0p}} points.* `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter. The model computes with this copy, but the copy is neither trained nor saved. A loaded model has other random numbers in its place. On a laptop `.to("cpu")` copies nothing, and every test passes. The check needs no GPU, because `.to(torch.float64)` makes a copy as well.
+# *Cost: {{cost_of_bug("positions not trained").mean:.0p}} points, if it is the positions.* `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter. The model computes with this copy, but the copy is neither trained nor saved. A loaded model has other random numbers in its place. On a laptop `.to("cpu")` copies nothing, and every test passes. The check needs no GPU, because `.to(torch.float64)` makes a copy as well.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -382,32 +393,13 @@ def check_saved(make):
 catch(check_saved, right=nn.Parameter, wrong=lambda x: nn.Parameter(x).to(torch.float64))
 
 # %% [markdown]
-# ### 10. A class token for each place in the batch
+# ### 11. Blocks in a list
 #
-# *Cost: not measured.* If the class token is made by `torch.randn(batch_size, 1, D)`, each *place in the batch* learns its own. A batch of another size, such as that of our test images, stops with an error.
-
-
-# %% tags=["bug", "nbval-check-output"]
-def check_class_token(make):
-    tokens = make(4, 8).expand(4, 1, 8)  # the class tokens of four images, D = 8
-    differ = (tokens - tokens[0]).abs().max()
-    assert differ == 0, f"the class tokens of one batch differ by up to {differ:.1f}"
-
-
-catch(
-    check_class_token,
-    right=lambda batch_size, D: nn.Parameter(torch.randn(1, 1, D)),
-    wrong=lambda batch_size, D: nn.Parameter(torch.randn(batch_size, 1, D)),
-)
-
-# %% [markdown]
-# ### 11. Blocks in a Python list
+# *Cost: {{cost_of_bug("blocks in a Python list").mean:.0p}} points.* A Python list is not a module, so the optimizer does not find its blocks, and nobody saves them. Only what comes before and after the blocks learns. This is silent on a CPU. On a GPU `model.to("cuda")` leaves the blocks behind, and the first forward pass stops with an error about two devices.
 #
-# *Cost: {{cost_of_bug("blocks in a Python list").mean:.0p}} points.* A Python list is not a module, so the optimizer does not find its blocks, and nobody saves them. Only what comes before and after the blocks learns.
+# ### 12. One block, repeated
 #
-# ### 12. `[block] * L`
-#
-# *Cost: {{cost_of_bug("one block, repeated").mean:.0p}} points.* This list has L entries, but only one block: all entries share their weights. The `state_dict` still has the names of all L blocks. One check finds both bugs, because it counts the parameters.
+# *Cost: {{cost_of_bug("one block, repeated").mean:.0p}} points.* `[block] * L` has L entries, but all of them are the same block. The `state_dict` still has the names of all L blocks. One check finds both bugs, because it counts the parameters.
 #
 # *Guess first:* a `nn.Linear(8, 8)` has 72 parameters. How many has `nn.Sequential(*[nn.Linear(8, 8)] * 6)`?
 
@@ -432,34 +424,14 @@ catch(check_count, right=nn.ModuleList(six), wrong=nn.ModuleList([nn.Linear(8, 8
 diagrams.weights_of_blocks(
     {
         "right": (range(6), "432 parameters"),
-        "11. a list": ([None] * 6, "0 parameters"),
-        "12. [block] * 6": ([0] * 6, "72 parameters"),
+        "11. in a list": ([None] * 6, "0 parameters"),
+        "12. repeated": ([0] * 6, "72 parameters"),
     },
     title="Exhibits 11 and 12: which weights do the six blocks have?",
 )
 
 # %% [markdown]
-# ### 13. An argument that is ignored
-#
-# *Cost: not measured.* A constructor takes `num_heads`, but further down the code says 8. The check changes the argument, keeps the weights, and expects another answer.
-
-
-# %% tags=["bug", "nbval-check-output"]
-def check_argument(make):
-    one, two = make(16, num_heads=1), make(16, num_heads=2)
-    two.load_state_dict(one.state_dict())
-    x = torch.randn(1, 5, 16)
-    assert not torch.equal(one(x), two(x)), "1 head and 2 heads give exactly the same answer"
-
-
-catch(
-    check_argument,
-    right=MultiHeadSelfAttention,
-    wrong=lambda D, num_heads: MultiHeadSelfAttention(D, 8),
-)
-
-# %% [markdown]
-# ## Room 4: the sum, the norm and the answer
+# ## Room 4: the answer, the sum and the norm
 #
 # *Guess first:* a classifier of ten classes ends in a softmax, and `nn.CrossEntropyLoss` follows. The model is sure and right for every image. What is its loss?
 #
@@ -488,12 +460,39 @@ diagrams.shares(
 )
 
 # %% [markdown]
-# ### 15. Dropout that `eval()` does not switch off
+# ### 17. No residual
 #
-# *Cost: none seen.* The module `nn.Dropout` stops when you call `eval()`. The function `scaled_dot_product_attention` with `dropout_p=0.1` does not, as its [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) warns. [timm](https://github.com/huggingface/pytorch-image-models/pull/1978) had this bug. The check asks twice and expects the same answer.
+# *Cost: {{cost_of_bug("no residual connection").mean:.0p}} points.* If the code says `x = layer(x)` instead of `x = x + layer(x)`, the output of a layer replaces the token. The check sets the last weights of both branches of a block to zero. Such a block should return its input.
 
 
 # %% tags=["bug"]
+class NoResidual(EncoderBlock):
+    def forward(self, x):
+        return self.mlp(self.norm2(self.attn(self.norm1(x))))
+
+
+def check_residual(kind):
+    block, x = kind(SMALL), torch.randn(2, 5, 24)
+    for last in (block.attn.proj, block.mlp.fc2):  # the ends of its two branches
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+    change = (block(x) - x).abs().max()
+    assert change == 0, f"a block that adds nothing changes a token by up to {change:.1f}"
+
+
+catch(check_residual, right=EncoderBlock, wrong=NoResidual)
+
+
+# %% [markdown]
+# Two smaller exhibits complete the room. Their code is folded.
+#
+# | bug | cost | what happens | how the check finds it |
+# |---|---|---|---|
+# | 15. Dropout never off | none seen | The module `nn.Dropout` stops when you call `eval()`. The function `scaled_dot_product_attention` with `dropout_p=0.1` does not, as its [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) warns. [timm](https://github.com/huggingface/pytorch-image-models/pull/1978) had this bug. | It asks twice, and expects the same answer. |
+# | 16. No last norm | none seen | Pre-norm blocks never normalise the residual stream itself. Without the last LayerNorm the head reads it raw: far too small before training, and of any size later. | It expects a standard deviation of 1, which every LayerNorm gives before training. |
+
+
+# %% tags=["bug", "hide-input"]
 class AlwaysDrops(MultiHeadSelfAttention):
     def forward(self, x):
         queries, keys, values = self.split_heads(x)
@@ -510,52 +509,67 @@ def check_repeatable(attention):
     assert change == 0, f"asked twice, the answer changes by up to {percent(change)}"
 
 
-catch(check_repeatable, right=MultiHeadSelfAttention, wrong=AlwaysDrops)
-
-
-# %% [markdown]
-# ### 16. No norm at the end
-#
-# *Cost: none seen.* Pre-norm blocks never normalise the residual stream itself. Without the last LayerNorm the head reads it raw: far too small before training, and of any size later. The check asks for a standard deviation of 1. Before training every LayerNorm gives that, because its own weight begins at 1.
-#
-# ### 17. `x = layer(x)` for `x = x + layer(x)`
-#
-# *Cost: {{cost_of_bug("no residual connection").mean:.0p}} points.* Without the residual connection, the output of a layer replaces the token. The check sets the last weights of both branches of a block to zero. Such a block should return its input.
-
-
-# %% tags=["bug"]
-SMALL = ViTConfig(image_size=8, embed_dim=24, depth=2, num_heads=3)
-
-
-class NoFinalNorm(VisionTransformer):
+class NoLastNorm(VisionTransformer):
     def __init__(self, config):
         super().__init__(config)
         self.norm = nn.Identity()
 
 
-class NoResidual(EncoderBlock):
-    def forward(self, x):
-        return self.mlp(self.norm2(self.attn(self.norm1(x))))
-
-
-def check_final_norm(kind):
+def check_last_norm(kind):
     model = kind(SMALL)
     std = model.forward_features(torch.randn(4, 3, 8, 8))[:, 0].std(dim=-1).mean()
     assert 0.9 < std < 1.1, f"the head reads numbers with a standard deviation of {std:.2f}, not 1"
 
 
-def check_residual(kind):
-    block, x = kind(SMALL), torch.randn(2, 5, 24)
-    for last in (block.attn.proj, block.mlp.fc2):  # the ends of its two branches
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-    change = (block(x) - x).abs().max()
-    assert change == 0, f"a block that adds nothing changes a token by up to {change:.1f}"
+catch(check_repeatable, right=MultiHeadSelfAttention, wrong=AlwaysDrops)
+catch(check_last_norm, right=VisionTransformer, wrong=NoLastNorm)
 
 
-catch(check_final_norm, right=VisionTransformer, wrong=NoFinalNorm)
-catch(check_residual, right=EncoderBlock, wrong=NoResidual)
+# %% [markdown]
+# ## A corner for bugs that wait for another size or setting
+#
+# Three bugs are silent only at some sizes or settings. At those of our trainings they stop with an error or change nothing, so their cost is not measured. Their code is folded.
+#
+# | bug | when it is silent | what happens | how the check finds it |
+# |---|---|---|---|
+# | 4. `x[0]` for `x[:, 0]` | a batch has as many images as an image has tokens | In (B, T, D), `x[:, 0]` is the first token of each image. `x[0]` is right only for (T, B, D), the default of PyTorch's attention. Here it gives all tokens of image 0. | It changes image 1. Only the answer for image 1 may change. |
+# | 10. Class token for each place | all batches have one size | `torch.randn(batch_size, 1, D)` makes a class token for each *place in the batch*, and each learns its own. | All class tokens of a batch must be equal. |
+# | 13. Ignored argument | nobody changes it | A constructor takes `num_heads`, but further down the code says 8. | It changes the number of heads, keeps the weights, and expects another answer. |
 
+
+# %% tags=["bug", "hide-input", "nbval-check-output"]
+def check_read(read):
+    tokens = torch.arange(4.0 * 5 * 8).view(4, 5, 8)  # (B, T, D)
+    changed = tokens.clone()
+    changed[1] += 1  # only the second image is another one
+    answers = (read(changed) - read(tokens)).abs().sum(dim=-1).nonzero().flatten().tolist()
+    assert answers == [1], f"image 1 was changed; the answers that changed: {answers or 'none'}"
+
+
+def check_class_token(make):
+    tokens = make(4, 8).expand(4, 1, 8)  # the class tokens of four images, D = 8
+    differ = (tokens - tokens[0]).abs().max()
+    assert differ == 0, f"the class tokens of one batch differ by up to {differ:.1f}"
+
+
+def check_argument(make):
+    one, two = make(16, num_heads=1), make(16, num_heads=2)
+    two.load_state_dict(one.state_dict())
+    x = torch.randn(1, 5, 16)
+    assert not torch.equal(one(x), two(x)), "1 head and 2 heads give exactly the same answer"
+
+
+catch(check_read, right=lambda tokens: tokens[:, 0], wrong=lambda tokens: tokens[0])
+catch(
+    check_class_token,
+    right=lambda batch_size, D: nn.Parameter(torch.randn(1, 1, D)),
+    wrong=lambda batch_size, D: nn.Parameter(torch.randn(batch_size, 1, D)),
+)
+catch(
+    check_argument,
+    right=MultiHeadSelfAttention,
+    wrong=lambda D, num_heads: MultiHeadSelfAttention(D, 8),
+)
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 13 · A museum of silent bugs
@@ -641,12 +655,12 @@ for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
 # %% [markdown]
 # None of these checks looks at the accuracy. There are five ways to write one:
 #
-# | A check can … | as in exhibits |
+# | A check can … | as for bugs |
 # |---|---|
-# | mark an input, and see where it comes out | 1 to 4, 8 |
-# | compare with a number that is known | 5, 11, 12, 14, 16, 17 |
+# | mark or change one thing, and see what comes out | 1 to 4, 8 |
+# | compare with a result that is known | 5, 11, 12, 14, 16, 17 |
 # | compare with somebody else's code | 6 |
-# | do a thing twice, and expect the same | 7, 9, 10, 15 |
+# | compare two answers that must be alike | 7, 9, 10, 15 |
 # | change a setting, and expect a difference | 13 |
 #
 # How long do they take?
@@ -657,11 +671,241 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 # %% [markdown]
 # *This is another good place to stop.*
 #
-# ## What each silent bug costs
+# ## Part two: your own model, and what the bugs cost
 #
-# Would the accuracy have shown these bugs? We put fourteen of them into a model, one at a time, and trained it as if nothing had happened. We left out 4 and 10, which stop with an error at these sizes, and 13, which has no effect until somebody asks for another number of heads.
+# In part one you held every piece in your hand. Your own model comes as a whole. Which of the seventeen bugs can be found without taking it apart? And if nobody finds them, would the accuracy or the loss tell? This part takes about 15 minutes.
 #
-# We did this on two tasks, with three seeds for each bug. Only 7 with a class token, which can do no more than guess, has one seed on CIFAR-10. The script is `benchmarks/silent_bugs.py`.
+# ### Ask the whole model
+#
+# Some questions need only the model and a few images. In brackets are the numbers of the bugs. The first question is whether there is an answer for each image, however many there are:
+
+
+# %% tags=["own-model"]
+def no_answers(model, images):
+    """Why a classifier does not answer for each of some images (B, C, H, W), or None if it does."""
+    try:
+        logits, alone = model(images), model(images[:1])
+    except RuntimeError as error:
+        return f"it does not answer for {len(images)} images and for one (10?): {error}"
+    if (len(logits), len(alone)) != (len(images), 1):
+        return "not one answer for each image (4)"
+    return None if logits.isfinite().all() else "some of its answers are not finite numbers"
+
+
+# %% [markdown]
+# The second is whether an answer stays the same, when you ask again and when you ask for one image alone:
+
+
+# %% tags=["own-model"]
+def unsteady_answers(model, images):
+    """What is wrong with how the answers of a classifier change, or do not change: a list."""
+    logits, again, alone = model(images), model(images), model(images[:1])
+    size, step, found = logits.abs().max(), torch.finfo(logits.dtype).eps, []
+    changed = (again - logits).abs().max() / size
+    apart = (alone - logits[:1]).abs().max() / size
+    # The same computation rounds in the same way, so even a small change counts. An image alone
+    # may round otherwise, so 0.4 % may pass, four steps of a GPU's TF32. In bfloat16 four steps
+    # are 3 %, which can hide bug 7: give model.float().
+    if changed > max(step, 2**-14):
+        found.append("asked twice, it answers differently (15)")
+    elif apart > 4 * max(step, 2**-10):  # says nothing of answers that change by themselves
+        found.append("an answer depends on the other images (7, with mean pooling)")
+    if (logits - logits[:1]).abs().max() <= 1e-6 * size:
+        found.append("all images get the same answer (7, with a class token)")
+    return found
+
+
+# %% [markdown]
+# The third is who learns from an answer. PyTorch remembers the steps that led to it, and at the beginning of these steps are the parameters. They should be those of `model.parameters()`, no more and no fewer:
+
+
+# %% tags=["own-model"]
+def parameters_behind(answers):
+    """All tensors that would get a gradient from some answers."""
+    steps, seen, found = [answers.grad_fn], {None}, []
+    while steps:
+        step = steps.pop()
+        if step not in seen:
+            seen.add(step)
+            steps += [before for before, _ in step.next_functions]
+            found += [step.variable] if hasattr(step, "variable") else []
+    return found
+
+
+def wrong_parameters(model, images):
+    """Parameters that do not learn, or that nobody knows of: a list."""
+    own = {id(p): name for name, p in model.named_parameters()}
+    behind, found = {id(p) for p in parameters_behind(model(images))}, []
+    if behind - own.keys():
+        found.append("it computes with parameters that are not in model.parameters() (9 or 11)")
+    if idle := own.keys() - behind:
+        names = ", ".join(name for of, name in own.items() if of in idle)
+        found.append(f"no gradient reaches {names}: frozen, or not used")
+    return found
+
+
+# %% [markdown]
+# The last is whether there is a softmax at the end. `suspicions` asks all four questions, and leaves the modes and the gradients of your model as they were:
+
+
+# %% tags=["own-model"]
+@torch.enable_grad()
+def suspicions(model, images):
+    """What is wrong with a classifier, as far as a few images (B, C, H, W) can tell."""
+    if len(images) < 2:
+        raise ValueError("give at least two images: their answers are compared")
+    images, modes = images.detach(), {of: of.training for of in model.modules()}
+    model.eval()
+    try:
+        if why := no_answers(model, images):
+            return [why]
+        found, logits = unsteady_answers(model, images), model(images)
+        if logits.min() >= 0 and (logits.sum(dim=-1) - 1).abs().max() < 0.01:
+            found.append("it ends in a softmax (14)")
+        return found + wrong_parameters(model, images) or ["nothing found"]
+    finally:
+        for of, mode in modes.items():
+            of.training = mode
+
+
+# %% [markdown]
+# Here are a right model and four with a bug:
+
+
+# %% tags=["across", "nbval-check-output"]
+class AcrossTheBatch(MultiHeadSelfAttention):
+    def forward(self, x):  # treats (B, T, D) as (T, B, D)
+        return super().forward(x.transpose(0, 1)).transpose(0, 1)
+
+
+seed_everything(0)
+images = torch.randn(4, 3, 8, 8)
+models = {name: VisionTransformer(SMALL) for name in ("right", "across", "drops", "softmax")}
+models["across, mean"] = VisionTransformer(replace(SMALL, pool="mean"))
+for block in (*models["across"].blocks, *models["across, mean"].blocks):
+    block.attn = AcrossTheBatch(24, 3)
+for block in models["drops"].blocks:
+    block.attn = AlwaysDrops(24, 3, attn_drop_rate=0.1)
+models["softmax"] = nn.Sequential(models["softmax"], nn.Softmax(dim=-1))
+for name, model in models.items():
+    print(f"{name:13} {'; '.join(suspicions(model, images))}")
+
+# %% [markdown]
+# If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.
+#
+# ### Ask one attention
+#
+# `suspicions` cannot find what goes wrong in the same way for every image, such as heads by view. But attention itself has a property that you can test. Without a mask and without positions in it, it does not know the order of its tokens. So if every token moves one place on, each answer should move along. And if you give PyTorch's own attention the same weights, it should give the same answers.
+#
+# *Guess first:* bugs 2, 3, 5, 6, 7, 13 and 15 are all in the attention. Which of them does the first test find?
+
+
+# %% tags=["own-attention"]
+@torch.no_grad()
+def suspicions_about_attention(attention, tokens, reference=None):
+    """What is wrong with an attention (B, T, D) → (B, T, D) in eval mode, without a mask."""
+    answers, found = attention(tokens), []
+    near = 0.01 * answers.abs().max()  # for rounding
+    if (attention(tokens.roll(1, dims=1)) - answers.roll(1, dims=1)).abs().max() > near:
+        found.append("does not move along")
+    if reference and (reference(tokens, tokens, tokens)[0] - answers).abs().max() > near:
+        found.append("not as PyTorch's")
+    return found or ["nothing found"]
+
+
+def pytorch_attention(attention, num_heads):
+    """PyTorch's attention with the weights of another one, whose maps are called qkv and proj."""
+    reference = nn.MultiheadAttention(attention.proj.in_features, num_heads, batch_first=True)
+    weights = {"in_proj_weight": attention.qkv.weight, "in_proj_bias": attention.qkv.bias}
+    weights |= {f"out_proj.{name}": p for name, p in attention.proj.named_parameters()}
+    reference.load_state_dict(weights)
+    return reference.eval()
+
+
+# %% [markdown]
+# We ask attentions with the bugs of the museum. Each should have three heads:
+
+
+# %% tags=["attentions", "nbval-check-output"]
+class Attention(MultiHeadSelfAttention):
+    """Three heads in three steps, any of which can be that of an exhibit."""
+
+    def __init__(self, split=heads_by_transpose, weigh=attention_weights, merge=merge_by_transpose):
+        super().__init__(24, num_heads=3)
+        self.split, self.weigh, self.merge = split, weigh, merge
+
+    def forward(self, x):
+        parts = self.qkv(x).chunk(3, dim=-1)
+        queries, keys, values = (self.split(part.contiguous(), 3) for part in parts)
+        return self.proj(self.merge(self.weigh(queries, keys) @ values))
+
+
+seed_everything(0)
+attentions = {
+    "right": Attention(),
+    "2 heads by view": Attention(split=heads_by_view),
+    "3 no transpose back": Attention(merge=no_transpose_back),
+    "5 softmax over the queries": Attention(weigh=softmax_over_queries),
+    "6 scaled by √D": Attention(weigh=weights_scaled_by_D),
+    "7 across the batch": AcrossTheBatch(24, 3),
+    "13 ignored argument": MultiHeadSelfAttention(24, 8),
+    "15 dropout never off": AlwaysDrops(24, 3, attn_drop_rate=0.1),
+}
+tokens = 3 * torch.randn(2, 5, 24)  # large, so that the shares of attention are uneven
+for name, attention in attentions.items():
+    reference = pytorch_attention(attention.eval(), num_heads=3)
+    found = suspicions_about_attention(attention, tokens, reference)
+    print(f"{name:27} {', '.join(found)}")
+
+# %% [markdown]
+# Moving the tokens finds 2 and 3. It also notices 15, whose answers change each time. Bugs 5, 6, 7 and 13 treat all places alike, so the answers move along. The comparison with PyTorch finds all seven. It can also blame a right attention, namely one that keeps its queries, keys and values in another order than PyTorch does.
+#
+# ### Compare piece by piece
+#
+# The surest check for a whole model is somebody else's model with the same weights, compared piece by piece. Here our second block has no residual connection:
+
+
+# %% tags=["reference", "nbval-check-output"]
+@torch.no_grad()
+def pieces_of(model, images):
+    """What the patch embedding, each block, the last norm and the head of a model give."""
+    outputs = []
+
+    def keep(piece, inputs, output):
+        outputs.append(output)
+
+    for piece in (model.patch_embed, *model.blocks, model.norm, model.head):
+        piece.register_forward_hook(keep)
+    model.eval()(images)
+    return outputs
+
+
+ours, reference = VisionTransformer(SMALL), VisionTransformer(SMALL)
+ours.blocks[1] = NoResidual(SMALL)
+reference.load_state_dict(ours.state_dict())
+pairs = zip(pieces_of(ours, images), pieces_of(reference, images), strict=True)
+for name, pair in zip(("patches", "block 1", "block 2", "last norm", "head"), pairs, strict=True):
+    print(f"{name:10} {'same' if torch.allclose(*pair, atol=1e-5) else 'differs'}")
+
+# %% [markdown]
+# The bug is in the first piece that differs, or on the way to it. The class token and the positions, for example, come in between the patches and block 1.
+#
+# In all, this is where each bug can be found:
+#
+# | what you call | bugs that it can find |
+# |---|---|
+# | `suspicions` | 4, 7, 9, 10, 11, 14, 15 |
+# | `suspicions_about_attention`, tokens moved | 2, 3, 15 |
+# | `suspicions_about_attention`, PyTorch's weights | 2, 3, 5, 6, 7, 13, 15 |
+# | a reference, piece by piece | most of these, and also 1 and 17 |
+# | `reference.load_state_dict(ours.state_dict())` | 8, 9, 11 and 16, with an error |
+# | `sum(p.numel() for p in model.parameters())` | 11 and 12, if you know the right number |
+#
+# ### What each silent bug costs
+#
+# Suppose that nobody asks. Would the accuracy have shown these bugs? We put fourteen of them into a model, one at a time, and trained it as if nothing had happened. All but 4, 10 and 13 took part.
+#
+# We did this on two tasks, with three seeds for each bug. Only 7 with a class token, which can do no more than guess, has one seed on CIFAR-10. Bug 9 sits in the positions here, so they stay random. The script is `benchmarks/silent_bugs.py`.
 #
 # | | CIFAR-10 | drawn shapes |
 # |---|---|---|
@@ -669,26 +913,24 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 # | its training | three passes over 45,000 images | 200 steps on 2,000 images |
 # | its accuracy without a bug | **{{mean(runs("class_token_place", "class token").accuracies):.0%}}**, {{len(runs("class_token_place", "class token").accuracies):d}} seeds | **{{mean(silent_bug("none")):.0%}}**, three seeds |
 #
-# Two bugs are compared with a right model of their own, which has three seeds: 7 with mean pooling, and 15 with dropout.
-#
-# **Guess first:** do the same bugs cost most on drawn shapes? A black mark is a difference whose interval does not reach 0.
+# **Guess first:** do the same bugs cost most on drawn shapes? A black mark is a difference whose interval does not reach 0. The lowest group has an axis of its own on CIFAR-10, so that you can see its intervals.
 
 # %% tags=["hide-input"]
-BUGS = {  # name on record: how the figure calls it
+BUGS = {  # name on record: how the museum calls it
     "patches by reshape": "1 patches by reshape",
     "heads by view": "2 heads by view",
     "heads without transpose": "3 no transpose back",
-    "softmax over the queries": "5 softmax over queries",
+    "softmax over the queries": "5 softmax over the queries",
     "scaled by √D": "6 scaled by √D",
-    "attention across the batch": "7 batch, class token",
-    "attention across the batch, mean pooling": "7 batch, mean pooling",
+    "attention across the batch": "7 across the batch, class",
+    "attention across the batch, mean pooling": "7 across the batch, mean",
     "LayerNorm over all tokens": "8 norm over tokens",
-    "positions not trained": "9 positions not trained",
+    "positions not trained": "9 moved parameter",
     "blocks in a Python list": "11 blocks in a list",
     "one block, repeated": "12 one block, repeated",
     "softmax twice": "14 softmax twice",
     "dropout never off": "15 dropout never off",
-    "no norm at the end": "16 no norm at the end",
+    "no norm at the end": "16 no last norm",
     "no residual connection": "17 no residual",
 }
 BASES = {  # what a model with a bug is compared with, if not with the ordinary one
@@ -731,60 +973,81 @@ def effect_of(name, where, base=None):
     return 100 * (one - other), 100 * math.hypot(width, wide)
 
 
-# Where the panel of each task begins and how wide it is: as many points to an inch in both
+# Where the panels of each task begin, how wide they are, and their limits: the upper one's, in which
+# both tasks have as many points to an inch, and the lower one's, that of the group without a cost
 TASKS = {
-    "CIFAR-10, full": ("CIFAR-10", (-39, 4), 0.3, 0.147),
-    "shapes10": ("drawn shapes", (-34, 42), 0.63, 0.26),
+    "CIFAR-10, full": ("CIFAR-10", 0.35, 0.125, (-39, 4), (-2.3, 2.3)),
+    "shapes10": ("drawn shapes", 0.665, 0.221, (-34, 42), (-34, 42)),
 }
 effects = {name: {where: effect_of(name, where) for where in TASKS} for name in BUGS}
 guess = {(name, where) for name in BUGS for where in TASKS if max(reached(name, where)) < GUESSING}
-GROUPS = ("ruins the model", "costs points", "no cost seen (6: a hint of a gain)")
+GROUPS = {  # short name: what it says
+    "large cost": "large cost: 15 points or more",
+    "smaller cost": "smaller cost: 4 to 9 points",
+    "no cost seen": "no cost seen",
+}
 
 
 def group_of(name):
     gain, width = effects[name]["CIFAR-10, full"]
-    return GROUPS[0 if gain < -12 else 1 if gain < -width else 2]
+    return "large cost" if gain < -12 else "smaller cost" if gain < -width else "no cost seen"
 
 
 order = sorted(BUGS, key=lambda name: effects[name]["CIFAR-10, full"][0])
 groups = {group: [name for name in order if group_of(name) == group] for group in GROUPS}
-lines = [line for group, names in groups.items() for line in (group, *names)]
+rows = [
+    [line for group in of for line in (group, *groups[group])]
+    for of in (("large cost", "smaller cost"), ("no cost seen",))
+]  # of the upper and of the lower panels
 
-figure = plt.figure(figsize=(6.6, 0.3 * len(lines) + 1.5))
-low, high = 0.6 / figure.get_figheight(), 1 - 1.05 / figure.get_figheight()
-said = []
-for where, (title, limits, left, wide) in TASKS.items():
-    panel = figure.add_axes((left, low, wide, high - low))
-    widths = {f"{effects[name][where][1]:.1f}" for name in BUGS if (name, where) not in guess}
-    same = len(widths) == 1  # then it stands in the heading only
+INCH = 0.3  # for a row
+height = INCH * sum(map(len, rows)) + 2.25
+figure, said = plt.figure(figsize=(6.6, height)), []
+lower = (0.6, INCH * len(rows[1]))  # bottom and height, in inches
+upper = (sum(lower) + 0.45, INCH * len(rows[0]))
+
+
+def draw(panel, lines, where, names):
+    """The marks of some lines, with the numbers behind them and perhaps the names before them."""
+    wide = panel.get_position().width
     for row, name in enumerate(lines):
         place = {"transform": panel.get_yaxis_transform(), "va": "center"}
-        if title == "CIFAR-10":
-            words, weight = (name, "bold") if name in GROUPS else (f"   {BUGS[name]}", "normal")
-            panel.text(-0.285 / wide, row, words, weight=weight, **place)
+        if names:
+            words, weight = (GROUPS[name], "bold") if name in GROUPS else (f"  {BUGS[name]}", None)
+            panel.text(-0.335 / wide, row, words, weight=weight, **place)
         if name in GROUPS:
             continue
         gain, width = effects[name][where]
-        words = f"{gain:+.1f}" + ("" if same else f" ± {width:.1f}")
-        words = words.replace("-", "\N{MINUS SIGN}")
+        words = f"{gain:+.1f} ± {width:.1f}".replace("-", "\N{MINUS SIGN}")
         if (name, where) in guess:
             words = "guesses"
         else:
             seen = "effect seen" if abs(gain) > width else "no effect seen"
             panel.errorbar(gain, row, xerr=width, capsize=3, ms=5, **EFFECT_STYLES[seen])
-        panel.text(1 + (0.1 if same else 0.165) / wide, row, words, ha="right", **place)
-        said.append(f"{BUGS[name]}, {title}: {words}")
+        shown = words if names else words.split(" ±")[0]  # on drawn shapes all have one width
+        panel.text(1 + (0.165 if names else 0.1) / wide, row, shown, ha="right", **place)
+        said.append(f"{BUGS[name]}, {TASKS[where][0]}: {words}")
     panel.axvline(0, color="gray", lw=1, zorder=0)
-    panel.set(ylim=(len(lines) - 0.5, -0.5), yticks=[], xlim=limits)
-    panel.set_xticks(range(-20, limits[1], 20))
-    right = mean_and_width(reached("none", where))[0]
-    heading = f"{title}\nright model: {100 * right:.0f} %"
-    heading += f"\neach mark ± {min(widths)}" if same else ""
-    panel.set_title(heading, fontsize=10)
+    panel.set(ylim=(len(lines) - 0.5, -0.5), yticks=[])
     panel.spines[["left", "top", "right"]].set_visible(False)
+
+
+for where, (title, left, wide, *limits) in TASKS.items():
+    for (bottom, high), lines, ends in zip((upper, lower), rows, limits, strict=True):
+        panel = figure.add_axes((left, bottom / height, wide, high / height), xlim=ends)
+        panel.set_xticks((-2, 0, 2) if ends[1] < 3 else range(-20, ends[1], 20))
+        draw(panel, lines, where, names=title == "CIFAR-10")
+        if lines is rows[0]:
+            right = mean_and_width(reached("none", where))[0]
+            heading = f"{title}\nright model: {100 * right:.0f} %"
+            widths = {
+                f"{of[where][1]:.1f}" for name, of in effects.items() if (name, where) not in guess
+            }
+            heading += f"\neach mark ± {min(widths)}" if len(widths) == 1 else ""
+            panel.set_title(heading, fontsize=10)
 figure.text(0.57, 0.01, "difference in accuracy, in points", ha="center")
 marks = [plt.Line2D([], [], label=label, **style) for label, style in EFFECT_STYLES.items()]
-heading = "14 bugs in 15 rows:\n7 has two"
+heading = "14 bugs in 15 rows: 7 has two,\nwith a class token and with\nmean pooling"
 legend = figure.legend(
     handles=marks, title=heading, loc="upper left", frameon=False, fontsize=10, handletextpad=0.1
 )
@@ -792,9 +1055,9 @@ legend.get_title().set_fontsize(10)
 plots.show("a row for each bug: by how many points it is ahead on two tasks", "", said)
 
 # %% [markdown]
-# On CIFAR-10, four rows **ruin the model**, and four **cost {{min(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} to {{max(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} points**. **In the other seven no cost is seen.** Scaling by √D is even ahead, by {{bug_on_cifar10("scaled by √D"):±.1p}} points, which is a hint at most among so many comparisons.
+# On CIFAR-10, four rows have a **large cost**, {{-bug_on_cifar10("softmax twice").mean:.0p}} points or more, and four a **smaller cost**, {{min(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} to {{max(cost_of_bug(name).mean for name in ("patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated")):.0p}} points. **In the other seven no cost is seen.** Scaling by √D is even ahead, by {{bug_on_cifar10("scaled by √D"):±.1p}} points, which is a hint at most among so many comparisons.
 # {{assert max(bug_runs("attention across the batch")) < 0.11}}
-# {{assert all(cost_of_bug(name).mean > 0.12 for name in ("blocks in a Python list", "no residual connection", "softmax twice"))}}
+# {{assert all(cost_of_bug(name).mean > 0.15 for name in ("blocks in a Python list", "no residual connection", "softmax twice"))}}
 # {{assert all(differs(bug_on_cifar10(name)) and bug_on_cifar10(name).mean < 0 for name in ("softmax twice", "patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated"))}}
 # {{assert not any(differs(bug_on_cifar10(name)) for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end"))}}
 # {{assert differs(bug_on_cifar10("scaled by √D")) and bug_on_cifar10("scaled by √D").mean > 0}}
@@ -822,11 +1085,11 @@ for panel, (group, names) in zip(panels, groups.items(), strict=True):
         label = name.replace("none", "right")
         panel.plot((1, 2, 3), curve(name), ":", color="black", label=label)
         said.append(f"{label}: the loss ends at {curve(name)[-1]:.2f}")
-    panel.set(title=group.split(" (")[0], xlabel="pass", xticks=(1, 2, 3), xlim=(0.9, 3.6))
+    panel.set(title=group, xlabel="pass", xticks=(1, 2, 3), xlim=(0.9, 3.6))
     panel.set_ylim(0.6, 2.4)
     panel.grid(alpha=0.3)
     panel.legend(loc="lower left", frameon=False, fontsize=9)
-    if group == GROUPS[-1]:
+    if group == "no cost seen":
         panel.text(
             2.3, 1.8, "from pass 2 on, all\nseven are close to\nthe right models", ha="center"
         )
@@ -840,172 +1103,51 @@ panels[0].set_ylabel("loss in training")
 plots.show("losses in training, a panel for each group; right models are dashed", "", said)
 
 # %% [markdown]
-# - **You would notice the first group,** and perhaps bug 1, if you know how far the loss should fall.
-# - **You would hardly notice the second.** You might think that the model is too small, or trained too briefly.
-# - **Neither loss nor accuracy on CIFAR-10 shows the third.** In it are all five bugs inside an image's own attention: those of the heads, the softmax, the scale and dropout.
+# - **Large cost:** the loss stays far above that of a right model. You can see that if you know how far the loss should fall.
+# - **Smaller cost:** the loss falls almost as it should. A model that is too small, or trained too briefly, could look the same.
+# - **No cost seen:** the loss shows nothing either. Five of these seven bugs are in the attention: 2, 3, 5, 6 and 15.
 #
-# **On drawn shapes some costs are different.** The norm over tokens costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points there, and nothing that we see on CIFAR-10. The lack of residual connections does the opposite: its {{bug_effect("no residual connection"):+±.1p}} on drawn shapes may be nothing. Patches by reshape are even *ahead*, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. For one block, repeated, there is a hint of a cost at most, {{bug_effect("one block, repeated"):+±.1p}}. So what a bug costs in one model and on one task may say little about another.
+# **On drawn shapes some costs are different.** The norm over tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points there, and nothing that we see on CIFAR-10. With no residual (17) it is the other way round: the large cost is on CIFAR-10, and the {{bug_effect("no residual connection"):+±.1p}} points on drawn shapes may be nothing. Patches by reshape (1) are even *ahead*, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. So what a bug costs in one model and on one task may say little about another.
 # {{assert differs(bug_effect("LayerNorm over all tokens")) and not differs(bug_effect("no residual connection")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 #
-# ### Why repair a bug if no cost is seen?
+# ### The other bugs, put in afterwards
 #
-# A model that is trained with a bug learns to live with it. With heads by view, for example, it becomes another model, which seems just as good. But it is not the model whose weights you download.
+# In the middle of part one, five bugs were put into a model that had been trained without them. Here are six more, with the model's *confidence*: the share that it gives to its answer, on average.
 #
-# So we also put bugs into the larger model that comes with this course, *after* it was trained without them. The last two columns show its accuracy on the {{record("silent_bugs_loaded").judged_on:s}} images of CIFAR-10 and its *confidence*, the share that it gives to its answer on average. The column before them repeats the small models. Bold numbers are the surprises.
+# | bug put into a trained model | its accuracy | its confidence |
+# |---|---|---|
+# | none | {{loaded_bug("none").accuracy:.1%}} | {{loaded_bug("none").sure:.0%}} |
+# | 14, softmax twice | {{loaded_bug("softmax twice").accuracy:.1%}} | **{{loaded_bug("softmax twice").sure:.0%}}** |
+# | 16, no last norm | {{loaded_bug("no norm at the end").accuracy:.1%}} | **{{loaded_bug("no norm at the end").sure:.0%}}** |
+# | 15, dropout never off | {{loaded_bug("dropout never off").accuracy:.1%}} | {{loaded_bug("dropout never off").sure:.0%}} |
+# | 1, patches by reshape | {{loaded_bug("patches by reshape").accuracy:.1%}} | {{loaded_bug("patches by reshape").sure:.0%}} |
+# | 12, one block, repeated | {{loaded_bug("one block, repeated").accuracy:.1%}} | {{loaded_bug("one block, repeated").sure:.0%}} |
+# | 17, no residual | {{loaded_bug("no residual connection").accuracy:.1%}} | {{loaded_bug("no residual connection").sure:.0%}} |
 #
-# | bug | small models, trained with it: points | larger model, bug put in later: accuracy | its confidence |
-# |---|---|---|---|
-# | none | right for {{mean(runs("class_token_place", "class token").accuracies):.0%}} | {{loaded_bug("none").accuracy:.1%}} | {{loaded_bug("none").sure:.0%}} |
-# | 1 patches by reshape | {{bug_on_cifar10("patches by reshape"):+±.1p}} | {{loaded_bug("patches by reshape").accuracy:.1%}} | {{loaded_bug("patches by reshape").sure:.0%}} |
-# | 2 heads by view | {{bug_on_cifar10("heads by view"):+±.1p}} | **{{loaded_bug("heads by view").accuracy:.1%}}** | {{loaded_bug("heads by view").sure:.0%}} |
-# | 3 no transpose back | {{bug_on_cifar10("heads without transpose"):+±.1p}} | **{{loaded_bug("heads without transpose").accuracy:.1%}}** | {{loaded_bug("heads without transpose").sure:.0%}} |
-# | 5 softmax over the queries | {{bug_on_cifar10("softmax over the queries"):+±.1p}} | **{{loaded_bug("softmax over the queries").accuracy:.1%}}** | {{loaded_bug("softmax over the queries").sure:.0%}} |
-# | 6 scaled by √D | {{bug_on_cifar10("scaled by √D"):+±.1p}} | **{{loaded_bug("scaled by √D").accuracy:.1%}}** | {{loaded_bug("scaled by √D").sure:.0%}} |
-# | 7 across the batch, class token | guesses | {{loaded_bug("attention across the batch").accuracy:.1%}} | {{loaded_bug("attention across the batch").sure:.0%}} |
-# | 12 one block, repeated | {{bug_on_cifar10("one block, repeated"):+±.1p}} | **{{loaded_bug("one block, repeated").accuracy:.1%}}** | {{loaded_bug("one block, repeated").sure:.0%}} |
-# | 14 softmax twice | {{bug_on_cifar10("softmax twice"):+±.1p}} | {{loaded_bug("softmax twice").accuracy:.1%}} | **{{loaded_bug("softmax twice").sure:.0%}}** |
-# | 15 dropout never off | {{bug_on_cifar10("dropout never off"):+±.1p}} | {{loaded_bug("dropout never off").accuracy:.1%}} | {{loaded_bug("dropout never off").sure:.0%}} |
-# | 16 no norm at the end | {{bug_on_cifar10("no norm at the end"):+±.1p}} | {{loaded_bug("no norm at the end").accuracy:.1%}} | **{{loaded_bug("no norm at the end").sure:.0%}}** |
-# | 17 no residual connection | {{bug_on_cifar10("no residual connection"):+±.1p}} | {{loaded_bug("no residual connection").accuracy:.1%}} | {{loaded_bug("no residual connection").sure:.0%}} |
+# - **Softmax twice (14)** has a large cost in training, but put in afterwards it changes no answer: a second softmax keeps the order of the classes. Only the confidence falls.
+# - **No last norm (16)** hardly changes the accuracy, and raises the confidence.
+# - **One block, repeated (12)** loads with PyTorch's message `<All keys matched successfully>`. The file has weights for six blocks, and PyTorch writes them all into the one block. Each overwrites those before it, so the last block's weights are left.
 #
-# Three bugs are missing, because loading raises an error: a norm over tokens has other shapes, and the weights for untrained positions and for blocks in a list find no parameters. With `strict=False`, PyTorch drops weights that find no parameters, and raises no error. We needed that for 16, which has no use for the last norm's.
-#
-# - **Little or no cost seen in training, and a disaster afterwards:** with heads by view, without the transpose back, or with a repeated block, the trained model does little better than guessing, or worse. With the repeated block, PyTorch even reports `<All keys matched successfully>`: the one block takes the weights of the right model's six in turn, and keeps the last. The softmax over the queries costs {{loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy:.0p}} points, and the wrong scale costs {{loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy:.0p}}. Such a model seems to work, only not as well as its authors say.
-# - **Expensive in training, and invisible in the accuracy afterwards:** a second softmax keeps the order of the classes, so the accuracy stays exactly the same. Only the confidence falls, to {{loaded_bug("softmax twice").sure:.0%}}.
-# - **No cost seen in either:** without the last norm the accuracy stays the same, but the confidence rises by {{loaded_bug("no norm at the end").sure - loaded_bug("none").sure:.0p}} points. The right model's {{loaded_bug("none").sure:.0%}} are less than its accuracy, probably because it was trained with softened labels and mixed images.{{assert
-# record("cifar10_cpu_long").training.label_smoothing > 0 and record("cifar10_cpu_long").training.mixup > 0 and loaded_bug("one block, repeated").accuracy < 0.1}}
-# {{assert all(loaded_bug(name).accuracy < 0.2 for name in ("heads by view", "heads without transpose", "one block, repeated", "patches by reshape", "no residual connection")) and loaded_bug("softmax twice").accuracy == loaded_bug("none").accuracy}}
-# {{assert abs(loaded_bug("no norm at the end").accuracy - loaded_bug("none").accuracy) < 0.001 and loaded_bug("no norm at the end").sure > loaded_bug("none").sure + 0.1 and loaded_bug("none").sure < loaded_bug("none").accuracy - 0.1}}
-#
-# ## A check for your own model
-#
-# Some checks need only the model and a few images. In brackets are the numbers of the exhibits. The first question is whether there is an answer for each image, however many there are:
-
-
-# %% tags=["own-model"]
-def no_answers(model, images):
-    """Why a classifier does not answer for each of some images (B, C, H, W), or None if it does."""
-    try:
-        model = copy.deepcopy(model).eval()
-    except RuntimeError as error:  # PyTorch copies no tensor that was computed from a parameter
-        why = "it holds a copy of a parameter, which nobody trains (9)"
-        return why if "graph leaves" in str(error) else f"it cannot be copied: {error}"
-    try:
-        logits, alone = model(images), model(images[:1])
-    except RuntimeError as error:
-        return f"it does not answer for {len(images)} images and for one (10?): {error}"
-    if (len(logits), len(alone)) != (len(images), 1):
-        return "not one answer for each image (4)"
-    return None if logits.isfinite().all() else "some of its answers are not finite numbers"
-
-
-# %% [markdown]
-# The second is whether an answer stays the same, when you ask again and when you ask for one image alone. The latter may round differently, so it may change by 0.4 %, four steps of a GPU's TF32. (In bfloat16 it is 3 %, which can hide 7: ask `model.float()`.)
-
-
-# %% tags=["own-model"]
-def unsteady_answers(model, images):
-    """What is wrong with how the answers of a classifier change, or do not change: a list."""
-    logits, again, alone = model(images), model(images), model(images[:1])
-    size, step, found = logits.abs().max(), torch.finfo(logits.dtype).eps, []
-    changed = (again - logits).abs().max() / size
-    apart = (alone - logits[:1]).abs().max() / size
-    if changed > max(step, 2**-14):  # finer: the same way rounds alike, and dropout may do little
-        found.append("asked twice, it answers differently (15)")
-    elif apart > 4 * max(step, 2**-10):  # says nothing of answers that change by themselves
-        found.append("an answer depends on the other images (7, with mean pooling)")
-    if (logits - logits[:1]).abs().max() <= 1e-6 * size:
-        found.append("all images get the same answer (7, with a class token)")
-    return found
-
-
-# %% [markdown]
-# The last is whether there is a softmax at the end, and whether every parameter gets a gradient:
-
-
-# %% tags=["own-model"]
-def suspicions(model, images):
-    """What is wrong with a classifier, as far as a few images (B, C, H, W) can tell."""
-    if len(images) < 2:
-        raise ValueError("give at least two images: their answers are compared")
-    if why := no_answers(model, images):
-        return [why]
-    model = copy.deepcopy(model).eval()
-    found, logits = unsteady_answers(model, images), model(images)
-    if logits.min() >= 0 and (logits.sum(dim=-1) - 1).abs().max() < 0.01:
-        found.append("it ends in a softmax (14)")
-    logits.square().sum().backward()
-    idle = [name for name, p in model.named_parameters() if p.grad is None]
-    if idle:
-        found.append(f"no gradient reaches {', '.join(idle)}: frozen, or not used")
-    return found or ["nothing found"]
-
-
-# %% [markdown]
-# Here are a right model and four with a bug:
-
-
-# %% tags=["nbval-check-output"]
-class AcrossTheBatch(MultiHeadSelfAttention):
-    def forward(self, x):  # treats (B, T, D) as (T, B, D)
-        return super().forward(x.transpose(0, 1)).transpose(0, 1)
-
-
-seed_everything(0)
-images = torch.randn(4, 3, 8, 8)
-models = {name: VisionTransformer(SMALL) for name in ("right", "across", "drops", "softmax")}
-models["across, mean"] = VisionTransformer(replace(SMALL, pool="mean"))
-for block in (*models["across"].blocks, *models["across, mean"].blocks):
-    block.attn = AcrossTheBatch(24, 3)
-for block in models["drops"].blocks:
-    block.attn = AlwaysDrops(24, 3, attn_drop_rate=0.1)
-models["softmax"] = nn.Sequential(models["softmax"], nn.Softmax(dim=-1))
-for name, model in models.items():
-    print(f"{name:13} {'; '.join(suspicions(model, images))}")
-
-# %% [markdown]
-# If your head starts at zero, all images get the same answer before the first step. Then look at the features in front of the head.
-#
-# `suspicions` cannot find 11 to 13: count the parameters, or change the setting. Nor can it find what goes wrong in the same way for every image, such as heads by view. The surest check for that is somebody else's model with the same weights, compared piece by piece. Here our second block has no residual connection:
-
-
-# %% tags=["reference", "nbval-check-output"]
-@torch.no_grad()
-def pieces_of(model, images):
-    """What the patch embedding, each block, the last norm and the head of a model give."""
-    outputs = []
-    for piece in (model.patch_embed, *model.blocks, model.norm, model.head):
-        piece.register_forward_hook(lambda *called: outputs.append(called[-1]))
-    model.eval()(images)
-    return outputs
-
-
-ours, reference = VisionTransformer(SMALL), VisionTransformer(SMALL)
-ours.blocks[1] = NoResidual(SMALL)
-reference.load_state_dict(ours.state_dict())
-pairs = zip(pieces_of(ours, images), pieces_of(reference, images), strict=True)
-for name, pair in zip(("patches", "block 1", "block 2", "last norm", "head"), pairs, strict=True):
-    print(f"{name:10} {'same' if torch.allclose(*pair, atol=1e-5) else 'differs'}")
-
-# %% [markdown]
-# The bug is in the first piece that differs, or on the way to it: the class token and the positions, for example, come in between the patches and block 1.
+# Four rows of the figure are in neither table. The norm over tokens (8), the moved parameter (9) and blocks in a list (11) cannot load the weights: shapes differ, or names are not found. And 7 with mean pooling does not fit a model that was trained to read a class token.
+# {{assert all(loaded_bug(name).accuracy < 0.13 for name in ("one block, repeated", "patches by reshape", "no residual connection")) and loaded_bug("softmax twice").accuracy == loaded_bug("none").accuracy}}
+# {{assert abs(loaded_bug("no norm at the end").accuracy - loaded_bug("none").accuracy) < 0.001 and loaded_bug("no norm at the end").sure > loaded_bug("none").sure + 0.1}}
 #
 # ## Recap, and what to do in your own model
 #
 # - **Do not wait for the accuracy to tell you.** Of fourteen silent bugs in a small model, seven cost nothing that we see on CIFAR-10.
-# - **A bug is still a bug if no cost is seen.** With two of these seven, a model whose weights come from a right one does little better than guessing.
-# - **A check needs no training.** Write one for each reshape. Where you can, give it sizes that all differ, so that two swapped axes are noticed. Call `suspicions` before your first training.
+# - **A bug is still a bug if no cost is seen.** With two of these seven, heads by view and no transpose back, a model whose weights come from a right one does little better than guessing.
+# - **A check needs no training.** Write one for each reshape, with sizes that all differ, so that two swapped axes are noticed. Call `suspicions` and `suspicions_about_attention` before your first training.
 #
 # ## Questions
 #
 # <details><summary>Which of the checks need a batch of several images?</summary>
 #
-# The checks of 4, 7 and 10. Each compares what happens at different places of one batch, and a single image has only one place.
+# The checks of 4, 7 and 10. Check 4 changes one image of a batch, and looks at the answers for all. Check 7 asks for the same image in a batch and alone. Check 10 compares the class tokens at different places of a batch.
 # </details>
 #
 # <details><summary>You load pretrained weights into your own model. Every name and every shape fits, and its accuracy is {{loaded_bug("heads by view").accuracy:.0%}}. Where do you look first?</summary>
 #
-# Look at the code that has no parameters, because it cannot fail to load: how patches are cut, how heads are split and put together, the axis and the scale of the softmax, and which token is read. Count the parameters as well. Then compare with the other implementation, piece by piece, as above.
+# Look at the code that has no parameters, because it cannot fail to load: how patches are cut, how heads are split and put together, the axis and the scale of the softmax, and which token is read. `suspicions_about_attention` tests most of it. Count the parameters as well. Then compare with the other implementation, piece by piece.
 # </details>
 #
 # **Try it yourself:** [exercises 13](exercises/13_silent_bugs.ipynb), with checks that say what is wrong.
@@ -1022,8 +1164,8 @@ for name, pair in zip(("patches", "block 1", "block 2", "last norm", "head"), pa
 #
 # ### How the ± is made
 #
-# On CIFAR-10 the ± comes from the pooled spread of all settings of notebooks 07 to 10, whose recipe and images these runs share. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others may vary otherwise: on CIFAR-10 those below half of the best setting on record, {{spread().least:.1%}}, and on the drawn shapes those below 20 %. They are left out of the pool. Their interval comes from their own seeds, as that of blocks in a list does. The lack of residual connections is just above the line, with {{mean(bug_runs("no residual connection")):.1%}}.{{assert
-# all((mean(bug_runs(name)) < spread().least) == (name in ("blocks in a Python list", "attention across the batch")) for name in ("softmax twice", "no residual connection", "blocks in a Python list", "attention across the batch"))}} Bug 7 with mean pooling is judged on batches of 500 test images.
+# On CIFAR-10 the ± comes from the pooled spread of all settings of notebooks 07 to 10, whose recipe and images these runs share. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others may vary otherwise, so they are left out of the pool, and their interval comes from their own seeds. On CIFAR-10 this concerns models below {{spread().least:.1%}}, which is half of what the best setting on record reaches, and on the drawn shapes those below 20 %. Blocks in a list (11) are such a case. No residual (17) is just above the line, with {{mean(bug_runs("no residual connection")):.1%}}.{{assert
+# all((mean(bug_runs(name)) < spread().least) == (name in ("blocks in a Python list", "attention across the batch")) for name in ("softmax twice", "no residual connection", "blocks in a Python list", "attention across the batch"))}} Two bugs are compared with a right model of their own, which has three seeds: 7 with mean pooling, and 15 with dropout. Bug 7 with mean pooling is judged on batches of 500 test images.
 #
 # ### Why does one bug help?
 #

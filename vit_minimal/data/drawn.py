@@ -146,12 +146,17 @@ def _hide_needles(random):
 # ------------------------------------------------------------------------------------ Corners-2
 
 
-def corners2(n, seed=0):
+def corners2(n, seed=0, near=False):
     """`n` images uint8 (n, 3, 32, 32) of 8 × 8 grey tiles but for two corners, upper left and lower
     right, each of which is warm (more red than blue) or cool; labels int64 (n,): 1 if both are of
-    one kind, 0 if not. Neither corner alone says anything about the label.
+    one kind, 0 if not. Neither corner alone says anything about the label. If they shall be `near`,
+    the lower right tile changes places with the one on the right of the upper left.
     """
-    return _in_chunks(n, seed, _colour_corners)
+    images, labels = _in_chunks(n, seed, _colour_corners)
+    if near:
+        beside, corner = images[:, :, :4, 4:8].clone(), images[:, :, -4:, -4:].clone()
+        images[:, :, :4, 4:8], images[:, :, -4:, -4:] = corner, beside
+    return images, labels
 
 
 def _colour_corners(random):

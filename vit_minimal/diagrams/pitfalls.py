@@ -217,10 +217,19 @@ def norm_divides(tokens, title=""):
 
 
 def zero_pairs(title=""):
-    """Two matrices, one behind the other: with both at zero neither moves, with one at zero both do."""
-    card = Card(height=30)
+    """Two matrices, one behind the other: with both at zero neither moves, with one at zero both do.
+
+    Blocks and a head are such a pair, too.
+    """
+    card = Card(height=45)
     pairs = {  # which matrix is zero, what is written below each, and what follows
         "all zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead for ever"),
+        "head zero": (
+            (False, True),
+            "no gradient in step 1",
+            "token is not 0: a gradient",
+            "alive",
+        ),
         "second zero": (
             (False, True),
             "W₂ is 0: no gradient in step 1",
@@ -228,12 +237,18 @@ def zero_pairs(title=""):
             "alive",
         ),
     }
+    names = {"head zero": ("token", "logits", "blocks", "head")}  # h, y, W₁ and W₂ there
     for k, (name, (zero, *below, verdict)) in enumerate(pairs.items()):
+        h, y_of, *matrices = names.get(name, ("h", "y", "W₁", "W₂"))
         y = 2.4 + 15 * k
         card.text(2, y, name, 11.5, ha="left", weight="bold")
-        for x, words in ((3, "x"), (24.5, "h = 0" if zero[0] else "h"), (46, "y")):
+        for x, words in (
+            (3, "x"),
+            (24.5, f"{h} = 0" if zero[0] else h),
+            (45.6 + 0.4 * len(y_of), y_of),
+        ):
             card.text(x, y + 5.4, words, 11)
-        for x, matrix, none, words in zip((13, 36), ["W₁", "W₂"], zero, below, strict=True):
+        for x, matrix, none, words in zip((13, 36), matrices, zero, below, strict=True):
             words_of_box = f"{matrix} = 0" if none else matrix
             card.box(
                 x - 4,
@@ -250,7 +265,8 @@ def zero_pairs(title=""):
             card.arrow((left, y + 5.4), (right, y + 5.4))
         card.text(57, y + 5.4, verdict, 11.5, weight="bold")
     show(
-        "two rows of two matrices, one behind the other",
+        "three rows of two matrices, one behind the other; in the second row they are the blocks and "
+        "the head",
         title,
         [f"{name}: {', '.join(words)}" for name, (_, *words) in pairs.items()],
     )

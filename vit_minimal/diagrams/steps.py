@@ -147,14 +147,14 @@ def even_step(matrix):
     words = "inputs x", "changes ΔW·x", "changes ΔW·x"
     for k, (axes, title) in enumerate(zip(steps, words, strict=True)):
         _frame_of(card, (11 + 22 * k, y), axes, colours, scale, title)
-    remarks = "all of length 1", f"momentum: one {ratio:.0f} times the other", "Muon: equally long"
-    values = "", f"singular values {lengths[0]:.1f}, {lengths[1]:.1f}", "singular values 1, 1"
+    remarks = "all of length 1", f"momentum: about {ratio:.0f} : 1", "Muon: equally long"
+    values = "", f"singular values about {lengths[0]:.1f}, {lengths[1]:.1f}", "singular values 1, 1"
     for k, (remark, value) in enumerate(zip(remarks, values, strict=True)):
         card.text(11 + 22 * k, 26.2, remark, 10.5)
         card.text(11 + 22 * k, 29, value, 10, QUIET)
     show(
         f"the inputs are a circle with two arrows; their changes with momentum are an ellipse, in "
-        f"which one arrow has length {lengths[0]:.1f} and the other {lengths[1]:.1f}; with Muon they "
+        f"which one arrow is about {lengths[0]:.1f} long and the other {lengths[1]:.1f}; with Muon they "
         "are a circle again: both arrows point where they did in the ellipse, and are equally long",
         "How a step changes what a layer makes of its inputs",
     )
@@ -184,7 +184,7 @@ def curve_gallery(runs=None):
     """Eight training curves: a healthy one, and what may be wrong with the others.
 
     `runs` are curves that were measured, by the number of the sketch whose place they take:
-    {0: [loss], 5: [training accuracy, validation accuracy]}. Sketches have a grey ground.
+    {0: [loss], 5: [training accuracy, validation accuracy]}. Sketches are grey.
     """
     runs = runs or {}
     card, wide, high, pitch, tall = Card(height=36.5), 13.2, 9.5, 16, 15
@@ -205,7 +205,7 @@ def curve_gallery(runs=None):
             card.line(*points, colour=colour, style=style, line=1.6, zorder=3)
     keys = "dotted: ln 10, guessing     blue: training     dashed: validation"
     card.text(2.4, 32.6, keys, 10.5, ha="left")
-    card.text(2.4, 34.9, "white ground: measured     grey ground: a sketch", 10.5, ha="left")
+    card.text(2.4, 34.9, "white: a run that was measured     grey: a sketch", 10.5, ha="left")
     measured = ", ".join(map(str, sorted(runs))) or "none"
     show(
         "eight small frames with curves over the time of a training: a loss that falls as it "

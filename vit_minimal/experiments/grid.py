@@ -78,6 +78,9 @@ def _weights(*how):
     return Setting(start={"blocks.*.weight": how, "head.weight": how})
 
 
+_TIMES_50 = "uniform_", -50 / math.sqrt(48), 50 / math.sqrt(48)  # PyTorch: 1/√(C·P·P), at P = 4
+
+
 def _warmup_and_norm(passes=1, **model):
     """AdamW is usually given a smaller rate than Muon, so three tenths are tried as well."""
     ways = {
@@ -125,6 +128,25 @@ EXPERIMENTS = {
             "N(0, 0.02)": Setting(variant="NoPositionForClassToken"),
             "N(0, 1)": Setting(
                 start={"pos_embed.weight": ("normal_", 0, 1)}, variant="NoPositionForClassToken"
+            ),
+        }
+    ),
+    "patch_drowning": Experiment(  # do large positions cost points because the patches drown in them?
+        {
+            "N(0, 0.02)": Setting(variant="NoPositionForClassToken"),
+            "N(0, 1), patches × 50": Setting(
+                start={
+                    "pos_embed.weight": ("normal_", 0, 1),
+                    "patch_embed.proj.weight": _TIMES_50,
+                },
+                variant="NoPositionForClassToken",
+            ),
+            "N(0, 0.02), patches × 50": Setting(
+                start={"patch_embed.proj.weight": _TIMES_50}, variant="NoPositionForClassToken"
+            ),
+            "N(0, 0.02), a shared part from N(0, 1)": Setting(  # the same large vector for all patches
+                start={"patch_embed.proj.bias": ("normal_", 0, 1)},
+                variant="NoPositionForClassToken",
             ),
         }
     ),
@@ -198,6 +220,14 @@ EXPERIMENTS = {
             "5 class tokens": Setting({"num_registers": 4}, variant="SeveralClassTokens"),
             "only in the last block": Setting(variant="LateClassToken"),
         }
+    ),
+    "class_token_place_rates": Experiment(  # on Shapes-10 the class token likes twice the base's rate
+        {
+            "class token": Setting(),
+            "reads the first patch": Setting(variant="ReadsFirstPatch"),
+            "averages all tokens": Setting(variant="AveragesAllTokens"),
+        },
+        learning_rates=(1, 2),
     ),
     "single_patches": Experiment(
         {

@@ -28,7 +28,7 @@ def make_model(run):
 
     for pattern, (how, *numbers) in run["start"].items():
         for parameter in called(pattern):
-            if parameter.ndim > 1:  # the gains of the norms stay at 1
+            if parameter.ndim > 1 or "*" not in pattern:  # the gains of the norms stay at 1
                 getattr(nn.init, how)(parameter, *numbers)
     for pattern in run["frozen"]:
         for parameter in called(pattern):
