@@ -390,7 +390,7 @@ draw_hills({"batch of 16": sizes}, "What float16 would make of these gradients")
 #
 # Now let the hill slide. We calculate two more hills from the one that we measured, and each has one reason:
 #
-# - **A batch of 512:** the loss is a mean, so each image counts for 1/512 of it instead of 1/16, and every gradient becomes 512 / 16 = 32 times smaller.
+# - **A batch of 512:** the loss is a mean, so each image counts for 1/512 of it instead of 1/16, and every gradient is divided by 512 / 16 = 32.
 # - **The loss × 65,536:** 65,536 times the loss has 65,536 times the gradient.
 
 # %%
