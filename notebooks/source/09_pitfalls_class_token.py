@@ -282,7 +282,7 @@ plots.show_bars(
 # %% [markdown]
 # - **Alone**, the class token is the same for every image. So the model has to guess, and 10 % was to be expected.{{assert
 # all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}
-# - **Detached**, the head learns, and the blocks stay as random as they started. This too says little about class tokens, because behind any head a `.detach()` stops the training of the blocks.{{assert
+# - **Detached**, the head learns, and the blocks stay as random as they started. This too says little about class tokens, because a `.detach()` before any head stops the training of the blocks.{{assert
 # below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 # - **Unseen** and **left out** are the surprise: there is no cost to be seen.
 #
@@ -623,4 +623,4 @@ for factor in (2, 4):
     print(f"longer mean, learning rate {rate:g}: {100 * sum(right) / len(right):.1f} %")
 
 # %% [markdown]
-# With three seeds it does not fall. So a small length is not what protects the mean here, and we do not know what does. In the ViT paper it was the mean that needed the *lower* rate, so there need not be one cause for all models.
+# With three seeds it does not fall. So it is probably not its small length at the start that protects the mean here, and we do not know what does. In the ViT paper it was the mean that needed the *lower* rate, so there need not be one cause for all models.
