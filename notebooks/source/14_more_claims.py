@@ -579,8 +579,8 @@ plots.show_summaries(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *shows where the model looks*: the answer depends on the marked patches (test a) | **holds** for the shipped model |
-# | *shows where the model looks*: the answer depends on this attention (test b) | **does not hold** for the last block of the small model: it attends to the right patch, but block 1 has already done the work |
+# | *shows*, test a: the answer depends on the marked patches | **holds** for the shipped model |
+# | *shows*, test b: the answer depends on this attention | **does not hold** for the last block of the small model: it attends to the right patch, but block 1 has already done the work |
 
 # %% tags=["hide-input"]
 attention = deletions["attention of the last block"]
@@ -772,7 +772,7 @@ small = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.
 print("ViT, AdamW, side by side:", train(VisionTransformer(small), near, seed=0))
 
 # %% [markdown]
-# The CNN that sees 15 pixels fails only when the tiles are apart. What it has there above 50 % on learned images is learned by heart, since new ones stay at a guess. The ViT with AdamW does not even learn its training images.
+# The CNN that sees 15 pixels fails only when the tiles are apart. It learns some of those images by heart, but new ones stay at a guess. The ViT with AdamW does not even learn its training images.
 #
 # *Try it yourself:* `train_cnn((2, 2, 2, 1), apart)`. This CNN sees 31 pixels. What do you expect?
 #
@@ -790,7 +790,7 @@ print("ViT, AdamW, side by side:", train(VisionTransformer(small), near, seed=0)
 #
 # ## The twelve at a glance, and what to do in your own model
 #
-# Copy your guesses into this table. Which card surprised you most?
+# Which card surprised you most?
 #
 # | | your guess | verdict | in your own model |
 # |---|---|---|---|
@@ -881,7 +881,7 @@ shown = {  # {whether ten count: {sentence: (verdict, comparisons)}}
 show_claims(shown[False], VERDICTS, (-7, 7), 1)
 
 # %% [markdown]
-# Where ten points count. Without a ±, a row of sentence 14 has fewer than three seeds, and is *not settled* if it is near the line. In 8 and 9 it has three that agree within two points. What a control is for, card 9 says.
+# Where ten points count. Without a ±, a row of sentence 14 has fewer than three seeds, and is *not settled* if it is near the line. In 8 and 9, it has three that agree within two points. Card 9 says what a control is for.
 
 # %% tags=["hide-input"]
 show_claims(shown[True], VERDICTS, (-20, 65), 10)
