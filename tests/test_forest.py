@@ -332,6 +332,7 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
         ("not the other way", 0.8, 0.8, "< 0"): ("✗", "+0.8 ± 0.8: not behind"),
         ("behind", -2.0, 0.8, "< 0"): ("✓", "−2.0 ± 0.8: behind"),
         ("exact", 0.0, None): ("✗", "0.0: not ahead"),
+        ("nobody can say", 0.9, math.inf): ("?", "+0.9: not settled"),
         ("alike", 0.1, 0.8, "0"): ("✓", "+0.1 ± 0.8: neither"),
         ("not alike", 5.0, 1.0, "0"): ("✗", "+5.0 ± 1.0: ahead"),
         ("different", -5.0, 1.0, "not 0"): ("✓", "−5.0 ± 1.0: behind"),
@@ -348,7 +349,7 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
         assert judge(number, width or 0, 1, *should or ["> 0"]) == (answer, sign)
     pale = [tuple(b.get_datalim(axis.transData).intervalx) for b in axis.collections
             if b.get_zorder() == 0]  # fmt: skip
-    assert [pale[0], pale[2], pale[5], *pale[7:9], pale[-1]] == [
+    assert [pale[0], pale[2], pale[6], *pale[8:10], pale[-1]] == [
         (1, 10),
         (-5, -1),
         (-1, 1),

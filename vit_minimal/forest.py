@@ -192,9 +192,9 @@ def show_then_and_now(
 def show_claims(claims, verdicts, scale, counts):
     """Sentences {sentence: (verdict, comparisons)}, and below each the comparisons that test it.
 
-    A comparison is (words, number, half its 95 % interval or None). Behind them stands what the
-    sentence says of it, one of AS_SAID, if that is not "> 0"; `counts` is the smallest effect that
-    counts. A comparison takes two lines: the words, and below them a sign, ✓ if it came out as the
+    A comparison is (words, number, half its 95 % interval or None; infinite: nobody can say, and no
+    interval is drawn). Behind them stands what the sentence says of it, one of AS_SAID, if that is not
+    "> 0"; `counts` is the smallest effect that counts. A comparison takes two lines: the words, and below them a sign, ✓ if it came out as the
     sentence says, ✗ if not, ? if that is open, and the number with what it says `in_words`. Where the
     mark should be if the sentence is true, the picture is pale. `scale` are the ends of the axis: a
     number beyond them is an arrow there, with what its interval has on the axis. `verdicts` names all
@@ -222,16 +222,17 @@ def show_claims(claims, verdicts, scale, counts):
                     (middle - 0.65, middle + 0.65), *part, color="#cfe3f5", linewidth=0, zorder=0
                 )
             mark = {"color": "0.25", "markersize": 5, "zorder": 4}
+            known = width if width and math.isfinite(width) else 0
             if low <= number <= high:
-                axis.errorbar(number, middle, xerr=width, capsize=3, fmt="o", **mark)
+                axis.errorbar(number, middle, xerr=known or None, capsize=3, fmt="o", **mark)
             else:
-                ends = number - (width or 0), number + (width or 0)
+                ends = number - known, number + known
                 seen = [min(max(end, low), high) for end in ends]
                 axis.plot(seen, (middle, middle), color=mark["color"], zorder=4)
                 for edge, way, beyond in ((low, "<", ends[0] < low), (high, ">", ends[1] > high)):
                     if beyond:
                         axis.plot(edge, middle, way, clip_on=False, **mark)
-            found = _signed(number) + (f" ± {width:.1f}" if width else "")
+            found = _signed(number) + (f" ± {known:.1f}" if known else "")
             answer, sign = judge(number, width or 0, counts, should)
             axis.text(0.06, row, words, fontsize=9, **beside)
             axis.text(0.06, row + 0.7, sign, weight="bold", **beside)
