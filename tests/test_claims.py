@@ -9,7 +9,6 @@ import ast
 import json
 import re
 import shlex
-from urllib.parse import unquote
 
 import pytest
 from tutorial_text import ROOT, tutorial_text
@@ -76,14 +75,6 @@ def test_the_table_to_guess_in_has_every_sentence(source):
     table = re.findall(r"^# \| \[?(\d+)(?:\]\(\S+\))? \| ([^|]+)\. \| \|", source, re.MULTILINE)
     claims = {number: claim for number, (claim, _) in rows(source).items()}
     assert [(int(number), words) for number, words in table] == list(claims.items())
-
-
-def test_the_table_to_guess_in_of_14_leads_to_each_card():
-    """By the anchor that Jupyter gives to a heading: its words, with a hyphen for each space."""
-    source = SOURCES["14_more_claims"]
-    links = re.findall(r"^# \| \[(\d+)\]\(#(\S+)\) \|", source, re.MULTILINE)
-    anchors = {n: f'{n}. "{claim}"'.replace(" ", "-") for n, (claim, _) in cards(source).items()}
-    assert {int(number): unquote(anchor) for number, anchor in links} == anchors
 
 
 def test_verdicts_are_explained_where_they_come_first():

@@ -49,20 +49,20 @@ from vit_minimal.variants import ConvNet
 # | | the sentence | your verdict |
 # |---|---|---|
 # | | **A: the words decide** | |
-# | [17](#17.-%22ViTs-are-only-good-when-pretrained%22) | ViTs are only good when pretrained. | |
-# | [3](#3.-%22After-the-last-layer-it-holds-what-is-needed-to-classify%22) | After the last layer it holds what is needed to classify. | |
-# | [1](#1.-%22It-summarises-the-whole-image%22) | It summarises the whole image. | |
-# | [18](#18.-%22Fine-tune-with-a-small-learning-rate%22) | Fine-tune with a small learning rate. | |
+# | 17 | ViTs are only good when pretrained. | |
+# | 3 | After the last layer it holds what is needed to classify. | |
+# | 1 | It summarises the whole image. | |
+# | 18 | Fine-tune with a small learning rate. | |
 # | | **B: the setting decides** | |
-# | [8](#8.-%22It-works-under-GPT's-mask-as-well%22) | It works under GPT's mask as well. | |
-# | [14](#14.-%22Training-needs-a-warm-up%22) | Training needs a warm-up. | |
-# | [15](#15.-%22Small-patches-are-noisy%22) | Small patches are noisy. | |
-# | [13](#13.-%22Position-embeddings-matter%22) | Position embeddings matter. | |
-# | [7](#7.-%22Registers-help%22) | Registers help. | |
+# | 8 | It works under GPT's mask as well. | |
+# | 14 | Training needs a warm-up. | |
+# | 15 | Small patches are noisy. | |
+# | 13 | Position embeddings matter. | |
+# | 7 | Registers help. | |
 # | | **C: a control decides** | |
-# | [4](#4.-%22The-class-token's-attention-shows-where-the-model-looks%22) | The class token's attention shows where the model looks. | |
-# | [10](#10.-%22ViTs-need-more-data-than-CNNs%22) | ViTs need more data than CNNs. | |
-# | [9](#9.-%22CNNs-struggle-with-long-range-dependencies,-ViTs-do-not%22) | CNNs struggle with long-range dependencies, ViTs do not. | |
+# | 4 | The class token's attention shows where the model looks. | |
+# | 10 | ViTs need more data than CNNs. | |
+# | 9 | CNNs struggle with long-range dependencies, ViTs do not. | |
 #
 # ## How to read a card
 #
