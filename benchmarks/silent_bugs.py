@@ -220,9 +220,8 @@ def loaded_into(name, dataset):
     put_in(model)
     found = model.load_state_dict(right.state_dict(), strict=False)
     assert not found.missing_keys, found
-    assert {key.split(".")[0] for key in found.unexpected_keys} <= {"norm"}, (
-        found
-    )  # left out by one
+    left_over = {key.split(".")[0] for key in found.unexpected_keys}
+    assert left_over <= {"norm"}, left_over  # one of the bugs leaves the last norm out
     seed_everything(0)  # for the dropout that is never off
     logits = predict(model, dataset.test_images)
     reached = (logits.argmax(dim=1) == dataset.test_labels).float().mean().item()

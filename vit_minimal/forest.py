@@ -150,8 +150,8 @@ def show_then_and_now(
     `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
     by a line, so that one sees what grew, what shrank and what changed its side of 0. If there is a
     third measurement, `also` says which, and an effect without it has None there. Words behind an
-    interval stand in brackets behind the number. A number beyond the ends of `scale` is an arrow there. With
-    more `ticks` both sides of 0 have some.
+    interval stand in brackets behind the number. A number beyond the ends of `scale` is an arrow there.
+    With more `ticks` both sides of 0 have some.
     """
     (low, high), said = scale, []
     labels = [then, now] if also is None else [then, now, also]
@@ -194,11 +194,12 @@ def show_claims(claims, verdicts, scale, counts):
 
     A comparison is (words, number, half its 95 % interval or None; infinite: nobody can say, and no
     interval is drawn). Behind them stands what the sentence says of it, one of AS_SAID, if that is not
-    "> 0"; `counts` is the smallest effect that counts. A comparison takes two lines: the words, and below them a sign, ✓ if it came out as the
-    sentence says, ✗ if not, ? if that is open, and the number with what it says `in_words`. Where the
-    mark should be if the sentence is true, the picture is pale. `scale` are the ends of the axis: a
-    number beyond them is an arrow there, with what its interval has on the axis. `verdicts` names all
-    there are, so that each keeps its colour and mark from figure to figure.
+    "> 0"; `counts` is the smallest effect that counts. A comparison takes two lines: the words, and
+    below them a sign (✓ if it came out as the sentence says, ✗ if not, ? if that is open) and the number
+    with what it says `in_words`. Where the mark should be if the sentence is true, the picture is pale.
+    `scale` are the ends of the axis: a number beyond them is an arrow there, with what its interval has
+    on the axis. `verdicts` names all there are, so that each keeps its colour and mark from figure to
+    figure.
     """
     _, axis = plt.subplots(figsize=(5, 1), layout="constrained")
     low, high = scale

@@ -193,7 +193,7 @@ show_costs("position_init", "zeros", "N(0, 1)", "N(0, 10)")
 # **Positions from N(0, 1), which is `torch.randn`, cost {{loss(runs("position_init", "N(0, 1)")):±.1p}} points. Zeros cost nothing measurable.**
 # {{assert not differs(runs("position_init", "zeros"))}}
 #
-# **No positions at all would have been better.** A model whose positions are zero and stay zero cannot know where a patch lies. It loses {{loss(runs("position_untrained", "none")):±.1p}} points, which is {{distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")):±.1p}} fewer than with `torch.randn`.
+# **At this learning rate, no positions at all would have been better.** A model whose positions are zero and stay zero cannot know where a patch lies. It loses {{loss(runs("position_untrained", "none")):±.1p}} points, which is {{distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")):±.1p}} fewer than with `torch.randn`.
 # {{assert distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")).mean > distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")).width}}
 #
 # A small spread and a large cost come together here. But is the small spread the *reason* for the cost? If so, it should cost points elsewhere, too. So we look for another start that has a small spread.
@@ -405,10 +405,10 @@ show_then_and_now(
 )
 
 # %% [markdown]
-# **The order is reversed: Xavier wins the short run, and on CIFAR-10 it costs {{loss(runs("weight_init", "Xavier")).mean:.1p}} points.** So a short run tells you which start is best for the short run. The first loss is no better off: in the short run it warns of the start that wins.
+# **The order is reversed: Xavier wins the short run, and on CIFAR-10 it costs {{loss(runs("weight_init", "Xavier")).mean:.1p}} points.** So do not choose a start by a short run of a small model on other images. The first loss is no better off: in the short run it warns of the start that wins.
 # {{assert all(loss > math.log(10) + 0.2 for loss in at_start("loss", "weight_init", "Xavier", "shapes10", "quick"))}}
 #
-# *Limit:* the two trainings differ in the model, the images, the number of steps and the learning rate. We did not measure which of these turns the order.
+# *Limit:* the two trainings differ in the model, the images, the number of steps and the learning rate. We did not measure which of these turns the order, so we cannot say that it is the shortness alone.
 #
 # ## What is a look at the start worth?
 #

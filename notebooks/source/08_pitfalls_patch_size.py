@@ -385,7 +385,7 @@ plots.show(
 # | about the same FLOPs | 3 passes: {{runs("patch_size", "P = 4").mean:.1%}} | 12 passes: **{{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}}** |
 # | an estimated nine minutes | 10 passes: **{{runs("patch_size_at_equal_time", "P = 4, 10 passes").mean:.1%}}** | 30 passes: {{runs("patch_size_at_equal_time", "P = 8, 30 passes").mean:.1%}} |
 #
-# The winner changes twice. So "smaller is better" says little unless you add what was held equal, and how long the training was. **What could reverse this:** another machine, a learning rate tuned for each size, more images or stronger augmentation.
+# The winner changes twice. So "smaller is better" needs two additions: what was held equal, and how long the training was. **What could reverse this:** another machine, a learning rate tuned for each size, more images or stronger augmentation.
 #
 # ## What to do in your own model
 #
@@ -501,7 +501,7 @@ plots.show(
 # %% [markdown]
 # How many needles will each size find in 500 new images? *To find* one means to name its pattern, so a model that guesses finds one in ten.
 #
-# *Live, at equal passes: 4,000 images with a needle, D = 64, 3 passes, one seed.*
+# *Live, at equal passes: 4,000 images with a needle, a smaller model (two blocks, D = 64), 3 passes, one seed.*
 
 # %%
 needles = Dataset(
@@ -515,7 +515,7 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# In the run saved here, P = 4 finds every needle, and P = 8 is no better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We asked four more questions, one for each part of the picture below:
+# In the run saved here, P = 4 finds every needle, and P = 8 is hardly better than guessing. Is the needle *lost* at P = 8, or only *harder to find*? We asked four more questions, one for each part of the picture below:
 #
 # - **about the same FLOPs:** were three passes for all sizes fair? P = 8 gets twelve passes, and P = 16 gets 31.
 # - **11 times the steps:** does P = 8 have to train for longer still? It gets 33 passes of the same 4,000 images.
@@ -656,7 +656,7 @@ plots.show(
 #
 # | it is said | true here | not true here |
 # |---|---|---|
-# | "large patches miss detail" | after three passes P = 8 is no better than guessing, and after 31 P = 16 hardly is | with about the FLOPs of P = 4, it found more than half of them |
+# | "large patches miss detail" | after three passes P = 8 is hardly better than guessing. P = 16 is not much better after 31 passes | with about the FLOPs of P = 4, P = 8 found more than half of the needles |
 # | "small patches are noisy" | trained on clean images, P = 4 is the worst from a noise of 32 on | trained with a noise of 32, P = 4 is ahead up to 32 |
 #
 # For your own model:

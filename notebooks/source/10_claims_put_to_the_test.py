@@ -317,7 +317,7 @@ plots.show("above, accuracy over the learning rate for three ways of reading; be
 # **Does not hold**, because the class token is not ahead of the mean.{{assert
 # interval(distance(runs("pooling", "class token"), runs("pooling", "mean of patches")))[1] < 0.01 and -interval(gain(runs("pooling", "mean of patches", budget="long")))[0] < 0.01}}
 #
-# *After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes* at the same rates it is not ahead either: the mean leads by {{gain(runs("pooling", "mean of patches", budget="long")):±.1p}} points, and attention pooling by {{gain(runs("pooling", "attention pooling", budget="long")):±.1p}}.{{assert
+# *After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes* at the same rates it is not ahead either: the mean stands at {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points, and attention pooling at {{gain(runs("pooling", "attention pooling", budget="long")):+±.1p}}.{{assert
 # all(runs("pooling", s, budget="long").learning_rate == runs("pooling", s).learning_rate for s in ("class token", "mean of patches", "attention pooling"))}}
 #
 # *What it teaches:* tune both sides, on images that the verdict does not use. Here that changed nothing: at the base's rate, three runs of the mean reach the same {{runs("pooling", "mean of patches", rate=1).mean:.1%}}. (The upper panel shows one of them.){{assert
@@ -541,7 +541,7 @@ show_then_and_now(
 # len(runs("pooling", "mean of patches", budget="large").accuracies) == 2 and not differs(runs("pooling", "mean of patches", budget="large")) and not differs(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="large"))))}}{{assert
 # differs(distance(loss(runs("class_token_init", "N(0, 10)")), loss(runs("class_token_init", "N(0, 10)", budget="large"))))}}
 #
-# Points shrink when all models get better. So read each card as "of a small model, after three passes".
+# A difference belongs to a model and to the length of its training. So read each card as "of a small model, after three passes".
 #
 # ## Back to the large patches
 #
@@ -674,7 +674,7 @@ show_claims(
 #
 # ## Recap
 #
-# - **The class token is one way to read the image out.** It has to read the patches once, and gradients have to pass through it if more than the head is to learn. Here it could come late, or stay untrained. The mean of the patches was not behind.
+# - **The class token is one way to read the image out.** It has to read the patches once, and gradients have to pass through it if more than the head is to learn. After three passes, it could come late or stay untrained. The mean of the patches was not behind.
 # - **The size of a difference belongs to its training.**
 # - **These cards are not a law.** Most rest on small models and short training.
 #

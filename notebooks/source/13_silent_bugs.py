@@ -79,7 +79,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 #
 # The museum has four rooms and a corner, with seventeen bugs, all of them in the model. (Bugs 4, 10 and 13 wait in the corner, at the end.) Bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Each linked repository had the bug once: such bugs happen to experts, too.
 #
-# An exhibit begins with the bug's *cost*: the points of accuracy that small models lost when we trained them with it, in three passes over CIFAR-10. With three seeds for each bug we can tell a difference of about {{bug_on_cifar10("heads by view").width:.1p}} points from chance. So "none seen" means that any cost is probably smaller than that.{{assert
+# An exhibit begins with the bug's *cost*: the points of accuracy that small models lost when we trained them with it, in three passes over CIFAR-10. With three seeds for each bug we can tell a difference of about {{bug_on_cifar10("heads by view").width:.1p}} points from chance. So "none seen" means that no cost stands out from chance. A cost of a point or more is unlikely then, but the figure in part two has intervals that just allow it.{{assert
 # bug_on_cifar10("dropout never off").width < 0.0095}}
 #
 # Each bug has a **check** of a few lines. The function `catch` runs the check twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. In the pictures, orange-red shows what is wrong.
@@ -221,7 +221,7 @@ catch(check_merge, right=merge_by_transpose, wrong=no_transpose_back)
 # %% [markdown]
 # ## Room 2: mixing the wrong things
 #
-# Here each number is in its right place. But attention, or a norm, mixes it with the wrong ones.
+# Here each number is in its right place. But attention, or a norm, mixes it with the wrong ones, or in the wrong shares.
 #
 # ### 5. Softmax over the queries
 #
@@ -1104,7 +1104,7 @@ plots.show("losses in training, a panel for each group; right models are dashed"
 
 # %% [markdown]
 # - **Large cost:** the loss stays far above that of a right model. You can see that if you know how far the loss should fall.
-# - **Smaller cost:** the loss falls almost as it should. A model that is too small, or trained too briefly, could look the same.
+# - **Smaller cost:** the loss falls, and ends higher than it should, with bug 1 most of all. A model that is too small, or trained too briefly, could look the same.
 # - **No cost seen:** the loss shows nothing either. Five of these seven bugs are in the attention: 2, 3, 5, 6 and 15.
 #
 # **On drawn shapes some costs are different.** The norm over tokens (8) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points there, and nothing that we see on CIFAR-10. With no residual (17) it is the other way round: the large cost is on CIFAR-10, and the {{bug_effect("no residual connection"):+±.1p}} points on drawn shapes may be nothing. Patches by reshape (1) are even *ahead*, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. So what a bug costs in one model and on one task may say little about another.
@@ -1125,7 +1125,7 @@ plots.show("losses in training, a panel for each group; right models are dashed"
 # | 17, no residual | {{loaded_bug("no residual connection").accuracy:.1%}} | {{loaded_bug("no residual connection").sure:.0%}} |
 #
 # - **Softmax twice (14)** has a large cost in training, but put in afterwards it changes no answer: a second softmax keeps the order of the classes. Only the confidence falls.
-# - **No last norm (16)** hardly changes the accuracy, and raises the confidence.
+# - **No last norm (16)** hardly changes the accuracy, and raises the confidence. The weights of the norm are left over, so PyTorch complains, and they loaded only with `strict=False`.
 # - **One block, repeated (12)** loads with PyTorch's message `<All keys matched successfully>`. The file has weights for six blocks, and PyTorch writes them all into the one block. Each overwrites those before it, so the last block's weights are left.
 #
 # Four rows of the figure are in neither table. The norm over tokens (8), the moved parameter (9) and blocks in a list (11) cannot load the weights: shapes differ, or names are not found. And 7 with mean pooling does not fit a model that was trained to read a class token.
