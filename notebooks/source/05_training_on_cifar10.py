@@ -7,7 +7,7 @@
 # |---|---|
 # | You need | notebooks 00 to 04 |
 # | Time to read | about 60 minutes, 32 for the first sitting and 28 for the second, and 25 more for a second visit |
-# | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, {{notebook_seconds("05_training_on_cifar10", "float32"):about}} on one core of an older one, with small models and drawn shapes, the budget `quick`. There are recipes for a T4 too, but nobody has timed them yet |
+# | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, with small models and drawn shapes, the budget `quick`. There are recipes for a T4 too, but nobody has timed them yet |
 # | Package modules | `data/`, `augment.py`, `training/` |
 
 # %%

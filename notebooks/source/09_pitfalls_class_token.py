@@ -552,7 +552,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # ### How sure is a ±?
 #
-# **Where does it come from?** On drawn shapes it comes from the five seeds of each setting. On CIFAR-10 three seeds tell too little, so there it comes from an **averaged spread**: how far one run lies from the mean of its setting, averaged over all settings on record that work. Notebook 07 calls this a pooled standard deviation, and notebook 10 tests what it takes for granted. (*Detached* and *alone* are not among these settings.)
+# **Where does it come from?** On drawn shapes it comes from the five seeds of each setting. On CIFAR-10 three seeds tell too little, so there it comes from an **averaged spread**: how far one run lies from the mean of its setting, averaged over all settings on record that work. Notebook 10 calls this a pooled standard deviation, and tests what it takes for granted. (*Detached* and *alone* are not among these settings.)
 #
 # **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. To be right about all of them together in 95 % of cases, take only effects of more than {{corrected():.1p}} points, where three seeds are compared with {{len(runs("class_token_init", "N(0, 0.02)").accuracies):d}}. The two mistakes and the two rivals pass this test.{{assert
 # all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}}

@@ -13,7 +13,7 @@
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
 # | Time to read | about 55 minutes, 35 for *faster*, with a pause halfway, and 20 for *safer*; and 10 more for a second visit |
-# | Time to run | {{notebook_seconds("11_faster_and_safer_training", "float32"):about}} on one core of an older server CPU, roughly half of it for *faster* and a fifth for *safer*; the outputs saved here are from a newer one, which has instructions for bfloat16 |
+# | Time to run | {{notebook_seconds("11_faster_and_safer_training"):about}} on two cores of a recent server CPU, roughly half of it for *faster* and a fifth for *safer* |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
 # %%

@@ -12,7 +12,7 @@
 # |---|---|
 # | You need | notebooks 00 to 04; 05 and 06 help |
 # | Time to read | about 45 minutes, with a good place to stop after 30, and 15 more for a second visit |
-# | Time to run | {{notebook_seconds("12_fine_tuning", "float32"):about}} on one core of an older server CPU, without a network |
+# | Time to run | {{notebook_seconds("12_fine_tuning"):about}} on two cores of a recent server CPU, {{notebook_seconds("12_fine_tuning", "float32"):about}} on one core of an older one, without a network |
 # | Package modules | `pretrained.py`, `data/images.py`, `inspection/` |
 
 # %%
