@@ -134,10 +134,11 @@ def show_effects(effects, x_label, title="", counts=None):
         axis.annotate(name, (0, row), xytext=(-8, 7 if words else 0), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
         axis.annotate(shown, (1, row), xytext=(8 + room, 7 if counts else 0), **place)
+    if counts:
+        axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)  # widens the picture
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4, free=0)
     axis.grid(axis="x", alpha=0.3)
     if counts:
-        axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
         axis.set_title(title)
     else:
         for label, style in EFFECT_STYLES.items():

@@ -6,11 +6,11 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 20 minutes, two of them for the appendix |
+# | Time to read | about 20 minutes, without the appendix and what is folded |
 # | Time to run | at the quick budget {{notebook_seconds("10_claims_put_to_the_test"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `forest.py`, and `data/results/` |
 #
-# Somebody tells you that *large patches miss detail*. So you train one model with patches of 8 × 8 pixels and one with 4 × 4, for the same number of passes over the images. The larger patches come out {{-runs("patch_size", "P = 8").difference:.0p}} points behind, and you drop them. Was that right?
+# Somebody tells you that *large patches miss detail*. So you train one model with patches of 8 × 8 pixels and one with 4 × 4, for the same number of passes over the images. The larger patches come out {{-runs("patch_size", "P = 8").difference:.0p}} points worse, and you drop them. Was that right?
 #
 # Here six such sentences meet an experiment. Each has a card, under its number in our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}. ([Notebook 14](14_more_claims.ipynb) has the others.) A card ends in one of four verdicts:
 #
@@ -120,9 +120,11 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 # | P = 8 | {{only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).passes:d}} | {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[0]:.0f}}, {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[1]:.0f}}, {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[2]:.0f}} |
 # | P = 8 | 33 | {{100 * needles(passes=33)[0]:.0f}}, {{100 * needles(passes=33)[1]:.0f}}, {{100 * needles(passes=33)[2]:.0f}} |
 #
-# Twelve passes with P = 8 need about as many **FLOPs** (additions and multiplications) as three with P = 4. Look at that row: runs of one model can differ a lot, so one run is not enough.
+# Twelve passes with P = 8 need about as many **FLOPs** (additions and multiplications) as three with P = 4. Runs of one model can differ a lot, as that row shows, so one run is not enough.
 #
-# Now the photographs of CIFAR-10. For each comparison, we subtract the mean accuracy of P = 8 (**B**) from that of P = 4 (**A**). Around the dot of A − B, a bar shows the **95 % interval**: about 95 of 100 such bars hold the difference that very many runs would give. The number behind ± is half its length. A point is one per cent of the test images, and smaller differences do not count. (We drew this line after the measurements.) They lie in the grey zone. So there are four answers:
+# Now a model of four blocks, and 45,000 photographs of CIFAR-10. We subtract the mean accuracy of P = 8 (**B**) from that of P = 4 (**A**), in points: one point is one per cent of the test images. In the figure below, a dot is A − B. The bar around it is a **95 % interval**: about 95 of 100 such bars hold the difference that very many runs would give. The number behind ± is half its length.
+#
+# A difference counts from one point on. (We drew this line after the measurements.) Smaller ones lie in the grey zone. So there are four answers:
 #
 # | the answer | the bar |
 # |---|---|
@@ -132,11 +134,11 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 # | **not settled** | any other; more runs, or another test, are needed |
 
 # %% [markdown]
-# **Your guess:** P = 4 gets 3 passes, and P = 8 as many as the same FLOPs, or the same time, allow. Who is better? And if both train about three times as long?
+# **Your guess:** P = 4 gets 3 passes, and P = 8 as many as the same FLOPs, or the same time, allow. Which is better? And if both train about three times as long?
 
 # %% tags=["hide-input"]
 same_time, longer = "patch_size_at_equal_time_short", "patch_size_at_equal_time"
-compared = {  # (experiment, setting of P = 8, passes of P = 4 and P = 8)
+compared = {  # name: (experiment, setting of P = 8, passes of P = 4 and of P = 8)
     "short, same passes": ("patch_size", "P = 8", "3 and 3"),
     "short, same time": (same_time, "P = 8, 3 × the passes", "3 and 9"),
     "short, same FLOPs": ("patch_size_longer", "P = 8, 4 × the passes", "3 and 12"),
@@ -145,7 +147,7 @@ compared = {  # (experiment, setting of P = 8, passes of P = 4 and P = 8)
 }
 show_effects(
     {
-        name: base_less(experiment, setting, words=f"passes: {passes}")
+        name: base_less(experiment, setting, words=passes + " passes, {runs}")
         for name, (experiment, setting, passes) in compared.items()
     },
     AXIS,
@@ -179,7 +181,7 @@ show_effects(
 # *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost. But room is not all: a token of {{3 * 8**2:d}} numbers found less than a fifth of the tiles in three passes (notebook 08).{{assert
 # max(needles(embed_dim=192)) < 0.2}}
 #
-# *Limits:* the detail is exactly one patch of P = 4, and the learning rate was found for P = 4. The time is an estimate for two CPU cores, on which three passes with P = 8 take as long as one with P = 4. The last row of the figure has {{len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies):d}} run of P = 8.{{assert len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies) == 1}} On ImageNet, [smaller patches](https://arxiv.org/abs/2502.03738) were better.{{assert
+# *Limits:* the detail is exactly one patch of P = 4, and the learning rate was found for P = 4. The time is an estimate for two CPU cores, on which three passes with P = 8 take as long as one with P = 4. On ImageNet, [smaller patches](https://arxiv.org/abs/2502.03738) were better.{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1 and 2.8 < patch_cost(4).seconds / patch_cost(8).seconds < 3.1}}
 #
 # *Try it yourself*, in a terminal: `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`. (This and the lines of the other cards are a quick version with one seed, which may come out the other way.)
@@ -199,9 +201,9 @@ show_effects(
 #
 # ### How sure is a number?
 #
-# All cards but card 2 compare a model with the **base**: a small ViT of {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.depth:d}} blocks with P = 4 and a class token, trained on CIFAR-10 for {{recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs:d}} passes. The base has {{len(runs("pooling", "class token").accuracies):d}} runs, and the others mostly have three.
+# Cards 6, 11 and 12 compare models with the **base**: a small ViT of {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.depth:d}} blocks with P = 4 and a class token, trained on CIFAR-10 for {{recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs:d}} passes. It has {{len(runs("pooling", "class token").accuracies):d}} runs, and most others have three.
 #
-# Three runs tell little about luck. The first three of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}} So we ask all *settings* of the small model at once: how far is a run from the mean of its setting? The answer is one **pooled** standard deviation, from which all bars are made. Let us try it on the base against itself:
+# Three runs tell little about luck. The first three of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}} So we ask all *settings* of the small model at once: how far is a run from the mean of its setting? The answer is one **pooled** standard deviation, from which the bars are made. What does it say of the base against itself?
 
 # %% tags=["nbval-check-output"]
 spread = pooled_spread(cifar10)
@@ -222,7 +224,7 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
     print(f"{len(a)} and {len(b)} runs: {difference:+.2f} ± {half:.2f}, {answer}")
 
 # %% [markdown]
-# With three runs each, not even the base and itself are settled. With more runs, the bar is short enough to say *alike*. (For 14 passes, and for a larger model, the deviation is another one: see the appendix.)
+# With three runs each, we cannot even say that the base is like itself. With more runs, the bar is short enough to say so. (After 14 passes, and in a larger model, the deviation is another one: see the appendix.)
 #
 # ## Without a class token
 #
@@ -257,7 +259,7 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# **Result:** single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10. Patches together gain {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points.
+# **Result:** single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of CIFAR-10. Patches together are {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points better.
 #
 # **Does not hold**, because *patches together* have no class token either, and understand more: attention mixes the patches with or without one.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
@@ -300,7 +302,7 @@ show_effects(
 
 # %% [markdown]
 # **Result:** after three passes, the mean is {{ahead("pooling", "mean of patches", "class token"):s}} better than the class token, and attention pooling {{ahead("pooling", "attention pooling", "class token"):s}}.{{assert
-# min(runs("pooling", s).difference for s in ("attention pooling", "mean of patches")) > corrected()}} After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, the class token and the mean are not settled.{{assert
+# min(runs("pooling", s).difference for s in ("attention pooling", "mean of patches")) > corrected()}} After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, it is not settled which of class token and mean is better.{{assert
 # 0 < runs("pooling", "mean of patches", budget="long").difference < 0.01 and interval(gain(runs("pooling", "mean of patches", budget="long")))[1] > 0.01}}{{assert
 # all(runs("pooling", s, budget="long").learning_rate == runs("pooling", s).learning_rate for s in ("class token", "mean of patches", "attention pooling"))}}
 #
@@ -357,7 +359,7 @@ show_effects(
 )
 
 # %% [markdown]
-# **Result:** the base is {{ahead("class_token_init", "N(0, 0.02)", "N(0, 10)"):s}} better than the largest start, N(0, 10). Zeros and *all 1* are alike to it. N(0, 1) is not settled.{{assert
+# **Result:** the base is {{ahead("class_token_init", "N(0, 0.02)", "N(0, 10)"):s}} better than the largest start, N(0, 10). With the starts zeros and *all 1*, the answer is *alike*, and with N(0, 1) *not settled*.{{assert
 # all(abs(runs("class_token_init", name).difference) + runs("class_token_init", name).difference_width < 0.01 for name in ("zeros", "all 1"))}}{{assert
 # interval(loss(runs("class_token_init", "N(0, 1)")))[1] > 0.01 and not differs(runs("class_token_init", "N(0, 1)"))}}
 #
@@ -436,13 +438,13 @@ diagrams.reading_blocks(6, panels, 100, "Right answers of the shipped model on C
 #
 # ### 12. "It must be updated by attention like any other token"
 #
-# **Tested:** the second way, on small models. Any other token starts from the image or is trained, and reads all tokens in each block. These class tokens differ:
+# **Tested:** the second way, on small models. Any other token reads all tokens in each block. The first two class tokens below do not. The third one does, but its start is never learned:
 #
 # | name | the class token |
 # |---|---|
 # | **alone** | never reads the patches |
 # | **late** | joins before the last of the four blocks, and reads the patches there only |
-# | **not trained** | reads in each block, but its start stays as it was drawn, random or zero |
+# | **not trained** | reads in each block, from a start that stays random or zero |
 
 # %% [markdown]
 # **Your guess:** which of the three fails? How many points does *late* lose?
@@ -462,9 +464,10 @@ show_effects(
 )
 
 # %% [markdown]
-# **Result:** *alone*, which is off the scale, is right for {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 images: a guess. *Late* is {{gain(runs("class_token_place", "only in the last block")):±.1p}} points *better* than the base after three passes, and not settled after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. No bar lets *not trained* be more than {{rounded_up(-interval(gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")))[0]):.1p}} points worse.{{assert
+# **Result:** *alone*, which is off the scale, is right for {{100 * runs("class_token_cut", "sees itself alone").mean:.0f}} of 100 images: a guess. *Late* is {{gain(runs("class_token_place", "only in the last block")):±.1p}} points *better* than the base after three passes, and not settled after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. *Not trained* is alike after 14 passes, and no bar lets it be more than {{rounded_up(-interval(gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")))[0]):.1p}} points worse.{{assert
 # differs(runs("class_token_place", "only in the last block")) and runs("class_token_place", "only in the last block").difference > 0.01 and abs(runs("class_token_place", "only in the last block").difference - corrected()) < 0.0003}}{{assert
 # not differs(runs("class_token_place", "only in the last block", budget="long")) and interval(loss(runs("class_token_place", "only in the last block", budget="long")))[1] > 0.01}}{{assert
+# abs(runs("class_token_untrained", "no position, frozen at zero", budget="long").difference) + runs("class_token_untrained", "no position, frozen at zero", budget="long").difference_width < 0.01}}{{assert
 # -interval(gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")))[0] >= max(-interval(gain(runs("class_token_untrained", s)))[0] for s in ("no position, frozen", "no position, frozen at zero"))}}
 #
 # **Holds in part:**
@@ -489,7 +492,7 @@ show_effects(
 #
 # ## Do the differences last?
 #
-# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. In the rows called *longer*, attention pooling and the base's lead over N(0, 10) last, while the leads of the mean and of *late* are no longer settled. The *larger model* has {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million parameters in place of {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million. The same sides lead in it, but N(0, 10) costs it less: {{loss(runs("class_token_init", "N(0, 10)", budget="large")):±.1p}} points in place of {{loss(runs("class_token_init", "N(0, 10)")):±.1p}}. So read each card as "of a small model, after three passes".{{assert
+# The base is right for {{runs("class_token_init", "N(0, 0.02)").mean:.0%}} of the images after three passes, and for {{runs("class_token_init", "N(0, 0.02)", budget="long").mean:.0%}} after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}}. The rows called *longer* show what lasts: the lead of attention pooling over the class token, and of the base over N(0, 10). The leads of the mean and of *late* are no longer settled. The *larger model* has {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million parameters in place of {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million. In it the same sides lead, but the start N(0, 10) costs it less: {{loss(runs("class_token_init", "N(0, 10)", budget="large")):±.1p}} points in place of {{loss(runs("class_token_init", "N(0, 10)")):±.1p}}. So read each card as "of a small model, after three passes".{{assert
 # interval(gain(runs("pooling", "attention pooling", budget="long")))[0] > 0 and runs("pooling", "attention pooling", budget="long").difference > 0.01}}{{assert
 # runs("class_token_init", "N(0, 10)", budget="large").difference < 0}}{{assert
 # differs(distance(loss(runs("class_token_init", "N(0, 10)")), loss(runs("class_token_init", "N(0, 10)", budget="large"))))}}
@@ -558,8 +561,8 @@ show_claims(
 #
 # ## Recap
 #
-# - **The class token is one way to read the image out.** It has to read the patches, but once was enough here, and its start need not be trained. The mean of the patches was better after three passes.
-# - **The size of a difference belongs to its training.** Its length turned the answer of the first card.
+# - **The class token is one way to read the image out.** It has to read the patches, but after three passes, reading them in one block was enough. Then the mean of the patches was better than a class token.
+# - **The size of a difference belongs to its training.** On the first card, a longer training turned the answer round.
 # - **These cards are not a law.** Most rest on small models and short training.
 #
 # ## Questions
