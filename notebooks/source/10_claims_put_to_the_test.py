@@ -167,7 +167,7 @@ show_effects(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *miss detail*, after the same number of passes | **holds**: P = 4 finds all tiles, P = 8 hardly any |
+# | *miss detail*, after the same number of passes | **holds**: P = 4 finds all tiles, P = 8 hardly more than by guessing |
 # | *miss detail*, however long they train | **does not hold**: two of three runs learn to find almost all |
 #
 # *What it teaches:* say what you hold equal, and how long you train. On CIFAR-10, the longer training moves A − B by four points or more. Same time in place of same FLOPs moves it by about two at most.{{assert
