@@ -397,7 +397,7 @@ diagrams.cut_or_late(6, 3, 4)
 # %% [markdown]
 # ### 2. "It gathers from all patches, layer by layer"
 #
-# **Tested:** the first way, on the *shipped model*, which comes with this course: {{plan("class_token_init", "large", 0)["zeros", 1]["model"]["depth"]:d}} blocks, {{record("cifar10_cpu_long").training.epochs:d}} passes, one run. Its class token reads the patches in no block, then in block 1, then in blocks 1 and 2, and so on. In the other blocks something else stands in for what it would read: the **usual mean** over many images, or **nothing**.
+# **Tested:** the first way, on the *shipped model*, which comes with this course: {{plan("class_token_init", "large", 0)["zeros", 1]["model"]["depth"]:d}} blocks, {{record("cifar10_cpu_long").training.epochs:d}} passes, one run. We cut not one block, as in the picture, but all from some block on: the class token reads the patches in no block, then in block 1, then in blocks 1 and 2, and so on. In the blocks that are cut, something else stands in for what it would read: the **usual mean** over many images, or **nothing**.
 
 # %% [markdown]
 # **Your guess:** which block adds most? And does it matter what stands in?
