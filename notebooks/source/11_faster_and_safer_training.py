@@ -8,7 +8,7 @@
 #
 # **After the second half, *safer*, you can** stop a run whenever you like, and resume it to exactly the same weights.
 #
-# Each half ends with its own recap and questions, so take two days if you like. If you begin with *safer*, run the two folded cells below first.
+# Each half ends with its own recap and questions, so take two days if you like. If you begin with *safer*, run the cells above the first heading all the same.
 #
 # | | |
 # |---|---|
@@ -89,7 +89,7 @@ folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 #
 # # The first half: faster
 #
-# On two CPU cores, the trained model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from? And what do we pay for it?
+# On two CPU cores, the training of the trained model took {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from? And what do we pay for it?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
 #
 # ## Where does the time go?
@@ -155,7 +155,7 @@ def shares_of(step, steps=20):
     step()  # the first step prepares things, so we do not count it
     with torch.profiler.profile() as profile:
         for _ in range(steps):
-            with torch.profiler.record_function("a step"):
+            with torch.profiler.record_function("a step"):  # Python's own time counts, too
                 step()
     spent = dict.fromkeys([*GROUPS, OTHERS], 0.0)
     for event in profile.key_averages():
@@ -179,7 +179,7 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 # %% [markdown]
 # Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation. The profiler cannot look into it, so we count all of it as products. The optimizer's bar is short, because AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
 #
-# (On a CPU, the groups add up to the whole step. On a GPU, the profile holds only the time that the GPU works.)
+# (On a GPU, the profile holds only the time that the GPU works.)
 #
 # **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink?
 #
@@ -264,7 +264,7 @@ for precision in (torch.bfloat16, torch.float16):
 #
 # For a whole step there is `torch.autocast`. Inside this context, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. The clock model computes its loss there:
 #
-#     with torch.autocast(device.type, dtype=precision, enabled=mixed):
+#     with torch.autocast(device.type, dtype=precision):
 #         loss = F.cross_entropy(model(normalize(images[:BATCH])), labels[:BATCH])
 #
 # From the gain of the product, Amdahl's law predicts the gain of the step. Does the clock agree?
@@ -275,15 +275,15 @@ if sixteen_bits == torch.float32:
     sixteen_bits = torch.bfloat16  # no units for 16 bits here: we try it all the same
 took = {torch.float32: [], sixteen_bits: []}
 for _ in range(40):
-    for precision, times in took.items():  # in turn, so that a busy moment meets both
-        times.append(seconds(step, precision, times=1))
+    for precision, tries in took.items():  # in turn, so that a busy moment meets both
+        tries.append(seconds(step, precision, times=1))
 measured = min(took[torch.float32]) / min(took[sixteen_bits])
 print("this machine prefers", pick_precision(device))
 print(f"a step in {sixteen_bits}: {step_gain(factors[sixteen_bits]):.1f} times as fast by")
 print(f"Amdahl's law, {measured:.1f} times as fast by the clock")
 
 # %% [markdown]
-# In most of our runs, the two numbers were close. The prediction is only an estimate, because it assumes that all products gain as much as the one that we timed. On a busy machine, the clock once gave more than twice the prediction, so run the cell again before you trust it.
+# In most of our runs, the two numbers were not far apart; on a busy machine, the clock once gave more than twice the prediction. So run the cell again before you trust it. And the prediction is only an estimate: it assumes that all products gain as much as the one that we timed.
 #
 # > **Remember:** where the hardware has units for 16-bit numbers, they can make a step much faster; where it may not have them, time a step first.
 #
@@ -350,14 +350,12 @@ sizes = gradient_sizes(trained)
 # - **A batch of 512:** the loss is a mean, so each image counts for 1/512 of it instead of 1/16, and every gradient is divided by 512 / 16 = 32.
 # - **The loss × 65,536:** 65,536 times the loss has 65,536 times the gradient.
 
-# %%
+# %% tags=["hide-input"]
 hills = {
     "batch of 16 (measured)": sizes,
     "batch of 512 (calculated: ÷ 32)": sizes / 32,
     "batch of 512 and loss × 65,536 (calculated)": sizes / 32 * 65_536,
 }
-
-# %% tags=["hide-input"]
 limits = torch.finfo(torch.float16)
 FULL = limits.smallest_normal  # a number of this size or more has all its digits
 ZERO = FULL * limits.eps / 2  # one of this size or less becomes 0
@@ -466,7 +464,7 @@ for run in formats["runs"]:
 seeds = sorted({seed for _, seed in found})
 figure, axis = plt.subplots(figsize=(6.6, 4.0), layout="constrained")
 axis.axhline(math.log(10), color="black", ls=":", lw=1.2)
-axis.text(0, math.log(10) + 0.015, "guessing: ln 10", ha="center", va="bottom", fontsize=10)
+axis.text(-0.35, math.log(10) + 0.015, "guessing: ln 10", va="bottom", fontsize=10)
 for seed, colour, marker in zip(seeds, ("#0072B2", "#D55E00", "#009E73"), "osD", strict=True):
     losses = [found[way, seed][1] for way in WAYS]
     axis.plot(losses, color=colour, marker=marker, lw=1.5, label=f"seed {seed}")
@@ -485,7 +483,7 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three lines, level over five ways to train, high at the sixth", "Six ways", said)
 
 # %% [markdown]
-# A line joins the runs of one seed. With float16 and no scaling, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} of the counted gradients became 0 on average, with the factor 1/128 it was {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}}, and the lines stay level all the same: in the first five ways, a loss ends within 0.05 of that of float32 with the same seed. With the factor 1/65,536, practically all became 0, and the model has learned nothing: its loss stays a little above ln 10, that of guessing. There was no error and no NaN. (We counted the gradients of the first block's hidden activations.)
+# A line joins the runs of one seed. The lines stay level even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0: in the first five ways, a loss ends within 0.05 of that of float32 with the same seed. With the factor 1/65,536, practically all became 0, and the model has learned nothing: its loss stays a little above ln 10, that of guessing. There was no error and no NaN. (We counted the gradients of the first block's hidden activations.)
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
@@ -493,7 +491,7 @@ plots.show("three lines, level over five ways to train, high at the sixth", "Six
 #
 # So digits or range? Here, the few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
 #
-# > **Remember:** float16 can lose gradients without a word; our tiny model could spare most of them, and for yours, loss scaling is a cheap insurance.
+# > **Remember:** float16 can lose gradients without a word; our tiny model could spare most of them, but loss scaling is a cheap *insurance*.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -653,10 +651,10 @@ plots.show("grey bars of one length, with blue ones of different lengths", "Memo
 #
 # Numbers of 16 bits do not halve the activations. The main reason is the dark piece that is left. In the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with the class token and the position embeddings, which are float32 weights, and a float32 number plus a 16-bit number is float32. (On a CUDA GPU, autocast also computes the norms in float32.)
 #
-# ## Recap of *faster*
+# ## Recap of *faster*, and two questions
 #
 # - A profiler shows what takes the time. The part of a step that you do not speed up sets the limit (Amdahl's law).
-# - The weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 turns very small gradients into 0, and loss scaling is the insurance. bfloat16 does not need it.
+# - The weights stay in float32, and products are computed in 16 bits where the hardware can. float16 turns very small gradients into 0, and loss scaling is the insurance. bfloat16 does not need it.
 # - Gradient accumulation saves memory, but no time.
 #
 # **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
@@ -722,7 +720,7 @@ print("steps of this run:", len(steps))
 print("steps in the file:", torch.load(folder / "run.pt", weights_only=True)["step"])
 
 # %% [markdown]
-# Step 60 is in the file, although stop was pressed in the middle of it, because `fit` first finishes the step that it has begun, and then saves.
+# Stop was pressed in the middle of step 60, and the file holds step 60, because `fit` finishes the step that it has begun, and then saves.
 #
 # Now we resume, with a new model that starts from quite different weights. Where does it go on? And does it end where the undisturbed run ended?
 
@@ -758,7 +756,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 #
 # ## Why are the weights not enough?
 #
-# A file with the weights alone would be simpler. Would the run still be the same? We train the small model for 140 steps, and keep four things after step 100. Then we seed everything as at the start, make a new model and a new optimizer, and give them back what was kept, or all of it except one thing. The folded cell holds our loop, `train`, whose learning rate falls from step to step and whose batches and augmentations are drawn from torch's generator, and `go_on`, which makes the new model and trains it for 40 steps.
+# A file with the weights alone would be simpler. Would the run still be the same? We train the small model for 140 steps, and keep four things after step 100. Then we seed everything as at the start, make a new model and a new optimizer, and give them back what was kept, or all of it except one thing. (The folded cell holds `train`, an ordinary loop whose learning rate falls from step to step and which draws its batches from torch's generator. `go_on` makes the new model, and trains it for 40 steps.)
 
 
 # %% tags=["hide-input"]
@@ -858,7 +856,7 @@ axis.legend(loc="upper left")
 plots.show("lines over the steps: distance from the run never stopped", parts=ends)
 
 # %% [markdown]
-# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate goes back to 0.003, twice what it should be, so each step is about twice as long. (The optimizer's memory comes back within some steps, and the orange line flattens.)
+# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate goes back to 0.003, twice what it should be, so each step is about twice as long.
 #
 # But far away does not mean bad. In the run saved here, the four losses are about the same. These are *other* runs, not worse ones. But if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
 #
@@ -1005,7 +1003,7 @@ class Snapshot:
 
 
 # %% [markdown]
-# ## Recap of *safer*
+# ## Recap of *safer*, and two questions
 #
 # - To resume, save the weights, the optimizer's memory, the number of steps and the random states, and the scaler and the scheduler if you have them.
 # - If one is missing, the run goes on as another run, and nothing complains.
@@ -1035,7 +1033,7 @@ class Snapshot:
 #
 # # For a second visit: several GPUs, and export
 #
-# Both need only the two folded cells at the top.
+# Both need only the cells above the first heading.
 #
 # ## How do several GPUs share the work?
 #
