@@ -13,7 +13,7 @@
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
-# | Time to read | about 50 minutes, 30 for *faster*, with a pause halfway, and 20 for *safer*; and 5 more for a second visit |
+# | Time to read | about 55 minutes, 30 for *faster* with a pause halfway, 20 for *safer*, and 5 for a second visit |
 # | Time to run | {{notebook_seconds("11_faster_and_safer_training"):about}} on two cores of a recent server CPU |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
@@ -83,13 +83,13 @@ folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 # | name | model | images |
 # |---|---|---|
 # | clock model | 4 blocks, width 192; only timed and measured | those that we loaded |
-# | trained model | the CIFAR-10 model that comes with this course | one cat, in 16 variants |
+# | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
 # | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
-# | small model | 2 blocks, width 64; at most 140 steps | the 2,000 that we loaded |
+# | small model | 2 blocks, width 64; `new_model()` makes it, and it takes at most 140 steps | the 2,000 that we loaded |
 #
 # # The first half: faster
 #
-# On two CPU cores, the training of the trained model took {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from? And what do we pay for it?
+# On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from? And what do we pay for it?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
 #
 # ## Where does the time go?
@@ -321,7 +321,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # %% [markdown]
 # The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits. This is called **mixed precision**.
 #
-# The last line raises a question: are there numbers in a training run that are too small for float16? The ones to worry about are gradients, so we look at some. We give 16 variants of one cat to the trained model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (After the last block, only the class token is read. So the patches there have gradients of 0 in float32 already, and we leave them out.)
+# The last line raises a question: are there numbers in a training run that are too small for float16? The ones to worry about are gradients, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (After the last block, only the class token is read. So the patches there have gradients of 0 in float32 already, and we leave them out.)
 
 # %%
 seed_everything(0)
@@ -381,7 +381,7 @@ for axis, (name, hill) in zip(rows, hills.items(), strict=True):
     axis.set(xscale="log", xlim=(BINS[0], BINS[-1]), ylim=(0, top), yticks=[])
     axis.set_title(name, loc="left", fontsize=10.5)
 rows[-1].set_xlabel("size of a gradient (height: how many have this size)")
-figure.suptitle("What float16 makes of the trained model's gradients", fontsize=12)
+figure.suptitle("What float16 makes of the CIFAR-10 model's gradients", fontsize=12)
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
@@ -487,7 +487,7 @@ plots.show("three lines, level over five ways to train, high at the sixth", "Six
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
-# A surprise: with the factor 65,536, one seed still lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}. We looked into that run: its gradients spread over more powers of ten than those of the other seeds. A factor moves a hill, but does not make it narrower.
+# A surprise: with the factor 65,536, one seed still lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}. We looked at that seed: its gradients spread over more powers of ten than those of the other two. A factor moves a hill, but does not make it narrower.
 #
 # So digits or range? Here, the few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
 #
@@ -679,7 +679,7 @@ plots.show("grey bars of one length, with blue ones of different lengths", "Memo
 #
 # # The second half: safer
 #
-# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the model that comes with this course. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, the work of one epoch is gone, at most {{max(record("cifar10_cpu_long").history.seconds):time}} of it.
+# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, the work of one epoch is gone, at most {{max(record("cifar10_cpu_long").history.seconds):time}} of it.
 # {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
 #
 # ## Does a resumed run end as if nothing had happened?
@@ -858,7 +858,7 @@ plots.show("lines over the steps: distance from the run never stopped", parts=en
 # %% [markdown]
 # Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate goes back to 0.003, twice what it should be, so each step is about twice as long.
 #
-# But far away does not mean bad. In the run saved here, the four losses are about the same. These are *other* runs, not worse ones. But if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
+# But far away does not mean bad. In the run saved here, the four losses are about the same. These are *other* runs, not worse ones. Still, if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
 #
 # ## What is in the file, and when is it written?
 #
