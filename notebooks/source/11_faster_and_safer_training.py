@@ -85,7 +85,7 @@ folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 # | clock model | 4 blocks, width 192; only timed and measured | those that we loaded |
 # | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
 # | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
-# | small model | 2 blocks, width 64; `new_model()` makes it, and it takes at most 140 steps | the 2,000 that we loaded |
+# | small model | 2 blocks, width 64; `new_model()` in a folded cell makes it | the 2,000 that we loaded |
 #
 # # The first half: faster
 #
@@ -94,7 +94,7 @@ folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 #
 # ## Where does the time go?
 #
-# Measure first. A **profiler** writes down how long each operation takes. The folded cell prepares this: `make_step(192)` gives a function that takes one training step of the clock model, `group_of` sorts the operations into six groups by their names, and `own_time` is the time of an operation without those that it calls, so that nothing is counted twice.
+# Measure first. A **profiler** writes down how long each operation takes. The folded cell prepares this. `make_step(192)` gives a function that takes one training step of the clock model. `group_of` sorts the operations into six groups by their names. `own_time` is the time of an operation without those that it calls, so that nothing is counted twice.
 
 # %% tags=["hide-input"]
 BATCH = 16 if device.type == "cpu" else 512
@@ -185,7 +185,7 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 #
 # <details><summary>What you should see</summary>
 #
-# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, adding something to it only D additions.
+# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, and adding something to it only D additions.
 #
 # </details>
 #
@@ -679,7 +679,7 @@ plots.show("grey bars of one length, with blue ones of different lengths", "Memo
 #
 # # The second half: safer
 #
-# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, the work of one epoch is gone, at most {{max(record("cifar10_cpu_long").history.seconds):time}} of it.
+# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, at most one epoch is lost, and none took longer than {{max(record("cifar10_cpu_long").history.seconds):time}}.
 # {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
 #
 # ## Does a resumed run end as if nothing had happened?
@@ -748,7 +748,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 #
 # <details><summary>Does "bit for bit" hold on another machine?</summary>
 #
-# We promise and tested it for the same kind of CPU, with the same number of threads and the same versions. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
+# We tested it on one kind of CPU, with the same number of threads and the same versions, and promise no more. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
 #
 # </details>
 #
@@ -827,7 +827,7 @@ plots.show("without the optimizer's memory, the first steps after 100 are far lo
 #
 # Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
 #
-# And the other things? How far are the weights from those of the run that was never stopped? (Without the weights the model begins anew, so we do not draw that one. The legend gives each model's loss on all 2,000 images at the end.)
+# And the other things? How far are the weights from those of the run that was never stopped? (Without the weights, the model begins anew, so we do not draw that run. The legend gives the loss on all 2,000 images after step 140.)
 
 # %% tags=["hide-input"]
 distances = {
