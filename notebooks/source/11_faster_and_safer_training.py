@@ -177,7 +177,7 @@ axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation. The profiler cannot look into it, so we count all of it as products. The optimizer's bar is short, because AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
+# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short, because AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
 #
 # (On a GPU, the profile holds only the time that the GPU works.)
 #
@@ -321,7 +321,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # %% [markdown]
 # The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits. This is called **mixed precision**.
 #
-# The last line raises a question: are there numbers in a training run that are too small for float16? The ones to worry about are gradients, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (After the last block, only the class token is read. So the patches there have gradients of 0 in float32 already, and we leave them out.)
+# The last line raises a question: are there numbers in a training run that are too small for float16? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (After the last block, only the class token is read. So the patches there have gradients of 0 in float32 already, and we leave them out.)
 
 # %%
 seed_everything(0)
@@ -419,7 +419,7 @@ for _ in range(6):
     print(f"{loss:.3f} {factor:13,.0f} {largest:30,.0f}   {done}")
 
 # %% [markdown]
-# In the run saved here, the scaler leaves out two steps, and the loss stays where it was. Then the largest gradient just fits into float16, whose largest number is 65,504. From there on the factor stays the same, and the gradients change because the weights do. (A weight's gradient is computed in float16 and becomes float32 only afterwards, when it is ∞ already.)
+# In the run saved here, the scaler leaves out two steps, and the loss stays where it was. Then the largest gradient just fits into float16, whose largest number is 65,504. From there on only the weights change, and the gradients with them. (A weight's gradient is computed in float16 and becomes float32 only afterwards, when it is ∞ already.)
 #
 # **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect?
 #
@@ -483,7 +483,7 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three lines, level over five ways to train, high at the sixth", "Six ways", said)
 
 # %% [markdown]
-# A line joins the runs of one seed. The lines stay level even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0: in the first five ways, a loss ends within 0.05 of that of float32 with the same seed. With the factor 1/65,536, practically all became 0, and the model has learned nothing: its loss stays a little above ln 10, that of guessing. There was no error and no NaN. (We counted the gradients of the first block's hidden activations.)
+# A line joins the runs of one seed. The lines stay level even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0: in the first five ways, a loss ends within 0.05 of that of float32 with the same seed. With the factor 1/65,536, practically all became 0, and the model has learned nothing: its loss ends a little above ln 10, that of guessing. There was no error and no NaN. (We counted the gradients of the first block's hidden activations.)
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
@@ -567,7 +567,7 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # ## What if a batch does not fit into memory?
 #
-# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left, if the parts are equally large, each loss is divided by the number of parts, and no layer looks at the whole batch, as batch norm does. This is called **gradient accumulation**. It saves memory, but no time:
+# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left, on three conditions: the parts are equally large, each loss is divided by the number of parts, and no layer looks at the whole batch, as batch norm does. This is called **gradient accumulation**. It saves memory, but no time:
 
 # %%
 diagrams.gradient_accumulation()
@@ -823,7 +823,7 @@ axis.legend()
 plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
 # %% [markdown]
-# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Take a weight whose gradients were 1, −1, 1, −1. Their usual size is 1, but their mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
+# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. If a weight's gradients were 1, −1, 1, −1, their usual size is 1, but their mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
 #
 # Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
 #
@@ -1037,7 +1037,7 @@ class Snapshot:
 #
 # ## How do several GPUs share the work?
 #
-# You start one process for each GPU. Each has the whole model and takes its share of every batch:
+# You start one process for each GPU. Each has the whole model, and takes its share of every batch:
 
 # %%
 diagrams.two_processes()
