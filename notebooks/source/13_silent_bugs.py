@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 04; what is said about costs uses the ± of 09 |
-# | Time to read | about 35 minutes: 20 for part one, 5 for part two and 10 for part three, with places to stop; 3 more for a second visit |
+# | Time to read | about 35 minutes, 20 of them for part one, 5 for part two and 10 for part three; 3 more for a second visit |
 # | Time to run | at the quick budget {{notebook_seconds("13_silent_bugs"):about}} on two cores of a recent server CPU |
 # | Package modules | those of the model, from `patches.py` to `vision_transformer.py`, broken on purpose |
 #
