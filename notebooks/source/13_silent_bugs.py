@@ -39,7 +39,7 @@ from vit_minimal.vision_transformer import EncoderBlock
 # %% [markdown]
 # ## Which of these models is right?
 #
-# Here are the losses of three models during training, and their accuracies on new images. The models have the same size and see the same drawn shapes. In two of them a bug sends numbers to the wrong places. Which one is right?
+# Here are three models of the same size, trained on the same drawn shapes: their losses, and their accuracies on new images. In two of them a bug sends numbers to the wrong places. Which one is right?
 
 # %% tags=["hide-input"]
 silent = {}  # data set: bug: its runs, one for each seed
@@ -66,7 +66,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # %% [markdown]
 # <details><summary>The answer</summary>
 #
-# B is right. In C every attention head gets numbers of the wrong tokens, and it looks as good as B. In A the patches are cut wrongly, and it looks best of all.{{assert
+# B is right. In C every attention head gets numbers of the wrong tokens, and the model looks as good as B. In A the patches are cut wrongly, and the model looks best of all.{{assert
 # round(100 * mean(silent_bug("heads by view"))) == round(100 * mean(silent_bug("none")))}}{{assert
 # mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "patches by reshape"])
 # < 0.6 * mean([run.train_loss[-1] for of in records("silent_bugs") for run in of.runs if of.dataset == "shapes10" and run.bug == "none"])}}{{assert
@@ -76,9 +76,9 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 #
 # ## Why look for a bug that costs nothing?
 #
-# Neither bug of the puzzle costs anything there. A model that is *trained* with such a bug learns to live with it. It becomes another model, which seems to be just as good. But it is not the model whose weights you download.
+# Neither bug of the puzzle costs anything there. A model that is *trained* with such a bug learns to live with it. But it is another model than the one whose weights you download.
 #
-# So we took a larger model that comes with this course, which was trained without any bug, and put the two bugs into its code *afterwards*. All its weights still load without an error. Here is how many images it then gets right. (Guessing is right for 10 %.)
+# So we took a larger model that comes with this course, which was trained without any bug, and put the two bugs into its code *afterwards*. All its weights still load without an error, but see its accuracy. (Guessing is right for 10 %.)
 #
 # | bug | trained with it, drawn shapes | put in afterwards, CIFAR-10 |
 # |---|---|---|
@@ -86,22 +86,22 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # | heads by view (model C) | {{mean(silent_bug("heads by view")):.0%}} | **{{loaded_bug("heads by view").accuracy:.1%}}** |
 # | patches by reshape (model A) | {{mean(silent_bug("patches by reshape")):.0%}} | **{{loaded_bug("patches by reshape").accuracy:.1%}}** |
 #
-# So a bug can have no cost in one use of a model, and ruin another. You cannot rely on the loss or the accuracy to tell you. But you can **check**, without any training, whether your code has it. Part one shows seventeen bugs and their checks, part two what the bugs cost, and part three how to question your own model.
+# So neither the loss nor the accuracy has to tell you of a bug, and it can do harm later. But you can **check** for it without any training. Part one shows seventeen bugs and their checks, part two compares what they cost, and part three has tools for your own model.
 #
 # ## Part one: the museum
 #
-# The museum has four rooms and a corner. All its bugs are in the model: bugs in the data or in the training loop, such as a wrong normalisation or a forgotten `zero_grad`, are not shown. Each linked repository had the bug once. Such bugs happen to experts, too.
+# All bugs of the museum are in the model. Those in the data or in the training loop, such as a forgotten `zero_grad`, are not shown. Each linked repository had the bug once: such bugs happen to experts, too.
 #
-# An exhibit begins with the results of two experiments on CIFAR-10:
+# An exhibit begins with what two experiments on CIFAR-10 gave:
 #
 # | label | what we did | right model |
 # |---|---|---|
-# | *Trained* | We trained a small model of four blocks with the bug, for three passes over 45,000 images, with three seeds. | {{mean(runs("class_token_place", "class token").accuracies):.0%}} |
-# | *Afterwards* | We put the bug into the larger model, which had been trained without it, and tested that on {{record("silent_bugs_loaded").judged_on:s}} images. | {{loaded_bug("none").accuracy:.1%}} |
+# | *Trained* | A small model of four blocks was trained with the bug: three passes over 45,000 images, three seeds. | {{mean(runs("class_token_place", "class token").accuracies):.0%}} |
+# | *Afterwards* | The bug was put into the larger model, which had been trained without it: accuracy on {{record("silent_bugs_loaded").judged_on:s}} images. | {{loaded_bug("none").accuracy:.1%}} |
 #
-# "No cost seen" means that the difference may be chance. It leaves room for a cost of {{max(cost_of_bug(name).mean + cost_of_bug(name).width for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end")):.1p}} points at most.
+# "No cost seen" means that the difference may be chance. The intervals leave room for a cost of {{max(cost_of_bug(name).mean + cost_of_bug(name).width for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end")):.1p}} points at most.
 #
-# Each bug has a **check** of a few lines. The function `catch` runs the check twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. In the pictures, orange-red shows what is wrong. Folded cells draw the pictures. Three of them also hold the code and the checks of six exhibits, and the text before them says so.
+# Each bug has a **check** of a few lines. The function `catch` runs it twice: on the right code, which must pass, and on the wrong code, whose symptom it prints. Folded cells draw the pictures, where orange-red shows what is wrong. Three other folded cells hold the checks of six exhibits, and the text before them says so.
 
 
 # %% tags=["bug-tools"]
@@ -131,15 +131,15 @@ def percent(share):
 # %% [markdown]
 # ## Room 1: shapes that fit by accident
 #
-# Here numbers land in the wrong place, and nothing complains, because the shape fits.
+# Here numbers land in the wrong place, and nothing complains.
 #
-# *Guess first:* an image has three channels of 8 × 12 numbers. It is cut into six patches of side 4 with nothing but a `reshape`. We mark the 48 numbers of its upper right corner, which should be patch 2. How many of the marks does each patch get?
+# *Guess first:* an image of 3 × 8 × 12 numbers is cut into six patches of side 4 with nothing but a `reshape`. We mark the 48 numbers of its upper right corner, which should be patch 2. How many of the marks does each patch get?
 #
 # ### 1. Patches by reshape
 #
 # *Trained: {{cost_of_bug("patches by reshape").mean:.0p}} of {{mean(runs("class_token_place", "class token").accuracies):.0p}} points lost. Afterwards: {{loaded_bug("patches by reshape").accuracy:.0%}}.*
 #
-# (C, H, W) has as many numbers as (N, C·P·P), so a `reshape` alone runs. But it cuts the image into stretches of rows, and not into squares. On the drawn shapes of the puzzle a model with this bug is ahead of the right one. On photographs it falls behind.
+# (C, H, W) has as many numbers as (N, C·P·P), so a `reshape` alone runs. But it cuts the image into stretches of rows, and not into squares. On the drawn shapes of the puzzle this bug wins. On photographs it loses.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -161,7 +161,7 @@ catch(check_patches, right=patchify, wrong=patches_by_reshape)
 
 
 # %% [markdown]
-# Instead of one whole corner, three patches get 16 marks each. Here is a smaller image, of 8 × 8, with the four patches that each version makes of it:
+# The corner is spread over three patches, a third to each. Here is a smaller image, of 8 × 8, with four patches:
 
 
 # %% tags=["hide-input"]
@@ -225,9 +225,9 @@ diagrams.owners(
 #
 # *Trained: no cost seen. Afterwards: {{loaded_bug("heads without transpose").accuracy:.0%}}.*
 #
-# On the way back, (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several tokens. A [transformer from scratch](https://github.com/jsbaan/transformer-from-scratch/pull/6) had this bug. Its author's test was to learn a small task, and the model learned it all the same.
+# On the way back, (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several tokens. A [transformer from scratch](https://github.com/jsbaan/transformer-from-scratch/pull/6) had this bug, and passed its author's test: it learned a small task all the same.
 #
-# Our check marks token 0 and looks for the mark after the heads are merged. The right merge, the wrong one and the check are folded, because exercise 3.5 has this bug too.
+# The check marks token 0 and looks for the mark after the merge. Both merges and the check are folded, because exercise 3.5 has this bug too.
 
 
 # %% tags=["bug", "hide-input", "nbval-check-output"]
@@ -253,13 +253,13 @@ catch(check_merge, right=merge_by_transpose, wrong=no_transpose_back)
 # %% [markdown]
 # ## Room 2: mixing the wrong things
 #
-# Here each number is in its right place. But attention, or a norm, mixes it with the wrong ones, or in the wrong shares.
+# Here each number is in its place. But attention, or a norm, mixes it with the wrong ones, or in the wrong shares.
 #
 # ### 4. Softmax over the queries
 #
 # *Trained: no cost seen. Afterwards: {{loaded_bug("softmax over the queries").accuracy:.0%}}.*
 #
-# The scores are (B, h, T, T): queries, then keys. `softmax(dim=-2)` runs over the queries, so the *columns* sum to 1. `dim=2` does the same, although it was right for (B, T, T), before the heads came in. One token then reads less than 100 % in all, another more. A widely read [implementation](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/146) had this bug, and the person who reported it saw no difference in the results.
+# The scores are (B, h, T, T): queries, then keys. `softmax(dim=-2)` runs over the queries, so the *columns* sum to 1. (`dim=2` is the same axis. It was right for (B, T, T), before the heads came in.) One token then reads less than 100 % in all, another more. A widely read [implementation](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/146) had this bug, and whoever reported it saw no difference in the results.
 
 
 # %% tags=["bug"]
@@ -297,7 +297,7 @@ diagrams.amounts(
 #
 # *Trained: no cost seen. Afterwards: {{loaded_bug("scaled by √D").accuracy:.0%}}.*
 #
-# A head has d = D / h numbers, and the variance of the scores grows with d (notebook 03), so they should be divided by √d. If they are divided by √D, attention starts too even. [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/65) had this bug, and so had [Karpathy's lecture](https://github.com/karpathy/ng-video-lecture/pull/6). The check compares with PyTorch's own attention.
+# The variance of the scores grows with d = D / h, the size of a head (notebook 03), so they should be divided by √d. If they are divided by √D, attention starts too even. [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/65) had this bug, and so had [Karpathy's lecture](https://github.com/karpathy/ng-video-lecture/pull/6). The check compares with PyTorch's own attention.
 
 
 # %% tags=["bug"]
@@ -318,7 +318,7 @@ catch(check_scale, right=attention_weights, wrong=weights_scaled_by_D)
 
 
 # %% [markdown]
-# With bug 4 or 5 put in afterwards, a model seems to work, only not as well as its authors say. That may be even harder to suspect than a model that guesses.{{assert
+# With bug 4 or 5 put in afterwards, a model seems to work, only not as well as its authors say. That may be harder to suspect than guessing.{{assert
 # all(loaded_bug(name).accuracy < 0.2 for name in ("heads by view", "heads without transpose", "attention across the batch")) and
 # all(loaded_bug(name).accuracy > 0.7 for name in ("scaled by √D", "softmax over the queries"))}}
 #
@@ -376,13 +376,13 @@ diagrams.amounts(
 
 
 # %% [markdown]
-# A ViT with a class token then gives every image the same answer: all class tokens start equal, and they attend only to each other. With mean pooling the model trains, but each answer depends on the rest of the batch.
+# A ViT with a class token then gives every image the same answer: all class tokens start equal, and they attend only to each other. With mean pooling the model learns, but each answer depends on the rest of the batch.
 #
 # ### 7. Norm over tokens
 #
-# *Trained: no cost seen. Afterwards: does not load, because the shapes differ.*
+# *Trained: no cost seen. Afterwards: does not load (the shapes differ).*
 #
-# `nn.LayerNorm((T, D))` takes the mean and the variance of all tokens of an image together. If one token changes, all tokens change, without any attention.
+# `nn.LayerNorm((T, D))` normalises all tokens of an image together. If one token changes, all change, without any attention.
 
 
 # %% tags=["bug"]
@@ -404,9 +404,9 @@ catch(check_norm, right=nn.LayerNorm(8), wrong=nn.LayerNorm((5, 8)))
 #
 # ### 8. Moved parameter
 #
-# *Trained: {{cost_of_bug("positions not trained").mean:.0p}} points lost, if it is the positions. Afterwards: does not load, because their name is not found.*
+# *Trained: {{cost_of_bug("positions not trained").mean:.0p}} points lost, if it is the positions. Afterwards: does not load (their name is not found).*
 #
-# `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter. The model computes with this copy, but the copy is neither trained nor saved. A loaded model has other random numbers in its place. On a laptop `.to("cpu")` copies nothing, and every test passes. The check needs no GPU, because `.to(torch.float64)` makes a copy as well.
+# `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter. The model computes with this copy, which is neither trained nor saved, so a loaded model has other random numbers there. On a laptop `.to("cpu")` copies nothing, and every test passes. Our check needs no GPU, because `.to(torch.float64)` makes a copy as well.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -429,17 +429,17 @@ catch(check_saved, right=nn.Parameter, wrong=lambda x: nn.Parameter(x).to(torch.
 # %% [markdown]
 # ### 9. Blocks in a list
 #
-# *Trained: {{cost_of_bug("blocks in a Python list").mean:.0p}} points lost. Afterwards: does not load, because the names of the blocks are not found.*
+# *Trained: {{cost_of_bug("blocks in a Python list").mean:.0p}} points lost. Afterwards: does not load (the blocks' names are not found).*
 #
-# A Python list is not a module, so the optimizer does not find its blocks, and nobody saves them. Only what comes before and after the blocks learns. This is silent on a CPU. On a GPU `model.to("cuda")` leaves the blocks behind, and the first forward pass stops with an error about two devices.
+# A Python list is not a module, so the optimizer does not find its blocks, and nobody saves them. Only what comes before and after them learns. This is silent on a CPU. On a GPU `model.to("cuda")` leaves the blocks behind, and the first forward pass stops with an error.
 #
 # ### 10. One block, repeated
 #
 # *Trained: {{cost_of_bug("one block, repeated").mean:.0p}} points lost. Afterwards: {{loaded_bug("one block, repeated").accuracy:.0%}}.*
 #
-# `[block] * L` has L entries, but all of them are the same block. The `state_dict` still has the names of all L blocks. So the weights of a right model load with the message `<All keys matched successfully>`. PyTorch writes them all into the one block, each over those before it, and the last block's weights are left.
+# `[block] * L` has L entries, but all of them are the same block. The `state_dict` still has the names of all L blocks, so a right model's weights load with the message `<All keys matched successfully>`. PyTorch writes them all into the one block, and those of the last block are left.
 #
-# *Guess first:* a `nn.Linear(8, 8)` has 72 parameters. How many has `nn.Sequential(*[nn.Linear(8, 8)] * 6)`? One check finds 9 and 10, because it counts the parameters.
+# *Guess first:* a `nn.Linear(8, 8)` has 72 parameters. How many has `nn.Sequential(*[nn.Linear(8, 8)] * 6)`? One check counts the parameters, and so finds 9 and 10.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -479,7 +479,7 @@ diagrams.weights_of_blocks(
 #
 # *Trained: {{cost_of_bug("softmax twice").mean:.0p}} points lost. Afterwards: {{loaded_bug("softmax twice").accuracy:.0%}}, as without it.*
 #
-# `nn.CrossEntropyLoss` applies a softmax itself. If the model has applied one already, the scores that reach the loss lie between 0 and 1, so the right class can be ahead of the others by 1 at most. The loss then has a floor, which is ln(1 + 9/e) ≈ 1.46 for ten classes. The model can hardly get there, because near the floor its own softmax passes on almost no gradient. In the picture the second softmax makes a sure answer nearly even.
+# `nn.CrossEntropyLoss` applies a softmax itself. If the model has applied one already, the scores that reach the loss lie between 0 and 1, so the right class can be ahead by 1 at most. For ten classes the loss then has a floor of ln(1 + 9/e) ≈ 1.46. The model hardly gets there, because near the floor its own softmax passes on almost no gradient.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -508,7 +508,7 @@ diagrams.shares(
 #
 # *Trained: {{cost_of_bug("no residual connection").mean:.0p}} points lost. Afterwards: {{loaded_bug("no residual connection").accuracy:.0%}}.*
 #
-# If the code says `x = layer(x)` instead of `x = x + layer(x)`, the output of a layer replaces the token. The check sets the last weights of both branches of a block to zero. Such a block should return its input.
+# With `x = layer(x)` instead of `x = x + layer(x)`, the output of a layer replaces the token. The check sets the last weights of both branches of a block to zero. Such a block should return its input.
 
 
 # %% tags=["bug"]
@@ -535,7 +535,7 @@ catch(check_residual, right=EncoderBlock, wrong=NoResidual)
 # | bug | trained | afterwards | what happens | how the check finds it |
 # |---|---|---|---|---|
 # | 13. Dropout never off | no cost seen | {{loaded_bug("dropout never off").accuracy:.0%}} | The module `nn.Dropout` stops when you call `eval()`. The function `scaled_dot_product_attention` with `dropout_p=0.1` does not, as its [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) warns. [timm](https://github.com/huggingface/pytorch-image-models/pull/1978) had this bug. | It asks twice, and expects the same answer. |
-# | 14. No last norm | no cost seen | {{loaded_bug("no norm at the end").accuracy:.0%}} | Pre-norm blocks never normalise the residual stream itself. Without the last LayerNorm the head reads it raw. | Before training, every LayerNorm gives numbers with a standard deviation of 1. The check expects that, and finds far less. |
+# | 14. No last norm | no cost seen | {{loaded_bug("no norm at the end").accuracy:.0%}} | Pre-norm blocks never normalise the residual stream itself. Without the last LayerNorm the head reads it raw. | It expects a standard deviation of 1, which every LayerNorm gives before training, and finds far less. |
 
 
 # %% tags=["bug", "hide-input"]
@@ -574,7 +574,7 @@ catch(check_last_norm, right=VisionTransformer, wrong=NoLastNorm)
 # %% [markdown]
 # ## A corner for bugs that wait for another size or setting
 #
-# Three bugs are silent only at some sizes or settings. In our two experiments they stop with an error or change nothing, so they have no numbers. The folded cell holds all three with their checks.
+# In our two experiments these three bugs stop with an error or change nothing, so they have no numbers. The folded cell holds all three with their checks.
 #
 # | bug | when it is silent | what happens | how the check finds it |
 # |---|---|---|---|
@@ -699,7 +699,7 @@ for num_heads in (1, 2, 3, 4, 6, 8, 12, 24):
 # end of solution
 
 # %% [markdown]
-# None of these checks looks at the accuracy. Each marks or changes one thing and sees what comes out, or it compares: with a known result, with somebody else's code, or with another answer that must be alike. How long do they take?
+# Each of these checks marks or changes one thing and sees what comes out, or compares with a known result, with somebody else's code, or with an answer that must be alike. How long do they take?
 
 # %%
 print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} milliseconds in all")
@@ -709,30 +709,30 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 #
 # ## Part two: what do the bugs cost?
 #
-# Suppose that nobody checks. Would the accuracy have shown the bugs of our two experiments, or the loss?
+# Suppose that nobody checks. Would the accuracy have shown these bugs, or the loss?
 #
 # ### The costs in one table
 #
-# *Trained* is the difference in accuracy to a right model that was trained in the same way, with its 95 % interval. The *confidence* of a model is the share that it gives to its answer, on average.
+# Here are the two experiments again. *Trained* is the difference to the right model in points, with its 95 % interval. *Confidence* is the share that a model gives to its answer, on average.
 #
-# | bug | trained: difference in points | afterwards: accuracy | afterwards: confidence |
+# | bug | trained | afterwards: accuracy | confidence |
 # |---|---|---|---|
 # | none | ({{mean(runs("class_token_place", "class token").accuracies):.1%}}) | {{loaded_bug("none").accuracy:.1%}} | {{loaded_bug("none").sure:.0%}} |
 # | **large cost: {{-bug_on_cifar10("softmax twice").mean:.0p}} points or more** | | | |
 # | 6 across the batch, class token | guesses | {{loaded_bug("attention across the batch").accuracy:.1%}} | {{loaded_bug("attention across the batch").sure:.0%}} |
-# | 9 blocks in a list | {{bug_on_cifar10("blocks in a Python list"):+±.1p}} | | |
+# | 9 blocks in a list | {{bug_on_cifar10("blocks in a Python list"):+±.1p}} | does not load | |
 # | 12 no residual | {{bug_on_cifar10("no residual connection"):+±.1p}} | {{loaded_bug("no residual connection").accuracy:.1%}} | {{loaded_bug("no residual connection").sure:.0%}} |
 # | 11 softmax twice | {{bug_on_cifar10("softmax twice"):+±.1p}} | {{loaded_bug("softmax twice").accuracy:.1%}} | {{loaded_bug("softmax twice").sure:.0%}} |
 # | **smaller cost: {{cost_of_bug("one block, repeated").mean:.0p}} to {{cost_of_bug("patches by reshape").mean:.0p}} points** | | | |
 # | 1 patches by reshape | {{bug_on_cifar10("patches by reshape"):+±.1p}} | {{loaded_bug("patches by reshape").accuracy:.1%}} | {{loaded_bug("patches by reshape").sure:.0%}} |
-# | 8 moved parameter | {{bug_on_cifar10("positions not trained"):+±.1p}} | | |
-# | 6 across the batch, mean pooling | {{bug_on_cifar10("attention across the batch, mean pooling"):+±.1p}} | | |
+# | 8 moved parameter | {{bug_on_cifar10("positions not trained"):+±.1p}} | does not load | |
+# | 6 across the batch, mean pooling | {{bug_on_cifar10("attention across the batch, mean pooling"):+±.1p}} | does not fit | |
 # | 10 one block, repeated | {{bug_on_cifar10("one block, repeated"):+±.1p}} | {{loaded_bug("one block, repeated").accuracy:.1%}} | {{loaded_bug("one block, repeated").sure:.0%}} |
 # | **no cost seen** | | | |
 # | 13 dropout never off | {{bug_on_cifar10("dropout never off"):+±.1p}} | {{loaded_bug("dropout never off").accuracy:.1%}} | {{loaded_bug("dropout never off").sure:.0%}} |
 # | 14 no last norm | {{bug_on_cifar10("no norm at the end"):+±.1p}} | {{loaded_bug("no norm at the end").accuracy:.1%}} | {{loaded_bug("no norm at the end").sure:.0%}} |
 # | 2 heads by view | {{bug_on_cifar10("heads by view"):+±.1p}} | {{loaded_bug("heads by view").accuracy:.1%}} | {{loaded_bug("heads by view").sure:.0%}} |
-# | 7 norm over tokens | {{bug_on_cifar10("LayerNorm over all tokens"):+±.1p}} | | |
+# | 7 norm over tokens | {{bug_on_cifar10("LayerNorm over all tokens"):+±.1p}} | does not load | |
 # | 4 softmax over the queries | {{bug_on_cifar10("softmax over the queries"):+±.1p}} | {{loaded_bug("softmax over the queries").accuracy:.1%}} | {{loaded_bug("softmax over the queries").sure:.0%}} |
 # | 3 no transpose back | {{bug_on_cifar10("heads without transpose"):+±.1p}} | {{loaded_bug("heads without transpose").accuracy:.1%}} | {{loaded_bug("heads without transpose").sure:.0%}} |
 # | 5 scaled by √D | {{bug_on_cifar10("scaled by √D"):+±.1p}} | {{loaded_bug("scaled by √D").accuracy:.1%}} | {{loaded_bug("scaled by √D").sure:.0%}} |
@@ -744,13 +744,11 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 # {{assert all(loaded_bug(name).accuracy < 0.13 for name in ("one block, repeated", "patches by reshape", "no residual connection")) and loaded_bug("softmax twice").accuracy == loaded_bug("none").accuracy}}
 # {{assert abs(loaded_bug("no norm at the end").accuracy - loaded_bug("none").accuracy) < 0.001 and loaded_bug("no norm at the end").sure > loaded_bug("none").sure + 0.1}}
 #
-# Four cells are empty. Bugs 7, 8 and 9 cannot load the weights, and bug 6 with mean pooling does not fit a model that was trained to read a class token.
-#
 # - **Trained with their bug, seven of fourteen show no cost.** Scaling by √D (5) is even ahead, which is a hint at most among so many comparisons.
-# - **Put in afterwards, most bugs do great harm.** Three leave the accuracy almost as it was: 11, 13 and 14.
-# - **Two of these three show in the confidence.** A second softmax (11) keeps the order of the classes, so it changes no answer. Only the confidence falls. Without the last norm (14) the confidence rises. PyTorch complains that the norm's weights are left over, so they loaded only with `strict=False`.
+# - **Put in afterwards, most do great harm.** Only softmax twice (11), dropout never off (13) and no last norm (14) leave the accuracy almost as it was.
+# - **Two of these three show in the confidence.** A second softmax (11) keeps the order of the classes, so it changes no answer, but the confidence falls. Without the last norm (14) the confidence rises. (The norm's weights are left over, so they loaded only with `strict=False`.)
 #
-# The picture shows the column *trained*. Its lower part has a finer axis, so that you can see the intervals:
+# The picture shows the column *trained*. The lower axis is finer, so that you can see the intervals:
 
 # %% tags=["hide-input"]
 BUGS = {  # name on record: how the museum calls it
@@ -859,8 +857,8 @@ unseen = [name for name in order if name not in seen]
 figure, (upper, lower) = plt.subplots(
     2, 1, figsize=(5.6, 6.2), height_ratios=(len(seen), len(unseen)), layout="constrained"
 )
-said = draw(upper, seen, PHOTOS, "a cost is seen")
-said += draw(lower, unseen, PHOTOS, "no cost is seen (finer axis)")
+said = draw(upper, seen, PHOTOS, "CIFAR-10: a cost is seen")
+said += draw(lower, unseen, PHOTOS, "CIFAR-10: no cost is seen (finer axis)")
 lower.set_xlim(-2.3, 2.3)
 lower.set_xlabel("difference in accuracy, in points", loc="right")
 add_legend(figure)
@@ -869,9 +867,7 @@ plots.show("what each bug costs in a model that is trained with it, CIFAR-10", "
 # %% [markdown]
 # ### Is the cost the same on another task?
 #
-# We also trained with each bug on the drawn shapes, as in the puzzle: a model of two blocks, 200 steps on 2,000 images, three seeds. The right model reaches {{mean(silent_bug("none")):.0%}}. *Guess first:* which bugs cost most there?
-#
-# For most bugs the verdict is the same. Here are the five for which it is not:
+# We also trained with each bug on the drawn shapes of the puzzle: a model of two blocks, 200 steps on 2,000 images, three seeds. The right model reaches {{mean(silent_bug("none")):.0%}}. For most bugs the verdict is the same. Here are the five for which it is not:
 
 # %% tags=["hide-input"]
 cost = {"guesses", "cost seen"}
@@ -890,13 +886,13 @@ add_legend(figure)
 plots.show("five bugs whose verdict differs between two tasks", "", said)
 
 # %% [markdown]
-# Three of the five differ by more than chance. The norm over tokens (7) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points on drawn shapes, and nothing that we see on CIFAR-10. With no residual (12) the large cost is on CIFAR-10, and the {{bug_effect("no residual connection"):+±.1p}} points on drawn shapes may be nothing. Patches by reshape (1) are even *ahead* on drawn shapes, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. The two tasks differ in their images, but also in the depth of the model and the length of the training, so we cannot say which of these decides. It is enough for a warning: what a bug costs in one model and on one task may say little about another.
+# For three of the five, the two tasks differ by more than chance. On drawn shapes the norm over tokens (7) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points, and no residual (12), whose cost is large on CIFAR-10, gives {{bug_effect("no residual connection"):+±.1p}}, which may be nothing. Patches by reshape (1) are even *ahead* there, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. Which difference decides, the images, the depth of the model or the length of the training, we cannot say. But what a bug costs in one model and on one task may say little about another.
 # {{assert differs(bug_effect("LayerNorm over all tokens")) and not differs(bug_effect("no residual connection")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 # {{assert all((abs(bug_on_cifar10(name).mean - bug_effect(name).mean) > math.hypot(bug_on_cifar10(name).width, bug_effect(name).width)) == apart for name, apart in (("LayerNorm over all tokens", True), ("no residual connection", True), ("patches by reshape", True), ("positions not trained", False), ("scaled by √D", False)))}}
 #
 # ### Would the loss have shown them?
 #
-# These are the losses of the models that were trained on CIFAR-10, for the two groups with a cost. Dashed and dotted lines are right models:
+# These are the losses on CIFAR-10 in training, for the two groups with a cost. Dashed and dotted lines are right models:
 
 
 # %% tags=["hide-input"]
@@ -935,8 +931,8 @@ print(f"no cost seen: after three passes all {len(apart)} losses lie within {max
 print(f"of that of a right model, which is {curve('none')[-1]:.2f}")
 
 # %% [markdown]
-# - **Large cost:** the loss falls far less than that of a right model. You can see that if you know how far it should fall. (Compare the height of softmax twice, bug 11, with no other line: its loss cannot fall below 1.46.)
-# - **Smaller cost:** the loss falls, and ends higher than it should, with bug 1 most of all. A model that is too small, or trained too briefly, could look the same.
+# - **Large cost:** the loss falls far less than that of a right model. You can see that if you know how far it should fall. The height of softmax twice (11) compares with no other line, because its loss cannot fall below 1.46.
+# - **Smaller cost:** the loss falls, and ends higher than it should. A model that is too small, or trained too briefly, could look the same.
 # - **No cost seen:** the loss shows nothing either. The line below the picture says how close to a right model it ends.
 #
 # *This is a third place to stop.*
@@ -944,7 +940,7 @@ print(f"of that of a right model, which is {curve('none')[-1]:.2f}")
 # %% [markdown]
 # ## Part three: your own model
 #
-# In part one you held every piece in your hand. Your own model comes as a whole. Here are three tools that question it without training, and at the end a model for you to question. Their code stands in folded cells, which you can open and copy.
+# In part one you held every piece in your hand. Your own model comes as a whole. Here are three tools that question it, in folded cells for you to copy, and at the end a model for you to diagnose.
 #
 # ### Ask the whole model
 #
@@ -1060,18 +1056,18 @@ for name, model in models.items():
     print(f"{name:33} {'; '.join(suspicions(model, images))}")
 
 # %% [markdown]
-# If your head starts at zero, all images get the same answer before the first step. Then ask the model without its head. And bug 8 can only be found where it is one: with `.to("cuda")` on a GPU, but not with `.to("cpu")` on a laptop, which copies nothing.
+# Two limits: if your head starts at zero, all images get the same answer before the first step, so ask the model without its head. And a moved parameter (8) is found only where `.to` makes a copy, so on a GPU, but not on a laptop with `.to("cpu")`.
 #
 # ### Ask one attention
 #
-# `suspicions` cannot find what goes wrong in the same way for every image, such as heads by view. But attention itself can be tested in two ways:
+# `suspicions` cannot find what goes wrong in the same way for every image, such as heads by view. But you can test attention itself in two ways:
 #
 # - Without a mask and without positions in it, attention does not know the order of its tokens. So if every token moves one place on, each answer should *move along*.
 # - If you give *PyTorch's* own attention the same weights, it should give the same answers.
 #
-# *Guess first:* bugs 2 to 6, 13 and 17 are all in the attention. Which of them does the first test find?
+# *Guess first:* bugs 2 to 6, 13 and 17 are in the attention. Which of them does the first test find?
 #
-# The first folded cell defines `suspicions_about_attention` and `pytorch_attention`, which copies the weights. The second builds an attention with each bug, which should have three heads:
+# The first folded cell defines `suspicions_about_attention`, and `pytorch_attention`, which copies the weights. The second builds an attention with each bug. All should have three heads:
 
 
 # %% tags=["own-attention", "hide-input"]
@@ -1130,13 +1126,13 @@ for name, attention in attentions.items():
     print(f"{name:27} {', '.join(found)}")
 
 # %% [markdown]
-# Moving the tokens finds heads by view (2) and no transpose back (3). It also notices dropout never off (13), whose answers change each time. The other four treat all places alike, so their answers move along.
+# Moving the tokens finds bugs 2 and 3. It also notices 13, whose answers change each time. The other four treat all places alike.
 #
 # The comparison with PyTorch finds all seven. It can also blame a right attention, namely one that keeps its queries, keys and values in another order than PyTorch does.
 #
 # ### Compare piece by piece
 #
-# The most thorough test of a whole model is somebody else's model with the same weights, compared piece by piece. `compare` in the folded cell does that. Our second block has no residual connection:
+# The most thorough test of a whole model is somebody else's model with the same weights, compared piece by piece. The folded cell defines `compare`, which does that. Here our second block has no residual connection:
 
 
 # %% tags=["own-pieces", "hide-input"]
@@ -1175,10 +1171,11 @@ def compare(ours, reference, images):
 ours, reference = VisionTransformer(SMALL), VisionTransformer(SMALL)
 ours.blocks[1] = NoResidual(SMALL)
 reference.load_state_dict(ours.state_dict())
-print(compare(ours, reference, images))
+for piece, said in compare(ours, reference, images).items():
+    print(f"{piece:10} {said}")
 
 # %% [markdown]
-# The bug is in the first piece that differs, or on the way to it. The class token and the positions, for example, come in between the patches and block 1.
+# The bug is in the first piece that differs, or on the way to it, as the class token and the positions are on the way to block 1.
 #
 # ### Which tool finds which bug?
 #
@@ -1193,7 +1190,7 @@ print(compare(ours, reference, images))
 #
 # ### Your turn: a model with one bug
 #
-# The folded cell makes `mystery`, a model with one of the seventeen bugs. Please do not open it yet. It should have two blocks and three heads, as in the reference. This is what the tools say:
+# The folded cell makes `mystery`, a model with one of the seventeen bugs. Please do not open it yet. Its settings are those of the reference: two blocks and three heads. This is what the tools say:
 
 # %% tags=["mystery", "hide-input"]
 seed_everything(0)
@@ -1207,10 +1204,10 @@ for block in mystery.blocks:
     pytorchs = pytorch_attention(block.attn, num_heads=3)
     print("one attention:   ", suspicions_about_attention(block.attn, tokens, pytorchs))
 print("load_state_dict: ", reference.load_state_dict(mystery.state_dict()))
-print("piece by piece:  ", compare(mystery, reference, images))
+print("piece by piece:  ", *compare(mystery, reference, images).values())
 
 # %% [markdown]
-# *Guess first:* nothing is found, and yet there is a bug. Go through the table, and strike out every bug that these answers exclude. Which one is left? Ask `mystery` the question that settles it:
+# Nothing is found, and yet there is a bug. Go through the table, and strike out every bug that these answers exclude. Which one is left? Ask `mystery` the question that settles it:
 
 # %%
 # your question to `mystery`
@@ -1220,32 +1217,26 @@ print("piece by piece:  ", compare(mystery, reference, images))
 #
 # `suspicions` excludes bugs 6, 8, 9, 11, 13, 15 and 16. The attention excludes 2 to 5 and 17. That the weights load without an error excludes 7 and 14, and the comparison excludes 1 and 12. **One block, repeated (10)** is left. The question that settles it is `sum(p.numel() for p in mystery.parameters())`. It gives 8,842 parameters, and for `reference` 16,066.
 #
-# The comparison cannot see this bug, because we gave the reference the weights of `mystery`: the same ones for both blocks. So both models compute the same. In the other direction, with a right model's weights in `mystery`, block 1 would differ.
+# The comparison cannot see this bug, because the weights that we gave to the reference are the same for both blocks, too. In the other direction, with a right model's weights in `mystery`, block 1 would differ.
 # </details>
 #
 # ## Recap, and what to do in your own model
 #
-# - **Do not wait for the accuracy to tell you.** Of fourteen silent bugs in a small model, seven cost nothing that we see on CIFAR-10.
-# - **A bug is still a bug if no cost is seen.** With two of these seven, heads by view and no transpose back, a model whose weights come from a right one does little better than guessing.
+# - **Do not wait for the accuracy to tell you.** Of fourteen silent bugs in a small model, seven show no cost on CIFAR-10. With two of these, heads by view and no transpose back, downloaded weights do little better than guessing.
 # - **A check needs no training.** Write one for each reshape, with sizes that all differ, so that two swapped axes are noticed. Use the three tools, and count the parameters, before your first training.
 #
-# ## Questions
+# ## A question
 #
-# <details><summary>Which of the checks in part one need a batch of several images?</summary>
+# <details><summary>You load pretrained weights into your own model. Every name and shape fits, and its accuracy is {{loaded_bug("heads by view").accuracy:.0%}}. Where do you look first?</summary>
 #
-# Those of across the batch (6), `x[0]` (15) and class token for each place (16). Check 6 asks for the same image in a batch and alone. Check 15 changes one image of a batch, and looks at the answers for all. Check 16 compares the class tokens at different places of a batch.
-# </details>
-#
-# <details><summary>You load pretrained weights into your own model. Every name and every shape fits, and its accuracy is {{loaded_bug("heads by view").accuracy:.0%}}. Where do you look first?</summary>
-#
-# Look at the code that has no parameters, because it cannot fail to load: how patches are cut, how heads are split and put together, the axis and the scale of the softmax, and which token is read. `suspicions_about_attention` tests most of it. Count the parameters as well. Then compare with the other implementation, piece by piece.
+# At the code that has no parameters, because it cannot fail to load: how patches are cut, how heads are split and merged, the axis and the scale of the softmax, and which token is read. `suspicions_about_attention` tests most of it. Then compare with the other implementation, piece by piece.
 # </details>
 #
 # **Try it yourself:** [exercises 13](exercises/13_silent_bugs.ipynb), with checks that say what is wrong.
 #
 # **Next:** the [capstone](exercises/17_capstone.ipynb), in which you write a Vision Transformer from an empty cell. ([Notebook 14](14_more_claims.ipynb) is a reference, with more claims to look up.)
 #
-# **Farewell:** this is the last notebook of the course to read from top to bottom. You began with the pixels of one image. Now you can build a Vision Transformer, train it, look inside, doubt a claim, use a model that somebody else trained, and find the bugs in your own. Take your own pictures, and have fun.
+# **Farewell:** this is the last notebook to read from top to bottom. You began with the pixels of one image. Now you can build a Vision Transformer, train it, look inside, doubt a claim, use a model that somebody else trained, and find the bugs in your own. Take your own pictures, and have fun.
 #
 # ---
 #
@@ -1255,16 +1246,18 @@ print("piece by piece:  ", compare(mystery, reference, images))
 #
 # ### How the ± is made
 #
-# On CIFAR-10 the ± comes from the pooled spread of all settings of notebooks 07 to 10, whose recipe and images these runs share. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others may vary otherwise, so they are left out of the pool, and their interval comes from their own seeds; blocks in a list (9) is such a case. Two bugs are compared with a right model of their own, which has three seeds: across the batch (6) with mean pooling, and dropout never off (13).{{assert
-# all((mean(bug_runs(name)) < spread().least) == (name in ("blocks in a Python list", "attention across the batch")) for name in ("softmax twice", "no residual connection", "blocks in a Python list", "attention across the batch"))}} Bug 6 with a class token, which can do no more than guess, has one seed on CIFAR-10. With mean pooling it is judged on batches of 500 test images. The moved parameter (8) is the positions, which stay random. The script is `benchmarks/silent_bugs.py`.
+# On CIFAR-10 the ± comes from the pooled spread of all settings of notebooks 07 to 10, whose recipe and images these runs share. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others, such as blocks in a list (9), are left out of the pool, and their interval comes from their own seeds. Across the batch (6) with mean pooling and dropout never off (13) are compared with a right model of their own, which has three seeds.{{assert
+# all((mean(bug_runs(name)) < spread().least) == (name in ("blocks in a Python list", "attention across the batch")) for name in ("softmax twice", "no residual connection", "blocks in a Python list", "attention across the batch"))}}
+#
+# Bug 6 with a class token can do no more than guess, so it has one seed on CIFAR-10. With mean pooling it is judged on batches of 500 test images. The moved parameter (8) is the positions, which stay random. The script is `benchmarks/silent_bugs.py`.
 #
 # ### How much rounding do the tools allow?
 #
-# A model that is asked the same thing twice rounds in the same way, so for `suspicions` even a small change counts. An image alone may round otherwise than in a batch. There a change of 0.4 % may pass, which is four steps of a GPU's TF32. In bfloat16 four steps are 3 %, and that can hide bug 6. So give `suspicions` your model in float32.
+# A model that is asked the same thing twice rounds in the same way, so even a small change counts. An image alone may round otherwise than in a batch, so `suspicions` lets 0.4 % pass there, four steps of a GPU's TF32. In bfloat16 four steps are 3 %, which can hide bug 6: give it your model in float32.
 #
 # ### Why does one bug help?
 #
-# We did not expect patches by reshape to be ahead on drawn shapes, so we tried a control that is no bug. In it, a token is a strip: two whole rows of the image, in all three colours. Like the wrong patches, a strip spans the whole width of the image, but it keeps the colours together. We trained both on the drawn shapes, and the same small model on 2,000 photographs of CIFAR-10.
+# We did not expect patches by reshape to be ahead on drawn shapes, so we tried a control that is no bug. In it, each token is a strip, which is two whole rows of the image in all three colours. Like the wrong patches, a strip spans the width of the image, but it keeps the colours together. We trained both on the drawn shapes, and also on 2,000 photographs of CIFAR-10, with the same small model.
 
 # %% tags=["hide-input"]
 show_effects(
@@ -1281,7 +1274,7 @@ show_effects(
 )
 
 # %% [markdown]
-# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points. The bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a possible reason for most of the lead. There is another suspect: square patches may only learn more slowly. The 200 steps end early, and in the puzzle the loss of model B was still falling. We have not tried longer trainings, nor other windows.
+# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points. The bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a possible reason for most of the lead. Or square patches may only learn more slowly: in the puzzle the loss of model B was still falling. We have not tried longer trainings, nor other windows.
 #
 # On the photographs the bug costs points, and the strips show no effect.
 # {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
