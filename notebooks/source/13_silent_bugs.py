@@ -76,7 +76,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 #
 # ## Why look for a bug that costs nothing?
 #
-# Neither bug of the puzzle costs anything there. A model that is *trained* with such a bug learns to live with it. But it is another model than the one whose weights you download.
+# Neither bug of the puzzle costs anything there, because a model that is *trained* with such a bug can learn to live with it. But weights that you download were trained without it.
 #
 # So we took a larger model that comes with this course, which was trained without any bug, and put the two bugs into its code *afterwards*. All its weights still load without an error, but see its accuracy. (Guessing is right for 10 %.)
 #
@@ -86,7 +86,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # | heads by view (model C) | {{mean(silent_bug("heads by view")):.0%}} | **{{loaded_bug("heads by view").accuracy:.1%}}** |
 # | patches by reshape (model A) | {{mean(silent_bug("patches by reshape")):.0%}} | **{{loaded_bug("patches by reshape").accuracy:.1%}}** |
 #
-# So neither the loss nor the accuracy has to tell you of a bug, and it can do harm later. But you can **check** for it without any training. Part one shows seventeen bugs and their checks, part two compares what they cost, and part three has tools for your own model.
+# So the loss and the accuracy may look fine, and the bug does its harm later. But you can **check** for it without any training. Part one shows seventeen bugs and their checks, part two compares what they cost, and part three has tools for your own model.
 #
 # ## Part one: the museum
 #
