@@ -61,7 +61,7 @@ images, labels = normalize(dataset.train_images[:100]), dataset.train_labels[:10
 #
 # Before the first step, a model holds random numbers. We write N(0, 0.02) for normal numbers of mean 0 and standard deviation 0.02. `torch.randn` draws from N(0, 1), numbers that are 50 times larger.
 #
-# We compare each start with a *base*, in which class token, positions and weights all come from N(0, 0.02). A start differs from its base in one thing. `cifar10_model` makes a new model with such a start, and `plan` knows the settings of all our runs:
+# We compare each start with a *base*, in which class token, positions and weights all come from N(0, 0.02). Only one of the three differs in a start. `cifar10_model` makes a new model with such a start, and `plan` knows the settings of all our runs:
 
 
 # %%
@@ -73,7 +73,7 @@ def cifar10_model(experiment, setting, seed=0):
 # %% [markdown]
 # Every token starts as a sum: what it holds, plus its position. A patch holds its pixels, mapped to D numbers, and the class token holds a vector that is learned. The sum enters the *residual stream*, the running sum to which every block adds its part.
 #
-# How large are the two parts of that sum? A bar is the *size* of a vector here, the root mean square of its D numbers:
+# How large are the two parts of that sum? In the picture, which is measured *here*, a bar is the *size* of a vector: the root mean square of its D numbers.
 
 
 # %% tags=["hide-input"]
@@ -98,7 +98,7 @@ diagrams.what_adds_up(added, "sizes before the first step")
 #
 # ## One sign: the spread between images
 #
-# Can you see a bad start before you train? We give twelve images to an untrained model, and look at what its head receives. This is the class token after the last *norm*, the LayerNorm that brings the numbers of each token to mean 0 and size 1. Each image is a row; positive numbers are purple, and negative ones are orange:
+# Can you see a bad start before you train? We give twelve images to an untrained model, and look at what its head receives: the class token after the last *norm*, the LayerNorm that brings the numbers of each token to mean 0 and size 1. Each image is a row; purple numbers are positive, and orange ones negative:
 
 # %% tags=["hide-input"]
 _, halves = plt.subplots(2, 1, figsize=(6.4, 3.8), layout="constrained")
@@ -131,6 +131,7 @@ def at_the_start(model, images, labels):
     return cross_entropy(model.head(read), labels).item(), read.std(dim=0).mean().item()
 
 
+# %%
 for setting in ("N(0, 0.02)", "N(0, 1)"):
     loss, spread = at_the_start(cifar10_model("position_init", setting), images, labels)
     print(f"here, positions: {setting:10}   first loss {loss:.3f}   spread {spread:.3f}")
@@ -200,7 +201,7 @@ show_effects(
 #
 # ## Is a small spread enough? A large class token
 #
-# The class token itself can start too large. What it starts with stays in the residual stream up to the last norm. The picture takes the class tokens of the 100 images here apart, into what all of them share and what differs between images. On the left they are before the last norm, and on the right behind it:
+# The class token itself can start too large. What it starts with stays in the residual stream up to the last norm. The picture takes the class tokens of 100 images apart, into what all of them share and what differs between images. It is measured *here*; the left side shows them before the last norm, and the right side after it:
 
 
 # %% tags=["hide-input"]
@@ -318,14 +319,14 @@ diagrams.zero_pairs()
 #
 # ## Is a small spread needed? Large positions of the patches alone
 #
-# Back to `torch.randn`. It gives *every* token a large position, the class token and the patches. Which of them cost the points? We take a model whose class token has no position at all, so that only the patches' positions can be large:
+# `torch.randn` gives *every* token a large position, the class token and the patches. Which of them cost the points? We take a model whose class token has no position at all, so that only the patches' positions can be large:
 #
 # | positions of the patches, on CIFAR-10 | spread | cost in points |
 # |---|---|---|
 # | N(0, 0.02), the base of this model | {{mean(at_start("spread", "patch_position_init", "N(0, 0.02)")):.3f}} | |
 # | N(0, 1) | {{mean(at_start("spread", "patch_position_init", "N(0, 1)")):.3f}} | {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}} |
 #
-# This costs about as much as `torch.randn`, with {{loss(runs("position_init", "N(0, 1)")):±.1p}} points, and its spread stays far above our warning. **So large positions of the patches are enough to lose these points, and a spread below 0.05 is not needed.** (The spread does fall by half. A threshold of 0.4 would have caught this start as well, but second zero would be a false alarm with any threshold.)
+# This costs about as much as `torch.randn`, with {{loss(runs("position_init", "N(0, 1)")):±.1p}} points, and its spread stays far above our warning. **So large positions of the patches are enough to lose these points, and a spread below 0.05 is not needed.** (The spread does fall by half, and a threshold of 0.4 would have caught this start. But with any threshold, second zero is a false alarm.)
 # {{assert not differs(distance(gain(runs("patch_position_init", "N(0, 1)")), gain(runs("position_init", "N(0, 1)"))))}}
 # {{assert below(runs("patch_position_init", "N(0, 1)"), runs("patch_position_init", "N(0, 0.02)"))}}
 # {{assert all(spread > 0.05 for data in ("cifar10", "shapes10") for spread in at_start("spread", "patch_position_init", "N(0, 1)", data))}}
@@ -549,8 +550,8 @@ drowning_std = 0.5
 # | all positions from N(0, 1) | yes | no | {{loss(runs("position_init", "N(0, 1)")):±.1p}} | start them at zero or from N(0, 0.02) |
 # | the patches' positions from N(0, 1) | **no** | no | {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}} | the same |
 # | class token from N(0, 10) | yes | no | {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} | the same |
-# | all weights zero | yes | yes | {{loss(runs("weight_init", "all zero")):±.1p}} | start one matrix of each pair at random |
-# | second zero | **yes** | no | {{loss(runs("weight_init", "second zero")):±.1p}} | nothing: it is healthy |
+# | weights: all zero | yes | yes | {{loss(runs("weight_init", "all zero")):±.1p}} | start one matrix of each pair at random |
+# | weights: second zero | **yes** | no | {{loss(runs("weight_init", "second zero")):±.1p}} | nothing: it is healthy |
 # {{assert all(second > 0 for name, of in (("position_init", "N(0, 1)"), ("position_init", "N(0, 10)"), ("patch_position_init", "N(0, 1)"), ("class_token_init", "N(0, 1)"), ("class_token_init", "N(0, 10)"), ("weight_init", "Xavier"), ("weight_init", "PyTorch's default"), ("weight_init", "N(0, 1)")) for _, second in at_start("gradients", name, of))}}
 # {{assert all(spread < 0.05 for name, of in (("position_init", "N(0, 1)"), ("class_token_init", "N(0, 10)"), ("weight_init", "all zero")) for spread in at_start("spread", name, of))}}
 #
@@ -647,7 +648,7 @@ short_run("weight_init", ["N(0, 0.02)", "PyTorch's default", "Xavier"])
 #
 # ### Why do large positions of the patches cost points?
 #
-# Patches can drown like the class token, but somewhere else. Here are class tokens of the model whose class token has no position:
+# Patches can drown like the class token, but somewhere else. The picture shows class tokens of the model whose class token has no position, measured *here*:
 
 
 # %% tags=["hide-input"]
