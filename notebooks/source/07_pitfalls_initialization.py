@@ -332,9 +332,9 @@ diagrams.zero_pairs()
 # {{assert all(spread > 0.05 for data in ("cifar10", "shapes10") for spread in at_start("spread", "patch_position_init", "N(0, 1)", data))}}
 # {{assert all((spread < 0.4) == caught for name, of, caught in (("patch_position_init", "N(0, 1)", True), ("patch_position_init", "N(0, 0.02)", False), ("weight_init", "N(0, 0.02)", False)) for spread in at_start("spread", name, of))}}
 #
-# Where does the warning for `torch.randn` come from, then? We look for it at the other end, and give a large position to the class token alone:
+# Where does the warning for `torch.randn` come from, then? We give a large position to the class token alone:
 
-# %%
+# %% tags=["nbval-check-output"]
 model = cifar10_model("position_init", "N(0, 0.02)")
 large = cifar10_model("position_init", "N(0, 1)").pos_embed.weight
 with torch.no_grad():
