@@ -64,11 +64,15 @@ images, labels = normalize(dataset.train_images[:100]), dataset.train_labels[:10
 # We compare each start with a *base*, in which class token, positions and weights all come from N(0, 0.02). Only one of the three differs in a start. `cifar10_model` makes a new model with such a start, and `plan` knows the settings of all our runs:
 
 
-# %%
+# %% tags=["nbval-check-output"]
 def cifar10_model(experiment, setting, seed=0):
     """The CIFAR-10 model of a start, before its first step."""
     return make_model(plan(experiment, "full", seed)[setting, 1])  # at 1 × the usual learning rate
 
+
+for setting in ("N(0, 0.02)", "N(0, 1)"):
+    positions = cifar10_model("position_init", setting).pos_embed.weight
+    print(f"positions: {setting:10}   {tuple(positions.shape)}, deviation {positions.std():.2f}")
 
 # %% [markdown]
 # Every token starts as a sum: what it holds, plus its position. A patch holds its pixels, mapped to D numbers, and the class token holds a vector that is learned. The sum enters the *residual stream*, the running sum to which every block adds its part.
@@ -334,7 +338,7 @@ diagrams.zero_pairs()
 #
 # Where does the warning for `torch.randn` come from, then? We give a large position to the class token alone:
 
-# %% tags=["nbval-check-output"]
+# %%
 model = cifar10_model("position_init", "N(0, 0.02)")
 large = cifar10_model("position_init", "N(0, 1)").pos_embed.weight
 with torch.no_grad():
