@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 11 · Faster and safer training
 #
-# Four parts, for four sittings if you like. Each begins with the two folded cells below.
+# Four parts, for four sittings if you like. Each needs only the folded cells at the top.
 #
 # | part | afterwards you can | minutes |
 # |---|---|---|
@@ -221,8 +221,6 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit.
 #
-# > **Remember:** find out which part of a step takes the time, speed up that part, and expect no more than the rest allows.
-#
 # ## What do 16-bit numbers bring us?
 #
 # In **float32**, each number has 32 bits. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384. (`seconds(work, tries)`, in the folded cell, gives the time of the shortest try, because other programs only add time.)
@@ -276,9 +274,7 @@ print(f"{step_gain(factors[sixteen_bits]):.1f} times as fast, by Amdahl's law")
 print(f"{measured:.1f} times as fast, by the clock")
 
 # %% [markdown]
-# In most of our runs, the two numbers were not far apart. The prediction is only an estimate: it assumes that all products gain as much as the one that we timed, and that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. And a busy machine disturbs the clock, so run the cell again before you trust it.
-#
-# > **Remember:** where the hardware has units for 16-bit numbers, they can make a step much faster; where it may not have them, time a step first.
+# In most of our runs, the two numbers were not far apart. The prediction is only an estimate: it assumes that all products gain as much as the one that we timed, and that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. And a busy machine disturbs the clock, so run the cell again before you trust its number.
 #
 # ## Which format should you take?
 #
@@ -304,8 +300,9 @@ print("this machine:", pick_precision(device))
 #
 # ## Recap of part 1, and a question
 #
-# - A profiler shows what takes the time. The part of a step that you do not speed up sets the limit (Amdahl's law).
-# - In mixed precision, the weights stay in float32, and products are computed in 16 bits. Take bfloat16 if your hardware multiplies it, else float16 on a GPU, else stay with float32.
+# - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
+# - Mixed precision computes products in 16 bits and keeps the weights in float32. Where the hardware has units for 16-bit numbers, it can make a step much faster; where it may not have them, time a step first.
+# - Take bfloat16 if your hardware multiplies it, else float16 on a GPU, else stay with float32.
 #
 # **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
 #
@@ -364,15 +361,15 @@ diagrams.float_formats()
 # PyTorch knows the limits of each format:
 
 # %% tags=["nbval-check-output"]
-print("            largest   smallest above 1   all digits from   0 up to")
+print("             largest   smallest above 1   all digits from   0 up to")
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     limits = torch.finfo(dtype)
     zero = limits.smallest_normal * limits.eps / 2
-    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:9.4g} {1 + limits.eps:18.7f}"
+    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:18.7f}"
     print(f"{row} {limits.smallest_normal:17.0e} {zero:9.0e}")
 
 # %% [markdown]
-# The smallest number above 1 shows how many digits a format has. The last two columns show its lower end: below the first of them, numbers have fewer and fewer digits, and up to the second, they become 0. In float16, that is about 3 × 10⁻⁸.
+# The smallest number above 1 shows how many digits a format has. The last two columns show its lower end. Numbers below "all digits from" have fewer and fewer digits, and the smallest, up to the last column, become 0. In float16, that column says 3 × 10⁻⁸.
 #
 # What do the limits mean?
 
@@ -534,7 +531,9 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three lines, level over five ways to train, high at the sixth", "Six ways", said)
 
 # %% [markdown]
-# A line joins the runs of one seed. The lines stay level even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. And a factor only moves the hill, it does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing: its loss ends a little above ln 10, that of guessing, without an error and without a NaN. So digits or range? The few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
+# A line joins the runs of one seed. It stays level, within 0.05 of the loss in float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. A factor moves the hill but does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing, without an error and without a NaN: its loss ends a little above ln 10, that of guessing.
+#
+# So digits or range? The few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
