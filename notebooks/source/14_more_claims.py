@@ -38,7 +38,7 @@ from vit_minimal.variants import ConvNet
 # %% [markdown]
 # ## Your guess first
 #
-# There are four verdicts, for a whole sentence and for its parts:
+# There are four verdicts. A sentence gets one, and so does each part of it. A part that names its case, such as *with Muon*, is judged in that case.
 #
 # - **holds**: a usual case that we tested shows it, and none contradicts it;
 # - **does not hold**: all cases that we tested contradict it, or it allows no exception and there is one;
@@ -177,14 +177,14 @@ print("ViT, Muon:     ", train(vit, apart, "muon"))
 print("ViT, AdamW:    ", train(vit, apart))
 
 # %% [markdown]
-# Two models only guess on new images: the CNN that sees 15 pixels (which learned many images by heart) and the ViT with AdamW. Is it the distance that defeats them? The control tells:
+# Two models learn the task. The other two only guess on new images: the ViT with AdamW, and the CNN that sees 15 pixels, which learned many images by heart. Is it the distance that defeats them? The control tells:
 
 # %%
 print("CNN, 15 pixels:", train(cnn_15, side_by_side))
 print("ViT, AdamW:    ", train(vit, side_by_side))
 
 # %% [markdown]
-# For the CNN it is the distance: side by side, it has every new image right. The ViT with AdamW guesses again, so the distance need not be what defeats it. Without the control, we would have said that a ViT struggles with distances.
+# For the CNN it is the distance, because it learns the task side by side. The ViT with AdamW guesses again, so something else may defeat it. Without the control, we would have said that this ViT struggles with distances.
 #
 # **Result:** the record has test images of three seeds, at the best of three learning rates or more.
 #
@@ -204,7 +204,7 @@ print("ViT, AdamW:    ", train(vit, side_by_side))
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *CNNs struggle*, if they see 15 of 32 pixels | **holds**: this one learns the task side by side, and guesses when the tiles are apart |
+# | *CNNs struggle*, if they see 15 of 32 pixels, which is unusual | **holds**: this one learns the task side by side, and guesses when the tiles are apart |
 # | *CNNs struggle*, if they see the whole image | **does not hold**: the one that sees 47 pixels learns the task with the tiles apart |
 # | *ViTs do not*, with Muon | **holds**: this one learns the task with the tiles apart |
 # | *ViTs do not*, with AdamW | **not settled**: this one guesses side by side too |
@@ -264,7 +264,7 @@ print("ViT, AdamW:    ", train(vit, side_by_side))
 attention = deletions["attention of the last block"]
 curves = {"the control": attention["another image's"], "marked": attention["highest"]}
 needle = [run["trained"] for run in records("needle10")[0]["runs"]]
-_, (noise, bars) = plt.subplots(1, 2, figsize=(6.6, 3.4), layout="constrained")
+_, (noise, bars) = plt.subplots(1, 2, figsize=(5.7, 3.2), layout="constrained")
 plots.show_lines(
     deletions["counts"],
     {name: [100 * right for right in curve["mean"]] for name, curve in curves.items()},
@@ -276,7 +276,7 @@ for block in (0, 1):
     places = [block + 0.28 * (seed - 1) for seed in range(3)]
     drawn = bars.bar(places, lost, 0.24, color=plots.curve_style(block)["color"])
     bars.bar_label(drawn, fmt="%.1f", fontsize=9)
-bars.set(ylabel="points lost (a bar for each seed)", title="test b: Needle-10", ylim=(0, 100))
+bars.set(ylabel="points lost (bar: a seed)", title="test b: Needle-10", ylim=(0, 100))
 bars.set_xticks((0, 1), ("no attention\nin block 1", "none in the\nlast block"))
 plots.show("accuracy falls faster with noise on the marked patches than on those marked in another image; in "
            "Needle-10 three bars of 34 to 91 points for block 1, and of at most 0.5 for the last block",
@@ -498,10 +498,10 @@ see, masks = torch.ones(5, 5), measured("causal_mask")
 first, last = ["class", *"1234"], [*"1234", "class"]
 kinds = {
     "no mask": (see, first, "all tokens see all"),
-    "mask, class first": (see.tril(), first, "causal, class token first"),
-    "mask, class last": (see.tril(), last, "causal, class token last"),
+    "class first": (see.tril(), first, "causal, class token first"),
+    "class last": (see.tril(), last, "causal, class token last"),
 }
-figure, panels = plt.subplots(1, 3, figsize=(6.6, 2.9), layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(5.7, 2.8), layout="constrained")
 for panel, (title, (mask, labels, setting)) in zip(panels, kinds.items(), strict=True):
     plots.show_matrix(
         mask, labels, labels, f"{title}\n{100 * masks[setting].mean:.1f} % right",
