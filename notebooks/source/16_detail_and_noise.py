@@ -71,7 +71,7 @@ from checks import check
 #
 # Where could detail be lost? The patch embedding turns the 3·P² numbers of a patch into the D numbers of its token. If D ≥ 3·P², nothing has to be lost. If D is smaller, some patches that differ must get the same token. But neighbouring pixels are much alike, so fewer numbers may do.
 #
-# How much can D numbers keep at best? Principal component analysis (PCA) answers that for linear maps. It finds the directions in which the training patches vary most. If a patch is described by its D numbers along these directions, it can be rebuilt from them with the smallest squared error.
+# How much can D numbers keep at best? Principal component analysis (PCA) answers that for linear maps. It finds the directions in which the training patches vary most. If a patch is described by its D numbers along these directions, it can be rebuilt from them, and over all training patches no other linear map to D numbers has a smaller squared error.
 
 # %% [markdown] tags=["exercise:rebuild"]
 # Squeeze patches into k numbers each by PCA, and rebuild them. The function gets n `patches` of m numbers each, (n, m), and many `training_patches` of m numbers, from which the directions come. First subtract the mean of the training patches. `torch.linalg.eigh(torch.cov(training_patches.T))` gives the directions as the *columns* of its second result. Those with most variance come last.
@@ -214,7 +214,7 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# In the run saved here, P = 4 finds every needle, and P = 8 is hardly better than guessing. So the sentence is true? Only if the needle is *lost*. It may also be *harder to find*. We asked four more questions. What do you expect of each?
+# In the run saved here, P = 4 finds every needle, and P = 8 is hardly better than guessing. Is the sentence true, then? Only if the needle is *lost*. It may also be *harder to find*. We asked four more questions. What do you expect of each?
 #
 # - **About the same FLOPs:** were three passes for all sizes fair? With P = 8 a pass takes about a quarter of the FLOPs, so P = 8 gets twelve passes. In this small model P = 16 gets 31.
 # - **11 times the steps:** does P = 8 have to train for longer still? It gets 33 passes of the same 4,000 images.
@@ -408,7 +408,7 @@ plots.show(
 #
 # <details><summary>Why did we give P = 8 eleven times the images <i>and</i>, in another run, eleven times the passes of the old ones?</summary>
 #
-# Three passes of 44,000 images are as many steps as 33 passes of 4,000. So the two runs share the number of steps, and differ in whether the images are new. If only new images had helped, the small data set would have been the cause. Both helped, and so more steps are enough.
+# Three passes of 44,000 images are as many steps as 33 passes of 4,000. So the two runs share the number of steps, and differ in whether the images are new. If only new images had helped, the small data set would have been the cause. Both helped, so we see no sign that the images had to be new.
 # </details>
 #
 # **Try it yourself:** [exercises 16](exercises/16_detail_and_noise.ipynb), with checks that say what is wrong.
