@@ -153,7 +153,7 @@ plots.show(
 #
 # And is that fair? A pass with P = 8 takes a quarter of the FLOPs of a pass with P = 4. So let us give P = 8 four times the passes, and P = 16 twelve times. Who is ahead now? **Guess** both answers before you look.
 #
-# On the right of the picture, the FLOPs are about those of three passes with P = 4. Exactly equal FLOPs would be {{3 * patch_cost(4).flops / patch_cost(8).flops:.1f}} passes with P = 8, {{3 * patch_cost(4).flops / patch_cost(16).flops:.1f}} with P = 16 and {{3 * patch_cost(4).flops / patch_cost(32).flops:.1f}} with P = 32. We had chosen 12, 36 and 72, so these sizes had 3 to {{1 - 72 * patch_cost(32).flops / (3 * patch_cost(4).flops):.0%}} fewer FLOPs. P = 2 had nearly twice as many FLOPs, because a single pass takes that.
+# On the right of the picture, the FLOPs are about those of three passes with P = 4. Exactly equal FLOPs would be {{3 * patch_cost(4).flops / patch_cost(8).flops:.1f}} passes with P = 8, {{3 * patch_cost(4).flops / patch_cost(16).flops:.1f}} with P = 16 and {{3 * patch_cost(4).flops / patch_cost(32).flops:.1f}} with P = 32. We had chosen 12, 36 and 72, so these sizes had 3 to {{1 - 72 * patch_cost(32).flops / (3 * patch_cost(4).flops):.0%}} fewer FLOPs. For P = 2, even a single pass takes nearly twice the FLOPs.
 # {{assert all(r.run.training.epochs == 3
 # for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 # {{assert [recorded("patch_size_longer", name)[0].run.training.epochs for name in experiment("patch_size_longer")] == [3, 1, 12, 36, 72]}}
@@ -375,7 +375,7 @@ plots.show(
 #
 # **P = 8 is not too weak to learn them.** In the longer training it fits the training images much better than P = 4, and yet it is right for fewer test images. It *overfits*: much of what it has learned holds for the training images only.
 #
-# Is that the patch, or the repetition? With forty passes, P = 8 has seen each image forty times, and P = 4 only ten times. These runs changed both at once, so they cannot tell. A comparison could in which both sizes get forty passes. Either way, more images or stronger augmentation may help P = 8 more than P = 4, which we did not test.
+# Is that the patch, or the repetition? With forty passes, P = 8 has seen each image forty times, and P = 4 only ten times. These runs changed both at once, so they cannot tell. For that, both sizes would have to get forty passes. Either way, more images or stronger augmentation may help P = 8 more than P = 4, which we did not test.
 #
 # ## The puzzle, solved
 #
