@@ -307,7 +307,7 @@ noise_of_a_mean = 32 / 64**0.5
 # Solution: A `uint8` counts modulo 256, so 260 becomes 4 and −7 becomes 249. Cut off first, and change the type then. Afterwards it is too late, because every `uint8` lies between 0 and 255.
 
 
-# %% tags=["exercise:noisy"]
+# %% tags=["nbval-check-output", "exercise:noisy"]
 def noisy(images, noise):
     """Images 0 … 255 of type uint8, plus whole numbers of noise."""
     # solution
