@@ -1014,7 +1014,7 @@ def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
     counted = [[panel.count(kind) for kind in range(4)] for panel in panels]
     assert counted == [[4, 3, 1, 2], [4, 3, 1, 1], [4, 3, 1, 0], [1, 3, 1, 2], [4, 0, 1, 2]]
     crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
-    places = [(x > 34, int(y // 27)) for x, y in crosses]
+    places = [(x > 34, int(y // 26)) for x, y in crosses]
     assert places == [(True, 0), (False, 1), (True, 1), (True, 1), (False, 2), (True, 2)]
 
 

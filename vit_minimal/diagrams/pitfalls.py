@@ -285,7 +285,7 @@ def cut_class_token(title=""):
     """A class token that is not cut off, and four ways to cut it off: in place of each arrow that a
     way takes away stands a cross. Other arrows point to the token that attends.
     """
-    card, top = Card(height=79 + 4 * bool(title)), 1 + 4 * bool(title)
+    card, top = Card(height=77 + 3 * bool(title)), 1 + 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
     for k, (colour, words) in enumerate(
@@ -298,7 +298,7 @@ def cut_class_token(title=""):
     card.text(41.4, top + 17.2, "what the cut takes away", 10, QUIET, ha="left")
     for k, (name, (missing, words)) in enumerate(WAYS_TO_CUT.items()):
         panel = k + (k > 0)  # beside the first is the legend
-        x0, y0 = 1 + 33 * (panel % 2), top + 26.4 * (panel // 2)
+        x0, y0 = 1 + 33 * (panel % 2), top + 25.4 * (panel // 2)
         before, after, y = x0 + 7.4, x0 + 19, y0 + 8.6  # two columns of tokens, the first row
         rows = [y + TOKEN / 2 + 3.8 * row for row in range(4)]
         left, right = before + TOKEN + 0.4, after - 0.4
