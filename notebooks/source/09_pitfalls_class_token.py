@@ -158,13 +158,13 @@ show_gains(
 # So one of the mistakes is *ahead*. That is no mystery: 64 of this model's 65 tokens are patches, so the average of all tokens is nearly the mean of patches.{{assert
 # (recorded("pooling", "class token")[0].run.model.image_size // recorded("pooling", "class token")[0].run.model.patch_size) ** 2 == 64}} But a higher accuracy does not prove that your code does what you meant.
 #
-# **The limits:** this is one small model, trained for three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes the lead of the mean of patches is {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points. In the ViT paper it and the class token came out alike. This course has a class token because you can follow it through the blocks.
+# **The limits:** this is one small model, trained for three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes the lead of the mean of patches is {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points. In the ViT paper it and the class token came out alike.
 #
 # ## Who is ahead depends on the learning rate
 #
 # Why has each rival a learning rate of its own? The authors of ViT met the reason: their mean of patches looked far worse than the class token, until they tried a *lower* rate for it ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Appendix D.3).
 #
-# Now you train: the two heads on drawn shapes, at four rates each. **Guess:** is the same head ahead at all four? The cell takes a bit less than a minute. (The text quotes the run saved here, and your numbers will differ.)
+# Now you train models with these two heads on drawn shapes, at four rates each. **Guess:** is the same head ahead at all four? The cell takes a bit less than a minute. (The text quotes the run saved here, and your numbers will differ.)
 
 # %%
 heads = ["class token", "mean of patches"]
@@ -196,8 +196,11 @@ axis.plot([], [], "o", markersize=11, mfc="none", color="gray", label="best on v
 axis.set_xscale("log")
 axis.set_xticks(list(of), [f"{rate:g}" for rate in of])
 axis.set_xticks([], minor=True)
-axis.set(xlabel="learning rate", ylabel="test accuracy in %", title="Drawn shapes")
-axis.legend(loc="upper left")
+axis.set(xlabel="learning rate", ylabel="test accuracy in %")
+axis.legend(
+    loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9, columnspacing=1,
+    handletextpad=0.5, title="drawn shapes", frameon=False,
+)  # fmt: skip
 axis.grid(alpha=0.3)
 plots.show(
     "two curves of accuracy over learning rates, with bands for their ± and a ring at the rate that "
@@ -219,10 +222,10 @@ plots.show(
 #
 # ### Do the two mistakes show here too?
 #
-# We train them at 0.02, the best rate of the class token, in less than half a minute.
+# We train them on drawn shapes at 0.02, the best rate of the class token, in less than half a minute.
 
 # %%
-factors = [2 if quick else 1]
+factors = [2 if quick else 1]  # 0.02 at the quick budget
 mistakes = run_experiment("class_token_place_rates", learning_rates=factors, **always)
 rate = mistakes["reads the first patch"].learning_rate  # the only one that the mistakes had
 found = {name: of.at_rates[rate] for name, of in mistakes.items()}
@@ -281,7 +284,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 #
 # ## Cut off
 #
-# Now the head reads the right token. Does that token have to be trained, to attend to the patches, and to be attended to? Here are four mistakes that raise no error. (`mask[i, j]` says whether token i may attend to token j.)
+# Now the head reads the right token. But must that token be trained, attend to the patches, and be attended to? Here are four mistakes that raise no error. (`mask[i, j]` says whether token i may attend to token j.)
 #
 # | name | one line of code |
 # |---|---|
@@ -300,7 +303,7 @@ diagrams.cut_class_token()
 # all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}} *Detached*, the blocks stay as random as they started, as they would with any head.{{assert
 # below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 #
-# **Unseen and left out show no effect**, and that is the surprise. But is *left out* a fair test? The random start may have been a lucky one. So in a first control the class token stays at *zero*. Its *position* is still trained, which could make up for everything. So in a second control it is zero and has no position, and it is compared with a trained class token that has none either.
+# **Unseen and left out show no effect**, as the first two rows below say, and that is the surprise. But is *left out* a fair test? The random start may have been a lucky one. So in a first control the class token stays at *zero*. Its *position* is still trained, which could make up for everything. So in a second control it is zero and has no position, and it is compared with a trained class token that has none either.
 
 # %% tags=["hide-input"]
 cut_off = summarize("class_token_cut", "full", cifar10, spread)
@@ -395,7 +398,7 @@ def check_class_token(model, optimizers, images):
 
 
 # %% [markdown]
-# You call them as `tokens_read(model, model.norm, images)` and `check_class_token(model, [optimizer], images)`. Here is what they find in the right model and in each that is mishandled:
+# You call them as `tokens_read(model, model.norm, images)` and `check_class_token(model, [optimizer], images)`. Here is what they find in the right model and in each mishandled one, all of them untrained:
 
 # %% tags=["hide-input", "nbval-check-output"]
 runs = plan("class_token_place", "quick", seed=0) | plan("class_token_cut", "quick", seed=0)
@@ -425,7 +428,7 @@ for name, setting in models.items():
     print(f"{name:21} {read:11}  {', '.join(found) or 'nothing'}")
 
 # %% [markdown]
-# `tokens_read` catches the two wrong heads, and `check_class_token` the four cuts. What they find need not be harmful, as two of the cuts showed, but you should know about it.
+# `tokens_read` catches the two wrong heads, and `check_class_token` the four cuts. What they find need not be harmful (for two cuts we saw no effect), but you should know about it.
 #
 # **In your own model,** `norm` must put out all tokens, (B, T, D), and the head must read from it. Some of timm's models pool first and normalise afterwards; then give the last block. A head that starts at zero passes no gradient on, so give it random weights first. The list tells what *may* be read, not how much.
 
@@ -520,7 +523,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # ## Recap, and what to do in your own model
 #
 # - **Accuracy does not tell a mistake from a choice.** On CIFAR-10 reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask `tokens_read` what your head reads.
-# - **Compare heads each at its own learning rate.** On drawn shapes one rate puts the class token ahead, and another the mean of patches. On CIFAR-10, each at the best of a few rates, the mean of patches led by {{gain(runs("pooling", "mean of patches")):±.1p}} points. If your model is small and its training short, try it, or attention pooling. Take the class token if you want to look inside.
+# - **Compare heads each at its own learning rate.** On drawn shapes one rate puts the class token ahead, and another the mean of patches. On CIFAR-10, each at the best of a few rates, the mean of patches led by {{gain(runs("pooling", "mean of patches")):±.1p}} points. If your model is small and its training short, try it, or attention pooling. Take the class token if you want to follow it through the blocks, as this course does.
 # - **To the blocks the class token is a slot like any other.** So a patch can take its place.
 # - **A class token can be cut off without an error.** When nobody trained it, or no patch attended to it, we saw no effect. `check_class_token` says what is cut off.
 #
@@ -552,7 +555,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # **How were the rates chosen?** On CIFAR-10 validation images chose, with the first seed only. We tried the recipe's learning rate, half of it and twice that rate. The mean of patches was best at the highest, so we also tried four times the rate, which was worse. The others were best at the recipe's own.
 #
-# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. To be right about all of them together in 95 % of cases, take only effects of more than {{corrected():.1p}} points, where three seeds are compared with {{len(runs("class_token_init", "N(0, 0.02)").accuracies):d}}. The two mistakes and the two rivals pass this test.{{assert
+# **Which effects may be luck?** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may show an effect by chance. To be right about all together in 95 % of cases, take only effects above {{corrected():.1p}} points, where three seeds are compared with {{len(runs("class_token_init", "N(0, 0.02)").accuracies):d}}. The two mistakes and the two rivals pass this test.{{assert
 # all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}}
 #
 # ### Do the leads last?
