@@ -11,7 +11,17 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from torch.nn import functional as F
 
-from vit_minimal import diagrams, patchify, plots, shapes10
+from vit_minimal import (
+    TrainingConfig,
+    VisionTransformer,
+    ViTConfig,
+    diagrams,
+    fit,
+    patchify,
+    plots,
+    shapes10,
+)
+from vit_minimal.data import Dataset
 from vit_minimal.diagrams import card, museum
 from vit_minimal.diagrams.machines import FORMATS, PARTS_OF_A_RUN
 
@@ -568,7 +578,17 @@ def test_a_run_is_saved_between_two_steps_only():
         x, _ = moment.get_path().vertices[0]
         assert not any(p.get_x() + 0.1 < x < p.get_x() + 2.5 for p in steps)
         assert min(abs(x - edge) for edge in edges) < 0.7
-    assert {name for name, _, _ in PARTS_OF_A_RUN} <= set(written())
+    assert {name for parts in PARTS_OF_A_RUN for name, _ in parts} <= set(written())
+
+
+def test_the_file_that_is_drawn_holds_what_fit_saves(tmp_path):
+    images, labels = torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.zeros(4).long()
+    data = Dataset(images, labels, images, labels, ("one",), "none")
+    model = VisionTransformer(ViTConfig(embed_dim=8, depth=1, num_heads=1))
+    config = TrainingConfig(epochs=1, batch_size=4)
+    fit(model, data, config, "cpu", checkpoint=tmp_path / "run.pt")
+    drawn = {name for parts in PARTS_OF_A_RUN for name, _ in parts}
+    assert set(torch.load(tmp_path / "run.pt")) == drawn
 
 
 def test_float_formats_have_the_bits_that_torch_says():

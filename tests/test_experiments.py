@@ -115,6 +115,7 @@ OWN_BASE = {  # a register, no position for the class token, other passes or blo
     "class_token_untrained",
     "warmup_and_norm_deep",
     "patch_size_at_equal_time",
+    "patch_size_and_passes",
 }
 SMALL_PATCHES = {
     "patch_size",

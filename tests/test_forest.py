@@ -358,3 +358,14 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
         (-5, 1),
     ]
     plt.close("all")
+
+
+def test_asked_for_a_or_b_the_answers_are_the_same_on_both_sides():
+    found = {(1.9, 0.7): "A better", (-1.9, 0.7): "B better", (0.2, 0.7): "alike"}
+    found |= {(number, 0.8): "not settled" for number in (0.9, -0.9, 0.3, -0.3)}
+    assert {of: in_words(*of, 1, "A or B") for of in found} == found
+    assert judge(1.9, 0.7, 1, "A better") == ("A better", "✓")
+    assert judge(-1.9, 0.7, 1, "A better") == ("B better", "✗")
+    assert judge(0.2, 0.7, 1, "A better") == ("alike", "✗")
+    assert judge(6.7, 0.9, 1, "alike") == ("A better", "✗")
+    assert judge(0.9, 0.8, 1, "alike") == ("not settled", "?")

@@ -18,12 +18,15 @@ EFFECT_STYLES = {
     },
 }
 
+A_OR_B = "A better", "B better", "alike"
 AS_SAID = {  # what a sentence may say of A − B: (what is asked, the answers that agree with it)
     "> 0": ("ahead", ("ahead",)),
     "not > 0": ("ahead", ("not ahead",)),
     "< 0": ("behind", ("behind",)),
     "0": (None, ("neither",)),
     "not 0": (None, ("ahead", "behind")),
+    "A better": ("A or B", ("A better",)),
+    "alike": ("A or B", ("alike",)),
 }
 SIGNS = {"✓": "as said", "✗": "not as said", "?": "open"}
 
@@ -31,7 +34,8 @@ SIGNS = {"✓": "as said", "✗": "not as said", "?": "open"}
 def in_words(number, width, counts, asked=None):
     """What a difference A − B ± width says, where only `counts` points or more count: A is "ahead" or
     "behind", "neither" is ahead, or that is "not settled". Who has `asked` only whether A is "ahead"
-    hears "ahead", "not ahead" or "not settled", and likewise with "behind".
+    hears "ahead", "not ahead" or "not settled", and likewise with "behind". Who has asked for "A or B"
+    hears the same as who has asked nothing, in other words: "A better", "B better", "alike".
     """
     low, high = number - width, number + width
     ahead, behind = low > 0 and number >= counts, high < 0 and number <= -counts
@@ -41,7 +45,8 @@ def in_words(number, width, counts, asked=None):
         answers = {"behind": behind, "not behind": low > -counts}
     else:
         neither = -counts < low and high < counts
-        answers = {"ahead": ahead, "behind": behind, "neither": neither}
+        names = A_OR_B if asked == "A or B" else ("ahead", "behind", "neither")
+        answers = dict(zip(names, (ahead, behind, neither), strict=True))
     return next((answer for answer, said in answers.items() if said), "not settled")
 
 
@@ -121,7 +126,7 @@ def show_effects(effects, x_label, title="", counts=None):
         style, verdict = EFFECT_STYLES[label], label
         if counts:
             verdict = in_words(number, width, counts, *asked)
-            seen = verdict in ("ahead", "behind")
+            seen = verdict in ("ahead", "behind", *A_OR_B[:2])
             style = EFFECT_STYLES["effect seen" if seen else "no effect seen"]
             axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
         axis.errorbar(number, row, xerr=width, capsize=3, **style)
@@ -129,10 +134,11 @@ def show_effects(effects, x_label, title="", counts=None):
         axis.annotate(name, (0, row), xytext=(-8, 7 if words else 0), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
         axis.annotate(shown, (1, row), xytext=(8 + room, 7 if counts else 0), **place)
+    if counts:
+        axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)  # widens the picture
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4, free=0)
     axis.grid(axis="x", alpha=0.3)
     if counts:
-        axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
         axis.set_title(title)
     else:
         for label, style in EFFECT_STYLES.items():
@@ -205,6 +211,7 @@ def show_claims(claims, verdicts, scale, counts):
     low, high = scale
     pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
     pale |= {"not 0": [(low, -counts), (counts, high)], "not > 0": [(low, counts)]}
+    pale |= {"A better": pale["> 0"], "alike": pale["0"]}
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture

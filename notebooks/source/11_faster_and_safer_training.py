@@ -1,22 +1,23 @@
 # %% [markdown]
 # # 11 · Faster and safer training
 #
-# **After this notebook you can**
+# **After the first half, *faster*, you can**
 #
 # - measure where the time of a training step goes, and work out the most that faster matrix products could gain;
-# - train with 16-bit numbers, and explain why one 16-bit format may need a trick and the other does not;
-# - stop a training run whenever you like, and resume it to exactly the same weights, with our `fit` or with a loop of your own.
+# - train with 16-bit numbers, and explain why one of the two formats may need a trick.
 #
-# The first two are the first half, *faster*, and the third is the second half, *safer*. Each half needs the cells between this table and the first heading, and nothing from the other half. So you can read them on two days, in either order.
+# **After the second half, *safer*, you can** stop a run whenever you like, and resume it to exactly the same weights.
+#
+# Each half ends with its own recap and questions, so take two days if you like. If you begin with *safer*, run the cells above the first heading all the same.
 #
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
-# | Time to read | about 55 minutes, 35 for *faster*, with a pause halfway, and 20 for *safer*; and 10 more for a second visit |
-# | Time to run | {{notebook_seconds("11_faster_and_safer_training"):about}} on two cores of a recent server CPU, roughly half of it for *faster* and a fifth for *safer* |
+# | Time to read | about 55 minutes, 30 for *faster* with a pause halfway, 20 for *safer*, and 5 for a second visit |
+# | Time to run | {{notebook_seconds("11_faster_and_safer_training"):about}} on two cores of a recent server CPU |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
-# %%
+# %% tags=["hide-input"]
 import copy
 import math
 import os
@@ -59,7 +60,7 @@ device = pick_device()
 dataset = load_dataset().first(2_000, 500)
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 
-# %%
+# %% tags=["hide-input"]
 SMALL = ViTConfig(
     patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, pos_embed="sinusoidal"
 )
@@ -77,16 +78,25 @@ folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 # %% [markdown]
 # (The saved run trains on drawn shapes because we asked for them; yours may use CIFAR-10.)
 #
+# Four models appear below, each under one name:
+#
+# | name | model | images |
+# |---|---|---|
+# | clock model | 4 blocks, width 192; only timed and measured | those that we loaded |
+# | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
+# | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
+# | small model | 2 blocks, width 64; `new_model()` in a folded cell makes it | the 2,000 that we loaded |
+#
 # # The first half: faster
 #
-# On two CPU cores, the model that comes with this course was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. If the gain was as large in the long run, which we have not measured, 32 bits would have taken about {{record("cifar10_cpu_long").seconds / 3600 * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.0f}} hours. Where does such a gain come from? And what do we pay for it?
+# On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from? And what do we pay for it?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
 #
 # ## Where does the time go?
 #
-# Measure first. Here is a training step for a model with four blocks, 65 tokens and a width that you choose. It can also run under `torch.autocast`: inside this context, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in 32 bits. For now, autocast is off.
+# Measure first. A **profiler** writes down how long each operation takes. The folded cell prepares this. `make_step(192)` gives a function that takes one training step of the clock model. `group_of` sorts the operations into six groups by their names. `own_time` is the time of an operation without those that it calls, so that nothing is counted twice.
 
-# %%
+# %% tags=["hide-input"]
 BATCH = 16 if device.type == "cpu" else 512
 
 
@@ -108,10 +118,6 @@ def make_step(width):
     return step
 
 
-# %% [markdown]
-# A **profiler** writes down how long each operation takes. There are dozens of operations, so we sort them into six groups, by the parts of their names that `GROUPS` lists. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
-
-# %%
 GROUPS = {  # parts of their names, looked for from top to bottom
     "fused attention": ("attention",),
     "other matrix products": ("mm", "matmul", "linear", "convolution"),
@@ -132,11 +138,6 @@ def group_of(name):
     return OTHERS
 
 
-# %% [markdown]
-# The next function profiles 20 steps and adds up the times in each group. It takes the *own* time of each operation, without the operations that it calls, so that nothing is counted twice. The step itself is registered as an operation, too. On a CPU, its own time is what Python spends between the others, so the groups add up to the whole step. (On a GPU, the profile holds only the time that the GPU works.)
-
-
-# %%
 def own_time(event):
     """The time of an operation without those that it calls."""
     if event.device_type.name != "CPU":  # the kernels of a GPU are listed once more
@@ -144,12 +145,17 @@ def own_time(event):
     return event.self_device_time_total if device.type == "cuda" else event.self_cpu_time_total
 
 
+# %% [markdown]
+# Now we profile 20 steps. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
+
+
+# %%
 def shares_of(step, steps=20):
     """How many per cent of a step each group takes."""
     step()  # the first step prepares things, so we do not count it
     with torch.profiler.profile() as profile:
         for _ in range(steps):
-            with torch.profiler.record_function("a step"):
+            with torch.profiler.record_function("a step"):  # Python's own time counts, too
                 step()
     spent = dict.fromkeys([*GROUPS, OTHERS], 0.0)
     for event in profile.key_averages():
@@ -157,7 +163,6 @@ def shares_of(step, steps=20):
     return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
 
 
-# %%
 step = make_step(192)
 shares = dict(sorted(shares_of(step).items(), key=lambda pair: pair[1]))
 
@@ -172,21 +177,17 @@ axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation. The profiler cannot look into it, so we count all of it as products.
+# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short, because AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
 #
-# The optimizer's bar is short for a model of more than a million weights. AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
+# (On a GPU, the profile holds only the time that the GPU works.)
 #
-# It takes about D² multiplications to multiply one token of width D by a matrix, and only D additions to add something to it. So what happens to the blue share if the model gets wider?
-
-# %%
-for width in (48, 192, 384):
-    of_width = shares if width == 192 else shares_of(make_step(width))
-    products = sum(of_width[group] for group in PRODUCTS)
-    ratio = products / (100 - products)
-    print(f"width {width:3}: products take {products:.0f} % of a step, {ratio:.1f} times the rest")
-
-# %% [markdown]
-# A wider model spends more of its time on matrix products. From width 48 to width 384, the argument expects the ratio in the last column to grow eightfold. In our runs it grew less, four- to sevenfold, and how much varied from run to run.
+# **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink?
+#
+# <details><summary>What you should see</summary>
+#
+# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, and adding something to it only D additions.
+#
+# </details>
 #
 # Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. How much faster is a step? Eight times?
 
@@ -216,11 +217,11 @@ axis.legend(loc="lower right")
 plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's law", gains)
 
 # %% [markdown]
-# The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit. What you read off here is an estimate, for this machine and this width.
+# The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit.
 #
 # <details><summary>Is the limit too high or too low?</summary>
 #
-# Two errors work against each other. The softmax inside fused attention is counted as blue, so the limit looks too high. And the profiler itself needs time for every operation, mostly for the many short ones of the grey part, so the limit looks too low.
+# Two errors work against each other. The softmax inside fused attention is counted as blue, so the limit looks too high. The profiler itself needs time for every operation, mostly for the many short grey ones, so it looks too low.
 #
 # </details>
 #
@@ -228,10 +229,10 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 #
 # ## What do 16-bit numbers bring us?
 #
-# PyTorch computes in **float32**, with 32 bits for each number. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. (A whole training step saves less than half of its memory, as the second visit measures.) There are two such formats, **float16** and **bfloat16**. We time one matrix product in each: the tokens of a batch times a matrix of 192 × 384.
+# PyTorch computes in **float32**, with 32 bits for each number. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384. (`seconds`, in the folded cell, gives the shortest of several tries, because other programs only add time.)
 
 
-# %%
+# %% tags=["hide-input"]
 def seconds(work, *given, times=5):
     """How long `work(*given)` takes: the shortest of several tries, as other programs only add."""
     took = []
@@ -244,6 +245,7 @@ def seconds(work, *given, times=5):
     return min(took)
 
 
+# %%
 def product_time(precision):
     """How long it takes to multiply the tokens of a batch by a matrix."""
     tokens = torch.randn(BATCH * 65, 192, device=device, dtype=precision)
@@ -251,7 +253,6 @@ def product_time(precision):
     return seconds(lambda: tokens @ matrix, times=20)
 
 
-# %%
 factors = {}
 for precision in (torch.bfloat16, torch.float16):
     factor = factors[precision] = product_time(torch.float32) / product_time(precision)
@@ -259,30 +260,34 @@ for precision in (torch.bfloat16, torch.float16):
     print(f"a product in {precision}, against float32: {words}")
 
 # %% [markdown]
-# In the run saved here, this product takes many times as *long* in float16 as in float32, and how many varies from run to run. We take it that this CPU has units for bfloat16 only and emulates float16. `pick_precision` and `fit` choose a format only where we expect the hardware to multiply it.
+# In the run saved here, bfloat16 is faster than float32, and float16 takes many times as *long*. We take it that this CPU has units for bfloat16 only and emulates float16.
 #
-# For the format that your machine prefers, Amdahl's law turns the gain into a prediction for the whole step. Is a whole step as fast as predicted?
+# For a whole step there is `torch.autocast`. Inside this context, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. The clock model computes its loss there:
+#
+#     with torch.autocast(device.type, dtype=precision):
+#         loss = F.cross_entropy(model(normalize(images[:BATCH])), labels[:BATCH])
+#
+# From the gain of the product, Amdahl's law predicts the gain of the step. Does the clock agree?
 
 # %%
 sixteen_bits = pick_precision(device)
 if sixteen_bits == torch.float32:
     sixteen_bits = torch.bfloat16  # no units for 16 bits here: we try it all the same
-predicted = step_gain(factors[sixteen_bits])
 took = {torch.float32: [], sixteen_bits: []}
-for precision in 40 * list(took):  # in turn, so that a busy moment of the machine meets both
-    took[precision].append(seconds(step, precision, times=1))
+for _ in range(40):
+    for precision, tries in took.items():  # in turn, so that a busy moment meets both
+        tries.append(seconds(step, precision, times=1))
 measured = min(took[torch.float32]) / min(took[sixteen_bits])
 print("this machine prefers", pick_precision(device))
-print(
-    f"a step in {sixteen_bits}: {predicted:.1f} times as fast by Amdahl's law, {measured:.1f} measured"
-)
+print(f"a step in {sixteen_bits}: {step_gain(factors[sixteen_bits]):.1f} times as fast by")
+print(f"Amdahl's law, {measured:.1f} times as fast by the clock")
 
 # %% [markdown]
-# A whole step is much faster here, and the weights are still float32. In most of our runs, the two numbers were close. In one, on a busy machine, the measured gain came out more than twice as large as the predicted one, so run the cell again before you trust it. And the prediction is only an estimate: it takes the gain of *one* product for that of all, and the grey part as unchanged.
+# In most of our runs, the two numbers were not far apart; on a busy machine, the clock once gave more than twice the prediction. So run the cell again before you trust it. And the prediction is only an estimate: it assumes that all products gain as much as the one that we timed.
 #
 # > **Remember:** where the hardware has units for 16-bit numbers, they can make a step much faster; where it may not have them, time a step first.
 #
-# **This is a good place for a pause.** You know what 16 bits gain. What they lose comes next.
+# **This is a good place for a pause.**
 #
 # ## What do 16 bits lose?
 #
@@ -292,7 +297,7 @@ print(
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. float16 has more digits than bfloat16, and bfloat16 has nearly the range of float32. Which would you rather lose in a training run, digits or range? Keep your guess until we have tried both.
+# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. float16 has more digits than bfloat16, and bfloat16 has nearly the range of float32. Which would you rather lose in a training run, digits or range?
 #
 # PyTorch knows the limits of each format:
 
@@ -304,7 +309,7 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{row} {1 + limits.eps:18.7f} {limits.smallest_normal:26.0e}")
 
 # %% [markdown]
-# The smallest number above 1 shows how many digits a format has. The last column shows where the digits begin to go: smaller numbers, called *subnormal*, begin with 0 instead of 1 and have fewer and fewer digits, and the smallest of all become 0.
+# The smallest number above 1 shows how many digits a format has. The last column shows where the digits begin to go: smaller numbers have fewer and fewer digits, and the smallest of all become 0.
 #
 # Three lines show what the limits mean:
 
@@ -314,9 +319,9 @@ print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
 print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 
 # %% [markdown]
-# The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32. The results of the matrix products are in 16 bits, and so is what is computed from them alone, such as the GELU. This is called **mixed precision**, and `torch.autocast` does it.
+# The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits. This is called **mixed precision**.
 #
-# The last line raises a question: are there numbers in a training run that are too small for float16? The ones to worry about are gradients. So we look at some. We take the CIFAR-10 model that comes with the course and 16 variants of one cat, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. We leave out gradients that are 0 even in float32. Those of the image patches in the last block are, because only the class token is read after it.
+# The last line raises a question: are there numbers in a training run that are too small for float16? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (After the last block, only the class token is read. So the patches there have gradients of 0 in float32 already, and we leave them out.)
 
 # %%
 seed_everything(0)
@@ -340,9 +345,17 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# These are float32 numbers. What would become of them in float16?
+# What would become of these float32 numbers in float16? And of those of a larger batch, or a larger loss? Both change the gradients by a known factor:
+#
+# - **A batch of 512:** the loss is a mean, so each image counts for 1/512 of it instead of 1/16, and every gradient is divided by 512 / 16 = 32.
+# - **The loss × 65,536:** 65,536 times the loss has 65,536 times the gradient.
 
 # %% tags=["hide-input"]
+hills = {
+    "batch of 16 (measured)": sizes,
+    "batch of 512 (calculated: ÷ 32)": sizes / 32,
+    "batch of 512 and loss × 65,536 (calculated)": sizes / 32 * 65_536,
+}
 limits = torch.finfo(torch.float16)
 FULL = limits.smallest_normal  # a number of this size or more has all its digits
 ZERO = FULL * limits.eps / 2  # one of this size or less becomes 0
@@ -353,57 +366,28 @@ ZONES = {  # from where to where they reach, and how dark they are
     "keeps all digits": (FULL, limits.max, 0),
     "∞": (limits.max, BINS[-1], 0.25),
 }
-
-
-def draw_hills(hills, title, before=None):
-    """A row for each hill: how many of its sizes are in each zone. `before` is drawn dotted."""
-    figure, rows = plt.subplots(
-        len(hills), figsize=(6.6, 1.1 + 1.6 * len(hills)), layout="constrained", sharex=True,
-        squeeze=False,
-    )  # fmt: skip
-    said = []
-    for axis, (name, hill) in zip(rows[:, 0], hills.items(), strict=True):
-        heights, _, _ = axis.hist(hill, BINS, color="#0072B2", histtype="step", lw=2)
-        if before is not None:
-            axis.hist(before, BINS, color="black", histtype="step", lw=1.2, ls=":")
-        top = 1.5 * max(heights)
-        for zone, (left, right, dark) in ZONES.items():
-            start = max(left, BINS[0])  # of what is drawn
-            axis.axvspan(start, right, color="black", alpha=dark, lw=0, zorder=0)
-            part = ((hill > left) & (hill <= right)).float().mean().item()
-            words = zone if zone == "∞" else f"{zone}\n{part:.1%}".replace("%", " %")
-            axis.text(
-                math.sqrt(start * right), 0.95 * top, words, ha="center", va="top", fontsize=9
-            )
-            said.append(f"{name}, {zone}: {part:.1%}")
-        axis.set(xscale="log", xlim=(BINS[0], BINS[-1]), ylim=(0, top), yticks=[])
-        axis.set_ylabel(name, fontsize=9)
-    axis.set_xlabel("size of a gradient")
-    figure.suptitle(title, fontsize=12)
-    plots.show("hills over the size of a gradient, on four zones", title, said)
-
-
-draw_hills({"batch of 16": sizes}, "What float16 would make of these gradients")
+figure, rows = plt.subplots(3, figsize=(6.6, 5.4), layout="constrained", sharex=True)
+said = []
+for axis, (name, hill) in zip(rows, hills.items(), strict=True):
+    heights, _, _ = axis.hist(hill, BINS, color="#0072B2", histtype="step", lw=2)
+    top = 1.6 * max(heights)
+    for zone, (left, right, dark) in ZONES.items():
+        start = max(left, BINS[0])  # of what is drawn
+        axis.axvspan(start, right, color="black", alpha=dark, lw=0, zorder=0)
+        part = ((hill > left) & (hill <= right)).float().mean().item()
+        words = zone if zone == "∞" else f"{zone}\n{part:.1%}".replace("%", " %")
+        axis.text(math.sqrt(start * right), 0.96 * top, words, ha="center", va="top", fontsize=10)
+        said.append(f"{name}, {zone}: {part:.1%}")
+    axis.set(xscale="log", xlim=(BINS[0], BINS[-1]), ylim=(0, top), yticks=[])
+    axis.set_title(name, loc="left", fontsize=10.5)
+rows[-1].set_xlabel("size of a gradient (height: how many have this size)")
+figure.suptitle("What float16 makes of the CIFAR-10 model's gradients", fontsize=12)
+plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients lie in the light grey zone: float16 has numbers for them, but with fewer digits. Some become 0, and few keep all their digits. (Our model gets this photograph right, so its gradients are rather small.)
+# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. (Our model gets this photograph right, so its gradients are rather small.) With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
 #
-# Now let the hill slide. We calculate two more hills from the one that we measured, and each has one reason:
-#
-# - **A batch of 512:** the loss is a mean, so each image counts for 1/512 of it instead of 1/16, and every gradient is divided by 512 / 16 = 32.
-# - **The loss × 65,536:** 65,536 times the loss has 65,536 times the gradient.
-
-# %%
-smaller = sizes / 32
-hills = {"batch of 512": smaller, "512, loss × 65,536": smaller * 65_536}
-
-# %% tags=["hide-input"]
-draw_hills(hills, "The hill slides (dotted: batch of 16)", sizes)
-
-# %% [markdown]
-# With the larger batch, the hill slides to the left, and in the run saved here, a large part of the gradients becomes 0. With the larger loss, it slides to the right, and nearly all of them come back. Not quite all: 0.1 % still become 0, and 6.4 % lose digits.
-#
-# The same cure works in a training run. It is called **loss scaling**. *Multiply* the loss by a large number before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same number; they are float32 by then, which can hold small numbers. (65,536 is a power of two, so by itself it changes no digit.)
+# This cure is called **loss scaling**. *Multiply* the loss by a large factor before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same factor; they are float32 by then, which can hold small numbers.
 #
 # > **Remember:** bfloat16 has few digits; float16 loses small gradients, and a factor on the loss saves most of them.
 #
@@ -416,7 +400,7 @@ draw_hills(hills, "The hill slides (dotted: batch of 16)", sizes)
 #     scaler.step(optimizer)                      # 3: divides the gradients, and takes the step
 #     scaler.update()                             # 4: adapts the factor
 #
-# If the factor is too large, gradients slide into the grey zone at the right and become ∞. Then line 3 leaves out the step, and line 4 halves the factor. After 2,000 good steps in a row, line 4 doubles it. Here are six steps that begin with a factor that is too large:
+# If the factor is too large, gradients slide into the grey zone at the right and become ∞. Then line 3 leaves out the step, and line 4 halves the factor. After 2,000 good steps in a row, line 4 doubles it. Here are six steps of the small model that begin with a factor that is too large:
 
 # %%
 small, small_optimizer = new_model()
@@ -435,13 +419,13 @@ for _ in range(6):
     print(f"{loss:.3f} {factor:13,.0f} {largest:30,.0f}   {done}")
 
 # %% [markdown]
-# In the run saved here, the scaler leaves out two steps, and the loss stays where it was. Then the gradients fit into float16, whose largest number is 65,504, and training goes on. (A weight's gradient is computed in float16 and becomes float32 only afterwards, when it is ∞ already. The loss itself stays in float32 under autocast, so it does not overflow.)
+# In the run saved here, the scaler leaves out two steps, and the loss stays where it was. Then the largest gradient just fits into float16, whose largest number is 65,504. From there on only the weights change, and the gradients with them. (A weight's gradient is computed in float16 and becomes float32 only afterwards, when it is ∞ already.)
 #
-# **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect? Then try `2.0**10`.
+# **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect?
 #
 # <details><summary>What you should see</summary>
 #
-# Each step that is left out halves the factor. From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.) With 2¹⁰, nothing overflows, and all six steps are taken. On other images, the first factor that fits may be another one.
+# Each step that is left out halves the factor. From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.) On other images, another factor may be the first that fits.
 #
 # </details>
 #
@@ -453,55 +437,61 @@ for _ in range(6):
 #
 # ## Does it matter if gradients become 0?
 #
-# Perhaps not: a gradient that becomes 0 was tiny anyway. So we tried it. A very small model learns drawn shapes for {{record("formats").steps:d}} steps with batches of {{record("formats").batch:d}}, in six ways, with {{len({run.seed for run in record("formats").runs}):d}} seeds each. These runs are stored; `python benchmarks/formats.py` makes them.
+# Perhaps not: a gradient that becomes 0 was tiny anyway. So we tried it. The tiny model learns with batches of {{record("formats").batch:d}}, in float32, in bfloat16, and in float16 with four factors on the loss, with {{len({run.seed for run in record("formats").runs}):d}} seeds each (`python benchmarks/formats.py` makes these runs). Before each step, the gradients of the weights are divided by the factor again, so the optimizer gets them in their usual size, except for what was lost on the way. The last two factors do harm on purpose:
 #
-# Four of the ways are what you would use: float32, bfloat16, float16 as it is, and float16 with the loss × 65,536, where PyTorch's scaler begins. The other two turn loss scaling round, to do harm on purpose. They *divide* the loss, by 128 or by 65,536, so that gradients become smaller in the backward pass. Before the step, the gradients of the weights are multiplied by the same number again. So the optimizer gets them in their usual size, except for what was lost on the way. Which of the six will learn?
+# | float16 with the loss | what it imitates | gradients that we expect to become 0 |
+# |---|---|---|
+# | × 65,536 | PyTorch's scaler at its beginning | hardly any |
+# | × 1 | no loss scaling | some |
+# | × 1/128 | no loss scaling, and a batch 128 times as large | many |
+# | × 1/65,536 | the same, and a batch 65,536 times as large | nearly all |
+#
+# Which of the six ways will learn?
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
-WAYS = {  # each way's colour, marker, size and name
-    "float32": ("#888888", "o", 150, "float32"),
-    "bfloat16": ("#0072B2", "d", 45, "bfloat16"),
-    "float16, scaled": ("#009E73", "^", 60, "float16, loss × 65,536"),
-    "float16": ("#CC79A7", "s", 50, "float16 as it is"),
-    "float16, loss / 128": ("#E69F00", "v", 60, "float16, loss ÷ 128"),
-    "float16, loss / 65,536": ("#D55E00", "X", 70, "float16, loss ÷ 65,536"),
+WAYS = {  # in the record, and below the figure
+    "float32": "float32",
+    "bfloat16": "bfloat16",
+    "float16, scaled": "float16\n× 65,536",
+    "float16": "float16\n× 1",
+    "float16, loss / 128": "float16\n× 1/128",
+    "float16, loss / 65,536": "float16\n× 1/65,536",
 }
 found = {}  # of each way and seed: the share of zeros in %, and the loss of the last 50 steps
 for run in formats["runs"]:
     found[run["way"], run["seed"]] = 100 * run["zeros"], np.mean(run["loss"][-5:])
+seeds = sorted({seed for _, seed in found})
 figure, axis = plt.subplots(figsize=(6.6, 4.0), layout="constrained")
 axis.axhline(math.log(10), color="black", ls=":", lw=1.2)
-axis.text(50, math.log(10) + 0.015, "guessing: ln 10", ha="center", va="bottom", fontsize=9)
-for seed in sorted({seed for _, seed in found}):
-    x, y = zip(*sorted(found[way, seed] for way in WAYS), strict=True)
-    axis.plot(x[:-1], y[:-1], color="#999999", lw=1, zorder=0)
-    axis.plot(x[-2:], y[-2:], color="#999999", lw=1, ls=":", zorder=0)  # nothing was measured there
-    axis.text(
-        x[-2], y[-2] - 0.03, f"seed {seed}", color="#595959", fontsize=9, ha="center", va="top"
-    )
-for way, (colour, marker, size, name) in WAYS.items():
-    x, y = zip(*(place for (of, _), place in found.items() if of == way), strict=True)
-    axis.scatter(x, y, size, colour, marker=marker, label=name)
-title = "How much is lost, and does the model learn?"
-axis.set(xlabel="% of the counted gradients that became 0", ylabel="loss of the last 50 steps")
-axis.set(title=title, ylim=(1.5, 2.45))
-figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-said = [
-    f"{WAYS[w][3]}, seed {s}: {x:.0f} % zeros, loss {y:.2f}" for (w, s), (x, y) in found.items()
-]
-plots.show(
-    "dots, and a line for each seed, level from the left up to 79 %, high at 100 %", title, said
-)
+axis.text(-0.35, math.log(10) + 0.015, "guessing: ln 10", va="bottom", fontsize=10)
+for seed, colour, marker in zip(seeds, ("#0072B2", "#D55E00", "#009E73"), "osD", strict=True):
+    losses = [found[way, seed][1] for way in WAYS]
+    axis.plot(losses, color=colour, marker=marker, lw=1.5, label=f"seed {seed}")
+ticks, said = [], []
+for way, name in WAYS.items():
+    lost = [found[way, seed][0] for seed in seeds]
+    ends = dict.fromkeys(f"{end:.0f}" for end in (min(lost), max(lost)))  # one if they are equal
+    ticks.append(f"{name}\n" + "\n" * ("\n" not in name) + "–".join(ends) + " %")
+    ends = ", ".join(f"{found[way, seed][1]:.2f}" for seed in seeds)
+    said.append(f"{ticks[-1]} zeros, losses {ends}".replace("\n", " "))
+axis.set_xticks(range(len(WAYS)), ticks)
+axis.set(xlabel="way to train; below it, how many of the counted gradients became 0")
+axis.set(ylabel="loss of the last 50 steps", ylim=(1.5, 2.45), xlim=(-0.45, 5.45))
+axis.set_title("How much is lost, and does the tiny model learn?")
+axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
+plots.show("three lines, level over five ways to train, high at the sixth", "Six ways", said)
 
 # %% [markdown]
-# Each dot is one run, and a grey line joins the runs of one seed. Follow a line from left to right. With float16 as it is, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16"):.0%}} of the counted gradients became 0, and the line stays level. With the loss ÷ 128, {{statistics.mean(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} became 0, and the line is still level: in all ways but the last, the loss ends within 0.05 of that of float32 with the same seed. With the loss ÷ 65,536, practically all became 0, and the model has learned nothing. There was no error and no NaN. (We counted the gradients of the first block's hidden activations.)
+# A line joins the runs of one seed. The lines stay level even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0: in the first five ways, a loss ends within 0.05 of that of float32 with the same seed. With the factor 1/65,536, practically all became 0, and the model has learned nothing: its loss ends a little above ln 10, that of guessing. There was no error and no NaN. (We counted the gradients of the first block's hidden activations.)
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
-# So digits or range? Here, the few digits of bfloat16 did no harm that we could see. The small range of float16 did none either at the usual size of gradients, nor at 1/128 of it. It stopped the training only at an extreme: the loss ÷ 65,536 is 2³² times smaller than the loss with which PyTorch's scaler begins. So loss scaling was an *insurance*. But three seeds of one very small model say little about a large one.
+# A surprise: with the factor 65,536, one seed still lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}. We looked at that seed: its gradients spread over more powers of ten than those of the other two. A factor moves a hill, but does not make it narrower.
 #
-# > **Remember:** float16 can lose gradients without a word; our small model could spare most of them, and for yours, loss scaling is a cheap insurance.
+# So digits or range? Here, the few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
+#
+# > **Remember:** float16 can lose gradients without a word; our tiny model could spare most of them, but loss scaling is a cheap *insurance*.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
@@ -558,7 +548,7 @@ def scaled_step(model, optimizer, loss, scale):
 # %% [markdown]
 # ## Which format should you take?
 #
-# bfloat16 is more convenient, because it needs no scaler. But not all hardware can multiply in it. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`. In this course, the weights stay in float32.
+# bfloat16 needs no scaler, but not all hardware can multiply in it. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`. The weights stay in float32 in all rows.
 #
 # | machine | precision | why |
 # |---|---|---|
@@ -570,27 +560,131 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # <details><summary>What about TF32 and <code>torch.compile</code>?</summary>
 #
-# On an NVIDIA GPU from 2020 on, `torch.set_float32_matmul_precision("high")` lets float32 products run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it.
-#
-# `torch.compile(model)`, or `TrainingConfig(compile=True)`, merges neighbouring operations, so that numbers travel to memory and back less often. Our only measurement is a weak one, {{record("compiled").repeats:d}} steps on one busy core of a CPU: it gained nothing to speak of in float32, was slower in bfloat16, and the first step took up to {{max(run.first_step for run in record("compiled").runs):about}}. Before a long run, time a step with `seconds` from above, compiled and not.
+# On an NVIDIA GPU from 2020 on, `torch.set_float32_matmul_precision("high")` lets float32 products run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it. `torch.compile(model)` merges neighbouring operations; in our only measurement, a weak one on one busy core of a CPU, it gained nothing to speak of.
 #
 # </details>
 # {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
-# That was *faster*. **This is a good place to stop for today.**
+# ## What if a batch does not fit into memory?
+#
+# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left, on three conditions: the parts are equally large, each loss is divided by the number of parts, and no layer looks at the whole batch, as batch norm does. This is called **gradient accumulation**. It saves memory, but no time:
+
+# %%
+diagrams.gradient_accumulation()
+
+# %% [markdown]
+# Is the gradient the same? We try it on the small model, with 64 images in two and in four parts:
+
+# %%
+small, _ = new_model()
+
+
+def gradient(parts):
+    """The gradient of 64 images, added up over so many parts, as one long vector."""
+    small.zero_grad()
+    for x, y in zip(images[:64].chunk(parts), labels[:64].chunk(parts), strict=True):
+        loss = F.cross_entropy(small(normalize(x)), y)
+        (loss / parts).backward()  # adds to what is there
+    return torch.cat([parameter.grad.flatten() for parameter in small.parameters()])
+
+
+for parts in (2, 4):
+    difference = (gradient(1) - gradient(parts)).norm() / gradient(1).norm()
+    print(f"{parts} parts: the gradient differs by {difference:.0e} of its length")
+    assert difference < 1e-4  # rounding
+
+# %% [markdown]
+# They agree up to rounding. And the memory? The forward pass keeps its activations for the backward pass, and the folded cell counts their bytes. Will 16 bits halve them?
+
+
+# %% tags=["hide-input"]
+def kept_megabytes(model, x, y, mixed=False):
+    """The megabytes that a forward pass keeps for the backward pass: in 16 bits, and in others.
+
+    With 16 bits, the copies of the weights in 16 bits are counted, too: about 2 MB here.
+    """
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    sizes = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()  # two views of the same numbers count once
+        if storage.data_ptr() not in weights:
+            sizes[storage.data_ptr()] = storage.nbytes(), tensor.element_size() == 2
+        return tensor
+
+    counting = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with counting, torch.autocast(device.type, dtype=sixteen_bits, enabled=mixed):
+        _loss = F.cross_entropy(model(normalize(x)), y)  # as long as it lives, all is kept
+    return [sum(n for n, half in sizes.values() if half == of) / 1e6 for of in (True, False)]
+
+
+model = VisionTransformer(ViTConfig(embed_dim=192, depth=4, mlp_ratio=2.0)).to(device)
+memory = {"64 images": kept_megabytes(model, images[:64], labels[:64])}
+memory["64 images,\n16 bits"] = kept_megabytes(model, images[:64], labels[:64], mixed=True)
+for n in (32, 16):
+    memory[f"{64 // n} parts of\n{n} images"] = kept_megabytes(model, images[:n], labels[:n])
+fixed = 4 * sum(4 * parameter.numel() for parameter in model.parameters()) / 1e6
+names, (halves, fulls) = list(memory), zip(*memory.values(), strict=True)
+figure, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
+axis.barh(names, fixed, color="#BBBBBB", label="weights, gradients, AdamW's memory")
+ends = [fixed] * len(names)
+for sizes, colour, label in (
+    (fulls, "#0072B2", "activations in 32 bits"),
+    (halves, "#56B4E9", "activations in 16 bits"),
+):
+    bars = axis.barh(names, sizes, left=ends, color=colour, label=label)
+    words = [f"{size:.0f}" if size > 1 else "" for size in sizes]
+    ink = "white" if colour == "#0072B2" else "black"
+    axis.bar_label(bars, words, label_type="center", color=ink)
+    ends = [end + size for end, size in zip(ends, sizes, strict=True)]
+for row, end in enumerate(ends):
+    axis.text(end + 2, row, f"{end:.0f} in all", va="center")
+axis.set(xlabel="megabytes at one time", xlim=(0, 1.2 * max(ends)))
+axis.set_title("Memory for a step of the clock model")
+axis.invert_yaxis()
+figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9.5)
+parts = [f"{name}: {end:.0f}".replace("\n", " ") for name, end in zip(names, ends, strict=True)]
+plots.show("grey bars of one length, with blue ones of different lengths", "Memory", parts)
+
+# %% [markdown]
+# Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. The grey piece stays: four numbers for each weight, which are the weight, its gradient and the two means of AdamW.
+#
+# Numbers of 16 bits do not halve the activations. The main reason is the dark piece that is left. In the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with the class token and the position embeddings, which are float32 weights, and a float32 number plus a 16-bit number is float32. (On a CUDA GPU, autocast also computes the norms in float32.)
+#
+# ## Recap of *faster*, and two questions
+#
+# - A profiler shows what takes the time. The part of a step that you do not speed up sets the limit (Amdahl's law).
+# - The weights stay in float32, and products are computed in 16 bits where the hardware can. float16 turns very small gradients into 0, and loss scaling is the insurance. bfloat16 does not need it.
+# - Gradient accumulation saves memory, but no time.
+#
+# **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
+#
+# <details><summary>Answer</summary>
+#
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. If the GPU is idle in between, check whether it waits for data.
+#
+# </details>
+#
+# **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
+#
+# <details><summary>Answer</summary>
+#
+# The second line divides the loss when the gradients are computed already, so they stay 65,536 times too large. Plain gradient descent ruins the model in its first step. AdamW hides the mistake, because it divides each gradient by its usual size.
+#
+# </details>
+#
+# **Try it yourself:** exercises 11.1 and 11.2 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) check your answers and tell you what is wrong with them.
+#
+# **This is a good place to stop for today.**
 #
 # # The second half: safer
 #
-# If you begin here, first run the cells above the heading of the first half. You need no others.
-#
-# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the model that comes with this course. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. Our `fit` saved a file after each of its {{len(record("cifar10_cpu_long").history.seconds):d}} epochs. So if the file survives, only the epoch under way is gone. The slowest epoch took {{max(record("cifar10_cpu_long").history.seconds):time}}.
+# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, at most one epoch is lost, and none took longer than {{max(record("cifar10_cpu_long").history.seconds):time}}.
 # {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
 #
-# ## What does `fit` do for you?
+# ## Does a resumed run end as if nothing had happened?
 #
-# Give it a `checkpoint`, the path of a file, and it saves all that its next step depends on. With `resume=True` it goes on from there. Does the run then end as if nothing had happened?
-#
-# First, here is a run that nobody disturbs. It has two epochs of 40 steps. So short a run hardly learns anything, but we only ask whether two runs end with equal weights.
+# Give `fit` a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. First, here is a run of the small model that nobody disturbs, of two epochs with 40 steps each. (It hardly learns anything, but we only ask whether two runs end with equal weights.)
 
 # %%
 config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
@@ -598,12 +692,10 @@ undisturbed, _ = new_model()
 history = fit(undisturbed, dataset, config)
 
 # %% [markdown]
-# (The printed accuracy is that of the training batches, as the model met them. The time left is rounded to whole seconds.)
-#
-# Now the same run again. This time a hook counts the forward passes, of which `fit` makes one in each step and no others. In step 60 of 80, the hook presses the stop button for you:
+# Now the same run again. In step 60 of 80, somebody presses the stop button. (`count_steps`, in the folded cell, does it with a hook: `fit` makes one forward pass in each step, and the hook counts them.)
 
 
-# %%
+# %% tags=["hide-input"]
 def count_steps(model, stop_in=None):
     """A list that grows with each step of a run; in step `stop_in`, stop is pressed."""
     steps = []
@@ -628,7 +720,7 @@ print("steps of this run:", len(steps))
 print("steps in the file:", torch.load(folder / "run.pt", weights_only=True)["step"])
 
 # %% [markdown]
-# Why is step 60 in the file, although stop was pressed in the middle of it? `fit` first finishes the step that it has begun, and then saves.
+# Stop was pressed in the middle of step 60, and the file holds step 60, because `fit` finishes the step that it has begun, and then saves.
 #
 # Now we resume, with a new model that starts from quite different weights. Where does it go on? And does it end where the undisturbed run ended?
 
@@ -644,7 +736,7 @@ pairs = zip(resumed.parameters(), undisturbed.parameters(), strict=True)
 print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs))
 
 # %% [markdown]
-# The resumed run took the 20 steps that were left, and printed the loss that the undisturbed run had. All weights are the same, down to the last bit.
+# The resumed run took the 20 steps that were left, and all weights are the same, down to the last bit.
 #
 # **Change one thing.** Write `stop_in=25` instead of `stop_in=60`, and run the cells again from there. Which three numbers of steps do you expect, and which answer in the last line?
 #
@@ -654,26 +746,9 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 #
 # </details>
 #
-# What does a run have to save, and when? Here are the three moments at which `fit` saves, and all that a run may need:
-
-# %%
-diagrams.what_is_saved()
-
-# %% [markdown]
-# At the end of an epoch, `fit` saves only if a minute has passed since the last time. And it needs no random states in its file, because it seeds the generator at every step, from the seed of the run and the number of the step. (A loop of your own may need them, as we shall see.) So this is what its file holds:
-
-# %% tags=["nbval-check-output"]
-print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
-
-# %% [markdown]
-# Beside the weights, the scaler, the optimizer, the learning-rate scheduler and the number of steps, there is the log: `history` of the epochs that are over, and of the epoch under way the sums of loss and right answers, `totals`, and its time so far, `seconds`. `of` holds the settings of the run, so that the file of another run is refused.
-#
-# One try proves little. So we killed {{len(record("kill_and_resume").runs):d}} runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`). They took only {{record("kill_and_resume").seconds:.0f}} seconds each, so we switched the limit of one minute off, and they saved after every epoch. In {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them a file had been saved and epochs were left, so these runs really had to resume. All of them ended with the same weights as the undisturbed run. So did the other {{sum(not (run.had_state and run.epochs_left > 0) for run in record("kill_and_resume").runs):d}}, which began anew or had no epoch left.
-# {{assert all(run.same for run in record("kill_and_resume").runs)}}
-#
 # <details><summary>Does "bit for bit" hold on another machine?</summary>
 #
-# It is a promise for the same kind of CPU, with the same number of threads and the same versions. That is what we tested. Another machine, such as the next one that Colab gives you, may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
+# We tested it on one kind of CPU, with the same number of threads and the same versions, and promise no more. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
 #
 # </details>
 #
@@ -681,10 +756,10 @@ print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
 #
 # ## Why are the weights not enough?
 #
-# A file with the weights alone would be simpler. What would go wrong? We write a loop of our own, train a small model for 140 steps, and save four things after step 100. Then we seed everything as at the start, make a new model and a new optimizer, and give them back what was saved, or only a part of it. (`augment` flips, crops and normalizes. There is no scaler, as this loop trains in float32.)
+# A file with the weights alone would be simpler. Would the run still be the same? We train the small model for 140 steps, and keep four things after step 100. Then we seed everything as at the start, make a new model and a new optimizer, and give them back what was kept, or all of it except one thing. (The folded cell holds `train`, an ordinary loop whose learning rate falls from step to step and which draws its batches from torch's generator. `go_on` makes the new model, and trains it for 40 steps.)
 
 
-# %%
+# %% tags=["hide-input"]
 def train(model, optimizer, first, last):
     """Steps first … last − 1; returns all weights as one vector, before them and after each."""
     places = [nn.utils.parameters_to_vector(model.parameters()).detach()]
@@ -700,19 +775,7 @@ def train(model, optimizer, first, last):
     return torch.stack(places)
 
 
-# %%
-model, optimizer = new_model()
-before = train(model, optimizer, 0, 100)
-saved = {  # copies, because the next step changes the tensors that state_dict() hands out
-    "the weights": copy.deepcopy(model.state_dict()),
-    "the optimizer's memory": copy.deepcopy(optimizer.state_dict()),
-    "the number of steps": 100,
-    "the random state": torch.get_rng_state(),
-}
-never_stopped = train(model, optimizer, 100, 140)
-
-
-def go_on(without):
+def go_on(saved, without):
     """The next 40 steps of a new model that got back all that was saved, except one thing."""
     back = {name: value for name, value in copy.deepcopy(saved).items() if name != without}
     model, optimizer = new_model()  # also seeds the generator, as at the start
@@ -726,11 +789,21 @@ def go_on(without):
     return train(model, optimizer, first, first + 40)
 
 
-resumed_runs = {without: go_on(without) for without in ("nothing", *saved)}
+# %%
+model, optimizer = new_model()
+before = train(model, optimizer, 0, 100)
+saved = {  # copies, because the next step changes the tensors that state_dict() hands out
+    "the weights": copy.deepcopy(model.state_dict()),
+    "the optimizer's memory": copy.deepcopy(optimizer.state_dict()),
+    "the number of steps": 100,
+    "the random state": torch.get_rng_state(),
+}
+never_stopped = train(model, optimizer, 100, 140)
+resumed_runs = {without: go_on(saved, without) for without in ("nothing", *saved)}
 print("with all four, as if never stopped:", torch.equal(resumed_runs["nothing"], never_stopped))
 
 # %% [markdown]
-# Now leave out the optimizer's memory and bring back the other three. Here is how far each step moves the weights.
+# Now leave out the optimizer's memory and bring back the other three. Here is how far each step moves the weights:
 
 # %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(6.6, 3.0), layout="constrained")
@@ -750,11 +823,11 @@ axis.legend()
 plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
 # %% [markdown]
-# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. Take a weight whose gradients were 1, −1, 1, −1. Their usual size is 1, but their mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
+# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. If a weight's gradients were 1, −1, 1, −1, their usual size is 1, but their mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
 #
-# You can check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
+# Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
 #
-# And the other three things? We leave out each of the four in turn. How far are the weights from those of the run that was never stopped? (Without the weights it is simply another run, so we do not draw that one.)
+# And the other things? How far are the weights from those of the run that was never stopped? (Without the weights, the model begins anew, so we do not draw that run. The legend gives the loss on all 2,000 images after step 140.)
 
 # %% tags=["hide-input"]
 distances = {
@@ -768,23 +841,47 @@ looks = {
     "nothing": ("#0072B2", "--"),
 }
 ends = []
+model, _ = new_model()
 for without, (colour, line) in looks.items():
+    nn.utils.vector_to_parameters(resumed_runs[without][-1], model.parameters())
+    with torch.no_grad():
+        loss = F.cross_entropy(model(normalize(images)), labels).item()
     label = "with all four" if without == "nothing" else f"without {without}"
-    ends.append(f"{label}: {distances[without][-1]:.1f} after 40 steps")
+    label += f": loss {loss:.2f}"
+    ends.append(f"{label}, distance {distances[without][-1]:.1f}")
     axis.plot(range(100, 141), distances[without], line, color=colour, lw=2, label=label)
-axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140))
+axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
 axis.set_title("How far from the run that was never stopped?")
 axis.legend(loc="upper left")
 plots.show("lines over the steps: distance from the run never stopped", parts=ends)
 
 # %% [markdown]
-# Only the blue line stays at 0. The others leave it with the first step, and nothing complains.
+# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate goes back to 0.003, twice what it should be, so each step is about twice as long.
+#
+# But far away does not mean bad. In the run saved here, the four losses are about the same. These are *other* runs, not worse ones. Still, if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
+#
+# ## What is in the file, and when is it written?
+#
+# The file of `fit` has more than four entries:
+
+# %% tags=["nbval-check-output"]
+print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
+
+# %% [markdown]
+# Here is what they are, and the three moments at which `fit` writes them. (A **scaler** belongs to float16: it multiplies the loss by a factor, so that small gradients do not become 0, and adapts that factor as it goes.)
+
+# %%
+diagrams.what_is_saved()
+
+# %% [markdown]
+# `fit` needs no random states, because it seeds the generator at every step, from the seed of the run and the number of the step. A loop that is seeded only once needs them.
+#
+# One try proves little. So we killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
+# {{assert all(run.same for run in record("kill_and_resume").runs)}}
 #
 # ## How do you save a loop of your own?
 #
-# So far, the four things were kept in memory. A loop of your own writes them to a file, together with the scaler, if it trains in float16, and the scheduler, if it has one.
-#
-# And "the random state" is more than one. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own. `torch.get_rng_state()` gives the first of these and nothing else.
+# Write the four things to a file, together with the scheduler and the scaler, if you have them. But "the random state" is more than one. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own. `torch.get_rng_state()` gives the first of these and nothing else.
 
 # %%
 GENERATORS = {  # of each: how to get its state, and how to set it
@@ -807,6 +904,46 @@ def save_run(path, step, parts):
     os.replace(unfinished, path)
 
 
+# %% [markdown]
+# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file is called something else, and when it is complete, `os.replace` puts it in the place of the old one, in one piece. (In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content.)
+#
+# The file must also lie where it survives the machine. In Colab the whole machine is thrown away at the end of a session. Your Google Drive stays. With `True` below, data sets and checkpoints that are written *from then on* land there:
+
+# %%
+KEEP_ON_DRIVE = False
+
+if KEEP_ON_DRIVE:
+    from google.colab import drive
+
+    drive.mount("/content/drive")  # asks for your permission
+    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
+
+checkpoint = data_root() / "runs" / "my-run.pt"  # data_root() reads that variable when called
+
+# %% [markdown]
+# Does the file hold everything? `own_run(last)`, in the folded cell, is a loop that draws from three generators: PyTorch chooses the images, NumPy their contrast, and Python whether they are mirrored. One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
+
+
+# %% tags=["hide-input"]
+def own_run(last, resume=None, save=None, generators=GENERATORS):
+    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
+    model, optimizer = new_model()  # also seeds all generators, as at the start
+    parts = {"model": model, "optimizer": optimizer}
+    first = load_run(resume, parts, generators) if resume else 0
+    for _ in range(first, last):
+        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
+        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
+        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
+        loss = F.cross_entropy(model(x), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    if save:
+        save_run(save, last, parts)
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+# %% tags=["nbval-check-output"]
 def load_run(path, parts, generators=GENERATORS):
     """Brings all of that back; returns the number of steps."""
     state = torch.load(path, map_location="cpu", weights_only=False)  # for files of your own only
@@ -817,37 +954,6 @@ def load_run(path, parts, generators=GENERATORS):
     return state["step"]
 
 
-# %% [markdown]
-# A crash in the middle of `torch.save` leaves half a file, so the unfinished file has another name. `os.replace` then puts the complete file in the place of the old one, in one piece. So a killed process leaves the last complete file behind. In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content first. PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.
-#
-# Now we try it on a loop that draws from three generators. One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
-
-
-# %%
-def own_run(last, resume=None, save=None, generators=GENERATORS):
-    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
-    model, optimizer = new_model()  # also seeds all generators, as at the start
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=8)
-    scaler = torch.amp.GradScaler(device.type)
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
-    first = load_run(resume, parts, generators) if resume else 0
-    for _ in range(first, last):
-        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
-        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
-        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
-        with torch.autocast(device.type, dtype=torch.float16):
-            loss = F.cross_entropy(model(x), labels[batch])
-        optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        scheduler.step()
-    if save:
-        save_run(save, last, parts)
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
-
-
-# %% tags=["nbval-check-output"]
 at_a_stretch = own_run(8)
 own_run(4, save=folder / "own.pt")
 in_two_parts = own_run(8, resume=folder / "own.pt")
@@ -856,9 +962,9 @@ print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_str
 print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
 
 # %% [markdown]
-# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own, which you would have to add. And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too. It is simpler to save at the end of an epoch.
+# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own, which you would have to add.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too. It is simpler to save at the end of an epoch.
 #
-# The file must lie where it survives the machine: in Colab that is your Google Drive, and the second visit has the cell for it.
+# (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.)
 #
 # > **Remember:** save everything that the next step depends on, and before a long run, test once that you can stop and resume it.
 
@@ -897,29 +1003,11 @@ class Snapshot:
 
 
 # %% [markdown]
-# ## Recap
+# ## Recap of *safer*, and two questions
 #
-# - A profiler shows what takes the time. The part of a step that you do not speed up sets the limit (Amdahl's law).
-# - In this course, weights stay in float32, and products are computed in 16 bits where the hardware multiplies them. float16 turns very small gradients into 0, and loss scaling is the insurance. bfloat16 does not need it.
-# - To resume, save the weights, the optimizer's memory, the number of steps and the random states, and the scaler and the scheduler if you have them. Write to a temporary file and rename it, in a place that survives the machine.
-#
-# ## Questions
-#
-# **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
-#
-# <details><summary>Answer</summary>
-#
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. If the GPU is idle in between, check whether it waits for data.
-#
-# </details>
-#
-# **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
-#
-# <details><summary>Answer</summary>
-#
-# The second line divides the loss when the gradients are computed already, so they stay 65,536 times too large. Plain gradient descent ruins the model in its first step. AdamW hides the mistake, because it divides each gradient by its usual size.
-#
-# </details>
+# - To resume, save the weights, the optimizer's memory, the number of steps and the random states, and the scaler and the scheduler if you have them.
+# - If one is missing, the run goes on as another run, and nothing complains.
+# - Write to a temporary file and rename it, in a place that survives the machine.
 #
 # **3.** A checkpoint holds weights, optimizer and step, but the run shuffles its images with torch's generator and never seeds it again. What goes wrong after a resume?
 #
@@ -929,100 +1017,27 @@ class Snapshot:
 #
 # </details>
 #
-# ---
+# **4.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
 #
-# **Try it yourself:** the [exercises 11](exercises/11_faster_and_safer_training.ipynb) check your answers and tell you what is wrong with them.
+# <details><summary>Answer</summary>
+#
+# It was killed while it wrote. The old state was overwritten, and the new one is incomplete. With a second name and `os.replace`, the old one would still be there.
+#
+# </details>
+#
+# **Try it yourself:** exercise 11.3 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write what saves a run.
 #
 # **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).
 #
 # ---
 #
-# # For a second visit: memory, several GPUs, Drive, export
+# # For a second visit: several GPUs, and export
 #
-# These four need the cells above the heading of the first half, and no others.
-#
-# ## What if a batch does not fit into memory?
-#
-# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left, if the parts are equally large, each loss is divided by the number of parts, and no layer looks at the whole batch, as batch norm does. This is called **gradient accumulation**. It saves memory, but no time:
-
-# %%
-diagrams.gradient_accumulation()
-
-# %% [markdown]
-# Is the gradient the same? We try it with 64 images in two and in four parts:
-
-# %%
-small, _ = new_model()
-
-
-def gradient(parts):
-    """The gradient of 64 images, added up over so many parts, as one long vector."""
-    small.zero_grad()
-    for x, y in zip(images[:64].chunk(parts), labels[:64].chunk(parts), strict=True):
-        loss = F.cross_entropy(small(normalize(x)), y)
-        (loss / parts).backward()  # adds to what is there
-    return torch.cat([parameter.grad.flatten() for parameter in small.parameters()])
-
-
-for parts in (2, 4):
-    difference = (gradient(1) - gradient(parts)).norm() / gradient(1).norm()
-    print(f"{parts} parts: the gradient differs by {difference:.0e} of its length")
-    assert difference < 1e-4  # rounding
-
-# %% [markdown]
-# They agree up to rounding. And the memory? The forward pass keeps its activations for the backward pass, and PyTorch lets us count their bytes. What do you expect of four parts, and of 16 bits?
-
-
-# %%
-def kept_megabytes(model, x, y, mixed=False):
-    """The megabytes that a forward pass keeps for the backward pass, without the weights.
-
-    With 16 bits, the copies of the weights in 16 bits are counted, too: about 2 MB here.
-    """
-    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    sixteen_bits = torch.float16 if pick_precision(device) == torch.float16 else torch.bfloat16
-    sizes = {}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()  # two views of the same numbers count once
-        if storage.data_ptr() not in weights:
-            sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    counting = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with counting, torch.autocast(device.type, dtype=sixteen_bits, enabled=mixed):
-        _loss = F.cross_entropy(model(normalize(x)), y)  # as long as it lives, all is kept
-    return sum(sizes.values()) / 1e6
-
-
-model = VisionTransformer(ViTConfig(embed_dim=192, depth=4, mlp_ratio=2.0)).to(device)
-memory = {
-    f"{64 // n} × {n} images": kept_megabytes(model, images[:n], labels[:n]) for n in (64, 32, 16)
-}
-memory["1 × 64 images,\n16 bits"] = kept_megabytes(model, images[:64], labels[:64], mixed=True)
-fixed = 4 * sum(4 * parameter.numel() for parameter in model.parameters()) / 1e6
-
-# %% tags=["hide-input"]
-figure, axis = plt.subplots(figsize=(6.6, 2.9), layout="constrained")
-names, megabytes = list(memory), list(memory.values())
-axis.barh(names, fixed, color="#BBBBBB", label="weights, gradients, optimizer's memory")
-bars = axis.barh(names, megabytes, left=fixed, color="#0072B2", label="activations, at one time")
-axis.bar_label(bars, [f"{size:.0f}" for size in megabytes], label_type="center", color="white")
-axis.bar_label(bars, [f"{fixed + size:.0f} in all" for size in megabytes], padding=3)
-axis.set(xlabel="megabytes", title="64 images in memory", xlim=(0, 1.2 * (fixed + max(megabytes))))
-axis.invert_yaxis()
-figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-parts = [f"{name}: {size:.0f}" for name, size in memory.items()]
-plots.show("grey bars of one length, with blue ones of different lengths", "Memory", parts)
-
-# %% [markdown]
-# Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. The grey part stays. It is four numbers for each weight: the weight itself, its gradient and the two means of AdamW.
-#
-# Numbers of 16 bits save memory as well, but less than half of it. The main reason is probably the residual stream. It begins with the class token and the position embeddings, which are float32 weights. A float32 number plus a 16-bit number is float32, so the stream stays in float32 from block to block, and the inputs of the norms take as much memory as before. (On a CUDA GPU, autocast also computes the norms in float32.)
+# Both need only the cells above the first heading.
 #
 # ## How do several GPUs share the work?
 #
-# You start one process for each GPU. Each has the whole model and takes its share of every batch:
+# You start one process for each GPU. Each has the whole model, and takes its share of every batch:
 
 # %%
 diagrams.two_processes()
@@ -1039,6 +1054,8 @@ diagrams.two_processes()
 # Up to rounding, yes, under three conditions. The halves are equally large. No layer looks at the whole batch, as batch norm does. And nothing is drawn at random, because each process draws for its own images. A test of the course trains both ways, without augmentation, and compares the weights.
 #
 # </details>
+#
+# Exercise 11.4 asks what to average when the shares are not equal.
 
 # %% [markdown] tags=["exercise:shared_gradient"]
 # *Find the bug.* Processes share a batch, and not evenly: `sizes` tells how many images each of them has. Each hands in the gradient of the mean loss over its own images, as a tensor. The function should give the gradient of the mean loss over all images. Below, a process with 48 images says 1, and one with 16 images says 5. The mean over all 64 images is 2. Repair the function.
@@ -1063,34 +1080,23 @@ def shared_gradient(gradients, sizes):
 print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 
 # %% [markdown]
-# ## Where should the file lie in Colab?
-#
-# In Colab the whole machine is thrown away at the end of a session, and your checkpoint with it. Your Google Drive stays. With `True` below, data sets and checkpoints that are written *from then on* land there.
-
-# %%
-KEEP_ON_DRIVE = False
-
-if KEEP_ON_DRIVE:
-    from google.colab import drive
-
-    drive.mount("/content/drive")  # asks for your permission
-    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
-
-checkpoint = data_root() / "runs" / "my-run.pt"  # data_root() reads that variable when called
-
-# %% [markdown]
 # ## How does a model leave the course?
 #
-# `torch.export` puts the weights into one file together with the list of operations. Here, a new Python process, without the course, loads the file and looks at a cat. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
+# `torch.export` puts the weights into one file together with the list of operations. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
 
 # %%
 exported = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
 picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
-pair = normalize(torch.stack([picture, picture.flip(2)]))  # an exporter may take a 1 as fixed
+pair = normalize(torch.stack([picture, picture.flip(2)]))  # from one, it might fix the batch at 1
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(exported, (pair,), dynamic_shapes=any_batch)
 torch.export.save(program, folder / "model.pt2")
 torch.save(pair[:1], folder / "image.pt")  # one image, to try it out
+
+# %% [markdown]
+# The folded cell starts a new Python process, without the course, which loads the file and looks at a cat:
+
+# %% tags=["hide-input"]
 CODE = """
 import sys, torch
 folder = sys.argv[1]

@@ -25,19 +25,27 @@ def float_formats():
     show(f"squares in rows, one for each bit of {', '.join(FIELDS)}: {'; '.join(bits)}")
 
 
-PARTS_OF_A_RUN = (  # what a run that can go on keeps, what that decides, its colour
-    ("weights", "where the\nrun is", POSITION),
-    ("optimizer's\nmemory", "how far each\nweight moves", POSITION),
-    ("scaler", "the factor\non the loss", HEAD),
-    ("number\nof steps", "the learning\nrate", POSITION),
-    ("random\nstates", "next images,\ncrops, flips", PATCH),
+PARTS_OF_A_RUN = (  # the entries of the file that `fit` saves, and what they are, in two rows
+    (
+        ("model", "weights"),
+        ("optimizer.0", "its memory"),
+        ("scheduler.0", "learning\nrate"),
+        ("scaler", "factor on\nthe loss"),
+        ("step", "number\nof steps"),
+    ),
+    (
+        ("history", "log of past\nepochs"),
+        ("totals", "sums of this\nepoch"),
+        ("seconds", "its time\nso far"),
+        ("of", "settings of\nthe run"),
+    ),
 )
 
 
 def what_is_saved():
     """Steps of a run, the moments between two of them at which it is saved, and what a file holds."""
-    card, left, top, side, gap = Card(height=37), 4.0, 6.5, 2.6, 1.2
-    steps, floor = 9, 21.5
+    card, left, top, side, gap = Card(height=46), 4.0, 6.5, 2.6, 1.2
+    steps, floor = 9, 22
     for epoch in range(2):
         x = left + epoch * (steps * side + gap)
         card.text(x + steps * side / 2, top - 2.4, f"epoch {epoch + 1}", 11)
@@ -45,27 +53,33 @@ def what_is_saved():
             card.token(x + k * side, top, POSITION, side)
     start = left + steps * side + gap  # of the second epoch
     moments = {
-        "end of an\nepoch": start - gap / 2,
+        "end of an\nepoch, if a\nminute has\npassed": start - gap / 2,
         "stop: after\nits step": start + 4 * side,
         "end of\nthe run": start + steps * side,
     }
     for words, x in moments.items():
         card.arrow((x, top + side + 0.5), (x, floor - 0.6), colour=HEAD, line=1.8)
-        card.text(x + 1.2, 14.8, words, 11, ha="left", linespacing=1.3)
-    card.text(left, 13.6, "A square is a training step.", 11, ha="left")
-    card.text(left, 16.4, "Saved between two steps:", 11, ha="left", weight="bold")
-    card.rectangle(1.5, floor, 63, 14.3, "white", LINE, 1.4)
+        card.text(x + 1.2, 15.2, words, 11, ha="left", linespacing=1.3)
+    card.text(left, 13.8, "A square is a training step.", 11, ha="left")
+    card.text(left, 16.6, "Saved between two steps:", 11, ha="left", weight="bold")
+    pitch, wide, high, deep = 10.4, 9.7, 4.4, 22.5
+    card.rectangle(1.5, floor, 53.5, deep, "white", LINE, 1.4)
     card.text(left, floor + 2, "one file, replaced in one piece", 11, ha="left", weight="bold")
-    pitch, wide = 12.3, 11.3
-    for k, (name, decides, colour) in enumerate(PARTS_OF_A_RUN):
-        x = 2.8 + k * pitch
-        card.box(x, floor + 4, wide, 5.4, colour, name)
-        card.text(x + wide / 2, floor + 11.8, decides, 10, QUIET, linespacing=1.3)
-    parts = "; ".join(f"{name}, {decides}" for name, decides, _ in PARTS_OF_A_RUN)
+    for row, (parts, colour) in enumerate(zip(PARTS_OF_A_RUN, (PATCH, POSITION), strict=True)):
+        y = floor + 4 + 9.3 * row
+        for k, (name, holds) in enumerate(parts):
+            x = 2.3 + k * pitch
+            card.box(x, y, wide, high, colour, name, 10)
+            card.text(x + wide / 2, y + high + 2.4, holds, 10, QUIET, linespacing=1.3)
+    x, y = 56, floor + 4
+    card.box(x, y, 9, high + 1, HEAD, "random\nstates")
+    words = "not in the\nfile: only\nfor a loop\nof your own"
+    card.text(x + 4.5, y + high + 6, words, 10, QUIET, linespacing=1.3)
+    held = "; ".join(f"{name}, {holds}" for parts in PARTS_OF_A_RUN for name, holds in parts)
     show(
         "two epochs of steps in a row. Arrows lead from the end of an epoch, from a step in which "
-        "stop was pressed, and from the end of the run to one file, which holds what a run needs to "
-        f"go on, each with what it decides: {parts}".replace("\n", " "),
+        "stop was pressed, and from the end of the run to one file, which holds what the run needs "
+        f"to go on: {held}. Random states stand outside".replace("\n", " "),
         "What is saved, and when",
     )
 

@@ -196,6 +196,14 @@ EXPERIMENTS = {
             "P = 8, 40 passes": Setting({"patch_size": 8}, passes=40 / 3),  # as many FLOPs as P = 4
         }
     ),
+    "patch_size_and_passes": Experiment(  # does the patch overfit, or the number of passes?
+        {
+            "P = 4, 10 passes": Setting({"patch_size": 4}, passes=10 / 3),
+            "P = 8, 10 passes": Setting({"patch_size": 8}, passes=10 / 3),
+            "P = 4, 40 passes": Setting({"patch_size": 4}, passes=40 / 3),
+            "P = 8, 40 passes": Setting({"patch_size": 8}, passes=40 / 3),
+        }
+    ),
     "patch_size_updates": Experiment(  # 4 × the passes are also 4 × the updates
         {"P = 4": Setting(), "P = 4, batches of 32": Setting(training={"batch_size": 32})},
         learning_rates=(1, 0.5),
