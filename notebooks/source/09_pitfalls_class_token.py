@@ -50,13 +50,13 @@ quick = pick_budget() == "quick"
 # %% [markdown]
 # ## What a head can read
 #
-# The picture shows five heads, each with its line of code:
+# Here are five heads:
 #
 # - **Class token:** the ViT paper reads it.
 # - **Reads the first patch** is a mistake. Somebody removes the class token, `x = x[:, 1:]`, and then reads `x[:, 0]`, which was token 1 before.
 # - **Averages all tokens** is a mistake too, if you meant to read the class token.
 # - **Mean of patches** is a rival of the class token, chosen on purpose.
-# - **Attention pooling** is another rival, a weighted mean. Each patch x gets the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w`. (Those in the picture are made up.)
+# - **Attention pooling** is another rival, a weighted mean. A patch x has the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w` (made up in the picture).
 #
 # Our models with a rival's head have no class token at all, so the white cell in its row stands for nothing.
 
@@ -213,7 +213,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **The curves cross.** At the lowest rate the class token is ahead by 7.1 ± 3.5 points, and at the highest the mean of patches is, by 16.6 ± 2.7. So whoever compares the two at one rate can report either.
+# **The curves cross.** At the lowest rate the class token is ahead by 7.1 ± 3.5 points, and at the highest the mean of patches is, by 16.6 ± 2.7. So whoever compares them at one rate can report either.
 #
 # A fair comparison gives each head its own best rate. In the saved run both are best at 0.02, where the mean of patches leads by 9.9 ± 4.1 points. We do not know why 0.04 harms the class token so much more.
 #
@@ -271,16 +271,16 @@ CHANGES = {
 show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 
 # %% [markdown]
-# - **Class token last** is the same model with its tokens in another order. There should be no effect, and none is seen, so this row checks our experiment.{{assert
+# - **Class token last** is the same model with its tokens in another order. No effect should be there, and none is seen.{{assert
 # not differs(runs("class_token_place", "class token last"))}}
-# - **Last, but reads token 0** is the same mistake as reading the first patch. It costs as much.{{assert
+# - **Last, but reads token 0** is the mistake of reading the first patch, and it costs as much.{{assert
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
 # abs(runs("class_token_place", "reads the first patch").mean
 # - runs("class_token_place", "last, but reads token 0").mean) < 0.001}}
-# - **No position of its own** shows no effect. The class token's vector and its position are only ever added, so the vector alone can learn to be their sum.{{assert
+# - **No position of its own** shows no effect. Vector and position are only ever added, so the vector alone can learn to be their sum.{{assert
 # not differs(runs("class_token_place", "no position of its own"))}}
 #
-# The slot also explains why a patch *can* take over. Every slot can gather from all tokens, and training shapes the blocks so that the slot that is read gathers what the head needs. Why it still costs points we do not know. Perhaps the patch's own pixels take up room in its slot.
+# The slot also explains why a patch *can* take over. Every slot can gather from all tokens, and training makes the slot that is read gather what the head needs. Why it still costs points we do not know.
 #
 # ## Cut off
 #
@@ -330,13 +330,13 @@ show_gains(
 #
 # How can a token that stays at zero gather anything useful? In the first block the query of a token x is q = W · LN(x) + b. If x is zero, LN(x) is the norm's shift. The shift, W and b can be trained, and so the class token *can* get a query, and likewise a key and a value. They are not free, though: a change to W, b or the shift changes those of the patches as well. (The second visit measures whether training gives it a query, and whether it needs one.)
 #
-# That no patch has to attend to the class token is less of a riddle, because patches attend to each other directly.
+# That no patch has to attend to it is less of a riddle, because patches attend to each other directly.
 #
 # ## Is mine wrong?
 #
-# Accuracy and loss did not give the mistakes away. But three short functions can ask the model itself, without any training.
+# Accuracy and loss did not give the mistakes away. Three short functions ask the model itself, without any training.
 #
-# **Which tokens does the head read?** Ask the *gradient* which tokens the answer depends on, after the last norm:
+# **Which tokens does the head read?** Ask the *gradient* on which tokens the answer depends, after the last norm:
 
 
 # %%
@@ -523,7 +523,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # ## Recap, and what to do in your own model
 #
 # - **Accuracy does not tell a mistake from a choice.** On CIFAR-10 reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask `tokens_read` what your head reads.
-# - **Compare heads each at its own learning rate.** On drawn shapes one rate puts the class token ahead, and another the mean of patches. On CIFAR-10, each at the best of a few rates, the mean of patches led by {{gain(runs("pooling", "mean of patches")):±.1p}} points. If your model is small and its training short, try it, or attention pooling. Take the class token if you want to follow it through the blocks, as this course does.
+# - **Compare heads each at its own learning rate.** On drawn shapes one rate puts the class token ahead, and another the mean of patches. On CIFAR-10, each at the best of a few rates, the latter led by {{gain(runs("pooling", "mean of patches")):±.1p}} points. If your model is small and its training short, try it, or attention pooling. Take the class token if you want to follow it through the blocks, as this course does.
 # - **To the blocks the class token is a slot like any other.** So a patch can take its place.
 # - **A class token can be cut off without an error.** When nobody trained it, or no patch attended to it, we saw no effect. `check_class_token` says what is cut off.
 #
@@ -536,12 +536,12 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # <details><summary>Somebody trains two heads at one learning rate, and one of them is five points ahead. What do you ask?</summary>
 #
-# Whether the rate was chosen for that head. At another rate the other may be ahead, so you want each at its own best rate, chosen on validation images, and an interval for the difference.
+# Whether the rate was chosen for that head. You want each at its own best rate, chosen on validation images, and an interval for the difference.
 # </details>
 #
 # **Try it yourself:** [exercises 09](exercises/09_pitfalls_class_token.ipynb), with checks that say what is wrong.
 #
-# **Next:** [10 · claims, put to the test](10_claims_put_to_the_test.ipynb). If you would rather hunt bugs first, the museum of [notebook 13](13_silent_bugs.ipynb) has seventeen of them.
+# **Next:** [10 · claims, put to the test](10_claims_put_to_the_test.ipynb). If you would rather hunt bugs first, go to the museum of [notebook 13](13_silent_bugs.ipynb).
 #
 # ---
 #
@@ -656,4 +656,4 @@ for name, values in reached.items():
 # %% [markdown]
 # **It does, and the model uses it.** Training makes the query 2.1 long, where those of the patches are 3.8. Setting it back to zero in the trained model costs 12.0 ± 4.7 points.
 #
-# **But in block 1 it could do without.** If its query is held at zero there throughout training, no effect is seen. (It is −1.6 ± 3.9 points, so a cost of five would still fit.) The class token then begins with an even average, and so in block 2 it is no longer zero. Somewhere it does need a query: without one in both blocks, it loses 9.6 ± 3.8 points.
+# **But in block 1 it could do without.** If its query is held at zero there throughout training, no effect is seen. (It is −1.6 ± 3.9 points, so a cost of five still fits.) The class token then begins with an even average, and so in block 2 it is no longer zero. Somewhere it does need a query: without one in both blocks, it loses 9.6 ± 3.8 points.
