@@ -16,6 +16,7 @@ from . import (
     inside,
     mishandled,
     more_claims,
+    more_training,
     patch_size,
     patches,
     silent_bugs,
@@ -41,6 +42,7 @@ _MODULES = (
     fine_tuning,
     silent_bugs,
     more_claims,
+    more_training,
     capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
