@@ -194,7 +194,7 @@ def adam(gradient, memory):
 
 
 # %% [markdown]
-# *Elementwise* means that each number of the gradient is divided by its own usual size. (PyTorch's memories, 0.9 and 0.999, are longer than ours, because thirty steps are few.)
+# *Elementwise* means that each number of the gradient is divided by its own usual size. (Our memories, 0.5 and 0.9, are shorter than PyTorch's, 0.9 and 0.999, because thirty steps are few.)
 #
 # All three start at the same place in a valley that is steep in y and flat in x. Each rule gets its own best rate: of thirty between 0.1 and 3, the one whose path is lowest on average.
 
@@ -256,7 +256,7 @@ def muon(gradient, memory):
 
 
 # %% [markdown]
-# The singular values of 1 would make each number of a large matrix tiny. The scale brings the numbers back to about the size that they usually have in Adam's steps.
+# With singular values of 1, the numbers in a large matrix are tiny. The scale makes them about as large as they usually are in Adam's steps.
 #
 # Now a real step, the last one of our plain loop. We take the first matrix of the MLP in block 1, which has 64 directions. How many of them get more than a tenth of what the strongest one gets?
 
@@ -266,8 +266,9 @@ last_steps = {
     for name, matrix in model.blocks.named_parameters()
     if matrix.ndim == 2
 }
-step = last_steps["0.mlp.fc1.weight"]  # (128, 64)
-for name, of in {"momentum": step, "our muon": muon(step, {})}.items():
+step = last_steps["0.mlp.fc1.weight"]  # (128, 64), of block 1, which is 0 in code
+evened = muon(step, {})  # with an empty memory: `step` is momentum's already
+for name, of in {"momentum": step, "our muon": evened}.items():
     lengths = torch.linalg.svdvals(of)
     strong = (lengths > 0.1 * lengths[0]).sum()
     print(f"{name}: {strong} of 64 directions get more than a tenth of the largest")
@@ -278,12 +279,12 @@ for name, of in {"momentum": step, "our muon": muon(step, {})}.items():
 # %% tags=["hide-input"]
 kinds = {"momentum's steps": [], "the same, after Muon's products": []}
 for gradient_sum in last_steps.values():
-    evened = newton_schulz(gradient_sum[None])[0]
-    for curves, matrix in zip(kinds.values(), (gradient_sum, evened), strict=True):
+    products = newton_schulz(gradient_sum[None])[0]
+    for curves, matrix in zip(kinds.values(), (gradient_sum, products), strict=True):
         lengths = torch.linalg.svdvals(matrix)
         curves.append(lengths / lengths[0])
 title = "Last steps of the plain loop: 8 matrices, 64 directions each"
-_, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+_, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
 words = []
 for index, (name, curves) in enumerate(kinds.items()):
     style = {key: plots.curve_style(index)[key] for key in ("color", "linestyle")}
@@ -292,10 +293,10 @@ for index, (name, curves) in enumerate(kinds.items()):
     counts = [(curve > 0.1).sum().item() for curve in curves]
     words.append(f"{name}: {min(counts)} to {max(counts)} of 64 directions above a tenth")
 axis.axhline(0.1, color="black", ls=":", lw=1, label="a tenth of the largest")
-axis.set(yscale="log", ylim=(1e-4, 1.5), xlabel="direction, sorted", title=title)
+axis.set(yscale="log", ylim=(1e-3, 1.5), xlabel="direction, sorted", title=title)
 axis.set_ylabel("singular value (largest = 1)")
 axis.yaxis.set_major_formatter("{x:g}")
-axis.legend(fontsize=9, loc="lower left")
+axis.figure.legend(fontsize=9.5, loc="outside lower center", ncols=2)
 axis.grid(alpha=0.3)
 plots.show("momentum's curves fall steeply, those after Muon's products much less", title, words)
 print("\n".join(words))
@@ -358,6 +359,11 @@ PLAIN = TrainingConfig(
     crop_padding=0,
     validation_images=1_000,
 )
+
+# %% [markdown]
+# The rungs follow by changing a few of these settings at a time:
+
+# %%
 ADAMW = replace(PLAIN, optimizer="adamw", learning_rate=2e-3, weight_decay=0.05)
 SCHEDULED = replace(ADAMW, warmup=0.1, schedule="cosine")
 CLIPPED = replace(SCHEDULED, clip_norm=1.0)
@@ -380,10 +386,10 @@ LADDER = {
 # |---|---|---|---|---|
 # | **A** | the ladder, here; 3 seeds a rung | 4,000 shapes | 4 | 1,000 |
 # | **B** | the ladder, recorded in `training_ladder`; 3 seeds a rung | {{record("training_ladder").trained_on:,}} of CIFAR-10 | 5 | 5,000 |
-# | **C** | Muon in nine pairs, here | 4,000 shapes | 4 | 1,000 |
+# | **C** | Muon, 3 first weights × 3 orders × 2 schedules, here | 4,000 shapes | 4 | 1,000 |
 # | **D** | learning rates, recorded in `learning_rates`; 3 seeds a rate | {{record("learning_rates").trained_on:,}} shapes | 4 | 1,000 |
 #
-# A, C and D train the small model. B trains that of the recipe `cpu`, which you will meet in the second sitting. What is said of A and C holds for the run that is saved here.
+# A, C and D train the small model. B trains that of the recipe `cpu`, which you will meet in the second sitting. What we say about A and C holds for the run that is saved here.
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
 # {{assert record("training_ladder").judged_on == "5,000 validation"}}
 
@@ -448,7 +454,7 @@ plots.show("; ".join(words))
 #
 # ## How much of this is luck?
 #
-# The first rung of A is the plain loop, and yet its mean is 19.7 %, while the loop itself ended at 16.0 %. The two differ only in the order of the images and in which of them are set aside, and that is enough: when we ran each with six seeds, not on record, they ended anywhere between 8 and 23 %.
+# The first rung of A is the plain loop, and yet its mean is 19.7 %, while the loop itself ended at 16.0 %. The two see the images in another order, and set others aside. Luck of that size is normal here: when we ran each with six seeds (not on record), they ended anywhere between 8 and 23 %.
 #
 # Can the other dots lie where they lie by chance, too? For Muon, let us change nothing but the *order* of the images: three sets of first weights, and each sees the images in the same three orders.
 
@@ -459,9 +465,8 @@ def in_three_orders(config):
     found = {}
     for start in range(3):
         for order in range(3):
-            seed_everything(start)  # the same first weights for all orders
-            seed_of_order = replace(config, seed=order)  # without augmentation it decides no more
-            history = quietly(VisionTransformer(MODEL), seed_of_order)
+            seed_everything(start)  # decides the first weights, and the seed in `fit` the order
+            history = quietly(VisionTransformer(MODEL), replace(config, seed=order))
             found[start, order] = history.validation_accuracy
     return found
 
@@ -846,7 +851,7 @@ diagrams.curve_gallery(measured)
 # | **4** the loss falls, then jumps up and stays there | learning rate too high or warm-up too short | half the rate, twice the warm-up, clipping |
 # | **5** training accuracy climbs, validation falls behind | learning by heart | **augmentation**; a smaller model; more weight decay |
 # | **6** validation is better than training | augmentation or missing patches make training harder; training accuracy is a mean over an epoch of learning | nothing |
-# | **7** validation jumps from epoch to epoch until the last few | learning rate still high | nothing: **wait for the end of the cosine, or judge the mean of the recent weights** (EMA, notebook [15](15_more_about_training.ipynb)) |
+# | **7** validation jumps from epoch to epoch until the last few | learning rate still high | nothing: **wait for the end of the cosine**, or judge the mean of the recent weights (EMA, notebook [15](15_more_about_training.ipynb)) |
 # | the loss becomes NaN: `fit` stops and says so | as for 4; or float16 without loss scaling (notebook 11) | as for 4; `precision="float32"` to tell |
 # | out of memory: `fit` names a batch size | batch too large | the one it names, with a somewhat lower rate |
 
@@ -976,7 +981,7 @@ def training_step(model, optimizer, images, labels):
 # ## Recap
 #
 # - If a loop learns little, let it learn one batch by heart: that tells a broken step from a slow one.
-# - Muon makes the singular values of each matrix's step more equal by far. It gave the most on both of our ladders, though on CIFAR-10 each rule had one rate only.
+# - Muon makes the singular values of each matrix's step more equal by far. It gave the most on both of our ladders.
 # - Find the learning rate by trying, for each rule anew, and let it come down by the end.
 # - In our runs, augmentation paid where few images were seen many times, and not where many images were seen a few times.
 # - A ViT reads a set of patches, so it can train on some of them. That made steps cheaper, and paid at equal time.

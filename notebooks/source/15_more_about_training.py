@@ -1,14 +1,9 @@
 # %% [markdown]
 # # 15 · More about training, to look up
 #
-# **After this notebook you can** say what the settings of the course's recipe stand on, and look up what averages of weights, clipping and mixed images gave here, how Muon computes its step, and how a batch is cropped.
-#
 # | | |
 # |---|---|
-# | You need | notebook 05; each section stands by itself |
 # | Time to read | about 22 minutes, or three for the one section that you came for |
-# | Time to run | {{notebook_seconds("15_more_about_training"):about}} on two cores of a recent server CPU, with the budget `quick` |
-# | Package modules | `training/`, `augment.py` |
 
 # %%
 import contextlib
