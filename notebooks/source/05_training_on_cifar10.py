@@ -442,7 +442,7 @@ plots.show("; ".join(words))
 
 # %% [markdown]
 # - **Muon gives the most, on both sides.** On shapes it almost doubles the accuracy.
-# - AdamW comes second. The schedule gives it a little on CIFAR-10, and on shapes nothing that shows. Clipping lifts the mean on shapes by five points, but the seeds overlap, and on CIFAR-10 the mean falls a little.
+# - AdamW comes second. The schedule gives it a little on CIFAR-10, and on shapes nothing that shows. Clipping makes no difference that we can be sure of: on shapes the mean rises by five points, but the seeds overlap, and on CIFAR-10 it falls a little. (Notebook [15](15_more_about_training.ipynb) looks closer, at nine pairs.)
 # - **And here is a surprise: flip and crop make A worse,** and in B they change nothing that shows. Is augmentation bad, then? Our guess: four passes are too few to learn anything by heart. So augmentation has nothing to prevent, and only makes images harder. The second sitting tests that guess.
 #
 # *Limits:* each rule has one rate, and Muon may have got the better one. The last section of this sitting looks at that.

@@ -18,7 +18,7 @@ ROUNDS = 5
 
 
 def newton_schulz(matrices, dtype=torch.float32):
-    """Matrices (k, m, n) with the same singular vectors, whose singular values are more equal by far.
+    """Matrices (k, m, n) with the same singular vectors and far more equal singular values.
 
     The Newton–Schulz iteration: each round takes every singular value s to a·s + b·s³ + c·s⁵, by matrix products
     alone, in `dtype`.
