@@ -124,7 +124,7 @@ for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
 plots.show("weights and their average: at a constant rate the average ends ahead")
 
 # %% [markdown]
-# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends five to seven points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little *behind*, which may be luck or its lag.
+# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends at least five points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing.
 #
 # So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
@@ -153,7 +153,7 @@ for earlier, later in ((0, 1), (1, 2)):
     print(f"+ {list(rungs)[later]}: {words}")
 
 # %% [markdown]
-# On shapes, we cannot be sure of either. In the run saved here, the schedule is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine, but single pairs differ by −3 to +7 points. The runs in which both numbers are equal are those of ladder A, where clipping seemed to give five points: that was partly luck.
+# On shapes, the schedule gives AdamW nothing that shows: in the run saved here, it is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed (that run is not saved): the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So behind the schedule, clipping may help a little here, but less than the five points of ladder A, whose three runs are those with two equal numbers.
 #
 # On CIFAR-10 (ladder B, three seeds), the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with it beats every seed without, though the closest two by less than a point. With clipping the mean is {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points lower, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
 #
@@ -211,7 +211,7 @@ print("after ", [round(value, 2) for value in values.tolist()])
 # %% tags=["same-as:vit_minimal.training.muon.newton_schulz"]
 # vit_minimal/training/muon.py
 def newton_schulz(matrices, dtype=torch.float32):
-    """Matrices (k, m, n) with the same singular vectors and far more equal singular values."""
+    """Matrices (k, m, n) with the same singular vectors, whose singular values are more equal by far."""
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     x = (matrices.mT if tall else matrices).to(dtype)  # the square of the shorter side is cheaper
