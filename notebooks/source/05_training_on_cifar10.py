@@ -667,7 +667,7 @@ plots.show("a table of 10 × 10 numbers; dark cells off the grey diagonal are mi
 #
 # And which mistakes is the model most certain of? If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
 
-# %%
+# %% tags=["nbval-check-output"]
 if TRAIN_NOW:
     shares, answers = predict(trained, cifar10.test_images).softmax(dim=1).max(dim=1)
     wrong = shares.masked_fill(answers == cifar10.test_labels, 0).topk(8).indices
