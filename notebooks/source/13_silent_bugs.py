@@ -44,7 +44,7 @@ from vit_minimal.vision_transformer import EncoderBlock
 # %% [markdown]
 # ## Which of these models is right?
 #
-# Here are three models of the same size. Each was trained for five passes over the same 2,000 drawn shapes, with three seeds. You see their mean losses, and their mean accuracies on new images. In two of the models a bug sends numbers to the wrong places. Which one is right?
+# Three models of the same size were each trained for five passes over the same 2,000 drawn shapes, with three seeds. Here are their losses, and their accuracies on new images. In two of them a bug sends numbers to the wrong places. Which one is right?
 
 # %% tags=["hide-input"]
 silent = {}  # data set: bug: its runs, one for each seed
@@ -84,7 +84,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # On these shapes, no cost can be seen. Model C is ahead of B by {{bug_effect("heads by view"):+±.0p}} points, and model A even by {{bug_effect("patches by reshape"):±.0p}}.{{assert
 # not differs(bug_effect("heads by view")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}} But both were *trained* with their bug. Weights that you download were trained without yours.
 #
-# So we took the larger model that comes with this course, which was trained on CIFAR-10 without any bug, and put the two bugs into its code *afterwards*. All its weights still load without an error. Only if you measure the accuracy, you see that something is wrong (guessing is right for 10 %):
+# So we took the larger model that comes with this course, which was trained on CIFAR-10 without any bug, and put the two bugs into its code *afterwards*. All its weights still load, and no error is raised. Only measuring the accuracy shows that something is wrong (guessing is right for 10 %):
 #
 # | bug | trained with it, drawn shapes | put in afterwards, CIFAR-10 |
 # |---|---|---|
@@ -92,13 +92,11 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # | heads by view (model C) | {{mean(silent_bug("heads by view")):.0%}} | **{{loaded_bug("heads by view").accuracy:.1%}}** |
 # | patches by reshape (model A) | {{mean(silent_bug("patches by reshape")):.0%}} | **{{loaded_bug("patches by reshape").accuracy:.1%}}** |
 #
-# So loss and accuracy may look fine, and the bug does its harm later. But you can **check** for it without any training. Part one shows seventeen bugs and their checks, part two what they cost, and part three has tools for a whole model.
+# But you can **check** for a bug without any training. Part one shows seventeen bugs and their checks, part two what they cost, and part three has tools for a whole model.
 #
 # ## Part one: the museum
 #
-# All bugs of the museum are in the model, not in the data or the training loop. Each linked repository had the bug once: such bugs happen to experts, too.
-#
-# There are five ways to check, and each has a room:
+# All bugs of the museum are in the model, not in the data or the training loop. Each linked repository had the bug once: such bugs happen to experts, too. There are five ways to check, and each has a room:
 #
 # | room | how its checks work |
 # |---|---|
@@ -108,7 +106,7 @@ plots.show("the losses of three models over five passes", "Which one is right?",
 # | D | **Ask twice**, or save and load: the answers must agree. |
 # | E | **Count** the parameters. |
 #
-# A check is a function of a few lines. `catch` runs it on the right code, which must pass, and on the wrong code, whose symptom it prints. In each room one or two bugs are shown in full. A table has the others; the folded cell below it holds their code and their checks, and prints what they caught.
+# `catch` runs a check on the right code, which must pass, and on the wrong code, whose symptom it prints. Each room shows one or two bugs in full and the others in a table. The folded cell below the table runs their checks, and prints what they caught.
 
 
 # %% tags=["bug-tools"]
@@ -137,8 +135,6 @@ def percent(share):
 
 # %% [markdown]
 # ## Room A: mark a number
-#
-# Numbers can land in the wrong place although every shape fits. A mark shows where they land.
 #
 # *Guess first:* an image of 3 × 8 × 12 numbers is cut into six patches of side 4 with nothing but a `reshape`. We mark the 48 numbers of its upper right corner, which should be patch 2. How many of the marks does each patch get?
 #
@@ -216,7 +212,7 @@ catch(check_heads, right=heads_by_transpose, wrong=heads_by_view)
 
 
 # %% [markdown]
-# In the picture, find the rows of head 0 in the wrong version: rows 0, 1 and 2 are all cut from token 0, and rows 3 and 4 from token 1.
+# The picture shows the same: in the wrong version, rows 0, 1 and 2 of head 0 are all cut from token 0, and rows 3 and 4 from token 1.
 
 
 # %% tags=["hide-input"]
@@ -243,13 +239,13 @@ diagrams.owners(
 
 
 # %% [markdown]
-# One more bug is found by a mark:
+# One more is found by a mark:
 #
 # | bug | what goes wrong | how its check finds it |
 # |---|---|---|
-# | 3. No transpose back | On the way back, (B, h, T, d) must become (B, T, h, d) before it is flattened. Otherwise the numbers of one token end up in several tokens. A [transformer from scratch](https://github.com/jsbaan/transformer-from-scratch/pull/6) had this bug, and learned its author's test task all the same. | It marks token 0 in every head, and looks for the mark after the merge. |
+# | 3. No transpose back | On the way back, (B, h, T, d) must become (B, T, h, d) before it is flattened, or a token's numbers end up in several tokens. A [transformer from scratch](https://github.com/jsbaan/transformer-from-scratch/pull/6) had this bug, and passed its author's test. | It marks token 0 in every head, and looks for the mark after the merge. |
 #
-# The code is folded, because exercise 3.5 has this bug too.
+# (Exercise 3.5 has this bug too, so open the cell after it.)
 
 
 # %% tags=["bug", "hide-input", "nbval-check-output"]
@@ -274,8 +270,6 @@ catch(check_merge, right=merge_by_transpose, wrong=no_transpose_back, bug="3 no 
 
 # %% [markdown]
 # ## Room B: compare with what is known
-#
-# If somebody else's code does the same job, the check is one line: both must give the same.
 #
 # ### 4. Scaled by √D
 #
@@ -333,13 +327,13 @@ diagrams.shares(
 # %% [markdown]
 # No loss can be lower than this: for ten classes the floor is ln(1 + 9/e) ≈ 1.46.
 #
-# Three more bugs are found by a known result:
+# Three more have a known result:
 #
 # | bug | what goes wrong | how its check finds it |
 # |---|---|---|
-# | 6. Softmax over the queries | The scores are (B, h, T, T): queries, then keys. `softmax(dim=-2)` runs over the queries, so one token reads less than 100 % in all, another more. A widely read [implementation](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/146) had this bug, and whoever reported it saw no difference in the results. | What each token reads must sum to 1. |
+# | 6. Softmax over the queries | The scores are (B, h, T, T): queries, then keys. `softmax(dim=-2)` runs over the queries, so one token reads less than 100 % in all, another more. A widely read [implementation](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/146) had this bug. | What each token reads must sum to 1. |
 # | 7. No residual | With `x = layer(x)` instead of `x = x + layer(x)`, the output of a layer replaces the token. | A block whose last weights are zero must return its input. |
-# | 8. No last norm | Pre-norm blocks never normalise the residual stream itself. Without the last LayerNorm the head reads it raw. | Before training, what the head reads must have a standard deviation of 1, as every LayerNorm gives. |
+# | 8. No last norm | Without the last LayerNorm the head reads the residual stream raw. | Before training, what the head reads must have a standard deviation of 1, as every LayerNorm gives. |
 
 
 # %% tags=["bug", "hide-input"]
@@ -387,8 +381,6 @@ catch(check_last_norm, right=VisionTransformer, wrong=NoLastNorm, bug="8 no last
 
 # %% [markdown]
 # ## Room C: change one thing
-#
-# Often you know what must *not* change: the answer for one image, when the other images of its batch are gone.
 #
 # ### 9. Across the batch
 #
@@ -445,7 +437,7 @@ diagrams.amounts(
 # %% [markdown]
 # A ViT with a class token then gives every image the same answer: all class tokens start equal, and they attend only to each other. With mean pooling the model learns, but each answer depends on the rest of the batch.
 #
-# Three more bugs are found by a change:
+# Three more are found by a change:
 #
 # | bug | what goes wrong | how its check finds it |
 # |---|---|---|
@@ -498,11 +490,13 @@ catch(
 #
 # ## Room D: ask twice, or save and load
 #
+# The same question must get the same answer, also from a model that was saved and loaded.
+#
 # ### 13. Moved parameter
 #
 # `nn.Parameter(…).to("cuda")` gives a plain tensor, a *copy* of the parameter. The model computes with this copy, which is neither trained nor saved, so a loaded model has other random numbers there.
 #
-# On a laptop, `.to("cpu")` copies nothing. There the same line does no harm, and no test can find it before the code meets a GPU. Our check provokes it everywhere, because `.to(torch.float64)` makes a copy as well.
+# On a laptop `.to("cpu")` copies nothing, so the line does no harm there, and a test of the model passes. Our check finds the bug on any machine, because `.to(torch.float64)` makes a copy as well.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -523,11 +517,11 @@ catch(check_saved, right=nn.Parameter, wrong=lambda x: nn.Parameter(x).to(torch.
 
 
 # %% [markdown]
-# Two more bugs are found by asking more than once:
+# Two more are found by asking more than once:
 #
 # | bug | what goes wrong | how its check finds it |
 # |---|---|---|
-# | 14. Dropout never off | The module `nn.Dropout` stops when you call `eval()`. The function `scaled_dot_product_attention` with `dropout_p=0.1` does not, as its [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) warns. [timm](https://github.com/huggingface/pytorch-image-models/pull/1978) had this bug. | It asks the same question twice. |
+# | 14. Dropout never off | `nn.Dropout` stops when you call `eval()`. `scaled_dot_product_attention` with `dropout_p=0.1` does not, as its [documentation](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html) warns. [timm](https://github.com/huggingface/pytorch-image-models/pull/1978) had this bug. | It asks the same question twice. |
 # | 15. Class token for each place | `torch.randn(batch_size, 1, D)` makes a class token for each *place in the batch*, and each learns its own. This is silent as long as all batches have one size. | It asks for the class tokens of four images, which must be equal. |
 
 
@@ -702,19 +696,19 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 #
 # ## Part two: what do the bugs cost?
 #
-# Suppose that nobody checks. Would the accuracy have shown these bugs, or the loss? Part two has three set-ups:
+# Suppose that nobody checks. Would the accuracy have shown these bugs, or the loss? There are three set-ups:
 #
 # | set-up | model | what we did | right model |
 # |---|---|---|---|
 # | **photographs** | four blocks | trained with the bug: three passes over 45,000 images of CIFAR-10, three seeds | {{mean(runs("class_token_place", "class token").accuracies):.0%}} |
-# | **afterwards** | the larger model of the course | no training: the bug was put into its code, and the accuracy measured on {{record("silent_bugs_loaded").judged_on:s}} images of CIFAR-10 | {{loaded_bug("none").accuracy:.1%}} |
+# | **afterwards** | the larger model of the course | put the bug into its code after training; judged by {{record("silent_bugs_loaded").judged_on:s}} images of CIFAR-10 | {{loaded_bug("none").accuracy:.1%}} |
 # | **drawn shapes** | two blocks, as in the puzzle | trained with the bug: five passes over 2,000 images, three seeds | {{mean(silent_bug("none")):.0%}} |
 #
 # Bugs 11, 12 and 15 stop with an error there or change nothing, so they have no numbers.
 #
 # ### What does each bug cost on photographs?
 #
-# The picture shows the difference to the right model, in points, with its 95 % interval. The column *afterwards* holds the accuracy of the second set-up. "Error" means that the weights do not load, because a shape differs (10) or a name is not found (13, 16).
+# You see the difference to the right model, in points, with its 95 % interval. The column *afterwards* holds the accuracy of the second set-up. "Error" means that the weights do not load, because a shape differs (10) or a name is not found (13, 16: with `strict=False` the rest would load, and leave random numbers there). The larger model has no mean pooling, hence the dash.
 
 # %% tags=["hide-input"]
 BUGS = {  # name on record: how the museum calls it
@@ -826,7 +820,8 @@ def add_column(panel, x, header, entries):
     """A column of words to the right of a panel, one for each row."""
     across = panel.get_yaxis_transform()
     for row, words in zip((-0.95, *range(len(entries))), (header, *entries), strict=True):
-        panel.text(x, row, words, transform=across, ha="right", va="center", fontsize=10)
+        text = panel.text(x, row, words, transform=across, ha="right", va="center", fontsize=10)
+        text.set_in_layout(False)  # the columns have a margin of their own
 
 
 order = sorted(BUGS, key=lambda name: effect_of(name, PHOTOS)[0])
@@ -835,6 +830,7 @@ unseen = [name for name in order if name not in seen]
 figure, panels = plt.subplots(
     2, 1, figsize=(6.2, 6.4), height_ratios=(len(seen), len(unseen)), layout="constrained"
 )
+figure.get_layout_engine().set(rect=(0, 0, 0.68, 1))  # leaves room for the columns
 said = []
 for panel, names, title in zip(
     panels, (seen, unseen), ("a cost is seen", "no cost is seen (finer axis)"), strict=True
@@ -842,7 +838,7 @@ for panel, names, title in zip(
     said += draw(panel, names, PHOTOS, "")
     panel.set_title(title, fontsize=11, loc="left", pad=14)
     add_column(panel, 1.52, "points", [in_points(name, PHOTOS) for name in names])
-    add_column(panel, 1.95, "afterwards", [afterwards.get(name, "error") for name in names])
+    add_column(panel, 2.03, "afterwards", [afterwards.get(name, "error") for name in names])
 panels[1].set_xlim(-2.3, 2.3)
 panels[1].set_xlabel("difference in accuracy, in points")
 add_legend(figure)
@@ -850,9 +846,9 @@ said += [f"{BUGS[name]}, afterwards: {afterwards.get(name, 'error')}" for name i
 plots.show("what each bug costs in a model that is trained with it, and afterwards", "", said)
 
 # %% [markdown]
-# - **Trained with their bug, seven of fourteen show no cost.** None of the seven intervals leaves room for a cost above {{max(cost_of_bug(name).mean + cost_of_bug(name).width for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end", "scaled by √D")):.1p}} points, but of so many one may miss the truth. That scaling by √D (4) is ahead is a hint at most.
-# - **Put in afterwards, six of eleven bugs bring the model down to {{min(loaded_bug(name).accuracy for name in ("no residual connection", "one block, repeated")):.0%}} to {{loaded_bug("heads without transpose").accuracy:.0%}}.** Two cost less: softmax over the queries (6) loses {{100 * (loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy):.0f}} points, and scaling by √D (4) loses {{100 * (loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy):.0f}}. Such a model seems to work, only not as well as its authors say, so nobody may suspect a bug.
-# - **Three leave the accuracy as it was, within a point.** Two of these show in the *confidence*, the share that a model gives to its answer, on average. In the right model it is {{loaded_bug("none").sure:.0%}}. Softmax twice (5) keeps the order of the classes, so it changes no answer, but the confidence falls to {{loaded_bug("softmax twice").sure:.0%}}. Without the last norm (8) it rises to {{loaded_bug("no norm at the end").sure:.0%}}. (We loaded these weights with `strict=False`, because those of the missing norm are left over.)
+# - **Trained with their bug, seven of fourteen show no cost.** No interval leaves room for a cost above {{max(cost_of_bug(name).mean + cost_of_bug(name).width for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end", "scaled by √D")):.1p}} points, but one of seven may miss the truth. That scaling by √D (4) is ahead is a hint at most.
+# - **Put in afterwards, six of eleven bugs bring the accuracy down to {{min(loaded_bug(name).accuracy for name in ("no residual connection", "one block, repeated")):.0%}} to {{loaded_bug("heads without transpose").accuracy:.0%}}, about what guessing gets.** Two cost less: softmax over the queries (6) loses {{100 * (loaded_bug("none").accuracy - loaded_bug("softmax over the queries").accuracy):.0f}} points, and scaling by √D (4) loses {{100 * (loaded_bug("none").accuracy - loaded_bug("scaled by √D").accuracy):.0f}}. Such a model seems to work, only not as well as its authors say, and perhaps nobody suspects a bug.
+# - **Three leave the accuracy as it was, within a point.** Two of these show in the *confidence*, the share that a model gives to its answer, on average. In the right model it is {{loaded_bug("none").sure:.0%}}. Softmax twice (5) keeps the order of the classes, so it changes no answer, but the confidence falls to {{loaded_bug("softmax twice").sure:.0%}}. Without the last norm (8) it rises to {{loaded_bug("no norm at the end").sure:.0%}}. (Its weights were loaded with `strict=False`, because those of the missing norm are left over.)
 # {{assert max(bug_runs("attention across the batch")) < 0.11}}
 # {{assert all(cost_of_bug(name).mean > 0.15 for name in ("blocks in a Python list", "no residual connection", "softmax twice"))}}
 # {{assert all(differs(bug_on_cifar10(name)) and bug_on_cifar10(name).mean < 0 for name in ("softmax twice", "patches by reshape", "positions not trained", "attention across the batch, mean pooling", "one block, repeated"))}}
@@ -865,9 +861,9 @@ plots.show("what each bug costs in a model that is trained with it, and afterwar
 #
 # ### How can a model learn with scrambled heads?
 #
-# With heads by view (2), each head gets numbers of wrong tokens. Why do we see no cost in training? Here is a hypothesis. The scrambling is *the same for every image*, and the maps before and behind it are learned together with it. So each number that a head gets has a fixed meaning, and training can find weights for which these numbers are useful. Weights from elsewhere were made for other places.
+# With heads by view (2), each head gets numbers of the wrong tokens. Why do we see no cost in training? Here is a hypothesis: the scrambling is *the same for every image*, and the maps before and behind it are learned together with it. So training can find weights for which these numbers are useful. Weights from elsewhere were made for other places.
 #
-# If this is right, a model should also learn with numbers in *random* places, as long as they stay there, and it should not learn if the places change with each batch. Let us try both on the drawn shapes:
+# If so, a model should also learn with numbers in *random* places that stay the same, but not if the places change with each batch. Let us try both on the drawn shapes:
 
 
 # %%
@@ -889,7 +885,7 @@ class ReshuffledHeads(ShuffledHeads):
 
 
 # %% [markdown]
-# The folded cell trains both as in the puzzle, with three seeds, and puts the two models of the puzzle beside them:
+# The folded cell trains both like the models of the puzzle. These are the accuracies of the three seeds:
 
 
 # %% tags=["hide-input"]
@@ -919,11 +915,11 @@ for name, accuracies in found.items():
     print(f"{name:31}", *(f"{accuracy:4.0%}" for accuracy in accuracies))
 
 # %% [markdown]
-# Both answers agree with the hypothesis. Random places that stay the same cost nothing, and in the run saved here they even help on these shapes, for a reason that we have not looked for. With places that change, the model only guesses. This does not prove that heads by view is harmless for this reason, nor that it is on every task.
+# Both results agree with the hypothesis. With places that change, the model only guesses. Random places that stay cost nothing; in the run saved here they even help, for a reason that we have not looked for. This does not prove that heads by view is harmless for the same reason, nor that it is on every task.
 #
 # ### Is the cost the same on another task?
 #
-# For most bugs, photographs and drawn shapes give the same verdict. Here are the three bugs for which the verdict changes and the two costs differ by more than chance:
+# For most bugs, photographs and drawn shapes give the same verdict. Here are the three for which it changes by more than chance:
 
 # %% tags=["hide-input"]
 cost = {"guesses", "cost seen"}
@@ -955,13 +951,13 @@ add_legend(figure)
 plots.show("three bugs whose cost differs between two tasks", "", said)
 
 # %% [markdown]
-# On drawn shapes the norm over tokens (10) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points. No residual (7), whose cost on photographs is large, gives {{bug_effect("no residual connection"):+±.1p}} there, which may be nothing. Patches by reshape (1) are even *ahead*, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. The set-ups differ in their images, in the depth of the model and in the length of training, and we cannot say which of these decides. So what a bug costs in one place may say little about another.
+# On drawn shapes the norm over tokens (10) costs {{-bug_effect("LayerNorm over all tokens").mean:.0p}} points. No residual (7), whose cost on photographs is large, gives {{bug_effect("no residual connection"):+±.1p}} there, which may be nothing. Patches by reshape (1) are even *ahead*, by {{bug_effect("patches by reshape").mean:.0p}} points; the second visit looks for the reason. The set-ups differ in images, depth and length of training, and we cannot say which of these decides. So a cost in one place may say little about another.
 # {{assert differs(bug_effect("LayerNorm over all tokens")) and not differs(bug_effect("no residual connection")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}}
 # {{assert all((abs(bug_on_cifar10(name).mean - bug_effect(name).mean) > math.hypot(bug_on_cifar10(name).width, bug_effect(name).width)) == apart for name, apart in (("LayerNorm over all tokens", True), ("no residual connection", True), ("patches by reshape", True), ("positions not trained", False), ("scaled by √D", False)))}}
 #
 # ### Would the loss have shown them?
 #
-# These are the losses of training on photographs, for the bugs with a cost of {{-bug_on_cifar10("softmax twice").mean:.0p}} points or more (left) and the others with a cost (right). Black lines are right models:
+# These are the losses on photographs, for the bugs with a cost of {{-bug_on_cifar10("softmax twice").mean:.0p}} points or more (left) and those with a smaller cost (right). Black lines are right models:
 
 
 # %% tags=["hide-input"]
@@ -1002,8 +998,8 @@ print(f"no cost seen: after three passes all {len(apart)} losses lie within {max
 print(f"of that of a right model, which is {curve('none')[-1]:.2f}")
 
 # %% [markdown]
-# - **Large cost:** the loss falls far less than that of a right model. You can see that if you know how far it should fall. The height of softmax twice (5) cannot be compared with the others, because its loss has the floor of exhibit 5.
-# - **Smaller cost:** the loss falls, and ends higher than it should. A model that is too small, or trained too briefly, could look the same.
+# - **Large cost:** the loss falls far less than that of a right model. You can see that if you know how far it should fall. (The height of softmax twice cannot be compared, because its loss has a floor.)
+# - **Smaller cost:** the loss falls, and ends higher than it should. A model that is too small could look the same.
 # - **No cost seen:** the loss shows nothing either, as the line below the picture says.
 #
 # *This is a third place to stop.*
@@ -1011,7 +1007,7 @@ print(f"of that of a right model, which is {curve('none')[-1]:.2f}")
 # %% [markdown]
 # ## Part three: your own model
 #
-# In part one you held every piece in your hand. Your own model comes as a whole. Here are three tools that question it, for you to copy, and at the end a model for you to diagnose.
+# Your own model comes as a whole. Here are three tools that question it, for you to copy, and a model for you to diagnose.
 #
 # ### Ask the whole model
 #
@@ -1022,7 +1018,7 @@ print(f"of that of a right model, which is {curve('none')[-1]:.2f}")
 # - Do the parameters that an answer depends on stand in `model.parameters()`? (13, 16)
 # - Is there a softmax at the end? (5)
 #
-# Here is how it asks the second one. The limits leave room for rounding:
+# Here is how it asks the second one. The limits leave room for rounding, which is larger when an image comes alone:
 
 
 # %% tags=["own-model"]
@@ -1040,7 +1036,7 @@ def unsteady_answers(model, images):
 
 
 # %% [markdown]
-# The first folded cell has the other questions and puts all four together in `suspicions`. The second makes one right model and four with a bug:
+# The first folded cell has the other questions, and `suspicions`, which asks all four. The second makes one right model and four with a bug:
 
 
 # %% tags=["own-model", "hide-input"]
@@ -1133,13 +1129,13 @@ for name, model in models.items():
     print(f"{name:33} {'; '.join(suspicions(model, images))}")
 
 # %% [markdown]
-# Two limits: if your head starts at zero, all images get the same answer before the first step, so ask the model without its head. And a moved parameter (13) is found only on a machine where `.to` has made a copy.
+# Two limits: if your head starts at zero, all images get the same answer before the first step, so ask the model without its head. And a moved parameter is found only where `.to` has made a copy.
 #
 # ### Ask one attention
 #
-# What goes wrong in the same way for every image, such as heads by view, `suspicions` cannot find. But you can test attention itself in two ways:
+# `suspicions` cannot find what goes wrong alike for every image, such as heads by view. But you can test attention itself in two ways:
 #
-# - Without a mask or positions of its own, attention does not know the order of its tokens. So if every token moves one place on, each answer should *move along*.
+# - Without a mask, attention does not know the order of its tokens. So if every token moves one place on, each answer should *move along*.
 # - *PyTorch's* attention with the same weights should give the same answers.
 #
 # *Guess first:* bugs 2, 3, 4, 6, 9, 12 and 14 are in the attention. Which of them does the first test find?
@@ -1203,13 +1199,11 @@ for name, attention in attentions.items():
     print(f"{name:27} {', '.join(found)}")
 
 # %% [markdown]
-# Moving the tokens finds bugs 2 and 3. It also notices 14, whose answers change each time. Bugs 4, 6, 9 and 12 do the same wrong thing for every token, wherever it stands, so their answers do move along.
-#
-# The comparison with PyTorch finds all seven. It also blames a right attention that keeps its queries, keys and values in another order than PyTorch does.
+# Moving the tokens finds bugs 2 and 3, and also 14, whose answers change each time. Bugs 4, 6, 9 and 12 do the same wrong thing to a token wherever it stands, so their answers do move along. The comparison with PyTorch finds all seven. It also blames a right attention that keeps its queries, keys and values in another order than PyTorch does.
 #
 # ### Compare piece by piece
 #
-# The most thorough test of a whole model is somebody else's model with the same weights, compared piece by piece. The folded cell defines `compare`, which does that. Here our second block has no residual connection: it is a `NoResidual`, from the folded cell of room B.
+# The most thorough test of a whole model is somebody else's model with the same weights, compared piece by piece. That is what `compare` does, from the folded cell. Here our second block is a `NoResidual`, from the folded cell of room B:
 
 
 # %% tags=["own-pieces", "hide-input"]
@@ -1260,7 +1254,7 @@ for piece, said in compare(ours, reference, images).items():
 #
 # ### Your turn: a model with one bug
 #
-# The folded cell makes `mystery`, a model with one of the seventeen bugs, which does its harm on your machine, too. Please do not open it yet. Its settings are those of the reference. This is what the tools say:
+# The folded cell makes `mystery`, a model with one of the seventeen bugs, at work on your machine too. Please do not open it yet. A right model with its settings is the reference:
 
 # %% tags=["mystery", "hide-input"]
 seed_everything(0)
@@ -1277,13 +1271,13 @@ print("load_state_dict: ", reference.load_state_dict(mystery.state_dict()))
 print("piece by piece:  ", *compare(mystery, reference, images).values())
 
 # %% [markdown]
-# Nothing is found, and yet there is a bug. Which of the seventeen do these answers exclude, and which one is left? (The recap below lists them all.) Ask `mystery` the question that settles it:
+# Nothing is found, and yet there is a bug. Which of the seventeen do these answers exclude, and which one is left? Ask `mystery` the question that settles it. The next section is the solution sheet.
 
 # %%
 # your question to `mystery`
 
 # %% [markdown]
-# ### The solution sheet: which tool finds which bug?
+# ### Which tool finds which bug?
 #
 # | what you call | bugs that it can find |
 # |---|---|
@@ -1303,22 +1297,15 @@ print("piece by piece:  ", *compare(mystery, reference, images).values())
 #
 # ## Recap, and what to do in your own model
 #
-# | way to check | bugs that it found here |
-# |---|---|
-# | A mark | 1 patches by reshape, 2 heads by view, 3 no transpose back |
-# | B compare | 4 scaled by √D, 5 softmax twice, 6 softmax over the queries, 7 no residual, 8 no last norm |
-# | C change | 9 across the batch, 10 norm over tokens, 11 `x[0]` for `x[:, 0]`, 12 ignored argument |
-# | D ask twice, or save and load | 13 moved parameter, 14 dropout never off, 15 class token for each place |
-# | E count | 16 blocks in a list, 17 one block, repeated |
-#
-# - **Do not wait for the accuracy to tell you.** Of fourteen silent bugs in a small model, seven show no cost on CIFAR-10. With two of these, heads by view and no transpose back, downloaded weights do little better than guessing.
-# - **A check needs no training.** Write one for each reshape, with sizes that all differ, so that two swapped axes are noticed. Before your first training, question the model and one attention, and count the parameters. If somebody else's model takes your weights, compare piece by piece, too.
+# - **Do not wait for the accuracy to tell you.** Of fourteen silent bugs in a small model, seven show no cost on photographs. With two of these, heads by view and no transpose back, downloaded weights do little better than guessing.
+# - **A check needs no training.** It marks a number, compares, changes one thing, asks twice or counts. Write one for each reshape, with sizes that all differ, so that two swapped axes are noticed.
+# - **Before your first training,** question the model and one attention, and count the parameters. If somebody else's model takes your weights, compare piece by piece, too.
 #
 # **Try it yourself:** [exercises 13](exercises/13_silent_bugs.ipynb), with checks that say what is wrong.
 #
 # **Next:** the [capstone](exercises/17_capstone.ipynb), in which you write a Vision Transformer from an empty cell. ([Notebook 14](14_more_claims.ipynb) is a reference, with more claims to look up.)
 #
-# **Farewell:** this is the last notebook to read from top to bottom. You began with the pixels of one image. Now you can build a Vision Transformer, train it, look inside, doubt a claim, use a model that somebody else trained, and find the bugs in your own. Take your own pictures, and have fun.
+# **Farewell:** this is the last notebook to read from top to bottom. You began with the pixels of one image. Now you can build a Vision Transformer, train it, look inside, doubt a claim, and find the bugs in your own. Take your own pictures, and have fun.
 #
 # ---
 #
@@ -1335,7 +1322,7 @@ print("piece by piece:  ", *compare(mystery, reference, images).values())
 #
 # ### Why does one bug help?
 #
-# Why are patches by reshape ahead on drawn shapes? We tried a control that is no bug: each token is a strip, two whole rows of the image in all three colours. Like the wrong patches, a strip spans the width of the image, but it keeps the colours together. We trained the model of the puzzle with both on the drawn shapes, and once more on 2,000 photographs of CIFAR-10, all for five passes and with three seeds.
+# Why are patches by reshape ahead on drawn shapes? We tried a control that is no bug: each token is a strip, two whole rows of the image. Like the wrong patches, a strip spans the width of the image, but it keeps the colours together. We trained the model of the puzzle with both on the drawn shapes, and once more on 2,000 photographs of CIFAR-10, all for five passes and with three seeds.
 
 # %% tags=["hide-input"]
 show_effects(
@@ -1352,7 +1339,7 @@ show_effects(
 )
 
 # %% [markdown]
-# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points. The bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a possible reason for most of the lead. Or square patches may only learn more slowly: in the puzzle the loss of model B was still falling. We have not tried longer trainings, nor other windows.
+# On the drawn shapes the strips help too, by {{bug_effect("strips of two rows"):±.1p}} points. The bug is ahead of them by {{bug_effect("patches by reshape", "strips of two rows"):±.1p}}, which may be nothing. So a window that spans the whole width is a possible reason for most of the lead. Or square patches may only learn more slowly: in the puzzle the loss of model B was still falling. We have not tried longer trainings.
 #
 # On these photographs the bug costs points, and the strips show no effect.
 # {{assert differs(bug_effect("patches by reshape", dataset="cifar10")) and bug_effect("patches by reshape", dataset="cifar10").mean < 0 and not differs(bug_effect("strips of two rows", dataset="cifar10"))}}
