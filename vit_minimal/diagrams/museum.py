@@ -62,7 +62,7 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", labels=None, key
     is on each number that went to another part than it should.
     `panels` are the names of the panels, `rows` and `columns` say what runs down and across.
     `labels` are texts for the cells, in the right version and in the wrong one, in place of the
-    crosses: dark red where they differ, "" for a cell without one. `key` says what they mean.
+    crosses: white on red where they differ, "" for a cell without one. `key` says what they mean.
     """
     right, wrong = _both(right, wrong)
     labels = [np.asarray(of).reshape(right.shape) for of in labels] if labels else None
@@ -89,9 +89,12 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", labels=None, key
                 card.rectangle(x, y, side, side, OWNERS[int(value)], "white", 0.7, zorder=2)
                 if labels:
                     words, expected = (of[panel, row, column] for of in (labels[number], labels[0]))
-                    colour = INK if words == expected else dark(WRONG)
-                    weight = "normal" if words == expected else "bold"
-                    card.text(x + side / 2, y + side / 2, words, 11, colour, weight=weight)
+                    if words != expected:
+                        inner = 0.8 * side
+                        corner = x + 0.1 * side, y + 0.1 * side
+                        card.rectangle(*corner, inner, inner, dark(WRONG), zorder=3)
+                    ink = INK if words == expected else "white"
+                    card.text(x + side / 2, y + side / 2, words, 11, ink, zorder=4)
                 elif value != right[panel, row, column]:
                     _cross(card, x + side / 2, y + side / 2, side)
         if columns:
