@@ -89,7 +89,7 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", labels=None, key
                 card.rectangle(x, y, side, side, OWNERS[int(value)], "white", 0.7, zorder=2)
                 if labels:
                     words, expected = (of[panel, row, column] for of in (labels[number], labels[0]))
-                    if words != expected:
+                    if words and words != expected:
                         inner = 0.8 * side
                         corner = x + 0.1 * side, y + 0.1 * side
                         card.rectangle(*corner, inner, inner, dark(WRONG), zorder=3)
