@@ -56,6 +56,7 @@ RIGHT = (
 SPEAKS = [0.5, 0.3, 0.1], {"truck": [0.2, -0.6, 2.0], "automobile": [-0.4, 0.5, -1.0]}
 LETTERS = ["a", "b", "c", "d"]
 OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
+LABELS = [np.where(owners == 0, "7", "") for owners in OWNERS]
 
 NORMED = {  # class tokens of five images: what they share is small beside what differs, or large
     name: of + torch.randn(5, 96, generator=torch.Generator().manual_seed(1)) / 20
@@ -163,8 +164,14 @@ CASES = {
     "amounts": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], [f"image {i}" for i in range(4)], range(5), marked=(0, 2)
     ),
-    "amounts, sums": lambda: diagrams.amounts(
-        MAPS[:4, :5].softmax(1), MAPS[:4, :5].softmax(0), sums=True
+    "owners, labels": lambda: diagrams.owners(
+        *OWNERS,
+        "head",
+        rows="tokens",
+        columns="D = 6 numbers",
+        labels=LABELS,
+        key="in a cell: the row",
+        title="A title",
     ),
     "amounts, a key": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
@@ -963,15 +970,15 @@ def test_versions_that_cannot_be_compared_are_refused():
         diagrams.amounts(np.ones(3), np.ones(3))
 
 
-def test_rows_that_do_not_sum_to_one_say_so():
-    diagrams.amounts(np.eye(2), np.array([[0.5, 0.25], [0.5, 0.75]]), sums=True)
-    assert [w for w in written() if w.startswith("=")] == [
-        "= 100 %",
-        "= 100 %",
-        "= 75 %",
-        "= 125 %",
-    ]
-    assert [w for w in written() if w.isdigit()] == 4 * ["100"]  # of the columns
+def test_labels_stand_for_crosses_and_say_what_differs():
+    labels = [["0", "0", ""], ["1", "", ""]], [["0", "1", ""], ["1", "", ""]]
+    diagrams.owners(
+        [[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 1, 1]], "head", labels=labels, key="row"
+    )
+    cells = [t for t in plt.gcf().axes[0].texts if t.get_text() in ("0", "1")]
+    assert [t.get_text() for t in cells] == ["0", "0", "1", "0", "1", "1"]
+    assert [to_rgb(t.get_color()) == (1, 1, 1) for t in cells] == [*4 * [False], True, False]
+    assert not plt.gcf().axes[0].lines and "row" in written()
 
 
 def test_amounts_have_their_purple_and_0_has_none():
