@@ -1,19 +1,19 @@
 # %% [markdown]
 # # 11 · Faster and safer training
 #
-# Parts 1 and 2 are for everybody, parts 3 and 4 for those who need them. Each part is a sitting of its own, and needs only the folded cells at the top.
+# Each part is a sitting of its own, and needs only the folded cells at the top.
 #
 # | part | for whom | afterwards you can | minutes |
 # |---|---|---|---|
 # | 1 · Faster with 16-bit numbers | all | find out where the time of a training step goes, and choose the format of numbers for your machine | 15 |
 # | 2 · Safer | all | stop a run whenever you like, and resume it to exactly the same weights | 18 |
-# | 3 · When your 16 bits are float16 | those with an older GPU, such as the T4 of free Colab | train in float16 without losing small gradients | 13 |
-# | 4 · When one batch is too much | those whose batch does not fit into memory, or who have several GPUs | cut a batch into parts | 6 |
+# | 3 · When your 16 bits are float16 | if you have an older GPU, such as the T4 of free Colab | train in float16 without losing small gradients | 13 |
+# | 4 · When one batch is too much | if a batch does not fit into memory, or you have several GPUs | cut a batch into parts | 7 |
 #
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
-# | Time to read | about 55 minutes for all four parts |
+# | Time to read | about 55 minutes |
 # | Time to run | {{notebook_seconds("11_faster_and_safer_training"):about}} on two cores of a recent server CPU |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
@@ -75,23 +75,23 @@ def new_model():
 folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 
 # %% [markdown]
-# (The saved run trains on drawn shapes; yours may use CIFAR-10. Of the training images, we keep the first 2,000.)
+# (The saved run uses drawn shapes; yours may use CIFAR-10. We keep the first 2,000 training images.)
 #
 # Four models appear below:
 #
 # | name | model | images |
 # |---|---|---|
 # | clock model | 4 blocks, width 192; only timed and measured | the first of the 2,000 |
-# | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
-# | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
 # | small model | 2 blocks, width 64; `new_model()` in the folded cell makes it | the 2,000 |
+# | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
+# | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
 #
 # # Part 1: faster with 16-bit numbers
 #
 # On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. With the usual 32 bits, it would have taken longer. How much longer, and why?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
 #
-# This notebook was saved on a CPU. If you have a GPU, run the same cells: they use it, and print the numbers of your card.
+# This notebook was saved on a CPU. If you have a GPU, the same cells use it.
 #
 # ## Where does the time go?
 #
@@ -181,7 +181,7 @@ axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short, because AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
+# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short: AdamW visits each weight once in a step, and the matrix products use it for *each of the 1,040 tokens* in a batch of 16 images.
 #
 # **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink? (Afterwards, write 192 again, and run the cell once more: the next cells use its numbers.)
 #
@@ -274,9 +274,9 @@ print(f"{step_gain(factors[sixteen_bits]):.1f} times as fast, by Amdahl's law")
 print(f"{measured:.1f} times as fast, by the clock")
 
 # %% [markdown]
-# In most of our runs, the two numbers were not far apart, which is partly luck. The prediction assumes that all products gain as much as the one that we timed. But on a CPU, attention is not fused in 16 bits, so its softmax becomes slower work of its own. And the prediction assumes that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. Such errors can cancel out.
+# In most of our runs, the two numbers were not far apart, which is partly luck. The prediction assumes that all products gain as much as the one that we timed, but on a CPU, attention is not fused in 16 bits. And it assumes that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. These two errors can cancel out.
 #
-# Other models gain otherwise: a larger one, with batches of {{record("throughput").batch:d}}, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second on two such cores. And a busy machine disturbs the clock, so run the cell again before you trust its number.
+# Another model has another gain: in our record, one with batches of {{record("throughput").batch:d}} took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in 16 bits on two cores. And a busy machine disturbs the clock, so run the cell again before you trust its number.
 #
 # ## Which format should you take?
 #
@@ -303,14 +303,14 @@ print("this machine:", pick_precision(device))
 # ## Recap of part 1, and a question
 #
 # - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
-# - Mixed precision computes products in 16 bits and keeps the weights in float32. Where the hardware has units for 16-bit numbers, it can make a step much faster; where it may not have them, time a step first.
+# - Mixed precision computes products in 16 bits and keeps the weights in float32. It is fast where the hardware has units for 16-bit numbers; elsewhere, time a step first.
 # - Take bfloat16 if your hardware multiplies it, else float16 on a GPU, else stay with float32.
 #
 # **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
 #
 # <details><summary>Answer</summary>
 #
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. Then compare the sum of the profile with the clock. A profile like ours holds only the time in which the GPU works, so it cannot show that the GPU waits, for data or for Python. If it waits, Amdahl's prediction from that profile was too optimistic, too.
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. Then compare the time in the profile with the clock. A profile like ours holds only the time in which the GPU works, so it cannot show that the GPU waits, for data or for Python. If it waits, Amdahl's prediction from that profile was also too optimistic.
 #
 # </details>
 #
@@ -425,7 +425,7 @@ axis.legend()
 plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
 # %% [markdown]
-# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. If a weight's gradients were 1, −1, 1, −1, their usual size is 1, but their mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
+# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. After the gradients 1, −1, 1, −1, the usual size is 1, but the mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
 #
 # Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
 #
@@ -455,11 +455,11 @@ plots.show("lines over the steps: distance from the run never stopped", parts=en
 # %% [markdown]
 # Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again. In the first step, that is twice what it should be, and in the last, 2.6 times.
 #
-# Far away need not mean bad. But these are *other* runs, so if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
+# Far away need not mean bad. But if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
 #
 # ## Does `fit` bring all of it back?
 #
-# Our `fit` saves such things for you. Give it a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. Does the run end as if nothing had happened? First, here is a run of the small model that nobody disturbs, of two epochs with 40 steps each. (It hardly learns anything, but we only ask whether two runs end with equal weights.)
+# Give our `fit` a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. Does the run end as if nothing had happened? First, here is an undisturbed run of the small model, of two epochs with 40 steps each. (It hardly learns anything, but we only ask whether two runs end with equal weights.)
 
 # %%
 config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
@@ -495,7 +495,7 @@ print("steps of this run:", len(steps))
 print("steps in the file:", torch.load(folder / "run.pt", weights_only=True)["step"])
 
 # %% [markdown]
-# Stop was pressed in the middle of step 60, and the file holds step 60, because `fit` finishes the step that it has begun, and then saves.
+# Stop was pressed in the middle of step 60. `fit` finished this step, and then saved.
 #
 # Now we resume, with a new model that starts from quite different weights:
 
@@ -523,7 +523,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 #
 # <details><summary>Does "bit for bit" hold on another machine?</summary>
 #
-# We tested it on one kind of CPU, with the same number of threads and the same versions, and promise no more. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
+# We tested it on one kind of CPU, with the same number of threads and the same versions. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
 #
 # </details>
 #
@@ -537,7 +537,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# Here is what they are, and the three moments at which `fit` writes them. (A **scaler** belongs to float16, and is explained in part 3: it keeps small gradients from becoming 0, with a factor that it adapts as it goes.)
+# Here is what they are, and the three moments at which `fit` writes them. (The **scaler** is for float16; part 3 explains it.)
 
 # %%
 diagrams.what_is_saved()
@@ -545,12 +545,12 @@ diagrams.what_is_saved()
 # %% [markdown]
 # `fit` needs no random states, because it seeds the generator at every step, from the seed of the run and the number of the step. A loop that is seeded only once needs them.
 #
-# We also killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
+# And without a stop button? We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
 #
 # ## How do you save a loop of your own?
 #
-# Write the four things to a file, and the scheduler and the scaler if you have them. But there is more than one random state. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own. `torch.get_rng_state()` gives only that of PyTorch on the CPU.
+# Write the four things to a file, and the scheduler and the scaler if you have them. But there is more than one random state. PyTorch has a generator for the CPU, whose state `torch.get_rng_state()` gives, and one for each GPU. NumPy and Python have their own.
 
 # %%
 GENERATORS = {  # of each: how to get its state, and how to set it
@@ -569,14 +569,14 @@ def save_run(path, step, parts):
     with open(unfinished, "wb") as file:
         torch.save(state, file)
         file.flush()
-        os.fsync(file.fileno())  # waits until the content is on the disk
+        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
     os.replace(unfinished, path)
 
 
 # %% [markdown]
-# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name. When it is complete, `os.replace` puts it in the place of the old one, in one piece. (In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content.)
+# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name. When it is complete, `os.replace` puts it in the place of the old one, in one piece.
 #
-# The way back is shorter. (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.)
+# The way back is shorter. (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. But then a file can run code that is hidden in it.)
 
 
 # %%
@@ -625,7 +625,7 @@ print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_str
 print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
 
 # %% [markdown]
-# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own, which you would have to add.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too. It is simpler to save at the end of an epoch.
+# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too, so it is simpler to save at its end.
 #
 # ## Where does the file survive?
 #
@@ -641,7 +641,7 @@ if KEEP_ON_DRIVE:
     os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
 
 # %% [markdown]
-# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, and what `os.fsync` and `os.replace` promise holds for a local disk only. So the last save may not be on Drive yet. `drive.flush_and_unmount()` waits for the copies.
+# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, so the last save may not be there yet. `drive.flush_and_unmount()` waits for the copies.
 
 # %% [markdown] tags=["exercise:Snapshot"]
 # Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
@@ -728,20 +728,20 @@ for name, way in (("float32", "float32"), ("float16", "float16, loss / 65,536"))
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. Which would you rather lose in a training run, digits or range?
+# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. Which would you rather lose, range or digits?
 #
 # PyTorch knows the limits of each format:
 
 # %% tags=["nbval-check-output"]
-print("             largest   next after 1   fewer digits below   becomes 0 below")
+print("             largest   next number after 1   fewer digits below   becomes 0 below")
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     limits = torch.finfo(dtype)
     zero = limits.smallest_normal * limits.eps / 2
-    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:14.7f}"
+    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:21.7f}"
     print(f"{row} {limits.smallest_normal:20.0e} {zero:17.0e}")
 
 # %% [markdown]
-# The closer the next number after 1, the more digits the format has. The last two columns show its lower end. In float16, numbers below 6 × 10⁻⁵ have fewer and fewer digits, and those below 3 × 10⁻⁸ become 0.
+# The closer the next number is to 1, the more digits the format has. The last two columns show its lower end. In float16, numbers below 6 × 10⁻⁵ have fewer and fewer digits, and those below 3 × 10⁻⁸ become 0.
 #
 # What do the limits mean?
 
@@ -753,7 +753,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # %% [markdown]
 # The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits.
 #
-# The last line raises a question: are there numbers in a training run that are too small for float16? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (We leave out gradients that are 0 in float32 already, such as those of the patches in the last block, after which only the class token is read.)
+# Does a training run have numbers that are too small for float16, as in the last line? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (We leave out gradients that are 0 in float32 already, such as those of the patches in the last block, after which only the class token is read.)
 
 # %%
 seed_everything(0)
@@ -846,13 +846,13 @@ for _ in range(6):
     print(f"{loss:.3f} {factor:13,.0f} {largest:30,.0f}   {done}")
 
 # %% [markdown]
-# In the run saved here, two factors are too large. Their steps are left out, so the weights and the loss stay as they were. With 262,144, the largest gradient just fits, and from then on every step is taken.
+# In the run saved here, two factors are too large. Their steps are left out, so the loss stays as it was. With 262,144, the largest gradient just fits, and from then on every step is taken.
 #
 # **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect?
 #
 # <details><summary>What you should see</summary>
 #
-# Each step that is left out halves the factor. From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.) On other images, another factor may be the first that fits.
+# From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.)
 #
 # </details>
 #
@@ -864,7 +864,7 @@ for _ in range(6):
 #
 # ## How many gradients may become 0?
 #
-# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each. The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients of the activations as small as a batch 128 or 65,536 times as large would. They are harsher than such a batch, because they shrink the gradients of the weights as well. The last one is the failed run from above. Which of the other five will learn?
+# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each. The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients of the activations as small as a batch 128 or 65,536 times as large would. They are even harsher than such a batch, because they shrink the gradients of the weights as well. The last one failed above. Which of the other five will learn?
 
 # %% tags=["hide-input"]
 WAYS = {  # in the record, and below the figure
@@ -1023,15 +1023,15 @@ print(f"{'64 images at once, in 16 bits:':30} {kept:4.0f} MB, of which {full:.0f
 #
 # <details><summary>Why do 16 bits not halve the memory?</summary>
 #
-# The main reason is what stays in float32. In the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, the class token and the position embeddings, which are float32. And a float32 number plus a 16-bit number is float32, so it remains so in every block. (On a CUDA GPU, autocast also computes the norms in float32.)
+# The main reason is what stays in float32: in the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, which are float32, and a float32 number plus a 16-bit number is float32. (On a CUDA GPU, autocast also computes the norms in float32.)
 #
-# Two smaller reasons: 16-bit copies of the weights are kept, too. And on a CPU, our attention is not fused in 16 bits, so it keeps its attention weights.
+# Two smaller reasons: 16-bit copies of the weights are kept, too. And where attention is not fused, as in 16 bits on a CPU, it keeps its attention weights.
 #
 # </details>
 #
 # ## How do several GPUs share the work?
 #
-# In the same way, with all parts at the same time. You start one process for each GPU. Each has the whole model, and takes its share of every batch. Then the processes average their gradients and take the same step:
+# In the same way, but all parts at the same time. You start one process for each GPU. Each has the whole model, and takes its share of every batch. Then the processes average their gradients and take the same step:
 
 # %%
 diagrams.two_processes()
@@ -1054,7 +1054,7 @@ diagrams.two_processes()
 #
 # <details><summary>Answer</summary>
 #
-# Neither does. Accumulation makes the batch smaller that is in memory at one time, and one image is the smallest. The four numbers for each weight stay. And each of the two processes has the whole model. (Such a model has to be cut itself, which this course does not do.)
+# Neither does. Accumulation sends fewer images through at a time, and no part is smaller than one image. The four numbers for each weight stay. And each of the two processes has the whole model. (Such a model has to be cut itself, which this course does not do.)
 #
 # </details>
 #
@@ -1094,7 +1094,8 @@ print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 # %%
 exported = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
 picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
-pair = normalize(torch.stack([picture, picture.flip(2)]))  # with one, the file might take no other number
+two = torch.stack([picture, picture.flip(2)])  # with one, the file might take no other number
+pair = normalize(two)
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(exported, (pair,), dynamic_shapes=any_batch)
 torch.export.save(program, folder / "model.pt2")
