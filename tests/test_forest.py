@@ -362,8 +362,9 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
 
 def test_asked_for_a_or_b_the_answers_are_the_same_on_both_sides():
     found = {(1.9, 0.7): "A better", (-1.9, 0.7): "B better", (0.2, 0.7): "alike"}
-    found |= {(0.9, 0.8): "A better", (-0.8, 0.7): "B better"}  # small, but the interval leaves out 0
-    found |= {(0.3, 0.2): "alike", (-0.3, 0.2): "alike"}  # all of it is too small to count
+    # Small, but the interval leaves out 0; and so small that all of it does not count
+    found |= {(0.9, 0.8): "A better", (-0.8, 0.7): "B better"}
+    found |= {(0.3, 0.2): "alike", (-0.3, 0.2): "alike"}
     found |= {(number, 1.0): "not settled" for number in (0.9, -0.9, 0.3, -0.3)}
     assert {of: in_words(*of, 1, "A or B") for of in found} == found
     assert judge(1.9, 0.7, 1, "A better") == ("A better", "✓")

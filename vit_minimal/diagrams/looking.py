@@ -242,9 +242,9 @@ def cut_or_late(depth, cut, late):
     cut_blocks = f"block {cut}" if cut == depth else f"blocks {cut} to {depth}"
     ways = {
         f"First way: a trained model, cut in {cut_blocks}": (depth, 0, cut),
-        "Second way: a model trained with a class token that comes late": (late, late - 1, late + 1),
+        "Second way: a model trained with a class token that comes late": (late, late - 1, None),
     }
-    for top, (heading, (blocks, joins, missing_from)) in zip((1, 20), ways.items(), strict=True):
+    for top, (heading, (blocks, joins, first_cut)) in zip((1, 20), ways.items(), strict=True):
         card.text(2, top + 1, heading, 11, ha="left", weight="bold")
         step = 52 / blocks
         first, *patches = rows = [top + 5.4 + 4 * row for row in range(3)]
@@ -266,11 +266,12 @@ def cut_or_late(depth, cut, late):
             for middle in patches:  # they read the class token, where there is one
                 card.arrow((left, first), (right, middle), colour=QUIET, line=0.8)
             card.arrow((left, first), (right, first), colour=ATTENTION, line=1.6)
-            card.strength = 0.3 if block >= missing_from else 1.0
+            gone = first_cut is not None and block >= first_cut
+            card.strength = 0.3 if gone else 1.0
             for middle in patches:
                 card.arrow((left, middle), (right, first), colour=ATTENTION, line=1.6)
             card.strength = 1.0
-            if block >= missing_from:
+            if gone:
                 cross = (left + right) / 2, (first + patches[0]) / 2 + 0.8
                 card.text(*cross, "×", 24, HEAD, weight="bold", zorder=6)
         card.arrow((55 + TOKEN + 0.4, first), (59.6, first), colour=HEAD, line=1.6)
