@@ -794,4 +794,27 @@ WRONG = {
         ('{k: "perhaps" for k in "abcdef"}', "choose one of 'yes', 'no'"),
         ('"b"', "expected a dictionary"),
     ),
+    # ---- 16
+    "rebuild": [
+        ("@ kept @ kept.T + mean", "@ kept", "the same matrix, transposed"),
+        ("@ kept.T + mean", "@ kept.T", "is missing at the end"),
+        ("(patches - mean) @", "patches @", "not subtracted before"),
+        ("[:, -k:]", "[:, :k]", "least variance"),
+        ("[:, -k:]", "[-k:].T", "are columns"),
+        ("training_patches.mean(dim=0)", "patches.mean(dim=0)", "that are rebuilt"),
+        ("training_patches.mean(dim=0)", "training_patches.mean()", "a mean of its own"),
+    ],
+    "noise_of_a_mean": answers(
+        "32 / 64**0.5",
+        ("32 / 64", "by its root"),
+        ("32", "of one pixel"),
+        ("32 * 8", "of the sum"),
+        ("8", "for a patch of 4 × 4"),
+    ),
+    "noisy": [
+        (".clamp(0, 255).to(torch.uint8)", ".clamp(0, 255)", "still that of the noise"),
+        (".clamp(0, 255)", ".clamp(max=255)", "below 0"),
+        (".clamp(0, 255)", ".clamp(min=0)", "above 255"),
+        ("(images + noise).clamp(0, 255)", "(images + noise.clamp(0, 255))", "not the noise"),
+    ],
 }

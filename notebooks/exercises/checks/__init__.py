@@ -10,6 +10,7 @@ from . import (
     capstone,
     claims,
     class_token,
+    detail,
     faster,
     fine_tuning,
     initialization,
@@ -41,6 +42,7 @@ _MODULES = (
     fine_tuning,
     silent_bugs,
     more_claims,
+    detail,
     capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
