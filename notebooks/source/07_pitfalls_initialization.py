@@ -101,7 +101,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
     print(f"here, positions: {setting:10}   a patch {patch:.2f}   {sizes}")
 
 # %% [markdown]
-# The same as a picture, also measured *here*:
+# The same as a picture, measured *here* too:
 
 # %% tags=["hide-input"]
 added = {}
@@ -355,11 +355,11 @@ diagrams.zero_pairs()
 # {{assert all(spread > 0.05 for data in ("cifar10", "shapes10") for spread in at_start("spread", "patch_position_init", "N(0, 1)", data))}}
 # {{assert all((spread < 0.4) == caught for name, of, caught in (("patch_position_init", "N(0, 1)", True), ("patch_position_init", "N(0, 0.02)", False), ("weight_init", "N(0, 0.02)", False)) for spread in at_start("spread", name, of))}}
 #
-# Where does the warning for `torch.randn` come from, then? We have that start already. The class token and its position are added, so a large position starts the same sum as a large class token. In training both get the same gradient, and the same optimizer moves them. So the table of the class token answers for its position: N(0, 1) there brings a spread of {{mean(at_start("spread", "class_token_init", "N(0, 1)")):.3f}} and costs {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points. **The warning comes from the position of the class token, and the points are lost at the patches.** Why they are lost there is open: the second visit has an experiment.
+# Where does the warning for `torch.randn` come from, then? A table above tells already. The class token and its position are added, so a large position starts the same sum as a large class token. In training both get the same gradient, and the same optimizer moves them. So a position from N(0, 1) there has the spread and the cost of a class token from N(0, 1): {{mean(at_start("spread", "class_token_init", "N(0, 1)")):.3f}} and {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} points. **The warning comes from the position of the class token, and the points are lost at the patches.** Why they are lost there is open: the second visit has an experiment.
 #
 # ## Large random weights: what does the first loss tell?
 #
-# Weights can start too large as well. The first GPT (Radford et al. 2018) drew its weights from N(0, 0.02), and BERT and timm's ViTs followed. *Xavier* draws larger numbers, such that the outputs of a square layer are about as large as its inputs. PyTorch's default lies between the two in this model, and weights from N(0, 1) are far larger.
+# The first GPT (Radford et al. 2018) drew its weights from N(0, 0.02), and BERT and timm's ViTs followed. *Xavier* draws larger numbers, such that the outputs of a square layer are about as large as its inputs. PyTorch's default lies between the two in this model, and weights from N(0, 1) are far larger.
 #
 # **Guess:** in which order will the four learn?
 #
@@ -571,12 +571,7 @@ drowning_std = 0.5
 # %% [markdown]
 # \* This start belongs to the model whose class token has no position, and its cost counts from the base of that model.
 #
-# - **The sizes** catch every start in which a class token or positions are too large, and they know nothing of weights.
-# - **The spread** is the most striking sign, and it is wrong for five of the twelve. It misses large positions of the patches and all large weights, and second zero is a false alarm.
-# - **Two steps** find the dead start, and only that.
-# - **The first loss** finds the two starts with the largest random weights.
-#
-# **Each sign sees one kind of mistake. Together, the sizes, two steps and the first loss miss one start, PyTorch's default, and raise no alarm that we know to be false.** The spread adds nothing to them here. That is less than it looks, because we chose all thresholds after we had seen the results, and we chose the starts ourselves. (Any threshold of the sizes between a tenth of a patch and three patches gives the same column, and so do the images of CIFAR-10.)
+# The most striking sign, the spread, is wrong for five of the twelve, and it is the only one with a false alarm. **Each other sign sees one kind of mistake and no other. Together, the sizes, two steps and the first loss miss one start, PyTorch's default.** The spread adds nothing to them here. *Limit:* we chose the starts ourselves, and all thresholds after we had seen the results. (Any threshold of the sizes between a tenth of a patch and three patches gives the same column, and so do the images of CIFAR-10.)
 # {{assert all(second > 0 for name, of in (("position_init", "N(0, 1)"), ("position_init", "N(0, 10)"), ("patch_position_init", "N(0, 1)"), ("class_token_init", "N(0, 1)"), ("class_token_init", "N(0, 10)"), ("weight_init", "Xavier"), ("weight_init", "PyTorch's default"), ("weight_init", "N(0, 1)")) for _, second in at_start("gradients", name, of))}}
 # {{assert all(spread < 0.05 for name, of in (("position_init", "N(0, 1)"), ("position_init", "N(0, 10)"), ("class_token_init", "N(0, 10)"), ("weight_init", "all zero")) for spread in at_start("spread", name, of))}}
 # {{assert all(loss(runs(name, of)).mean + loss(runs(name, of)).width < 0.01 for name, of in (("weight_init", "second zero"), ("position_init", "zeros"), ("class_token_init", "zeros"), ("weight_init", "head zero")))}}
@@ -591,13 +586,13 @@ drowning_std = 0.5
 # 1. **Sizes.** Run `sizes_at_the_start`. If the class token or the positions are larger than a patch, start them at zero or from N(0, 0.02).
 # 2. **Two steps.** Run `two_steps`. A block without a gradient in the second step cannot learn: look for a pair of matrices that are both zero, and start one of them at random.
 # 3. **First loss.** Run `at_the_start`, and compare the loss with ln(number of classes). If it is far higher, try smaller weights.
-# 4. **Spread.** If it is below 0.05, images look alike to the head. The first two checks name the causes that we know. If the blocks merely add nothing at first, as with second zero, it is harmless.
+# 4. **Spread.** If it is below 0.05, images look alike to the head. Look for the causes in the first two checks. If the blocks merely add nothing at first, as with second zero, it is harmless.
 #
 # A sign is a reason to look. Only training tells what it costs. (For a class token that is cut off, [notebook 09](09_pitfalls_class_token.ipynb) has a check.)
 #
 # ### Back to the two lines
 #
-# Could you have known? You could have seen that something is odd: the positions of `torch.randn` are three times as large as a patch, and the spread is {{mean(at_start("spread", "position_init", "N(0, 1)")):.2f}} where the right line gives {{mean(at_start("spread", "position_init", "N(0, 0.02)")):.2f}}. You could not have seen the cost, because a large class token gives both signs, too, and costs little or nothing.
+# Could you have known? You could have seen that something is odd: the positions of `torch.randn` are three times as large as a patch, and the spread is {{mean(at_start("spread", "position_init", "N(0, 1)")):.2f}} where the right line gives {{mean(at_start("spread", "position_init", "N(0, 0.02)")):.2f}}. You could not have seen the cost, because a class token from N(0, 1) gives both signs, too, and costs little or nothing.
 #
 # ## Could a small training choose for you?
 #
