@@ -571,7 +571,7 @@ drowning_std = 0.5
 # %% [markdown]
 # \* This start belongs to the model whose class token has no position, and its cost counts from the base of that model.
 #
-# The most striking sign, the spread, is wrong for five of the twelve, and it is the only one with a false alarm. **Each other sign sees one kind of mistake and no other. Together, the sizes, two steps and the first loss miss one start, PyTorch's default.** The spread adds nothing to them here. *Limit:* we chose the starts ourselves, and all thresholds after we had seen the results. (Any threshold of the sizes between a tenth of a patch and three patches gives the same column, and so do the images of CIFAR-10.)
+# The most striking sign, the spread, is wrong for five of the twelve, and it is the only one with a false alarm. **Each of the others sees only one kind of mistake. Together, the sizes, two steps and the first loss miss one start, PyTorch's default.** The spread adds nothing to them here. *Limit:* we chose the starts ourselves, and all thresholds after we had seen the results. (Any threshold of the sizes between a tenth of a patch and three patches gives the same column, and so do the images of CIFAR-10.)
 # {{assert all(second > 0 for name, of in (("position_init", "N(0, 1)"), ("position_init", "N(0, 10)"), ("patch_position_init", "N(0, 1)"), ("class_token_init", "N(0, 1)"), ("class_token_init", "N(0, 10)"), ("weight_init", "Xavier"), ("weight_init", "PyTorch's default"), ("weight_init", "N(0, 1)")) for _, second in at_start("gradients", name, of))}}
 # {{assert all(spread < 0.05 for name, of in (("position_init", "N(0, 1)"), ("position_init", "N(0, 10)"), ("class_token_init", "N(0, 10)"), ("weight_init", "all zero")) for spread in at_start("spread", name, of))}}
 # {{assert all(loss(runs(name, of)).mean + loss(runs(name, of)).width < 0.01 for name, of in (("weight_init", "second zero"), ("position_init", "zeros"), ("class_token_init", "zeros"), ("weight_init", "head zero")))}}
@@ -584,7 +584,7 @@ drowning_std = 0.5
 # Before you train, take one batch:
 #
 # 1. **Sizes.** Run `sizes_at_the_start`. If the class token or the positions are larger than a patch, start them at zero or from N(0, 0.02).
-# 2. **Two steps.** Run `two_steps`. A block without a gradient in the second step cannot learn: look for a pair of matrices that are both zero, and start one of them at random.
+# 2. **Two steps.** Run `two_steps`. A block without a gradient in the second step cannot learn: look for a pair of matrices that are both zero, and start one of them at random. (In ReZero every branch is multiplied by a learned number that starts at zero. If your head starts at zero as well, look at a third step, with `range(3)`.)
 # 3. **First loss.** Run `at_the_start`, and compare the loss with ln(number of classes). If it is far higher, try smaller weights.
 # 4. **Spread.** If it is below 0.05, images look alike to the head. Look for the causes in the first two checks. If the blocks merely add nothing at first, as with second zero, it is harmless.
 #
