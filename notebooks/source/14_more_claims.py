@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 05 (where 06, 12 or 16 is named, it has more, and you do not need it here) |
-# | Time to read | about 25 minutes with all folds, or two for the one sentence that you came for |
+# | Time to read | about 25 minutes, with all folds; two for the one sentence that you came for |
 # | Time to run | at the quick budget {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `variants.py`, and `data/results/` |
 #
@@ -164,7 +164,7 @@ for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
 # %% [markdown]
 # For the CNN it is the distance: side by side, it learns the task. The ViT with AdamW guesses again. Here we would have gone wrong without the control.
 #
-# But then, what does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only: is the upper left one warm?
+# But then, what does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only, with the same ten passes: is the upper left one warm?
 
 
 # %%
@@ -188,7 +188,7 @@ loss_of_two = train("ViT, two tiles", vit, apart, rate=3e-4, passes=60)
 # %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
 for index, (label, losses) in enumerate(
-    {"one tile, rate 0.001": loss_of_one, "two tiles, apart, rate 0.0003": loss_of_two}.items()
+    {"one tile": loss_of_one, "two tiles, apart": loss_of_two}.items()
 ):
     style = plots.curve_style(index) | {"marker": None}
     axis.plot(range(1, len(losses) + 1), losses, label=label, **style)
