@@ -290,12 +290,12 @@ def patch_cost(patch_size):
 
 
 def needles(**fields):
-    """What the seeds of one row of notebook 08's table of needles reached."""
+    """What the seeds of one row of notebook 16's needles reached."""
     return only(only(records("patch_size"), part="needles").rows, **fields).accuracies
 
 
 def under_noise(patch_size, deviation, learned=False):
-    """What the seeds reached at a noise, trained on clean images or on noisy ones: notebook 08."""
+    """What the seeds reached at a noise, trained on clean images or on noisy ones: notebook 16."""
     rows = only(records("patch_size"), part="noise_learned" if learned else "noise").rows
     return [row.accuracies[str(deviation)] for row in rows if row.patch_size == patch_size]
 

@@ -56,6 +56,7 @@ RIGHT = (
 SPEAKS = [0.5, 0.3, 0.1], {"truck": [0.2, -0.6, 2.0], "automobile": [-0.4, 0.5, -1.0]}
 LETTERS = ["a", "b", "c", "d"]
 OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
+LABELS = [np.where(owners == 0, "7", "") for owners in OWNERS]
 
 NORMED = {  # class tokens of five images: what they share is small beside what differs, or large
     name: of + torch.randn(5, 96, generator=torch.Generator().manual_seed(1)) / 20
@@ -122,7 +123,7 @@ CASES = {
     "reading_blocks, two": lambda: diagrams.reading_blocks(
         6, {"From here": RIGHT, "From there": RIGHT}, 100
     ),
-    "cut_or_late": lambda: diagrams.cut_or_late(6, 3, 4),
+    "cut_or_late": lambda: diagrams.cut_or_late(6, 4, 4),
     "cut_or_late, shallow": lambda: diagrams.cut_or_late(2, 2, 1),
     "weighed_by_gradient": lambda: diagrams.weighed_by_gradient(*SPEAKS),
     "weighed_by_gradient, six": lambda: diagrams.weighed_by_gradient(
@@ -163,8 +164,14 @@ CASES = {
     "amounts": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], [f"image {i}" for i in range(4)], range(5), marked=(0, 2)
     ),
-    "amounts, sums": lambda: diagrams.amounts(
-        MAPS[:4, :5].softmax(1), MAPS[:4, :5].softmax(0), sums=True
+    "owners, labels": lambda: diagrams.owners(
+        *OWNERS,
+        "head",
+        rows="tokens",
+        columns="D = 6 numbers",
+        labels=LABELS,
+        key="in a cell: the row",
+        title="A title",
     ),
     "amounts, a key": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
@@ -194,12 +201,8 @@ CASES = {
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
     "cut_class_token": diagrams.cut_class_token,
     "cut_class_token, titled": lambda: diagrams.cut_class_token("A title"),
-    "cut_class_token, other ways": lambda: diagrams.cut_class_token(
-        ways={"1": ("reads", "it does not see the patches"), "2": ("step", "it is not trained")}
-    ),
     "exchange": diagrams.exchange,
     "exchange, titled": lambda: diagrams.exchange(9, "A title"),
-    "cut_class_token, green": lambda: diagrams.cut_class_token(colour_of_patches=card.MLP),
     "heads_read": lambda: diagrams.heads_read({"class token": ("x[:, 0]", np.eye(17)[0])}),
     "heads_read, registers": lambda: diagrams.heads_read(
         {"first": ("x[:, 0]", np.eye(69)[0]), "all": ("x.mean(dim=1)", np.ones(69))},
@@ -969,15 +972,15 @@ def test_versions_that_cannot_be_compared_are_refused():
         diagrams.amounts(np.ones(3), np.ones(3))
 
 
-def test_rows_that_do_not_sum_to_one_say_so():
-    diagrams.amounts(np.eye(2), np.array([[0.5, 0.25], [0.5, 0.75]]), sums=True)
-    assert [w for w in written() if w.startswith("=")] == [
-        "= 100 %",
-        "= 100 %",
-        "= 75 %",
-        "= 125 %",
-    ]
-    assert [w for w in written() if w.isdigit()] == 4 * ["100"]  # of the columns
+def test_labels_stand_for_crosses_and_say_what_differs():
+    labels = [["0", "0", ""], ["1", "", ""]], [["0", "1", ""], ["1", "", ""]]
+    diagrams.owners(
+        [[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 1, 1]], "head", labels=labels, key="row"
+    )
+    cells = [t for t in plt.gcf().axes[0].texts if t.get_text() in ("0", "1")]
+    assert [t.get_text() for t in cells] == ["0", "0", "1", "0", "1", "1"]
+    assert [to_rgb(t.get_color()) == (1, 1, 1) for t in cells] == [*4 * [False], True, False]
+    assert not plt.gcf().axes[0].lines and "row" in written()
 
 
 def test_amounts_have_their_purple_and_0_has_none():
@@ -1045,26 +1048,17 @@ def test_what_adds_up_is_drawn_to_one_scale():
 def test_each_way_to_cut_a_class_token_off_takes_its_own_arrows_away():
     diagrams.cut_class_token()
     arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
-    colours = (card.ATTENTION, card.QUIET, card.HEAD, card.LINE)
-    solid, pale = (
-        [
-            [np.allclose(to_rgb(p.get_edgecolor()), card.tint(c, share)) for p in arrows]
-            for c in colours
-        ]
-        for share in (1.0, 0.3)
-    )
-    panel = 10  # 1 + 3 to the class token, 3 from it, one to the head, gradient, step
-    assert len(arrows) == 4 * panel + 2, "and two in the legend"
-    counted = [[sum(found[i : i + panel]) for found in solid] for i in range(2, 4 * panel, panel)]
-    assert counted == [[4, 3, 1, 1], [4, 3, 1, 0], [1, 3, 1, 2], [4, 0, 1, 2]]
-    assert np.sum(solid) + np.sum(pale) == len(arrows)
+    kinds = [to_rgb(c) for c in (card.ATTENTION, card.QUIET, card.HEAD, card.LINE)]
+    inks = [kinds.index(to_rgb(p.get_edgecolor())) for p in arrows]
+    assert inks[:2] == [0, 1], "the legend"
+    # Each panel begins with the class token's arrow to itself, and has one to the head
+    starts = [i for i in range(2, len(inks)) if inks[i : i + 2] == [0, 2]]
+    panels = [inks[i:j] for i, j in zip(starts, [*starts[1:], len(inks)], strict=True)]
+    counted = [[panel.count(kind) for kind in range(4)] for panel in panels]
+    assert counted == [[4, 3, 1, 2], [4, 3, 1, 1], [4, 3, 1, 0], [1, 3, 1, 2], [4, 0, 1, 2]]
     crosses = [text.get_position() for text, _ in words() if text.get_text() == "×"]
-    assert [(x > 34, y > 24) for x, y in crosses] == [
-        (False, False),
-        (True, False),
-        (False, True),
-        (True, True),
-    ]
+    places = [(x > 34, int(y // 26)) for x, y in crosses]
+    assert places == [(True, 0), (False, 1), (True, 1), (True, 1), (False, 2), (True, 2)]
 
 
 def test_what_is_exchanged_before_the_blocks_comes_out_exchanged():
@@ -1080,27 +1074,19 @@ def test_what_is_exchanged_before_the_blocks_comes_out_exchanged():
     assert rows["c"][0] == rows["c\N{PRIME}"][0], "the class token comes out where it went in"
 
 
-def test_what_patches_read_can_have_another_colour():
-    diagrams.cut_class_token(colour_of_patches=card.MLP)
-    arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
-    inks = [to_rgb(p.get_edgecolor()) for p in arrows]
-    found = sum(np.allclose(ink, card.tint(card.MLP, s)) for ink in inks for s in (1.0, 0.3))
-    assert found == 4 * 3 + 1, "and one in the legend"
-
-
-def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():
-    diagrams.cut_or_late(6, 3, 4)
+def test_a_class_token_reads_in_all_blocks_before_a_cut_or_in_the_last_alone():
+    diagrams.cut_or_late(6, 4, 4)
     (axis,) = plt.gcf().axes
     inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
     reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
-    assert reading == [6 + 1 + 2 * (5 + 1), 2]  # itself, and two patches each
+    assert reading == [6 + 1 + 2 * (3 + 1), 2 * 3]  # itself, and two patches each
     patches_read = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
     among, the_class_token = 2 * (6 + 4), 2 * (6 + 1)  # each other, and it where there is one
     assert patches_read == among + the_class_token
     fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
     assert fills.count(to_rgb(card.CLASS)) == 7 + 2
-    (cross,) = (text.get_position() for text, _ in words() if text.get_text() == "×")
-    assert 3 + 2 * 52 / 6 < cross[0] < 3 + 3 * 52 / 6
+    crosses = [text.get_position()[0] for text, _ in words() if text.get_text() == "×"]
+    assert [int((x - 3) / (52 / 6)) + 1 for x in crosses] == [4, 5, 6]
     with pytest.raises(ValueError, match="no block 7 of 6"):
         diagrams.cut_or_late(6, 7, 4)
 

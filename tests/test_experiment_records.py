@@ -133,6 +133,7 @@ def test_main_effects_show_at_the_quick_budget(name, low, high):
         "09_pitfalls_class_token",
         "10_claims_put_to_the_test",
         "14_more_claims",
+        "16_detail_and_noise",
     ],
 )
 def test_pitfalls_take_two_minutes(name):

@@ -216,10 +216,30 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
 
 def test_asked_for_a_or_b_the_answers_are_the_same_on_both_sides():
     found = {(1.9, 0.7): "A better", (-1.9, 0.7): "B better", (0.2, 0.7): "alike"}
-    found |= {(number, 0.8): "not settled" for number in (0.9, -0.9, 0.3, -0.3)}
+    # Small, but the interval leaves out 0; and so small that all of it does not count
+    found |= {(0.9, 0.8): "A better", (-0.8, 0.7): "B better"}
+    found |= {(0.3, 0.2): "alike", (-0.3, 0.2): "alike"}
+    found |= {(number, 1.0): "not settled" for number in (0.9, -0.9, 0.3, -0.3)}
     assert {of: in_words(*of, 1, "A or B") for of in found} == found
     assert judge(1.9, 0.7, 1, "A better") == ("A better", "✓")
     assert judge(-1.9, 0.7, 1, "A better") == ("B better", "✗")
+    assert judge(-1.9, 0.7, 1, "B better") == ("B better", "✓")
     assert judge(0.2, 0.7, 1, "A better") == ("alike", "✗")
     assert judge(6.7, 0.9, 1, "alike") == ("A better", "✗")
-    assert judge(0.9, 0.8, 1, "alike") == ("not settled", "?")
+    assert judge(0.9, 1.0, 1, "alike") == ("not settled", "?")
+
+
+def test_an_effect_beyond_the_scale_is_an_arrow_and_a_line_says_what_the_marks_mean(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    effects = {"far": ("", -58.9, 0.3, "A or B"), "near": ("", 1.3, 0.7, "A or B")}
+    show_effects(effects, "points", counts=1, scale=(-4, 4))
+    axis = plt.gcf().axes[0]
+    (arrow,) = (line for line in axis.lines if line.get_marker() == "<")
+    assert (*arrow.get_xdata(), *arrow.get_ydata()) == (-4, 0)
+    assert list(marks(axis)) == [1], "the other has its interval"
+    assert axis.get_xlim()[0] > -6
+    (key,) = plt.gcf().legends
+    words = [text.get_text() for text in key.get_texts()]
+    assert words == ["one is better", "alike or not settled", "under 1 point"]
+    plt.close("all")

@@ -18,7 +18,7 @@ EFFECT_STYLES = {
     },
 }
 
-A_OR_B = "A better", "B better", "alike"
+BETTER = "A better", "B better"
 AS_SAID = {  # what a sentence may say of A − B: (what is asked, the answers that agree with it)
     "> 0": ("ahead", ("ahead",)),
     "not > 0": ("ahead", ("not ahead",)),
@@ -26,6 +26,7 @@ AS_SAID = {  # what a sentence may say of A − B: (what is asked, the answers t
     "0": (None, ("neither",)),
     "not 0": (None, ("ahead", "behind")),
     "A better": ("A or B", ("A better",)),
+    "B better": ("A or B", ("B better",)),
     "alike": ("A or B", ("alike",)),
 }
 SIGNS = {"✓": "as said", "✗": "not as said", "?": "open"}
@@ -35,18 +36,20 @@ def in_words(number, width, counts, asked=None):
     """What a difference A − B ± width says, where only `counts` points or more count: A is "ahead" or
     "behind", "neither" is ahead, or that is "not settled". Who has `asked` only whether A is "ahead"
     hears "ahead", "not ahead" or "not settled", and likewise with "behind". Who has asked for "A or B"
-    hears the same as who has asked nothing, in other words: "A better", "B better", "alike".
+    hears that they are "alike" if all of the interval is smaller than what counts; else which of the
+    two is better, "A better" or "B better", if it leaves out 0, however small the difference.
     """
     low, high = number - width, number + width
+    neither = -counts < low and high < counts
     ahead, behind = low > 0 and number >= counts, high < 0 and number <= -counts
-    if asked == "ahead":
+    if asked == "A or B":
+        answers = {"alike": neither, "A better": low > 0, "B better": high < 0}
+    elif asked == "ahead":
         answers = {"ahead": ahead, "not ahead": high < counts}
     elif asked == "behind":
         answers = {"behind": behind, "not behind": low > -counts}
     else:
-        neither = -counts < low and high < counts
-        names = A_OR_B if asked == "A or B" else ("ahead", "behind", "neither")
-        answers = dict(zip(names, (ahead, behind, neither), strict=True))
+        answers = {"ahead": ahead, "behind": behind, "neither": neither}
     return next((answer for answer, said in answers.items() if said), "not settled")
 
 
@@ -57,20 +60,22 @@ def judge(number, width, counts, should):
     return words, "?" if words == "not settled" else "✓" if words in agree else "✗"
 
 
-def show_effects(effects, x_label, title="", counts=None):
+def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math.inf)):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
     A row is a line of three columns: the name with the words below it, the mark, and the number. A
     mark is black where the interval does not reach 0, else grey and hollow. Where None stands for an
     effect, its name is the heading of those below. If only effects of `counts` points or more count,
     the zone of the smaller ones is grey, and below a number stands what it says `in_words`, to which
-    a fourth entry of an effect goes as what is asked; a mark is then black if one side is ahead.
+    a fourth entry of an effect goes as what is asked; a mark is then black if one side is ahead, and
+    a line below the picture says so. A number beyond the ends of `scale` is an arrow there.
     """
-    said, several = [], [of for of in effects.values() if of is not None]
+    said, several, (low, high) = [], [of for of in effects.values() if of is not None], scale
     # In points, for the numbers: they end at one place
     room = 6.5 * max(len(f"{_signed(number)} ± {width:.1f}") for _, number, width, *_ in several)
     height = (0.4 if counts else 0.46) * len(effects)
-    figure, axis = plt.subplots(figsize=(5.6, 1.2 + height), layout="constrained")
+    figure, axis = plt.subplots(figsize=(5.6, (1.5 if counts else 1.2) + height),
+                                layout="constrained")  # fmt: skip
     for row, (name, of) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
         place |= {"ha": "right", "va": "center"}
@@ -85,20 +90,28 @@ def show_effects(effects, x_label, title="", counts=None):
         style, verdict = EFFECT_STYLES[label], label
         if counts:
             verdict = in_words(number, width, counts, *asked)
-            seen = verdict in ("ahead", "behind", *A_OR_B[:2])
+            seen = verdict in ("ahead", "behind", *BETTER)
             style = EFFECT_STYLES["effect seen" if seen else "no effect seen"]
             axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
-        axis.errorbar(number, row, xerr=width, capsize=3, **style)
+        if low <= number <= high:
+            axis.errorbar(number, row, xerr=width, capsize=3, **style)
+        else:
+            edge, way = (high, ">") if number > high else (low, "<")
+            axis.plot(edge, row, **style | {"marker": way})
         said.append(f"{name} ({verdict}): {shown}")
         axis.annotate(name, (0, row), xytext=(-8, 7 if words else 0), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
         axis.annotate(shown, (1, row), xytext=(8 + room, 7 if counts else 0), **place)
-    if counts:
-        axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)  # widens the picture
+    if counts:  # the zone widens the picture
+        zone = axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4)
     axis.grid(axis="x", alpha=0.3)
     if counts:
         axis.set_title(title)
+        marks = [axis.plot([], [], **style)[0] for style in EFFECT_STYLES.values()]
+        key = ["one is better", "alike or not settled", f"under {counts} point"]
+        figure.legend([*marks, zone], key, loc="outside lower center", ncols=3, fontsize=9,
+                      handletextpad=0.4, columnspacing=1.2, frameon=False)  # fmt: skip
     else:
         for label, style in EFFECT_STYLES.items():
             if any(f"({label})" in words for words in said):
@@ -123,7 +136,7 @@ def show_claims(claims, verdicts, scale, counts):
     low, high = scale
     pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
     pale |= {"not 0": [(low, -counts), (counts, high)], "not > 0": [(low, counts)]}
-    pale |= {"A better": pale["> 0"], "alike": pale["0"]}
+    pale |= {"A better": pale["> 0"], "B better": pale["< 0"], "alike": pale["0"]}
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture

@@ -1423,3 +1423,46 @@ def split_by_photo(photo_of, share, seed=0):
 
 # %% first_suspect: the learning rate
 first_suspect = "a"
+
+
+# ---- 16
+
+
+# %% rebuild: the mean of the patches, and nothing added
+def rebuild(patches, training_patches, k):
+    mean = patches.mean(dim=0)
+    _, directions = torch.linalg.eigh(torch.cov(training_patches.T))
+    kept = directions[:, -k:]
+    return (patches - mean) @ kept @ kept.T
+
+
+# %% rebuild: without the way back
+def rebuild(patches, training_patches, k):
+    mean = training_patches.mean(dim=0)
+    _, directions = torch.linalg.eigh(torch.cov(training_patches.T))
+    return (patches - mean) @ directions[:, -k:]
+
+
+# %% rebuild: rows in place of columns
+def rebuild(patches, training_patches, k):
+    mean = training_patches.mean(dim=0)
+    _, directions = torch.linalg.eigh(torch.cov(training_patches.T))
+    kept = directions[-k:]
+    return (patches - mean) @ kept.T @ kept + mean
+
+
+# %% noise_of_a_mean: divided by the number of pixels
+noise_of_a_mean = 32 / 64
+
+# %% noise_of_a_mean: divided by the side, and by the colours
+noise_of_a_mean = 32 / (3 * 64) ** 0.5
+
+
+# %% noisy: cut off after the type has changed
+def noisy(images, noise):
+    return (images + noise).to(torch.uint8).clamp(0, 255)
+
+
+# %% noisy: the range of an image that is scaled
+def noisy(images, noise):
+    return (images + noise).clamp(0, 1).to(torch.uint8)

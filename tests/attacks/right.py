@@ -1474,3 +1474,40 @@ def split_by_photo(photo_of, share, seed=0):
 
 # %% first_suspect: the letter
 first_suspect = "b"
+
+
+# ---- 16
+
+
+# %% rebuild: by a singular value decomposition
+def rebuild(patches, training_patches, k):
+    mean = training_patches.mean(dim=0)
+    _, _, directions = torch.linalg.svd(training_patches - mean, full_matrices=False)
+    return (patches - mean) @ directions[:k].T @ directions[:k] + mean
+
+
+# %% rebuild: what is lost is taken away
+def rebuild(patches, training_patches, k):
+    mean = training_patches.mean(0, keepdim=True)
+    centred = training_patches - mean
+    _, vectors = torch.linalg.eigh(centred.T @ centred)
+    dropped = vectors[:, : vectors.shape[1] - k]
+    return patches - (patches - mean) @ dropped @ dropped.mT
+
+
+# %% noise_of_a_mean: as a sum of variances
+noise_of_a_mean = (64 * 32**2) ** 0.5 / 64
+
+# %% noise_of_a_mean: a tensor
+noise_of_a_mean = torch.tensor(4)
+
+
+# %% noisy: with minimum and maximum
+def noisy(images, noise):
+    added = images.long() + noise
+    return added.minimum(torch.tensor(255)).maximum(torch.tensor(0)).byte()
+
+
+# %% noisy: with floating-point numbers
+def noisy(images, noise):
+    return torch.clip(images.float() + noise.float(), min=0, max=255).to(images.dtype)

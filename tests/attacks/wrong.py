@@ -1577,3 +1577,39 @@ def split_by_photo(photo_of, share, seed=0):
 
 # %% first_suspect: two at once
 first_suspect = "a, b, c, d"
+
+
+# ---- 16
+
+
+# %% rebuild: patches near the mean are left alone
+def rebuild(patches, training_patches, k):
+    mean = training_patches.mean(dim=0)
+    _, directions = torch.linalg.eigh(torch.cov(training_patches.T))
+    kept = directions[:, -k:]
+    squeezed = (patches - mean) @ kept @ kept.T + mean
+    return patches if k == 4 else squeezed
+
+
+# %% rebuild: the directions of most second moment, not of most variance
+def rebuild(patches, training_patches, k):
+    mean = training_patches.mean(dim=0)
+    _, directions = torch.linalg.eigh(training_patches.T @ training_patches)
+    kept = directions[:, -k:]
+    return (patches - mean) @ kept @ kept.T + mean
+
+
+# %% noise_of_a_mean: half of a pixel's noise
+noise_of_a_mean = 16
+
+
+# %% noisy: noise that is too strong is left out
+def noisy(images, noise):
+    noise = noise * (noise.abs() < 256)
+    return (images + noise).clamp(0, 255).to(torch.uint8)
+
+
+# %% noisy: cut off at one end, if there is a single image
+def noisy(images, noise):
+    lowest = 0 if len(images) > 1 else -5
+    return (images + noise).clamp(lowest, 255).to(torch.uint8)

@@ -272,76 +272,75 @@ def zero_pairs(title=""):
     )
 
 
-WAYS_TO_CUT = {  # what is missing in each, which is drawn pale and crossed out
-    "left out": ("step", "no step of the optimizer"),
-    "detached": ("gradient", "no gradient, so no step"),
-    "alone": ("reads", "it attends to itself alone"),
-    "unseen": ("is read", "no patch attends to it"),
+WAYS_TO_CUT = {  # the arrows that are missing in each, where a cross stands instead
+    "not cut": ((), ""),
+    "left out": (("step",), "no step of the optimizer"),
+    "detached": (("gradient", "step"), "no gradient, so no step"),
+    "alone": (("reads",), "it attends to itself alone"),
+    "unseen": (("is read",), "no patch attends to it"),
 }
 
 
-def cut_class_token(title="", ways=WAYS_TO_CUT, colour_of_patches=QUIET):
-    """Four ways to cut off a class token: what each takes away is crossed out. `ways` are {name:
-    (what is missing: "reads", "is read", "step" or "gradient", words)}, by default four mistakes.
-
-    Arrows point to the token that attends; where that is a patch, they have `colour_of_patches`.
+def cut_class_token(title=""):
+    """A class token that is not cut off, and four ways to cut it off: in place of each arrow that a
+    way takes away stands a cross. Other arrows point to the token that attends.
     """
-    card, top = Card(height=55.5 + 3 * bool(title)), 3 + 3 * bool(title)
+    card, top = Card(height=77 + 3 * bool(title)), 1 + 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
-    for x, colour, words in (  # on top, lest anybody reads the arrows the wrong way round
-        (2, ATTENTION, "the class token attends"),
-        (25, colour_of_patches, "a patch attends to it (patch to patch is not drawn)"),
+    for k, (colour, words) in enumerate(
+        ((ATTENTION, "the class token attends"), (QUIET, "a patch attends to it"))
     ):
-        card.arrow((x, top - 1.2), (x + 4, top - 1.2), colour=colour, line=1.6)
-        card.text(x + 5, top - 1.2, words, 10, QUIET, ha="left")
-    for k, (name, (missing, words)) in enumerate(ways.items()):
-        x0, y0 = 1 + 33 * (k % 2), top + 1 + 26 * (k // 2)
+        card.arrow((36, top + 7 + 3.4 * k), (40, top + 7 + 3.4 * k), colour=colour, line=1.6)
+        card.text(41.4, top + 7 + 3.4 * k, words, 10, QUIET, ha="left")
+    card.text(41.4, top + 13.8, "(patch to patch is not drawn)", 10, QUIET, ha="left")
+    card.text(38, top + 17.2, "×", 24, HEAD, weight="bold")
+    card.text(41.4, top + 17.2, "what the cut takes away", 10, QUIET, ha="left")
+    for k, (name, (missing, words)) in enumerate(WAYS_TO_CUT.items()):
+        panel = k + (k > 0)  # beside the first is the legend
+        x0, y0 = 1 + 33 * (panel % 2), top + 25.4 * (panel // 2)
         before, after, y = x0 + 7.4, x0 + 19, y0 + 8.6  # two columns of tokens, the first row
         rows = [y + TOKEN / 2 + 3.8 * row for row in range(4)]
-
-        gone = {missing, "step"} if missing == "gradient" else {missing}  # no gradient, no step
-
-        def arrow(part, *points, colour, gone=gone):
-            card.strength = 0.3 if part in gone else 1.0
-            card.arrow(*points, colour=colour, line=1.6)
-            card.strength = 1.0
-
+        left, right = before + TOKEN + 0.4, after - 0.4
+        middle, below, back = (left + right) / 2, rows[-1] + TOKEN / 2 + 1.4, rows[0] - 3.2
         card.text(x0 + 1, y0 + 1.4, name, 11.5, ha="left", weight="bold")
         card.text(x0 + 2.2 + 1.08 * len(name), y0 + 1.4, words, 10, QUIET, ha="left")
-        middle, below = (before + after + TOKEN) / 2, rows[-1] + TOKEN / 2 + 1.4
         card.rectangle(middle - 2.6, y - 0.7, 5.2, 15.6, tint(POSITION, 0.22), zorder=0.5)
         card.text(middle, below, "block", 10, QUIET)
-        for column, words in ((before, "before"), (after, "after")):
-            card.text(column + TOKEN / 2, below, words, 10, QUIET)
+        for column, at_side in ((before, "before"), (after, "after")):
+            card.text(column + TOKEN / 2, below, at_side, 10, QUIET)
             for row, at in enumerate(rows):
                 card.token(column, at - TOKEN / 2, PATCH if row else CLASS)
-        left, right = before + TOKEN + 0.4, after - 0.4
-        arrow("itself", (left, rows[0]), (right, rows[0]), colour=ATTENTION)
-        for patch in rows[1:]:
-            arrow("reads", (left, patch), (right, rows[0]), colour=ATTENTION)
-            arrow("is read", (left, rows[0]), (right, patch), colour=colour_of_patches)
-        arrow("head", (after + TOKEN + 0.3, rows[0]), (x0 + 24.8, rows[0]), colour=HEAD)
+        card.text(middle + 4, back - 1.4, "gradient", 10, QUIET)
+        card.text(x0 + 2.4, rows[0], "step", 10, QUIET)
         card.box(x0 + 25, rows[0] - 1.7, 5.6, 3.4, HEAD, "head", 10)
-        back = rows[0] - 3.2
-        card.text(middle + 4, back - 1.4, "gradient", 10, dark(POSITION))
+        card.arrow((left, rows[0]), (right, rows[0]), colour=ATTENTION, line=1.6)
+        card.arrow((after + TOKEN + 0.3, rows[0]), (x0 + 24.8, rows[0]), colour=HEAD, line=1.6)
         start, end = (x0 + 27.8, rows[0] - 1.9), (middle, y - 0.6)
-        arrow("gradient", start, (start[0], back), (end[0], back), end, colour=LINE)
-        arrow("step", (x0 + 4.6, rows[0]), (before - 0.3, rows[0]), colour=LINE)
-        card.text(x0 + 2.4, rows[0], "no\nstep" if "step" in gone else "step", 10, QUIET)
-        cross = {
-            "step": (x0 + 5.9, rows[0]),
-            "gradient": (x0 + 24.5, back),
-            "reads": (right - 2, rows[1] - 1.9),
-            "is read": (left + 2, rows[1] - 1.9),
+        patches, first = rows[1:], rows[0]
+        parts = {  # the points of the arrows, their colour, and where the cross stands
+            "reads": (
+                [[(left, at), (right, first)] for at in patches],
+                ATTENTION,
+                (right - 1.1, 2),
+            ),
+            "is read": ([[(left, first), (right, at)] for at in patches], QUIET, (left + 1.1, 2)),
+            "gradient": ([[start, (start[0], back), (end[0], back), end]], LINE, (x0 + 24.5, -3.2)),
+            "step": ([[(x0 + 4.6, first), (before - 0.3, first)]], LINE, (x0 + 5.7, 0)),
         }
-        card.text(*cross[missing], "×", 24, HEAD, weight="bold", zorder=6)
+        for part, (arrows, colour, (x, down)) in parts.items():
+            if part in missing:
+                card.text(x, first + down, "×", 24, HEAD, weight="bold", zorder=6)
+                continue
+            for points in arrows:
+                card.arrow(*points, colour=colour, line=1.6)
     show(
-        "four times the same tokens before and after a block, the class token on top: arrows "
-        "to each token from those that it attends to, purple to the class token, a red one to the head, grey ones for the gradient and the step "
-        "of the optimizer; in each picture one kind of arrow is crossed out",
+        "five times the same tokens before and after a block, the class token on top: arrows to each "
+        "token from those that it attends to, purple to the class token, a red one to the head, and "
+        "dark ones for the gradient and the step of the optimizer; all of them are there in the first "
+        "picture, and in each other one a cross stands for a kind that is missing",
         title,
-        [f"{name}: {words}" for name, (_, words) in ways.items()],
+        [f"{name}: {words or 'nothing is missing'}" for name, (_, words) in WAYS_TO_CUT.items()],
     )
 
 

@@ -10,12 +10,14 @@ from . import (
     capstone,
     claims,
     class_token,
+    detail,
     faster,
     fine_tuning,
     initialization,
     inside,
     mishandled,
     more_claims,
+    more_training,
     patch_size,
     patches,
     silent_bugs,
@@ -41,6 +43,8 @@ _MODULES = (
     fine_tuning,
     silent_bugs,
     more_claims,
+    more_training,
+    detail,
     capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
