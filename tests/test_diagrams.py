@@ -195,6 +195,8 @@ CASES = {
         "A title",
     ),
     "shares": lambda: diagrams.shares(torch.eye(10)[2], torch.eye(10)[2].softmax(0), 2, "classes"),
+    "windows": lambda: diagrams.windows(IMAGES[0], (15, 31, 47)),
+    "windows, one": lambda: diagrams.windows(IMAGES[0], (8,)),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
     "cut_class_token": diagrams.cut_class_token,
@@ -994,6 +996,20 @@ def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
     assert {"64 patches", "1 patch"} <= set(written())
     with pytest.raises(ValueError, match="patch_size 5 does not divide"):
         diagrams.cuts(IMAGES[0], (4, 5))
+
+
+def test_windows_are_as_large_as_what_is_seen_and_lie_where_they_see_most():
+    diagrams.windows(IMAGES[0], (15, 47))
+    (axis,) = plt.gcf().axes
+    small, large = [p for p in axis.patches if p.get_linewidth() == 2.4]
+    pale, seen, *_ = [image.get_extent() for image in axis.images]
+    pixel = (pale[1] - pale[0]) / 32
+    assert np.isclose(small.get_width(), 15 * pixel) and np.isclose(large.get_width(), 47 * pixel)
+    assert small.get_xy() == (pale[0], pale[3]) == (seen[0], seen[3])
+    middle = large.get_x() + large.get_width() / 2
+    assert np.isclose(middle, np.mean(axis.images[2].get_extent()[:2]))
+    with pytest.raises(ValueError, match="square"):
+        diagrams.windows(torch.zeros(3, 8, 16), (3,))
 
 
 def filled(colour):

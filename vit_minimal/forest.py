@@ -60,47 +60,6 @@ def judge(number, width, counts, should):
     return words, "?" if words == "not settled" else "✓" if words in agree else "✗"
 
 
-def show_forest(effects, x_label, title="", groups=(), bold=None):
-    """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
-
-    Each row has its name, below it the words and the number, and at the right the mark with its
-    interval. Groups differ in colour and marker; `groups` names some that come first, so that they
-    keep theirs from figure to figure. Where the number is None, the words stand alone;
-    where the interval is infinite or None, the mark has none and is hollow. The names in `bold` are
-    bold, all of them if it is None.
-    ValueError if there is no number at all.
-    """
-    numbers = [number for *_, number, _ in effects.values() if number is not None]
-    if not numbers:
-        raise ValueError("a forest plot needs at least one effect with a number")
-    used = {group for group, *_ in effects.values()}
-    groups = list(dict.fromkeys([*groups, *(group for group, *_ in effects.values())]))
-    said = []
-    _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.48 * len(effects)), layout="constrained")
-    for row, (name, (group, words, number, width)) in enumerate(effects.items()):
-        style = curve_style(groups.index(group)) | {"linestyle": "none"}
-        if number is not None:
-            known = width is not None and math.isfinite(width)
-            face = {} if known else {"markerfacecolor": "white"}
-            axis.errorbar(number, row, xerr=width if known else None, capsize=3, **style | face)
-            words += f": {_signed(number)}" + (f" ± {width:.1f}" if known else "")
-        said.append(f"{name} ({group}): {words}")
-        paper = {
-            "facecolor": axis.get_facecolor(),
-            "edgecolor": "none",
-            "pad": 1,
-        }  # over the 0 line
-        place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
-        weight = "bold" if bold is None or name in bold else "normal"
-        axis.text(0.01, row - 0.45, name, weight=weight, color=style["color"], bbox=paper, **place)
-        axis.text(0.01, row, words, fontsize=9, **place)
-    for index, group in enumerate(groups):  # also of a group whose effects have no number
-        if group in used:
-            axis.plot([], [], label=group, **curve_style(index) | {"linestyle": "none"})
-    _finish(axis, (len(effects) - 0.4, -0.9), x_label, title)
-    show(f"{x_label}, a row for each effect", title, said)
-
-
 def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math.inf)):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
@@ -145,7 +104,7 @@ def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math
         axis.annotate(shown, (1, row), xytext=(8 + room, 7 if counts else 0), **place)
     if counts:  # the zone widens the picture
         zone = axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
-    _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4, free=0)
+    _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4)
     axis.grid(axis="x", alpha=0.3)
     if counts:
         axis.set_title(title)
@@ -159,53 +118,6 @@ def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math
                 axis.plot([], [], label=label, **style)
         figure.legend(loc="outside upper center", ncols=2, title=title, frameon=False)
     show(f"{x_label}, a row for each effect", title, said)
-
-
-def show_then_and_now(
-    effects, then, now, x_label, title="", scale=(-math.inf, math.inf), ticks=6, also=None
-):
-    """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
-
-    `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
-    by a line, so that one sees what grew, what shrank and what changed its side of 0. If there is a
-    third measurement, `also` says which, and an effect without it has None there. Words behind an
-    interval stand in brackets behind the number. A number beyond the ends of `scale` is an arrow there.
-    With more `ticks` both sides of 0 have some.
-    """
-    (low, high), said = scale, []
-    labels = [then, now] if also is None else [then, now, also]
-    _, axis = plt.subplots(
-        figsize=(5.6, 1.7 + (0.55 if also is None else 0.8) * len(effects)), layout="constrained"
-    )
-    paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
-    styles = [curve_style(index) | {"linestyle": "none"} for index in range(len(labels))]
-    styles[0]["markerfacecolor"] = "white"
-    for label, style in zip(labels, styles, strict=True):
-        axis.plot([], [], label=label, **style)
-    for row, (name, found) in enumerate(effects.items()):
-        words, places = [], [row + 0.26 * (k - (len(labels) - 1) / 2) for k in range(len(labels))]
-        marks = [
-            (*of, at, style) for of, at, style in zip(found, places, styles, strict=True) if of
-        ]
-        ends = [min(max(number, low), high) for number, *_ in marks]
-        axis.plot(ends[:2], places[:2], color="lightgray", linewidth=3, zorder=0)
-        for number, width, *note, at, style in marks:
-            known = width if math.isfinite(width) else None
-            if low <= number <= high:
-                axis.errorbar(number, at, xerr=known, capsize=3, **style)
-            else:
-                edge, way = (high, ">") if number > high else (low, "<")
-                axis.plot(edge, at, **style | {"marker": way})
-            words.append(" ".join([_signed(number), *(f"({of})" for of in note)]))
-        words = [" → ".join(words[:2]), *words[2:]]
-        said.append(f"{name}: {', '.join(words)}")
-        place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
-        axis.text(0.01, row - 0.2, name, bbox=paper, **place)
-        for line, of in enumerate(words):
-            below = 0.2 if also is None else 0.05 + 0.25 * line
-            axis.text(0.01, row + below, of, fontsize=9, **place)
-    _finish(axis, (len(effects) - 0.4, -0.6), x_label, title, ticks)
-    show(f"{x_label}, {' and '.join(labels)}", title, said)
 
 
 def show_claims(claims, verdicts, scale, counts):
@@ -266,7 +178,7 @@ def show_claims(claims, verdicts, scale, counts):
         if any(verdict == of for of, _ in claims.values()):
             axis.plot([], [], label=verdict, **style)
     said_of_pale = "points; pale: where the mark should be if the sentence is true"
-    _scale(axis, (row - 0.8, -0.8), said_of_pale, ticks=5, free=0)
+    _scale(axis, (row - 0.8, -0.8), said_of_pale, ticks=5)
     axis.set_xlabel(axis.get_xlabel(), loc="right")
     axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
@@ -282,16 +194,8 @@ def _signed(number):
     return "0.0" if shown == "+0.0" else shown
 
 
-def _finish(axis, rows, x_label, title, ticks=6):
-    """The scale, with room for words left of the marks, as wide as theirs; the legend above."""
-    _scale(axis, rows, x_label, ticks=ticks, free=1)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
-
-
-def _scale(axis, rows, x_label, ticks, free):
-    """The line at 0 and the first row on top; left of the marks, room is left free for words, so many
-    times as wide as theirs.
-    """
+def _scale(axis, rows, x_label, ticks):
+    """The line at 0, which is in the picture, and the first row on top."""
     low, high = axis.get_xlim()
     margin = 0.05 * (high - low)
     low, high = min(low, -margin), max(high, margin)  # the line is in the picture, and its 0
@@ -299,5 +203,5 @@ def _scale(axis, rows, x_label, ticks, free):
     axis.set_xlim(low, high)
     axis.xaxis.set_major_locator(MaxNLocator(ticks, steps=(1, 2, 5, 10)))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
-    axis.set(xlim=(low - free * (high - low), high), ylim=rows, yticks=[], xlabel=x_label)
+    axis.set(xlim=(low, high), ylim=rows, yticks=[], xlabel=x_label)
     axis.spines[["left", "top", "right"]].set_visible(False)
