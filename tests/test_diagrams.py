@@ -123,7 +123,7 @@ CASES = {
     "reading_blocks, two": lambda: diagrams.reading_blocks(
         6, {"From here": RIGHT, "From there": RIGHT}, 100
     ),
-    "cut_or_late": lambda: diagrams.cut_or_late(6, 3, 4),
+    "cut_or_late": lambda: diagrams.cut_or_late(6, 4, 4),
     "cut_or_late, shallow": lambda: diagrams.cut_or_late(2, 2, 1),
     "weighed_by_gradient": lambda: diagrams.weighed_by_gradient(*SPEAKS),
     "weighed_by_gradient, six": lambda: diagrams.weighed_by_gradient(
@@ -195,6 +195,8 @@ CASES = {
         "A title",
     ),
     "shares": lambda: diagrams.shares(torch.eye(10)[2], torch.eye(10)[2].softmax(0), 2, "classes"),
+    "windows": lambda: diagrams.windows(IMAGES[0], (15, 31, 47)),
+    "windows, one": lambda: diagrams.windows(IMAGES[0], (8,)),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
     "cut_class_token": diagrams.cut_class_token,
@@ -996,6 +998,20 @@ def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
         diagrams.cuts(IMAGES[0], (4, 5))
 
 
+def test_windows_are_as_large_as_what_is_seen_and_lie_where_they_see_most():
+    diagrams.windows(IMAGES[0], (15, 47))
+    (axis,) = plt.gcf().axes
+    small, large = [p for p in axis.patches if p.get_linewidth() == 2.4]
+    pale, seen, *_ = [image.get_extent() for image in axis.images]
+    pixel = (pale[1] - pale[0]) / 32
+    assert np.isclose(small.get_width(), 15 * pixel) and np.isclose(large.get_width(), 47 * pixel)
+    assert small.get_xy() == (pale[0], pale[3]) == (seen[0], seen[3])
+    middle = large.get_x() + large.get_width() / 2
+    assert np.isclose(middle, np.mean(axis.images[2].get_extent()[:2]))
+    with pytest.raises(ValueError, match="square"):
+        diagrams.windows(torch.zeros(3, 8, 16), (3,))
+
+
 def filled(colour):
     """The lengths of the bars of a colour, from top to bottom."""
     found = [p for p in plt.gcf().axes[0].patches if isinstance(p, Rectangle)]
@@ -1058,19 +1074,19 @@ def test_what_is_exchanged_before_the_blocks_comes_out_exchanged():
     assert rows["c"][0] == rows["c\N{PRIME}"][0], "the class token comes out where it went in"
 
 
-def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():
-    diagrams.cut_or_late(6, 3, 4)
+def test_a_class_token_reads_in_all_blocks_before_a_cut_or_in_the_last_alone():
+    diagrams.cut_or_late(6, 4, 4)
     (axis,) = plt.gcf().axes
     inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
     reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
-    assert reading == [6 + 1 + 2 * (5 + 1), 2]  # itself, and two patches each
+    assert reading == [6 + 1 + 2 * (3 + 1), 2 * 3]  # itself, and two patches each
     patches_read = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
     among, the_class_token = 2 * (6 + 4), 2 * (6 + 1)  # each other, and it where there is one
     assert patches_read == among + the_class_token
     fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
     assert fills.count(to_rgb(card.CLASS)) == 7 + 2
-    (cross,) = (text.get_position() for text, _ in words() if text.get_text() == "×")
-    assert 3 + 2 * 52 / 6 < cross[0] < 3 + 3 * 52 / 6
+    crosses = [text.get_position()[0] for text, _ in words() if text.get_text() == "×"]
+    assert [int((x - 3) / (52 / 6)) + 1 for x in crosses] == [4, 5, 6]
     with pytest.raises(ValueError, match="no block 7 of 6"):
         diagrams.cut_or_late(6, 7, 4)
 
