@@ -335,7 +335,13 @@ def test_the_checks_of_notebook_09_find_what_is_cut_and_leave_a_model_as_it_was(
     text = tutorial_text("notebooks/source/09_pitfalls_class_token.py")
     cells = [cell.partition("\n")[2] for cell in text.split("# %%")]
     shown = {"torch": torch, "copy": copy}
-    for name in ("tokens_read", "class_token_of", "cut_in_training", "cut_in_attention"):
+    for name in (
+        "tokens_read",
+        "class_token_of",
+        "random_copy",
+        "cut_in_training",
+        "cut_in_attention",
+    ):
         cell = next(cell for cell in cells if f"def {name}(" in cell)
         (function,) = (of for of in ast.parse(cell).body if getattr(of, "name", "") == name)
         exec(ast.unparse(function), shown)  # noqa: S102

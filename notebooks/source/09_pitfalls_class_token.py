@@ -302,7 +302,7 @@ show_gains(
 #
 # Two of the cuts show in the accuracy, and two do not. So two more functions look for signs of a cut, in a model whose class token is token 0.
 #
-# **In training:** is the class token in an optimizer, and does a gradient reach it?
+# Both try things in a copy with random weights. Why random? A weight that is zero, as in some starts of notebook 07, passes nothing on, and then everything would look cut.
 
 
 # %%
@@ -310,6 +310,19 @@ def class_token_of(model):
     return getattr(model.cls_token, "weight", model.cls_token)  # timm's has no .weight
 
 
+def random_copy(model):
+    """A copy in which all weights are random and none is frozen."""
+    model = copy.deepcopy(model).requires_grad_().eval()
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    return model
+
+
+# %% [markdown]
+# **In training:** is the class token in an optimizer, and does a gradient reach it?
+
+
+# %%
 def cut_in_training(model, optimizers, images):
     """Signs that the class token or the blocks are not trained: a list of sentences."""
     token, found = class_token_of(model), []
@@ -318,23 +331,24 @@ def cut_in_training(model, optimizers, images):
         found.append("the class token is in no optimizer")
     if not token.requires_grad:
         found.append("the class token is frozen")
-    free = copy.deepcopy(model).requires_grad_().eval()  # in the copy nothing is frozen
-    free(images).square().sum().backward()
-    weights = {"class token": class_token_of(free), "blocks": free.blocks[0].attn.qkv.weight}
-    return found + [f"no gradient reaches the {n}" for n, w in weights.items() if w.grad is None]
+    model = random_copy(model)
+    model(images).square().sum().backward()
+    weights = {"class token": class_token_of(model), "blocks": model.blocks[0].attn.qkv.weight}
+    for name, weight in weights.items():
+        if weight.grad is None or not weight.grad.any():
+            found.append(f"no gradient reaches the {name}")
+    return found
 
 
 # %% [markdown]
-# **In attention:** does the class token depend on the image, and do the patches depend on the class token? We try it in a copy with random weights. A weight that is zero, as in some starts of notebook 07, passes nothing on, and then everything would look cut.
+# **In attention:** does the class token depend on the image, and do the patches depend on the class token?
 
 
 # %%
 @torch.no_grad()
 def cut_in_attention(model, images):
     """Signs that attention keeps class token and patches apart: a list of sentences."""
-    model, found = copy.deepcopy(model).eval(), []
-    for weight in model.parameters():
-        weight.normal_(std=0.1)
+    model, found = random_copy(model), []
     before = model.forward_features(images)
     if before[:, 0].std(dim=0).max() < 1e-6:  # over the images
         found.append("the class token is the same for every image")
@@ -350,21 +364,24 @@ def cut_in_attention(model, images):
 # %% tags=["hide-input", "nbval-check-output"]
 from vit_minimal.variants import BlindClassToken, CutClassToken, UnseenClassToken
 
-VECTOR = "left out, by .detach()"
+
+class DetachedVector(VisionTransformer):
+    """The class token enters the model without its gradient."""
+
+    def forward_features(self, images):
+        x = self.patch_embed(images)
+        token = self.cls_token.weight.detach().expand(len(x), -1, -1)
+        return self.norm(self.blocks(self.pos_embed(torch.cat([token, x], dim=1))))
+
+
 kinds = {
     "right": VisionTransformer,
     "left out": VisionTransformer,
-    VECTOR: VisionTransformer,
+    "left out, by .detach()": DetachedVector,
     "detached": CutClassToken,
     "alone": BlindClassToken,
     "unseen": UnseenClassToken,
 }
-
-
-def without_gradient(module, inputs, tokens):
-    """As if the forward pass had taken the class token's weight.detach()."""
-    return torch.cat([tokens[:, :1].detach(), tokens[:, 1:]], dim=1)
-
 
 for name, kind in kinds.items():
     model = kind(ViTConfig(**small))
@@ -372,8 +389,6 @@ for name, kind in kinds.items():
     optimizer = torch.optim.AdamW(
         p for p in model.parameters() if name != "left out" or p is not token
     )
-    if name == VECTOR:
-        model.cls_token.register_forward_hook(without_gradient)
     found = cut_in_training(model, [optimizer], images) + cut_in_attention(model, images)
     first, *others = found or ["nothing found"]
     print(f"{name:22}  {first}")
