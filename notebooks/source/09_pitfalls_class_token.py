@@ -26,11 +26,11 @@
 #
 # | name | what is changed | points against the class token |
 # |---|---|---|
-# | class token |  | {{runs("class_token_place", "class token").mean:.1%}} |
+# | class token | nothing | (accuracy {{runs("class_token_place", "class token").mean:.1%}}) |
 # | **A** reads the first patch | the head reads token 1 | {{gain(runs("class_token_place", "reads the first patch")):+±.1p}} |
-# | averages all tokens | it reads their mean | {{gain(runs("class_token_place", "averages all tokens")):+±.1p}} |
-# | mean of patches | no class token, their mean is read | {{gain(runs("pooling", "mean of patches")):+±.1p}} |
-# | attention pooling | the same with a weighted mean | {{gain(runs("pooling", "attention pooling")):+±.1p}} |
+# | averages all tokens | the head reads the mean of all tokens | {{gain(runs("class_token_place", "averages all tokens")):+±.1p}} |
+# | mean of patches | no class token; the head reads the mean | {{gain(runs("pooling", "mean of patches")):+±.1p}} |
+# | attention pooling | no class token; the head reads a weighted mean | {{gain(runs("pooling", "attention pooling")):+±.1p}} |
 # | class token last | behind the patches, and read there | {{gain(runs("class_token_place", "class token last")):+±.1p}} |
 # | last, but reads token 0 | behind the patches, a patch is read | {{gain(runs("class_token_place", "last, but reads token 0")):+±.1p}} |
 # | no position of its own | only patches have positions | {{gain(runs("class_token_place", "no position of its own")):+±.1p}} |
@@ -67,8 +67,8 @@ from vit_minimal.experiments import run_experiment
 # - **Class token:** the ViT paper reads it.
 # - **Reads the first patch** is a mistake. Somebody removes the class token, `x = x[:, 1:]`, and then reads `x[:, 0]`, which was token 1 before.
 # - **Averages all tokens** is a mistake too, if you meant to read the class token.
-# - **Mean of patches** is a rival. Its model has no class token, so all of its tokens are patches.
-# - **Attention pooling** is another rival without a class token, and takes a weighted mean. A patch has the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w`. (Those in the picture are made up.)
+# - **Mean of patches** is a rival. Its model has no class token: all of its tokens are patches.
+# - **Attention pooling** is another rival without a class token, a weighted mean. A patch has the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w`. (Those in the picture are made up.)
 
 # %% tags=["hide-input"]
 T = 17
@@ -162,7 +162,7 @@ show_gains(
 #
 # ### A slot like any other
 #
-# Why can a patch take the class token's place at all? In a block, attention compares every query with every key, and the norms and the MLP work on each token alone. No line asks which token stands first. So if you exchange two tokens in front of the blocks, the same two are exchanged behind them, and nothing else changes:
+# Why can a patch take the class token's place at all? In a block, attention compares every query with every key, and norms and MLP work on each token alone: no line asks which token stands first. If you exchange two tokens in front of the blocks, the same two are exchanged behind them, and nothing else changes:
 
 # %% tags=["hide-input"]
 diagrams.exchange()
@@ -176,11 +176,7 @@ same = torch.allclose(blocks(x[:, exchanged]), blocks(x)[:, exchanged], atol=1e-
 print("the blocks do not know which token is the first:", same)
 
 # %% [markdown]
-# To the blocks the class token is a **slot** like any other. What makes it *the* class token lies outside them: the vector in the slot, its position, and the head that reads there. **Guess** from this which of three more changes do harm:
-#
-# - **Class token last:** it stands behind the patches, and the head reads it there.
-# - **Last, but reads token 0:** it stands behind the patches, and the head reads token 0 as before, which is a patch now.
-# - **No position of its own:** only the patches have position embeddings.
+# To the blocks the class token is a **slot** like any other. What makes it *the* class token lies outside them: the vector in the slot, its position, and the head that reads there. **Guess** from this which of three more changes do harm. The class token stands *last*, behind the patches, and is read there; or it stands last, but the head still reads token 0, now a patch; or it gets no position embedding.
 
 # %% tags=["hide-input"]
 CHANGES = {
@@ -200,7 +196,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 # - **No position of its own** shows no effect. Vector and position are only ever added, so the vector alone can learn to be their sum.{{assert
 # not differs(runs("class_token_place", "no position of its own"))}}
 #
-# So a patch can take over because its slot, too, can gather from all tokens, and training makes the slot that is read gather what the head needs. Why it still costs points we do not know.
+# So a patch can take over: its slot, too, can gather from all tokens, and training makes the slot that is read gather what the head needs. Why it still costs points we do not know.
 #
 # ### Which tokens does a head read?
 #
@@ -289,14 +285,13 @@ show_gains(
 # No effect is seen in any row, and no interval reaches down to a cost of one point.{{assert
 # all(reach(gain(of), -1) > -0.01 for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}{{assert not differs(runs("class_token_cut", "unseen by the patches"))}}{{assert
 # not any(differs(runs("class_token_init", name)) for name in ("N(0, 0.02), frozen", "zeros, frozen"))}}{{assert
-# not any(differs(of) for of in experiment("class_token_untrained").values())}} (The last interval is wider, because its baseline has three seeds only.){{assert
-# len(runs("class_token_untrained", "no position").accuracies) == 3 < len(runs("class_token_cut", "class token").accuracies)}}
+# not any(differs(of) for of in experiment("class_token_untrained").values())}}
 #
 # ### Why need it not be trained?
 #
-# How can a token that is always zero gather anything useful? Look at *at zero, no position*: its class token enters the first block as x = 0, for every image. There its query is q = W · LN(x) + b, and LN(0) is the shift of the norm. This shift, W and b *are* trained. So the class token can get a query from them, and likewise a key and a value. They are not free, though, because a change to them changes those of the patches as well. (The second visit measures whether it does get a query, and whether it needs one.)
+# How can a token that is always zero gather anything useful? Look at *at zero, no position*: its class token enters the first block as x = 0, for every image. There its query is q = W · LN(x) + b, and LN(0) is the shift of the norm. This shift, W and b *are* trained. So they can give the class token a query, and likewise a key and a value, although each change to them changes those of the patches as well. (The second visit measures whether it does get a query, and whether it needs one.)
 #
-# That no patch has to attend to the class token is less of a riddle: the patches attend to each other directly.
+# *Unseen* is less of a riddle: the patches attend to each other directly.
 #
 # ### Is something cut off?
 #
@@ -559,9 +554,9 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # ## Recap, and what to do in your own model
 #
 # - **Accuracy does not tell a mistake from a choice.** On CIFAR-10 reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask `tokens_read` what your head reads.
-# - **To the blocks the class token is a slot like any other.** So a patch can take its place.
+# - **To the blocks the class token is a slot like any other,** so a patch can take its place.
 # - **Two of the four cuts show no effect:** nobody trains the class token, or no patch attends to it. The other two, *alone* and *detached*, ruin the model. `cut_in_training` and `cut_in_attention` find signs of all four.
-# - **Compare heads each at its own learning rate.** At the best of a few rates the mean of patches led on CIFAR-10 by {{gain(runs("pooling", "mean of patches")):±.1p}} points. If your model is small and its training short, try it, or attention pooling. Take the class token if you want to follow it through the blocks, as this course does.
+# - **Compare heads each at its own learning rate.** At the best of a few rates the mean of patches led on CIFAR-10 by {{gain(runs("pooling", "mean of patches")):±.1p}} points. For a small model and a short training, try it, or attention pooling. Take the class token to follow it through the blocks, as this course does.
 #
 # ## Questions
 #
