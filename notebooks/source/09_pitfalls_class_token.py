@@ -17,7 +17,7 @@
 # | loss in training | {{recorded("class_token_place", "reads the first patch")[0].train_loss[0]:.2f}} | {{recorded("class_token_place", "reads the first patch")[0].train_loss[1]:.2f}} | {{recorded("class_token_place", "reads the first patch")[0].train_loss[2]:.2f}} |
 # | accuracy on test images | | | {{recorded("class_token_place", "reads the first patch")[0].accuracy:.1%}} |
 #
-# The loss falls, nothing has raised an error, and the accuracy is decent for three passes. Yet one line of the code does not do what your friend meant: a **mistake**, though the same line could be somebody else's choice. **Can you find it?** At the end of part A a short function will name it.
+# The loss falls, nothing has raised an error, and the accuracy is decent for three passes. Yet one line of the code does not do what your friend meant. We call that a **mistake**; the same line can be somebody else's choice. **Can you find it?** At the end of part A a short function will name it.
 #
 # Part A is about a head that reads the wrong token, part B about a class token that is cut off, and part C about comparing two heads fairly. What you see in A and B is on record: a ViT with {{recorded("class_token_place", "class token")[0].run.model.depth:d}} blocks and 65 tokens, {{recorded("class_token_place", "class token")[0].run.training.epochs:d}} passes over {{recorded("class_token_place", "class token")[0].trained_on:,}} images of CIFAR-10, {{len(runs("class_token_place", "class token").accuracies):d}} seeds for the class token and 3 for every other model.{{assert
 # all(len(of.accuracies) == 3 for of in (*(runs("class_token_place", name) for name in ("reads the first patch", "averages all tokens", "class token last", "last, but reads token 0", "no position of its own")), runs("pooling", "mean of patches"), runs("pooling", "attention pooling"), *(runs("class_token_cut", name) for name in ("detached before the head", "sees itself alone", "unseen by the patches")), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}
@@ -297,7 +297,7 @@ show_gains(
 #
 # Two of the cuts show in the accuracy, and two do not. So two more functions look for signs of a cut, in a model whose class token is token 0.
 #
-# Both try things in a copy with random weights. Why random? A weight that is zero, as in some starts of notebook 07, passes nothing on, and then everything would look cut.
+# Both test a copy with random weights. Why random? A weight that is zero, as in some starts of notebook 07, passes nothing on, and then everything would look cut.
 
 
 # %%
@@ -391,7 +391,7 @@ for name, kind in kinds.items():
         print(f"{'':22}  {other}")
 
 # %% [markdown]
-# Each cut leaves a sign. A sign need not mean harm, and no sign means only that these five are absent, not that all is well.
+# Each cut leaves a sign. A sign need not mean harm, and no sign means only that none of these was found, not that all is well.
 #
 # ## C · A fair comparison
 #
