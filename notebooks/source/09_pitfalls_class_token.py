@@ -40,6 +40,7 @@
 # | detached | no gradient passes back from the head | {{gain(runs("class_token_cut", "detached before the head")):+±.1p}} |
 # | alone | it attends to itself alone | {{gain(runs("class_token_cut", "sees itself alone")):+±.1p}} |
 # | unseen | no patch attends to it | {{gain(runs("class_token_cut", "unseen by the patches")):+±.1p}} |
+#
 # </details>
 
 # %%
