@@ -1,11 +1,12 @@
-"""Each claim of notebooks 10 and 14 has its row at a glance (a picture in 10, a table in 14) and its card,
-with a verdict, its limits and a line to try it.
+"""Each claim of notebook 10 has its row in a picture and its card, with a verdict, its limits and a line to
+try it. Three claims of notebook 14 are lessons, and the others have a row in a table and a fold.
 
 The figures and what is said of their order are placeholders in the source: test_figures.py tries
 those.
 """
 
 import ast
+import itertools
 import json
 import re
 import shlex
@@ -20,6 +21,7 @@ SOURCES = {
     name: tutorial_text(f"notebooks/source/{name}.py")
     for name in ("10_claims_put_to_the_test", "14_more_claims")
 }
+TEN, FOURTEEN = SOURCES.values()
 VERDICTS = "holds", "holds in part", "does not hold", "not settled"
 LINK = re.compile(r"\]\(\.\./(data/results/\w+\.json)\)")
 
@@ -33,12 +35,16 @@ def guessed(source):
 
 
 def rows(source):
-    """{number: (claim, verdict)} at a glance, in its order."""
+    """{number: (claim, verdict)} at a glance, in its order: the picture of 10; the lessons of 14, then its
+    table.
+    """
     code = re.search(r"^CLAIMS = .+?^}", source, re.MULTILINE | re.DOTALL)
     if not code:
-        lines = re.findall(r"^# \| (\d+) \| \| ([a-z ]+) \| .+\. \|$", advice(source), re.MULTILINE)
-        claims = dict(guessed(source))
-        return {int(number): (claims[int(number)], verdict) for number, verdict in lines}
+        found = {n: (claim, verdict_on(card)) for n, (claim, card) in lessons(source).items()}
+        table = re.findall(
+            r"^# \| (\d+)\. ([^|]+)\. \| \*\*([a-z ]+)\*\* \| .+ \| .+\. \|$", source, re.MULTILINE
+        )
+        return found | {int(n): (claim, verdict) for n, claim, verdict in table}
     (assignment,) = ast.parse(code[0]).body
     pairs = zip(assignment.value.keys, assignment.value.values, strict=True)
     return {key.value: tuple(part.value for part in row.elts[:2]) for key, row in pairs}
@@ -51,28 +57,51 @@ def advice(source):
     return re.sub(r"\{\{assert.*?\}\}", "", box, flags=re.DOTALL)
 
 
-def cards(source):
-    """{number: (claim, text)} of a notebook, in its order."""
+def lessons(source):
+    """{number: (claim, text)} of the cards with a heading, in their order."""
     heading = re.compile(r'^# ### (\d+)\. "(.+?)"\n(.*?)(?=^# ##|\Z)', re.MULTILINE | re.DOTALL)
     return {int(number): (claim, text) for number, claim, text in heading.findall(source)}
+
+
+def folds(source):
+    """{number: (claim, verdict, text)} of the folded cards, in their order."""
+    fold = re.compile(
+        r"^# <details><summary><b>(\d+)\.</b> (.+?): ([a-z ]+?)(?: \(the picture below .+?\))?</summary>\n"
+        r"(.*?)^# </details>",
+        re.MULTILINE | re.DOTALL,
+    )
+    return {int(number): tuple(found) for number, *found in fold.findall(source)}
+
+
+def cards(source):
+    """{number: (claim, text)} of a notebook, in its order."""
+    folded = {n: (claim, text) for n, (claim, _, text) in folds(source).items()}
+    return lessons(source) | folded
+
+
+def verdict_on(card):
+    """The verdict on the whole sentence that a card with a heading gives."""
+    (found,) = re.findall(r"\*\*((?:Holds|Does not hold|Not settled)(?: in part)?)", card)
+    return found.lower()
 
 
 VERDICT_OF = {n: verdict for text in SOURCES.values() for n, (_, verdict) in rows(text).items()}
 CARD_OF = {n: card for text in SOURCES.values() for n, (_, card) in cards(text).items()}
 
-LONG_CARDS = [9, 4, 1, 18, 8, 13]  # of notebook 14; the details of the others are folded
-SHORT_CARDS = sorted(set(rows(SOURCES["14_more_claims"])) - set(LONG_CARDS))
-
 each_claim = pytest.mark.parametrize("number", sorted(VERDICT_OF))
 
 
 def commands():
-    """[(number, words)] of each command of a card that begins with python."""
-    return [
-        (number, shlex.split(command))
-        for number, card in CARD_OF.items()
+    """[(number, words)] of each command that begins with python, on a card of 10 or in the table of 14."""
+    on_cards = [
+        (number, command)
+        for number, (_, card) in cards(TEN).items()
         for command in re.findall(r"`python ([^`]+)`", card)
     ]
+    table = re.findall(
+        r"^# \| (\d+)\*?(?: \(.+\))? \| `python ([^`]+)` \|$", FOURTEEN, re.MULTILINE
+    )
+    return [(int(number), shlex.split(command)) for number, command in on_cards + table]
 
 
 @each_notebook
@@ -87,28 +116,25 @@ def test_the_numbers_of_both_notebooks_are_one_list():
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
-@each_notebook
-def test_the_table_to_guess_in_has_every_sentence_of_a_later_card(source):
+def test_the_table_to_guess_in_has_every_sentence_of_a_later_card():
     """Notebook 10 begins with a card, on which one learns how to read the others."""
-    later = source[source.index("| the sentence |") :]
+    later = TEN[TEN.index("| the sentence |") :]
     claims = {number: claim for number, (claim, _) in cards(later).items()}
-    assert len(claims) >= len(rows(source)) - 1
-    assert guessed(source) == list(claims.items())
+    assert len(claims) >= len(rows(TEN)) - 1
+    assert guessed(TEN) == list(claims.items())
 
 
 def test_verdicts_are_explained_where_they_come_first():
-    first = SOURCES["10_claims_put_to_the_test"]
-    for verdict in VERDICTS:
-        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", first, re.MULTILINE)) == 1
+    for source, verdict in itertools.product(SOURCES.values(), VERDICTS):
+        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
 
 
 @each_claim
-def test_a_claim_has_the_same_verdict_in_the_picture_and_on_its_card_and_limits(number):
+def test_a_claim_has_the_same_verdict_in_both_places_and_limits(number):
     verdict, card = VERDICT_OF[number], CARD_OF[number]
     assert verdict in VERDICTS
-    assert re.findall(r"\*\*((?:Holds|Does not hold|Not settled)(?: in part)?)", card) == [
-        verdict.capitalize()
-    ]
+    found = folds(FOURTEEN)
+    assert verdict == (found[number][1] if number in found else verdict_on(card))
     assert "*Limits:*" in card
 
 
@@ -119,14 +145,21 @@ def paragraphs_of(number):
     return [text for text in paragraphs if text.strip("# \n")]
 
 
-@pytest.mark.parametrize("number", sorted(set(VERDICT_OF) - set(SHORT_CARDS)))
+def check_parts(table):
+    """A table of the parts of a sentence, with a verdict for each."""
+    head, _, *parts = table.split("\n\n")[0].split("\n# ")  # code may follow
+    assert head == "| part of the sentence | what the test says |"
+    assert len(parts) >= 2
+    words = "holds|holds in part|does not hold|not settled|by con|not shown"
+    assert all(re.match(rf"\| \*.+ \| \*\*({words})", row) for row in parts)
+
+
+@pytest.mark.parametrize("number", rows(TEN))
 def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_verdict(number):
     """What lies between the first two are the words and pictures that the result needs. The result may
-    end with a table. Notebook 14 says before all that who says the sentence, and what harm it does.
+    end with a table.
     """
     paragraphs = paragraphs_of(number)
-    if number in rows(SOURCES["14_more_claims"]):
-        assert re.match(r"\*\*Said\*\* .+ \*\*The harm:\*\* ", paragraphs.pop(0))
     assert paragraphs[0].startswith("**Tested:** ")
     (result,) = (at for at, text in enumerate(paragraphs) if text.startswith("**Result:**"))
     after = paragraphs[result + 1 :]
@@ -135,31 +168,35 @@ def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_
         one, other = "The part that holds: ", r"The part that (?:does not|is not shown): "
         assert re.match(rf"\*\*Holds in part\.\*\* {one}.+ {other}", verdict)
     elif "part" in VERDICT_OF[number]:
-        head, _, *parts = table.split("\n\n")[0].split("\n# ")  # code may follow
-        assert head == "| part of the sentence | what the test says |"
-        assert len(parts) >= 2
-        words = "holds|does not hold|not settled"
-        words += "|by con|not shown" if number not in LONG_CARDS else ""
-        assert all(re.match(rf"\| \*.+ \| \*\*({words})", row) for row in parts)
+        check_parts(table)
     else:
         assert re.match(r"\*\*(Holds|Does not hold|Not settled)\*\*, because ", verdict)
 
 
-@pytest.mark.parametrize("number", SHORT_CARDS)
-def test_a_short_card_is_a_result_a_verdict_and_advice_and_the_rest_is_folded(number):
-    result, verdict, advised, fold, said, tested, *_ = paragraphs_of(number)
-    assert result.startswith("**Result:** ")
-    if "part" in VERDICT_OF[number]:
-        assert re.match(
-            r"\*\*Holds in part\.\*\* The part that holds: .+ The part that does", verdict
-        )
-    else:
-        assert re.match(r"\*\*(Holds|Does not hold|Not settled)\*\*, because ", verdict)
-    assert advised.startswith("**So in your model:** ") and fold.startswith("<details>")
-    assert re.match(r"\*\*Said\*\* .+ \*\*The harm:\*\* ", said) and tested.startswith(
-        "**Tested:** "
-    )
-    assert "# %% tags" not in CARD_OF[number]
+@pytest.mark.parametrize("number", lessons(FOURTEEN))
+def test_a_lesson_has_a_guess_a_cell_to_run_and_its_parts_in_order(number):
+    card = CARD_OF[number]
+    assert "**The harm:** " in card
+    guess, result = card.index("**Your guess:** "), card.index("**Result:** ")
+    assert guess < card.index("\n# %%\n", guess) < result
+    order = "**Tested:** ", "*What counts:* ", "**Result:** ", "**Holds in part:**\n", "*Limits:* "
+    places = [card.index(words) for words in (*order, "**So in your model:** ")]
+    assert places == sorted(places)
+    (verdict,) = (at for at, t in enumerate(paragraphs_of(number)) if t == "**Holds in part:**")
+    check_parts(paragraphs_of(number)[verdict + 1])
+
+
+@pytest.mark.parametrize("number", folds(FOURTEEN))
+def test_a_fold_says_who_says_it_and_what_was_tested_and_the_result(number):
+    said, tested, *more = paragraphs_of(number)
+    assert re.match(r"\*\*Said\*\* .+ \*\*The harm:\*\* ", said)
+    assert tested.startswith("**Tested:** ") and "*What counts:* " in tested
+    assert len([text for text in more if text.startswith("**Result:** ")]) == 1
+    tables = [text for text in more if text.startswith("| part of the sentence |")]
+    if VERDICT_OF[number] == "holds in part" and not tables:
+        assert any(re.match("The part that holds: .+ The part that does not: ", t) for t in more)
+    for table in tables:
+        check_parts(table)
 
 
 def test_the_table_of_claim_9_has_each_model_of_the_record_with_its_control():
@@ -170,7 +207,7 @@ def test_the_table_of_claim_9_has_each_model_of_the_record_with_its_control():
         if row["trained_on"] == 4_000
     }
     table = re.findall(
-        r"^# \| (\S.* (?:AdamW|Muon)) \| \{\{.+\}\} \| (.+) \|$", CARD_OF[9], re.MULTILINE
+        r"^# \| (\S.* (?:AdamW|Muon)) \| \{\{.+?\}\} \| (.+) \|$", CARD_OF[9], re.MULTILINE
     )
     apart = [model for model, task in right if task == "corners2"]
     assert [model for model, _ in table] == apart
@@ -190,21 +227,20 @@ def test_what_card_9_trains_while_the_reader_waits_comes_out_as_on_record():
     found = re.findall(
         r"^(\S+, .+?): +learned images +\d+ %, new ones +(\d+) %$", printed, re.MULTILINE
     )
-    expected = [
-        "CNN, 15 pixels",
-        "CNN, 47 pixels",
-        "ViT, Muon",
-        "ViT, AdamW",
-        "CNN, 15 pixels",
-        "ViT, AdamW",
-    ]
-    assert [model for model, _ in found] == expected
-    learned = [int(new) > 90 for _, new in found]
-    assert learned == [False, True, True, False, True, False]
+    expected = {
+        "CNN, 15 pixels": [False, True],  # apart, side by side
+        "CNN, 47 pixels": [True],
+        "ViT, Muon": [True],
+        "ViT, AdamW": [False, False],
+        "ViT, one tile": [True],
+        "ViT, two tiles": [True],
+    }
+    learned = {name: [int(new) > 90 for model, new in found if model == name] for name in expected}
+    assert learned == expected and {name for name, _ in found} == {*expected}
     assert all(40 < int(new) < 60 for _, new in found if int(new) <= 90)
 
 
-def test_the_first_card_shows_its_effect_on_drawn_shapes():
+def test_card_5_shows_its_effect_on_drawn_shapes():
     notebook = ROOT / "notebooks/10_claims_put_to_the_test.ipynb"
     printed = [
         "".join(output.get("text", ()))
@@ -217,16 +253,22 @@ def test_the_first_card_shows_its_effect_on_drawn_shapes():
     assert float(found[0]) > float(found[1])
 
 
-@each_claim
-def test_a_card_has_a_line_to_try_and_one_picture_unless_it_is_short(number):
+@pytest.mark.parametrize("number", rows(TEN))
+def test_a_card_of_10_has_a_line_to_try_and_one_picture_or_table_of_runs(number):
     card = CARD_OF[number]
     shown = (
         r"^(?:plots\.show|plots\.show_summaries|plots\.show_dots|show_effects"
         r"|diagrams\.reading_blocks)\("
     )
-    assert len(re.findall(shown, card, re.MULTILINE)) == (number not in SHORT_CARDS)
+    results = re.findall(rf"{shown}|^# \|.* run by run \|$", card, re.MULTILINE)
+    assert len(results) == 1
     (line,) = re.findall(r"\*Try it yourself.*", card)
-    assert re.search(r"`(?:python |train\()[^`]+`", line)
+    assert re.search(r"`python [^`]+`", line)
+
+
+def test_each_claim_of_14_can_be_measured_again():
+    found = [number for number, _ in commands()]
+    assert [n for n in found if n in rows(FOURTEEN)] == sorted(rows(FOURTEEN))
 
 
 @pytest.mark.parametrize("number", [n for n in sorted(VERDICT_OF) if VERDICT_OF[n] == VERDICTS[-1]])
@@ -258,14 +300,6 @@ def test_each_claim_rests_on_records_that_exist(source):
 
 
 def test_the_advice_at_the_end_of_10_is_short_and_rests_on_its_claims():
-    source = SOURCES["10_claims_put_to_the_test"]
-    lines = re.findall(r"^# \| .+ \| ([\d, ]+) \|$", advice(source), re.MULTILINE)
+    lines = re.findall(r"^# \| .+ \| ([\d, ]+) \|$", advice(TEN), re.MULTILINE)
     assert 0 < len(lines) <= 10
-    assert {int(n) for numbers in lines for n in numbers.split(", ")} <= set(rows(source))
-
-
-@pytest.mark.parametrize("number", rows(SOURCES["14_more_claims"]))
-def test_a_card_of_14_says_what_size_counts_and_what_follows_for_ones_own_model(number):
-    card = CARD_OF[number]
-    assert len(re.findall(r"\*What counts:\* ", card)) == 1
-    assert len(re.findall(r"^# \*\*So in your model:\*\* ", card, re.MULTILINE)) == 1
+    assert {int(n) for numbers in lines for n in numbers.split(", ")} <= set(rows(TEN))

@@ -57,6 +57,7 @@ RIGHT = (
 SPEAKS = [0.5, 0.3, 0.1], {"truck": [0.2, -0.6, 2.0], "automobile": [-0.4, 0.5, -1.0]}
 LETTERS = ["a", "b", "c", "d"]
 OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
+LABELS = [np.where(owners == 0, "7", "") for owners in OWNERS]
 
 NORMED = {  # class tokens of five images: what they share is small beside what differs, or large
     name: of + torch.randn(5, 96, generator=torch.Generator().manual_seed(1)) / 20
@@ -123,7 +124,7 @@ CASES = {
     "reading_blocks, two": lambda: diagrams.reading_blocks(
         6, {"From here": RIGHT, "From there": RIGHT}, 100
     ),
-    "cut_or_late": lambda: diagrams.cut_or_late(6, 3, 4),
+    "cut_or_late": lambda: diagrams.cut_or_late(6, 4, 4),
     "cut_or_late, shallow": lambda: diagrams.cut_or_late(2, 2, 1),
     "weighed_by_gradient": lambda: diagrams.weighed_by_gradient(*SPEAKS),
     "weighed_by_gradient, six": lambda: diagrams.weighed_by_gradient(
@@ -164,8 +165,14 @@ CASES = {
     "amounts": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], [f"image {i}" for i in range(4)], range(5), marked=(0, 2)
     ),
-    "amounts, sums": lambda: diagrams.amounts(
-        MAPS[:4, :5].softmax(1), MAPS[:4, :5].softmax(0), sums=True
+    "owners, labels": lambda: diagrams.owners(
+        *OWNERS,
+        "head",
+        rows="tokens",
+        columns="D = 6 numbers",
+        labels=LABELS,
+        key="in a cell: the row",
+        title="A title",
     ),
     "amounts, a key": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], column_names=range(5), columns="token", key="dark: read a lot"
@@ -189,6 +196,8 @@ CASES = {
         "A title",
     ),
     "shares": lambda: diagrams.shares(torch.eye(10)[2], torch.eye(10)[2].softmax(0), 2, "classes"),
+    "windows": lambda: diagrams.windows(IMAGES[0], (15, 31, 47)),
+    "windows, one": lambda: diagrams.windows(IMAGES[0], (8,)),
     "cuts": lambda: diagrams.cuts(IMAGES[0], (2, 4, 8, 16, 32)),
     "cuts, a frame": lambda: diagrams.cuts(IMAGES[0], (4, 8), frame=(8, 4, 4)),
     "cut_class_token": diagrams.cut_class_token,
@@ -964,15 +973,15 @@ def test_versions_that_cannot_be_compared_are_refused():
         diagrams.amounts(np.ones(3), np.ones(3))
 
 
-def test_rows_that_do_not_sum_to_one_say_so():
-    diagrams.amounts(np.eye(2), np.array([[0.5, 0.25], [0.5, 0.75]]), sums=True)
-    assert [w for w in written() if w.startswith("=")] == [
-        "= 100 %",
-        "= 100 %",
-        "= 75 %",
-        "= 125 %",
-    ]
-    assert [w for w in written() if w.isdigit()] == 4 * ["100"]  # of the columns
+def test_labels_stand_for_crosses_and_say_what_differs():
+    labels = [["0", "0", ""], ["1", "", ""]], [["0", "1", ""], ["1", "", ""]]
+    diagrams.owners(
+        [[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 1, 1]], "head", labels=labels, key="row"
+    )
+    cells = [t for t in plt.gcf().axes[0].texts if t.get_text() in ("0", "1")]
+    assert [t.get_text() for t in cells] == ["0", "0", "1", "0", "1", "1"]
+    assert [to_rgb(t.get_color()) == (1, 1, 1) for t in cells] == [*4 * [False], True, False]
+    assert not plt.gcf().axes[0].lines and "row" in written()
 
 
 def test_amounts_have_their_purple_and_0_has_none():
@@ -988,6 +997,20 @@ def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
     assert {"64 patches", "1 patch"} <= set(written())
     with pytest.raises(ValueError, match="patch_size 5 does not divide"):
         diagrams.cuts(IMAGES[0], (4, 5))
+
+
+def test_windows_are_as_large_as_what_is_seen_and_lie_where_they_see_most():
+    diagrams.windows(IMAGES[0], (15, 47))
+    (axis,) = plt.gcf().axes
+    small, large = [p for p in axis.patches if p.get_linewidth() == 2.4]
+    pale, seen, *_ = [image.get_extent() for image in axis.images]
+    pixel = (pale[1] - pale[0]) / 32
+    assert np.isclose(small.get_width(), 15 * pixel) and np.isclose(large.get_width(), 47 * pixel)
+    assert small.get_xy() == (pale[0], pale[3]) == (seen[0], seen[3])
+    middle = large.get_x() + large.get_width() / 2
+    assert np.isclose(middle, np.mean(axis.images[2].get_extent()[:2]))
+    with pytest.raises(ValueError, match="square"):
+        diagrams.windows(torch.zeros(3, 8, 16), (3,))
 
 
 def filled(colour):
@@ -1059,19 +1082,19 @@ def test_what_is_exchanged_before_the_blocks_comes_out_exchanged():
     assert rows["c"][0] == rows["c\N{PRIME}"][0], "the class token comes out where it went in"
 
 
-def test_a_class_token_reads_in_all_blocks_but_the_one_that_is_cut_or_in_the_last_alone():
-    diagrams.cut_or_late(6, 3, 4)
+def test_a_class_token_reads_in_all_blocks_before_a_cut_or_in_the_last_alone():
+    diagrams.cut_or_late(6, 4, 4)
     (axis,) = plt.gcf().axes
     inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
     reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
-    assert reading == [6 + 1 + 2 * (5 + 1), 2]  # itself, and two patches each
+    assert reading == [6 + 1 + 2 * (3 + 1), 2 * 3]  # itself, and two patches each
     patches_read = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
     among, the_class_token = 2 * (6 + 4), 2 * (6 + 1)  # each other, and it where there is one
     assert patches_read == among + the_class_token
     fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
     assert fills.count(to_rgb(card.CLASS)) == 7 + 2
-    (cross,) = (text.get_position() for text, _ in words() if text.get_text() == "×")
-    assert 3 + 2 * 52 / 6 < cross[0] < 3 + 3 * 52 / 6
+    crosses = [text.get_position()[0] for text, _ in words() if text.get_text() == "×"]
+    assert [int((x - 3) / (52 / 6)) + 1 for x in crosses] == [4, 5, 6]
     with pytest.raises(ValueError, match="no block 7 of 6"):
         diagrams.cut_or_late(6, 7, 4)
 

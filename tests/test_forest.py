@@ -1,10 +1,9 @@
-"""The forest plot: a row for each effect, where its number says, in the colour of its group."""
+"""The forest plots: a row for each effect or comparison, its mark where its number says."""
 
 import math
 
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.colors import to_rgb
 
 from vit_minimal.forest import (
     EFFECT_STYLES,
@@ -12,26 +11,7 @@ from vit_minimal.forest import (
     judge,
     show_claims,
     show_effects,
-    show_forest,
-    show_then_and_now,
 )
-from vit_minimal.plots import curve_style
-
-EFFECTS = {
-    "1 · first": ("holds", "with − without", 8.0, 1.0),
-    "2 · second": ("open", "in words alone", None, None),
-    "3 · third": ("holds", "one run, pre-norm", -2.0, math.inf),
-    "4 · fourth": ("fails", "with − without", -4.0, 0.5),
-}
-
-
-@pytest.fixture
-def axis(monkeypatch):
-    plt.switch_backend("agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    show_forest(EFFECTS, "points", "a title", groups=("fails", "holds"))
-    yield plt.gcf().axes[0]
-    plt.close("all")
 
 
 def marks(axis):
@@ -43,63 +23,6 @@ def marks(axis):
         ends = tuple(segments[0][:, 0]) if segments else None
         found[line.get_ydata()[0]] = (line.get_xdata()[0], ends, line.get_color())
     return found
-
-
-def _face(container):
-    return to_rgb(container.lines[0].get_markerfacecolor())
-
-
-def test_marks_stand_in_their_rows_with_their_intervals(axis):
-    assert {row: mark[:2] for row, mark in marks(axis).items()} == {
-        0: (8.0, (7.0, 9.0)),
-        2: (-2.0, None),
-        3: (-4.0, (-4.5, -3.5)),
-    }
-    hollow = [of.lines[0].get_ydata()[0] for of in axis.containers if _face(of) == (1, 1, 1)]
-    assert hollow == [2], "the one without an interval"
-    top, bottom = sorted(axis.get_ylim())
-    assert axis.get_ylim()[0] > axis.get_ylim()[1], "the first row on top"
-    assert top < 0 and bottom > 3
-
-
-def test_every_row_says_its_name_its_number_and_its_interval(axis):
-    words = [text.get_text() for text in axis.texts]
-    assert [name for name in EFFECTS if name in words] == list(EFFECTS)
-    assert "with − without: +8.0 ± 1.0" in words and "with − without: −4.0 ± 0.5" in words
-    assert "in words alone" in words and "one run, pre-norm: −2.0" in words
-
-
-def test_names_that_are_not_in_bold_are_plain(axis):
-    effects = {"a": ("holds", "one", -1.0, 1.0), "b": ("holds", "two", 2.0, 1.0)}
-    show_forest(effects, "points", bold={"b"})
-    weights = {text.get_text(): text.get_weight() for text in plt.gcf().axes[0].texts}
-    assert weights == {"a": "normal", "one: −1.0 ± 1.0": "normal", "b": "bold",
-                       "two: +2.0 ± 1.0": "normal"}  # fmt: skip
-
-
-def test_a_number_that_rounds_to_0_has_no_sign(axis):
-    show_forest({"a": ("open", "less", -0.04, 0.7), "b": ("open", "more", 0.04, 0.7)}, "points")
-    words = [text.get_text() for text in plt.gcf().axes[0].texts]
-    assert {"less: 0.0 ± 0.7", "more: 0.0 ± 0.7"} <= set(words)
-
-
-def test_a_group_keeps_the_colour_of_its_place(axis):
-    colours = {row: to_rgb(mark[2]) for row, mark in marks(axis).items()}
-    fails, holds = (to_rgb(curve_style(index)["color"]) for index in (0, 1))
-    assert colours == {0: holds, 2: holds, 3: fails}
-    legend = [text.get_text() for text in axis.get_legend().get_texts()]
-    assert legend == ["fails", "holds", "open"]
-
-
-def test_marks_are_right_of_the_words(axis):
-    low, high = axis.get_xlim()
-    assert low + (high - low) / 2 <= -4.5 and high >= 9
-    assert all(tick >= -5.5 for tick in axis.get_xticks())
-
-
-def test_without_any_number_there_is_nothing_to_draw():
-    with pytest.raises(ValueError, match="at least one effect"):
-        show_forest({"a": ("holds", "words", None, None)}, "points")
 
 
 def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_seen(
@@ -140,80 +63,11 @@ def test_a_heading_among_effects_has_no_mark(monkeypatch):
     plt.close("all")
 
 
-def test_then_and_now_are_two_marks_in_one_row(monkeypatch):
-    plt.switch_backend("agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    effects = {"grew": ((1.0, 0.5), (3.0, 0.2)), "turned": ((-2.0, 1.0), (0.5, math.inf))}
-    show_then_and_now(effects, "3 passes", "14 passes", "points")
-    axis = plt.gcf().axes[0]
-    found = marks(axis)
-    assert [number for number, *_ in found.values()] == [1.0, 3.0, -2.0, 0.5]
-    assert [ends for _, ends, _ in found.values()] == [(0.5, 1.5), (2.8, 3.2), (-3.0, -1.0), None]
-    assert [round(row) for row in found] == [0, 0, 1, 1]
-    words = [text.get_text() for text in axis.texts]
-    assert words == ["grew", "+1.0 → +3.0", "turned", "−2.0 → +0.5"]
-    legend = [text.get_text() for text in axis.get_legend().get_texts()]
-    assert legend == ["3 passes", "14 passes"]
-    plt.close("all")
-
-
-def test_then_and_now_have_an_arrow_where_a_number_is_beyond_the_scale(monkeypatch):
-    plt.switch_backend("agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    effects = {"far": ((-40.0, 1.0), (-3.0, 0.2)), "near": ((1.0, 0.5), (2.0, 0.5))}
-    show_then_and_now(effects, "then", "now", "points", scale=(-10, 5))
-    axis = plt.gcf().axes[0]
-    arrows = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "<"]
-    assert arrows == [-10]
-    assert [number for number, *_ in marks(axis).values()] == [-3.0, 1.0, 2.0]
-    assert [text.get_text() for text in axis.texts][1] == "−40.0 → −3.0"
-    legend = [text.get_text() for text in axis.get_legend().get_texts()]
-    assert legend == ["then", "now"]
-    plt.close("all")
-
-
-def test_a_third_measurement_is_a_third_mark_where_there_is_one(monkeypatch):
-    plt.switch_backend("agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    effects = {
-        "all": ((1.0, 0.5), (3.0, 0.2, "one run"), (2.0, 0.5, "larger")),
-        "two": ((-2.0, 1.0), (0.5, 0.5, "2 runs"), None),
-    }
-    show_then_and_now(effects, "then", "now", "points", also="larger")
-    axis = plt.gcf().axes[0]
-    assert [number for number, *_ in marks(axis).values()] == [1.0, 3.0, 2.0, -2.0, 0.5]
-    words = [text.get_text() for text in axis.texts]
-    assert words == ["all", "+1.0 → +3.0 (one run)", "+2.0 (larger)", "two", "−2.0 → +0.5 (2 runs)"]
-    legend = [text.get_text() for text in axis.get_legend().get_texts()]
-    assert legend == ["then", "now", "larger"]
-    plt.close("all")
-
-
-def test_then_and_now_are_as_high_as_they_have_rows(monkeypatch):
-    plt.switch_backend("agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    heights = []
-    for rows in (5, 9):
-        show_then_and_now({f"row {n}": ((1, 0.5), (2, 0.5)) for n in range(rows)}, "a", "b", "x")
-        heights.append(plt.gcf().get_figheight())
-        plt.close("all")
-    assert heights[1] - heights[0] > 4 * 0.5  # inches
-
-
-def test_then_and_now_have_ticks_on_both_sides_of_0_if_there_are_enough(monkeypatch):
-    plt.switch_backend("agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
-    show_then_and_now({"turned": ((-16.3, 3.3), (7.6, 0.7))}, "then", "now", "points", ticks=8)
-    ticks = plt.gcf().axes[0].get_xticks()
-    assert min(ticks) < 0 < max(ticks)
-    plt.close("all")
-
-
 def test_zero_is_in_the_picture_where_all_effects_lie_on_one_side(monkeypatch):
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
     for side in (-1, 1):
-        show_forest({"one": ("g", "w", 8.0 * side, 0.5), "two": ("g", "w", 4.0 * side, 0.5)}, "x")
+        show_effects({"one": ("w", 8.0 * side, 0.5), "two": ("w", 4.0 * side, 0.5)}, "x")
         axis = plt.gcf().axes[0]
         low, high = axis.get_xlim()
         assert low < 0 < high and 0 in axis.get_xticks()
@@ -362,10 +216,30 @@ def test_claims_say_how_each_comparison_came_out_if_an_effect_has_to_reach_a_siz
 
 def test_asked_for_a_or_b_the_answers_are_the_same_on_both_sides():
     found = {(1.9, 0.7): "A better", (-1.9, 0.7): "B better", (0.2, 0.7): "alike"}
-    found |= {(number, 0.8): "not settled" for number in (0.9, -0.9, 0.3, -0.3)}
+    # Small, but the interval leaves out 0; and so small that all of it does not count
+    found |= {(0.9, 0.8): "A better", (-0.8, 0.7): "B better"}
+    found |= {(0.3, 0.2): "alike", (-0.3, 0.2): "alike"}
+    found |= {(number, 1.0): "not settled" for number in (0.9, -0.9, 0.3, -0.3)}
     assert {of: in_words(*of, 1, "A or B") for of in found} == found
     assert judge(1.9, 0.7, 1, "A better") == ("A better", "✓")
     assert judge(-1.9, 0.7, 1, "A better") == ("B better", "✗")
+    assert judge(-1.9, 0.7, 1, "B better") == ("B better", "✓")
     assert judge(0.2, 0.7, 1, "A better") == ("alike", "✗")
     assert judge(6.7, 0.9, 1, "alike") == ("A better", "✗")
-    assert judge(0.9, 0.8, 1, "alike") == ("not settled", "?")
+    assert judge(0.9, 1.0, 1, "alike") == ("not settled", "?")
+
+
+def test_an_effect_beyond_the_scale_is_an_arrow_and_a_line_says_what_the_marks_mean(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    effects = {"far": ("", -58.9, 0.3, "A or B"), "near": ("", 1.3, 0.7, "A or B")}
+    show_effects(effects, "points", counts=1, scale=(-4, 4))
+    axis = plt.gcf().axes[0]
+    (arrow,) = (line for line in axis.lines if line.get_marker() == "<")
+    assert (*arrow.get_xdata(), *arrow.get_ydata()) == (-4, 0)
+    assert list(marks(axis)) == [1], "the other has its interval"
+    assert axis.get_xlim()[0] > -6
+    (key,) = plt.gcf().legends
+    words = [text.get_text() for text in key.get_texts()]
+    assert words == ["one is better", "alike or not settled", "under 1 point"]
+    plt.close("all")

@@ -308,7 +308,7 @@ def test_the_rules_that_notebook_05_writes_by_hand_take_torchs_steps(rule, their
     exec(next(cell for cell in cells if "def descend(" in cell).partition("paths = ")[0], shown)  # noqa: S102
     point = torch.tensor([-9.0, 1.5], requires_grad=True)
     optimizer = theirs(point)
-    for _ in range(20):
+    for _ in range(30):
         optimizer.zero_grad()
         shown["height"](*point).backward()
         optimizer.step()

@@ -323,22 +323,6 @@ WRONG = {
         (COSINE, "peak", "stays at the peak"),
         (COSINE, "peak * (1 + math.cos(math.pi * step / total_steps)) / 2", "over all steps"),
     ],
-    "mixup": [
-        (MIXED, "targets", "the targets are not"),
-        (
-            "weight = share.",
-            "share = 1 - share\n    weight = share.",
-            "`share` is what an image keeps",
-        ),
-        ("share.reshape(-1, 1, 1, 1)", "share", "it raises"),
-        ("(1 - share[:, None]) * targets[order]", "targets[order]", "number 1 of what it gives"),
-        ("(1 - weight) * images[order]", "images[order]", "at index 0 of"),
-        (
-            MIXED,
-            "(1 - share[:, None]) * targets + share[:, None] * targets[order]",
-            "the targets have the shares exchanged",
-        ),
-    ],
     "validation_split": answers(
         "images[:-held_out], labels[:-held_out], images[-held_out:], labels[-held_out:]",
         ("images, labels, images[-held_out:], labels[-held_out:]", "trained on too"),
@@ -375,13 +359,6 @@ WRONG = {
         ("model(images), labels", "model(images).softmax(dim=1), labels", "wants logits"),
         ("model(images), labels", "model(images), labels, reduction='sum'", "summed"),
     ],
-    "smoothed_share": answers(
-        "1 - 0.1 + 0.1 / 10",
-        ("0.9", "gets its part"),
-        ("0.1", "taken away"),
-        ("0.01", "each *other* class"),
-        ("1", "without smoothing"),
-    ),
     # ---- 06
     "class_token_map": [
         ("maps[:, :, 0, 1:]", "maps[:, :, 1:, 0]", "who attends *to*"),
@@ -753,7 +730,31 @@ WRONG = {
     "first_suspect": answers(
         '"b"', ('"a"', "at 97 %"), ('"c"', "spare classes"), ('"d"', "nobody asks")
     ),
-    # ---- 13
+    # ---- 15
+    "mixup": [
+        (MIXED, "targets", "the targets are not"),
+        (
+            "weight = share.",
+            "share = 1 - share\n    weight = share.",
+            "`share` is what an image keeps",
+        ),
+        ("share.reshape(-1, 1, 1, 1)", "share", "it raises"),
+        ("(1 - share[:, None]) * targets[order]", "targets[order]", "number 1 of what it gives"),
+        ("(1 - weight) * images[order]", "images[order]", "at index 0 of"),
+        (
+            MIXED,
+            "(1 - share[:, None]) * targets + share[:, None] * targets[order]",
+            "the targets have the shares exchanged",
+        ),
+    ],
+    "smoothed_share": answers(
+        "1 - 0.1 + 0.1 / 10",
+        ("0.9", "gets its part"),
+        ("0.1", "taken away"),
+        ("0.01", "each *other* class"),
+        ("1", "without smoothing"),
+    ),
+    # ---- 17
     "ViT": [
         (" / math.sqrt(q.shape[-1])", "", "not divided by √d"),
         ("F.gelu(", "F.relu(", "is ReLU"),

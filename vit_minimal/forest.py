@@ -18,7 +18,7 @@ EFFECT_STYLES = {
     },
 }
 
-A_OR_B = "A better", "B better", "alike"
+BETTER = "A better", "B better"
 AS_SAID = {  # what a sentence may say of A − B: (what is asked, the answers that agree with it)
     "> 0": ("ahead", ("ahead",)),
     "not > 0": ("ahead", ("not ahead",)),
@@ -26,6 +26,7 @@ AS_SAID = {  # what a sentence may say of A − B: (what is asked, the answers t
     "0": (None, ("neither",)),
     "not 0": (None, ("ahead", "behind")),
     "A better": ("A or B", ("A better",)),
+    "B better": ("A or B", ("B better",)),
     "alike": ("A or B", ("alike",)),
 }
 SIGNS = {"✓": "as said", "✗": "not as said", "?": "open"}
@@ -35,18 +36,20 @@ def in_words(number, width, counts, asked=None):
     """What a difference A − B ± width says, where only `counts` points or more count: A is "ahead" or
     "behind", "neither" is ahead, or that is "not settled". Who has `asked` only whether A is "ahead"
     hears "ahead", "not ahead" or "not settled", and likewise with "behind". Who has asked for "A or B"
-    hears the same as who has asked nothing, in other words: "A better", "B better", "alike".
+    hears that they are "alike" if all of the interval is smaller than what counts; else which of the
+    two is better, "A better" or "B better", if it leaves out 0, however small the difference.
     """
     low, high = number - width, number + width
+    neither = -counts < low and high < counts
     ahead, behind = low > 0 and number >= counts, high < 0 and number <= -counts
-    if asked == "ahead":
+    if asked == "A or B":
+        answers = {"alike": neither, "A better": low > 0, "B better": high < 0}
+    elif asked == "ahead":
         answers = {"ahead": ahead, "not ahead": high < counts}
     elif asked == "behind":
         answers = {"behind": behind, "not behind": low > -counts}
     else:
-        neither = -counts < low and high < counts
-        names = A_OR_B if asked == "A or B" else ("ahead", "behind", "neither")
-        answers = dict(zip(names, (ahead, behind, neither), strict=True))
+        answers = {"ahead": ahead, "behind": behind, "neither": neither}
     return next((answer for answer, said in answers.items() if said), "not settled")
 
 
@@ -57,61 +60,22 @@ def judge(number, width, counts, should):
     return words, "?" if words == "not settled" else "✓" if words in agree else "✗"
 
 
-def show_forest(effects, x_label, title="", groups=(), bold=None):
-    """Effects {name: (group, words, number, half its 95 % interval)}, the first on top.
-
-    Each row has its name, below it the words and the number, and at the right the mark with its
-    interval. Groups differ in colour and marker; `groups` names some that come first, so that they
-    keep theirs from figure to figure. Where the number is None, the words stand alone;
-    where the interval is infinite or None, the mark has none and is hollow. The names in `bold` are
-    bold, all of them if it is None.
-    ValueError if there is no number at all.
-    """
-    numbers = [number for *_, number, _ in effects.values() if number is not None]
-    if not numbers:
-        raise ValueError("a forest plot needs at least one effect with a number")
-    used = {group for group, *_ in effects.values()}
-    groups = list(dict.fromkeys([*groups, *(group for group, *_ in effects.values())]))
-    said = []
-    _, axis = plt.subplots(figsize=(5.6, 1.7 + 0.48 * len(effects)), layout="constrained")
-    for row, (name, (group, words, number, width)) in enumerate(effects.items()):
-        style = curve_style(groups.index(group)) | {"linestyle": "none"}
-        if number is not None:
-            known = width is not None and math.isfinite(width)
-            face = {} if known else {"markerfacecolor": "white"}
-            axis.errorbar(number, row, xerr=width if known else None, capsize=3, **style | face)
-            words += f": {_signed(number)}" + (f" ± {width:.1f}" if known else "")
-        said.append(f"{name} ({group}): {words}")
-        paper = {
-            "facecolor": axis.get_facecolor(),
-            "edgecolor": "none",
-            "pad": 1,
-        }  # over the 0 line
-        place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
-        weight = "bold" if bold is None or name in bold else "normal"
-        axis.text(0.01, row - 0.45, name, weight=weight, color=style["color"], bbox=paper, **place)
-        axis.text(0.01, row, words, fontsize=9, **place)
-    for index, group in enumerate(groups):  # also of a group whose effects have no number
-        if group in used:
-            axis.plot([], [], label=group, **curve_style(index) | {"linestyle": "none"})
-    _finish(axis, (len(effects) - 0.4, -0.9), x_label, title)
-    show(f"{x_label}, a row for each effect", title, said)
-
-
-def show_effects(effects, x_label, title="", counts=None):
+def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math.inf)):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
     A row is a line of three columns: the name with the words below it, the mark, and the number. A
     mark is black where the interval does not reach 0, else grey and hollow. Where None stands for an
     effect, its name is the heading of those below. If only effects of `counts` points or more count,
     the zone of the smaller ones is grey, and below a number stands what it says `in_words`, to which
-    a fourth entry of an effect goes as what is asked; a mark is then black if one side is ahead.
+    a fourth entry of an effect goes as what is asked; a mark is then black if one side is ahead, and
+    a line below the picture says so. A number beyond the ends of `scale` is an arrow there.
     """
-    said, several = [], [of for of in effects.values() if of is not None]
+    said, several, (low, high) = [], [of for of in effects.values() if of is not None], scale
     # In points, for the numbers: they end at one place
     room = 6.5 * max(len(f"{_signed(number)} ± {width:.1f}") for _, number, width, *_ in several)
     height = (0.4 if counts else 0.46) * len(effects)
-    figure, axis = plt.subplots(figsize=(5.6, 1.2 + height), layout="constrained")
+    figure, axis = plt.subplots(figsize=(5.6, (1.5 if counts else 1.2) + height),
+                                layout="constrained")  # fmt: skip
     for row, (name, of) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
         place |= {"ha": "right", "va": "center"}
@@ -126,73 +90,34 @@ def show_effects(effects, x_label, title="", counts=None):
         style, verdict = EFFECT_STYLES[label], label
         if counts:
             verdict = in_words(number, width, counts, *asked)
-            seen = verdict in ("ahead", "behind", *A_OR_B[:2])
+            seen = verdict in ("ahead", "behind", *BETTER)
             style = EFFECT_STYLES["effect seen" if seen else "no effect seen"]
             axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
-        axis.errorbar(number, row, xerr=width, capsize=3, **style)
+        if low <= number <= high:
+            axis.errorbar(number, row, xerr=width, capsize=3, **style)
+        else:
+            edge, way = (high, ">") if number > high else (low, "<")
+            axis.plot(edge, row, **style | {"marker": way})
         said.append(f"{name} ({verdict}): {shown}")
         axis.annotate(name, (0, row), xytext=(-8, 7 if words else 0), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
         axis.annotate(shown, (1, row), xytext=(8 + room, 7 if counts else 0), **place)
-    if counts:
-        axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)  # widens the picture
-    _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4, free=0)
+    if counts:  # the zone widens the picture
+        zone = axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
+    _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4)
     axis.grid(axis="x", alpha=0.3)
     if counts:
         axis.set_title(title)
+        marks = [axis.plot([], [], **style)[0] for style in EFFECT_STYLES.values()]
+        key = ["one is better", "alike or not settled", f"under {counts} point"]
+        figure.legend([*marks, zone], key, loc="outside lower center", ncols=3, fontsize=9,
+                      handletextpad=0.4, columnspacing=1.2, frameon=False)  # fmt: skip
     else:
         for label, style in EFFECT_STYLES.items():
             if any(f"({label})" in words for words in said):
                 axis.plot([], [], label=label, **style)
         figure.legend(loc="outside upper center", ncols=2, title=title, frameon=False)
     show(f"{x_label}, a row for each effect", title, said)
-
-
-def show_then_and_now(
-    effects, then, now, x_label, title="", scale=(-math.inf, math.inf), ticks=6, also=None
-):
-    """Effects {name: ((number, half its 95 % interval) then, the same now)}, two marks to a row.
-
-    `then` and `now` say when each was measured, in the legend: a hollow mark and a full one, joined
-    by a line, so that one sees what grew, what shrank and what changed its side of 0. If there is a
-    third measurement, `also` says which, and an effect without it has None there. Words behind an
-    interval stand in brackets behind the number. A number beyond the ends of `scale` is an arrow there.
-    With more `ticks` both sides of 0 have some.
-    """
-    (low, high), said = scale, []
-    labels = [then, now] if also is None else [then, now, also]
-    _, axis = plt.subplots(
-        figsize=(5.6, 1.7 + (0.55 if also is None else 0.8) * len(effects)), layout="constrained"
-    )
-    paper = {"facecolor": axis.get_facecolor(), "edgecolor": "none", "pad": 1}
-    styles = [curve_style(index) | {"linestyle": "none"} for index in range(len(labels))]
-    styles[0]["markerfacecolor"] = "white"
-    for label, style in zip(labels, styles, strict=True):
-        axis.plot([], [], label=label, **style)
-    for row, (name, found) in enumerate(effects.items()):
-        words, places = [], [row + 0.26 * (k - (len(labels) - 1) / 2) for k in range(len(labels))]
-        marks = [
-            (*of, at, style) for of, at, style in zip(found, places, styles, strict=True) if of
-        ]
-        ends = [min(max(number, low), high) for number, *_ in marks]
-        axis.plot(ends[:2], places[:2], color="lightgray", linewidth=3, zorder=0)
-        for number, width, *note, at, style in marks:
-            known = width if math.isfinite(width) else None
-            if low <= number <= high:
-                axis.errorbar(number, at, xerr=known, capsize=3, **style)
-            else:
-                edge, way = (high, ">") if number > high else (low, "<")
-                axis.plot(edge, at, **style | {"marker": way})
-            words.append(" ".join([_signed(number), *(f"({of})" for of in note)]))
-        words = [" → ".join(words[:2]), *words[2:]]
-        said.append(f"{name}: {', '.join(words)}")
-        place = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
-        axis.text(0.01, row - 0.2, name, bbox=paper, **place)
-        for line, of in enumerate(words):
-            below = 0.2 if also is None else 0.05 + 0.25 * line
-            axis.text(0.01, row + below, of, fontsize=9, **place)
-    _finish(axis, (len(effects) - 0.4, -0.6), x_label, title, ticks)
-    show(f"{x_label}, {' and '.join(labels)}", title, said)
 
 
 def show_claims(claims, verdicts, scale, counts):
@@ -211,7 +136,7 @@ def show_claims(claims, verdicts, scale, counts):
     low, high = scale
     pale = {"> 0": [(counts, high)], "< 0": [(low, -counts)], "0": [(-counts, counts)]}
     pale |= {"not 0": [(low, -counts), (counts, high)], "not > 0": [(low, counts)]}
-    pale |= {"A better": pale["> 0"], "alike": pale["0"]}
+    pale |= {"A better": pale["> 0"], "B better": pale["< 0"], "alike": pale["0"]}
     row, said = 0, []
     beside = {"transform": axis.get_yaxis_transform(), "va": "center", "zorder": 3}
     beside["in_layout"] = False  # a long sentence does not narrow the picture
@@ -253,7 +178,7 @@ def show_claims(claims, verdicts, scale, counts):
         if any(verdict == of for of, _ in claims.values()):
             axis.plot([], [], label=verdict, **style)
     said_of_pale = "points; pale: where the mark should be if the sentence is true"
-    _scale(axis, (row - 0.8, -0.8), said_of_pale, ticks=5, free=0)
+    _scale(axis, (row - 0.8, -0.8), said_of_pale, ticks=5)
     axis.set_xlabel(axis.get_xlabel(), loc="right")
     axis.set_xlim(low - 2 * (high - low), high + 0.03 * (high - low))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
@@ -269,16 +194,8 @@ def _signed(number):
     return "0.0" if shown == "+0.0" else shown
 
 
-def _finish(axis, rows, x_label, title, ticks=6):
-    """The scale, with room for words left of the marks, as wide as theirs; the legend above."""
-    _scale(axis, rows, x_label, ticks=ticks, free=1)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=title, frameon=False)
-
-
-def _scale(axis, rows, x_label, ticks, free):
-    """The line at 0 and the first row on top; left of the marks, room is left free for words, so many
-    times as wide as theirs.
-    """
+def _scale(axis, rows, x_label, ticks):
+    """The line at 0, which is in the picture, and the first row on top."""
     low, high = axis.get_xlim()
     margin = 0.05 * (high - low)
     low, high = min(low, -margin), max(high, margin)  # the line is in the picture, and its 0
@@ -286,5 +203,5 @@ def _scale(axis, rows, x_label, ticks, free):
     axis.set_xlim(low, high)
     axis.xaxis.set_major_locator(MaxNLocator(ticks, steps=(1, 2, 5, 10)))
     axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= high])
-    axis.set(xlim=(low - free * (high - low), high), ylim=rows, yticks=[], xlabel=x_label)
+    axis.set(xlim=(low, high), ylim=rows, yticks=[], xlabel=x_label)
     axis.spines[["left", "top", "right"]].set_visible(False)

@@ -427,9 +427,9 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # Why patches, and not single pixels? In attention every token is compared with every token. For 65 tokens that makes about four thousand comparisons. With a token for each of the 1,024 pixels it would be more than a million.
 #
-# This diagram opens each of these four notebooks. Notebooks 05 to 13 train such a model, look inside it, break it on purpose, test common claims about it, make its training faster and safer, teach it something new, and hunt bugs. Notebook 14 is for looking things up, and 16 tests two sayings about patches. In the [capstone](exercises/17_capstone.ipynb) you write one from an empty cell.
+# This diagram opens each of these four notebooks. Notebooks 05 to 13 train such a model, look inside it, break it on purpose, test common claims about it, make its training faster and safer, teach it something new, and hunt bugs. Notebooks 14 and 15 are for looking things up, and 16 tests two sayings about patches. In the [capstone](exercises/17_capstone.ipynb) you write one from an empty cell.
 #
-# <details><summary>All sixteen notebooks: the question of each, and how long it takes</summary>
+# <details><summary>All seventeen notebooks: the question of each, and how long it takes</summary>
 #
 # | notebook | the question it answers | package module | to read | to run |
 # |---|---|---|---|---|
@@ -448,6 +448,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # | [12 From a pretrained model to your own pictures](12_fine_tuning.ipynb) | ten labels per class of something new: what do I do? | `pretrained.py`, `data/` | {{minutes_to_read("12_fine_tuning"):d}} min | {{notebook_seconds("12_fine_tuning"):about}} |
 # | [13 A museum of silent bugs](13_silent_bugs.ipynb) | which bugs raise no error, what do they cost, and which check finds them? | floor 0 | {{minutes_to_read("13_silent_bugs"):d}} min | {{notebook_seconds("13_silent_bugs"):about}} |
 # | [14 More claims, to look up](14_more_claims.ipynb) | and which of twelve other sentences? | `data/results/` | {{minutes_to_read("14_more_claims"):d}} min | {{notebook_seconds("14_more_claims"):about}} |
+# | [15 More about training, to look up](15_more_about_training.ipynb) | what do a recipe's settings stand on, and how does Muon compute its step? | `training/`, `augment.py` | {{minutes_to_read("15_more_about_training"):d}} min | {{notebook_seconds("15_more_about_training"):about}} |
 # | [16 Pitfalls: small details and noise](16_detail_and_noise.ipynb) | do large patches miss detail, and are small ones noisy? | `patches.py`, `experiments/` | {{minutes_to_read("16_detail_and_noise"):d}} min | {{notebook_seconds("16_detail_and_noise"):about}} |
 #
 # The reading times are a guess. Times to run are rounded, for a full run of the notebook with the budget `quick`, on two cores of a recent server CPU that has instructions for bfloat16 ([the records](../data/results/notebook_times.json)). On one core of a processor without them, some notebooks took up to a little over three times as long. On a GPU the notebooks train longer models, and on a T4 they have not been timed yet.

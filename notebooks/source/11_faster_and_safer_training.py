@@ -1,19 +1,19 @@
 # %% [markdown]
 # # 11 · Faster and safer training
 #
-# **After the first half, *faster*, you can**
+# Four parts, for four sittings if you like. Each needs only the folded cells at the top.
 #
-# - measure where the time of a training step goes, and work out the most that faster matrix products could gain;
-# - train with 16-bit numbers, and explain why one of the two formats may need a trick.
-#
-# **After the second half, *safer*, you can** stop a run whenever you like, and resume it to exactly the same weights.
-#
-# Each half ends with its own recap and questions, so take two days if you like. If you begin with *safer*, run the cells above the first heading all the same.
+# | part | afterwards you can | minutes |
+# |---|---|---|
+# | 1 · Faster with 16-bit numbers | find out where the time of a training step goes, and choose the format of numbers for your machine | 15 |
+# | 2 · When your 16 bits are float16 | train on an older GPU, such as the T4 of free Colab, without losing small gradients | 12 |
+# | 3 · When one batch is too much | train with a batch that does not fit into memory, or on several GPUs | 6 |
+# | 4 · Safer | stop a run whenever you like, and resume it to exactly the same weights | 20 |
 #
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
-# | Time to read | about 55 minutes, 30 for *faster* with a pause halfway, 20 for *safer*, and 5 for a second visit |
+# | Time to read | about 55 minutes |
 # | Time to run | {{notebook_seconds("11_faster_and_safer_training"):about}} on two cores of a recent server CPU |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
@@ -53,7 +53,6 @@ from vit_minimal import (
     seed_everything,
 )
 from vit_minimal.augment import augment, normalize
-from vit_minimal.data import data_root
 from vit_minimal.records import read_records
 
 device = pick_device()
@@ -76,39 +75,40 @@ def new_model():
 folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 
 # %% [markdown]
-# (The saved run trains on drawn shapes because we asked for them; yours may use CIFAR-10.)
+# (The saved run trains on drawn shapes; yours may use CIFAR-10. Of the training images, we keep the first 2,000.)
 #
-# Four models appear below, each under one name:
+# Four models appear below:
 #
 # | name | model | images |
 # |---|---|---|
-# | clock model | 4 blocks, width 192; only timed and measured | those that we loaded |
+# | clock model | 4 blocks, width 192; only timed and measured | the first of the 2,000 |
 # | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
 # | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
-# | small model | 2 blocks, width 64; `new_model()` in a folded cell makes it | the 2,000 that we loaded |
+# | small model | 2 blocks, width 64; `new_model()` in the folded cell makes it | the 2,000 |
 #
-# # The first half: faster
+# # Part 1: faster with 16-bit numbers
 #
-# On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from? And what do we pay for it?
+# On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
+#
+# We had only a CPU when we saved this notebook. If you have a GPU, run the same cells: they use it, and print the numbers of your card.
 #
 # ## Where does the time go?
 #
-# Measure first. A **profiler** writes down how long each operation takes. The folded cell prepares this. `make_step(192)` gives a function that takes one training step of the clock model. `group_of` sorts the operations into six groups by their names. `own_time` is the time of an operation without those that it calls, so that nothing is counted twice.
+# Measure first. Here is the step that we look into. (The line with `autocast` does nothing in float32, PyTorch's usual format. The next section turns it on.)
 
-# %% tags=["hide-input"]
+# %%
 BATCH = 16 if device.type == "cpu" else 512
 
 
 def make_step(width):
-    """A function that takes one training step with a new model of this width, for the clock."""
+    """A function that takes one training step with a new clock model of this width."""
     seed_everything(0)
     model = VisionTransformer(ViTConfig(embed_dim=width, depth=4, mlp_ratio=2.0)).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
 
     def step(precision=torch.float32):
-        mixed = precision != torch.float32
-        with torch.autocast(device.type, dtype=precision, enabled=mixed):
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             loss = F.cross_entropy(model(normalize(images[:BATCH])), labels[:BATCH])
         loss.backward()
         optimizer.step()
@@ -118,6 +118,10 @@ def make_step(width):
     return step
 
 
+# %% [markdown]
+# A **profiler** writes down how long each operation takes. Two helpers in the folded cell read its list. `group_of` sorts the operations into six groups by their names. `own_time` gives the time that an operation spends itself: when it calls another one, that time is counted there. (On a GPU, the profile holds only the time that the GPU works.)
+
+# %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
     "fused attention": ("attention",),
     "other matrix products": ("mm", "matmul", "linear", "convolution"),
@@ -146,7 +150,7 @@ def own_time(event):
 
 
 # %% [markdown]
-# Now we profile 20 steps. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
+# We profile 20 steps. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
 
 
 # %%
@@ -178,8 +182,6 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 
 # %% [markdown]
 # Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short, because AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
-#
-# (On a GPU, the profile holds only the time that the GPU works.)
 #
 # **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink?
 #
@@ -219,26 +221,18 @@ plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit.
 #
-# <details><summary>Is the limit too high or too low?</summary>
-#
-# Two errors work against each other. The softmax inside fused attention is counted as blue, so the limit looks too high. The profiler itself needs time for every operation, mostly for the many short grey ones, so it looks too low.
-#
-# </details>
-#
-# > **Remember:** find out which part of a step takes the time, speed up that part, and expect no more than the rest allows.
-#
 # ## What do 16-bit numbers bring us?
 #
-# PyTorch computes in **float32**, with 32 bits for each number. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384. (`seconds`, in the folded cell, gives the shortest of several tries, because other programs only add time.)
+# In **float32**, each number has 32 bits. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384. (`seconds(work, tries)`, in the folded cell, gives the time of the shortest try, because other programs only add time.)
 
 
 # %% tags=["hide-input"]
-def seconds(work, *given, times=5):
-    """How long `work(*given)` takes: the shortest of several tries, as other programs only add."""
+def seconds(work, tries):
+    """How long `work()` takes: the shortest of several tries, as other programs only add."""
     took = []
-    for _ in range(times):
+    for _ in range(tries):
         start = time.perf_counter()
-        work(*given)
+        work()
         if device.type != "cpu":
             torch.accelerator.synchronize()  # a GPU works on while Python is ahead: wait for it
         took.append(time.perf_counter() - start)
@@ -250,7 +244,7 @@ def product_time(precision):
     """How long it takes to multiply the tokens of a batch by a matrix."""
     tokens = torch.randn(BATCH * 65, 192, device=device, dtype=precision)
     matrix = torch.randn(192, 384, device=device, dtype=precision)
-    return seconds(lambda: tokens @ matrix, times=20)
+    return seconds(lambda: tokens @ matrix, tries=20)
 
 
 factors = {}
@@ -262,12 +256,7 @@ for precision in (torch.bfloat16, torch.float16):
 # %% [markdown]
 # In the run saved here, bfloat16 is faster than float32, and float16 takes many times as *long*. We take it that this CPU has units for bfloat16 only and emulates float16.
 #
-# For a whole step there is `torch.autocast`. Inside this context, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. The clock model computes its loss there:
-#
-#     with torch.autocast(device.type, dtype=precision):
-#         loss = F.cross_entropy(model(normalize(images[:BATCH])), labels[:BATCH])
-#
-# From the gain of the product, Amdahl's law predicts the gain of the step. Does the clock agree?
+# Now a whole step. Inside `torch.autocast`, which you saw in `make_step`, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. This is called **mixed precision**. From the gain of the product, Amdahl's law predicts the gain of the step. Does the clock agree?
 
 # %%
 sixteen_bits = pick_precision(device)
@@ -275,19 +264,89 @@ if sixteen_bits == torch.float32:
     sixteen_bits = torch.bfloat16  # no units for 16 bits here: we try it all the same
 took = {torch.float32: [], sixteen_bits: []}
 for _ in range(40):
-    for precision, tries in took.items():  # in turn, so that a busy moment meets both
-        tries.append(seconds(step, precision, times=1))
+    for precision, times in took.items():  # in turn, so that a busy moment meets both
+        start = time.perf_counter()
+        step(precision)
+        times.append(time.perf_counter() - start)
 measured = min(took[torch.float32]) / min(took[sixteen_bits])
-print("this machine prefers", pick_precision(device))
-print(f"a step in {sixteen_bits}: {step_gain(factors[sixteen_bits]):.1f} times as fast by")
-print(f"Amdahl's law, {measured:.1f} times as fast by the clock")
+print(f"a step in {sixteen_bits}, against one in float32:")
+print(f"{step_gain(factors[sixteen_bits]):.1f} times as fast, by Amdahl's law")
+print(f"{measured:.1f} times as fast, by the clock")
 
 # %% [markdown]
-# In most of our runs, the two numbers were not far apart; on a busy machine, the clock once gave more than twice the prediction. So run the cell again before you trust it. And the prediction is only an estimate: it assumes that all products gain as much as the one that we timed.
+# In most of our runs, the two numbers were not far apart. The prediction is only an estimate: it assumes that all products gain as much as the one that we timed, and that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. And a busy machine disturbs the clock, so run the cell again before you trust its number.
 #
-# > **Remember:** where the hardware has units for 16-bit numbers, they can make a step much faster; where it may not have them, time a step first.
+# ## Which format should you take?
 #
-# **This is a good place for a pause.**
+# bfloat16 can hold nearly as large and as small numbers as float32, but with few digits. float16 has more digits, but turns very small numbers into 0, so it needs a trick called **loss scaling** (part 2). And not all hardware can multiply in bfloat16. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`. The weights stay in float32 in all rows.
+#
+# | machine | precision | why |
+# |---|---|---|
+# | an NVIDIA GPU from 2020 on (Ampere or newer) | bfloat16 | its tensor cores multiply it |
+# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in a T4, do not know bfloat16; without tensor cores, time float32 too |
+# | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions |
+# | any other CPU | float32 | most would have to emulate the 16-bit formats |
+# | an Apple GPU | float32 | we have not tested the others there |
+
+# %%
+print("this machine:", pick_precision(device))
+
+# %% [markdown]
+# <details><summary>What about TF32?</summary>
+#
+# On an NVIDIA GPU from 2020 on, `torch.set_float32_matmul_precision("high")` lets float32 products run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it.
+#
+# </details>
+#
+# ## Recap of part 1, and a question
+#
+# - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
+# - Mixed precision computes products in 16 bits and keeps the weights in float32. Where the hardware has units for 16-bit numbers, it can make a step much faster; where it may not have them, time a step first.
+# - Take bfloat16 if your hardware multiplies it, else float16 on a GPU, else stay with float32.
+#
+# **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
+#
+# <details><summary>Answer</summary>
+#
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. If the GPU is idle in between, check whether it waits for data.
+#
+# </details>
+#
+# **Try it yourself:** exercise 11.1 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you predict such a gain.
+#
+# **This is a good place to close the notebook.** Come back before your first long run, for part 4.
+
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 11 · Faster and safer training
+#
+# They go with notebook [11](../11_faster_and_safer_training.ipynb). If you start here: the matrix products of a training step can be made faster by numbers of 16 bits, the rest cannot. One of the 16-bit formats, float16, turns small gradients into 0, unless the loss is multiplied by a large number before the backward pass. A long training run is stopped and resumed. And several processes can share a batch, each with its own copy of the model, if they average their gradients.
+
+# %% tags=["exercise-only"]
+import copy
+
+import torch
+
+from checks import check
+
+# %% [markdown] tags=["exercise:times_as_fast"]
+# *Predict.* Matrix products take 70 % of a training step. Tensor cores compute them eight times as fast, and nothing else changes. How many times as fast is a step? (Two digits are enough.)
+#
+# Hint: Let the old step take 1. How long do the products take now, and how long does the rest take?
+#
+# Hint: The new step takes 0.3 + 0.7 / 8.
+#
+# Solution: 1 / 0.3875, which is about 2.6. Products that took no time at all would make it 3.3.
+
+# %% tags=["exercise-only", "exercise:times_as_fast"]
+# solution
+# | times_as_fast = ...
+times_as_fast = 1 / (0.3 + 0.7 / 8)
+# end of solution
+
+# %% [markdown]
+# # Part 2: when your 16 bits are float16
+#
+# On a T4, the GPU of free Colab, `fit` trains in float16 and scales the loss. Why does it do that? The cells show it on any machine.
 #
 # ## What do 16 bits lose?
 #
@@ -297,21 +356,22 @@ print(f"Amdahl's law, {measured:.1f} times as fast by the clock")
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. float16 has more digits than bfloat16, and bfloat16 has nearly the range of float32. Which would you rather lose in a training run, digits or range?
+# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. Which would you rather lose in a training run, digits or range?
 #
 # PyTorch knows the limits of each format:
 
 # %% tags=["nbval-check-output"]
-print(" " * 17 + "largest   smallest above 1   smallest with all digits")
+print("             largest   smallest above 1   all digits from   0 up to")
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     limits = torch.finfo(dtype)
-    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:14.5g}"
-    print(f"{row} {1 + limits.eps:18.7f} {limits.smallest_normal:26.0e}")
+    zero = limits.smallest_normal * limits.eps / 2
+    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:18.7f}"
+    print(f"{row} {limits.smallest_normal:17.0e} {zero:9.0e}")
 
 # %% [markdown]
-# The smallest number above 1 shows how many digits a format has. The last column shows where the digits begin to go: smaller numbers have fewer and fewer digits, and the smallest of all become 0.
+# The smallest number above 1 shows how many digits a format has. The last two columns show its lower end. Numbers below "all digits from" have fewer and fewer digits, and the smallest, up to the last column, become 0. In float16, that column says 3 × 10⁻⁸.
 #
-# Three lines show what the limits mean:
+# What do the limits mean?
 
 # %% tags=["nbval-check-output"]
 print("256 + 1 in bfloat16:", (torch.tensor(256.0).bfloat16() + 1).item())
@@ -319,9 +379,9 @@ print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
 print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 
 # %% [markdown]
-# The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits. This is called **mixed precision**.
+# The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits.
 #
-# The last line raises a question: are there numbers in a training run that are too small for float16? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (After the last block, only the class token is read. So the patches there have gradients of 0 in float32 already, and we leave them out.)
+# The last line raises a question: are there numbers in a training run that are too small for float16? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (We leave out gradients that are 0 in float32 already, such as those of the patches in the last block, after which only the class token is read.)
 
 # %%
 seed_everything(0)
@@ -345,10 +405,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# What would become of these float32 numbers in float16? And of those of a larger batch, or a larger loss? Both change the gradients by a known factor:
-#
-# - **A batch of 512:** the loss is a mean, so each image counts for 1/512 of it instead of 1/16, and every gradient is divided by 512 / 16 = 32.
-# - **The loss × 65,536:** 65,536 times the loss has 65,536 times the gradient.
+# What would become of these float32 numbers in float16? And with a larger batch, or a larger loss? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so every gradient is divided by 32. And 65,536 times the loss has 65,536 times the gradient.
 
 # %% tags=["hide-input"]
 hills = {
@@ -385,7 +442,7 @@ figure.suptitle("What float16 makes of the CIFAR-10 model's gradients", fontsize
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. (Our model gets this photograph right, so its gradients are rather small.) With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
+# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
 #
 # This cure is called **loss scaling**. *Multiply* the loss by a large factor before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same factor; they are float32 by then, which can hold small numbers.
 #
@@ -400,7 +457,7 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 #     scaler.step(optimizer)                      # 3: divides the gradients, and takes the step
 #     scaler.update()                             # 4: adapts the factor
 #
-# If the factor is too large, gradients slide into the grey zone at the right and become ∞. Then line 3 leaves out the step, and line 4 halves the factor. After 2,000 good steps in a row, line 4 doubles it. Here are six steps of the small model that begin with a factor that is too large:
+# The gradient of a weight is first computed in float16, whose largest number is 65,504, and only then kept in float32. So if the factor is too large, some gradient becomes ∞. Then line 3 leaves out the step, and line 4 halves the factor. After 2,000 good steps in a row, line 4 doubles it. Here are six steps of the small model that begin with a factor that is too large:
 
 # %%
 small, small_optimizer = new_model()
@@ -419,7 +476,7 @@ for _ in range(6):
     print(f"{loss:.3f} {factor:13,.0f} {largest:30,.0f}   {done}")
 
 # %% [markdown]
-# In the run saved here, the scaler leaves out two steps, and the loss stays where it was. Then the largest gradient just fits into float16, whose largest number is 65,504. From there on only the weights change, and the gradients with them. (A weight's gradient is computed in float16 and becomes float32 only afterwards, when it is ∞ already.)
+# In the run saved here, two factors are too large. Their steps are left out, so the weights and the loss stay as they were. With 262,144, the largest gradient just fits, and from then on every step is taken.
 #
 # **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect?
 #
@@ -437,16 +494,7 @@ for _ in range(6):
 #
 # ## Does it matter if gradients become 0?
 #
-# Perhaps not: a gradient that becomes 0 was tiny anyway. So we tried it. The tiny model learns with batches of {{record("formats").batch:d}}, in float32, in bfloat16, and in float16 with four factors on the loss, with {{len({run.seed for run in record("formats").runs}):d}} seeds each (`python benchmarks/formats.py` makes these runs). Before each step, the gradients of the weights are divided by the factor again, so the optimizer gets them in their usual size, except for what was lost on the way. The last two factors do harm on purpose:
-#
-# | float16 with the loss | what it imitates | gradients that we expect to become 0 |
-# |---|---|---|
-# | × 65,536 | PyTorch's scaler at its beginning | hardly any |
-# | × 1 | no loss scaling | some |
-# | × 1/128 | no loss scaling, and a batch 128 times as large | many |
-# | × 1/65,536 | the same, and a batch 65,536 times as large | nearly all |
-#
-# Which of the six ways will learn?
+# Perhaps not: a gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each (`benchmarks/formats.py`). The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients as small as a batch 128 or 65,536 times as large would. Which of the six ways will learn?
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -483,42 +531,23 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three lines, level over five ways to train, high at the sixth", "Six ways", said)
 
 # %% [markdown]
-# A line joins the runs of one seed. The lines stay level even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0: in the first five ways, a loss ends within 0.05 of that of float32 with the same seed. With the factor 1/65,536, practically all became 0, and the model has learned nothing: its loss ends a little above ln 10, that of guessing. There was no error and no NaN. (We counted the gradients of the first block's hidden activations.)
+# A line joins the runs of one seed. It stays level, within 0.05 of the loss in float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. A factor moves the hill but does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing, without an error and without a NaN: its loss ends a little above ln 10, that of guessing.
+#
+# So digits or range? The few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
-# A surprise: with the factor 65,536, one seed still lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}. We looked at that seed: its gradients spread over more powers of ten than those of the other two. A factor moves a hill, but does not make it narrower.
+# > **Remember:** float16 can lose gradients without a word; our tiny model could spare most of those we counted, but loss scaling is a cheap *insurance*.
 #
-# So digits or range? Here, the few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
+# **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
 #
-# > **Remember:** float16 can lose gradients without a word; our tiny model could spare most of them, but loss scaling is a cheap *insurance*.
-
-# %% [markdown] tags=["exercise-only"]
-# # Exercises 11 · Faster and safer training
+# <details><summary>Answer</summary>
 #
-# They go with notebook [11](../11_faster_and_safer_training.ipynb). If you start here: the matrix products of a training step can be made faster by numbers of 16 bits, the rest cannot. One of the 16-bit formats, float16, turns small gradients into 0, unless the loss is multiplied by a large number before the backward pass. A long training run is stopped and resumed. And several processes can share a batch, each with its own copy of the model, if they average their gradients.
-
-# %% tags=["exercise-only"]
-import copy
-
-import torch
-
-from checks import check
-
-# %% [markdown] tags=["exercise:times_as_fast"]
-# *Predict.* Matrix products take 70 % of a training step. Tensor cores compute them eight times as fast, and nothing else changes. How many times as fast is a step? (Two digits are enough.)
+# The second line divides the loss when the gradients are computed already, so they stay 65,536 times too large. Plain gradient descent ruins the model in its first step. AdamW hides the mistake, because it divides each gradient by its usual size.
 #
-# Hint: Let the old step take 1. How long do the products take now, and how long does the rest take?
+# </details>
 #
-# Hint: The new step takes 0.3 + 0.7 / 8.
-#
-# Solution: 1 / 0.3875, which is about 2.6. Products that took no time at all would make it 3.3.
-
-# %% tags=["exercise-only", "exercise:times_as_fast"]
-# solution
-# | times_as_fast = ...
-times_as_fast = 1 / (0.3 + 0.7 / 8)
-# end of solution
+# **Try it yourself:** exercise 11.2 lets you write a step with loss scaling.
 
 # %% [markdown] tags=["exercise:scaled_step"]
 # One training step with loss scaling, by hand. Set the gradients to zero, compute those of `scale` times the loss, and look at them. If all are finite, divide them by `scale` and let the optimizer take its step. If one of them is not finite, leave out the step, for all weights. Give True if the step was taken, else False.
@@ -546,28 +575,11 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# ## Which format should you take?
-#
-# bfloat16 needs no scaler, but not all hardware can multiply in it. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`. The weights stay in float32 in all rows.
-#
-# | machine | precision | why |
-# |---|---|---|
-# | an NVIDIA GPU from 2020 on (Ampere or newer) | bfloat16 | its tensor cores multiply it, and it needs no loss scaling |
-# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in the T4 of free Colab, do not know bfloat16; without tensor cores, time float32 too |
-# | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions, and no loss scaling |
-# | any other CPU | float32 | most would have to emulate the 16-bit formats |
-# | an Apple GPU | float32 | we have not tested the others there |
-#
-# <details><summary>What about TF32 and <code>torch.compile</code>?</summary>
-#
-# On an NVIDIA GPU from 2020 on, `torch.set_float32_matmul_precision("high")` lets float32 products run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it. `torch.compile(model)` merges neighbouring operations; in our only measurement, a weak one on one busy core of a CPU, it gained nothing to speak of.
-#
-# </details>
-# {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
+# # Part 3: when one batch is too much
 #
 # ## What if a batch does not fit into memory?
 #
-# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left, on three conditions: the parts are equally large, each loss is divided by the number of parts, and no layer looks at the whole batch, as batch norm does. This is called **gradient accumulation**. It saves memory, but no time:
+# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left. This is called **gradient accumulation**:
 
 # %%
 diagrams.gradient_accumulation()
@@ -594,92 +606,74 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding. And the memory? The forward pass keeps its activations for the backward pass, and the folded cell counts their bytes. Will 16 bits halve them?
+# They agree up to rounding, on four conditions: the parts are equally large, each loss is divided by their number, no layer looks at the whole batch, as batch norm does, and nothing is drawn at random during the passes, as dropout does.
+#
+# And the memory? The forward pass keeps activations for the backward pass. The folded cell counts them in the clock model:
 
 
 # %% tags=["hide-input"]
-def kept_megabytes(model, x, y, mixed=False):
-    """The megabytes that a forward pass keeps for the backward pass: in 16 bits, and in others.
-
-    With 16 bits, the copies of the weights in 16 bits are counted, too: about 2 MB here.
-    """
+def kept_megabytes(model, x, y, precision=torch.float32):
+    """The megabytes that a forward pass keeps for the backward pass: all, and those in float32."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     sizes = {}
 
     def keep(tensor):
         storage = tensor.untyped_storage()  # two views of the same numbers count once
         if storage.data_ptr() not in weights:
-            sizes[storage.data_ptr()] = storage.nbytes(), tensor.element_size() == 2
+            sizes[storage.data_ptr()] = storage.nbytes(), tensor.dtype == torch.float32
         return tensor
 
     counting = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with counting, torch.autocast(device.type, dtype=sixteen_bits, enabled=mixed):
+    mixed = precision != torch.float32
+    with counting, torch.autocast(device.type, precision, enabled=mixed):
         _loss = F.cross_entropy(model(normalize(x)), y)  # as long as it lives, all is kept
-    return [sum(n for n, half in sizes.values() if half == of) / 1e6 for of in (True, False)]
+    kept = sum(size for size, _ in sizes.values())
+    return kept / 1e6, sum(size for size, full in sizes.values() if full) / 1e6
 
 
 model = VisionTransformer(ViTConfig(embed_dim=192, depth=4, mlp_ratio=2.0)).to(device)
-memory = {"64 images": kept_megabytes(model, images[:64], labels[:64])}
-memory["64 images,\n16 bits"] = kept_megabytes(model, images[:64], labels[:64], mixed=True)
-for n in (32, 16):
-    memory[f"{64 // n} parts of\n{n} images"] = kept_megabytes(model, images[:n], labels[:n])
-fixed = 4 * sum(4 * parameter.numel() for parameter in model.parameters()) / 1e6
-names, (halves, fulls) = list(memory), zip(*memory.values(), strict=True)
-figure, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
-axis.barh(names, fixed, color="#BBBBBB", label="weights, gradients, AdamW's memory")
-ends = [fixed] * len(names)
-for sizes, colour, label in (
-    (fulls, "#0072B2", "activations in 32 bits"),
-    (halves, "#56B4E9", "activations in 16 bits"),
-):
-    bars = axis.barh(names, sizes, left=ends, color=colour, label=label)
-    words = [f"{size:.0f}" if size > 1 else "" for size in sizes]
-    ink = "white" if colour == "#0072B2" else "black"
-    axis.bar_label(bars, words, label_type="center", color=ink)
-    ends = [end + size for end, size in zip(ends, sizes, strict=True)]
-for row, end in enumerate(ends):
-    axis.text(end + 2, row, f"{end:.0f} in all", va="center")
-axis.set(xlabel="megabytes at one time", xlim=(0, 1.2 * max(ends)))
-axis.set_title("Memory for a step of the clock model")
-axis.invert_yaxis()
-figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9.5)
-parts = [f"{name}: {end:.0f}".replace("\n", " ") for name, end in zip(names, ends, strict=True)]
-plots.show("grey bars of one length, with blue ones of different lengths", "Memory", parts)
+for name, n in (("64 images at once", 64), ("2 parts of 32", 32), ("4 parts of 16", 16)):
+    kept, _ = kept_megabytes(model, images[:n], labels[:n])
+    print(f"{name + ':':30} {kept:4.0f} MB at one time")
+sixteen_bits = torch.float16 if pick_precision(device) == torch.float16 else torch.bfloat16
+kept, full = kept_megabytes(model, images[:64], labels[:64], sixteen_bits)
+print(f"{'64 images at once, in 16 bits:':30} {kept:4.0f} MB, of which {full:.0f} MB in float32")
 
 # %% [markdown]
-# Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. The grey piece stays: four numbers for each weight, which are the weight, its gradient and the two means of AdamW.
+# Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. (Four numbers for each weight always come on top: the weight, its gradient and the two means of AdamW.) But there is as much to compute as before.
 #
-# Numbers of 16 bits do not halve the activations. The main reason is the dark piece that is left. In the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with the class token and the position embeddings, which are float32 weights, and a float32 number plus a 16-bit number is float32. (On a CUDA GPU, autocast also computes the norms in float32.)
+# <details><summary>Why do 16 bits not halve the memory?</summary>
 #
-# ## Recap of *faster*, and two questions
+# The main reason is what stays in float32. In the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, the class token and the position embeddings, which are float32. And a float32 number plus a 16-bit number is float32, so it remains so in every block. (On a CUDA GPU, autocast also computes the norms in float32.)
 #
-# - A profiler shows what takes the time. The part of a step that you do not speed up sets the limit (Amdahl's law).
-# - The weights stay in float32, and products are computed in 16 bits where the hardware can. float16 turns very small gradients into 0, and loss scaling is the insurance. bfloat16 does not need it.
-# - Gradient accumulation saves memory, but no time.
-#
-# **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
-#
-# <details><summary>Answer</summary>
-#
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. If the GPU is idle in between, check whether it waits for data.
+# Two smaller reasons: 16-bit copies of the weights are kept, too. And on a CPU, our attention is not fused in 16 bits, so it keeps its attention weights.
 #
 # </details>
 #
-# **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
+# ## How do several GPUs share the work?
 #
-# <details><summary>Answer</summary>
+# In the same way, with all parts at the same time. You start one process for each GPU. Each has the whole model, and takes its share of every batch. Then the processes average their gradients and take the same step:
+
+# %%
+diagrams.two_processes()
+
+# %% [markdown]
+# PyTorch calls this *DistributedDataParallel*. To start two processes, type
 #
-# The second line divides the loss when the gradients are computed already, so they stay 65,536 times too large. Plain gradient descent ruins the model in its first step. AdamW hides the mistake, because it divides each gradient by its usual size.
+#     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
 #
-# </details>
+# If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time this saves.
 #
-# **Try it yourself:** exercises 11.1 and 11.2 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) check your answers and tell you what is wrong with them.
+# Up to rounding, the two take the step that one process would take, on the four conditions above. A test of the course trains both ways, without augmentation, and compares the weights.
 #
-# **This is a good place to stop for today.**
+# > **Remember:** a batch may be cut into equal parts, because the mean of their gradients is its gradient. Take the parts one after the other to save memory, or side by side to save time.
 #
-# # The second half: safer
+# **Try it yourself:** exercise 11.4 asks what to average when the shares are not equal.
+
+# %% [markdown]
+# # Part 4: safer
 #
-# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}}, as long as that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, at most one epoch is lost, and none took longer than {{max(record("cifar10_cpu_long").history.seconds):time}}.
+# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}} like that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, at most one epoch is lost, and none took longer than {{max(record("cifar10_cpu_long").history.seconds):time}}.
 # {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
 #
 # ## Does a resumed run end as if nothing had happened?
@@ -752,19 +746,19 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 #
 # </details>
 #
-# In a terminal, stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C, and repeat the command with `--resume`.
+# In a terminal, you stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C and resume it with the same command and `--resume`.
 #
 # ## Why are the weights not enough?
 #
-# A file with the weights alone would be simpler. Would the run still be the same? We train the small model for 140 steps, and keep four things after step 100. Then we seed everything as at the start, make a new model and a new optimizer, and give them back what was kept, or all of it except one thing. (The folded cell holds `train`, an ordinary loop whose learning rate falls from step to step and which draws its batches from torch's generator. `go_on` makes the new model, and trains it for 40 steps.)
+# A file with the weights alone would be simpler. Would the run still be the same? We use an ordinary loop. Its learning rate falls from step to step and would reach 0 after 200:
 
 
-# %% tags=["hide-input"]
+# %%
 def train(model, optimizer, first, last):
     """Steps first … last − 1; returns all weights as one vector, before them and after each."""
     places = [nn.utils.parameters_to_vector(model.parameters()).detach()]
     for number in range(first, last):
-        optimizer.param_groups[0]["lr"] = 0.003 * (1 - number / 200)  # falls from step to step
+        optimizer.param_groups[0]["lr"] = 0.003 * (1 - number / 200)
         batch = torch.randint(len(images), (50,))  # from torch's generator, as all in augment
         x = augment(dataset.train_images[batch], TrainingConfig()).to(device)
         loss = F.cross_entropy(model(x), labels[batch.to(device)])
@@ -775,6 +769,11 @@ def train(model, optimizer, first, last):
     return torch.stack(places)
 
 
+# %% [markdown]
+# We train the small model for 100 steps, and keep four things. It goes on to step 140: this is the run that was never stopped. Then `go_on`, in the folded cell, seeds everything as at the start, makes a new model and a new optimizer, gives them back what was kept, or all of it except one thing, and takes the same 40 steps.
+
+
+# %% tags=["hide-input"]
 def go_on(saved, without):
     """The next 40 steps of a new model that got back all that was saved, except one thing."""
     back = {name: value for name, value in copy.deepcopy(saved).items() if name != without}
@@ -827,7 +826,7 @@ plots.show("without the optimizer's memory, the first steps after 100 are far lo
 #
 # Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
 #
-# And the other things? How far are the weights from those of the run that was never stopped? (Without the weights, the model begins anew, so we do not draw that run. The legend gives the loss on all 2,000 images after step 140.)
+# And the other things? How far are the weights from those of the run that was never stopped? (Without the weights, the model begins anew, so we do not draw that run.)
 
 # %% tags=["hide-input"]
 distances = {
@@ -841,13 +840,8 @@ looks = {
     "nothing": ("#0072B2", "--"),
 }
 ends = []
-model, _ = new_model()
 for without, (colour, line) in looks.items():
-    nn.utils.vector_to_parameters(resumed_runs[without][-1], model.parameters())
-    with torch.no_grad():
-        loss = F.cross_entropy(model(normalize(images)), labels).item()
     label = "with all four" if without == "nothing" else f"without {without}"
-    label += f": loss {loss:.2f}"
     ends.append(f"{label}, distance {distances[without][-1]:.1f}")
     axis.plot(range(100, 141), distances[without], line, color=colour, lw=2, label=label)
 axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
@@ -858,7 +852,7 @@ plots.show("lines over the steps: distance from the run never stopped", parts=en
 # %% [markdown]
 # Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate goes back to 0.003, twice what it should be, so each step is about twice as long.
 #
-# But far away does not mean bad. In the run saved here, the four losses are about the same. These are *other* runs, not worse ones. Still, if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
+# Far away need not mean bad. But these are *other* runs, so if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
 #
 # ## What is in the file, and when is it written?
 #
@@ -868,7 +862,7 @@ plots.show("lines over the steps: distance from the run never stopped", parts=en
 print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# Here is what they are, and the three moments at which `fit` writes them. (A **scaler** belongs to float16: it multiplies the loss by a factor, so that small gradients do not become 0, and adapts that factor as it goes.)
+# Here is what they are, and the three moments at which `fit` writes them. (A **scaler** belongs to float16, and is explained in part 2: it keeps small gradients from becoming 0, with a factor that it adapts as it goes.)
 
 # %%
 diagrams.what_is_saved()
@@ -876,12 +870,12 @@ diagrams.what_is_saved()
 # %% [markdown]
 # `fit` needs no random states, because it seeds the generator at every step, from the seed of the run and the number of the step. A loop that is seeded only once needs them.
 #
-# One try proves little. So we killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
+# We also killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
 #
 # ## How do you save a loop of your own?
 #
-# Write the four things to a file, together with the scheduler and the scaler, if you have them. But "the random state" is more than one. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own. `torch.get_rng_state()` gives the first of these and nothing else.
+# Write the four things to a file, and the scheduler and the scaler if you have them. But "the random state" is more than one. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own. `torch.get_rng_state()` gives the first of these and nothing else.
 
 # %%
 GENERATORS = {  # of each: how to get its state, and how to set it
@@ -905,26 +899,27 @@ def save_run(path, step, parts):
 
 
 # %% [markdown]
-# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file is called something else, and when it is complete, `os.replace` puts it in the place of the old one, in one piece. (In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content.)
+# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name. When it is complete, `os.replace` puts it in the place of the old one, in one piece. (In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content.)
 #
-# The file must also lie where it survives the machine. In Colab the whole machine is thrown away at the end of a session. Your Google Drive stays. With `True` below, data sets and checkpoints that are written *from then on* land there:
+# The way back is shorter. (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.)
+
 
 # %%
-KEEP_ON_DRIVE = False
+def load_run(path, parts, generators=GENERATORS):
+    """Brings all of that back; returns the number of steps."""
+    state = torch.load(path, map_location="cpu", weights_only=False)  # for files of your own only
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    for name in generators:
+        GENERATORS[name][1](state[name])
+    return state["step"]
 
-if KEEP_ON_DRIVE:
-    from google.colab import drive
-
-    drive.mount("/content/drive")  # asks for your permission
-    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
-
-checkpoint = data_root() / "runs" / "my-run.pt"  # data_root() reads that variable when called
 
 # %% [markdown]
-# Does the file hold everything? `own_run(last)`, in the folded cell, is a loop that draws from three generators: PyTorch chooses the images, NumPy their contrast, and Python whether they are mirrored. One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
+# Does the file hold everything? Here is a loop that draws from three generators: PyTorch chooses the images, NumPy their contrast, and Python whether they are mirrored.
 
 
-# %% tags=["hide-input"]
+# %%
 def own_run(last, resume=None, save=None, generators=GENERATORS):
     """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
     model, optimizer = new_model()  # also seeds all generators, as at the start
@@ -943,17 +938,10 @@ def own_run(last, resume=None, save=None, generators=GENERATORS):
     return nn.utils.parameters_to_vector(model.parameters()).detach()
 
 
+# %% [markdown]
+# One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
+
 # %% tags=["nbval-check-output"]
-def load_run(path, parts, generators=GENERATORS):
-    """Brings all of that back; returns the number of steps."""
-    state = torch.load(path, map_location="cpu", weights_only=False)  # for files of your own only
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    for name in generators:
-        GENERATORS[name][1](state[name])
-    return state["step"]
-
-
 at_a_stretch = own_run(8)
 own_run(4, save=folder / "own.pt")
 in_two_parts = own_run(8, resume=folder / "own.pt")
@@ -964,9 +952,23 @@ print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_str
 # %% [markdown]
 # With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own, which you would have to add.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too. It is simpler to save at the end of an epoch.
 #
-# (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.)
-#
 # > **Remember:** save everything that the next step depends on, and before a long run, test once that you can stop and resume it.
+#
+# ## Where does the file survive?
+#
+# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. With `True` below, data sets land there *from then on*, and so do the runs of `python -m vit_minimal.training`:
+
+# %%
+KEEP_ON_DRIVE = False
+
+if KEEP_ON_DRIVE:
+    from google.colab import drive
+
+    drive.mount("/content/drive")  # asks for your permission
+    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
+
+# %% [markdown]
+# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, and what `os.fsync` and `os.replace` promise holds for a local disk only. So the last save may not be on Drive yet. `drive.flush_and_unmount()` waits for the copies.
 
 # %% [markdown] tags=["exercise:Snapshot"]
 # Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
@@ -1003,7 +1005,7 @@ class Snapshot:
 
 
 # %% [markdown]
-# ## Recap of *safer*, and two questions
+# ## Recap of part 4, and two questions
 #
 # - To resume, save the weights, the optimizer's memory, the number of steps and the random states, and the scaler and the scheduler if you have them.
 # - If one is missing, the run goes on as another run, and nothing complains.
@@ -1025,37 +1027,9 @@ class Snapshot:
 #
 # </details>
 #
-# **Try it yourself:** exercise 11.3 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write what saves a run.
+# **Try it yourself:** exercise 11.3 lets you write what saves a run.
 #
 # **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).
-#
-# ---
-#
-# # For a second visit: several GPUs, and export
-#
-# Both need only the cells above the first heading.
-#
-# ## How do several GPUs share the work?
-#
-# You start one process for each GPU. Each has the whole model, and takes its share of every batch:
-
-# %%
-diagrams.two_processes()
-
-# %% [markdown]
-# Then the processes average their gradients and take the same step. It is gradient accumulation with all parts at the same time, and PyTorch calls it *DistributedDataParallel*. To start two processes, type
-#
-#     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
-#
-# If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time this saves.
-#
-# <details><summary>Do two processes take exactly the step that one would take?</summary>
-#
-# Up to rounding, yes, under three conditions. The halves are equally large. No layer looks at the whole batch, as batch norm does. And nothing is drawn at random, because each process draws for its own images. A test of the course trains both ways, without augmentation, and compares the weights.
-#
-# </details>
-#
-# Exercise 11.4 asks what to average when the shares are not equal.
 
 # %% [markdown] tags=["exercise:shared_gradient"]
 # *Find the bug.* Processes share a batch, and not evenly: `sizes` tells how many images each of them has. Each hands in the gradient of the mean loss over its own images, as a tensor. The function should give the gradient of the mean loss over all images. Below, a process with 48 images says 1, and one with 16 images says 5. The mean over all 64 images is 2. Repair the function.
@@ -1080,9 +1054,11 @@ def shared_gradient(gradients, sizes):
 print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 
 # %% [markdown]
-# ## How does a model leave the course?
+# ---
 #
-# `torch.export` puts the weights into one file together with the list of operations. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
+# # For a second visit: how does a model leave the course?
+#
+# `torch.export` puts the weights and the list of operations into one file. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
 
 # %%
 exported = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
@@ -1094,7 +1070,7 @@ torch.export.save(program, folder / "model.pt2")
 torch.save(pair[:1], folder / "image.pt")  # one image, to try it out
 
 # %% [markdown]
-# The folded cell starts a new Python process, without the course, which loads the file and looks at a cat:
+# A new Python process, without the course, loads the file and looks at a cat:
 
 # %% tags=["hide-input"]
 CODE = """

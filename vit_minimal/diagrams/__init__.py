@@ -19,7 +19,7 @@ from .machines import (
     what_is_saved,
 )
 from .museum import amounts, owners, shares, weights_of_blocks
-from .overlays import attention_over, journey
+from .overlays import attention_over, journey, windows
 from .pitfalls import (
     cut_class_token,
     cuts,

@@ -233,17 +233,18 @@ def reading_blocks(depth, panels, largest, title="", unit="%"):
 
 def cut_or_late(depth, cut, late):
     """Does a class token have to gather in every block? Two ways to find out, one above the other: a
-    model of `depth` blocks in which it is cut off in block `cut`, counted from 1, and a model of
-    `late` blocks that it joins before the last one.
+    model of `depth` blocks in which it is cut off from block `cut` on, counted from 1, and a model
+    of `late` blocks that it joins before the last one.
     """
     if not 1 <= cut <= depth or late < 1:
         raise ValueError(f"no block {cut} of {depth}, or no blocks at all: {late}")
     card = Card(height=38)
+    cut_blocks = f"block {cut}" if cut == depth else f"blocks {cut} to {depth}"
     ways = {
-        f"First way: a trained model, cut in one block (here {cut})": (depth, 0, cut),
+        f"First way: a trained model, cut in {cut_blocks}": (depth, 0, cut),
         "Second way: a model trained with a class token that comes late": (late, late - 1, None),
     }
-    for top, (heading, (blocks, joins, missing)) in zip((1, 20), ways.items(), strict=True):
+    for top, (heading, (blocks, joins, first_cut)) in zip((1, 20), ways.items(), strict=True):
         card.text(2, top + 1, heading, 11, ha="left", weight="bold")
         step = 52 / blocks
         first, *patches = rows = [top + 5.4 + 4 * row for row in range(3)]
@@ -265,18 +266,19 @@ def cut_or_late(depth, cut, late):
             for middle in patches:  # they read the class token, where there is one
                 card.arrow((left, first), (right, middle), colour=QUIET, line=0.8)
             card.arrow((left, first), (right, first), colour=ATTENTION, line=1.6)
-            card.strength = 0.3 if block == missing else 1.0
+            gone = first_cut is not None and block >= first_cut
+            card.strength = 0.3 if gone else 1.0
             for middle in patches:
                 card.arrow((left, middle), (right, first), colour=ATTENTION, line=1.6)
             card.strength = 1.0
-            if block == missing:
+            if gone:
                 cross = (left + right) / 2, (first + patches[0]) / 2 + 0.8
                 card.text(*cross, "×", 24, HEAD, weight="bold", zorder=6)
         card.arrow((55 + TOKEN + 0.4, first), (59.6, first), colour=HEAD, line=1.6)
         card.box(59.8, first - 1.7, 5, 3.4, HEAD, "head", 10)
     show(
         "tokens go through blocks, the class token on top, with purple arrows where it reads, and grey "
-        "ones where a patch reads; above, those from the patches are crossed out in one block; "
+        f"ones where a patch reads; above, those from the patches are crossed out in {cut_blocks}; "
         "below, there is no class token before the last block",
         "Two ways to find out where a class token has to gather",
     )

@@ -54,15 +54,18 @@ def _cross(card, x, y, side):
         card.line((x - half, y - slope), (x + half, y + slope), colour=WRONG, line=1.4, zorder=3)
 
 
-def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
+def owners(right, wrong, owner, panels=(), rows="", columns="", labels=None, key="", title=""):
     """To which part each number of an array goes: whole numbers (rows, columns), or several panels
     of them (panels, rows, columns), in the right version and in the wrong one.
 
     Equal numbers have one colour, which the legend calls "`owner` 0", "`owner` 1" and so on. A cross
     is on each number that went to another part than it should.
     `panels` are the names of the panels, `rows` and `columns` say what runs down and across.
+    `labels` are texts for the cells, in the right version and in the wrong one, in place of the
+    crosses: white on red where they differ, "" for a cell without one. `key` says what they mean.
     """
     right, wrong = _both(right, wrong)
+    labels = [np.asarray(of).reshape(right.shape) for of in labels] if labels else None
     count = int(max(right.max(), wrong.max())) + 1
     if min(right.min(), wrong.min()) < 0 or count > len(OWNERS):
         raise ValueError(f"expected whole numbers 0 … {len(OWNERS) - 1}")
@@ -74,9 +77,9 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
     top = 7 if panels else 4.4
     bottom = top + high * side
     legend = bottom + (4.2 if columns else 1.6)
-    card, lefts = _card(legend + 3.4, title), (start, start + half + GAP)
+    card, lefts = _card(legend + (5.8 if key else 3.4), title), (start, start + half + GAP)
     _headings(card, lefts)
-    for version, left in zip((right, wrong), lefts, strict=True):
+    for number, (version, left) in enumerate(zip((right, wrong), lefts, strict=True)):
         for panel in range(panel_count):
             x0 = left + panel * (wide * side + gap)
             if panels:
@@ -84,7 +87,15 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
             for (row, column), value in np.ndenumerate(version[panel]):
                 x, y = x0 + column * side, top + row * side
                 card.rectangle(x, y, side, side, OWNERS[int(value)], "white", 0.7, zorder=2)
-                if value != right[panel, row, column]:
+                if labels:
+                    words, expected = (of[panel, row, column] for of in (labels[number], labels[0]))
+                    if words and words != expected:
+                        inner = 0.8 * side
+                        corner = x + 0.1 * side, y + 0.1 * side
+                        card.rectangle(*corner, inner, inner, dark(WRONG), zorder=3)
+                    ink = INK if words == expected else "white"
+                    card.text(x + side / 2, y + side / 2, words, 11, ink, zorder=4)
+                elif value != right[panel, row, column]:
                     _cross(card, x + side / 2, y + side / 2, side)
         if columns:
             card.text(left + used / 2, bottom + 1.6, columns, 10, QUIET)
@@ -95,7 +106,9 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", title=""):
         x = start + value * step
         card.rectangle(x, legend, 1.8, 1.8, OWNERS[value], zorder=2)
         card.text(x + 2.5, legend + 0.9, f"{owner} {value}", 10, ha="left")
-    if (right != wrong).any():
+    if key:
+        card.text(start, legend + 3.6, key, 10, QUIET, ha="left")
+    if not labels and (right != wrong).any():
         _cross(card, start + count * step + 0.9, legend + 0.9, 1.8)
         card.text(start + count * step + 2.5, legend + 0.9, "wrong place", 10, ha="left")
     parts = [len(np.unique(version[..., 0, :])) for version in (right, wrong)]
@@ -125,7 +138,6 @@ def amounts(
     row_names=(),
     column_names=(),
     columns="",
-    sums=False,
     marked=None,
     bad=None,
     key="",
@@ -134,21 +146,19 @@ def amounts(
     """Amounts 0 … 1 as cells (rows, columns), in the right version and in the wrong one: the larger,
     the more purple.
 
-    `columns` says what runs across. With `sums`, each row's sum stands behind it, in the colour of
-    whether it is 1, and each column's below it, in per cent; `marked` is a (row, column) with a frame. `bad` is a frame in the wrong version: its first row and column, those
-    behind its last, and the words below it. `key` says what a cell means.
+    `columns` says what runs across; `marked` is a (row, column) with a frame. `bad` is a frame in the
+    wrong version: its first row and column, those behind its last, and the words below it. `key` says
+    what a cell means.
     """
     right, wrong = (panel[0] for panel in _both(right, wrong))
     high, wide = right.shape
     start = 9.5 if len(row_names) else 2
     half = _room(start)
-    side = min((half - (6 if sums else 0)) / wide, 3.2)
+    side = min(half / wide, 3.2)
     top = 4.4 + (2.4 if len(column_names) else 0) + (2.4 if columns else 0)
-    bottom = top + high * side + (3.6 if bad or sums else 1.6)
+    bottom = top + high * side + (3.6 if bad else 1.6)
     card, lefts = _card(bottom + (3.4 if key else 0), title), (start, start + half + GAP)
     _headings(card, lefts)
-    if sums and len(row_names):
-        card.text(start - 0.8, top + high * side + 1.4, "sum, in %", 10, QUIET, ha="right")
     if bad:
         first, left, last, behind, words = bad
         x, y = lefts[1] + left * side, top + first * side
@@ -165,13 +175,6 @@ def amounts(
         for (i, j), amount in np.ndenumerate(version):
             x, y = left + j * side, top + i * side
             card.rectangle(x, y, side, side, _fill(amount), LINE, 0.6, zorder=2)
-        for i, total in enumerate(version.sum(axis=1) if sums else ()):
-            x, colour = left + wide * side + 0.8, RIGHT if abs(total - 1) < 1e-3 else WRONG
-            words = f"= {total:.0%}".replace("%", " %")
-            card.text(x, top + (i + 0.5) * side, words, 10, dark(colour), ha="left")
-        for j, total in enumerate(version.sum(axis=0) if sums else ()):
-            x, y = left + (j + 0.5) * side, top + high * side + 1.4
-            card.text(x, y, f"{100 * total:.0f}", 10, QUIET)
         if marked is not None:
             x, y = left + marked[1] * side, top + marked[0] * side
             card.rectangle(x, y, side, side, "none", INK, 2.4, zorder=4)
@@ -182,9 +185,6 @@ def amounts(
         f"two grids of {high} × {wide} cells, the more purple the larger: {touched[0]} cells are "
         f"coloured in the right version, {touched[1]} in the wrong one",
         title,
-        [f"rows sum to {', '.join(f'{t:.0%}' for t in v.sum(axis=1))}" for v in (right, wrong)]
-        if sums
-        else (),
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from ..plots import as_array, as_picture, show
-from .card import ATTENTION, CLASS, HEAD, QUIET, WIDTH, Card, tint
+from .card import ATTENTION, CLASS, FAINT, HEAD, QUIET, SERIES, WIDTH, Card, tint
 
 
 def _peaks(shares, count):
@@ -185,4 +185,37 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
         "block; below each, how clearly a probe reads which class from the token",
         title,
         said,
+    )
+
+
+def windows(image, sides, title=""):
+    """A square image (C, H, H), once for each number of pixels that a model sees to a side, with an
+    orange frame around a window of that size: in the upper left corner, or around the middle if it is
+    larger than the image. What the model does not see there is pale.
+    """
+    _, H, W = image.shape
+    if H != W:
+        raise ValueError(f"windows are drawn on square images, not on {H} × {W} pixels")
+    gap, largest, top = 1.6, max(*sides, H), 3.8
+    scale = min((WIDTH - 4 - gap * (len(sides) - 1)) / len(sides), 26) / largest
+    wide = largest * scale
+    left = (WIDTH - len(sides) * (wide + gap) + gap) / 2
+    card = Card(height=top + wide + 1.2)
+    for k, side in enumerate(sides):
+        middle = left + k * (wide + gap) + wide / 2
+        card.text(middle, 1.9, f"sees {side} pixels", 11, weight="bold")
+        x, y = middle - H * scale / 2, top + (wide - H * scale) / 2
+        seen, beyond = min(side, H), max(side - H, 0) / 2 * scale
+        card.strength = FAINT
+        card.picture(x, y, H * scale, H * scale, image)
+        card.strength = 1
+        card.picture(x, y, seen * scale, seen * scale, image[:, :seen, :seen])
+        frame = x - beyond, y - beyond, side * scale, side * scale
+        card.rectangle(*frame, "none", SERIES[4], 2.4, zorder=4)
+    seen = [f"{side}: {min(side, H)} × {min(side, H)} pixels of it" for side in sides]
+    show(
+        f"the same image of {H} × {H} pixels {len(sides)} times, each with a frame around the most that "
+        "is seen from one place",
+        title,
+        seen,
     )

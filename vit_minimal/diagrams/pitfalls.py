@@ -197,7 +197,7 @@ def norm_divides(tokens, title=""):
     for x, words in ((x1, "before the last norm"), (x2, "what the head reads")):
         card.text(x, 8.6, words, 10.5, ha="left")
     # A mean of quotients is not the quotient of the means
-    words = "all numbers are means over images, so they divide out only nearly"
+    words = "each number is a mean over images; the norm divides image by image"
     card.text(x1, 10 + tall * len(tokens) + 1, words, 10, QUIET, ha="left")
     for k, (name, (before, after, size)) in enumerate(rows.items()):
         y = 12.4 + tall * k

@@ -17,6 +17,7 @@ from . import (
     inside,
     mishandled,
     more_claims,
+    more_training,
     patch_size,
     patches,
     silent_bugs,
@@ -42,6 +43,7 @@ _MODULES = (
     fine_tuning,
     silent_bugs,
     more_claims,
+    more_training,
     detail,
     capstone,
 )

@@ -1,4 +1,4 @@
-"""The exercises of notebook 05: schedule, mixup, validation, and two bugs of training loops."""
+"""The exercises of notebook 05: schedule, validation, and two bugs of training loops."""
 
 import copy
 import math
@@ -7,14 +7,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from .engine import Answer, Piece
+from .engine import Piece
 from .helpers import Wrong, cases_of, random
 from .wrong_training import (
     after_warmup,
     by_hand,
     learning_rate_at,
-    mixup,
-    more_mixes,
     more_schedules,
     step_that_tells,
     step_with,
@@ -27,22 +25,6 @@ def whole_schedule(piece, total_steps, warmup_steps, peak):
     """The rates of all steps, asked for from the last to the first."""
     steps = reversed(range(total_steps))
     return [float(piece(step, total_steps, warmup_steps, peak)) for step in steps][::-1]
-
-
-def mixup_cases():
-    for B, C, H, W, K in ((4, 3, 2, 5, 10), (5, 1, 4, 4, 3), (1, 3, 2, 2, 4)):
-        yield {
-            "images": random(B, C, H, W),
-            "targets": torch.eye(K)[torch.arange(B) % K],
-            "order": torch.arange(B).roll(1),
-            "share": random(B, seed=1).sigmoid(),
-        }
-    yield {
-        "images": random(5, 2, 3, 4),
-        "targets": random(5, 6, seed=2).softmax(dim=1),  # mixed before, or smoothed
-        "order": torch.tensor([3, 1, 4, 0, 2]),  # one is its own partner
-        "share": random(5, seed=1).sigmoid(),
-    }
 
 
 def validation_split(images, labels, held_out):
@@ -210,52 +192,8 @@ EXERCISES = [
         },
     ),
     Piece(
-        "mixup",
-        "5.2",
-        "Mixup",
-        level=2,
-        minutes=10,
-        reference=mixup,
-        cases=mixup_cases,
-        more=more_mixes,
-        mistakes={
-            "the images are mixed, the targets are not: a blend of two images is of both classes": (
-                lambda images, targets, order, share: (
-                    mixup(images, targets, order, share)[0],
-                    targets,
-                )
-            ),
-            "the shares are exchanged: `share` is what an image keeps of itself": (
-                lambda images, targets, order, share: mixup(images, targets, order, 1 - share)
-            ),
-            "the targets have the shares exchanged": (
-                lambda images, targets, order, share: (
-                    mixup(images, targets, order, share)[0],
-                    mixup(images, targets, order, 1 - share)[1],
-                )
-            ),
-            "the targets are mixed with those of other images: both take number order[i]": (
-                lambda images, targets, order, share: (
-                    mixup(images, targets, order, share)[0],
-                    mixup(images, targets, order.argsort(), share)[1],
-                )
-            ),
-            "one share is used for the whole batch: each image has its own": (
-                lambda images, targets, order, share: mixup(
-                    images, targets, order, share[:1].expand_as(share)
-                )
-            ),
-            "what is added does not sum to 1: the other image gets 1 − share": (
-                lambda images, targets, order, share: (
-                    share.reshape(-1, 1, 1, 1) * images + images[order],
-                    share[:, None] * targets + targets[order],
-                )
-            ),
-        },
-    ),
-    Piece(
         "validation_split",
-        "5.3",
+        "5.2",
         "Set images aside",
         level=1,
         minutes=5,
@@ -294,7 +232,7 @@ EXERCISES = [
     ),
     Piece(
         "share_right",
-        "5.4",
+        "5.3",
         "Find the bug: accuracy in batches",
         level=2,
         minutes=8,
@@ -344,7 +282,7 @@ EXERCISES = [
     ),
     Piece(
         "training_step",
-        "5.5",
+        "5.4",
         "Find the bug: a step that overshoots",
         level=2,
         minutes=8,
@@ -367,22 +305,6 @@ EXERCISES = [
             "the loss is summed over the batch: a mean does not depend on its size": step_with(
                 lambda logits, labels: cross_entropy(logits, labels, reduction="sum")
             ),
-        },
-    ),
-    Answer(
-        "smoothed_share",
-        "5.6",
-        "Label smoothing",
-        level=1,
-        minutes=3,
-        expected=0.91,
-        mistakes={
-            0.9 + 0.1 / 9: "the 0.1 is spread over all ten classes, not over the nine others",
-            0.8: "0.1 is taken away once, and a tenth of it comes back",
-            0.9: "nearly: the 0.1 is spread over all ten classes, and the right one gets its part",
-            0.1: "this is what is taken away",
-            0.01: "this is the target of each *other* class",
-            1.0: "this is the target without smoothing",
         },
     ),
 ]

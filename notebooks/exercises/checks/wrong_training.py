@@ -83,45 +83,6 @@ def more_schedules():
     return alone | pairs(schedule_with, SCHEDULE_STEPS)
 
 
-def mixup(images, targets, order, share):
-    """Each image with another: share of its own, 1 − share of number order[i]; targets likewise."""
-    weight = share.reshape(-1, 1, 1, 1)
-    mixed = weight * images + (1 - weight) * images[order]
-    return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[order]
-
-
-def mix_with(shares=lambda s: s, of_targets=lambda s: s, of_images=lambda s: s):
-    """A mixup with other shares: of all, of the targets alone, or of the images alone."""
-
-    def piece(images, targets, order, share):
-        share = shares(share)
-        mixed, _ = mixup(images, targets, order, of_images(share))
-        return mixed, mixup(images, targets, order, of_targets(share))[1]
-
-    return piece
-
-
-MIX_STEPS = {
-    "one share is used for the whole batch, the mean of all: each image has its own": {
-        "shares": lambda s: s.mean().expand_as(s)
-    },
-    "one share is used for the whole batch, that of the first: each image has its own": {
-        "shares": lambda s: s[:1].expand_as(s)
-    },
-    "both images count one half: `share` says how much an image keeps": {
-        "shares": lambda s: torch.full_like(s, 0.5)
-    },
-    "the targets have the shares exchanged": {"of_targets": lambda s: 1 - s},
-    "the targets are not mixed": {"of_targets": torch.ones_like},
-    "the images have the shares exchanged": {"of_images": lambda s: 1 - s},
-    "the images are not mixed": {"of_images": torch.ones_like},
-}
-
-
-def more_mixes():
-    return {w: mix_with(**s) for w, s in MIX_STEPS.items()} | pairs(mix_with, MIX_STEPS)
-
-
 def step_without_zero(model, optimizer, images, labels):
     loss = cross_entropy(model(images), labels)
     loss.backward()

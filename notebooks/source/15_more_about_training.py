@@ -1,0 +1,385 @@
+# %% [markdown]
+# # 15 · More about training, to look up
+#
+# **After this notebook you can** say what the settings of the course's recipe stand on, and look up what averages of weights, clipping and mixed images gave here, how Muon computes its step, and how a batch is cropped.
+#
+# | | |
+# |---|---|
+# | You need | notebook 05. Each section stands by itself |
+# | Time to read | about 22 minutes, or three for the one section that you came for |
+# | Time to run | {{notebook_seconds("15_more_about_training"):about}} on two cores of a recent server CPU, with the budget `quick` |
+# | Package modules | `training/`, `augment.py` |
+
+# %%
+import contextlib
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from skimage import data
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from vit_minimal import (
+    RECIPES,
+    TrainingConfig,
+    VisionTransformer,
+    ViTConfig,
+    fit,
+    load_checkpoint,
+    load_dataset,
+    load_image,
+    pick_budget,
+    plots,
+    seed_everything,
+)
+from vit_minimal.data import CIFAR10_CLASSES
+from vit_minimal.training import Muon, predict
+from vit_minimal.training.patch_dropout import PatchDropout
+
+# %% [markdown]
+# | the question | what you find |
+# |---|---|
+# | What do the recipe's settings stand on? | a table of settings, and what speaks for each |
+# | Is the average of many models better than the last one? | an EMA of the weights, with and without a falling rate |
+# | What do the schedule and clipping give AdamW? | 27 runs, compared in pairs |
+# | Do mixed images help, where images are few? | mixup, cutmix and six others, on CIFAR-10 |
+# | How does Muon even out a step without a slow decomposition? | its products, their cost, and the complete step |
+# | How is a whole batch cropped without a loop? | `gather` |
+# | What does a model say to something that it has never seen? | five photographs |
+# | How were the runs of notebook 05 measured? | precision, time, rates and orders |
+#
+# The letters A to H are the experiments of notebook [05](05_training_on_cifar10.ipynb). What is trained in this notebook is trained as on its ladder A, with the small model: four passes over 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
+
+# %%
+quick = pick_budget() == "quick"
+dataset = load_dataset()
+if quick:
+    dataset = dataset.first(5_000, 1_000)
+MODEL = ViTConfig(
+    patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, pos_embed="sinusoidal"
+)
+PLAIN = TrainingConfig(
+    epochs=4,
+    batch_size=50 if quick else 500,
+    label_smoothing=0.0,
+    flip=False,
+    crop_padding=0,
+    validation_images=1_000,
+)  # with warm-up, cosine and clipping, as `TrainingConfig` has them by itself
+MUON = replace(PLAIN, optimizer="muon", learning_rate=1e-2, weight_decay=0.1)
+ADAMW = replace(PLAIN, optimizer="adamw", learning_rate=2e-3, weight_decay=0.05)
+
+
+def train(config, start, order):
+    """The validation accuracies over the epochs, from these first weights and in this order."""
+    seed_everything(start)
+    with contextlib.redirect_stdout(io.StringIO()):  # without a line for each epoch
+        history = fit(VisionTransformer(MODEL), dataset, replace(config, seed=order))
+    return history.validation_accuracy
+
+
+# %% [markdown]
+# ## What do the recipe's settings stand on?
+#
+# On less than you may think. The letters say which experiment of notebook 05 speaks for a setting:
+#
+# | setting of the recipe `cpu` | value | what speaks for it |
+# |---|---|---|
+# | `optimizer` | Muon | both ladders, A and B, and on shapes a comparison over rates, D |
+# | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | the comparison at equal time, H |
+# | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | a little: AdamW on CIFAR-10 (B), Muon on shapes (C) |
+# | `learning_rate` | {{record("real_run").training.learning_rate:g}} | little: on half images we tried no other |
+# | `flip`, `crop_padding` | True, {{record("real_run").training.crop_padding:d}} | nothing at so many images: they made no difference in B |
+# | `clip_norm`, `weight_decay`, `batch_size` | {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; what we measured does not decide |
+#
+# On CIFAR-10, each rule for the step had one rate only: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW and {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
+# {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
+#
+# ## Is the average of many models better than the last one? (EMA)
+#
+# While the rate is high, the weights jump around a better place. What if you judge their mean over the recent past? This is the **exponential moving average** of the weights (EMA). After each step, the average moves a little towards the weights:
+#
+# `average = 0.99 * average + 0.01 * weights`
+#
+# That makes it a mean over about 100 steps. In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. We try it with Muon, with a rate that stays constant after the warm-up and with one that falls along the cosine, each with three seeds.
+
+# %% tags=["hide-input"]
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
+for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
+    curves = {}
+    for index, (name, decay) in enumerate({"weights": 0.0, "their average": 0.99}.items()):
+        config = replace(MUON, schedule=schedule, ema_decay=decay)
+        runs = torch.tensor([train(config, seed, seed) for seed in range(3)])
+        thin = {"color": plots.curve_style(index)["color"], "lw": 0.8, "alpha": 0.5}
+        panel.plot(range(1, config.epochs + 1), runs.T, **thin)
+        curves[name] = runs.mean(dim=0)
+        print(f"{schedule}, {name}: in the end", [f"{run[-1]:.1%}" for run in runs])
+    epochs, title = range(1, config.epochs + 1), f"Muon, {schedule} rate"
+    plots.show_lines(epochs, curves, "epoch", "validation accuracy", title, axis=panel)
+    panel.label_outer()
+plots.show("weights and their average: at a constant rate the average ends ahead")
+
+# %% [markdown]
+# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends at least five points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing.
+#
+# So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
+#
+# *Limits:* the three runs with the cosine are those with a ring in experiment C, which were lucky.
+#
+# ## What do the schedule and clipping give AdamW?
+#
+# On the ladders, each seed had its own first weights and its own order, and a small gain can hide behind such luck. Here each line compares runs that share both. The numbers are AdamW with a constant rate, then with warm-up and cosine, then with clipping as well:
+
+# %%
+rungs = {
+    "constant": replace(ADAMW, warmup=0.0, schedule="constant", clip_norm=0.0),
+    "schedule": replace(ADAMW, clip_norm=0.0),
+    "clipping": ADAMW,
+}
+print(" → ".join(rungs), "(accuracy in %)")
+ends = {}
+for start in range(3):
+    for order in range(3):
+        ends[start, order] = [train(rung, start, order)[-1] for rung in rungs.values()]
+        numbers = " → ".join(f"{100 * end:.1f}" for end in ends[start, order])
+        print(f"first weights {start}, order {order}:  {numbers}")
+for earlier, later in ((0, 1), (1, 2)):
+    gains = torch.tensor([100 * (of[later] - of[earlier]) for of in ends.values()])
+    words = f"{gains.mean():+.1f} points on average, ahead in {(gains > 0).sum()} of 9"
+    print(f"+ {list(rungs)[later]}: {words}")
+
+# %% [markdown]
+# On shapes, the schedule gives AdamW nothing that shows: in the run saved here, it is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed (that run is not saved): the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So behind the schedule, clipping may help a little here, but less than the five points of ladder A, whose three runs are those with two equal numbers.
+#
+# On CIFAR-10 (ladder B, three seeds), the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with it beats every seed without, though the closest two by less than a point. With clipping the mean is {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points lower, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
+#
+# *Limits:* AdamW divides by the usual size of the gradients anyway, so clipping may matter more elsewhere.
+# {{assert 0 < min(ladder("+ warm-up and cosine")) - max(ladder("+ AdamW")) < 0.01}}
+# {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine")) and mean(ladder("+ clipping")) < mean(ladder("+ warm-up and cosine"))}}
+#
+# ## Do mixed images help, where images are few?
+#
+# **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends two images, and **cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) puts a box of one into the other; the label becomes the same mixture, such as "70 % ring, 30 % plus". **Label smoothing** needs no second image: at the usual 0.1 the target is 0.91 for the right class and 0.01 for each of the other nine.
+#
+# This is all of experiment G: {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes over {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10 with Muon, 3 seeds, judged on 2,000 validation images (`where_augmentation_pays`).
+#
+# | on top of flip and crop | validation accuracy, mean |
+# |---|---|
+# | label smoothing | {{mean(augmented("+ label smoothing")):.1%}} |
+# | erase | {{mean(augmented("+ erase")):.1%}} |
+# | average of the weights (EMA) | {{mean(augmented("+ weight average (EMA)")):.1%}} |
+# | nothing | {{mean(augmented("flip and crop (base)")):.1%}} |
+# | patch dropout | {{mean(augmented("+ patch dropout")):.1%}} |
+# | mixup | {{mean(augmented("+ mixup")):.1%}} |
+# | TrivialAugment | {{mean(augmented("+ TrivialAugment")):.1%}} |
+# | cutmix | {{mean(augmented("+ cutmix")):.1%}} |
+#
+# Nothing helped visibly, and two did harm in each of the three seeds: cutmix costs {{mean(augmented("flip and crop (base)")) - mean(augmented("+ cutmix")):.1p}} points on average, and TrivialAugment {{mean(augmented("flip and crop (base)")) - mean(augmented("+ TrivialAugment")):.1p}}.
+#
+# *Limits:* this belongs to its budget. The recipe `cpu-long` has cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images, and what they give there we have not measured.
+# {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
+# {{assert all(mean(augmented(name)) - mean(augmented("flip and crop (base)")) < 0.01 for name in ("+ erase", "+ mixup", "+ label smoothing", "+ weight average (EMA)", "+ patch dropout"))}}
+# {{assert all(less < base for name in ("+ TrivialAugment", "+ cutmix") for less, base in zip(augmented(name), augmented("flip and crop (base)"), strict=True))}}
+# {{assert record("where_augmentation_pays").trained_on == 2000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
+# {{assert sorted(map(mean, map(augmented, ("+ label smoothing", "+ erase", "+ weight average (EMA)", "flip and crop (base)", "+ patch dropout", "+ mixup", "+ TrivialAugment", "+ cutmix"))), reverse=True) == list(map(mean, map(augmented, ("+ label smoothing", "+ erase", "+ weight average (EMA)", "flip and crop (base)", "+ patch dropout", "+ mixup", "+ TrivialAugment", "+ cutmix"))))}}
+#
+# ## How does Muon even out a step without a slow decomposition?
+#
+# The `muon` of notebook 05 uses a singular value decomposition, which takes long. There is a trick that needs matrix products only: the polynomial a·s + b·s³ + c·s⁵, applied to a matrix, moves each singular value s and leaves the directions alone. Repeated, it is called a *Newton–Schulz iteration*. Here is what five rounds make of five singular values:
+
+# %% tags=["nbval-check-output"]
+COEFFICIENTS = 3.4445, -4.7750, 2.0315  # Muon's choice: small values grow fast
+ROUNDS = 5
+
+a, b, c = COEFFICIENTS
+values = torch.tensor([0.001, 0.01, 0.1, 0.5, 1.0])
+print("before", [round(value, 3) for value in values.tolist()])
+for _ in range(ROUNDS):
+    values = a * values + b * values**3 + c * values**5
+print("after ", [round(value, 2) for value in values.tolist()])
+
+# %% [markdown]
+# The largest was a thousand times the smallest, and now it is less than twice as large. Muon's coefficients are chosen for speed and not to end at exactly 1: any value between 0.002 and 1 ends between 0.68 and 1.2. Smaller ones stay behind, because five rounds can lift a value by a factor of at most 3.44⁵, some 480. In real steps there are many of those: they are the faint directions in notebook 05's figure of eight matrices.
+#
+# For a whole matrix X, s³ becomes X Xᵀ X. So with S = X Xᵀ, a round takes X to a·X + (b·S + c·S·S)·X. The package does that for a stack of matrices at once: `torch.baddbmm(x, y, z, beta=a, alpha=c)` is `a * x + c * (y @ z)`. The division before the loop makes sure that no singular value begins above 1, because from about 1.26 on, the polynomial makes a value grow without end.
+
+
+# %% tags=["same-as:vit_minimal.training.muon.newton_schulz"]
+# vit_minimal/training/muon.py
+def newton_schulz(matrices, dtype=torch.float32):
+    """Matrices (k, m, n) with the same singular vectors, whose singular values are more equal by far."""
+    a, b, c = COEFFICIENTS
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = (matrices.mT if tall else matrices).to(dtype)  # the square of the shorter side is cheaper
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)  # no singular value beyond 1
+    for _ in range(ROUNDS):
+        square = x @ x.mT
+        bracket = torch.baddbmm(square, square, square, beta=b, alpha=c)  # b·S + c·S·S
+        x = torch.baddbmm(x, bracket, x, beta=a)  # a·X + (…)·X
+    return x.mT if tall else x
+
+
+# %% [markdown]
+# What does it cost? We count the arithmetic of forward and backward and that of Newton–Schulz, for our small model and for the recipe `cpu`, on whole and on half images:
+
+
+# %% tags=["hide-input"]
+def share_of_muon(config, batch, left_out=0.0):
+    """The arithmetic of Newton–Schulz, as a share of that of forward and backward."""
+    counted = VisionTransformer(config)
+    counted.pos_drop = PatchDropout(left_out)  # the tokens pass it on their way to the first block
+    with FlopCounterMode(display=False) as training:
+        counted(torch.zeros(batch, 3, 32, 32)).sum().backward()
+    with FlopCounterMode(display=False) as evening:
+        for parameter in counted.blocks.parameters():
+            if parameter.ndim == 2:
+                newton_schulz(parameter.detach()[None])
+    return evening.get_total_flops() / training.get_total_flops()
+
+
+cpu, size = RECIPES["cpu"].model, RECIPES["cpu"].training.batch_size
+own = PLAIN.batch_size
+print(f"small model, batches of {own}: Muon adds {share_of_muon(MODEL, own):.0%}")
+print(f"recipe cpu, batches of {size}: Muon adds {share_of_muon(cpu, size):.0%}")
+print(
+    f"recipe cpu, the same on half images: Muon adds {share_of_muon(cpu, size, left_out=0.5):.0%}"
+)
+
+# %% [markdown]
+# Newton–Schulz is the same work for any batch. So its share falls as the batch grows, and rises if patches are left out, as they are in 13 of the recipe's 14 epochs.
+#
+# Here is the complete step. Two things are new in it. It looks ahead along the momentum (Nesterov's way), and it has a **decoupled weight decay**: the matrix shrinks by a share of itself, apart from the gradient, so that nothing that is done to the gradient touches the decay. AdamW's decay is of this kind too.
+
+
+# %% tags=["nbval-check-output"]
+def muon_step(weight, gradient, memory, rate, weight_decay):
+    """One step of Muon on a matrix (m, n), in place."""
+    memory["mean"] = 0.95 * memory.get("mean", 0) + 0.05 * gradient
+    ahead = 0.95 * memory["mean"] + 0.05 * gradient
+    step = 0.2 * max(weight.shape) ** 0.5 * newton_schulz(ahead[None])[0]
+    weight -= rate * weight_decay * weight  # the weight decay
+    weight -= rate * step
+
+
+weight, memory = torch.randn(96, 64), {}
+same = nn.Parameter(weight.clone())
+package = Muon([same], lr=0.01, weight_decay=0.1, precision="float32")
+for _ in range(3):
+    same.grad = torch.randn(96, 64)
+    muon_step(weight, same.grad, memory, rate=0.01, weight_decay=0.1)
+    package.step()
+print("the package's Muon takes the same steps:", torch.allclose(weight, same, atol=1e-6))
+
+# %% [markdown]
+# Why 0.2·√max(m, n)? A matrix of shape (m, n) whose singular values are all 1 has numbers of about 1/√max(m, n). The product makes them about 0.2, roughly what those of Adam's steps usually are. So one learning rate can serve both, as it does in `fit`.
+#
+# Muon is for the matrices of the blocks only. E and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps.
+#
+# Why equal singular values at all? If the size of a step is measured by its largest singular value, such a step lowers the loss most, to first order, as [Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325) show.
+#
+# ## How is a whole batch cropped without a loop?
+#
+# Each image of a batch is to be mirrored or not, and to get a window of its own. In one dimension, with a frame of 2, `0 0 a b c 0 0` gives `0 a b` if the window begins at 1. So for every output pixel we compute the column or the row that it comes from, and `gather` fetches them for all images at once.
+
+
+# %% tags=["same-as:vit_minimal.augment.random_flip", "same-as:vit_minimal.augment.random_crop"]
+# vit_minimal/augment.py
+def random_flip(images):
+    """Mirror each image left to right with probability ½."""
+    flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+    columns = torch.arange(images.shape[3], device=images.device)
+    columns = torch.where(flip, columns.flip(0), columns)  # (B, 1, 1, W)
+    return images.gather(3, columns.expand(images.shape))
+
+
+def random_crop(images, padding):
+    """Move each image by up to `padding` pixels along both axes; zeros enter at the edges."""
+    B, C, H, W = images.shape
+    padded = F.pad(images, (padding,) * 4)
+    top, left = torch.randint(2 * padding + 1, (2, B, 1, 1, 1), device=images.device)
+    rows = top + torch.arange(H, device=images.device)[:, None]  # (B, 1, H, 1)
+    columns = left + torch.arange(W, device=images.device)  # (B, 1, 1, W)
+    padded = padded.gather(2, rows.expand(B, C, H, W + 2 * padding))
+    return padded.gather(3, columns.expand(B, C, H, W))
+
+
+# %% [markdown]
+# ## What does a model say to something that it has never seen?
+#
+# Here are five photographs from scikit-image, at 32 × 32 pixels, and the answers of the model that trained for two hours and comes with this course. CIFAR-10 has no rocket, no cup and no person. What would *you* answer?
+
+# %%
+shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+files = ("chelsea.png", "horse.png", "rocket.jpg", "coffee.png", "astronaut.png")
+photos = torch.stack([load_image(Path(data.__file__).with_name(file), 32) for file in files])
+shares, answers = predict(shipped, photos).softmax(dim=1).max(dim=1)
+titles = [
+    f"{CIFAR10_CLASSES[answer]}, {share:.0%}"
+    for answer, share in zip(answers, shares.tolist(), strict=True)
+]
+plots.show_images(photos, titles, columns=5, size=1.4)
+
+# %% [markdown]
+# It knows the cat, and even the silhouette of a horse. The rocket becomes a ship, and it is rather sure that the cup of coffee is an automobile. A classifier must choose one of its classes, so a high share does not mean that it has seen such a thing before.
+#
+# ## How were the runs of notebook 05 measured?
+#
+# - *Records:* what is recorded lies in `data/results/`, with its settings, its machine and its date. The images that chose the rates in D also judge them, so those numbers are a little too good. Between D's five rates there may be better ones: at 0.002, AdamW reached a little more on ladder A than at the best of the five.
+# - *Precision:* `fit` computes in bfloat16 where the machine is fast in it; the plain loop is in float32.
+# - *Half images against whole ones (H), on validation images:* half images reached {{record("real_run").history.validation_accuracy[-1]:.1%}} in float32. Whole images, in bfloat16, reached {{records("cifar10_seven_whole_passes_validation")[0].accuracy:.1p}} at a rate of {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[1].accuracy:.1%}} at {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} (`cifar10_seven_whole_passes_validation`), and the better rate went on to the test images. Each is one seed.
+# - *The same, on test images:* the six runs of H are in bfloat16. In float32, half images reached {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} (`cifar10_cpu`, three seeds), much the same as in H.
+# - *Equal time:* the time of a step, on which H's number of passes rests, was measured in float32 on one CPU thread.
+# - *More orders:* once we gave each of the three first weights of C two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The order then moved the result by up to ten points, and the cosine was ahead in 14 of all 15 pairs.
+# {{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}}
+# {{assert record("real_run").training.validation_images == 5000 and record("learning_rates").trained_on == 4000 and min(accuracies("cifar10_cpu")) > max(accuracies("cifar10_seven_whole_passes"))}}
+# {{assert all(run.precision == "float32" for name in ("cifar10_cpu", "real_run", "patch_dropout_cost") for run in records(name)) and all(run.precision == "bfloat16" for name in ("cifar10_cpu_bfloat16", "cifar10_seven_whole_passes", "cifar10_seven_whole_passes_validation") for run in records(name))}}
+#
+# ---
+#
+# **Try it yourself:** [exercises 15](exercises/15_more_about_training.ipynb), on mixed labels.
+
+# %% [markdown] tags=["exercise-only"]
+# # Exercises 15 · More about training, to look up
+#
+# They go with notebook [15](../15_more_about_training.ipynb). If you start here: a label need not be one class. It can be a list of shares that sum to 1, and cross-entropy takes such targets too. That is how one trains on images that are blended.
+
+# %% tags=["exercise-only"]
+from checks import check
+
+# %% [markdown] tags=["exercise:mixup"]
+# Blend each image of a batch with another. You get images (B, C, H, W), targets (B, K) with one row of shares for each image, `order` (B,), which names the other image (image i is blended with image `order[i]`), and `share` (B,), how much each image keeps of itself. Give the blended images and the targets that belong to them.
+#
+# Hint: `images[order]` are the other images, in the right order.
+#
+# Hint: `share` has one axis, the images have four: `share.reshape(-1, 1, 1, 1)`. The targets have two.
+
+
+# %% tags=["exercise-only", "exercise:mixup"]
+def mixup(images, targets, order, share):
+    """Blended images (B, C, H, W), and their targets (B, K)."""
+    # solution
+    # | return ...  # your code
+    weight = share.reshape(-1, 1, 1, 1)
+    mixed = weight * images + (1 - weight) * images[order]
+    return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[order]
+    # end of solution
+
+
+# %% [markdown] tags=["exercise:smoothed_share"]
+# *Predict.* Label smoothing of 0.1 with ten classes: 0.1 is taken from the right class and spread evenly over **all** ten classes. What is the target of the right class?
+#
+# Hint: What is left of 1, and what comes back?
+#
+# Hint: 0.1 spread over ten classes is 0.01 for each, the right one too.
+#
+# Solution: 0.9 + 0.01 = 0.91, and 0.01 for each of the others.
+
+# %% tags=["exercise-only", "exercise:smoothed_share"]
+# solution
+# | smoothed_share = ...
+smoothed_share = 1 - 0.1 + 0.1 / 10
+# end of solution
