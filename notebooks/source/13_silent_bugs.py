@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 01 to 04; what is said about costs uses the ± of 09 |
-# | Time to read | about 35 minutes, 19 of them for part one, 6 for part two and 10 for part three; 4 more for a second visit |
+# | Time to read | about 35 minutes, 18 of them for part one, 6 for part two and 11 for part three; 4 more for a second visit |
 # | Time to run | at the quick budget {{notebook_seconds("13_silent_bugs"):about}} on two cores of a recent server CPU |
 # | Package modules | those of the model, from `patches.py` to `vision_transformer.py`, broken on purpose |
 #
@@ -182,6 +182,8 @@ diagrams.owners(
     *(owner(cut(numbers, 4)[0]).view(3, 8, 12) for cut in (patchify, patches_by_reshape)),
     owner="patch",
     panels=("red", "green", "blue"),
+    labels=[[""] * numbers.numel()] * 2,  # no crosses: there would be too many
+    key="the marked numbers: the upper right corner of each colour",
     title="Exhibit 1: which patch gets which number of the image",
 )
 
@@ -704,7 +706,7 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 #
 # You see the difference to the right model, in points, with its 95 % interval. The column *afterwards* holds the accuracy of the second set-up. (The larger model has no mean pooling, hence the dash.)
 #
-# "Error" means that the weights do not load. With norm over tokens (10) a shape differs. With the moved parameter (13) and blocks in a list (16), the file has names that the model does not know. `strict=False` passes over such names. It hides the error, and leaves random numbers in the places that they were meant for. Without the last norm (8) there is no such place, so there `strict=False` is harmless, and we used it.
+# "Error" means that the weights do not load. With norm over tokens (10) a shape differs. With the moved parameter (13) and blocks in a list (16), the file has names that the model does not know. `strict=False` would pass over these names, and leave random numbers in their places. Without the last norm (8) the model has no such place, so there we used it.
 
 # %% tags=["hide-input"]
 BUGS = {  # name on record: how the museum calls it
@@ -968,7 +970,7 @@ print(f"of that of a right model, which is {curve('none')[-1]:.2f}")
 # %% [markdown]
 # ## Part three: a model with one bug
 #
-# Now you are the one who looks. `mystery` is a model like those of the puzzle, with one of the seventeen bugs. Please do not open the first cell, which makes it. The second trains it, for five passes over the same 2,000 drawn shapes:
+# `mystery` is a model like those of the puzzle, with one of the seventeen bugs. The first folded cell makes it; please do not open that one. The second trains it like the others, with five passes over the same 2,000 drawn shapes:
 
 # %% tags=["mystery", "hide-input"]
 seed_everything(0)
@@ -979,16 +981,14 @@ mystery.blocks = nn.Sequential(*[mystery.blocks[0]] * 2)
 with contextlib.redirect_stdout(io.StringIO()):
     losses = fit(mystery, shapes, BASE["quick"].training).train_loss
 accuracy = evaluate(mystery, shapes.test_images, shapes.test_labels)
-print(f"mystery:          loss from {losses[0]:.2f} to {losses[-1]:.2f}, {accuracy:.0%} right")
+print(f"mystery:        loss from {losses[0]:.2f} to {losses[-1]:.2f}, {accuracy:.0%} right")
 for seed, run in enumerate(silent[SHAPES]["none"]):
     first, *_, last = run["train_loss"]
-    print(
-        f"model B, seed {seed}:  loss from {first:.2f} to {last:.2f}, {run['accuracy']:.0%} right"
-    )
+    print(f"right, seed {seed}:  loss from {first:.2f} to {last:.2f}, {run['accuracy']:.0%} right")
 mystery = mystery.cpu().eval()
 
 # %% [markdown]
-# In the run saved here, `mystery` does a little worse than the right models. That could be the seed, or any of these:
+# In the run saved here, `mystery` does a little worse than the right models. That could be the seed, or one of these bugs. The folded cell has the list, and `strike`, which shortens it:
 
 # %% tags=["bug-names", "hide-input", "nbval-check-output"]
 NAMES = [
@@ -1015,7 +1015,8 @@ struck = set()
 
 def show_names(title, numbers):
     print(f"{title}:")
-    print(textwrap.fill(", ".join(NAMES[number - 1] for number in numbers), 88))
+    names = [NAMES[number - 1].replace(" ", "\xa0") for number in numbers]  # no name is broken
+    print(textwrap.fill(", ".join(names), 88).replace("\xa0", " "))
 
 
 def strike(*numbers):
@@ -1037,14 +1038,14 @@ show_names("17 left", range(1, 18))
 # %% [markdown]
 # ### First attempt: ask the whole model
 #
-# `suspicions(model, images)`, from the second cell below, takes a few images, say four. It asks:
+# `suspicions(model, images)` takes a few images, say four. It asks:
 #
 # - Are there four answers, and only one if you give it one image? If not: `x[0]` (11), or a class token for each place (15).
 # - Is an answer the same when you ask again? If not: dropout never off (14). And if you give it the image alone? If not: across the batch (9).
 # - Are all parameters that an answer depends on in `model.parameters()`? If not: moved parameter (13), or blocks in a list (16).
-# - Does it end in a softmax? Then that may be softmax twice (5).
+# - Does it end in a softmax? If so: softmax twice (5), once a loss with its own softmax follows.
 #
-# Here is how it asks the second question. What counts as a difference is a share of the largest number, and leaves room for rounding: in float32 0.006 % when the question is asked again, and 0.4 % when an image comes alone, since the hardware may add in another order then.
+# Here is how it asks the second question. Its limits leave room for rounding. They are shares of the largest number, in float32 0.006 % for asking again and 0.4 % for an image alone, for which the hardware may add in another order.
 
 
 # %% tags=["own-model"]
@@ -1062,7 +1063,7 @@ def unsteady_answers(model, images):
 
 
 # %% [markdown]
-# The folded cell has the other questions.
+# The folded cell has the other questions, and `suspicions`, which asks all of them:
 
 
 # %% tags=["own-model", "hide-input"]
@@ -1169,7 +1170,7 @@ for name, model in models.items():
 strike(5, 9, 11, 13, 14, 15, 16)
 
 # %% [markdown]
-# Two limits, for your own models: if your head starts at zero, all images get the same answer before the first step, so ask the model without its head. And a moved parameter is found only where `.to` has made a copy; where it has not, the bug does no harm.
+# Two limits, for your own models: a head that starts at zero gives all images the same answer before the first step, so leave it out then. And a moved parameter is found only where `.to` has made a copy; elsewhere it does no harm.
 #
 # ### Second attempt: ask one attention
 #
@@ -1209,9 +1210,9 @@ for block in mystery.blocks:
     print(suspicions_about_attention(block.attn, 3 * torch.randn(2, 5, 64), reference))
 
 # %% [markdown]
-# Nothing again. Would it have noticed? The folded cell makes a right attention, and one with each bug that can be in an attention. All should have three heads.
+# Nothing again. Would they have noticed? The folded cell makes a right attention of three heads, and one with each of the seven bugs that can be in an attention.
 #
-# *Guess first:* which of the seven does the first test find, the one that moves the tokens?
+# *Guess first:* which of the seven does the test with moved tokens find?
 
 
 # %% tags=["attentions", "hide-input"]
@@ -1256,7 +1257,7 @@ strike(2, 3, 4, 6, 12)
 # %% [markdown]
 # ### Third attempt: compare piece by piece
 #
-# Five are left, and none of them is in the attention. The most thorough test of a whole model is somebody else's model with the same weights. Two questions can be asked: do the weights load, and is each piece's output the same? The second is what `compare` does, from the folded cell. `right` stands for somebody else's model, with the settings of `mystery`:
+# None of the five is in the attention. The most thorough test of a whole model is somebody else's model: do your weights load into it, and does each piece then give the same? `compare`, from the folded cell, answers the second question. Here `right` plays the part of somebody else's model:
 
 
 # %% tags=["own-pieces", "hide-input"]
@@ -1301,7 +1302,7 @@ print(right.load_state_dict(mystery.state_dict()))
 print(compare(mystery, right, noise))
 
 # %% [markdown]
-# The weights load, and everything is the same. Would we have noticed a bug? Here the second block is a `NoResidual`, from the folded cell of room B:
+# The weights load, and everything is the same. Would `compare` have noticed a bug? Here the second block is a `NoResidual`, from the folded cell of room B:
 
 # %% tags=["reference", "nbval-check-output"]
 ours, reference = VisionTransformer(SMALL), VisionTransformer(SMALL)
@@ -1311,9 +1312,7 @@ for piece, said in compare(ours, reference, images).items():
     print(f"{piece:10} {said}")
 
 # %% [markdown]
-# If two models have the same weights, the bug is in the first piece that differs, or on the way to it, as the class token and the positions are on the way to block 1.
-#
-# So no residual (7) would have shown in a block, and patches by reshape (1) in the patches. No last norm (8) and norm over tokens (10) would not even have let the weights load: a name is missing, or a shape differs.
+# If the two have the same weights, the bug is in the first piece that differs, or on the way to it, as the class token and the positions are on the way to block 1. So no residual (7) would have shown in a block, and patches by reshape (1) in the patches. With no last norm (8) or norm over tokens (10) the weights would not even have loaded: a name is missing, or a shape differs.
 
 # %% tags=["asked-mystery", "nbval-check-output"]
 strike(1, 7, 8, 10)
@@ -1368,7 +1367,7 @@ for name, model in {"mystery": mystery, "right": right}.items():
 #
 # ### Is the cost the same on another task?
 #
-# On drawn shapes the ± is about seven points, so a cost smaller than that could hardly be seen there. For most bugs the two tasks do not contradict each other. Here are the three whose costs differ by more than chance:
+# On drawn shapes the ± is about seven points, so a cost smaller than that could hardly be seen there. For most bugs the two tasks do not contradict each other. Here are the three for which the verdict changes, and the difference by more than chance:
 
 # %% tags=["hide-input"]
 cost = {"guesses", "cost seen"}
