@@ -1170,7 +1170,7 @@ for name, model in models.items():
 strike(5, 9, 11, 13, 14, 15, 16)
 
 # %% [markdown]
-# Two limits, for your own models: a head that starts at zero gives all images the same answer before the first step, so leave it out then. And a moved parameter is found only where `.to` has made a copy; elsewhere it does no harm.
+# Two limits, for your own models: a head that starts at zero gives all images the same answer before the first step, so ask without the head then. And a moved parameter is found only where `.to` has made a copy; elsewhere it does no harm.
 #
 # ### Second attempt: ask one attention
 #
