@@ -66,7 +66,7 @@ images, labels = normalize(dataset.train_images[:100]), dataset.train_labels[:10
 #
 # Before the first step, a model holds random numbers. We write N(0, 0.02) for normal numbers of mean 0 and standard deviation 0.02. `torch.randn` draws from N(0, 1), numbers that are 50 times larger.
 #
-# Our *base* draws class token, positions and weights from N(0, 0.02). Another start changes how one of the three is drawn, and is compared with the base. `cifar10_model` makes a new model with such a start, from the settings of our runs, which `plan` knows:
+# Our *base* draws class token, positions and weights from N(0, 0.02). Another start changes how one of the three is drawn. `cifar10_model` makes a new model with such a start, from the settings of our runs, which `plan` knows:
 
 
 # %% tags=["nbval-check-output"]
@@ -236,7 +236,7 @@ diagrams.norm_divides(
 # {{assert not differs(runs("class_token_init", "all 1"))}}
 # {{assert loss(runs("class_token_init", "N(0, 10)")).mean - loss(runs("class_token_init", "N(0, 10)")).width > 0.01}}
 #
-# **A class token from N(0, 1) has a spread below our warning, and it costs little or nothing.** By our rule it is open. The one from N(0, 10) has a smaller spread still, and it is costly. So perhaps a spread only has to be smaller than 0.033 to cost points. A start with a spread of exactly 0 would settle this. The second part, about the weights, has one.
+# **A class token from N(0, 1) has a spread below our warning, and it costs little or nothing.** By our rule it is open. The one from N(0, 10) has a smaller spread, and it is costly. So perhaps a spread only has to be smaller still to cost points. A start with a spread of exactly 0 would settle this, and the part about the weights has one.
 # {{assert abs(loss(runs("class_token_init", "N(0, 1)")).mean - 0.01) < loss(runs("class_token_init", "N(0, 1)")).width}}
 #
 # ## Is a small spread needed? Large positions of the patches alone
@@ -279,7 +279,7 @@ for name, tokens in {
 #
 # ## Mistakes in the weights
 #
-# Class token and positions are vectors. By *weights* we mean the matrices of the blocks and of the head; all biases start at zero in our models.
+# By *weights* we mean the matrices of the blocks and of the head. In our models, all their biases start at zero.
 #
 # ### A spread of 0: weights that start as zeros
 #
@@ -334,7 +334,7 @@ for name in ("N(0, 0.02)", "all zero", "head zero", "second zero"):
     print(f"here, weights: {name:12}  step 1: {one:.1e}   step 2: {two:.1e}")
 
 # %% [markdown]
-# Only all zero has no gradient in the second step either, so it is dead. Why? The matrices of a block stand in pairs: fc1 before fc2, and the values before the output of attention. In such a pair x enters, h stands between the matrices, and y goes into the residual stream:
+# Only all zero has no gradient in the second step either. Why is it dead? The matrices of a block stand in pairs: fc1 before fc2, and the values before the output of attention. In such a pair x enters, h stands between the matrices, and y goes into the residual stream:
 
 # %% tags=["hide-input"]
 diagrams.zero_pairs()
@@ -388,7 +388,7 @@ diagrams.zero_pairs()
 #
 # <details><summary>How large is 0.02 for a layer?</summary>
 #
-# A linear layer adds up D products. If its inputs have size 1 and its weights come from N(0, s), its outputs have the size s·√D. Only s = 1/√D keeps the size, and for a square matrix Xavier draws that. It is 0.10 at our D = 96, and 0.036 at the D = 768 of the first GPT. So with weights from N(0, 0.02) the outputs are about a fifth as large as the inputs at our D, and half as large at GPT's. GPT's paper found this "sufficient", since the model uses LayerNorm throughout. (In our experiments the projection of the patches keeps PyTorch's start.)
+# A linear layer adds up D products. If its inputs have size 1 and its weights come from N(0, s), its outputs have the size s·√D. Only s = 1/√D keeps the size, and for a square matrix Xavier draws that. It is 0.10 at our D = 96, and 0.036 at the D = 768 of the first GPT. So with weights from N(0, 0.02) the outputs are about a fifth as large as the inputs at our D, and half as large at GPT's. GPT's paper found this "sufficient", since the model uses LayerNorm throughout.
 # </details>
 #
 # ## What is a look at the start worth?
@@ -694,8 +694,7 @@ diagrams.norm_divides(
 # A fourth start, **B**, has small positions and usual patches, but adds one vector from N(0, 1) to all patches, in which they drown. It costs {{loss(runs("patch_drowning", "N(0, 0.02), a shared part from N(0, 1)")):±.1p}} points. (The vector is the bias of the patch embedding, and it is trained like the rest.)
 #
 # - **B against the base:** patches can drown without large positions, and that costs points.
-# - **C against the base:** large positions cost points although no patch drowns. But C has large patches as well.
-# - **D is the control of C:** large patches cost no less without large positions. So C does not show what large positions do by themselves.
+# - **C against D:** large positions cost points in C although no patch drowns. But D, with patches as large and small positions, costs no less. So C does not show what large positions do by themselves.
 #
 # **In all four, what enters the blocks is large, and all four cost points, with drowning or without.** How much of the cost of `torch.randn` is the drowning, these starts cannot tell. Perhaps what the blocks add is too small beside large patches, or a step is; we tested neither.
 # {{assert all(len(runs("patch_drowning", of).accuracies) >= 3 for of in ("N(0, 0.02), a shared part from N(0, 1)", "N(0, 1), patches × 50", "N(0, 0.02), patches × 50"))}}
@@ -723,7 +722,7 @@ for letter, setting in (
 #
 # ### Do the costs stay at other learning rates, and after more passes?
 #
-# Perhaps large positions only need another learning rate. We tried some on CIFAR-10, for the weights too, all with seed 0. Rate 1 is the usual one, {{runs("weight_init", "Xavier").learning_rate:g}} at its highest:
+# Perhaps large positions only need another learning rate. We tried some on CIFAR-10, also for the weights, with seed 0. Rate 1 is the usual one, {{runs("weight_init", "Xavier").learning_rate:g}} at its highest:
 #
 # | times the base's rate | 0.3 | 1 | 3 | 9 |
 # |---|---|---|---|---|
