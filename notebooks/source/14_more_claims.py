@@ -6,8 +6,8 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 05 (where a later one is named, it has more, and you do not need it here) |
-# | Time to read | about 35 minutes with all folds, 20 of them for the three lessons; two for a sentence that you look up |
-# | Time to run | {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
+# | Time to read | about 35 minutes, 20 of them for the three lessons; two for a sentence that you look up |
+# | Time to run | about {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `variants.py`, and `data/results/` |
 #
 # We once nearly wrote something false. In [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision) one reads that *CNNs struggle with long-range dependencies, ViTs do not*. So we made a task in which two far corners of an image have to be compared, and trained a ViT on it with AdamW, at five learning rates. It guessed at all of them. A ViT that struggles with distance! Then we moved the two corners next to each other, and the ViT guessed again.
@@ -63,7 +63,7 @@ from vit_minimal.variants import CausalClassTokenFirst, CausalClassTokenLast, Co
 #
 # **The harm:** somebody replaces a CNN that needed only a larger view.
 #
-# **Tested:** we read *struggle* as: after training, a model is no better than a guess. In the task *Corners-2*, two tiles of 4 × 4 pixels are each warm or cool. Do they agree? A guess is right for 50 %. *What counts:* ten points more than that.
+# **Tested:** we read *struggle* as: after training, a model is no better than a guess. In the task *Corners-2*, two tiles of 4 × 4 pixels are each warm (more red than blue) or cool. Do they agree? A guess is right for 50 %. *What counts:* ten points more than that.
 #
 # - **The task:** the tiles lie *apart*, in opposite corners of an image of 32 × 32 pixels.
 # - **The control:** the same tiles lie *side by side*. If a model fails here too, its failure says nothing about the distance.
@@ -190,7 +190,7 @@ plots.show(
 # %% [markdown]
 # With 60 passes it learns the task, corner to corner. So what defeated it was neither the distance nor its eyesight, but how we trained it: both the passes and the rate. At this rate, ten passes are too few: for some thirty its loss hardly leaves that of a guess, and then it falls within a few. And at a rate of 0.001, 60 passes do not do it. With seed 0, it had 80 % of the training images right, and 51 % of the new ones: it learned by heart.
 #
-# Why so late? One tile says nothing about the answer, because a warm tile agrees with its partner as often as not. So a model that begins to look at one tile gains nothing by it. Only both together pay. This may be why the beginning is flat. But it is no full answer: the CNN and the ViT with Muon face the same task, and learn it in ten passes. Why they do, we do not know.
+# Why so late? One tile says nothing about the answer, because a warm tile agrees with its partner as often as not. So a model that begins to look at one tile gains nothing by it. Only both together pay. This may be why the beginning is flat. But it is no full answer: the CNN and the ViT with Muon face the same task, and learn it in ten passes. What makes the difference, we do not know.
 #
 # **Result:** the long run above learns the task with AdamW. For ten passes our record has three seeds, with each model at the best of three learning rates or more. Of its test images, these are right:
 #
@@ -232,7 +232,7 @@ plots.show(
 #
 # *Limits:* one task, two distances, small models of unlike depth, no CNN with Muon. The long run was right for all images in each of four tries: apart and side by side, with seeds 0 and 1. At 0.001, it learned by heart side by side too (one seed). After ten passes, the ViT with Muon also guesses at one of three rates with the tiles apart, and with one of three seeds side by side. Longer runs may help there too; we did not try.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == len(corners("ViT, AdamW", near=True).validation_by_rate) == 5}}
 #
-# <details><summary>Try it: a CNN that sees 31 pixels, all of one tile and most of the other</summary>
+# <details><summary>Try it: a CNN that sees 31 pixels, all of one tile and part of the other</summary>
 #
 # What do you expect of `train("CNN, 31 pixels", partial(ConvNet, tiny, strides=(2, 2, 2, 1)), apart)`? One number of its last layer sees all of the image but the first row and the first column, so it misses 7 of the 16 pixels of the upper left tile. It learns the task, though less well than the CNN that sees 47. With seeds 0 to 2, all training images were right, and 84 to 85 % of the new ones.
 #
@@ -244,7 +244,7 @@ plots.show(
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate (its code has 0.00001), but for a model whose new head was trained first. **The harm:** somebody stops before the new task is learned.
+# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate (its code has 0.00001, which Python prints as `1e-05`), but for a model whose new head was trained first. **The harm:** somebody stops before the new task is learned.
 #
 # Which word is doubtful? *Small*, for one: smaller than what? And there is a word missing: good *for what*? A fine-tuned model has a new task, and an old one that it may forget.
 #
