@@ -6,7 +6,8 @@ Whatever a run draws depends on its seed and on the number of the step, so runs 
 see equal batches. float16 trains in four ways: with the scale that GradScaler finds, without any,
 and with a loss of 1/128 or 1/65,536. That is loss scaling run backwards: the gradients are
 multiplied by 128 or 65,536 before the step, so the optimizer meets what it would meet without, and
-only the gradients of the backward pass are as small as those of a batch so many times as large.
+only the gradients of the backward pass are small: those of the activations as in a batch so many
+times as large, and those of the weights with them, which in such a batch would not shrink.
 A run also counts the zeros among the gradients of the hidden activations of the first block's
 MLP, where every token has a gradient.
 """

@@ -331,11 +331,17 @@ def test_the_muon_that_notebook_05_writes_by_hand_is_momentum_with_even_singular
     assert torch.linalg.eigvalsh(along).min() > 0
 
 
-def test_the_checks_of_notebook_09_leave_a_model_as_it_was():
+def test_the_checks_of_notebook_09_find_what_is_cut_and_leave_a_model_as_it_was():
     text = tutorial_text("notebooks/source/09_pitfalls_class_token.py")
     cells = [cell.partition("\n")[2] for cell in text.split("# %%")]
     shown = {"torch": torch, "copy": copy}
-    for name in ("tokens_read", "cut_connections", "check_class_token"):
+    for name in (
+        "tokens_read",
+        "class_token_of",
+        "random_copy",
+        "cut_in_training",
+        "cut_in_attention",
+    ):
         cell = next(cell for cell in cells if f"def {name}(" in cell)
         (function,) = (of for of in ast.parse(cell).body if getattr(of, "name", "") == name)
         exec(ast.unparse(function), shown)  # noqa: S102
@@ -345,11 +351,18 @@ def test_the_checks_of_notebook_09_leave_a_model_as_it_was():
     for frozen in (False, True):
         model.requires_grad_(not frozen)
         assert shown["tokens_read"](model, model.norm, images) == [0]
-        found = shown["check_class_token"](model, [optimizer], images)
-        assert found == (["the class token is not trained"] if frozen else [])
+        found = shown["cut_in_training"](model, [optimizer], images)
+        assert found == (["the class token is frozen"] if frozen else [])
+        assert shown["cut_in_attention"](model, images) == []
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not model.norm._forward_hooks
     assert_close(model.state_dict(), before, rtol=0, atol=0)
+    model.requires_grad_()
+    model.cls_token.register_forward_hook(  # as if the forward pass took weight.detach()
+        lambda _, inputs, tokens: torch.cat([tokens[:, :1].detach(), tokens[:, 1:]], dim=1)
+    )
+    found = shown["cut_in_training"](model, [optimizer], images)
+    assert found == ["no gradient reaches the class token"]
 
 
 def test_no_time_of_a_step_is_missing_from_the_profile_of_notebook_11():

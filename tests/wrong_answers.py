@@ -630,14 +630,6 @@ WRONG = {
         ("0.3 + 0.7 / 8", "how long a step takes now"),
         ("1 / (0.7 + 0.3 / 8)", "the shares are exchanged"),
     ),
-    "scaled_step": [
-        ("gradient /= scale", "pass", "not divided by the scale"),
-        ("    if finite:\n", "    if True:\n", "though a gradient is infinite"),
-        ("all(bool(gradient.isfinite().all()) for gradient in gradients)", "True", "nobody looks"),
-        ("(scale * loss).backward()", "loss.backward()", "is not multiplied before"),
-        ("    optimizer.zero_grad()\n", "", "gradients of the step before"),
-        ("return finite", "return not finite", "turned round"),
-    ],
     "Snapshot": [
         ("copy.deepcopy(model.state_dict())", "model.state_dict()", "the model's weights in the"),
         (
@@ -650,6 +642,14 @@ WRONG = {
         ("return self.step", "return 0", "begins again at step 0"),
         ("model.load_state_dict(self.model)", "pass", "weights are not brought back"),
         ("return self.step", "pass", "expected the number of steps"),
+    ],
+    "scaled_step": [
+        ("gradient /= scale", "pass", "not divided by the scale"),
+        ("    if finite:\n", "    if True:\n", "though a gradient is infinite"),
+        ("all(bool(gradient.isfinite().all()) for gradient in gradients)", "True", "nobody looks"),
+        ("(scale * loss).backward()", "loss.backward()", "is not multiplied before"),
+        ("    optimizer.zero_grad()\n", "", "gradients of the step before"),
+        ("return finite", "return not finite", "turned round"),
     ],
     "shared_gradient": [
         ("/ sum(sizes)", "/ len(sizes)", "by the number of processes"),

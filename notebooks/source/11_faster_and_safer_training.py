@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 11 · Faster and safer training
 #
-# Four parts, for four sittings if you like. Each needs only the folded cells at the top.
+# Each part is a sitting of its own, and needs only the folded cells at the top.
 #
-# | part | afterwards you can | minutes |
-# |---|---|---|
-# | 1 · Faster with 16-bit numbers | find out where the time of a training step goes, and choose the format of numbers for your machine | 15 |
-# | 2 · When your 16 bits are float16 | train on an older GPU, such as the T4 of free Colab, without losing small gradients | 12 |
-# | 3 · When one batch is too much | train with a batch that does not fit into memory, or on several GPUs | 6 |
-# | 4 · Safer | stop a run whenever you like, and resume it to exactly the same weights | 20 |
+# | part | for whom | afterwards you can | minutes |
+# |---|---|---|---|
+# | 1 · Faster with 16-bit numbers | all | find out where the time of a training step goes, and choose the format of numbers for your machine | 15 |
+# | 2 · Safer | all | stop a run whenever you like, and resume it to exactly the same weights | 18 |
+# | 3 · When your 16 bits are float16 | if you have an older GPU, such as the T4 of free Colab | train in float16 without losing small gradients | 13 |
+# | 4 · When one batch is too much | if a batch does not fit into memory, or you have several GPUs | cut a batch into parts | 7 |
 #
 # | | |
 # |---|---|
@@ -75,23 +75,23 @@ def new_model():
 folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 
 # %% [markdown]
-# (The saved run trains on drawn shapes; yours may use CIFAR-10. Of the training images, we keep the first 2,000.)
+# (The saved run uses drawn shapes; yours may use CIFAR-10. We keep the first 2,000 training images.)
 #
 # Four models appear below:
 #
 # | name | model | images |
 # |---|---|---|
 # | clock model | 4 blocks, width 192; only timed and measured | the first of the 2,000 |
-# | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
-# | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
 # | small model | 2 blocks, width 64; `new_model()` in the folded cell makes it | the 2,000 |
+# | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
+# | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
 #
 # # Part 1: faster with 16-bit numbers
 #
-# On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. On such a machine, a similar model took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second with 16 bits as with 32. Where does such a gain come from?
+# On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. With the usual 32 bits, it would have taken longer. How much longer, and why?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
 #
-# We had only a CPU when we saved this notebook. If you have a GPU, run the same cells: they use it, and print the numbers of your card.
+# This notebook was saved on a CPU. If you have a GPU, the same cells use it.
 #
 # ## Where does the time go?
 #
@@ -119,7 +119,7 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. Two helpers in the folded cell read its list. `group_of` sorts the operations into six groups by their names. `own_time` gives the time that an operation spends itself: when it calls another one, that time is counted there. (On a GPU, the profile holds only the time that the GPU works.)
+# A **profiler** writes down how long each operation takes. Two helpers in the folded cell read its list. `group_of` sorts the operations into six groups by their names. `own_time` gives the time of an operation without the operations that it calls, so no time counts twice. (On a GPU, it counts only the time in which the GPU works, not the time in which it waits.)
 
 # %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -181,13 +181,13 @@ axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short, because AdamW visits each weight once in a step. The matrix products use each weight again for *each of the 1,040 tokens* in a batch of 16 images.
+# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short: AdamW visits each weight once in a step, and the matrix products use it for *each of the 1,040 tokens* in a batch of 16 images.
 #
-# **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink?
+# **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink? (Afterwards, write 192 again, and run the cell once more: the next cells use its numbers.)
 #
 # <details><summary>What you should see</summary>
 #
-# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, and adding something to it only D additions.
+# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, while a norm, an activation or an addition takes a few for each of its D numbers. (The optimizer's work grows with D², too, but it is done once for a whole batch.)
 #
 # </details>
 #
@@ -274,11 +274,13 @@ print(f"{step_gain(factors[sixteen_bits]):.1f} times as fast, by Amdahl's law")
 print(f"{measured:.1f} times as fast, by the clock")
 
 # %% [markdown]
-# In most of our runs, the two numbers were not far apart. The prediction is only an estimate: it assumes that all products gain as much as the one that we timed, and that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. And a busy machine disturbs the clock, so run the cell again before you trust its number.
+# In most of our runs, the two numbers were not far apart, which is partly luck. The prediction assumes that all products gain as much as the one that we timed, but on our CPU, and in our version of PyTorch, attention was not fused in 16 bits. And it assumes that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. These two errors can cancel out.
+#
+# Another model has another gain: in our record, one with batches of {{record("throughput").batch:d}} took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in 16 bits on two cores. And a busy machine disturbs the clock, so run the cell again before you trust its number.
 #
 # ## Which format should you take?
 #
-# bfloat16 can hold nearly as large and as small numbers as float32, but with few digits. float16 has more digits, but turns very small numbers into 0, so it needs a trick called **loss scaling** (part 2). And not all hardware can multiply in bfloat16. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`. The weights stay in float32 in all rows.
+# bfloat16 can hold nearly as large and as small numbers as float32, but with few digits. float16 has more digits, but turns very small numbers into 0, so it needs a trick called **loss scaling** (part 3). And not all hardware can multiply in bfloat16. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`. The weights stay in float32 in all rows.
 #
 # | machine | precision | why |
 # |---|---|---|
@@ -301,25 +303,25 @@ print("this machine:", pick_precision(device))
 # ## Recap of part 1, and a question
 #
 # - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
-# - Mixed precision computes products in 16 bits and keeps the weights in float32. Where the hardware has units for 16-bit numbers, it can make a step much faster; where it may not have them, time a step first.
+# - Mixed precision computes products in 16 bits and keeps the weights in float32. It is fast where the hardware has units for 16-bit numbers; elsewhere, time a step first.
 # - Take bfloat16 if your hardware multiplies it, else float16 on a GPU, else stay with float32.
 #
 # **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
 #
 # <details><summary>Answer</summary>
 #
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. If the GPU is idle in between, check whether it waits for data.
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. Then compare the time in the profile with the clock. A profile like ours holds only the time in which the GPU works, so it cannot show that the GPU waits, for data or for Python. If it waits, Amdahl's prediction from that profile was also too optimistic.
 #
 # </details>
 #
 # **Try it yourself:** exercise 11.1 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you predict such a gain.
 #
-# **This is a good place to close the notebook.** Come back before your first long run, for part 4.
+# **This is a good place to close the notebook.** Come back before your first long run, for part 2.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 11 · Faster and safer training
 #
-# They go with notebook [11](../11_faster_and_safer_training.ipynb). If you start here: the matrix products of a training step can be made faster by numbers of 16 bits, the rest cannot. One of the 16-bit formats, float16, turns small gradients into 0, unless the loss is multiplied by a large number before the backward pass. A long training run is stopped and resumed. And several processes can share a batch, each with its own copy of the model, if they average their gradients.
+# They go with notebook [11](../11_faster_and_safer_training.ipynb). If you start here: the matrix products of a training step can be made faster by numbers of 16 bits, the rest cannot. A long training run is stopped and resumed. One of the 16-bit formats, float16, turns small gradients into 0, unless the loss is multiplied by a large number before the backward pass. And several processes can share a batch, each with its own copy of the model, if they average their gradients.
 
 # %% tags=["exercise-only"]
 import copy
@@ -344,32 +346,402 @@ times_as_fast = 1 / (0.3 + 0.7 / 8)
 # end of solution
 
 # %% [markdown]
-# # Part 2: when your 16 bits are float16
+# # Part 2: safer
 #
-# On a T4, the GPU of free Colab, `fit` trains in float16 and scales the loss. Why does it do that? The cells show it on any machine.
+# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}} like that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. If the file survives, at most one epoch is lost, and none took longer than {{max(record("cifar10_cpu_long").history.seconds):time}}. What has to be in such a file?
+# {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
+#
+# ## Why are the weights not enough?
+#
+# The simplest file would hold the weights alone. Would the run go on from it as if nothing had happened? Here is an ordinary loop. Its learning rate falls from step to step, and would reach 0 after 200:
+
+
+# %%
+def train(model, optimizer, first, last):
+    """Steps first … last − 1; returns all weights as one vector, before them and after each."""
+    places = [nn.utils.parameters_to_vector(model.parameters()).detach()]
+    for number in range(first, last):
+        optimizer.param_groups[0]["lr"] = 0.003 * (1 - number / 200)
+        batch = torch.randint(len(images), (50,))  # from torch's generator, as all in augment
+        x = augment(dataset.train_images[batch], TrainingConfig()).to(device)
+        loss = F.cross_entropy(model(x), labels[batch.to(device)])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        places.append(nn.utils.parameters_to_vector(model.parameters()).detach())
+    return torch.stack(places)
+
+
+# %% [markdown]
+# We train the small model for 100 steps, and keep four things. The run then goes on to step 140: this is the run that was never stopped. `go_on`, in the folded cell, plays the resumed run. It seeds everything as at the start, and makes a new model and a new optimizer. It brings back all four things, or three of them, and takes the same 40 steps.
+
+
+# %% tags=["hide-input"]
+def go_on(saved, without):
+    """The next 40 steps of a new model that got back all that was saved, except one thing."""
+    back = {name: value for name, value in copy.deepcopy(saved).items() if name != without}
+    model, optimizer = new_model()  # also seeds the generator, as at the start
+    if "the weights" in back:
+        model.load_state_dict(back["the weights"])
+    if "the optimizer's memory" in back:
+        optimizer.load_state_dict(back["the optimizer's memory"])
+    if "the random state" in back:
+        torch.set_rng_state(back["the random state"])
+    first = back.get("the number of steps", 0)
+    return train(model, optimizer, first, first + 40)
+
+
+# %%
+model, optimizer = new_model()
+before = train(model, optimizer, 0, 100)
+saved = {  # copies, because the next step changes the tensors that state_dict() hands out
+    "the weights": copy.deepcopy(model.state_dict()),
+    "the optimizer's memory": copy.deepcopy(optimizer.state_dict()),
+    "the number of steps": 100,
+    "the random state": torch.get_rng_state(),
+}
+never_stopped = train(model, optimizer, 100, 140)
+resumed_runs = {without: go_on(saved, without) for without in ("nothing", *saved)}
+print("with all four, as if never stopped:", torch.equal(resumed_runs["nothing"], never_stopped))
+
+# %% [markdown]
+# With all four, the resumed run is the same run. Now we leave out the optimizer's memory and bring back the other three. Here is how far each step moves the weights:
+
+# %% tags=["hide-input"]
+_, axis = plt.subplots(figsize=(6.6, 3.0), layout="constrained")
+compared = (
+    ("never stopped", torch.cat([before[80:], never_stopped[1:]]), "#BBBBBB", "-", 6),
+    ("without the optimizer's memory", resumed_runs["the optimizer's memory"], "#D55E00", "-", 2),
+    ("with all four", resumed_runs["nothing"], "#0072B2", "--", 2),
+)
+for name, places, colour, line, width in compared:
+    lengths = places.diff(dim=0).norm(dim=1).tolist()
+    numbers = range(141 - len(lengths), 141)
+    axis.plot(numbers, lengths, line, color=colour, lw=width, label=name)
+axis.axvline(100, color="black", ls=":", lw=1)
+axis.set(xlabel="step", ylabel="length of the step", title="Stopped after step 100")
+axis.set(xticks=range(80, 141, 10), ylim=(0, None))
+axis.legend()
+plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
+
+# %% [markdown]
+# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. After the gradients 1, −1, 1, −1, the usual size is 1, but the mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
+#
+# Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
+#
+# And the other things? Here is how far the weights are from those of the run that was never stopped. (Without the weights, the model begins anew, so we do not draw that run.)
+
+# %% tags=["hide-input"]
+distances = {
+    without: (run - never_stopped).norm(dim=1).tolist() for without, run in resumed_runs.items()
+}
+_, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
+looks = {
+    "the number of steps": ("#009E73", "-"),
+    "the optimizer's memory": ("#D55E00", "-"),
+    "the random state": ("#CC79A7", "-"),
+    "nothing": ("#0072B2", "--"),
+}
+ends = []
+for without, (colour, line) in looks.items():
+    label = "with all four" if without == "nothing" else f"without {without}"
+    ends.append(f"{label}, distance {distances[without][-1]:.1f}")
+    axis.plot(range(100, 141), distances[without], line, color=colour, lw=2, label=label)
+axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
+axis.set_title("How far from the run that was never stopped?")
+axis.legend(loc="upper left")
+plots.show("lines over the steps: distance from the run never stopped", parts=ends)
+
+# %% [markdown]
+# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again. In the first step, that is twice what it should be, and in the last, 2.6 times.
+#
+# Far away need not mean bad. But if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
+#
+# ## Does `fit` bring all of it back?
+#
+# Give our `fit` a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. Does the run end as if nothing had happened? First, here is an undisturbed run of the small model, of two epochs with 40 steps each. (It hardly learns anything, but we only ask whether two runs end with equal weights.)
+
+# %%
+config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
+undisturbed, _ = new_model()
+history = fit(undisturbed, dataset, config)
+
+# %% [markdown]
+# Now the same run again. In step 60 of 80, somebody presses the stop button. (`count_steps`, in the folded cell, does it with a hook: `fit` makes one forward pass in each step, and the hook counts them.)
+
+
+# %% tags=["hide-input"]
+def count_steps(model, stop_in=None):
+    """A list that grows with each step of a run; in step `stop_in`, stop is pressed."""
+    steps = []
+
+    def count(*_):
+        steps.append(len(steps) + 1)
+        if len(steps) == stop_in:
+            signal.raise_signal(signal.SIGINT)  # what Jupyter's stop button sends, and Ctrl+C
+
+    model.register_forward_hook(count)  # each step has one forward pass
+    return steps
+
+
+# %%
+stopped, _ = new_model()
+steps = count_steps(stopped, stop_in=60)
+try:
+    fit(stopped, dataset, config, checkpoint=folder / "run.pt")
+except KeyboardInterrupt as interrupt:
+    print("interrupted:", str(interrupt).replace(str(folder), "…"))
+print("steps of this run:", len(steps))
+print("steps in the file:", torch.load(folder / "run.pt", weights_only=True)["step"])
+
+# %% [markdown]
+# Stop was pressed in the middle of step 60. `fit` finished this step, and then saved.
+#
+# Now we resume, with a new model that starts from quite different weights:
+
+# %%
+seed_everything(1)
+resumed = VisionTransformer(SMALL)
+steps = count_steps(resumed)
+history = fit(resumed, dataset, config, checkpoint=folder / "run.pt", resume=True)
+print("steps of this run:", len(steps))
+
+# %% tags=["nbval-check-output"]
+pairs = zip(resumed.parameters(), undisturbed.parameters(), strict=True)
+print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs))
+
+# %% [markdown]
+# The resumed run took the 20 steps that were left, and all weights are the same, down to the last bit.
+#
+# **Change one thing.** Write `stop_in=25` instead of `stop_in=60`, and run the cells again from there. Which three numbers of steps do you expect, and which answer in the last line?
+#
+# <details><summary>What you should see</summary>
+#
+# The stopped run takes 25 steps and is interrupted in epoch 1. The file holds step 25, and the resumed run takes the 55 steps that are left. The weights are the same again: the middle of an epoch is as good a place to stop as any other.
+#
+# </details>
+#
+# <details><summary>Does "bit for bit" hold on another machine?</summary>
+#
+# We tested it on one kind of CPU, with the same number of threads and the same versions. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
+#
+# </details>
+#
+# In a terminal, you stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C and resume it with the same command and `--resume`.
+#
+# ## What is in the file, and when is it written?
+#
+# The file has more than four entries:
+
+# %% tags=["nbval-check-output"]
+print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
+
+# %% [markdown]
+# Here is what they are, and the three moments at which `fit` writes them. (The **scaler** is for float16; part 3 explains it.)
+
+# %%
+diagrams.what_is_saved()
+
+# %% [markdown]
+# `fit` needs no random states, because it seeds the generator at every step, from the seed of the run and the number of the step. A loop that is seeded only once needs them.
+#
+# And without a stop button? We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
+# {{assert all(run.same for run in record("kill_and_resume").runs)}}
+#
+# ## How do you save a loop of your own?
+#
+# Write the four things to a file, and the scheduler and the scaler if you have them. But there is more than one random state. PyTorch has a generator for the CPU, whose state `torch.get_rng_state()` gives, and one for each GPU. NumPy and Python have their own.
+
+# %%
+GENERATORS = {  # of each: how to get its state, and how to set it
+    "PyTorch": (torch.get_rng_state, torch.set_rng_state),
+    "CUDA": (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),  # [] without a GPU
+    "NumPy": (np.random.get_state, np.random.set_state),
+    "Python": (random.getstate, random.setstate),
+}
+
+
+def save_run(path, step, parts):
+    """All that the next step depends on; `path` holds an old state or a new one, never half."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    state |= {name: get() for name, (get, _) in GENERATORS.items()} | {"step": step}
+    unfinished = path.with_suffix(".unfinished")
+    with open(unfinished, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
+    os.replace(unfinished, path)
+
+
+# %% [markdown]
+# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name. When it is complete, `os.replace` puts it in the place of the old one, in one piece.
+#
+# The way back is shorter. (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. But then a file can run code that is hidden in it.)
+
+
+# %%
+def load_run(path, parts, generators=GENERATORS):
+    """Brings all of that back; returns the number of steps."""
+    state = torch.load(path, map_location="cpu", weights_only=False)  # for files of your own only
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    for name in generators:
+        GENERATORS[name][1](state[name])
+    return state["step"]
+
+
+# %% [markdown]
+# Does the file hold everything? Here is a loop that draws from three generators: PyTorch chooses the images, NumPy their contrast, and Python whether they are mirrored.
+
+
+# %%
+def own_run(last, resume=None, save=None, generators=GENERATORS):
+    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
+    model, optimizer = new_model()  # also seeds all generators, as at the start
+    parts = {"model": model, "optimizer": optimizer}
+    first = load_run(resume, parts, generators) if resume else 0
+    for _ in range(first, last):
+        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
+        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
+        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
+        loss = F.cross_entropy(model(x), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    if save:
+        save_run(save, last, parts)
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+# %% [markdown]
+# One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
+
+# %% tags=["nbval-check-output"]
+at_a_stretch = own_run(8)
+own_run(4, save=folder / "own.pt")
+in_two_parts = own_run(8, resume=folder / "own.pt")
+torch_alone = own_run(8, resume=folder / "own.pt", generators=["PyTorch"])
+print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_stretch))
+print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
+
+# %% [markdown]
+# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too, so it is simpler to save at the end of an epoch.
+#
+# ## Where does the file survive?
+#
+# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. With `True` below, data sets land there *from then on*, and so do the runs of `python -m vit_minimal.training`:
+
+# %%
+KEEP_ON_DRIVE = False
+
+if KEEP_ON_DRIVE:
+    from google.colab import drive
+
+    drive.mount("/content/drive")  # asks for your permission
+    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
+
+# %% [markdown]
+# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, so the last save may not be there yet. `drive.flush_and_unmount()` waits for the copies.
+
+# %% [markdown] tags=["exercise:Snapshot"]
+# Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
+#
+# Hint: `model.state_dict()` and `optimizer.state_dict()` hold the tensors themselves, which the next step changes. `copy.deepcopy` makes copies.
+#
+# Hint: `torch.get_rng_state()` gives the state of the generator, and `torch.set_rng_state(state)` brings it back.
+#
+# Solution: Four things: weights, the optimizer's memory, the state of the generator, and the number of steps, on which the learning rate depends. If one is missing, the run goes on all the same, and nobody notices that it is another run.
+
+
+# %% tags=["exercise-only", "exercise:Snapshot"]
+class Snapshot:
+    """All that a run needs to go on, as it was at one moment."""
+
+    def __init__(self, model, optimizer, step):
+        # solution
+        # | self.kept = ...  # your code
+        self.model = copy.deepcopy(model.state_dict())
+        self.optimizer = copy.deepcopy(optimizer.state_dict())
+        self.random = torch.get_rng_state()
+        self.step = step
+        # end of solution
+
+    def restore(self, model, optimizer):
+        """Bring a model and its optimizer back to that moment; returns the number of steps."""
+        # solution
+        # | return ...  # your code
+        model.load_state_dict(self.model)
+        optimizer.load_state_dict(self.optimizer)
+        torch.set_rng_state(self.random)
+        return self.step
+        # end of solution
+
+
+# %% [markdown]
+# ## Recap of part 2, and two questions
+#
+# - To resume, save the weights, the optimizer's memory, the number of steps and the random states, and the scaler and the scheduler if you have them.
+# - If one is missing, the run goes on as another run, and nothing complains. So before a long run, test once that you can stop and resume it.
+# - Write to a temporary file and rename it, in a place that survives the machine.
+#
+# **2.** A checkpoint holds weights, optimizer and step, but the run shuffles its images with torch's generator and never seeds it again. What goes wrong after a resume?
+#
+# <details><summary>Answer</summary>
+#
+# The run draws another order of the images, and is another run. If it was saved in the middle of an epoch, some images of that epoch come twice and some not at all.
+#
+# </details>
+#
+# **3.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
+#
+# <details><summary>Answer</summary>
+#
+# It was killed while it wrote. The old state was overwritten, and the new one is incomplete. With a second name and `os.replace`, the old one would still be there.
+#
+# </details>
+#
+# **Try it yourself:** exercise 11.2 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write what saves a run.
+#
+# **If your GPU takes bfloat16 and your batches fit,** you can leave out parts 3 and 4, and go on with [notebook 12](12_fine_tuning.ipynb).
+
+# %% [markdown]
+# # Part 3: when your 16 bits are float16
+#
+# Here are two stored runs of the tiny model, with equal seeds and equal batches, in float32 and in float16 (`benchmarks/formats.py`):
+
+# %%
+(formats,) = read_records("../data/results/formats.json")
+runs = {(run["way"], run["seed"]): run for run in formats["runs"]}
+print("loss at step           50    100    150    200    250    300")
+for name, way in (("float32", "float32"), ("float16", "float16, loss / 65,536")):
+    losses = runs[way, 0]["loss"]  # each is a mean over ten steps
+    print(f"{name:17}", *(f"{losses[step // 10 - 1]:6.2f}" for step in range(50, 301, 50)))
+
+# %% [markdown]
+# The second run learns nothing, without an error and without a NaN: its loss stays near ln 10 ≈ 2.30, that of guessing. We had provoked this failure, by making the loss very small. But what happened in this run? And how near to it is an ordinary one? On a T4, the GPU of free Colab, `fit` trains in float16, too. The cells below show the answer on any machine.
 #
 # ## What do 16 bits lose?
 #
-# The two formats spend their bits differently:
+# The two 16-bit formats spend their bits differently:
 
 # %%
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. Which would you rather lose in a training run, digits or range?
+# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. Which would you rather lose, range or digits?
 #
 # PyTorch knows the limits of each format:
 
 # %% tags=["nbval-check-output"]
-print("             largest   smallest above 1   all digits from   0 up to")
+print("             largest   next number after 1   fewer digits below   becomes 0 below")
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     limits = torch.finfo(dtype)
     zero = limits.smallest_normal * limits.eps / 2
-    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:18.7f}"
-    print(f"{row} {limits.smallest_normal:17.0e} {zero:9.0e}")
+    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:21.7f}"
+    print(f"{row} {limits.smallest_normal:20.0e} {zero:17.0e}")
 
 # %% [markdown]
-# The smallest number above 1 shows how many digits a format has. The last two columns show its lower end. Numbers below "all digits from" have fewer and fewer digits, and the smallest, up to the last column, become 0. In float16, that column says 3 × 10⁻⁸.
+# The closer the next number is to 1, the more digits the format has. The last two columns show its lower end. In float16, numbers below 6 × 10⁻⁵ have fewer and fewer digits, and those below 3 × 10⁻⁸ become 0.
 #
 # What do the limits mean?
 
@@ -381,7 +753,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # %% [markdown]
 # The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits.
 #
-# The last line raises a question: are there numbers in a training run that are too small for float16? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (We leave out gradients that are 0 in float32 already, such as those of the patches in the last block, after which only the class token is read.)
+# Does a training run have numbers that are too small for float16, as in the last line? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (We leave out gradients that are 0 in float32 already, such as those of the patches in the last block, after which only the class token is read.)
 
 # %%
 seed_everything(0)
@@ -405,7 +777,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# What would become of these float32 numbers in float16? And with a larger batch, or a larger loss? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so every gradient is divided by 32. And 65,536 times the loss has 65,536 times the gradient.
+# What would become of these float32 numbers in float16? And with a larger batch, or a larger loss? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) And 65,536 times the loss has 65,536 times the gradient.
 
 # %% tags=["hide-input"]
 hills = {
@@ -438,15 +810,13 @@ for axis, (name, hill) in zip(rows, hills.items(), strict=True):
     axis.set(xscale="log", xlim=(BINS[0], BINS[-1]), ylim=(0, top), yticks=[])
     axis.set_title(name, loc="left", fontsize=10.5)
 rows[-1].set_xlabel("size of a gradient (height: how many have this size)")
-figure.suptitle("What float16 makes of the CIFAR-10 model's gradients", fontsize=12)
+figure.suptitle("What float16 makes of the gradients of 16 cats", fontsize=12)
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
+# (They are variants of one photo. Another batch, with a larger loss, would have larger gradients.) In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
 #
 # This cure is called **loss scaling**. *Multiply* the loss by a large factor before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same factor; they are float32 by then, which can hold small numbers.
-#
-# > **Remember:** bfloat16 has few digits; float16 loses small gradients, and a factor on the loss saves most of them.
 #
 # ## How large may the factor be?
 #
@@ -457,7 +827,7 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 #     scaler.step(optimizer)                      # 3: divides the gradients, and takes the step
 #     scaler.update()                             # 4: adapts the factor
 #
-# The gradient of a weight is first computed in float16, whose largest number is 65,504, and only then kept in float32. So if the factor is too large, some gradient becomes ∞. Then line 3 leaves out the step, and line 4 halves the factor. After 2,000 good steps in a row, line 4 doubles it. Here are six steps of the small model that begin with a factor that is too large:
+# The gradient of a weight is first computed in float16, whose largest number is 65,504, and only then kept in float32. So if the factor is too large, some gradient becomes ∞. Then `scaler.step` leaves out the step, and `scaler.update` halves the factor. After 2,000 good steps in a row, `scaler.update` doubles it. Here are six steps of the small model that begin with a factor that is too large:
 
 # %%
 small, small_optimizer = new_model()
@@ -476,13 +846,13 @@ for _ in range(6):
     print(f"{loss:.3f} {factor:13,.0f} {largest:30,.0f}   {done}")
 
 # %% [markdown]
-# In the run saved here, two factors are too large. Their steps are left out, so the weights and the loss stay as they were. With 262,144, the largest gradient just fits, and from then on every step is taken.
+# In the run saved here, two factors are too large. Their steps are left out, so the loss stays as it was. With 262,144, the largest gradient just fits, and from then on every step is taken.
 #
 # **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect?
 #
 # <details><summary>What you should see</summary>
 #
-# Each step that is left out halves the factor. From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.) On other images, another factor may be the first that fits.
+# From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.)
 #
 # </details>
 #
@@ -492,12 +862,11 @@ for _ in range(6):
 #
 # </details>
 #
-# ## Does it matter if gradients become 0?
+# ## How many gradients may become 0?
 #
-# Perhaps not: a gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each (`benchmarks/formats.py`). The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients as small as a batch 128 or 65,536 times as large would. Which of the six ways will learn?
+# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each. The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients of the activations as small as a batch 128 or 65,536 times as large would. They are even harsher than such a batch, because they shrink the gradients of the weights as well. The smallest factor failed above. Which of the other five ways will learn?
 
 # %% tags=["hide-input"]
-(formats,) = read_records("../data/results/formats.json")
 WAYS = {  # in the record, and below the figure
     "float32": "float32",
     "bfloat16": "bfloat16",
@@ -510,36 +879,46 @@ found = {}  # of each way and seed: the share of zeros in %, and the loss of the
 for run in formats["runs"]:
     found[run["way"], run["seed"]] = 100 * run["zeros"], np.mean(run["loss"][-5:])
 seeds = sorted({seed for _, seed in found})
-figure, axis = plt.subplots(figsize=(6.6, 4.0), layout="constrained")
+figure, (axis, row) = plt.subplots(
+    2, figsize=(6.6, 4.3), layout="constrained", sharex=True, height_ratios=(8, 1)
+)
 axis.axhline(math.log(10), color="black", ls=":", lw=1.2)
-axis.text(-0.35, math.log(10) + 0.015, "guessing: ln 10", va="bottom", fontsize=10)
-for seed, colour, marker in zip(seeds, ("#0072B2", "#D55E00", "#009E73"), "osD", strict=True):
-    losses = [found[way, seed][1] for way in WAYS]
-    axis.plot(losses, color=colour, marker=marker, lw=1.5, label=f"seed {seed}")
-ticks, said = [], []
-for way, name in WAYS.items():
+axis.text(-0.4, math.log(10) + 0.015, "guessing: ln 10", va="bottom", fontsize=10)
+looks = zip(("#0072B2", "#D55E00", "#009E73"), "osD", strict=True)
+for k, (colour, marker) in enumerate(looks):
+    places = [number + 0.16 * (k - 1) for number in range(len(WAYS))]
+    losses = [found[way, seeds[k]][1] for way in WAYS]
+    axis.plot(places, losses, marker, color=colour, ms=7, label=f"seed {seeds[k]}")
+said = []
+for number, (way, name) in enumerate(WAYS.items()):
     lost = [found[way, seed][0] for seed in seeds]
     ends = dict.fromkeys(f"{end:.0f}" for end in (min(lost), max(lost)))  # one if they are equal
-    ticks.append(f"{name}\n" + "\n" * ("\n" not in name) + "–".join(ends) + " %")
-    ends = ", ".join(f"{found[way, seed][1]:.2f}" for seed in seeds)
-    said.append(f"{ticks[-1]} zeros, losses {ends}".replace("\n", " "))
-axis.set_xticks(range(len(WAYS)), ticks)
-axis.set(xlabel="way to train; below it, how many of the counted gradients became 0")
-axis.set(ylabel="loss of the last 50 steps", ylim=(1.5, 2.45), xlim=(-0.45, 5.45))
-axis.set_title("How much is lost, and does the tiny model learn?")
+    row.text(number, 0.5, "–".join(ends) + " %", ha="center", va="center", fontsize=10)
+    losses = ", ".join(f"{found[way, seed][1]:.2f}" for seed in seeds)
+    said.append(f"{name}: {'–'.join(ends)} % zeros, losses {losses}".replace("\n", " "))
+row.set_xticks(range(len(WAYS)), WAYS.values())
+row.set(yticks=[], xlabel="way to train the tiny model", xlim=(-0.5, 5.5))
+row.set_ylabel("became\n0", rotation=0, ha="right", va="center", fontsize=10)
+axis.tick_params(bottom=False)
+axis.set(ylabel="loss of the last 50 steps", ylim=(1.5, 2.45))
+axis.set_title("How many gradients became 0, and does the model learn?")
 axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
-plots.show("three lines, level over five ways to train, high at the sixth", "Six ways", said)
+plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# A line joins the runs of one seed. It stays level, within 0.05 of the loss in float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. A factor moves the hill but does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing, without an error and without a NaN: its loss ends a little above ln 10, that of guessing.
+# For each seed, four ways end within 0.05 of the loss in float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. A factor moves the hill but does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing. Its loss stays a little above ln 10, where it began.
 #
 # So digits or range? The few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
-# > **Remember:** float16 can lose gradients without a word; our tiny model could spare most of those we counted, but loss scaling is a cheap *insurance*.
+# ## Recap of part 3, and a question
 #
-# **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
+# - bfloat16 has few digits. float16 has a small range, so small gradients become 0, without a word.
+# - Loss scaling multiplies the loss before the backward pass, and divides the gradients after it. That saves most of them.
+# - Our tiny model learned even without most of the gradients that we counted, so loss scaling is above all a cheap *insurance*.
+#
+# **4.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
 #
 # <details><summary>Answer</summary>
 #
@@ -547,7 +926,7 @@ plots.show("three lines, level over five ways to train, high at the sixth", "Six
 #
 # </details>
 #
-# **Try it yourself:** exercise 11.2 lets you write a step with loss scaling.
+# **Try it yourself:** exercise 11.3 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write a step with loss scaling.
 
 # %% [markdown] tags=["exercise:scaled_step"]
 # One training step with loss scaling, by hand. Set the gradients to zero, compute those of `scale` times the loss, and look at them. If all are finite, divide them by `scale` and let the optimizer take its step. If one of them is not finite, leave out the step, for all weights. Give True if the step was taken, else False.
@@ -575,11 +954,11 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# # Part 3: when one batch is too much
+# # Part 4: when one batch is too much
 #
 # ## What if a batch does not fit into memory?
 #
-# Then send it through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left. This is called **gradient accumulation**:
+# Then a GPU stops with `torch.OutOfMemoryError: CUDA out of memory`. A smaller batch would fit, but that would be another training. So send the same batch through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left. This is called **gradient accumulation**:
 
 # %%
 diagrams.gradient_accumulation()
@@ -644,15 +1023,15 @@ print(f"{'64 images at once, in 16 bits:':30} {kept:4.0f} MB, of which {full:.0f
 #
 # <details><summary>Why do 16 bits not halve the memory?</summary>
 #
-# The main reason is what stays in float32. In the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, the class token and the position embeddings, which are float32. And a float32 number plus a 16-bit number is float32, so it remains so in every block. (On a CUDA GPU, autocast also computes the norms in float32.)
+# The main reason is what stays in float32: in the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, which are float32, and a float32 number plus a 16-bit number is float32. (On a CUDA GPU, autocast also computes the norms in float32.)
 #
-# Two smaller reasons: 16-bit copies of the weights are kept, too. And on a CPU, our attention is not fused in 16 bits, so it keeps its attention weights.
+# Two smaller reasons: 16-bit copies of the weights are kept, too. And where attention is not fused, as here in 16 bits, it keeps its attention weights.
 #
 # </details>
 #
 # ## How do several GPUs share the work?
 #
-# In the same way, with all parts at the same time. You start one process for each GPU. Each has the whole model, and takes its share of every batch. Then the processes average their gradients and take the same step:
+# In the same way, but all parts at the same time. You start one process for each GPU. Each has the whole model, and takes its share of every batch. Then the processes average their gradients and take the same step:
 
 # %%
 diagrams.two_processes()
@@ -664,370 +1043,22 @@ diagrams.two_processes()
 #
 # If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time this saves.
 #
-# Up to rounding, the two take the step that one process would take, on the four conditions above. A test of the course trains both ways, without augmentation, and compares the weights.
+# Up to rounding, the two take the step that one process would take, on three of the four conditions above. Nobody divides the loss by the number of processes, because the mean of the gradients does that. A test of the course trains both ways, without augmentation, and compares the weights.
 #
-# > **Remember:** a batch may be cut into equal parts, because the mean of their gradients is its gradient. Take the parts one after the other to save memory, or side by side to save time.
+# ## Recap of part 4, and a question
 #
-# **Try it yourself:** exercise 11.4 asks what to average when the shares are not equal.
-
-# %% [markdown]
-# # Part 4: safer
+# - A batch may be cut into equal parts: the mean of the parts' gradients is the gradient of the whole batch.
+# - Take the parts one after the other to save memory, or side by side, on several GPUs, to save time.
 #
-# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}} like that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. So if the file survives, at most one epoch is lost, and none took longer than {{max(record("cifar10_cpu_long").history.seconds):time}}.
-# {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
-#
-# ## Does a resumed run end as if nothing had happened?
-#
-# Give `fit` a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. First, here is a run of the small model that nobody disturbs, of two epochs with 40 steps each. (It hardly learns anything, but we only ask whether two runs end with equal weights.)
-
-# %%
-config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
-undisturbed, _ = new_model()
-history = fit(undisturbed, dataset, config)
-
-# %% [markdown]
-# Now the same run again. In step 60 of 80, somebody presses the stop button. (`count_steps`, in the folded cell, does it with a hook: `fit` makes one forward pass in each step, and the hook counts them.)
-
-
-# %% tags=["hide-input"]
-def count_steps(model, stop_in=None):
-    """A list that grows with each step of a run; in step `stop_in`, stop is pressed."""
-    steps = []
-
-    def count(*_):
-        steps.append(len(steps) + 1)
-        if len(steps) == stop_in:
-            signal.raise_signal(signal.SIGINT)  # what Jupyter's stop button sends, and Ctrl+C
-
-    model.register_forward_hook(count)  # each step has one forward pass
-    return steps
-
-
-# %%
-stopped, _ = new_model()
-steps = count_steps(stopped, stop_in=60)
-try:
-    fit(stopped, dataset, config, checkpoint=folder / "run.pt")
-except KeyboardInterrupt as interrupt:
-    print("interrupted:", str(interrupt).replace(str(folder), "…"))
-print("steps of this run:", len(steps))
-print("steps in the file:", torch.load(folder / "run.pt", weights_only=True)["step"])
-
-# %% [markdown]
-# Stop was pressed in the middle of step 60, and the file holds step 60, because `fit` finishes the step that it has begun, and then saves.
-#
-# Now we resume, with a new model that starts from quite different weights. Where does it go on? And does it end where the undisturbed run ended?
-
-# %%
-seed_everything(1)
-resumed = VisionTransformer(SMALL)
-steps = count_steps(resumed)
-history = fit(resumed, dataset, config, checkpoint=folder / "run.pt", resume=True)
-print("steps of this run:", len(steps))
-
-# %% tags=["nbval-check-output"]
-pairs = zip(resumed.parameters(), undisturbed.parameters(), strict=True)
-print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs))
-
-# %% [markdown]
-# The resumed run took the 20 steps that were left, and all weights are the same, down to the last bit.
-#
-# **Change one thing.** Write `stop_in=25` instead of `stop_in=60`, and run the cells again from there. Which three numbers of steps do you expect, and which answer in the last line?
-#
-# <details><summary>What you should see</summary>
-#
-# The stopped run takes 25 steps and is interrupted in epoch 1. The file holds step 25, and the resumed run takes the 55 steps that are left. The weights are the same again: the middle of an epoch is as good a place to stop as any other.
-#
-# </details>
-#
-# <details><summary>Does "bit for bit" hold on another machine?</summary>
-#
-# We tested it on one kind of CPU, with the same number of threads and the same versions, and promise no more. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
-#
-# </details>
-#
-# In a terminal, you stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C and resume it with the same command and `--resume`.
-#
-# ## Why are the weights not enough?
-#
-# A file with the weights alone would be simpler. Would the run still be the same? We use an ordinary loop. Its learning rate falls from step to step and would reach 0 after 200:
-
-
-# %%
-def train(model, optimizer, first, last):
-    """Steps first … last − 1; returns all weights as one vector, before them and after each."""
-    places = [nn.utils.parameters_to_vector(model.parameters()).detach()]
-    for number in range(first, last):
-        optimizer.param_groups[0]["lr"] = 0.003 * (1 - number / 200)
-        batch = torch.randint(len(images), (50,))  # from torch's generator, as all in augment
-        x = augment(dataset.train_images[batch], TrainingConfig()).to(device)
-        loss = F.cross_entropy(model(x), labels[batch.to(device)])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        places.append(nn.utils.parameters_to_vector(model.parameters()).detach())
-    return torch.stack(places)
-
-
-# %% [markdown]
-# We train the small model for 100 steps, and keep four things. It goes on to step 140: this is the run that was never stopped. Then `go_on`, in the folded cell, seeds everything as at the start, makes a new model and a new optimizer, gives them back what was kept, or all of it except one thing, and takes the same 40 steps.
-
-
-# %% tags=["hide-input"]
-def go_on(saved, without):
-    """The next 40 steps of a new model that got back all that was saved, except one thing."""
-    back = {name: value for name, value in copy.deepcopy(saved).items() if name != without}
-    model, optimizer = new_model()  # also seeds the generator, as at the start
-    if "the weights" in back:
-        model.load_state_dict(back["the weights"])
-    if "the optimizer's memory" in back:
-        optimizer.load_state_dict(back["the optimizer's memory"])
-    if "the random state" in back:
-        torch.set_rng_state(back["the random state"])
-    first = back.get("the number of steps", 0)
-    return train(model, optimizer, first, first + 40)
-
-
-# %%
-model, optimizer = new_model()
-before = train(model, optimizer, 0, 100)
-saved = {  # copies, because the next step changes the tensors that state_dict() hands out
-    "the weights": copy.deepcopy(model.state_dict()),
-    "the optimizer's memory": copy.deepcopy(optimizer.state_dict()),
-    "the number of steps": 100,
-    "the random state": torch.get_rng_state(),
-}
-never_stopped = train(model, optimizer, 100, 140)
-resumed_runs = {without: go_on(saved, without) for without in ("nothing", *saved)}
-print("with all four, as if never stopped:", torch.equal(resumed_runs["nothing"], never_stopped))
-
-# %% [markdown]
-# Now leave out the optimizer's memory and bring back the other three. Here is how far each step moves the weights:
-
-# %% tags=["hide-input"]
-_, axis = plt.subplots(figsize=(6.6, 3.0), layout="constrained")
-compared = (
-    ("never stopped", torch.cat([before[80:], never_stopped[1:]]), "#BBBBBB", "-", 6),
-    ("without the optimizer's memory", resumed_runs["the optimizer's memory"], "#D55E00", "-", 2),
-    ("with all four", resumed_runs["nothing"], "#0072B2", "--", 2),
-)
-for name, places, colour, line, width in compared:
-    lengths = places.diff(dim=0).norm(dim=1).tolist()
-    numbers = range(141 - len(lengths), 141)
-    axis.plot(numbers, lengths, line, color=colour, lw=width, label=name)
-axis.axvline(100, color="black", ls=":", lw=1)
-axis.set(xlabel="step", ylabel="length of the step", title="Stopped after step 100")
-axis.set(xticks=range(80, 141, 10), ylim=(0, None))
-axis.legend()
-plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
-
-# %% [markdown]
-# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. If a weight's gradients were 1, −1, 1, −1, their usual size is 1, but their mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
-#
-# Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
-#
-# And the other things? How far are the weights from those of the run that was never stopped? (Without the weights, the model begins anew, so we do not draw that run.)
-
-# %% tags=["hide-input"]
-distances = {
-    without: (run - never_stopped).norm(dim=1).tolist() for without, run in resumed_runs.items()
-}
-_, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
-looks = {
-    "the number of steps": ("#009E73", "-"),
-    "the optimizer's memory": ("#D55E00", "-"),
-    "the random state": ("#CC79A7", "-"),
-    "nothing": ("#0072B2", "--"),
-}
-ends = []
-for without, (colour, line) in looks.items():
-    label = "with all four" if without == "nothing" else f"without {without}"
-    ends.append(f"{label}, distance {distances[without][-1]:.1f}")
-    axis.plot(range(100, 141), distances[without], line, color=colour, lw=2, label=label)
-axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
-axis.set_title("How far from the run that was never stopped?")
-axis.legend(loc="upper left")
-plots.show("lines over the steps: distance from the run never stopped", parts=ends)
-
-# %% [markdown]
-# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate goes back to 0.003, twice what it should be, so each step is about twice as long.
-#
-# Far away need not mean bad. But these are *other* runs, so if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
-#
-# ## What is in the file, and when is it written?
-#
-# The file of `fit` has more than four entries:
-
-# %% tags=["nbval-check-output"]
-print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
-
-# %% [markdown]
-# Here is what they are, and the three moments at which `fit` writes them. (A **scaler** belongs to float16, and is explained in part 2: it keeps small gradients from becoming 0, with a factor that it adapts as it goes.)
-
-# %%
-diagrams.what_is_saved()
-
-# %% [markdown]
-# `fit` needs no random states, because it seeds the generator at every step, from the seed of the run and the number of the step. A loop that is seeded only once needs them.
-#
-# We also killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, without warning, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
-# {{assert all(run.same for run in record("kill_and_resume").runs)}}
-#
-# ## How do you save a loop of your own?
-#
-# Write the four things to a file, and the scheduler and the scaler if you have them. But "the random state" is more than one. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own. `torch.get_rng_state()` gives the first of these and nothing else.
-
-# %%
-GENERATORS = {  # of each: how to get its state, and how to set it
-    "PyTorch": (torch.get_rng_state, torch.set_rng_state),
-    "CUDA": (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),  # [] without a GPU
-    "NumPy": (np.random.get_state, np.random.set_state),
-    "Python": (random.getstate, random.setstate),
-}
-
-
-def save_run(path, step, parts):
-    """All that the next step depends on; `path` holds an old state or a new one, never half."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    state |= {name: get() for name, (get, _) in GENERATORS.items()} | {"step": step}
-    unfinished = path.with_suffix(".unfinished")
-    with open(unfinished, "wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())  # waits until the content is on the disk
-    os.replace(unfinished, path)
-
-
-# %% [markdown]
-# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name. When it is complete, `os.replace` puts it in the place of the old one, in one piece. (In a power cut, the new name could reach the disk before the content does, so `os.fsync` waits for the content.)
-#
-# The way back is shorter. (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. With this setting, a file can run code that is hidden in it, so use it for your own files only.)
-
-
-# %%
-def load_run(path, parts, generators=GENERATORS):
-    """Brings all of that back; returns the number of steps."""
-    state = torch.load(path, map_location="cpu", weights_only=False)  # for files of your own only
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    for name in generators:
-        GENERATORS[name][1](state[name])
-    return state["step"]
-
-
-# %% [markdown]
-# Does the file hold everything? Here is a loop that draws from three generators: PyTorch chooses the images, NumPy their contrast, and Python whether they are mirrored.
-
-
-# %%
-def own_run(last, resume=None, save=None, generators=GENERATORS):
-    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
-    model, optimizer = new_model()  # also seeds all generators, as at the start
-    parts = {"model": model, "optimizer": optimizer}
-    first = load_run(resume, parts, generators) if resume else 0
-    for _ in range(first, last):
-        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
-        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
-        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
-        loss = F.cross_entropy(model(x), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    if save:
-        save_run(save, last, parts)
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
-
-
-# %% [markdown]
-# One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
-
-# %% tags=["nbval-check-output"]
-at_a_stretch = own_run(8)
-own_run(4, save=folder / "own.pt")
-in_two_parts = own_run(8, resume=folder / "own.pt")
-torch_alone = own_run(8, resume=folder / "own.pt", generators=["PyTorch"])
-print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_stretch))
-print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
-
-# %% [markdown]
-# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own, which you would have to add.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too. It is simpler to save at the end of an epoch.
-#
-# > **Remember:** save everything that the next step depends on, and before a long run, test once that you can stop and resume it.
-#
-# ## Where does the file survive?
-#
-# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. With `True` below, data sets land there *from then on*, and so do the runs of `python -m vit_minimal.training`:
-
-# %%
-KEEP_ON_DRIVE = False
-
-if KEEP_ON_DRIVE:
-    from google.colab import drive
-
-    drive.mount("/content/drive")  # asks for your permission
-    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
-
-# %% [markdown]
-# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, and what `os.fsync` and `os.replace` promise holds for a local disk only. So the last save may not be on Drive yet. `drive.flush_and_unmount()` waits for the copies.
-
-# %% [markdown] tags=["exercise:Snapshot"]
-# Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
-#
-# Hint: `model.state_dict()` and `optimizer.state_dict()` hold the tensors themselves, which the next step changes. `copy.deepcopy` makes copies.
-#
-# Hint: `torch.get_rng_state()` gives the state of the generator, and `torch.set_rng_state(state)` brings it back.
-#
-# Solution: Four things: weights, the optimizer's memory, the state of the generator, and the number of steps, on which the learning rate depends. If one is missing, the run goes on all the same, and nobody notices that it is another run.
-
-
-# %% tags=["exercise-only", "exercise:Snapshot"]
-class Snapshot:
-    """All that a run needs to go on, as it was at one moment."""
-
-    def __init__(self, model, optimizer, step):
-        # solution
-        # | self.kept = ...  # your code
-        self.model = copy.deepcopy(model.state_dict())
-        self.optimizer = copy.deepcopy(optimizer.state_dict())
-        self.random = torch.get_rng_state()
-        self.step = step
-        # end of solution
-
-    def restore(self, model, optimizer):
-        """Bring a model and its optimizer back to that moment; returns the number of steps."""
-        # solution
-        # | return ...  # your code
-        model.load_state_dict(self.model)
-        optimizer.load_state_dict(self.optimizer)
-        torch.set_rng_state(self.random)
-        return self.step
-        # end of solution
-
-
-# %% [markdown]
-# ## Recap of part 4, and two questions
-#
-# - To resume, save the weights, the optimizer's memory, the number of steps and the random states, and the scaler and the scheduler if you have them.
-# - If one is missing, the run goes on as another run, and nothing complains.
-# - Write to a temporary file and rename it, in a place that survives the machine.
-#
-# **3.** A checkpoint holds weights, optimizer and step, but the run shuffles its images with torch's generator and never seeds it again. What goes wrong after a resume?
+# **5.** A model runs out of memory even with one image at a time. Does gradient accumulation help? Do two GPUs with DistributedDataParallel?
 #
 # <details><summary>Answer</summary>
 #
-# The run draws another order of the images, and is another run. If it was saved in the middle of an epoch, some images of that epoch come twice and some not at all.
+# Neither does. Accumulation sends fewer images through at a time, and no part is smaller than one image. The four numbers for each weight stay. And each of the two processes has the whole model. (Such a model has to be cut itself, which this course does not do.)
 #
 # </details>
 #
-# **4.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
-#
-# <details><summary>Answer</summary>
-#
-# It was killed while it wrote. The old state was overwritten, and the new one is incomplete. With a second name and `os.replace`, the old one would still be there.
-#
-# </details>
-#
-# **Try it yourself:** exercise 11.3 lets you write what saves a run.
+# **Try it yourself:** exercise 11.4 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) asks what to average when the shares are not equal.
 #
 # **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).
 
@@ -1056,14 +1087,15 @@ print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 # %% [markdown]
 # ---
 #
-# # For a second visit: how does a model leave the course?
+# # One thing more: how does a model leave the course?
 #
 # `torch.export` puts the weights and the list of operations into one file. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
 
 # %%
 exported = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
 picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
-pair = normalize(torch.stack([picture, picture.flip(2)]))  # from one, it might fix the batch at 1
+two = torch.stack([picture, picture.flip(2)])  # with one, the file might take no other number
+pair = normalize(two)
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(exported, (pair,), dynamic_shapes=any_batch)
 torch.export.save(program, folder / "model.pt2")

@@ -101,12 +101,12 @@ def two_processes():
         back = y if y > middle else y + high
         card.arrow((57.5, middle), (35.75, middle), (35.75, back))
     card.box(57.5, middle - 3, 7, 6, HEAD, "mean")
-    card.text(49, middle - 1.3, "the same step", 10, INK)
-    card.text(33, 25, "both take the same step, so their models stay equal", 11, INK)
+    card.text(49, middle - 1.3, "back to both", 10, INK)
+    card.text(33, 25, "both take the same step with the mean, so their models stay equal", 11, INK)
     show(
         "From left to right: a batch is cut into two halves. Each half goes to a process with a "
-        "whole model, which gives a gradient. Both gradients lead to their mean, and from there "
-        "the same step leads back to both models"
+        "whole model, which gives a gradient. Both gradients lead to their mean, which goes "
+        "back to both models"
     )
 
 
@@ -137,6 +137,9 @@ def gradient_accumulation(parts=4):
         11,
         ha="left",
     )
+    for y, colour, words in (5.5, HEAD, "new"), (9, tint(HEAD, 0.45), "already there"):
+        card.rectangle(51, y, 2, tall, colour, "white", 0.8)
+        card.text(54, y + tall / 2, words, 10, ha="left")
     full = floor - parts * tall / 2
     card.arrow((2 + 45 - 2.6, full), (50, full))
     card.box(50, full - 3.5, 14, 7, POSITION, "one step", 11, weight="bold")

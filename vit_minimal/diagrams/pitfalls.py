@@ -6,6 +6,7 @@ from ..plots import as_array, show
 from .card import (
     ATTENTION,
     CLASS,
+    FAINT,
     HEAD,
     INK,
     LINE,
@@ -69,7 +70,8 @@ def heads_read(readers, num_registers=0, title=""):
     """What a head reads of the tokens: {name: (code, weights (T,))}, a row for each.
 
     On top the tokens: the class token, registers, patches. A cell below is as dark as its weight is
-    large, on a scale of its row, which is written at its end.
+    large, on a scale of its row, which is written at its end. Where the weight is NaN, the model has
+    no such token, and no cell is drawn.
     """
     weights = {name: as_array(of) for name, (_, of) in readers.items()}
     (T,) = {len(of) for of in weights.values()}
@@ -92,20 +94,22 @@ def heads_read(readers, num_registers=0, title=""):
             x += 5 + 0.8 * len(words)
     for i, weight in enumerate((0, 0.3, 1)):
         card.rectangle(left + 1.8 * i, bottom, 1.8, 1.6, _read(weight), LINE, 0.7)
-    words = "white: not read; darker grey: more weight"
+    words = "white: not read; darker: more weight in its row"
     card.text(left + 6.4, bottom + 0.8, words, 10, QUIET, ha="left")
     for k, (name, (code, _)) in enumerate(readers.items()):
         y, of = top + 5.4 + 5.0 * k, weights[name]
         card.text(left - 1.4, y + side / 2, name, 10.5, ha="right")
-        for i, weight in enumerate(of / of.max()):
-            card.rectangle(left + i * side, y, side, side, _read(weight), LINE, 0.7, zorder=2)
+        for i, weight in enumerate(of / np.nanmax(of)):
+            if not np.isnan(weight):
+                card.rectangle(left + i * side, y, side, side, _read(weight), LINE, 0.7, zorder=2)
         right = left + T * side
         card.arrow((right + 0.6, y + side / 2), (right + 3.2, y + side / 2), colour=INK)
         card.box(right + 3.4, y + side / 2 - 1.5, 5.4, 3, INK, "head", 10)
-        card.shape(left, y + side + 1.3, code, 10, colour=QUIET, ha="left")
+        begins = left + side * int(np.isnan(of).argmin())  # at the first token that there is
+        card.shape(begins, y + side + 1.3, code, 10, colour=QUIET, ha="left")
         card.text(right + 3.0, y + side + 1.3, _shares(of), 10, QUIET, ha="right")
     read = [
-        f"{name}: {int((of > 1e-6).sum())} of {T} tokens, {_shares(of)}"
+        f"{name}: {int((of > 1e-6).sum())} of {int((~np.isnan(of)).sum())} tokens, {_shares(of)}"
         for name, of in weights.items()
     ]
     show(
@@ -123,7 +127,7 @@ def _read(weight):
 
 def _shares(weights):
     """The weights that a head gives to what it reads, once their sum is 1, in words."""
-    read = weights[weights > 1e-6] / weights.sum()
+    read = weights[weights > 1e-6] / np.nansum(weights)
     if np.ptp(read) > 1e-6:
         return f"{read.min():.2f} to {read.max():.2f}"
     return "weight 1" if len(read) == 1 else f"1/{len(read)} each"
@@ -272,7 +276,7 @@ def zero_pairs(title=""):
     )
 
 
-WAYS_TO_CUT = {  # the arrows that are missing in each, where a cross stands instead
+WAYS_TO_CUT = {  # the arrows that each takes away: they are pale, with crosses on them
     "not cut": ((), ""),
     "left out": (("step",), "no step of the optimizer"),
     "detached": (("gradient", "step"), "no gradient, so no step"),
@@ -282,8 +286,8 @@ WAYS_TO_CUT = {  # the arrows that are missing in each, where a cross stands ins
 
 
 def cut_class_token(title=""):
-    """A class token that is not cut off, and four ways to cut it off: in place of each arrow that a
-    way takes away stands a cross. Other arrows point to the token that attends.
+    """A class token that is not cut off, and four ways to cut it off: each arrow that a way takes away
+    is pale, with a cross on it. Purple and grey arrows point to the token that attends.
     """
     card, top = Card(height=77 + 3 * bool(title)), 1 + 3 * bool(title)
     if title:
@@ -294,7 +298,10 @@ def cut_class_token(title=""):
         card.arrow((36, top + 7 + 3.4 * k), (40, top + 7 + 3.4 * k), colour=colour, line=1.6)
         card.text(41.4, top + 7 + 3.4 * k, words, 10, QUIET, ha="left")
     card.text(41.4, top + 13.8, "(patch to patch is not drawn)", 10, QUIET, ha="left")
-    card.text(38, top + 17.2, "×", 24, HEAD, weight="bold")
+    card.strength = FAINT
+    card.arrow((36, top + 17.2), (40, top + 17.2), colour=LINE, line=1.6)
+    card.strength = 1.0
+    card.text(37.6, top + 17.2, "×", 17, HEAD, weight="bold")
     card.text(41.4, top + 17.2, "what the cut takes away", 10, QUIET, ha="left")
     for k, (name, (missing, words)) in enumerate(WAYS_TO_CUT.items()):
         panel = k + (k > 0)  # beside the first is the legend
@@ -318,27 +325,30 @@ def cut_class_token(title=""):
         card.arrow((after + TOKEN + 0.3, rows[0]), (x0 + 24.8, rows[0]), colour=HEAD, line=1.6)
         start, end = (x0 + 27.8, rows[0] - 1.9), (middle, y - 0.6)
         patches, first = rows[1:], rows[0]
-        parts = {  # the points of the arrows, their colour, and where the cross stands
-            "reads": (
-                [[(left, at), (right, first)] for at in patches],
-                ATTENTION,
-                (right - 1.1, 2),
-            ),
-            "is read": ([[(left, first), (right, at)] for at in patches], QUIET, (left + 1.1, 2)),
-            "gradient": ([[start, (start[0], back), (end[0], back), end]], LINE, (x0 + 24.5, -3.2)),
-            "step": ([[(x0 + 4.6, first), (before - 0.3, first)]], LINE, (x0 + 5.7, 0)),
+        parts = {  # the points of the arrows, and their colour
+            "reads": ([[(left, at), (right, first)] for at in patches], ATTENTION),
+            "is read": ([[(left, first), (right, at)] for at in patches], QUIET),
+            "gradient": ([[start, (start[0], back), (end[0], back), end]], LINE),
+            "step": ([[(x0 + 4.6, first), (before - 0.3, first)]], LINE),
         }
-        for part, (arrows, colour, (x, down)) in parts.items():
-            if part in missing:
-                card.text(x, first + down, "×", 24, HEAD, weight="bold", zorder=6)
-                continue
+        crossed = {  # where the crosses stand: near the patches, where no other arrow is
+            "reads": [(left + 1.3, at + 0.16 * (first - at)) for at in patches],
+            "is read": [(right - 1.3, first + 0.84 * (at - first)) for at in patches],
+            "gradient": [(x0 + 24.5, back)],
+            "step": [(x0 + 5.6, first)],
+        }
+        for part, (arrows, colour) in parts.items():
+            card.strength = FAINT if part in missing else 1.0
             for points in arrows:
-                card.arrow(*points, colour=colour, line=1.6)
+                card.arrow(*points, colour=colour, line=1.6, zorder=1.5 - (part in missing) / 2)
+            card.strength = 1.0
+            for place in crossed[part] if part in missing else ():
+                card.text(*place, "×", 17, HEAD, weight="bold", zorder=6)
     show(
         "five times the same tokens before and after a block, the class token on top: arrows to each "
         "token from those that it attends to, purple to the class token, a red one to the head, and "
-        "dark ones for the gradient and the step of the optimizer; all of them are there in the first "
-        "picture, and in each other one a cross stands for a kind that is missing",
+        "dark ones for the gradient and the step of the optimizer; in each picture but the first some of "
+        "them are pale, with crosses on them, because the cut takes them away",
         title,
         [f"{name}: {words or 'nothing is missing'}" for name, (_, words) in WAYS_TO_CUT.items()],
     )

@@ -1,4 +1,4 @@
-"""The exercises of notebook 11: a limit to speed, loss scaling, what a run is, unequal shares."""
+"""The exercises of notebook 11: a limit to speed, what a run is, loss scaling, unequal shares."""
 
 import copy
 import math
@@ -268,8 +268,39 @@ EXERCISES = [
         },
     ),
     Piece(
-        "scaled_step",
+        "Snapshot",
         "11.2",
+        "What a run consists of",
+        level=3,
+        minutes=12,
+        reference=Snapshot,
+        use=stopped_and_resumed,
+        cases=run_cases,
+        more=more_snapshots,
+        has_gradient=False,
+        mistakes={
+            "the snapshot moves on with the run: `state_dict()` gives the tensors themselves, so "
+            "keep a copy (`copy.deepcopy`)": snapshot(live=("model", "optimizer")),
+            "the model's weights in the snapshot move on with the run: copy its state_dict": (
+                snapshot(live=("model",))
+            ),
+            "the optimizer's memory in the snapshot moves on with the run: copy its state_dict": (
+                snapshot(live=("optimizer",))
+            ),
+            "the optimizer begins without its memory: save and load its state_dict too": (
+                snapshot(without="optimizer")
+            ),
+            "the random numbers are others, so dropout and batches are: torch.get_rng_state and "
+            "torch.set_rng_state": snapshot(without="random"),
+            "it begins again at step 0, with the learning rate of that step": (
+                snapshot(without="step")
+            ),
+            "the weights are not brought back": snapshot(without="model"),
+        },
+    ),
+    Piece(
+        "scaled_step",
+        "11.3",
         "Loss scaling by hand",
         level=2,
         minutes=10,
@@ -301,37 +332,6 @@ EXERCISES = [
             "the answer is turned round: True means that the step was taken": step_that(
                 answer=lambda finite: not finite
             ),
-        },
-    ),
-    Piece(
-        "Snapshot",
-        "11.3",
-        "What a run consists of",
-        level=3,
-        minutes=12,
-        reference=Snapshot,
-        use=stopped_and_resumed,
-        cases=run_cases,
-        more=more_snapshots,
-        has_gradient=False,
-        mistakes={
-            "the snapshot moves on with the run: `state_dict()` gives the tensors themselves, so "
-            "keep a copy (`copy.deepcopy`)": snapshot(live=("model", "optimizer")),
-            "the model's weights in the snapshot move on with the run: copy its state_dict": (
-                snapshot(live=("model",))
-            ),
-            "the optimizer's memory in the snapshot moves on with the run: copy its state_dict": (
-                snapshot(live=("optimizer",))
-            ),
-            "the optimizer begins without its memory: save and load its state_dict too": (
-                snapshot(without="optimizer")
-            ),
-            "the random numbers are others, so dropout and batches are: torch.get_rng_state and "
-            "torch.set_rng_state": snapshot(without="random"),
-            "it begins again at step 0, with the learning rate of that step": (
-                snapshot(without="step")
-            ),
-            "the weights are not brought back": snapshot(without="model"),
         },
     ),
     Piece(
