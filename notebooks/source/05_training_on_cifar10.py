@@ -276,10 +276,10 @@ strong = []
 for step in last_steps:
     lengths = torch.linalg.svdvals(step)
     strong.append((lengths > 0.1 * lengths[0]).sum().item())
-print("Of 64 directions, more than a tenth of the largest change get", strong)
+print("directions above a tenth of the largest, of 64, by matrix:", strong)
 
 # %% [markdown]
-# They are: a few directions get nearly everything. `even_out` would make all 64 equal. But its decomposition is slow, so the real Muon uses a few matrix products instead, a *Newton–Schulz iteration*. How equal do these make the eight steps? (Notebook [15](15_more_about_training.ipynb) shows the products.)
+# They are: a few directions get far more than all others. `even_out` would make all 64 equal. But its decomposition is slow, so the real Muon uses a few matrix products instead, a *Newton–Schulz iteration*. How equal do these make the eight steps? (Notebook [15](15_more_about_training.ipynb) shows the products.)
 
 # %% tags=["hide-input"]
 kinds = {"momentum's steps": [], "after Muon's products": []}
@@ -309,13 +309,13 @@ print("\n".join(words))
 # %% [markdown]
 # A line is a matrix. In the run saved here, 18 to 44 of 64 directions now get more than a tenth of the largest change, where two to five did before. So the ellipse is much rounder, and not yet a circle. (The cliff at the end is the direction in which all numbers of a token rise together. The LayerNorms remove it, so it gets next to no gradient.)
 #
-# Muon is for the matrices of the blocks. The patch embedding and the head are matrices too, but they are the first and the last layer. For those, Jordan et al. advise AdamW, and so `fit` does it.
+# Muon is for the matrices of the blocks. The patch embedding and the head are matrices too, but they are the first and the last layer. For those, Jordan et al. advise AdamW, and `fit` follows them.
 #
 # **In one sentence:** momentum remembers the way, Adam also makes flat directions count, and Muon does so for the directions of a whole matrix.
 #
 # ## How high may the learning rate be?
 #
-# A rule chooses the direction, and the learning rate says how far to go. From here on `fit(model, dataset, config)` trains: it is the plain loop with all ingredients built in. It sets the last images of each class aside by itself, the same ones for every seed. The ingredients are fields of `TrainingConfig`, and first we switch them all off:
+# A rule chooses the direction, and the learning rate says how far to go. From here on `fit(model, dataset, config)` trains: it is the plain loop with all ingredients built in. It sets the validation images aside by itself: the last ones of each class, the same for every seed. The ingredients are fields of `TrainingConfig`, and first we switch them all off:
 
 # %%
 PLAIN = TrainingConfig(
@@ -757,7 +757,6 @@ else:
 
 # %% tags=["hide-input"]
 settings = vars(config) if TRAIN_NOW else recorded["training"]
-accuracy = counts.trace().item() / counts.sum().item()
 title = "Your run on CIFAR-10" if TRAIN_NOW else "The real run on CIFAR-10, on record"
 curves = {"training": history.train_accuracy, "validation": history.validation_accuracy}
 figure, axis = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
@@ -768,7 +767,10 @@ epochs = range(1, len(history.train_accuracy) + 1)
 plots.show_lines(epochs, curves, "epoch", "accuracy", title, axis=axis)
 ends = [f"{name} ends at {values[-1]:.2f}" for name, values in curves.items()]
 plots.show("two rising curves, accuracy over epochs", title, ends)
-print(f"After the last epoch: {accuracy:.1%} of the 10,000 test images")
+
+# %% tags=["nbval-check-output"]
+accuracy = counts.trace().item() / counts.sum().item()  # counts (true class, answer)
+print(f"After the last epoch: {accuracy:.1%} of the {counts.sum():,} test images")
 
 # %% [markdown]
 # The recorded run gets **{{record("real_run").accuracy:.1%}} of the test images** right. Its model has {{record("real_run").parameters / 1e6:.1f}} million parameters and took {{record("real_run").seconds:time}} on one thread of a two-core machine that had other work to do.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5}}

@@ -198,7 +198,7 @@ def curve_gallery(runs=None):
         card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
         card.text(x + wide / 2, y + high + 1.3, kind, 10, QUIET)
         for number, place in ((top, y + 0.8), (low, y + high - 0.8)):
-            card.text(x - 0.4, place, f"{number:g}", 9, QUIET, ha="right")
+            card.text(x - 0.3, place, f"{number:g}", 10, QUIET, ha="right")
         if kind == "loss":
             level = y + high * (1 - (GUESSING - low) / (top - low))
             card.line((x, level), (x + wide, level), colour=QUIET, style=":", line=1)
