@@ -328,7 +328,7 @@ def test_the_even_step_keeps_directions_and_sets_both_lengths_to_one(matrix):
 
 def test_the_gallery_draws_measured_curves_in_the_place_of_sketches():
     heights = []
-    for runs in (None, {0: [[3.1, 0.0]]}):
+    for runs in (None, {0: [[3.0, 0.0]]}):
         diagrams.curve_gallery(runs)
         (axis,) = plt.gcf().axes
         heights.append([line.get_ydata() for line in axis.lines])
