@@ -59,8 +59,9 @@ def test_a_bug_has_one_name():
     caught = re.findall(r'bug="(\d+) ([^"]+)"', text)
     (bugs,) = re.findall(r"^BUGS = \{.*?^\}", text, re.MULTILINE | re.DOTALL)
     (attentions,) = re.findall(r"^attentions = \{.*?^\}", text, re.MULTILINE | re.DOTALL)
-    figure = re.findall(r'"(\d+) ([^"]+)"', bugs + attentions)
-    assert len(caught) == 11 and len(figure) == 15 + 7
+    (listed,) = re.findall(r"^NAMES = \[.*?^\]", text, re.MULTILINE | re.DOTALL)
+    figure = re.findall(r'"(\d+) ([^"]+)"', bugs + attentions + listed)
+    assert len(caught) == 11 and len(figure) == 15 + 7 + 17
     for number, name in caught + figure:
         assert re.sub(", (class token|mean pooling)$", "", name).lower() == names[number]
 
@@ -504,21 +505,33 @@ def test_where_the_comparison_finds_the_bugs_whose_weights_load(compare, name):
     assert first == expected.get(name, "block 1")
 
 
-def test_the_tools_leave_one_bug_of_the_mystery_and_its_parameters_tell(attention_tools, compare):
-    """As the answer below it says: only from a right model's weights does the comparison see it."""
+def test_the_tools_leave_one_bug_of_the_mystery_and_its_parameters_tell(
+    attention_tools, compare, capsys
+):
+    """Only from a right model's weights does the comparison see it, as the text says."""
     museum = attention_tools
-    (cell,) = tagged("mystery")
+    (cell,), (names,) = tagged("mystery"), tagged("bug-names")
     exec(cell.source, museum)  # noqa: S102
-    mystery, reference, images = museum["mystery"], small(), torch.randn(4, 3, 8, 8)
-    count, whole = (sum(p.numel() for p in m.parameters()) for m in (mystery, reference))
-    assert f"It gives {count:,} parameters, and for `reference` {whole:,}." in SOURCE.read_text(
-        encoding="utf-8"
-    )
-    assert museum["suspicions"](mystery, images) == ["nothing found"]
-    for p in reference.parameters():
+    mystery, images = museum["mystery"].eval(), torch.randn(4, 3, 32, 32)
+    right = VisionTransformer(mystery.config)
+    count, whole = (sum(p.numel() for p in m.parameters()) for m in (mystery, right))
+    assert whole - count == sum(p.numel() for p in right.blocks[0].parameters())
+    exec(names.source, museum)  # noqa: S102
+    for cell in tagged("asked-mystery"):
+        exec(cell.source, museum)  # noqa: S102
+    said = capsys.readouterr().out
+    assert said.count("nothing found") == 1 + 2 and "differs" not in said
+    assert "1 left:\n17 one block, repeated" in said
+    for p in right.parameters():
         nn.init.uniform_(p, -0.2, 0.2)
-    mystery.load_state_dict(reference.state_dict())
-    found = compare(mystery, reference, images)
+    mystery.load_state_dict(right.state_dict())
+    found = compare(mystery, right, images)
     assert [found["patches"], found["block 1"]] == ["same", "differs"]
-    reference.load_state_dict(mystery.state_dict())
-    assert set(compare(mystery, reference, images).values()) == {"same"}
+    right.load_state_dict(mystery.state_dict())
+    assert set(compare(mystery, right, images).values()) == {"same"}
+
+
+def test_every_bug_but_one_is_struck_once():
+    source = "\n".join(cell.source for cell in tagged("asked-mystery"))
+    struck = re.findall(r"^strike\((.+)\)", source, re.MULTILINE)
+    assert sorted(int(number) for of in struck for number in of.split(", ")) == [*range(1, 17)]

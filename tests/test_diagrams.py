@@ -328,7 +328,7 @@ def test_the_even_step_keeps_directions_and_sets_both_lengths_to_one(matrix):
 
 def test_the_gallery_draws_measured_curves_in_the_place_of_sketches():
     heights = []
-    for runs in (None, {0: [[3.1, 0.0]]}):
+    for runs in (None, {0: [[3.0, 0.0]]}):
         diagrams.curve_gallery(runs)
         (axis,) = plt.gcf().axes
         heights.append([line.get_ydata() for line in axis.lines])
@@ -946,10 +946,10 @@ def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():
     assert "should be 0" in written()
 
 
-def test_a_cross_is_on_each_block_without_weights_of_its_own():
+def test_a_cross_is_on_each_block_that_has_the_weights_of_another():
     versions = {"right": (range(3), ""), "list": ([None] * 3, ""), "one": ([0] * 3, "")}
     diagrams.weights_of_blocks(versions)
-    assert len(plt.gcf().axes[0].lines) == 2 * (0 + 3 + 2)
+    assert len(plt.gcf().axes[0].lines) == 2 * (0 + 0 + 2)
     cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
     first, *_, last = [to_rgb(cell.get_facecolor()) for cell in cells]
     assert first == last == to_rgb(museum.OWNERS[0])

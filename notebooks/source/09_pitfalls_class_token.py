@@ -17,7 +17,7 @@
 # | loss in training | {{recorded("class_token_place", "reads the first patch")[0].train_loss[0]:.2f}} | {{recorded("class_token_place", "reads the first patch")[0].train_loss[1]:.2f}} | {{recorded("class_token_place", "reads the first patch")[0].train_loss[2]:.2f}} |
 # | accuracy on test images | | | {{recorded("class_token_place", "reads the first patch")[0].accuracy:.1%}} |
 #
-# The loss falls, nothing has raised an error, and the accuracy is decent for three passes. Yet one line of the code does not do what your friend meant. We call that a **mistake**; the same line can be somebody else's choice. **Can you find it?** At the end of part A a short function will name it.
+# The loss falls, nothing has raised an error, and the accuracy is decent for three passes. Yet one line of the code does not do what your friend meant. We call that a **mistake**; the same line can be somebody else's choice. **Can you find it?** The log alone does not tell. At the end of part A we ask the model itself.
 #
 # Part A is about a head that reads the wrong token, part B about a class token that is cut off, and part C about comparing two heads fairly. What you see in A and B is on record: a ViT with {{recorded("class_token_place", "class token")[0].run.model.depth:d}} blocks and 65 tokens, {{recorded("class_token_place", "class token")[0].run.training.epochs:d}} passes over {{recorded("class_token_place", "class token")[0].trained_on:,}} images of CIFAR-10, {{len(runs("class_token_place", "class token").accuracies):d}} seeds for the class token and 3 for every other model.{{assert
 # all(len(of.accuracies) == 3 for of in (*(runs("class_token_place", name) for name in ("reads the first patch", "averages all tokens", "class token last", "last, but reads token 0", "no position of its own")), runs("pooling", "mean of patches"), runs("pooling", "attention pooling"), *(runs("class_token_cut", name) for name in ("detached before the head", "sees itself alone", "unseen by the patches")), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}
@@ -156,7 +156,7 @@ show_gains(
 # all(0.017 < gain(of).mean < 0.025 for of in (runs("pooling", "mean of patches"), runs("pooling", "attention pooling"), runs("class_token_place", "averages all tokens")))}}{{assert
 # not any(differs(distance(runs("pooling", "attention pooling"), of)) for of in (runs("pooling", "mean of patches"), runs("class_token_place", "averages all tokens")))}}
 #
-# So one of the two mistakes is *ahead*. That is no mystery: 64 of the 65 tokens are patches, so the average of all tokens is nearly the mean of patches.{{assert
+# So one of the two mistakes is *ahead*. That it is level with the mean of patches is no mystery: 64 of the 65 tokens are patches, so the average of all tokens is nearly that mean.{{assert
 # (recorded("pooling", "class token")[0].run.model.image_size // recorded("pooling", "class token")[0].run.model.patch_size) ** 2 == 64}} But a higher accuracy does not prove that your code does what you meant.
 #
 # **The limits:** this is one small model, trained for three passes. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes the lead of the mean of patches is {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}} points. In the ViT paper it and the class token came out alike.
@@ -201,7 +201,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 #
 # ### Which tokens does a head read?
 #
-# Back to your friend's log. We ask the model itself, by its *gradient*: on which tokens does the answer depend?
+# How could we find your friend's mistake? We ask a model by its *gradient*: on which tokens does its answer depend?
 
 
 # %%
@@ -237,7 +237,16 @@ for name, model in models.items():
     print(f"{name:21}  {tokens_read(model, model.norm, images)}")
 
 # %% [markdown]
-# Your friend's model is the second: its head reads token 1, the first patch. The right answer is `[0]`, so `assert tokens_read(…) == [0]` is a test worth keeping. (The last model has no class token: its token 0 is a patch. For your own model the second visit has some advice.)
+# With a class token that is read, the answer is `[0]`. Now your friend's model, without looking at its code (the folded cell builds it):
+
+# %% tags=["hide-input"]
+friend = ReadsFirstPatch(ViTConfig(**small))
+
+# %% tags=["nbval-check-output"]
+print(tokens_read(friend, friend.norm, images))
+
+# %% [markdown]
+# **Its head reads token 1, the first patch.** The log showed nothing, and ten lines of code do. So `assert tokens_read(…) == [0]` is a test worth keeping. (The model with the mean of patches has no class token: its token 0 is a patch. For your own model the second visit has some advice.)
 #
 # ## B · Cut off
 #
@@ -250,14 +259,14 @@ for name, model in models.items():
 # | **alone** | `mask[0, 1:] = False` |
 # | **unseen** | `mask[1:, 0] = False` |
 #
-# Here `mask[i, j]` says whether token i may attend to token j. In the pictures purple and grey arrows point to the token that attends. **Guess:** how many of the four ruin the model?
+# Here `mask[i, j]` says whether token i may attend to token j. In the pictures purple and grey arrows show which way information flows: to the token that attends. **Guess:** how many of the four ruin the model?
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token()
 
 # %% [markdown]
 # **Alone and detached ruin it.** The uncut model reaches {{runs("class_token_cut", "class token").mean:.1%}}, *alone* {{runs("class_token_cut", "sees itself alone").mean:.1%}} and *detached* {{runs("class_token_cut", "detached before the head").mean:.1%}}. A class token that is *alone* is the same for every image, so the model has to guess.{{assert
-# all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}} If it is *detached*, the blocks stay as random as they started, as they would with any head.{{assert
+# all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}} If it is *detached*, only the head is trained. The blocks and the embeddings stay as random as they started, and so they would in front of any other head that is cut off like this.{{assert
 # below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 #
 # **What do the other two cost?** For *left out* we add two controls:
@@ -298,7 +307,7 @@ show_gains(
 #
 # Two of the cuts show in the accuracy, and two do not. So two more functions look for signs of a cut, in a model whose class token is token 0.
 #
-# Both test a copy with random weights. Why random? A weight that is zero, as in some starts of notebook 07, passes nothing on, and then everything would look cut.
+# Both try out their gradients on a copy with random weights. Why random? A weight that is zero, as in some starts of notebook 07, passes nothing on, and then everything would look cut.
 
 
 # %%

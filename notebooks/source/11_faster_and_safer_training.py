@@ -187,7 +187,7 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 #
 # <details><summary>What you should see</summary>
 #
-# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, and adding something to it only D additions.
+# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, while a norm, an activation or an addition takes a few for each of its D numbers. (The optimizer's work grows with D², too, but it is done once for a whole batch.)
 #
 # </details>
 #
@@ -274,7 +274,7 @@ print(f"{step_gain(factors[sixteen_bits]):.1f} times as fast, by Amdahl's law")
 print(f"{measured:.1f} times as fast, by the clock")
 
 # %% [markdown]
-# In most of our runs, the two numbers were not far apart, which is partly luck. The prediction assumes that all products gain as much as the one that we timed, but on a CPU, attention is not fused in 16 bits. And it assumes that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. These two errors can cancel out.
+# In most of our runs, the two numbers were not far apart, which is partly luck. The prediction assumes that all products gain as much as the one that we timed, but on our CPU, and in our version of PyTorch, attention was not fused in 16 bits. And it assumes that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. These two errors can cancel out.
 #
 # Another model has another gain: in our record, one with batches of {{record("throughput").batch:d}} took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in 16 bits on two cores. And a busy machine disturbs the clock, so run the cell again before you trust its number.
 #
@@ -625,7 +625,7 @@ print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_str
 print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
 
 # %% [markdown]
-# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too, so it is simpler to save at its end.
+# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too, so it is simpler to save at the end of an epoch.
 #
 # ## Where does the file survive?
 #
@@ -810,11 +810,11 @@ for axis, (name, hill) in zip(rows, hills.items(), strict=True):
     axis.set(xscale="log", xlim=(BINS[0], BINS[-1]), ylim=(0, top), yticks=[])
     axis.set_title(name, loc="left", fontsize=10.5)
 rows[-1].set_xlabel("size of a gradient (height: how many have this size)")
-figure.suptitle("What float16 makes of the CIFAR-10 model's gradients", fontsize=12)
+figure.suptitle("What float16 makes of the gradients of 16 cats", fontsize=12)
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
+# (They are variants of one photo. Another batch, with a larger loss, would have larger gradients.) In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
 #
 # This cure is called **loss scaling**. *Multiply* the loss by a large factor before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same factor; they are float32 by then, which can hold small numbers.
 #
@@ -864,7 +864,7 @@ for _ in range(6):
 #
 # ## How many gradients may become 0?
 #
-# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each. The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients of the activations as small as a batch 128 or 65,536 times as large would. They are even harsher than such a batch, because they shrink the gradients of the weights as well. The last one failed above. Which of the other five will learn?
+# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each. The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients of the activations as small as a batch 128 or 65,536 times as large would. They are even harsher than such a batch, because they shrink the gradients of the weights as well. The smallest factor failed above. Which of the other five ways will learn?
 
 # %% tags=["hide-input"]
 WAYS = {  # in the record, and below the figure
@@ -906,7 +906,7 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# For each seed, the loss of five ways is within 0.05 of that in float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. A factor moves the hill but does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing. Its loss even ends a little above ln 10, which we cannot explain.
+# For each seed, four ways end within 0.05 of the loss in float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. A factor moves the hill but does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing. Its loss stays a little above ln 10, where it began.
 #
 # So digits or range? The few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
@@ -1025,7 +1025,7 @@ print(f"{'64 images at once, in 16 bits:':30} {kept:4.0f} MB, of which {full:.0f
 #
 # The main reason is what stays in float32: in the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, which are float32, and a float32 number plus a 16-bit number is float32. (On a CUDA GPU, autocast also computes the norms in float32.)
 #
-# Two smaller reasons: 16-bit copies of the weights are kept, too. And where attention is not fused, as in 16 bits on a CPU, it keeps its attention weights.
+# Two smaller reasons: 16-bit copies of the weights are kept, too. And where attention is not fused, as here in 16 bits, it keeps its attention weights.
 #
 # </details>
 #
@@ -1043,7 +1043,7 @@ diagrams.two_processes()
 #
 # If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time this saves.
 #
-# Up to rounding, the two take the step that one process would take, on the four conditions above. A test of the course trains both ways, without augmentation, and compares the weights.
+# Up to rounding, the two take the step that one process would take, on three of the four conditions above. Nobody divides the loss by the number of processes, because the mean of the gradients does that. A test of the course trains both ways, without augmentation, and compares the weights.
 #
 # ## Recap of part 4, and a question
 #

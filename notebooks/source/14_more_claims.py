@@ -5,22 +5,22 @@
 #
 # | | |
 # |---|---|
-# | You need | notebooks 00 to 05 (where 06, 12 or 16 is named, it has more, and you do not need it here) |
-# | Time to read | about 25 minutes, with all folds; two for the one sentence that you came for |
-# | Time to run | at the quick budget {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
+# | You need | notebooks 00 to 05 (where a later one is named, it has more, and you do not need it here) |
+# | Time to read | about 35 minutes, 20 of them for the three lessons; two for a sentence that you look up |
+# | Time to run | about {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `variants.py`, and `data/results/` |
 #
 # We once nearly wrote something false. In [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision) one reads that *CNNs struggle with long-range dependencies, ViTs do not*. So we made a task in which two far corners of an image have to be compared, and trained a ViT on it with AdamW, at five learning rates. It guessed at all of them. A ViT that struggles with distance! Then we moved the two corners next to each other, and the ViT guessed again.
 #
 # Whatever defeats this ViT, it is not the distance. In a few minutes you will see what it is.
 #
-# Such sentences decide what people build. Somebody gives up a CNN, or a ViT, or the patches, because of one. Twelve of them are tested here. Three are lessons that you can run, and each teaches a question:
+# Such sentences decide what people build. Twelve of them are tested here. Three are lessons that you can run, and each teaches a question:
 #
 # 1. Compared with what?
 # 2. What do the words mean?
 # 3. In which setting?
 #
-# The other nine are in a table to look up. The sentences keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; the other six are in [notebook 10](10_claims_put_to_the_test.ipynb).
+# The other nine are there to look up, under the question that decides each. The sentences keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; the other six are in [notebook 10](10_claims_put_to_the_test.ipynb).
 
 # %%
 import contextlib
@@ -55,33 +55,15 @@ from vit_minimal.training import predict
 from vit_minimal.variants import CausalClassTokenFirst, CausalClassTokenLast, ConvNet
 
 # %% [markdown]
-# ## How a sentence is judged
-#
-# Before we test a sentence we say how we read it, and *what counts*: how large a difference has to be. There are four verdicts, for a sentence and for each part of it. A part that names its case, such as *with Muon*, is judged in that case.
-#
-# - **holds**: a usual case that we tested shows it, and none contradicts it;
-# - **does not hold**: all cases that we tested contradict it, or it allows no exception and there is one;
-# - **holds in part**: one part of it, or one usual case, is true, and another is false;
-# - **not settled**: the interval leaves room for yes and no, the comparison was not fair, or the case that the sentence is about was not tested. A single run against another single run settles nothing either.
-#
-# A ± is half of a 95 % interval. *No effect seen* means that the interval includes 0. Where no ± stands, there is no interval. We set what counts after the measurements, so if your line is another, judge by the numbers.
-#
-# Two models come up again and again:
-#
-# | name | model | training |
-# |---|---|---|
-# | **the shipped model** | ViT of six blocks, patches of 4 × 4 pixels | {{record("cifar10_cpu_long").training.epochs:d}} passes over CIFAR-10, one run |
-# | **the small ViT** | ViT of four blocks, patches of 4 × 4 pixels | three passes over CIFAR-10, with Muon unless we say otherwise; three seeds or more |
-
-
-# %% [markdown]
 # ## First question: compared with what?
+#
+# Before we test a sentence, we say how we read it and *what counts*: how large a difference has to be. After the result comes a verdict: *holds*, *does not hold*, *holds in part* or *not settled*.
 #
 # ### 9. "CNNs struggle with long-range dependencies, ViTs do not"
 #
 # **The harm:** somebody replaces a CNN that needed only a larger view.
 #
-# **Tested:** we read *struggle* as: after training, a model is no better than a guess. In the task *Corners-2*, two tiles of 4 × 4 pixels are each warm or cool. Do they agree? A guess is right for 50 %. *What counts:* ten points more than that.
+# **Tested:** we read *struggle* as: after training, a model is no better than a guess. In the task *Corners-2*, two tiles of 4 × 4 pixels are each warm (more red than blue) or cool. Do they agree? A guess is right for 50 %. *What counts:* ten points more than that.
 #
 # - **The task:** the tiles lie *apart*, in opposite corners of an image of 32 × 32 pixels.
 # - **The control:** the same tiles lie *side by side*. If a model fails here too, its failure says nothing about the distance.
@@ -97,16 +79,18 @@ apart, side_by_side = two_tiles(near=False), two_tiles(near=True)
 print(f"the tiles agree in {apart.train_labels.sum():,} of 4,000 images")
 
 # %% tags=["hide-input"]
-_, panels = plt.subplots(1, 2, figsize=(5, 2.7), layout="constrained")
-shown = (apart.train_labels == 0).nonzero()[0, 0]
-for panel, task, words in zip(
-    panels, (apart, side_by_side), ("apart", "side by side"), strict=True
-):
-    panel.imshow(plots.as_picture(task.train_images[shown]))
-    panel.set_title(f"{words}: the tiles differ")
-    panel.axis("off")
+_, panels = plt.subplots(2, 2, figsize=(4.6, 5.0), layout="constrained")
+examples = [(apart.train_labels == label).nonzero()[0, 0] for label in (1, 0)]
+for row, shown, answer in zip(panels, examples, ("agree", "differ"), strict=True):
+    for panel, task, words in zip(
+        row, (apart, side_by_side), ("apart", "side by side"), strict=True
+    ):
+        panel.imshow(plots.as_picture(task.train_images[shown]))
+        panel.set_title(f"{words}, they {answer}")
+        panel.axis("off")
 plots.show(
-    "a picture of grey tiles; one warm and one cool tile lie in opposite corners, or side by side",
+    "pictures of grey tiles; two coloured tiles lie in opposite corners, or side by side; in the upper row "
+    "they agree, in the lower row they differ",
     "Corners-2",
 )
 
@@ -114,10 +98,10 @@ plots.show(
 # How far does a CNN look? It *sees* 15 pixels if each number of its last layer depends on 15 × 15 pixels of the image:
 
 # %% tags=["hide-input"]
-diagrams.windows(apart.train_images[shown], (15, 31, 47), "What one number of a CNN can depend on")
+diagrams.windows(apart.train_images[shown], (15, 47), "What one number of a CNN can depend on")
 
 # %% [markdown]
-# The orange frame is what one such number sees. (With 31 pixels, it misses the last row and the last column of the image.) Usual CNNs see the whole image. We give one of ours only three layers, with which it sees 15 pixels. It is as short-sighted as the sentence has it. Another one sees 47 pixels. The ViT has two blocks.
+# The orange frame is as large as what one such number sees. Usual CNNs see the whole image. We give one of ours only three layers, with which it sees 15 pixels: it is as short-sighted as the sentence has it. Another one sees 47 pixels. The ViT has two blocks.
 
 # %%
 tiny = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, num_classes=2)
@@ -128,7 +112,7 @@ cnn_47 = partial(ConvNet, tiny, strides=(2, 2, 2, 1, 1))
 
 # %%
 def train(name, make, task, optimizer="adamw", rate=1e-3, passes=10, seed=0):
-    """Train a new model, and print how many images it has right; its loss after each pass."""
+    """Train a new model, and print how many images it has right, and return its loss after each pass."""
     seed_everything(seed)
     model, config = make(), TrainingConfig(
         epochs=passes, batch_size=50, learning_rate=rate, optimizer=optimizer, seed=seed,
@@ -136,9 +120,9 @@ def train(name, make, task, optimizer="adamw", rate=1e-3, passes=10, seed=0):
     )  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()):  # what it would print after each pass
         history = fit(model, task, config)
-    learned = 100 * evaluate(model, task.train_images, task.train_labels)
+    trained = 100 * evaluate(model, task.train_images, task.train_labels)
     new = 100 * evaluate(model, task.test_images, task.test_labels)
-    print(f"{name + ':':15} learned images {learned:3.0f} %, new ones {new:3.0f} %")
+    print(f"{name + ':':15} training images {trained:3.0f} %, new ones {new:3.0f} %")
     return history.train_loss
 
 
@@ -155,7 +139,7 @@ for name, make, optimizer in (
     train(name, make, apart, optimizer)
 
 # %% [markdown]
-# Two models learn the task, and two only guess on new images. (One of these, the CNN that sees 15 pixels, learned many images by heart.) Is it the distance that defeats them? The control tells:
+# Two models learn the task, and two only guess on new images. (The CNN that sees 15 pixels learned many training images by heart.) Is it the distance that defeats them? The control tells:
 
 # %%
 for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
@@ -164,7 +148,7 @@ for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
 # %% [markdown]
 # For the CNN it is the distance: side by side, it learns the task. The ViT with AdamW guesses again. Here we would have gone wrong without the control.
 #
-# But then, what does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only, with the same ten passes: is the upper left one warm?
+# But then, what does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only, with ten passes again: is the upper left one warm? (The learning rate is now 0.0003, because it will stay the same from here on.)
 
 
 # %%
@@ -177,13 +161,14 @@ def is_warm(images):
 one_tile = replace(
     apart, train_labels=is_warm(apart.train_images), test_labels=is_warm(apart.test_images)
 )
-loss_of_one = train("ViT, one tile", vit, one_tile)
+loss_of_one = train("ViT, one tile", vit, one_tile, rate=3e-4)
 
 # %% [markdown]
-# It sees the tile perfectly well. So what it has not learned is to *compare* two of them. Perhaps it has only not learned it yet? We go back to the tiles that lie apart, and give it 60 passes instead of ten. The learning rate is 0.0003, one of the five that fail in ten passes:
+# It sees the tile perfectly well. So what it has not learned is to *compare* two of them. Perhaps it has only not learned it yet? We go back to the tiles that lie apart, with ten passes and with 60:
 
 # %%
-loss_of_two = train("ViT, two tiles", vit, apart, rate=3e-4, passes=60)
+train("ViT, 10 passes", vit, apart, rate=3e-4)
+loss_of_two = train("ViT, 60 passes", vit, apart, rate=3e-4, passes=60)
 
 # %% tags=["hide-input"]
 _, axis = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
@@ -193,7 +178,7 @@ for index, (label, losses) in enumerate(
     style = plots.curve_style(index) | {"marker": None}
     axis.plot(range(1, len(losses) + 1), losses, label=label, **style)
 axis.axhline(0.693, color="black", linestyle=":", linewidth=1, label="a guess")
-axis.set(xlabel="passes over 4,000 images", ylabel="loss", title="The ViT with AdamW")
+axis.set(xlabel="passes over 4,000 images", ylabel="loss", title="ViT, AdamW, rate 0.0003")
 axis.grid(alpha=0.3)
 axis.legend()
 plots.show(
@@ -203,11 +188,11 @@ plots.show(
 )
 
 # %% [markdown]
-# It learns the task, corner to corner. What defeated it was neither the distance nor its eyesight: we had stopped too early. For some thirty passes its loss hardly leaves that of a guess, and then it falls within a few.
+# With 60 passes it learns the task, corner to corner. So what defeated it was neither the distance nor its eyesight, but how we trained it: both the passes and the rate. At this rate, ten passes are too few: for some thirty its loss hardly leaves that of a guess, and then it falls within a few. And at a rate of 0.001, 60 passes do not do it. With seed 0, it had 80 % of the training images right, and 51 % of the new ones: it learned by heart.
 #
-# Why so late? One tile says nothing about the answer, because a warm tile agrees with its partner as often as not. So a model that begins to look at one tile gains nothing by it. Only both together pay, and until the model has found that, nearly nothing pulls it there. That fits the flat beginning. Why Muon leaves it sooner, we do not know.
+# Why so late? One tile says nothing about the answer, because a warm tile agrees with its partner as often as not. So a model that begins to look at one tile gains nothing by it. Only both together pay. This may be why the beginning is flat. But it is no full answer: the CNN and the ViT with Muon face the same task, and learn it in ten passes. What makes the difference, we do not know.
 #
-# **Result:** the long run above learns the task with AdamW. For ten passes there is a record, with three seeds, each model at the best of three learning rates or more. It gives the test images that are right:
+# **Result:** the long run above learns the task with AdamW. For ten passes our record has three seeds, with each model at the best of three learning rates or more. Of its test images, these are right:
 #
 # | model, optimizer | apart | side by side |
 # |---|---|---|
@@ -228,7 +213,7 @@ plots.show(
 # | *CNNs struggle*, if they see 15 of 32 pixels, which is unusual | **holds**: this one learns the task side by side, and guesses when the tiles are apart |
 # | *CNNs struggle*, if they see the whole image | **does not hold**: the one that sees 47 pixels learns the task with the tiles apart |
 # | *ViTs do not*, with Muon | **holds**: this one learns the task with the tiles apart |
-# | *ViTs do not*, with AdamW | **holds** after 60 passes, by the run above; after ten passes it guesses, but it does so side by side too |
+# | *ViTs do not*, with AdamW | **holds** after 60 passes at a rate of 0.0003, by the run above; after ten passes it guesses, but it does so side by side too |
 #
 # <details><summary>Why can 15 pixels not do it? A proof</summary>
 #
@@ -245,11 +230,11 @@ plots.show(
 #
 # </details>
 #
-# *Limits:* one task, two distances, small models of unlike depth, no CNN with Muon. The long run was right for all images in each of four tries: apart and side by side, with seeds 0 and 1. At a rate of 0.001 it learned by heart instead (side by side, one seed). After ten passes, the ViT with Muon also guesses at one of three rates with the tiles apart, and with one of three seeds side by side. Longer runs may help there too; we did not try.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == len(corners("ViT, AdamW", near=True).validation_by_rate) == 5}}
+# *Limits:* one task, two distances, small models of unlike depth, no CNN with Muon. The long run was right for all images in each of four tries: apart and side by side, with seeds 0 and 1. At 0.001, it learned by heart side by side too (one seed). After ten passes, the ViT with Muon also guesses at one of three rates with the tiles apart, and with one of three seeds side by side. Longer runs may help there too; we did not try.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == len(corners("ViT, AdamW", near=True).validation_by_rate) == 5}}
 #
-# <details><summary>Try it: a CNN that sees 31 pixels, all of one tile and most of the other</summary>
+# <details><summary>Try it: a CNN that sees 31 pixels, all of one tile and part of the other</summary>
 #
-# What do you expect of `train("CNN, 31 pixels", partial(ConvNet, tiny, strides=(2, 2, 2, 1)), apart)`? It learns the task, though less well than the CNN that sees 47. With seeds 0 to 2, all learned images were right, and 84 to 85 % of the new ones.
+# What do you expect of `train("CNN, 31 pixels", partial(ConvNet, tiny, strides=(2, 2, 2, 1)), apart)`? One number of its last layer sees all of the image but the first row and the first column, so it misses 7 of the 16 pixels of the upper left tile. It learns the task, though less well than the CNN that sees 47. With seeds 0 to 2, all training images were right, and 84 to 85 % of the new ones.
 #
 # </details>
 #
@@ -259,13 +244,13 @@ plots.show(
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate, but for a model whose new head was trained first. **The harm:** somebody stops before the new task is learned.
+# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate (its code has 0.00001, which Python prints as `1e-05`), but for a model whose new head was trained first. **The harm:** somebody stops before the new task is learned.
 #
 # Which word is doubtful? *Small*, for one: smaller than what? And there is a word missing: good *for what*? A fine-tuned model has a new task, and an old one that it may forget.
 #
-# **Tested:** we read the sentence as: a smaller rate does better than a larger one, on the new task or on the old. The shipped model knows CIFAR-10, the old task. It learns Shapes-10 from ten images per class, in 60 steps. In the end, its old head is put back to see what it remembers. All images are shrunk to 16 × 16 pixels, which makes it fast ([notebook 12](12_fine_tuning.ipynb) has more). *What counts:* one point.
+# **Tested:** we read the sentence as: a smaller rate does better than a larger one, on the new task or on the old. *The shipped model*, a ViT of six blocks that made {{record("cifar10_cpu_long").training.epochs:d}} passes over CIFAR-10, knows this old task. It learns Shapes-10 from ten images per class, in 60 steps: 20 passes of three batches of 30, as `fit` leaves out a batch that is not full. In the end, its old head is put back to see what it remembers. All images are shrunk to 16 × 16 pixels, which makes it fast ([notebook 12](12_fine_tuning.ipynb) has more). *What counts:* one point.
 #
-# In the cells below, `new_task` is the new task. `resize_patches` fits the model's positions to the smaller images, and `reset_head` gives it a new head.
+# In the cells below, `resize_patches` fits the model's positions to the smaller images, and `reset_head` gives it a new head.
 
 
 # %%
@@ -298,14 +283,14 @@ def fine_tune(rate):
 
 
 # %% [markdown]
-# **Your guess:** which of the three rates is best for the new task? And which for the old one?
+# **Your guess:** which of the four rates is best for the new task?
 
 # %%
-for rate in (0.0003, 0.001, 0.01):
-    print(f"rate {rate:<6}: {fine_tune(rate):.0f} % of the new task's test images right")
+for rate in (0.00001, 0.0003, 0.001, 0.01):
+    print(f"rate {rate:<7g}: {fine_tune(rate):.0f} % of the new task's test images right")
 
 # %% [markdown]
-# The old task needs CIFAR-10, so its answer comes from the record, as do three seeds for the new task:
+# And which rate is best for the old task? That needs CIFAR-10, so the answer comes from the record, as do three seeds for the new task. The record has no rate below 0.0003:
 
 
 # %% tags=["hide-input"]
@@ -337,7 +322,7 @@ plots.show("the new task is best at 0.001, the old one at 0.0003, and both are l
            "the shipped model, fine-tuned in 60 steps")  # fmt: skip
 
 # %% [markdown]
-# Each mark is a run of 60 steps with the shipped model, on other training images than yours, and each number is the mean of three.
+# Each mark is a run, on other training images than yours, and each number is the mean of three.
 #
 # **Result:** on the new task, 0.001 is {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 1e-2)):±.1p}} points ahead of 0.01, and {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)):±.1p}} points ahead of 0.0003. On the old task, 0.0003 is {{seed_by_seed(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")):±.1p}} points ahead of 0.001, and each larger rate leaves less.
 #
@@ -350,12 +335,12 @@ plots.show("the new task is best at 0.001, the old one at 0.0003, and both are l
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *small*, for the old task | **holds**: the smaller the rate, the more is left |
-# | *small*, for the new task | **holds in part**: 0.001 is better than 0.01, but 0.0003 is worse than 0.001 |
+# | *small*, for the old task | **holds** from 0.01 down to 0.0003: the smaller the rate, the more is left |
+# | *small*, for the new task in 60 steps | **holds in part**: 0.001 is better than 0.01, but 0.0003 is worse than 0.001 |
 #
-# The guides may think of rates like 0.01, or of the old task. A reader who takes *small* as "the smaller, the better" loses {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)).mean:.0p}} points on the new one.
+# So in 60 steps, a reader who takes *small* as "the smaller, the better" loses {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)).mean:.0p}} points on the new task. The very low rate has hardly moved the model by then: your run printed a guess. What it reaches in thousands of steps we did not try.
 #
-# *Limits:* one model, 60 steps. With more steps, the smallest rate may catch up. On the shrunk images, the shipped model begins at {{tuning("cifar10").accuracy:.0%}} of CIFAR-10, not at {{record("cifar10_cpu_long").accuracy:.0%}}. With three seeds, 0.003 cannot be told from 0.001 on the new task ({{seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)):+±.1p}}).{{assert not differs(seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)))}}
+# *Limits:* one model, 60 steps; with more, the smaller rates may catch up. On the shrunk images, the shipped model begins at {{tuning("cifar10").accuracy:.0%}} of CIFAR-10, not at {{record("cifar10_cpu_long").accuracy:.0%}}. With three seeds, 0.003 cannot be told from 0.001 on the new task ({{seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)):+±.1p}}).{{assert not differs(seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)))}}
 #
 # **So in your model:** try several rates, above and below your first guess. If the old task still matters, the smaller one forgets less.
 #
@@ -404,7 +389,7 @@ for setting, kind in (
 # %% [markdown]
 # With the class token first, the scores are exactly the same. Look at its row in the middle picture: it attends to itself alone, so nothing of the image reaches it, whatever the weights are. No training can change that. Black and white do differ with the class token last.
 #
-# **Tested:** we read *works as well* as: with the mask, the small ViT learns too. *What counts:* ten points more than a guess, which is right for 10 %.
+# **Tested:** we read *works as well* as: with the mask, *the small ViT* (four blocks, three passes over CIFAR-10) learns too. *What counts:* ten points more than a guess, which is right for 10 %.
 #
 # **Result:** test images of CIFAR-10 that are right:
 #
@@ -429,39 +414,50 @@ for setting, kind in (
 #
 # ## Nine more, to look up
 #
-# Now the nine others, in a table. Ask your three questions of each sentence, and give it a verdict of your own, before you look to the right. "It" is the class token. Behind the table, each sentence has a fold with what was tested, what counts, and the limits.
+# The nine others stand under the question that decides each. "It" is the class token. Read a sentence and the number behind it, and give it a verdict of your own before you look at the last column. The folds below have what was tested, what counts, and the limits. A sentence can get four verdicts, and so can each part of it:
 #
-# | the sentence | verdict | the number behind it | in your own model |
-# |---|---|---|---|
-# | 1. It summarises the whole image. | **holds in part** | after the last block, it explains {{colours("trained", "class_token", -1):.0%}} of the variance of the regions' colours; the image's average look explains {{colours("trained", "patch_mean", 0):.0%}} | For more than the class, read the patches after an early block. |
-# | 3. After the last layer it holds what is needed to classify. | **holds** | the head of the shipped model reads nothing else, and {{record("cifar10_cpu_long").accuracy:.1%}} are right | Classify from the class token, but keep the patches. |
-# | 4. The class token's attention shows where the model looks. | **holds in part** | noise on the marked patches costs {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than on those marked in another image | Take away what the map marks, and as much of something else. |
-# | 7. Registers help. | **not settled** | four registers: {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points in a small model, but the sentence is about large ones with an illness | Look for the illness first: a few patch tokens much longer than the rest. |
-# | 10. ViTs need more data than CNNs. | **not settled** | a CNN leads by {{seed_by_seed(few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 1_000)):±.1p}} points with 1,000 images, and by {{seed_by_seed(few_images("CNN, AdamW", 45_000), few_images("ViT, Muon", 45_000)):±.1p}} with 45,000, but it had another optimizer | With few images, try a small CNN and a pretrained ViT too. |
-# | 13. Position embeddings matter. | **holds** | learned positions add {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):±.1p}} points | Learn them, and start small, from N(0, 0.02). |
-# | 14. Training needs a warm-up. | **does not hold** | four blocks gain {{warm_up_gain("warmup_and_norm", "pre-norm", 1):.1p}} points by one with AdamW (two runs each), and {{distance(runs("warmup_and_norm", "pre-norm, warm-up, Muon"), runs("warmup_and_norm", "pre-norm, none, Muon")):+±.1p}} with Muon | Keep a short one with AdamW, above all with many blocks. |
-# | 15. Small patches are noisy. | **holds in part** | under strong noise, patches of 4 × 4 are {{seed_by_seed(under_noise(8, 32), under_noise(4, 32)):±.1p}} points behind those of 8 × 8; trained with that noise, {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} ahead | If you know your noise, train with it, and count the cost on clean images. |
-# | 17. ViTs are only good when pretrained. | **does not hold** | from random weights, the shipped model gets {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10 right | No weights that fit? Train from scratch, for long enough. |
+# - **holds**: a usual case that we tested shows it, and none contradicts it;
+# - **does not hold**: all cases that we tested contradict it, or it allows no exception and there is one;
+# - **holds in part**: one part of it, or one usual case, is true, and another is false;
+# - **not settled**: the interval leaves room for yes and no, the comparison was not fair, or the case that the sentence is about was not tested. A single run against another single run settles nothing either.
 #
-# <details><summary><b>1.</b> It summarises the whole image: holds in part (the picture below belongs to it)</summary>
+# A part that names its case, such as *with Muon*, is judged in that case. A ± is half of a 95 % interval; where no ± stands, we judge by the number alone. We set what counts after the measurements, so if your line is another, judge by the numbers. Two models come up again and again:
+#
+# | name | model | training |
+# |---|---|---|
+# | **the shipped model** | ViT of six blocks, patches of 4 × 4 pixels | {{record("cifar10_cpu_long").training.epochs:d}} passes over CIFAR-10, one run |
+# | **the small ViT** | ViT of four blocks, patches of 4 × 4 pixels | three passes over CIFAR-10, with Muon unless we say otherwise; three seeds or more |
+#
+# ### Compared with what?
+#
+# | the sentence | the number behind it | verdict |
+# |---|---|---|
+# | 1. It summarises the whole image. | of the variance of the regions' colours, it explains {{colours("trained", "class_token", 2):.0%}} after block 2 and {{colours("trained", "class_token", -1):.0%}} after the last; the mean of the patches before block 1 explains {{colours("trained", "patch_mean", 0):.0%}} | **holds in part** |
+# | 4. The class token's attention shows where the model looks. | noise on the marked patches costs {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than on those marked in another image; in other models, no attention at all in the last block costs {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} | **holds in part** |
+# | 10. ViTs need more data than CNNs. | a CNN leads by {{seed_by_seed(few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 1_000)):±.1p}} points with 1,000 images, and by {{seed_by_seed(few_images("CNN, AdamW", 45_000), few_images("ViT, Muon", 45_000)):±.1p}} with 45,000, but it had another optimizer | **not settled** |
+#
+# <details><summary><b>1.</b> It summarises the whole image</summary>
 #
 # **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** somebody searches photographs by this vector alone, and may miss colours that the patches hold.
 #
-# **Tested:** we read *summarises* as: the class can be read from it, and *the whole image* as: so can the colours of its regions. A linear regression reads the mean colours of sixteen regions from the shipped model's class token. Its rival, the image's *average look*, is the mean of the patches before block 1, which has lost their places. *What counts:* five points more or less of the variance than the rival explains.
+# **Tested:** we read *summarises* as: the class can be read from it, and *the whole image* as: so can the colours of its regions. A linear regression reads the mean colours of sixteen regions from the shipped model's class token. Its rival is the mean of the patches before block 1, which has lost their places. *What counts:* five points of the variance, more or less than the rival explains.
 #
 # **Result:** after the last block, the class token explains {{colours("trained", "class_token", -1):.0%}}, and the rival {{colours("trained", "patch_mean", 0):.0%}}. After blocks 1 to 4, the class token explains {{min(colours("trained", "class_token", b) for b in range(1, 5)):.0%}} to {{max(colours("trained", "class_token", b) for b in range(1, 5)):.0%}}, and after block 5 {{colours("trained", "class_token", 5):.0%}}.{{assert
-# colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) - 0.05 and colours("trained", "patch_mean", 0) < min(colours("trained", "class_token", b) for b in range(1, 5)) - 0.08 and 0.04 < colours("trained", "class_token", 5) - colours("trained", "patch_mean", 0) < 0.07}}
+# colours("trained", "class_token", -1) < colours("trained", "patch_mean", 0) - 0.05 and colours("trained", "patch_mean", 0) < min(colours("trained", "class_token", b) for b in range(1, 5)) - 0.08 and 0.05 < colours("trained", "class_token", 5) - colours("trained", "patch_mean", 0) < 0.07}}
+#
+# **Holds in part:**
 #
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it summarises*, after the last block | **holds**: the class can be read from it (sentence 3) |
-# | *the whole image*, after blocks 1 to 4 | **holds** for the colours of all regions together, by more than eight points |
-# | *the whole image*, after block 5 | **not settled**: its lead of {{colours("trained", "class_token", 5) - colours("trained", "patch_mean", 0):.1p}} points is too close to five, without an interval |
-# | *the whole image*, after the last block | **does not hold**: it tells less of the colours than the average look |
+# | *the whole image*, after blocks 1 to 5 | **holds** for the colours of all regions together; after block 5 the lead is {{colours("trained", "class_token", 5) - colours("trained", "patch_mean", 0):.1p}} points, close to our line of five |
+# | *the whole image*, after the last block | **does not hold**: it tells less of the colours than the rival |
 #
-# So no block of this model has both at their best: the class is read best after the last block, the colours after the second. The class token of an untrained model stays near the rival, so it is training that makes the middle blocks tell more. The mean of the patches tells more of the colours than the class token at each block. But after the last block, even this mean is hardly better than the average look ({{colours("trained", "patch_mean", -1):.0%}} and {{colours("trained", "patch_mean", 0):.0%}}), so read it early.{{assert all(colours("trained", "patch_mean", b) > colours("trained", "class_token", b) for b in range(7)) and max(range(7), key=lambda b: colours("trained", "class_token", b)) == 2 and max(range(7), key=lambda b: colours("trained", "patch_mean", b)) == 1 and all(abs(colours("untrained", "class_token", b) - colours("trained", "patch_mean", 0)) < 0.02 for b in range(1, 7))}}
+# So no block of this model has both at their best: the class is read best after the last block, the colours after the second. The class token of an untrained model stays near the rival, so it is training that makes the middle blocks tell more. The mean of the patches after the same block tells more of the colours than the class token. But after the last block, even this mean is hardly better than the rival ({{colours("trained", "patch_mean", -1):.0%}} and {{colours("trained", "patch_mean", 0):.0%}}), so read it early.{{assert all(colours("trained", "patch_mean", b) > colours("trained", "class_token", b) for b in range(7)) and max(range(7), key=lambda b: colours("trained", "class_token", b)) == 2 and max(range(7), key=lambda b: colours("trained", "patch_mean", b)) == 1 and all(abs(colours("untrained", "class_token", b) - colours("trained", "patch_mean", 0)) < 0.02 for b in range(1, 7))}}
 #
-# *Limits:* one model, a linear reader, no interval, and one number for all regions. Such a number may come from places, or only from the kind of scene: sky above, grass below.
+# *Limits:* one model, a linear reader, no interval. The one number for all regions may come from places, or only from the kind of scene: sky above, grass below.
+#
+# **So in your model:** for more than the class, read the patches after an early block.
 #
 # </details>
 
@@ -471,55 +467,43 @@ colours = contents["colours"]
 curves = {
     "mean of patches": colours["trained"]["patch_mean"],
     "class token": colours["trained"]["class_token"],
-    "class token, untrained": colours["untrained"]["class_token"],
+    "class token, untrained model": colours["untrained"]["class_token"],
 }
 _, axis = plt.subplots(figsize=(5.2, 3.5), layout="constrained")
 plots.show_lines(
     range(7), {name: [100 * share for share in curve] for name, curve in curves.items()},
-    "blocks passed", "variance explained in %", "1: colours of sixteen regions, shipped model",
-    dashed=("average look", 100 * colours["trained"]["patch_mean"][0]), axis=axis,
+    "blocks passed", "variance explained in %", "1. It summarises the whole image:\ncolours of sixteen regions",
+    dashed=("rival: patches before block 1", 100 * colours["trained"]["patch_mean"][0]), axis=axis,
 )  # fmt: skip
 plots.show(f"variance explained after each block, for {', '.join(curves)}", "Colours of regions")
 
 # %% [markdown]
-# <details><summary><b>3.</b> After the last layer it holds what is needed to classify: holds</summary>
-#
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing but the class token. **The harm:** somebody takes it to mean *only the class token*, and throws away patches that a later task needs.
-#
-# **Tested:** we read *holds what is needed* as: a classifier that reads nothing else is as good as the model. That is true by construction of any good model whose head reads nothing else. What is left to test is *after the last layer*: could it be read one block earlier? *What counts:* one point.
-#
-# **Result:** a new linear classifier reads the class token for {{record("class_token_journey").probes_judged_on:,}} test images. After the last block it is right for {{probe("class_token", -1):±.1%}}, where the model's own head is right for {{record("class_token_journey").accuracy:±.1%}}. (It is {{record("cifar10_cpu_long").accuracy:.1%}} on all 10,000.) One block earlier, the new classifier is {{distance(probe("class_token", -1), probe("class_token", -2)):±.1p}} points worse than after the last. So the last block is needed.{{assert
-# interval(distance(probe("class_token", -1), probe("class_token", -2)))[0] > 0.01}}
-#
-# The mean of the patches holds much of the class too: its reader ends {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind the reader of the class token.{{assert
-# below(probe("patch_mean", -1), probe("class_token", -1))}}
-#
-# *Limits:* one model; the ± is over its test images.
-#
-# </details>
-#
-# <details><summary><b>4.</b> The class token's attention shows where the model looks: holds in part (the picture below belongs to it)</summary>
+# <details><summary><b>4.</b> The class token's attention shows where the model looks</summary>
 #
 # **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) verifies with it that a model is right for the right reasons. **The harm:** somebody approves a model because its heat map looks right.
 #
-# **Tested:** the map is the last block's attention, of the class token to the patches. If it *shows where the model looks*, two things should do harm. *What counts:* one point.
+# **Tested:** the map is the last block's attention, of the class token to the patches. If it *shows where the model looks*, two things should do harm. Each was tried on models of its own. *What counts:* one point.
 #
 # - **Noise on what it marks.** In the shipped model, noise covers the 16 patches of 64 with the most attention. Marked patches often lie in the middle of an image, where noise may do harm in any case. So there is a control: the map of another image chooses the 16 patches.
-# - **No attention at all in the last block.** This is a model of two blocks, and the task Needle-10, in which one patch holds the answer ([notebook 06](06_inside_the_class_token.ipynb)). In both blocks the class token attends to this patch most. We forbid it to attend to any patch, in one block at a time.
+# - **No attention at all in the last block.** These are small models of two blocks (three seeds), and the task Needle-10, in which one patch holds the answer ([notebook 06](06_inside_the_class_token.ipynb)). In both blocks the class token attends to this patch most. We forbid it to attend to any patch, in one block at a time.
 #
 # **Result:** noise on the marked patches costs {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than the control. Forbidding attention in the last block costs {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} points. Forbidding it in block 1 costs {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} to {{max(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}}, by the seed.{{assert
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0.01}}{{assert
 # interval(seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]))[1] < 0.01}}{{assert
 # all(share > 10 * record("needle10").chance for run in record("needle10").runs for share in run.trained.share)}}
 #
+# **Holds in part:**
+#
 # | part of the sentence | what the test says |
 # |---|---|
 # | *shows*: the answer depends on the marked patches | **holds** for the shipped model |
 # | *shows*: the answer depends on the last block's attention | **does not hold** for the model of two blocks: its last block attends to the right patch, and the answer is right without that |
 #
-# The two blocks are redundant: block 1 is enough by itself. In the seed that loses least without block 1, the last block alone still has {{max(run.trained.accuracy_without[0] for run in record("needle10").runs):.0%}} right.
+# So only the last block's look is redundant: without it we see no loss, and without that of block 1 there is a large one. (Where block 1 was missed least, {{max(run.trained.accuracy_without[0] for run in record("needle10").runs):.0%}} stayed right.)
 #
-# *Limits:* two models, two tasks. Noise may do harm of its own, beyond what it hides.
+# *Limits:* the two halves of the test are of different models and tasks. Noise may do harm of its own, beyond what it hides.
+#
+# **So in your model:** take away what the map marks, and as much of something else.
 #
 # </details>
 
@@ -532,7 +516,7 @@ _, (noise, bars) = plt.subplots(1, 2, figsize=(5.7, 3.2), layout="constrained")
 plots.show_lines(
     deletions["counts"],
     {name: [100 * right for right in curve["mean"]] for name, curve in curves.items()},
-    "patches of 64 with noise", "test images right in %", "4: shipped model",
+    "patches of 64 with noise", "test images right in % (band: 95 %)", "4. Noise: shipped model",
     axis=noise, widths={name: [100 * w for w in curve["width"]] for name, curve in curves.items()},
 )  # fmt: skip
 for block in (0, 1):
@@ -540,76 +524,57 @@ for block in (0, 1):
     places = [block + 0.28 * (seed - 1) for seed in range(3)]
     drawn = bars.bar(places, lost, 0.24, color="#595959")
     bars.bar_label(drawn, fmt="%.1f", fontsize=9)
-bars.set(ylabel="points lost (bar: a seed)", title="4: Needle-10", ylim=(0, 100))
+bars.set(ylabel="points lost (bar: a seed)", title="4. Needle-10: two blocks", ylim=(0, 100))
 bars.set_xticks((0, 1), ("no attention\nin block 1", "none in the\nlast block"))
 plots.show("accuracy falls faster with noise on the marked patches than on those marked in another image; in "
            "Needle-10 three bars of 34 to 91 points for block 1, and of at most 0.5 for the last block",
            "4: what is lost; bands are 95 % intervals")  # fmt: skip
 
 # %% [markdown]
-# (The narrow bands on the left are 95 % intervals over the test images.)
-#
-# <details><summary><b>7.</b> Registers help: not settled</summary>
-#
-# **Said** by a title: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). *Registers* are learned tokens that the head never reads. In large models, a few patch tokens become very large in norm and spoil the attention maps; that is the illness. **The harm:** somebody trains a healthy model again with registers, for a gain that may not exist.
-#
-# **Tested:** we read *help* as: raise the accuracy. The small ViT has four registers or none, at the best of three learning rates each. *What counts:* one point.{{assert all(len(runs("pooling", name).at_rates) == 3 for name in ("class token", "class token, 4 registers"))}}
-#
-# **Result:** with registers, it is {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points ahead. No effect is seen, and a gain of one point lies outside the interval.{{assert
-# not differs(runs("pooling", "class token, 4 registers")) and interval(gain(runs("pooling", "class token, 4 registers")))[1] < 0.01}}
-#
-# *Limits:* the sentence is about large models with the illness. Ours is small, and we did not look for the illness in it; the shipped model shows no sign of it ([notebook 06](06_inside_the_class_token.ipynb)). Nor did we look at attention maps. A large model with the illness, trained with registers and without, would settle it.
-#
-# </details>
-#
-# <details><summary><b>10.</b> ViTs need more data than CNNs: not settled</summary>
+# <details><summary><b>10.</b> ViTs need more data than CNNs</summary>
 #
 # **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images. **The harm:** somebody with few images rules out a pretrained ViT too.
 #
-# **Tested:** we read *need more* as: fewer images cost a ViT more than a CNN. Both make about 700 steps, at the best of three learning rates; three seeds, compared seed by seed. *What counts:* one point.
+# **Tested:** we read *need more* as: with fewer images, a CNN is further ahead. The small ViT with Muon and a CNN with AdamW make about 700 steps, at the best of three learning rates; three seeds, compared seed by seed. *What counts:* one point.
 #
-# **Result:** the CNN's lead shrinks as the images become more, by {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points in all.{{assert
+# **Result:** from 1,000 to 45,000 images, the CNN's lead shrinks by {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points. **Not settled**, because the two have different optimizers, which could make the difference too. Training both with one optimizer, to their plateau at each number of images, would settle it.{{assert
 # all(interval(cnn_lead(count))[0] > 0 for count in (1_000, 7_000, 45_000)) and differs(seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)))}}
 #
-# | training images of CIFAR-10 | small ViT, Muon | CNN, AdamW | lead of the CNN |
-# |---|---|---|---|
-# | 1,000 | {{mean(few_images("ViT, Muon", 1_000)):.1%}} | {{mean(few_images("CNN, AdamW", 1_000)):.1%}} | {{seed_by_seed(few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 1_000)):±.1p}} |
-# | 7,000 | {{mean(few_images("ViT, Muon", 7_000)):.1%}} | {{mean(few_images("CNN, AdamW", 7_000)):.1%}} | {{seed_by_seed(few_images("CNN, AdamW", 7_000), few_images("ViT, Muon", 7_000)):±.1p}} |
-# | 45,000 | {{mean(few_images("ViT, Muon", 45_000)):.1%}} | {{mean(few_images("CNN, AdamW", 45_000)):.1%}} | {{seed_by_seed(few_images("CNN, AdamW", 45_000), few_images("ViT, Muon", 45_000)):±.1p}} |
+# *Limits:* 700 steps are only two passes over 45,000 images. The CNN costs {{records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more FLOPs and has {{round(records("training_images")[1].parameters, -3):,}} parameters, the ViT {{round(records("training_images")[0].parameters, -3):,}}.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}}
 #
-# That looks like *holds*. But the control is missing: the two models had different optimizers, which could make the difference too.
-#
-# *Limits:* 700 steps are only two passes over 45,000 images. The CNN costs {{records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more FLOPs and has {{round(records("training_images")[1].parameters, -3):,}} parameters, the ViT {{round(records("training_images")[0].parameters, -3):,}}.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}} Training both with one optimizer, to their plateau at each number of images, would settle it.
+# **So in your model:** with few images, try a small CNN and a pretrained ViT too.
 #
 # </details>
 #
-# <details><summary><b>13.</b> Position embeddings matter: holds</summary>
+# ### What do the words mean?
 #
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. **The harm:** little, since it is true. But somebody may think that any start will do, and draw them too large.
+# | the sentence | the number behind it | verdict |
+# |---|---|---|
+# | 3. After the last layer it holds what is needed to classify. | the head of the shipped model reads nothing else, and {{record("cifar10_cpu_long").accuracy:.1%}} are right | **holds** |
+# | 14. Training needs a warm-up. | four blocks with Muon gain {{distance(runs("warmup_and_norm", "pre-norm, warm-up, Muon"), runs("warmup_and_norm", "pre-norm, none, Muon")):+±.1p}} points by a warm-up | **does not hold** |
+# | 17. ViTs are only good when pretrained. | from random weights, the shipped model gets {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10 right | **does not hold** |
 #
-# **Tested:** we read *matter* as: with them, the accuracy of the small ViT differs from that without. *What counts:* one point.
+# <details><summary><b>3.</b> After the last layer it holds what is needed to classify</summary>
 #
-# **Result:** compared with a model without positions:
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing but the class token. **The harm:** somebody takes it to mean *only the class token*, and throws away patches that a later task needs.
 #
-# | positions | points gained |
-# |---|---|
-# | learned, from N(0, 0.02) | {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):+±.1p}} |
-# | sines and cosines | {{distance(runs("position_untrained", "sines and cosines"), runs("position_untrained", "none")):+±.1p}} |
-# | N(0, 0.02), never trained (unusual) | {{distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")):+±.1p}} |
-# | learned, from N(0, 1), as `torch.randn` draws them | {{distance(runs("position_init", "N(0, 1)"), runs("position_init", "zeros, frozen")):+±.1p}} |
+# **Tested:** we read *holds what is needed* as: a classifier that reads nothing else is as good as the model. That is true by construction of any good model whose head reads nothing else. What is left to test is *after the last layer*: could it be read one block earlier? *What counts:* one point.
 #
-# {{assert -runs("position_init", "zeros, frozen").difference > corrected()}}{{assert
-# differs(distance(runs("position_init", "N(0, 1)"), runs("position_init", "zeros, frozen")))}}{{assert
-# interval(distance(runs("position_untrained", "sines and cosines"), runs("position_untrained", "none")))[0] > 0.01}}{{assert
-# not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}
+# **Result:** a new linear classifier was fitted to the class tokens of one half of the test images, and judged on the {{record("class_token_journey").probes_judged_on:,}} of the other. After the last block it is right for {{probe("class_token", -1):±.1%}}, where the model's own head is right for {{record("class_token_journey").accuracy:±.1%}}. (It is {{record("cifar10_cpu_long").accuracy:.1%}} on all 10,000.) One block earlier, the new classifier is {{distance(probe("class_token", -1), probe("class_token", -2)):±.1p}} points worse than after the last.{{assert
+# interval(distance(probe("class_token", -1), probe("class_token", -2)))[0] > 0.01}}
 #
-# Two usual ways to give positions show it, and no usual way contradicts it. Those from N(0, 1) do harm, though perhaps by less than a point; [notebook 07](07_pitfalls_initialization.ipynb) finds out why.
+# **Holds:** as good as the head, and for a linear reader the last block is needed.
 #
-# *Limits:* one model, one data set. After 14 passes instead of three, learned positions still add {{loss(runs("position_untrained", "none", budget="long")):±.1p}} points (seeds: {{len(runs("position_untrained", "learned", budget="long").accuracies):d}} with them, {{len(runs("position_untrained", "none", budget="long").accuracies):d}} without).
+# The mean of the patches holds much of the class too: its reader ends {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind the reader of the class token.{{assert
+# below(probe("patch_mean", -1), probe("class_token", -1))}}
+#
+# *Limits:* one model; the ± is over its test images.
+#
+# **So in your model:** classify from the class token, but keep the patches.
 #
 # </details>
 #
-# <details><summary><b>14.</b> Training needs a warm-up: does not hold</summary>
+# <details><summary><b>14.</b> Training needs a warm-up</summary>
 #
 # **Said** of Transformers in general. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) find it true of post-norm, and not of pre-norm. **The harm:** somebody whose training fails looks for the fault in the warm-up.
 #
@@ -630,13 +595,82 @@ plots.show("accuracy falls faster with noise on the marked patches than on those
 # 0.07 < warm_up_gain("warmup_and_norm_deep", "pre-norm", 1) < 0.13 and warm_up_gain("warmup_and_norm_deep", "post-norm", 1) > 0.2}}{{assert
 # len(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) == len(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) == 1}}
 #
-# *Needs* allows no exception, and four blocks with Muon are one. Every pair of runs with AdamW gained, and the deep one with post-norm gained most, as the paper says. But with four blocks the warm-up did more for pre-norm than for post-norm, unlike in the paper. With so few runs, we would not build on either.
+# **Does not hold:** *needs* allows no exception, and four blocks with Muon are one. With AdamW, every pair of runs gained, and our line of ten points falls between the two deep pairs: pre-norm gained less, post-norm far more. That order is the paper's, but with four blocks it is the other way round. With so few runs, we would not build on either.
 #
 # *Limits:* few runs with AdamW; one pass for the deep models, which may catch up later.
 #
+# **So in your model:** with AdamW, keep a short one: all our pairs of runs gained by it. If a training fails without one, look for other faults too.
+#
 # </details>
 #
-# <details><summary><b>15.</b> Small patches are noisy: holds in part (the picture below belongs to it)</summary>
+# <details><summary><b>17.</b> ViTs are only good when pretrained</summary>
+#
+# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** somebody has many unusual images and no weights that fit, and gives up on a ViT.
+#
+# **Tested:** we read *only* as: no ViT is good without pretraining. *Only* allows no exception, so one good ViT decides. *What counts:* 85 % of CIFAR-10's test images.
+#
+# **Result:** the shipped model started from random weights, and is right for {{record("cifar10_cpu_long").accuracy:.1%}} of the 10,000 test images (one run).{{assert record("cifar10_cpu_long").accuracy > 0.85}}
+#
+# **Does not hold**, at our line of 85 %. At a line of 90 % this run would not decide. The 95.7 % that [vitookit](https://github.com/erow/vitookit) reports from random weights would; we did not repeat that run.
+#
+# *Limits:* one data set of small images. Our ViTs of four blocks stay below 85 % even after 24 passes.{{assert max(accuracies("cifar10_cpu_24_passes")) < 0.85}} That pretraining *helps* is another sentence, and with few labels it is true ([notebook 12](12_fine_tuning.ipynb)).
+#
+# **So in your model:** if no weights fit, train from scratch, for long enough.
+#
+# </details>
+#
+# ### In which setting?
+#
+# | the sentence | the number behind it | verdict |
+# |---|---|---|
+# | 7. Registers help. | four registers: {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points in a small model, but the sentence is about large ones | **not settled** |
+# | 13. Position embeddings matter. | learned positions add {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):±.1p}} points | **holds** |
+# | 15. Small patches are noisy. | under strong noise, patches of 4 × 4 are {{seed_by_seed(under_noise(8, 32), under_noise(4, 32)):±.1p}} points behind those of 8 × 8; trained with that noise, {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} ahead | **holds in part** |
+#
+# <details><summary><b>7.</b> Registers help</summary>
+#
+# **Said** by a title, of large models: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). *Registers* are learned tokens that the head never reads. They are to cure a few patch tokens of very large norm, which spoil attention maps. **The harm:** somebody trains a healthy model again, for a gain that may not exist.
+#
+# **Tested:** we read *help* as: raise the accuracy of the small ViT, at the best of three learning rates each. *What counts:* one point.{{assert all(len(runs("pooling", name).at_rates) == 3 for name in ("class token", "class token, 4 registers"))}}
+#
+# **Result:** four registers change it by {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points. **Not settled**, because the sentence is about large models, and our small one was not searched for such tokens. A large model that has them, trained with registers and without, would settle it.{{assert
+# not differs(runs("pooling", "class token, 4 registers")) and interval(gain(runs("pooling", "class token, 4 registers")))[1] < 0.01}}
+#
+# *Limits:* no attention maps were compared. [Notebook 06](06_inside_the_class_token.ipynb) searches the shipped model for such tokens, and finds none.
+#
+# **So in your model:** look first whether your model needs them: a few patch tokens are then much longer than the rest.
+#
+# </details>
+#
+# <details><summary><b>13.</b> Position embeddings matter</summary>
+#
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. **The harm:** little, since it is true. But somebody may think that any start will do, and draw them too large.
+#
+# **Tested:** we read *matter* as: with them, the accuracy of the small ViT differs from that without. *What counts:* one point.
+#
+# **Result:** compared with a model without positions:
+#
+# | positions | points gained |
+# |---|---|
+# | learned, from N(0, 0.02) | {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):+±.1p}} |
+# | sines and cosines | {{distance(runs("position_untrained", "sines and cosines"), runs("position_untrained", "none")):+±.1p}} |
+# | N(0, 0.02), never trained (unusual) | {{distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")):+±.1p}} |
+# | learned, from N(0, 1), as `torch.randn` draws them | {{distance(runs("position_init", "N(0, 1)"), runs("position_init", "zeros, frozen")):+±.1p}} |
+#
+# {{assert -runs("position_init", "zeros, frozen").difference > corrected()}}{{assert
+# differs(distance(runs("position_init", "N(0, 1)"), runs("position_init", "zeros, frozen")))}}{{assert
+# interval(distance(runs("position_untrained", "sines and cosines"), runs("position_untrained", "none")))[0] > 0.01}}{{assert
+# not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}
+#
+# **Holds:** two usual ways to give positions show it, and no usual way contradicts it. Those from N(0, 1) do harm, though perhaps by less than a point; [notebook 07](07_pitfalls_initialization.ipynb) finds out why.
+#
+# *Limits:* one model, one data set. After 14 passes instead of three, learned positions still add {{loss(runs("position_untrained", "none", budget="long")):±.1p}} points (seeds: {{len(runs("position_untrained", "learned", budget="long").accuracies):d}} with them, {{len(runs("position_untrained", "none", budget="long").accuracies):d}} without).
+#
+# **So in your model:** learn them, and start small, from N(0, 0.02).
+#
+# </details>
+#
+# <details><summary><b>15.</b> Small patches are noisy</summary>
 #
 # **Said** in talk about patch sizes. The nearest in print that we found is [a study](https://arxiv.org/abs/2509.20939), in which larger first kernels resist noise better. **The harm:** somebody with noisy images chooses large patches without a test.
 #
@@ -657,7 +691,9 @@ plots.show("accuracy falls faster with noise on the marked patches than on those
 # interval(seed_by_seed(under_noise(4, 32), under_noise(8, 32)))[1] < 0}}{{assert
 # below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True)) and interval(seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)))[0] > 0}}
 #
-# The part that holds: small patches fall behind at strong noise that is new. The part that does not: they lead at weaker noise, and at the noise that they were trained with.
+# **Holds in part.** The part that holds: trained on clean images, small patches fall behind at a noise of 32 and 64. The part that does not: they lead at a noise of 8, and up to 32 if they were trained with noise. Two rows leave it open, as their intervals cross our line of one point: the lead of {{seed_by_seed(under_noise(4, 16), under_noise(8, 16)):±.1p}} at 16 on the left, and the lag of {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} at 64 on the right.{{assert
+# all(interval(seed_by_seed(under_noise(4, d, True), under_noise(8, d, True)))[0] > 0.01 for d in (8, 16, 32)) and interval(seed_by_seed(under_noise(4, 8), under_noise(8, 8)))[0] > 0.01 and all(interval(seed_by_seed(under_noise(8, d), under_noise(4, d)))[0] > 0.01 for d in (32, 64))}}{{assert
+# 0 < interval(seed_by_seed(under_noise(4, 16), under_noise(8, 16)))[0] < 0.01 and 0 < interval(seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)))[0] < 0.01}}
 #
 # What does it cost to train with the noise? Patches of 4 × 4 gained {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points at that noise, and lost {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} on clean images. Patches of 8 × 8 gained nothing at 32 ({{seed_by_seed(under_noise(8, 32, True), under_noise(8, 32)):+±.1p}}), only at 64 ({{seed_by_seed(under_noise(8, 64, True), under_noise(8, 64)):+±.1p}}), and lost {{seed_by_seed(under_noise(8, 0), under_noise(8, 0, True)):±.1p}} on clean images. [Notebook 16](16_detail_and_noise.ipynb) has more.{{assert
 # differs(seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)))}}{{assert
@@ -665,6 +701,8 @@ plots.show("accuracy falls faster with noise on the marked patches than on those
 # not differs(seed_by_seed(under_noise(8, 32, True), under_noise(8, 32))) and differs(seed_by_seed(under_noise(8, 64, True), under_noise(8, 64))) and differs(seed_by_seed(under_noise(8, 0), under_noise(8, 0, True)))}}
 #
 # *Limits:* one kind of noise, and one strength of it in training.
+#
+# **So in your model:** if you know your noise, train with it, and count the cost on clean images.
 #
 # </details>
 
@@ -681,27 +719,13 @@ for label, part in (("clean images", "noise"), ("noise of 32", "noise_learned"))
     lead[label], widths[label] = zip(*points, strict=True)
 _, axis = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
 plots.show_lines(
-    [int(d) for d in strengths], lead, "noise on the test images", "lead of P = 4 in points",
-    "15: trained on …", dashed=("no lead", 0), widths=widths, axis=axis,
+    [int(d) for d in strengths], lead, "noise on the test images", "lead of P = 4 in points (band: 95 %)",
+    "15. Small patches are noisy: trained on …", dashed=("no lead", 0), widths=widths, axis=axis,
 )  # fmt: skip
 plots.show("trained on clean images, small patches lead by ten points and fall behind at a noise of 32; "
            "trained with that noise, they lead up to it", "15: patches of 4 × 4 against 8 × 8")  # fmt: skip
 
 # %% [markdown]
-# (Bands are 95 % intervals.)
-#
-# <details><summary><b>17.</b> ViTs are only good when pretrained: does not hold</summary>
-#
-# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** somebody has many unusual images and no weights that fit, and gives up on a ViT.
-#
-# **Tested:** we read *only* as: no ViT is good without pretraining. *Only* allows no exception, so one good ViT decides. *What counts:* 85 % of CIFAR-10's test images.
-#
-# **Result:** the shipped model started from random weights, and is right for {{record("cifar10_cpu_long").accuracy:.1%}} of the 10,000 test images (one run).{{assert record("cifar10_cpu_long").accuracy > 0.85}} If your line is 90 %, it does not decide. The 95.7 % that [vitookit](https://github.com/erow/vitookit) reports from random weights would; we did not repeat that run.
-#
-# *Limits:* one data set of small images. Our ViTs of four blocks stay below 85 % even after 24 passes.{{assert max(accuracies("cifar10_cpu_24_passes")) < 0.85}} That pretraining *helps* is another sentence, and with few labels it is true ([notebook 12](12_fine_tuning.ipynb)).
-#
-# </details>
-#
 # ---
 #
 # Which verdict surprised you most? Here is what the twelve have in common. A number answers the question that it was measured for, against the rival that it was measured against, in the setting in which it was measured. So before you repeat a sentence, or believe it, ask all three questions.
@@ -710,42 +734,24 @@ plots.show("trained on clean images, small patches lead by ten points and fall b
 #
 # ## For a second visit
 #
-# **Measure a sentence again.** The commands are for a terminal (in a cell, put `!` in front). Those marked with a star need CIFAR-10.
+# **Measure a sentence again.** Each row has the record of its numbers and a command that makes part of it again. The commands are for a terminal (in a cell, put `!` in front). Those marked with a star need CIFAR-10.
 #
-# | sentence | command |
-# |---|---|
-# | 1* | `python benchmarks/class_token_contents.py --seeds 1` |
-# | 3* | `python benchmarks/class_token_journey.py` |
-# | 4 | `python benchmarks/needle.py --seeds 1` |
-# | 7 | `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "class token, 4 registers"` |
-# | 8 | `python -m vit_minimal.experiments causal_mask --seeds 1` |
-# | 9 | `python benchmarks/cnn_and_vit.py corners --near --seeds 1` |
-# | 10* | `python benchmarks/cnn_and_vit.py images --seeds 1 --counts 1000` |
-# | 13 | `python -m vit_minimal.experiments position_init --seeds 1 --settings "N(0, 0.02)" "zeros, frozen"` |
-# | 14 | `python -m vit_minimal.experiments warmup_and_norm --seeds 1 --rates 1 --settings "post-norm, warm-up, AdamW" "post-norm, none, AdamW"` |
-# | 15* | `python benchmarks/patch_size.py noise --seeds 1` |
-# | 17* ({{record("cifar10_cpu_long").seconds:time}} on two cores) | `python -m vit_minimal.training --recipe cpu-long --dataset cifar10` |
-# | 18* | `python benchmarks/fine_tuning.py --seeds 1 --counts 10 --methods fine-tuned` |
+# | sentence | record | command |
+# |---|---|---|
+# | 1* | [contents](../data/results/class_token_contents.json) | `python benchmarks/class_token_contents.py --seeds 1` |
+# | 3* | [journey](../data/results/class_token_journey.json) | `python benchmarks/class_token_journey.py` |
+# | 4 | [deletions](../data/results/deletions.json), [needle](../data/results/needle10.json) | `python benchmarks/needle.py --seeds 1` |
+# | 7 | [experiments](../data/results/experiments_cifar10_full.json) | `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "class token, 4 registers"` |
+# | 8 | [experiments](../data/results/experiments_cifar10_full.json) | `python -m vit_minimal.experiments causal_mask --seeds 1` |
+# | 9 | [corners](../data/results/far_corners.json) | `python benchmarks/cnn_and_vit.py corners --near --seeds 1` |
+# | 10* | [images](../data/results/training_images.json) | `python benchmarks/cnn_and_vit.py images --seeds 1 --counts 1000` |
+# | 13 | [experiments](../data/results/experiments_cifar10_full.json), [14 passes](../data/results/experiments_cifar10_long.json) | `python -m vit_minimal.experiments position_init --seeds 1 --settings "N(0, 0.02)" "zeros, frozen"` |
+# | 14 | [experiments](../data/results/experiments_cifar10_full.json) | `python -m vit_minimal.experiments warmup_and_norm --seeds 1 --rates 1 --settings "post-norm, warm-up, AdamW" "post-norm, none, AdamW"` |
+# | 15* | [patches](../data/results/patch_size.json) | `python benchmarks/patch_size.py noise --seeds 1` |
+# | 17* ({{record("cifar10_cpu_long").seconds:time}} on two cores) | [shipped model](../data/results/cifar10_cpu_long.json), [24 passes](../data/results/cifar10_cpu_24_passes.json) | `python -m vit_minimal.training --recipe cpu-long --dataset cifar10` |
+# | 18* | [few labels](../data/results/fine_tuning.json) | `python benchmarks/fine_tuning.py --seeds 1 --counts 10 --methods fine-tuned` |
 #
 # **Where do the intervals come from?** For the small ViT, from the spread between runs that differ in their seed alone, averaged over all settings on record. Models with AdamW or twelve blocks may vary more, so they get a ± only from three runs of their own (sentence 14). For sentences 4 (Needle-10), 10, 15 and 18, the differences of three seeds give the ±. For 3 and 4 (noise), the test images of the shipped model do.
-#
-# <details><summary>Where do the numbers come from? A table of records and claims</summary>
-#
-# | records | claims |
-# |---|---|
-# | [experiments](../data/results/experiments_cifar10_full.json) | 7, 8, 13, 14 |
-# | [longer training](../data/results/experiments_cifar10_long.json) | 13 |
-# | [journey](../data/results/class_token_journey.json) of the shipped class token | 1, 3 |
-# | [deletions](../data/results/deletions.json) | 4 |
-# | [contents](../data/results/class_token_contents.json) of class tokens | 1 |
-# | [needle](../data/results/needle10.json) | 4 |
-# | [corners](../data/results/far_corners.json) | 9 |
-# | [training images](../data/results/training_images.json) | 10 |
-# | [patches](../data/results/patch_size.json) | 15 |
-# | [few labels](../data/results/fine_tuning.json) | 18 |
-# | [24 passes](../data/results/cifar10_cpu_24_passes.json) of four blocks, and [the shipped model](../data/results/cifar10_cpu_long.json) | 3, 17 |
-#
-# </details>
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 14 · More claims, to look up

@@ -50,9 +50,9 @@ from vit_minimal.training.patch_dropout import PatchDropout
 # | How does Muon even out a step without a slow decomposition? | its products, their cost, and the complete step |
 # | How is a whole batch cropped without a loop? | `gather` |
 # | What does a model say to something that it has never seen? | five photographs |
-# | How were the runs of notebook 05 measured? | precision, time, rates and orders |
+# | How were the runs of notebook 05 measured? | records, precision, time, rates and orders |
 #
-# The letters A to H are the experiments of notebook [05](05_training_on_cifar10.ipynb). What is trained in this notebook is trained as on its ladder A, with the small model: four passes over 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
+# What is trained in this notebook is trained as in the ladder on shapes of notebook [05](05_training_on_cifar10.ipynb), with the small model: four passes over 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
 
 # %%
 quick = pick_budget() == "quick"
@@ -85,15 +85,15 @@ def train(config, start, order):
 # %% [markdown]
 # ## What do the recipe's settings stand on?
 #
-# On less than you may think. The letters say which experiment of notebook 05 speaks for a setting:
+# On less than you may think. The last column says which experiment of notebook 05 speaks for a setting:
 #
 # | setting of the recipe `cpu` | value | what speaks for it |
 # |---|---|---|
-# | `optimizer` | Muon | both ladders, A and B, and on shapes a comparison over rates, D |
-# | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | the comparison at equal time, H |
-# | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | a little: AdamW on CIFAR-10 (B), Muon on shapes (C) |
+# | `optimizer` | Muon | both ladders, and on shapes a search of rates for each rule |
+# | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | half images against whole ones, at equal time |
+# | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | a little: AdamW in the ladder on CIFAR-10, Muon in the nine pairs on shapes |
 # | `learning_rate` | {{record("real_run").training.learning_rate:g}} | little: on half images we tried no other |
-# | `flip`, `crop_padding` | True, {{record("real_run").training.crop_padding:d}} | nothing at so many images: they made no difference in B |
+# | `flip`, `crop_padding` | True, {{record("real_run").training.crop_padding:d}} | nothing at so many images: they made no difference in the ladder on CIFAR-10 |
 # | `clip_norm`, `weight_decay`, `batch_size` | {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; what we measured does not decide |
 #
 # On CIFAR-10, each rule for the step had one rate only: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW and {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
@@ -128,7 +128,7 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 #
 # So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
-# *Limits:* the three runs with the cosine are those with a ring in experiment C, which were lucky.
+# *Limits:* the three runs with the cosine are those of the ladder, with a ring in notebook 05, which were lucky.
 #
 # ## What do the schedule and clipping give AdamW?
 #
@@ -153,9 +153,9 @@ for earlier, later in ((0, 1), (1, 2)):
     print(f"+ {list(rungs)[later]}: {words}")
 
 # %% [markdown]
-# On shapes, the schedule gives AdamW nothing that shows: in the run saved here, it is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed (that run is not saved): the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So behind the schedule, clipping may help a little here, but less than the five points of ladder A, whose three runs are those with two equal numbers.
+# On shapes, the schedule gives AdamW nothing that shows: in the run saved here, it is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed (that run is not saved): the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So behind the schedule, clipping may help a little here, but less than the five points of the ladder on shapes, whose three runs are those with two equal numbers.
 #
-# On CIFAR-10 (ladder B, three seeds), the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with it beats every seed without, though the closest two by less than a point. With clipping the mean is {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points lower, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
+# In the ladder on CIFAR-10, three seeds a rung, the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with it beats every seed without, though the closest two by less than a point. With clipping the mean is {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points lower, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
 #
 # *Limits:* AdamW divides by the usual size of the gradients anyway, so clipping may matter more elsewhere.
 # {{assert 0 < min(ladder("+ warm-up and cosine")) - max(ladder("+ AdamW")) < 0.01}}
@@ -165,7 +165,7 @@ for earlier, later in ((0, 1), (1, 2)):
 #
 # **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends two images, and **cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) puts a box of one into the other; the label becomes the same mixture, such as "70 % ring, 30 % plus". **Label smoothing** needs no second image: at the usual 0.1 the target is 0.91 for the right class and 0.01 for each of the other nine.
 #
-# This is all of experiment G: {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes over {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10 with Muon, 3 seeds, judged on 2,000 validation images (`where_augmentation_pays`).
+# This is all of notebook 05's experiment with few photographs: {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes over {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10 with Muon, 3 seeds, judged on 2,000 validation images (`where_augmentation_pays`).
 #
 # | on top of flip and crop | validation accuracy, mean |
 # |---|---|
@@ -275,7 +275,7 @@ for _ in range(3):
 print("the package's Muon takes the same steps:", torch.allclose(weight, same, atol=1e-6))
 
 # %% [markdown]
-# Why 0.2·√max(m, n)? A matrix of shape (m, n) whose singular values are all 1 has numbers of about 1/√max(m, n). The product makes them about 0.2, roughly what those of Adam's steps usually are. So one learning rate can serve both, as it does in `fit`.
+# Why 0.2·√max(m, n)? This scale is that of [Liu et al. 2025](https://arxiv.org/abs/2502.16982). A matrix of shape (m, n) whose singular values are all 1 has numbers of about 1/√max(m, n). The product makes them about 0.2, roughly what those of Adam's steps usually are. So one learning rate can serve both, as it does in `fit`.
 #
 # Muon is for the matrices of the blocks only. E and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps.
 #
@@ -328,12 +328,22 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 #
 # ## How were the runs of notebook 05 measured?
 #
-# - *Records:* what is recorded lies in `data/results/`, with its settings, its machine and its date. The images that chose the rates in D also judge them, so those numbers are a little too good. Between D's five rates there may be better ones: at 0.002, AdamW reached a little more on ladder A than at the best of the five.
+# What is on record lies in `data/results/`, with its settings, its machine and its date:
+#
+# | experiment of notebook 05 | record |
+# |---|---|
+# | the search of rates, on shapes | `learning_rates` |
+# | the ladder on CIFAR-10 | `training_ladder` |
+# | few photographs, many passes | `where_augmentation_pays` |
+# | half images against whole ones | `cifar10_cpu_bfloat16`, `cifar10_seven_whole_passes` |
+# | the real run | `real_run` |
+#
+# - *Rates:* the images that chose the rates also judge them, so those numbers are a little too good. Between the five rates there may be better ones: at 0.002, AdamW reached a little more in the ladder on shapes than at the best of the five.
 # - *Precision:* `fit` computes in bfloat16 where the machine is fast in it; the plain loop is in float32.
-# - *Half images against whole ones (H), on validation images:* half images reached {{record("real_run").history.validation_accuracy[-1]:.1%}} in float32. Whole images, in bfloat16, reached {{records("cifar10_seven_whole_passes_validation")[0].accuracy:.1p}} at a rate of {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[1].accuracy:.1%}} at {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} (`cifar10_seven_whole_passes_validation`), and the better rate went on to the test images. Each is one seed.
-# - *The same, on test images:* the six runs of H are in bfloat16. In float32, half images reached {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} (`cifar10_cpu`, three seeds), much the same as in H.
-# - *Equal time:* the time of a step, on which H's number of passes rests, was measured in float32 on one CPU thread.
-# - *More orders:* once we gave each of the three first weights of C two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The order then moved the result by up to ten points, and the cosine was ahead in 14 of all 15 pairs.
+# - *Half images against whole ones, on validation images:* half images reached {{record("real_run").history.validation_accuracy[-1]:.1%}} in float32. Whole images, in bfloat16, reached {{records("cifar10_seven_whole_passes_validation")[0].accuracy:.1p}} at a rate of {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[1].accuracy:.1%}} at {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}} (`cifar10_seven_whole_passes_validation`), and the better rate went on to the test images. Each is one seed.
+# - *The same, on test images:* the six runs in notebook 05 are in bfloat16. In float32, half images reached {{min(accuracies("cifar10_cpu")):.1p}} to {{max(accuracies("cifar10_cpu")):.1%}} (`cifar10_cpu`, three seeds), much the same.
+# - *Equal time:* the time of a step, on which the seven passes over whole images rest, was measured in float32 on one CPU thread.
+# - *More orders:* once we gave each of the three first weights two more orders (put `range(5)` into the loop over the orders); these runs are not on record. The order then moved the result by up to ten points, and the cosine was ahead in 14 of all 15 pairs.
 # {{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}}
 # {{assert record("real_run").training.validation_images == 5000 and record("learning_rates").trained_on == 4000 and min(accuracies("cifar10_cpu")) > max(accuracies("cifar10_seven_whole_passes"))}}
 # {{assert all(run.precision == "float32" for name in ("cifar10_cpu", "real_run", "patch_dropout_cost") for run in records(name)) and all(run.precision == "bfloat16" for name in ("cifar10_cpu_bfloat16", "cifar10_seven_whole_passes", "cifar10_seven_whole_passes_validation") for run in records(name))}}

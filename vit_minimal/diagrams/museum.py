@@ -192,13 +192,13 @@ def weights_of_blocks(versions, title=""):
     """The weights of a model's blocks, a row for each version {name: (weights, words)}, the right
     one first: a whole number for each block, or None where nothing finds its weights.
 
-    Blocks with one number have the same weights, and one colour. A cross is on each block whose
-    weights are not those of the first row. The words stand at the end of the row.
+    Blocks with one number have the same weights, and one colour; one without is empty. A cross is
+    on each block whose weights are another's than in the first row. The words stand at the end.
     """
     right, _ = next(iter(versions.values()))
     side, start = 4.6, 19
     card, said = _card(6 + 5.6 * len(versions), title), []
-    words = "the number says which weights a block has; a cross: not found, or not its own"
+    words = "the number says which weights a block has; empty: none found; a cross: not its own"
     card.text(2, 2.2, words, 10, QUIET, ha="left")
     for row, (name, (weights, words)) in enumerate(versions.items()):
         y = 4.4 + 5.6 * row
@@ -208,9 +208,9 @@ def weights_of_blocks(versions, title=""):
             x, known = start + column * side, weight is not None
             fill = OWNERS[weight] if known else "white"
             card.rectangle(x, y, side, side, fill, LINE, 0.8, zorder=2)
-            wrong = weight != right[column]
+            wrong = known and weight != right[column]
             if wrong:
-                _cross(card, x + side / 2 + (1 if known else 0), y + side / 2, 0.7 * side)
+                _cross(card, x + side / 2 + 1, y + side / 2, 0.7 * side)
             if known:
                 card.text(x + side / 2 - (1 if wrong else 0), y + side / 2, str(weight), 11)
         card.text(start + len(right) * side + 1.4, y + side / 2, words, 11, colour, ha="left")

@@ -171,8 +171,8 @@ def _sketches():
     return {
         "0  healthy": ("loss", falls),
         "1  slow": ("loss", GUESSING - 0.5 * time),
-        "2  above ln 10": ("loss", GUESSING + 0.6 * np.exp(-5 * time) - 0.05 * time),
-        "3  flat": ("loss", GUESSING + 0.02 * luck[2]),
+        "2  from above": ("loss", GUESSING + 0.15 * np.exp(-5 * time) - 0.02 * time),
+        "3  flat": ("loss", GUESSING + 0.005 * luck[2]),
         "4  a jump": ("loss", jump),
         "5  by heart": ("accuracy", 1 - 0.9 * np.exp(-4 * time), 0.5 - 0.4 * np.exp(-6 * time)),
         "6  ahead": ("accuracy", 0.6 - 0.5 * np.exp(-4 * time), learns),
@@ -189,19 +189,25 @@ def curve_gallery(runs=None):
     runs = runs or {}
     card, wide, high, pitch, tall = Card(height=36.5), 13.2, 9.5, 16, 15
     for k, (title, (kind, *sketch)) in enumerate(_sketches().items()):
-        x, y = 2.4 + pitch * (k % 4), 3.6 + tall * (k // 4)
-        top = 3.1 if kind == "loss" else 1.05
+        x, y = 2.6 + pitch * (k % 4), 3.6 + tall * (k // 4)
+        if kind == "loss":  # 2 and 3 differ only near ln 10: a narrow range tells them apart
+            low, top = (2.2, 2.5) if k in (2, 3) else (0, 3)
+        else:
+            low, top = 0, 1
         card.rectangle(x, y, wide, high, "white" if k in runs else GROUND, LINE, 1.0)
         card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
         card.text(x + wide / 2, y + high + 1.3, kind, 10, QUIET)
+        for number, place in ((top, y + 0.8), (low, y + high - 0.8)):
+            card.text(x - 0.3, place, f"{number:g}", 10, QUIET, ha="right")
         if kind == "loss":
-            level = y + high * (1 - GUESSING / top)
+            level = y + high * (1 - (GUESSING - low) / (top - low))
             card.line((x, level), (x + wide, level), colour=QUIET, style=":", line=1)
         for curve, colour, style in zip(
             runs.get(k, sketch), (SERIES[0], HEAD), ("-", "--"), strict=False
         ):
             across = x + np.linspace(0.4, wide - 0.4, len(curve))
-            points = zip(across, y + high * (1 - as_array(curve) / top), strict=True)
+            share = ((as_array(curve) - low) / (top - low)).clip(0, 1)
+            points = zip(across, y + high * (1 - share), strict=True)
             card.line(*points, colour=colour, style=style, line=1.6, zorder=3)
     keys = "dotted: ln 10, guessing     blue: training     dashed: validation"
     card.text(2.4, 32.6, keys, 10.5, ha="left")
