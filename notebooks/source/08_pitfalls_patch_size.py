@@ -58,7 +58,7 @@ from vit_minimal.training import estimate_seconds
 # %% [markdown]
 # ## What a patch size costs
 #
-# Here is one photograph of 32 × 32 pixels, cut at five patch sizes. P is the side of a patch in pixels. Each square becomes one token, and that token is all that the model gets of the square.
+# Here is one photograph of 32 × 32 pixels, cut at five patch sizes. P is the side of a patch in pixels. Each patch becomes one token, which is all that the model gets of it.
 
 # %%
 cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
@@ -69,13 +69,13 @@ diagrams.cuts(cat, (2, 4, 8, 16, 32), title="One photograph, five patch sizes")
 #
 # | | the products | FLOPs | with four times the tokens |
 # |---|---|---|---|
-# | **every token goes through the matrices** | queries, keys, values and the projection behind attention: four matrices of D × D; the MLP: two of D × r·D | (8 + 4r)·T·D² | 4 times the work |
-# | **every token is compared with every other** | the scores QKᵀ, and the weighted sum of the values | 4·T²·D | 16 times the work |
+# | **every token goes through the matrices** | queries, keys, values and the projection behind attention: four matrices of D × D; the MLP: two of D × r·D | (8 + 4r)·T·D² | four times the work |
+# | **every token is compared with every other** | the scores QKᵀ, and the weighted sum of the values | 4·T²·D | sixteen times the work |
 #
 # So is it four, or sixteen? **Guess**, and then let us count for a small model: four blocks, D = 96, r = 2. All results on record in this notebook come from this model.
 # {{assert plan("patch_size", "full", 0)["P = 4", 1]["model"]["depth"] == 4}}
 
-# %%
+# %% tags=["nbval-check-output"]
 D, r, blocks = 96, 2, 4
 SIZES = (32, 16, 8, 4, 2)
 
@@ -91,6 +91,7 @@ rows = next(record["rows"] for record in rows if record["part"] == "cost")
 costs = {row["patch_size"]: row for row in rows}  # on record
 for P in SIZES:  # PyTorch counts the same, and 1,920 for the head
     assert sum(work_of(P)) + 2 * D * 10 == costs[P]["flops"]
+    print(f"P = {P:2}: {costs[P]['tokens']:3} tokens, {sum(work_of(P)) / 1e6:5.1f} million FLOPs")
 
 # %% [markdown]
 # We also timed 16 images on our CPU, forward and backward. Beside each line stands the factor of each halving.
@@ -258,7 +259,7 @@ bought = small / large
 print(f"on your machine one pass of P = 4 buys {bought:.1f} passes of P = 8")
 
 # %% [markdown]
-# In our tries, it came out between about three and four. Other programs disturb a clock, so run the cell twice. If you too get more than {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}}, there is a reason: each operation has a fixed cost, which weighs more with only 16 images, and most of all at P = 8, where there is least to do. So our estimate is probably kind to P = 4.
+# In our tries, it came out between about three and four. Other programs disturb a clock, so run the cell twice. If you too get more than {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}}, there is a likely reason: each operation has a fixed cost, which weighs more with only 16 images, and most of all at P = 8, where there is least to do. So our estimate is probably kind to P = 4.
 #
 # The next picture marks your number. **Guess again** before you look: what changes when P = 4 gets ten passes in place of three?
 
@@ -291,7 +292,7 @@ for index, (name, leads) in enumerate(trainings.items()):
         where = (shift, ha) if place > 1.5 else ((-8, 9), "right")
         axis.annotate(f"{y:+.1f}".replace("-", "−"), (place, y), where[0], ha=where[1], **at)
     at = {"color": colour, "weight": "bold", "size": 10.5, "va": "center"}
-    axis.text(*((0.62, -4.2), (2.5, -7.6))[index], f"{name}:\n{passes_of[name]}", **at)
+    axis.text(*((0.62, -4.2), (1.7, -9.7))[index], f"{name}:\n{passes_of[name]}", **at)
     said.append(f"{name}: " + ", ".join(f"{y:+.1f}" for y in points))
 ticks = ("1\nequal passes", "3\nequal time,\nestimated", "4\nequal\nFLOPs")
 axis.set_xticks((1, 3, 4), ticks)
@@ -310,7 +311,7 @@ plots.show(
 #
 # - **Equal FLOPs**: the lead of {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):+±.1p}} points turns into {{gain(runs("patch_size_at_equal_time", "P = 8, 40 passes")):+±.1p}} in the longer training. With 40 passes, P = 8 has {{len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies):d}} seed, so this interval is wider.
 # - **Equal time**, by our estimate: in the short training we see no difference, {{gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")):+±.1p}}. In the longer one it is {{gain(runs("patch_size_at_equal_time", "P = 8, 30 passes")):+±.1p}}.
-# - **Equal passes**: P = 8 is far behind in the short training, and in the longer one too, {{gain(runs("patch_size_and_passes", "P = 8, 10 passes")):+±.1p}}.
+# - **Equal passes**: P = 8 is far behind, {{gain(runs("patch_size", "P = 8")):+±.1p}} in the short training and {{gain(runs("patch_size_and_passes", "P = 8, 10 passes")):+±.1p}} in the longer one.
 #
 # Where does your machine stand on the axis? In a short training the winner depends on that: at three there is a tie, and at four P = 8 wins. Well below three, P = 4 probably wins. **In the longer training P = 4 wins at all three places**, so there the exact number matters less.
 # {{assert not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"))}}
@@ -390,7 +391,7 @@ plots.show(
 #
 # ## Why does a longer training favour P = 4?
 #
-# At equal time and at equal FLOPs, a longer training favours P = 4. At equal passes it does not: there the lead of P = 4 even becomes a little smaller. How does that fit together? Perhaps P = 8 is too weak to learn the training images. Let us sort the runs by their passes. The training loss is that of the last pass.
+# At equal time and at equal FLOPs, a longer training favours P = 4. At equal passes it does not: there its lead even becomes a little smaller. How does that fit together? Is P = 8 perhaps too weak to learn the training images? Let us sort the runs by their passes, with the training loss of the last pass.
 # {{assert differs(distance(gain(runs("patch_size_and_passes", "P = 8, 10 passes")), gain(runs("patch_size", "P = 8")))) and runs("patch_size_and_passes", "P = 8, 10 passes").difference > runs("patch_size", "P = 8").difference}}
 #
 # | passes | P = 4: training loss | P = 4: test accuracy | P = 8: training loss | P = 8: test accuracy |
@@ -400,7 +401,7 @@ plots.show(
 # | 12 | – | – | {{mean([r.train_loss[-1] for r in recorded("patch_size_longer", "P = 8, 4 × the passes")]):.2f}} | {{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}} |
 # | 40 | – | – | {{mean([r.train_loss[-1] for r in recorded("patch_size_and_passes", "P = 8, 40 passes")]):.2f}} | {{runs("patch_size_and_passes", "P = 8, 40 passes").mean:.1%}} ({{len(runs("patch_size_and_passes", "P = 8, 40 passes").accuracies):d}} seed) |
 #
-# **P = 4 had more left to gain.** It does not make better use of a pass: from 3 to 10 passes, P = 4 gains {{distance(runs("patch_size_and_passes", "P = 4, 10 passes"), runs("patch_size", "P = 4")):±.1p}} points, and P = 8 gains {{distance(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size", "P = 8")):±.1p}}. But after three passes P = 4 was far from finished, with a loss of {{mean([r.train_loss[-1] for r in recorded("patch_size", "P = 4")]):.2f}}. With as many FLOPs, P = 8 has had twelve passes and stands at {{mean([r.train_loss[-1] for r in recorded("patch_size_longer", "P = 8, 4 × the passes")]):.2f}}. The next 28 passes bring it only {{distance(runs("patch_size_and_passes", "P = 8, 40 passes"), runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}} points more.
+# **P = 4 had more left to gain.** From 3 to 10 passes P = 4 gains {{distance(runs("patch_size_and_passes", "P = 4, 10 passes"), runs("patch_size", "P = 4")):±.1p}} points, and P = 8 no less: {{distance(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size", "P = 8")):±.1p}}. But at equal FLOPs they do not start alike. After three passes P = 4 is far from finished, with a loss of {{mean([r.train_loss[-1] for r in recorded("patch_size", "P = 4")]):.2f}}. P = 8 has had twelve passes by then and stands at {{mean([r.train_loss[-1] for r in recorded("patch_size_longer", "P = 8, 4 × the passes")]):.2f}}. Another 28 bring it only {{distance(runs("patch_size_and_passes", "P = 8, 40 passes"), runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}} points more.
 # {{assert distance(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size", "P = 8")).mean > distance(runs("patch_size_and_passes", "P = 4, 10 passes"), runs("patch_size", "P = 4")).mean}}
 #
 # **P = 8 is not too weak.** After 40 passes its training loss is far below that of P = 4 after 10, and yet it is right for fewer test images. So the gap between training and test is larger for P = 8.
@@ -425,10 +426,10 @@ plots.show(
 # > ### What to do in your own model
 # >
 # > 1. Decide what limits your training. If it is time, measure it on your machine, as you did here.
-# > 2. Train two neighbouring patch sizes, for example P = 8 and P = 16. Each training gets all the time that you have, with a schedule that ends when the time ends.
+# > 2. Train two neighbouring patch sizes, for example P = 8 and P = 16, each in all the time that you have, with a schedule that ends when the time ends.
 # > 3. Keep the size that is better on your validation images. Compare again when you have more time or more images.
 # >
-# > If you already have a trained model and want other patches, its weights can be resampled. `resize_patches` does that, and [exercises 08](exercises/08_pitfalls_patch_size.ipynb) show how.
+# > If you want other patches for a model that is trained already, `resize_patches` resamples its weights; [exercises 08](exercises/08_pitfalls_patch_size.ipynb) show how.
 #
 # **Try it on your machine.** The next cell repeats the first comparison of the puzzle with a smaller model (two blocks, D = 64): both sizes get five passes over 2,000 images.
 
@@ -439,18 +440,18 @@ print(as_table(compared))
 # %% [markdown]
 # In the run saved here, on drawn shapes, P = 4 is ahead too. The intervals of the two accuracies overlap, but the difference is taken seed by seed, and it is clear: a seed that is lucky for one size is lucky for the other.
 #
-# <details><summary>For a second visit: how the intervals and the minutes are made, what happens at both ends, and whether it was the steps</summary>
+# <details><summary>For a second visit: the intervals, the minutes, both ends, and whether it was the steps</summary>
 #
 # **The intervals.** The spread between seeds is pooled over all our experiments on CIFAR-10 (notebook 10), because three seeds alone say little about it. P = 4 with three passes has {{len(runs("patch_size", "P = 4").accuracies):d}} seeds. In the last cell above, the spread comes from the three differences that you see.
 #
 # **The minutes.** We timed 16 images in float32, but the trainings used batches of 128 and bfloat16. The 40 passes of P = 8 are a little short, too: exactly equal FLOPs would be {{10 * patch_cost(4).flops / patch_cost(8).flops:.1f}}.
 #
-# **Both ends.** At equal passes, P = 2 differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points. It was trained in float32, which is more exact than the bfloat16 of the others. P = 32 and P = 16 cannot be told apart there. At equal FLOPs both P = 2 and P = 32 are far behind: P = 2 had a single pass, and with P = 32 attention has one patch to look at. We did not test whether these are the reasons.
+# **Both ends.** At equal passes, P = 2 differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points; it was trained in float32, which is more exact than the bfloat16 of the others. P = 32 and P = 16 cannot be told apart. At equal FLOPs both ends are far behind. We did not test why.
 # {{assert all(r.precision == "bfloat16" for name in experiment("patch_size_longer") if name[:6] != "P = 2," for r in recorded("patch_size_longer", name))}}
 # {{assert not differs(distance(runs("patch_size", "P = 16"), runs("patch_size", "P = 32")))}}
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the passes"))}}
 #
-# **Steps.** With four times the passes, P = 8 also had four times the steps, which are updates of the weights. We gave P = 4 as many steps in its three passes, by batches of 32 images in place of 128. It reached {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}}, still behind the {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} of P = 8. With half the learning rate it reached {{reached("patch_size_updates", "P = 4, batches of 32", 0.5)[0]:.1%}} with {{len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)):d}} seed, {{distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points behind P = 8. That is a borderline case: a tuned rate may or may not bring P = 4 level with P = 8 at equal FLOPs. Smaller batches also make each step noisier, so we cannot say what the passes alone did.
+# **Steps.** With four times the passes, P = 8 also had four times the steps, which are updates of the weights. We gave P = 4 as many steps in its three passes, by batches of 32 images in place of 128. It reached {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}}, still behind the {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} of P = 8. With half the learning rate it was {{distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points behind ({{len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)):d}} seed), which is a borderline case. So a tuned rate may bring P = 4 level with P = 8 at equal FLOPs. Smaller batches also make each step noisier, so this does not tell what the passes alone did.
 # {{assert abs(distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)).mean - distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)).width) < 0.002}}
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)) == 1}}
@@ -467,7 +468,7 @@ print(as_table(compared))
 #
 # <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
 #
-# Both may be. They held different things equal. After the same passes, P = 8 has had a quarter of the FLOPs. In the same time, it gets about three passes for each of P = 4 on our CPU, and about four on a machine whose times follow the FLOPs. Ask both of them how long they trained, too. In our runs, P = 8 won only at equal FLOPs, and only in a short training.
+# Both may be, because they held different things equal: after the same passes, P = 8 has had a quarter of the FLOPs, and less time. Ask both of them how long they trained, too. In our runs, P = 8 won only at equal FLOPs, and only in a short training.
 # </details>
 #
 # **Try it yourself:** [exercises 08](exercises/08_pitfalls_patch_size.ipynb), with checks that say what is wrong.
