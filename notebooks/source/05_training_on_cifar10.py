@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · Training on CIFAR-10: a recipe, ingredient by ingredient
 #
-# **After this notebook you can** train a ViT from scratch and say what each ingredient of the recipe is for, find a learning rate, read a training curve, and train a model on CIFAR-10 on your own machine, from the download to the classes that it confuses.
+# **After this notebook you can** train a ViT from scratch and say what each ingredient of the recipe is for, find a learning rate, read a training curve, and train a model on CIFAR-10 on your own machine, from the download to its most confident mistakes.
 #
 # | | |
 # |---|---|
@@ -56,6 +56,7 @@ from vit_minimal.training import (
     confusion_matrix,
     estimate_seconds,
     make_scheduler,
+    predict,
 )
 from vit_minimal.training.muon import newton_schulz
 
@@ -812,6 +813,23 @@ plots.show("a table of 10 × 10 numbers; dark cells off the grey diagonal are mi
 # %% [markdown]
 # In the recorded run, the model knows *{{max(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}* best, with {{max([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}} right answers, and the hardest is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, with {{min([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)]):.0%}}. The most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*: it happens to {{max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[0]:.0%}} of the images of that class.
 #
+# And which mistakes is the model most certain of? If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
+
+# %% tags=["nbval-check-output"]
+if TRAIN_NOW:
+    shares, answers = predict(trained, cifar10.test_images).softmax(dim=1).max(dim=1)
+    wrong = shares.masked_fill(answers == cifar10.test_labels, 0).topk(8).indices
+    names = [
+        f"{CIFAR10_CLASSES[cifar10.test_labels[i]]}, not\n{CIFAR10_CLASSES[answers[i]]}"
+        for i in wrong
+    ]
+    plots.show_images(cifar10.test_images[wrong], names, columns=4, size=1.6)
+else:
+    for mistake in recorded["worst_mistakes"]:
+        certain = f"{mistake['share']:.1%}"
+        print(f"{mistake['class']:10} taken for {mistake['answer']:10} with {certain}")
+
+# %% [markdown]
 # In a terminal, a run is one line: `python -m vit_minimal.training --recipe cpu --dataset cifar10`. With `--recipe cpu-long` it becomes a run of two hours, whose model comes with this course ([its card](../data/README.md#checkpoints)): notebook 06 opens it up.{{assert 6300 < record("cifar10_cpu_long").seconds < 8100}} Notebook [11](11_faster_and_safer_training.ipynb) shows how a long run becomes faster and survives a closed laptop.
 #
 # ## What does a sick curve look like?

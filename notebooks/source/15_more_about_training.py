@@ -46,7 +46,7 @@ from vit_minimal.training.patch_dropout import PatchDropout
 # | What do the recipe's settings stand on? | a table of settings, and what speaks for each |
 # | Is the average of many models better than the last one? | an EMA of the weights, with and without a falling rate |
 # | What do the schedule and clipping give AdamW? | 27 runs, compared in pairs |
-# | Do mixed images help, where images are few? | mixup, cutmix and six others, on CIFAR-10 |
+# | Do mixed images help, where images are few? | mixup, cutmix and other ingredients, on CIFAR-10 |
 # | How does Muon even out a step without a slow decomposition? | its products, their cost, and the complete step |
 # | How is a whole batch cropped without a loop? | `gather` |
 # | What does a model say to something that it has never seen? | five photographs |
@@ -96,7 +96,7 @@ def train(config, start, order):
 # | `flip`, `crop_padding` | True, {{record("real_run").training.crop_padding:d}} | nothing at so many images: they made no difference in the ladder on CIFAR-10 |
 # | `clip_norm`, `weight_decay`, `batch_size` | {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; what we measured does not decide |
 #
-# On CIFAR-10, each rule for the step had one rate only: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW and {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
+# On the ladder of CIFAR-10, each rule for the step had one rate only: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW and {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
 #
 # ## Is the average of many models better than the last one? (EMA)
@@ -124,15 +124,15 @@ for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
 plots.show("weights and their average: at a constant rate the average ends ahead")
 
 # %% [markdown]
-# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends at least five points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing.
+# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends at least five points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little behind in each seed.
 #
 # So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
-# *Limits:* the three runs with the cosine are those of the ladder, with a ring in notebook 05, which were lucky.
+# *Limits:* the three runs with the cosine are those of the ladder in notebook 05, whose seeds were lucky ones.
 #
 # ## What do the schedule and clipping give AdamW?
 #
-# On the ladders, each seed had its own first weights and its own order, and a small gain can hide behind such luck. Here each line compares runs that share both. The numbers are AdamW with a constant rate, then with warm-up and cosine, then with clipping as well:
+# The ladders had three seeds, and a small gain can hide behind their luck. Here are nine pairs: in each line, the runs share their first weights and their order. The numbers are AdamW with a constant rate, then with warm-up and cosine, then with clipping as well:
 
 # %%
 rungs = {
@@ -153,7 +153,7 @@ for earlier, later in ((0, 1), (1, 2)):
     print(f"+ {list(rungs)[later]}: {words}")
 
 # %% [markdown]
-# On shapes, the schedule gives AdamW nothing that shows: in the run saved here, it is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed (that run is not saved): the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So behind the schedule, clipping may help a little here, but less than the five points of the ladder on shapes, whose three runs are those with two equal numbers.
+# On shapes, in so short a training, the schedule gives AdamW nothing that shows: in the run saved here, it is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed (that run is not saved): the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So added to the schedule, clipping may help a little here, but less than the five points of the ladder on shapes, whose three runs are among these nine (0 and 0, 1 and 1, 2 and 2).
 #
 # In the ladder on CIFAR-10, three seeds a rung, the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with it beats every seed without, though the closest two by less than a point. With clipping the mean is {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points lower, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
 #
@@ -277,7 +277,7 @@ print("the package's Muon takes the same steps:", torch.allclose(weight, same, a
 # %% [markdown]
 # Why 0.2·√max(m, n)? This scale is that of [Liu et al. 2025](https://arxiv.org/abs/2502.16982). A matrix of shape (m, n) whose singular values are all 1 has numbers of about 1/√max(m, n). The product makes them about 0.2, roughly what those of Adam's steps usually are. So one learning rate can serve both, as it does in `fit`.
 #
-# Muon is for the matrices of the blocks only. E and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps.
+# Muon is for the matrices of the blocks only. E and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps as PyTorch's with `adjust_lr_fn="match_rms_adamw"`.
 #
 # Why equal singular values at all? If the size of a step is measured by its largest singular value, such a step lowers the loss most, to first order, as [Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325) show.
 #

@@ -16,7 +16,7 @@
 # |---|---|---|
 # | "large patches miss detail" | A detail of 4 × 4 pixels decides the class, one of ten. A model with P = 8 is trained for three passes. How many new images does it get right? | ? |
 # | | And after twelve passes? | ? |
-# | "small patches are noisy" | Models with P = 4, 8 and 16 are trained on clean photographs. Strong noise is added to the test images. Which model is best? | ? |
+# | "small patches are noisy" | Models with P = 4, 8 and 16 are trained on clean photographs. Noise with a standard deviation of 32, of 255, is added to the test images. Which model is best? | ? |
 # | | And if all of them met this noise in training? | ? |
 #
 # Write down four guesses.
@@ -69,7 +69,7 @@ from checks import check
 # %% [markdown]
 # ## What can a token keep of its patch?
 #
-# Where could detail be lost? The patch embedding turns the 3·P² numbers of a patch into the D numbers of its token. If D ≥ 3·P², nothing has to be lost. If D is smaller, some patches that differ must get the same token. But neighbouring pixels are much alike, so fewer numbers may do.
+# Where could detail be lost? The patch embedding turns the 3·P² numbers of a patch into the D numbers of its token. If D ≥ 3·P², nothing has to be lost. If D is smaller, some patches that differ must get the same token. But in photographs and drawings neighbouring pixels are much alike, so fewer numbers may do.
 #
 # How much can D numbers keep at best? Principal component analysis (PCA) answers that for linear maps. It finds the directions in which the training patches vary most. If a patch is described by its D numbers along these directions, it can be rebuilt from them, and over all training patches no other linear map to D numbers has a smaller squared error.
 
@@ -214,12 +214,12 @@ for P in (4, 8, 16):
     print(f"P = {P:2}: {found:4.0%} of the needles found")
 
 # %% [markdown]
-# In the run saved here, P = 4 finds every needle, and P = 8 is hardly better than guessing. Is the sentence true, then? Only if the needle is *lost*. It may also be *harder to find*. We asked four more questions. What do you expect of each?
+# In the run saved here, P = 4 finds every needle, and P = 8 does not find more than by guessing. Is the sentence true, then? Only if the needle is *lost*. It may also be *harder to find*. We asked four more questions. What do you expect of each?
 #
 # - **About the same FLOPs:** were three passes for all sizes fair? With P = 8 a pass takes about a quarter of the FLOPs, so P = 8 gets twelve passes. In this small model P = 16 gets 31.
 # - **11 times the steps:** does P = 8 have to train for longer still? It gets 33 passes of the same 4,000 images.
 # - **11 times the images:** or does P = 8 need more images? It gets three passes of 44,000, in as many steps.
-# - **A wider model:** does a token need more room? It gets D = 192, as many numbers as a patch has. This is a larger model in every respect: its matrices take nine times the FLOPs.
+# - **A wider model:** does a token need more room? It gets D = 192, as many numbers as a patch has. This is also a larger model: the matrices of its blocks take nine times the FLOPs.
 
 # %% tags=["hide-input"]
 parts = {of["part"]: of["rows"] for of in read_records("../data/results/patch_size.json")}
@@ -266,7 +266,7 @@ plots.show("needles found, a dot for each of three seeds", title, said)
 # **At P = 8 the needles were not lost, but harder to find.**
 #
 # - **Three passes were not fair.** With about the FLOPs of P = 4, every seed of P = 8 finds more than half of the needles. Every seed of P = 4 finds them all.
-# - **With eleven times the steps, two seeds of three found three quarters of the needles or more.** That holds for the same images and for new ones, so we see no sign that P = 8 needs more images. The needles can be found, although 64 numbers cannot hold all of a patch.
+# - **With eleven times the steps, two seeds of three found three quarters of the needles or more,** whether the images were the same or new. So we see no sign that P = 8 needs more images, but the third seeds stayed far behind, and with such a spread only a large difference would show. The needles can be found, although 64 numbers cannot hold all of a patch.
 # - **A wider model helps a little.** All three seeds gained, and still found less than a fifth in three passes.
 # {{assert min(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies) > 0.5}}
 # {{assert max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies) < min(needles(patch_size=4)) == 1}}
@@ -378,7 +378,7 @@ plots.show(
 # for P in (8, 16) for noise in (0, 8, 16, 32))}}
 # {{assert differs(seed_by_seed(under_noise(8, 64, learned=True), under_noise(4, 64, learned=True)))}}
 #
-# So patches of 4 × 4 can be read through noise, once a model has learned to. That has a price: on clean images it cost P = 4 ten points and P = 8 about two. At P = 16 we see no loss.
+# So patches of 4 × 4 can be read through noise of up to 32, once a model has learned to. That has a price: on clean images it cost P = 4 ten points and P = 8 about two. At P = 16 we see no loss.
 # {{assert round(100 * (mean(under_noise(4, 0)) - mean(under_noise(4, 0, learned=True)))) == 10}}
 # {{assert round(100 * (mean(under_noise(8, 0)) - mean(under_noise(8, 0, learned=True)))) == 2}}
 # {{assert not differs(seed_by_seed(under_noise(16, 0), under_noise(16, 0, learned=True)))}}
