@@ -136,5 +136,5 @@ def test_main_effects_show_at_the_quick_budget(name, low, high):
         "16_detail_and_noise",
     ],
 )
-def test_pitfalls_take_two_minutes(name):
-    assert notebook_seconds(name) <= 120
+def test_pitfalls_take_two_and_a_half_minutes(name):
+    assert notebook_seconds(name) <= 150

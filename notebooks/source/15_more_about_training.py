@@ -358,6 +358,8 @@ plots.show_images(photos, titles, columns=5, size=1.4)
 # They go with notebook [15](../15_more_about_training.ipynb). If you start here: a label need not be one class. It can be a list of shares that sum to 1, and cross-entropy takes such targets too. That is how one trains on images that are blended.
 
 # %% tags=["exercise-only"]
+import torch
+
 from checks import check
 
 # %% [markdown] tags=["exercise:mixup"]
