@@ -260,7 +260,7 @@ def test_card_5_shows_its_effect_on_drawn_shapes():
 def test_a_card_of_10_has_a_line_to_try_and_one_picture_or_table_of_runs(number):
     card = CARD_OF[number]
     shown = (
-        r"^(?:plots\.show|plots\.show_summaries|plots\.show_dots|show_effects"
+        r"^(?:plots\.show|plots\.show_dots|show_effects"
         r"|diagrams\.reading_blocks)\("
     )
     results = re.findall(rf"{shown}|^# \|.* run by run \|$", card, re.MULTILINE)

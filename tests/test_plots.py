@@ -7,7 +7,6 @@ import torch
 from matplotlib.colors import to_rgb
 
 from vit_minimal import patchify, plots, shapes10
-from vit_minimal.experiments import Summary
 
 
 @pytest.fixture(autouse=True)
@@ -165,26 +164,6 @@ def test_dots_stand_in_rows_with_their_mean():
     plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"b": 0.1, "a": 0.05})
     bars = [bar.get_segments()[0][:, 0].tolist() for bar in plt.gcf().axes[0].collections]
     assert bars == [pytest.approx([0.15, 0.25]), pytest.approx([0.4, 0.6])]  # by name
-
-
-def test_summaries_are_drawn_in_percent():
-    seen = Summary([0.5, 0.7], 0.6, 0.05, 0.0, 0.0, 1e-3)
-    plots.show_summaries({"a": seen, "b": Summary([0.4], 0.4, float("inf"), 0.0, 0.0, 1e-3)}, "t")
-    axis = plt.gcf().axes[0]
-    assert axis.lines[0].get_xdata().tolist() == pytest.approx([50, 70])
-    (bar,) = axis.collections
-    assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([55, 65])
-    assert axis.get_title() == "t" and "in %\n" in axis.get_xlabel()
-    assert "95 % interval" in axis.get_xlabel()
-
-
-def test_bars_carry_their_numbers():
-    amounts = {"mm": 12.5, "copy": 3.0, "some": 0.75, "many": 123, "most": 999.75, "all": 1234.5}
-    plots.show_bars(amounts, "ms")
-    axis = plt.gcf().axes[0]
-    assert [bar.get_width() for bar in axis.patches] == list(amounts.values())
-    labels = [text.get_text() for text in axis.texts]
-    assert labels == ["12.5", "3.00", "0.750", "123", "1,000", "1,234"]
 
 
 def test_attention_stands_in_rows_of_blocks_and_columns_of_heads():

@@ -354,29 +354,3 @@ def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run", ax
         return
     listed = "; ".join(f"{name} {_number(mean)}" for name, mean in means.items())
     show(f"{x_label}, a dot for each {dot}. Means: {listed}", title)
-
-
-def show_summaries(summaries, title=""):
-    """What `experiments.summarize` gives: a dot for each seed, a line at the mean, its interval."""
-    show_dots(
-        {name: [100 * accuracy for accuracy in of.accuracies] for name, of in summaries.items()},
-        "accuracy on test images in %",
-        title,
-        widths={name: 100 * of.width for name, of in summaries.items()},
-    )
-
-
-def _aligned(value):
-    """Three digits or more, also where the last of them are zeros: 0.500, 70.0, 1,234."""
-    return _number(value) if abs(value) >= 999.5 else f"{value:#.3g}".rstrip(".")
-
-
-def show_bars(amounts, x_label, title=""):
-    """One horizontal bar for each name {name: amount}, with its number."""
-    _, axis = plt.subplots(figsize=(6, 1.2 + 0.35 * len(amounts)))
-    bars = axis.barh(list(amounts), as_array(list(amounts.values())), color=OKABE_ITO[0])
-    axis.bar_label(bars, fmt=_aligned, padding=3)
-    axis.margins(x=0.12)
-    axis.invert_yaxis()
-    axis.set(xlabel=x_label, title=title)
-    show(x_label, title, [f"{name} {_number(amount)}" for name, amount in amounts.items()])
