@@ -8,6 +8,7 @@ import contextlib
 import traceback
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 import torch
@@ -15,6 +16,10 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from vit_minimal import Dataset, VisionTransformer
+from vit_minimal.training.run import Run
 
 GPU = torch.device("cuda", 0)
 PACKAGE = Path(__file__).parents[1] / "vit_minimal"
@@ -25,11 +30,22 @@ TO_HOST = torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.def
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
 
+class Kernel(NamedTuple):
+    """What a GPU would be asked to run: its name, the dtype of its result, the bytes that it reads and
+    writes, and the FLOPs of a matrix product (0 for all else).
+    """
+
+    name: str
+    dtype: torch.dtype
+    bytes: int
+    flops: int
+
+
 class Watch(TorchDispatchMode):
     """Sends what concerns the GPU to FakeTensorMode, the rest to the CPU, and takes notes.
 
-    waits: where the host would wait for the GPU, "file:line code"; launches: how often each kernel
-    would be launched; products: how many matrix products of each dtype.
+    waits: where the host would wait for the GPU, "file:line code"; kernels: what it would be asked to
+    run, in order.
     """
 
     def __init__(self):
@@ -37,7 +53,17 @@ class Watch(TorchDispatchMode):
         self.forget()
 
     def forget(self):
-        self.waits, self.launches, self.products = [], Counter(), Counter()
+        self.waits, self.kernels = [], []
+
+    @property
+    def launches(self):
+        """How often each kernel would be launched."""
+        return Counter(kernel.name for kernel in self.kernels)
+
+    @property
+    def products(self):
+        """How many matrix products of each dtype."""
+        return Counter(kernel.dtype for kernel in self.kernels if kernel.name in PRODUCTS)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -63,9 +89,10 @@ class Watch(TorchDispatchMode):
             self.waits.append(_where())
         name = func.overloadpacket.__name__
         if "cuda" in devices and func.namespace == "aten" and not (func.is_view or name in FREE):
-            self.launches[name] += 1
-            if name in PRODUCTS:
-                self.products[results[0].dtype] += 1
+            count = flop_registry.get(func.overloadpacket, lambda *_, **__: 0)
+            flops = count(*args, **kwargs, out_val=out)
+            moved = sum(tensor.numel() * tensor.itemsize for tensor in tensors + results)
+            self.kernels.append(Kernel(name, (results or tensors)[0].dtype, moved, flops))
         return out
 
 
@@ -99,6 +126,26 @@ def fake_gpu(capability):
             stack.enter_context(patch(name, stand_in))
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         yield stack.enter_context(Watch())
+
+
+def blank_images(n):
+    """A Dataset of n black images, of ten classes in turn."""
+    images, labels = torch.zeros(n, 3, 32, 32, dtype=torch.uint8), torch.arange(n) % 10
+    return Dataset(images, labels, images[:4], labels[:4], tuple("abcdefghij"), "blank")
+
+
+def one_step(model, training, capability):
+    """The Watch of a training's second step, by its two configurations: the first also shuffles the
+    images.
+    """
+    with fake_gpu(capability) as watch:
+        model = VisionTransformer(model)
+        run = Run(model, blank_images(2 * training.batch_size), training, GPU)
+        run.train_step()
+        watch.forget()
+        run.train_step()
+    assert run.step == 2 and all(p.device == GPU for p in model.parameters())
+    return watch
 
 
 def _to(module, device):

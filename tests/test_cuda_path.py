@@ -9,12 +9,11 @@ from dataclasses import replace
 import fake_cuda
 import pytest
 import torch
-from fake_cuda import GPU, fake_gpu
+from fake_cuda import GPU, blank_images, fake_gpu
 from torch import nn
 
 from vit_minimal import (
     RECIPES,
-    Dataset,
     VisionTransformer,
     ViTConfig,
     attention_distance,
@@ -34,28 +33,15 @@ from vit_minimal.inspection import (
     read_class_token,
 )
 from vit_minimal.training import MovingAverage, run
-from vit_minimal.training.run import Run
 
 T4, H200 = (7, 5), (9, 0)  # compute capabilities: without bfloat16, and with
 
 
-def blank_images(n):
-    images, labels = torch.zeros(n, 3, 32, 32, dtype=torch.uint8), torch.arange(n) % 10
-    return Dataset(images, labels, images[:4], labels[:4], tuple("abcdefghij"), "blank")
-
-
 def one_step(recipe, capability, **changes):
-    """The Watch of a training's second step: the first also shuffles the images."""
+    """What a GPU is asked for by a step of a recipe, with changed settings."""
     recipe = RECIPES[recipe]
     config = replace(recipe.training, compile=False, **changes)
-    with fake_gpu(capability) as watch:
-        model = VisionTransformer(recipe.model)
-        training = Run(model, blank_images(2 * config.batch_size), config, GPU)
-        training.train_step()
-        watch.forget()
-        training.train_step()
-    assert training.step == 2 and all(p.device == GPU for p in model.parameters())
-    return watch
+    return fake_cuda.one_step(recipe.model, config, capability)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 
+import fake_cuda
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import gpu
 import ours_and_timm
+import t4_estimate
 from vit_minimal import RECIPES, VisionTransformer
 from vit_minimal.records import read_records
 
@@ -200,3 +202,17 @@ def test_patches_that_are_left_out_cost_nothing():
     assert 2 / 10 + 0.8 * 0.45 < gpu.forward_flops(record) / whole < 2 / 10 + 0.8 * 33 / 65
     training["whole_epochs"] = 20
     assert gpu.forward_flops(record) == whole
+
+
+def test_the_estimate_for_a_t4_counts_the_products_that_pytorch_counts():
+    recipe = RECIPES["t4"]
+    training = replace(recipe.training, batch_size=16, optimizer="sgd")  # Muon has products, too
+    kernels = fake_cuda.one_step(recipe.model, training, t4_estimate.T4).kernels
+    # Forward, and backward twice as much, less the gradient of the images, which nobody needs
+    expected = 3 * 16 * forward_flops(recipe.model)
+    assert 0.97 * expected < sum(kernel.flops for kernel in kernels) <= expected
+    add = fake_cuda.Kernel("add", torch.float16, 320_000_000, 0)  # a thousandth of a second
+    product = fake_cuda.Kernel("mm", torch.float16, 1000, 65_000_000_000)
+    assert t4_estimate.seconds_of([add, product], 1.0) == pytest.approx(2e-3)
+    assert t4_estimate.seconds_of([add, product], 0.5) == pytest.approx(4e-3)
+    assert t4_estimate.seconds_of([add._replace(bytes=1)] * 100, 0.5) == pytest.approx(1e-3)
