@@ -416,7 +416,7 @@ plots.show("; ".join(words))
 # - The schedule gives AdamW a little on CIFAR-10, and on shapes nothing that shows. Clipping makes no difference that we can be sure of. (Notebook [15](15_more_about_training.ipynb) looks closer.)
 # - **And here is a surprise: flip and crop make it worse on shapes,** and on CIFAR-10 they change nothing that shows. Is augmentation bad, then? The second sitting follows that up.
 #
-# *Limits:* on CIFAR-10, each rule had one rate only. On shapes, Muon's rate was chosen by these very runs, and AdamW's rate of 0.002 was not in its search, where AdamW did no better than its 36.3 % here.
+# *Limits:* on CIFAR-10, each rule had one rate only. On shapes, Muon's rate was chosen by these very runs, and AdamW's rate of 0.002 was not in its search, of which the best rate gave no more than the 36.3 % here.
 # {{assert below(ladder("+ clipping"), ladder("+ Muon")) and min(ladder("+ Muon")) > max(max(ladder(name)) for name in ("SGD, constant rate", "+ AdamW", "+ warm-up and cosine", "+ clipping"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ AdamW")) - mean(ladder("SGD, constant rate")) > mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")) > 0}}
 # {{assert min(ladder("+ AdamW")) > max(ladder("SGD, constant rate")) and max(swept("SGD with momentum")) < 0.25 and mean(swept("AdamW")) < 0.363}}
@@ -474,7 +474,7 @@ words = (f"{run}: {with_constant[run]:.3f} to {with_cosine[run]:.3f}" for run in
 plots.show("an arrow for each pair, from the constant rate to the cosine", title, words)
 
 # %% [markdown]
-# *Luck:* look at the full dots. The order alone moves the result by four to seven points. Each run of the ladder is the best of its three, by chance or because these very runs chose Muon's rate; so its 67.0 % are a little lucky, and all nine have a mean of 64.5 %. Still, all nine end above 60 %, and with flip and crop the ladder ended at 57 % or below: that loss is hardly an accident of the order.
+# *Luck:* look at the full dots. The order alone moves the result by four to seven points. Each run of the ladder is the best of its three, perhaps by chance, perhaps because these very runs chose Muon's rate. So the ladder's 67.0 % are a little lucky: all nine have a mean of 64.5 %. Still, all nine end above 60 %. In the ladder, AdamW stayed below 40 %, and Muon with flip and crop ended at 57 % or below. Neither difference looks like an accident of the order.
 #
 # *Pairs:* full and empty dots overlap, but the falling rate is ahead in all nine pairs, by one to eight points, and by 4.5 on average. (The rate was found *with* the cosine, and a lower one might suit the constant schedule better.)
 #
@@ -547,7 +547,7 @@ axis.grid(alpha=0.3)
 plots.show("momentum's curves fall steeply, those after Muon's products much less", title, words)
 
 # %% [markdown]
-# A line is a matrix. Momentum gives more than a tenth of the largest change to two to five of the 64 directions, and Muon to 18 to 44. The ellipse is much rounder, but no circle: a few products enlarge a tiny singular value by a limited factor only (notebook [15](15_more_about_training.ipynb) shows them).
+# A line is a matrix. Of its 64 directions, two to five get more than a tenth of the largest change. After Muon's products, 18 to 44 do. The ellipse is much rounder, but no circle: a few products enlarge a tiny singular value by a limited factor only (notebook [15](15_more_about_training.ipynb) shows them).
 #
 # Muon is for the matrices of the blocks. For the first and the last layer, patch embedding and head, Jordan et al. advise AdamW, and `fit` follows them.
 #
@@ -557,7 +557,7 @@ plots.show("momentum's curves fall steeply, those after Muon's products much les
 #
 # ## Where do more images come from?
 #
-# Welcome back. This sitting ends with a real run on CIFAR-10. To train its model yourself, start now in a terminal, and read on meanwhile: `python -m vit_minimal.training --recipe cpu --dataset cifar10` (with a GPU, `--recipe t4`).
+# Welcome back. This sitting ends with a real run on CIFAR-10. To train such a model yourself, start now in a terminal, and read on meanwhile: `python -m vit_minimal.training --recipe cpu --dataset cifar10` (with a GPU, `--recipe t4`).
 #
 # Now to the left of the map. *Augmentation* shows the model another variant of each image each time. Only changes that keep the class are allowed: a mirrored horse is a horse, but a mirrored 3 is no longer a 3. Here is our cat at 32 × 32 pixels, and what four kinds of augmentation make of it:
 
@@ -715,7 +715,7 @@ plots.show_dots(shown, "accuracy on test images", title)
 #
 # ## The real run: CIFAR-10 on your machine
 #
-# Now you know what the recipe `cpu` is made of: Muon, weight decay, the schedule and clipping for the steps, flip, crop and half images on the left of the map. (What flip and crop give in it, we have not measured.)
+# Now you know what the recipe `cpu` is made of: Muon, weight decay, the schedule and clipping for the steps, flip, crop and half images on the left of the map. (What flip and crop give in it, we have not measured. And where a machine is fast in bfloat16, a shorter kind of numbers, `fit` computes in it: notebook 11.)
 #
 # If `TRAIN_NOW` is true, as it is by default with a GPU, the next cells fetch CIFAR-10 once (170 MB) and train with the recipe that suits your machine (on a GPU, `t4`, with other settings). If you stop the training, run the cell again: it resumes where it stopped. Otherwise you see the recorded run in the same figures.
 #
@@ -771,9 +771,9 @@ print(f"After the last epoch: {accuracy:.1%} of the {counts.sum():,} test images
 #
 # Its curve looks odd: validation lies above training in every epoch but the last, and in the last one, which is shaded, training jumps above validation. Is that a mistake?{{assert [v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)] == [True] * 13 + [False]}} No. Three effects are at work:
 #
-# - **Harder images.** Until the last epoch, training images are mirrored and shifted, and half of each is missing. We asked three finished models of this recipe about their own training images (`harder_images`). They get {{mean(record("harder_images").models["as they are"]):.1%}} of them right as they are, {{mean(record("harder_images").models["flip and crop"]):.1%}} mirrored and shifted, and {{mean(record("harder_images").models["half of the patches"]):.1%}} with half of the patches left out. So it is the missing half that makes them hard.
+# - **Harder images.** Until the last epoch, training images are mirrored and shifted, and half of each is missing. We asked three finished models of this recipe about their own training images (`harder_images`). They get {{mean(record("harder_images").models["as they are"]):.1%}} of them right as they are, {{mean(record("harder_images").models["flip and crop"]):.1%}} mirrored and shifted, and {{mean(record("harder_images").models["half of the patches"]):.1%}} with half of the patches left out. So, at least for a finished model, it is mostly the missing half that makes them hard.
 # - **A mean over an epoch.** Training accuracy is counted while the model still learns, and validation accuracy afterwards. That probably matters most early on: the gap is {{record("real_run").history.validation_accuracy[0] - record("real_run").history.train_accuracy[0]:.0p}} points in the first epoch, and between one and two in epochs 12 and 13.
-# - **Overfitting.** The same three models get {{mean(accuracies("cifar10_cpu_bfloat16")):.1%}} of the test images right, less than of their own. In the last epoch, nothing hides this gap any more.
+# - **Overfitting.** The same three models get {{mean(accuracies("cifar10_cpu_bfloat16")):.1%}} of the test images right, against {{mean(record("harder_images").models["as they are"]):.1%}} of their own. In the last epoch, when images are whole, this gap comes to light.
 # {{assert all(0.01 < v - t < 0.02 for v, t in zip(record("real_run").history.validation_accuracy[11:13], record("real_run").history.train_accuracy[11:13]))}}
 # {{assert all(len(of) == 3 for of in record("harder_images").models.values()) and record("harder_images").judged_on == "50,000 training"}}
 # {{assert mean(record("harder_images").models["as they are"]) - mean(record("harder_images").models["flip and crop"]) < 0.01 and mean(record("harder_images").models["flip and crop"]) - mean(record("harder_images").models["half of the patches"]) > 0.04}}
@@ -925,7 +925,7 @@ def training_step(model, optimizer, images, labels):
 # %% [markdown]
 # ## Recap
 #
-# - If a loop learns little, let it learn one batch by heart: if it cannot, a step is broken.
+# - If a loop learns little, let it learn one batch by heart. If it cannot, do not look for better ingredients yet.
 # - Find the learning rate by trying, for each rule anew.
 # - Muon gave the most on both of our ladders. It makes the singular values of each matrix's step more equal by far.
 # - With Muon on shapes, a rate that fell to zero in the end was better than a constant one.
