@@ -438,8 +438,9 @@ def nine_runs(config):
     ends = {}
     for start in range(3):
         for order in range(3):
-            seed_everything(start)  # this seed decides the first weights
-            run = quietly(VisionTransformer(MODEL), replace(config, seed=order))  # and this, order
+            seed_everything(start)  # decides the first weights
+            ordered = replace(config, seed=order)  # decides the order, in `fit`
+            run = quietly(VisionTransformer(MODEL), ordered)
             ends[start, order] = run.validation_accuracy[-1]
     return ends
 

@@ -189,7 +189,7 @@ def curve_gallery(runs=None):
     runs = runs or {}
     card, wide, high, pitch, tall = Card(height=36.5), 13.2, 9.5, 16, 15
     for k, (title, (kind, *sketch)) in enumerate(_sketches().items()):
-        x, y = 2.6 + pitch * (k % 4), 3.6 + tall * (k // 4)
+        x, y = 3.1 + pitch * (k % 4), 3.6 + tall * (k // 4)
         if kind == "loss":  # 2 and 3 differ only near ln 10: a narrow range tells them apart
             low, top, mark = (2.2, 2.5, 2.5) if k in (2, 3) else (0, 3, 3)
         else:  # a curve at 1 stays below the frame's edge
