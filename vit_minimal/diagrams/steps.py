@@ -28,12 +28,12 @@ LOOP = (  # what there is, how one gets there, its code, its colour
     ("gradient", "backward", ".backward()", HEAD),
     ("weights", "step", ".step()", POSITION),
 )
-INGREDIENTS = {  # what acts on each of them
+INGREDIENTS = {  # what acts on each of them in notebook 05
     "batch": ("flip\nand crop",),
     "model": ("patch\ndropout",),
-    "loss": ("label\nsmoothing",),
+    "loss": (),
     "gradient": ("clipping",),
-    "weights": ("momentum,\nAdam, Muon", "learning rate", "average (EMA)"),
+    "weights": ("momentum,\nAdam, Muon", "learning rate,\nschedule", "weight decay"),
 }
 GROUND = "#ededed"  # behind a curve that was drawn by hand
 GUESSING = math.log(10)  # the loss of a model that guesses one of ten classes
@@ -41,7 +41,7 @@ GUESSING = math.log(10)  # the loss of a model that guesses one of ten classes
 
 def training_loop():
     """A training step as a loop, and where each ingredient of a recipe acts on it."""
-    card, top, high, wide, pitch, left = Card(height=38), 10.5, 6, 10.4, 13.2, 1.4
+    card, top, high, wide, pitch, left = Card(height=39.5), 10.5, 6, 10.4, 13.2, 1.4
     middle = top + high / 2
 
     for k, (name, happens, code, colour) in enumerate(LOOP):
@@ -62,7 +62,7 @@ def training_loop():
     card.arrow((last, top - 3), (last, 4.2), (first, 4.2), (first, top - 3), line=1.8)
     card.text((first + last) / 2, 2.4, "again, with the new weights and the next batch", 11)
     card.text(left, 34, "Each ingredient acts at one place of the loop.", 11, ha="left")
-    acts = "; ".join(f"on the {name}: {', '.join(of)}" for name, of in INGREDIENTS.items())
+    acts = "; ".join(f"on the {name}: {', '.join(of)}" for name, of in INGREDIENTS.items() if of)
     show(
         "a batch goes forward through the model, a loss says how wrong it is, its gradient is "
         "computed backward, a step changes the weights, and all begins again. Ingredients act "
@@ -189,15 +189,16 @@ def curve_gallery(runs=None):
     runs = runs or {}
     card, wide, high, pitch, tall = Card(height=36.5), 13.2, 9.5, 16, 15
     for k, (title, (kind, *sketch)) in enumerate(_sketches().items()):
-        x, y = 2.6 + pitch * (k % 4), 3.6 + tall * (k // 4)
+        x, y = 3.1 + pitch * (k % 4), 3.6 + tall * (k // 4)
         if kind == "loss":  # 2 and 3 differ only near ln 10: a narrow range tells them apart
-            low, top = (2.2, 2.5) if k in (2, 3) else (0, 3)
-        else:
-            low, top = 0, 1
+            low, top, mark = (2.2, 2.5, 2.5) if k in (2, 3) else (0, 3, 3)
+        else:  # a curve at 1 stays below the frame's edge
+            low, top, mark = 0, 1.09, 1
         card.rectangle(x, y, wide, high, "white" if k in runs else GROUND, LINE, 1.0)
         card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
-        card.text(x + wide / 2, y + high + 1.3, kind, 10, QUIET)
-        for number, place in ((top, y + 0.8), (low, y + high - 0.8)):
+        card.text(x - 1.75, y + high / 2, kind, 10, QUIET, rotation=90)
+        card.text(x + wide / 2, y + high + 1.3, "epoch", 10, QUIET)
+        for number, place in ((mark, y + 0.8), (low, y + high - 0.8)):
             card.text(x - 0.3, place, f"{number:g}", 10, QUIET, ha="right")
         if kind == "loss":
             level = y + high * (1 - (GUESSING - low) / (top - low))
