@@ -21,9 +21,9 @@ BETTER = "A better", "B better"
 
 
 def in_words(number, width, counts):
-    """What a difference A − B ± width says, where only `counts` points or more count: the two are "alike" if
-    all of the interval is smaller than that; else one of BETTER, if the interval leaves out 0, however
-    small the difference; else that is "not settled".
+    """What a difference A − B ± width says, where only `counts` points or more count: the two are
+    "alike" if all of the interval is smaller than that; else one of BETTER, if the interval leaves
+    out 0, however small the difference; else that is "not settled".
     """
     low, high = number - width, number + width
     if -counts < low and high < counts:
