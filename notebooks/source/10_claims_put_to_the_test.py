@@ -165,7 +165,7 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 # | P = 8 | {{only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).passes:d}} (about the same FLOPs) | {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[0]:.0f}}, {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[1]:.0f}}, {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[2]:.0f}} |
 # | P = 8 | 33 | {{100 * needles(passes=33)[0]:.0f}}, {{100 * needles(passes=33)[1]:.0f}}, {{100 * needles(passes=33)[2]:.0f}} |
 #
-# **Result:** guessing is right for 10 % of the images. P = 8 begins there, but after 33 passes two of its three runs are right for almost all. The third is not: the seed alone can make a large difference.{{assert
+# **Result:** guessing is right for 10 % of the images. After three passes, P = 8 is still there, but after 33, two of its three runs are right for almost all. The third is not: the seed alone can make a large difference.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
 # sorted(needles(passes=33))[1] > 0.98 and min(needles(passes=33)) < 0.6}}
 #
