@@ -165,7 +165,7 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 # | P = 8 | {{only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).passes:d}} (about the same FLOPs) | {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[0]:.0f}}, {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[1]:.0f}}, {{100 * only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies[2]:.0f}} |
 # | P = 8 | 33 | {{100 * needles(passes=33)[0]:.0f}}, {{100 * needles(passes=33)[1]:.0f}}, {{100 * needles(passes=33)[2]:.0f}} |
 #
-# **Result:** guessing is right for 10 % of the images. After three passes, P = 8 is still there, but after 33, two of its three runs are right for almost all. The third is not: the seed alone can make a large difference.{{assert
+# **Result:** after three passes, P = 8 is near guessing, which is right for 10 % of the images. After 33, two of its three runs are right for almost all, and the third is not: the seed alone can make a large difference.{{assert
 # min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
 # sorted(needles(passes=33))[1] > 0.98 and min(needles(passes=33)) < 0.6}}
 #
@@ -173,7 +173,7 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *miss detail*, after the same number of passes | **holds** on Needle-10: P = 8 is near guessing, and P = 4 finds all tiles |
+# | *miss detail*, after the same number of passes | **holds** on Needle-10: P = 4 finds all tiles, P = 8 hardly more than by guessing |
 # | *miss detail*, however long they train | **does not hold**: one run that finds almost all is enough, and there are two |
 #
 # *What it teaches:* say what you hold equal and how long you train, and train more than once.
@@ -193,7 +193,7 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 #
 # ## Your turn: five more sentences
 #
-# Two of these are said much as they stand here: 5 in an article, 2 in tutorials. A question in a forum supposes 11. We sharpened two: the source of 6 says *often*, and for 12 we found nobody who writes *must*. Why test so strong a form? One counterexample can refute it, while *often* fits almost any result.
+# Sentences 5 and 2 are said much as they stand here, and a question in a forum supposes 11. We sharpened two: the source of 6 says *often*, and for 12 we found nobody who writes *must*. A strong sentence is worth testing because one counterexample refutes it, while *often* fits almost any result.
 #
 # Which would you sign, for a small ViT trained on CIFAR-10? Write a verdict and an answer into each row.
 #
@@ -224,7 +224,7 @@ plots.show_dots(
 )
 
 # %% [markdown]
-# **Result:** patches together are {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points better. Single patches alone are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of the images.
+# **Result:** patches together are {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} points better. Single patches are right for {{runs("single_patches", "mean of patches, no attention").mean:.0%}} of the images.
 #
 # **Does not hold**, because *patches together* have no class token either, and understand more: attention mixes the patches with or without one.{{assert
 # below(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches"))}}
@@ -252,7 +252,7 @@ difference, half = compare(mean, base)  # A reads the mean, B the class token
 print(f"mean − class token: {difference:+.1f} ± {half:.1f}")
 
 # %% [markdown]
-# Which line of the table above fits? Write down the answer and your verdict on the sentence before you look at the figure. It also shows **attention pooling**, a mean with weights that a learned query decides:
+# Which line of the table in "How sure is a number?" fits? Write down the answer and your verdict before you look at the figure, which also shows **attention pooling**, a mean with weights that a learned query decides:
 
 # %% tags=["hide-input"]
 show_effects(
@@ -356,7 +356,7 @@ diagrams.cut_or_late(6, 4, 4)
 # %% [markdown]
 # ### 2. "The class token gathers from all patches, layer by layer"
 #
-# **Tested:** the first way, on the model shipped with this course: {{plan("class_token_init", "large", 0)["zeros", 1]["model"]["depth"]:d}} blocks, {{record("cifar10_cpu_long").training.epochs:d}} passes, one run. All blocks from one block on are cut, in the picture from block 4 on; we try each. In a cut block, a **stand-in** takes the place of what the class token would read: the **usual mean**, which is what it reads there on average over many images, or **nothing**, so that it reads only itself.
+# **Tested:** the first way, on the model shipped with this course: {{plan("class_token_init", "large", 0)["zeros", 1]["model"]["depth"]:d}} blocks, {{record("cifar10_cpu_long").training.epochs:d}} passes, one run. We cut all blocks from one block on (in the picture from block 4 on), and try each block as the first. In a cut block, a **stand-in** takes the place of what the class token would read: the **usual mean**, which is what it reads there on average over many images, or **nothing**, so that it reads only itself.
 
 # %% tags=["hide-input"]
 cut_blocks = [list(range(n, 7)) for n in range(1, 8)]
@@ -435,7 +435,7 @@ show_effects(
 #
 # *Said:* we found nobody who writes *must*. [This question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why the ViT paper builds it so. [CaiT](https://arxiv.org/abs/2103.17239) lets the class token come late.
 #
-# *A start that is never trained:* must training update the class token's start? The blocks are trained all the same, and all they learn reaches them through the class token, because the head reads nothing else. We compare with a trained start, both without a position embedding, in which the start could hide. A random start that is never trained comes out {{gain(runs("class_token_untrained", "no position, frozen")):+±.1p}} points apart after three passes, and zeros {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}}: both are *not settled*, but neither bar reaches as far as a point worse. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, zeros are *alike* with the trained start. If gradients stop at the class token before the head, only the head learns, and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right (notebook 09).{{assert
+# *A start that is never trained:* must training update the class token's start? The blocks are trained all the same, and all they learn reaches them through the class token, because the head reads nothing else. We compare with a trained start, both without a position embedding, in which the start could hide. A random start that is never trained comes out at {{gain(runs("class_token_untrained", "no position, frozen")):+±.1p}} points after three passes, and zeros at {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}}: both are *not settled*, but neither bar reaches as far as a point worse. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, zeros are *alike* with the trained start. If gradients stop at the class token before the head, only the head learns, and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right (notebook 09).{{assert
 # abs(runs("class_token_untrained", "no position, frozen at zero", budget="long").difference) + runs("class_token_untrained", "no position, frozen at zero", budget="long").difference_width < 0.01}}{{assert
 # all(not differs(runs("class_token_untrained", s)) and -0.01 < interval(gain(runs("class_token_untrained", s)))[0] and interval(gain(runs("class_token_untrained", s)))[1] > 0.01 for s in ("no position, frozen", "no position, frozen at zero"))}}
 #
@@ -446,7 +446,7 @@ show_effects(
 #
 # ## How far do the cards reach?
 #
-# What is left of the effects of cards 6, 11 and 12 after longer training, or in a larger model? They were measured again, each against a base of its own. It is right for {{runs("pooling", "class token", budget="long").mean:.0%}} of the test images after {{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} passes, and for {{runs("pooling", "class token", budget="large").mean:.0%}} after {{recorded("pooling", "class token", budget="large")[0].run.training.epochs:d}} passes of a model of {{recorded("pooling", "class token", budget="large")[0].run.model.depth:d}} blocks, with {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million parameters instead of {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million.
+# What is left of the effects of cards 6, 11 and 12 after longer training, or in a larger model? They were measured again, each against a base of its own. The *longer* base ({{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} passes) is right for {{runs("pooling", "class token", budget="long").mean:.0%}} of the test images. The *larger* one ({{recorded("pooling", "class token", budget="large")[0].run.model.depth:d}} blocks, {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million parameters in place of {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million, {{recorded("pooling", "class token", budget="large")[0].run.training.epochs:d}} passes) is right for {{runs("pooling", "class token", budget="large").mean:.0%}}.
 
 # %% tags=["hide-input"]
 again = {  # effect: (experiment, setting, how it was trained)
@@ -496,20 +496,20 @@ plots.show(
 # all(len(runs(*of, budget="large").accuracies) == 2 for of in (("pooling", "class token"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "N(0, 10)")))}}{{assert
 # differs(distance(loss(runs("class_token_init", "N(0, 10)")), loss(runs("class_token_init", "N(0, 10)", budget="large"))))}}
 #
-# So read most cards as "of a small model, after three passes". Only card 2 and a part of card 16 reach farther.
+# So read most cards as "of a small model, after three passes". Only card 2 and a part of card 16 are about longer training.
 #
 # ## The six at a glance
 #
-# Put your five answers beside what was measured, in points. Each ± is over runs.
+# Put your five answers beside what was measured, in points:
 #
-# | | measured | verdict |
-# |---|---|---|
-# | 16. Large patches miss detail. | P = 8 − P = 4 in the same time: {{gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")):+±.1p}}, and in longer training {{gain(runs("patch_size_at_equal_time", "P = 8, 30 passes")):+±.1p}} | **holds in part** |
-# | 5. Without a class token, the model only understands single patches. | {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} | **does not hold** |
-# | 6. A class token classifies better than the mean of the patches. | it is *worse* by {{gain(runs("pooling", "mean of patches")):±.1p}} | **does not hold** |
-# | 11. The class token's initialisation decides. | {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} | **holds in part** |
-# | 2. The class token gathers from all patches, layer by layer. | block 4 or block 6: it depends on the stand-in | **holds in part** |
-# | 12. The class token must be updated by attention like any other token. | none: it is *better* by {{gain(runs("class_token_place", "only in the last block")):±.1p}} | **holds in part** |
+# | | the sentence | measured | verdict |
+# |---|---|---|---|
+# | 16 | Large patches miss detail. | P = 8 finds {{100 * needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)[0]:.0f}}, {{100 * needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)[1]:.0f}} and {{100 * needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)[2]:.0f}} of 100 tiles after three passes, and {{100 * needles(passes=33)[0]:.0f}}, {{100 * needles(passes=33)[1]:.0f}} and {{100 * needles(passes=33)[2]:.0f}} after 33 | **holds in part** |
+# | 5 | Without a class token, the model only understands single patches. | patches gain {{distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")):±.1p}} | **does not hold** |
+# | 6 | A class token classifies better than the mean of the patches. | it is *worse* by {{gain(runs("pooling", "mean of patches")):±.1p}} | **does not hold** |
+# | 11 | The class token's initialisation decides. | N(0, 10) costs {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} | **holds in part** |
+# | 2 | The class token gathers from all patches, layer by layer. | block 4 or block 6: it depends on the stand-in | **holds in part** |
+# | 12 | The class token must be updated by attention like any other token. | none: it is *better* by {{gain(runs("class_token_place", "only in the last block")):±.1p}} | **holds in part** |
 #
 # None of the six holds as a whole.
 #
