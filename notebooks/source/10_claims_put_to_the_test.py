@@ -105,7 +105,7 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
 # | lies wholly left of 0 | **B better**, likewise |
 # | anything else | **not settled**: more runs, or another test, are needed |
 #
-# So is the base like itself? With three runs a side, that is *not settled*, because the bar reaches beyond +1. With 6 and 7 runs, the bar is shorter, and the answer is *alike*.{{assert
+# So with three runs a side, whether the base is like itself is *not settled*, because the bar reaches beyond +1. With 6 and 7 runs, the answer is *alike*.{{assert
 # abs(distance(runs("pooling", "class token").accuracies[:3], runs("pooling", "class token").accuracies[3:6]).mean) < 0.01 < distance(runs("pooling", "class token").accuracies[:3], runs("pooling", "class token").accuracies[3:6]).mean + corrected(3, 3) * students_t(spread().degrees) / students_t(spread().degrees, 1 - 0.05 / comparisons())}}{{assert
 # abs(distance(runs("pooling", "class token").accuracies[:6], runs("pooling", "class token").accuracies[6:]).mean) + corrected(6, 7) * students_t(spread().degrees) / students_t(spread().degrees, 1 - 0.05 / comparisons()) < 0.01}}
 #
@@ -118,7 +118,7 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
 #
 # **Tested:** P = 8 against P = 4, first on photographs, then on images in which only a detail counts.
 #
-# In the opening, both had as many passes. But passes with P = 8 are cheaper. Nine of them take about as long as three with P = 4, by our estimate for two CPU cores, and twelve need about as many **FLOPs** (additions and multiplications).{{assert
+# In the opening, both had as many passes, but those of P = 8 are cheaper. Nine of them take about as long as three with P = 4, by our estimate for two CPU cores, and twelve need about as many **FLOPs** (additions and multiplications).{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}{{assert
 # 2.8 < patch_cost(4).seconds / patch_cost(8).seconds < 3.1}}
 #
@@ -193,7 +193,7 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 #
 # ## Your turn: five more sentences
 #
-# Sentences 5 and 2 are said much as they stand here, and a question in a forum supposes 11. We sharpened two: the source of 6 says *often*, and for 12 we found nobody who writes *must*. A strong sentence is worth testing because one counterexample refutes it, while *often* fits almost any result.
+# Sentences 5 and 2 are said much as they stand here, and a question in a forum supposes 11. We sharpened the others, as we did on card 16 with *however long*: the source of 6 says *often*, and for 12 we found nobody who writes *must*. A strong sentence is worth testing because one counterexample refutes it, while *often* fits almost any result.
 #
 # Which would you sign, for a small ViT trained on CIFAR-10? Write a verdict and an answer into each row.
 #
@@ -385,7 +385,7 @@ diagrams.reading_blocks(6, panels, 100, title, digits=1)
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *layer by layer* | **holds** in this order of cuts: blocks 2 to 6 add points with both stand-ins, block 1 with one. But if only one of blocks 1 to 3 is cut, the model loses about a point at most (notebook 06) |
+# | *layer by layer* | **holds** in this order of cuts, for blocks 2 to 6. But if only one of blocks 1 to 3 is cut, the model loses about a point at most (notebook 06) |
 # | *from all patches* | **not settled**: a softmax gives each patch some weight, perhaps too small to matter |{{assert
 # max(cut("knock_outs", b).mean for b in (1, 2, 3)) < 0.011 and max(cut("knock_outs", b).mean for b in (1, 2, 3)) < min(cut("knock_outs", b).mean for b in (4, 5, 6)) and max(cut("mean_ablations", b).mean for b in (1, 2, 3)) < 0.011}}
 #
@@ -435,7 +435,7 @@ show_effects(
 #
 # *Said:* we found nobody who writes *must*. [This question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why the ViT paper builds it so. [CaiT](https://arxiv.org/abs/2103.17239) lets the class token come late.
 #
-# *A start that is never trained:* must training update the class token's start? The blocks are trained all the same, and all they learn reaches them through the class token, because the head reads nothing else. We compare with a trained start, both without a position embedding, in which the start could hide. A random start that is never trained comes out at {{gain(runs("class_token_untrained", "no position, frozen")):+±.1p}} points after three passes, and zeros at {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}}: both are *not settled*, but neither bar reaches as far as a point worse. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, zeros are *alike* with the trained start. If gradients stop at the class token before the head, only the head learns, and {{100 * runs("class_token_cut", "detached before the head").mean:.0f}} of 100 images are right (notebook 09).{{assert
+# *A start that is never trained:* must training update the class token's start? We compare with a trained start, both without a position embedding, in which the class token could learn what its start cannot. A random start that is never trained comes out at {{gain(runs("class_token_untrained", "no position, frozen")):+±.1p}} points after three passes, and zeros at {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}}: both are *not settled*, but neither bar reaches as far as a point worse. After {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} passes, zeros are *alike* with the trained start.{{assert
 # abs(runs("class_token_untrained", "no position, frozen at zero", budget="long").difference) + runs("class_token_untrained", "no position, frozen at zero", budget="long").difference_width < 0.01}}{{assert
 # all(not differs(runs("class_token_untrained", s)) and -0.01 < interval(gain(runs("class_token_untrained", s)))[0] and interval(gain(runs("class_token_untrained", s)))[1] > 0.01 for s in ("no position, frozen", "no position, frozen at zero"))}}
 #
@@ -446,7 +446,7 @@ show_effects(
 #
 # ## How far do the cards reach?
 #
-# What is left of the effects of cards 6, 11 and 12 after longer training, or in a larger model? They were measured again, each against a base of its own. The *longer* base ({{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} passes) is right for {{runs("pooling", "class token", budget="long").mean:.0%}} of the test images. The *larger* one ({{recorded("pooling", "class token", budget="large")[0].run.model.depth:d}} blocks, {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million parameters in place of {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million, {{recorded("pooling", "class token", budget="large")[0].run.training.epochs:d}} passes) is right for {{runs("pooling", "class token", budget="large").mean:.0%}}.
+# What is left of the effects of cards 6, 11 and 12 after longer training, or in a larger model? They were measured again after {{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} passes, where the base is right for {{runs("pooling", "class token", budget="long").mean:.0%}} of the test images, and in a larger model, where it is right for {{runs("pooling", "class token", budget="large").mean:.0%}}: it has {{recorded("pooling", "class token", budget="large")[0].run.model.depth:d}} blocks and {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million parameters in place of {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million.
 
 # %% tags=["hide-input"]
 again = {  # effect: (experiment, setting, how it was trained)
@@ -491,12 +491,12 @@ plots.show(
 # differs(distance(gain(runs("class_token_init", "N(0, 10)")), gain(runs("class_token_init", "N(0, 10)", budget="long"))))}}{{assert
 # not differs(runs("class_token_place", "only in the last block", budget="long")) and interval(loss(runs("class_token_place", "only in the last block", budget="long")))[1] > 0.01}}
 #
-# In the larger model, each side has two runs, so the bars are long. N(0, 10) costs less than in the small one. The lead of the mean is *not settled*, and that of attention pooling only just leaves out 0.{{assert
+# In the larger model, two runs a side make long bars. N(0, 10) costs less than in the small one. The lead of the mean is *not settled*, and that of attention pooling only just leaves out 0.{{assert
 # not differs(runs("pooling", "mean of patches", budget="large")) and 0 < interval(gain(runs("pooling", "attention pooling", budget="large")))[0] < 0.0001}}{{assert
 # all(len(runs(*of, budget="large").accuracies) == 2 for of in (("pooling", "class token"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "N(0, 10)")))}}{{assert
 # differs(distance(loss(runs("class_token_init", "N(0, 10)")), loss(runs("class_token_init", "N(0, 10)", budget="large"))))}}
 #
-# So read most cards as "of a small model, after three passes". Only card 2 and a part of card 16 are about longer training.
+# So most cards are about a small model after three passes. Only card 2 and a part of card 16 are about longer training.
 #
 # ## The six at a glance
 #
