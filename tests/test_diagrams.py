@@ -124,6 +124,9 @@ CASES = {
     "reading_blocks, two": lambda: diagrams.reading_blocks(
         6, {"From here": RIGHT, "From there": RIGHT}, 100
     ),
+    "reading_blocks, ±": lambda: diagrams.reading_blocks(
+        6, {"From here": RIGHT, "From there": RIGHT}, 100, "A title", "", digits=1
+    ),
     "cut_or_late": lambda: diagrams.cut_or_late(6, 4, 4),
     "cut_or_late, shallow": lambda: diagrams.cut_or_late(2, 2, 1),
     "weighed_by_gradient": lambda: diagrams.weighed_by_gradient(*SPEAKS),
@@ -766,6 +769,12 @@ def test_strips_mark_where_the_class_token_reads_and_bars_are_as_long_as_their_n
     widths = np.array([width for _, width in found])
     assert np.allclose(widths / widths[0], np.maximum(amounts["right"]["mean"], 0) / 90)
     assert np.allclose(lines[1], start + widths[0] / 90 * np.array([38, 42]))
+
+
+def test_with_digits_after_the_point_the_interval_is_written_behind_its_number():
+    diagrams.reading_blocks(6, {"How often it is right": RIGHT}, 100, unit="", digits=1)
+    numbers = [text for text in written() if "±" in text]
+    assert numbers == ["90.0 ± 1.0", "40.0 ± 2.0", "-0.2 ± 0.1"]
 
 
 def test_a_strip_is_empty_in_just_the_blocks_that_are_cut():
