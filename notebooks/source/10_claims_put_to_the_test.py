@@ -153,7 +153,7 @@ show_effects(
 # interval(loss(runs("patch_size_at_equal_time", "P = 8, 30 passes")))[0] > 0.01}}{{assert
 # [recorded(*of)[0].run.training.epochs for of in (("patch_size_at_equal_time_short", "P = 8, 3 × the passes"), ("patch_size_longer", "P = 8, 4 × the passes"), ("patch_size_at_equal_time", "P = 4, 10 passes"), ("patch_size_at_equal_time", "P = 8, 30 passes"), ("patch_size_at_equal_time", "P = 8, 40 passes"))] == [9, 12, 10, 30, 40]}}
 #
-# Is it *detail* that P = 8 misses? Photographs cannot tell, because in them much besides detail decides. In an image of *Needle-10*, nothing but a detail does: one tile of 4 × 4 pixels has more red than blue, and its pattern is the answer, one of ten:
+# Is it *detail* that P = 8 misses? Photographs cannot tell, because there much besides detail may decide. In an image of *Needle-10*, nothing but a detail does: one tile of 4 × 4 pixels has more red than blue, and its pattern is the answer, one of ten:
 
 # %% tags=["hide-input"]
 images, _, tiles = needle10(250, seed=0)
