@@ -43,7 +43,9 @@ def rows(source):
     if not code:
         found = {n: (claim, verdict_on(card)) for n, (claim, card) in lessons(source).items()}
         table = re.findall(
-            r"^# \| (\d+)\. ([^|]+)\. \| .+ \| \*\*([a-z ]+)\*\* \|$", source, re.MULTILINE
+            r"^# \| (\d+)\. ([^|]+)\. \| [^|]+ \| \*\*([a-z ]+)\*\*(?:: [^|]+)? \|$",
+            source,
+            re.MULTILINE,
         )
         return found | {int(n): (claim, verdict) for n, claim, verdict in table}
     (assignment,) = ast.parse(code[0]).body
@@ -125,7 +127,7 @@ def test_the_table_to_guess_in_has_every_sentence_of_a_later_card():
 
 def test_verdicts_are_explained_where_they_come_first():
     for source, verdict in itertools.product(SOURCES.values(), VERDICTS):
-        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^# (?:> )?- \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
 
 
 @each_claim
@@ -200,8 +202,8 @@ def test_one_sentence_is_judged_by_the_reader_before_our_verdict():
     )
     places = [card.index(words) for words in (*order, "**So in your model:** ", "</details>")]
     assert places == sorted(places)
-    explained = [FOURTEEN.index(f"# - **{verdict}**: ") for verdict in VERDICTS]
-    assert max(explained) < FOURTEEN.index(f"# ### {number}. ")
+    explained = [FOURTEEN.index(f"# > - **{verdict}**: ") for verdict in VERDICTS]
+    assert max(explained) < FOURTEEN.index("# ### ")
 
 
 @pytest.mark.parametrize("number", folds(FOURTEEN))
