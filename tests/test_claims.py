@@ -1,6 +1,6 @@
 """Each claim of notebook 10 has its row in a table and its card, with a verdict, its limits and a line to
-try it. Three claims of notebook 14 are lessons, and the others have a row in one of three
-tables, under the question that decides them, and a fold.
+try it. Three claims of notebook 14 are lessons, a fourth is for the reader to judge, and the others
+have a row in a table, with the question that decides them, and a fold.
 
 The figures and what is said of their order are placeholders in the source: test_figures.py tries
 those.
@@ -40,7 +40,9 @@ def rows(source):
     """
     found = {n: (claim, verdict_on(card)) for n, (claim, card) in lessons(source).items()}
     table = re.findall(
-        r"^# \| (\d+)(?:\.| \|) ([^|]+)\. \| .+ \| \*\*([a-z ]+)\*\* \|$", source, re.MULTILINE
+        r"^# \| (\d+)(?:\.| \|) ([^|]+)\. \| .+ \| \*\*([a-z ]+)\*\*(?:: [^|]+)? \|$",
+        source,
+        re.MULTILINE,
     )
     return found | {int(n): (claim, verdict) for n, claim, verdict in table}
 
@@ -125,7 +127,7 @@ def test_the_table_to_guess_in_has_every_sentence_of_a_later_card():
 
 def test_verdicts_are_explained_where_they_come_first():
     for source, verdict in itertools.product(SOURCES.values(), VERDICTS):
-        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^# (?:> )?- \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
 
 
 @each_claim
@@ -171,7 +173,10 @@ def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_
         assert re.match(r"\*\*(Holds|Does not hold|Not settled)\*\*, because ", verdict)
 
 
-@pytest.mark.parametrize("number", lessons(FOURTEEN))
+ALONE = [number for number, (_, card) in lessons(FOURTEEN).items() if "**Your verdict:**" in card]
+
+
+@pytest.mark.parametrize("number", [n for n in lessons(FOURTEEN) if n not in ALONE])
 def test_a_lesson_has_a_guess_a_cell_to_run_and_its_parts_in_order(number):
     card = CARD_OF[number]
     assert "**The harm:** " in card
@@ -182,6 +187,23 @@ def test_a_lesson_has_a_guess_a_cell_to_run_and_its_parts_in_order(number):
     assert places == sorted(places)
     (verdict,) = (at for at, t in enumerate(paragraphs_of(number)) if t == "**Holds in part:**")
     check_parts(paragraphs_of(number)[verdict + 1])
+
+
+def test_one_sentence_is_judged_by_the_reader_before_our_verdict():
+    (number,) = ALONE
+    assert number == list(lessons(FOURTEEN))[-1]
+    card = CARD_OF[number]
+    order = "**Said** ", "**The harm:** ", "**Tested:** ", "*What counts:* ", "**Result:** "
+    order += (
+        "**Your verdict:** ",
+        "<details>",
+        f"**{VERDICT_OF[number].capitalize()}**",
+        "*Limits:* ",
+    )
+    places = [card.index(words) for words in (*order, "**So in your model:** ", "</details>")]
+    assert places == sorted(places)
+    explained = [FOURTEEN.index(f"# > - **{verdict}**: ") for verdict in VERDICTS]
+    assert max(explained) < FOURTEEN.index("# ### ")
 
 
 @pytest.mark.parametrize("number", folds(FOURTEEN))
