@@ -639,7 +639,7 @@ plots.show("accuracy falls faster with noise on the marked patches than on those
 # interval(distance(runs("position_untrained", "sines and cosines"), runs("position_untrained", "none")))[0] > 0.01}}{{assert
 # not differs(distance(runs("position_untrained", "N(0, 0.02), frozen"), runs("position_untrained", "none")))}}
 #
-# **Holds:** two usual ways to give positions show it, and no usual way contradicts it. Those from N(0, 1) do harm, though perhaps by less than a point; [notebook 07](07_pitfalls_initialization.ipynb) finds out why.
+# **Holds:** two usual ways to give positions show it, and no usual way contradicts it. Those from N(0, 1) do harm, though perhaps by less than a point; [notebook 07](07_pitfalls_initialization.ipynb) looks for the reason.
 #
 # *Limits:* one model, one data set. After 14 passes instead of three, learned positions still add {{loss(runs("position_untrained", "none", budget="long")):±.1p}} points (seeds: {{len(runs("position_untrained", "learned", budget="long").accuracies):d}} with them, {{len(runs("position_untrained", "none", budget="long").accuracies):d}} without).
 #
