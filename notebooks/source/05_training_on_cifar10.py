@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 45 minutes: three sittings of about 20, 5 and 15, and 5 for looking things up |
+# | Time to read | about 45 minutes: three sittings of 22, 5 and 14, and 4 for looking things up |
 # | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, with small models and drawn shapes, the budget `quick`. There are recipes for a T4 too, but nobody has timed them yet |
 # | Package modules | `data/`, `augment.py`, `training/` |
 
@@ -253,7 +253,7 @@ PLAIN = TrainingConfig(
 )
 
 # %% [markdown]
-# Two ingredients have to do with the length of a step. **Clipping** is a guard against a rare, huge gradient: if the gradients of all parameters, taken as one vector, are longer than 1, it shortens them to length 1. A **schedule** changes the rate during the training:
+# Two ingredients change the length of a step. **Clipping** is a guard against a rare, huge gradient: if the gradients of all parameters, taken as one vector, are longer than 1, it shortens them to length 1. A **schedule** changes the rate during the training:
 #
 # - *Warm-up:* at first the rate climbs from near zero, among other reasons because Adam then knows the usual size of a gradient from very few batches.
 # - *Cosine:* afterwards the rate falls to zero along half a cosine, so that the model settles instead of jumping around.
@@ -321,15 +321,14 @@ for rate in (1e-5, 1e-3, 1e-1):
 (tried,) = read_records("../data/results/learning_rates.json")
 COLOUR = {"SGD with momentum": 1, "AdamW": 2, "Muon": 3}  # the rules keep theirs in this notebook
 figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-best = []
-for name, index in (COLOUR | {"SGD without clipping": COLOUR["SGD with momentum"]}).items():
+best, rules = [], {"SGD with momentum": 1, "SGD without clipping": 1} | COLOUR
+for name, index in rules.items():
     rows = {row["rate"]: row["accuracies"] for row in tried["rows"] if row["optimizer"] == name}
     means, style = [statistics.mean(seeds) for seeds in rows.values()], plots.curve_style(index)
     unclipped = name not in COLOUR
-    style |= {"linestyle": "--" if unclipped else "-", "mfc": "white" if unclipped else None}
+    style |= {"linestyle": "--", "mfc": "white"} if unclipped else {"linestyle": "-"}
     axis.plot(list(rows), means, **style, label="the same, not clipped" if unclipped else name)
-    dots = {"color": style["color"], "mfc": style["mfc"], "alpha": 0.35}
-    axis.plot(list(rows), list(rows.values()), "o", **dots)
+    axis.plot(list(rows), list(rows.values()), "o", color=style["color"], alpha=0.35)
     best.append(f"{name}: {max(means):.3f} at best")
 title = "On record: Shapes-10, small model, 4 passes"
 axis.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy", title=title)
@@ -339,7 +338,7 @@ axis.legend()
 plots.show("hills: Muon's is the highest, and those of SGD lie furthest right", title, best)
 
 # %% [markdown]
-# A pale dot is a seed, and a line joins the means of three. Muon gets {{mean(swept("Muon")):.1%}} at its best rate, {{best_rate("Muon"):g}}. AdamW gets {{mean(swept("AdamW")):.1%}} at {{best_rate("AdamW"):g}}, and SGD with momentum {{mean(swept("SGD with momentum")):.1%}} at {{best_rate("SGD with momentum"):g}}. Without clipping, SGD is no better: it gets {{mean(swept("SGD without clipping")):.1%}} at {{best_rate("SGD without clipping"):g}}, and at 1 its loss became NaN. So with good rates, Muon is far ahead on these shapes.
+# A pale dot is a seed, and a line joins the means of three. Muon gets {{mean(swept("Muon")):.1%}} at its best rate, {{best_rate("Muon"):g}}. AdamW gets {{mean(swept("AdamW")):.1%}} at {{best_rate("AdamW"):g}}, and SGD with momentum {{mean(swept("SGD with momentum")):.1%}} at {{best_rate("SGD with momentum"):g}}. Without clipping, SGD is no better: {{mean(swept("SGD without clipping")):.1%}} at {{best_rate("SGD without clipping"):g}}, and NaN at 1 and 3. So with good rates, Muon is far ahead on these shapes.
 #
 # But at the rate of 0.001, AdamW is ahead, with {{mean(swept("AdamW", 0.001)):.1%}} against {{mean(swept("Muon", 0.001)):.1%}}. There we would have thrown Muon away by mistake. So find the rate by trying, in factors of three or ten, for each rule anew.
 # {{assert below(swept("AdamW"), swept("Muon")) and max(swept("Muon", 0.001)) < min(swept("AdamW", 0.001))}}
@@ -369,7 +368,7 @@ LADDER = {
 }
 
 # %% [markdown]
-# With another **seed**, the same recipe starts from other random weights, sees the images in another order, and ends at another accuracy. So each rung has three seeds. A second ladder, on photographs, is on record.
+# With another **seed**, the same recipe starts from other random weights, sees the images in another order, and ends at another accuracy. So each rung has three seeds. A second ladder, on photographs, is recorded.
 #
 # *Set-up, left: 4,000 shapes, 4 passes, 3 seeds a rung, the small model, run here. Muon's rate was chosen by these very runs; AdamW's 0.002 was not in the search, and its best rate there, 0.003, gave {{mean(swept("AdamW")):.1%}}. Right: {{record("training_ladder").trained_on:,}} images of CIFAR-10, 5 passes, 3 seeds a rung, one rate for each rule, a model of {{record("real_run").parameters / 1e6:.1f}} million parameters, on record in `training_ladder`.*
 # {{assert all(rung.training.epochs == 5 and len(rung.accuracies) == 3 for rung in record("training_ladder").rungs)}}
@@ -416,7 +415,7 @@ plots.show("; ".join(words))
 # If a change did nothing, its three seeds would still get a triangle, ▲ or ▼, in about one case of ten.
 #
 # - **Muon gives the most, on both sides.** On shapes it almost doubles the accuracy.
-# - **AdamW comes second.** That is not only because SGD has a rate of 0.1 here: in the search, no run of SGD passed 26 %, at any rate, clipped or not. (At 0.1 it got 11 % there, clipped or not, and gets 19.7 % here, where there is no schedule.)
+# - **AdamW comes second.** That is not only because SGD has a rate of 0.1 here: in the search, no run of SGD passed 26 %. (At 0.1, it got 11 % there, clipped or not. Here it gets 19.7 %, with neither clipping nor schedule: both would shorten its steps.)
 # - The schedule gives AdamW a little on CIFAR-10, and on shapes nothing that shows. Clipping makes no difference that we can be sure of. (Notebook [15](15_more_about_training.ipynb) looks closer.)
 # - **And here is a surprise: flip and crop make it worse on shapes,** and on CIFAR-10 they change nothing that shows. Is augmentation bad, then? The next sitting asks.
 # {{assert below(ladder("+ clipping"), ladder("+ Muon")) and min(ladder("+ Muon")) > max(max(ladder(name)) for name in ("SGD, constant rate", "+ AdamW", "+ warm-up and cosine", "+ clipping"))}}
@@ -430,7 +429,7 @@ plots.show("; ".join(words))
 #
 # The plain loop ended at 16.0 %. The ladder's first rung is the same loop, and its mean is 19.7 %. What differs is the order of the images, which of them are set aside, and, for two of the three seeds, the first weights. How much can that do?
 #
-# For Muon we try three sets of first weights, each with the same three orders. They can answer one more question: does a falling rate help Muon? So each of the nine gets a partner with the same first weights and order, whose rate stays constant after the warm-up.
+# For Muon we try three sets of first weights, each with the same three orders. These nine runs can answer one more question: does a falling rate help Muon? So each gets a partner with the same first weights and order, whose rate stays constant after the warm-up.
 #
 # *Set-up: 4,000 shapes, 4 passes, 3 first weights × 3 orders × 2 schedules, the small model, run here.*
 
@@ -590,7 +589,7 @@ diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]]))
 # 2. So make all arrows equally long, and leave them their directions. On the right, the orange arrow has shrunk to 1.0, the blue one has grown, and the ellipse is a circle.
 # 3. Now a step of the same greatest length goes as far in the faint direction as in the strong one.
 #
-# That is a picture, and its authors suspect that the faint directions matter for learning. We measured that Muon helps, and not why. (Its rate of {{best_rate("Muon"):g}} and momentum's {{best_rate("SGD with momentum"):g}} cannot be compared: they multiply steps of other lengths.)
+# So we picture it, and Muon's authors suspect that the faint directions matter for learning. We measured that Muon helps, and not why. (Its rate of {{best_rate("Muon"):g}} and momentum's {{best_rate("SGD with momentum"):g}} cannot be compared: they multiply steps of other lengths.)
 #
 # A singular value decomposition (SVD) finds directions and lengths, so the fourth rule is as short as the others:
 
@@ -773,7 +772,7 @@ print(f"After the last epoch: {accuracy:.1%} of the {counts.sum():,} test images
 # Its curve looks odd: validation lies above training until the last epoch, which is shaded. There, training jumps above validation. Is that a mistake?{{assert [v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)] == [True] * 13 + [False]}} No. Three effects are at work:
 #
 # - **Harder images.** Until the last epoch, training images are mirrored and shifted, and half of each is missing. We asked three finished models of this recipe about their own training images (`harder_images`). They are right for {{mean(record("harder_images").models["as they are"]):.1%}} as they are, {{mean(record("harder_images").models["flip and crop"]):.1%}} mirrored and shifted, {{mean(record("harder_images").models["half of the patches"]):.1%}} with half of the patches left out, and {{mean(record("harder_images").models["both"]):.1%}} with all of this. So it is mostly the missing half that is hard, at least for a finished model.
-# - **Overfitting.** The same models get {{mean(accuracies("cifar10_cpu_bfloat16")):.1%}} of the test images right, against {{mean(record("harder_images").models["as they are"]):.1%}} of their own. Before the last epoch, the harder images hide this gap: {{mean(record("harder_images").models["both"]):.1%}} is {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(record("harder_images").models["both"]):.1p}} points below {{mean(accuracies("cifar10_cpu_bfloat16")):.1%}}, just as training lies one to two points below validation in epochs 12 and 13.
+# - **Overfitting.** The same models get {{mean(accuracies("cifar10_cpu_bfloat16")):.1%}} of the test images right, against {{mean(record("harder_images").models["as they are"]):.1%}} of their own. Before the last epoch, the harder images outweigh this gap: {{mean(record("harder_images").models["both"]):.1%}} on those is {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(record("harder_images").models["both"]):.1p}} points *less* than on test images, and in epochs 12 and 13 training lies one to two points below validation.
 # - **A mean over an epoch.** Training accuracy is counted while the model still learns, and validation accuracy afterwards. That probably matters most early on, where the gap is {{record("real_run").history.validation_accuracy[0] - record("real_run").history.train_accuracy[0]:.0p}} points.
 # {{assert all(0.01 < v - t < 0.02 for v, t in zip(record("real_run").history.validation_accuracy[11:13], record("real_run").history.train_accuracy[11:13]))}}
 # {{assert all(len(of) == 3 for of in record("harder_images").models.values()) and record("harder_images").judged_on == "50,000 training"}}
@@ -802,7 +801,7 @@ plots.show("a table of 10 × 10 numbers; dark cells off the grey diagonal are mi
 # %% [markdown]
 # In the recorded run, the hardest class is *{{min(zip([row[i] / sum(row) for i, row in enumerate(record("real_run").confusion)], record("real_run").class_names))[1]:s}}*, and the most frequent mistake is *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[1]]:s}}* taken for *{{record("real_run").class_names[max((row[j] / sum(row), i, j) for i, row in enumerate(record("real_run").confusion) for j in range(10) if i != j)[2]]:s}}*.
 #
-# And which mistakes is the model most certain of? If you trained, you see their pictures. Of the recorded run we show words only, because the course does not redistribute CIFAR-10.
+# And which mistakes is the model most certain of? (Of the recorded run we show words only: the course does not redistribute CIFAR-10.)
 
 # %% tags=["nbval-check-output"]
 if TRAIN_NOW:
