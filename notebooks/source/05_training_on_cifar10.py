@@ -328,9 +328,10 @@ for name, index in rules.items():
     unclipped = name not in COLOUR
     style |= {"linestyle": "--", "mfc": "white"} if unclipped else {"linestyle": "-"}
     axis.plot(list(rows), means, **style, label="the same, not clipped" if unclipped else name)
-    axis.plot(list(rows), list(rows.values()), "o", color=style["color"], alpha=0.35)
+    dots = {"color": style["color"], "mfc": style.get("mfc", style["color"]), "alpha": 0.35}
+    axis.plot(list(rows), list(rows.values()), "o", **dots)
     best.append(f"{name}: {max(means):.3f} at best")
-title = "On record: Shapes-10, small model, 4 passes"
+title = "On record: Shapes-10, small model, 4 passes, warm-up and cosine"
 axis.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy", title=title)
 axis.xaxis.set_major_formatter("{x:g}")
 axis.grid(alpha=0.3)
