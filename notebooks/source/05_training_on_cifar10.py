@@ -162,7 +162,7 @@ print(f"set aside: {evaluate(pupil, images[num_train:], labels[num_train:]):.1%}
 #
 # The last two lines also show why we set images aside. The model is perfect on its 50 images, and hardly better than chance on others. This is called **overfitting**, and no training image can show it to you.
 #
-# The images set aside are called the **validation** images, and they are for choosing: a learning rate, an ingredient. The **test** images wait for the very end, when you have settled on a model and ask how good it is. Had you chosen by them, you would report the luckiest of many tries.
+# The images set aside are called the **validation** images, and they are for choosing: a learning rate, an ingredient. The **test** images wait for the very end, when you have settled on a model and ask how good it is. Had you chosen by the test images, you would report the luckiest of many tries.
 #
 # ## Which way should a step go?
 #
