@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebooks 00 to 04 |
-# | Time to read | about 45 minutes: three sittings of 22, 5 and 14, and 4 for looking things up |
+# | Time to read | about 45 minutes, in three sittings of 22, 5 and 14, and 4 for looking things up |
 # | Time to run | {{notebook_seconds("05_training_on_cifar10"):about}} on two cores of a recent server CPU, with small models and drawn shapes, the budget `quick`. There are recipes for a T4 too, but nobody has timed them yet |
 # | Package modules | `data/`, `augment.py`, `training/` |
 
