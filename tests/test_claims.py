@@ -1,12 +1,11 @@
-"""Each claim of notebook 10 has its row in a picture and its card, with a verdict, its limits and a line to
-try it. Three claims of notebook 14 are lessons, and the others have a row in one of three
-tables, under the question that decides them, and a fold.
+"""Each claim of notebook 10 has its row in a table and its card, with a verdict, its limits and a line to
+try it. Three claims of notebook 14 are lessons, a fourth is for the reader to judge, and the others
+have a row in a table, with the question that decides them, and a fold.
 
 The figures and what is said of their order are placeholders in the source: test_figures.py tries
 those.
 """
 
-import ast
 import itertools
 import json
 import re
@@ -36,19 +35,16 @@ def guessed(source):
 
 
 def rows(source):
-    """{number: (claim, verdict)} at a glance, in its order: the picture of 10; the lessons of 14, then its
-    tables.
+    """{number: (claim, verdict)} in a notebook's order: its cards with a heading, then the tables, which in
+    10 have the same sentences once more, at a glance.
     """
-    code = re.search(r"^CLAIMS = .+?^}", source, re.MULTILINE | re.DOTALL)
-    if not code:
-        found = {n: (claim, verdict_on(card)) for n, (claim, card) in lessons(source).items()}
-        table = re.findall(
-            r"^# \| (\d+)\. ([^|]+)\. \| .+ \| \*\*([a-z ]+)\*\* \|$", source, re.MULTILINE
-        )
-        return found | {int(n): (claim, verdict) for n, claim, verdict in table}
-    (assignment,) = ast.parse(code[0]).body
-    pairs = zip(assignment.value.keys, assignment.value.values, strict=True)
-    return {key.value: tuple(part.value for part in row.elts[:2]) for key, row in pairs}
+    found = {n: (claim, verdict_on(card)) for n, (claim, card) in lessons(source).items()}
+    table = re.findall(
+        r"^# \| (\d+)(?:\.| \|) ([^|]+)\. \| .+ \| \*\*([a-z ]+)\*\*(?:: [^|]+)? \|$",
+        source,
+        re.MULTILINE,
+    )
+    return found | {int(n): (claim, verdict) for n, claim, verdict in table}
 
 
 def advice(source):
@@ -104,10 +100,16 @@ def commands():
 
 
 @each_notebook
-def test_picture_and_cards_make_the_same_claims_in_the_same_order(source):
+def test_table_and_cards_make_the_same_claims_in_the_same_order(source):
     assert [(n, claim) for n, (claim, _) in rows(source).items()] == [
         (n, claim) for n, (claim, _) in cards(source).items()
     ]
+
+
+def test_all_cards_of_10_are_in_its_table_at_a_glance():
+    glance = TEN[TEN.index("## The six at a glance") :]
+    found = re.findall(r"^# \| (\d+) \| .+ \| \*\*[a-z ]+\*\* \|$", glance, re.MULTILINE)
+    assert [int(number) for number in found] == [*lessons(TEN)]
 
 
 def test_the_numbers_of_both_notebooks_are_one_list():
@@ -125,7 +127,7 @@ def test_the_table_to_guess_in_has_every_sentence_of_a_later_card():
 
 def test_verdicts_are_explained_where_they_come_first():
     for source, verdict in itertools.product(SOURCES.values(), VERDICTS):
-        assert len(re.findall(rf"^# - \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^# (?:> )?- \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
 
 
 @each_claim
@@ -171,7 +173,10 @@ def test_a_card_says_what_was_tested_and_then_the_result_and_right_after_it_the_
         assert re.match(r"\*\*(Holds|Does not hold|Not settled)\*\*, because ", verdict)
 
 
-@pytest.mark.parametrize("number", lessons(FOURTEEN))
+ALONE = [number for number, (_, card) in lessons(FOURTEEN).items() if "**Your verdict:**" in card]
+
+
+@pytest.mark.parametrize("number", [n for n in lessons(FOURTEEN) if n not in ALONE])
 def test_a_lesson_has_a_guess_a_cell_to_run_and_its_parts_in_order(number):
     card = CARD_OF[number]
     assert "**The harm:** " in card
@@ -182,6 +187,23 @@ def test_a_lesson_has_a_guess_a_cell_to_run_and_its_parts_in_order(number):
     assert places == sorted(places)
     (verdict,) = (at for at, t in enumerate(paragraphs_of(number)) if t == "**Holds in part:**")
     check_parts(paragraphs_of(number)[verdict + 1])
+
+
+def test_one_sentence_is_judged_by_the_reader_before_our_verdict():
+    (number,) = ALONE
+    assert number == list(lessons(FOURTEEN))[-1]
+    card = CARD_OF[number]
+    order = "**Said** ", "**The harm:** ", "**Tested:** ", "*What counts:* ", "**Result:** "
+    order += (
+        "**Your verdict:** ",
+        "<details>",
+        f"**{VERDICT_OF[number].capitalize()}**",
+        "*Limits:* ",
+    )
+    places = [card.index(words) for words in (*order, "**So in your model:** ", "</details>")]
+    assert places == sorted(places)
+    explained = [FOURTEEN.index(f"# > - **{verdict}**: ") for verdict in VERDICTS]
+    assert max(explained) < FOURTEEN.index("# ### ")
 
 
 @pytest.mark.parametrize("number", folds(FOURTEEN))
@@ -257,14 +279,14 @@ def test_card_5_shows_its_effect_on_drawn_shapes():
 
 
 @pytest.mark.parametrize("number", rows(TEN))
-def test_a_card_of_10_has_a_line_to_try_and_one_picture_or_table_of_runs(number):
-    card = CARD_OF[number]
+def test_a_card_of_10_has_a_line_to_try_and_one_picture_or_table_of_runs_to_each_test(number):
+    card, tests = CARD_OF[number], {16: 2}  # photographs, and a pure detail
     shown = (
         r"^(?:plots\.show|plots\.show_dots|show_effects"
         r"|diagrams\.reading_blocks)\("
     )
     results = re.findall(rf"{shown}|^# \|.* run by run \|$", card, re.MULTILINE)
-    assert len(results) == 1
+    assert len(results) == tests.get(number, 1)
     (line,) = re.findall(r"\*Try it yourself.*", card)
     assert re.search(r"`python [^`]+`", line)
 

@@ -124,6 +124,9 @@ CASES = {
     "reading_blocks, two": lambda: diagrams.reading_blocks(
         6, {"From here": RIGHT, "From there": RIGHT}, 100
     ),
+    "reading_blocks, ±": lambda: diagrams.reading_blocks(
+        6, {"From here": RIGHT, "From there": RIGHT}, 100, "A title", "", digits=1
+    ),
     "cut_or_late": lambda: diagrams.cut_or_late(6, 4, 4),
     "cut_or_late, shallow": lambda: diagrams.cut_or_late(2, 2, 1),
     "weighed_by_gradient": lambda: diagrams.weighed_by_gradient(*SPEAKS),
@@ -768,6 +771,12 @@ def test_strips_mark_where_the_class_token_reads_and_bars_are_as_long_as_their_n
     assert np.allclose(lines[1], start + widths[0] / 90 * np.array([38, 42]))
 
 
+def test_with_digits_after_the_point_the_interval_is_written_behind_its_number():
+    diagrams.reading_blocks(6, {"How often it is right": RIGHT}, 100, unit="", digits=1)
+    numbers = [text for text in written() if "±" in text]
+    assert numbers == ["90.0 ± 1.0", "40.0 ± 2.0", "-0.2 ± 0.1"]
+
+
 def test_a_strip_is_empty_in_just_the_blocks_that_are_cut():
     diagrams.reading_blocks(
         3, {"": ([[1], [2, 3]], {"right": {"mean": [5, 5], "width": [1, 1]}})}, 9
@@ -1087,7 +1096,7 @@ def test_a_class_token_reads_in_all_blocks_before_a_cut_or_in_the_last_alone():
     (axis,) = plt.gcf().axes
     inks = [to_rgb(p.get_edgecolor()) for p in axis.patches if isinstance(p, FancyArrowPatch)]
     reading = [sum(np.allclose(i, card.tint(card.ATTENTION, s)) for i in inks) for s in (1, 0.3)]
-    assert reading == [6 + 1 + 2 * (3 + 1), 2 * 3]  # itself, and two patches each
+    assert reading == [2 * (3 + 1), 2 * 3]  # two patches each, and not what it has itself
     patches_read = sum(np.allclose(ink, to_rgb(card.QUIET)) for ink in inks)
     among, the_class_token = 2 * (6 + 4), 2 * (6 + 1)  # each other, and it where there is one
     assert patches_read == among + the_class_token

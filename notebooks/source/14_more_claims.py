@@ -1,26 +1,31 @@
 # %% [markdown]
 # # 14 · More claims, to look up
 #
-# **After this notebook you can** ask three questions of any sentence about Vision Transformers, and look up nine common ones.
+# **After this notebook you can** ask three questions of any sentence about Vision Transformers, judge one alone, and look up eight more.
 #
 # | | |
 # |---|---|
-# | You need | notebooks 00 to 05 (where a later one is named, it has more, and you do not need it here) |
-# | Time to read | about 35 minutes, 20 of them for the three lessons; two for a sentence that you look up |
+# | You need | notebooks 00 to 05; later ones are named for those who want more |
+# | Time to read | about 35 minutes, 25 without the part to look up |
 # | Time to run | about {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `variants.py`, and `data/results/` |
 #
-# We once nearly wrote something false. In [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision) one reads that *CNNs struggle with long-range dependencies, ViTs do not*. So we made a task in which two far corners of an image have to be compared, and trained a ViT on it with AdamW, at five learning rates. It guessed at all of them. A ViT that struggles with distance! Then we moved the two corners next to each other, and the ViT guessed again.
+# We once nearly wrote something false. In [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision) one reads that *CNNs struggle with long-range dependencies, ViTs do not*. So we made a task in which two far corners of an image have to be compared, and trained CNNs and ViTs on it. One result was a surprise, and we had a fine new sentence ready for it. Then a single control showed that our sentence was wrong. In a few minutes you will run it yourself.
 #
-# So distance is not what defeats this ViT. In a few minutes you will see what does.
+# Such sentences decide what people build. Three are lessons here, which you can run, and each teaches a question. A fourth is for you to judge alone, and eight more are there to look up. They keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; the other six are in [notebook 10](10_claims_put_to_the_test.ipynb).
 #
-# Such sentences decide what people build. Twelve of them are tested here. Three are lessons that you can run, and each teaches a question:
-#
-# 1. Compared with what?
-# 2. What do the words mean?
-# 3. In which setting?
-#
-# The other nine are there to look up, under the question that decides each. The sentences keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; the other six are in [notebook 10](10_claims_put_to_the_test.ipynb).
+# > **Three questions** to ask of any such sentence:
+# >
+# > 1. Compared with what?
+# > 2. What do the words mean?
+# > 3. In which setting?
+# >
+# > **Four verdicts**, on a sentence or on a part of it:
+# >
+# > - **holds**: a usual case that we tested shows it, and none contradicts it;
+# > - **does not hold**: all cases that we tested contradict it, or it allows no exception and there is one;
+# > - **holds in part**: one part of it, or one usual case, is true, and another is false;
+# > - **not settled**: the interval leaves room for yes and no, the comparison was not fair, or the case that the sentence is about was not tested. One run against one settles nothing either.
 
 # %%
 import contextlib
@@ -57,15 +62,15 @@ from vit_minimal.variants import CausalClassTokenFirst, CausalClassTokenLast, Co
 # %% [markdown]
 # ## First question: compared with what?
 #
-# For each sentence we say how we read it and *what counts*: how large a difference has to be. (We drew these lines after the measurements, so judge by the numbers if yours is another.) After the result comes a verdict: *holds*, *does not hold*, *holds in part* or *not settled*.
+# For each sentence we say how we read it and *what counts*: how large a difference has to be. (We drew these lines after the measurements, so judge by the numbers if yours is another.)
 #
 # ### 9. "CNNs struggle with long-range dependencies, ViTs do not"
 #
 # **The harm:** somebody replaces a CNN that needed only a larger view.
 #
-# **Tested:** we read *struggle* as: after training, a model is no better than a guess. In the task *Corners-2*, two tiles of 4 × 4 pixels are each warm (more red than blue) or cool. Do they agree? A guess is right for 50 %. *What counts:* ten points more than that.
+# **Tested:** we read *struggle* as: after training, a model is no better than a guess. Our task has two tiles of 4 × 4 pixels, each warm (more red than blue) or cool. Do they agree? A guess is right for 50 %. *What counts:* 60 %. On 1,000 new images, luck seldom moves a guess by more than three points, so a model above that line has learned something.
 #
-# - **The task:** the tiles lie *apart*, in opposite corners of an image of 32 × 32 pixels.
+# - **The task:** the tiles lie *apart*, in opposite corners of an image of 32 × 32 pixels. We call it *Corners-2*, for two corners and two answers.
 # - **The control:** the same tiles lie *side by side*. If a model fails here too, its failure says nothing about the distance.
 
 
@@ -95,13 +100,13 @@ plots.show(
 )
 
 # %% [markdown]
-# How far does a CNN look? It *sees* 15 pixels if each number of its last layer depends on 15 × 15 pixels of the image:
+# How far does a CNN look? The square of pixels on which one number of its last layer depends is its *receptive field*. If this has a side of 15, we say that the CNN *sees 15 pixels*:
 
 # %% tags=["hide-input"]
 diagrams.windows(apart.train_images[shown], (15, 47), "What one number of a CNN can depend on")
 
 # %% [markdown]
-# The orange frame is as large as what one such number sees. Usual CNNs see the whole image. We give one of ours only three layers, with which it sees 15 pixels: it is as short-sighted as the sentence has it. Another one sees 47 pixels. The ViT has two blocks.
+# The orange frame is the receptive field. Usual CNNs see the whole image. One of ours has only three layers and sees 15 pixels, so it is as short-sighted as the sentence has it. Another one sees 47. The ViT has two blocks.
 
 # %%
 tiny = ViTConfig(patch_size=4, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0, num_classes=2)
@@ -139,16 +144,16 @@ for name, make, optimizer in (
     train(name, make, apart, optimizer)
 
 # %% [markdown]
-# Two models learn the task, and two only guess on new images. (The CNN that sees 15 pixels learned many training images by heart.) Is it the distance that defeats them? The control tells:
+# Two models learn the task, and two only guess on new images, though one of these learned many training images by heart. Is it the distance that defeats them? The control tells:
 
 # %%
 for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
     train(name, make, side_by_side)
 
 # %% [markdown]
-# For the CNN it is the distance: side by side, it learns the task. The ViT with AdamW guesses again. Here we would have gone wrong without the control.
+# For the CNN it is the distance: side by side, it learns the task. The ViT with AdamW guesses again, so without the control we would have gone wrong.
 #
-# But then, what does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only, with ten passes again: is the upper left one warm? (The learning rate is now 0.0003, because it will stay the same from here on.)
+# What does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only, with ten passes again: is the upper left one warm? (From here on we lower the learning rate to 0.0003. The reason follows.)
 
 
 # %%
@@ -164,7 +169,7 @@ one_tile = replace(
 loss_of_one = train("ViT, one tile", vit, one_tile, rate=3e-4)
 
 # %% [markdown]
-# It sees the tile perfectly well. So what it has not learned is to *compare* two of them. Perhaps it has only not learned it yet? We go back to the tiles that lie apart, and give it 60 passes:
+# It sees the tile perfectly well. What it has not learned is to *compare* two of them. Or not learned yet? We go back to the tiles that lie apart, and give it 60 passes:
 
 # %%
 loss_of_two = train("ViT, 60 passes", vit, apart, rate=3e-4, passes=60)
@@ -177,7 +182,9 @@ for index, (label, losses) in enumerate(
     style = plots.curve_style(index) | {"marker": None}
     axis.plot(range(1, len(losses) + 1), losses, label=label, **style)
 axis.axhline(0.693, color="black", linestyle=":", linewidth=1, label="a guess")
-axis.set(xlabel="passes over 4,000 images", ylabel="loss", title="ViT, AdamW, rate 0.0003")
+axis.set(
+    xlabel="passes over 4,000 images", ylabel="loss", title="Corners-2: ViT, AdamW, rate 0.0003"
+)
 axis.grid(alpha=0.3)
 axis.legend()
 plots.show(
@@ -187,11 +194,13 @@ plots.show(
 )
 
 # %% [markdown]
-# With 60 passes it learns the task, corner to corner. So what defeated it was neither the distance nor its eyesight, but how we trained it: both the passes and the rate. At this rate, ten passes are too few: for some thirty, the loss hardly leaves that of a guess, and then it falls within a few. And at a rate of 0.001, 60 passes do not do it. With seed 0, it had 80 % of the training images right, and 51 % of the new ones: it learned by heart.
+# It learns the task, corner to corner. So it was neither the distance nor its eyesight that defeated this ViT, but how we trained it. At this rate, ten passes are too few: for some thirty, the loss hardly leaves that of a guess, and then it falls within a few. And why did we lower the rate? At 0.001, 60 passes do not do it: with seed 0, the ViT had 80 % of the training images right, and 51 % of the new ones. It learned by heart.
 #
-# Why so late? One tile says nothing about the answer, because a warm tile agrees with its partner as often as not. So a model that begins to look at one tile gains nothing by it. Only both together pay. This may be why the beginning is flat. But it is no full answer: the CNN and the ViT with Muon face the same task, and learn it in ten passes. What makes the difference, we do not know.
+# Why so late? One tile says nothing about the answer, because a warm tile agrees with its partner as often as not. (Programmers know such a task as *XOR*.) So a model that begins to look at one tile gains nothing by it; only both together pay. This may be why the beginning is flat. But it is no full answer, since the CNN and the ViT with Muon learn the same task in ten passes. What makes the difference, we do not know.
 #
-# **Result:** the long run above learns the task with AdamW. For ten passes our record has three seeds, with each model at the best of three learning rates or more. Of its test images, these are right:
+# **Result:** your runs had one seed. For ten passes our record has three, with each model at the best of three learning rates or more, and it agrees with them.
+#
+# <details><summary>The record: how many test images are right</summary>
 #
 # | model, optimizer | apart | side by side |
 # |---|---|---|
@@ -199,6 +208,10 @@ plots.show(
 # | CNN that sees 47 pixels, AdamW | {{mean(corners("CNN that sees 47 pixels, AdamW").accuracies):.1%}} | not tried |
 # | ViT, Muon | {{mean(corners("ViT, Muon").accuracies):.1%}} | {{corners("ViT, Muon", near=True).accuracies[0]:.1%}} in two seeds, {{min(corners("ViT, Muon", near=True).accuracies):.1%}} in one |
 # | ViT, AdamW | {{mean(corners("ViT, AdamW").accuracies):.1%}} | {{mean(corners("ViT, AdamW", near=True).accuracies):.1%}} |
+#
+# Apart, the ViT with Muon learns at two of three rates, and guesses at 0.003. Side by side, 0.003 looked best with seed 0, so all three seeds had it, and one of them guesses. (At 0.001 it learned side by side too, with one seed.) The long run with AdamW was right for all images in each of four tries: apart and side by side, with seeds 0 and 1. At a rate of 0.001, it learned by heart side by side too (one seed).
+#
+# </details>
 #
 # {{assert
 # all(overlap(corners("CNN that sees 15 pixels, AdamW", count).accuracies, [0.5, 0.5, 0.5]) for count in (4_000, 20_000)) and min(corners("CNN that sees 15 pixels, AdamW", near=True).accuracies) > 0.9}}{{assert
@@ -209,47 +222,46 @@ plots.show(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *CNNs struggle*, if they see 15 of 32 pixels, which is unusual | **holds**: this one learns the task side by side, and guesses when the tiles are apart |
-# | *CNNs struggle*, if they see the whole image | **does not hold**: the one that sees 47 pixels learns the task with the tiles apart |
-# | *ViTs do not*, with Muon | **holds**: this one learns the task with the tiles apart |
-# | *ViTs do not*, with AdamW | **holds** after 60 passes at a rate of 0.0003, by the run above; after ten passes it guesses, but it does so side by side too |
+# | *CNNs struggle*, if they see 15 of 32 pixels, which is unusual | **holds**: side by side it learns, apart it guesses |
+# | *CNNs struggle*, if they see the whole image | **does not hold**: the one that sees 47 pixels learns |
+# | *ViTs do not*, with Muon | **holds**: it learns with each of three seeds. (Its control did worse: side by side one seed of three only guessed, at a rate of 0.003, which fails apart too.) |
+# | *ViTs do not*, with AdamW and ten passes | **not settled**: it guesses, but side by side too, so its failure says nothing about the distance |
+# | *ViTs do not*, with AdamW and 60 passes at 0.0003 | **holds**: it learns with both seeds that we tried |
+#
+# *Compared with what?* gave us the control. But the rows differ in how far the CNN sees, in the optimizer and in the passes, so this sentence needs the third question too: *in which setting?*
+#
+# *Limits:* one task, two distances, small models of unlike depth. No CNN had Muon: each model is held against a guess, and to rank CNNs against ViTs would not be fair (as in sentence 10).{{assert corners("ViT, Muon", near=True).learning_rate == 0.003 and corners("ViT, Muon", near=True).validation_by_rate["0.001"] > 0.99}}{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == len(corners("ViT, AdamW", near=True).validation_by_rate) == 5}}
+#
+# **So in your model:** before you replace a CNN, compute how far it sees (exercise 14.1). Before you blame a distance, or anything else, try the same task without it.
 #
 # <details><summary>Why can 15 pixels not do it? A proof</summary>
 #
-# No square of 15 × 15 pixels holds both corners, so each number of the last layer depends on one corner at most. After that layer, the CNN only takes sums. Now take one picture and colour its corners in all four ways. The CNN's score for *agree* is always a sum of two parts, one for each corner. For example:
+# No square of 15 × 15 pixels holds both corners, so each number of the last layer depends on one corner at most. (When the CNN is judged, its batch norm has fixed numbers, so it mixes no places.) After the last layer, the CNN only takes sums.
 #
-# | | lower right warm: +3 | lower right cool: −2 |
+# Now take one picture and colour its corners in all four ways. The CNN's score for *agree* is a sum of two parts, one for each corner. It is right if the score is above zero where the tiles agree, and below zero where they differ. Look for the cell that is wrong:
+#
+# | | lower right warm: +1 | lower right cool: −4 |
 # |---|---|---|
-# | **upper left warm: +2** | 5 (they agree) | 0 (they differ) |
-# | **upper left cool: −1** | 2 (they differ) | −3 (they agree) |
+# | **upper left warm: +3** | 4 (they agree) | −1 (they differ) |
+# | **upper left cool: −2** | −1 (they differ) | −6 (they agree) |
 #
-# *It cannot have all four right.* The two scores where the tiles agree have the sum 5 − 3 = 2, and the two where they differ have the sum 0 + 2 = 2. Whatever the parts are, the two sums are equal, because each of them holds all four parts once. But to be right four times, the CNN needs scores above zero where the tiles agree, and below zero where they differ. Then the first sum would be above zero and the second below. So three of four, 75 %, are the most.
+# *It cannot have all four right.* The last cell is wrong, and here is why one must be. The two scores where the tiles agree have the sum 4 − 6 = −2, and the two where they differ have the sum −1 − 1 = −2. Whatever the parts are, the two sums are equal, because each of them holds all four parts once. But to be right four times, the first sum would have to be above zero and the second below. So three of four, 75 %, are the most.
 #
-# *Training does not even lead there.* It lowers the cross-entropy, which is a convex function of the four parts: where its slope is zero, it is lowest. Set all parts to zero. Each part stands in one cell that agrees, which pulls it up, and in one that differs, which pulls it down just as hard. So the slope is zero there, and the lowest loss on average belongs to a score of zero, a guess. (The CNN may still learn its training images by heart, since not every picture is among them in all four ways.)
-#
-# </details>
-#
-# *Limits:* one task, two distances, small models of unlike depth, no CNN with Muon. The long run was right for all images in each of four tries: apart and side by side, with seeds 0 and 1. At 0.001, it learned by heart side by side too (one seed). After ten passes, the ViT with Muon also guesses at one of three rates with the tiles apart, and with one of three seeds side by side. Longer runs may help there too; we did not try.{{assert corners("ViT, Muon").validation_by_rate["0.003"] < 0.6 and min(corners("ViT, Muon").validation_by_rate[rate] for rate in ("0.001", "0.01")) > 0.99 and len(corners("ViT, Muon").validation_by_rate) == 3 and len(corners("ViT, AdamW").validation_by_rate) == len(corners("ViT, AdamW", near=True).validation_by_rate) == 5}}
-#
-# <details><summary>Try it: a CNN that sees 31 pixels, all of one tile and part of the other</summary>
-#
-# What do you expect of `train("CNN, 31 pixels", partial(ConvNet, tiny, strides=(2, 2, 2, 1)), apart)`? One number of its last layer sees all of the image but the first row and the first column, so it misses 7 of the 16 pixels of the upper left tile. It learns the task, though less well than the CNN that sees 47. With seeds 0 to 2, all training images were right, and 84 to 85 % of the new ones.
+# *Training does not even lead to these 75 %.* It lowers the cross-entropy, which is a convex function of the four parts: where its slope is zero, it is lowest. Set all parts to zero. Each part stands in one cell that agrees, which pulls it up, and in one that differs, which pulls it down just as hard. So the slope is zero there, and the lowest loss on average belongs to a score of zero, a guess. (In training, batch norm does mix: it takes the mean and spread of a batch. We treat them as fixed, which is roughly so, as one image hardly moves them. The CNN may still learn its training images by heart, since not every picture is among them in all four ways.)
 #
 # </details>
-#
-# **So in your model:** before you replace a CNN, compute how far it sees (exercise 14.1). Before you blame a distance, or anything else, try the same task without it.
 #
 # ## Second question: what do the words mean?
 #
 # ### 18. "Fine-tune with a small learning rate"
 #
-# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) asks for a very low rate (its code has 0.00001, which Python prints as `1e-05`), but for a model whose new head was trained first. **The harm:** somebody stops before the new task is learned.
+# **Said** in many guides. [Keras's](https://keras.io/guides/transfer_learning/) says it of a model whose new head was trained first, and takes a rate of 0.00001. **The harm:** somebody stops before the new task is learned.
 #
-# Which word is doubtful? *Small*, for one: smaller than what? And there is a word missing: good *for what*? A fine-tuned model has a new task, and an old one that it may forget.
+# *Small*: smaller than what? And good *for what*? A fine-tuned model has a new task, and an old one that it may forget.
 #
-# **Tested:** we read the sentence as: a smaller rate does better than a larger one, on the new task or on the old. *The shipped model*, a ViT of six blocks that made {{record("cifar10_cpu_long").training.epochs:d}} passes over CIFAR-10, knows this old task. It learns Shapes-10 from ten images per class, in 60 steps: 20 passes of three batches of 30, as `fit` leaves out a batch that is not full. In the end, its old head is put back to see what it remembers. All images are shrunk to 16 × 16 pixels, which makes it fast ([notebook 12](12_fine_tuning.ipynb) has more). *What counts:* one point.
+# **Tested:** we read the sentence as: a smaller rate does better than a larger one, on the new task or on the old. *The shipped model* is a ViT of six blocks, and CIFAR-10 is its old task. It gets a new head with random weights, and learns Shapes-10 from ten images per class, in 20 passes of three steps each. *What counts:* one point.
 #
-# In the cells below, `resize_patches` fits the model's positions to the smaller images, and `reset_head` gives it a new head.
+# To be fast, we shrink all images to 16 × 16 pixels ([notebook 12](12_fine_tuning.ipynb) has more). Below, `resize_patches` fits the model's positions to them, and `reset_head` gives it a new head.
 
 
 # %%
@@ -282,14 +294,14 @@ def fine_tune(rate):
 
 
 # %% [markdown]
-# **Your guess:** which of the four rates is best for the new task?
+# **Your guess:** which of the three rates is best for the new task?
 
 # %%
-for rate in (0.00001, 0.0003, 0.001, 0.01):
-    print(f"rate {rate:<7g}: {fine_tune(rate):.0f} % of the new task's test images right")
+for rate in (0.0003, 0.001, 0.01):
+    print(f"rate {rate:<6g}: {fine_tune(rate):.0f} % of the new task's test images right")
 
 # %% [markdown]
-# And which rate is best for the old task? That needs CIFAR-10, so the answer comes from the record, as do three seeds for the new task. The record has no rate below 0.0003:
+# And for the old task? That needs CIFAR-10, so here is our record: three seeds for each task, on other training images than yours. For the old task, the model gets its old head back:
 
 
 # %% tags=["hide-input"]
@@ -299,6 +311,7 @@ def records(name):
 
 kept = [run for run in records("fine_tuning") if run["part"] == "kept"]
 kept = [run for run in kept if run["method"] == "fine-tuned"]
+(before,) = (run["accuracy"] for run in records("fine_tuning") if run["part"] == "cifar10")
 rates = sorted({run["rate"] for run in kept})
 _, panels = plt.subplots(1, 2, figsize=(5.6, 3.1), sharey=True, layout="constrained")
 for index, (panel, title, what) in enumerate(
@@ -317,13 +330,16 @@ for index, (panel, title, what) in enumerate(
     panel.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
     panel.grid(alpha=0.3)
 panels[0].set_ylabel("test images right in %")
+panels[1].axhline(100 * before, color="black", linestyle=":", linewidth=1)
+panels[1].annotate("before fine-tuning", (len(rates) - 0.7, 100 * before), xytext=(0, 4),
+                   textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
 plots.show("the new task is best at 0.001, the old one at 0.0003, and both are lost at 0.01",
            "the shipped model, fine-tuned in 60 steps")  # fmt: skip
 
 # %% [markdown]
-# Each mark is a run, on other training images than yours, and each number is the mean of three.
+# Each mark is a run, and each number the mean of three. (The left panel is higher than your runs above. Those had one seed, and ten other images per class to learn from.) The shrinking itself has cost the model some of CIFAR-10: the dotted line shows what it began with.
 #
-# **Result:** on the new task, 0.001 is {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 1e-2)):±.1p}} points ahead of 0.01, and {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)):±.1p}} points ahead of 0.0003. On the old task, 0.0003 is {{seed_by_seed(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")):±.1p}} points ahead of 0.001, and each larger rate leaves less.
+# **Result:** on the new task, 0.001 is {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 1e-2)):±.1p}} points ahead of 0.01, and {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)):±.1p}} points ahead of 0.0003. On the old task, 0.0003 is {{seed_by_seed(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")):±.1p}} points ahead of 0.001, and each larger rate leaves less. (A ± is half of a 95 % interval.)
 #
 # {{assert
 # below(kept("fine-tuned", 1e-3, "cifar10"), kept("fine-tuned", 3e-4, "cifar10")) and differs(seed_by_seed(kept("fine-tuned", 3e-4, "cifar10"), kept("fine-tuned", 1e-3, "cifar10")))}}{{assert
@@ -334,22 +350,24 @@ plots.show("the new task is best at 0.001, the old one at 0.0003, and both are l
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *small*, for the old task | **holds** from 0.01 down to 0.0003: the smaller the rate, the more is left |
-# | *small*, for the new task in 60 steps | **holds in part**: 0.001 is better than 0.01, but 0.0003 is worse than 0.001 |
+# | *small*, for the old task | **holds** from 0.01 down to 0.0003: after 60 steps, the smaller the rate, the more is left |
+# | *small*, for the new task: 0.001 and not 0.01 | **holds** |
+# | *small*, for the new task: 0.0003 and not 0.001 | **does not hold** in 60 steps |
+# | *small*, as in Keras's guide: train the head first, then all at 0.00001 | **not settled**: we did not test it |
 #
-# So in 60 steps, a reader who goes from 0.001 to 0.0003 because "the smaller, the better" loses {{seed_by_seed(kept("fine-tuned", 1e-3), kept("fine-tuned", 3e-4)).mean:.0p}} points on the new task. The very low rate has hardly moved the model by then: your run printed a guess. What it reaches in thousands of steps we did not try.
+# *In part*, and not *not settled*, because a new head that is trained along with the rest is a usual case too (the ViT paper does so), and in it one part is true and another false.
 #
-# *Limits:* one model, 60 steps; with more, the smaller rates may catch up. On the shrunk images, the shipped model begins at {{tuning("cifar10").accuracy:.0%}} of CIFAR-10, not at {{record("cifar10_cpu_long").accuracy:.0%}}. With three seeds, 0.003 cannot be told from 0.001 on the new task ({{seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)):+±.1p}}).{{assert not differs(seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)))}}
+# *Limits:* one model, and 60 steps at each rate. So the smaller rates have also moved and learned less. Whether they forget less *when the new task is learned equally well*, we have not shown. With more steps, they may catch up on the new task. With three seeds, 0.003 cannot be told from 0.001 on the new task ({{seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)):+±.1p}}).{{assert not differs(seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)))}}
 #
-# **So in your model:** try several rates, above and below your first guess. If the old task still matters, the smaller one forgets less.
+# **So in your model:** try several rates, above and below your first guess. If the old task still matters, measure it beside the new one.
 #
 # ## Third question: in which setting?
 #
 # ### 8. "It works under GPT's mask as well"
 #
-# *It* is the class token. **Said** in effect by [iLLaMA](https://arxiv.org/abs/2404.06773), a ViT with GPT's mask that puts the class token last. **The harm:** somebody gives the mask to a ViT whose class token comes first. The ViT can only guess, and no error says why.
+# *It* is the class token. **Said** in effect by [iLLaMA](https://arxiv.org/abs/2404.06773), a ViT with GPT's mask that puts the class token last. **The harm:** somebody gives the mask to a ViT whose class token comes first. It can only guess, and no error says why.
 #
-# Under GPT's mask, a token attends only to itself and to those before it. Here are three settings, drawn with four patches. A blue cell says that the token of the row attends to the token of the column:
+# Under GPT's mask, a token attends only to itself and to those before it. Here are three settings with four patches. A blue cell says that the token of the row attends to the token of the column:
 
 # %% tags=["hide-input"]
 see = torch.ones(5, 5)
@@ -386,9 +404,9 @@ for setting, kind in (
     print(f"{setting + ':':12} largest difference {(scores[0] - scores[1]).abs().max():.3g}")
 
 # %% [markdown]
-# With the class token first, the scores are exactly the same. Look at its row in the middle picture: it attends to itself alone, so nothing of the image reaches it, whatever the weights are. No training can change that. Black and white do differ with the class token last.
+# With the class token first, the scores are exactly the same. Look at its row in the middle picture: it attends to itself alone, so nothing of the image reaches it, and no training can change that.
 #
-# **Tested:** we read *works as well* as: with the mask, *the small ViT* (four blocks, three passes over CIFAR-10) learns too. *What counts:* ten points more than a guess, which is right for 10 %.
+# **Tested:** we read the sentence as: the class token *also* works under GPT's mask, so *the small ViT* (four blocks, three passes over CIFAR-10) learns with it. *What counts:* ten points more than a guess, which is right for 10 %.
 #
 # **Result:** test images of CIFAR-10 that are right:
 #
@@ -411,33 +429,73 @@ for setting, kind in (
 #
 # **So in your model:** put the class token where it sees the patches. Give the model two different images, and check that its scores differ. That takes a second, and finds many other mistakes too.
 #
-# ## Nine more, to look up
+# ## Your turn: one sentence to judge alone
 #
-# The nine others stand under the question that decides each. "It" is the class token. Read a sentence and the number behind it, and give it a verdict of your own before you look at the last column. The folds below have what was tested, what counts, and the limits. A sentence can get four verdicts, and so can each part of it:
+# Ask all three questions, then choose one of the four verdicts from the box at the top. Each part of a sentence can get its own.
 #
-# - **holds**: a usual case that we tested shows it, and none contradicts it;
-# - **does not hold**: all cases that we tested contradict it, or it allows no exception and there is one;
-# - **holds in part**: one part of it, or one usual case, is true, and another is false;
-# - **not settled**: the interval leaves room for yes and no, the comparison was not fair, or the case that the sentence is about was not tested. A single run against another single run settles nothing either.
+# ### 10. "ViTs need more data than CNNs"
 #
-# A part that names its case, such as *with Muon*, is judged in that case. A ± is half of a 95 % interval; where no ± stands, we judge by the number alone. Two models come up again and again:
+# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images. **The harm:** somebody with few images rules out a pretrained ViT too.
 #
-# | name | model | training |
+# **Tested:** we read *need more* as: with fewer images, a CNN is further ahead. *What counts:* one point. A ViT of four blocks, trained with Muon, and a CNN, trained with AdamW, learn from 1,000, 7,000 or 45,000 images of CIFAR-10. Each makes about 700 steps, at the best of three learning rates, with three seeds:{{assert
+# [row.training.epochs for row in records("training_images") if row.model == "ViT, Muon"] == [100, 13, 2]}}
+
+# %% tags=["hide-input"]
+few_images = records("training_images")
+counts = sorted({row["trained_on"] for row in few_images})
+right, widths = {}, {}
+for model in ("CNN, AdamW", "ViT, Muon"):
+    of = {row["trained_on"]: row["accuracies"] for row in few_images if row["model"] == model}
+    points = [mean_and_width([100 * share for share in of[count]]) for count in counts]
+    right[model], widths[model] = zip(*points, strict=True)
+_, axis = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
+plots.show_lines(
+    range(len(counts)), right, "training images", "test images right in % (band: 95 %)",
+    "10. CIFAR-10, about 700 steps", widths=widths, axis=axis,
+)  # fmt: skip
+axis.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
+plots.show("the CNN leads at each number of images, by less and less", "10: a CNN and a ViT")
+
+# %% [markdown]
+# **Result:** the CNN leads by {{seed_by_seed(few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 1_000)):±.1p}} points with 1,000 images, and by {{seed_by_seed(few_images("CNN, AdamW", 45_000), few_images("ViT, Muon", 45_000)):±.1p}} with 45,000.
+#
+# **Your verdict:** does the sentence hold? Which of the three questions decides?
+#
+# <details><summary>Our verdict</summary>
+#
+# **Not settled**, because the comparison is not fair. The lead does shrink, by {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points (computed before rounding). But *compared with what?* The two have different optimizers, which could make the difference too. And *in which setting?* At equal steps, a training on 45,000 images goes over them only twice, and one on 1,000 a hundred times. Training both with one optimizer, to their plateau at each number of images, would settle it for these two models on CIFAR-10, though not for all ViTs and CNNs.{{assert
+# all(interval(cnn_lead(count))[0] > 0 for count in (1_000, 7_000, 45_000)) and differs(seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)))}}
+#
+# *Limits:* one data set, two small models. The CNN costs {{records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more FLOPs and has {{round(records("training_images")[1].parameters, -3):,}} parameters, the ViT {{round(records("training_images")[0].parameters, -3):,}}.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}}
+#
+# **So in your model:** with few images, try a small CNN and a pretrained ViT too.
+#
+# </details>
+#
+# ## What to remember
+#
+# A number answers the question that it was measured for, against the rival that it was measured against, in the setting in which it was measured. So before you repeat a sentence, or believe it, ask all three questions: *compared with what, what do the words mean, in which setting?*
+#
+# **Try it yourself:** [exercises 14](exercises/14_more_claims.ipynb)
+#
+# ## Look one up
+#
+# "It" is the class token. A fold has the size of an effect and its limits, and some have a picture below. *The shipped model* made {{record("cifar10_cpu_long").training.epochs:d}} passes over CIFAR-10 (one run), and *the small ViT* three, with Muon unless we say otherwise (three seeds or more). Where no ± stands, we judge by the number alone.
+#
+# | the sentence | the question that decides it | verdict |
 # |---|---|---|
-# | **the shipped model** | ViT of six blocks, patches of 4 × 4 pixels | {{record("cifar10_cpu_long").training.epochs:d}} passes over CIFAR-10, one run |
-# | **the small ViT** | ViT of four blocks, patches of 4 × 4 pixels | three passes over CIFAR-10, with Muon unless we say otherwise; three seeds or more |
-#
-# ### Compared with what?
-#
-# | the sentence | the number behind it | verdict |
-# |---|---|---|
-# | 1. It summarises the whole image. | of the variance of the regions' colours, it explains {{colours("trained", "class_token", 2):.0%}} after block 2 and {{colours("trained", "class_token", -1):.0%}} after the last; the mean of the patches before block 1 explains {{colours("trained", "patch_mean", 0):.0%}} | **holds in part** |
-# | 4. The class token's attention shows where the model looks. | noise on the marked patches costs {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than on those marked in another image; in other models, no attention at all in the last block costs {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} | **holds in part** |
-# | 10. ViTs need more data than CNNs. | a CNN leads by {{seed_by_seed(few_images("CNN, AdamW", 1_000), few_images("ViT, Muon", 1_000)):±.1p}} points with 1,000 images, and by {{seed_by_seed(few_images("CNN, AdamW", 45_000), few_images("ViT, Muon", 45_000)):±.1p}} with 45,000, but it had another optimizer | **not settled** |
+# | 1. It summarises the whole image. | compared with what? | **holds in part** |
+# | 3. After the last layer it holds what is needed to classify. | what do the words mean? | **holds** |
+# | 4. The class token's attention shows where the model looks. | compared with what? | **holds in part** |
+# | 7. Registers help. | in which setting? | **not settled** |
+# | 13. Position embeddings matter. | in which setting? | **holds** |
+# | 14. Training needs a warm-up. | what do the words mean? | **does not hold**: four blocks with Muon do without. But with AdamW each of our pairs gained, twelve post-norm blocks {{warm_up_gain("warmup_and_norm_deep", "post-norm", 1):.1p}} points (one run against one) |
+# | 15. Small patches are noisy. | in which setting? | **holds in part** |
+# | 17. ViTs are only good when pretrained. | what do the words mean? | **does not hold** |
 #
 # <details><summary><b>1.</b> It summarises the whole image</summary>
 #
-# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** somebody searches photographs by this vector alone, and may miss colours that the patches hold.
+# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** somebody searches photographs by this vector alone, and misses colours that the patches hold.
 #
 # **Tested:** we read *summarises* as: the class can be read from it, and *the whole image* as: so can the colours of its regions. A linear regression reads the mean colours of sixteen regions from the shipped model's class token. Its rival is the mean of the patches before block 1, which has lost their places. *What counts:* five points of the variance above or below what the rival explains.
 #
@@ -449,12 +507,12 @@ for setting, kind in (
 # | part of the sentence | what the test says |
 # |---|---|
 # | *it summarises*, after the last block | **holds**: the class can be read from it (sentence 3) |
-# | *the whole image*, after blocks 1 to 5 | **holds** for the colours of all regions together; after block 5 the lead is {{colours("trained", "class_token", 5) - colours("trained", "patch_mean", 0):.1p}} points, close to our line of five |
-# | *the whole image*, after the last block | **does not hold**: it tells less of the colours than the rival |
+# | *the whole image*, after blocks 1 to 5 | **holds** for the colours of all regions together; after block 5 only just, by {{colours("trained", "class_token", 5) - colours("trained", "patch_mean", 0):.1p}} points |
+# | *the whole image*, after the last block | **does not hold**: the rival tells more |
 #
-# So no block of this model has both at their best: the class is read best after the last block, the colours after the second. The class token of an untrained model stays near the rival, so it is training that makes the middle blocks tell more. The mean of the patches after the same block tells more of the colours than the class token. But after the last block, even this mean is hardly better than the rival ({{colours("trained", "patch_mean", -1):.0%}} and {{colours("trained", "patch_mean", 0):.0%}}), so read it early.{{assert all(colours("trained", "patch_mean", b) > colours("trained", "class_token", b) for b in range(7)) and max(range(7), key=lambda b: colours("trained", "class_token", b)) == 2 and max(range(7), key=lambda b: colours("trained", "patch_mean", b)) == 1 and all(abs(colours("untrained", "class_token", b) - colours("trained", "patch_mean", 0)) < 0.02 for b in range(1, 7))}}
+# The rival tells so much without places because the regions of a photograph share much of their colour. It is training that makes the middle blocks tell more: an untrained class token stays near the rival. The mean of the patches after the same block always tells more.{{assert all(colours("trained", "patch_mean", b) > colours("trained", "class_token", b) for b in range(7)) and max(range(7), key=lambda b: colours("trained", "class_token", b)) == 2 and max(range(7), key=lambda b: colours("trained", "patch_mean", b)) == 1 and all(abs(colours("untrained", "class_token", b) - colours("trained", "patch_mean", 0)) < 0.02 for b in range(1, 7))}}
 #
-# *Limits:* one model, a linear reader, no interval. The one number for all regions may come from places, or only from the kind of scene: sky above, grass below.
+# *Limits:* one model, a linear reader, no interval. The regions may be told only by the kind of scene: sky above, grass below.
 #
 # **So in your model:** for more than the class, read the patches after an early block.
 #
@@ -471,22 +529,38 @@ curves = {
 _, axis = plt.subplots(figsize=(5.2, 3.5), layout="constrained")
 plots.show_lines(
     range(7), {name: [100 * share for share in curve] for name, curve in curves.items()},
-    "blocks passed", "variance explained in %", "1. It summarises the whole image:\ncolours of sixteen regions",
+    "blocks passed", "variance explained in %", "1. Colours of sixteen regions,\nread from the shipped model",
     dashed=("rival: patches before block 1", 100 * colours["trained"]["patch_mean"][0]), axis=axis,
 )  # fmt: skip
 plots.show(f"variance explained after each block, for {', '.join(curves)}", "Colours of regions")
 
 # %% [markdown]
+# <details><summary><b>3.</b> After the last layer it holds what is needed to classify</summary>
+#
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing else. **The harm:** somebody throws away patches that a later task needs.
+#
+# **Tested:** that it *holds what is needed* is true by construction, as the head of the shipped model reads nothing else either. So the test is of *after the last layer*: could a linear classifier read it one block earlier? *What counts:* one point.
+#
+# **Result:** after the last block, a new linear classifier is right for {{probe("class_token", -1):±.1%}} (the model's own head for {{record("class_token_journey").accuracy:±.1%}}; we have no interval for the difference). One block earlier, it is {{distance(probe("class_token", -1), probe("class_token", -2)):±.1p}} points worse.{{assert
+# interval(distance(probe("class_token", -1), probe("class_token", -2)))[0] > 0.01}} **Holds.** One that reads the mean of the patches ends {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind.{{assert
+# below(probe("patch_mean", -1), probe("class_token", -1))}}
+#
+# *Limits:* one model. The classifier learned from one half of the test images and was judged on the other.
+#
+# **So in your model:** classify from the class token, but keep the patches.
+#
+# </details>
+#
 # <details><summary><b>4.</b> The class token's attention shows where the model looks</summary>
 #
 # **Said** in tutorials. [One](https://karanalytics.github.io/AIHandsOnBook/chapters/llm-foundations/attention-image-analysis) verifies with it that a model is right for the right reasons. **The harm:** somebody approves a model because its heat map looks right.
 #
-# **Tested:** the map is the last block's attention, of the class token to the patches. If it *shows where the model looks*, two things should do harm. Each was tried on models of its own. *What counts:* one point.
+# **Tested:** the map is the last block's attention, of the class token to the patches. If it *shows where the model looks*, two things should do harm, each tried on models of its own. *What counts:* one point.
 #
-# - **Noise on what it marks.** In the shipped model, noise covers the 16 patches of 64 with the most attention. Marked patches often lie in the middle of an image, where noise may do harm in any case. So there is a control: the map of another image chooses the 16 patches.
-# - **No attention at all in the last block.** These are small models of two blocks (three seeds), and the task Needle-10, in which one patch holds the answer ([notebook 06](06_inside_the_class_token.ipynb)). In both blocks the class token attends to this patch most. We forbid it to attend to any patch, in one block at a time.
+# - **Noise on what it marks.** In the shipped model, noise covers the 16 patches of 64 with the most attention. The control: the map of another image chooses them, as noise in the middle may do harm in any case.
+# - **No patch to attend to in the last block.** Models of two blocks solve Needle-10, where one patch holds the answer ([notebook 06](06_inside_the_class_token.ipynb)). In both blocks the class token attends to it most. In one block at a time, we forbid it to attend to any patch, so that it attends to itself alone (*no attention*, in the picture).
 #
-# **Result:** noise on the marked patches costs {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than the control. Forbidding attention in the last block costs {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} points. Forbidding it in block 1 costs {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} to {{max(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}}, by the seed.{{assert
+# **Result:** noise on the marked patches costs {{deleted("attention of the last block", "loss beyond another image's", 16):±.1p}} points more than the control. With no patch to attend to, the models of two blocks lose {{seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]):±.1p}} points in the last block, and {{min(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} to {{max(run.trained.accuracy - run.trained.accuracy_without[0] for run in record("needle10").runs):.0p}} in block 1, by the seed.{{assert
 # interval(deleted("attention of the last block", "loss beyond another image's", 16))[0] > 0.01}}{{assert
 # interval(seed_by_seed([run.trained.accuracy for run in record("needle10").runs], [run.trained.accuracy_without[1] for run in record("needle10").runs]))[1] < 0.01}}{{assert
 # all(share > 10 * record("needle10").chance for run in record("needle10").runs for share in run.trained.share)}}
@@ -496,11 +570,11 @@ plots.show(f"variance explained after each block, for {', '.join(curves)}", "Col
 # | part of the sentence | what the test says |
 # |---|---|
 # | *shows*: the answer depends on the marked patches | **holds** for the shipped model |
-# | *shows*: the answer depends on the last block's attention | **does not hold** for the model of two blocks: its last block attends to the right patch, and the answer is right without that |
+# | *shows*: the answer depends on the last block's attention | **does not hold** for the models of two blocks, whose last block attends to the right patch |
 #
-# So only the last block's look is redundant: without it we see no loss, and without that of block 1 there is a large one. (Where block 1 was missed least, {{max(run.trained.accuracy_without[0] for run in record("needle10").runs):.0%}} stayed right.)
+# A map that marks the right patch counts against the sentence here, because the answer stays when we take away all that the map shows. The class token has it from block 1 already.
 #
-# *Limits:* the two halves of the test are of different models and tasks. Noise may do harm of its own, beyond what it hides.
+# *Limits:* the two halves are of different models and tasks. Noise may do harm beyond what it hides.
 #
 # **So in your model:** take away what the map marks, and as much of something else.
 #
@@ -530,120 +604,24 @@ plots.show("accuracy falls faster with noise on the marked patches than on those
            "4: what is lost; bands are 95 % intervals")  # fmt: skip
 
 # %% [markdown]
-# <details><summary><b>10.</b> ViTs need more data than CNNs</summary>
-#
-# **Said** since the [ViT paper](https://arxiv.org/abs/2010.11929), whose ViTs overtake CNNs with about a hundred million images. **The harm:** somebody with few images rules out a pretrained ViT too.
-#
-# **Tested:** we read *need more* as: with fewer images, a CNN is further ahead. The small ViT with Muon and a CNN with AdamW make about 700 steps, at the best of three learning rates; three seeds, compared seed by seed. *What counts:* one point.
-#
-# **Result:** from 1,000 to 45,000 images, the CNN's lead shrinks by {{seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)):±.1p}} points. **Not settled**, because the two have different optimizers, which could make the difference too. Training both with one optimizer, to their plateau at each number of images, would settle it.{{assert
-# all(interval(cnn_lead(count))[0] > 0 for count in (1_000, 7_000, 45_000)) and differs(seed_by_seed(cnn_lead(1_000), cnn_lead(45_000)))}}
-#
-# *Limits:* 700 steps are only two passes over 45,000 images. The CNN costs {{records("training_images")[1].flops / records("training_images")[0].flops - 1:.0%}} more FLOPs and has {{round(records("training_images")[1].parameters, -3):,}} parameters, the ViT {{round(records("training_images")[0].parameters, -3):,}}.{{assert records("training_images")[1].model == "CNN, AdamW" and records("training_images")[0].model == "ViT, Muon"}}
-#
-# **So in your model:** with few images, try a small CNN and a pretrained ViT too.
-#
-# </details>
-#
-# ### What do the words mean?
-#
-# | the sentence | the number behind it | verdict |
-# |---|---|---|
-# | 3. After the last layer it holds what is needed to classify. | the head of the shipped model reads nothing else, and {{record("cifar10_cpu_long").accuracy:.1%}} are right | **holds** |
-# | 14. Training needs a warm-up. | four blocks with Muon gain {{distance(runs("warmup_and_norm", "pre-norm, warm-up, Muon"), runs("warmup_and_norm", "pre-norm, none, Muon")):+±.1p}} points by a warm-up | **does not hold** |
-# | 17. ViTs are only good when pretrained. | from random weights, the shipped model gets {{record("cifar10_cpu_long").accuracy:.1%}} of CIFAR-10 right | **does not hold** |
-#
-# <details><summary><b>3.</b> After the last layer it holds what is needed to classify</summary>
-#
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), whose head reads nothing but the class token. **The harm:** somebody takes it to mean *only the class token*, and throws away patches that a later task needs.
-#
-# **Tested:** we read *holds what is needed* as: a classifier that reads nothing else is as good as the model. That is true by construction of any good model whose head reads nothing else. What is left to test is *after the last layer*: could it be read one block earlier? *What counts:* one point.
-#
-# **Result:** a new linear classifier was fitted to the class tokens of one half of the test images, and judged on the {{record("class_token_journey").probes_judged_on:,}} of the other. After the last block it is right for {{probe("class_token", -1):±.1%}}, where the model's own head is right for {{record("class_token_journey").accuracy:±.1%}}. (It is {{record("cifar10_cpu_long").accuracy:.1%}} on all 10,000.) One block earlier, the new classifier is {{distance(probe("class_token", -1), probe("class_token", -2)):±.1p}} points worse than after the last.{{assert
-# interval(distance(probe("class_token", -1), probe("class_token", -2)))[0] > 0.01}}
-#
-# **Holds:** level with the head (the two differ by less than a point), and for a linear reader the last block is needed.
-#
-# The mean of the patches holds much of the class too: its reader ends {{distance(probe("class_token", -1), probe("patch_mean", -1)):±.1p}} points behind the reader of the class token.{{assert
-# below(probe("patch_mean", -1), probe("class_token", -1))}}
-#
-# *Limits:* one model; the ± is over its test images.
-#
-# **So in your model:** classify from the class token, but keep the patches.
-#
-# </details>
-#
-# <details><summary><b>14.</b> Training needs a warm-up</summary>
-#
-# **Said** of Transformers in general. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) find it true of post-norm, and not of pre-norm. **The harm:** somebody whose training fails looks for the fault in the warm-up.
-#
-# **Tested:** with a warm-up, the learning rate climbs for the first tenth of the steps. No other length was tried. We read *needs* as: without one, training ends far behind. Four blocks made three passes, twelve blocks one pass, with pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)). *What counts:* ten points.
-#
-# **Result:** points gained by a warm-up; "base rate" is the learning rate that the course uses with this optimizer.
-#
-# | blocks, optimizer | runs with and without | pre-norm | post-norm | *needs* |
-# |---|---|---|---|---|
-# | 4, Muon, base rate | three or more each | {{distance(runs("warmup_and_norm", "pre-norm, warm-up, Muon"), runs("warmup_and_norm", "pre-norm, none, Muon")):+±.1p}} | {{distance(runs("warmup_and_norm", "post-norm, warm-up, Muon"), runs("warmup_and_norm", "post-norm, none, Muon")):+±.1p}} | **does not hold** |
-# | 4, AdamW, base rate | {{len(reached("warmup_and_norm", "pre-norm, none, AdamW")):d}} each with pre-norm, {{len(reached("warmup_and_norm", "post-norm, none, AdamW")):d}} with post-norm | +{{warm_up_gain("warmup_and_norm", "pre-norm", 1):.1p}} | +{{warm_up_gain("warmup_and_norm", "post-norm", 1):.1p}} | **not settled**: few runs, though all gains are below the line |
-# | 4, AdamW, a third of that rate | one each | +{{warm_up_gain("warmup_and_norm", "pre-norm", 0.3):.1p}} | +{{warm_up_gain("warmup_and_norm", "post-norm", 0.3):.1p}} | **not settled**, likewise |
-# | 12, AdamW, base rate | one each | +{{warm_up_gain("warmup_and_norm_deep", "pre-norm", 1):.1p}} | +{{warm_up_gain("warmup_and_norm_deep", "post-norm", 1):.1p}} | **not settled**: one run against one |
-#
-# {{assert
-# not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}{{assert
-# all(0 < warm_up_gain("warmup_and_norm", norm, rate) < 0.06 for norm in ("pre-norm", "post-norm") for rate in (0.3, 1)) and all(warm_up_gain("warmup_and_norm", "pre-norm", rate) > warm_up_gain("warmup_and_norm", "post-norm", rate) for rate in (0.3, 1))}}{{assert
-# 0.07 < warm_up_gain("warmup_and_norm_deep", "pre-norm", 1) < 0.13 and warm_up_gain("warmup_and_norm_deep", "post-norm", 1) > 0.2}}{{assert
-# len(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) == len(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) == 1}}
-#
-# **Does not hold:** *needs* allows no exception, and four blocks with Muon are one. With AdamW, every pair of runs gained, and our line of ten points falls between the two deep pairs: pre-norm gained less, post-norm far more. That order is the paper's, but with four blocks and AdamW it is the other way round. With so few runs, we would not build on either.
-#
-# *Limits:* few runs with AdamW; one pass for the deep models, which may catch up later.
-#
-# **So in your model:** with AdamW, keep a short one: all our pairs of runs gained by it. If a training fails without one, look for other faults too.
-#
-# </details>
-#
-# <details><summary><b>17.</b> ViTs are only good when pretrained</summary>
-#
-# **Said** of the first ViTs, pretrained on hundreds of millions of images, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** somebody has many unusual images and no weights that fit, and gives up on a ViT.
-#
-# **Tested:** we read *only* as: no ViT is good without pretraining. *Only* allows no exception, so one good ViT decides. *What counts:* 85 % of CIFAR-10's test images.
-#
-# **Result:** the shipped model started from random weights, and is right for {{record("cifar10_cpu_long").accuracy:.1%}} of the 10,000 test images (one run).{{assert record("cifar10_cpu_long").accuracy > 0.85}}
-#
-# **Does not hold**, at our line of 85 %. At a line of 90 % this run would not decide. The 95.7 % that [vitookit](https://github.com/erow/vitookit) reports from random weights would; we did not repeat that run.
-#
-# *Limits:* one data set of small images. Our ViTs of four blocks stay below 85 % even after 24 passes.{{assert max(accuracies("cifar10_cpu_24_passes")) < 0.85}} That pretraining *helps* is another sentence, and with few labels it is true ([notebook 12](12_fine_tuning.ipynb)).
-#
-# **So in your model:** if no weights fit, train from scratch, for long enough.
-#
-# </details>
-#
-# ### In which setting?
-#
-# | the sentence | the number behind it | verdict |
-# |---|---|---|
-# | 7. Registers help. | four registers: {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points in a small model, but the sentence is about large ones | **not settled** |
-# | 13. Position embeddings matter. | learned positions add {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):±.1p}} points | **holds** |
-# | 15. Small patches are noisy. | under strong noise, patches of 4 × 4 are {{seed_by_seed(under_noise(8, 32), under_noise(4, 32)):±.1p}} points behind those of 8 × 8; trained with that noise, {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} ahead | **holds in part** |
-#
 # <details><summary><b>7.</b> Registers help</summary>
 #
-# **Said** by a title, of large models: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). *Registers* are learned tokens that the head never reads. They are to cure a few patch tokens of very large norm, which spoil attention maps. **The harm:** somebody trains a healthy model again, for a gain that may not exist.
+# **Said** by a title, of large models: *Vision Transformers Need Registers* ([Darcet et al. 2023](https://arxiv.org/abs/2309.16588)). *Registers* are learned tokens that the head never reads. They are to cure a few patch tokens of very large norm, which spoil attention maps. **The harm:** somebody trains a healthy model again for nothing.
 #
 # **Tested:** we read *help* as: raise the accuracy of the small ViT, at the best of three learning rates each. *What counts:* one point.{{assert all(len(runs("pooling", name).at_rates) == 3 for name in ("class token", "class token, 4 registers"))}}
 #
-# **Result:** four registers change it by {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points. **Not settled**, because the sentence is about large models, and our small one was not searched for such tokens. A large model that has them, trained with registers and without, would settle it.{{assert
+# **Result:** four registers change it by {{gain(runs("pooling", "class token, 4 registers")):+±.1p}} points. **Not settled**, because the sentence is about large models. One that has such tokens, trained with registers and without, would settle it.{{assert
 # not differs(runs("pooling", "class token, 4 registers")) and interval(gain(runs("pooling", "class token, 4 registers")))[1] < 0.01}}
 #
-# *Limits:* no attention maps were compared. [Notebook 06](06_inside_the_class_token.ipynb) searches the shipped model for such tokens, and finds none.
+# *Limits:* our small model was not searched for such tokens, and no attention maps were compared. [Notebook 06](06_inside_the_class_token.ipynb) finds none in the shipped model.
 #
-# **So in your model:** look first whether your model needs them: a few patch tokens are then much longer than the rest.
+# **So in your model:** look first whether a few of its patch tokens are much longer than the rest.
 #
 # </details>
 #
 # <details><summary><b>13.</b> Position embeddings matter</summary>
 #
-# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. **The harm:** little, since it is true. But somebody may think that any start will do, and draw them too large.
+# **Said** in the [ViT paper](https://arxiv.org/abs/2010.11929), where models without them are clearly behind. **The harm:** somebody thinks that any start will do, and draws them too large.
 #
 # **Tested:** we read *matter* as: with them, the accuracy of the small ViT differs from that without. *What counts:* one point.
 #
@@ -669,37 +647,57 @@ plots.show("accuracy falls faster with noise on the marked patches than on those
 #
 # </details>
 #
+# <details><summary><b>14.</b> Training needs a warm-up</summary>
+#
+# **Said** of Transformers in general. [Xiong et al. 2020](https://arxiv.org/abs/2002.04745) find it true of post-norm, and not of pre-norm. **The harm:** somebody whose training fails looks for the fault in the warm-up.
+#
+# **Tested:** with a warm-up, the learning rate climbs for the first tenth of the steps. We read *needs* as: without one, training ends far behind. Four blocks made three passes, twelve blocks one pass, with pre-norm or post-norm ([notebook 04](04_vision_transformer.ipynb)). *What counts:* ten points.
+#
+# **Result:** points gained by a warm-up; "base rate" is the learning rate that the course uses with this optimizer.
+#
+# | blocks, optimizer | runs with and without | pre-norm | post-norm |
+# |---|---|---|---|
+# | 4, Muon, base rate | three or more each | {{distance(runs("warmup_and_norm", "pre-norm, warm-up, Muon"), runs("warmup_and_norm", "pre-norm, none, Muon")):+±.1p}} | {{distance(runs("warmup_and_norm", "post-norm, warm-up, Muon"), runs("warmup_and_norm", "post-norm, none, Muon")):+±.1p}} |
+# | 4, AdamW, base rate | {{len(reached("warmup_and_norm", "pre-norm, none, AdamW")):d}} each with pre-norm, {{len(reached("warmup_and_norm", "post-norm, none, AdamW")):d}} with post-norm | +{{warm_up_gain("warmup_and_norm", "pre-norm", 1):.1p}} | +{{warm_up_gain("warmup_and_norm", "post-norm", 1):.1p}} |
+# | 4, AdamW, a third of that rate | one each | +{{warm_up_gain("warmup_and_norm", "pre-norm", 0.3):.1p}} | +{{warm_up_gain("warmup_and_norm", "post-norm", 0.3):.1p}} |
+# | 12, AdamW, base rate | one each | +{{warm_up_gain("warmup_and_norm_deep", "pre-norm", 1):.1p}} | +{{warm_up_gain("warmup_and_norm_deep", "post-norm", 1):.1p}} |
+#
+# {{assert
+# not any(differs(distance(runs("warmup_and_norm", f"{norm}, warm-up, Muon"), runs("warmup_and_norm", f"{norm}, none, Muon"))) for norm in ("pre-norm", "post-norm"))}}{{assert
+# all(0 < warm_up_gain("warmup_and_norm", norm, rate) < 0.06 for norm in ("pre-norm", "post-norm") for rate in (0.3, 1)) and all(warm_up_gain("warmup_and_norm", "pre-norm", rate) > warm_up_gain("warmup_and_norm", "post-norm", rate) for rate in (0.3, 1))}}{{assert
+# 0.07 < warm_up_gain("warmup_and_norm_deep", "pre-norm", 1) < 0.13 and warm_up_gain("warmup_and_norm_deep", "post-norm", 1) > 0.2}}{{assert
+# len(reached("warmup_and_norm_deep", "post-norm, none, AdamW")) == len(reached("warmup_and_norm_deep", "post-norm, warm-up, AdamW")) == 1}}
+#
+# **Does not hold:** *needs* allows no exception, and four blocks with Muon are one. With AdamW it is not settled: every pair gained, but these are few runs. Twelve blocks with post-norm gained most, as in the paper; that is one run against one.
+#
+# *Limits:* one length of warm-up; one pass for the deep models, which may catch up later.
+#
+# **So in your model:** with AdamW, keep a short one. If a training fails without one, look for other faults too.
+#
+# </details>
+#
 # <details><summary><b>15.</b> Small patches are noisy</summary>
 #
-# **Said** in talk about patch sizes. The nearest in print that we found is [a study](https://arxiv.org/abs/2509.20939), in which larger first kernels resist noise better. **The harm:** somebody with noisy images chooses large patches without a test.
+# **Said** in talk about patch sizes. In print we found only [a study](https://arxiv.org/abs/2509.20939) in which larger first kernels resist noise better. **The harm:** somebody with noisy images chooses large patches without a test.
 #
 # **Tested:** we read *are noisy* as: when the images are noisy, the small ViT is worse with patches of 4 × 4 pixels (P = 4) than of 8 × 8 (P = 8). The noise has a standard deviation of 8 to 64, where pixel values go to 255. Some models trained on clean images, others with a noise of 32. Three seeds, compared seed by seed. *What counts:* one point.
 #
-# **Result:** by how many points P = 4 leads:
-#
-# | noise on the test images | trained on clean images | trained with a noise of 32 |
-# |---|---|---|
-# | none | {{seed_by_seed(under_noise(4, 0), under_noise(8, 0)):+±.1p}} | {{seed_by_seed(under_noise(4, 0, True), under_noise(8, 0, True)):+±.1p}} |
-# | 8 | {{seed_by_seed(under_noise(4, 8), under_noise(8, 8)):+±.1p}} | {{seed_by_seed(under_noise(4, 8, True), under_noise(8, 8, True)):+±.1p}} |
-# | 16 | {{seed_by_seed(under_noise(4, 16), under_noise(8, 16)):+±.1p}} | {{seed_by_seed(under_noise(4, 16, True), under_noise(8, 16, True)):+±.1p}} |
-# | 32 | {{seed_by_seed(under_noise(4, 32), under_noise(8, 32)):+±.1p}} | {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):+±.1p}} |
-# | 64 | {{seed_by_seed(under_noise(4, 64), under_noise(8, 64)):+±.1p}} | {{seed_by_seed(under_noise(4, 64, True), under_noise(8, 64, True)):+±.1p}} |
+# **Result:** trained on clean images, P = 4 is {{seed_by_seed(under_noise(4, 8), under_noise(8, 8)):±.1p}} points ahead at a noise of 8, and {{seed_by_seed(under_noise(8, 32), under_noise(4, 32)):±.1p}} behind at 32. Trained with a noise of 32, it is {{seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)):±.1p}} ahead there. The picture has the other strengths.
 #
 # {{assert
 # all(min(under_noise(4, d)) > max(under_noise(8, d)) for d in (8, 16)) and max(under_noise(4, 64)) < min(under_noise(8, 64)) and max(under_noise(4, 64, learned=True)) < min(under_noise(8, 64, learned=True))}}{{assert
 # interval(seed_by_seed(under_noise(4, 32), under_noise(8, 32)))[1] < 0}}{{assert
 # below(under_noise(8, 32, learned=True), under_noise(4, 32, learned=True)) and interval(seed_by_seed(under_noise(4, 32, True), under_noise(8, 32, True)))[0] > 0}}
 #
-# **Holds in part.** The part that holds: trained on clean images, small patches fall behind at a noise of 32 and 64. The part that does not: they lead at a noise of 8, and up to 32 if they were trained with noise. Two rows leave it open, as their intervals cross our line of one point: the lead of {{seed_by_seed(under_noise(4, 16), under_noise(8, 16)):±.1p}} at 16 on the left, and the lag of {{seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)):±.1p}} at 64 on the right.{{assert
+# **Holds in part.** The part that holds: trained on clean images, small patches fall behind at a noise of 32 and 64. The part that does not: they lead at a noise of 8, and up to 32 if they were trained with noise. Two points of the picture leave it open, because their intervals reach below one point: 16 on the solid curve, and 64 on the dashed one.{{assert
 # all(interval(seed_by_seed(under_noise(4, d, True), under_noise(8, d, True)))[0] > 0.01 for d in (8, 16, 32)) and interval(seed_by_seed(under_noise(4, 8), under_noise(8, 8)))[0] > 0.01 and all(interval(seed_by_seed(under_noise(8, d), under_noise(4, d)))[0] > 0.01 for d in (32, 64))}}{{assert
 # 0 < interval(seed_by_seed(under_noise(4, 16), under_noise(8, 16)))[0] < 0.01 and 0 < interval(seed_by_seed(under_noise(8, 64, True), under_noise(4, 64, True)))[0] < 0.01}}
 #
-# What does it cost to train with the noise? Patches of 4 × 4 gained {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points at that noise, and lost {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} on clean images. Patches of 8 × 8 gained nothing at 32 ({{seed_by_seed(under_noise(8, 32, True), under_noise(8, 32)):+±.1p}}), only at 64 ({{seed_by_seed(under_noise(8, 64, True), under_noise(8, 64)):+±.1p}}), and lost {{seed_by_seed(under_noise(8, 0), under_noise(8, 0, True)):±.1p}} on clean images. [Notebook 16](16_detail_and_noise.ipynb) has more.{{assert
+# Training with the noise brought P = 4 a gain of {{seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)).mean:.0p}} points at 32, at a cost of {{seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)).mean:.0p}} on clean images ([notebook 16](16_detail_and_noise.ipynb) has more).{{assert
 # differs(seed_by_seed(under_noise(4, 32, True), under_noise(4, 32)))}}{{assert
-# differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}{{assert
-# not differs(seed_by_seed(under_noise(8, 32, True), under_noise(8, 32))) and differs(seed_by_seed(under_noise(8, 64, True), under_noise(8, 64))) and differs(seed_by_seed(under_noise(8, 0), under_noise(8, 0, True)))}}
+# differs(seed_by_seed(under_noise(4, 0), under_noise(4, 0, True)))}}
 #
-# *Limits:* one kind of noise, and one strength of it in training.
+# *Limits:* one kind of noise, one strength of it in training.
 #
 # **So in your model:** if you know your noise, train with it, and count the cost on clean images.
 #
@@ -719,21 +717,31 @@ for label, part in (("clean images", "noise"), ("noise of 32", "noise_learned"))
 _, axis = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
 plots.show_lines(
     [int(d) for d in strengths], lead, "noise on the test images", "lead of P = 4 in points (band: 95 %)",
-    "15. Small patches are noisy: trained on …", dashed=("no lead", 0), widths=widths, axis=axis,
+    "15. The small ViT on CIFAR-10, trained on …", dashed=("no lead", 0), widths=widths, axis=axis,
 )  # fmt: skip
 plots.show("trained on clean images, small patches lead by ten points and fall behind at a noise of 32; "
            "trained with that noise, they lead up to it", "15: patches of 4 × 4 against 8 × 8")  # fmt: skip
 
 # %% [markdown]
-# ---
+# <details><summary><b>17.</b> ViTs are only good when pretrained</summary>
 #
-# Which verdict surprised you most? Here is what the twelve have in common. A number answers the question that it was measured for, against the rival that it was measured against, in the setting in which it was measured. So before you repeat a sentence, or believe it, ask all three questions.
+# **Said** of the first ViTs, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** somebody whose images fit no weights gives up on a ViT.
 #
-# **Try it yourself:** [exercises 14](exercises/14_more_claims.ipynb)
+# **Tested:** *only* allows no exception, so one good ViT decides. *What counts:* 85 % of CIFAR-10's test images.
+#
+# **Result:** the shipped model, from random weights: {{record("cifar10_cpu_long").accuracy:.1%}} (one run).{{assert record("cifar10_cpu_long").accuracy > 0.85}} **Does not hold.** At a line of 90 %, this run would not decide, but the 95.7 % that [vitookit](https://github.com/erow/vitookit) reports would (we did not repeat it).
+#
+# *Limits:* one data set of small images. Our ViTs of four blocks stay below 85 % even after 24 passes.{{assert max(accuracies("cifar10_cpu_24_passes")) < 0.85}} That pretraining *helps* is another sentence ([notebook 12](12_fine_tuning.ipynb)).
+#
+# **So in your model:** if no weights fit, train from scratch, for long enough.
+#
+# </details>
 #
 # ## For a second visit
 #
-# **Measure a sentence again.** Each row has the record of its numbers and a command that makes part of it again. The commands are for a terminal (in a cell, put `!` in front). Those marked with a star need CIFAR-10.
+# <details><summary><b>Measure a sentence again:</b> its record, and a command that makes part of it again</summary>
+#
+# The commands are for a terminal (in a cell, put `!` in front). A star needs CIFAR-10.
 #
 # | sentence | record | command |
 # |---|---|---|
@@ -750,7 +758,9 @@ plots.show("trained on clean images, small patches lead by ten points and fall b
 # | 17* ({{record("cifar10_cpu_long").seconds:time}} on two cores) | [shipped model](../data/results/cifar10_cpu_long.json), [24 passes](../data/results/cifar10_cpu_24_passes.json) | `python -m vit_minimal.training --recipe cpu-long --dataset cifar10` |
 # | 18* | [few labels](../data/results/fine_tuning.json) | `python benchmarks/fine_tuning.py --seeds 1 --counts 10 --methods fine-tuned` |
 #
-# **Where do the intervals come from?** For the small ViT, from the spread between runs that differ in their seed alone, averaged over all settings on record. Models with AdamW or twelve blocks may vary more, so they get a ± only from three runs of their own (sentence 14). For sentences 4 (Needle-10), 10, 15 and 18, the differences of three seeds give the ±. For 3 and 4 (noise), the test images of the shipped model do.
+# </details>
+#
+# **Where do the intervals come from?** For the small ViT, from the spread between runs that differ in their seed alone, averaged over all settings on record. Models with AdamW or twelve blocks may vary more, so they get none without three runs of their own (sentence 14). For sentences 4 (Needle-10), 10, 15 and 18, the differences of three seeds give the ±, and for 3 and 4 (noise), the test images.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 14 · More claims, to look up

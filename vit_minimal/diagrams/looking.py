@@ -160,14 +160,14 @@ def cut_off(weights, values, usual):
     )
 
 
-def reading_blocks(depth, panels, largest, title="", unit="%"):
+def reading_blocks(depth, panels, largest, title="", unit="%", digits=0):
     """Strips of `depth` squares that mark the blocks in which a class token reads, and beside each
     a bar for what comes of it.
 
     `panels` {heading: (cuts, amounts)}, one or two. `cuts` are lists of the blocks, counted from 1,
     in which the class token is cut off: one list, strip and row. `amounts` {way: {"mean": (rows,),
-    "width": (rows,)}}, in `unit`: up to two bars to a row, on a scale that ends at `largest`; a line
-    at the end of a bar is the interval, mean ± width.
+    "width": (rows,)}}, in `unit`: up to two bars to a row, on a scale that ends at `largest`; a line at
+    the end of a bar is the interval, mean ± width. With `digits` after the point, ± width is written too.
     """
     if not 1 <= len(panels) <= 2:
         raise ValueError(f"expected one or two panels, got {len(panels)}")
@@ -187,7 +187,7 @@ def reading_blocks(depth, panels, largest, title="", unit="%"):
         card.text(WIDTH / 2, 2, title, 12)
     for left, (heading, (cuts, amounts)) in zip((1.4, 1.4 + share), panels.items(), strict=False):
         start = left + side * depth + 1.4
-        scale = (left + share - start - 7.6) / largest
+        scale = (left + share - start - (9.4 if digits else 7.6)) / largest
         card.text(left, top - 6, heading, 11, ha="left", weight="bold")
         for block in range(1, depth + 1):
             card.text(left + side * (block - 0.5), top - 2, str(block), 10, QUIET)
@@ -213,7 +213,8 @@ def reading_blocks(depth, panels, largest, title="", unit="%"):
                 card.rectangle(start, at - thick / 2 + 0.15, long, thick - 0.3, shade)
                 low, high = (start + scale * max(mean + sign * width, 0) for sign in (-1, 1))
                 card.line((low, at), (high, at), line=1.2, zorder=3)
-                text = f"{round(mean) + 0.0:.0f} {unit}".rstrip()
+                sure = f" ± {width:.{digits}f}" if digits else ""
+                text = f"{round(mean, digits) + 0.0:.{digits}f}{sure} {unit}".rstrip()
                 card.text(high + 0.8, at, text, 10, ha="left")
                 said[-1] += f" {way} {text}"
         card.line((start, top - 0.4), (start, top + pitch * len(cuts) - 0.8), line=1)
@@ -265,7 +266,7 @@ def cut_or_late(depth, cut, late):
                 continue
             for middle in patches:  # they read the class token, where there is one
                 card.arrow((left, first), (right, middle), colour=QUIET, line=0.8)
-            card.arrow((left, first), (right, first), colour=ATTENTION, line=1.6)
+            card.arrow((left, first), (right, first), colour=LINE)
             gone = first_cut is not None and block >= first_cut
             card.strength = 0.3 if gone else 1.0
             for middle in patches:
