@@ -578,7 +578,7 @@ plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 #
 # Welcome back. This sitting ends with a real run on CIFAR-10. To train such a model yourself, start now in a terminal, and read on: `python -m vit_minimal.training --recipe cpu --dataset cifar10` (with a GPU, `--recipe t4`).
 #
-# Its recipe has Muon in it, which was far ahead on both ladders. How does Muon work? A matrix W turns an input x into W·x. The step is a matrix too. Call it ΔW: after the step, the input gives W·x + ΔW·x, so ΔW·x is the *change* that the step makes for it. In two dimensions, all inputs of length 1 form a circle. Here are their changes:
+# The recipe of this run has Muon in it, which was far ahead on both ladders. How does Muon work? A matrix W turns an input x into W·x. The step is a matrix too. Call it ΔW: after the step, the input gives W·x + ΔW·x, so ΔW·x is the *change* that the step makes for it. In two dimensions, all inputs of length 1 form a circle. Here are their changes:
 
 # %%
 diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]]))
