@@ -42,7 +42,7 @@ images, labels = normalize(dataset.train_images[:100]), dataset.train_labels[:10
 # %% [markdown]
 # ## A training that fails
 #
-# There are worse starts than `torch.randn`. We train two small models for a few seconds, on the images that your machine has. One draws its weights from N(0, 0.02), which are normal numbers of mean 0 and standard deviation 0.02. In the other all weights are zero:
+# There are worse starts than `torch.randn`. We train two small models for a few seconds, on the images that your machine has. One draws the weights of its blocks and of its head from N(0, 0.02), which are normal numbers of mean 0 and standard deviation 0.02. In the other all of them are zero:
 
 # %%
 budget = "quick" if dataset.name == "shapes10" else pick_budget()
@@ -115,7 +115,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
     print(f"here, positions: {setting:10}   a patch {patch:.2f}   {sizes}")
 
 # %% [markdown]
-# The picture shows where these parts enter. (Here the position of a patch is a mean over 64.)
+# The picture shows where these parts enter. (For the positions of the patches it has their mean.)
 
 # %% tags=["hide-input"]
 added = {}
@@ -224,7 +224,7 @@ diagrams.norm_divides(
         f"class token from {setting}": before_the_last_norm("class_token_init", setting)
         for setting in ("N(0, 0.02)", "N(0, 1)")
     },
-    "class tokens before the first step",
+    "class tokens before the first step, here",
 )
 
 # %% [markdown]
@@ -265,8 +265,8 @@ for name, tokens in {
     model.pos_embed.weight.data[:, tokens] = large[:, tokens]
     patch, shared = sizes_at_the_start(model, images)
     _, spread = at_the_start(model, images, labels)
-    sizes = f"a patch {patch:.2f}, largest position {shared['pos_embed.weight']:.2f}"
-    print(f"here, large for {name:16} {sizes}   spread {spread:.3f}")
+    sizes = f"a patch {patch:.2f}, the largest {shared['pos_embed.weight']:.2f}"
+    print(f"here, a large position for {name:16} {sizes}   spread {spread:.3f}")
 
 # %% [markdown]
 # The sizes warn in each of the three cases, even where a single position is large. For the spread, a large position of the class token is enough for a warning. Those of the patches are not, although they lower it, too.
@@ -695,7 +695,7 @@ diagrams.norm_divides(
         f"patches' positions from {setting}": before_the_last_norm("patch_position_init", setting)
         for setting in ("N(0, 0.02)", "N(0, 1)")
     },
-    "class tokens before the first step",
+    "class tokens before the first step, here",
 )
 
 # %% [markdown]
