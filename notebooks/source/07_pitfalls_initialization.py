@@ -51,7 +51,7 @@ for setting in ("N(0, 0.02)", "all zero"):
     print(f"trained here, weights: {setting:12} {found[setting].mean:.1%} right")
 
 # %% [markdown]
-# The second model has learned nothing: with ten classes, 10 % is guessing. There was no error and no warning. So we look for *signs* of a bad start in a new model, and set each beside the *cost* after training. There are four, in the order in which you meet them:
+# The second model has learned nothing: it gives every image the same answer, which is right for about one in ten. There was no error and no warning. So we look for *signs* of a bad start in a new model, and set each beside the *cost* after training. There are four, in the order in which you meet them:
 #
 # | sign | function | it warns if |
 # |---|---|---|
@@ -115,7 +115,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
     print(f"here, positions: {setting:10}   a patch {patch:.2f}   {sizes}")
 
 # %% [markdown]
-# As a picture, with the mean of the patches' positions:
+# The same *here* as a picture, with the mean of the patches' positions:
 
 # %% tags=["hide-input"]
 added = {}
@@ -207,7 +207,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
 #
 # ## Is a small spread enough? A large class token
 #
-# The class token can start too large, too. Each block only adds to it, so what it starts with is still there at the last norm. The picture splits the class tokens of 100 images into what all of them share and what differs between them. (It is the squares of the two that add up.)
+# The class token can start too large, too. Each block only adds to it, so what it starts with is still there at the last norm. The picture splits the class tokens of 100 images, *here* before the first step, into what all of them share and what differs between them. (It is the squares of the two that add up.)
 
 
 # %% tags=["hide-input"]
@@ -681,7 +681,7 @@ for setting in settings:
 #
 # ### Why do large positions of the patches cost points?
 #
-# Patches can drown like the class token, but somewhere else. The picture shows the model whose class token has no position:
+# Patches can drown like the class token, but somewhere else. The picture shows the model whose class token has no position, *here* before the first step:
 
 
 # %% tags=["hide-input"]
