@@ -63,7 +63,7 @@ for setting in ("N(0, 0.02)", "all zero"):
 # Two phrases say where numbers come from:
 #
 # - **On CIFAR-10**: saved records of the model of recipe `cpu` in notebook 05, with {{recorded("weight_init", "Xavier")[0].run.model.depth:d}} blocks of width D = {{recorded("weight_init", "Xavier")[0].run.model.embed_dim:d}}. A sign comes from 100 images and three seeds, a cost from three seeds or more, after {{recorded("weight_init", "Xavier")[0].run.training.epochs:d}} passes over {{records("experiments_cifar10_full")[0].trained_on:,}} images, on the 10,000 test images. (Another *seed* means other random numbers.)
-# - **Here**: the same model, untrained, with 100 images that your machine has, which are drawn shapes in the run saved here.
+# - **Here**: the same model, untrained, with 100 images that your machine has, which are drawn shapes in the run saved here. (Only *trained here* means the small model.)
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.run.training.epochs == 3 for r in recorded("weight_init", "Xavier"))}}
 # {{assert all(len(of.accuracies) >= 3 for name in ("weight_init", "class_token_init",
@@ -115,7 +115,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
     print(f"here, positions: {setting:10}   a patch {patch:.2f}   {sizes}")
 
 # %% [markdown]
-# The same *here* as a picture, with the mean of the patches' positions:
+# The same *here* as a picture, with the mean size of the patches' positions:
 
 # %% tags=["hide-input"]
 added = {}
