@@ -87,7 +87,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
 # %% [markdown]
 # Every token starts as a sum: what it holds, plus its position. A patch holds its pixels, mapped to D numbers, and the class token holds a learned vector. The sum enters the *residual stream*, to which every block adds its part.
 #
-# How large are the parts of that sum? The *size* of a vector is the root mean square of its D numbers. `sizes_at_the_start` gives the size of a patch, and of what is the same for all images: the class token and the largest position. (In a mean over all 65, a single large one would hide.)
+# How large are the parts of that sum? The *size* of a vector is the root mean square of its D numbers. `sizes_at_the_start` gives the size of a patch, and of what is the same for all images: the class token and the largest position.
 
 
 # %%
@@ -187,7 +187,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
 # | N(0, 0.02), the base | {{mean(at_start("spread", "position_init", "N(0, 0.02)")):.3f}} | none | |
 # | zeros | {{mean(at_start("spread", "position_init", "zeros")):.3f}} | none | {{loss(runs("position_init", "zeros")):±.1p}} |
 # | N(0, 1), large | {{mean(at_start("spread", "position_init", "N(0, 1)")):.3f}} | sizes, spread | {{loss(runs("position_init", "N(0, 1)")):±.1p}} |
-# | N(0, 10) | {{mean(at_start("spread", "position_init", "N(0, 10)")):.3f}} | sizes, spread | {{loss(runs("position_init", "N(0, 10)")):±.1p}} |
+# | N(0, 10) | {{mean(at_start("spread", "position_init", "N(0, 10)")):.4f}} | sizes, spread | {{loss(runs("position_init", "N(0, 10)")):±.1p}} |
 # | none at all: zeros that are never trained | {{mean(at_start("spread", "position_init", "zeros")):.3f}} | none | {{loss(runs("position_untrained", "none")):±.1p}} |
 #
 # (± is half of a 95 % interval, from the noise of all settings on record together, as [notebook 10](10_claims_put_to_the_test.ipynb) explains. A start that hardly learns has the noise of its own seeds. The spread of the base is larger in the output above, because drawn shapes differ more between images than photographs do, for this model.)
@@ -418,9 +418,9 @@ plots.show("a point for each start: its spread before training and its cost afte
 # \* This start has large positions of the patches in a model whose class token has no position, and its cost counts from the base of that model. (*All 1* means ones instead of random numbers.)
 #
 # - **Enough? No.** Second zero has a spread of exactly 0, and it is harmless.
-# - **Needed? No.** Weights from N(0, 1) cost more than any positions, and their spread is larger than the base's. So is that of Xavier and PyTorch's default, so no threshold that lets the base pass warns of these three.
+# - **Needed? No.** Weights from N(0, 1) cost more than any positions, and their spread is larger than the base's. So is that of Xavier and PyTorch's default, so no lower bound that lets the base pass warns of these three.
 #
-# **So a small spread is not by itself the reason for a cost.** It is a reason to look for one.
+# **So a small spread is neither enough nor needed to cost points.**
 # {{assert max(at_start("spread", "weight_init", "second zero")) == 0}}
 # {{assert min(at_start("spread", "weight_init", "N(0, 1)")) > max(at_start("spread", "weight_init", "N(0, 0.02)"))}}
 # {{assert all(min(at_start("spread", "weight_init", of)) > max(at_start("spread", "weight_init", "N(0, 0.02)")) for of in ("Xavier", "PyTorch's default"))}}
@@ -462,6 +462,7 @@ starts = [
 starts.sort(key=lambda of: -of[2])
 _, axis = plt.subplots(figsize=(6.2, 7.4), layout="constrained")
 said, caught, alarms = [], [0] * len(SIGNS), [0] * len(SIGNS)
+judged = [is_costly(points, width) for _, _, points, width in starts]
 for row, (name, setting, points, width) in enumerate(starts):
     other = "*" if name == "patch_position_init" else ""
     axis.text(0, row - 0.2, f"{KINDS[name]}{other}", va="center", fontsize=9, color="#595959")
@@ -485,8 +486,8 @@ for x, words in (
 ):
     axis.text(x, -0.95, words, weight="bold", va="center", ha="center" if x else "left")
 for row, words, counts in (
-    (len(starts), "caught, of the 8 costly ones", caught),
-    (len(starts) + 0.6, "false alarms, of the 6 harmless ones", alarms),
+    (len(starts), f"caught, of the {judged.count(True)} costly ones", caught),
+    (len(starts) + 0.6, f"false alarms, of the {judged.count(False)} harmless ones", alarms),
 ):
     axis.text(0, row, words, va="center")
     for column, count in enumerate(counts):
