@@ -321,3 +321,22 @@ def test_the_signs_of_a_start_are_seen_without_dropout_and_leave_the_model_as_it
         assert sign(model, *batch) == sign(plain, *batch)
     assert model.training
     assert all(torch.equal(of, plain.state_dict()[name]) for name, of in model.state_dict().items())
+
+
+def test_the_sizes_of_a_start_see_a_position_that_is_large_alone():
+    source = SCRIPTS[0].parents[1] / "notebooks/source/07_pitfalls_initialization.py"
+    known = {}
+    for node in ast.parse(source.read_text("utf-8")).body:
+        if getattr(node, "name", "") in ("size", "sizes_at_the_start"):
+            exec(compile(ast.Module([node], []), str(source), "exec"), known)  # noqa: S102
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, 32, 32)
+    for large in (0, 7, 64):  # the class token's position, and two of the patches'
+        model = VisionTransformer(ViTConfig(embed_dim=24, depth=1, num_heads=3))
+        patch, shared = known["sizes_at_the_start"](model, images)
+        assert max(shared.values()) < patch
+        model.pos_embed.weight.data[0, large] = 3 * patch
+        again, shared = known["sizes_at_the_start"](model, images)
+        assert again == patch
+        assert shared["pos_embed.weight"] == pytest.approx(3 * patch)
+        assert shared["cls_token.weight"] < patch
