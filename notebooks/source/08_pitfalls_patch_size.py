@@ -10,15 +10,15 @@
 # | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `training/`, `pretrained.py` |
 #
-# The 16 in the name ViT-B/16 is the side of a patch, in pixels. It decides what a model costs and how much it can tell apart, and a poor choice is dear: in our runs, neighbouring sizes can lie ten points of accuracy apart.
+# The 16 in the name ViT-B/16 is the side of a patch, in pixels. A poor choice is dear: in our runs, a size and the next one can lie ten points of accuracy apart.
 #
-# Here is a puzzle. Which patches are better for a small model on CIFAR-10, those of 4 × 4 pixels or those of 8 × 8? Let us give both models the same amount of one thing:
+# Here is a puzzle. Which patches are better for a small model on CIFAR-10, those of 4 × 4 pixels or those of 8 × 8? We give both models the same amount of one thing:
 #
 # - **passes**: a pass, which others call an epoch, shows the model every training image once;
 # - **time**, estimated for our CPU;
 # - **FLOPs**, floating-point operations: here they are multiplications and additions.
 #
-# We compared them each way twice, in a short training and in a longer one:
+# Each comparison is made twice, in a short training and in a longer one:
 #
 # | both models get | short: 3 passes with 4 × 4, against | longer: 10 passes with 4 × 4, against |
 # |---|---|---|
@@ -60,21 +60,21 @@ from vit_minimal.training import estimate_seconds
 # %% [markdown]
 # ## What a patch size costs
 #
-# Here is one photograph of 32 × 32 pixels, cut at five patch sizes. P is the side of a patch in pixels. Each patch becomes one token, which is all that the model gets of it.
+# Here is one photograph of 32 × 32 pixels, cut at five patch sizes. P is the side of a patch in pixels. Each patch becomes one token.
 
 # %%
 cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
 diagrams.cuts(cat, (32, 16, 8, 4, 2), title="One photograph, five patch sizes")
 
 # %% [markdown]
-# Halving the patch side gives four times as many patches. Does it also make four times the work? Let us count the FLOPs. Multiplying matrices of shapes (a, b) and (b, c) takes 2·a·b·c of them. A block with T tokens of width D does two kinds of products; r says how many times as wide as a token the hidden layer of the MLP is.
+# Halving the patch side gives four times as many patches. Does it also make four times the work? Multiplying matrices of shapes (a, b) and (b, c) takes 2·a·b·c FLOPs. A block with T tokens of width D does two kinds of products; r says how many times as wide as a token the hidden layer of the MLP is.
 #
 # | | the products | FLOPs | with four times the tokens |
 # |---|---|---|---|
 # | **every token goes through the matrices** | queries, keys, values and the projection after attention: four matrices of D × D; the MLP: two of D × r·D | (8 + 4r)·T·D² | four times the work |
 # | **every token is compared with every other** | the scores QKᵀ, and the weighted sum of the values | 4·T²·D | sixteen times the work |
 #
-# So a halving seems to cost between four and sixteen times as much. **Guess:** nearer to four or to sixteen, and at every size? Let us count for a small model: four blocks, D = 96, r = 2. All results on record in this notebook come from it.
+# So a halving seems to cost between four and sixteen times as much. **Guess:** nearer to four or to sixteen, and at every size? Let us count for our small model: four blocks, D = 96, r = 2.
 # {{assert [plan("patch_size", "full", 0)["P = 4", 1]["model"][of] for of in ("depth", "embed_dim", "mlp_ratio", "num_heads")] == [4, 96, 2, 3] and plan("patch_size", "full", 0)["P = 4", 1]["training"]["optimizer"] == "muon"}}
 
 # %% tags=["nbval-check-output"]
@@ -126,7 +126,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The FLOPs grow about fourfold only from P = 8 to P = 4. Before that they grow less, after it more, and never nearly sixteenfold. **And FLOPs are not seconds:** at every halving, the time grows less. Why do the factors of the FLOPs differ so much? Let us see what they go into.
+# The FLOPs grow about fourfold only from P = 8 to P = 4. Before that they grow less, and after it more. **And FLOPs are not seconds:** at every halving, the time grows less. Why do the factors of the FLOPs differ so much?
 # {{assert all(patch_cost(P).seconds / patch_cost(2 * P).seconds < patch_cost(P).flops / patch_cost(2 * P).flops for P in (2, 4, 8, 16))}}
 # {{assert 1.9 < patch_cost(16).flops / patch_cost(32).flops < 2.1 and 4 < patch_cost(4).flops / patch_cost(8).flops < 4.2 and 3.2 > patch_cost(8).flops / patch_cost(16).flops and 5 < patch_cost(2).flops / patch_cost(4).flops < 6}}
 
@@ -160,15 +160,15 @@ plots.show(
 )
 
 # %% [markdown]
-# **At large patches** a halving costs less than fourfold, for two reasons. The class token stays one: from P = 32 to P = 16, the tokens grow from 2 to 5, not to 8, which alone would make the factor × 2.5. And turning pixels into tokens costs the same at every size; at P = 32 that is a third of the work. **At small patches**, comparing tokens takes over, the part that grows sixteenfold. At P = 1, where each pixel is a patch, it is 73 % of the work.
+# **At large patches** a halving costs less than fourfold, for two reasons. There is only ever one class token: from P = 32 to P = 16 the tokens grow from 2 to 5, not to 8. That alone brings the factor down to × 2.5. And turning pixels into tokens costs the same at every size; at P = 32 it is a third of the work. **At small patches**, comparing tokens takes over, the part that grows sixteenfold. At P = 1, where each pixel is a patch, it is 73 % of the work.
 #
-# After the training, every image that the model sees costs these FLOPs again. Training also takes memory: what one image leaves for the backward pass is {{patch_cost(4).kept_bytes / patch_cost(8).kept_bytes:.1f}} times as much at P = 4 as at P = 8.
+# The trained model costs these FLOPs again for every image. Training also takes memory: what an image leaves for the backward pass is {{patch_cost(4).kept_bytes / patch_cost(8).kept_bytes:.1f}} times as much at P = 4 as at P = 8.
 #
 # ## First round: equal passes, or equal FLOPs?
 #
-# Suppose that all sizes get three passes. Is a small patch then better than a large one? And who is ahead if all get the FLOPs of P = 4, so that P = 8 makes four times its passes, and P = 16 twelve times? **Guess** both answers.
+# Which size is best if all get three passes? And which, if all get the FLOPs of P = 4, so that P = 8 makes four times its passes, and P = 16 twelve times? **Guess** both.
 #
-# **Where the numbers come from.** We trained the model above on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 and tested it on 10,000. The learning rate is the same for all sizes. It falls to zero by the end of each training, however short. A setting has three seeds or more, unless we say so. Every ± and every error bar is a 95 % interval, and we call two settings different if the interval of their *difference* does not contain zero.
+# **Where the numbers come from.** We trained this small model on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 and tested it on 10,000. The learning rate is the same for all sizes and falls to zero by the end of each training. A setting has three seeds or more, unless we say so. Every ± and every error bar is a 95 % interval. Two settings differ if the interval of their *difference* does not contain zero.
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time", "patch_size_at_equal_time_short", "patch_size_and_passes") for of in experiment(name).values()}) == 1}}
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
@@ -227,9 +227,9 @@ plots.show(
 )
 
 # %% [markdown]
-# **At equal passes P = 4 is ahead of P = 8 by {{loss(runs("patch_size", "P = 8")):±.1p}} points. At equal FLOPs P = 8 is ahead of P = 4 by {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}}.** (Differences are taken before rounding.)
+# **At equal passes P = 4 is ahead of P = 8 by {{loss(runs("patch_size", "P = 8")):±.1p}} points. At equal FLOPs P = 8 is ahead of P = 4 by {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}}.**
 #
-# Neither trend goes on for ever. On the left, we see no difference between P = 4 and P = 2. On the right, P = 32 is far behind P = 4, and P = 16 is {{loss(runs("patch_size_longer", "P = 16, 12 × the passes")):±.1p}} points behind. But its 36 passes take {{1 - 36 * patch_cost(16).flops / (3 * patch_cost(4).flops):.0%}} fewer FLOPs than three of P = 4, which may have made a part of this small gap. P = 2 stands alone: a single pass already takes nearly twice the FLOPs.
+# Neither trend goes on for ever. On the left, we see no difference between P = 4 and P = 2. On the right, P = 32 is far behind P = 4, and P = 16 is {{loss(runs("patch_size_longer", "P = 16, 12 × the passes")):±.1p}} points behind. (A single pass with P = 2 already takes nearly twice the FLOPs.)
 # {{assert below(runs("patch_size", "P = 8"), runs("patch_size", "P = 4"))}}
 # {{assert below(runs("patch_size_longer", "P = 4"), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the passes"))}}
@@ -241,7 +241,7 @@ plots.show(
 #
 # ## Second round: equal time, and a longer training
 #
-# So P = 8 has won a round. But perhaps what limits your training is time, not FLOPs. By our clock of 16 images, one pass with P = 4 takes as long as {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} with P = 8, so we give P = 8 three times the passes. And what changes when P = 4 gets ten passes in place of three? **Guess again**; the next picture shows all six comparisons of the puzzle.
+# So P = 8 has won a round. But perhaps what limits your training is time, not FLOPs. By our clock of 16 images, one pass with P = 4 takes as long as {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} with P = 8, so we gave P = 8 three times the passes. And what changes when P = 4 gets ten passes in place of three? **Guess again**; here are all six comparisons of the puzzle.
 # {{assert 2.8 < patch_cost(4).seconds / patch_cost(8).seconds < 3.1}}
 
 # %% tags=["hide-input"]
@@ -300,7 +300,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Here are the test accuracies behind the six points, the better one in bold.
+# And the test accuracies behind the six points, the better one in bold:
 #
 # | both models get | short, 4 × 4 against 8 × 8 | longer, 4 × 4 against 8 × 8 |
 # |---|---|---|
@@ -308,9 +308,9 @@ plots.show(
 # | about the same time | {{runs("patch_size", "P = 4").mean:.1%}} against {{runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes").mean:.1%}}: no difference seen | **{{runs("patch_size_at_equal_time", "P = 4, 10 passes").mean:.1%}}** against {{runs("patch_size_at_equal_time", "P = 8, 30 passes").mean:.1%}} |
 # | about the same FLOPs | {{runs("patch_size", "P = 4").mean:.1%}} against **{{runs("patch_size_longer", "P = 8, 4 × the passes").mean:.1%}}** | **{{runs("patch_size_at_equal_time", "P = 4, 10 passes").mean:.1%}}** against {{runs("patch_size_at_equal_time", "P = 8, 40 passes").mean:.1%}} ({{len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies):d}} seed) |
 #
-# **P = 8 wins one comparison of six: equal FLOPs in a short training**, and this at one learning rate for all. A P = 4 that made as many steps, at half the rate, is {{distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points behind ({{len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)):d}} seed), a borderline case.
+# **P = 8 wins one comparison of six: equal FLOPs in a short training**, and this at one learning rate for all. A P = 4 that made as many steps (updates of the weights), at half the rate, is {{distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points behind ({{len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)):d}} seed), a borderline case.
 #
-# **Equal time is an estimate**, and probably kind to P = 4. With batches of 128, as the trainings take them, our clocks gave P = 8 three to four passes for one of P = 4: the grey band. On a machine that gives it four, the short training goes to P = 8. The longer one goes to P = 4 at both ends of the band.
+# **Equal time is an estimate**, and probably kind to P = 4: with batches of 128, as the trainings take them, our clocks gave P = 8 about three to four passes for one of P = 4 (the grey band). On a machine that gives it four, the short training goes to P = 8. The longer one goes to P = 4 at both ends of the band.
 #
 # So "smaller is better" needs two additions: what was held equal, and how long the training was. **What could change these results:** a learning rate tuned for each size, more images, or stronger augmentation.
 # {{assert not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"))}}
@@ -322,7 +322,7 @@ plots.show(
 #
 # ## Why does a longer training favour P = 4?
 #
-# It does so at equal time and at equal FLOPs, but not at equal passes: there the lead of P = 4 even becomes a little smaller. How does that fit together? Each row of the next table compares two separate trainings, a short one and a longer one. The training loss is that of the last pass; the lower it is, the better the model fits its training images.
+# It does so at equal time and at equal FLOPs, but not at equal passes: there the lead of P = 4 even becomes a little smaller. How does that fit together? Each row of the next table compares two separate trainings. The training loss is that of the last pass.
 # {{assert differs(distance(gain(runs("patch_size_and_passes", "P = 8, 10 passes")), gain(runs("patch_size", "P = 8")))) and runs("patch_size_and_passes", "P = 8, 10 passes").difference > runs("patch_size", "P = 8").difference}}
 #
 # | | passes | training loss | points gained on test images |
@@ -333,14 +333,14 @@ plots.show(
 # | P = 8, at equal FLOPs | 12 → 40 | {{mean([r.train_loss[-1] for r in recorded("patch_size_longer", "P = 8, 4 × the passes")]):.2f}} → {{mean([r.train_loss[-1] for r in recorded("patch_size_and_passes", "P = 8, 40 passes")]):.2f}} | {{distance(runs("patch_size_and_passes", "P = 8, 40 passes"), runs("patch_size_longer", "P = 8, 4 × the passes")):+±.1p}} ({{len(runs("patch_size_and_passes", "P = 8, 40 passes").accuracies):d}} seed) |
 # | P = 4, not on record | 10 → 40 | {{mean([r.train_loss[-1] for r in recorded("patch_size_and_passes", "P = 4, 10 passes")]):.2f}} → – | – |
 #
-# **The further a short training has come, the less a longer one adds.** The rows stand in this order: the lower the first loss, the smaller the gain. At equal time and equal FLOPs, the short training of P = 8 has had three or four times the passes, so it has come further than that of P = 4 and has less left to gain.
+# **The further the short training has come, the less the longer one adds:** the lower the first loss of a row, the smaller its gain. At equal time or FLOPs, the short training of P = 8 has three or four times the passes of P = 4. It has come further, and there is less left to gain.
 # {{assert [*sorted([mean([r.train_loss[-1] for r in recorded(*of)]) for of in (("patch_size", "P = 8"), ("patch_size", "P = 4"), ("patch_size_at_equal_time_short", "P = 8, 3 × the passes"), ("patch_size_longer", "P = 8, 4 × the passes"))], reverse=True)] == [mean([r.train_loss[-1] for r in recorded(*of)]) for of in (("patch_size", "P = 8"), ("patch_size", "P = 4"), ("patch_size_at_equal_time_short", "P = 8, 3 × the passes"), ("patch_size_longer", "P = 8, 4 × the passes"))]}}
 # {{assert distance(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size", "P = 8")).mean > distance(runs("patch_size_and_passes", "P = 4, 10 passes"), runs("patch_size", "P = 4")).mean > distance(runs("patch_size_at_equal_time", "P = 8, 30 passes"), runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")).mean > distance(runs("patch_size_and_passes", "P = 8, 40 passes"), runs("patch_size_longer", "P = 8, 4 × the passes")).mean}}
 #
-# **Is P = 8 too weak to learn the training images?** No. After 40 passes its training loss is less than half that of P = 4 after 10, and still it is right for fewer test images. What P = 8 lacks shows on new images. (How large its gap between training and test is, these records cannot tell: a loss and an accuracy have no common unit.)
+# **Is P = 8 too weak to learn the training images?** No. After 40 passes its training loss is less than half that of P = 4 after 10, and still it is right for fewer test images. What it lacks shows on new images. (How much it loses from training to test, these records cannot tell: a loss and an accuracy have no common unit.)
 # {{assert max(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 passes")) < 0.5 * min(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes"))}}
 #
-# **Is P = 8 behind in the test because it saw each image so often?** Not by that alone. After ten passes each, it is behind too, and 40 passes made it better than ten. Would P = 4 still gain from 40? That is the empty row.
+# **Is it behind because it saw each image so often?** Not by that alone: after ten passes each it is behind too, and 40 passes made it better than ten. Whether P = 4 would still gain from 40 is the empty row.
 # {{assert below(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size_and_passes", "P = 8, 40 passes")) and below(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size_and_passes", "P = 4, 10 passes"))}}
 #
 # > ### What to do in your own model
@@ -359,11 +359,11 @@ compared = run_experiment("patch_size", dataset=dataset, settings=["P = 4", "P =
 print(as_table(compared))
 
 # %% [markdown]
-# In the run saved here, on drawn shapes, P = 4 is ahead too. The intervals of the two accuracies overlap, but that of the difference, which is taken seed by seed, does not contain zero. In these three runs, a seed that was lucky for one size was mostly lucky for the other.
+# In the run saved here, on drawn shapes, P = 4 is ahead too. The intervals of the two accuracies overlap, but the difference is taken seed by seed, and its interval does not contain zero: these three seeds mostly moved both sizes the same way.
 #
 # ## Your machine's clock, and a warning
 #
-# How many passes with P = 8 can **your** machine make in the time of one with P = 4? `estimate_seconds`, from the package, makes a few steps of a training and works out how long the whole would take.
+# How many passes with P = 8 can **your** machine make in the time of one with P = 4? `estimate_seconds` makes a few steps of a training and works out how long the whole would take.
 
 # %%
 few = dataset.first(1_280, 10)  # a pass of ten batches is enough for a clock
@@ -381,9 +381,9 @@ small, large = (min(seconds) for seconds in zip(*tries, strict=True))  # others 
 print(f"on your machine one pass of P = 4 buys {small / large:.1f} passes of P = 8")
 
 # %% [markdown]
-# In our tries, it came out between about three and four. Other programs disturb a clock, so run the cell twice. If you too get more than {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}}, there is a likely reason: each operation has a fixed cost, which weighs more with only 16 images, and most of all at P = 8, where there is least to do.
+# In our tries, it came out between about three and four. Other programs disturb a clock, so run the cell twice. Why more than the {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} of 16 images? Probably because each operation has a fixed cost, which weighs most where there is least to do: with few images, and at P = 8.
 #
-# Now the warning. To compare two sizes in a short training, could you read both off the curves of longer trainings, which you have already? Here are our two longer trainings of equal time, tried on the validation images after every pass. The stars are separate trainings that had no more than these passes in all.
+# Now the warning. If you have the curves of two longer trainings, can you read a short comparison off them? Here are our two longer trainings of equal time, tried on the validation images after every pass. The stars are separate, short trainings.
 
 # %% tags=["hide-input"]
 on_record = {key(record["run"]): record for record in cifar10}
@@ -431,38 +431,33 @@ plots.show(
 )
 
 # %% [markdown]
-# **Do not read a short training off the curve of a longer one:** both stars lie about four points above their curves. By the end of a training its learning rate has fallen to zero, which probably helps; on the curve it is still high.
+# **No, do not read a short training off the curve of a longer one:** both stars lie about four points above it. By the end of a training its learning rate has fallen to zero, which probably helps; on the curve it is still high.
 # {{assert 0.035 < mean([r.validation_accuracy for r in recorded("patch_size", "P = 4")]) - mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes")]) < 0.05}}
 # {{assert 0.035 < mean([r.validation_accuracy for r in recorded("patch_size_at_equal_time_short", "P = 8, 3 × the passes")]) - mean([r.validation_curve[8] for r in recorded("patch_size_at_equal_time", "P = 8, 30 passes")]) < 0.05}}
 #
-# <details><summary>For a second visit: the intervals, the minutes, both ends, and whether it was the steps</summary>
+# <details><summary>For a second visit: the intervals, the equal amounts, both ends, and whether it was the steps</summary>
 #
-# **The intervals.** The spread between seeds is pooled over all our experiments on CIFAR-10 (notebook 10), because three seeds alone say little about it. P = 4 with three passes has {{len(runs("patch_size", "P = 4").accuracies):d}} seeds. Where you ran the first comparison yourself, the spread comes from the three differences.
+# **The intervals.** The spread between seeds is pooled over all our experiments on CIFAR-10 (notebook 10), because three seeds alone say little about it. P = 4 with three passes has {{len(runs("patch_size", "P = 4").accuracies):d}} seeds. In the comparison that you ran yourself, the spread comes from the three differences. Differences are taken before rounding.
 #
-# **The minutes.** We timed 16 images in float32, but the trainings used batches of 128 and bfloat16. The 40 passes of P = 8 are a little short, too: exactly equal FLOPs would be {{10 * patch_cost(4).flops / patch_cost(8).flops:.1f}}.
+# **"About" the same.** The 16 images were timed in float32; the trainings used bfloat16. Exactly equal FLOPs would be {{10 * patch_cost(4).flops / patch_cost(8).flops:.1f}} passes of P = 8 in place of 40. And the 36 passes of P = 16 take {{1 - 36 * patch_cost(16).flops / (3 * patch_cost(4).flops):.0%}} fewer FLOPs than three of P = 4, perhaps a part of the small gap between them.
 #
-# **Both ends.** At equal passes, P = 2 differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points; it was trained in float32, which is more exact than the bfloat16 of the others. P = 32 and P = 16 cannot be told apart. Why P = 32 is far behind at equal FLOPs, and P = 2 even at {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} times the FLOPs, we did not test.
+# **Both ends.** At equal passes, P = 2 differs from P = 4 by {{gain(runs("patch_size", "P = 2")):±.1p}} points; it was trained in float32, which is more exact. P = 32 and P = 16 cannot be told apart. Why P = 32 is far behind at equal FLOPs, and P = 2 even at {{patch_cost(2).flops / (3 * patch_cost(4).flops):.1f}} times the FLOPs, we did not test.
 # {{assert all(r.precision == "bfloat16" for name in experiment("patch_size_longer") if name[:6] != "P = 2," for r in recorded("patch_size_longer", name))}}
 # {{assert not differs(distance(runs("patch_size", "P = 16"), runs("patch_size", "P = 32")))}}
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the passes"))}}
 #
-# **Steps.** With four times the passes, P = 8 also had four times the steps, which are updates of the weights. We gave P = 4 as many steps in its three passes, by batches of 32 images in place of 128. At the common learning rate it reached {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}}, still behind the {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} of P = 8. Half the rate, as said above, may bring it level. Smaller batches also make each step noisier, so this does not tell what the passes alone did.
+# **Steps.** With four times the passes, P = 8 also had four times the steps. We gave P = 4 as many in its three passes, by batches of 32 images in place of 128. At the common learning rate it reached {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}}, still behind the {{runs("patch_size_longer", "P = 8, 4 × the passes"):±.1%}} of P = 8. At half the rate it may be level, as said above. Smaller batches also make each step noisier, so this does not tell what the passes alone did.
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the passes"))}}
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)) == 1}}
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
 # </details>
 #
-# ## Questions
+# ## A question
 #
 # <details><summary>Your images are 224 × 224, P = 16, and the model is a ViT-B, with D = 768 and r = 4. You halve P. How many times the FLOPs does a block take? And in a model as narrow as ours, with D = 96 and r = 2?</summary>
 #
 # About 4.5 times in ViT-B, and 8.0 times in the narrow one. T grows from 197 to 785, so the matrices cost about four times as much, and comparing tokens about sixteen times. In ViT-B the comparing is 4 % of a block before and 15 % after. In the narrow block it is 34 % before and 67 % after. The narrower the tokens, the sooner attention takes over.
-# </details>
-#
-# <details><summary>Somebody finds P = 8 better than P = 4, "at the same training time". Somebody else finds the opposite, "after the same passes". Who is right?</summary>
-#
-# Both may be, because they held different things equal: after the same passes, P = 8 has had a quarter of the FLOPs, and less time. Ask both of them how long they trained, too.
 # </details>
 #
 # **Try it yourself:** [exercises 08](exercises/08_pitfalls_patch_size.ipynb), with checks that say what is wrong.
