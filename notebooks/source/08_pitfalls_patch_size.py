@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `training/`, `pretrained.py` |
 #
-# The 16 in the name ViT-B/16 is the side of a patch, in pixels. A poor choice is dear: in our runs, a size and the next one can lie ten points of accuracy apart.
+# The 16 in the name ViT-B/16 is the side of a patch, in pixels. A poor choice is dear: in our runs, ten points of accuracy can lie between one size and the next.
 #
 # Here is a puzzle. Which patches are better for a small model on CIFAR-10, those of 4 × 4 pixels or those of 8 × 8? We give both models the same amount of one thing:
 #
@@ -162,7 +162,7 @@ plots.show(
 # %% [markdown]
 # **At large patches** a halving costs less than fourfold, for two reasons. There is only ever one class token: from P = 32 to P = 16 the tokens grow from 2 to 5, not to 8. That alone brings the factor down to × 2.5. And turning pixels into tokens costs the same at every size; at P = 32 it is a third of the work. **At small patches**, comparing tokens takes over, the part that grows sixteenfold. At P = 1, where each pixel is a patch, it is 73 % of the work.
 #
-# The trained model costs these FLOPs again for every image. Training also takes memory: what an image leaves for the backward pass is {{patch_cost(4).kept_bytes / patch_cost(8).kept_bytes:.1f}} times as much at P = 4 as at P = 8.
+# Using the trained model costs these FLOPs again for every image. Training also takes memory: what an image leaves for the backward pass is {{patch_cost(4).kept_bytes / patch_cost(8).kept_bytes:.1f}} times as much at P = 4 as at P = 8.
 #
 # ## First round: equal passes, or equal FLOPs?
 #
@@ -310,7 +310,7 @@ plots.show(
 #
 # **P = 8 wins one comparison of six: equal FLOPs in a short training**, and this at one learning rate for all. A P = 4 that made as many steps (updates of the weights), at half the rate, is {{distance(runs("patch_size_longer", "P = 8, 4 × the passes"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points behind ({{len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)):d}} seed), a borderline case.
 #
-# **Equal time is an estimate**, and probably kind to P = 4: with batches of 128, as the trainings take them, our clocks gave P = 8 about three to four passes for one of P = 4 (the grey band). On a machine that gives it four, the short training goes to P = 8. The longer one goes to P = 4 at both ends of the band.
+# **Equal time is an estimate**, and probably kind to P = 4: with batches of 128, as the trainings take them, our other clocks gave P = 8 about three to four passes for one of P = 4 (the grey band). On a machine that gives it four, the short training goes to P = 8. The longer one goes to P = 4 at both ends of the band.
 #
 # So "smaller is better" needs two additions: what was held equal, and how long the training was. **What could change these results:** a learning rate tuned for each size, more images, or stronger augmentation.
 # {{assert not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes"))}}
@@ -322,7 +322,7 @@ plots.show(
 #
 # ## Why does a longer training favour P = 4?
 #
-# It does so at equal time and at equal FLOPs, but not at equal passes: there the lead of P = 4 even becomes a little smaller. How does that fit together? Each row of the next table compares two separate trainings. The training loss is that of the last pass.
+# It does so at equal time and at equal FLOPs, but not at equal passes: there the lead of P = 4 even becomes a little smaller. How does that fit together? Each row of the next table compares two separate trainings. The training loss is that of the last pass: the lower, the better the model fits its training images.
 # {{assert differs(distance(gain(runs("patch_size_and_passes", "P = 8, 10 passes")), gain(runs("patch_size", "P = 8")))) and runs("patch_size_and_passes", "P = 8, 10 passes").difference > runs("patch_size", "P = 8").difference}}
 #
 # | | passes | training loss | points gained on test images |
@@ -340,7 +340,7 @@ plots.show(
 # **Is P = 8 too weak to learn the training images?** No. After 40 passes its training loss is less than half that of P = 4 after 10, and still it is right for fewer test images. What it lacks shows on new images. (How much it loses from training to test, these records cannot tell: a loss and an accuracy have no common unit.)
 # {{assert max(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 passes")) < 0.5 * min(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 passes"))}}
 #
-# **Is it behind because it saw each image so often?** Not by that alone: after ten passes each it is behind too, and 40 passes made it better than ten. Whether P = 4 would still gain from 40 is the empty row.
+# **Is P = 8 behind because it saw each image so often?** Not by that alone: after ten passes each it is behind too, and 40 passes made it better than ten. Whether P = 4 would still gain from 40 is the empty row.
 # {{assert below(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size_and_passes", "P = 8, 40 passes")) and below(runs("patch_size_and_passes", "P = 8, 10 passes"), runs("patch_size_and_passes", "P = 4, 10 passes"))}}
 #
 # > ### What to do in your own model
@@ -383,7 +383,7 @@ print(f"on your machine one pass of P = 4 buys {small / large:.1f} passes of P =
 # %% [markdown]
 # In our tries, it came out between about three and four. Other programs disturb a clock, so run the cell twice. Why more than the {{patch_cost(4).seconds / patch_cost(8).seconds:.1f}} of 16 images? Probably because each operation has a fixed cost, which weighs most where there is least to do: with few images, and at P = 8.
 #
-# Now the warning. If you have the curves of two longer trainings, can you read a short comparison off them? Here are our two longer trainings of equal time, tried on the validation images after every pass. The stars are separate, short trainings.
+# Now the warning. If you have the curves of two longer trainings, can you read a short comparison off them? Here are our two longer trainings of equal time, tried on the validation images after every pass. The stars are separate short trainings.
 
 # %% tags=["hide-input"]
 on_record = {key(record["run"]): record for record in cifar10}
