@@ -367,7 +367,7 @@ print(as_table(compared))
 
 # %%
 few = dataset.first(1_280, 10)  # a pass of ten batches is enough for a clock
-training = TrainingConfig(epochs=1, batch_size=128, optimizer="muon")  # as in the runs on record
+training = TrainingConfig(epochs=1, batch_size=128, optimizer="muon")  # both as on record
 
 
 def seconds_of_a_pass(P):
