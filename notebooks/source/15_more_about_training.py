@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 15 · More about training, to look up
 #
-# **After this notebook you can** say what the settings of the course's recipe stand on, and look up what averages of weights, clipping and mixed images gave here, how Muon computes its step, and how a batch is cropped.
+# **After this notebook you can** explain how Muon evens out a step with a few matrix products, work out what that costs, and say how firmly each ingredient of the course's recipe is supported.
 #
 # | | |
 # |---|---|
-# | You need | notebook 05. Each section stands by itself |
-# | Time to read | about 22 minutes, or three for the one section that you came for |
+# | You need | notebook 05. Each of the three parts stands by itself |
+# | Time to read | about 20 minutes, or eight for the part that you came for |
 # | Time to run | {{notebook_seconds("15_more_about_training"):about}} on two cores of a recent server CPU, with the budget `quick` |
 # | Package modules | `training/`, `augment.py` |
 
@@ -14,11 +14,9 @@
 import contextlib
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from skimage import data
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -29,30 +27,24 @@ from vit_minimal import (
     VisionTransformer,
     ViTConfig,
     fit,
-    load_checkpoint,
     load_dataset,
-    load_image,
     pick_budget,
     plots,
     seed_everything,
 )
-from vit_minimal.data import CIFAR10_CLASSES
-from vit_minimal.training import Muon, predict
+from vit_minimal.augment import mix, normalize
+from vit_minimal.records import read_records
+from vit_minimal.training import Muon
 from vit_minimal.training.patch_dropout import PatchDropout
 
 # %% [markdown]
-# | the question | what you find |
+# | part | come here if you ask |
 # |---|---|
-# | What do the recipe's settings stand on? | a table of settings, and what speaks for each |
-# | Is the average of many models better than the last one? | an EMA of the weights, with and without a falling rate |
-# | What do the schedule and clipping give AdamW? | 27 runs, compared in pairs |
-# | Do mixed images help, where images are few? | mixup, cutmix and other ingredients, on CIFAR-10 |
-# | How does Muon even out a step without a slow decomposition? | its products, their cost, and the complete step |
-# | How is a whole batch cropped without a loop? | `gather` |
-# | What does a model say to something that it has never seen? | five photographs |
-# | How were the runs of notebook 05 measured? | records, precision, time, rates and orders |
+# | **A. Muon from the inside** | how can matrix products replace a slow decomposition, and what do they cost? |
+# | **B. How well supported is the recipe?** | which settings rest on a measurement? What do averaged weights, clipping and mixed images give? |
+# | **C. Two appendices** | how is a batch cropped without a loop? How were notebook 05's runs measured? |
 #
-# What is trained in this notebook is trained as in the ladder on shapes of notebook [05](05_training_on_cifar10.ipynb), with the small model: four passes over 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
+# What is trained here is trained as in the ladder on shapes of notebook [05](05_training_on_cifar10.ipynb): a small model, four passes over 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
 
 # %%
 quick = pick_budget() == "quick"
@@ -83,129 +75,84 @@ def train(config, start, order):
 
 
 # %% [markdown]
-# ## What do the recipe's settings stand on?
+# ## A. Muon from the inside
 #
-# On less than you may think. The last column says which experiment of notebook 05 speaks for a setting:
+# ### How can one change all singular values without finding them?
 #
-# | setting of the recipe `cpu` | value | what speaks for it |
-# |---|---|---|
-# | `optimizer` | Muon | both ladders, and on shapes a search of rates for each rule |
-# | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | half images against whole ones, at equal time |
-# | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | a little: AdamW in the ladder on CIFAR-10, Muon in the nine pairs on shapes |
-# | `learning_rate` | {{record("real_run").training.learning_rate:g}} | little: on half images we tried no other |
-# | `flip`, `crop_padding` | True, {{record("real_run").training.crop_padding:d}} | nothing at so many images: they made no difference in the ladder on CIFAR-10 |
-# | `clip_norm`, `weight_decay`, `batch_size` | {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; what we measured does not decide |
+# In notebook 05, the rule `muon` took a step X apart by a singular value decomposition, X = U·Σ·Vᵀ, and set every singular value to 1. The decomposition is slow. Can we move the singular values with matrix products only, and never find out what U and V are?
 #
-# On the ladder of CIFAR-10, each rule for the step had one rate only: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW and {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
-# {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
+# Look at the simplest product that has the shape of X again. The columns of U are orthogonal and of length 1, so UᵀU = 1, and VᵀV = 1 for the same reason. Both vanish from the middle:
 #
-# ## Is the average of many models better than the last one? (EMA)
+# X·Xᵀ·X = (U·Σ·Vᵀ)·(V·Σ·Uᵀ)·(U·Σ·Vᵀ) = U·Σ³·Vᵀ
 #
-# While the rate is high, the weights jump around a better place. What if you judge their mean over the recent past? This is the **exponential moving average** of the weights (EMA). After each step, the average moves a little towards the weights:
-#
-# `average = 0.99 * average + 0.01 * weights`
-#
-# That makes it a mean over about 100 steps. In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. We try it with Muon, with a rate that stays constant after the warm-up and with one that falls along the cosine, each with three seeds.
-
-# %% tags=["hide-input"]
-figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
-for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
-    curves = {}
-    for index, (name, decay) in enumerate({"weights": 0.0, "their average": 0.99}.items()):
-        config = replace(MUON, schedule=schedule, ema_decay=decay)
-        runs = torch.tensor([train(config, seed, seed) for seed in range(3)])
-        thin = {"color": plots.curve_style(index)["color"], "lw": 0.8, "alpha": 0.5}
-        panel.plot(range(1, config.epochs + 1), runs.T, **thin)
-        curves[name] = runs.mean(dim=0)
-        print(f"{schedule}, {name}: in the end", [f"{run[-1]:.1%}" for run in runs])
-    epochs, title = range(1, config.epochs + 1), f"Muon, {schedule} rate"
-    plots.show_lines(epochs, curves, "epoch", "validation accuracy", title, axis=panel)
-    panel.label_outer()
-plots.show("weights and their average: at a constant rate the average ends ahead")
-
-# %% [markdown]
-# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends at least five points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little behind in each seed.
-#
-# So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
-#
-# *Limits:* the three runs with the cosine are those of the ladder in notebook 05, whose seeds were lucky ones.
-#
-# ## What do the schedule and clipping give AdamW?
-#
-# The ladders had three seeds, and a small gain can hide behind their luck. Here are nine pairs: in each line, the runs share their first weights and their order. The numbers are AdamW with a constant rate, then with warm-up and cosine, then with clipping as well:
-
-# %%
-rungs = {
-    "constant": replace(ADAMW, warmup=0.0, schedule="constant", clip_norm=0.0),
-    "schedule": replace(ADAMW, clip_norm=0.0),
-    "clipping": ADAMW,
-}
-print(" → ".join(rungs), "(accuracy in %)")
-ends = {}
-for start in range(3):
-    for order in range(3):
-        ends[start, order] = [train(rung, start, order)[-1] for rung in rungs.values()]
-        numbers = " → ".join(f"{100 * end:.1f}" for end in ends[start, order])
-        print(f"first weights {start}, order {order}:  {numbers}")
-for earlier, later in ((0, 1), (1, 2)):
-    gains = torch.tensor([100 * (of[later] - of[earlier]) for of in ends.values()])
-    words = f"{gains.mean():+.1f} points on average, ahead in {(gains > 0).sum()} of 9"
-    print(f"+ {list(rungs)[later]}: {words}")
-
-# %% [markdown]
-# On shapes, in so short a training, the schedule gives AdamW nothing that shows: in the run saved here, it is behind by 0.8 points on average, and ahead in four of nine pairs. Clipping is ahead by 2.1 points on average and in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed (that run is not saved): the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So added to the schedule, clipping may help a little here, but less than the five points of the ladder on shapes, whose three runs are among these nine (0 and 0, 1 and 1, 2 and 2).
-#
-# In the ladder on CIFAR-10, three seeds a rung, the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and every seed with it beats every seed without, though the closest two by less than a point. With clipping the mean is {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points lower, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
-#
-# *Limits:* AdamW divides by the usual size of the gradients anyway, so clipping may matter more elsewhere.
-# {{assert 0 < min(ladder("+ warm-up and cosine")) - max(ladder("+ AdamW")) < 0.01}}
-# {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine")) and mean(ladder("+ clipping")) < mean(ladder("+ warm-up and cosine"))}}
-#
-# ## Do mixed images help, where images are few?
-#
-# **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends two images, and **cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) puts a box of one into the other; the label becomes the same mixture, such as "70 % ring, 30 % plus". **Label smoothing** needs no second image: at the usual 0.1 the target is 0.91 for the right class and 0.01 for each of the other nine.
-#
-# This is all of notebook 05's experiment with few photographs: {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes over {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10 with Muon, 3 seeds, judged on 2,000 validation images (`where_augmentation_pays`).
-#
-# | on top of flip and crop | validation accuracy, mean |
-# |---|---|
-# | label smoothing | {{mean(augmented("+ label smoothing")):.1%}} |
-# | erase | {{mean(augmented("+ erase")):.1%}} |
-# | average of the weights (EMA) | {{mean(augmented("+ weight average (EMA)")):.1%}} |
-# | nothing | {{mean(augmented("flip and crop (base)")):.1%}} |
-# | patch dropout | {{mean(augmented("+ patch dropout")):.1%}} |
-# | mixup | {{mean(augmented("+ mixup")):.1%}} |
-# | TrivialAugment | {{mean(augmented("+ TrivialAugment")):.1%}} |
-# | cutmix | {{mean(augmented("+ cutmix")):.1%}} |
-#
-# Nothing helped visibly, and two did harm in each of the three seeds: cutmix costs {{mean(augmented("flip and crop (base)")) - mean(augmented("+ cutmix")):.1p}} points on average, and TrivialAugment {{mean(augmented("flip and crop (base)")) - mean(augmented("+ TrivialAugment")):.1p}}.
-#
-# *Limits:* this belongs to its budget. The recipe `cpu-long` has cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images, and what they give there we have not measured.
-# {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
-# {{assert all(mean(augmented(name)) - mean(augmented("flip and crop (base)")) < 0.01 for name in ("+ erase", "+ mixup", "+ label smoothing", "+ weight average (EMA)", "+ patch dropout"))}}
-# {{assert all(less < base for name in ("+ TrivialAugment", "+ cutmix") for less, base in zip(augmented(name), augmented("flip and crop (base)"), strict=True))}}
-# {{assert record("where_augmentation_pays").trained_on == 2000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
-# {{assert sorted(map(mean, map(augmented, ("+ label smoothing", "+ erase", "+ weight average (EMA)", "flip and crop (base)", "+ patch dropout", "+ mixup", "+ TrivialAugment", "+ cutmix"))), reverse=True) == list(map(mean, map(augmented, ("+ label smoothing", "+ erase", "+ weight average (EMA)", "flip and crop (base)", "+ patch dropout", "+ mixup", "+ TrivialAugment", "+ cutmix"))))}}
-#
-# ## How does Muon even out a step without a slow decomposition?
-#
-# The `muon` of notebook 05 uses a singular value decomposition, which takes long. There is a trick that needs matrix products only: the polynomial a·s + b·s³ + c·s⁵, applied to a matrix, moves each singular value s and leaves the directions alone. Repeated, it is called a *Newton–Schulz iteration*. Here is what five rounds make of five singular values:
+# The product cubes every singular value and leaves all directions alone. Is that really so? We try it on a random matrix:
 
 # %% tags=["nbval-check-output"]
-COEFFICIENTS = 3.4445, -4.7750, 2.0315  # Muon's choice: small values grow fast
-ROUNDS = 5
-
-a, b, c = COEFFICIENTS
-values = torch.tensor([0.001, 0.01, 0.1, 0.5, 1.0])
-print("before", [round(value, 3) for value in values.tolist()])
-for _ in range(ROUNDS):
-    values = a * values + b * values**3 + c * values**5
-print("after ", [round(value, 2) for value in values.tolist()])
+seed_everything(0)
+X = torch.randn(5, 3)
+U, values, Vt = torch.linalg.svd(X, full_matrices=False)
+cubed = U @ (values**3).diag() @ Vt
+print("X·Xᵀ·X has the cubes of the singular values:", torch.allclose(X @ X.T @ X, cubed, rtol=1e-3))
 
 # %% [markdown]
-# The largest was a thousand times the smallest, and now it is less than twice as large. Muon's coefficients are chosen for speed and not to end at exactly 1: any value between 0.002 and 1 ends between 0.68 and 1.2. Smaller ones stay behind, because five rounds can lift a value by a factor of at most 3.44⁵, some 480. In real steps there are many of those: they are the faint directions in notebook 05's figure of eight matrices.
+# Multiply by Xᵀ and X once more, and you get U·Σ⁵·Vᵀ. So the sum a·X + b·X·Xᵀ·X + c·X·Xᵀ·X·Xᵀ·X takes every singular value s to the **polynomial** a·s + b·s³ + c·s⁵, all of them at once. Repeating such a step is called a *Newton–Schulz iteration*.
 #
-# For a whole matrix X, s³ becomes X Xᵀ X. So with S = X Xᵀ, a round takes X to a·X + (b·S + c·S·S)·X. The package does that for a stack of matrices at once: `torch.baddbmm(x, y, z, beta=a, alpha=c)` is `a * x + c * (y @ z)`. The division before the loop makes sure that no singular value begins above 1, because from about 1.26 on, the polynomial makes a value grow without end.
+# Now we can choose a, b and c. We want a polynomial that lifts small values quickly and keeps large ones near 1. Here are Muon's three numbers. What will five rounds make of a value of 0.001, and of a value of 1?
+
+# %% tags=["nbval-check-output"]
+COEFFICIENTS = 3.4445, -4.7750, 2.0315
+ROUNDS = 5
+
+
+def one_round(s):
+    a, b, c = COEFFICIENTS
+    return a * s + b * s**3 + c * s**5
+
+
+values = torch.tensor([0.001, 0.01, 0.1, 0.5, 1.0])
+for number in range(ROUNDS + 1):
+    print(f"after {number} rounds:", "  ".join(f"{value:5.3f}" for value in values.tolist()))
+    values = one_round(values)
+
+# %% [markdown]
+# At first, the largest value was a thousand times the smallest. Now it is less than twice as large. Follow the first column: a small value is multiplied by about 3.44 in each round. The last column jumps up and down: it never settles at 1, and it need not.
+#
+# Does that suffice for a real step? We take the gradient that a new model gets from its first batch, for the first block's matrix of queries, keys and values. It has 64 singular values.
+
+# %%
+seed_everything(0)
+model = VisionTransformer(MODEL)
+first = slice(0, PLAIN.batch_size)
+logits = model(normalize(dataset.train_images[first]))
+F.cross_entropy(logits, dataset.train_labels[first]).backward()
+gradient = model.blocks[0].attn.qkv.weight.grad  # (3·D, D) = (192, 64)
+before = torch.linalg.svdvals(gradient / gradient.norm())  # none is above 1
+
+# %% tags=["hide-input"]
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.9), sharey=True, layout="constrained")
+axis_of = torch.logspace(-4, 0, 400)
+pairs = ((axis_of, axis_of), (torch.arange(1, len(before) + 1), before))
+for panel, (x, y) in zip(panels, pairs, strict=True):
+    for number in range(ROUNDS + 1):
+        if number in (0, 1, 3, 5):
+            style = {key: plots.curve_style(number)[key] for key in ("color", "linestyle")}
+            name = {0: "before", 1: "after 1 round"}.get(number, f"after {number} rounds")
+            panel.plot(x, y, label=name, **style)
+        y = one_round(y)
+    panel.grid(alpha=0.3)
+panels[0].set(xscale="log", yscale="log", ylim=(1e-5, 2), title="Any singular value")
+panels[0].set(xlabel="singular value before", ylabel="singular value")
+panels[1].set(xlabel="direction, sorted before", title="Those of a real gradient")
+handles, labels = panels[0].get_legend_handles_labels()
+figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+plots.show("curves that each round lifts: after five they are flat where the values were large")
+
+# %% [markdown]
+# On the left, each round lifts the curve and lengthens its flat part. After five rounds, every value that began between 0.002 and 1 lies between 0.68 and 1.2. Values below that stay behind, because five rounds multiply by at most 3.44⁵, which is some 480.
+#
+# On the right is the real gradient, with its 64 singular values sorted. Before, 3 of them are above a tenth of the largest, and after five rounds there are 26. The largest thirteen began above 0.002, and they end on the plateau, though no longer in order. All fainter ones are lifted by nearly the same factor, so they stay behind. That is why notebook 05's ellipse becomes rounder and not a circle.
+#
+# For a matrix, the sum needs only S = X·Xᵀ, because it is a·X + (b·S + c·S·S)·X. That is what the package computes, for a stack of matrices at once. In `torch.baddbmm(x, y, z, beta=a, alpha=c)` you can read `a * x + c * (y @ z)`. The division before the loop makes sure that no singular value begins above 1, because from about 1.26 on, the polynomial makes a value grow without end.
 
 
 # %% tags=["same-as:vit_minimal.training.muon.newton_schulz"]
@@ -224,7 +171,20 @@ def newton_schulz(matrices, dtype=torch.float32):
 
 
 # %% [markdown]
-# What does it cost? We count the arithmetic of forward and backward and that of Newton–Schulz, for our small model and for the recipe `cpu`, on whole and on half images:
+# Do these products do to the real gradient what the polynomial did to its singular values?
+
+# %% tags=["nbval-check-output"]
+expected = before
+for _ in range(ROUNDS):
+    expected = one_round(expected)
+after = torch.linalg.svdvals(newton_schulz(gradient[None])[0])
+same = torch.allclose(after, expected.sort(descending=True).values, atol=1e-3)
+print("same singular values:", same)
+
+# %% [markdown]
+# ### What does it cost?
+#
+# We count the arithmetic of forward and backward and that of Newton–Schulz, for our small model and for the recipe `cpu`, on whole and on half images:
 
 
 # %% tags=["hide-input"]
@@ -251,6 +211,8 @@ print(
 
 # %% [markdown]
 # Newton–Schulz is the same work for any batch. So its share falls as the batch grows, and rises if patches are left out, as they are in 13 of the recipe's 14 epochs.
+#
+# ### What does a complete step look like?
 #
 # Here is the complete step. Two things are new in it. It looks ahead along the momentum (Nesterov's way), and it has a **decoupled weight decay**: the matrix shrinks by a share of itself, apart from the gradient, so that nothing that is done to the gradient touches the decay. AdamW's decay is of this kind too.
 
@@ -281,7 +243,152 @@ print("the package's Muon takes the same steps:", torch.allclose(weight, same, a
 #
 # Why equal singular values at all? If the size of a step is measured by its largest singular value, such a step lowers the loss most, to first order, as [Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325) show.
 #
-# ## How is a whole batch cropped without a loop?
+# ## B. How well supported is the recipe?
+#
+# Less well than you may think. The last column says which experiment of notebook 05, or of this part, speaks for a setting:
+#
+# | setting of the recipe `cpu` | value | what speaks for it |
+# |---|---|---|
+# | `optimizer` | Muon | both ladders, and on shapes a search of rates for each rule |
+# | `patch_drop_rate`, `whole_epochs`, `epochs` | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | half images against whole ones, at equal time |
+# | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | a little: AdamW in the ladder on CIFAR-10, Muon in the nine pairs on shapes |
+# | `learning_rate` | {{record("real_run").training.learning_rate:g}} | little: on half images we tried no other |
+# | `flip`, `crop_padding` | True, {{record("real_run").training.crop_padding:d}} | nothing at so many images: they made no difference in the ladder on CIFAR-10 |
+# | `clip_norm`, `weight_decay`, `batch_size` | {{record("real_run").training.clip_norm:g}}, {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | they are usual; what we measured does not decide |
+#
+# On the ladder of CIFAR-10, each rule for the step had one rate only: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW and {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon.
+# {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
+#
+# ### Is the average of many models better than the last one? (EMA)
+#
+# While the rate is high, the weights jump around a better place. What if you judge their mean over the recent past? This is the **exponential moving average** of the weights (EMA). After each step, the average moves a little towards the weights:
+#
+# `average = 0.99 * average + 0.01 * weights`
+#
+# That makes it a mean over about 100 steps. In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. We try it with Muon, with a rate that stays constant after the warm-up and with one that falls along the cosine, each with three seeds.
+
+# %% tags=["hide-input"]
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
+for panel, schedule in zip(panels, ("constant", "cosine"), strict=True):
+    curves = {}
+    for index, (name, decay) in enumerate({"weights": 0.0, "their average": 0.99}.items()):
+        config = replace(MUON, schedule=schedule, ema_decay=decay)
+        runs = torch.tensor([train(config, seed, seed) for seed in range(3)])
+        thin = {"color": plots.curve_style(index)["color"], "lw": 0.8, "alpha": 0.5}
+        panel.plot(range(1, config.epochs + 1), runs.T, **thin)
+        curves[name] = runs.mean(dim=0)
+        print(f"{schedule}, {name}: in the end", [f"{run[-1]:.1%}" for run in runs])
+    epochs, title = range(1, config.epochs + 1), f"Muon, {schedule} rate"
+    plots.show_lines(epochs, curves, "epoch", "validation accuracy", title, axis=panel)
+    panel.label_outer()
+plots.show("weights and their average: at a constant rate the average ends ahead")
+
+# %% [markdown]
+# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends at least five points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little behind in each seed.
+#
+# So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
+#
+# *Limits:* the three runs with the cosine are those of the ladder in notebook 05, whose seeds were lucky ones.
+#
+# ### What do the schedule and clipping give AdamW?
+#
+# In notebook 05's ladders each rung had three seeds, and a small gain can hide behind their luck. So here are nine pairs. The runs of one line share their first weights and their order, and differ only in the ingredient: AdamW with a constant rate, then with warm-up and cosine, then with clipping as well.
+
+# %%
+rungs = {
+    "constant rate": replace(ADAMW, warmup=0.0, schedule="constant", clip_norm=0.0),
+    "+ schedule": replace(ADAMW, clip_norm=0.0),
+    "+ clipping": ADAMW,
+}
+ends = torch.tensor(
+    [
+        [train(rung, start, order)[-1] for rung in rungs.values()]
+        for start in range(3)
+        for order in range(3)
+    ]
+)
+for earlier, later in ((0, 1), (1, 2)):
+    gains = 100 * (ends[:, later] - ends[:, earlier])
+    words = f"{gains.mean():+.1f} points on average, ahead in {(gains > 0).sum()} of 9"
+    print(f"{list(rungs)[later]}: {words}")
+
+# %% tags=["hide-input"]
+title = "AdamW on shapes: nine pairs of first weights and order"
+_, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+for start in range(3):
+    style = {"color": plots.curve_style(start)["color"], "lw": 1, "alpha": 0.6}
+    of_start = ends[3 * start : 3 * start + 3]
+    axis.plot(range(3), of_start.T, "o-", ms=4, **style)
+    axis.plot([], [], "o-", ms=4, label=f"first weights {start}", **style)
+axis.plot(range(3), ends.mean(dim=0), "k-", lw=2.5, label="mean of nine")
+axis.set_xticks(range(3), list(rungs))
+axis.set(ylabel="validation accuracy", title=title)
+axis.legend(fontsize=9)
+axis.grid(alpha=0.3)
+listed = "; ".join(", ".join(f"{end:.3f}" for end in row) for row in ends.tolist())
+plots.show(f"nine lines over three rungs: {listed}", title)
+
+# %% [markdown]
+# The thin lines cross everywhere. In the run saved here, the schedule is behind by 0.8 points on average, and ahead in four of nine pairs, so it gives AdamW nothing that shows. Clipping is ahead by 2.1 points on average, in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed; that run is not saved. Then the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So clipping may help a little here, but less than the five points of the ladder on shapes, whose three runs are among these nine.
+#
+# In the ladder on CIFAR-10, the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points. Each of its three seeds beats each seed without it, though the closest two by less than a point. Clipping lowers the mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
+#
+# *Limits:* AdamW divides by the usual size of the gradients anyway, so clipping may matter more elsewhere.
+# {{assert 0 < min(ladder("+ warm-up and cosine")) - max(ladder("+ AdamW")) < 0.01}}
+# {{assert overlap(ladder("+ clipping"), ladder("+ warm-up and cosine")) and mean(ladder("+ clipping")) < mean(ladder("+ warm-up and cosine"))}}
+#
+# ### Do mixed images help, where images are few?
+#
+# **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends each image with another one. **Cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) replaces a box of it by the same box of the other. The label becomes the same mixture. Here are four shapes, and what the two make of them. In `mix`, each image gets the one before it as its partner, and the first one gets the last:
+
+# %%
+shapes, labels = normalize(dataset.train_images[1:5]), dataset.train_labels[1:5]
+own = [dataset.class_names[label] for label in labels]
+seed_everything(3)  # chosen for mixtures that are easy to see
+pictures, titles = [shapes], list(own)
+for kind in ({"mixup": 1.0}, {"cutmix": 1.0}):
+    mixed, targets = mix(shapes, labels, len(dataset.class_names), **kind)
+    pictures.append(mixed)
+    for i, target in enumerate(targets):
+        share = target[labels[i]].item()
+        titles.append(f"{share:.0%} {own[i]},\n{1 - share:.0%} {own[i - 1]}")
+plots.show_images(torch.cat(pictures), titles, columns=4, size=1.6)
+
+# %% [markdown]
+# The first row shows the shapes, the second mixup and the third cutmix. A third ingredient that softens labels needs no second image. It is **label smoothing**: at the usual 0.1, the target is 0.91 for the right class and 0.01 for each of the other nine.
+#
+# Do they help? This is all of notebook 05's experiment with few photographs. The dotted line is the mean of flip and crop alone, and every other row adds one ingredient to them.
+#
+# *Set-up: {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes with Muon, 3 seeds, judged on 2,000 validation images, on record in `where_augmentation_pays`.*
+
+# %% tags=["hide-input"]
+(recorded,) = read_records("../data/results/where_augmentation_pays.json")
+rows = {row["setting"]: torch.tensor(row["accuracies"]) for row in recorded["settings"]}
+rows.pop("without flip and crop")  # notebook 05 shows it, far to the left
+base = rows["flip and crop (base)"].mean().item()
+rows = {
+    name.replace(" (base)", "").replace("weight average (EMA)", "average of weights"): rows[name]
+    for name in sorted(rows, key=lambda name: -rows[name].mean())
+}
+title = "On record: CIFAR-10, 2,000 images, 30 passes"
+_, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+axis.axvline(base, color="gray", ls=":")
+plots.show_dots(rows, "validation accuracy", title, axis=axis)
+means = "; ".join(f"{name} {row.mean():.3f}" for name, row in rows.items())
+plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
+
+# %% [markdown]
+# Nothing helped visibly, and four ingredients end below flip and crop alone in each of the three seeds: cutmix, by {{mean(augmented("flip and crop (base)")) - mean(augmented("+ cutmix")):.1p}} points on average, TrivialAugment by {{mean(augmented("flip and crop (base)")) - mean(augmented("+ TrivialAugment")):.1p}}, mixup by {{mean(augmented("flip and crop (base)")) - mean(augmented("+ mixup")):.1p}} and patch dropout by {{mean(augmented("flip and crop (base)")) - mean(augmented("+ patch dropout")):.1p}}.
+#
+# *Limits:* this belongs to its budget. The recipe `cpu-long` has cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} passes over 50,000 images, and what they give there we have not measured.
+# {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
+# {{assert all(mean(augmented(name)) - mean(augmented("flip and crop (base)")) < 0.01 for name in ("+ erase", "+ mixup", "+ label smoothing", "+ weight average (EMA)", "+ patch dropout"))}}
+# {{assert all(all(less < base for less, base in zip(augmented(name), augmented("flip and crop (base)"), strict=True)) == (name in ("+ TrivialAugment", "+ cutmix", "+ mixup", "+ patch dropout")) for name in ("+ TrivialAugment", "+ cutmix", "+ mixup", "+ patch dropout", "+ erase", "+ label smoothing", "+ weight average (EMA)"))}}
+# {{assert record("where_augmentation_pays").trained_on == 2000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
+#
+# ## C. Two appendices
+#
+# ### How is a whole batch cropped without a loop?
 #
 # Each image of a batch is to be mirrored or not, and to get a window of its own. In one dimension, with a frame of 2, `0 0 a b c 0 0` gives `0 a b` if the window begins at 1. So for every output pixel we compute the column or the row that it comes from, and `gather` fetches them for all images at once.
 
@@ -308,25 +415,7 @@ def random_crop(images, padding):
 
 
 # %% [markdown]
-# ## What does a model say to something that it has never seen?
-#
-# Here are five photographs from scikit-image, at 32 × 32 pixels, and the answers of the model that trained for two hours and comes with this course. CIFAR-10 has no rocket, no cup and no person. What would *you* answer?
-
-# %%
-shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
-files = ("chelsea.png", "horse.png", "rocket.jpg", "coffee.png", "astronaut.png")
-photos = torch.stack([load_image(Path(data.__file__).with_name(file), 32) for file in files])
-shares, answers = predict(shipped, photos).softmax(dim=1).max(dim=1)
-titles = [
-    f"{CIFAR10_CLASSES[answer]}, {share:.0%}"
-    for answer, share in zip(answers, shares.tolist(), strict=True)
-]
-plots.show_images(photos, titles, columns=5, size=1.4)
-
-# %% [markdown]
-# It knows the cat, and even the silhouette of a horse. The rocket becomes a ship, and it is rather sure that the cup of coffee is an automobile. A classifier must choose one of its classes, so a high share does not mean that it has seen such a thing before.
-#
-# ## How were the runs of notebook 05 measured?
+# ### How were the runs of notebook 05 measured?
 #
 # What is on record lies in `data/results/`, with its settings, its machine and its date:
 #
