@@ -130,12 +130,13 @@ before = torch.linalg.svdvals(gradient / gradient.norm())  # none is above 1
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.9), sharey=True, layout="constrained")
-axis_of = torch.logspace(-4, 0, 400)
-pairs = ((axis_of, axis_of), (torch.arange(1, len(before) + 1), before))
-for panel, (x, y) in zip(panels, pairs, strict=True):
+values = torch.logspace(-4, 0, 400)
+contents = ((values, values), (torch.arange(1, len(before) + 1), before))
+for panel, (x, y) in zip(panels, contents, strict=True):
     for number in range(ROUNDS + 1):
         if number in (0, 1, 3, 5):
-            style = {key: plots.curve_style(number)[key] for key in ("color", "linestyle")}
+            look = plots.curve_style((0, 1, 3, 5).index(number))
+            style = {key: look[key] for key in ("color", "linestyle")}
             name = {0: "before", 1: "after 1 round"}.get(number, f"after {number} rounds")
             panel.plot(x, y, label=name, **style)
         y = one_round(y)
