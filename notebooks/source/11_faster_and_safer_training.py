@@ -301,7 +301,7 @@ bars = [
 show_steps(bars, "A step of the clock model in 16 bits, predicted and measured", 2.4)
 
 # %% [markdown]
-# In the run saved here, the clock shows a larger gain than Amdahl's law. Which of its assumptions fails? The lowest bar is split by a second profile, in 16 bits. Its grey part is shorter than predicted: the rest does not take as long as before, because the GELU, for example, has 16 bits now, too. And a profiler slows the many small operations of the rest most, so the grey parts are probably still shorter than drawn. Both errors make the prediction too low. Another one makes it too high: in 16 bits, attention is not fused on our CPU, so its products gain less than the one that we timed. (A busy machine disturbs all of this. Run the cells again before you trust a number.)
+# They need not agree. On a busy machine, both change: in our runs, sometimes the prediction was larger, and sometimes the clock's number. And the prediction has errors of its own. Two make it too high: the rest does not stay as it was, because in 16 bits numbers are copied from format to format, which costs more than the GELU, for example, saves. And attention gains less than the product that we timed, because on our CPU it is not fused in 16 bits. One error makes the prediction too low: a profiler slows many small operations most, so the true share of the products is larger. We split the lowest bar by a second profile, in 16 bits. Compare its two parts with those predicted.
 #
 # ## What do 16 bits lose?
 #
