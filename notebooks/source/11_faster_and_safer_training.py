@@ -10,7 +10,7 @@
 # | 3 · Safer, with a loop of your own | if you write one, or work in Colab | save all that a loop depends on, where it survives | 7 |
 # | 4 · When your 16 bits are float16 | if you have an older GPU, such as the T4 of free Colab | train in float16 without losing small gradients | 10 |
 # | 5 · When one batch is too much | if a batch does not fit into memory, or you have several GPUs | cut a batch into parts | 7 |
-# | 6 · Out of the course | if others are to use your model | put a model into a file that runs without this course | 2 |
+# | 6 · Without the course | if others are to use your model | put a model into a file that runs without this course | 2 |
 #
 # | | |
 # |---|---|
@@ -177,7 +177,7 @@ axis.set_title(title, fontsize=11)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well. It computes QKᵀ, the softmax and the product with the values in one operation; almost all of that are products, so we count it as such. The optimizer's bar is short: AdamW visits each weight once in a step, and the matrix products use it for each of the 1,040 tokens in a batch of 16 images.
+# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well. It computes QKᵀ, the softmax and the product with the values in one operation; nearly all of its arithmetic is products, so we count it as products. The optimizer's bar is short: AdamW visits each weight once in a step, and the matrix products use it for each of the 1,040 tokens in a batch of 16 images.
 #
 # **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink? (Afterwards, write 192 again, and run the cell once more: the next cells use its numbers.)
 #
@@ -234,7 +234,7 @@ show_steps(bars, "Amdahl's law: how many times as fast is a step? (calculated)")
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit.
 #
-# ## What do 16-bit numbers bring us?
+# ## How much do 16-bit numbers gain?
 #
 # In **float32**, each number has 32 bits. Numbers of 16 bits take half the memory, and hardware with units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384, and `seconds`, in the next folded cell, gives the time of the shortest of several tries.
 
@@ -301,7 +301,7 @@ bars = [
 show_steps(bars, "A step of the clock model in 16 bits, predicted and measured", 2.4)
 
 # %% [markdown]
-# They need not agree. On a busy machine, as in the run saved here, both change: in our runs, sometimes the prediction was larger, and sometimes the clock's number. And the prediction has errors of its own. Two make it too high: the rest does not stay as it was, because in 16 bits numbers are copied from format to format, which costs more than the GELU, for example, saves. And attention gains less than the product that we timed, because on our CPU it is not fused in 16 bits. One error makes the prediction too low: a profiler slows many small operations most, so the true share of the products is probably larger. We split the lowest bar by a second profile, in 16 bits. Compare its two parts with those predicted.
+# They need not agree. On a busy machine both change: in our runs, sometimes the prediction was larger, and sometimes the clock's number. And the prediction has errors of its own. Two make it too high: the rest does not stay as it was, because in 16 bits numbers are copied from format to format, which costs more than the GELU, for example, saves. And attention gains less than the product that we timed, because on our CPU it is not fused in 16 bits. One error makes the prediction too low: a profiler slows many small operations most, so the true share of the products is probably larger. We split the lowest bar by a second profile, in 16 bits. Compare its two parts with those predicted.
 #
 # ## What do 16 bits lose?
 #
@@ -348,7 +348,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 print("this machine:", pick_precision(device))
 
 # %% [markdown]
-# Back to the {{record("cifar10_cpu_long").seconds:time}} of the CIFAR-10 model. We have not trained it in float32. But a larger model of the same width, with smaller batches, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in bfloat16 on two cores. If the CIFAR-10 model gained as much, it would have taken {{record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:time}} in float32. The reason: this CPU multiplies 16-bit numbers faster, and most of the time of a step goes into products.
+# Back to the {{record("cifar10_cpu_long").seconds:time}} of the CIFAR-10 model. We have not trained it in float32. But a larger model of the same width, with smaller batches, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. If the CIFAR-10 model gained as much, it would have taken {{record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:time}} in float32. The reason: this CPU multiplies 16-bit numbers faster, and most of the time of a step goes into products.
 # {{assert record("cifar10_cpu_long").model.embed_dim == 192 and record("cifar10_cpu_long").model.depth < 9 and record("throughput").batch < record("cifar10_cpu_long").training.batch_size}}
 #
 # ## Recap of part 1, and a question
@@ -361,7 +361,7 @@ print("this machine:", pick_precision(device))
 #
 # <details><summary>Answer</summary>
 #
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. `TrainingConfig(compile=True)` hands the model to `torch.compile`, which merges such small operations. (That takes a while, so it is for long runs on a GPU. On our CPU, bfloat16 steps became slower.) Then compare the time in the profile with the clock. A profile like ours holds only the time in which the GPU works, so it cannot show that the GPU waits, for data or for Python.
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. `TrainingConfig(compile=True)` hands the model to `torch.compile`, which merges such small operations. (That takes a while, so it is for long runs on a GPU. On our CPU, bfloat16 steps became slower.) Then compare the time in the profile with the clock. On a GPU, a profile like ours holds only the time in which the GPU works, so it cannot show that the GPU waits, for data or for Python.
 # {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
 # </details>
@@ -630,7 +630,7 @@ class Snapshot:
 # %% [markdown]
 # ## Recap of part 2, and a question
 #
-# - To resume, a run needs the weights, the optimizer's memory, the number of steps and the random states. If one is missing, it goes on as another run, and nothing complains.
+# - To resume, a run needs the weights, the optimizer's memory, the number of steps, and the random state unless every step is seeded anew, as in `fit`. If one is missing, it goes on as another run, and nothing complains.
 # - `fit` with a `checkpoint` saves what it needs, also when you press stop, and `resume=True` goes on from there.
 #
 # **2.** A checkpoint holds weights, optimizer and step, but the run shuffles its images with torch's generator and never seeds it again. What goes wrong after a resume?
@@ -772,7 +772,7 @@ for name, way in (("float32", "float32"), ("float16", "float16, loss / 65,536"))
     print(f"{name:17}", *(f"{losses[step // 10 - 1]:6.2f}" for step in range(50, 301, 50)))
 
 # %% [markdown]
-# The second run learns nothing, without an error and without a NaN: its loss stays where it began, a little above ln 10 ≈ 2.30, that of guessing. What had we done? We multiplied the loss by a tiny factor, 1/65,536, and divided the gradients by it again before the step:
+# The second run learns nothing, without an error and without a NaN: its loss stays a little above ln 10 ≈ 2.30, that of guessing. What had we done? We multiplied the loss by a tiny factor, 1/65,536, and divided the gradients by it again before the step:
 #
 #     (factor * loss).backward()                # every gradient is `factor` times as large
 #     for parameter in model.parameters():
@@ -919,7 +919,7 @@ for _ in range(6):
 # %% [markdown]
 # ## How many gradients may become 0?
 #
-# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in six ways: in float32, in bfloat16, and in float16 with four factors on the loss, by which the gradients are divided again. The factor 65,536 is the scaler's first, and 1 means no scaling. The factors 1/128 and 1/65,536 do harm on purpose, and the last failed above. Which of the others will learn?
+# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in six ways: in float32, in bfloat16, and in float16 with four factors. The loss is multiplied by the factor, and the gradients are divided by it. The factor 65,536 is the scaler's first, and 1 means no scaling. The factors 1/128 and 1/65,536 do harm on purpose, and the last failed above. Which of the others will learn?
 #
 # Below each way stands how many gradients of the hidden activations in the first block became 0. (Batches of {{record("formats").batch:d}} images.)
 
@@ -965,7 +965,7 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# Beside float32, four ways learned. Seed by seed, they end within 0.05 of its loss, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. Where practically all became 0, the model learned nothing. The few digits of bfloat16 did no harm that we could see.
+# Besides float32, four ways learned. Seed by seed, they end within 0.05 of its loss, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. Where practically all became 0, the model learned nothing. The few digits of bfloat16 did no harm that we could see.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
@@ -1127,7 +1127,7 @@ diagrams.two_processes()
 # ## Recap of part 5, and a question
 #
 # - A batch may be cut into equal parts: the mean of the parts' gradients is the gradient of the whole batch.
-# - Take the parts one after the other to save memory, or side by side, on several GPUs, to save time.
+# - Take the parts one after the other to save memory, or side by side, on several GPUs, which should save time.
 #
 # **5.** A model runs out of memory even with one image at a time. Does gradient accumulation help? Do two GPUs with DistributedDataParallel?
 #
@@ -1162,14 +1162,14 @@ def shared_gradient(gradients, sizes):
 print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 
 # %% [markdown]
-# # Part 6: out of the course
+# # Part 6: using a model without the course
 #
 # How can somebody use your model who does not have this course? `torch.export` puts the weights and the list of operations into one file. (For programs that do not have PyTorch, see [notebook 12](12_fine_tuning.ipynb).)
 
 # %%
 exported = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
 picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
-two = torch.stack([picture, picture.flip(2)])  # with one, the file might take no other number
+two = torch.stack([picture, picture.flip(2)])  # from one image, the file might learn to take one only
 pair = normalize(two)
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(exported, (pair,), dynamic_shapes=any_batch)
@@ -1177,9 +1177,9 @@ torch.export.save(program, folder / "model.pt2")
 torch.save(pair[:1], folder / "image.pt")  # one image, to try it out
 
 # %% [markdown]
-# A new Python process, without the course, loads the file and looks at a cat:
+# A new Python process, without the course, loads the file and looks at a cat. These are the lines to copy:
 
-# %% tags=["hide-input"]
+# %%
 CODE = """
 import sys, torch
 folder = sys.argv[1]
