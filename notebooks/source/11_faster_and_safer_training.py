@@ -5,10 +5,12 @@
 #
 # | part | for whom | afterwards you can | minutes |
 # |---|---|---|---|
-# | 1 · Faster with 16-bit numbers | all | find out where the time of a training step goes, and choose the format of numbers for your machine | 15 |
-# | 2 · Safer | all | stop a run whenever you like, and resume it to exactly the same weights | 18 |
-# | 3 · When your 16 bits are float16 | if you have an older GPU, such as the T4 of free Colab | train in float16 without losing small gradients | 13 |
-# | 4 · When one batch is too much | if a batch does not fit into memory, or you have several GPUs | cut a batch into parts | 7 |
+# | 1 · Faster with 16-bit numbers | all | find out where the time of a step goes, and choose the format of numbers for your machine | 18 |
+# | 2 · Safer, with our `fit` | all | stop a run whenever you like, and resume it to exactly the same weights | 11 |
+# | 3 · Safer, with a loop of your own | if you write one, or work in Colab | save all that a loop depends on, where it survives | 7 |
+# | 4 · When your 16 bits are float16 | if you have an older GPU, such as the T4 of free Colab | train in float16 without losing small gradients | 10 |
+# | 5 · When one batch is too much | if a batch does not fit into memory, or you have several GPUs | cut a batch into parts | 7 |
+# | 6 · Without the course | if others are to use your model | put a model into a file that runs without this course | 2 |
 #
 # | | |
 # |---|---|
@@ -66,7 +68,7 @@ SMALL = ViTConfig(
 
 
 def new_model():
-    """A small model and its optimizer, always from the same seed."""
+    """The small model and its optimizer, always from the same seed."""
     seed_everything(0)
     model = VisionTransformer(SMALL).to(device)
     return model, torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -75,27 +77,16 @@ def new_model():
 folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 
 # %% [markdown]
-# (The saved run uses drawn shapes; yours may use CIFAR-10. We keep the first 2,000 training images.)
-#
-# Four models appear below:
-#
-# | name | model | images |
-# |---|---|---|
-# | clock model | 4 blocks, width 192; only timed and measured | the first of the 2,000 |
-# | small model | 2 blocks, width 64; `new_model()` in the folded cell makes it | the 2,000 |
-# | tiny model | 2 blocks, width 32; {{record("formats").steps:d}} steps, stored runs | drawn shapes |
-# | CIFAR-10 model | trained, and comes with this course | one cat, in 16 variants |
+# (The saved run uses 2,000 drawn shapes, on a CPU. Yours may use images of CIFAR-10, and your GPU.)
 #
 # # Part 1: faster with 16-bit numbers
 #
-# On two CPU cores, the CIFAR-10 model was trained for {{record("cifar10_cpu_long").seconds:time}}, in 16-bit numbers. With the usual 32 bits, it would have taken longer. How much longer, and why?
+# The trained model that comes with this course, the *CIFAR-10 model*, learned for {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, in 16-bit numbers. With the usual 32 bits, it would have taken longer. How much longer, and why?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
-#
-# This notebook was saved on a CPU. If you have a GPU, the same cells use it.
 #
 # ## Where does the time go?
 #
-# Measure first. Here is the step that we look into. (The line with `autocast` does nothing in float32, PyTorch's usual format. The next section turns it on.)
+# Here is a training step to look into. Its model has 4 blocks; we only time and measure it, so we call it the *clock model*. (In float32, PyTorch's usual format, the line with `autocast` does nothing. We turn it on later.)
 
 # %%
 BATCH = 16 if device.type == "cpu" else 512
@@ -119,7 +110,7 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. Two helpers in the folded cell read its list. `group_of` sorts the operations into six groups by their names. `own_time` gives the time of an operation without the operations that it calls, so no time counts twice. (On a GPU, it counts only the time in which the GPU works, not the time in which it waits.)
+# A **profiler** writes down how long each operation takes. In the next folded cell, `group_of` sorts the operations into six groups by their names. `own_time` gives the time of an operation without those that it calls, so no time counts twice.
 
 # %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -150,20 +141,24 @@ def own_time(event):
 
 
 # %% [markdown]
-# We profile 20 steps. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
+# We profile 20 steps, and take each operation's shortest time, because other programs only add time. Guess before you look: what share of a step are matrix products, in attention and elsewhere?
 
 
 # %%
 def shares_of(step, steps=20):
-    """How many per cent of a step each group takes."""
+    """How many per cent of a step each group takes, by the shortest times of its operations."""
     step()  # the first step prepares things, so we do not count it
-    with torch.profiler.profile() as profile:
-        for _ in range(steps):
-            with torch.profiler.record_function("a step"):  # Python's own time counts, too
-                step()
+    profiled = []  # of each step: the time of every operation
+    for _ in range(steps):
+        with torch.profiler.profile() as profile, torch.profiler.record_function("a step"):
+            step()  # it has a name, so that Python's own time counts, too
+        took = {}
+        for event in profile.key_averages():
+            took[event.key] = took.get(event.key, 0) + own_time(event)
+        profiled.append(took)
     spent = dict.fromkeys([*GROUPS, OTHERS], 0.0)
-    for event in profile.key_averages():
-        spent[group_of(event.key)] += own_time(event)
+    for name in profiled[0]:
+        spent[group_of(name)] += min(took.get(name, 0) for took in profiled)
     return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
 
 
@@ -176,25 +171,32 @@ _, axis = plt.subplots(figsize=(6.6, 2.9), layout="constrained")
 bars = axis.barh(list(shares), list(shares.values()), color=colours)
 axis.bar_label(bars, fmt="%.1f", padding=3)
 axis.margins(x=0.12)
-title = f"Where the time of a step goes, on {device.type}"
-axis.set(xlabel="% of a training step (blue: matrix products)", title=title)
+title = f"Where the time of a step goes (clock model, {device.type}, float32)"
+axis.set(xlabel="% of a training step (blue: matrix products)")
+axis.set_title(title, fontsize=11)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well: it computes QKᵀ, the softmax and the product with the values in one operation, so we count all of it as products. The optimizer's bar is short: AdamW visits each weight once in a step, and the matrix products use it for *each of the 1,040 tokens* in a batch of 16 images.
+# Matrix products come first, because they do most of the arithmetic. **Fused attention** is blue as well. It computes QKᵀ, the softmax and the product with the values in one operation; nearly all of its arithmetic is products, so we count it as products. The optimizer's bar is short: AdamW visits each weight once in a step, and the matrix products use it for each of the 1,040 tokens in a batch of 16 images.
 #
 # **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink? (Afterwards, write 192 again, and run the cell once more: the next cells use its numbers.)
 #
 # <details><summary>What you should see</summary>
 #
-# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, while a norm, an activation or an addition takes a few for each of its D numbers. (The optimizer's work grows with D², too, but it is done once for a whole batch.)
+# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, while a norm, an activation or an addition takes a few for each of its D numbers.
 #
 # </details>
 #
-# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. How much faster is a step? Eight times?
+# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. Is a step eight times as fast?
+
 
 # %%
-share = sum(shares[group] for group in PRODUCTS) / 100
+def share_of_products(shares):
+    """The share of matrix products in a step, from 0 to 1."""
+    return sum(shares[group] for group in PRODUCTS) / 100
+
+
+share = share_of_products(shares)
 
 
 def step_gain(factor):
@@ -203,27 +205,38 @@ def step_gain(factor):
 
 
 # %% tags=["hide-input"]
+def show_steps(bars, title, height=2.7):
+    """A bar for each step: its name, the times of its products and of the rest, and some words."""
+    _, axis = plt.subplots(figsize=(6.6, height), layout="constrained")
+    for row, (_, products, rest, words) in enumerate(bars):
+        named = row == 0
+        axis.barh(row, products, color="#0072B2", label="matrix products" if named else None)
+        axis.barh(row, rest, left=products, color="#BBBBBB", label="the rest" if named else None)
+        axis.text(products + rest + 1, row, words, va="center")
+    axis.set_yticks(range(len(bars)), [name for name, *_ in bars], fontsize=9)
+    axis.set(xlim=(0, 140), xticks=range(0, 101, 20), xlabel="time of a step (100: in float32)")
+    axis.set_title(title, fontsize=11)
+    axis.invert_yaxis()
+    axis.legend(loc="lower right")
+    said = [f"{name}: {a:.0f} + {b:.0f}, {words}" for name, a, b, words in bars]
+    plots.show(
+        "bars of a blue part and a grey part", title, [words.replace("\n", " ") for words in said]
+    )
+
+
 speeds = {"as they are": 1, "2 times as fast": 2, "8 times as fast": 8, "no time at all": math.inf}
-_, axis = plt.subplots(figsize=(6.6, 2.7), layout="constrained")
-gains = []
-for row, factor in enumerate(speeds.values()):
-    products, rest = 100 * share / factor, 100 * (1 - share)
-    axis.barh(row, products, color="#0072B2", label="matrix products" if row == 0 else None)
-    axis.barh(row, rest, left=products, color="#BBBBBB", label="the rest" if row == 0 else None)
-    gains.append(f"a step {step_gain(factor):.1f} times as fast" if row else "a step as it is")
-    axis.text(products + rest + 1, row, gains[row], va="center")
-axis.set_yticks(range(len(speeds)), [f"products:\n{name}" for name in speeds], fontsize=9)
-axis.set(xlabel="time of a step (100: as it is)", xlim=(0, 155), title="Amdahl's law")
-axis.invert_yaxis()
-axis.legend(loc="lower right")
-plots.show("the blue part of the bar shrinks and the grey one stays", "Amdahl's law", gains)
+bars = [
+    (f"products:\n{name}", 100 * share / factor, 100 * (1 - share), f"{step_gain(factor):.1f} ×")
+    for name, factor in speeds.items()
+]
+show_steps(bars, "Amdahl's law: how many times as fast is a step? (calculated)")
 
 # %% [markdown]
 # The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit.
 #
-# ## What do 16-bit numbers bring us?
+# ## How much do 16-bit numbers gain?
 #
-# In **float32**, each number has 32 bits. A number of 16 bits takes half the memory, and hardware with units for such numbers multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384. (`seconds(work, tries)`, in the folded cell, gives the time of the shortest try, because other programs only add time.)
+# In **float32**, each number has 32 bits. Numbers of 16 bits take half the memory, and hardware with units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384, and `seconds`, in the next folded cell, gives the time of the shortest of several tries.
 
 
 # %% tags=["hide-input"]
@@ -256,7 +269,7 @@ for precision in (torch.bfloat16, torch.float16):
 # %% [markdown]
 # In the run saved here, bfloat16 is faster than float32, and float16 takes many times as *long*. We take it that this CPU has units for bfloat16 only and emulates float16.
 #
-# Now a whole step. Inside `torch.autocast`, which you saw in `make_step`, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. This is called **mixed precision**. From the gain of the product, Amdahl's law predicts the gain of the step. Does the clock agree?
+# Now a whole step. Inside `torch.autocast`, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. This is called **mixed precision**. From the gain of the product, Amdahl's law predicts the gain of the step. Does the clock agree?
 
 # %%
 sixteen_bits = pick_precision(device)
@@ -269,23 +282,64 @@ for _ in range(40):
         step(precision)
         times.append(time.perf_counter() - start)
 measured = min(took[torch.float32]) / min(took[sixteen_bits])
-print(f"a step in {sixteen_bits}, against one in float32:")
-print(f"{step_gain(factors[sixteen_bits]):.1f} times as fast, by Amdahl's law")
-print(f"{measured:.1f} times as fast, by the clock")
+predicted = step_gain(factors[sixteen_bits])
+share_now = share_of_products(shares_of(lambda: step(sixteen_bits)))  # a second profile
+
+# %% tags=["hide-input"]
+name = str(sixteen_bits).removeprefix("torch.")
+products = 100 * share / factors[sixteen_bits]
+bars = [
+    ("float32", 100 * share, 100 * (1 - share), "measured"),
+    (f"{name},\npredicted", products, 100 * (1 - share), f"{predicted:.1f} × as fast"),
+    (
+        f"{name},\nmeasured",
+        100 / measured * share_now,
+        100 / measured * (1 - share_now),
+        f"{measured:.1f} × as fast",
+    ),
+]
+show_steps(bars, "A step of the clock model in 16 bits, predicted and measured", 2.4)
 
 # %% [markdown]
-# In most of our runs, the two numbers were not far apart, which is partly luck. The prediction assumes that all products gain as much as the one that we timed, but on our CPU, and in our version of PyTorch, attention was not fused in 16 bits. And it assumes that the rest takes as long as before, although some of it, such as the GELU, has 16 bits now, too. These two errors can cancel out.
+# They need not agree. On a busy machine both change: in our runs, sometimes the prediction was larger, and sometimes the clock's number. And the prediction has errors of its own. Two make it too high: the rest does not stay as it was, because in 16 bits numbers are copied from format to format, which costs more than the GELU, for example, saves. And attention gains less than the product that we timed, because on our CPU it is not fused in 16 bits. One error makes the prediction too low: a profiler slows many small operations most, so the true share of the products is probably larger. We split the lowest bar by a second profile, in 16 bits. Compare its two parts with those predicted.
 #
-# Another model has another gain: in our record, one with batches of {{record("throughput").batch:d}} took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.1f}} times as many steps per second in 16 bits on two cores. And a busy machine disturbs the clock, so run the cell again before you trust its number.
+# ## What do 16 bits lose?
+#
+# The two 16-bit formats spend their bits differently:
+
+# %%
+diagrams.float_formats()
+
+# %% [markdown]
+# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. PyTorch knows the limits of each format:
+
+# %% tags=["nbval-check-output"]
+print("             largest   next number after 1   fewer digits below   becomes 0 below")
+for dtype in (torch.float32, torch.float16, torch.bfloat16):
+    limits = torch.finfo(dtype)
+    zero = limits.smallest_normal * limits.eps / 2
+    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:21.7f}"
+    print(f"{row} {limits.smallest_normal:20.0e} {zero:17.0e}")
+
+# %% [markdown]
+# The closer the next number is to 1, the more digits the format has. The last two columns show its lower end. In float16, numbers below 6 × 10⁻⁵ have fewer and fewer digits, and those below 3 × 10⁻⁸ become 0. Here is what that does:
+
+# %% tags=["nbval-check-output"]
+print("256 + 1 in bfloat16:", (torch.tensor(256.0).bfloat16() + 1).item())
+print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
+print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
+
+# %% [markdown]
+# So bfloat16 would round away many small updates of a weight, as in the first line. That is why the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits. And float16 turns very small numbers into 0, as in the last line. Some gradients are that small. Against this, `fit` uses **loss scaling** in float16, which part 4 explains.
 #
 # ## Which format should you take?
 #
-# bfloat16 can hold nearly as large and as small numbers as float32, but with few digits. float16 has more digits, but turns very small numbers into 0, so it needs a trick called **loss scaling** (part 3). And not all hardware can multiply in bfloat16. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`. The weights stay in float32 in all rows.
+# Not all hardware can multiply in bfloat16. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`:
 #
 # | machine | precision | why |
 # |---|---|---|
 # | an NVIDIA GPU from 2020 on (Ampere or newer) | bfloat16 | its tensor cores multiply it |
-# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in a T4, do not know bfloat16; without tensor cores, time float32 too |
+# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in a T4, do not know bfloat16. If it has none, compare with a step in float32 |
 # | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions |
 # | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
@@ -294,23 +348,21 @@ print(f"{measured:.1f} times as fast, by the clock")
 print("this machine:", pick_precision(device))
 
 # %% [markdown]
-# <details><summary>What about TF32?</summary>
-#
-# On an NVIDIA GPU from 2020 on, `torch.set_float32_matmul_precision("high")` lets float32 products run on the tensor cores as **TF32**, with the range of float32 and the digits of float16. We have not measured it.
-#
-# </details>
+# Back to the {{record("cifar10_cpu_long").seconds:time}} of the CIFAR-10 model. We have not trained it in float32. But a larger model of the same width, with smaller batches, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. If the CIFAR-10 model gained as much, it would have taken {{record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:time}} in float32. The reason: this CPU multiplies 16-bit numbers faster, and most of the time of a step goes into products.
+# {{assert record("cifar10_cpu_long").model.embed_dim == 192 and record("cifar10_cpu_long").model.depth < 9 and record("throughput").batch < record("cifar10_cpu_long").training.batch_size}}
 #
 # ## Recap of part 1, and a question
 #
 # - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
-# - Mixed precision computes products in 16 bits and keeps the weights in float32. It is fast where the hardware has units for 16-bit numbers; elsewhere, time a step first.
-# - Take bfloat16 if your hardware multiplies it, else float16 on a GPU, else stay with float32.
+# - Mixed precision computes products in 16 bits and keeps the weights in float32. bfloat16 has few digits, and float16 a small range.
+# - Take bfloat16 if your hardware multiplies it, else float16 on an NVIDIA GPU, else stay with float32.
 #
 # **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
 #
 # <details><summary>Answer</summary>
 #
-# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. Then compare the time in the profile with the clock. A profile like ours holds only the time in which the GPU works, so it cannot show that the GPU waits, for data or for Python. If it waits, Amdahl's prediction from that profile was also too optimistic.
+# At what is not a matrix product. A new profile may show that norms, additions and copies now take most of the time. `TrainingConfig(compile=True)` hands the model to `torch.compile`, which merges such small operations. (That takes a while, so it is for long runs on a GPU. On our CPU, bfloat16 steps became slower.) Then compare the time in the profile with the clock. On a GPU, a profile like ours holds only the time in which the GPU works, so it cannot show that the GPU waits, for data or for Python.
+# {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
 # </details>
 #
@@ -346,19 +398,18 @@ times_as_fast = 1 / (0.3 + 0.7 / 8)
 # end of solution
 
 # %% [markdown]
-# # Part 2: safer
+# # Part 2: safer, with our `fit`
 #
-# Imagine that the connection is lost after 90 % of a run of {{record("cifar10_cpu_long").seconds:time}} like that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. But our `fit` saved a file after each epoch of that run. If the file survives, at most one epoch is lost, and none took longer than {{max(record("cifar10_cpu_long").history.seconds):time}}. What has to be in such a file?
-# {{assert min(record("cifar10_cpu_long").history.seconds) > 60}}
+# Imagine that the connection is lost after 90 % of a run like that of the CIFAR-10 model. Without a saved file, {{0.9 * record("cifar10_cpu_long").seconds:time}} of work are gone. What has to be in such a file?
 #
 # ## Why are the weights not enough?
 #
-# The simplest file would hold the weights alone. Would the run go on from it as if nothing had happened? Here is an ordinary loop. Its learning rate falls from step to step, and would reach 0 after 200:
+# The simplest file would hold the weights alone. Would the run go on as if nothing had happened? Here is an ordinary loop. Its learning rate falls from step to step, and would reach 0 after 200:
 
 
 # %%
 def train(model, optimizer, first, last):
-    """Steps first … last − 1; returns all weights as one vector, before them and after each."""
+    """Steps first … last − 1; returns the weights at the start and after each step, as vectors."""
     places = [nn.utils.parameters_to_vector(model.parameters()).detach()]
     for number in range(first, last):
         optimizer.param_groups[0]["lr"] = 0.003 * (1 - number / 200)
@@ -373,12 +424,12 @@ def train(model, optimizer, first, last):
 
 
 # %% [markdown]
-# We train the small model for 100 steps, and keep four things. The run then goes on to step 140: this is the run that was never stopped. `go_on`, in the folded cell, plays the resumed run. It seeds everything as at the start, and makes a new model and a new optimizer. It brings back all four things, or three of them, and takes the same 40 steps.
+# We train a *small model* of 2 blocks, made by `new_model` at the top, for 100 steps, and keep four things. The run then goes on to step 140: this is the run that was never stopped. `go_on`, in the next folded cell, plays the resumed run. It begins like a new process, brings back all four things, or three of them, and takes the same 40 steps.
 
 
 # %% tags=["hide-input"]
-def go_on(saved, without):
-    """The next 40 steps of a new model that got back all that was saved, except one thing."""
+def go_on(saved, without=None):
+    """The next 40 steps of a new model that got back what was saved, perhaps except one thing."""
     back = {name: value for name, value in copy.deepcopy(saved).items() if name != without}
     model, optimizer = new_model()  # also seeds the generator, as at the start
     if "the weights" in back:
@@ -401,26 +452,39 @@ saved = {  # copies, because the next step changes the tensors that state_dict()
     "the random state": torch.get_rng_state(),
 }
 never_stopped = train(model, optimizer, 100, 140)
-resumed_runs = {without: go_on(saved, without) for without in ("nothing", *saved)}
-print("with all four, as if never stopped:", torch.equal(resumed_runs["nothing"], never_stopped))
+resumed_runs = {"with all four": go_on(saved)}
+for thing in saved:
+    resumed_runs[f"without {thing}"] = go_on(saved, without=thing)
+same = torch.equal(resumed_runs["with all four"], never_stopped)
+print("with all four, as if never stopped:", same)
 
 # %% [markdown]
 # With all four, the resumed run is the same run. Now we leave out the optimizer's memory and bring back the other three. Here is how far each step moves the weights:
 
 # %% tags=["hide-input"]
+LOOKS = {  # of the lines in two figures
+    "without the number of steps": ("#009E73", "-"),
+    "without the optimizer's memory": ("#D55E00", "-"),
+    "without the random state": ("#CC79A7", "-"),
+    "with all four": ("#0072B2", "--"),
+}
+
+
+def step_lengths(places):
+    """How far each step moves the weights."""
+    return places.diff(dim=0).norm(dim=1).tolist()
+
+
 _, axis = plt.subplots(figsize=(6.6, 3.0), layout="constrained")
-compared = (
-    ("never stopped", torch.cat([before[80:], never_stopped[1:]]), "#BBBBBB", "-", 6),
-    ("without the optimizer's memory", resumed_runs["the optimizer's memory"], "#D55E00", "-", 2),
-    ("with all four", resumed_runs["nothing"], "#0072B2", "--", 2),
-)
-for name, places, colour, line, width in compared:
-    lengths = places.diff(dim=0).norm(dim=1).tolist()
-    numbers = range(141 - len(lengths), 141)
-    axis.plot(numbers, lengths, line, color=colour, lw=width, label=name)
+lengths = step_lengths(torch.cat([before[80:], never_stopped[1:]]))
+axis.plot(range(81, 141), lengths, color="#BBBBBB", lw=6, label="never stopped")
+for name in ("without the optimizer's memory", "with all four"):
+    colour, line = LOOKS[name]
+    lengths = step_lengths(resumed_runs[name])
+    axis.plot(range(101, 141), lengths, line, color=colour, lw=2, label=name)
 axis.axvline(100, color="black", ls=":", lw=1)
-axis.set(xlabel="step", ylabel="length of the step", title="Stopped after step 100")
-axis.set(xticks=range(80, 141, 10), ylim=(0, None))
+axis.set(xlabel="step", ylabel="length of the step", xticks=range(80, 141, 10), ylim=(0, None))
+axis.set_title("The small model, stopped after step 100", fontsize=11)
 axis.legend()
 plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
@@ -429,37 +493,28 @@ plots.show("without the optimizer's memory, the first steps after 100 are far lo
 #
 # Check this by hand. There are 80,138 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √80,138 × 0.0015 ≈ 0.42 long, as high as the orange spike.
 #
-# And the other things? Here is how far the weights are from those of the run that was never stopped. (Without the weights, the model begins anew, so we do not draw that run.)
+# And the other things? We measure how far the weights are from those of the run that was never stopped. (Without the weights, the model begins anew, so we do not draw that run.)
 
 # %% tags=["hide-input"]
-distances = {
-    without: (run - never_stopped).norm(dim=1).tolist() for without, run in resumed_runs.items()
-}
 _, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
-looks = {
-    "the number of steps": ("#009E73", "-"),
-    "the optimizer's memory": ("#D55E00", "-"),
-    "the random state": ("#CC79A7", "-"),
-    "nothing": ("#0072B2", "--"),
-}
 ends = []
-for without, (colour, line) in looks.items():
-    label = "with all four" if without == "nothing" else f"without {without}"
-    ends.append(f"{label}, distance {distances[without][-1]:.1f}")
-    axis.plot(range(100, 141), distances[without], line, color=colour, lw=2, label=label)
+for name, (colour, line) in LOOKS.items():
+    distances = (resumed_runs[name] - never_stopped).norm(dim=1).tolist()
+    ends.append(f"{name}, distance {distances[-1]:.1f}")
+    axis.plot(range(100, 141), distances, line, color=colour, lw=2, label=name)
 axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
-axis.set_title("How far from the run that was never stopped?")
+axis.set_title("How far is the small model from the run that was never stopped?", fontsize=11)
 axis.legend(loc="upper left")
 plots.show("lines over the steps: distance from the run never stopped", parts=ends)
 
 # %% [markdown]
-# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again. In the first step, that is twice what it should be, and in the last, 2.6 times.
+# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again.
 #
 # Far away need not mean bad. But if you compare two ideas, you cannot tell whether a difference comes from the idea or from the interruption.
 #
 # ## Does `fit` bring all of it back?
 #
-# Give our `fit` a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. Does the run end as if nothing had happened? First, here is an undisturbed run of the small model, of two epochs with 40 steps each. (It hardly learns anything, but we only ask whether two runs end with equal weights.)
+# Give our `fit` a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. First, here is an undisturbed run of the small model, of two epochs with 40 steps each. (It hardly learns anything, but we only ask whether two runs end with equal weights.)
 
 # %%
 config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
@@ -467,7 +522,7 @@ undisturbed, _ = new_model()
 history = fit(undisturbed, dataset, config)
 
 # %% [markdown]
-# Now the same run again. In step 60 of 80, somebody presses the stop button. (`count_steps`, in the folded cell, does it with a hook: `fit` makes one forward pass in each step, and the hook counts them.)
+# Now the same run again. In step 60 of 80, somebody presses the stop button. (`count_steps`, in the next folded cell, does it with a hook that counts the forward passes, one in each step.)
 
 
 # %% tags=["hide-input"]
@@ -495,7 +550,7 @@ print("steps of this run:", len(steps))
 print("steps in the file:", torch.load(folder / "run.pt", weights_only=True)["step"])
 
 # %% [markdown]
-# Stop was pressed in the middle of step 60. `fit` finished this step, and then saved.
+# Stop was pressed in the middle of step 60, which is in the middle of epoch 2. `fit` finished this step, and then saved.
 #
 # Now we resume, with a new model that starts from quite different weights:
 
@@ -513,14 +568,6 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 # %% [markdown]
 # The resumed run took the 20 steps that were left, and all weights are the same, down to the last bit.
 #
-# **Change one thing.** Write `stop_in=25` instead of `stop_in=60`, and run the cells again from there. Which three numbers of steps do you expect, and which answer in the last line?
-#
-# <details><summary>What you should see</summary>
-#
-# The stopped run takes 25 steps and is interrupted in epoch 1. The file holds step 25, and the resumed run takes the 55 steps that are left. The weights are the same again: the middle of an epoch is as good a place to stop as any other.
-#
-# </details>
-#
 # <details><summary>Does "bit for bit" hold on another machine?</summary>
 #
 # We tested it on one kind of CPU, with the same number of threads and the same versions. Another machine may add numbers in another order. Then the last digits differ, and the differences grow from step to step. On a GPU this can happen even on the same machine.
@@ -531,117 +578,20 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 #
 # ## What is in the file, and when is it written?
 #
-# The file has more than four entries:
+# Of the four things, `fit` leaves out the random state, because it seeds the generator at every step, from the seed of the run and the number of the step. (A loop that is seeded only once needs the random state.) But it adds others:
 
 # %% tags=["nbval-check-output"]
 print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# Here is what they are, and the three moments at which `fit` writes them. (The **scaler** is for float16; part 3 explains it.)
+# Here is what they are, and the three moments at which `fit` writes them. (Names with `.0` count, because a run with Muon has two optimizers. The **scaler** is for float16, in part 4.)
 
 # %%
 diagrams.what_is_saved()
 
 # %% [markdown]
-# `fit` needs no random states, because it seeds the generator at every step, from the seed of the run and the number of the step. A loop that is seeded only once needs them.
-#
-# And without a stop button? We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again (`benchmarks/kill_and_resume.py`; they saved after every epoch, without the limit of one minute). {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
+# And if the process is killed? We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again (`benchmarks/kill_and_resume.py`). They saved after every epoch, however short. {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
-#
-# ## How do you save a loop of your own?
-#
-# Write the four things to a file, and the scheduler and the scaler if you have them. But there is more than one random state. PyTorch has a generator for the CPU, whose state `torch.get_rng_state()` gives, and one for each GPU. NumPy and Python have their own.
-
-# %%
-GENERATORS = {  # of each: how to get its state, and how to set it
-    "PyTorch": (torch.get_rng_state, torch.set_rng_state),
-    "CUDA": (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),  # [] without a GPU
-    "NumPy": (np.random.get_state, np.random.set_state),
-    "Python": (random.getstate, random.setstate),
-}
-
-
-def save_run(path, step, parts):
-    """All that the next step depends on; `path` holds an old state or a new one, never half."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    state |= {name: get() for name, (get, _) in GENERATORS.items()} | {"step": step}
-    unfinished = path.with_suffix(".unfinished")
-    with open(unfinished, "wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
-    os.replace(unfinished, path)
-
-
-# %% [markdown]
-# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name. When it is complete, `os.replace` puts it in the place of the old one, in one piece.
-#
-# The way back is shorter. (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. But then a file can run code that is hidden in it.)
-
-
-# %%
-def load_run(path, parts, generators=GENERATORS):
-    """Brings all of that back; returns the number of steps."""
-    state = torch.load(path, map_location="cpu", weights_only=False)  # for files of your own only
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    for name in generators:
-        GENERATORS[name][1](state[name])
-    return state["step"]
-
-
-# %% [markdown]
-# Does the file hold everything? Here is a loop that draws from three generators: PyTorch chooses the images, NumPy their contrast, and Python whether they are mirrored.
-
-
-# %%
-def own_run(last, resume=None, save=None, generators=GENERATORS):
-    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
-    model, optimizer = new_model()  # also seeds all generators, as at the start
-    parts = {"model": model, "optimizer": optimizer}
-    first = load_run(resume, parts, generators) if resume else 0
-    for _ in range(first, last):
-        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
-        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
-        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
-        loss = F.cross_entropy(model(x), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    if save:
-        save_run(save, last, parts)
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
-
-
-# %% [markdown]
-# One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores PyTorch's random state only. Which of them end with equal weights?
-
-# %% tags=["nbval-check-output"]
-at_a_stretch = own_run(8)
-own_run(4, save=folder / "own.pt")
-in_two_parts = own_run(8, resume=folder / "own.pt")
-torch_alone = own_run(8, resume=folder / "own.pt", generators=["PyTorch"])
-print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_stretch))
-print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
-
-# %% [markdown]
-# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own.) And if you stop in the middle of an epoch, the order of its images and your place in it belong in the file, too, so it is simpler to save at the end of an epoch.
-#
-# ## Where does the file survive?
-#
-# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. With `True` below, data sets land there *from then on*, and so do the runs of `python -m vit_minimal.training`:
-
-# %%
-KEEP_ON_DRIVE = False
-
-if KEEP_ON_DRIVE:
-    from google.colab import drive
-
-    drive.mount("/content/drive")  # asks for your permission
-    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
-
-# %% [markdown]
-# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, so the last save may not be there yet. `drive.flush_and_unmount()` waits for the copies.
 
 # %% [markdown] tags=["exercise:Snapshot"]
 # Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
@@ -678,11 +628,10 @@ class Snapshot:
 
 
 # %% [markdown]
-# ## Recap of part 2, and two questions
+# ## Recap of part 2, and a question
 #
-# - To resume, save the weights, the optimizer's memory, the number of steps and the random states, and the scaler and the scheduler if you have them.
-# - If one is missing, the run goes on as another run, and nothing complains. So before a long run, test once that you can stop and resume it.
-# - Write to a temporary file and rename it, in a place that survives the machine.
+# - To resume, a run needs the weights, the optimizer's memory, the number of steps, and the random state unless every step is seeded anew, as in `fit`. If one is missing, it goes on as another run, and nothing complains.
+# - `fit` with a `checkpoint` saves what it needs, also when you press stop, and `resume=True` goes on from there.
 #
 # **2.** A checkpoint holds weights, optimizer and step, but the run shuffles its images with torch's generator and never seeds it again. What goes wrong after a resume?
 #
@@ -692,6 +641,115 @@ class Snapshot:
 #
 # </details>
 #
+# **Try it yourself:** exercise 11.2 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write what saves a run.
+#
+# **This is a good place to stop.** The other parts are for readers with a loop of their own or in Colab (part 3), with an older GPU (part 4), with batches that do not fit (part 5), or with a model to hand on (part 6). [Notebook 12](12_fine_tuning.ipynb) needs none of them.
+
+# %% [markdown]
+# # Part 3: safer, with a loop of your own
+#
+# ## What do you save?
+#
+# The four things of part 2, and the scheduler and the scaler if you have them. But there is more than one random state: PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
+
+# %%
+GENERATORS = {  # of each: how to get its state, and how to set it
+    "PyTorch": (torch.get_rng_state, torch.set_rng_state),
+    "CUDA": (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),  # [] without a GPU
+    "NumPy": (np.random.get_state, np.random.set_state),
+    "Python": (random.getstate, random.setstate),
+}
+
+
+def save_run(path, step, parts):
+    """All that the next step depends on, into a file that holds an old state or a new one."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    state |= {name: get() for name, (get, _) in GENERATORS.items()} | {"step": step}
+    unfinished = path.with_suffix(".unfinished")
+    with open(unfinished, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
+    os.replace(unfinished, path)
+
+
+# %% [markdown]
+# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name. When it is complete, `os.replace` puts it in the place of the old one, in one piece. (This is a promise of a local disk. We have not tested it on Google Drive.)
+#
+# The way back is shorter. (PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. But then a file can run code that is hidden in it.)
+
+
+# %%
+def load_run(path, parts, generators=GENERATORS):
+    """Brings all of that back; returns the number of steps."""
+    state = torch.load(path, map_location="cpu", weights_only=False)  # for files of your own only
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    for name in generators:
+        GENERATORS[name][1](state[name])
+    return state["step"]
+
+
+# %% [markdown]
+# Does the file hold everything? Here is a loop that draws from three generators:
+
+
+# %%
+def own_run(last, resume=None, save=None, generators=GENERATORS):
+    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
+    model, optimizer = new_model()  # also seeds all generators, as at the start
+    parts = {"model": model, "optimizer": optimizer}
+    first = load_run(resume, parts, generators) if resume else 0
+    for _ in range(first, last):
+        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
+        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
+        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
+        loss = F.cross_entropy(model(x), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    if save:
+        save_run(save, last, parts)
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+# %% [markdown]
+# One run takes eight steps at a stretch. Another stops after four, and goes on from its file with a new model. The third does the same, but restores only PyTorch's random state. Which of them end with equal weights?
+
+# %% tags=["nbval-check-output"]
+at_a_stretch = own_run(8)
+own_run(4, save=folder / "own.pt")
+in_two_parts = own_run(8, resume=folder / "own.pt")
+torch_alone = own_run(8, resume=folder / "own.pt", generators=["PyTorch"])
+print("all of it restored, equal weights:  ", torch.equal(in_two_parts, at_a_stretch))
+print("random state of PyTorch alone, equal:", torch.equal(torch_alone, at_a_stretch))
+
+# %% [markdown]
+# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own.)
+#
+# If your loop goes through shuffled images, epoch by epoch, save it at the end of an epoch. In the middle, the order of the images and your place in it would belong in the file, too.
+#
+# ## Where does the file survive?
+#
+# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. With `True` below, data sets land there *from then on*, and so do the runs of `python -m vit_minimal.training`:
+
+# %%
+KEEP_ON_DRIVE = False
+
+if KEEP_ON_DRIVE:
+    from google.colab import drive
+
+    drive.mount("/content/drive")  # asks for your permission
+    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
+
+# %% [markdown]
+# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, so the last save may not be there yet. `drive.flush_and_unmount()` waits for the copies.
+#
+# ## Recap of part 3, and a question
+#
+# - Save all that the next step depends on, with every random state. Then test once, before a long run, that you can stop and resume it.
+# - Write to a second name and rename the file, in a place that survives the machine.
+#
 # **3.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
 #
 # <details><summary>Answer</summary>
@@ -699,15 +757,11 @@ class Snapshot:
 # It was killed while it wrote. The old state was overwritten, and the new one is incomplete. With a second name and `os.replace`, the old one would still be there.
 #
 # </details>
-#
-# **Try it yourself:** exercise 11.2 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write what saves a run.
-#
-# **If your GPU takes bfloat16 and your batches fit,** you can leave out parts 3 and 4, and go on with [notebook 12](12_fine_tuning.ipynb).
 
 # %% [markdown]
-# # Part 3: when your 16 bits are float16
+# # Part 4: when your 16 bits are float16
 #
-# Here are two stored runs of the tiny model, with equal seeds and equal batches, in float32 and in float16 (`benchmarks/formats.py`):
+# On a T4, the GPU of free Colab, `fit` trains in float16. What can go wrong there? Here are two stored runs of a *tiny model*, even smaller than the small one, with equal seeds and equal batches (`benchmarks/formats.py`). In the second one, we provoked a failure:
 
 # %%
 (formats,) = read_records("../data/results/formats.json")
@@ -718,42 +772,42 @@ for name, way in (("float32", "float32"), ("float16", "float16, loss / 65,536"))
     print(f"{name:17}", *(f"{losses[step // 10 - 1]:6.2f}" for step in range(50, 301, 50)))
 
 # %% [markdown]
-# The second run learns nothing, without an error and without a NaN: its loss stays near ln 10 ≈ 2.30, that of guessing. We had provoked this failure, by making the loss very small. But what happened in this run? And how near to it is an ordinary one? On a T4, the GPU of free Colab, `fit` trains in float16, too. The cells below show the answer on any machine.
+# The second run learns nothing, without an error and without a NaN: its loss stays a little above ln 10 ≈ 2.30, that of guessing. What had we done? We multiplied the loss by a tiny factor, 1/65,536, and divided the gradients by it again before the step:
 #
-# ## What do 16 bits lose?
+#     (factor * loss).backward()                # every gradient is `factor` times as large
+#     for parameter in model.parameters():
+#         parameter.grad /= factor              # as large as it should be
+#     optimizer.step()
 #
-# The two 16-bit formats spend their bits differently:
+# In exact numbers, this changes nothing. And in float32 or float16? We try it on one gradient of the small model:
+
 
 # %%
-diagrams.float_formats()
+def gradient_with(factor, precision):
+    """The gradient of 50 images in the small model, by way of the loss times a factor."""
+    small, _ = new_model()
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        loss = F.cross_entropy(small(normalize(images[:50])), labels[:50])
+    (factor * loss).backward()
+    return torch.cat([parameter.grad.flatten() / factor for parameter in small.parameters()])
+
+
+plain = gradient_with(1, torch.float32)
+for precision in (torch.float32, torch.float16):
+    small_loss = gradient_with(1 / 65_536, precision)
+    print(
+        f"{precision}, loss × 1/65,536: {(small_loss == 0).float().mean():.1%} of the gradient is 0"
+    )
+    print(f"    the same as with the loss as it is, in float32: {torch.equal(small_loss, plain)}")
 
 # %% [markdown]
-# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. Which would you rather lose, range or digits?
+# In float32, it changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16, nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided by the factor. So the small range was to blame.
 #
-# PyTorch knows the limits of each format:
-
-# %% tags=["nbval-check-output"]
-print("             largest   next number after 1   fewer digits below   becomes 0 below")
-for dtype in (torch.float32, torch.float16, torch.bfloat16):
-    limits = torch.finfo(dtype)
-    zero = limits.smallest_normal * limits.eps / 2
-    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:21.7f}"
-    print(f"{row} {limits.smallest_normal:20.0e} {zero:17.0e}")
-
-# %% [markdown]
-# The closer the next number is to 1, the more digits the format has. The last two columns show its lower end. In float16, numbers below 6 × 10⁻⁵ have fewer and fewer digits, and those below 3 × 10⁻⁸ become 0.
+# How near to this failure is an ordinary run?
 #
-# What do the limits mean?
-
-# %% tags=["nbval-check-output"]
-print("256 + 1 in bfloat16:", (torch.tensor(256.0).bfloat16() + 1).item())
-print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
-print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
-
-# %% [markdown]
-# The first line is a warning: in bfloat16, many small updates of a weight would be rounded away. So the weights stay in float32, while the products and what is computed from them alone, such as the GELU, are in 16 bits.
+# ## How small are gradients?
 #
-# Does a training run have numbers that are too small for float16, as in the last line? Gradients may be, so we look at some. We give 16 variants of one cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (We leave out gradients that are 0 in float32 already, such as those of the patches in the last block, after which only the class token is read.)
+# We give 16 variants of one photo of a cat to the CIFAR-10 model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (Gradients that are 0 in float32 already are left out.)
 
 # %%
 seed_everything(0)
@@ -777,7 +831,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# What would become of these float32 numbers in float16? And with a larger batch, or a larger loss? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) And 65,536 times the loss has 65,536 times the gradient.
+# What would become of these float32 numbers in float16? And with a larger batch? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) The cure will be 65,536 times the loss, which has 65,536 times the gradient.
 
 # %% tags=["hide-input"]
 hills = {
@@ -810,17 +864,17 @@ for axis, (name, hill) in zip(rows, hills.items(), strict=True):
     axis.set(xscale="log", xlim=(BINS[0], BINS[-1]), ylim=(0, top), yticks=[])
     axis.set_title(name, loc="left", fontsize=10.5)
 rows[-1].set_xlabel("size of a gradient (height: how many have this size)")
-figure.suptitle("What float16 makes of the gradients of 16 cats", fontsize=12)
+figure.suptitle("The CIFAR-10 model's gradients in float16 (16 variants of one cat)", fontsize=11)
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# (They are variants of one photo. Another batch, with a larger loss, would have larger gradients.) In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. With the larger batch, the hill slides to the left, and a large part becomes 0. With the larger loss, it slides to the right, and nearly all come back.
+# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. (Another batch, with a larger loss, would have larger gradients.) In a larger batch, a large part becomes 0. With the larger loss, nearly all come back.
 #
-# This cure is called **loss scaling**. *Multiply* the loss by a large factor before the backward pass. Before the optimizer's step, *divide* the gradients of the weights by the same factor; they are float32 by then, which can hold small numbers.
+# This cure is called **loss scaling**: the four lines from above, with a factor that is *large*. The divided gradients of the weights are float32, which can hold small numbers.
 #
 # ## How large may the factor be?
 #
-# In PyTorch, loss scaling takes four lines:
+# PyTorch finds the factor by itself:
 #
 #     scaler = torch.amp.GradScaler(device.type)  # 1: begins with the factor 65,536
 #     scaler.scale(loss).backward()               # 2: multiplies the loss
@@ -832,7 +886,7 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 # %%
 small, small_optimizer = new_model()
 scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # 1
-print(" loss        factor   largest gradient of a weight   step")
+print(" loss        factor   largest gradient × factor   step")
 for _ in range(6):
     factor = scaler.get_scale()
     with torch.autocast(device.type, dtype=torch.float16):
@@ -843,7 +897,7 @@ for _ in range(6):
     scaler.update()  # 4
     small_optimizer.zero_grad()
     done = "left out" if scaler.get_scale() < factor else "taken"
-    print(f"{loss:.3f} {factor:13,.0f} {largest:30,.0f}   {done}")
+    print(f"{loss:.3f} {factor:13,.0f} {largest:27,.0f}   {done}")
 
 # %% [markdown]
 # In the run saved here, two factors are too large. Their steps are left out, so the loss stays as it was. With 262,144, the largest gradient just fits, and from then on every step is taken.
@@ -861,10 +915,13 @@ for _ in range(6):
 # If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
 #
 # </details>
-#
+
+# %% [markdown]
 # ## How many gradients may become 0?
 #
-# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in float32, in bfloat16, and in float16 with four factors on the loss, with batches of {{record("formats").batch:d}} and {{len({run.seed for run in record("formats").runs}):d}} seeds each. The factor 65,536 is the scaler's first, and the factor 1 means no scaling. The other two do harm on purpose: they make the gradients of the activations as small as a batch 128 or 65,536 times as large would. They are even harsher than such a batch, because they shrink the gradients of the weights as well. The smallest factor failed above. Which of the other five ways will learn?
+# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in six ways: in float32, in bfloat16, and in float16 with four factors. The loss is multiplied by the factor, and the gradients are divided by it. The factor 65,536 is the scaler's first, and 1 means no scaling. The factors 1/128 and 1/65,536 do harm on purpose, and the last failed above. Which of the others will learn?
+#
+# Below each way stands how many gradients of the hidden activations in the first block became 0. (Batches of {{record("formats").batch:d}} images.)
 
 # %% tags=["hide-input"]
 WAYS = {  # in the record, and below the figure
@@ -897,26 +954,27 @@ for number, (way, name) in enumerate(WAYS.items()):
     losses = ", ".join(f"{found[way, seed][1]:.2f}" for seed in seeds)
     said.append(f"{name}: {'–'.join(ends)} % zeros, losses {losses}".replace("\n", " "))
 row.set_xticks(range(len(WAYS)), WAYS.values())
-row.set(yticks=[], xlabel="way to train the tiny model", xlim=(-0.5, 5.5))
+row.set(yticks=[], xlabel="format of the products, and factor on the loss", xlim=(-0.5, 5.5))
 row.set_ylabel("became\n0", rotation=0, ha="right", va="center", fontsize=10)
 axis.tick_params(bottom=False)
 axis.set(ylabel="loss of the last 50 steps", ylim=(1.5, 2.45))
-axis.set_title("How many gradients became 0, and does the model learn?")
+axis.set_title(
+    f"The tiny model after {formats['steps']} steps on drawn shapes, in six ways", fontsize=11
+)
 axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# For each seed, four ways end within 0.05 of the loss in float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. (We counted those of the first block's hidden activations. A factor moves the hill but does not make it narrower: even with 65,536, one seed lost {{max(run.zeros for run in record("formats").runs if run.way == "float16, scaled"):.0%}}.) Where practically all became 0, the model learned nothing. Its loss stays a little above ln 10, where it began.
-#
-# So digits or range? The few digits of bfloat16 did no harm that we could see, and the small range of float16 did none except at the extreme. But three seeds of one very small model say little about a large one.
+# Besides float32, four ways learned. Seed by seed, they end within 0.05 of its loss, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. Where practically all became 0, the model learned nothing. The few digits of bfloat16 did no harm that we could see.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 #
-# ## Recap of part 3, and a question
+# But these are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model. Another model may need the gradients that ours did without. Loss scaling costs four lines, so take it as an *insurance*.
 #
-# - bfloat16 has few digits. float16 has a small range, so small gradients become 0, without a word.
+# ## Recap of part 4, and a question
+#
+# - float16 has a small range, so small gradients become 0, without a word.
 # - Loss scaling multiplies the loss before the backward pass, and divides the gradients after it. That saves most of them.
-# - Our tiny model learned even without most of the gradients that we counted, so loss scaling is above all a cheap *insurance*.
 #
 # **4.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
 #
@@ -954,11 +1012,11 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# # Part 4: when one batch is too much
+# # Part 5: when one batch is too much
 #
 # ## What if a batch does not fit into memory?
 #
-# Then a GPU stops with `torch.OutOfMemoryError: CUDA out of memory`. A smaller batch would fit, but that would be another training. So send the same batch through in parts. `backward()` *adds* to the gradients that are already there. So several small passes leave what one large pass would have left. This is called **gradient accumulation**:
+# Then a GPU stops with `torch.OutOfMemoryError: CUDA out of memory`. A smaller batch would fit, but that would be another training. So send the same batch through in parts. `backward()` *adds* to the gradients that are already there, so several small passes leave what one large pass would have left. This is called **gradient accumulation**:
 
 # %%
 diagrams.gradient_accumulation()
@@ -987,7 +1045,7 @@ for parts in (2, 4):
 # %% [markdown]
 # They agree up to rounding, on four conditions: the parts are equally large, each loss is divided by their number, no layer looks at the whole batch, as batch norm does, and nothing is drawn at random during the passes, as dropout does.
 #
-# And the memory? The forward pass keeps activations for the backward pass. The folded cell counts them in the clock model:
+# And the memory? The forward pass keeps activations for the backward pass, which frees them. `kept_megabytes`, in the next folded cell, counts those of the clock model of part 1:
 
 
 # %% tags=["hide-input"]
@@ -1010,22 +1068,43 @@ def kept_megabytes(model, x, y, precision=torch.float32):
     return kept / 1e6, sum(size for size, full in sizes.values() if full) / 1e6
 
 
+# %%
 model = VisionTransformer(ViTConfig(embed_dim=192, depth=4, mlp_ratio=2.0)).to(device)
-for name, n in (("64 images at once", 64), ("2 parts of 32", 32), ("4 parts of 16", 16)):
-    kept, _ = kept_megabytes(model, images[:n], labels[:n])
-    print(f"{name + ':':30} {kept:4.0f} MB at one time")
-sixteen_bits = torch.float16 if pick_precision(device) == torch.float16 else torch.bfloat16
-kept, full = kept_megabytes(model, images[:64], labels[:64], sixteen_bits)
-print(f"{'64 images at once, in 16 bits:':30} {kept:4.0f} MB, of which {full:.0f} MB in float32")
+kept = {
+    parts: kept_megabytes(model, images[: 64 // parts], labels[: 64 // parts])[0]
+    for parts in (1, 4)
+}
+
+# %% tags=["hide-input"]
+_, axis = plt.subplots(figsize=(6.6, 2.8), layout="constrained")
+said, start = [], 0
+for parts, colour in ((1, "#D55E00"), (4, "#0072B2")):
+    times = [
+        start + k / (2 * parts) for k in range(2 * parts + 1)
+    ]  # up in a pass, down in the next
+    axis.fill_between(times, [kept[parts] * (k % 2) for k in range(2 * parts + 1)], color=colour)
+    name = "64 images at once" if parts == 1 else f"{parts} parts of {64 // parts}"
+    said.append(f"{name}: {kept[parts]:.0f} MB")
+    axis.text(start + 0.5, 1.04 * kept[parts], said[-1], ha="center", va="bottom")
+    start += 1.2
+axis.set(ylim=(0, 1.2 * kept[1]), xticks=[], ylabel="MB", xlabel="time (schematic) →")
+axis.set_title("Activations of the clock model in float32 (heights measured)", fontsize=11)
+plots.show("one high hill beside four low ones", "Memory of activations", said)
 
 # %% [markdown]
-# Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. (Four numbers for each weight always come on top: the weight, its gradient and the two means of AdamW.) But there is as much to compute as before.
+# Each part keeps its activations only until its own backward pass is over, so four parts need a quarter at a time. There is as much to compute as before. And four numbers for each weight always come on top: the weight, its gradient and the two means of AdamW.
 #
-# <details><summary>Why do 16 bits not halve the memory?</summary>
+# Would 16 bits halve the memory?
+
+# %%
+sixteen_bits = torch.float16 if pick_precision(device) == torch.float16 else torch.bfloat16
+kept_16, full = kept_megabytes(model, images[:64], labels[:64], sixteen_bits)
+print(f"64 images at once, in 16 bits: {kept_16:.0f} MB, of which {full:.0f} MB in float32")
+
+# %% [markdown]
+# <details><summary>Why do they not halve it?</summary>
 #
-# The main reason is what stays in float32: in the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, which are float32, and a float32 number plus a 16-bit number is float32. (On a CUDA GPU, autocast also computes the norms in float32.)
-#
-# Two smaller reasons: 16-bit copies of the weights are kept, too. And where attention is not fused, as here in 16 bits, it keeps its attention weights.
+# The main reason is what stays in float32: in the run saved here, nearly all of it is the residual stream, which the norms keep as their input. The stream begins with weights, which are float32, and a float32 number plus a 16-bit number is float32. Besides, 16-bit copies of the weights are kept, and so are the attention weights where attention is not fused, as here in 16 bits.
 #
 # </details>
 #
@@ -1043,24 +1122,22 @@ diagrams.two_processes()
 #
 # If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time this saves.
 #
-# Up to rounding, the two take the step that one process would take, on three of the four conditions above. Nobody divides the loss by the number of processes, because the mean of the gradients does that. A test of the course trains both ways, without augmentation, and compares the weights.
+# Up to rounding, the two take the step that one process would take, as a test of the course checks. The conditions are those of accumulation, except that nobody divides the loss: the mean of the gradients does that.
 #
-# ## Recap of part 4, and a question
+# ## Recap of part 5, and a question
 #
 # - A batch may be cut into equal parts: the mean of the parts' gradients is the gradient of the whole batch.
-# - Take the parts one after the other to save memory, or side by side, on several GPUs, to save time.
+# - Take the parts one after the other to save memory, or side by side, on several GPUs, which should save time.
 #
 # **5.** A model runs out of memory even with one image at a time. Does gradient accumulation help? Do two GPUs with DistributedDataParallel?
 #
 # <details><summary>Answer</summary>
 #
-# Neither does. Accumulation sends fewer images through at a time, and no part is smaller than one image. The four numbers for each weight stay. And each of the two processes has the whole model. (Such a model has to be cut itself, which this course does not do.)
+# Neither does. No part is smaller than one image, and each of the two processes has the whole model. If the activations are what is too much, 16 bits help, or `torch.utils.checkpoint`, which keeps only some activations and computes the others once more. If the weights, their gradients and the optimizer's two means are already too much, take an optimizer with less memory, or cut the model itself, which this course does not do.
 #
 # </details>
 #
 # **Try it yourself:** exercise 11.4 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) asks what to average when the shares are not equal.
-#
-# **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).
 
 # %% [markdown] tags=["exercise:shared_gradient"]
 # *Find the bug.* Processes share a batch, and not evenly: `sizes` tells how many images each of them has. Each hands in the gradient of the mean loss over its own images, as a tensor. The function should give the gradient of the mean loss over all images. Below, a process with 48 images says 1, and one with 16 images says 5. The mean over all 64 images is 2. Repair the function.
@@ -1085,16 +1162,14 @@ def shared_gradient(gradients, sizes):
 print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 
 # %% [markdown]
-# ---
+# # Part 6: using a model without the course
 #
-# # One thing more: how does a model leave the course?
-#
-# `torch.export` puts the weights and the list of operations into one file. [Notebook 12](12_fine_tuning.ipynb) goes on to programs that do not have PyTorch.
+# How can somebody use your model who does not have this course? `torch.export` puts the weights and the list of operations into one file. (For programs that do not have PyTorch, see [notebook 12](12_fine_tuning.ipynb).)
 
 # %%
 exported = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
 picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
-two = torch.stack([picture, picture.flip(2)])  # with one, the file might take no other number
+two = torch.stack([picture, picture.flip(2)])  # from one image, the file might learn to take one only
 pair = normalize(two)
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(exported, (pair,), dynamic_shapes=any_batch)
@@ -1102,9 +1177,9 @@ torch.export.save(program, folder / "model.pt2")
 torch.save(pair[:1], folder / "image.pt")  # one image, to try it out
 
 # %% [markdown]
-# A new Python process, without the course, loads the file and looks at a cat:
+# A new Python process, without the course, loads the file and looks at a cat. These are the lines to copy:
 
-# %% tags=["hide-input"]
+# %%
 CODE = """
 import sys, torch
 folder = sys.argv[1]
@@ -1121,3 +1196,5 @@ assert torch.allclose(ours, theirs, atol=1e-4)  # rounding
 
 # %% [markdown]
 # Class 3 is "cat", and for this image the new process computes our logits, up to rounding. The file expects images that are normalized as in this course.
+#
+# **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).

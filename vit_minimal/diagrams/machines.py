@@ -62,24 +62,20 @@ def what_is_saved():
         card.text(x + 1.2, 15.2, words, 11, ha="left", linespacing=1.3)
     card.text(left, 13.8, "A square is a training step.", 11, ha="left")
     card.text(left, 16.6, "Saved between two steps:", 11, ha="left", weight="bold")
-    pitch, wide, high, deep = 10.4, 9.7, 4.4, 22.5
-    card.rectangle(1.5, floor, 53.5, deep, "white", LINE, 1.4)
+    pitch, wide, high, deep = 12.5, 11.4, 4.4, 22.5
+    card.rectangle(1.5, floor, 63, deep, "white", LINE, 1.4)
     card.text(left, floor + 2, "one file, replaced in one piece", 11, ha="left", weight="bold")
     for row, (parts, colour) in enumerate(zip(PARTS_OF_A_RUN, (PATCH, POSITION), strict=True)):
         y = floor + 4 + 9.3 * row
         for k, (name, holds) in enumerate(parts):
             x = 2.3 + k * pitch
-            card.box(x, y, wide, high, colour, name, 10)
+            card.box(x, y, wide, high, colour, name, 11)
             card.text(x + wide / 2, y + high + 2.4, holds, 10, QUIET, linespacing=1.3)
-    x, y = 56, floor + 4
-    card.box(x, y, 9, high + 1, HEAD, "random\nstates")
-    words = "not in the\nfile: only\nfor a loop\nof your own"
-    card.text(x + 4.5, y + high + 6, words, 10, QUIET, linespacing=1.3)
     held = "; ".join(f"{name}, {holds}" for parts in PARTS_OF_A_RUN for name, holds in parts)
     show(
         "two epochs of steps in a row. Arrows lead from the end of an epoch, from a step in which "
         "stop was pressed, and from the end of the run to one file, which holds what the run needs "
-        f"to go on: {held}. Random states stand outside".replace("\n", " "),
+        f"to go on: {held}".replace("\n", " "),
         "What is saved, and when",
     )
 
