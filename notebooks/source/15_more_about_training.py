@@ -5,7 +5,7 @@
 #
 # | | |
 # |---|---|
-# | You need | notebook 05, of whose runs all three parts speak |
+# | You need | notebook 05 |
 # | Time to read | about 20 minutes, or eight for the part that you came for |
 # | Time to run | {{notebook_seconds("15_more_about_training"):about}} on two cores of a recent server CPU, with the budget `quick` |
 # | Package modules | `training/`, `augment.py` |
@@ -78,11 +78,11 @@ def train(config, start, order):
 # %% [markdown]
 # ## A. Muon from the inside
 #
-# Muon takes momentum's step for a matrix and makes its singular values equal, so that every direction of the matrix moves as far as the strongest. Why should one want that? Here is one answer, from theory: if you measure the size of a step by its largest singular value, then of all steps of one size the one with equal singular values lowers the loss most, to first order ([Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325)).
+# Muon takes momentum's step for a matrix and makes its singular values equal, so that every direction of the matrix moves as far as the strongest. Why should one want that? Here is one answer, from theory: if you measure the size of a step by its largest singular value, then, of all steps of one size, the gradient with its singular values made equal lowers the loss most, to first order ([Bernstein and Newhouse 2024](https://arxiv.org/abs/2409.20325)).
 #
 # ### How can one change all singular values without finding them?
 #
-# The rule `muon` of notebook 05 took the step X apart by a singular value decomposition, X = U·Σ·Vᵀ, and set every singular value to 1. A decomposition is slow. Could matrix products move the singular values, without ever finding out what U and V are?
+# The rule `muon` of notebook 05 took the step X apart by a singular value decomposition, X = U·Σ·Vᵀ, and set every singular value to 1. Jordan et al. find that far too slow for a training. Could matrix products move the singular values, without ever finding out what U and V are?
 #
 # Look at the simplest product that has the shape of X again. The columns of U are orthogonal and of length 1, so UᵀU is the identity matrix, and VᵀV is one for the same reason. Both vanish from the middle:
 #
@@ -157,7 +157,7 @@ plots.show("curves that each round lifts: after five they are flat where the val
 # %% [markdown]
 # On the left, each round lifts the small values and lengthens the flat part. After five rounds, every value that began between 0.002 and 1 lies in the grey band, between 0.68 and 1.2. Values far below that stay behind, because five rounds multiply by at most 3.44⁵, which is some 480.
 #
-# On the right is our gradient, with its 64 singular values sorted. Before, 3 of them are above a tenth of the largest. After five rounds there are 26. The thirteen that began above 0.002 end in the band, though no longer in order. The fainter ones are all lifted by nearly the same factor, so they stay behind. (The last one is the direction that the LayerNorms remove, and it gets next to no gradient.) The exact rule would have put all 64 at 1. So the real Muon makes a step much more even, but not quite even, as the eight matrices in notebook 05 showed.
+# On the right is our gradient, with its 64 singular values sorted. Before, 3 of them are above a tenth of the largest. After five rounds there are 26. The thirteen that began above 0.002 end in the band, though no longer in order. The fainter ones are all lifted by nearly the same factor, so they stay behind. (The last one is the direction in which all numbers of a token rise together. The LayerNorms remove it, so it gets next to no gradient.) The exact rule would have put all 64 at 1. So the real Muon makes a step much more even, but not quite even, as the eight matrices in notebook 05 showed.
 #
 # For a matrix, the sum needs only S = X·Xᵀ, because it is a·X + (b·S + c·S·S)·X. That is what the package computes, for a stack of matrices at once. Two things help to read the code. `torch.baddbmm(p, q, r, beta=u, alpha=w)` is `u * p + w * (q @ r)`, with alpha = 1 if it is left out. And the norm before the loop is the root of the sum of all squared singular values, so after the division none is above 1. That matters: from about 1.26 on, the polynomial makes a value grow without end.
 
@@ -210,7 +210,9 @@ products = seconds_of(lambda: newton_schulz(gradient[None]))
 print(f"the decomposition takes {decomposition / products:.1f} times as long")
 
 # %% [markdown]
-# And how much does it add to a training? A matrix whose sides are s and l, s the shorter, takes 4·s²·l + 2·s³ operations in each of five rounds. Forward and backward take 6·s·l for each token of the batch. So with n tokens, Muon adds a share of about 10·s/(3·n): a wide matrix and a small batch make it dear. Here PyTorch counts it all, for our small model, and for the recipe `cpu` on whole and on half images:
+# That is less than we had expected: for one small matrix, in float32, on one core, a decomposition costs hardly more. The products can do what it cannot: they run in bfloat16, on a whole stack of matrices at once. What that gives on a GPU, we have not measured.
+#
+# And how much do they add to a training? A matrix whose sides are s and l, s the shorter, takes 4·s²·l + 2·s³ operations in each of five rounds. Forward and backward take 6·s·l for each token of the batch. So with N tokens in a batch, Muon adds a share of 10·s/(3·N) for a long matrix, and half as much again for a square one. Large matrices and small batches make it expensive. Here PyTorch counts it all, for our small model, and for the recipe `cpu` on whole and on half images:
 
 
 # %% tags=["hide-input"]
@@ -263,13 +265,15 @@ for _ in range(3):
 print("the package's Muon takes the same steps:", torch.allclose(weight, same, atol=1e-6))
 
 # %% [markdown]
-# **Why the factor 0.2·√max(m, n)?** If all singular values are 1, their squares sum to min(m, n). These are also the squares of the m·n numbers of the matrix, so a typical number is 1/√max(m, n). The factor makes it 0.2, roughly what the numbers of Adam's steps usually are ([Liu et al. 2025](https://arxiv.org/abs/2502.16982)). So in `fit`, one learning rate can serve Muon for the matrices and AdamW for all other parameters of the same model. With Newton–Schulz it is less than 0.2, since the faint directions stay behind. Is it much less?
+# **Why the factor 0.2·√max(m, n)?** If all singular values are 1, their squares sum to min(m, n). The squares of the m·n numbers in the matrix have the same sum, so a typical number is 1/√max(m, n). The factor makes it 0.2, roughly what the numbers of Adam's steps usually are ([Liu et al. 2025](https://arxiv.org/abs/2502.16982)). So in `fit`, one learning rate can serve Muon for the matrices and AdamW for all other parameters of the same model. With Newton–Schulz it is less than 0.2, since the faint directions stay behind. Is it much less?
 
 # %%
 step = 0.2 * max(gradient.shape) ** 0.5 * newton_schulz(gradient[None])[0]
 print(f"a typical number of the step for our gradient: {step.square().mean().sqrt():.2f}")
 
 # %% [markdown]
+# About half, for this gradient. So at one learning rate, Muon's matrices move about half as far as Adam would move them. So here, too, one finds the rate by trying.
+#
 # **Which parameters?** Muon is for the matrices of the blocks only. The patch embedding and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps as PyTorch's with `adjust_lr_fn="match_rms_adamw"`.
 #
 # ## B. How well supported is the recipe?
@@ -282,7 +286,7 @@ print(f"a typical number of the step for our gradient: {step.square().mean().sqr
 #
 # `average = 0.99 * average + 0.01 * weights`
 #
-# That makes it a mean over about 100 steps. In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. We try it with Muon, with a rate that stays constant after the warm-up and with one that falls along the cosine, each with three seeds.
+# That makes it a mean over about 100 steps. (In its first steps `fit` takes fewer, so that the first weights do not linger.) In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. We try it with Muon, with a rate that stays constant after the warm-up and with one that falls along the cosine, each with three seeds.
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
@@ -305,11 +309,11 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 #
 # So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
-# *Limits:* the cosine's three runs without an average are also a rung of notebook 05's ladder, and there each was the best of its three orders. So the cosine may look a little too good here.
+# *Limits:* the cosine's three runs without an average are also a rung of notebook 05's ladder, and by chance each of them was better than the same first weights in two other orders. So the cosine may look a little too good here.
 #
 # ### What do the schedule and clipping give AdamW?
 #
-# The recipe has both, with Muon. Are they earned? For Muon, notebook 05 compared a constant rate with the cosine in nine pairs, and the cosine was ahead in all nine. Here are nine of the same kind for AdamW. In each, three runs share their first weights and their order: with a constant rate, then with warm-up and cosine, then with clipping as well.
+# The recipe has both, with Muon. Do they deserve their place? For Muon, notebook 05 compared a constant rate with the cosine in nine pairs, and the cosine was ahead in all nine. Here are nine of the same kind for AdamW. In each, three runs share their first weights and their order: with a constant rate, then with warm-up and cosine, then with clipping as well.
 
 # %%
 rungs = {
@@ -346,9 +350,9 @@ listed = "; ".join(", ".join(f"{end:.3f}" for end in row) for row in ends.tolist
 plots.show(f"nine lines over three rungs: {listed}", title)
 
 # %% [markdown]
-# The schedule gives AdamW nothing that shows: in the run saved here it is behind by 0.8 points on average, and ahead in four of nine. Look at the colours, too. With first weights 0 all three lines rise to the schedule, and with first weights 2 all three fall. So the first weights decide, and these are closer to three independent pairs than to nine.
+# The schedule gives AdamW nothing that shows: in the run saved here it is behind by 0.8 points on average, and ahead in four of nine. Look at the colours, too. With first weights 0 all three lines rise to the schedule, and with first weights 2 all three fall. So the first weights may matter more than the schedule, and these may be closer to three independent pairs than to nine.
 #
-# Clipping is ahead by 2.1 points on average, in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed; that run is not saved. Then the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So **rounding alone can move a mean of nine runs by two or three points**, and clipping may help a little or not at all.
+# Clipping is ahead by 2.1 points on average, in six of nine. How firm is that? We ran it all once more with two threads, so that only the rounding differed; that run is not saved. Then the schedule was behind by 3.3 points, and clipping ahead by 3.7, in eight of nine. So **rounding alone moved a mean of nine differences by about two points**, and clipping may help a little or not at all.
 #
 # On CIFAR-10, in notebook 05's ladder of three seeds a rung, the schedule lifts AdamW's mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")):.1p}} points, and all seeds with it are above all seeds without it. Clipping lowers the mean by {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points, and the seeds overlap. (Card 14 of notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
 #
@@ -376,7 +380,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.6)
 # %% [markdown]
 # The first row shows the shapes, the second mixup and the third cutmix. A third ingredient that softens labels needs no second image. It is **label smoothing**: at the usual 0.1, the target is 0.91 for the right class and 0.01 for each of the other nine.
 #
-# Do they help? This is all of notebook 05's experiment with few photographs. Each ingredient is added to flip and crop, and compared with flip and crop alone, seed by seed.
+# Do they help? This is all of notebook 05's experiment with few photographs. Each ingredient is added to flip and crop, and compared with flip and crop alone, seed by seed. (*Erase* and TrivialAugment are those of notebook 05.)
 #
 # *Set-up: {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} passes with Muon, 3 seeds, judged on 2,000 validation images, on record in `where_augmentation_pays`.*
 
@@ -410,13 +414,13 @@ plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 # | setting | value | what speaks for it | what speaks against it, or is open |
 # |---|---|---|---|
 # | `optimizer` | Muon | the most on both ladders, and on shapes in a search of rates for each rule | one rate for each rule on CIFAR-10: {{only(record("training_ladder").rungs, rung="SGD, constant rate").training.learning_rate:g}} for SGD, {{only(record("training_ladder").rungs, rung="+ AdamW").training.learning_rate:g}} for AdamW, {{only(record("training_ladder").rungs, rung="+ Muon").training.learning_rate:g}} for Muon |
-# | `patch_drop_rate`, `whole_epochs`, `epochs`, all together | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | half images against whole ones at equal time, three seeds each | none of the three by itself; the equal time rests on steps timed in float32, and the runs were in bfloat16 |
+# | `patch_drop_rate`, `whole_epochs`, `epochs`, all together | {{record("real_run").training.patch_drop_rate:g}}, {{record("real_run").training.whole_epochs:d}}, {{record("real_run").training.epochs:d}} | half images against whole ones at equal time, three seeds each | none of the three by itself; with few images patch dropout lost a point; steps were timed in float32, and the runs were in bfloat16 |
 # | `warmup`, `schedule` | {{record("real_run").training.warmup:g}}, {{record("real_run").training.schedule:s}} | Muon on shapes: nine pairs of nine. AdamW on the ladder | AdamW on shapes: four of nine. Muon's rate was found with the cosine |
 # | `learning_rate` | {{record("real_run").training.learning_rate:g}} | | on half images we tried no other |
 # | `flip`, `crop_padding` | True, {{record("real_run").training.crop_padding:d}} | few images and many passes, on shapes and on CIFAR-10 | no difference that shows on the ladder, with many images and few passes |
-# | `clip_norm` | {{record("real_run").training.clip_norm:g}} | AdamW on shapes: six and eight of nine | AdamW on the ladder: {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points less. Not tried with Muon |
+# | `clip_norm` | {{record("real_run").training.clip_norm:g}} | perhaps a little: AdamW on shapes | AdamW on the ladder: {{mean(ladder("+ warm-up and cosine")) - mean(ladder("+ clipping")):.1p}} points less. Not tried with Muon |
 # | `weight_decay`, `batch_size` | {{record("real_run").training.weight_decay:g}}, {{record("real_run").training.batch_size:d}} | | not tried |
-# | no average of weights, no mixing, no label smoothing | | no gain from any of them above | longer trainings are open |
+# | no average of weights, no mixing, no label smoothing | | no gain from any of them above, with the cosine | with a constant rate, the average gains much; longer trainings are open |
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon"))}}
 #
 # <details><summary>How the runs of notebook 05 were measured</summary>
