@@ -301,7 +301,7 @@ bars = [
 show_steps(bars, "A step of the clock model in 16 bits, predicted and measured", 2.4)
 
 # %% [markdown]
-# They need not agree. On a busy machine both change: in our runs, sometimes the prediction was larger, and sometimes the clock's number. And the prediction has errors of its own. Two make it too high: the rest does not stay as it was, because in 16 bits numbers are copied from format to format, which costs more than the GELU, for example, saves. And attention gains less than the product that we timed, because on our CPU it is not fused in 16 bits. One error makes the prediction too low: a profiler slows many small operations most, so the true share of the products is probably larger. We split the lowest bar by a second profile, in 16 bits. Compare its two parts with those predicted.
+# In the run saved here, 3.1 was predicted and 2.7 measured. On a busy machine both change: in our runs, sometimes the prediction was larger, and sometimes the clock's number. And the prediction has errors of its own. Two make it too high: the rest does not stay as it was, because in 16 bits numbers are copied from format to format, which costs more than the GELU, for example, saves. And attention gains less than the product that we timed, because on our CPU it is not fused in 16 bits. One error makes the prediction too low: a profiler slows many small operations most, so the true share of the products is probably larger. We split the lowest bar by a second profile, in 16 bits. Compare its two parts with those predicted.
 #
 # ## What do 16 bits lose?
 #
@@ -339,7 +339,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # | machine | precision | why |
 # |---|---|---|
 # | an NVIDIA GPU from 2020 on (Ampere or newer) | bfloat16 | its tensor cores multiply it |
-# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in a T4, do not know bfloat16. If it has none, compare with a step in float32 |
+# | an older NVIDIA GPU | float16, with loss scaling | its tensor cores, as in a T4, do not know bfloat16. On a GPU without tensor cores, time a step in float32, too |
 # | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions |
 # | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
@@ -348,7 +348,7 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 print("this machine:", pick_precision(device))
 
 # %% [markdown]
-# Back to the {{record("cifar10_cpu_long").seconds:time}} of the CIFAR-10 model. We have not trained it in float32. But a larger model of the same width, with smaller batches, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. If the CIFAR-10 model gained as much, it would have taken {{record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:time}} in float32. The reason: this CPU multiplies 16-bit numbers faster, and most of the time of a step goes into products.
+# Back to the {{record("cifar10_cpu_long").seconds:time}} of the CIFAR-10 model. We have not trained it in float32. But a larger model of the same width, with smaller batches, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. If the CIFAR-10 model gained as much, it would have taken {{record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:time}} in float32. The reason: this CPU multiplies bfloat16 numbers faster, and most of the time of a step goes into products.
 # {{assert record("cifar10_cpu_long").model.embed_dim == 192 and record("cifar10_cpu_long").model.depth < 9 and record("throughput").batch < record("cifar10_cpu_long").training.batch_size}}
 #
 # ## Recap of part 1, and a question
@@ -584,7 +584,7 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
 
 # %% [markdown]
-# Here is what they are, and the three moments at which `fit` writes them. (Names with `.0` count, because a run with Muon has two optimizers. The **scaler** is for float16, in part 4.)
+# Here is what they are, and the three moments at which `fit` writes them. (Some names end in `.0`, because a run with Muon has two optimizers. The **scaler** is for float16, in part 4.)
 
 # %%
 diagrams.what_is_saved()
@@ -831,7 +831,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(trained)
 
 # %% [markdown]
-# What would become of these float32 numbers in float16? And with a larger batch? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) The cure will be 65,536 times the loss, which has 65,536 times the gradient.
+# What would become of these float32 numbers in float16? And with a larger batch? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) The cure multiplies the loss by 65,536, and with it every gradient: that is the third row.
 
 # %% tags=["hide-input"]
 hills = {
@@ -921,7 +921,7 @@ for _ in range(6):
 #
 # Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the tiny model in six ways: in float32, in bfloat16, and in float16 with four factors. The loss is multiplied by the factor, and the gradients are divided by it. The factor 65,536 is the scaler's first, and 1 means no scaling. The factors 1/128 and 1/65,536 do harm on purpose, and the last failed above. Which of the others will learn?
 #
-# Below each way stands how many gradients of the hidden activations in the first block became 0. (Batches of {{record("formats").batch:d}} images.)
+# Below each way, the figure says which share of the gradients of the first block's hidden activations became 0. (Batches of {{record("formats").batch:d}} images.)
 
 # %% tags=["hide-input"]
 WAYS = {  # in the record, and below the figure
@@ -1043,7 +1043,7 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, on four conditions: the parts are equally large, each loss is divided by their number, no layer looks at the whole batch, as batch norm does, and nothing is drawn at random during the passes, as dropout does.
+# They agree up to rounding, on four conditions: the parts are equally large, each loss is divided by their number, no layer may look at the whole batch (batch norm does), and nothing may be drawn at random during the passes (dropout does).
 #
 # And the memory? The forward pass keeps activations for the backward pass, which frees them. `kept_megabytes`, in the next folded cell, counts those of the clock model of part 1:
 

@@ -272,7 +272,7 @@ step = 0.2 * max(gradient.shape) ** 0.5 * newton_schulz(gradient[None])[0]
 print(f"a typical number of the step for our gradient: {step.square().mean().sqrt():.2f}")
 
 # %% [markdown]
-# About half, for this gradient. So at one learning rate, Muon's matrices move about half as far as Adam would move them. So here, too, one finds the rate by trying.
+# About half, for this gradient. So at one learning rate, Muon's matrices move about half as far as Adam would move them. As always, one finds the rate by trying.
 #
 # **Which parameters?** Muon is for the matrices of the blocks only. The patch embedding and the head are matrices too, but they are the first and the last layer, and for those Jordan et al. advise AdamW. PyTorch has had Muon since version 2.9, and a test makes sure that ours takes the same steps as PyTorch's with `adjust_lr_fn="match_rms_adamw"`.
 #
