@@ -4,7 +4,8 @@
 
 Model, data and settings are those of notebook 05's ladder at the quick budget: four passes over
 4,000 drawn shapes, judged on 1,000 others. Only the optimizer, its weight decay and the rate change.
-SGD also runs without clipping, because only Adam and Muon divide by the size of the gradients.
+SGD also runs without clipping, because only Adam and Muon divide by the size of the gradients, and
+without both clipping and schedule, as on the ladder's first rung.
 """
 
 import argparse
@@ -37,12 +38,20 @@ BASE = TrainingConfig(
 OPTIMIZERS = {  # with the weight decay of the ladder
     "SGD with momentum": {"optimizer": "sgd", "weight_decay": 0.0},
     "SGD without clipping": {"optimizer": "sgd", "weight_decay": 0.0, "clip_norm": 0.0},
+    "SGD, constant rate": {
+        "optimizer": "sgd",
+        "weight_decay": 0.0,
+        "clip_norm": 0.0,
+        "warmup": 0.0,
+        "schedule": "constant",
+    },
     "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
     "Muon": {"optimizer": "muon", "weight_decay": 0.1},
 }
 RATES = {
     "SGD with momentum": (3e-2, 1e-1, 3e-1, 1.0, 3.0),
     "SGD without clipping": (3e-2, 1e-1, 3e-1, 1.0, 3.0),
+    "SGD, constant rate": (3e-2, 1e-1, 2e-1, 3e-1, 1.0),
     "AdamW": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
     "Muon": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
 }

@@ -82,7 +82,14 @@ def test_half_of_the_patches_pay_at_equal_arithmetic():
 
 @pytest.mark.parametrize(
     "name",
-    ["shapes10_quick", "cifar10_cpu", "cifar10_cpu_bfloat16", "cifar10_cpu_long", "real_run"],
+    [
+        "shapes10_quick",
+        "cifar10_cpu",
+        "cifar10_cpu_bfloat16",
+        "cifar10_cpu_long",
+        "cifar10_t4",
+        "real_run",
+    ],
 )
 def test_recipes_are_the_ones_that_were_measured(name):
     for run in records(name):

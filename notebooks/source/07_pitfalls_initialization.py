@@ -190,7 +190,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
 # | N(0, 10) | {{mean(at_start("spread", "position_init", "N(0, 10)")):.4f}} | sizes, spread | {{loss(runs("position_init", "N(0, 10)")):±.1p}} |
 # | none at all: zeros that are never trained | {{mean(at_start("spread", "position_init", "zeros")):.3f}} | none | {{loss(runs("position_untrained", "none")):±.1p}} |
 #
-# (± is half of a 95 % interval, from the noise of all settings on record together, as [notebook 10](10_claims_put_to_the_test.ipynb) explains. A start that hardly learns has the noise of its own seeds. The spread of the base is larger in the output above, because drawn shapes differ more between images than photographs do, for this model.)
+# (± is half of a 95 % interval, from the noise of all settings on record together, as [notebook 10](10_claims_put_to_the_test.ipynb) explains. A start that hardly learns has the noise of its own seeds. The spread of the base is larger in the output above, because it is taken with other images: drawn shapes.)
 #
 # **Large positions cost {{loss(runs("position_init", "N(0, 1)")):±.1p}} points. Zeros are harmless.** The last row is no start but a missing part, which no sign is made to see, so we leave it out below. Such a model cannot know where a patch lies, and yet it ends {{distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")):±.1p}} points *ahead* of large positions.
 #
@@ -244,7 +244,7 @@ diagrams.norm_divides(
 # {{assert not differs(runs("class_token_init", "all 1"))}}
 # {{assert loss(runs("class_token_init", "N(0, 10)")).mean - loss(runs("class_token_init", "N(0, 10)")).width > 0.01}}
 #
-# **A class token from N(0, 1) gives the same two warnings as large positions, and it costs little or nothing.** By our rule it is open. The one from N(0, 10) is costly.
+# **A class token from N(0, 1) gives the same two warnings as large positions, and it costs little, if anything.** By our rule it is open. The one from N(0, 10) is costly.
 # {{assert abs(loss(runs("class_token_init", "N(0, 1)")).mean - 0.01) < loss(runs("class_token_init", "N(0, 1)")).width}}
 #
 # ## Mistakes in the weights
@@ -351,7 +351,7 @@ diagrams.zero_pairs()
 #
 # ## Is a small spread enough to cost points? Is it needed?
 #
-# Now we can ask whether the spread is the reason. Here are all fifteen starts whose spread on CIFAR-10 is on record. A small spread would be *enough* if every start in the grey part were costly, and *needed* if every costly start lay there:
+# Now we can ask whether the spread is the reason. Here are the fifteen starts of this notebook whose spread on CIFAR-10 is on record. A small spread would be *enough* if every start in the grey part were costly, and *needed* if every costly start lay there:
 
 # %% tags=["hide-input"]
 cifar10 = read_records("../data/results/experiments_cifar10_full.json")

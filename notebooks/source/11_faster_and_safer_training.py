@@ -1169,7 +1169,9 @@ print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 # %%
 exported = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
 picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)
-two = torch.stack([picture, picture.flip(2)])  # from one image, the file might learn to take one only
+two = torch.stack(
+    [picture, picture.flip(2)]
+)  # from one image, the file might learn to take one only
 pair = normalize(two)
 any_batch = {"images": {0: torch.export.Dim("batch")}}
 program = torch.export.export(exported, (pair,), dynamic_shapes=any_batch)

@@ -151,7 +151,7 @@ for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
     train(name, make, side_by_side)
 
 # %% [markdown]
-# For the CNN it is the distance: side by side, it learns the task. The ViT with AdamW guesses again, so without the control we would have gone wrong.
+# For the CNN it is the distance: side by side, it learns the task. The ViT with AdamW guesses again. So the distance is not its reason, and our fine new sentence would have been false.
 #
 # What does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only, with ten passes again: is the upper left one warm? (From here on we lower the learning rate to 0.0003. The reason follows.)
 
@@ -355,7 +355,7 @@ plots.show("the new task is best at 0.001, the old one at 0.0003, and both are l
 # | *small*, for the new task: 0.0003 and not 0.001 | **does not hold** in 60 steps |
 # | *small*, as in Keras's guide: train the head first, then all at 0.00001 | **not settled**: we did not test it |
 #
-# *In part*, and not *not settled*, because a new head that is trained along with the rest is a usual case too (the ViT paper does so), and in it one part is true and another false.
+# Why is the verdict *in part*? A new head that is trained along with the rest is a usual case too (the ViT paper does so). In this case, one part of the sentence is true and another false.
 #
 # *Limits:* one model, and 60 steps at each rate. So the smaller rates have also moved and learned less. Whether they forget less *when the new task is learned equally well*, we have not shown. With more steps, they may catch up on the new task. With three seeds, 0.003 cannot be told from 0.001 on the new task ({{seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)):+±.1p}}).{{assert not differs(seed_by_seed(kept("fine-tuned", 3e-3), kept("fine-tuned", 1e-3)))}}
 #
@@ -427,7 +427,7 @@ for setting, kind in (
 #
 # *Limits:* one model; images, not text.
 #
-# **So in your model:** put the class token where it sees the patches. Give the model two different images, and check that its scores differ. That takes a second, and finds many other mistakes too.
+# **So in your model:** put the class token where it sees the patches. Give the model two different images, and check that its scores differ. That takes a second.
 #
 # ## Your turn: one sentence to judge alone
 #
@@ -489,7 +489,7 @@ plots.show("the CNN leads at each number of images, by less and less", "10: a CN
 # | 4. The class token's attention shows where the model looks. | compared with what? | **holds in part** |
 # | 7. Registers help. | in which setting? | **not settled** |
 # | 13. Position embeddings matter. | in which setting? | **holds** |
-# | 14. Training needs a warm-up. | what do the words mean? | **does not hold**: four blocks with Muon do without. But with AdamW each of our pairs gained, twelve post-norm blocks {{warm_up_gain("warmup_and_norm_deep", "post-norm", 1):.1p}} points (one run against one) |
+# | 14. Training needs a warm-up. | what do the words mean? | **does not hold**: four blocks with Muon do without. But with AdamW, twelve post-norm blocks gained {{warm_up_gain("warmup_and_norm_deep", "post-norm", 1):.1p}} points (one run against one) |
 # | 15. Small patches are noisy. | in which setting? | **holds in part** |
 # | 17. ViTs are only good when pretrained. | what do the words mean? | **does not hold** |
 #
