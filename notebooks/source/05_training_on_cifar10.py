@@ -347,7 +347,7 @@ plots.show("hills: Muon's is the highest, and those of SGD lie furthest right", 
 # {{assert mean(swept("SGD without clipping")) < mean(swept("SGD with momentum")) and [row.rate for row in record("learning_rates").diverged if row.optimizer == "SGD without clipping"] == [1, 3]}}
 # {{assert all(min(rates) < best_rate(name) < max(rates) for name in ("Muon", "AdamW", "SGD with momentum") for rates in [[row.rate for row in record("learning_rates").rows if row.optimizer == name]])}}
 # {{assert best_rate("Muon") < best_rate("SGD with momentum") and best_rate("AdamW") < best_rate("SGD with momentum")}}
-# {{assert record("learning_rates").dataset == "shapes10" and record("learning_rates").trained_on == 4000 and all(row.training.clip_norm == 1 and row.training.epochs == 4 and len(row.accuracies) == 3 for row in record("learning_rates").rows if row.optimizer != "SGD without clipping")}}
+# {{assert record("learning_rates").dataset == "shapes10" and record("learning_rates").trained_on == 4000 and all(row.training.clip_norm == 1 and row.training.epochs == 4 and len(row.accuracies) == 3 for row in record("learning_rates").rows if row.optimizer not in ("SGD without clipping", "SGD, constant rate"))}}
 #
 # ## What is each ingredient worth?
 #
@@ -416,13 +416,13 @@ plots.show("; ".join(words))
 # If a change did nothing, its three seeds would still get a triangle, ▲ or ▼, in about one case of ten.
 #
 # - **Muon gives the most, on both sides.** On shapes it almost doubles the accuracy.
-# - **AdamW comes second.** Part of this step may be SGD's rate and not the rule: plain SGD at 0.2, in three runs that are not saved, got 23 to 28 % on shapes. (In the search, SGD gets less at the same rates. There a schedule lowers the rate, and four passes are short.)
+# - **AdamW comes second.** But a part of this step is SGD's rate and not the rule: at {{best_rate("SGD, constant rate"):g}}, its best rate without schedule and clipping, SGD gets {{mean(swept("SGD, constant rate")):.1%}} on shapes (`learning_rates`; at 0.3 its loss became NaN). In the search above, SGD gets less at the same rates, as the schedule lowers them and four passes are short.
 # - The schedule gives AdamW a little on CIFAR-10, and on shapes nothing that shows. Clipping makes no difference that we can be sure of. (Notebook [15](15_more_about_training.ipynb) looks closer.)
 # - **And here is a surprise: flip and crop make it worse on shapes,** and on CIFAR-10 they change nothing that shows. Is augmentation bad, then? The next sitting asks.
 # {{assert below(ladder("+ clipping"), ladder("+ Muon")) and min(ladder("+ Muon")) > max(max(ladder(name)) for name in ("SGD, constant rate", "+ AdamW", "+ warm-up and cosine", "+ clipping"))}}
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ AdamW")) - mean(ladder("SGD, constant rate")) > mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")) > 0}}
 # {{assert min(ladder("+ AdamW")) > max(ladder("SGD, constant rate")) and mean(swept("AdamW")) < 0.363}}
-# {{assert max(max(row.accuracies) for row in record("learning_rates").rows if row.optimizer.startswith("SGD")) < 0.28 < min(swept("AdamW")) and all(round(100 * mean(swept(name, 0.1))) == 11 for name in ("SGD with momentum", "SGD without clipping"))}}
+# {{assert best_rate("SGD, constant rate") == 0.2 and {row.rate for row in record("learning_rates").diverged if row.optimizer == "SGD, constant rate"} == {0.3, 1} and max(max(row.accuracies) for row in record("learning_rates").rows if row.optimizer.startswith("SGD")) < min(swept("AdamW")) and all(round(100 * mean(swept(name, 0.1))) == 11 for name in ("SGD with momentum", "SGD without clipping"))}}
 # {{assert mean(ladder("+ clipping")) < mean(ladder("+ warm-up and cosine")) and min(ladder("+ warm-up and cosine")) > max(ladder("+ AdamW"))}}
 # {{assert overlap(ladder("+ flip and crop"), ladder("+ Muon")) and abs(mean(ladder("+ flip and crop")) - mean(ladder("+ Muon"))) < 0.01}}
 #
