@@ -25,6 +25,7 @@ from vit_minimal import (
 from vit_minimal.data import CIFAR10_CLASSES
 from vit_minimal.inspection import read_class_token
 from vit_minimal.pretrained import read_config
+from vit_minimal.training import predict
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = sorted(path.stem for path in RESULTS.glob("*.json"))
@@ -112,6 +113,21 @@ def test_the_shipped_model_is_the_one_on_record():
     model = load_checkpoint(SHIPPED)
     assert model.config == read_config(shipped.model) and model.config.pool == "class"
     assert sum(parameter.numel() for parameter in model.parameters()) == shipped.parameters
+
+
+def test_the_larger_model_that_ships_is_the_one_on_record():
+    larger, path = record("cifar10_t4"), SHIPPED.with_stem("cifar10-t4")
+    assert larger.accuracy >= 0.925 and larger.judged_on == "10,000 test"
+    assert larger.parameters <= 3_000_000 and path.stat().st_size <= 6e6
+    with safe_open(path, framework="pt") as file:
+        notes = json.loads(file.metadata()["notes"])
+        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
+    assert notes["accuracy"] == larger.accuracy and notes["history"] == larger.history
+    model = load_checkpoint(path)
+    assert model.config == read_config(larger.model)
+    cat = load_image(Path(skimage.data.__file__).with_name("chelsea.png"), 32)
+    shares = predict(model, cat[None]).softmax(dim=1)[0]
+    assert CIFAR10_CLASSES[shares.argmax()] == "cat"
 
 
 def test_the_probes_that_ship_read_the_shipped_model():
