@@ -738,6 +738,15 @@ def test_what_cannot_be_evaluated_is_named(images, labels, named):
         evaluate(tiny(), torch.zeros(images, 3, 8, 8), torch.tensor(labels, dtype=torch.int64))
 
 
+def test_the_name_of_a_precision_is_answered_with_the_dtype_that_is_wanted():
+    model, dataset = tiny(), noise(4)
+    part = dataset.train_images, dataset.train_labels
+    for name in ("float32", "bfloat16"):
+        with pytest.raises(TypeError, match=rf"torch\.float32.*'{name}'"):
+            evaluate(model, *part, precision=name)
+    assert evaluate(model, *part, precision=torch.bfloat16) <= 1
+
+
 def test_confusion_counts_each_image_once_in_the_row_of_its_class(in_float32):
     model, dataset = tiny(), noise(40)
     images, labels = dataset.train_images, dataset.train_labels

@@ -50,7 +50,12 @@ def _cpu_multiplies_bfloat16():
 
 
 def autocast(device, precision):
-    """A context in which matrix products run in `precision`; float32 leaves everything as it is."""
+    """A context in which matrix products run in `precision`; float32 leaves everything as it is.
+
+    TypeError if `precision` is not a dtype: only TrainingConfig takes names.
+    """
+    if not isinstance(precision, torch.dtype):
+        raise TypeError(f"precision is a dtype such as torch.float32 here, got {precision!r}")
     if precision == torch.float32:
         return contextlib.nullcontext()
     return torch.autocast(torch.device(device).type, dtype=precision)
