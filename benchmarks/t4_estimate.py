@@ -43,9 +43,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     training = RECIPES["t4"].training
     kernels = one_step(RECIPES["t4"].model, training, T4).kernels
-    steps = training.epochs * (
-        IMAGES // training.batch_size
-    )  # the last images of a pass are left out
+    steps_of_a_pass = IMAGES // training.batch_size  # the images left over wait for another pass
+    steps = training.epochs * steps_of_a_pass
     counted = {
         "steps": steps,
         "kernels": len(kernels),
