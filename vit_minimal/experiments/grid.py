@@ -204,6 +204,18 @@ EXPERIMENTS = {
             "P = 8, 40 passes": Setting({"patch_size": 8}, passes=40 / 3),
         }
     ),
+    "sixty_passes": Experiment(  # does longer training heal a bad start, or settle a small lead?
+        {
+            "class token": Setting(passes=20),
+            "mean of patches": Setting({"pool": "mean"}, passes=20),
+            "class token from N(0, 10)": Setting(
+                start={"cls_token.weight": ("normal_", 0, 10)}, passes=20
+            ),
+            "positions from N(0, 1)": Setting(
+                start={"pos_embed.weight": ("normal_", 0, 1)}, passes=20
+            ),
+        }
+    ),
     "patch_size_updates": Experiment(  # 4 × the passes are also 4 × the updates
         {"P = 4": Setting(), "P = 4, batches of 32": Setting(training={"batch_size": 32})},
         learning_rates=(1, 0.5),
