@@ -216,6 +216,33 @@ EXPERIMENTS = {
             ),
         }
     ),
+    "architecture": Experiment(  # about as many parameters in all; d = 32 but for 1 and 6 heads
+        {
+            "4 blocks, D = 96, 3 heads": Setting(),
+            "1 head": Setting({"num_heads": 1}),
+            "6 heads": Setting({"num_heads": 6}),
+            "1 block, D = 192": Setting({"depth": 1, "embed_dim": 192, "num_heads": 6}),
+            "9 blocks, D = 64": Setting({"depth": 9, "embed_dim": 64, "num_heads": 2}),
+            "scores not divided by √d": Setting(variant="UndividedScores"),
+        }
+    ),
+    "with_adamw": Experiment(  # do the findings need Muon? AdamW likes a smaller rate
+        {
+            label: replace(setting, training={"optimizer": "adamw"})
+            for label, setting in {
+                "class token": Setting(),
+                "mean of patches": Setting({"pool": "mean"}),
+                "attention pooling": Setting({"pool": "attention"}),
+                "class token from N(0, 10)": Setting(
+                    start={"cls_token.weight": ("normal_", 0, 10)}
+                ),
+                "positions from N(0, 1)": Setting(start={"pos_embed.weight": ("normal_", 0, 1)}),
+                "weights as Xavier": _weights("xavier_uniform_"),
+                "weights as PyTorch's default": _weights("kaiming_uniform_", math.sqrt(5)),
+            }.items()
+        },
+        learning_rates=(1, 0.3),
+    ),
     "patch_size_updates": Experiment(  # 4 × the passes are also 4 × the updates
         {"P = 4": Setting(), "P = 4, batches of 32": Setting(training={"batch_size": 32})},
         learning_rates=(1, 0.5),
