@@ -58,7 +58,7 @@ def test_each_milestone_leaves_on_what_it_says():
 
 
 def told(*changes):
-    """What is said of the solution of 17.1 in which some code is other code."""
+    """What is said of the solution of 18.1 in which some code is other code."""
     solution = build.with_solution(code_of("ViT")[1])
     for old, new in changes:
         assert solution.count(old) == 1, old
@@ -131,7 +131,7 @@ def test_steps_in_another_order_are_named(old, new, words):
 
 
 def told_of_norm(quotient):
-    """What is said of the solution of 17.1 with a norm written by hand, of x and its centred z."""
+    """What is said of the solution of 18.1 with a norm written by hand, of x and its centred z."""
     norm = f"""class Norm(nn.Module):
     def __init__(self, dim):
         super().__init__()

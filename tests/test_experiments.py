@@ -115,7 +115,7 @@ OWN_BASE = {  # a register, no position for the class token, other passes or blo
     "class_token_untrained",
     "warmup_and_norm_deep",
     "patch_size_at_equal_time",
-    "patch_size_and_passes",
+    "patch_size_and_epochs",
 }
 SMALL_PATCHES = {
     "patch_size",
@@ -173,7 +173,7 @@ def test_a_setting_that_names_no_parameter_says_which_there_are():
 
 def test_passes_and_learning_rates_are_in_units_of_the_base():
     full = BASE["full"].training
-    longer = plan("patch_size_longer", "full", 0)["P = 16, 12 × the passes", 1]["training"]
+    longer = plan("patch_size_longer", "full", 0)["P = 16, 12 × the epochs", 1]["training"]
     assert longer == json.loads(json.dumps(vars(replace(full, epochs=12 * full.epochs))))
     tried = {run["training"]["learning_rate"] for run in plan("pooling", "full", 0).values()}
     assert tried == {full.learning_rate * factor for factor in (0.5, 1, 2, 4, 8)}

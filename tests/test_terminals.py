@@ -101,7 +101,7 @@ def test_checks_reach_their_end(terminal, monkeypatch):
 def test_tables_of_experiments_reach_their_end(terminal, monkeypatch):
     monkeypatch.setattr(sys, "stdout", terminal)
     print_plainly()
-    print(as_table({"P = 8, 4 × the passes": Summary([0.5, 0.6], 0.55, 0.1, 0.0, 0.0, 0.01)}))
+    print(as_table({"P = 8, 4 × the epochs": Summary([0.5, 0.6], 0.55, 0.1, 0.0, 0.0, 0.01)}))
     assert "55.0" in terminal.shown()
 
 

@@ -427,7 +427,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # Why patches, and not single pixels? In attention every token is compared with every token. For 65 tokens that makes about four thousand comparisons. With a token for each of the 1,024 pixels it would be more than a million.
 #
-# This diagram opens each of these four notebooks. Notebooks 05 to 13 train such a model, look inside it, break it on purpose, test common claims about it, make its training faster and safer, teach it something new, and hunt bugs. Notebooks 14 and 15 are for looking things up, and 16 tests two sayings about patches. In the [capstone](exercises/17_capstone.ipynb) you write one from an empty cell.
+# This diagram opens each of these four notebooks. Notebooks 05 to 13 train such a model, look inside it, break it on purpose, test common claims about it, make its training faster and safer, teach it something new, and hunt bugs. Notebooks 14 and 15 are for looking things up, and 16 tests two sayings about patches. In the [capstone](exercises/18_capstone.ipynb) you write one from an empty cell.
 #
 # <details><summary>All seventeen notebooks: the question of each, and how long it takes</summary>
 #

@@ -110,7 +110,7 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
 # abs(distance(runs("pooling", "class token").accuracies[:6], runs("pooling", "class token").accuracies[6:]).mean) + corrected(6, 7) * students_t(spread().degrees) / students_t(spread().degrees, 1 - 0.05 / comparisons()) < 0.01}}
 #
 # In these figures, A has {{len(runs("pooling", "mean of patches").accuracies):d}} runs, and the base has {{len(runs("pooling", "class token").accuracies):d}}. Other numbers of runs are named where they occur.{{assert
-# all(len(runs(*of).accuracies) == 3 for of in (("patch_size", "P = 8"), ("patch_size_at_equal_time_short", "P = 8, 3 × the passes"), ("patch_size_longer", "P = 8, 4 × the passes"), ("patch_size_at_equal_time", "P = 8, 30 passes"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "zeros"), ("class_token_init", "all 1"), ("class_token_init", "N(0, 1)"), ("class_token_init", "N(0, 10)"), ("class_token_cut", "sees itself alone"), ("class_token_place", "only in the last block")))}}
+# all(len(runs(*of).accuracies) == 3 for of in (("patch_size", "P = 8"), ("patch_size_at_equal_time_short", "P = 8, 3 × the epochs"), ("patch_size_longer", "P = 8, 4 × the epochs"), ("patch_size_at_equal_time", "P = 8, 30 epochs"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "zeros"), ("class_token_init", "all 1"), ("class_token_init", "N(0, 1)"), ("class_token_init", "N(0, 10)"), ("class_token_cut", "sees itself alone"), ("class_token_place", "only in the last block")))}}
 #
 # ## Was it right to drop the larger patches?
 #
@@ -127,9 +127,9 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
 # %% tags=["hide-input"]
 compared = {  # what is the same: (experiment, setting of A, passes of A and of B)
     "same passes": ("patch_size", "P = 8", 3, 3),
-    "same time": ("patch_size_at_equal_time_short", "P = 8, 3 × the passes", 9, 3),
-    "same FLOPs": ("patch_size_longer", "P = 8, 4 × the passes", 12, 3),
-    "same time, longer": ("patch_size_at_equal_time", "P = 8, 30 passes", 30, 10),
+    "same time": ("patch_size_at_equal_time_short", "P = 8, 3 × the epochs", 9, 3),
+    "same FLOPs": ("patch_size_longer", "P = 8, 4 × the epochs", 12, 3),
+    "same time, longer": ("patch_size_at_equal_time", "P = 8, 30 epochs", 30, 10),
 }
 show_effects(
     {
@@ -144,14 +144,14 @@ show_effects(
 # %% [markdown]
 # **So, was it right?** At the learning rate that was found for P = 4:
 #
-# - If you can pay for ten passes with P = 4, dropping the larger patches **was right**, by our estimate of time: in the same time, P = 8 is {{loss(runs("patch_size_at_equal_time", "P = 8, 30 passes")):±.1p}} points worse. (Here both have {{len(runs("patch_size_at_equal_time", "P = 4, 10 passes").accuracies):d}} runs.)
+# - If you can pay for ten passes with P = 4, dropping the larger patches **was right**, by our estimate of time: in the same time, P = 8 is {{loss(runs("patch_size_at_equal_time", "P = 8, 30 epochs")):±.1p}} points worse. (Here both have {{len(runs("patch_size_at_equal_time", "P = 4, 10 epochs").accuracies):d}} runs.)
 # - If you can pay for only three and count time, whether dropping them was right is *not settled*.
-# - If you can pay for only three and count FLOPs, dropping them **was wrong**: P = 8 is {{gain(runs("patch_size_longer", "P = 8, 4 × the passes")):±.1p}} points better.{{assert
-# len(runs("patch_size_at_equal_time", "P = 4, 10 passes").accuracies) == len(runs("patch_size_at_equal_time", "P = 8, 30 passes").accuracies)}}{{assert
-# runs("patch_size_longer", "P = 8, 4 × the passes").difference > corrected()}}{{assert
-# not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")) and interval(gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the passes")))[1] > 0.01}}{{assert
-# interval(loss(runs("patch_size_at_equal_time", "P = 8, 30 passes")))[0] > 0.01}}{{assert
-# [recorded(*of)[0].run.training.epochs for of in (("patch_size_at_equal_time_short", "P = 8, 3 × the passes"), ("patch_size_longer", "P = 8, 4 × the passes"), ("patch_size_at_equal_time", "P = 4, 10 passes"), ("patch_size_at_equal_time", "P = 8, 30 passes"), ("patch_size_at_equal_time", "P = 8, 40 passes"))] == [9, 12, 10, 30, 40]}}
+# - If you can pay for only three and count FLOPs, dropping them **was wrong**: P = 8 is {{gain(runs("patch_size_longer", "P = 8, 4 × the epochs")):±.1p}} points better.{{assert
+# len(runs("patch_size_at_equal_time", "P = 4, 10 epochs").accuracies) == len(runs("patch_size_at_equal_time", "P = 8, 30 epochs").accuracies)}}{{assert
+# runs("patch_size_longer", "P = 8, 4 × the epochs").difference > corrected()}}{{assert
+# not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")) and interval(gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")))[1] > 0.01}}{{assert
+# interval(loss(runs("patch_size_at_equal_time", "P = 8, 30 epochs")))[0] > 0.01}}{{assert
+# [recorded(*of)[0].run.training.epochs for of in (("patch_size_at_equal_time_short", "P = 8, 3 × the epochs"), ("patch_size_longer", "P = 8, 4 × the epochs"), ("patch_size_at_equal_time", "P = 4, 10 epochs"), ("patch_size_at_equal_time", "P = 8, 30 epochs"), ("patch_size_at_equal_time", "P = 8, 40 epochs"))] == [9, 12, 10, 30, 40]}}
 #
 # Is it *detail* that P = 8 misses? Photographs cannot tell, because there much besides detail may decide. In an image of *Needle-10*, nothing but a detail does: one tile of 4 × 4 pixels has more red than blue, and its pattern is the answer, one of ten:
 
@@ -192,10 +192,10 @@ diagrams.cuts(images[229], (4, 8), (4 * column, 4 * row, 4), "An image of Needle
 # *Why:* a patch of 8 × 8 pixels has {{3 * 8**2:d}} numbers and its token has 64, so detail can be lost there. That cannot be all: with tokens of {{3 * 8**2:d}} numbers, P = 8 still found less than a fifth of the tiles in three passes (notebook 16).{{assert
 # max(needles(embed_dim=192)) < 0.2}}
 #
-# *Limits:* the detail is exactly one patch of P = 4. On photographs, where P = 8 also has fewer tokens, P = 4 may draw level at the same FLOPs if it makes more steps at half the rate (notebook 08, second visit). At ten passes of P = 4, the same FLOPs are 40 passes of P = 8, which is then {{loss(runs("patch_size_at_equal_time", "P = 8, 40 passes")):±.1p}} points worse ({{["no run", "one run", "two runs", "three runs"][len(runs("patch_size_at_equal_time", "P = 8, 40 passes").accuracies)]:s}}). From ten passes on, the bars still use the deviation of three. On ImageNet, [smaller patches](https://arxiv.org/abs/2502.03738) were better.{{assert
-# differs(runs("patch_size_at_equal_time", "P = 8, 40 passes")) and runs("patch_size_at_equal_time", "P = 8, 40 passes").difference < -0.01}}
+# *Limits:* the detail is exactly one patch of P = 4. On photographs, where P = 8 also has fewer tokens, P = 4 may draw level at the same FLOPs if it makes more steps at half the rate (notebook 08, second visit). At ten passes of P = 4, the same FLOPs are 40 passes of P = 8, which is then {{loss(runs("patch_size_at_equal_time", "P = 8, 40 epochs")):±.1p}} points worse ({{["no run", "one run", "two runs", "three runs"][len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies)]:s}}). From ten passes on, the bars still use the deviation of three. On ImageNet, [smaller patches](https://arxiv.org/abs/2502.03738) were better.{{assert
+# differs(runs("patch_size_at_equal_time", "P = 8, 40 epochs")) and runs("patch_size_at_equal_time", "P = 8, 40 epochs").difference < -0.01}}
 #
-# *Try it yourself*, in a terminal: `python benchmarks/patch_size.py needles_at_equal_flops --seeds 1`, or `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the passes"`. This and the lines of the other cards are a quick version with one seed, which may come out the other way.
+# *Try it yourself*, in a terminal: `python benchmarks/patch_size.py needles_at_equal_flops --seeds 1`, or `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the epochs"`. This and the lines of the other cards are a quick version with one seed, which may come out the other way.
 # </details>
 #
 # ## Your turn: five more sentences

@@ -1348,7 +1348,7 @@ for name, model in {"mystery": mystery, "right": right}.items():
 #
 # **Try it yourself:** [exercises 13](exercises/13_silent_bugs.ipynb), with checks that say what is wrong.
 #
-# **Next:** the [capstone](exercises/17_capstone.ipynb), in which you write a Vision Transformer from an empty cell. ([Notebook 14](14_more_claims.ipynb) is a reference, with more claims to look up.)
+# **Next:** the [capstone](exercises/18_capstone.ipynb), in which you write a Vision Transformer from an empty cell. ([Notebook 14](14_more_claims.ipynb) is a reference, with more claims to look up.)
 #
 # **Farewell:** this is the last notebook to read from top to bottom. You began with the pixels of one image. Now you can build a Vision Transformer, train it, look inside, doubt a claim, and find the bugs in your own. Take your own pictures, and have fun.
 #

@@ -413,4 +413,4 @@ plots.show(
 #
 # **Try it yourself:** [exercises 16](exercises/16_detail_and_noise.ipynb), with checks that say what is wrong.
 #
-# **Next:** [09 · the class token mishandled, and its rivals](09_pitfalls_class_token.ipynb), if you came from notebook 08. Otherwise the [capstone](exercises/17_capstone.ipynb), in which you write a Vision Transformer from an empty cell.
+# **Next:** [09 · the class token mishandled, and its rivals](09_pitfalls_class_token.ipynb), if you came from notebook 08. Otherwise the [capstone](exercises/18_capstone.ipynb), in which you write a Vision Transformer from an empty cell.

@@ -177,34 +177,34 @@ EXPERIMENTS = {
     "patch_size_longer": Experiment(
         {
             "P = 4": Setting({"patch_size": 4}),
-            "P = 2, a third of the passes": Setting({"patch_size": 2}, passes=1 / 3),
-            "P = 8, 4 × the passes": Setting({"patch_size": 8}, passes=4),
-            "P = 16, 12 × the passes": Setting({"patch_size": 16}, passes=12),
-            "P = 32, 24 × the passes": Setting({"patch_size": 32}, passes=24),
+            "P = 2, a third of the epochs": Setting({"patch_size": 2}, passes=1 / 3),
+            "P = 8, 4 × the epochs": Setting({"patch_size": 8}, passes=4),
+            "P = 16, 12 × the epochs": Setting({"patch_size": 16}, passes=12),
+            "P = 32, 24 × the epochs": Setting({"patch_size": 32}, passes=24),
         }
     ),
     "patch_size_at_equal_time_short": Experiment(  # on two cores of a CPU, about three minutes each
         {
             "P = 4": Setting({"patch_size": 4}),
-            "P = 8, 3 × the passes": Setting({"patch_size": 8}, passes=3),
+            "P = 8, 3 × the epochs": Setting({"patch_size": 8}, passes=3),
         }
     ),
     "patch_size_at_equal_time": Experiment(  # about ten minutes each, but for the last:
         {
-            "P = 4, 10 passes": Setting({"patch_size": 4}, passes=10 / 3),
-            "P = 8, 30 passes": Setting({"patch_size": 8}, passes=10),
-            "P = 8, 40 passes": Setting({"patch_size": 8}, passes=40 / 3),  # as many FLOPs as P = 4
+            "P = 4, 10 epochs": Setting({"patch_size": 4}, passes=10 / 3),
+            "P = 8, 30 epochs": Setting({"patch_size": 8}, passes=10),
+            "P = 8, 40 epochs": Setting({"patch_size": 8}, passes=40 / 3),  # as many FLOPs as P = 4
         }
     ),
-    "patch_size_and_passes": Experiment(  # does the patch overfit, or the number of passes?
+    "patch_size_and_epochs": Experiment(  # does the patch overfit, or the number of epochs?
         {
-            "P = 4, 10 passes": Setting({"patch_size": 4}, passes=10 / 3),
-            "P = 8, 10 passes": Setting({"patch_size": 8}, passes=10 / 3),
-            "P = 4, 40 passes": Setting({"patch_size": 4}, passes=40 / 3),
-            "P = 8, 40 passes": Setting({"patch_size": 8}, passes=40 / 3),
+            "P = 4, 10 epochs": Setting({"patch_size": 4}, passes=10 / 3),
+            "P = 8, 10 epochs": Setting({"patch_size": 8}, passes=10 / 3),
+            "P = 4, 40 epochs": Setting({"patch_size": 4}, passes=40 / 3),
+            "P = 8, 40 epochs": Setting({"patch_size": 8}, passes=40 / 3),
         }
     ),
-    "sixty_passes": Experiment(  # does longer training heal a bad start, or settle a small lead?
+    "sixty_epochs": Experiment(  # does longer training heal a bad start, or settle a small lead?
         {
             "class token": Setting(passes=20),
             "mean of patches": Setting({"pool": "mean"}, passes=20),

@@ -230,7 +230,7 @@ def share_right(logits, labels):
 EXERCISES = [
     FromEmptyCell(
         "ViT",
-        "17.1",
+        "18.1",
         "A ViT from an empty cell",
         level=3,
         minutes=60,
@@ -239,10 +239,10 @@ EXERCISES = [
         use=StagedWeights(PlainViT),
         mistakes=MISTAKES,
     ),
-    Trained("trained", "17.2", "Train it", level=2, minutes=25),
+    Trained("trained", "18.2", "Train it", level=2, minutes=25),
     Matching(
         "causes",
-        "17.3",
+        "18.3",
         "Read the curve",
         level=2,
         minutes=10,
@@ -252,7 +252,7 @@ EXERCISES = [
     ),
     Matching(
         "conclusions",
-        "17.4",
+        "18.4",
         "Read the table",
         level=2,
         minutes=10,

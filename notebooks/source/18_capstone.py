@@ -1,5 +1,5 @@
 # %% [markdown] tags=["exercise-only"]
-# # 17 · Capstone: a ViT from an empty cell
+# # 18 · Capstone: a ViT from an empty cell
 #
 # Everything so far came in pieces, and each piece had its blank. Here you get a signature and an empty cell. You write the whole model, train it, and then do what comes after training: read its curves, read somebody else's table, and see how far five minutes will take you.
 #
