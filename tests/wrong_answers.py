@@ -475,10 +475,10 @@ WRONG = {
         ("2 * mlp_ratio * D", "mlp_ratio * D", "up and down"),
         ("4 * D * D +", "2 * D * D +", "three maps"),
     ],
-    "passes_in_the_same_time": answers(
+    "epochs_in_the_same_time": answers(
         "3 * 2.8",
         ("12", "equal FLOPs"),
-        ("3", "equal passes"),
+        ("3", "equal epochs"),
         ("2.8", "there are three"),
         ("3 / 2.8", "the other way round"),
     ),

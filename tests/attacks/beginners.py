@@ -826,11 +826,11 @@ def block_flops(T, D, mlp_ratio):
     return 2 * T * (4 * D * D + 2 * mlp_ratio * D) + 4 * T * T * D
 
 
-# %% passes_in_the_same_time: by both ratios
-passes_in_the_same_time = 3 * 4 / 2.8
+# %% epochs_in_the_same_time: by both ratios
+epochs_in_the_same_time = 3 * 4 / 2.8
 
-# %% passes_in_the_same_time: a sum of ratios
-passes_in_the_same_time = 5.8
+# %% epochs_in_the_same_time: a sum of ratios
+epochs_in_the_same_time = 5.8
 
 
 # %% resized_positions: the class token is resized along, and lost

@@ -973,8 +973,8 @@ def block_flops(T, D, mlp_ratio):
     return 1e6 * ((8 + 4 * mlp_ratio) * T * D**2 + 4 * T**2 * D) / 1e6
 
 
-# %% passes_in_the_same_time: as a division
-passes_in_the_same_time = 3 / (1 / 2.8)
+# %% epochs_in_the_same_time: as a division
+epochs_in_the_same_time = 3 / (1 / 2.8)
 
 
 # %% resized_positions: with permute and reshape

@@ -1102,8 +1102,8 @@ def block_flops(T, D, mlp_ratio):
     return 2 * T * (4 * D * D + 2 * int(mlp_ratio) * D * D) + 4 * T * T * D
 
 
-# %% passes_in_the_same_time: the two ratios multiplied
-passes_in_the_same_time = 11.2
+# %% epochs_in_the_same_time: the two ratios multiplied
+epochs_in_the_same_time = 11.2
 
 
 # %% resized_positions: a grid that becomes smaller gets no gradient

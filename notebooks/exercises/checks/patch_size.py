@@ -195,7 +195,7 @@ EXERCISES = [
         },
     ),
     Answer(
-        "passes_in_the_same_time",
+        "epochs_in_the_same_time",
         "8.3",
         "Equal what?",
         level=1,
@@ -204,10 +204,10 @@ EXERCISES = [
         tolerance=1e-2,
         mistakes={
             12: "this is for equal FLOPs: the question is about time",
-            3: "these are equal passes",
+            3: "these are equal epochs",
             3 * 4 / 2.8: "for time the FLOPs do not matter: only the seconds do",
             3 + 2.8: "how many times as fast is a factor: multiply",
-            2.8: "this is how many passes go into one: there are three",
+            2.8: "this is how many epochs go into one: there are three",
             3 / 2.8: "the other way round: patches of 8 are the faster ones",
         },
     ),
