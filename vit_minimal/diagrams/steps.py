@@ -197,8 +197,7 @@ def curve_gallery(runs=None):
         card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
         curves = runs.get(k, sketch)
         epochs = f"{len(curves[0])} epochs" if k in runs else "epochs"
-        unit = "" if kind == "loss" else " (%)"
-        card.text(x + wide / 2, y + high + 1.3, f"{kind}{unit}, {epochs}", 10, QUIET)
+        card.text(x + wide / 2, y + high + 1.3, f"{kind}, {epochs}", 10, QUIET)
         if k % 4 == 0 or k == 5:  # where a range is first met
             for mark, place in zip(marks, (y + 0.8, y + high - 0.8), strict=True):
                 card.text(x - 0.3, place, mark, 10, QUIET, ha="right")
@@ -216,7 +215,13 @@ def curve_gallery(runs=None):
             card.text(x + 0.6, y + high - 1.2, ends, 10, ha="left")
     keys = "dotted: ln 10, chance level     blue: training     dashed: validation"
     card.text(2.4, 33.1, keys, 10.5, ha="left")
-    card.text(2.4, 35.4, "white: a run that was measured     grey: a sketch", 10.5, ha="left")
+    card.text(
+        2.4,
+        35.4,
+        "white: a run that was measured     grey: a sketch     accuracies in %",
+        10.5,
+        ha="left",
+    )
     measured = ", ".join(map(str, sorted(runs))) or "none"
     show(
         "eight small frames with curves over the time of a training: a loss that falls as it "
