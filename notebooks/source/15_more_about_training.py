@@ -157,7 +157,7 @@ plots.show("curves that each round lifts: after five they are flat where the val
 # %% [markdown]
 # On the left, each round lifts the small values and lengthens the flat part. After five rounds, every value that began between 0.002 and 1 lies in the grey band, between 0.68 and 1.2. Values far below that stay behind, because five rounds multiply by at most 3.44⁵, which is some 480.
 #
-# On the right is our gradient, with its 64 singular values sorted. Before, 3 of them are above a tenth of the largest. After five rounds there are 26. The thirteen that began above 0.002 end in the band, though no longer in order. The fainter ones stay behind. (The last one is the direction in which all numbers of a token rise together. The LayerNorms remove it, so it gets next to no gradient.) So the real Muon makes a step much more even, but not quite even, as the exact rule would.
+# On the right is our gradient, with its 64 singular values sorted. Before, 3 of them are above a tenth of the largest. After five rounds there are 26. The thirteen that began above 0.002 end in the band, though no longer in order. The fainter ones stay behind. (The last one is the direction in which all numbers of a token rise together. The LayerNorms remove it, so it gets next to no gradient.) So the real Muon makes a step much more even, though not as even as the exact rule.
 #
 # For a matrix, the sum needs only S = X·Xᵀ, because it is a·X + (b·S + c·S·S)·X. That is what the package computes, for a stack of matrices at once. Two things help to read the code. `torch.baddbmm(x, y, z, beta=u, alpha=w)` is `u * x + w * (y @ z)`, with alpha = 1 if it is left out. And the norm before the loop is the root of the sum of all squared singular values, so after the division none is above 1. That matters: from about 1.26 on, the polynomial makes a value grow without end.
 
@@ -303,7 +303,7 @@ print(f"a typical number of the step for our gradient: {step.square().mean().sqr
 #
 # ### What do a schedule and clipping give?
 #
-# For Muon, we compare a rate that stays constant after the warm-up with one that falls along the cosine. For AdamW, we compare a constant rate, then warm-up and cosine, then clipping as well. A seed decides two things, the first weights and the order of the images. Here we set them apart: three first weights, each with the same three orders, make nine runs for each setting, and two settings are compared pair by pair.
+# For Muon, we compare a rate that stays constant after the warm-up with one that falls along the cosine. For AdamW, we compare a constant rate, then warm-up and cosine, then clipping as well. A seed decides two things, the first weights and the order of the images. Here we set them apart: three first weights, each with the same three orders, make nine runs for each setting. Two settings are compared pair by pair, and the ± is over nine pairs.
 
 # %%
 SETTINGS = {
@@ -414,7 +414,7 @@ means = "; ".join(f"{name} {row.mean():+.1f}" for name, row in gains.items())
 plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 
 # %% [markdown]
-# None is better. Cutmix is worse, by {{distance(augmented("flip and crop (base)"), augmented("+ cutmix")):±.1p}} points, and so is TrivialAugment, by {{distance(augmented("flip and crop (base)"), augmented("+ TrivialAugment")):±.1p}}. The other five are *not settled*.
+# None is better. Cutmix is worse, by {{distance(augmented("flip and crop (base)"), augmented("+ cutmix")):±.1p}} points over seeds, and so is TrivialAugment, by {{distance(augmented("flip and crop (base)"), augmented("+ TrivialAugment")):±.1p}}. The other five are *not settled*.
 #
 # *Limits:* this belongs to its budget. The recipe `cpu-long` has cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} epochs with 50,000 images, and what they give there we have not measured.
 # {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
