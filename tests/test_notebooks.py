@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ from tutorial_text import tutorial_text
 
 import build
 from vit_minimal import VisionTransformer, ViTConfig
+from vit_minimal.experiments import contrast
+from vit_minimal.forest import in_words
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -329,6 +332,22 @@ def test_the_muon_that_notebook_05_writes_by_hand_is_momentum_with_even_singular
     along = even.mT @ uneven  # of two matrices with the same directions: symmetric, no turn in it
     assert_close(along, along.mT, atol=1e-5, rtol=0)
     assert torch.linalg.eigvalsh(along).min() > 0
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.7, 2.5, 30.0, -2.5])
+def test_the_rule_that_notebook_05_writes_by_hand_is_that_of_the_course(ahead):
+    text = tutorial_text("notebooks/source/05_training_on_cifar10.py")
+    cell = next(cell for cell in text.split("# %%") if "def compare(" in cell)
+    shown = {"statistics": statistics}
+    (function,) = (of for of in ast.parse(cell.partition("\n")[2]).body if hasattr(of, "args"))
+    exec(ast.unparse(function), shown)  # noqa: S102
+    for spread in (0.1, 0.8):
+        old, new = ([start + spread * k for k in range(3)] for start in (50.0, 50.0 + ahead))
+        difference, width, word = shown["compare"](new, old)
+        theirs, their_width = contrast([new], [old])
+        assert (difference, width) == pytest.approx((theirs, their_width), rel=0.01)
+        words = in_words(theirs, their_width, counts=1)
+        assert word == {"A better": "better", "B better": "worse"}.get(words, words)
 
 
 def test_the_checks_of_notebook_09_find_what_is_cut_and_leave_a_model_as_it_was():

@@ -181,38 +181,47 @@ def _sketches():
 
 
 def curve_gallery(runs=None):
-    """Eight training curves: a healthy one, and what may be wrong with the others.
+    """Eight training curves: a healthy one, and what may be wrong with the others. All losses share one
+    range, and all accuracies another.
 
     `runs` are curves that were measured, by the number of the sketch whose place they take:
     {0: [loss], 5: [training accuracy, validation accuracy]}. Sketches are grey.
     """
     runs = runs or {}
-    card, wide, high, pitch, tall = Card(height=36.5), 13.2, 9.5, 16, 15
+    card, wide, high, pitch, tall = Card(height=37), 13.2, 9.5, 16, 15
     for k, (title, (kind, *sketch)) in enumerate(_sketches().items()):
         x, y = 3.1 + pitch * (k % 4), 3.6 + tall * (k // 4)
-        if kind == "loss":  # 2 and 3 differ only near ln 10: a narrow range tells them apart
-            low, top, mark = (2.2, 2.5, 2.5) if k in (2, 3) else (0, 3, 3)
-        else:  # a curve at 1 stays below the frame's edge
-            low, top, mark = 0, 1.09, 1
+        # A curve at 1 stays below the frame's edge
+        low, top, marks = (0, 3, "30") if kind == "loss" else (0, 1.09, ("100", "0"))
         card.rectangle(x, y, wide, high, "white" if k in runs else GROUND, LINE, 1.0)
         card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
-        card.text(x - 1.75, y + high / 2, kind, 10, QUIET, rotation=90)
-        card.text(x + wide / 2, y + high + 1.3, "epoch", 10, QUIET)
-        for number, place in ((mark, y + 0.8), (low, y + high - 0.8)):
-            card.text(x - 0.3, place, f"{number:g}", 10, QUIET, ha="right")
+        curves = runs.get(k, sketch)
+        epochs = f"{len(curves[0])} epochs" if k in runs else "epochs"
+        card.text(x + wide / 2, y + high + 1.3, f"{kind}, {epochs}", 10, QUIET)
+        if k % 4 == 0 or k == 5:  # where a range is first met
+            for mark, place in zip(marks, (y + 0.8, y + high - 0.8), strict=True):
+                card.text(x - 0.3, place, mark, 10, QUIET, ha="right")
         if kind == "loss":
-            level = y + high * (1 - (GUESSING - low) / (top - low))
+            level = y + high * (1 - GUESSING / top)
             card.line((x, level), (x + wide, level), colour=QUIET, style=":", line=1)
-        for curve, colour, style in zip(
-            runs.get(k, sketch), (SERIES[0], HEAD), ("-", "--"), strict=False
-        ):
+        for curve, colour, style in zip(curves, (SERIES[0], HEAD), ("-", "--"), strict=False):
+            curve = as_array(curve)
             across = x + np.linspace(0.4, wide - 0.4, len(curve))
-            share = ((as_array(curve) - low) / (top - low)).clip(0, 1)
+            share = ((curve - low) / (top - low)).clip(0, 1)
             points = zip(across, y + high * (1 - share), strict=True)
             card.line(*points, colour=colour, style=style, line=1.6, zorder=3)
-    keys = "dotted: ln 10, guessing     blue: training     dashed: validation"
-    card.text(2.4, 32.6, keys, 10.5, ha="left")
-    card.text(2.4, 34.9, "white: a run that was measured     grey: a sketch", 10.5, ha="left")
+        if k in runs and kind == "loss":
+            ends = " → ".join(f"{of:.2f}" for of in (curves[0][0], curves[0][-1]))
+            card.text(x + 0.6, y + high - 1.2, ends, 10, ha="left")
+    keys = "dotted: ln 10, chance level     blue: training     dashed: validation"
+    card.text(2.4, 33.1, keys, 10.5, ha="left")
+    card.text(
+        2.4,
+        35.4,
+        "white: a run that was measured     grey: a sketch     accuracies in %",
+        10.5,
+        ha="left",
+    )
     measured = ", ".join(map(str, sorted(runs))) or "none"
     show(
         "eight small frames with curves over the time of a training: a loss that falls as it "
