@@ -418,7 +418,7 @@ WRONG = {
     "start_loss": answers(
         "-torch.tensor(1 / 100).log().item()",
         ("2.303", "for ten classes"),
-        ("0.01", "the share of each class"),
+        ("0.01", "the probability of each class"),
         ("2", "base 10"),
         ("6.64", "base 2"),
         ("-4.605", "the sign"),

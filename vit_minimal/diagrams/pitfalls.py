@@ -227,7 +227,7 @@ def zero_pairs(title=""):
     """
     card = Card(height=45)
     pairs = {  # which matrix is zero, what is written below each, and what follows
-        "all zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead for ever"),
+        "all zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead forever"),
         "head zero": (
             (False, True),
             "no gradient in step 1",

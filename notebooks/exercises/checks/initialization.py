@@ -145,10 +145,10 @@ EXERCISES = [
             math.log(100)
             / 100: "this is divided by the number of classes: the loss is a mean over images",
             10 * math.log(10): "the logarithm of 100 is twice that of 10, not ten times",
-            0.01: "this is the share of each class: the loss is minus its logarithm",
+            0.01: "this is the probability of each class: the loss is minus its logarithm",
             2: "this is the logarithm to base 10: PyTorch takes the natural one",
             math.log2(100): "this is the logarithm to base 2: PyTorch takes the natural one",
-            -math.log(100): "the sign: minus the logarithm of a share below 1 is positive",
+            -math.log(100): "the sign: minus the logarithm of a probability below 1 is positive",
         },
     ),
     Piece(
