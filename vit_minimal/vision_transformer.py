@@ -123,7 +123,7 @@ class AttentionPooling(nn.Module):
 
 
 def init_linear(module):
-    """Start a linear map at N(0, 0.02²) and its bias at zero; leave any other module as it is."""
+    """Draw a linear map with standard deviation 0.02, zero its bias; leave other modules alone."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

@@ -1,9 +1,42 @@
 # %% [markdown]
 # # 00 · Start here: your first Vision Transformer
 #
-# A model that looks at a photograph and says "cat": what does it look *at*? Run the cells from the top, one after another, with Shift + Enter, and see for yourself. The first only sets things up: every notebook begins with it, it may be folded away, and it prints nothing if all is well. The second draws a picture.
+# A model that looks at a photograph and says "cat": what does it look *at*? Run the cells from the top, one after another, with Shift + Enter, and see for yourself. The first cell only sets things up: every notebook begins with it, it may be folded away, and it prints nothing if all is well.
 #
-# The text below speaks of the run saved here. In your own, some numbers will differ a little.
+# **After this notebook you will have** tested which parts of a photo a model depends on, trained a small Vision Transformer of your own, used it to name images, and seen where it looks. How it works inside comes later: notebooks 01 to 04 build every part in front of you.
+#
+# | | |
+# |---|---|
+# | You need | Python, and to have seen PyTorch before |
+# | Time to read | about 20 minutes |
+# | Time to run | about {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one, and longer if the machine is busy; no GPU needed |
+# | Package module | `vit_minimal/machine.py` |
+#
+# **Is your machine ready?** ✓ means fine; ! is followed by what to fix.
+
+# %%
+from vit_minimal import check_machine
+from vit_minimal.data import data_root
+
+if check_machine(data_root()):
+    print("\nReady.")
+
+# %% [markdown]
+# `budget: quick` means that the notebooks train for a few minutes at most. The budget `full` needs a GPU. The text below speaks of the run saved here. In your own, some numbers will differ a little.
+#
+# <details><summary>What these lines mean, and what you can change</summary>
+#
+# - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. We have not tested a Mac's GPU, nor Windows. The number format of matrix products is float32, or one of 16 bits where the hardware is faster with that.
+# - **Budget:** with a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice.
+# - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
+#
+# Set such a variable before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
+#
+# </details>
+#
+# ## Where does a model look?
+#
+# Here is a photo, and a Vision Transformer that comes with this course, already trained. We call it the **shipped model**, and `shipped` in code. The next cell draws where it looks.
 
 # %%
 from pathlib import Path
@@ -14,20 +47,20 @@ from vit_minimal import attention_maps, diagrams, load_checkpoint, load_image
 
 photo = Path(data.__file__).with_name("chelsea.png")  # a cat that comes with scikit-image
 cat = load_image(photo, 32)  # what the model gets: 3 × 32 × 32 whole numbers, 0 … 255
-trained = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
 
-maps = attention_maps(trained, cat[None])  # 6 blocks, 1 image, 3 heads, 65 tokens × 65 tokens
+maps = attention_maps(shipped, cat[None])  # 6 blocks, 1 image, 3 heads, 65 tokens × 65 tokens
 looks = maps.mean(dim=2)[:, 0, 0, 1:]  # (6, 64): mean over heads; from token 0 to the 64 patches
 last_three = ["block 4", "block 5", "block 6"]
 large = load_image(photo, 256)
 diagrams.attention_over(large, looks[3:], (8, 8), last_three, columns=2, full=0.08)
 
 # %% [markdown]
-# On the top left is the photograph, sharp, for your eyes. The model gets it at 32 × 32 pixels. In the other three pictures, the more purple a place is, the more the model looks at it. All three share one scale: a fully purple patch gets 8 % or more of the model's attention. If the attention were spread evenly, each patch would get about 1.5 %.
+# On the top left is the photograph, sharp, for your eyes. The model gets it at 32 × 32 pixels. In the other three pictures, the more purple a place is, the more the model looks at it, or, as people say, *attends to* it. All three share one scale: a fully purple patch gets 8 % or more of the model's attention. If the attention were spread evenly, each patch would get about 1.5 %.
 #
-# The model is a chain of six *blocks*, and these are the last three. In block 4 it looks at the eyes. In block 5 it looks at the nose and, oddly, at a corner of the background. In block 6 it looks at the stripes on the forehead, and a little at many other places. Nobody told it where a cat's eyes are. It was given 50,000 small images, each with its class, and nothing else.
+# The model is a chain of six *blocks*, and these are the last three. In block 4 it looks at the eyes. In block 5 it looks at the nose and, oddly, at a corner of the background. In block 6 it looks at the stripes on the forehead, and a little at many other places. Nobody told it where a cat's eyes are: it was given 50,000 small images, each with its class, and nothing else.
 #
-# First, what does the model get? Not the sharp photo, but 32 × 32 pixels, cut into a grid of 8 × 8 squares, the *patches*, of 4 × 4 pixels each.
+# What exactly does the model get? Its 32 × 32 pixels are cut into a grid of 8 × 8 squares, the *patches*, of 4 × 4 pixels each.
 
 # %%
 from vit_minimal import plots
@@ -44,28 +77,29 @@ def with_grid(images):
 plots.show_images([with_grid(cat)], ["what the model gets"], columns=1, size=2.6)
 
 # %% [markdown]
-# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. At first, a patch's token describes its own patch only. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. It looks in three ways at once, through three *heads*. The pictures show their mean, and notebook 03 takes them apart.
+# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. At first, a patch's token describes its own patch only. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. (It looks through three *heads* at once, which notebook 03 takes apart. The pictures show their mean.)
 #
-# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into shares: none is negative, and they add up to 1.
+# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into probabilities: none is negative, and they add up to 1. The cell below does no more than that. `torch.inference_mode()` tells PyTorch that nothing will be learned from this, and `load_checkpoint` has already put the model into evaluation mode, in which a model has to be when it is judged.
 
 # %%
+import torch
+
 from vit_minimal.augment import normalize
 from vit_minimal.data import CIFAR10_CLASSES
 
-scores = trained(normalize(cat[None]))[0]  # ten scores; the model wants scaled pixels
-for share, label in zip(*scores.softmax(dim=0).topk(3), strict=True):
-    print(f"{share:.0%} {CIFAR10_CLASSES[label]}")
+with torch.inference_mode():
+    scores = shipped(normalize(cat[None]))[0]  # ten scores; the model wants scaled pixels
+for probability, label in zip(*scores.softmax(dim=0).topk(3), strict=True):
+    print(f"{probability:.0%} {CIFAR10_CLASSES[label]}")
 
 # %% [markdown]
-# These are the three largest shares. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? Of 10,000 test photographs that it had never seen, it names {{record("cifar10_cpu_long").accuracy:.1%}} correctly. (89 % again, by chance: this is about many photographs, and the share of "cat" is about one.)
+# These are the three largest probabilities. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? It classifies {{record("cifar10_cpu_long").accuracy:.1%}} of 10,000 test photographs correctly, none of which it had seen. That this is 89 % again is chance: it is about many photographs, and the probability of "cat" is about one.
 # {{assert round(100 * record("cifar10_cpu_long").accuracy) == 89}}
 # {{assert record("cifar10_cpu_long").judged_on == "10,000 test"}}
 #
 # But did the places that it looked at *matter* for this answer? A map cannot tell. An experiment can: we cover the eight patches that got the most attention in a block with the mean colour of the photo, and show the model the covered cat.
 
 # %%
-import torch
-
 from vit_minimal import patchify, unpatchify
 
 mean_colour = cat.float().mean(dim=(1, 2)).to(torch.uint8).repeat_interleave(16)  # of one patch
@@ -85,24 +119,25 @@ def cover(chosen):
     return unpatchify(patches, 4, image_size=32)[0]
 
 
-def share_of_cat(image):
-    """The share that the model gives to "cat", 0 … 1."""
-    return trained(normalize(image[None]))[0].softmax(dim=0)[CIFAR10_CLASSES.index("cat")].item()
+@torch.inference_mode()
+def probability_of_cat(image):
+    """The probability that the model gives to "cat", 0 … 1."""
+    return shipped(normalize(image[None]))[0].softmax(dim=0)[CIFAR10_CLASSES.index("cat")].item()
 
 
 # %% [markdown]
-# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern down and to the right, and what leaves on one side comes back on the other. That gives 63 other places for each pattern: 8 × 8 moves, without the one that changes nothing. (Some of them still cover an eye, and the border may cut the pattern in two.)
+# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern down and to the right, and what leaves on one side comes back on the other. That gives each pattern 63 other places. (Some of them still cover an eye, and the border may cut the pattern in two.)
 
 # %%
-shares, moved = {}, {}
+covered, moved = {}, {}
 for block in (4, 5, 6):
     chosen = most_attended(block)
-    shares[block] = share_of_cat(cover(chosen))
+    covered[block] = probability_of_cat(cover(chosen))
     moves = [(down, right) for down in range(8) for right in range(8) if down or right]
-    moved[block] = [share_of_cat(cover(chosen.roll(move, dims=(0, 1)))) for move in moves]
+    moved[block] = [probability_of_cat(cover(chosen.roll(move, dims=(0, 1)))) for move in moves]
 
 # %% [markdown]
-# Before you look, guess: which of the three blocks looked at the places that matter most? The upper row shows the cat without the eight patches that each block looked at most, framed in purple. Below, a purple diamond is the share of "cat" for this picture, and each grey dot is the share with the same pattern moved elsewhere. The dotted line is the uncovered cat. (Cells that only draw, like this one, have their code folded: a click shows it.)
+# Before you look, guess: which of the three blocks looked at the places that matter most? The upper row shows the cat with these eight patches covered, framed in purple. Below, a purple diamond is the probability of "cat" for this picture, and each grey dot is that with the same pattern moved elsewhere. The dotted line is the uncovered cat. (Cells that only draw, like this one, have their code folded: a click shows it.)
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
@@ -110,67 +145,39 @@ from matplotlib.patches import Rectangle
 
 purple = "#AA4499"  # the colour of attention in this course
 _, axes = plt.subplot_mosaic([[4, 5, 6], ["dots"] * 3], figsize=(7, 4.6), layout="constrained")
-for row, block in enumerate(shares):
+for row, block in enumerate(covered):
     axes[block].imshow(plots.as_picture(cover(most_attended(block))))
     for down, right in most_attended(block).nonzero().tolist():
         frame = Rectangle((4 * right - 0.5, 4 * down - 0.5), 4, 4, ec=purple, fc="none", lw=1.5)
         axes[block].add_patch(frame)
-    axes[block].set(title=f"block {block}: {shares[block]:.0%} cat", xticks=[], yticks=[])
+    axes[block].set(title=f"block {block}: {covered[block]:.0%} cat", xticks=[], yticks=[])
     axes["dots"].plot(moved[block], [row] * 63, "o", color="gray", alpha=0.4, markersize=6)
-    axes["dots"].plot(shares[block], row, "D", color=purple, markersize=9)
-axes["dots"].axvline(share_of_cat(cat), color="black", linestyle=":")
-axes["dots"].set_yticks(range(3), [f"block {block}" for block in shares])
-axes["dots"].set(ylim=(2.5, -0.5), xlabel='share of "cat"')
+    axes["dots"].plot(covered[block], row, "D", color=purple, markersize=9)
+axes["dots"].axvline(probability_of_cat(cat), color="black", linestyle=":")
+axes["dots"].set_yticks(range(3), [f"block {block}" for block in covered])
+axes["dots"].set(ylim=(2.5, -0.5), xlabel='probability of "cat"')
 axes["dots"].xaxis.set_major_formatter("{x:.0%}")
 said = [
-    f"block {block}: {share:.0%}, moved {min(moved[block]):.0%} to {max(moved[block]):.0%}"
-    for block, share in shares.items()
+    f"block {block}: {left:.0%}, moved {min(moved[block]):.0%} to {max(moved[block]):.0%}"
+    for block, left in covered.items()
 ]
-plots.show("the cat with eight patches covered, and the shares of cat", parts=said)
-for block, share in shares.items():
-    print(f"block {block}: {sum(other < share for other in moved[block])} of 63 moves do more harm")
+plots.show("the cat with eight patches covered, and the probabilities of cat", parts=said)
+for block, left in covered.items():
+    beaten = sum(other > left for other in moved[block])
+    print(f"block {block}: its own place does more harm than {beaten} of 63 other places")
 
 # %% [markdown]
-# Now the surprise. Without the places that block 6 looks at, the share of "cat" falls from 89 % to 49 %, and nowhere else does this pattern do as much harm. Without the eyes, where block 4 looks, it falls to 74 %, but the same pattern does more harm in about half of all other places. And the pattern of block 5 does more harm almost anywhere else. So the map that looks most sensible to us marks nothing special, as far as this answer goes. Perhaps that is less strange than it seems: from the second block on, the token of an eye also holds something of the other patches. And one photograph proves little; notebook 06 makes such a test on thousands.
+# The block that looks at the stripes and at many odd places comes out first. Without what block 6 looks at, the probability of "cat" falls from 89 % to 49 %, and this pattern does less harm at all 63 other places. Without the eyes, where block 4 looks, it falls to 74 %, but the pattern does as much harm at about half of the other places. What block 5 looks at matters least: the pattern does more harm at 62 of the 63 other places.
 #
-# This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929). Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images. A convolutional network, its older rival, combines only neighbouring pixels in its first layers. In a ViT every patch can look at every other from the first block on.
+# So the map that looks most sensible to us marks nothing special, as far as this answer to this photo goes. One photograph proves little, and notebook 06 makes such a test on thousands.
 #
-# **After this notebook you will have** trained a small ViT of your own, used it to name images, and seen where it looks. You need not understand how yet: notebooks 01 to 04 build every part of it in front of you. The whole course takes about {{sum(map(minutes_to_read, [p.stem for p in (ROOT / "notebooks" / "source").glob("*.py")])) / 60:.0f}} hours to read.
-#
-# | | |
-# |---|---|
-# | You need | Python, and to have seen PyTorch before |
-# | Time to read | about 20 minutes |
-# | Time to run | about {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one, and longer if the machine is busy; no GPU needed |
-# | Package module | `vit_minimal/machine.py` |
-#
-# **Is your machine ready?** The next cell checks. ✓ means fine; ! is followed by what to fix.
-
-# %%
-from vit_minimal import check_machine
-from vit_minimal.data import data_root
-
-if check_machine(data_root()):
-    print("\nReady.")
-
-# %% [markdown]
-# `budget: quick` means that the notebooks train small models for a few minutes at most. The budget `full` needs a GPU.
-#
-# <details><summary>What these lines mean, and what you can change</summary>
-#
-# - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. A Mac's GPU is used if PyTorch offers it, but we have not tested this, nor the course on Windows. Precision is the number format used for matrix products. It is float32, or a 16-bit format where the hardware is faster with that: float16 on a T4, bfloat16 on newer GPUs and on some CPUs.
-# - **Budget:** with a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice.
-# - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes, the usual one for models of this size. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
-#
-# Set such a variable before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
-#
-# </details>
+# This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929). Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images.
 #
 # Now the whole story from the start, with a model of your own: load, train, predict, look.
 #
 # ## 1 · Load
 #
-# What does a model learn from? From images whose right answer is known. The saved notebooks take them from Shapes-10, ten kinds of shapes that the course draws for itself, so that anyone can repeat the run offline. If CIFAR-10 is on your disk, you see photographs instead, and your numbers will be others. The first line that the cell prints says which set it took, and why.
+# A model learns from images whose right answer is known. The saved notebooks take them from Shapes-10, so that anyone can repeat the run offline. If CIFAR-10 is on your disk, you see photographs instead, and your numbers will be others. The first line that the cell prints says which set it took, and why.
 
 # %%
 from vit_minimal import load_dataset, pick_budget
@@ -183,12 +190,12 @@ first = [(dataset.train_labels == k).nonzero()[0].item() for k in range(10)]  # 
 plots.show_images(dataset.train_images[first], dataset.class_names, columns=5, size=1.3)
 
 # %% [markdown]
-# Here is one training image of each class, 32 × 32 pixels. The shapes look easy, but try to describe a "ring" by its pixels! Its place, size and colours are random, and there is clutter around it. Guessing gets 10 % right. A linear classifier on the raw pixels (the best of five settings that we tried) gets {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} of the Shapes-10 test images right.
+# Here is one training image of each class, 32 × 32 pixels. Place, size and colours of a shape are random, and there is clutter around it. Guessing classifies 10 % of the images correctly, which is called *chance level*. A linear classifier on the raw pixels (the best of five settings that we tried) reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} on the Shapes-10 test images.
 # {{assert len(record("shapes10_linear").runs) == 5}}
 #
 # ## 2 · Train
 #
-# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`. With a CUDA GPU you get a larger one (its name is `cpu`, because even a CPU can train it on all of CIFAR-10). The model starts from random numbers, so at first it knows nothing.
+# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one (its name is `cpu`, because even a CPU can train it on all of CIFAR-10). The model starts from random numbers, so at first it knows nothing.
 
 # %%
 from vit_minimal import RECIPES, VisionTransformer, evaluate, fit, seed_everything
@@ -201,39 +208,38 @@ sizes = model.config
 print(f"{sizes.depth} blocks of {sizes.num_heads} heads, {sizes.embed_dim} numbers per token")
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
 before = evaluate(model, dataset.test_images, dataset.test_labels)
-print(f"before training: {before:.1%} of the test images right\n")
+print(f"before training: {before:.1%} of the test images classified correctly\n")
 
 history = fit(model, dataset, recipe.training)
 
 # %% [markdown]
-# Before training the model is about as good as guessing. Then each line stands for one pass over the training images, an *epoch*. It shows the loss and the accuracy, averaged over the epoch while the model is learning.
+# Before training the model is at chance level. Then each line stands for one *epoch*, in which the model sees every training image once. The line shows the loss and the accuracy, averaged over the epoch while the model is learning.
 #
-# What is the *loss*? Take the share that the model gave to the right class. The loss is minus its logarithm, so it is small when that share is large. A model that knows nothing gives each of the ten classes a share of 1/10, and its loss is −ln(1/10) = 2.30. If a model of yours ever *stays* there, something is broken. Did yours get away from it?
+# What is the *loss*? Take the probability that the model gave to the right class. The loss is minus its logarithm, so it is small when that probability is large. A model that knows nothing gives each of the ten classes a probability of 1/10, and its loss is −ln(1/10) = 2.30. If a model of yours *stays* there, something is broken, or it learns far too slowly, and notebook 05 has a test that tells the two apart. Did yours get away from it?
 
 # %%
-guessing = torch.tensor(10).log().item()  # 2.30
+knows_nothing = torch.tensor(10).log().item()  # 2.30
 curve, epochs = {"your model": history.train_loss}, range(1, recipe.training.epochs + 1)
-plots.show_lines(
-    epochs, curve, "epoch", "loss", dashed=("guessing", guessing), from_zero=True, size=(5, 2.6)
-)
+dashed = ("chance level", knows_nothing)
+plots.show_lines(epochs, curve, "epoch", "loss", dashed=dashed, from_zero=True, size=(5, 2.6))
 
 # %% [markdown]
-# The average over the very first epoch is already below the dotted line of guessing, and most of the drop comes in the next two epochs.
+# The average over the very first epoch is already below the dotted line, and most of the drop comes in the next two epochs.
 #
 # ## 3 · Predict
 #
-# Has the model understood something, or has it learned its training images by heart? To find out, we give it images that it has never seen.
+# Has the model only learned its training images by heart? To find out, we give it images that it has never seen.
 
 # %%
 accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
 seen = evaluate(model, dataset.train_images, dataset.train_labels)
-print(f"{seen:.1%} of {len(dataset.train_labels):,} training images right")
-print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images right")
+print(f"{seen:.1%} of {len(dataset.train_labels):,} training images classified correctly")
+print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images classified correctly")
 
 # %% [markdown]
-# The model gets 95.5 % of the test images right. Guessing gets 10 %, and the best linear classifier got {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as one would expect, but most of what it has learned holds for images that it had never seen.
+# The model classifies 94.2 % of the test images correctly, where the linear classifier reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as one would expect, but most of what it has learned holds for images that it had never seen.
 #
-# How much does this depend on the random start? Three runs of the recipe `quick`, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}} on Shapes-10.
+# How much does this depend on the random start? Three runs of the recipe `quick`, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}} on Shapes-10. The run saved here ended a little below them: another machine rounds differently, and that changes a run too.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
 #
 # What do its mistakes look like? We let it name the first 200 test images and keep twelve of them for a picture.
@@ -241,15 +247,16 @@ print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images right")
 # %%
 images, labels = dataset.test_images[:200], dataset.test_labels[:200]
 device = next(model.parameters()).device
-with torch.no_grad():
-    logits = model.eval()(normalize(images.to(device)))  # (200, 10), a score for each class
+model.eval()  # training has left it in training mode
+with torch.inference_mode():
+    logits = model(normalize(images.to(device)))  # (200, 10), a score for each class
 guesses = logits.argmax(dim=1).cpu()
 
 mistakes = torch.nonzero(guesses != labels).flatten()
 chosen = [0, 1, 2, 3, 4, 5, *mistakes[:6].tolist()]
 
 # %% [markdown]
-# The upper row shows the first six test images, and the lower row the first six that the model gets wrong. Above each image is what the model says, and below it what the image is. A wrong answer is red.
+# The upper row shows the first six test images, and the lower row the first six that the model names wrongly. Above each image is what the model says, and below it what the image is. A wrong answer is red.
 
 # %% tags=["hide-input"]
 _, axes = plt.subplots(2, 6, figsize=(7, 3.4), layout="constrained")
@@ -265,11 +272,11 @@ for axis, i in zip(axes.flat, chosen, strict=False):
 plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 
 # %% [markdown]
-# Look at the lower row. You would have got most of these at a glance, so why did the model not? Three of the six mistakes mix up a ring and a frame. Both are a band around a hole, which may be the reason. The other three mistakes are stranger.
+# Look at the lower row. Two of the six mistakes take a ring for a frame. Both are a band around a hole, which may be the reason. The other four mistakes are stranger.
 #
 # ## 4 · Look where it looks
 #
-# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, and the shares sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model with the random weights that it started from. How much of the attention goes to the eight patches that get most of it?
+# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, an *attention weight*, and the weights sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model with the random weights that it started from. How much of the attention goes to the eight patches that get most of it?
 
 # %%
 seed_everything(0)
@@ -288,15 +295,9 @@ for name, look in (("untrained", control), ("trained", mine)):
     print(f"{name}: {eight:.0%} to eight patches, on average; never more than {most:.1%} to one")
 
 # %% [markdown]
-# In the untrained model the eight patches get hardly more than their even share, 8/65 or about 12 %. In the trained model they get 79 % of the attention, on average over 200 images.
+# In the untrained model the eight patches get hardly more than their even share, 8/65 or about 12 %. In the trained model they get 77 % of the attention, on average over 200 images.
 #
-# <details><summary>Why is the untrained attention so even?</summary>
-#
-# Attention gives a number to each patch, and a softmax makes shares of these numbers. As long as the random weights are tiny, all the numbers are nearly zero, so all the shares are nearly the same.
-#
-# </details>
-#
-# Which patches are they? Here are two frames from the last picture: one that the model named correctly, and one that it took for a ring. Below each is its map. On the right is the control, the untrained model on the first frame. The white lines are the borders of the patches, and all maps share one scale.
+# Which patches are they? Here are a frame from the last picture, which the model named correctly, and a ring, which it took for a frame. Below each is its map. On the right is the control, the untrained model on the frame. The white lines are the borders of the patches, and all maps share one scale.
 
 # %%
 right, wrong = chosen[2], chosen[-1]
@@ -333,9 +334,9 @@ sequence_length = (32 // 8) ** 2 + 1
 # end of solution
 
 # %% [markdown] tags=["exercise:guessing_loss"]
-# A model that knows nothing gives each of ten classes the same share, 1/10. What is its cross-entropy loss? Give three digits, or let Python work it out.
+# A model that knows nothing gives each of ten classes the same probability, 1/10. What is its cross-entropy loss? Give three digits, or let Python work it out.
 #
-# Hint: The cross-entropy of an image is minus the natural logarithm of the share that its right class was given.
+# Hint: The cross-entropy of an image is minus the natural logarithm of the probability that its right class was given.
 #
 # Hint: `import math`, then `math.log`. Is the result positive?
 #
@@ -371,7 +372,7 @@ def accuracy(logits, labels):
 #
 # Hint: `for rate in (1e-4, 1e-3, 1e-2, 1e-1): print(rate, loss_after_training(rate))`
 #
-# Solution: If the rate is too small, 60 steps lead nowhere. If it is too large, the loss jumps about or stays where guessing is. In between lies a range that is somewhat wider than one power of ten, and any rate in it will do.
+# Solution: If the rate is too small, 60 steps lead nowhere. If it is too large, the loss jumps about or stays where a model is that knows nothing. In between lies a range that is somewhat wider than one power of ten, and any rate in it will do.
 
 # %% tags=["exercise-only", "exercise:learning_rate"]
 print(loss_after_training(1e-5), loss_after_training(0.5))
@@ -382,54 +383,46 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Most of the purple lies on the band of the frame or at its edge, and some of it in a corner, as with the cat. Both times the model looks at a few places of the band, yet it says frame the first time and ring the second. The map does not tell us why one of the answers is wrong.
+# Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. The map does not tell us why one of the answers is wrong. The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches comes from training, and not from the images or from the way the model is built.
 #
-# What does the control show? The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches is not there from the start: it comes with training.
-#
-# What does a model do with something outside its ten classes? Let us show a rocket to the model that knew the cat. What will it say? Here full purple stands for the largest share in the map.
+# What does a model do with something outside its ten classes? Let us show a rocket to the shipped model, which knew the cat. What will it say? Here full purple stands for the largest attention weight in the map.
 
 # %%
 rocket_photo = photo.with_name("rocket.jpg")  # or the path of a photo of your own
 rocket = load_image(rocket_photo, 32)
-for share, label in zip(*trained(normalize(rocket[None]))[0].softmax(dim=0).topk(3), strict=True):
-    print(f"{share:.0%} {CIFAR10_CLASSES[label]}")
+with torch.inference_mode():
+    probabilities = shipped(normalize(rocket[None]))[0].softmax(dim=0)
+for probability, label in zip(*probabilities.topk(3), strict=True):
+    print(f"{probability:.0%} {CIFAR10_CLASSES[label]}")
 
-look = last_look(trained, rocket[None])
+look = last_look(shipped, rocket[None])
 diagrams.attention_over(load_image(rocket_photo, 256), look, (8, 8), ["block 6"])
 
 # %% [markdown]
-# It says that the rocket is a ship. Before you laugh: the model has ten words, none of them is "rocket", and its shares always sum to 1. For something tall and white between masts, a ship is not the worst of the ten. (A deer, its second guess, is harder to defend.)
-#
-# Some of the most purple patches lie on the tip of the rocket and on the tops of the two towers. Others lie on the ground, and some on a strip of evening sky. A map of attention shows where a model looks. It does not show what the model makes of it.
+# It says that the rocket is a ship. Before you laugh: the model has ten words, none of them is "rocket", and its probabilities always sum to 1. For something tall and white between masts, a ship is not the worst of the ten, though a deer, its second answer, is harder to defend. And the map, with the tip of the rocket and the tops of the towers in purple, does not show what the model makes of them.
 #
 # **Your turn:** put the path of a photo of your own in the first line of the last cell, and run it again.
-#
-# ## Recap
-#
-# You have trained a Vision Transformer, let it name images that it had never seen, looked at its attention, and tested on one photo which of the places it looks at matter. You have also seen two models fail, yours on a few shapes and the other on a rocket.
 #
 # > **Remember:** a Vision Transformer turns an image into a row of vectors, its tokens, and treats them as a Transformer treats the words of a sentence. In this one an extra token, the class token, gathers what is needed, and one linear layer reads it.
 #
 # ## Where to go from here
 #
-# How does a photograph become the word "cat"? Here is the whole model, and above each part the number of the notebook that builds it.
+# Here is the whole model, and above each part the number of the notebook that builds it.
 
 # %%
 diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 
 # %% [markdown]
-# Read it like a comic strip, from the top left to the bottom right. B is the number of images, D the length of a token, and L the number of blocks; a patch of 4 × 4 pixels in three colours makes 48 numbers.
+# Read it like a comic strip, from the top left to the bottom right. B is the number of images, D the length of a token, and L the number of blocks.
 #
 # - **01 Patches:** an image is cut into patches, and one linear layer, called E, turns each patch into a vector, a **token**.
 # - **02 The class token:** the orange class token joins them, and every token is told its position.
 # - **03 Attention:** in each block, **attention** lets the tokens take from one another.
-# - **04 The whole model:** after attention comes an **MLP**, a small network that works on each token by itself. Neither attention nor the MLP replaces a token: what they compute is added to it. When all blocks are done, one linear layer, the **head**, turns the class token into a score for each class, and the bars at the lower right are the largest of them. A softmax turns the ten scores into the shares that you saw for the cat.
+# - **04 The whole model:** after attention comes an **MLP**, a small network that works on each token by itself. What the two compute is added to the token. After the last block one linear layer, the **head**, turns the class token into a score for each class, and the bars at the lower right are the largest of them.
 #
-# Why patches, and not single pixels? In attention every token is compared with every token. For 65 tokens that makes about four thousand comparisons. With a token for each of the 1,024 pixels it would be more than a million.
+# **In which order?** Notebooks 00 to 10 are the main path: after these four you train such a model, look inside it, break it on purpose, and test common claims about it. Read 11 to 17 in any order, as you need them. In 18, the [capstone](exercises/18_capstone.ipynb), you write a model from an empty cell. All of it takes about {{sum(map(minutes_to_read, [p.stem for p in (ROOT / "notebooks" / "source").glob("*.py")])) / 60:.0f}} hours to read, without second visits and exercises.
 #
-# This diagram opens each of these four notebooks. Notebooks 05 to 13 train such a model, look inside it, break it on purpose, test common claims about it, make its training faster and safer, teach it something new, and hunt bugs. Notebooks 14 and 15 are for looking things up, and 16 tests two sayings about patches. In the [capstone](exercises/18_capstone.ipynb) you write one from an empty cell.
-#
-# <details><summary>All seventeen notebooks: the question of each, and how long it takes</summary>
+# <details><summary>All eighteen notebooks: the question of each, and how long it takes</summary>
 #
 # | notebook | the question it answers | package module | to read | to run |
 # |---|---|---|---|---|
@@ -438,23 +431,43 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # | [02 The class token](02_class_token.ipynb) | which vector do we read at the end, and how does a model know where each patch was? | `class_token.py` | {{minutes_to_read("02_class_token"):d}} min | {{notebook_seconds("02_class_token"):about}} |
 # | [03 Attention](03_attention.ipynb) | how do tokens exchange what they hold? | `attention.py` | {{minutes_to_read("03_attention"):d}} min | {{notebook_seconds("03_attention"):about}} |
 # | [04 The Vision Transformer](04_vision_transformer.ipynb) | how does it all fit together, and is it right? | `vision_transformer.py` | {{minutes_to_read("04_vision_transformer"):d}} min | {{notebook_seconds("04_vision_transformer"):about}} |
-# | [05 Training on CIFAR-10](05_training_on_cifar10.ipynb) | how much does each ingredient of a recipe help, and what do I reach on CIFAR-10? | `data/`, `augment.py`, `training/` | {{minutes_to_read("05_training_on_cifar10"):d}} min | {{notebook_seconds("05_training_on_cifar10"):about}} |
+# | [05 Training on CIFAR-10](05_training_on_cifar10.ipynb) | which ingredients of a recipe help, and what do I reach on CIFAR-10? | `data/`, `augment.py`, `training/` | {{minutes_to_read("05_training_on_cifar10"):d}} min | {{notebook_seconds("05_training_on_cifar10"):about}} |
 # | [06 Inside the class token](06_inside_the_class_token.ipynb) | what does it gather, from where, and in which block? | `inspection.py`, `explorer.py` | {{minutes_to_read("06_inside_the_class_token"):d}} min | {{notebook_seconds("06_inside_the_class_token"):about}} |
 # | [07 Pitfalls: how a model starts](07_pitfalls_initialization.ipynb) | from which starts can a model not learn, and how would I know before the first step? | `experiments/`, `variants.py` | {{minutes_to_read("07_pitfalls_initialization"):d}} min | {{notebook_seconds("07_pitfalls_initialization"):about}} |
 # | [08 Pitfalls: the size of a patch](08_pitfalls_patch_size.ipynb) | what does a patch size cost, and what does it give? | `experiments/` | {{minutes_to_read("08_pitfalls_patch_size"):d}} min | {{notebook_seconds("08_pitfalls_patch_size"):about}} |
 # | [09 Pitfalls: the class token mishandled](09_pitfalls_class_token.ipynb) | what if it is read from the wrong place or cut off, and what are its rivals? | `variants.py`, `experiments/` | {{minutes_to_read("09_pitfalls_class_token"):d}} min | {{notebook_seconds("09_pitfalls_class_token"):about}} |
-# | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which common sentences about the class token are true? | `data/results/` | {{minutes_to_read("10_claims_put_to_the_test"):d}} min | {{notebook_seconds("10_claims_put_to_the_test"):about}} |
+# | [10 Claims, put to the test](10_claims_put_to_the_test.ipynb) | which common sentences about Vision Transformers are true? | `data/results/` | {{minutes_to_read("10_claims_put_to_the_test"):d}} min | {{notebook_seconds("10_claims_put_to_the_test"):about}} |
 # | [11 Faster and safer training](11_faster_and_safer_training.ipynb) | what makes a training slow, and how do I stop and resume it? | `training/`, `device.py` | {{minutes_to_read("11_faster_and_safer_training"):d}} min | {{notebook_seconds("11_faster_and_safer_training"):about}} |
 # | [12 From a pretrained model to your own pictures](12_fine_tuning.ipynb) | ten labels per class of something new: what do I do? | `pretrained.py`, `data/` | {{minutes_to_read("12_fine_tuning"):d}} min | {{notebook_seconds("12_fine_tuning"):about}} |
-# | [13 A museum of silent bugs](13_silent_bugs.ipynb) | which bugs raise no error, what do they cost, and which check finds them? | floor 0 | {{minutes_to_read("13_silent_bugs"):d}} min | {{notebook_seconds("13_silent_bugs"):about}} |
+# | [13 A museum of silent bugs](13_silent_bugs.ipynb) | which bugs raise no error, what do they cost, and which check finds them? | those of 01 to 04 | {{minutes_to_read("13_silent_bugs"):d}} min | {{notebook_seconds("13_silent_bugs"):about}} |
 # | [14 More claims, to look up](14_more_claims.ipynb) | and which of twelve other sentences? | `data/results/` | {{minutes_to_read("14_more_claims"):d}} min | {{notebook_seconds("14_more_claims"):about}} |
 # | [15 More about training, to look up](15_more_about_training.ipynb) | what do a recipe's settings stand on, and how does Muon compute its step? | `training/`, `augment.py` | {{minutes_to_read("15_more_about_training"):d}} min | {{notebook_seconds("15_more_about_training"):about}} |
 # | [16 Pitfalls: small details and noise](16_detail_and_noise.ipynb) | do large patches miss detail, and are small ones noisy? | `patches.py`, `experiments/` | {{minutes_to_read("16_detail_and_noise"):d}} min | {{notebook_seconds("16_detail_and_noise"):about}} |
+# | [17 Beyond fit, to look up](17_beyond_fit.ipynb) | what if your loop, your GPU, your memory or your user is another one? | `training/`, `device.py` | {{minutes_to_read("17_beyond_fit"):d}} min | {{notebook_seconds("17_beyond_fit"):about}} |
 #
 # The reading times are a guess. Times to run are rounded, for a full run of the notebook with the budget `quick`, on two cores of a recent server CPU that has instructions for bfloat16 ([the records](../data/results/notebook_times.json)). On one core of a processor without them, some notebooks took up to a little over three times as long. On a GPU the notebooks train longer models, and on a T4 they have not been timed yet.
 # {{assert all("2 threads" in run.hardware for run in records("notebook_times").bfloat16.values())}}
 # {{assert all(", 1 thread" in run.hardware for run in records("notebook_times").float32.values())}}
 # {{assert 3 < max(notebook_seconds(name, "float32") / notebook_seconds(name) for name in records("notebook_times").bfloat16 if name in records("notebook_times").float32) < 3.5}}
+#
+# </details>
+#
+# <details><summary>Words and letters of the course</summary>
+#
+# **Models.** Four of them come back again and again, and a notebook says which one it uses:
+#
+# | name | blocks, D, P | how it was trained |
+# |---|---|---|
+# | **shipped model** | {{record("cifar10_cpu_long").model.depth:d}}, {{record("cifar10_cpu_long").model.embed_dim:d}}, {{record("cifar10_cpu_long").model.patch_size:d}} | {{record("cifar10_cpu_long").training.epochs:d}} epochs on CIFAR-10; it comes with the course and reaches {{record("cifar10_cpu_long").accuracy:.1%}} |
+# | **small model** | {{records("cifar10_cpu")[0].model.depth:d}}, {{records("cifar10_cpu")[0].model.embed_dim:d}}, {{records("cifar10_cpu")[0].model.patch_size:d}} | three epochs on 45,000 images of CIFAR-10, with the optimizer Muon; it reaches {{runs("class_token_init", "N(0, 0.02)").mean:.1%}}. The records of 07 to 10, 13, 14 and 16 change one thing in it |
+# | **quick model** | 3, 96, 4 | five epochs on drawn shapes: yours, above, and again in 06 |
+# | **tiny model** | 2, 64, 8 | seconds, mostly on drawn shapes; what your machine trains while you wait |
+#
+# **Verdicts.** Two settings are compared by the *95 % interval* of their difference, written with a ±. They are **alike** if the whole interval lies within one point of zero. Otherwise one is **better** and the other **worse** if the interval leaves out zero, and the question is **not settled** if it does not. Notebook 05 introduces this rule, and 10 explains it.
+#
+# **Words.** A *layer* is a linear map, a norm or attention. A *block* is attention and an MLP. The class token *attends to* patches with *attention weights*, while a model's output is a *probability*. One *epoch* is once through the training images.
+#
+# **Letters.** B images in a batch; C channels, H × W pixels; P patch side; N patches; T tokens, usually N + 1; D numbers in a token; h heads of d = D / h numbers; L blocks; K classes; R registers (notebook 06); r the MLP's width divided by D. N(0, 0.02) are normal random numbers with a standard deviation of 0.02.
 #
 # </details>
 #
@@ -466,7 +479,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # <details><summary>Answer</summary>
 #
-# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. The share of "cat" fell, but not more than if the same pattern lay elsewhere, so for this photo the answer does not depend on the eyes more than on other places. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
+# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. The probability of "cat" fell, but not more than with the same pattern at many other places, so for this photo the answer does not depend on the eyes more than on other places. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
 #
 # </details>
 #
@@ -474,15 +487,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # <details><summary>Answer</summary>
 #
-# The model is no better than guessing, so it has learned nothing. More epochs will hardly help. Look for what is broken: a learning rate that is far too high, a layer that gets no gradient, labels that do not belong to their images.
-#
-# </details>
-#
-# **3.** Why did we also look at the attention of an *untrained* model?
-#
-# <details><summary>Answer</summary>
-#
-# To have something to compare with. If the untrained model had preferred the same patches, the preference would have come from the images or from the way the model is built, and not from what it has learned.
+# It has learned nothing yet, and the loss does not tell you why. Something may be broken: a learning rate that is far too high, a layer that gets no gradient, labels that do not belong to their images. Or the model only learns slowly: in notebook 14 a healthy one stays at chance level for some thirty epochs. So let it learn a single batch by heart, as in notebook 05. If it cannot do even that, something is broken.
 #
 # </details>
 #
@@ -492,7 +497,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # |---|---|---|
 # | `The package vit_minimal is not here` | the notebook runs in another Python | start with `python3 start.py` (on Windows `py start.py`), or choose the Python in `.venv` as the kernel |
 # | on Kaggle the first cell fails | there the network is switched off | switch on *Internet* in the notebook's settings, which needs a verified account |
-# | the loss stays at 2.30 | a broken cell above, or a changed learning rate | Kernel → Restart Kernel and Run All Cells |
+# | here the loss stays at 2.30 | a broken cell above, or a changed learning rate | Kernel → Restart Kernel and Run All Cells |
 # | training takes many minutes | a busy or older machine | close other programs, or train for less: `from dataclasses import replace`, then `fit(model, dataset, replace(recipe.training, epochs=2))` |
 # | it learns, but the accuracy is low | too few epochs or images | without a GPU this notebook trains on 10,000 images only; on all 50,000 of CIFAR-10 the recipe `cpu` gives {{mean(accuracies("cifar10_cpu")):.0%}} and the recipe `cpu-long` {{record("cifar10_cpu_long").accuracy:.0%}} |
 # | `num_heads 3 does not divide embed_dim 64` | two sizes do not fit | the message names them: the width must be divisible by the number of heads, and the image's height and width by the patch size |
