@@ -72,7 +72,7 @@ WITH_GPU = {
     "colab": {"gpuType": "T4"},
     "kaggle": {"accelerator": "nvidiaTeslaT4", "isGpuEnabled": True, "isInternetEnabled": True},
 }
-TRAINING = ("00", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+TRAINING = ("00", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17")
 
 PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS = PROJECT["project"]["urls"]["Repository"]

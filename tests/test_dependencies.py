@@ -98,9 +98,9 @@ DISTRIBUTION = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-# Imported only where they are: the first in Colab, by notebook 11; the second by notebook 12, which
-# says what to install if it is missing
-WHERE_THERE = {"google", "onnxruntime"}
+# Imported only where they are: the first in Colab, by notebook 17; the second by notebook 12, which
+# says what to install if it is missing; the third is a file that notebook 17 writes
+WHERE_THERE = {"google", "onnxruntime", "folder_images"}
 OURS = {"vit_minimal", "checks", "start"}
 OURS |= {path.stem for name in ("notebooks", "benchmarks", "tests", "site") for path in files(name)}
 

@@ -773,7 +773,7 @@ WRONG = {
         ("(weights @ v).transpose(1, 2)", "(weights @ v)", "puts other tokens side by side"),
     ],
     "trained": answers(
-        "trained_on(x, labels, num_passes=7)",
+        "trained_on(x, labels, num_epochs=7)",
         ("ViT", "this is the class"),
         ("ViT()", "Guessing is right for 10 %"),
         ("trained_on(images[:1000] / 255, labels[:1000], 1)", "Did the training see `x`"),

@@ -1,7 +1,7 @@
 # %% [markdown] tags=["exercise-only"]
 # # 18 · Capstone: a ViT from an empty cell
 #
-# Everything so far came in pieces, and each piece had its blank. Here you get a signature and an empty cell. You write the whole model, train it, and then do what comes after training: read its curves, read somebody else's table, and see how far five minutes will take you.
+# Everything so far came in pieces, and each piece had its blank. Here you get a signature and an empty cell. You write the whole model, train it, and then do what comes after training: read its curves, read someone else's table, and see how far five minutes will take you.
 #
 # | | |
 # |---|---|
@@ -46,7 +46,7 @@ from vit_minimal.data import CIFAR10_CLASSES
 #
 # A dot in a name is a module inside a module: `patch_embed.proj` is the attribute `proj` of the module `patch_embed`. Blocks are pre-norm, and the MLP has a GELU. The ε of the norms may stay at PyTorch's default.
 #
-# There are seven milestones, and the check says which is the next one. The first is the names and shapes, so you may run the check as soon as `__init__` stands. For the others it copies the weights and sets some of them to zero, so that those parts add nothing. First only the class token and the head have a say, then the MLPs as well, then an attention that spreads evenly over all tokens, and in the end everything. So you can write `forward` in stages too: a model that has no attention yet passes the milestones before it.
+# There are seven milestones, and the check names the next one. The first compares names and shapes, so run it as soon as `__init__` stands. For the others it copies the weights. In the middle ones it sets some of them to zero, so that those parts add nothing. So a `forward` without attention passes the early ones, and an attention that is a plain mean passes some more. The last one uses all weights.
 #
 # Hint: Begin with `__init__` alone and run the check: it compares your `named_parameters()` with the list and says what is missing or has another shape. Then write `forward` along the four equations of [notebook 04](../04_vision_transformer.ipynb), and note the shape behind each line.
 #
@@ -148,25 +148,26 @@ class ViT(nn.Module):
 
 
 # %% [markdown] tags=["exercise-only"]
-# The names were worth the trouble. The course ships a model that it has trained on CIFAR-10 for some hours. Its weights fit your class, so your code can use what that training has learned. (If the exercise above is still open, `ViT` is the course's own here.) Do you remember the cat of notebook 00?
+# The names were worth the trouble. The weights of the *shipped model* (6 blocks, D = 192, P = 4), which the course trained on CIFAR-10 for {{record("cifar10_cpu_long").seconds:time}}, fit your class. So your code can use what that training has learned. (If the exercise above is still open, `ViT` is the course's own here.) Do you remember the cat of notebook 00?
 
 # %% tags=["exercise-only", "shows"]
 model = ViT(32, 4, 3, 10, embed_dim=192, depth=6, num_heads=3, mlp_ratio=2.0).eval()
 model.load_state_dict(shipped_weights())
 
 cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)  # uint8 (3, 32, 32)
-shares = model(normalize(cat[None])).softmax(dim=1)[0]
-for i in shares.argsort(descending=True)[:3].tolist():
-    print(f"{CIFAR10_CLASSES[i]:12}{shares[i]:.0%}")
+with torch.inference_mode():
+    probabilities = model(normalize(cat[None])).softmax(dim=1)[0]
+for i in probabilities.argsort(descending=True)[:3].tolist():
+    print(f"{CIFAR10_CLASSES[i]:12}{probabilities[i]:.0%}")
 
 # %% [markdown] tags=["exercise:trained"]
-# Now train a model of your class on Shapes-10, from scratch. `images` and `labels` are 4,000 drawings, and how you train is up to you: optimizer, learning rate, batch size, number of passes, and the size of the model. Hand in the trained model. The check shows it 1,000 new drawings as `normalize(images)`, numbers from −1 to 1, so train on such numbers (`x` below). Its milestones are 20 %, 40 % and 60 % right answers, and guessing is right for 10 %. Print the mean loss of each pass, so that you see where you are. A larger model may take the check a minute.
+# Now train a model of your class on Shapes-10, from scratch. `images` and `labels` are 4,000 drawings, and how you train is up to you: optimizer, learning rate, batch size, number of epochs, and the size of the model. Hand in the trained model. The check shows it 1,000 new drawings as `normalize(images)`, numbers from −1 to 1, so train on such numbers (`x` below). Its milestones are an accuracy of 20 %, 40 % and 60 %, and chance level is 10 %. Print the mean loss of each epoch, so that you see where you are. A larger model may take the check a minute.
 #
 # Hint: The loop is that of [notebook 05](../05_training_on_cifar10.ipynb): a random batch, `F.cross_entropy(model(x), y)`, `zero_grad`, `backward`, `step`. AdamW with a rate of 1e-3 is a good first try. Which patch size makes a step cheap?
 #
-# Hint: The defaults of `ViT` above (P = 8) are small and do. If the loss is still falling when you stop, then train longer. If it stays at 2.30 for two passes, look at your batches and at the rate. A rate that climbs over the first steps and falls to zero at the end (`torch.optim.lr_scheduler.OneCycleLR`) is worth several points.
+# Hint: The defaults of `ViT` above (P = 8) are small, and will do. If the loss is still falling when you stop, then train longer. If it stays at 2.30 for two epochs, look at your batches and at the rate. A rate that climbs over the first steps and falls to zero at the end (`torch.optim.lr_scheduler.OneCycleLR`) is worth several points.
 #
-# Solution: AdamW, batches of 50, seven passes. There are many other ways.
+# Solution: AdamW, batches of 50, seven epochs. There are many other ways.
 
 # %% tags=["exercise-only", "exercise:trained"]
 images, labels = shapes10(4_000, seed=0)  # uint8 (4000, 3, 32, 32), int64 (4000,)
@@ -175,12 +176,12 @@ x = normalize(images)
 
 # solution
 # | trained = ...  # a model of your class `ViT`, after training
-def trained_on(x, labels, num_passes, batch_size=50, rate=3e-3):
+def trained_on(x, labels, num_epochs, batch_size=50, rate=3e-3):
     torch.manual_seed(0)
-    model, num_steps = ViT(), num_passes * len(x) // batch_size
+    model, num_steps = ViT(), num_epochs * len(x) // batch_size
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, num_steps, pct_start=0.1)
-    for i in range(num_passes):
+    for i in range(num_epochs):
         losses = []
         for batch in torch.randperm(len(x)).split(batch_size):
             loss = F.cross_entropy(model(x[batch]), labels[batch])
@@ -190,11 +191,11 @@ def trained_on(x, labels, num_passes, batch_size=50, rate=3e-3):
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
-        print(f"pass {i + 1}: the mean loss is {sum(losses) / len(losses):.2f}")
+        print(f"epoch {i + 1}: the mean loss is {sum(losses) / len(losses):.2f}")
     return model
 
 
-trained = trained_on(x, labels, num_passes=7)
+trained = trained_on(x, labels, num_epochs=7)
 # end of solution
 
 # %% [markdown] tags=["exercise:causes"]
@@ -211,14 +212,14 @@ trained = trained_on(x, labels, num_passes=7)
 #
 # Hint: Ask of each panel: where does the blue curve end, compared with the healthy one, and where does the orange one end, compared with the blue one?
 #
-# Hint: In two panels blue goes well and orange does not. In which of them is blue *the same curve* as in the healthy panel, and in which does it fall where the healthy one never comes? Two panels leap. In which of them does blue fall again and again far below the dotted line in between, as if something had been learned and was lost? Of the two flat ones, only one falls at all; lay a ruler along the dotted line.
+# Hint: In two panels blue goes well and orange does not. In which of them is blue *the same curve* as in the healthy panel, and in which does it fall where the healthy one never comes? Two panels leap. In which of them does blue fall again and again far below the dotted line in between, as if something had been learned and was lost? Of the two flat ones, only one falls at all: compare them with the dotted line.
 #
-# Solution: In A and C only the held-out images suffer. With 100 training images (A) blue goes to zero, because they are learned by heart. With other numbers at the validation's input (C) blue is the healthy curve itself: nothing is wrong with the training. In B a huge rate leaps, both curves at once, and between the leaps the model guesses. E does not move at all, which is a tiny rate. D looks much like it, but it does learn, only slowly: a softmax gives shares from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F is a saw, because the model learns in every moment that there is only one class, and forgets it when the next one comes. It leaps even higher later on, and in the end it has given up and guesses. What we would do:
+# Solution: In A and C only the held-out images suffer. With 100 training images (A) blue goes to zero, because they are learned by heart. With other numbers at the validation's input (C) blue is the healthy curve itself: nothing is wrong with the training. In B a huge rate leaps, both curves at once, and between the leaps the model is at chance level. E does not move at all, which is a tiny rate. D looks much like it, but it does learn, only slowly: a softmax gives probabilities from 0 to 1, and a second one makes of them a loss between ln(1 + 9/e) ≈ 1.46 and ln(9 + e) ≈ 2.46, so there is little to gain. F is a saw, because the model learns in every moment that there is only one class, and forgets it when the next one comes. It leaps even higher later on, and in the end it has given up and stays at chance level. What we would do:
 # - A: more images, or augmentation.
 # - B and E: another rate, 1e-3 to begin with, and factors of three from there.
 # - C: one function that prepares the images, for training and validation alike.
 # - D: take the softmax out of the model, since the loss has its own.
-# - F: shuffle the images before each pass.
+# - F: shuffle the images before each epoch.
 
 # %% tags=["exercise-only", "shows"]
 draw_curves()
@@ -232,7 +233,7 @@ causes = {"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}
 # %% [markdown] tags=["exercise:conclusions"]
 # *Read the table.* Plain ViTs on CIFAR-10, trained from scratch, as the projects report them; [notebook 05](../05_training_on_cifar10.ipynb) has the links. Each figure is one run, judged on the same 10,000 test images. So two kinds of luck are in it, that of the seed and that of the test images.
 #
-# | project | right answers | how it was trained |
+# | project | accuracy | how it was trained |
 # |---|---|---|
 # | tintn | 75.5 % | |
 # | UvA tutorial 15 | 75.6 % | |
@@ -245,7 +246,7 @@ causes = {"A": 5, "B": 2, "C": 6, "D": 3, "E": 1, "F": 4}
 #
 # Which of these sentences may you conclude from the table? Answer "yes" or "no".
 #
-# - **a.** A plain ViT can be right for more than 95 % of the test images without having seen any other pictures.
+# - **a.** A plain ViT can classify more than 95 % of the test images correctly without having seen any other pictures.
 # - **b.** The UvA tutorial's code is better than tintn's.
 # - **c.** With kentaroy47's recipe, 1,000 epochs give more than 200 do.
 # - **d.** The architecture of Lee et al. is better than that of ViT-Lite.
@@ -271,7 +272,7 @@ conclusions = {"a": "yes", "b": "no", "c": "yes", "d": "no", "e": "yes", "f": "n
 #
 # The cell below is a plain beginning. `measure` tries it out without entering anything. It sets the last 400 of the 2,000 drawings aside, trains on the others, and judges the model on the 400. Compare your ideas by that and not by the board: its 2,000 test images are the same for everybody, and whoever enters thirty times has begun to train on them. An entry trains on all 2,000.
 #
-# Ten seconds show that your code runs, and little more. A short trial favours models that start fast: one finer model had hardly left guessing after 40 seconds, and in its full entry it was right for four drawings out of five. So give each idea 60 seconds, and the whole 300 when two are close.
+# Ten seconds show that your code runs, and little more. A short trial favours models that start fast: one finer model had hardly left chance level after 40 seconds, and in its full entry it classified four drawings out of five correctly. So give each idea 60 seconds, and the whole 300 when two are close.
 
 
 # %% tags=["exercise-only", "shows"]
@@ -292,7 +293,7 @@ def train(images, labels, seconds):
 tried = measure(train, seconds=10)  # (accuracy, the seconds it took, model)
 
 # %% [markdown] tags=["exercise-only"]
-# When you are content, enter it. This trains for the full five minutes, judges the model, and adds a line to the file; `show_board` prints where the file lies, and all entries. In a workshop the file lies in a folder that all machines see. Without one, everybody enters into a file of their own, and somebody puts the files end to end. An entry that took too long, that has no name, or whose logits are no numbers is refused with the reason. Remove the `#` first.
+# When you are content, enter it. This trains for the full five minutes, judges the model, and adds a line to the file; `show_board` prints where the file lies, and all entries. In a workshop the file lies in a folder that all machines see. Without one, everybody enters into a file of their own, and someone puts the files end to end. An entry that took too long, that has no name, or whose logits are no numbers is refused with the reason. Remove the `#` first.
 
 # %% tags=["exercise-only", "shows"]
 BOARD = "leaderboard.jsonl"  # or "/a/folder/that/all/see/leaderboard.jsonl"
@@ -301,3 +302,7 @@ show_board(BOARD)
 
 # %% [markdown] tags=["exercise-only"]
 # Two entries whose intervals (the ±) overlap by a lot have not been told apart by 2,000 images. And five minutes on your machine are not five minutes on another one, so the board names the machines.
+#
+# ## Farewell
+#
+# You began with the pixels of one image, and here is a Vision Transformer of your own. You can train it, look inside, doubt a claim about it, and find its bugs. Now take it to your own pictures. Have fun!

@@ -7,6 +7,7 @@ from vit_minimal.device import say
 
 from . import (
     attention,
+    beyond,
     capstone,
     claims,
     class_token,
@@ -45,6 +46,7 @@ _MODULES = (
     more_claims,
     more_training,
     detail,
+    beyond,
     capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}

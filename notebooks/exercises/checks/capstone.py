@@ -188,7 +188,7 @@ class Trained(Exercise):
                 learned, first = "it has learned nothing yet", "Did"
             else:
                 learned = "it has hardly begun to learn"
-                first = "If the loss of each pass still falls, then more passes. If not, did"
+                first = "If the loss of each epoch still falls, then more epochs. If not, did"
             return (
                 f"Guessing is right for 10 %. {seen}, and guessing has ln 10 = 2.30: {learned}. "
                 f"{first} the training see `x`, which is `normalize(images)`? If it did, look at "
@@ -196,7 +196,7 @@ class Trained(Exercise):
                 "the rate: near 1e-3, where 0.1 is far too large and 1e-5 far too small."
             )
         return (
-            f"{seen}, and {on_old:.0%} of them are right, so it is still learning: more passes, or a "
+            f"{seen}, and {on_old:.0%} of them are right, so it is still learning: more epochs, or a "
             "rate near 1e-3 that falls to zero at the end."
         )
 

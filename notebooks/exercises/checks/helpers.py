@@ -44,6 +44,11 @@ def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def first_optimizer():
+    """What a process's first optimizer imports takes seconds, which must not count as the reader's."""
+    torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+
+
 def cases_of(names, *rows):
     """Cases from a table: the names of the arguments, and for each case a row of their values."""
     return [dict(zip(names, row, strict=True)) for row in rows]
