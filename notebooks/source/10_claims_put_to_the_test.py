@@ -12,7 +12,7 @@
 #
 # Someone tells you that *large patches miss detail*. So you train one model with patches of 8 × 8 pixels (P = 8) and one with 4 × 4 (P = 4), for the same number of epochs on the same photographs. The larger patches come out {{-runs("patch_size", "P = 8").difference:.0p}} points worse, and you drop them. Was that right?
 #
-# Six such sentences have a card here, most of them about the class token. They keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; [notebook 14](14_more_claims.ipynb) has the others. First comes what every card rests on: how sure is a number?
+# Six such sentences have a card here. They keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; [notebook 14](14_more_claims.ipynb) has the others. First comes what every card rests on: how sure is a number?
 
 # %%
 import statistics
@@ -88,7 +88,7 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
     print(f"the base less itself, {len(a)} and {len(b)} runs: {difference:+.1f} ± {half:.1f}")
 
 # %% [markdown]
-# The number before ± is **A − B**, the difference of two means. The number behind it is half of a **95 % interval**: about 95 of 100 such intervals hold the difference that very many runs would give. In a figure, a dot is A − B, and the **bar** around it is the interval. [Notebook 05](05_training_on_cifar10.ipynb) makes such an interval from the runs of two settings alone; you need that for runs of your own.
+# The number before ± is **A − B**, the difference of two means. The number behind it is half of a **95 % interval**: about 95 of 100 such intervals hold the difference that very many runs would give. In a figure, a dot is A − B, and the **bar** around it is the interval. For runs of your own, [notebook 05](05_training_on_cifar10.ipynb) makes one from the runs of two settings alone.
 #
 # Differences below one point are small, and lie in the **grey zone**. Read the table from the top: the first line that fits a bar gives its answer.
 #
@@ -106,11 +106,11 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
 # On the cards, A has {{len(runs("pooling", "mean of patches").accuracies):d}} runs, and the base has {{len(runs("pooling", "class token").accuracies):d}}, unless a card says otherwise.{{assert
 # all(len(runs(*of).accuracies) == 3 for of in (("patch_size", "P = 8"), ("patch_size_at_equal_time_short", "P = 8, 3 × the epochs"), ("patch_size_longer", "P = 8, 4 × the epochs"), ("patch_size_at_equal_time", "P = 8, 30 epochs"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("single_patches", "mean of patches, no attention"), ("class_token_init", "zeros"), ("class_token_init", "all 1"), ("class_token_init", "N(0, 1)"), ("class_token_init", "N(0, 10)"), ("class_token_cut", "sees itself alone"), ("class_token_place", "only in the last block")))}}
 #
-# **Many comparisons.** The record has {{comparisons():d}} comparisons with a base. If no models differed, about three bars would still leave out 0.{{assert comparisons() == 58}}{{assert 2.5 <= 0.05 * comparisons() < 3.5}} So the appendix has a stricter threshold, which allows for all of them at once. Every *better* or *worse* after three epochs that a verdict rests on passes it.{{assert
+# **Many comparisons.** The record has {{comparisons():d}} comparisons with a base. If no models differed, about three bars would still leave out 0.{{assert comparisons() == 58}}{{assert 2.5 <= 0.05 * comparisons() < 3.5}} So the appendix has a stricter threshold. Every *better* or *worse* after three epochs that a verdict rests on passes it.{{assert
 # all(abs(runs(*of).difference) > corrected() for of in (("patch_size", "P = 8"), ("patch_size_longer", "P = 8, 4 × the epochs"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "N(0, 10)"), ("class_token_cut", "sees itself alone")))}}{{assert
 # distance(runs("single_patches", "mean of patches"), runs("single_patches", "mean of patches, no attention")).mean > corrected(3, 3)}}
 #
-# **Why on test images?** Notebook 05 keeps the test images for the end, and here they judge every comparison. The cards report no best model, and learning rates were chosen on validation images, so nobody gains by a lucky choice. But we drew the grey zone after we had seen the results, and thousands of papers have used the same test images. [Recht et al. 2018](https://arxiv.org/abs/1806.00451) collected new ones for CIFAR-10. Models lost some points on them, but the better ones mostly stayed better.
+# **Why on test images?** Notebook 05 keeps the test images for the end, and here they judge every comparison. They choose nothing: learning rates were chosen on validation images. But we drew the grey zone after we had seen the results, and thousands of papers have used the same test images. [Recht et al. 2018](https://arxiv.org/abs/1806.00451) collected new ones for CIFAR-10. Models lost some points on them, but the better ones mostly stayed better.
 #
 # ## Six sentences
 #
@@ -121,7 +121,7 @@ for a, b in ((base[:3], base[3:6]), (base[:6], base[6:])):
 # - **holds in part**: one part of it, or one usual case, is true, and another is false or not settled;
 # - **not settled**: the interval leaves room for yes and no, the comparison was not fair, or the case was not tested.
 #
-# Which of the six would you sign? If you have read notebooks 06 to 09, you have met most of the numbers, but not those of sentence 12.
+# Which of the six would you sign? Notebooks 06 to 09 had most of the numbers, but not those of 12.
 #
 # | | the sentence | your verdict |
 # |---|---|---|
@@ -173,7 +173,7 @@ show_card(
 #
 # *Try it yourself:* `python -m vit_minimal.experiments patch_size_longer --seeds 1 --settings "P = 4" "P = 8, 4 × the epochs"`
 #
-# *Measured in* [notebook 08](08_pitfalls_patch_size.ipynb) on photographs, and in [16](16_detail_and_noise.ipynb) on Needle-10. *Said* in [this guide](https://25621.github.io/ai-learning-guides/guides/multimodal-learning/projects/patch-size-study/); the two readings of *miss* are ours.
+# *Measured in* [notebook 08](08_pitfalls_patch_size.ipynb) on photographs, and in [16](16_detail_and_noise.ipynb) on Needle-10. *Said* in [this guide](https://25621.github.io/ai-learning-guides/guides/multimodal-learning/projects/patch-size-study/).
 #
 # ### 5. "Without a class token, the model only understands single patches"
 #
@@ -238,7 +238,7 @@ show_card(
 #
 # *Try it yourself:* `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "mean of patches"`
 #
-# *Measured in* [notebook 09](09_pitfalls_class_token.ipynb), which also shows why a fair comparison tunes both rates. [This page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) *says* that a class token *often* does better, and a [later recipe](https://arxiv.org/abs/2205.01580) of ViT's authors prefers the mean.
+# *Measured in* [notebook 09](09_pitfalls_class_token.ipynb). [This page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) *says* that a class token *often* does better, and a [later recipe](https://arxiv.org/abs/2205.01580) of ViT's authors prefers the mean.
 #
 # ### 11. "The class token's initialization decides"
 #
@@ -265,7 +265,7 @@ show_card(
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_init --seeds 1 --settings "N(0, 0.02)" "N(0, 10)"`
 #
-# *Measured in* [notebook 07](07_pitfalls_initialization.ipynb), which shows how a large start drowns what the token gathers. A question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) *supposes* the sentence, but does not say which starts it means.
+# *Measured in* [notebook 07](07_pitfalls_initialization.ipynb), and explained there. A question in [PyTorch's forum](https://discuss.pytorch.org/t/value-of-cls-token-for-transformer-encoders/164441) *supposes* the sentence.
 #
 # ## In how many blocks?
 #
@@ -346,7 +346,7 @@ show_card(
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_place --seeds 1 --settings "class token" "only in the last block"`
 #
-# *Alone* is from [notebook 09](09_pitfalls_class_token.ipynb); *late* is new here. We found nobody who *says* "must", but [this question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) asks why the ViT paper builds it so. In [CaiT](https://arxiv.org/abs/2103.17239) the class token comes late by design.
+# *Alone* is from [notebook 09](09_pitfalls_class_token.ipynb); *late* is new here. We found nobody who *says* "must", but [this question](https://datascience.stackexchange.com/questions/90649/class-token-in-vit-and-bert) comes close. In [CaiT](https://arxiv.org/abs/2103.17239) the class token comes late by design.
 #
 # ## How far do the cards reach?
 #
@@ -400,7 +400,7 @@ plots.show(
 # all(len(runs(*of, budget="large").accuracies) == 2 for of in (("pooling", "class token"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "N(0, 10)")))}}{{assert
 # differs(distance(loss(runs("class_token_init", "N(0, 10)")), loss(runs("class_token_init", "N(0, 10)", budget="large"))))}}{{assert "60 epochs: a row here and in the figure" > ""}}{{assert "AdamW: a row here" > ""}}
 #
-# **And if small differences were counted otherwise?** The edge of the grey zone is a choice of ours. Here are all bars of the six cards whose answer would change if the zone ended at 0.5 or at 2 points:
+# **And if small differences were counted otherwise?** Here are all bars of the six cards whose answer would change if the grey zone ended at 0.5 or at 2 points:
 
 # %% tags=["nbval-check-output"]
 for (number, name), (difference, half) in bars.items():
@@ -430,7 +430,7 @@ for (number, name), (difference, half) in bars.items():
 #
 # ## The class token on one page
 #
-# This page is for your wall. Differences are in points of accuracy, against the small model after three epochs unless it says otherwise.
+# Differences are in points, against the small model after three epochs unless it says otherwise.
 #
 # | question | answer | size | more |
 # |---|---|---|---|
@@ -464,7 +464,7 @@ for (number, name), (difference, half) in bars.items():
 # | Choose a patch size for the computing and the time that you have. | 16 |
 # | Try the mean of the patches or attention pooling as well, each at its own learning rate. | 6 |
 # | Start the class token at zero or N(0, 0.02). | 11 |
-# | Feed two images, and check that what the head reads differs. (In *alone*, it does not.) | 12 |
+# | Feed two images, and check that what the head reads differs. | 12 |
 # | Train with several seeds, and look at the interval of the difference. | 5, 6, 11, 12, 16 |
 #
 # ## Questions
@@ -484,7 +484,7 @@ for (number, name), (difference, half) in bars.items():
 #
 # ### Card 5, run on your machine
 #
-# Does attention between patches help on drawn shapes too? Here both models without a class token train briefly on them, three runs each. The interval rests on these six runs, so `contrast` makes it from their own spread. (Your numbers may differ.)
+# Both models without a class token train briefly on drawn shapes, three runs each. `contrast` makes the interval from the spread of these six runs. (Your numbers may differ.)
 
 # %%
 shapes10 = load_dataset("shapes10")
