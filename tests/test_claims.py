@@ -125,9 +125,10 @@ def test_the_table_to_guess_in_has_every_sentence_of_a_later_card():
     assert guessed(TEN) == list(claims.items())
 
 
-def test_verdicts_are_explained_where_they_come_first():
-    for source, verdict in itertools.product(SOURCES.values(), VERDICTS):
-        assert len(re.findall(rf"^# (?:> )?- \*\*{verdict}\*\*: ", source, re.MULTILINE)) == 1
+def test_verdicts_are_explained_once_before_the_first_card():
+    before = TEN[: TEN.index("# ### ")]
+    for verdict, text in itertools.product(VERDICTS, (TEN, before)):
+        assert len(re.findall(rf"^# (?:> )?- \*\*{verdict}\*\*: ", text, re.MULTILINE)) == 1
 
 
 @each_claim
@@ -279,16 +280,14 @@ def test_card_5_shows_its_effect_on_drawn_shapes():
 
 
 @pytest.mark.parametrize("number", rows(TEN))
-def test_a_card_of_10_has_a_line_to_try_and_one_picture_or_table_of_runs_to_each_test(number):
-    card, tests = CARD_OF[number], {16: 2}  # photographs, and a pure detail
-    shown = (
-        r"^(?:plots\.show|plots\.show_dots|show_effects"
-        r"|diagrams\.reading_blocks)\("
-    )
-    results = re.findall(rf"{shown}|^# \|.* run by run \|$", card, re.MULTILINE)
-    assert len(results) == tests.get(number, 1)
+def test_a_card_of_10_has_one_picture_a_line_to_try_and_the_notebook_that_tells_more(number):
+    card = CARD_OF[number]
+    assert re.findall(r"^show_card\(\n    (\d+),$", card, re.MULTILINE) == [str(number)]
+    assert not re.search(r"^plots\.show", card, re.MULTILINE)
     (line,) = re.findall(r"\*Try it yourself.*", card)
     assert re.search(r"`python [^`]+`", line)
+    linked = re.findall(r"\]\((\w+)\.ipynb\)", card)
+    assert linked and all((ROOT / f"notebooks/source/{name}.py").exists() for name in linked)
 
 
 def test_each_claim_of_14_can_be_measured_again():

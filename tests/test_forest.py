@@ -17,7 +17,7 @@ def marks(axis):
     return found
 
 
-def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_seen(
+def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_better(
     monkeypatch,
 ):
     plt.switch_backend("agg")
@@ -29,18 +29,19 @@ def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_
     seen, unseen = (style["color"] for style in EFFECT_STYLES.values())
     assert [mark[2] for mark in found.values()] == [seen, unseen]
     words = [text.get_text() for text in axis.texts]
-    assert words == ["a", "x[:, 1]", "−1.8 ± 0.8", "b", "a mean", "+0.1 ± 0.8"]
+    assert words[:4] == ["a", "x[:, 1]", "−1.8 ± 0.8", "worse"]
+    assert words[4:] == ["b", "a mean", "+0.1 ± 0.8", "alike"]
     boxes = [text.get_window_extent() for text in axis.texts]
     marks_from, marks_to = axis.get_window_extent().intervalx
-    for name, what, number in (boxes[:3], boxes[3:]):
+    for name, what, number, verdict in (boxes[:4], boxes[4:]):
         assert what.y1 < name.y0, "the words below the name"
+        assert verdict.y1 < number.y0, "the verdict below the number"
+        assert verdict.x1 == number.x1
         assert min(name.x0, what.x0) >= 0 and name.x1 == what.x1 < marks_from
         assert marks_to < number.x0 and number.x1 <= plt.gcf().bbox.x1
-    assert boxes[2].x1 == boxes[5].x1, "the numbers end at one place"
+    assert boxes[2].x1 == boxes[6].x1, "the numbers end at one place"
     low, high = axis.get_xlim()
     assert low <= -2.6 < 0.9 <= high and high - low < 4
-    legend = [text.get_text() for text in plt.gcf().legends[0].get_texts()]
-    assert legend == ["effect seen", "no effect seen"]
     plt.close("all")
 
 
@@ -56,12 +57,12 @@ def test_zero_is_in_the_picture_where_all_effects_lie_on_one_side(monkeypatch):
 
 
 WORDS = {  # (number, half the interval): where one point or more counts
-    (1.9, 0.7): "A better",
-    (-1.9, 0.7): "B better",
+    (1.9, 0.7): "better",
+    (-1.9, 0.7): "worse",
     (0.2, 0.7): "alike",
     # Small, but the interval leaves out 0; and so small that all of it does not count
-    (0.9, 0.8): "A better",
-    (-0.8, 0.7): "B better",
+    (0.9, 0.8): "better",
+    (-0.8, 0.7): "worse",
     (0.3, 0.2): "alike",
     (-0.3, 0.2): "alike",
 } | dict.fromkeys([(number, 1.0) for number in (0.9, -0.9, 0.3, -0.3)] + [(-5, 6)], "not settled")
@@ -71,7 +72,7 @@ WORDS = {  # (number, half the interval): where one point or more counts
 def test_two_are_alike_or_one_is_better_or_that_is_not_settled(difference, word):
     number, width = difference
     assert in_words(number, width, 1) == word
-    turned = {"A better": "B better", "B better": "A better"}
+    turned = {"better": "worse", "worse": "better"}
     assert in_words(-number, width, 1) == turned.get(word, word), "B − A says the same"
 
 
@@ -83,7 +84,7 @@ def test_effects_say_in_words_what_they_are_where_an_effect_has_to_reach_a_size(
     axis = plt.gcf().axes[0]
     words = [text.get_text() for text in axis.texts]
     assert [word for word in words if word in WORDS.values()] == [
-        "A better",
+        "better",
         "not settled",
         "alike",
     ]

@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 from .plots import show
 
 EFFECT_STYLES = {
-    "effect seen": {"color": "black", "marker": "o", "linestyle": "none"},
-    "no effect seen": {
+    "one is better": {"color": "black", "marker": "o", "linestyle": "none"},
+    "alike or not settled": {
         "color": "#767676",
         "marker": "D",
         "markerfacecolor": "white",
@@ -17,29 +17,28 @@ EFFECT_STYLES = {
     },
 }
 
-BETTER = "A better", "B better"
+BETTER_OR_WORSE = "better", "worse"
 
 
 def in_words(number, width, counts):
-    """What a difference A − B ± width says, where only `counts` points or more count: the two are
-    "alike" if all of the interval is smaller than that; else one of BETTER, if the interval leaves
-    out 0, however small the difference; else that is "not settled".
+    """What a difference A − B ± width says of A, where only `counts` points or more count: the two are
+    "alike" if all of the interval is smaller than that; else A is one of BETTER_OR_WORSE, if the
+    interval leaves out 0, however small the difference; else that is "not settled".
     """
     low, high = number - width, number + width
     if -counts < low and high < counts:
         return "alike"
     if low > 0 or high < 0:
-        return BETTER[high < 0]
+        return BETTER_OR_WORSE[high < 0]
     return "not settled"
 
 
-def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math.inf)):
+def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.inf)):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
-    A row is a line of three columns: the name with the words below it, the mark, and the number. A
-    mark is black where the interval does not reach 0, else grey and hollow. If only effects of `counts`
-    points or more count, the zone of the smaller ones is grey, and below a number stands what it says
-    `in_words`; a mark is then black if one side is better, and a line below the picture says so. A
+    A row is a line of three columns: the name with the words below it, the mark, and the number, below
+    which stands what it says `in_words`. A mark is black if one side is better, else grey and hollow;
+    the zone of effects of less than `counts` points is grey. A line below the picture says so. A
     number beyond the ends of `scale` is an arrow there.
     """
     said, (low, high) = [], scale
@@ -47,19 +46,13 @@ def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math
     room = 6.5 * max(
         len(f"{_signed(number)} ± {width:.1f}") for _, number, width in effects.values()
     )
-    height = (0.4 if counts else 0.46) * len(effects)
-    figure, axis = plt.subplots(figsize=(5.6, (1.5 if counts else 1.2) + height),
-                                layout="constrained")  # fmt: skip
+    figure, axis = plt.subplots(figsize=(5.6, 1.5 + 0.4 * len(effects)), layout="constrained")
+    decided, undecided = EFFECT_STYLES.values()
     for row, (name, (words, number, width)) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
         place |= {"ha": "right", "va": "center"}
-        shown = f"{_signed(number)} ± {width:.1f}"
-        label = "effect seen" if abs(number) > width else "no effect seen"
-        style, verdict = EFFECT_STYLES[label], label
-        if counts:
-            verdict = in_words(number, width, counts)
-            style = EFFECT_STYLES["effect seen" if verdict in BETTER else "no effect seen"]
-            axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
+        shown, verdict = f"{_signed(number)} ± {width:.1f}", in_words(number, width, counts)
+        style = decided if verdict in BETTER_OR_WORSE else undecided
         if low <= number <= high:
             axis.errorbar(number, row, xerr=width, capsize=3, **style)
         else:
@@ -68,22 +61,18 @@ def show_effects(effects, x_label, title="", counts=None, scale=(-math.inf, math
         said.append(f"{name} ({verdict}): {shown}")
         axis.annotate(name, (0, row), xytext=(-8, 7 if words else 0), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
-        axis.annotate(shown, (1, row), xytext=(8 + room, 7 if counts else 0), **place)
-    if counts:  # the zone widens the picture
-        zone = axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
+        axis.annotate(shown, (1, row), xytext=(8 + room, 7), **place)
+        axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
+    zone = axis.axvspan(
+        -counts, counts, color="0.9", linewidth=0, zorder=-1
+    )  # it widens the picture
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4)
     axis.grid(axis="x", alpha=0.3)
-    if counts:
-        axis.set_title(title)
-        marks = [axis.plot([], [], **style)[0] for style in EFFECT_STYLES.values()]
-        key = ["one is better", "alike or not settled", f"under {counts} point"]
-        figure.legend([*marks, zone], key, loc="outside lower center", ncols=3, fontsize=9,
-                      handletextpad=0.4, columnspacing=1.2, frameon=False)  # fmt: skip
-    else:
-        for label, style in EFFECT_STYLES.items():
-            if any(f"({label})" in words for words in said):
-                axis.plot([], [], label=label, **style)
-        figure.legend(loc="outside upper center", ncols=2, title=title, frameon=False)
+    axis.set_title(title)
+    marks = [axis.plot([], [], **style)[0] for style in EFFECT_STYLES.values()]
+    figure.legend([*marks, zone], [*EFFECT_STYLES, f"under {counts} point"],
+                  loc="outside lower center", ncols=3, fontsize=9,
+                  handletextpad=0.4, columnspacing=1.2, frameon=False)  # fmt: skip
     show(f"{x_label}, a row for each effect", title, said)
 
 

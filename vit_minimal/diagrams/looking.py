@@ -278,8 +278,8 @@ def cut_or_late(depth, cut, late):
         card.arrow((55 + TOKEN + 0.4, first), (59.6, first), colour=HEAD, line=1.6)
         card.box(59.8, first - 1.7, 5, 3.4, HEAD, "head", 10)
     show(
-        "tokens go through blocks, the class token on top, with purple arrows where it reads, and grey "
-        f"ones where a patch reads; above, those from the patches are crossed out in {cut_blocks}; "
+        "tokens go through blocks, the class token on top, with purple arrows where it attends, and grey "
+        f"ones where a patch attends; above, those from the patches are crossed out in {cut_blocks}; "
         "below, there is no class token before the last block",
         "Two ways to find out where a class token has to gather",
     )
