@@ -1,6 +1,7 @@
 """Pictures and arrays of one's own: they load as they look, and what does not fit is named."""
 
 import io
+import itertools
 import os
 import re
 import struct
@@ -361,9 +362,15 @@ def test_classes_and_counts_are_those_of_image_folder(whole):
     assert torch.equal(found, torch.tensor(theirs.targets).bincount())
 
 
-@pytest.mark.parametrize("name", ["test", "val", "valid", "validation"])
-def test_train_and_test_folders_are_the_two_parts(name, whole, tmp_path, capsys):
-    for part, chosen in (("train", range(3)), (name, range(3, 5))):
+SPLITS = [  # as data sets that one downloads call them
+    *(("train", name) for name in ("test", "val", "valid", "validation", "dev", "eval")),
+    *(("Train", "Test"), ("TRAIN", "VAL"), ("training", "testing"), ("Training", "Evaluation")),
+]
+
+
+@pytest.mark.parametrize("train, name", SPLITS)
+def test_train_and_test_folders_are_the_two_parts(train, name, tmp_path, capsys):
+    for part, chosen in ((train, range(3)), (name, range(3, 5))):
         for label in ("a", "b"):
             (tmp_path / part / label).mkdir(parents=True)
             for i in chosen:
@@ -389,7 +396,20 @@ def test_train_and_test_folders_are_the_two_parts(name, whole, tmp_path, capsys)
     (tmp_path / "third").mkdir()
     with pytest.raises(ValueError) as caught:
         Dataset.from_folder(tmp_path, 4)
-    assert_one_sentence(caught, "train", "third")
+    assert_one_sentence(caught, train, "third")
+
+
+@pytest.mark.parametrize(
+    "names", [["test", "val"], ["train", "Training"], ["train"], ["a", "b", "Test", "train"]]
+)
+def test_names_of_parts_are_never_taken_for_classes(names, tmp_path):
+    for part, label in itertools.product(names, ("cat", "dog")):
+        (tmp_path / part / label).mkdir(parents=True)
+        for i in range(2):
+            Image.new("L", (4, 4)).save(tmp_path / part / label / f"{i}.png")
+    with pytest.raises(ValueError) as caught:
+        Dataset.from_folder(tmp_path, 4)
+    assert_one_sentence(caught, *names[-2:])
 
 
 def test_unreadable_files_are_refused_where_that_is_asked(photos):

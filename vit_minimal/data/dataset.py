@@ -57,9 +57,11 @@ class Dataset:
 
         This is the layout of torchvision's ImageFolder: classes are sorted by name, folders in them
         are searched too; hidden files, and the __MACOSX of zip files, are ignored. Every picture
-        becomes (channels, H, W) as `load_image` makes it. Of each class `test_share` becomes the test images, the same ones
-        for the same `seed`; if the folder holds just two, "train" and one of "test", "val", "valid"
-        and "validation", those are the two parts. Both parts are in random order.
+        becomes (channels, H, W) as `load_image` makes it. Of each class `test_share` becomes the
+        test images, the same ones for the same `seed`. A folder that holds just two, "train" or
+        "training" and one of "test", "testing", "val", "valid", "validation", "dev", "eval" and
+        "evaluation", in small letters or capitals, is split already, and those are the two parts.
+        Both parts are in random order.
 
         Files that cannot be read as pictures are named and skipped; unreadable="refuse" makes them
         a ValueError. So is a layout that does not fit, a class without pictures in one of the

@@ -13,7 +13,8 @@ from ..device import say
 from ..records import as_path
 
 MADE_BY_MACS = "__MACOSX"  # a folder in their zip files, which holds no picture
-TEST_FOLDERS = ("test", "val", "valid", "validation")
+TRAIN_FOLDERS = ("train", "training")  # in small letters or capitals
+TEST_FOLDERS = ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation")
 LAYOUT = (
     "expected are folders of pictures, one for each class, such as {0}/cat/1.jpg, {0}/dog/2.jpg"
 )
@@ -144,15 +145,18 @@ def _parts(folder):
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: {LAYOUT.format('photos')}")
     names = _folders_in(folder)
-    if "train" not in names or not {*names} & {*TEST_FOLDERS}:
+    train = [name for name in names if name.lower() in TRAIN_FOLDERS]
+    test = [name for name in names if name.lower() in TEST_FOLDERS]
+    others = [name for name in names if name not in train + test]
+    if not (train and test) and (others or not names):
         return [folder]
-    if len(names) > 2:
+    if others or len(train) != 1 or len(test) != 1:
         raise ValueError(
-            f"{folder} holds train, {_list_some([name for name in names if name != 'train'])}: "
-            f"beside train there may only be one of {', '.join(TEST_FOLDERS)}, or no train at all"
+            f"{folder} holds {_list_some(train + test + others)}: the parts of a split are two "
+            f"folders by themselves, one of {', '.join(TRAIN_FOLDERS)} and one of "
+            f"{', '.join(TEST_FOLDERS)}"
         )
-    names.remove("train")
-    return [folder / "train", folder / names[0]]
+    return [folder / train[0], folder / test[0]]
 
 
 def _folders_in(folder):
