@@ -353,6 +353,42 @@ def test_seed_alone_decides_the_split(tmp_path, monkeypatch):
     assert_same(dataset, Dataset.from_folder(tmp_path / "few", 4))
 
 
+@pytest.mark.parametrize("change", ["more", "fewer", "a class", "unreadable", "relabelled"])
+def test_pictures_that_come_and_go_hardly_change_the_split_of_the_others(change, tmp_path):
+    """Who evaluates an earlier model after that must not meet what it was trained on."""
+    folder, levels = tmp_path / "photos", iter(range(256))
+
+    def add(name, count):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for _ in range(count):
+            level = next(levels)
+            Image.new("L", (4, 4), level).save(folder / name / f"{level}.png")
+
+    def of_test():
+        return set(Dataset.from_folder(folder, 4, channels=1).test_images[:, 0, 0, 0].tolist())
+
+    add("b", 50)
+    add("c", 50)
+    before = of_test()
+    assert len(before) == 20
+    if change == "more":
+        add("b", 10)
+    elif change == "relabelled":
+        for level in range(0, 50, 7):
+            (folder / "b" / f"{level}.png").rename(folder / "c" / f"{level}.png")
+    elif change == "a class":
+        add("a", 50)
+    elif change == "unreadable":
+        (folder / "b" / "0.png").write_bytes(b"")
+    else:
+        for level in range(0, 50, 7):
+            (folder / "b" / f"{level}.png").unlink()
+    here = {int(path.stem) for path in folder.rglob("*.png") if path.stat().st_size}
+    after = of_test()
+    assert len((before & here) - after) <= 2  # else they would be training images now
+    assert len({level for level in after - before if level < 100}) <= 2
+
+
 def test_classes_and_counts_are_those_of_image_folder(whole):
     datasets = pytest.importorskip("torchvision.datasets")
     theirs = datasets.ImageFolder(whole)

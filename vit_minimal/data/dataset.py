@@ -58,7 +58,8 @@ class Dataset:
         This is the layout of torchvision's ImageFolder: classes are sorted by name, folders in them
         are searched too; hidden files, and the __MACOSX of zip files, are ignored. Every picture
         becomes (channels, H, W) as `load_image` makes it. Of each class `test_share` becomes the
-        test images, the same ones for the same `seed`. A folder that holds just two, "train" or
+        test images: which ones, `seed` and the names of the files decide, so that hardly any picture
+        changes sides when others are added or removed. A folder that holds just two, "train" or
         "training" and one of "test", "testing", "val", "valid", "validation", "dev", "eval" and
         "evaluation", in small letters or capitals, is split already, and those are the two parts.
         Both parts are in random order.

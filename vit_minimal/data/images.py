@@ -3,6 +3,7 @@
 Pillow is imported where it is used, since `import vit_minimal` must not wait for it.
 """
 
+import hashlib
 import os
 
 import numpy as np
@@ -125,7 +126,8 @@ def read_folder(path, image_size, test_share, seed, unreadable, channels):
                     f"one to train on and one to test on, and has {len(own)}"
                 )
             num_test = min(max(round(test_share * len(own)), 1), len(own) - 1)
-            of_test[own[:num_test]] = True
+            lots = [_lot(files[readable[i]].relative_to(folder / name), seed) for i in own]
+            of_test[own[np.argsort(lots)[:num_test]]] = True
         elif of_test[own].all() or not of_test[own].any():
             part = parts[0] if of_test[own].all() else parts[1]
             raise ValueError(f"{part / name} has no readable picture: each class needs some there")
@@ -136,6 +138,15 @@ def read_folder(path, image_size, test_share, seed, unreadable, channels):
         f"{len(train):,} to train on and {len(test):,} to test on ({how})"
     )
     return (images[train], labels[train], images[test], labels[test]), class_names
+
+
+def _lot(file, seed):
+    """The lot that a picture draws, text of 64 digits; the smallest ones of a class are for tests.
+
+    It depends on the seed and on the picture's path in its class alone: pictures that come or go do
+    not change it, nor does another class.
+    """
+    return hashlib.sha256(os.fsencode(f"{seed} {file.as_posix()}")).hexdigest()
 
 
 def _parts(folder):
