@@ -466,6 +466,36 @@ def test_link_to_a_file_that_is_gone_is_skipped(whole, tmp_path, capsys):
         Dataset.from_folder(tmp_path, 4, unreadable="refuse")
 
 
+@pytest.mark.parametrize(
+    "link, target",
+    [
+        ("train/cat/all", ".."),  # upwards: a walk would go round and round
+        ("train/cat/again", "inner"),  # the same pictures twice in a class
+        ("train/cat/more", "../dog"),  # in two classes
+        ("train/cat/seen", "../../test/cat"),  # on both sides
+        ("train/cat/itself", "."),
+    ],
+)
+def test_no_link_makes_a_picture_count_twice(link, target, tmp_path):
+    for part, label in itertools.product(("train", "test"), ("cat", "dog")):
+        (tmp_path / part / label / "inner").mkdir(parents=True)
+        for i in range(2):
+            Image.new("L", (4, 4)).save(tmp_path / part / label / "inner" / f"{i}.png")
+    assert len(Dataset.from_folder(tmp_path, 4).train_images) == 4
+    (tmp_path / link).symlink_to(target, target_is_directory=True)
+    with pytest.raises(ValueError) as caught:
+        Dataset.from_folder(tmp_path, 4)
+    assert_one_sentence(caught, str(Path(link).parent))
+
+
+def test_links_to_folders_elsewhere_are_followed(whole, tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "there").symlink_to(whole / name, target_is_directory=True)
+    dataset = Dataset.from_folder(tmp_path / "photos", 4)
+    assert len(dataset.train_images) + len(dataset.test_images) == SIZES["ant"] + SIZES["bee"]
+
+
 def test_folders_that_do_not_fit_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"):
         Dataset.from_folder(tmp_path / "missing", 8)

@@ -66,7 +66,7 @@ class Dataset:
 
         Files that cannot be read as pictures are named and skipped; unreadable="refuse" makes them
         a ValueError. So is a layout that does not fit, a class without pictures in one of the
-        parts, and an argument out of its range.
+        parts, a link to a folder that counts already, and an argument out of its range.
         """
         arrays, class_names = read_folder(path, image_size, test_share, seed, unreadable, channels)
         return cls(*arrays, class_names, as_path(path).resolve().name)

@@ -198,13 +198,21 @@ def _same_classes(parts):
 def _find_files(parts, class_names):
     """All files that are not hidden, sorted within a class; their labels; whether each is for tests.
 
-    ValueError, which names it, for a class without a file.
+    ValueError, which names it, for a class without a file, and for a folder that is reached a second
+    time, by a link: its pictures would count twice, in two classes or on both sides of the split.
     """
     files, labels, of_test = [], [], []
+    reached = {}  # {folder as it is without links: the path that led there}
     for part in parts:
         for label, name in enumerate(class_names):
             own = []
             for place, inner, found in os.walk(part / name, followlinks=True):
+                first = reached.setdefault(os.path.realpath(place), place)
+                if first != place:
+                    raise ValueError(
+                        f"{place} and {first} are one folder, reached through a link: remove the "
+                        "link, so that each picture counts once"
+                    )
                 inner[:] = [other for other in inner if other[0] != "."]  # where walk goes next
                 own += [as_path(place) / file for file in found if file[0] != "."]
             if not own:
