@@ -351,7 +351,8 @@ def test_a_state_from_before_a_setting_came_is_resumed(tmp_path):
     undisturbed = tiny()
     fit_on_cpu(undisturbed, noise(), checkpoint=path, **settings)
     state = torch.load(path, weights_only=True)
-    del state["of"]["training"]["layer_decay"]
+    del state["of"]["training"]["layer_decay"], state["of"]["data"]["content"]
+    del state["of"]["weights"]
     torch.save(state, path)
     again = tiny(seed=1)
     fit_on_cpu(again, noise(), checkpoint=path, resume=True, **settings)
@@ -489,6 +490,65 @@ def test_state_of_another_run_is_refused(settings, changes, n, named, tmp_path):
     with pytest.raises(ValueError, match=named):
         fit_on_cpu(tiny(**settings), noise(n), checkpoint=state, resume=True, **changes)
     assert state.read_bytes() == before
+
+
+def relabelled(dataset):
+    return replace(dataset, train_labels=(dataset.train_labels + 1) % 4)
+
+
+def one_image_exchanged(dataset):
+    images = dataset.train_images.clone()
+    images[3] = 255 - images[3]
+    return replace(dataset, train_images=images)
+
+
+def in_another_order(dataset):
+    images, labels = dataset.train_images.flip(0), dataset.train_labels.flip(0)
+    return replace(dataset, train_images=images, train_labels=labels)
+
+
+@pytest.mark.parametrize("change", [relabelled, one_image_exchanged, in_another_order])
+def test_a_run_does_not_go_on_with_other_data_of_the_same_name(change, tmp_path):
+    state, model = tmp_path / "state.pt", tiny()
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    with pytest.raises(ValueError, match=r"data content: .* there, .* here"):
+        fit_on_cpu(model, change(noise()), checkpoint=state, resume=True)
+    assert same_weights(model, tiny())
+    others = replace(noise(), test_images=255 - noise().test_images)  # which no run looks at
+    fit_on_cpu(model, others, checkpoint=state, resume=True)
+
+
+class Ladder(torch.nn.Module):
+    """A model of one's own, whose configuration does not say how many layers it has."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.config = TINY
+        self.layers = torch.nn.ModuleList(torch.nn.Linear(192, 192) for _ in range(layers))
+        self.head = torch.nn.Linear(192, 4)
+
+    def forward(self, images):
+        x = images.flatten(1)
+        for layer in self.layers:
+            x = x + layer(x)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("stopped, layers", [(2, 3), (3, 2)])
+def test_a_run_does_not_go_on_with_other_weights(stopped, layers, tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(Ladder(stopped), noise(), checkpoint=state)
+    with pytest.raises(ValueError, match=r"weights layers\.2\.weight"):
+        fit_on_cpu(Ladder(layers), noise(), checkpoint=state, resume=True)
+
+
+def test_a_run_does_not_go_on_with_other_frozen_weights(tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    model = tiny()
+    model.blocks.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"blocks\.0.*trained there, .*fixed here"):
+        fit_on_cpu(model, noise(), checkpoint=state, resume=True)
 
 
 def test_state_of_another_kind_of_model_is_refused(tmp_path):

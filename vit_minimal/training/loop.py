@@ -28,8 +28,9 @@ def fit(
     Prints a line per epoch; in a terminal a bar moves too. With a `checkpoint` (a path) all that it
     takes to go on is written there: after an epoch if the last time was `seconds_between_saves` ago
     or longer, at the end, and when the run is interrupted. `resume` goes on from there, on a CPU to
-    the same weights, bit for bit, as if nothing had happened; without it, or if there is no such
-    file, the run begins anew. torch's random numbers outside of the run go on as if there had been
+    the same weights, bit for bit, as if nothing had happened, provided that model, configuration,
+    images, labels and frozen weights are those of the run that was stopped; without it, or if there
+    is no such file, the run begins anew. torch's random numbers outside of the run go on as if there had been
     none.
 
     In a group of processes (torchrun) each trains on its share of every batch. ValueError if labels

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import time
+import zlib
 from dataclasses import asdict
 
 import numpy as np
@@ -68,7 +69,7 @@ class Run:
         self.order = None  # in which this epoch goes through the images
         self.totals = torch.zeros(2, device=device)  # of this epoch: loss, images that were right
         self.epoch_began = time.perf_counter()
-        self.identity = self._identity(dataset.name)
+        self.identity = self._identity(dataset)
 
     def _check(self, dataset):
         check_labels(dataset.train_labels, self.model.config.num_classes)
@@ -91,19 +92,32 @@ class Run:
         if size % self.world:
             raise ValueError(f"{self.world} processes cannot share batches of {size} evenly")
 
-    def _identity(self, data_name):
+    def _identity(self, dataset):
         """What a state has to agree in with the run that goes on from it."""
         model = {"class": type(self.model).__name__} | asdict(self.model.config)
         precision = str(self.precision).removeprefix("torch.")
         return {
             "model": json.loads(json.dumps(model)),  # (H, W) and [H, W] are the same
             "training": asdict(self.config),
-            "data": {"name": data_name, "images": self.num_images},
+            "data": {
+                "name": dataset.name,
+                "images": self.num_images,
+                "content": _checksum(dataset.train_images, dataset.train_labels),
+            },
             "machine": {
                 "device": self.device.type,
                 "precision": precision,
                 "processes": self.world,
             },
+            "weights": self._weights(),
+        }
+
+    def _weights(self):
+        """{plain name: shape, and whether it is trained} of all weights and buffers of the model."""
+        tensors = self.model.state_dict(keep_vars=True).values()  # in the order of the plain ones
+        return {
+            name: f"{list(tensor.shape)}, {'trained' if tensor.requires_grad else 'fixed'}"
+            for name, tensor in zip(plain_state_dict(self.model), tensors, strict=True)
         }
 
     @property
@@ -291,22 +305,26 @@ class Run:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             theirs = state.pop("of")
-            theirs["training"] = (
-                asdict(TrainingConfig()) | theirs["training"]
-            )  # settings came later
+            # What came later is not in older states: some settings, the content, the weights
+            theirs["training"] = asdict(TrainingConfig()) | theirs["training"]
+            theirs["data"] = self.identity["data"] | theirs["data"]
+            theirs.setdefault("weights", self.identity["weights"])
         except OSError:
             raise
         except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
             text = f"{path} is damaged or not the state of a run ({error}): remove it"
             raise ValueError(text) from error
         differing = [
-            f"{part} {name}: {theirs[part].get(name)} there, {value} here"
-            for part, settings in self.identity.items()
-            for name, value in settings.items()
-            if theirs[part].get(name) != value
+            f"{part} {name}: {theirs[part].get(name)} there, {ours.get(name)} here"
+            for part, ours in self.identity.items()
+            for name in ours | theirs[part]
+            if theirs[part].get(name) != ours.get(name)
         ]
         if differing:
-            raise ValueError(f"{path} is the state of another run ({'; '.join(differing)})")
+            more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
+            raise ValueError(
+                f"{path} is the state of another run ({'; '.join(differing[:3])}{more})"
+            )
         for name, part in self._parts().items():
             if isinstance(part, nn.Module):
                 load_plain_state_dict(part, state[name])
@@ -317,6 +335,14 @@ class Run:
         self.epoch_began = time.perf_counter() - state["seconds"]
         if self.rank == 0:  # the totals of all processes, to be added up again
             self.totals.copy_(state["totals"])
+
+
+def _checksum(*tensors):
+    """Eight digits that other contents of these tensors hardly ever have in common (CRC-32)."""
+    number = 0
+    for tensor in tensors:
+        number = zlib.crc32(tensor.cpu().contiguous().numpy(), number)
+    return f"{number:08x}"
 
 
 def _mixed_seed(*numbers):
