@@ -19,7 +19,7 @@ from vit_minimal import data
 from vit_minimal.augment import normalize
 from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
 from vit_minimal.data.dataset import stratified_order
-from vit_minimal.pretrained import load_checkpoint
+from vit_minimal.pretrained import load_checkpoint, save_checkpoint
 from vit_minimal.training import (
     RECIPES,
     TrainingConfig,
@@ -242,8 +242,8 @@ def test_learning_rate_has_run_its_course_when_the_training_ends(monkeypatch):
         ([0, 1, 2, 4], 4, {}, "4 at index 3"),
         ([0, 1, 2, -1], 4, {}, "-1 at index 3"),
         ([0, 1, 2], 3, {}, "3 training images do not fill a batch of 4"),
-        ([0, 1, 2, 3, 0], 5, {"validation_images": 2}, "3 training images do not fill a batch"),
-        ([0, 1, 2, 3, 0], 5, {"validation_images": 9}, "-4 training images do not fill a batch"),
+        ([0, 1, 2, 3, 0], 5, {"validation_images": 2}, "5 training .* 2 of validation_images"),
+        ([0, 1, 2, 3, 0], 5, {"validation_images": 9}, "5 training .* 9 of validation_images"),
     ],
 )
 def test_images_and_labels_that_cannot_be_trained_on_are_named(labels, images, changes, named):
@@ -259,6 +259,25 @@ def test_images_and_labels_that_cannot_be_trained_on_are_named(labels, images, c
     with pytest.raises(ValueError, match=named):
         fit_on_cpu(model, Dataset(*parts, names, "mine"), **changes)
     assert all(map(torch.equal, before, model.parameters()))
+
+
+@pytest.mark.parametrize("ask", [fit, estimate_seconds])
+@pytest.mark.parametrize(
+    "changed, named",
+    [
+        ({"config": RECIPES["quick"]}, r"TrainingConfig, is a Recipe: .*\.training"),
+        ({"config": {"epochs": 3}}, r"TrainingConfig, is a dict: .*\*\*"),
+        ({"config": 10}, "TrainingConfig, is a int"),
+        ({"config": TINY}, "TrainingConfig, is a ViTConfig"),
+        ({"dataset": tuple(noise(4).train_images)}, "Dataset, is a tuple"),
+        ({"dataset": torch.utils.data.DataLoader(noise(4).train_images)}, "is a DataLoader"),
+        ({"dataset": None}, "Dataset, is a NoneType"),
+        ({"dataset": tiny(), "model": noise()}, "Dataset, is a VisionTransformer"),
+    ],
+)
+def test_what_is_no_data_set_and_no_configuration_is_named(ask, changed, named):
+    with pytest.raises(ValueError, match=named):
+        ask(**{"model": tiny(), "dataset": noise(), "config": PLAIN, "device": "cpu", **changed})
 
 
 @pytest.mark.parametrize(
@@ -575,6 +594,60 @@ def test_damaged_state_is_named(damage, tmp_path):
     state.write_bytes(damage(state.read_bytes()))
     with pytest.raises(ValueError, match=r"state\.pt is damaged.*remove it"):
         fit_on_cpu(tiny(), noise(), checkpoint=state, resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("kind", ["model", "weights", "text", "nothing", "folder"])
+def test_no_file_but_a_state_is_replaced_or_said_to_be_one(kind, resume, tmp_path):
+    path, model = tmp_path / "mine", tiny()
+    if kind == "model":
+        save_checkpoint(path, model)
+    elif kind == "weights":
+        torch.save(model.state_dict(), path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("my notes" if kind == "text" else "")
+    before = None if kind == "folder" else path.read_bytes()
+    with pytest.raises(OSError if kind == "folder" else ValueError, match=r"mine is .*name a") as e:
+        fit_on_cpu(model, noise(), checkpoint=path, resume=resume)
+    assert same_weights(model, tiny()) and len(str(e.value)) < 400
+    assert ("remove" in str(e.value)) == (kind not in ("weights", "folder"))
+    assert kind == "folder" or path.read_bytes() == before
+
+
+def test_a_run_that_begins_anew_replaces_the_state_of_an_earlier_one(tmp_path):
+    state = tmp_path / "state.pt"
+    for seed in (0, 1):
+        fit_on_cpu(tiny(), noise(), checkpoint=state, seed=seed)
+        assert torch.load(state, weights_only=True)["of"]["training"]["seed"] == seed
+
+
+def modes(model):
+    return {name: module.training for name, module in model.named_modules()}
+
+
+@pytest.mark.parametrize(
+    "make, changes",
+    [
+        (tiny, {"validation_images": 99}),  # before anything was done to it
+        (lambda: Ladder(2), {"layer_decay": 0.5}),  # by the optimizers
+        (tiny, {"seed": 1}),  # by the state of another run
+    ],
+)
+def test_a_model_that_is_refused_stays_in_the_mode_it_was_in(make, changes, tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    for part in (None, "head"):
+        model = make().train(part is not None)
+        if part:
+            model.get_submodule(part).eval()
+        before = modes(model)
+        with pytest.raises(ValueError):
+            fit_on_cpu(model, noise(), checkpoint=state, resume=True, **changes)
+        assert modes(model) == before
+        fit_on_cpu(model, noise())
+        assert all(modes(model).values())  # as its docstring says
 
 
 @pytest.mark.parametrize("name", RECIPES)

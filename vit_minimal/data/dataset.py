@@ -82,6 +82,16 @@ class Dataset:
         )
 
 
+def check_dataset(dataset):
+    """ValueError for anything but a Dataset: a pair of tensors, a DataLoader, a path."""
+    if not isinstance(dataset, Dataset):
+        raise ValueError(  # noqa: TRY004
+            f"dataset must be a Dataset, is a {type(dataset).__name__}: Dataset(train_images, "
+            "train_labels, test_images, test_labels, class_names, name) makes one of arrays, and "
+            "Dataset.from_folder one of pictures"
+        )
+
+
 # ------------------------------------------------------------------------- what images and labels are
 
 

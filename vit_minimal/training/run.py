@@ -86,9 +86,12 @@ class Run:
             )
         if self.config.patch_drop_rate:
             check_can_drop_patches(self.model)
-        size = self.config.batch_size
+        size, held_out = self.config.batch_size, self.config.validation_images
         if self.num_images < size:
-            raise ValueError(f"{self.num_images} training images do not fill a batch of {size}")
+            without = f" without the {held_out:,} of validation_images" if held_out else ""
+            raise ValueError(
+                f"{len(dataset.train_images):,} training images{without} do not fill a batch of {size}"
+            )
         if size % self.world:
             raise ValueError(f"{self.world} processes cannot share batches of {size} evenly")
 
@@ -302,18 +305,12 @@ class Run:
 
     def load(self, path):
         """Go on from what `save` wrote. ValueError if the file is damaged or of another run."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            theirs = state.pop("of")
-            # What came later is not in older states: some settings, the content, the weights
-            theirs["training"] = asdict(TrainingConfig()) | theirs["training"]
-            theirs["data"] = self.identity["data"] | theirs["data"]
-            theirs.setdefault("weights", self.identity["weights"])
-        except OSError:
-            raise
-        except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
-            text = f"{path} is damaged or not the state of a run ({error}): remove it"
-            raise ValueError(text) from error
+        state = read_state(path)
+        theirs = state["of"]
+        # What came later is not in older states: some settings, the content, the weights
+        theirs["training"] = asdict(TrainingConfig()) | theirs["training"]
+        theirs["data"] = self.identity["data"] | theirs["data"]
+        theirs.setdefault("weights", self.identity["weights"])
         differing = [
             f"{part} {name}: {theirs[part].get(name)} there, {ours.get(name)} here"
             for part, ours in self.identity.items()
@@ -335,6 +332,28 @@ class Run:
         self.epoch_began = time.perf_counter() - state["seconds"]
         if self.rank == 0:  # the totals of all processes, to be added up again
             self.totals.copy_(state["totals"])
+
+
+def read_state(path):
+    """What `Run.save` wrote to `path`. ValueError if the file is damaged or holds anything else."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it, such as {path}/state.pt")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path} is damaged or not the state of a run ({reason:.150}): name another file as "
+            "checkpoint, or remove it if it was a state"
+        ) from error
+    if not isinstance(state, dict) or "of" not in state:
+        raise ValueError(
+            f"{path} is not the state of a run, but holds something else, such as the weights of a "
+            "model: name another file as checkpoint, so that nothing is lost"
+        )
+    return state
 
 
 def _checksum(*tensors):
