@@ -871,6 +871,18 @@ def test_what_cannot_be_evaluated_is_named(images, labels, named):
         evaluate(tiny(), torch.zeros(images, 3, 8, 8), torch.tensor(labels, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("outside", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_autocast_of_ones_own_changes_nothing(precision, outside):
+    images, trained, within = noise().test_images, tiny(), tiny()
+    expected = predict(trained, images, precision=getattr(torch, precision))
+    fit_on_cpu(trained, noise(), precision=precision)
+    with torch.autocast("cpu", outside):
+        answers = predict(within, images, precision=getattr(torch, precision))
+        fit_on_cpu(within, noise(), precision=precision)
+    assert torch.equal(answers, expected) and same_weights(trained, within)
+
+
 def test_the_name_of_a_precision_is_answered_with_the_dtype_that_is_wanted():
     model, dataset = tiny(), noise(4)
     part = dataset.train_images, dataset.train_labels

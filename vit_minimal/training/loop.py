@@ -8,7 +8,7 @@ import torch.distributed as dist
 from tqdm import tqdm
 
 from ..data.dataset import check_dataset
-from ..device import pick_device, random_state_kept, say
+from ..device import autocast, pick_device, random_state_kept, say
 from ..records import as_path, check_writable
 from .interrupts import stop_requests
 from .recipes import as_training
@@ -61,7 +61,9 @@ def fit(
                 read_state(checkpoint)  # refuses what is none: it must not be replaced
     saved_at = time.monotonic()
     bar = tqdm(total=run.total_steps, initial=run.step, leave=False, disable=_hide_bar(run.rank))
-    with random_state_kept(), stop_requests(patient=run.world > 1) as requests, bar:
+    no_autocast = autocast(run.device, torch.float32)  # of the caller's: a step has its own
+    stopping = stop_requests(patient=run.world > 1)
+    with random_state_kept(), no_autocast, stopping as requests, bar:
         while run.step < run.total_steps:
             run.train_step()
             bar.update()
