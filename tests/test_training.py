@@ -998,6 +998,13 @@ def test_frozen_weights_stay_and_do_not_decay(kind):
     assert moved == {"head.weight", "head.bias"}
 
 
+def test_a_model_without_weights_is_refused():
+    with torch.device("meta"):
+        model = tiny()
+    with pytest.raises(ValueError, match="meta"):
+        fit_on_cpu(model, noise())
+
+
 def test_a_model_that_is_frozen_altogether_is_refused():
     model = tiny()
     model.requires_grad_(False)

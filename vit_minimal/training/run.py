@@ -73,6 +73,11 @@ class Run:
 
     def _check(self, dataset):
         check_labels(dataset.train_labels, self.model.config.num_classes)
+        if any(p.is_meta for p in self.model.parameters()):
+            raise ValueError(
+                'the model was made on torch\'s device "meta" and has no weights yet: make it '
+                "without, or load_checkpoint"
+            )
         dtypes = {str(p.dtype).removeprefix("torch.") for p in self.model.parameters()}
         if dtypes != {"float32"}:
             raise ValueError(
