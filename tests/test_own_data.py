@@ -625,6 +625,21 @@ def test_empty_part_stays():
     assert dataset.train_images.shape == (0, 1, 6, 8) and dataset.train_labels.shape == (0,)
 
 
+def test_a_data_set_can_be_compared_and_be_a_key():
+    one, other = mine(), mine()
+    assert one == one and one != other and {one: "mine"}[one] == "mine"  # noqa: PLR0124
+
+
+def test_first_images_of_each_part_are_counted_from_none():
+    few = mine().first(3, 0)
+    assert (len(few.train_images), len(few.train_labels), len(few.test_labels)) == (3, 3, 0)
+    assert len(mine().first(99).train_images) == 4 and len(mine().first(0).test_images) == 2
+    for numbers in ((-1,), (2, -1)):
+        with pytest.raises(ValueError) as caught:
+            mine().first(*numbers)
+        assert_one_sentence(caught, "-1")
+
+
 BYTES = np.zeros((4, 1, 6, 8), np.uint8)
 WRONG_FIELDS = [  # field, value, what the error names beside the field
     ("train_images", BYTES.astype(np.float32), "float32"),

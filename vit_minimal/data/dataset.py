@@ -16,9 +16,9 @@ INTEGERS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels to learn from and to be tested on.
+    """Images and labels to learn from and to be tested on. A data set is equal to itself alone.
 
     NumPy arrays, and lists of arrays, become tensors; labels of any integer type become int64.
     ValueError for anything that is not images uint8 (n, C, H, W) and labels (n,) that fit.
@@ -72,7 +72,14 @@ class Dataset:
         return cls(*arrays, class_names, as_path(path).resolve().name)
 
     def first(self, num_train, num_test=None):
-        """The same data set with only the first images of each part."""
+        """The same data set with only the first images of each part, all where there are no more.
+
+        ValueError for a number below 0.
+        """
+        if min(num_train, num_test or 0) < 0:
+            raise ValueError(
+                f"the numbers of first images must be at least 0, are {num_train} and {num_test}"
+            )
         return replace(
             self,
             train_images=self.train_images[:num_train],
