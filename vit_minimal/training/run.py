@@ -6,6 +6,7 @@ import math
 import time
 import zlib
 from dataclasses import asdict
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -34,11 +35,12 @@ class Run:
 
     def __init__(self, model, dataset, config, device):
         self.model, self.config, self.device = unwrap_model(model), config, device
+        self.dataset = dataset
         self.rank, self.world = 0, 1
         if dist.is_initialized():
             self.rank, self.world = dist.get_rank(), dist.get_world_size()
         self.num_images = len(dataset.train_images) - config.validation_images
-        self._check(dataset)
+        self._check()
         images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
         if config.validation_images:  # the last ones of each class, the same for every seed
             order = stratified_order(dataset.train_labels).to(device)
@@ -69,10 +71,9 @@ class Run:
         self.order = None  # in which this epoch goes through the images
         self.totals = torch.zeros(2, device=device)  # of this epoch: loss, images that were right
         self.epoch_began = time.perf_counter()
-        self.identity = self._identity(dataset)
 
-    def _check(self, dataset):
-        check_labels(dataset.train_labels, self.model.config.num_classes)
+    def _check(self):
+        check_labels(self.dataset.train_labels, self.model.config.num_classes)
         if any(p.is_meta for p in self.model.parameters()):
             raise ValueError(
                 'the model was made on torch\'s device "meta" and has no weights yet: make it '
@@ -95,12 +96,13 @@ class Run:
         if self.num_images < size:
             without = f" without the {held_out:,} of validation_images" if held_out else ""
             raise ValueError(
-                f"{len(dataset.train_images):,} training images{without} do not fill a batch of {size}"
+                f"{len(self.dataset.train_images):,} training images{without} do not fill a batch of {size}"
             )
         if size % self.world:
             raise ValueError(f"{self.world} processes cannot share batches of {size} evenly")
 
-    def _identity(self, dataset):
+    @cached_property
+    def identity(self):
         """What a state has to agree in with the run that goes on from it."""
         model = {"class": type(self.model).__name__} | asdict(self.model.config)
         precision = str(self.precision).removeprefix("torch.")
@@ -108,9 +110,9 @@ class Run:
             "model": json.loads(json.dumps(model)),  # (H, W) and [H, W] are the same
             "training": asdict(self.config),
             "data": {
-                "name": dataset.name,
+                "name": self.dataset.name,
                 "images": self.num_images,
-                "content": _checksum(dataset.train_images, dataset.train_labels),
+                "content": _checksum(self.dataset.train_images, self.dataset.train_labels),
             },
             "machine": {
                 "device": self.device.type,
@@ -362,11 +364,11 @@ def read_state(path):
 
 
 def _checksum(*tensors):
-    """Eight digits that other contents of these tensors hardly ever have in common (CRC-32)."""
+    """Eight digits that tensors of other contents hardly ever have (CRC-32)."""
     number = 0
     for tensor in tensors:
         number = zlib.crc32(tensor.cpu().contiguous().numpy(), number)
-    return f"{number:08x}"
+    return f"checksum {number:08x}"
 
 
 def _mixed_seed(*numbers):
