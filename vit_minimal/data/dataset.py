@@ -76,7 +76,7 @@ class Dataset:
 
         ValueError for a number below 0.
         """
-        if min(num_train, num_test or 0) < 0:
+        if min(num_train or 0, num_test or 0) < 0:
             raise ValueError(
                 f"the numbers of first images must be at least 0, are {num_train} and {num_test}"
             )
