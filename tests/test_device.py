@@ -96,6 +96,11 @@ def test_matrix_products_run_in_the_precision_and_only_inside(precision):
     with autocast(torch.device("cpu"), precision):
         assert torch.nn.Linear(2, 2)(x).dtype == precision
     assert (x @ x).dtype == torch.float32
+    for outside in (torch.float16, torch.bfloat16):
+        with torch.autocast("cpu", outside):
+            with autocast("cpu", precision):
+                assert (x @ x).dtype == precision
+            assert (x @ x).dtype == outside
 
 
 @pytest.mark.parametrize(

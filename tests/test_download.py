@@ -17,6 +17,7 @@ import urllib.request
 import pytest
 
 from vit_minimal.data import download
+from vit_minimal.data.__main__ import main
 from vit_minimal.data.download import fetch
 
 CONTENT = bytes(range(256)) * 2_000
@@ -396,6 +397,22 @@ def test_laptop_that_leaves_is_one_line_and_the_next_is_served(leave, tmp_path, 
 def test_port_that_is_taken_is_named(server, tmp_path):
     with pytest.raises(OSError, match=f"port {server.server_port} cannot be used .*--port"):
         download.serve(tmp_path / "archive.tar.gz", server.server_port)
+
+
+@pytest.mark.parametrize("port", [65_536, 99_999, -1])
+def test_port_that_there_is_not_is_named(port, tmp_path):
+    with pytest.raises(OSError, match=f"port {port} cannot be used .*--port"):
+        download.serve(tmp_path / "archive.tar.gz", port)
+
+
+@pytest.mark.parametrize(
+    "given", ["10.0.0.5:8000", "10.0.0.5", "laptop:8000/cifar-10-python.tar.gz"]
+)
+def test_an_address_without_http_is_answered_with_the_one_to_write(given, capsys):
+    with pytest.raises(SystemExit):
+        main(["prepare", "--from", given])
+    said = capsys.readouterr().err
+    assert f"http://{given}" in said and "network" not in said
 
 
 def test_the_command_to_type_is_printed_and_ctrl_c_ends_it(tmp_path, capsys, monkeypatch):

@@ -27,6 +27,13 @@ def test_shapes_have_the_form_of_a_data_set():
 
 
 @pytest.mark.parametrize("draw", [shapes10, needle10, corners2])
+@pytest.mark.parametrize("n", [-1, -5, -1_000])
+def test_fewer_images_than_none_are_refused(draw, n):
+    with pytest.raises(ValueError, match=str(n)):
+        draw(n)
+
+
+@pytest.mark.parametrize("draw", [shapes10, needle10, corners2])
 @pytest.mark.parametrize("few, many", [(10, 30), (100, 300), (251, 600)])
 def test_first_images_do_not_depend_on_how_many_are_drawn(draw, few, many):
     for one, other in zip(draw(few, seed=5), draw(many, seed=5), strict=True):

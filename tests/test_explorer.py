@@ -49,6 +49,13 @@ def test_half_precision_does_not_overflow_the_weights():
     np.testing.assert_allclose(shares.sum(axis=-1), 1, atol=0.01)
 
 
+@pytest.mark.parametrize("number", [np.int64, torch.tensor])
+def test_block_and_head_may_be_numbers_of_numpy_and_torch(number):
+    model, image = model_and_image()
+    pages = [explore_attention(model, image, of(1), of(2)).html for of in (int, number)]
+    assert pages[0] == pages[1]
+
+
 def test_a_page_for_65_tokens_is_small_and_asks_for_nothing():
     model = VisionTransformer(ViTConfig(depth=6))
     noise = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8)  # compresses worst

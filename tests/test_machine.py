@@ -9,6 +9,7 @@ import torch
 
 from vit_minimal import machine
 from vit_minimal.data.cifar10 import CIFAR10_FOLDER
+from vit_minimal.device import pick_budget
 from vit_minimal.machine import check_machine
 
 
@@ -79,6 +80,13 @@ def test_older_python_gets_a_remedy(report, monkeypatch):
 def test_newer_torch_is_good(report, monkeypatch, version):
     monkeypatch.setattr(torch, "__version__", version)
     assert report()[0] is True
+
+
+def test_a_budget_that_there_is_not_is_a_line_of_the_report(report, monkeypatch):
+    monkeypatch.setattr(machine, "pick_budget", pick_budget)
+    monkeypatch.setenv("VIT_MINIMAL_BUDGET", "foo")
+    line = refused(*report())
+    assert all(word in line for word in ("VIT_MINIMAL_BUDGET", "quick", "full", "foo"))
 
 
 def test_folder_for_the_data_need_not_exist_yet(tmp_path, capsys):

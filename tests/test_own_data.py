@@ -1,6 +1,7 @@
 """Pictures and arrays of one's own: they load as they look, and what does not fit is named."""
 
 import io
+import itertools
 import os
 import re
 import struct
@@ -352,6 +353,42 @@ def test_seed_alone_decides_the_split(tmp_path, monkeypatch):
     assert_same(dataset, Dataset.from_folder(tmp_path / "few", 4))
 
 
+@pytest.mark.parametrize("change", ["more", "fewer", "a class", "unreadable", "relabelled"])
+def test_pictures_that_come_and_go_hardly_change_the_split_of_the_others(change, tmp_path):
+    """Who evaluates an earlier model after that must not meet what it was trained on."""
+    folder, levels = tmp_path / "photos", iter(range(256))
+
+    def add(name, count):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for _ in range(count):
+            level = next(levels)
+            Image.new("L", (4, 4), level).save(folder / name / f"{level}.png")
+
+    def of_test():
+        return set(Dataset.from_folder(folder, 4, channels=1).test_images[:, 0, 0, 0].tolist())
+
+    add("b", 50)
+    add("c", 50)
+    before = of_test()
+    assert len(before) == 20
+    if change == "more":
+        add("b", 10)
+    elif change == "relabelled":
+        for level in range(0, 50, 7):
+            (folder / "b" / f"{level}.png").rename(folder / "c" / f"{level}.png")
+    elif change == "a class":
+        add("a", 50)
+    elif change == "unreadable":
+        (folder / "b" / "0.png").write_bytes(b"")
+    else:
+        for level in range(0, 50, 7):
+            (folder / "b" / f"{level}.png").unlink()
+    here = {int(path.stem) for path in folder.rglob("*.png") if path.stat().st_size}
+    after = of_test()
+    assert len((before & here) - after) <= 2  # else they would be training images now
+    assert len({level for level in after - before if level < 100}) <= 2
+
+
 def test_classes_and_counts_are_those_of_image_folder(whole):
     datasets = pytest.importorskip("torchvision.datasets")
     theirs = datasets.ImageFolder(whole)
@@ -361,9 +398,15 @@ def test_classes_and_counts_are_those_of_image_folder(whole):
     assert torch.equal(found, torch.tensor(theirs.targets).bincount())
 
 
-@pytest.mark.parametrize("name", ["test", "val", "valid", "validation"])
-def test_train_and_test_folders_are_the_two_parts(name, whole, tmp_path, capsys):
-    for part, chosen in (("train", range(3)), (name, range(3, 5))):
+SPLITS = [  # as data sets that one downloads call them
+    *(("train", name) for name in ("test", "val", "valid", "validation", "dev", "eval")),
+    *(("Train", "Test"), ("TRAIN", "VAL"), ("training", "testing"), ("Training", "Evaluation")),
+]
+
+
+@pytest.mark.parametrize("train, name", SPLITS)
+def test_train_and_test_folders_are_the_two_parts(train, name, tmp_path, capsys):
+    for part, chosen in ((train, range(3)), (name, range(3, 5))):
         for label in ("a", "b"):
             (tmp_path / part / label).mkdir(parents=True)
             for i in chosen:
@@ -389,7 +432,20 @@ def test_train_and_test_folders_are_the_two_parts(name, whole, tmp_path, capsys)
     (tmp_path / "third").mkdir()
     with pytest.raises(ValueError) as caught:
         Dataset.from_folder(tmp_path, 4)
-    assert_one_sentence(caught, "train", "third")
+    assert_one_sentence(caught, train, "third")
+
+
+@pytest.mark.parametrize(
+    "names", [["test", "val"], ["train", "Training"], ["train"], ["a", "b", "Test", "train"]]
+)
+def test_names_of_parts_are_never_taken_for_classes(names, tmp_path):
+    for part, label in itertools.product(names, ("cat", "dog")):
+        (tmp_path / part / label).mkdir(parents=True)
+        for i in range(2):
+            Image.new("L", (4, 4)).save(tmp_path / part / label / f"{i}.png")
+    with pytest.raises(ValueError) as caught:
+        Dataset.from_folder(tmp_path, 4)
+    assert_one_sentence(caught, *names[-2:])
 
 
 def test_unreadable_files_are_refused_where_that_is_asked(photos):
@@ -408,6 +464,36 @@ def test_link_to_a_file_that_is_gone_is_skipped(whole, tmp_path, capsys):
     assert "gone.png" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError, match=r"gone\.png"):
         Dataset.from_folder(tmp_path, 4, unreadable="refuse")
+
+
+@pytest.mark.parametrize(
+    "link, target",
+    [
+        ("train/cat/all", ".."),  # upwards: a walk would go round and round
+        ("train/cat/again", "inner"),  # the same pictures twice in a class
+        ("train/cat/more", "../dog"),  # in two classes
+        ("train/cat/seen", "../../test/cat"),  # on both sides
+        ("train/cat/itself", "."),
+    ],
+)
+def test_no_link_makes_a_picture_count_twice(link, target, tmp_path):
+    for part, label in itertools.product(("train", "test"), ("cat", "dog")):
+        (tmp_path / part / label / "inner").mkdir(parents=True)
+        for i in range(2):
+            Image.new("L", (4, 4)).save(tmp_path / part / label / "inner" / f"{i}.png")
+    assert len(Dataset.from_folder(tmp_path, 4).train_images) == 4
+    (tmp_path / link).symlink_to(target, target_is_directory=True)
+    with pytest.raises(ValueError) as caught:
+        Dataset.from_folder(tmp_path, 4)
+    assert_one_sentence(caught, str(Path(link).parent))
+
+
+def test_links_to_folders_elsewhere_are_followed(whole, tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "there").symlink_to(whole / name, target_is_directory=True)
+    dataset = Dataset.from_folder(tmp_path / "photos", 4)
+    assert len(dataset.train_images) + len(dataset.test_images) == SIZES["ant"] + SIZES["bee"]
 
 
 def test_folders_that_do_not_fit_are_named(tmp_path):
@@ -537,6 +623,21 @@ def test_labels_of_any_integer_type_become_int64(signed, bits):
 def test_empty_part_stays():
     dataset = mine(train_images=np.zeros((0, 1, 6, 8), np.uint8), train_labels=[])
     assert dataset.train_images.shape == (0, 1, 6, 8) and dataset.train_labels.shape == (0,)
+
+
+def test_a_data_set_can_be_compared_and_be_a_key():
+    one, other = mine(), mine()
+    assert one == one and one != other and {one: "mine"}[one] == "mine"  # noqa: PLR0124
+
+
+def test_first_images_of_each_part_are_counted_from_none():
+    few = mine().first(3, 0)
+    assert (len(few.train_images), len(few.train_labels), len(few.test_labels)) == (3, 3, 0)
+    assert len(mine().first(99).train_images) == 4 and len(mine().first(0).test_images) == 2
+    for numbers in ((-1,), (2, -1)):
+        with pytest.raises(ValueError) as caught:
+            mine().first(*numbers)
+        assert_one_sentence(caught, "-1")
 
 
 BYTES = np.zeros((4, 1, 6, 8), np.uint8)

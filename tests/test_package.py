@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import vit_minimal
+from vit_minimal.augment import normalize
+from vit_minimal.training import evaluation
 
 COURSE = Path(vit_minimal.__file__).resolve().parents[1]
 
@@ -24,6 +26,18 @@ def test_every_name_that_the_course_takes_from_the_package_is_there():
     for folder in ("notebooks/source", "notebooks/exercises/checks", "benchmarks", "site"):
         for path in sorted((COURSE / folder).glob("*.py")):
             assert set(taken_from_the_package(path)) <= there, path.name
+
+
+def test_what_asks_a_model_is_public_as_fit_is():
+    """All that is defined in training/evaluation.py, and how bytes become what a model sees."""
+    asks = [made for made in vars(evaluation).values() if made_in(evaluation, made)]
+    assert len(asks) >= 3
+    for function in (*asks, normalize):
+        assert getattr(vit_minimal, function.__name__) is function
+
+
+def made_in(module, thing):
+    return getattr(thing, "__module__", None) == module.__name__
 
 
 @pytest.mark.parametrize("name", ["training", "data", "experiments", "laboratory"])

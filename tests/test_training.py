@@ -19,7 +19,7 @@ from vit_minimal import data
 from vit_minimal.augment import normalize
 from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
 from vit_minimal.data.dataset import stratified_order
-from vit_minimal.pretrained import load_checkpoint
+from vit_minimal.pretrained import load_checkpoint, save_checkpoint
 from vit_minimal.training import (
     RECIPES,
     TrainingConfig,
@@ -242,8 +242,8 @@ def test_learning_rate_has_run_its_course_when_the_training_ends(monkeypatch):
         ([0, 1, 2, 4], 4, {}, "4 at index 3"),
         ([0, 1, 2, -1], 4, {}, "-1 at index 3"),
         ([0, 1, 2], 3, {}, "3 training images do not fill a batch of 4"),
-        ([0, 1, 2, 3, 0], 5, {"validation_images": 2}, "3 training images do not fill a batch"),
-        ([0, 1, 2, 3, 0], 5, {"validation_images": 9}, "-4 training images do not fill a batch"),
+        ([0, 1, 2, 3, 0], 5, {"validation_images": 2}, "5 training .* 2 of validation_images"),
+        ([0, 1, 2, 3, 0], 5, {"validation_images": 9}, "5 training .* 9 of validation_images"),
     ],
 )
 def test_images_and_labels_that_cannot_be_trained_on_are_named(labels, images, changes, named):
@@ -259,6 +259,25 @@ def test_images_and_labels_that_cannot_be_trained_on_are_named(labels, images, c
     with pytest.raises(ValueError, match=named):
         fit_on_cpu(model, Dataset(*parts, names, "mine"), **changes)
     assert all(map(torch.equal, before, model.parameters()))
+
+
+@pytest.mark.parametrize("ask", [fit, estimate_seconds])
+@pytest.mark.parametrize(
+    "changed, named",
+    [
+        ({"config": RECIPES["quick"]}, r"TrainingConfig, is a Recipe: .*\.training"),
+        ({"config": {"epochs": 3}}, r"TrainingConfig, is a dict: .*\*\*"),
+        ({"config": 10}, "TrainingConfig, is a int"),
+        ({"config": TINY}, "TrainingConfig, is a ViTConfig"),
+        ({"dataset": tuple(noise(4).train_images)}, "Dataset, is a tuple"),
+        ({"dataset": torch.utils.data.DataLoader(noise(4).train_images)}, "is a DataLoader"),
+        ({"dataset": None}, "Dataset, is a NoneType"),
+        ({"dataset": tiny(), "model": noise()}, "Dataset, is a VisionTransformer"),
+    ],
+)
+def test_what_is_no_data_set_and_no_configuration_is_named(ask, changed, named):
+    with pytest.raises(ValueError, match=named):
+        ask(**{"model": tiny(), "dataset": noise(), "config": PLAIN, "device": "cpu", **changed})
 
 
 @pytest.mark.parametrize(
@@ -351,7 +370,8 @@ def test_a_state_from_before_a_setting_came_is_resumed(tmp_path):
     undisturbed = tiny()
     fit_on_cpu(undisturbed, noise(), checkpoint=path, **settings)
     state = torch.load(path, weights_only=True)
-    del state["of"]["training"]["layer_decay"]
+    del state["of"]["training"]["layer_decay"], state["of"]["data"]["content"]
+    del state["of"]["weights"]
     torch.save(state, path)
     again = tiny(seed=1)
     fit_on_cpu(again, noise(), checkpoint=path, resume=True, **settings)
@@ -491,6 +511,65 @@ def test_state_of_another_run_is_refused(settings, changes, n, named, tmp_path):
     assert state.read_bytes() == before
 
 
+def relabelled(dataset):
+    return replace(dataset, train_labels=(dataset.train_labels + 1) % 4)
+
+
+def one_image_exchanged(dataset):
+    images = dataset.train_images.clone()
+    images[3] = 255 - images[3]
+    return replace(dataset, train_images=images)
+
+
+def in_another_order(dataset):
+    images, labels = dataset.train_images.flip(0), dataset.train_labels.flip(0)
+    return replace(dataset, train_images=images, train_labels=labels)
+
+
+@pytest.mark.parametrize("change", [relabelled, one_image_exchanged, in_another_order])
+def test_a_run_does_not_go_on_with_other_data_of_the_same_name(change, tmp_path):
+    state, model = tmp_path / "state.pt", tiny()
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    with pytest.raises(ValueError, match=r"data content: .* there, .* here"):
+        fit_on_cpu(model, change(noise()), checkpoint=state, resume=True)
+    assert same_weights(model, tiny())
+    others = replace(noise(), test_images=255 - noise().test_images)  # which no run looks at
+    fit_on_cpu(model, others, checkpoint=state, resume=True)
+
+
+class Ladder(torch.nn.Module):
+    """A model of one's own, whose configuration does not say how many layers it has."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.config = TINY
+        self.layers = torch.nn.ModuleList(torch.nn.Linear(192, 192) for _ in range(layers))
+        self.head = torch.nn.Linear(192, 4)
+
+    def forward(self, images):
+        x = images.flatten(1)
+        for layer in self.layers:
+            x = x + layer(x)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("stopped, layers", [(2, 3), (3, 2)])
+def test_a_run_does_not_go_on_with_other_weights(stopped, layers, tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(Ladder(stopped), noise(), checkpoint=state)
+    with pytest.raises(ValueError, match=r"weights layers\.2\.weight"):
+        fit_on_cpu(Ladder(layers), noise(), checkpoint=state, resume=True)
+
+
+def test_a_run_does_not_go_on_with_other_frozen_weights(tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    model = tiny()
+    model.blocks.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"blocks\.0.*trained there, .*fixed here"):
+        fit_on_cpu(model, noise(), checkpoint=state, resume=True)
+
+
 def test_state_of_another_kind_of_model_is_refused(tmp_path):
     state = tmp_path / "state.pt"
     fit_on_cpu(tiny(), noise(), checkpoint=state)
@@ -515,6 +594,60 @@ def test_damaged_state_is_named(damage, tmp_path):
     state.write_bytes(damage(state.read_bytes()))
     with pytest.raises(ValueError, match=r"state\.pt is damaged.*remove it"):
         fit_on_cpu(tiny(), noise(), checkpoint=state, resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("kind", ["model", "weights", "text", "nothing", "folder"])
+def test_no_file_but_a_state_is_replaced_or_said_to_be_one(kind, resume, tmp_path):
+    path, model = tmp_path / "mine", tiny()
+    if kind == "model":
+        save_checkpoint(path, model)
+    elif kind == "weights":
+        torch.save(model.state_dict(), path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("my notes" if kind == "text" else "")
+    before = None if kind == "folder" else path.read_bytes()
+    with pytest.raises(OSError if kind == "folder" else ValueError, match=r"mine is .*name a") as e:
+        fit_on_cpu(model, noise(), checkpoint=path, resume=resume)
+    assert same_weights(model, tiny()) and len(str(e.value)) < 400
+    assert ("remove" in str(e.value)) == (kind not in ("weights", "folder"))
+    assert kind == "folder" or path.read_bytes() == before
+
+
+def test_a_run_that_begins_anew_replaces_the_state_of_an_earlier_one(tmp_path):
+    state = tmp_path / "state.pt"
+    for seed in (0, 1):
+        fit_on_cpu(tiny(), noise(), checkpoint=state, seed=seed)
+        assert torch.load(state, weights_only=True)["of"]["training"]["seed"] == seed
+
+
+def modes(model):
+    return {name: module.training for name, module in model.named_modules()}
+
+
+@pytest.mark.parametrize(
+    "make, changes",
+    [
+        (tiny, {"validation_images": 99}),  # before anything was done to it
+        (lambda: Ladder(2), {"layer_decay": 0.5}),  # by the optimizers
+        (tiny, {"seed": 1}),  # by the state of another run
+    ],
+)
+def test_a_model_that_is_refused_stays_in_the_mode_it_was_in(make, changes, tmp_path):
+    state = tmp_path / "state.pt"
+    fit_on_cpu(tiny(), noise(), checkpoint=state)
+    for part in (None, "head"):
+        model = make().train(part is not None)
+        if part:
+            model.get_submodule(part).eval()
+        before = modes(model)
+        with pytest.raises(ValueError):
+            fit_on_cpu(model, noise(), checkpoint=state, resume=True, **changes)
+        assert modes(model) == before
+        fit_on_cpu(model, noise())
+        assert all(modes(model).values())  # as its docstring says
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -738,6 +871,18 @@ def test_what_cannot_be_evaluated_is_named(images, labels, named):
         evaluate(tiny(), torch.zeros(images, 3, 8, 8), torch.tensor(labels, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("outside", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_autocast_of_ones_own_changes_nothing(precision, outside):
+    images, trained, within = noise().test_images, tiny(), tiny()
+    expected = predict(trained, images, precision=getattr(torch, precision))
+    fit_on_cpu(trained, noise(), precision=precision)
+    with torch.autocast("cpu", outside):
+        answers = predict(within, images, precision=getattr(torch, precision))
+        fit_on_cpu(within, noise(), precision=precision)
+    assert torch.equal(answers, expected) and same_weights(trained, within)
+
+
 def test_the_name_of_a_precision_is_answered_with_the_dtype_that_is_wanted():
     model, dataset = tiny(), noise(4)
     part = dataset.train_images, dataset.train_labels
@@ -851,6 +996,13 @@ def test_frozen_weights_stay_and_do_not_decay(kind):
     fit_on_cpu(model, noise(), **settings)
     moved = {name for name, weight in model.state_dict().items() if not weight.equal(start[name])}
     assert moved == {"head.weight", "head.bias"}
+
+
+def test_a_model_without_weights_is_refused():
+    with torch.device("meta"):
+        model = tiny()
+    with pytest.raises(ValueError, match="meta"):
+        fit_on_cpu(model, noise())
 
 
 def test_a_model_that_is_frozen_altogether_is_refused():

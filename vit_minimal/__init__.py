@@ -1,6 +1,7 @@
 """A Vision Transformer from scratch: the package behind the course's notebooks."""
 
 from .attention import MultiHeadSelfAttention, attention_weights
+from .augment import normalize
 from .class_token import ClassToken, PositionEmbedding, sinusoidal_2d
 from .data import Dataset, load_cifar10, load_dataset, load_image
 from .data.drawn import corners2, needle10, shapes10
@@ -25,5 +26,13 @@ from .pretrained import (
     resize_patches,
     save_checkpoint,
 )
-from .training import RECIPES, History, TrainingConfig, evaluate, fit
+from .training import (
+    RECIPES,
+    History,
+    TrainingConfig,
+    confusion_matrix,
+    evaluate,
+    fit,
+    predict,
+)
 from .vision_transformer import MLP, EncoderBlock, VisionTransformer, ViTConfig

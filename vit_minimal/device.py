@@ -50,15 +50,18 @@ def _cpu_multiplies_bfloat16():
 
 
 def autocast(device, precision):
-    """A context in which matrix products run in `precision`; float32 leaves everything as it is.
+    """A context in which matrix products run in `precision`; in float32 everything has the precision
+    of its numbers, also inside of an autocast of the caller's.
 
     TypeError if `precision` is not a dtype: only TrainingConfig takes names.
     """
     if not isinstance(precision, torch.dtype):
         raise TypeError(f"precision is a dtype such as torch.float32 here, got {precision!r}")
+    kind = torch.device(device).type
     if precision == torch.float32:
-        return contextlib.nullcontext()
-    return torch.autocast(torch.device(device).type, dtype=precision)
+        return torch.autocast(kind, enabled=False)
+    # In another autocast the cache would outlive this one, and hold weights from before a step
+    return torch.autocast(kind, dtype=precision, cache_enabled=False)
 
 
 @contextlib.contextmanager

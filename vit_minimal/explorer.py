@@ -63,8 +63,8 @@ def explore_attention(model, image, block=None, head=None):
         "columns": grid_size[1],
         "prefix": model.num_prefix,
         "hasClass": config.pool == "class",
-        "block": block or config.depth,
-        "head": 0 if head is None else head + 1,  # of the slider, whose 0 is the mean
+        "block": int(block or config.depth),  # JSON knows no numbers of NumPy
+        "head": 0 if head is None else int(head) + 1,  # of the slider, whose 0 is the mean
         "image": _picture_url(lambda file: imsave(file, picture, cmap="gray")),
         "weights": base64.b64encode((65535 * maps).round().numpy().astype("<u2")).decode(),
     }

@@ -30,6 +30,10 @@ def check_machine(data_root=None):
         fault = ""
     except OSError as error:
         fault = str(error)
+    try:
+        budget, wrong = f"budget: {pick_budget()}", ""
+    except ValueError as error:
+        budget, wrong = "budget", str(error)
     here = "Shapes-10, drawn here; CIFAR-10 not loaded yet"
     if has_cifar10(folder):
         here = "CIFAR-10 is here"
@@ -39,7 +43,7 @@ def check_machine(data_root=None):
         (_version(torch) >= (2, 6), f"torch {torch.__version__}", "pip install -U torch"),
         (_version(np) >= (1, 26), f"numpy {np.__version__}", "pip install -U numpy"),
         (True, f"device: {describe_device(device)}; matrix products in {precision}", ""),
-        (True, f"budget: {pick_budget()}", ""),
+        (not wrong, budget, wrong),
         (not fault, f"data: {here}", fault),
         (free_gb > 1, f"disk: {free_gb:.0f} GB free", "CIFAR-10 needs 0.6 GB, make room"),
     ]

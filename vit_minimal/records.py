@@ -99,7 +99,8 @@ def read_records(path):
 def add_record(path, figures):
     """Append measured figures, and how they came about, to the JSON list in `path`.
 
-    Processes that write to one file wait for one another. ValueError if the file holds no list,
+    Processes that write to one file wait for one another. The empty file of their lock, which ends in
+    .lock, stays beside it, since another process may be waiting for it. ValueError if the file holds no list,
     OSError if it cannot be written.
     """
     path = as_path(path)

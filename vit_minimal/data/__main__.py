@@ -21,13 +21,15 @@ def main(arguments=None):
     offer = commands.add_parser("serve", help="offer the archive to other machines")
     offer.add_argument("--port", type=int, default=8000)
     options = parser.parse_args(arguments)
+    url = getattr(options, "source", None)
+    if url and "://" not in url:
+        parser.error(f"--from {url} is no address: write http://{url} if that is another machine's")
     try:
         if options.command == "serve":
             with one_at_a_time(data_root()):
                 archive = fetch_archive()
             serve(archive, options.port)
             return
-        url = options.source
         if url and not url.endswith(CIFAR10_ARCHIVE):
             url = f"{url.rstrip('/')}/{CIFAR10_ARCHIVE}"
         print(f"CIFAR-10 is ready: {prepare_cifar10(sources=[url] if url else None)}")

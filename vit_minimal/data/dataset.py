@@ -16,9 +16,9 @@ INTEGERS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels to learn from and to be tested on.
+    """Images and labels to learn from and to be tested on. A data set is equal to itself alone.
 
     NumPy arrays, and lists of arrays, become tensors; labels of any integer type become int64.
     ValueError for anything that is not images uint8 (n, C, H, W) and labels (n,) that fit.
@@ -57,25 +57,45 @@ class Dataset:
 
         This is the layout of torchvision's ImageFolder: classes are sorted by name, folders in them
         are searched too; hidden files, and the __MACOSX of zip files, are ignored. Every picture
-        becomes (channels, H, W) as `load_image` makes it. Of each class `test_share` becomes the test images, the same ones
-        for the same `seed`; if the folder holds just two, "train" and one of "test", "val", "valid"
-        and "validation", those are the two parts. Both parts are in random order.
+        becomes (channels, H, W) as `load_image` makes it. Of each class `test_share` becomes the
+        test images: which ones, `seed` and the names of the files decide, so that hardly any picture
+        changes sides when others are added or removed. A folder that holds just two, "train" or
+        "training" and one of "test", "testing", "val", "valid", "validation", "dev", "eval" and
+        "evaluation", in small letters or capitals, is split already, and those are the two parts.
+        Both parts are in random order.
 
         Files that cannot be read as pictures are named and skipped; unreadable="refuse" makes them
         a ValueError. So is a layout that does not fit, a class without pictures in one of the
-        parts, and an argument out of its range.
+        parts, a link to a folder that counts already, and an argument out of its range.
         """
         arrays, class_names = read_folder(path, image_size, test_share, seed, unreadable, channels)
         return cls(*arrays, class_names, as_path(path).resolve().name)
 
     def first(self, num_train, num_test=None):
-        """The same data set with only the first images of each part."""
+        """The same data set with only the first images of each part, all where there are no more.
+
+        ValueError for a number below 0.
+        """
+        if min(num_train or 0, num_test or 0) < 0:
+            raise ValueError(
+                f"the numbers of first images must be at least 0, are {num_train} and {num_test}"
+            )
         return replace(
             self,
             train_images=self.train_images[:num_train],
             train_labels=self.train_labels[:num_train],
             test_images=self.test_images[:num_test],
             test_labels=self.test_labels[:num_test],
+        )
+
+
+def check_dataset(dataset):
+    """ValueError for anything but a Dataset: a pair of tensors, a DataLoader, a path."""
+    if not isinstance(dataset, Dataset):
+        raise ValueError(  # noqa: TRY004
+            f"dataset must be a Dataset, is a {type(dataset).__name__}: Dataset(train_images, "
+            "train_labels, test_images, test_labels, class_names, name) makes one of arrays, and "
+            "Dataset.from_folder one of pictures"
         )
 
 

@@ -182,12 +182,13 @@ def set_aside(path, target):
 def serve(path, port=8000):
     """Offer one file to others on the network until interrupted; downloads can be resumed.
 
-    OSError if the port is taken. A client that goes away is a line in the log.
+    OSError if the port is taken or there is none of this number. A client that goes away is a line in the log.
     """
     try:
         server = ThreadingHTTPServer(("", port), _handler(path))
-    except OSError as error:
-        text = f"port {port} cannot be used ({error.strerror}): choose another with --port"
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        text = f"port {port} cannot be used ({reason}): choose another with --port"
         raise OSError(text) from error
     with server:
         command = f"python -m vit_minimal.data prepare --from {_address(server)}"

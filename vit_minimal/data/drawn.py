@@ -12,7 +12,12 @@ CHUNK = 250  # images drawn at a time, so that the arrays fit into the caches
 
 
 def _in_chunks(n, seed, draw):
-    """The first `n` of what `draw(random)` gives, CHUNK at a time: one tensor for each array."""
+    """The first `n` of what `draw(random)` gives, CHUNK at a time: one tensor for each array.
+
+    ValueError if `n` is below 0.
+    """
+    if n < 0:
+        raise ValueError(f"the number of images to draw must be at least 0, is {n}")
     random = np.random.RandomState(seed)
     chunks = [draw(random) for _ in range(max(1, -(-n // CHUNK)))]
     return tuple(torch.from_numpy(np.concatenate(part)[:n]) for part in zip(*chunks, strict=True))

@@ -3,6 +3,7 @@
 Pillow is imported where it is used, since `import vit_minimal` must not wait for it.
 """
 
+import hashlib
 import os
 
 import numpy as np
@@ -13,7 +14,8 @@ from ..device import say
 from ..records import as_path
 
 MADE_BY_MACS = "__MACOSX"  # a folder in their zip files, which holds no picture
-TEST_FOLDERS = ("test", "val", "valid", "validation")
+TRAIN_FOLDERS = ("train", "training")  # in small letters or capitals
+TEST_FOLDERS = ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation")
 LAYOUT = (
     "expected are folders of pictures, one for each class, such as {0}/cat/1.jpg, {0}/dog/2.jpg"
 )
@@ -124,7 +126,8 @@ def read_folder(path, image_size, test_share, seed, unreadable, channels):
                     f"one to train on and one to test on, and has {len(own)}"
                 )
             num_test = min(max(round(test_share * len(own)), 1), len(own) - 1)
-            of_test[own[:num_test]] = True
+            lots = [_lot(files[readable[i]].relative_to(folder / name), seed) for i in own]
+            of_test[own[np.argsort(lots)[:num_test]]] = True
         elif of_test[own].all() or not of_test[own].any():
             part = parts[0] if of_test[own].all() else parts[1]
             raise ValueError(f"{part / name} has no readable picture: each class needs some there")
@@ -137,6 +140,15 @@ def read_folder(path, image_size, test_share, seed, unreadable, channels):
     return (images[train], labels[train], images[test], labels[test]), class_names
 
 
+def _lot(file, seed):
+    """The lot that a picture draws, text of 64 digits; the smallest ones of a class are for tests.
+
+    It depends on the seed and on the picture's path in its class alone: pictures that come or go do
+    not change it, nor does another class.
+    """
+    return hashlib.sha256(os.fsencode(f"{seed} {file.as_posix()}")).hexdigest()
+
+
 def _parts(folder):
     """The folder itself, or the two folders in it that hold its training and its test part."""
     if not folder.exists():
@@ -144,15 +156,18 @@ def _parts(folder):
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: {LAYOUT.format('photos')}")
     names = _folders_in(folder)
-    if "train" not in names or not {*names} & {*TEST_FOLDERS}:
+    train = [name for name in names if name.lower() in TRAIN_FOLDERS]
+    test = [name for name in names if name.lower() in TEST_FOLDERS]
+    others = [name for name in names if name not in train + test]
+    if not (train and test) and (others or not names):
         return [folder]
-    if len(names) > 2:
+    if others or len(train) != 1 or len(test) != 1:
         raise ValueError(
-            f"{folder} holds train, {_list_some([name for name in names if name != 'train'])}: "
-            f"beside train there may only be one of {', '.join(TEST_FOLDERS)}, or no train at all"
+            f"{folder} holds {_list_some(train + test + others)}: the parts of a split are two "
+            f"folders by themselves, one of {', '.join(TRAIN_FOLDERS)} and one of "
+            f"{', '.join(TEST_FOLDERS)}"
         )
-    names.remove("train")
-    return [folder / "train", folder / names[0]]
+    return [folder / train[0], folder / test[0]]
 
 
 def _folders_in(folder):
@@ -183,13 +198,21 @@ def _same_classes(parts):
 def _find_files(parts, class_names):
     """All files that are not hidden, sorted within a class; their labels; whether each is for tests.
 
-    ValueError, which names it, for a class without a file.
+    ValueError, which names it, for a class without a file, and for a folder that is reached a second
+    time, by a link: its pictures would count twice, in two classes or on both sides of the split.
     """
     files, labels, of_test = [], [], []
+    reached = {}  # {folder as it is without links: the path that led there}
     for part in parts:
         for label, name in enumerate(class_names):
             own = []
             for place, inner, found in os.walk(part / name, followlinks=True):
+                first = reached.setdefault(os.path.realpath(place), place)
+                if first != place:
+                    raise ValueError(
+                        f"{place} and {first} are one folder, reached through a link: remove the "
+                        "link, so that each picture counts once"
+                    )
                 inner[:] = [other for other in inner if other[0] != "."]  # where walk goes next
                 own += [as_path(place) / file for file in found if file[0] != "."]
             if not own:

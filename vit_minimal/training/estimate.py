@@ -4,8 +4,9 @@ import copy
 import time
 from dataclasses import replace
 
+from ..data.dataset import check_dataset
 from ..device import pick_device, random_state_kept
-from .recipes import TrainingConfig
+from .recipes import as_training
 from .run import Run
 
 
@@ -15,7 +16,8 @@ def estimate_seconds(model, dataset, config=None, device=None, steps=5):
     What comes on top is not counted: judging on validation images, writing states, and compiling.
     Errors are those of `fit`.
     """
-    config = replace(config or TrainingConfig(), compile=False)
+    check_dataset(dataset)
+    config = replace(as_training(config), compile=False)
     whole = min(config.whole_epochs, config.epochs) if config.patch_drop_rate else config.epochs
     seconds = 0.0
     for rate, epochs in ((0.0, whole), (config.patch_drop_rate, config.epochs - whole)):

@@ -1,16 +1,18 @@
 """`fit`: step after step, until the run is over or somebody stops it."""
 
+import contextlib
 import time
 
 import torch
 import torch.distributed as dist
 from tqdm import tqdm
 
-from ..device import pick_device, random_state_kept, say
+from ..data.dataset import check_dataset
+from ..device import autocast, pick_device, random_state_kept, say
 from ..records import as_path, check_writable
 from .interrupts import stop_requests
-from .recipes import TrainingConfig
-from .run import Run
+from .recipes import as_training
+from .run import Run, read_state
 
 
 def fit(
@@ -32,22 +34,36 @@ def fit(
     file, the run begins anew. torch's random numbers outside of the run go on as if there had been
     none.
 
-    In a group of processes (torchrun) each trains on its share of every batch. ValueError if labels
-    or batches do not fit, the weights are not float32, or the checkpoint is that of another run;
-    OSError if it could not be written; FloatingPointError if the loss is no
-    longer finite; MemoryError if a batch does not fit; KeyboardInterrupt when interrupted,
-    also in the last step, after which the model is trained all the same. A model whose run was
-    interrupted before has its last weights, not their EMA.
+    Afterwards every module of the model is in training mode, a part that you had put in evaluation
+    mode too, and the model is on the device that it was trained on (see `pick_device`). `evaluate`,
+    `predict` and the inspections take care of the mode; before you call the model yourself, call
+    `model.eval()`. A model that is refused is in its modes and on its device again.
+
+    In a group of processes (torchrun) each trains on its share of every batch. ValueError if data
+    set or configuration are none, labels or batches do not fit, the weights are not float32, or the
+    checkpoint is that of another run (another model or configuration, other images, labels or frozen
+    weights) or not the state of a run at all, which no run replaces. OSError if it could not be
+    written; FloatingPointError if the loss is no longer finite; MemoryError if a batch does not fit;
+    KeyboardInterrupt when interrupted, also in the last step, after which the model is trained all
+    the same. A model whose run was interrupted before has its last weights, not their EMA.
     """
-    run = Run(model, dataset, config or TrainingConfig(), pick_device(device))
+    config = as_training(config)
+    check_dataset(dataset)
     if checkpoint:
         checkpoint = as_path(checkpoint)
         check_writable(checkpoint.parent)  # not after the first epoch
-        if resume and checkpoint.exists():
-            run.load(checkpoint)
+    with _left_as_it_was_if_refused(model):
+        run = Run(model, dataset, config, pick_device(device))
+        if checkpoint and checkpoint.exists():
+            if resume:
+                run.load(checkpoint)
+            else:
+                read_state(checkpoint)  # refuses what is none: it must not be replaced
     saved_at = time.monotonic()
     bar = tqdm(total=run.total_steps, initial=run.step, leave=False, disable=_hide_bar(run.rank))
-    with random_state_kept(), stop_requests(patient=run.world > 1) as requests, bar:
+    no_autocast = autocast(run.device, torch.float32)  # of the caller's: a step has its own
+    stopping = stop_requests(patient=run.world > 1)
+    with random_state_kept(), no_autocast, stopping as requests, bar:
         while run.step < run.total_steps:
             run.train_step()
             bar.update()
@@ -69,6 +85,20 @@ def fit(
         epoch = (run.step - 1) // run.steps_per_epoch + 1
         raise KeyboardInterrupt(f"stopped in epoch {epoch} of {run.config.epochs}{kept}")
     return run.history
+
+
+@contextlib.contextmanager
+def _left_as_it_was_if_refused(model):
+    """After an error `model` is on its device again, and each of its modules in its mode."""
+    training = [module for module in model.modules() if module.training]
+    device = next((weight.device for weight in model.parameters()), None)
+    try:
+        yield
+    except BaseException:
+        model.to(device).eval()
+        for module in training:
+            module.training = True
+        raise
 
 
 def _all_stop(requests, run):

@@ -67,6 +67,20 @@ class Recipe:
     training: TrainingConfig
 
 
+def as_training(config):
+    """A TrainingConfig as it is, for None the one of all defaults. ValueError for anything else."""
+    if config is None:
+        return TrainingConfig()
+    if isinstance(config, TrainingConfig):
+        return config
+    remedy = "write TrainingConfig(epochs=5)"
+    if isinstance(config, Recipe):
+        remedy = "recipe.training is one, and recipe.model is for the VisionTransformer"
+    elif isinstance(config, dict):
+        remedy = "write TrainingConfig(**settings)"
+    raise ValueError(f"config must be a TrainingConfig, is a {type(config).__name__}: {remedy}")
+
+
 SHORT = TrainingConfig(  # what runs of a few passes over CIFAR-10 share
     epochs=3,
     optimizer="muon",

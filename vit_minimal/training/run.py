@@ -4,7 +4,9 @@ import contextlib
 import json
 import math
 import time
+import zlib
 from dataclasses import asdict
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -33,11 +35,12 @@ class Run:
 
     def __init__(self, model, dataset, config, device):
         self.model, self.config, self.device = unwrap_model(model), config, device
+        self.dataset = dataset
         self.rank, self.world = 0, 1
         if dist.is_initialized():
             self.rank, self.world = dist.get_rank(), dist.get_world_size()
         self.num_images = len(dataset.train_images) - config.validation_images
-        self._check(dataset)
+        self._check()
         images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
         if config.validation_images:  # the last ones of each class, the same for every seed
             order = stratified_order(dataset.train_labels).to(device)
@@ -68,10 +71,14 @@ class Run:
         self.order = None  # in which this epoch goes through the images
         self.totals = torch.zeros(2, device=device)  # of this epoch: loss, images that were right
         self.epoch_began = time.perf_counter()
-        self.identity = self._identity(dataset.name)
 
-    def _check(self, dataset):
-        check_labels(dataset.train_labels, self.model.config.num_classes)
+    def _check(self):
+        check_labels(self.dataset.train_labels, self.model.config.num_classes)
+        if any(p.is_meta for p in self.model.parameters()):
+            raise ValueError(
+                'the model was made on torch\'s device "meta" and has no weights yet: make it '
+                "without, or load_checkpoint"
+            )
         dtypes = {str(p.dtype).removeprefix("torch.") for p in self.model.parameters()}
         if dtypes != {"float32"}:
             raise ValueError(
@@ -85,25 +92,42 @@ class Run:
             )
         if self.config.patch_drop_rate:
             check_can_drop_patches(self.model)
-        size = self.config.batch_size
+        size, held_out = self.config.batch_size, self.config.validation_images
         if self.num_images < size:
-            raise ValueError(f"{self.num_images} training images do not fill a batch of {size}")
+            without = f" without the {held_out:,} of validation_images" if held_out else ""
+            raise ValueError(
+                f"{len(self.dataset.train_images):,} training images{without} do not fill a batch of {size}"
+            )
         if size % self.world:
             raise ValueError(f"{self.world} processes cannot share batches of {size} evenly")
 
-    def _identity(self, data_name):
+    @cached_property
+    def identity(self):
         """What a state has to agree in with the run that goes on from it."""
         model = {"class": type(self.model).__name__} | asdict(self.model.config)
         precision = str(self.precision).removeprefix("torch.")
         return {
             "model": json.loads(json.dumps(model)),  # (H, W) and [H, W] are the same
             "training": asdict(self.config),
-            "data": {"name": data_name, "images": self.num_images},
+            "data": {
+                "name": self.dataset.name,
+                "images": self.num_images,
+                "content": _checksum(self.dataset.train_images, self.dataset.train_labels),
+            },
             "machine": {
                 "device": self.device.type,
                 "precision": precision,
                 "processes": self.world,
             },
+            "weights": self._weights(),
+        }
+
+    def _weights(self):
+        """{plain name: shape, and whether it is trained} of all weights and buffers of the model."""
+        tensors = self.model.state_dict(keep_vars=True).values()  # in the order of the plain ones
+        return {
+            name: f"{list(tensor.shape)}, {'trained' if tensor.requires_grad else 'fixed'}"
+            for name, tensor in zip(plain_state_dict(self.model), tensors, strict=True)
         }
 
     @property
@@ -288,25 +312,23 @@ class Run:
 
     def load(self, path):
         """Go on from what `save` wrote. ValueError if the file is damaged or of another run."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            theirs = state.pop("of")
-            theirs["training"] = (
-                asdict(TrainingConfig()) | theirs["training"]
-            )  # settings came later
-        except OSError:
-            raise
-        except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
-            text = f"{path} is damaged or not the state of a run ({error}): remove it"
-            raise ValueError(text) from error
+        state = read_state(path)
+        theirs = state["of"]
+        # What came later is not in older states: some settings, the content, the weights
+        theirs["training"] = asdict(TrainingConfig()) | theirs["training"]
+        theirs["data"] = self.identity["data"] | theirs["data"]
+        theirs.setdefault("weights", self.identity["weights"])
         differing = [
-            f"{part} {name}: {theirs[part].get(name)} there, {value} here"
-            for part, settings in self.identity.items()
-            for name, value in settings.items()
-            if theirs[part].get(name) != value
+            f"{part} {name}: {theirs[part].get(name)} there, {ours.get(name)} here"
+            for part, ours in self.identity.items()
+            for name in ours | theirs[part]
+            if theirs[part].get(name) != ours.get(name)
         ]
         if differing:
-            raise ValueError(f"{path} is the state of another run ({'; '.join(differing)})")
+            more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
+            raise ValueError(
+                f"{path} is the state of another run ({'; '.join(differing[:3])}{more})"
+            )
         for name, part in self._parts().items():
             if isinstance(part, nn.Module):
                 load_plain_state_dict(part, state[name])
@@ -317,6 +339,36 @@ class Run:
         self.epoch_began = time.perf_counter() - state["seconds"]
         if self.rank == 0:  # the totals of all processes, to be added up again
             self.totals.copy_(state["totals"])
+
+
+def read_state(path):
+    """What `Run.save` wrote to `path`. ValueError if the file is damaged or holds anything else."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it, such as {path}/state.pt")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # whatever torch.load finds wrong with a file that is no archive
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path} is damaged or not the state of a run ({reason:.150}): name another file as "
+            "checkpoint, or remove it if it was a state"
+        ) from error
+    if not isinstance(state, dict) or "of" not in state:
+        raise ValueError(
+            f"{path} is not the state of a run, but holds something else, such as the weights of a "
+            "model: name another file as checkpoint, so that nothing is lost"
+        )
+    return state
+
+
+def _checksum(*tensors):
+    """Eight digits that tensors of other contents hardly ever have (CRC-32)."""
+    number = 0
+    for tensor in tensors:
+        number = zlib.crc32(tensor.cpu().contiguous().numpy(), number)
+    return f"checksum {number:08x}"
 
 
 def _mixed_seed(*numbers):
