@@ -216,11 +216,11 @@ EXPERIMENTS = {
             ),
         }
     ),
-    "architecture": Experiment(  # about as many parameters in all; d = 32 but for 1 and 6 heads
+    "architecture": Experiment(  # full budget: blocks of as many weights, and d = 32 but for 1, 8 heads
         {
-            "4 blocks, D = 96, 3 heads": Setting(),
+            "base": Setting(),
             "1 head": Setting({"num_heads": 1}),
-            "6 heads": Setting({"num_heads": 6}),
+            "8 heads": Setting({"num_heads": 8}),
             "1 block, D = 192": Setting({"depth": 1, "embed_dim": 192, "num_heads": 6}),
             "9 blocks, D = 64": Setting({"depth": 9, "embed_dim": 64, "num_heads": 2}),
             "scores not divided by √d": Setting(variant="UndividedScores"),
