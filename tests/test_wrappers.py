@@ -31,6 +31,7 @@ from vit_minimal import (
 )
 from vit_minimal.inspection import deletion_test
 from vit_minimal.training import MovingAverage, evaluation, make_optimizers
+from vit_minimal.training.evaluation import predict
 from vit_minimal.training.run import Run
 from vit_minimal.unwrap import unwrap_model
 
@@ -212,6 +213,72 @@ def test_what_is_no_model_of_the_course_is_refused(model):
     ):
         with pytest.raises(ValueError, match=type(model).__name__):
             ask()
+
+
+class Around(nn.Module):
+    """A wrapper of a reader's, which computes something of its own."""
+
+    def __init__(self, model, name, config=None):
+        super().__init__()
+        setattr(self, name, model)
+        self.name, self.gain = name, nn.Parameter(torch.tensor(-1.0))
+        if config:
+            self.config = config
+
+    def forward(self, images):
+        return self.gain * getattr(self, self.name)(images)
+
+
+@pytest.mark.parametrize("name", ["module", "model", "_orig_model"])
+@pytest.mark.parametrize("wrap", [lambda model: model, nn.DataParallel, WRAPPERS["compiled"]])
+def test_an_own_wrapper_is_never_looked_through(name, wrap, tmp_path):
+    images, labels = pictures(12)
+    for ask in (*QUESTIONS.values(), lambda model, images: fit(model, dataset_of(images, labels))):
+        with pytest.raises(ValueError, match="Around"):
+            ask(wrap(Around(plain(), name)), images)
+    # With a `config` it is a model, whose own answers count and whose own weights are trained
+    own = Around(plain(), name, CONFIG)
+    logits = predict(wrap(own), images, precision=torch.float32)
+    torch.testing.assert_close(logits, -predict(plain(), images, precision=torch.float32))
+    fit(wrap(own), dataset_of(images, labels), TrainingConfig(epochs=1, batch_size=4))
+    assert own.gain != -1
+
+
+def dataset_of(images, labels):
+    return Dataset(images, labels, images, labels, tuple("abcdefghij"), "drawn")
+
+
+class Named(nn.Module):
+    """Weights whose names differ only by what wrappers put before names."""
+
+    config = CONFIG  # of the class: no less a configuration
+
+    def __init__(self, config=CONFIG):
+        super().__init__()
+        self.module = nn.Linear(3 * 16 * 16, 10)
+        self.weight = nn.Parameter(torch.ones(10, 3 * 16 * 16))
+
+    def forward(self, images):
+        return self.module(images.flatten(1)) * self.weight.mean()
+
+
+@pytest.mark.parametrize("wrapper", ["compiled", "DataParallel", "averaged"])
+def test_own_modules_keep_the_names_of_their_weights(wrapper, tmp_path):
+    images, labels = pictures(12)
+    config = TrainingConfig(epochs=2, batch_size=4, ema_decay=0.5, learning_rate=0.1)
+    states = []
+    for wrap in (lambda model: model, WRAPPERS[wrapper]):
+        torch.manual_seed(0)
+        model = Named()
+        fit(wrap(model), dataset_of(images, labels), config, "cpu", tmp_path / "state.pt")
+        judged = unwrap_model(wrap(model))
+        assert not torch.equal(judged.module.weight, judged.weight)
+        states.append(judged.state_dict())
+    save_checkpoint(tmp_path / "own.safetensors", wrap(model))
+    states.append(load_checkpoint(tmp_path / "own.safetensors", Named).state_dict())
+    assert len(states[0]) == 3
+    for name, tensor in states[0].items():
+        assert all(torch.equal(tensor, state[name]) for state in states), name
 
 
 # --- other classes ----------------------------------------------------------------------------

@@ -115,8 +115,11 @@ def _renamed(state_dict, names):
                 "if that holds the weights, as in many training checkpoints, pass it alone"
             )
     renamed = {}
+    # A wrapper puts its prefix before all names; a module that is called so, before its own only
+    prefixes = (re.match(r"((_orig_mod|module)\.)*", name)[0] for name in state_dict)
+    prefix = min(prefixes, key=len, default="")
     for name, tensor in state_dict.items():
-        name = plain_name(name)
+        name = plain_name(name, prefix)
         fitting = (re.subn("^" + old, new, name) for old, new in names)
         renamed[next((ours for ours, found in fitting if found), name)] = tensor
     return renamed

@@ -6,7 +6,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from ..unwrap import plain_name
+from ..unwrap import plain_parameters
 from .muon import Muon
 
 TOKENS = "cls_token", "reg_token", "pos_embed"
@@ -18,7 +18,7 @@ def make_optimizers(model, config):
     Only matrices decay: not biases, norms, positions or the class token. With `config.layer_decay`
     below 1 each block has a rate of its own (see TrainingConfig); ValueError if there are no blocks.
     """
-    names = [(plain_name(name), parameter) for name, parameter in model.named_parameters()]
+    names = plain_parameters(model)
     depth = 1 + max((_block_of(name) for name, _ in names), default=-1)
     if config.layer_decay < 1 and not depth:
         raise ValueError(
