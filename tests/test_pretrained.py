@@ -481,6 +481,15 @@ def test_a_resized_model_answers_the_same_about_patches_that_are_resized_alone()
         torch.testing.assert_close(answers, model(images), atol=1e-4, rtol=1e-4)
 
 
+def test_frozen_weights_of_a_resized_model_stay_frozen():
+    model = VisionTransformer(CONFIG).requires_grad_(False)
+    model.head.requires_grad_(True)
+    names = {
+        name for name, weight in resize_patches(model, 2).named_parameters() if weight.requires_grad
+    }
+    assert names == {"head.weight", "head.bias"}
+
+
 def test_a_resized_variant_is_still_that_variant():
     assert isinstance(resize_patches(ReadsFirstPatch(CONFIG), 2), ReadsFirstPatch)
 

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from vit_minimal import (
     gradient_attention,
     knock_out,
     load_checkpoint,
+    open_laboratory,
     resize_patches,
     save_checkpoint,
 )
@@ -34,6 +36,7 @@ from vit_minimal.training import MovingAverage, evaluation, make_optimizers
 from vit_minimal.training.evaluation import predict
 from vit_minimal.training.run import Run
 from vit_minimal.unwrap import unwrap_model
+from vit_minimal.variants import UnseenClassToken
 
 CONFIG = ViTConfig(image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=2, mlp_ratio=2.0)
 
@@ -351,14 +354,52 @@ def wider(model):
     model.blocks[0].mlp.fc1 = nn.Linear(24, 30)
 
 
-@pytest.mark.parametrize("change", [changed_head, pruned, deeper, wider])
-def test_no_file_is_written_that_could_not_be_read(change, tmp_path):
-    model = plain()
+def masked(model):
+    model.blocks[1].attn.mask = torch.ones(5, 5, dtype=torch.bool).tril()
+
+
+def unmasked(model):
+    model.blocks[1].attn.mask = None
+
+
+def masked_otherwise(model):
+    for block in model.blocks:
+        block.attn.mask = block.attn.mask.clone()
+    model.blocks[1].attn.mask[3, 2] = False
+
+
+CHANGES = [
+    *((plain, change) for change in (changed_head, pruned, deeper, wider, masked)),
+    *((lambda: UnseenClassToken(CONFIG), change) for change in (unmasked, masked_otherwise)),
+]
+
+
+@pytest.mark.parametrize(("make", "change"), CHANGES)
+def test_a_model_that_its_configuration_no_longer_describes_is_not_made_anew(
+    make, change, tmp_path
+):
+    model = make()
     change(model)
-    with pytest.raises(ValueError, match="load_checkpoint") as refused:
-        save_checkpoint(tmp_path / "changed.safetensors", model)
-    assert len(str(refused.value)) < 600
+    for ask in (
+        lambda: save_checkpoint(tmp_path / "changed.safetensors", model),
+        lambda: resize_patches(model, patch_size=4),
+        lambda: open_laboratory(model, list("abcdefghij"), pictures={}),
+    ):
+        with pytest.raises(ValueError) as refused:
+            ask()
+        assert len(str(refused.value)) < 600
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, with_compiled_blocks])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_fixed_positions_and_masks_of_a_variant_are_described(wrap, dtype, tmp_path):
+    images = torch.randn(2, 3, 16, 16)
+    model = UnseenClassToken(replace(CONFIG, pos_embed="sinusoidal")).eval().to(dtype).float()
+    save_checkpoint(tmp_path / "masked.safetensors", wrap(copy.deepcopy(model)))
+    loaded = load_checkpoint(tmp_path / "masked.safetensors", UnseenClassToken)
+    torch.testing.assert_close(loaded(images), model(images), rtol=0, atol=0.02)
+    assert resize_patches(wrap(model), patch_size=4).blocks[1].attn.mask.shape == (17, 17)
 
 
 def test_looking_at_the_configuration_draws_no_random_number(tmp_path):

@@ -11,8 +11,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch.nn.functional import interpolate
 
+from .device import random_state_kept
 from .records import as_path, write_whole
-from .unwrap import load_plain_state_dict, plain_name, plain_state_dict, unwrap_model
+from .unwrap import (
+    load_plain_state_dict,
+    plain_name,
+    plain_parameters,
+    plain_state_dict,
+    unwrap_model,
+)
 from .vision_transformer import VisionTransformer, ViTConfig
 
 FORMER_NAMES = {"pre_norm": "norm_first"}  # fields of ViTConfig, in older files
@@ -171,14 +178,53 @@ def _advice(names, differing):
     return "They are of no Vision Transformer that is known here."
 
 
+def check_described(model, task):
+    """ValueError if a new model of the same class and `config` would differ from this plain one in
+    more than the numbers of its weights: in their names or shapes, or in a buffer that no state dict
+    holds, such as a mask. `task` says what this keeps from being done.
+
+    What cannot be seen from outside is not checked: attributes of an own class, hooks.
+    """
+    with random_state_kept():
+        new = type(model)(model.config)
+    ours, theirs = plain_state_dict(model), plain_state_dict(new)
+    changed = [
+        name for name in ours if name not in theirs or ours[name].shape != theirs[name].shape
+    ]
+    changed += [name for name in theirs if name not in ours]
+    ours, theirs = _buffers_beside(model, ours), _buffers_beside(new, theirs)
+    changed += [name for name in ours | theirs if not _alike(ours.get(name), theirs.get(name))]
+    if changed:
+        raise ValueError(
+            f"model.config does not describe this model, {', '.join(changed[:3])} of it "
+            f"({len(changed)} in all): {task}"
+        )
+
+
+def _buffers_beside(model, state):
+    """The buffers that are not part of the `state` dict, by plain names."""
+    buffers = model.named_buffers(remove_duplicate=False)  # blocks may share a mask
+    return {plain_name(n): b.cpu() for n, b in buffers if plain_name(n) not in state}
+
+
+def _alike(one, other):
+    """Whether two buffers are the same but for rounding, as to bfloat16 and back."""
+    if one is None or other is None or one.shape != other.shape:
+        return False
+    return torch.allclose(one.float(), other.float(), rtol=0.01, atol=0.01)
+
+
 def resize_patches(model, patch_size, image_size=None):
     """The same model for another patch size, and image size if given: resampled weights.
 
     The projection of a patch that is resized bilinearly stays what it was, exactly if patches grow
     (Beyer et al. 2023, https://arxiv.org/abs/2212.08013, Eq. 3 and 4); learned positions are
-    interpolated between their neighbours. ValueError if the patches do not fit the images.
+    interpolated between their neighbours. Frozen weights stay frozen. What is not in `config` or the
+    weights is not kept: hooks, attributes of an own class. ValueError if the patches do not fit the
+    images, or the model was changed so that its configuration no longer describes it.
     """
     model = unwrap_model(model)
+    check_described(model, "resize_patches would lose it. Resize first, and change the model then")
     config = model.config
     resized = type(model)(
         replace(config, patch_size=patch_size, image_size=image_size or config.image_size)
@@ -187,7 +233,7 @@ def resize_patches(model, patch_size, image_size=None):
     weights = {name: w.cpu().float() for name, w in plain_state_dict(model).items()}
     old, new = config.patch_size, patch_size
     kernel = weights["patch_embed.proj.weight"]  # (D, C, P, P)
-    pixels = torch.eye(old**2).unflatten(1, (1, old, old))
+    pixels = torch.eye(old**2, dtype=kernel.dtype).unflatten(1, (1, old, old))
     resize = interpolate(pixels, size=(new, new), mode="bilinear", antialias=True).flatten(1)
     kernel = kernel.flatten(2) @ torch.linalg.pinv(resize).T  # of old² pixels to one of new²
     weights["patch_embed.proj.weight"] = kernel.unflatten(2, (new, new))
@@ -199,6 +245,9 @@ def resize_patches(model, patch_size, image_size=None):
         patches = interpolate(patches, size=size, mode="bicubic", antialias=True).flatten(2)
         weights["pos_embed.weight"] = torch.cat([prefix, patches.transpose(1, 2)], dim=1)
     resized.load_state_dict(weights)
+    trained = {name: weight.requires_grad for name, weight in plain_parameters(model)}
+    for name, weight in resized.named_parameters():
+        weight.requires_grad_(trained[name])
     return resized.to(next(model.parameters())).train(model.training)
 
 
@@ -206,22 +255,19 @@ def save_checkpoint(path, model, /, **notes):
     """Write weights, configuration and `notes` (anything JSON can hold) to a safetensors file.
 
     The file appears under its name only when it is complete; an older one is kept until then. Of a
-    model that was compiled or wrapped it holds what it would hold of the plain one. ValueError if the
-    model was changed so that its configuration no longer describes it: the file could not be loaded.
+    model that was compiled or wrapped it holds what it would hold of the plain one. What is not in
+    `config` or the weights is not kept: hooks, attributes of an own class. ValueError if the model
+    was changed so that its configuration no longer describes it (another head, a mask that was set):
+    load_checkpoint would give back another one.
     """
     model = unwrap_model(model)
+    check_described(
+        model,
+        "load_checkpoint could not give it back. Keep its weights with "
+        'torch.save(model.state_dict(), "weights.pt") and its making in code; for other classes call '
+        "model.reset_head before the training",
+    )
     weights = plain_state_dict(model)
-    with torch.device("meta"):  # shapes without numbers
-        described = type(model)(model.config).state_dict()
-    changed = [n for n, w in weights.items() if n not in described or described[n].shape != w.shape]
-    changed += [name for name in described if name not in weights]
-    if changed:
-        raise ValueError(
-            f"model.config does not describe this model, {', '.join(changed[:3])} of it "
-            f"({len(changed)} in all): load_checkpoint could not read the file. Keep its weights with "
-            'torch.save(model.state_dict(), "weights.pt") and its making in code; for other classes '
-            "call model.reset_head before the training"
-        )
     metadata = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
     metadata["class"] = type(model).__name__
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
