@@ -10,7 +10,7 @@ from .looking import first_patch, look_into, ready
 PENALTY = 0.01  # of a probe, as a share of its features' variances
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no single truth value
 class Journey:
     """What the tokens hold, where blocks begin and end: entry 0 is before the first block.
 
