@@ -4,6 +4,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import torch
@@ -77,6 +78,10 @@ def load_timm_state_dict(model, state_dict, head=True):
     class token no position (`no_embed_class`), its slot is filled with zeros. timm's mean-pooling
     models normalise after the pooling unless built with `fc_norm=False`, as ours must be.
     With `head` False the model keeps its own head. ValueError says what does not fit.
+
+    Two things stand in no state dict. `num_heads` has to be theirs. And some models, DeiT's among
+    them, were trained on images normalised with ImageNet's mean and deviation: give them such floats,
+    since bytes become −1 … 1 here.
     """
     weights = _renamed(state_dict, TIMM_NAMES)
     positions, plain = weights.get("pos_embed.weight"), unwrap_model(model)
@@ -90,7 +95,9 @@ def load_timm_state_dict(model, state_dict, head=True):
 def load_torchvision_state_dict(model, state_dict, head=True):
     """Give `model` the weights of torchvision's `VisionTransformer`; returns the model.
 
-    With `head` False the model keeps its own head. ValueError says what does not fit.
+    With `head` False the model keeps its own head. ValueError says what does not fit. `num_heads`,
+    which stands in no state dict, has to be theirs. They were trained on images normalised with
+    ImageNet's mean and deviation: give them such floats, since bytes become −1 … 1 here.
     """
     return load_weights(model, _renamed(state_dict, TORCHVISION_NAMES), state_dict, head)
 
@@ -101,7 +108,7 @@ def load_hf_state_dict(model, state_dict, head=True):
 
     Their configuration says `layer_norm_eps=1e-12` unless told otherwise: ViTConfig(norm_eps=1e-12)
     makes the outputs equal. With `head` False the model keeps its own head. ValueError says what does
-    not fit.
+    not fit. `num_heads`, which stands in no state dict, has to be theirs.
     """
     weights = _renamed(state_dict, HF_NAMES)
     weights = {name: w for name, w in weights.items() if not re.match(HF_UNUSED, name)}
@@ -115,6 +122,11 @@ def load_hf_state_dict(model, state_dict, head=True):
 
 def _renamed(state_dict, names):
     """The weights under the names that they have here. ValueError if these are no weights."""
+    if not isinstance(state_dict, Mapping):
+        raise ValueError(  # noqa: TRY004
+            f"expected a state dict, {{name: tensor}}, got a {type(state_dict).__name__}: "
+            "model.state_dict() is that of a model, torch.load(path) may read it from a file"
+        )
     for name, tensor in state_dict.items():
         if not isinstance(tensor, torch.Tensor):
             raise ValueError(  # noqa: TRY004
@@ -309,4 +321,4 @@ def load_checkpoint(path, model_class=VisionTransformer):
         raise ValueError(
             f"{path} holds a {kind}, not a {model_class.__name__}: load_checkpoint(path, {kind})"
         )
-    return load_weights(model_class(config), weights).eval()
+    return load_weights(model_class(config).float(), weights).eval()
