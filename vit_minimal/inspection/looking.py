@@ -8,7 +8,6 @@ from ..attention import attention_weights
 from ..augment import normalize
 from ..data.dataset import as_images
 from ..device import evaluating
-from ..training.evaluation import check_finite
 from ..unwrap import unwrap_model
 
 SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
@@ -137,8 +136,14 @@ def look_into(model, images, *others):
 
 @torch.no_grad()
 def logits_of(model, images):
+    """The logits (B, num_classes), in the model's own precision. FloatingPointError if some are NaN or
+    have overflowed.
+    """
     with hooked(model, {}):
-        return check_finite(torch.cat([model(x).cpu() for (x,) in slices(model, images)]))
+        logits = torch.cat([model(x).cpu() for (x,) in slices(model, images)])
+    if bad := (~(logits < torch.inf)).any(dim=1).sum().item():
+        raise FloatingPointError(f"the logits of {bad} of {len(logits)} images are not finite")
+    return logits
 
 
 @contextlib.contextmanager
