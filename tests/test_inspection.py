@@ -576,12 +576,25 @@ CHANGES = (
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_a_model_that_answers_in_another_way_is_not_explained_like_the_usual_one(change, dtype):
     for name, look in LOOKS.items():
+        if name == "class_token_probes" and "attention" in change.__name__:
+            continue  # which asks for tokens alone, see below
         model, images = lively().to(dtype), pictures(lively()).to(dtype)
         look(model, images)
         change(model)
         with pytest.raises(ValueError) as refused:
             look(model, images)
         assert len(str(refused.value)) < 300, name
+
+
+@pytest.mark.parametrize("change", CHANGES[:2])
+def test_what_the_tokens_hold_is_seen_whatever_the_attention_is(change):
+    model = lively().eval()
+    images = pictures(model)
+    before = features(model, images)["class_token"]
+    change(model)
+    states = features(model, images)["class_token"]
+    torch.testing.assert_close(model.head(model.norm(states[-1])), model(images))
+    assert torch.equal(states[:2], before[:2]) and not torch.allclose(states[2:], before[2:])
 
 
 class Normalising(VisionTransformer):

@@ -110,27 +110,41 @@ def brought_together(attention, mixed):
 
 
 @torch.no_grad()
+def token_states(model, images, *others, also=()):
+    """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D), and what of the
+    `others` belongs to these images. Pairs (module, hook) of `also` look at other parts meanwhile.
+    """
+    model, images = ready(model, images)
+    tokens = []
+
+    def keep(module, inputs, output):
+        tokens.append(output)
+
+    hooks = {module: keep for module in (model.pos_drop, *model.blocks)} | dict(also)
+    for x, *more in slices(model, images, *others):
+        with hooked(model, hooks):
+            model(x)
+        yield wide(torch.stack(tokens)), *more
+        tokens.clear()
+
+
+@torch.no_grad()
 def look_into(model, images, *others):
     """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D); who looks at
     whom, (L, b, h, T, T); and what of the `others` belongs to these images. The weights are
     computed beside the model's own attention, from the same queries and keys, so its outputs stay
-    what they are.
+    what they are. ValueError if they are not what attention makes of these weights.
     """
     model, images = ready(model, images)
-    tokens, maps = [], []
+    maps = []
 
     def keep_maps(attention, inputs, output):
         weights, _ = weights_and_values(attention, inputs[0], output)
         maps.append(weights)
 
-    hooks = {block.attn: keep_maps for block in model.blocks}
-    hooks |= {block: lambda block, inputs, output: tokens.append(output) for block in model.blocks}
-    hooks[model.pos_drop] = lambda drop, inputs, output: tokens.append(output)
-    for x, *more in slices(model, images, *others):
-        with hooked(model, hooks):
-            model(x)
-        yield wide(torch.stack(tokens)), wide(torch.stack(maps)), *more
-        tokens.clear()
+    also = [(block.attn, keep_maps) for block in model.blocks]
+    for tokens, *more in token_states(model, images, *others, also=also):
+        yield tokens, wide(torch.stack(maps)), *more
         maps.clear()
 
 
