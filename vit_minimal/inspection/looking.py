@@ -37,7 +37,8 @@ def ready(model, images):
 def as_scores(scores):
     """A tensor of scores. ValueError if some are NaN, which is neither high nor low."""
     scores = torch.as_tensor(scores).cpu()
-    if scores.isnan().any():
+    numbers = ~scores.isnan()
+    if not numbers.all():
         raise ValueError("some of the scores are NaN")
     return scores
 
@@ -96,7 +97,9 @@ def weights_and_values(attention, x, output):
     with torch.no_grad():
         expected = brought_together(attention, weights @ values)
         error = wide(expected - output).norm() / wide(output).norm().clamp(min=1e-30)
-    if error > (0.05 if output.dtype.itemsize < 4 else 0.01):  # kernels round otherwise
+    bound = 0.05 if output.dtype.itemsize < 4 else 0.01  # kernels round otherwise
+    as_usual = ~(error > bound)  # NaN is no sign of another way
+    if not as_usual:
         raise ValueError(
             f"a {type(attention).__name__} of this model does not give what softmax(QKᵀ/√d)·V gives: "
             "it has a forward of its own or a hook, which cannot be looked into"
@@ -155,8 +158,11 @@ def logits_of(model, images):
     """
     with hooked(model, {}):
         logits = torch.cat([model(x).cpu() for (x,) in slices(model, images)])
-    if bad := (~(logits < torch.inf)).any(dim=1).sum().item():
-        raise FloatingPointError(f"the logits of {bad} of {len(logits)} images are not finite")
+    finite = (logits < torch.inf).all(dim=1)  # false for NaN too; −∞ may stand for a class left out
+    if not finite.all():
+        raise FloatingPointError(
+            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite"
+        )
     return logits
 
 

@@ -12,11 +12,11 @@ def check_finite(logits):
     """The `logits` (n, K) themselves. FloatingPointError if some are NaN or have overflowed: the
     likeliest class would be the first one, and mean nothing. (−∞ may stand for a class left out.)
     """
-    bad = (~(logits < torch.inf)).any(dim=1).sum().item()
-    if bad:
+    finite = (logits < torch.inf).all(dim=1)  # false for NaN too
+    if not finite.all():
         raise FloatingPointError(
-            f"the logits of {bad} of {len(logits)} images are not finite: a weight or a pixel is not, or "
-            "the numbers leave the range of float16, for which predict and evaluate have "
+            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite: a weight or a pixel "
+            "is not, or the numbers leave the range of float16, for which predict and evaluate have "
             "precision=torch.float32"
         )
     return logits
