@@ -232,6 +232,14 @@ def test_gradients_go_where_the_mask_allows_and_are_finite(mask, dtype):
         assert torch.equal(gradient[0].any(dim=-1), mask[i])
 
 
+@pytest.mark.parametrize("numbers", [torch.float64, torch.float32, torch.bfloat16, torch.int64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fused", "formula"])
+def test_a_mask_of_numbers_is_refused_instead_of_added(numbers, dtype):
+    attention = masked_attention(MASKS["causal"].to(numbers)).to(dtype)
+    with pytest.raises(ValueError, match="mask"):
+        attention(random_tokens().to(dtype))
+
+
 # --- dropout --------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from vit_minimal import (
     Dataset,
@@ -16,6 +17,7 @@ from vit_minimal import (
     needle10,
     patchify,
 )
+from vit_minimal.attention import MultiHeadSelfAttention, attend
 from vit_minimal.augment import normalize
 from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.inspection import (
@@ -39,7 +41,7 @@ from vit_minimal.inspection import (
     replace_by_noise,
 )
 from vit_minimal.variants import VARIANTS, UnseenClassToken
-from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
+from vit_minimal.vision_transformer import EncoderBlock, VisionTransformer, ViTConfig
 
 CONFIG = ViTConfig(image_size=8, patch_size=4, embed_dim=12, depth=3, num_heads=3)
 SETTINGS = [
@@ -401,6 +403,23 @@ def test_knock_out_equals_keys_that_are_masked():
     torch.testing.assert_close(knock_out(model, images, [0]), expected)
 
 
+@pytest.mark.parametrize("blocks", [torch.tensor([2, 0]), np.array([0, 2]), range(0, 3, 2), {0, 2}])
+def test_blocks_may_be_any_collection_of_whole_numbers(blocks):
+    model = lively()
+    images = pictures(model)
+    assert torch.equal(knock_out(model, images, blocks), knock_out(model, images, [0, 2]))
+    assert torch.equal(
+        knock_out(model, images, blocks[:0] if hasattr(blocks, "shape") else []),
+        knock_out(model, images, []),
+    )
+
+
+@pytest.mark.parametrize("blocks", [2, "2", None, [True, False, True], [0.0], np.float32([1])])
+def test_blocks_that_are_no_whole_numbers_are_refused(blocks):
+    with pytest.raises(ValueError, match="block"):
+        knock_out(lively(), torch.zeros(1, 3, 8, 8), blocks)
+
+
 @pytest.mark.parametrize("blocks", [[3], [-1], [0, 7]])
 def test_a_block_that_is_not_there_is_named(blocks):
     images, reads = torch.zeros(1, 3, 8, 8), torch.zeros(3, 3, 4)
@@ -513,6 +532,126 @@ def test_looking_leaves_no_hook_and_every_module_in_its_mode(look):
     assert modes == [module.training for module in model.modules()]
     assert not any(module._forward_hooks for module in model.modules())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+# --- models that were changed ---------------------------------------------------------------------
+
+
+class Cosine(MultiHeadSelfAttention):
+    """A reader's attention, whose scores are cosines."""
+
+    def forward(self, x):
+        queries, keys, values = self.split_heads(x)
+        queries, keys = (10 * nn.functional.normalize(part, dim=-1) for part in (queries, keys))
+        return self.proj(attend(queries, keys, values).transpose(1, 2).flatten(2))
+
+
+def with_an_own_attention(model):
+    own = Cosine(model.config.embed_dim, model.config.num_heads).to(model.head.weight.dtype)
+    own.load_state_dict(model.blocks[1].attn.state_dict())
+    model.blocks[1].attn = own
+
+
+def with_a_hook_on_the_attention(model):
+    model.blocks[1].attn.register_forward_hook(lambda attention, inputs, output: output * 0)
+
+
+def with_fewer_blocks(model):
+    model.blocks = model.blocks[:1]
+
+
+def with_one_block_twice(model):
+    model.blocks = nn.Sequential(model.blocks[0], model.blocks[1], model.blocks[0])
+
+
+CHANGES = (
+    with_an_own_attention,
+    with_a_hook_on_the_attention,
+    with_fewer_blocks,
+    with_one_block_twice,
+)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_model_that_answers_in_another_way_is_not_explained_like_the_usual_one(change, dtype):
+    for name, look in LOOKS.items():
+        if name == "class_token_probes" and "attention" in change.__name__:
+            continue  # which asks for tokens alone, see below
+        model, images = lively().to(dtype), pictures(lively()).to(dtype)
+        look(model, images)
+        change(model)
+        with pytest.raises(ValueError) as refused:
+            look(model, images)
+        assert len(str(refused.value)) < 300, name
+
+
+@pytest.mark.parametrize("change", CHANGES[:2])
+def test_what_the_tokens_hold_is_seen_whatever_the_attention_is(change):
+    model = lively().eval()
+    images = pictures(model)
+    before = features(model, images)["class_token"]
+    change(model)
+    states = features(model, images)["class_token"]
+    torch.testing.assert_close(model.head(model.norm(states[-1])), model(images))
+    assert torch.equal(states[:2], before[:2]) and not torch.allclose(states[2:], before[2:])
+
+
+class Normalising(VisionTransformer):
+    def forward(self, images):
+        return super().forward(3 * images + 1)
+
+
+def with_a_hook_before(model):
+    model.register_forward_pre_hook(lambda model, inputs: (3 * inputs[0] + 1,))
+    return model
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: lively(Normalising), lambda: with_a_hook_before(lively())]
+)
+@pytest.mark.parametrize(
+    "look",
+    [
+        attention_maps,
+        attention_rollout,
+        attention_distance,
+        gradient_attention,
+        mean_reads,
+        lambda model, images: features(model, images)["class_token"],
+    ],
+)
+def test_what_a_model_does_to_its_images_counts_for_every_look(make, look):
+    torch.manual_seed(0)
+    changed = make()
+    plain, images = VisionTransformer(changed.config), pictures(changed) / 4
+    plain.load_state_dict(changed.state_dict())
+    assert torch.equal(look(changed, images), look(plain, 3 * images + 1))
+    assert not torch.allclose(look(changed, images), look(plain, images))
+
+
+def test_activation_checkpointing_changes_no_gradient():
+    class Checkpointing(EncoderBlock):
+        def forward(self, x):
+            return checkpoint(super().forward, x, use_reentrant=False)
+
+    model = lively()
+    images = pictures(model)
+    expected = gradient_attention(model, images, [1, 2])
+    for block in model.blocks:
+        block.__class__ = Checkpointing
+    torch.testing.assert_close(gradient_attention(model, images, [1, 2]), expected)
+
+
+@pytest.mark.parametrize(
+    "look", [attention_maps, lambda model, images: knock_out(model, images, [1])]
+)
+def test_the_callers_autocast_changes_nothing_that_is_seen(look):
+    model = lively()
+    images = pictures(model)
+    expected = look(model, images)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(look(model, images), expected)
 
 
 # --- variants -------------------------------------------------------------------------------------
@@ -629,6 +768,24 @@ def test_deletion_takes_the_highest_the_lowest_or_any_patches():
         ValueError, match=r"no orders \['best'\]: there are highest, lowest, random"
     ):
         deletion_test(model, images, labels, scores, [2], orders=["best"])
+
+
+def test_scores_and_counts_that_do_not_fit_are_refused():
+    model = lively(image_size=(8, 12))
+    images, labels = torch.zeros(2, 3, 8, 12, dtype=torch.uint8), [0, 1]
+    for shape in [(2, 1), (1, 6), (2, 7), (2, 5), (6,), (2, 2, 3)]:
+        with pytest.raises(ValueError, match=r"\(2, 6\)"):
+            deletion_test(model, images, labels, torch.zeros(shape), [1])
+    for wrong in (-1, 7):
+        with pytest.raises(ValueError, match=str(wrong)):
+            deletion_test(model, images, labels, torch.zeros(2, 6), [0, wrong])
+    bad = torch.tensor([[0.0] * 6, [0.0] * 5 + [math.nan]])
+    for ask in (
+        lambda: deletion_test(model, images, labels, bad, [1]),
+        lambda: pointing_accuracy(bad, [0, 0]),
+    ):
+        with pytest.raises(ValueError, match="NaN"):
+            ask()
 
 
 def test_equal_scores_are_taken_in_random_order(monkeypatch):

@@ -798,3 +798,14 @@ def test_the_numbers_in_the_page_are_the_weights_in_float16():
     assert len(numbers) == sum(length for _, length in data["tensors"])
     expected = torch.cat([tensor.flatten() for tensor in model.state_dict().values()])
     np.testing.assert_array_equal(numbers[: len(expected)], expected.half())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_models_of_other_precision_and_pictures_as_arrays_do_too(dtype):
+    model, _ = small_laboratory()
+    picture = torch.randint(0, 256, (3, 8, 12), dtype=torch.uint8)
+    pages = [
+        open_laboratory(model.to(kind), NAMES, pictures={"mine": form}).html
+        for kind, form in ((dtype, picture), (dtype, picture.numpy()), (torch.float32, picture))
+    ]
+    assert pages[0] == pages[1] == pages[2]

@@ -1,5 +1,8 @@
 """Muon against torch's, and against what it is for: singular values near 1."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -75,6 +78,48 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been():
     run(second, halves)
     for one, other in zip(whole, halves, strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))])
+def test_a_copy_takes_the_same_steps_in_the_same_precision(copied, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        muon, "newton_schulz", lambda x, dtype: seen.append(dtype) or newton_schulz(x, dtype)
+    )
+    for precision in ("bfloat16", "float32"):
+        optimizer = Muon(matrices(), lr=0.01, precision=precision)
+        run(optimizer, optimizer.param_groups[0]["params"])
+        twin = copied(optimizer)
+        pair = [made.param_groups[0]["params"] for made in (optimizer, twin)]
+        for made, parameters in zip((optimizer, twin), pair, strict=True):
+            run(made, parameters)
+        assert all(map(torch.equal, *pair))
+        assert set(seen) == {getattr(torch, precision)}
+        seen.clear()
+
+
+def test_a_closure_computes_the_gradients():
+    ours = matrices()
+    alike = [torch.nn.Parameter(matrix.detach().clone()) for matrix in ours]
+    optimizer = Muon(ours, lr=0.1)
+
+    def closure():
+        loss = sum((matrix**2).sum() for matrix in ours)
+        loss.backward()
+        return loss
+
+    loss = optimizer.step(closure)
+    assert loss == sum((matrix**2).sum() for matrix in alike)
+    for matrix in alike:
+        matrix.grad = 2 * matrix.detach()
+    assert Muon(alike, lr=0.1).step() is None
+    assert all(map(torch.equal, ours, alike))
+
+
+def test_an_unknown_precision_is_refused():
+    for wrong in ("bf16", "half", torch.bfloat16):
+        with pytest.raises(ValueError, match="precision"):
+            Muon(matrices(), lr=0.1, precision=wrong)
 
 
 def test_what_is_no_matrix_is_named():

@@ -294,6 +294,32 @@ def test_a_training_checkpoint_is_told_from_its_weights(library, nesting):
     assert len(str(refused.value)) < 600
 
 
+@pytest.mark.parametrize("library", LOADERS)
+def test_what_is_no_state_dict_is_named(library):
+    load, make, _ = LOADERS[library]
+    for wrong in (make(), "weights.pt", list(make().state_dict())):
+        with pytest.raises(ValueError, match=type(wrong).__name__):
+            load(VisionTransformer(CONFIG), wrong)
+
+
+@pytest.fixture
+def double_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_the_default_dtype_changes_neither_a_loaded_nor_a_resized_model(
+    double_by_default, tmp_path
+):
+    model = VisionTransformer(replace(CONFIG, pos_embed="sinusoidal")).float()
+    save_checkpoint(tmp_path / "model.safetensors", model)
+    loaded = load_checkpoint(tmp_path / "model.safetensors")
+    for made in (loaded, resize_patches(model, 2)):
+        assert made(torch.zeros(1, 3, 16, 16, dtype=torch.float32)).dtype == torch.float32
+    assert resize_patches(model.double(), 2).head.weight.dtype == torch.float64
+
+
 def test_weights_of_another_image_size_come_with_advice():
     with pytest.raises(ValueError, match="resize_patches"):
         load_hf_state_dict(
@@ -479,6 +505,15 @@ def test_a_resized_model_answers_the_same_about_patches_that_are_resized_alone()
     with torch.no_grad():
         answers = resize_patches(model, 8, 32)(larger)
         torch.testing.assert_close(answers, model(images), atol=1e-4, rtol=1e-4)
+
+
+def test_frozen_weights_of_a_resized_model_stay_frozen():
+    model = VisionTransformer(CONFIG).requires_grad_(False)
+    model.head.requires_grad_(True)
+    names = {
+        name for name, weight in resize_patches(model, 2).named_parameters() if weight.requires_grad
+    }
+    assert names == {"head.weight", "head.bias"}
 
 
 def test_a_resized_variant_is_still_that_variant():

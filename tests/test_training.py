@@ -14,11 +14,13 @@ import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from timm.optim import param_groups_layer_decay
+from torch import nn
 
 from vit_minimal import data
 from vit_minimal.augment import normalize
 from vit_minimal.data import SHAPES10_TEST_SEED, Dataset, shapes10
 from vit_minimal.data.dataset import stratified_order
+from vit_minimal.inspection import knock_out
 from vit_minimal.pretrained import load_checkpoint, save_checkpoint
 from vit_minimal.training import (
     RECIPES,
@@ -911,6 +913,63 @@ def test_predictions_are_the_models_logits_in_float32(in_float32):
     assert predict(model.bfloat16(), images).dtype == torch.float32
 
 
+def test_predictions_can_be_computed_with(in_float32):
+    dataset = noise(12)
+    temperature = torch.ones((), requires_grad=True)
+    logits = predict(tiny(), dataset.train_images) * temperature
+    F.cross_entropy(logits, dataset.train_labels).backward()
+    assert temperature.grad.isfinite()
+
+
+def test_a_model_may_keep_what_it_made_while_it_was_evaluated():
+    class Keeping(Holding):
+        table = None
+
+        def forward(self, images):
+            if self.table is None:
+                self.table = torch.ones(1, 3, 1, 1)
+            return self.vit(images * self.vit.head.bias.mean() * self.table)
+
+    model, dataset = Keeping(), noise()
+    evaluate(model, dataset.train_images, dataset.train_labels)
+    fit_on_cpu(model, dataset)
+
+
+def test_the_callers_autocast_changes_no_answer():
+    model, images = tiny(), noise(5).train_images
+    expected = predict(model, images, precision=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(predict(model, images, precision=torch.float32), expected)
+
+
+@pytest.mark.parametrize("outputs", [3, 7, 40])
+@pytest.mark.parametrize("classes", [1, 4])
+def test_outputs_that_are_not_one_for_each_class_are_named(outputs, classes):
+    model, dataset = tiny(), noise(40)
+    model.head = nn.Sequential(nn.Dropout(0.1), nn.Linear(model.head.in_features, outputs))
+    labels = dataset.train_labels % classes  # in the matrix many wrong answers would find a place
+    for ask in (evaluate, confusion_matrix):
+        with pytest.raises(ValueError, match=rf"\(40, {outputs}\).*num_classes 4"):
+            ask(model, dataset.train_images, labels)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_answers_that_are_no_numbers_are_not_counted(number):
+    model, dataset = tiny(), noise(8)
+    with torch.no_grad():
+        model.head.bias[2] = number
+    for ask in (
+        lambda: evaluate(model, dataset.train_images, dataset.train_labels),
+        lambda: predict(model, dataset.train_images),
+        lambda: knock_out(model, dataset.train_images, [0]),
+    ):
+        with pytest.raises(FloatingPointError, match="8 of 8"):
+            ask()
+    with torch.no_grad():
+        model.head.bias[2] = -math.inf  # a class that is left out
+    assert (predict(model, dataset.train_images).argmax(dim=1) != 2).all()
+
+
 @pytest.mark.parametrize("rate, whole, dropping", [(0.0, 0, 0), (0.5, 1, 4), (0.5, 9, 0)])
 def test_the_time_is_guessed_from_steps_of_either_kind(rate, whole, dropping, monkeypatch):
     """Here a step takes a second for each patch that it trains on."""
@@ -951,6 +1010,38 @@ def test_exactly_the_matrices_decay(pool, kind):
     assert decaying | spared == set(names.values())
     if kind == "muon":
         assert {names[p] for p in optimizers[0].param_groups[0]["params"]} == matrices
+
+
+class Holding(nn.Module):
+    """A reader's module that holds a VisionTransformer."""
+
+    def __init__(self, **settings):
+        super().__init__()
+        self.vit = tiny(**settings)
+        self.config = self.vit.config
+
+    def forward(self, images):
+        return self.vit(images)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_what_decays_is_the_same_in_a_module_that_holds_the_model(kind):
+    decaying = []
+    for model in (tiny(num_registers=2), Holding(num_registers=2)):
+        config = TrainingConfig(weight_decay=0.05, optimizer=kind)
+        names = {parameter: name for name, parameter in model.named_parameters()}
+        (optimizer,) = make_optimizers(model, config)
+        groups = [group for group in optimizer.param_groups if group["weight_decay"]]
+        decaying.append({names[p].removeprefix("vit.") for g in groups for p in g["params"]})
+    assert decaying[0] == decaying[1]
+
+
+@pytest.mark.parametrize("settings", [{"optimizer": "muon"}, {"layer_decay": 0.5}])
+@pytest.mark.parametrize("make", [Holding, lambda: ConvNet(TINY)])
+def test_settings_that_count_on_blocks_name_a_model_without(make, settings):
+    model = make()
+    with pytest.raises(ValueError, match=type(model).__name__):
+        fit_on_cpu(model, noise(), **settings)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd", "muon"])

@@ -188,6 +188,26 @@ def test_mask_goes_where_the_model_goes_and_is_no_weight(variant, images):
     )
 
 
+ANY_POOL = ["VisionTransformer", "ReadsFirstPatch", "AveragesAllTokens", "PatchesAlone"]
+ANY_POOL += ["UndividedScores"]
+
+
+@pytest.mark.parametrize("changes", [{"pool": "mean"}, {"pool": "attention"}, {"num_registers": 2}])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_configuration_that_makes_no_sense_is_refused_before_anything_is_made(
+    name, changes, images
+):
+    config = ViTConfig(**CONFIG | changes)
+    try:
+        model = VARIANTS[name](config)
+    except ValueError as refused:
+        assert name in str(refused) and next(iter(changes)) in str(refused)
+    else:
+        assert "pool" not in changes or name in ANY_POOL
+        answers = model(images)
+        assert answers.shape == (3, 5) and answers.isfinite().all()
+
+
 @pytest.mark.parametrize("variant", [UnseenClassToken, CausalClassTokenLast])
 def test_every_weight_of_a_masked_variant_learns(variant, images):
     _, model = pair(variant)

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,13 +27,16 @@ from vit_minimal import (
     gradient_attention,
     knock_out,
     load_checkpoint,
+    open_laboratory,
     resize_patches,
     save_checkpoint,
 )
 from vit_minimal.inspection import deletion_test
 from vit_minimal.training import MovingAverage, evaluation, make_optimizers
+from vit_minimal.training.evaluation import predict
 from vit_minimal.training.run import Run
 from vit_minimal.unwrap import unwrap_model
+from vit_minimal.variants import UnseenClassToken
 
 CONFIG = ViTConfig(image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=2, mlp_ratio=2.0)
 
@@ -214,6 +218,72 @@ def test_what_is_no_model_of_the_course_is_refused(model):
             ask()
 
 
+class Around(nn.Module):
+    """A wrapper of a reader's, which computes something of its own."""
+
+    def __init__(self, model, name, config=None):
+        super().__init__()
+        setattr(self, name, model)
+        self.name, self.gain = name, nn.Parameter(torch.tensor(-1.0))
+        if config:
+            self.config = config
+
+    def forward(self, images):
+        return self.gain * getattr(self, self.name)(images)
+
+
+@pytest.mark.parametrize("name", ["module", "model", "_orig_model"])
+@pytest.mark.parametrize("wrap", [lambda model: model, nn.DataParallel, WRAPPERS["compiled"]])
+def test_an_own_wrapper_is_never_looked_through(name, wrap):
+    images, labels = pictures(12)
+    for ask in (*QUESTIONS.values(), lambda model, images: fit(model, dataset_of(images, labels))):
+        with pytest.raises(ValueError, match="Around"):
+            ask(wrap(Around(plain(), name)), images)
+    # With a `config` it is a model, whose own answers count and whose own weights are trained
+    own = Around(plain(), name, CONFIG)
+    logits = predict(wrap(own), images, precision=torch.float32)
+    torch.testing.assert_close(logits, -predict(plain(), images, precision=torch.float32))
+    fit(wrap(own), dataset_of(images, labels), TrainingConfig(epochs=1, batch_size=4))
+    assert own.gain != -1
+
+
+def dataset_of(images, labels):
+    return Dataset(images, labels, images, labels, tuple("abcdefghij"), "drawn")
+
+
+class Named(nn.Module):
+    """Weights whose names differ only by what wrappers put before names."""
+
+    config = CONFIG  # of the class: no less a configuration
+
+    def __init__(self, config=CONFIG):
+        super().__init__()
+        self.module = nn.Linear(3 * 16 * 16, 10)
+        self.weight = nn.Parameter(torch.ones(10, 3 * 16 * 16))
+
+    def forward(self, images):
+        return self.module(images.flatten(1)) * self.weight.mean()
+
+
+@pytest.mark.parametrize("wrapper", ["compiled", "DataParallel", "averaged"])
+def test_own_modules_keep_the_names_of_their_weights(wrapper, tmp_path):
+    images, labels = pictures(12)
+    config = TrainingConfig(epochs=2, batch_size=4, ema_decay=0.5, learning_rate=0.1)
+    states = []
+    for wrap in (lambda model: model, WRAPPERS[wrapper]):
+        torch.manual_seed(0)
+        model = wrap(Named())  # AveragedModel makes a copy
+        fit(model, dataset_of(images, labels), config, "cpu", tmp_path / "state.pt")
+        inside = unwrap_model(model)
+        assert not torch.equal(inside.module.weight, inside.weight)
+        states.append(inside.state_dict())
+    save_checkpoint(tmp_path / "own.safetensors", model)
+    states.append(load_checkpoint(tmp_path / "own.safetensors", Named).state_dict())
+    assert len(states[0]) == 3
+    for name, tensor in states[0].items():
+        assert all(torch.equal(tensor, state[name]) for state in states), name
+
+
 # --- other classes ----------------------------------------------------------------------------
 
 
@@ -284,14 +354,52 @@ def wider(model):
     model.blocks[0].mlp.fc1 = nn.Linear(24, 30)
 
 
-@pytest.mark.parametrize("change", [changed_head, pruned, deeper, wider])
-def test_no_file_is_written_that_could_not_be_read(change, tmp_path):
-    model = plain()
+def masked(model):
+    model.blocks[1].attn.mask = torch.ones(5, 5, dtype=torch.bool).tril()
+
+
+def unmasked(model):
+    model.blocks[1].attn.mask = None
+
+
+def masked_otherwise(model):
+    for block in model.blocks:
+        block.attn.mask = block.attn.mask.clone()
+    model.blocks[1].attn.mask[3, 2] = False
+
+
+CHANGES = [
+    *((plain, change) for change in (changed_head, pruned, deeper, wider, masked)),
+    *((lambda: UnseenClassToken(CONFIG), change) for change in (unmasked, masked_otherwise)),
+]
+
+
+@pytest.mark.parametrize(("make", "change"), CHANGES)
+def test_a_model_that_its_configuration_no_longer_describes_is_not_made_anew(
+    make, change, tmp_path
+):
+    model = make()
     change(model)
-    with pytest.raises(ValueError, match="load_checkpoint") as refused:
-        save_checkpoint(tmp_path / "changed.safetensors", model)
-    assert len(str(refused.value)) < 600
+    for ask in (
+        lambda: save_checkpoint(tmp_path / "changed.safetensors", model),
+        lambda: resize_patches(model, patch_size=4),
+        lambda: open_laboratory(model, list("abcdefghij"), pictures={}),
+    ):
+        with pytest.raises(ValueError) as refused:
+            ask()
+        assert len(str(refused.value)) < 600
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, with_compiled_blocks])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_fixed_positions_and_masks_of_a_variant_are_described(wrap, dtype, tmp_path):
+    images = torch.randn(2, 3, 16, 16)
+    model = UnseenClassToken(replace(CONFIG, pos_embed="sinusoidal")).eval().to(dtype).float()
+    save_checkpoint(tmp_path / "masked.safetensors", wrap(copy.deepcopy(model)))
+    loaded = load_checkpoint(tmp_path / "masked.safetensors", UnseenClassToken)
+    torch.testing.assert_close(loaded(images), model(images), rtol=0, atol=0.02)
+    assert resize_patches(wrap(model), patch_size=4).blocks[1].attn.mask.shape == (17, 17)
 
 
 def test_looking_at_the_configuration_draws_no_random_number(tmp_path):

@@ -39,7 +39,7 @@ def as_picture(image):
     """One image (C, H, W), uint8 or −1 … 1, as matplotlib wants it: (H, W, C) in 0 … 1."""
     image = torch.as_tensor(image).detach().cpu()
     image = image / 255 if image.dtype == torch.uint8 else (image + 1) / 2
-    return image.clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy()
+    return image.float().clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy()
 
 
 def luminance(colour):

@@ -4,6 +4,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import torch
@@ -11,8 +12,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch.nn.functional import interpolate
 
+from .device import random_state_kept
 from .records import as_path, write_whole
-from .unwrap import load_plain_state_dict, plain_name, plain_state_dict, unwrap_model
+from .unwrap import (
+    load_plain_state_dict,
+    plain_name,
+    plain_parameters,
+    plain_state_dict,
+    unwrap_model,
+)
 from .vision_transformer import VisionTransformer, ViTConfig
 
 FORMER_NAMES = {"pre_norm": "norm_first"}  # fields of ViTConfig, in older files
@@ -70,6 +78,10 @@ def load_timm_state_dict(model, state_dict, head=True):
     class token no position (`no_embed_class`), its slot is filled with zeros. timm's mean-pooling
     models normalise after the pooling unless built with `fc_norm=False`, as ours must be.
     With `head` False the model keeps its own head. ValueError says what does not fit.
+
+    Two things stand in no state dict. `num_heads` has to be theirs. And some models, DeiT's among
+    them, were trained on images normalised with ImageNet's mean and deviation: give them such floats,
+    since bytes become −1 … 1 here.
     """
     weights = _renamed(state_dict, TIMM_NAMES)
     positions, plain = weights.get("pos_embed.weight"), unwrap_model(model)
@@ -83,7 +95,9 @@ def load_timm_state_dict(model, state_dict, head=True):
 def load_torchvision_state_dict(model, state_dict, head=True):
     """Give `model` the weights of torchvision's `VisionTransformer`; returns the model.
 
-    With `head` False the model keeps its own head. ValueError says what does not fit.
+    With `head` False the model keeps its own head. ValueError says what does not fit. `num_heads`,
+    which stands in no state dict, has to be theirs. They were trained on images normalised with
+    ImageNet's mean and deviation: give them such floats, since bytes become −1 … 1 here.
     """
     return load_weights(model, _renamed(state_dict, TORCHVISION_NAMES), state_dict, head)
 
@@ -94,7 +108,7 @@ def load_hf_state_dict(model, state_dict, head=True):
 
     Their configuration says `layer_norm_eps=1e-12` unless told otherwise: ViTConfig(norm_eps=1e-12)
     makes the outputs equal. With `head` False the model keeps its own head. ValueError says what does
-    not fit.
+    not fit. `num_heads`, which stands in no state dict, has to be theirs.
     """
     weights = _renamed(state_dict, HF_NAMES)
     weights = {name: w for name, w in weights.items() if not re.match(HF_UNUSED, name)}
@@ -108,6 +122,11 @@ def load_hf_state_dict(model, state_dict, head=True):
 
 def _renamed(state_dict, names):
     """The weights under the names that they have here. ValueError if these are no weights."""
+    if not isinstance(state_dict, Mapping):
+        raise ValueError(  # noqa: TRY004
+            f"expected a state dict, {{name: tensor}}, got a {type(state_dict).__name__}: "
+            "model.state_dict() is that of a model, torch.load(path) may read it from a file"
+        )
     for name, tensor in state_dict.items():
         if not isinstance(tensor, torch.Tensor):
             raise ValueError(  # noqa: TRY004
@@ -115,8 +134,11 @@ def _renamed(state_dict, names):
                 "if that holds the weights, as in many training checkpoints, pass it alone"
             )
     renamed = {}
+    # A wrapper puts its prefix before all names; a module that is called so, before its own only
+    prefixes = (re.match(r"((_orig_mod|module)\.)*", name)[0] for name in state_dict)
+    prefix = min(prefixes, key=len, default="")
     for name, tensor in state_dict.items():
-        name = plain_name(name)
+        name = plain_name(name, prefix)
         fitting = (re.subn("^" + old, new, name) for old, new in names)
         renamed[next((ours for ours, found in fitting if found), name)] = tensor
     return renamed
@@ -168,14 +190,53 @@ def _advice(names, differing):
     return "They are of no Vision Transformer that is known here."
 
 
+def check_described(model, task):
+    """ValueError if a new model of the same class and `config` would differ from this plain one in
+    more than the numbers of its weights: in their names or shapes, or in a buffer that no state dict
+    holds, such as a mask. `task` says what this keeps from being done.
+
+    What cannot be seen from outside is not checked: attributes of an own class, hooks.
+    """
+    with random_state_kept():
+        new = type(model)(model.config)
+    ours, theirs = plain_state_dict(model), plain_state_dict(new)
+    changed = [
+        name for name in ours if name not in theirs or ours[name].shape != theirs[name].shape
+    ]
+    changed += [name for name in theirs if name not in ours]
+    ours, theirs = _buffers_beside(model, ours), _buffers_beside(new, theirs)
+    changed += [name for name in ours | theirs if not _alike(ours.get(name), theirs.get(name))]
+    if changed:
+        raise ValueError(
+            f"model.config does not describe this model, {', '.join(changed[:3])} of it "
+            f"({len(changed)} in all): {task}"
+        )
+
+
+def _buffers_beside(model, state):
+    """The buffers that are not part of the `state` dict, by plain names."""
+    buffers = model.named_buffers(remove_duplicate=False)  # blocks may share a mask
+    return {plain_name(n): b.cpu() for n, b in buffers if plain_name(n) not in state}
+
+
+def _alike(one, other):
+    """Whether two buffers are the same but for rounding, as to bfloat16 and back."""
+    if one is None or other is None or one.shape != other.shape:
+        return False
+    return torch.allclose(one.float(), other.float(), rtol=0.01, atol=0.01)
+
+
 def resize_patches(model, patch_size, image_size=None):
     """The same model for another patch size, and image size if given: resampled weights.
 
     The projection of a patch that is resized bilinearly stays what it was, exactly if patches grow
     (Beyer et al. 2023, https://arxiv.org/abs/2212.08013, Eq. 3 and 4); learned positions are
-    interpolated between their neighbours. ValueError if the patches do not fit the images.
+    interpolated between their neighbours. Frozen weights stay frozen. What is not in `config` or the
+    weights is not kept: hooks, attributes of an own class. ValueError if the patches do not fit the
+    images, or the model was changed so that its configuration no longer describes it.
     """
     model = unwrap_model(model)
+    check_described(model, "resize_patches would lose it. Resize first, and change the model then")
     config = model.config
     resized = type(model)(
         replace(config, patch_size=patch_size, image_size=image_size or config.image_size)
@@ -184,7 +245,7 @@ def resize_patches(model, patch_size, image_size=None):
     weights = {name: w.cpu().float() for name, w in plain_state_dict(model).items()}
     old, new = config.patch_size, patch_size
     kernel = weights["patch_embed.proj.weight"]  # (D, C, P, P)
-    pixels = torch.eye(old**2).unflatten(1, (1, old, old))
+    pixels = torch.eye(old**2, dtype=kernel.dtype).unflatten(1, (1, old, old))
     resize = interpolate(pixels, size=(new, new), mode="bilinear", antialias=True).flatten(1)
     kernel = kernel.flatten(2) @ torch.linalg.pinv(resize).T  # of old² pixels to one of new²
     weights["patch_embed.proj.weight"] = kernel.unflatten(2, (new, new))
@@ -196,6 +257,9 @@ def resize_patches(model, patch_size, image_size=None):
         patches = interpolate(patches, size=size, mode="bicubic", antialias=True).flatten(2)
         weights["pos_embed.weight"] = torch.cat([prefix, patches.transpose(1, 2)], dim=1)
     resized.load_state_dict(weights)
+    trained = {name: weight.requires_grad for name, weight in plain_parameters(model)}
+    for name, weight in resized.named_parameters():
+        weight.requires_grad_(trained[name])
     return resized.to(next(model.parameters())).train(model.training)
 
 
@@ -203,22 +267,19 @@ def save_checkpoint(path, model, /, **notes):
     """Write weights, configuration and `notes` (anything JSON can hold) to a safetensors file.
 
     The file appears under its name only when it is complete; an older one is kept until then. Of a
-    model that was compiled or wrapped it holds what it would hold of the plain one. ValueError if the
-    model was changed so that its configuration no longer describes it: the file could not be loaded.
+    model that was compiled or wrapped it holds what it would hold of the plain one. What is not in
+    `config` or the weights is not kept: hooks, attributes of an own class. ValueError if the model
+    was changed so that its configuration no longer describes it (another head, a mask that was set):
+    load_checkpoint would give back another one.
     """
     model = unwrap_model(model)
+    check_described(
+        model,
+        "load_checkpoint could not give it back. Keep its weights with "
+        'torch.save(model.state_dict(), "weights.pt") and its making in code; for other classes call '
+        "model.reset_head before the training",
+    )
     weights = plain_state_dict(model)
-    with torch.device("meta"):  # shapes without numbers
-        described = type(model)(model.config).state_dict()
-    changed = [n for n, w in weights.items() if n not in described or described[n].shape != w.shape]
-    changed += [name for name in described if name not in weights]
-    if changed:
-        raise ValueError(
-            f"model.config does not describe this model, {', '.join(changed[:3])} of it "
-            f"({len(changed)} in all): load_checkpoint could not read the file. Keep its weights with "
-            'torch.save(model.state_dict(), "weights.pt") and its making in code; for other classes '
-            "call model.reset_head before the training"
-        )
     metadata = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
     metadata["class"] = type(model).__name__
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -260,4 +321,4 @@ def load_checkpoint(path, model_class=VisionTransformer):
         raise ValueError(
             f"{path} holds a {kind}, not a {model_class.__name__}: load_checkpoint(path, {kind})"
         )
-    return load_weights(model_class(config), weights).eval()
+    return load_weights(model_class(config).float(), weights).eval()

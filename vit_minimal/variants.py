@@ -12,7 +12,7 @@ from .vision_transformer import VisionTransformer
 
 
 class ReadsFirstPatch(VisionTransformer):
-    """Off by one: the head reads token 1, the patch in the upper left corner."""
+    """Off by one: the head reads token 1, the patch in the upper left corner (without registers)."""
 
     def forward(self, images):
         return self.head(self.forward_features(images)[:, 1])
@@ -25,10 +25,26 @@ class AveragesAllTokens(VisionTransformer):
         return self.head(self.forward_features(images).mean(dim=1))
 
 
-class ClassTokenLast(VisionTransformer):
+class WithClassToken(VisionTransformer):
+    """What the variants below are made of, which say something of the class token. ValueError for a
+    configuration without one, or with registers where a variant has no place for them.
+    """
+
+    takes_registers = True
+
+    def __init__(self, config):
+        name = type(self).__name__
+        if config.pool != "class":
+            raise ValueError(f'{name} needs a class token: pool="class", not pool="{config.pool}"')
+        if config.num_registers and not self.takes_registers:
+            raise ValueError(f"{name} has no place for registers: num_registers must be 0")
+        super().__init__(config)
+
+
+class ClassTokenLast(WithClassToken):
     """The class token after the patches, as text models that read from left to right have it."""
 
-    usual_order = False
+    usual_order = takes_registers = False
 
     def forward_features(self, images):
         x = self.cls_token(self.patch_embed(images)).roll(-1, dims=1)  # the first becomes the last
@@ -45,8 +61,10 @@ class LastButReadsFirst(ClassTokenLast):
         return self.head(self.forward_features(images)[:, 0])
 
 
-class NoPositionForClassToken(VisionTransformer):
+class NoPositionForClassToken(WithClassToken):
     """Only patches get a position embedding (timm's `no_embed_class`)."""
+
+    takes_registers = False
 
     def forward_features(self, images):
         without_token = nn.functional.pad(self.patch_embed(images), (0, 0, 1, 0))
@@ -54,14 +72,14 @@ class NoPositionForClassToken(VisionTransformer):
         return self.norm(self.blocks(self.pos_drop(self.cls_token(patches))))
 
 
-class SeveralClassTokens(VisionTransformer):
+class SeveralClassTokens(WithClassToken):
     """The head reads the mean of the class token and the registers: R + 1 class tokens."""
 
     def forward(self, images):
         return self.head(self.forward_features(images)[:, : self.num_prefix].mean(dim=1))
 
 
-class LateClassToken(VisionTransformer):
+class LateClassToken(WithClassToken):
     """The class token joins the patches before the last block only.
 
     After Touvron et al. 2021, https://arxiv.org/abs/2103.17239, Section 3, where it joins late too,
@@ -69,6 +87,7 @@ class LateClassToken(VisionTransformer):
     """
 
     usual_order = False  # before the last block
+    takes_registers = False
 
     def forward_features(self, images):
         x = self.pos_embed(self.cls_token(self.patch_embed(images)))
@@ -76,7 +95,7 @@ class LateClassToken(VisionTransformer):
         return self.norm(self.blocks[-1](torch.cat([class_tokens, patches], dim=1)))
 
 
-class CutClassToken(VisionTransformer):
+class CutClassToken(WithClassToken):
     """The class token is detached before the head: nothing behind the head gets a gradient."""
 
     def forward(self, images):
@@ -97,7 +116,7 @@ class Masked(VisionTransformer):
         raise NotImplementedError
 
 
-class BlindClassToken(Masked):
+class BlindClassToken(Masked, WithClassToken):
     """The class token sees itself alone."""
 
     def forbid(self, mask):
@@ -105,7 +124,7 @@ class BlindClassToken(Masked):
         return mask
 
 
-class UnseenClassToken(Masked):
+class UnseenClassToken(Masked, WithClassToken):
     """No patch sees the class token: it reads, and is not read."""
 
     def forbid(self, mask):
@@ -120,7 +139,7 @@ class PatchesAlone(Masked):
         return torch.eye(len(mask), dtype=torch.bool)
 
 
-class CausalClassTokenFirst(Masked):
+class CausalClassTokenFirst(Masked, WithClassToken):
     """Each token sees itself and those before it, as in GPT; the class token is the first."""
 
     def forbid(self, mask):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .attention import MultiHeadSelfAttention, head_dim
-from .class_token import ClassToken, PositionEmbedding
+from .class_token import ClassToken, PositionEmbedding, sinusoidal_2d
 from .patches import PatchEmbedding, patch_grid
 from .settings import check_choice, check_kinds, check_least, check_share, plain_number
 
@@ -35,7 +35,8 @@ class ViTConfig:
     pos_drop_rate: float = 0.0  # dropout on the tokens that enter the first block
     proj_drop_rate: float = 0.0  # dropout in and after the MLP, and after the attention
     attn_drop_rate: float = 0.0  # dropout on the attention weights
-    drop_path_rate: float = 0.0  # how often the last block's layers are skipped; 0 at the first
+    drop_path_rate: float = 0.0  # how often the last block's layers are skipped; 0 at the first,
+    # and so in a model of one block
 
     def __post_init__(self):
         self._check_image_size()
@@ -56,6 +57,8 @@ class ViTConfig:
         check_choice("pos_embed", self.pos_embed, ("learned", "sinusoidal"))
         patch_grid(self.image_size, self.patch_size)  # which say what does not fit
         head_dim(self.embed_dim, self.num_heads)
+        if self.pos_embed == "sinusoidal":
+            sinusoidal_2d((1, 1), self.embed_dim)
 
     def _check_image_size(self):
         size = plain_number(self.image_size)

@@ -816,7 +816,7 @@ def head_dim(embed_dim, num_heads):
 
 
 # %% [markdown]
-# The second is the weighted mean. Its last two lines are the formula as you know it. The lines above them call PyTorch's function instead, where it is faster.
+# The second is the weighted mean. Its last two lines are the formula as you know it. The lines above them call PyTorch's function instead, where it is faster. The first two lines are a guard: PyTorch's function also takes a mask of numbers, but it *adds* them to the scores, so that a 0 forbids nothing.
 
 
 # %% tags=["same-as:vit_minimal.attention.attend"]
@@ -824,8 +824,11 @@ def head_dim(embed_dim, num_heads):
 def attend(queries, keys, values, mask=None, drop_rate=0.0):
     """The values, averaged with `attention_weights`: three (B, h, T, d) → (B, h, T, d).
 
-    With `drop_rate` some weights are zeroed at random and the rest scaled up (dropout).
+    With `drop_rate` some weights are zeroed at random and the rest scaled up (dropout). ValueError
+    if the mask is of numbers, not of True and False.
     """
+    if mask is not None and mask.dtype != torch.bool:  # PyTorch's function would add its numbers
+        raise ValueError(f"a mask holds True where a token may attend, this one is {mask.dtype}")
     if queries.is_cuda or queries.dtype == torch.float32:  # fused; slow on CPUs in bfloat16
         return nn.functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, dropout_p=drop_rate

@@ -1,19 +1,25 @@
 """What can be missed: the class token cut off from the patches, and patches that become noise."""
 
+from collections.abc import Iterable
+
 import torch
 
 from ..data.dataset import as_images, as_labels
 from ..patches import patchify, unpatchify
+from ..settings import plain_number
 from ..unwrap import unwrap_model
-from .looking import attention_changed, first_patch, logits_of, ready, wide
+from .looking import as_scores, attention_changed, first_patch, logits_of, ready, wide
 
 
 def check_blocks(model, blocks):
     """The set of these numbers of blocks. ValueError names those that the model does not have."""
-    blocks, depth = set(blocks), model.config.depth
-    if wrong := blocks - set(range(depth)):
-        raise ValueError(f"no blocks {sorted(wrong)}: there are 0 … {depth - 1}")
-    return blocks
+    depth = model.config.depth
+    if not isinstance(blocks, Iterable):
+        raise ValueError(f"blocks must be a list of 0 … {depth - 1}, is {blocks!r}")  # noqa: TRY004
+    blocks = [plain_number(number) for number in blocks]
+    if wrong := [number for number in blocks if type(number) is not int or not 0 <= number < depth]:
+        raise ValueError(f"no blocks {wrong}: there are 0 … {depth - 1}")
+    return set(blocks)
 
 
 def knock_out(model, images, blocks):
@@ -101,17 +107,23 @@ def deletion_test(model, images, labels, scores, counts, seed=0, orders=ORDERS):
     """Which answers are right when k patches of the images, uint8, become noise, for each k of
     `counts`: the patches with the highest `scores` (B, N), with the lowest, or any (equal scores
     in random order). {"highest": (len(counts), B) true or false, "lowest": …, "random": …}, or only
-    those of `orders`. ValueError if there is no such order.
+    those of `orders`. ValueError if there is no such order, a score is NaN, or the numbers of scores or
+    `counts` do not fit.
     """
     if unknown := set(orders) - set(ORDERS):
         raise ValueError(f"no orders {sorted(unknown)}: there are {', '.join(ORDERS)}")
-    model, images, scores = unwrap_model(model), as_images(images), torch.as_tensor(scores)
+    model, images, scores = unwrap_model(model), as_images(images), as_scores(scores)
+    N, counts = model.num_tokens - model.num_prefix, list(counts)
+    if scores.shape != (len(images), N):
+        expected = f"scores must be one for each patch, {(len(images), N)}"
+        raise ValueError(f"{expected}; are {tuple(scores.shape)}")
+    if wrong := [k for k in counts if not 0 <= k <= N]:
+        raise ValueError(f"{wrong} patches cannot become noise: counts go from 0 to {N}")
     labels = as_labels(labels, len(images), model.config.num_classes)
     draws = torch.Generator().manual_seed(seed)
     anyhow = torch.rand(scores.shape, generator=draws).argsort(dim=1)  # patches in random order
-    ranked = scores.cpu().gather(1, anyhow).argsort(dim=1, stable=True)
+    ranked = scores.gather(1, anyhow).argsort(dim=1, stable=True)
     lowest = anyhow.gather(1, ranked)
-    counts = list(counts)  # gone through three times
     sorted_patches = {"highest": lowest.flip(1), "lowest": lowest, "random": anyhow}
     right = {}
     for name in orders:

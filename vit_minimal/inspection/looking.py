@@ -14,7 +14,9 @@ SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 
 
 
 def ready(model, images):
-    """The plain model and a tensor of images, if its tokens are where we look for them."""
+    """The plain model and a tensor of images, if its tokens are where we look for them, and its
+    blocks are those that its `config` tells of.
+    """
     model, images = unwrap_model(model), as_images(images)
     if len(images) == 0:
         raise ValueError("there is no image to look at")
@@ -23,7 +25,22 @@ def ready(model, images):
             f"{type(model).__name__} does not keep its tokens in the order class token, registers, "
             "patches from the first block on: whatever is read here would be of the wrong token"
         )
+    blocks, depth = list(model.blocks), model.config.depth
+    if len(blocks) != depth or len(set(blocks)) != depth:
+        raise ValueError(
+            f"the model has {len(set(blocks))} different blocks in {len(blocks)} places, and its config "
+            f"says depth {depth}: build it from a config with the right depth"
+        )
     return model, images
+
+
+def as_scores(scores):
+    """A tensor of scores. ValueError if some are NaN, which is neither high nor low."""
+    scores = torch.as_tensor(scores).cpu()
+    numbers = ~scores.isnan()
+    if not numbers.all():
+        raise ValueError("some of the scores are NaN")
+    return scores
 
 
 def wide(tensor):
@@ -41,10 +58,13 @@ def slices(model, images, *others):
 
 @contextlib.contextmanager
 def hooked(model, hooks):
-    """The model in evaluation mode, with forward hooks {module: hook}; afterwards as it was."""
+    """The model in evaluation mode and in its own precision, with forward hooks {module: hook};
+    afterwards as it was.
+    """
+    device = next(model.parameters()).device.type
     handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
     try:
-        with evaluating(model), _eager(model):
+        with evaluating(model), _eager(model), torch.autocast(device, enabled=False):
             yield
     finally:
         for handle in handles:
@@ -66,10 +86,49 @@ def first_patch(model):
     return model.num_prefix
 
 
-def weights_and_values(attention, x):
-    """What an attention layer makes of tokens (b, T, D): (b, h, T, T) and (b, h, T, d)."""
+def weights_and_values(attention, x, output):
+    """What an attention layer makes of tokens (b, T, D): (b, h, T, T) and (b, h, T, d).
+
+    ValueError if its `output` (b, T, D) was made in another way, by an own `forward` or a hook: what
+    is shown would not be what answers.
+    """
     queries, keys, values = attention.split_heads(x)
-    return attention_weights(queries, keys, attention.mask), values
+    weights = attention_weights(queries, keys, attention.mask)
+    with torch.no_grad():
+        expected = brought_together(attention, weights @ values)
+        error = wide(expected - output).norm() / wide(output).norm().clamp(min=1e-30)
+    bound = 0.05 if output.dtype.itemsize < 4 else 0.01  # kernels round otherwise
+    as_usual = ~(error > bound)  # NaN is no sign of another way
+    if not as_usual:
+        raise ValueError(
+            f"a {type(attention).__name__} of this model does not give what softmax(QKᵀ/√d)·V gives: "
+            "it has a forward of its own or a hook, which cannot be looked into"
+        )
+    return weights, values
+
+
+def brought_together(attention, mixed):
+    """What the heads of an attention layer have read, (b, h, T, d) → (b, T, D)."""
+    return attention.proj(mixed.transpose(1, 2).flatten(2))
+
+
+@torch.no_grad()
+def token_states(model, images, *others, also=()):
+    """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D), and what of the
+    `others` belongs to these images. Pairs (module, hook) of `also` look at other parts meanwhile.
+    """
+    model, images = ready(model, images)
+    tokens = []
+
+    def keep(module, inputs, output):
+        tokens.append(output)
+
+    hooks = {module: keep for module in (model.pos_drop, *model.blocks)} | dict(also)
+    for x, *more in slices(model, images, *others):
+        with hooked(model, hooks):
+            model(x)
+        yield wide(torch.stack(tokens)), *more
+        tokens.clear()
 
 
 @torch.no_grad()
@@ -77,30 +136,34 @@ def look_into(model, images, *others):
     """Slice by slice: what enters the first block and leaves each, (L + 1, b, T, D); who looks at
     whom, (L, b, h, T, T); and what of the `others` belongs to these images. The weights are
     computed beside the model's own attention, from the same queries and keys, so its outputs stay
-    what they are.
+    what they are. ValueError if they are not what attention makes of these weights.
     """
     model, images = ready(model, images)
-    tokens, maps = [], []
+    maps = []
 
     def keep_maps(attention, inputs, output):
-        weights, _ = weights_and_values(attention, inputs[0])
+        weights, _ = weights_and_values(attention, inputs[0], output)
         maps.append(weights)
 
-    hooks = {block.attn: keep_maps for block in model.blocks}
-    hooks |= {block: lambda block, inputs, output: tokens.append(output) for block in model.blocks}
-    hooks[model.pos_drop] = lambda drop, inputs, output: tokens.append(output)
-    for x, *more in slices(model, images, *others):
-        with hooked(model, hooks):
-            model.forward_features(x)
-        yield wide(torch.stack(tokens)), wide(torch.stack(maps)), *more
-        tokens.clear()
+    also = [(block.attn, keep_maps) for block in model.blocks]
+    for tokens, *more in token_states(model, images, *others, also=also):
+        yield tokens, wide(torch.stack(maps)), *more
         maps.clear()
 
 
 @torch.no_grad()
 def logits_of(model, images):
+    """The logits (B, num_classes), in the model's own precision. FloatingPointError if some are NaN or
+    have overflowed.
+    """
     with hooked(model, {}):
-        return torch.cat([model(x).cpu() for (x,) in slices(model, images)])
+        logits = torch.cat([model(x).cpu() for (x,) in slices(model, images)])
+    finite = (logits < torch.inf).all(dim=1)  # false for NaN too; −∞ may stand for a class left out
+    if not finite.all():
+        raise FloatingPointError(
+            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite"
+        )
+    return logits
 
 
 @contextlib.contextmanager
@@ -111,8 +174,8 @@ def attention_changed(model, mix):
 
     def mixing(number):
         def hook(attention, inputs, output):
-            mixed = mix(number, *weights_and_values(attention, inputs[0]))
-            return attention.proj(mixed.transpose(1, 2).flatten(2))
+            mixed = mix(number, *weights_and_values(attention, inputs[0], output))
+            return brought_together(attention, mixed)
 
         return hook
 

@@ -5,7 +5,16 @@ import math
 import torch
 
 from ..data.dataset import as_labels
-from .looking import attention_changed, first_patch, logits_of, look_into, ready, slices, wide
+from .looking import (
+    as_scores,
+    attention_changed,
+    first_patch,
+    logits_of,
+    look_into,
+    ready,
+    slices,
+    wide,
+)
 
 
 def attention_maps(model, images):
@@ -70,6 +79,9 @@ def gradient_attention(model, images, classes=None):
         with torch.enable_grad(), attention_changed(model, keep):
             logits = model(x.requires_grad_())  # so that frozen models have gradients too
             total = logits.gather(1, chosen.to(x.device)[:, None]).sum()
+            weights = tuple(
+                weights
+            )  # blocks with activation checkpointing run once more, and add theirs
             slopes = torch.autograd.grad(total, weights, allow_unused=True)
         if any(slope is None for slope in slopes):
             kind = type(model).__name__
@@ -103,9 +115,9 @@ def attention_distance(model, images):
 def pointing_accuracy(scores, places, top=1):
     """How often the patch that matters (`places` (B,)) is among the `top` of `scores` (B, N), 0 … 1.
 
-    Where scores are equal, this is the chance of it if one of them is drawn.
+    Where scores are equal, this is the chance of it if one of them is drawn. ValueError for NaN.
     """
-    scores, places = torch.as_tensor(scores).cpu(), torch.as_tensor(places).cpu()
+    scores, places = as_scores(scores), torch.as_tensor(places).cpu()
     own = scores.gather(1, places[:, None])
     higher, equal = (scores > own).sum(dim=1), (scores == own).sum(dim=1)
     return ((top - higher) / equal).clamp(0, 1).mean().item()

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 
 from ..data.dataset import as_labels
-from .looking import first_patch, look_into, ready
+from .looking import first_patch, look_into, ready, token_states
 
 PENALTY = 0.01  # of a probe, as a share of its features' variances
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no single truth value
 class Journey:
     """What the tokens hold, where blocks begin and end: entry 0 is before the first block.
 
@@ -34,7 +34,7 @@ def features(model, images):
     first = first_patch(model)
     seen = [
         torch.stack([tokens[:, :, 0], tokens[:, :, first:].mean(dim=2)]).cpu()
-        for tokens, _ in look_into(model, images)
+        for (tokens,) in token_states(model, images)
     ]
     class_token, patch_mean = torch.cat(seen, dim=2)
     return {"class_token": class_token, "patch_mean": patch_mean}
@@ -91,8 +91,8 @@ def fit_class_token_probes(model, images, labels):
     first_patch(model)
     labels = as_labels(labels, len(images), model.config.num_classes)
     answers = torch.nn.functional.one_hot(labels, model.config.num_classes)
-    seen = look_into(model, images, answers)
-    weights, biases = fit_probes((tokens[:, :, 0], wanted) for tokens, _, wanted in seen)
+    seen = token_states(model, images, answers)
+    weights, biases = fit_probes((tokens[:, :, 0], wanted) for tokens, wanted in seen)
     return weights.cpu(), biases.cpu()
 
 
@@ -106,7 +106,7 @@ def read_class_token(model, images, weights, biases):
     first_patch(model)
     scores = [
         (tokens[:, :, 0] @ weights.to(tokens) + biases.to(tokens)).cpu()
-        for tokens, _ in look_into(model, images)
+        for (tokens,) in token_states(model, images)
     ]
     return torch.cat(scores, dim=1)
 

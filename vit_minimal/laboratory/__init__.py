@@ -18,7 +18,7 @@ import torch
 
 from ..data import CIFAR10_CLASSES, load_image
 from ..data.drawn import shapes10
-from ..pretrained import load_checkpoint
+from ..pretrained import check_described, load_checkpoint
 from ..records import write_whole
 from ..unwrap import unwrap_model
 from ..vision_transformer import VisionTransformer
@@ -64,7 +64,8 @@ def open_laboratory(model, class_names, probes=None, pictures=None, *, on_site=F
     for the model of the course. Only `on_site` do its links lead to the pages of the course.
 
     ValueError for a model that the page cannot compute: one without a class token, with registers,
-    with norms behind its layers, with one colour channel, or of a class other than VisionTransformer.
+    with norms behind its layers, with one colour channel, of a class other than VisionTransformer, or
+    one that was changed so that its configuration no longer describes it (a mask, another head).
     """
     model = unwrap_model(model)
     _check(model, class_names)
@@ -74,7 +75,7 @@ def open_laboratory(model, class_names, probes=None, pictures=None, *, on_site=F
         tensors |= {
             f"probes.{name}": torch.as_tensor(probes[name]) for name in ("weights", "biases")
         }
-    numbers = [tensor.cpu().numpy().astype("<f2") for tensor in tensors.values()]
+    numbers = [tensor.cpu().float().numpy().astype("<f2") for tensor in tensors.values()]
     content = gzip.compress(b"".join(array.tobytes() for array in numbers), mtime=0)
     size = model.patch_embed.image_shape[1:]
     if pictures is None:
@@ -111,6 +112,7 @@ def _check(model, class_names):
     for fault, found in faults.items():
         if found:
             raise ValueError(f"the laboratory cannot run this model: {fault}")
+    check_described(model, "the laboratory cannot run it")
     if len(class_names) != config.num_classes:
         expected = f"the model has {config.num_classes} classes"
         raise ValueError(f"{expected}, and class_names are {len(class_names)}")
@@ -147,7 +149,8 @@ def _drawings(size):
 
 def _picture(name, picture, size):
     """What the page gets of a picture: the bytes for the model and, of a photo, a sharper one."""
-    if isinstance(picture, torch.Tensor):
+    if isinstance(picture, (torch.Tensor, np.ndarray)):
+        picture = torch.as_tensor(picture)
         return {"name": name, "pixels": _base64(_of_size(name, picture, size))}
     sharp = load_image(picture, tuple(SHARP * side // max(size) for side in size))
     return {"name": name, "pixels": _base64(load_image(picture, size)), "sharp": _jpeg(sharp)}

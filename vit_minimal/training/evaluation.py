@@ -8,14 +8,29 @@ from ..device import autocast, evaluating, pick_precision
 from ..unwrap import unwrap_model
 
 
-@torch.inference_mode()
+def check_finite(logits):
+    """The `logits` (n, K) themselves. FloatingPointError if some are NaN or have overflowed: the
+    likeliest class would be the first one, and mean nothing. (−∞ may stand for a class left out.)
+    """
+    finite = (logits < torch.inf).all(dim=1)  # false for NaN too
+    if not finite.all():
+        raise FloatingPointError(
+            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite: a weight or a pixel "
+            "is not, or the numbers leave the range of float16, for which predict and evaluate have "
+            "precision=torch.float32"
+        )
+    return logits
+
+
+@torch.no_grad()
 def predict(model, images, batch_size=500, precision=None):
     """The logits of `images` (n, C, H, W), without dropout: (n, num_classes), float32, on the CPU.
 
     Images are uint8, or floats that are normalised already; NumPy arrays do too. Runs where the
     model is, and leaves the model in the mode it was in. Matrix products are in `precision`, else
     in the one that suits the device; in those of the model where its weights are not float32. A
-    model that was compiled or wrapped is asked as the plain one. ValueError if there are no images.
+    model that was compiled or wrapped is asked as the plain one. ValueError if there are no images,
+    FloatingPointError if logits are not finite.
     """
     model, images = unwrap_model(model), as_images(images)
     if len(images) == 0:
@@ -25,11 +40,11 @@ def predict(model, images, batch_size=500, precision=None):
     if dtype != torch.float32:
         precision = torch.float32  # which leaves everything as it is
     logits = []
-    with evaluating(model):
+    with evaluating(model), torch.autocast(device.type, enabled=False):  # the caller's, if any
         for x in images.split(batch_size):
             with autocast(device, precision):
                 logits.append(model(normalize(x.to(device)).to(dtype)).float())
-    return torch.cat(logits).cpu()
+    return check_finite(torch.cat(logits).cpu())
 
 
 def evaluate(model, images, labels, batch_size=500, precision=None):
@@ -44,10 +59,16 @@ def evaluate(model, images, labels, batch_size=500, precision=None):
 def confusion_matrix(model, images, labels, batch_size=500, precision=None):
     """How many images of class i (row) are taken for class j (column): (num_classes, num_classes).
 
-    For the rest see `evaluate`.
+    For the rest see `evaluate`. ValueError also if the model does not give one number for each class.
     """
     K, images = unwrap_model(model).config.num_classes, as_images(images)
     labels = as_labels(labels, len(images), K).cpu()
-    answers = predict(model, images, batch_size, precision).argmax(dim=1)
+    logits = predict(model, images, batch_size, precision)
+    if logits.shape[1:] != (K,):
+        raise ValueError(
+            f"the model's outputs are {tuple(logits.shape)}, and its config says num_classes {K}: "
+            "model.reset_head(num_classes) changes both"
+        )
+    answers = logits.argmax(dim=1)
     counts = torch.zeros(K * K, dtype=torch.long)
     return counts.scatter_add(0, labels * K + answers, torch.ones_like(labels)).reshape(K, K)

@@ -9,6 +9,7 @@ from collections import defaultdict
 import torch
 
 from ..device import pick_precision
+from ..settings import check_choice
 
 # Of the post that introduced Muon (https://kellerjordan.github.io/posts/muon/): chosen such that
 # small singular values grow fast, at the price that they end between 0.68 and 1.2, and the faintest
@@ -43,8 +44,9 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(self, parameters, lr, weight_decay=0.0, momentum=0.95, precision=None):
+        check_choice("precision", precision, (None, "float32", "bfloat16", "float16"))
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
-        self.precision = precision
+        self.defaults["precision"] = precision  # copies and pickles keep the defaults alone
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim != 2:
@@ -54,7 +56,13 @@ class Muon(torch.optim.Optimizer):
                     )
 
     @torch.no_grad()
-    def step(self):
+    def step(self, closure=None):
+        """Move the matrices. A `closure` computes the gradients first; returns its loss, else None."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        precision = self.defaults["precision"]
         for group in self.param_groups:
             rate, alike = group["lr"], defaultdict(list)
             for matrix in (p for p in group["params"] if p.grad is not None):
@@ -62,13 +70,14 @@ class Muon(torch.optim.Optimizer):
             # Matrices of one shape go together: a GPU takes as long to be told as to multiply
             for (device, shape), matrices in alike.items():
                 # float16, the fast kind of older GPUs, has too small a range for the products
-                fast = getattr(torch, self.precision or "", None) or pick_precision(device)
+                fast = getattr(torch, precision or "", None) or pick_precision(device)
                 dtype = torch.bfloat16 if fast == torch.bfloat16 else torch.float32
                 ahead = self._look_ahead(matrices, group["momentum"])
                 steps = newton_schulz(torch.stack(ahead), dtype).to(matrices[0].dtype)
                 torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
                 length = 0.2 * max(shape) ** 0.5
                 torch._foreach_add_(matrices, steps.unbind(), alpha=-rate * length)
+        return loss
 
     def _look_ahead(self, matrices, momentum):
         """The gradients with Nesterov's momentum."""

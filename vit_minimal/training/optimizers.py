@@ -6,7 +6,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from ..unwrap import plain_name
+from ..unwrap import plain_parameters
 from .muon import Muon
 
 TOKENS = "cls_token", "reg_token", "pos_embed"
@@ -15,19 +15,23 @@ TOKENS = "cls_token", "reg_token", "pos_embed"
 def make_optimizers(model, config):
     """AdamW, SGD, or Muon for the blocks' matrices and AdamW for the rest.
 
-    Only matrices decay: not biases, norms, positions or the class token. With `config.layer_decay`
-    below 1 each block has a rate of its own (see TrainingConfig); ValueError if there are no blocks.
+    Only matrices decay: not biases, norms, positions or the class token, also of a VisionTransformer
+    that `model` holds. With `config.layer_decay` below 1 each block has a rate of its own (see
+    TrainingConfig); ValueError if that or Muon is asked for, and there are no `blocks`.
     """
-    names = [(plain_name(name), parameter) for name, parameter in model.named_parameters()]
+    names = plain_parameters(model)
     depth = 1 + max((_block_of(name) for name, _ in names), default=-1)
-    if config.layer_decay < 1 and not depth:
-        raise ValueError(
-            f"layer_decay needs a model with blocks, and {type(model).__name__} has none"
-        )
+    asked_for = {"layer_decay": config.layer_decay < 1, "muon": config.optimizer == "muon"}
+    for setting, asked in asked_for.items():
+        if asked and not depth:
+            raise ValueError(
+                f"{setting} needs a model with blocks, and {type(model).__name__} has none: no weight "
+                'of it is called "blocks.0.…"'
+            )
     hidden, decay, no_decay = {}, {}, {}  # {blocks above: parameters}
     for name, parameter in names:
         above = _blocks_above(name, depth) if config.layer_decay < 1 else 0
-        if parameter.ndim < 2 or name.startswith(TOKENS):
+        if parameter.ndim < 2 or any(part.startswith(TOKENS) for part in name.split(".")):
             kind = no_decay
         elif config.optimizer == "muon" and name.startswith("blocks."):
             kind = hidden
