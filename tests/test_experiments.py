@@ -108,7 +108,7 @@ def test_each_setting_makes_a_model_that_differs_from_the_base_in_what_it_says(n
             assert any(not torch.equal(model[weight], plain[weight]) for weight in plain)
 
 
-OWN_BASE = {  # a register, no position for the class token, other epochs, blocks or optimizers, on purpose
+OWN_BASE = {  # a register, no position for the class token, other epochs or blocks, on purpose
     "register_init",
     "patch_position_init",
     "patch_drowning",
@@ -116,8 +116,6 @@ OWN_BASE = {  # a register, no position for the class token, other epochs, block
     "warmup_and_norm_deep",
     "patch_size_at_equal_time",
     "patch_size_and_epochs",
-    "sixty_epochs",
-    "with_adamw",
 }
 SMALL_PATCHES = {
     "patch_size",

@@ -54,6 +54,13 @@ BASE = {
     "long": Recipe(  # does what three passes show survive training?
         RECIPES["cpu"].model, replace(SHORT, epochs=LONG_EPOCHS, validation_images=5_000)
     ),
+    "longest": Recipe(  # does a bad start heal, does a small lead stay?
+        RECIPES["cpu"].model, replace(SHORT, epochs=60, validation_images=5_000)
+    ),
+    "adamw": Recipe(  # do the findings need Muon? the better of two rates, 0.0009 and 0.003
+        RECIPES["cpu"].model,
+        replace(SHORT, optimizer="adamw", learning_rate=9e-4, validation_images=5_000),
+    ),
     "large": Recipe(  # does it hold for a model of six times the size? three passes, as "full"
         RECIPES["cpu-long"].model, replace(SHORT, validation_images=5_000)
     ),
@@ -204,18 +211,6 @@ EXPERIMENTS = {
             "P = 8, 40 epochs": Setting({"patch_size": 8}, passes=40 / 3),
         }
     ),
-    "sixty_epochs": Experiment(  # does longer training heal a bad start, or settle a small lead?
-        {
-            "class token": Setting(passes=20),
-            "mean of patches": Setting({"pool": "mean"}, passes=20),
-            "class token from N(0, 10)": Setting(
-                start={"cls_token.weight": ("normal_", 0, 10)}, passes=20
-            ),
-            "positions from N(0, 1)": Setting(
-                start={"pos_embed.weight": ("normal_", 0, 1)}, passes=20
-            ),
-        }
-    ),
     "architecture": Experiment(  # full budget: blocks of as many weights, and d = 32 but for 1, 8 heads
         {
             "base": Setting(),
@@ -225,23 +220,6 @@ EXPERIMENTS = {
             "9 blocks, D = 64": Setting({"depth": 9, "embed_dim": 64, "num_heads": 2}),
             "scores not divided by √d": Setting(variant="UndividedScores"),
         }
-    ),
-    "with_adamw": Experiment(  # do the findings need Muon? AdamW likes a smaller rate
-        {
-            label: replace(setting, training={"optimizer": "adamw"})
-            for label, setting in {
-                "class token": Setting(),
-                "mean of patches": Setting({"pool": "mean"}),
-                "attention pooling": Setting({"pool": "attention"}),
-                "class token from N(0, 10)": Setting(
-                    start={"cls_token.weight": ("normal_", 0, 10)}
-                ),
-                "positions from N(0, 1)": Setting(start={"pos_embed.weight": ("normal_", 0, 1)}),
-                "weights as Xavier": _weights("xavier_uniform_"),
-                "weights as PyTorch's default": _weights("kaiming_uniform_", math.sqrt(5)),
-            }.items()
-        },
-        learning_rates=(1, 0.3),
     ),
     "patch_size_updates": Experiment(  # 4 × the passes are also 4 × the updates
         {"P = 4": Setting(), "P = 4, batches of 32": Setting(training={"batch_size": 32})},
