@@ -164,6 +164,7 @@ CASES = {
         np.arange(24).reshape(3, 2, 4) % 4,
         "patch",
         panels=("red", "green", "blue"),
+        framed=(0, 2, 1, 4),
     ),
     "amounts": lambda: diagrams.amounts(
         MAPS[:4, :5], MAPS[1:, :5], [f"image {i}" for i in range(4)], range(5), marked=(0, 2)
@@ -942,6 +943,19 @@ def test_a_title_stands_above_and_moves_nothing():
         places[title] = [cell.get_xy() for cell in cells], set(written())
     assert places["A title"][0] == places[""][0]
     assert places["A title"][1] - places[""][1] == {"A title"}
+
+
+def test_a_frame_is_around_the_same_cells_in_every_panel_of_both_versions():
+    diagrams.owners(np.zeros((3, 2, 4)), np.ones((3, 2, 4)), "patch", framed=(0, 1, 2, 3))
+    patches = plt.gcf().axes[0].patches
+    frames = [p for p in patches if p.get_zorder() == 4]
+    cells = [p for p in patches if type(p) is Rectangle and p.get_zorder() == 2]
+    assert len(frames) == 2 * 3
+    for i, frame in enumerate(frames):
+        first, last = cells[8 * i + 1], cells[8 * i + 4 + 2]
+        assert np.allclose(frame.get_xy(), first.get_xy())
+        end = np.add(last.get_xy(), (last.get_width(), last.get_height()))
+        assert np.allclose(np.add(frame.get_xy(), (frame.get_width(), frame.get_height())), end)
 
 
 def test_what_is_bad_has_a_frame_around_its_cells_and_words_below():

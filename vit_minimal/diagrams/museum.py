@@ -54,7 +54,18 @@ def _cross(card, x, y, side):
         card.line((x - half, y - slope), (x + half, y + slope), colour=WRONG, line=1.4, zorder=3)
 
 
-def owners(right, wrong, owner, panels=(), rows="", columns="", labels=None, key="", title=""):
+def owners(
+    right,
+    wrong,
+    owner,
+    panels=(),
+    rows="",
+    columns="",
+    labels=None,
+    framed=None,
+    key="",
+    title="",
+):
     """To which part each number of an array goes: whole numbers (rows, columns), or several panels
     of them (panels, rows, columns), in the right version and in the wrong one.
 
@@ -62,7 +73,8 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", labels=None, key
     is on each number that went to another part than it should.
     `panels` are the names of the panels, `rows` and `columns` say what runs down and across.
     `labels` are texts for the cells, in the right version and in the wrong one, in place of the
-    crosses: white on red where they differ, "" for a cell without one. `key` says what they mean.
+    crosses: white on red where they differ, "" for a cell without one. `framed` is a frame in every
+    panel: its first row and column, and those behind its last. `key` says what labels or frame mean.
     """
     right, wrong = _both(right, wrong)
     labels = [np.asarray(of).reshape(right.shape) for of in labels] if labels else None
@@ -82,6 +94,11 @@ def owners(right, wrong, owner, panels=(), rows="", columns="", labels=None, key
     for number, (version, left) in enumerate(zip((right, wrong), lefts, strict=True)):
         for panel in range(panel_count):
             x0 = left + panel * (wide * side + gap)
+            if framed:
+                first, begin, last, behind = framed
+                x, y = x0 + begin * side, top + first * side
+                wide_high = ((behind - begin) * side, (last - first) * side)
+                card.rectangle(x, y, *wide_high, "none", INK, 2.4, zorder=4)
             if panels:
                 card.text(x0 + wide * side / 2, top - 1.6, panels[panel], 10, QUIET)
             for (row, column), value in np.ndenumerate(version[panel]):
