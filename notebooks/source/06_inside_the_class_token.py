@@ -10,9 +10,7 @@
 # | Time to run | {{notebook_seconds("06_inside_the_class_token"):about}} on two cores of a recent server CPU, {{notebook_seconds("06_inside_the_class_token", "float32"):about}} on one core of an older one, if nothing else runs on it; most of it trains `quick`, a model of the second visit |
 # | Package modules | `inspection/`, `explorer.py`, `diagrams/overlays.py`, `diagrams/looking.py` |
 #
-# Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? Does every block matter? And when can the dog be read off the class token?
-#
-# We find out by experiment, in seven questions. Each gets one tool, and something to hold its result against:
+# Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? We find out by experiment, in seven questions. Each gets one tool, and something to hold its result against:
 #
 # | | Question | Tool | Held against |
 # |---|---|---|---|
@@ -111,19 +109,19 @@ def show_journey(seen, large):
     images = seen[None]  # what the model gets: (1, 3, 32, 32)
     looks = attention_maps(shipped, images)[:, 0, :, 0, 1:].mean(dim=1)  # (L, N), mean of heads
     scores = read_class_token(shipped, images, weights, biases)[:, 0]  # (L + 1, K)
-    chances = answer(images)[0]
-    title = f"shipped: {100 * chances.max():.0f} % {CIFAR10_CLASSES[chances.argmax()]}"
+    probabilities = answer(images)[0]
+    title = f"shipped: {100 * probabilities.max():.0f} % {CIFAR10_CLASSES[probabilities.argmax()]}"
     diagrams.journey(large, looks, (8, 8), scores, CIFAR10_CLASSES, title=title)
 
 
 show_journey(photo("chelsea.png"), photo("chelsea.png", 64))
 
 # %% [markdown]
-# The more purple a patch is, the more the class token attends to it in that block; a frame marks each patch with at least half of the full purple. All six maps have one scale, so the pale map of block 1 means that all patches get a little. Below them stand the scores of four classes: the one that leads at the end, those that lead on the way, and, where these are fewer than four, the ones with the highest scores at the end. A score of 1 is a full vote for a class. A score of 0.10, or one in ten, means that nothing is known, and below that the vote is against the class.
+# The more purple a patch is, the more the class token attends to it in that block; a frame marks each patch with at least half of the full purple. All six maps have one scale, so the pale map of block 1 means that all patches get a little. Below them stand the scores of the classes that lead somewhere, filled up to four. A score of 1 is a full vote for a class. A score of 0.10, or one in ten, means that nothing is known, and below that the vote is against the class.
 #
 # At the start all classes stand at 0.10, because nothing of the image has arrived. After block 2 "frog" is far ahead. In block 4 "cat" takes the lead, in the same block in which the class token attends to the eyes. That makes a fine story: the token takes the cat for a frog, sees its eyes, and changes its mind. Two things may be wrong with it.
 #
-# - *It depends on the reader.* In notebook 04 the model's own head read the same unfinished tokens, and with that reader "cat" led from block 2 on. The head was trained for the end alone, and each probe was fitted to its place. Neither sees all that is there, so "frog leads after block 2" is a fact about a token *and* a reader. (A reader that is fitted to each block is also called a *tuned lens*, [Belrose et al. 2023](https://arxiv.org/abs/2303.08112).)
+# - *It depends on the reader.* In notebook 04 the model's own head read the same unfinished tokens, and with that reader "cat" led from block 2 on. The head was trained for the end alone, and each probe was fitted to its place. So "frog leads after block 2" is a fact about a token *and* a reader. (A reader that is fitted to each block is also called a *tuned lens*, [Belrose et al. 2023](https://arxiv.org/abs/2303.08112).)
 # - *The eyes may have nothing to do with it.* The end of question 3 will test that.
 #
 # Here are two of these numbers by hand: "cat" and "frog" after block 4.
@@ -148,7 +146,7 @@ for name in ("rocket.jpg", "horse.png"):
 #
 # **The answer, by these probes and on three pictures, two of them odd: the class that the model will name takes the lead for good only in block 4 or 5.**
 #
-# **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Choose a block and a head. Then hover over a patch or the class token, or use Tab and the arrow keys, and see what it attends to. On GitHub you see a still picture instead.
+# **Hover over it.** These maps are means over heads, and `explore_attention` takes them apart. Choose a block and a head. Then hover over a token, or use Tab and the arrow keys, and see what it attends to. On GitHub you see a still picture instead.
 
 # %%
 explore_attention(shipped, chelsea[0])
@@ -212,8 +210,6 @@ plots.show("curves over the blocks", title, in_words(axis))
 # Begin with the control, the dashed curves. The blue one is the class token of the untrained twin. It gives {{at(record("class_token_journey").untrained_probes.class_token, 1).mean:.0%}} after block 1, with nothing learned. This token takes something like a mean of all patches, and we suppose that mean colours are often enough to tell a ship from a frog. The trained one gives {{probe("class_token", 1).mean:.0%}} there, and the 95 % intervals overlap. So most of its first jump needs no learning. From block 2 on the trained one is clearly ahead.
 # {{assert overlap(probe("class_token", 1), at(record("class_token_journey").untrained_probes.class_token, 1))}}
 # {{assert all(below(at(record("class_token_journey").untrained_probes.class_token, block), probe("class_token", block)) for block in range(2, 7))}}
-#
-# How does this fit the late leads of question 1? After block 2, the true class can be read for {{probe("class_token", 2).mean:.0%}} of the images already, and after block 3 for {{probe("class_token", 3).mean:.0%}}. Three pictures, two of them odd, are a poor sample.
 #
 # Now compare the solid curves. The class token is not the only one that gathers. Up to and including block 3 the plain *mean of the patches* gives more, after block 4 the two are level, and only in the last two blocks does the class token pull ahead. Even one patch token gives {{mean(probe("patches", 6).mean):.0%}} at the end, averaged over the places, although the head never reads it. ([Raghu et al. 2021](https://arxiv.org/abs/2108.08810) and [Vilas et al. 2023](https://arxiv.org/abs/2310.18969) followed both kinds of token through larger ViTs.)
 # {{assert probe("class_token", 0).mean < 0.11}}
@@ -324,7 +320,7 @@ for k in (3, 6, 12):
 # %% [markdown]
 # **The answer: without these six it leads by more. But how many patches one forbids decides the answer.** Without the six highest, the lead is above all twenty draws of the control. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around, and without the twelve highest the lead is inside the range of the draws. So tell no story from one map, nor from one such test on one photo.
 #
-# *This is a good place for a break. So far: what can be read off the class token grows from block to block, and cutting it off in one block costs little, except in block 6.*
+# *This is a good place for a break.*
 #
 # ## 4. Which half of the blocks costs more?
 #
@@ -358,7 +354,7 @@ draw_cuts("mean_ablations", "shipped, mean ablation: accuracy")
 # And ×××××■ is a surprise. Cut off in blocks 1 to 5, the class token meets the image for the first time in block 6, and yet {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} of the answers are right. The patches have gathered the class among themselves by then, as question 2 showed. In one design the class token joins for the last two blocks only ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
 # {{assert ablated("mean_ablations", "up to a block", 5).mean > 0.75}}
 #
-# And the control? After block 3, the class can be read for {{probe("class_token", 3).mean:.0%}} of the images (question 2). Cut off from there on, the model is right far less often. That is no contradiction. The probe was fitted to the token at that place, and the model's own head was trained on tokens that had gathered in all six blocks.
+# And the control? After block 3, the class can be read for {{probe("class_token", 3).mean:.0%}} of the images (question 2). Cut off from there on, the model is right far less often. That is again a matter of the reader: the model's own head was trained on tokens that had gathered in all six blocks.
 # {{assert below(ablated("mean_ablations", "from a block on", 4), probe("class_token", 3))}}
 #
 # **The answer: the later half. A cut in all of blocks 1 to 3 costs the model hardly anything. A cut in all of blocks 4 to 6 costs it more than half of its right answers.**
@@ -491,7 +487,7 @@ for name, blocks in {"nowhere": [], "block 1": [0], "block 2": [1], "both": [0, 
 # %% [markdown]
 # Cut off in both blocks, it is at chance level: the cuts do what they say. Cut off in block 2 it loses **nothing**, although its map of block 2 lies on the needle. The map did not tell us that this look can be spared. In three models from three seeds, knocked out in block 2, at most {{max(run.trained.accuracy - run.trained.accuracy_without[1] for run in record("needle10").runs):.1%}} of the answers are lost.
 #
-# Is the look of block 2 useless, then? Not in this model: if only block 1 is cut, it is still far above chance level, so block 2 can do part of the work. Do not build on that. On another machine, the same seed gave a model that falls to chance level if block 1 is cut (second visit).
+# Is the look of block 2 useless, then? Not in this model: if only block 1 is cut, it is still far above chance level. Do not build on that. On another machine, the same seed gave a model that falls to chance level (second visit).
 # {{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
 #
 # **The answer: not always. Looking is not needing: an attention map shows where a token *looks*, and whether the model *needs* what it sees there, you learn by taking it away.** Whether attention can explain an answer has long been debated ([Jain and Wallace 2019](https://arxiv.org/abs/1902.10186) said no, and [Wiegreffe and Pinter 2019](https://arxiv.org/abs/1908.04626) replied). The next question puts a map to a harder test.
@@ -505,26 +501,28 @@ slopes = {"truck": [0.2, -0.6, 2.0, 0.1], "automobile": [-0.4, 0.5, -1.0, 0.6]}
 diagrams.weighed_by_gradient([0.5, 0.3, 0.1, 0.1], slopes)
 
 # %% [markdown]
-# The first patch has half of the attention. For *truck*, the third has twice its product, because its slope is ten times as steep. For *automobile*, neither of the two counts: their slopes are negative, and negative products become 0. That is one head of one block. The products are averaged over heads and then brought together over blocks. (The second visit does it by hand, with three tokens.)
+# The first patch has half of the attention. For *truck*, the third has twice its product, because its slope is ten times as steep. For *automobile*, neither of the two counts: negative products become 0. The products are averaged over heads and then brought together over blocks. (The second visit does it by hand, with three tokens.)
 #
 # The motorcycle is a good case, because `shipped` wavers between two classes. Here are its maps for both:
 
 # %%
 motorcycle = photo("motorcycle_left.png")[None]
-chances = answer(motorcycle)[0]
-first_two = chances.topk(2).indices.tolist()
+probabilities = answer(motorcycle)[0]
+first_two = probabilities.topk(2).indices.tolist()
 speaks_for = {
     CIFAR10_CLASSES[label]: gradient_attention(shipped, motorcycle, torch.tensor([label]))[0]
     for label in first_two
 }
-print("shipped:", ", ".join(f"{100 * chances[k]:.0f} % {CIFAR10_CLASSES[k]}" for k in first_two))
+print(
+    "shipped:", ", ".join(f"{100 * probabilities[k]:.0f} % {CIFAR10_CLASSES[k]}" for k in first_two)
+)
 names = [f"shipped: for {name}" for name in speaks_for]
 large, both = photo("motorcycle_left.png", 64), torch.stack(list(speaks_for.values()))
 scale, full = "the highest value of the two maps; framed: the eight highest", both.max().item()
 diagrams.attention_over(large, both, (8, 8), names, full=full, scale=scale, outlined=8)
 
 # %% [markdown]
-# Of the eight highest patches of each map, which are framed, the two share only one. But do they know their class, or do they only look as if they did? Again we take something away. In one copy of the photo, the eight framed patches for *truck* become random pixels. In another copy, it is the eight for *automobile*.
+# Of the eight highest patches of each map, which are framed, the two share only one. But do they know their class? Again we take something away. In one copy of the photo, the eight framed patches for *truck* become random pixels. In another copy, it is the eight for *automobile*.
 #
 # **Your guess:** what will the model say to the first copy, and what to the second?
 
@@ -611,9 +609,9 @@ draw_deletions({"whose map?": whose, "which class?": which}, title)
 # %%
 PHOTO = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
 mine = load_image(PHOTO, 32)  # uint8 (3, 32, 32)
-chances = answer(mine[None])[0]
-for label in chances.argsort(descending=True)[:3].tolist():
-    print(f"{CIFAR10_CLASSES[label]:10} {100 * chances[label]:.0f} %")
+probabilities = answer(mine[None])[0]
+for label in probabilities.argsort(descending=True)[:3].tolist():
+    print(f"{CIFAR10_CLASSES[label]:10} {100 * probabilities[label]:.0f} %")
 show_journey(mine, load_image(PHOTO, 64))
 
 # %% [markdown] tags=["exercise-only"]
@@ -730,9 +728,9 @@ what_follows = "b"
 #
 # ## Now do it yourself
 #
-# So far we chose the pictures and the cuts. In the [class-token laboratory](../vit_minimal/laboratory) you choose: `shipped` runs there on a single page in your browser, without a kernel and without a network. Guess first, before you erase, cut or replace the class token.
+# In the [class-token laboratory](../vit_minimal/laboratory) you choose the image and the cut: `shipped` runs there on a single page in your browser. Guess first, before you erase, cut or replace the class token.
 #
-# The web site of the course has the page. Here, the next cell writes it beside this notebook as `laboratory.html`, which any browser opens; in JupyterLab, right-click on the file and choose "Open in New Browser Tab". In Colab, or to have it right here, run a new cell with nothing but `page`. (Your saved notebook then grows by {{record("laboratory").megabytes:.1f}} MB, which is why ours does not show it.)
+# The next cell writes the page beside this notebook as `laboratory.html`, which any browser opens; in JupyterLab, right-click on the file and choose "Open in New Browser Tab". In Colab, or to have it right here, run a new cell with nothing but `page`. (Your saved notebook then grows by {{record("laboratory").megabytes:.1f}} MB, which is why ours does not show it.)
 
 # %%
 from vit_minimal import open_laboratory
@@ -745,11 +743,11 @@ page.save("laboratory.html")
 #
 # > **Remember:** probes tell you what can be read off a token, cuts tell you what the model needs, and controls tell you whether either means anything.
 #
-# What we found, question by question. It is about one model, `shipped`, that was trained once (and about `seeker` in 6); the second visit has a model that behaves differently.
+# What we found is about one model, `shipped`, that was trained once (and about `seeker` in 6). The second visit has a model that behaves differently.
 #
-# 1. On our three pictures and by our probes, the class that the model will name takes the lead for good only in block 4 or 5. Another reader of the same tokens sees other leads.
-# 2. More can be read off the class token after every block, and after block 3 the true class of {{probe("class_token", 3).mean:.0%}} of the images. The patches gather the class too, and up to block 3 their mean gives more.
-# 3. Of cuts in a single block, only the one in the last block costs the model much. Most of what a knock-out costs there seems to be its strangeness. One test on one photo told no clear story.
+# 1. On three pictures and by our probes, the class that the model will name takes the lead for good only in block 4 or 5. Another reader of the same tokens sees other leads.
+# 2. More can be read off the class token after every block. The patches gather the class too, and up to block 3 their mean gives more.
+# 3. Of cuts in a single block, only the one in the last block costs the model much. Most of what a knock-out costs there seems to be its strangeness.
 # 4. A cut in all of blocks 1 to 3 costs the model hardly anything, and a cut in all of blocks 4 to 6 more than half of its right answers.
 # 5. A small loss alone does not mean a small need: two blocks together may cost twice the sum.
 # 6. Looking is not needing. `seeker` attends to the needle in block 2, and loses nothing if it is cut off there.
@@ -797,10 +795,9 @@ page.save("laboratory.html")
 #
 # <details><summary><b>Further reading</b></summary>
 #
-# - *The most famous class-token maps.* [DINO (Caron et al. 2021)](https://arxiv.org/abs/2104.14294) trains a ViT without labels, and the attention of its class token outlines objects. Our shipped model was trained with labels, and its maps are less tidy.
-# - *Probes and readers:* Alain and Bengio 2016, Hewitt and Liang 2019, Belrose et al. 2023, Vilas et al. 2023, and Raghu et al. 2021, all linked above.
-# - *Cuts:* Wang et al. 2022 (mean ablation), Geva et al. 2023 (knock-out), [Meng et al. 2022](https://arxiv.org/abs/2202.05262) (a state is put back in place of being taken away), McGrath et al. 2023 (stand-ins).
-# - *Maps as explanations:* Jain and Wallace 2019, Wiegreffe and Pinter 2019, Chefer et al. 2021, Petsiuk et al. 2018, Hooker et al. 2019.
+# - *The most famous class-token maps.* [DINO (Caron et al. 2021)](https://arxiv.org/abs/2104.14294) trains a ViT without labels, and the attention of its class token outlines objects. (`shipped` was trained with labels.)
+# - *The other way round:* [Meng et al. 2022](https://arxiv.org/abs/2202.05262) put a state back in place of taking it away.
+# - All others are linked where they are used.
 #
 # </details>
 #

@@ -223,7 +223,7 @@ for seed in range(3):
         reached[name].append(evaluate(tuned, test, test_labels))
 
 # %% [markdown]
-# Three seeds are few. A longer run was made beforehand, with more test images, and with ten seeds where nothing but a probe is trained. It is on [record](../data/README.md#results), and the figure has both: your three seeds as dots, and the record as its mean with a 95 % interval. What did you write down?
+# Three seeds are few. A longer run, with more test images and with ten seeds where nothing but a probe is trained, is on [record](../data/README.md#results). The figure has both: your three seeds as dots, and the record as its mean with a 95 % interval. What did you write down?
 
 # %% tags=["hide-input"]
 record = read_records("../data/results/fine_tuning.json")
@@ -288,7 +288,7 @@ plots.show("a row of dots for each answer and each control, in %", title, parts)
 # | **b** nearest class token | {{read_off("class_token", 10, "neighbour"):±.0%}} | nearest pixels: {{read_off("pixels", 10, "neighbour"):±.0%}} |
 # | **a** from scratch | {{tuned("from scratch", 10):±.0%}} | nearest pixels: {{read_off("pixels", 10, "neighbour"):±.0%}} |
 #
-# Fine-tuning wins, and the probe comes second. Both are far above their controls. For the probe this means that what it reads was learned on photographs, by a model that has never seen a crescent. For fine-tuning the control had little time, and we come back to that. Answer a is not even above its own: after 60 steps from scratch, a model is not better than a comparison of pixels with no model at all.
+# Fine-tuning wins, and the probe comes second. Both are far above their controls. For the probe this means that what it reads was learned on photographs, by a model that has never seen a crescent. Answer a is not even above its own control: after 60 steps from scratch, a model is not better than a comparison of pixels.
 # {{assert below(read_off("class_token", 10), tuned("fine-tuned", 10)) and below(tuned("from scratch", 10), read_off("class_token", 10))}}
 # {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 # {{assert mean(tuned("from scratch", 10)) < mean(read_off("pixels", 10, "neighbour"))}}
@@ -411,9 +411,9 @@ compare("1 · pixels 0 … 1", tuned_right, accuracy_of(tuned, test / 255))
 compare("1 · ImageNet's means", tuned_right, accuracy_of(tuned, (test / 255 - mean) / deviation))
 
 # %% [markdown]
-# No error, and about nine points or more are gone. Here the fine-tuning was right, and only the test images came with other numbers. That is what happens when a trained model moves into another program.
+# No error, and about nine points or more are gone. That is what happens when a trained model moves into another program.
 #
-# **2. Evaluating in training mode.** A model that drops numbers or skips blocks at random must stop doing so when it is judged. Ours does neither, so we give the fine-tuned weights to a model that does both. (They were not trained with it, which makes the damage larger than usual.)
+# **2. Evaluating in training mode.** A model that drops numbers or skips blocks at random must stop doing so when it is judged. Ours does neither, so we give the fine-tuned weights to a model that does both. (They were not trained with it, so the damage is larger than usual.)
 
 # %%
 rough = VisionTransformer(replace(tuned.config, drop_path_rate=0.2, proj_drop_rate=0.1)).to(device)
@@ -469,7 +469,7 @@ print(f"cosine of the token and its position: {alike:.2f}")
 # %% [markdown]
 # The first line shows that `strict=False` is not quite silent: it *returns* the names that are missing. Most programs throw them away. Print them.
 #
-# And the accuracy? A random class token costs only about two points. Did you expect that? It is tempting to conclude that the class token is not needed. But a random position costs as little, and both together cost seven, more than the two losses added up. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. Each of them works as a spare copy of the other. We have seen this in one model, so do not count on it in another.
+# And the accuracy? A random class token costs only about two points. It is tempting to conclude that the class token is not needed. But a random position costs as little, and both together cost seven, more than the two losses added up. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. Each of them works as a spare copy of the other. We have seen this in one model, so do not count on it in another.
 #
 # **5. The wrong number of classes.** With too few you get an error, because a label has no place. With too many, nothing complains. We give our ten classes a head for three, and then one for 1,000.
 
@@ -703,7 +703,7 @@ titles = [
 plots.show_images(dusk[worst], titles, columns=6, size=1.1)
 
 # %% [markdown]
-# Seven of the 72 are wrong; the image shows six of them. Four of the seven are pale tissue, taken for brick: darkened, it is as grey as brick. The surest mistake is a coin whose relief fills the square, and which is "grass" with 63 %. So you would collect tissue in several lights, and coins from nearby. But a test image that has told you what to collect is no longer a test. With more images, look at a third part of the data, for **validation**.
+# Seven of the 72 are wrong; the figure shows six of them. Four of the seven are pale tissue, taken for brick: darkened, it is as grey as brick. The surest mistake is a coin whose relief fills the square, and which is "grass" with 63 %. So you would collect tissue in several lights, and coins from nearby. But a test image that has told you what to collect is no longer a test. With more images, look at a third part of the data, for **validation**.
 #
 # ### Out of the course
 #
@@ -803,10 +803,9 @@ if can_export:
 #
 # - With ten labels per class of Shapes-10, fine-tuning the pretrained model won. A linear probe came second, and a model from scratch was far behind.
 # - A rival must be given a fair chance, such as a chosen penalty for the probe.
-# - A high accuracy need not be due to pretraining. On the digits, the nearest *pixels* beat the nearest class token and the probe on it. Controls cost seconds.
+# - A high accuracy need not be due to pretraining. On the digits, the nearest *pixels* beat the nearest class token and the probe on it.
 # - Of seven mistakes, one is plain to see in the accuracy. The others cost some of it, or hardly any, and a leak between the splits gives you accuracy that is not real. Each has a check of its own.
 # - Test images from the same photographs as the training images flatter a model. Test also on what may change when the model is in use: a change of light told models apart that were nearly equal before.
-# - A classifier leaves the course as two files: the model, with its normalisation inside, and a short program.
 #
 # ## Questions
 #
