@@ -677,7 +677,7 @@ title = "Who can still see at dusk?"
 show_pairs(pairs, title, ("same light", "at dusk"), 100 / len(photos.class_names))
 
 # %% [markdown]
-# In the same light, a probe on an *untrained* model and a model from scratch get about four of five images right, where chance level is one of six. So most of our accuracy can be had without pretraining. At dusk both get one of four. The control that is blind to brightness loses nothing and has little to lose. What starts from `shipped` is good *and* stays good. Of the two rates the lower one keeps a little more, three images in the run saved here; with `seed=1` and `seed=2` we saw the same order. The test images in the same light would have shown none of this.
+# In the same light, a probe on an *untrained* model and a model from scratch get about four of five images right, where chance level is one of six. So most of our accuracy can be had without pretraining. At dusk they are near chance level. The control that is blind to brightness loses nothing and has little to lose. What starts from `shipped` is ahead of all of them. But the two rates, equally good in the same light, are far apart at dusk: the lower one keeps nearly everything, and the higher one loses more than a third of its accuracy. With `seed=1` and `seed=2` we saw the same order, and smaller gaps. The test images in the same light would have shown none of this.
 #
 # Was it the photographs that helped? We cannot say. The pretraining also made images brighter and darker at random (TrivialAugment, notebook 05), and we have not separated the two. It is also one seed and 72 images, and dusk is only one of many changes. So take a second photograph of your own things, on another day.
 #
@@ -703,7 +703,7 @@ titles = [
 plots.show_images(dusk[worst], titles, columns=6, size=1.1)
 
 # %% [markdown]
-# Seven of the 72 are wrong; the figure shows six of them. Four of the seven are pale tissue, taken for brick: darkened, it is as grey as brick. The surest mistake is a coin whose relief fills the square, and which is "grass" with 63 %. So you would collect tissue in several lights, and coins from nearby. But a test image that has told you what to collect is no longer a test. With more images, look at a third part of the data, for **validation**.
+# Six of the 72 are wrong, and the figure shows them. Four of the six are coins. Three show mostly the dark ground beside a coin, and the model says "stars". The surest mistake is a coin whose relief fills the square, and which is "grass" with 65 %. So you would collect coins from nearby and at the edge of the tray. But a test image that has told you what to collect is no longer a test. With more images, look at a third part of the data, for **validation**.
 #
 # ### Out of the course
 #
@@ -805,7 +805,7 @@ if can_export:
 # - A rival must be given a fair chance, such as a chosen penalty for the probe.
 # - A high accuracy need not be due to pretraining. On the digits, the nearest *pixels* beat the nearest class token and the probe on it.
 # - Of seven mistakes, one is plain to see in the accuracy. The others cost some of it, or hardly any, and a leak between the splits gives you accuracy that is not real. Each has a check of its own.
-# - Test images from the same photographs as the training images flatter a model. Test also on what may change when the model is in use: a change of light told models apart that were nearly equal before.
+# - Test images from the same photographs as the training images flatter a model. Test also on what may change when the model is in use: a change of light told models apart that were equal before.
 #
 # ## Questions
 #
@@ -920,7 +920,7 @@ axis.set_ylim(0, 100)
 plots.show("two falling curves over the learning rate", "learned and forgotten")
 
 # %% [markdown]
-# This is **catastrophic forgetting** ([Kirkpatrick et al. 2017](https://arxiv.org/abs/1612.00796)): nothing in the training asks the model to keep its old task, so it does not. The higher the rate, the more is lost. At 0.01 both tasks fail. So "fine-tune with a small learning rate" is half of an answer: of these four rates, 0.001 is best for the new task, and the lowest is best for the old one.
+# This is **catastrophic forgetting** ([Kirkpatrick et al. 2017](https://arxiv.org/abs/1612.00796)): nothing in the training asks the model to keep its old task, so it does not. The higher the rate, the more is lost. At 0.01 both tasks fail. So "fine-tune with a small learning rate" is half of an answer: of these four rates, 0.001 has the highest mean on the new task, and the lowest keeps most of the old one.
 # {{assert mean(kept("fine-tuned", 3e-4, "cifar10")) > mean(kept("fine-tuned", 1e-3, "cifar10")) > mean(kept("fine-tuned", 3e-3, "cifar10")) > mean(kept("fine-tuned", 1e-2, "cifar10"))}}
 # {{assert mean(kept("fine-tuned", 1e-2)) < 0.2}}
 # {{assert mean(kept("fine-tuned", 1e-3)) == max(mean(kept("fine-tuned", rate)) for rate in (3e-4, 1e-3, 3e-3, 1e-2))}}
