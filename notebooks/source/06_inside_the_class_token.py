@@ -229,12 +229,12 @@ made_up = {"weights": [0.1, 0.2, 0.5, 0.1, 0.1], "usual": [1.2, 1.4]}
 diagrams.cut_off(values=[[1, 0], [0, 2], [2, 3], [4, 1], [0, 2]], **made_up)
 
 # %% [markdown]
-# - **Knock-out** ([Geva et al. 2023](https://arxiv.org/abs/2304.14767)). The class token may not attend to the patches, so all of its attention goes to itself. That is simple, but strange: in training, the class token never attended to itself alone.
+# - **Knock-out** ([Geva et al. 2023](https://arxiv.org/abs/2304.14767)). The class token may not attend to the patches, so all of its attention goes to itself. That is simple, but strange.
 # - **Mean ablation** ([Wang et al. 2022](https://arxiv.org/abs/2211.00593)). Whatever it would gather is replaced by what it *usually* gathers in this block, the mean over many other images. That is of the usual kind, and it says nothing about this image.
 #
 # Which of the two takes away more? Mean ablation, because it also replaces what the token gets from *itself*. So it should cost at least as much. If the knock-out costs *more*, lost information cannot be the reason. We then blame its strangeness: the model never met such an input in training.
 #
-# Keep one thing in mind for questions 3 to 6. No block is ever removed. Only the class token's *attention* in it is cut, and the patch tokens go on as before, in all six blocks.
+# No block is ever removed. Only the class token's *attention* in it is cut, and the patch tokens go on as before.
 #
 # ### A knock-out by hand
 #
@@ -289,7 +289,7 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 # {{assert all(abs(ablated(how, "loss, one block", block).mean) < 0.0125 for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3))}}
 # {{assert 2 * ablated("mean_ablations", "loss, one block", 6).mean < ablated("knock_outs", "loss, one block", 6).mean}}
 #
-# **The answer: in a single block, little, except in the last one. And most of what a knock-out costs there seems to be the strangeness of the cut.** It can hardly be lost information about the image, because mean ablation takes away more of that and costs less.
+# **The answer: in a single block, little, except in the last one. And most of what a knock-out costs there seems to be the strangeness of the cut,** because mean ablation takes away more and costs less.
 #
 # ### And the eyes of the cat?
 #
@@ -797,7 +797,6 @@ page.save("laboratory.html")
 #
 # - *The most famous class-token maps.* [DINO (Caron et al. 2021)](https://arxiv.org/abs/2104.14294) trains a ViT without labels, and the attention of its class token outlines objects. (`shipped` was trained with labels.)
 # - *The other way round:* [Meng et al. 2022](https://arxiv.org/abs/2202.05262) put a state back in place of taking it away.
-# - All others are linked where they are used.
 #
 # </details>
 #
@@ -902,7 +901,7 @@ draw_deletions(panels, title)
 #
 # ### A second model, a different story
 #
-# How much of this belongs to `shipped` alone? The **quick model** (`quick`) is that of notebook 00: three blocks, trained now on drawn shapes. Size, images and training all differ, so we shall see *that* it differs, and not why. The figure compares two readers, as question 4 did: a probe after block k, with an untrained twin as its control, and the model's own head if the class token is cut off in all later blocks.
+# How much of this belongs to `shipped` alone? The **quick model** (`quick`) is that of notebook 00: three blocks, trained now on drawn shapes. The figure compares two readers: a probe after block k, with an untrained twin as its control, and the model's own head if the class token is cut off in all later blocks.
 
 # %%
 shapes = load_dataset("shapes10")
@@ -948,7 +947,7 @@ for block in range(3):
 # %% [markdown]
 # A probe after block 2 reaches more than 80 %, while one on the untrained twin stays below 20 %. The model's own head reaches about 70 % if the class token is cut off in block 3.
 #
-# `quick` differs from `shipped` in two ways. No cut is cheap: by mean ablation, each of the three blocks costs it many points. And the knock-out costs much more than mean ablation in *every* block, and not mainly in the last.
+# `quick` differs from `shipped` in two ways, and we do not know why, because size, images and training all differ. No cut is cheap: by mean ablation, each of the three blocks costs it many points. And the knock-out costs much more than mean ablation in *every* block, and not mainly in the last.
 #
 # ### What does a patch token know, and where?
 #
@@ -986,7 +985,7 @@ for name, part in {"all patches": slice(None), "without the outermost": slice(1,
 #
 # ### Registers and artefacts: what are the stripes of notebook 03?
 #
-# The softmax makes each token give away 100 % of its attention, even when nothing is worth attending to. In large models such idle attention gathers on a few *sinks*: in text often on the first token ([Xiao et al. 2023](https://arxiv.org/abs/2309.17453)), in images on patches of empty background. Their vectors grow far longer than the others and spoil the maps ([Darcet et al. 2024](https://arxiv.org/abs/2309.16588)). The cure is spare tokens, to which all may attend and whose output is thrown away: **registers**, `ViTConfig(num_registers=4)`.
+# The softmax makes each token give away 100 % of its attention, even when nothing is worth attending to. In large models such idle attention gathers on a few *sinks*: in text often on the first token ([Xiao et al. 2023](https://arxiv.org/abs/2309.17453)), in images on empty background. Their vectors grow far longer than the others and spoil the maps ([Darcet et al. 2024](https://arxiv.org/abs/2309.16588)). The cure is spare tokens, to which all may attend and whose output is thrown away: **registers**, `ViTConfig(num_registers=4)`.
 #
 # Three signs would call for them, and we have [examined](../data/README.md#results) `shipped` for each.
 #
