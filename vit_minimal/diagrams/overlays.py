@@ -128,10 +128,11 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
     what a probe reads from it.
 
     `weights` (L, N) are its attention to the patches of a grid, mean over heads. All maps have one
-    scale, which ends at the largest share of any block and is written below the image. `scores`
-    (L + 1, K) are what the probes read before the first block and after each, about 0 to 1. Only the
-    classes are listed that are read best at the end, or in the most blocks before. More than three
-    maps stand in two rows, so that each is large enough to see where it is purple.
+    scale, which ends at the largest share of any block and is written below the image; patches with
+    half of that or more are framed. `scores` (L + 1, K) are what the probes read before the first
+    block and after each, about 0 to 1. Only the classes are listed that are read best at the end, or
+    in the most blocks before. More than three maps stand in two rows, so that each is large enough to
+    see where it is purple.
     """
     rows, columns = grid_size
     maps, scores = as_array(weights), as_array(scores)
@@ -163,8 +164,14 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
         x = left + (block % across) * (width + gap)
         y = top + (block // across) * pitch
         card.text(x + width / 2, y + 1.4, f"block {block + 1}", 11)
-        card.picture(x, y + 3, width, width * tall, _pale(image, 0.8))
+        card.picture(x, y + 3, width, width * tall, _pale(image, 0.6))
         _purple(card, x, y + 3, width, width * tall, shares.reshape(rows, columns), full)
+        for patch in np.flatnonzero(shares >= full / 2):
+            row, column = divmod(int(patch), columns)
+            corner = x + column * width / columns, y + 3 + row * width * tall / rows
+            card.rectangle(
+                *corner, width / columns, width * tall / rows, "none", HEAD, 1.2, zorder=5
+            )
     names, said = 10.5, []
     step = (WIDTH - names - 1) / len(scores)
     card.text(names - 0.8, table + 0.8, "scores", 10, QUIET, ha="right")
