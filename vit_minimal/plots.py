@@ -248,10 +248,11 @@ def show_similarity_grid(positions, grid_size, title="", limits=None, frame=None
     drawn = axis.imshow(picture, cmap=colours, vmin=lowest, vmax=highest)
     if frame is not None:
         empty = {"fill": False, "clip_on": False}
+        ink = "white" if colours == SIGNED else "black"  # to be seen on the colour of 1
         for r, c in np.ndindex(rows, columns):
             own = tall * r + r, wide * c + c
             corner = own[1] - 0.5, own[0] - 0.5  # pixel 0 is drawn from −0.5 to 0.5
-            axis.add_patch(Rectangle(corner, 1, 1, edgecolor="black", lw=0.8, **empty))
+            axis.add_patch(Rectangle(corner, 1, 1, edgecolor=ink, lw=0.8, **empty))
         corner = wide * frame[1] - 1, tall * frame[0] - 1  # in the gaps around the map
         look = {"edgecolor": OKABE_ITO[1], "lw": 2.5, **empty}
         axis.add_patch(Rectangle(corner, columns + 1, rows + 1, **look))

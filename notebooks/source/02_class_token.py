@@ -292,7 +292,7 @@ print(f"its numbers go up to {in_order.abs().max():.1g}")
 assert change < 1e-6
 
 # %% [markdown]
-# The change is 9e-08, that is 9 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
+# The change is 7e-08, that is 7 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
 #
 # Would more blocks or training help? No. The patch tokens attend in the same way, so each of them leaves the block with the content that it would have had without the shuffle, only at another place in the stack. The next block then faces the same situation: the same class token, and the same patches in another order.
 #
@@ -494,7 +494,7 @@ plots.show("one position compared with all: a single purple cell before, a purpl
 # %% [markdown]
 # Before training there is one purple cell, the place itself. All others are near 0, so nothing tells the model that two places are neighbours. After training a purple spot lies around the place: neighbours have become alike. The most unlike places, in orange, lie far away, near the opposite corner.
 #
-# Does this hold for every place? Here are the maps of all 64, laid out like the patches of the image. The map that you have just seen stands in row 2 and column 5 and has a frame. In each map, a small black square marks its own place.
+# Does this hold for every place? Here are the maps of all 64, laid out like the patches of the image. The map that you have just seen stands in row 2 and column 5 and has a frame. In each map, a small white square marks its own place.
 
 # %%
 title = "after training, all 64 places"
