@@ -62,6 +62,12 @@ def test_matrix_shows_its_numbers_and_names():
     assert axis.get_xlabel() == "to"
 
 
+def test_numbers_of_a_matrix_can_have_as_many_decimals_each():
+    for decimals, texts in ((None, ["0.1", "0", "2"]), (2, ["0.10", "0.00", "2.00"])):
+        plots.show_matrix(torch.tensor([[0.1, -0.001, 2.0]]), signed=True, decimals=decimals)
+        assert [text.get_text() for text in plt.gcf().axes[0].texts] == texts
+
+
 def test_heat_maps_share_one_scale():
     maps = torch.tensor([[[0.1, 0.2]], [[0.3, 0.4]]])
     plots.show_heat(shapes10(2)[0], maps, ["a", "b"])
@@ -244,8 +250,9 @@ def test_amounts_are_viridis_and_signed_values_are_purple_and_orange():
     plots.show_attention(pictures[0], maps[:, None])
     assert colour_maps() == {"gray", "viridis"}
     plt.rcParams["image.cmap"] = "jet"  # whatever a reader has set
-    plots.show_similarity_grid(torch.randn(4, 8), (2, 2))
-    assert colour_maps() == {"viridis"}
+    for limits, colours in ((None, {"viridis"}), ((-1, 1), {"PuOr"})):
+        plots.show_similarity_grid(torch.randn(4, 8), (2, 2), limits=limits)
+        assert colour_maps() == colours
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -148,11 +148,12 @@ def show_matrix(
     y_label="",
     limit=None,
     colours=None,
+    decimals=None,
 ):
     """A matrix (rows, columns) as coloured cells, with its numbers written in.
 
     The colours end at `limit`, else at the largest number; `colours` is a colour map of matplotlib.
-    A cell whose number is NaN stays empty.
+    Numbers have so many `decimals`, else up to two. A cell whose number is NaN stays empty.
     """
     matrix = as_array(matrix)
     rows, columns = matrix.shape
@@ -173,7 +174,9 @@ def show_matrix(
                 continue
             # One of the two inks has a contrast of 4.5 or more with any colour
             ink = "white" if luminance(drawn.cmap(drawn.norm(value))) < 0.179 else "black"
-            text = f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no "-0"
+            text = f"{value:z.{2 if decimals is None else decimals}f}"  # z: no "-0"
+            if decimals is None:
+                text = text.rstrip("0").rstrip(".")
             axis.text(j, i, text, color=ink, fontsize=9, ha="center", va="center")
     if alone:
         plt.tight_layout()
@@ -227,7 +230,8 @@ def show_attention(image, maps, frame=None, title=""):
 def show_similarity_grid(positions, grid_size, title="", limits=None, frame=None):
     """Cosine similarity of each patch's position embedding (N, D) to all others, one map a patch.
 
-    The colours run through the `limits` (lowest, highest), else from the smallest similarity to 1.
+    The colours run through the `limits` (lowest, highest), else from the smallest similarity to 1;
+    limits as far below 0 as above give those of signed values.
     With a `frame` (row, column), that map has a frame, and in each map so has its own place.
     """
     positions = as_array(positions)
@@ -240,13 +244,15 @@ def show_similarity_grid(positions, grid_size, title="", limits=None, frame=None
     picture = tiles.reshape(rows * tall, columns * wide)[:-1, :-1]
     figure, axis = plt.subplots(figsize=(5.75, 5 * rows / columns), layout="constrained")
     lowest, highest = limits or (similarity.min(), 1)
-    drawn = axis.imshow(picture, cmap=AMOUNTS, vmin=lowest, vmax=highest)
+    colours = SIGNED if lowest == -highest else AMOUNTS
+    drawn = axis.imshow(picture, cmap=colours, vmin=lowest, vmax=highest)
     if frame is not None:
         empty = {"fill": False, "clip_on": False}
+        ink = "white" if colours == SIGNED else "black"  # to be seen on the colour of 1
         for r, c in np.ndindex(rows, columns):
             own = tall * r + r, wide * c + c
             corner = own[1] - 0.5, own[0] - 0.5  # pixel 0 is drawn from −0.5 to 0.5
-            axis.add_patch(Rectangle(corner, 1, 1, edgecolor="black", lw=0.8, **empty))
+            axis.add_patch(Rectangle(corner, 1, 1, edgecolor=ink, lw=0.8, **empty))
         corner = wide * frame[1] - 1, tall * frame[0] - 1  # in the gaps around the map
         look = {"edgecolor": OKABE_ITO[1], "lw": 2.5, **empty}
         axis.add_patch(Rectangle(corner, columns + 1, rows + 1, **look))
@@ -256,7 +262,7 @@ def show_similarity_grid(positions, grid_size, title="", limits=None, frame=None
     axis.spines[:].set_visible(False)
     axis.set(title=title, xlabel="column of the patch", ylabel="row of the patch")
     figure.colorbar(drawn, ax=axis, label="cosine similarity", shrink=0.8)
-    show(f"{rows} × {columns} small maps, each bright where a position is like its own", title)
+    show(f"{rows} × {columns} small maps, each strongest where a position is like its own", title)
 
 
 def show_lines(

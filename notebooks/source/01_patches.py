@@ -12,7 +12,7 @@
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/patches.py` |
 #
-# **Letters for shapes, here and in the whole course:** B images in a batch, C channels, H × W pixels, P pixels along the side of a patch, N patches, D numbers in a token.
+# **Letters for shapes** mean the same in the whole course. Today's are: B images in a batch, C channels, H × W pixels in an image, P pixels along the side of a patch, N patches in an image, D numbers in the vector that stands for a patch.
 
 # %%
 from pathlib import Path
@@ -31,7 +31,7 @@ photo = load_image(cat_file, 32)  # (C, H, W) = (3, 32, 32), whole numbers 0 …
 diagrams.overview(photo, "patches")
 
 # %% [markdown]
-# This is the whole model, from a photograph to class scores, and the part in full colour is today's. The image is cut into patches, and one linear map, called E, turns each patch into a vector of D numbers, its token. What happens to the tokens afterwards is the subject of notebooks 02 to 04.
+# This is the whole model, from a photograph to class scores, and the part in full colour is today's. The image is cut into patches, and one linear map, called E, turns each patch into a vector of D numbers, its *token*. Notebooks 02 to 04 build what follows.
 #
 # The cat is called Chelsea and comes with the library scikit-image. You will see a lot of this cat.
 #
@@ -39,7 +39,7 @@ diagrams.overview(photo, "patches")
 #
 # A Transformer reads a *sequence of vectors*. In a sentence the elements are words, or pieces of words. In a photograph we have to decide.
 #
-# The most direct choice is one element per pixel. At 32 × 32 pixels that already makes 1,024 elements. In attention, which notebook 03 is about, every element looks at every other, so there would be about a million pairs to compare, even for such a small picture.
+# The most direct choice is one element per pixel. At 32 × 32 pixels that makes 1,024 elements. In attention, which notebook 03 is about, every element looks at every other, so even such a small picture would have about a million pairs to compare.
 #
 # The paper that introduced the Vision Transformer ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929), Section 3.1) makes the elements larger. It cuts the image into squares of P × P pixels. Each square is called a **patch**, and each patch is one element. The paper's title begins with this idea: *An Image is Worth 16x16 Words*.
 #
@@ -52,7 +52,7 @@ diagrams.patch_sequence(large, 64)
 # %% [markdown]
 # The patches are numbered like words on a page, from left to right and from top to bottom. Below the photograph they stand in that order in one line, and that sequence is what the model receives.
 #
-# The sequence still has an order, but each vector holds only colours. Nothing in the vector of patch 9 says that it lies directly below patch 5, the one with the left eye. How a model can know where a patch was is a question for notebook 02.
+# Each vector holds only colours. Nothing in the vector of patch 9 says that it lies directly below patch 5, the one with the left eye. How a model can know where a patch was is a question for notebook 02.
 #
 # The course works with P = 4 and with images of 32 × 32 pixels. That is the size of the images in CIFAR-10, a well-known collection of small photographs in ten classes. How long is the sequence then, and how long is each vector? Work it out before you run the next cell.
 
@@ -157,7 +157,7 @@ print(split[0, 0, 0, :, 1, :])  # image 0, channel 0, row 0 and column 1 of patc
 # %% [markdown]
 # These are the numbers of patch 1, still in the form of a square.
 #
-# **Then reorder.** A tensor is read like a car's odometer: the last axis turns fastest, the first axis slowest. We want to finish one patch before the next begins, so the blue axes, 2 and 4, must stand before the light grey ones, 1, 3 and 5. `permute` takes exactly that list: the old numbers of the axes, in the order that we want. Take care with the two axes called P: if you exchange 3 and 5, every patch comes out with its rows and columns swapped, and no shape warns you.
+# **Then reorder.** A tensor is read like the digits of a counter: the last axis changes fastest, the first axis slowest. We want to finish one patch before the next begins, so the blue axes, 2 and 4, must stand before the light grey ones, 1, 3 and 5. `permute` takes exactly that list: the old numbers of the axes, in the order that we want. Take care with the two axes called P: if you exchange them, every patch comes out with its rows and columns swapped, and no shape warns you.
 #
 # **Then flatten.** The second `reshape` writes the numbers out in the new order and joins what belongs together: the blue axes become N, and the light grey ones become C·P·P.
 
@@ -218,7 +218,7 @@ def patchify(images, patch_size):
 #
 # ## How can we be sure?
 #
-# When a bug raises no error, one correct example is not enough. So we first compare with somebody else's code, PyTorch's `unfold`. The input is awkward on purpose, not square and with five channels.
+# When a bug raises no error, one correct example is not enough. So we first compare with someone else's code, PyTorch's `unfold`. The input is awkward on purpose, not square and with five channels.
 
 # %% tags=["nbval-check-output"]
 awkward = torch.randn(2, 5, 24, 40)
@@ -303,17 +303,16 @@ sums = patches @ weights.T  # (1, 4096, 48) @ (48, 3) → (1, 4096, 3)
 print(tuple(sums.shape))
 
 # %%
-maps = sums[0].T.reshape(3, 1, 64, 64)  # each sum of all patches, in the places of the patches
-maps = maps / torch.tensor([48.0, 10.0, 10.0]).reshape(
-    3, 1, 1, 1
-)  # so that strong edges come out black or white
+sum_maps = sums[0].T.reshape(3, 1, 64, 64)  # each sum of all patches, in their places
+scale = torch.tensor([48.0, 10.0, 10.0]).reshape(3, 1, 1, 1)  # strong edges: black or white
+sum_maps = (sum_maps / scale).expand(3, 3, 64, 64)  # three equal channels make grey
 titles = ["the photograph", "brightness", "right minus left", "bottom minus top"]
-plots.show_images([large, *maps.expand(3, 3, 64, 64)], titles, columns=4, size=1.7)
+plots.show_images([large, *sum_maps], titles, columns=4, size=1.7)
 
 # %% [markdown]
 # Each grey picture shows what one row of weights finds, one number per patch. The more positive the number, the lighter the square; mid-grey is 0. Look at the left eye: "right minus left" draws the sides and "bottom minus top" draws the lids.
 #
-# The model does this with D rows of weights instead of three, and nobody writes them by hand: they are learned. D is for us to choose, whatever P is, and a wide token has room for what later blocks add to it. The result for a patch is called its **token**, a vector of D numbers. The matrix is called **E** in Eq. 1 of the paper, for *embedding*.
+# The model does this with D rows of weights instead of three, and nobody writes them by hand: they are learned. D is for us to choose, whatever P is, and a wide token has room for what later blocks add to it. The D sums of a patch are its **token**. The matrix is called **E** in Eq. 1 of the paper, for *embedding*.
 #
 # The same E is applied to every patch, so an edge detector that is learned in one corner works in all the others. A linear map is enough here, because the parts that follow are not linear. E only has to offer them useful numbers.
 #
@@ -341,7 +340,7 @@ print(tuple(tokens.shape))
 diagrams.strided_convolution(tiny[0, 0], torch.tensor([[1, 0], [2, -1]]), patches=(0, 4))
 
 # %% [markdown]
-# The window on patch 0 gives 1 · 0 + 0 · 1 + 2 · 6 − 1 · 7 = 5. Below the image you see the same sum as a patch times a row of E, and once more for patch 4: the kernel *is* the row of weights, written as a square. For a colour image it has such a square for each channel. With D kernels there are D grids of sums, (B, D, H/P, W/P). To get tokens from them, flatten each grid, (B, D, N), and swap two axes, (B, N, D). Does this hold for a real photograph, with 192 kernels and a bias?
+# The window on patch 0 gives 1 · 0 + 0 · 1 + 2 · 6 − 1 · 7 = 5. Below the image you see the same sum as a patch times a row of E, and once more for patch 4: the kernel *is* the row of weights, written as a square. For a colour image it has such a square for each channel. D kernels make D grids of sums, (B, D, H/P, W/P). To get tokens from them, flatten each grid, (B, D, N), and swap two axes, (B, N, D). Does this hold for a real photograph, with 192 kernels and a bias?
 
 # %% tags=["nbval-check-output"]
 conv = nn.Conv2d(C, D, kernel_size=P, stride=P)
@@ -448,9 +447,9 @@ titles = [f"P = {size}\nN = {(32 // size) ** 2}" for size in sizes]
 plots.show_images([with_lines(photo, size) for size in sizes], titles, columns=4, size=1.7)
 
 # %% [markdown]
-# Every picture holds the whole photograph. What changes is how finely the model can tell *places* apart. Detail inside a patch survives in its token, but attention deals with whole tokens, so it cannot point at anything smaller than a square of this figure. At P = 4 it can point at a part of an eye, and at P = 8 at one eye. At P = 16 the eye is lost in a square that holds a quarter of the picture, and at P = 32 the sequence is a single patch, with no other patch to look at.
+# Every picture holds the whole photograph. What changes is how finely the model can tell *places* apart. Attention deals with whole tokens, so it cannot point at anything smaller than a square of this figure. At P = 4 it can point at a part of an eye, and at P = 8 at one eye. At P = 16 the eye is lost in a quarter of the picture, and at P = 32 the only patch has no other patch to look at.
 #
-# Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, and their number becomes **sixteen** times as large. (Pairs are only a part of the cost. The other layers work on each token alone, so theirs becomes four times as large.) The table is for 32 × 32 pixels and D = 192.
+# Then why not make patches as small as possible? Because the sequence gets long. Halve P, and N becomes four times as large. Attention compares all pairs, and their number becomes **sixteen** times as large. (Pairs are only a part of the cost. The other layers work on each token alone, so their cost becomes four times as large.) The table is for 32 × 32 pixels and D = 192.
 
 # %% tags=["nbval-check-output"]
 print("  P  patches N  pairs N²   numbers per patch  parameters of E")
@@ -459,56 +458,48 @@ for size in (1, 2, 4, 8, 16, 32):
     print(f"{size:3}  {n:9,}  {n * n:9,}  {3 * size**2:17,}  {D * (3 * size**2 + 1):15,}")
 
 # %% [markdown]
-# At P = 1 there are a million pairs, and at P = 16 only 16 pairs are left. Between the two, P = 4 is a common choice for images of this size, and it is ours. What the choice does to *accuracy* cannot be worked out on paper: notebook [08](08_pitfalls_patch_size.ipynb) measures it.
+# At P = 1 there are a million pairs, and at P = 16 only 16. Between the two, P = 4 is a common choice for images of this size, and it is ours. What the choice does to *accuracy* cannot be worked out on paper: notebook [08](08_pitfalls_patch_size.ipynb) measures it.
 #
-# Now look at "numbers per patch". A token holds D = 192 numbers. Up to P = 8 a patch has no more numbers than that, so E has room for all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go. ViT-B/16, the paper's base model, also cuts patches of 16 × 16 pixels, but it has D = 768, which is room for exactly the numbers of a patch.
+# Now look at "numbers per patch". A token holds D = 192 numbers. Up to P = 8 a patch has no more than that, so E has room for all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go. ViT-B/16, the paper's base model, also has P = 16, but its D = 768 is room for exactly the numbers of a patch.
 #
 # ## Can you get the photograph back out of the tokens?
 #
 # Does a trained E really keep everything, or has training thrown away what a classifier does not need?
 #
-# With this course comes a model that was trained on CIFAR-10. We first make sure that its E is our operation: we cut the cat with `patchify`, multiply by hand, and compare with the model's own tokens.
+# With this course comes the **shipped model**, a ViT of six blocks that was trained on CIFAR-10. We first make sure that its E is our operation: we cut the cat with `patchify`, multiply by hand, and compare with the model's own tokens.
 
 # %% tags=["nbval-check-output"]
-model = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
-trained = model.patch_embed.proj.weight.detach()  # (D, C, P, P)
-bias = model.patch_embed.proj.bias.detach()  # (D,)
+shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
+kernels = shipped.patch_embed.proj.weight.detach()  # (D, C, P, P)
+bias = shipped.patch_embed.proj.bias.detach()  # (D,)
 x = normalize(photo[None])  # (B, C, H, W), −1 … 1, as before
-tokens = model.patch_embed(x).detach()  # (B, N, D)
+tokens = shipped.patch_embed(x).detach()  # (B, N, D)
 
-by_hand = patchify(x, P) @ trained.flatten(1).T + bias  # (B, N, 48) @ (48, D) + (D,)
+trained_E = kernels.flatten(1)  # (D, C·P·P) = (192, 48)
+by_hand = patchify(x, P) @ trained_E.T + bias  # (B, N, 48) @ (48, D) + (D,)
 print("the model's own tokens:", torch.allclose(by_hand, tokens, atol=1e-5))
 
 # %% [markdown]
 # Suppose the photograph is lost, and we have only its tokens, E and the bias. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them. `unpatchify` puts the patches together, and the last step goes from −1 … 1 back to bytes.
 
 # %% tags=["nbval-check-output"]
-E_matrix = trained.flatten(1)  # (D, C·P·P) = (192, 48)
-patches = torch.linalg.lstsq(E_matrix, (tokens[0] - bias).T).solution.T  # (N, C·P·P)
+patches = torch.linalg.lstsq(trained_E, (tokens[0] - bias).T).solution.T  # (N, C·P·P)
 image = unpatchify(patches[None], P, image_size=32)[0]  # (C, H, W), −1 … 1
 recovered = ((image + 1) * 127.5).round().to(torch.uint8)  # bytes 0 … 255
 print("every byte of the photograph:", torch.equal(recovered, photo))
 
 # %%
-maps = tokens[0, :, :2].T.reshape(2, 1, 8, 8)  # the first two of 192 numbers, in their places
-pictures = [photo, *(maps / maps.abs().amax((1, 2, 3), keepdim=True)), recovered]
+token_maps = tokens[0, :, :2].T.reshape(2, 1, 8, 8)  # numbers 0 and 1 of each, in their places
+token_maps = token_maps / token_maps.abs().amax((1, 2, 3), keepdim=True)
+pictures = [photo, *token_maps, recovered]
 titles = ["the photograph", "number 0\nof each token", "number 1\nof each token"]
 titles += ["computed from\nall 192 numbers"]
 plots.show_images(pictures, titles, columns=4, size=1.7)
 
 # %% [markdown]
-# The two maps in the middle are drawn like the edge maps above, but with weights that training chose. You would hardly find a cat in them, and the rest of the model gets nothing but 192 such numbers for each patch. Yet every pixel of Chelsea comes back, each byte exactly.
+# The two maps in the middle are drawn like the edge maps above, but with weights that training chose. You would hardly find a cat in them, and the rest of the model gets nothing but 192 such numbers for each patch. Yet every byte of Chelsea comes back.
 #
-# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. The point is that training has not changed this: E destroys nothing. But it turns some things up and others down. A patch can hold 48 independent patterns, and for each of them a *singular value* of E says how strongly it shows in the token. Here are the largest, the 12th, the 24th and the last:
-
-# %% tags=["nbval-check-output"]
-fresh = nn.Conv2d(C, D, kernel_size=P).weight.detach().flatten(1)  # E as it starts
-for name, matrix in {"untrained": fresh, "trained": E_matrix}.items():
-    factors = torch.linalg.svdvals(matrix)  # (48,), the largest first
-    print(f"{name:9}", [round(value, 2) for value in factors[[0, 11, 23, 47]].tolist()])
-
-# %% [markdown]
-# In the trained E the weakest pattern comes through about 20 times weaker than the strongest, and in an untrained one about three times. So training has made some patterns loud and others quiet, and it has silenced none.
+# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. The point is that training has not changed this: E has thrown nothing away.
 #
 # ## Recap
 #
@@ -516,7 +507,7 @@ for name, matrix in {"untrained": fresh, "trained": E_matrix}.items():
 # - `view` alone, or `reshape` alone, gives the right shape with the wrong content. What is missing is a `permute` between two of them: split, permute, join.
 # - One linear map, the same for all patches, turns each patch into a token of D numbers. A convolution with stride = kernel size is that map.
 # - P decides N, and attention compares N² pairs.
-# - At P = 4 the tokens of a trained model still hold every pixel.
+# - At P = 4 the tokens of the shipped model still hold every pixel.
 #
 # > **Remember:** a patch is a place, not a stretch of memory. `reshape` splits and joins axes, `permute` sets the order in which they are read, and
 # > a correct shape does not tell you whether the order is right: compare the numbers.
@@ -584,7 +575,7 @@ except ValueError as error:
 #
 # ## For a second visit: what did E learn?
 #
-# Does the trained E hold anything that a person would recognise? It is a stack of 192 kernels, one for each number of a token, and a kernel gives a large number where the patch looks like the kernel. So let us write down some patterns that seem useful, and find the kernel closest to each.
+# Does the shipped model's E hold anything that a person would recognise? It is a stack of 192 kernels, one for each number of a token, and a kernel gives a large number where the patch looks like the kernel. So we write down some patterns that seem useful, and find the kernel closest to each.
 
 # %%
 grey = torch.ones(3, 4, 4)  # (C, P, P)
@@ -602,45 +593,45 @@ patterns = {
 }
 
 # %% [markdown]
-# The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1. With 192 kernels to choose from, one of them resembles anything a little, so how much is luck? We draw twenty stacks of 192 random kernels and search each of them in the same way. Our patterns are smooth, and smooth patterns are easier to match for smooth kernels. So we need a second control: the same random kernels, smoothed, with each weight replaced by the mean of a square of 2 × 2.
+# The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1. With 192 kernels to choose from, one of them resembles anything a little, so how much is luck? We search twenty stacks of 192 random kernels in the same way. Our patterns are smooth, and smooth kernels match them more easily. So we need a second control: the same random kernels, smoothed, with each weight replaced by the mean of a square of 2 × 2.
 
 
 # %%
-def closest(kernels, pattern):
-    """The kernel that is most like a pattern (C, P, P), and their similarity, 0 … 1."""
-    similarity = F.cosine_similarity(kernels.flatten(1), pattern.reshape(1, -1))  # (n,)
+def closest(stack, pattern):
+    """The kernel of a stack (D, C, P, P) most like a pattern (C, P, P), and their similarity."""
+    similarity = F.cosine_similarity(stack.flatten(1), pattern.reshape(1, -1))  # (D,)
     best = similarity.abs().argmax()
-    return kernels[best] * similarity[best].sign(), similarity[best].abs().item()
+    return stack[best] * similarity[best].sign(), similarity[best].abs().item()
 
 
 draws = [nn.Conv2d(C, D, kernel_size=P).weight.detach() for _ in range(20)]
-padded = [F.pad(kernels, (0, 1, 0, 1), mode="replicate") for kernels in draws]
-smooth = [F.avg_pool2d(kernels, 2, stride=1) for kernels in padded]
+padded = [F.pad(stack, (0, 1, 0, 1), mode="replicate") for stack in draws]
+smooth = [F.avg_pool2d(stack, 2, stride=1) for stack in padded]
 print("closest kernel:    trained     random      smooth random   (± standard deviation)")
 for name, pattern in patterns.items():
-    row = f"{name:17}{closest(trained, pattern)[1]:9.2f}"
+    row = f"{name:17}{closest(kernels, pattern)[1]:9.2f}"
     for stacks in (draws, smooth):
-        luck = torch.tensor([closest(kernels, pattern)[1] for kernels in stacks])
+        luck = torch.tensor([closest(stack, pattern)[1] for stack in stacks])
         row += f"{luck.mean():10.2f} ± {luck.std():.2f}"
     print(row)
 
 # %% [markdown]
 # Let us call a pattern found if the trained kernel is closer than luck by more than two standard deviations. Against plain random kernels, five of the seven are found in the run saved here: both lines, the horizontal edge, orange against blue, and green. Against smooth ones only the two lines remain, so for the other three it may be enough that training made kernels smoother. Nobody told the model about lines. It was told only which of ten words belongs to each photograph.
 #
-# And then comes a surprise. No kernel comes close to a plain vertical edge, nor to plain brightness, the most obvious question of all: smooth random kernels are more similar to both. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
+# No kernel comes close to a plain vertical edge, nor to plain brightness, the most obvious question of all: smooth random kernels are more similar to both. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
 #
-# Let us look at four of the patterns. A kernel has three channels, so it can be drawn as a tiny colour picture: mid-grey stands for 0, brighter for positive weights and darker for negative ones. Below each pattern stand the trained kernel that is closest to it and the closest one of a random stack, smoothed.
+# Here are four of the patterns. A kernel has three channels, so it can be drawn as a tiny colour picture: mid-grey stands for 0, brighter for positive weights and darker for negative ones. Below each pattern stand the trained kernel that is closest to it and the closest one of a random stack, smoothed.
 
 # %%
 names = ["vertical line", "horizontal line", "orange and blue", "green"]
 pictures, titles = [0.7 * patterns[name] / patterns[name].abs().max() for name in names], names[:]
-for title, kernels in (("trained", trained), ("smooth random", smooth[0])):
+for title, stack in (("trained", kernels), ("smooth random", smooth[0])):
     for name in names:
-        kernel, similarity = closest(kernels, patterns[name])
+        kernel, similarity = closest(stack, patterns[name])
         pictures.append(kernel / kernel.abs().max())
         titles.append(f"{title}\nsimilarity {similarity:.2f}")
 
 plots.show_images(pictures, titles, columns=4, size=1.6)
 
 # %% [markdown]
-# The vertical line, the two colours and green can be recognised in the trained kernels. The horizontal line needs some imagination. In the last row, of random kernels, the colours come out almost as well, as the table said, and the lines do not. All this comes from a single trained model. The ViT paper looks into E of a much larger one, in the left part of its Figure 7. It shows not single kernels but their principal components, the few patterns that, mixed together, make up most of each kernel. They are smooth too.
+# The vertical line, the two colours and green can be recognised in the trained kernels. The horizontal line needs some imagination. In the last row, of random kernels, the colours come out almost as well, as the table said, and the lines do not. All this comes from a single trained model. In the left part of its Figure 7, the ViT paper shows the few patterns that make up most of the kernels of a much larger model (their *principal components*). They are smooth too.

@@ -1,16 +1,16 @@
 # %% [markdown]
 # # 02 · The class token: one vector that belongs to no patch
 #
-# **After this notebook you can** add a class token and positions to a batch of patches, explain how a vector that is the same for every image comes to tell a cat from a rocket, and show that a model without positions cannot tell an image from its shuffled pieces. A second visit shows three mistakes, two of which run without an error.
+# **After this notebook you can** add a class token and positions to a batch of patches, explain how a vector that is the same for every image comes to tell a cat from a rocket, and show that a model without positions cannot tell an image from its shuffled pieces. A second visit measures how a position and a patch share one vector, and shows a mistake that raises no error.
 #
 # | | |
 # |---|---|
 # | You need | notebook 01: an image as 64 tokens, shape (B, N, D) |
-# | Time to read | about 30 minutes, and 30 more for the second visit |
+# | Time to read | about 30 minutes, and 20 more for the second visit |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/class_token.py` |
 #
-# **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in an embedding.
+# **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in a token, L blocks, h heads.
 #
 # Where the text names a number that a cell prints, it is the one in the run saved here. On your machine the last digits may differ.
 
@@ -49,12 +49,12 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 # A Transformer takes a stack of vectors and returns a stack of the same size. In between lie several *blocks*. In each block the vectors first exchange information, and then a small network, the MLP, works on each of them alone. If we feed it 64 patch tokens, it returns 64 vectors. But we want *one* answer, "cat", and the classifier at the end reads *one* vector. Which one should it be?
 #
 # - **The first?** It belongs to the top left corner of the image, which in a photograph is often sky. It would have two jobs: to describe a piece of sky, and to carry the answer for the whole image.
-# - **The mean of all 64?** This works well. In the measurement further down it is even slightly ahead. But its shares are fixed: it takes 1/64 of each vector.
+# - **The mean of all 64?** This works well too; notebook [09](09_pitfalls_class_token.ipynb) compares the two. But its weights are fixed: it takes 1/64 of each vector.
 # - **An extra one?** We add a token that stands for no patch. It has nothing to describe, so it can use all of its D numbers for the answer, and decide how much it takes from which patch.
 #
 # So the class token is not there because nothing else would work. It gives the answer **one place of its own**, and its attention shows from which patches it gathers.
 #
-# This extra vector is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. It comes from the language model BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token called [CLS] in front of every text.
+# This extra vector is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. It comes from the language model BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token called [CLS] in front of every text. The place in front is a convention. What counts is that the token may look at all others, and notebook [14](14_more_claims.ipynb) tells what happens in models where it may not.
 #
 # ## How can it take anything from the patches?
 #
@@ -62,7 +62,7 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 #
 # Here is a weighted mean that you can check in your head. Three patches hold one number each: 2, 4 and 8. The class token gives them the weights ½, ¼ and ¼, which sum to 1. It takes ½ · 2 + ¼ · 4 + ¼ · 8 = 1 + 1 + 2 = **4**.
 #
-# The next diagram shows the same step for two photographs, each cut into nine patches to keep the picture small. Follow the orange line from left to right: it is the class token itself, carried along. The purple arcs bring the weighted mean of the patches, and the block adds it to the old token. The thicker an arc, the more the class token takes. (Its own small share is left out here and in the example above.)
+# The next diagram shows the same step for two photographs, each cut into nine patches to keep the picture small. Follow the orange line from left to right: it is the class token itself, carried along. The purple arcs bring the weighted mean of the patches, and the block adds it to the old token. This sum is called a *residual connection*, and notebook 04 shows why it is there. The thicker an arc, the larger the weight of its patch. (The class token's own small weight is left out here and in the example above.)
 
 # %%
 diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every other pixel
@@ -70,7 +70,7 @@ diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every o
 # %% [markdown]
 # The *same* orange square stands in front of both images, and it holds nothing about either. On the right stand two *different* vectors, because the patches hold different things, and so the weights differ too.
 #
-# Read the stripes on the right as a recipe. Each stripe is one patch, in the patch's mean colour, the largest share first, and wide stripes carry the number of the patch. The width of a stripe is the share that the class token takes from that patch. The shares in this diagram are made up; real ones follow below.
+# Read the stripes on the right as a recipe. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
 #
 # The name misleads a little. No right answer is ever put into the class token. It is so called because the classifier reads the class from it, after the last block.
 #
@@ -103,7 +103,7 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Each image is now a stack of 65 rows of numbers. We draw the numbers as grey cells: white is large and positive, black large and negative, and middle grey is zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
+# Each image is now a stack of 65 rows of numbers. We draw the numbers as cells: purple is positive, orange negative, and white zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
 
 # %% tags=["hide-input"]
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
@@ -111,7 +111,7 @@ figure, axes = plt.subplots(2, 3, figsize=(7, 2.3), layout="constrained", height
 for i, name in enumerate(["cat", "rocket", "coffee"]):
     for axis, rows in zip(axes[:, i], [strong[i, :1], strong[i, 29:33]], strict=True):
         drawn = axis.imshow(
-            rows, cmap="gray", aspect="auto", vmin=-1, vmax=1, interpolation="nearest"
+            rows, cmap=plots.SIGNED, aspect="auto", vmin=-1, vmax=1, interpolation="nearest"
         )
         axis.set(xticks=[], yticks=[])
     axes[0, i].set_title(name)
@@ -119,7 +119,7 @@ for i, name in enumerate(["cat", "rocket", "coffee"]):
 axes[0, 0].set_yticks([0], ["[class] × 20"])
 axes[1, 0].set_yticks(range(4), [f"patch {n}" for n in range(28, 32)])
 figure.colorbar(drawn, ax=axes, ticks=[-1, 0, 1])
-plots.show("three images as rows of grey cells; the top row, [class], is the same in all three")
+plots.show("three images as rows of coloured cells; the top row, [class], is the same in all three")
 assert tokens[0, 0].equal(tokens[1, 0]) and tokens[0, 0].equal(tokens[2, 0])
 
 # %% [markdown]
@@ -203,19 +203,19 @@ assert before[0].equal(before[1]) and not after[0].equal(after[1])
 #
 # ### And a trained one?
 #
-# An untrained layer spreads its attention almost evenly. Training changes that. The course comes with a small ViT, from now on *our trained model*. It was trained on CIFAR-10, a collection of 60,000 small photographs in ten classes, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly. It has six blocks, and each block has three attention operations side by side, called *heads* (not to be confused with *the* head, the classifier at the end). This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much its class token attends to each patch in the last block.
+# An untrained layer spreads its attention almost evenly. Training changes that. We look at the **shipped model**, which you met in notebook 01. It was trained on CIFAR-10, a collection of 60,000 small photographs in ten classes, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly. It has six blocks, and each block has three attention operations side by side, called *heads* (not to be confused with *the* head, the classifier at the end). This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much its class token attends to each patch in the last block.
 
 # %%
 checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
-model = load_checkpoint(checkpoint).eval()
+shipped = load_checkpoint(checkpoint)  # ready to be looked into: in evaluation mode
 
-maps = attention_maps(model, images[:2])  # (L, B, h, T, T): L blocks, h heads
+maps = attention_maps(shipped, images[:2])  # (L, B, h, T, T): L blocks, h heads
 last_block = maps[-1]  # (B, h, T, T): row = who looks, column = at whom
 from_class = last_block[:, :, 0]  # (B, h, T): row 0, what the class token looks at
 heads = ["head 0", "head 1", "head 2"]
-for file, shares in zip(files[:2], from_class, strict=True):
+for file, weights in zip(files[:2], from_class, strict=True):
     photo = load_image(photos / file, 96)  # sharper than what the model sees
-    diagrams.attention_over(photo, shares[:, 1:], (8, 8), heads)  # 1: = the patches
+    diagrams.attention_over(photo, weights[:, 1:], (8, 8), heads)  # 1: = the patches
 own = from_class[..., 0]  # (B, h): what the class token keeps for itself
 print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention")
 
@@ -226,11 +226,11 @@ print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention
 #
 # ### Class tokens drift apart
 #
-# Now we can watch the main idea at work. `look_into` returns what the tokens hold before the first block and after each of the six. We compare token 0 of two images, and measure after each block how alike the two tokens are. The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. We compare the cat with the rocket, with the cup of coffee, and with a tighter crop of its own photograph. Where will the three curves start?
+# Now we can watch the main idea at work. `look_into` returns what the tokens hold before the first block and after each of the six. After each block we compare the class tokens of two images. The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. We compare the cat with the rocket, with the cup of coffee, and with a tighter crop of its own photograph. Where will the three curves start?
 
 # %%
 closer = load_image(photos / "chelsea.png", 40)[:, 4:36, 4:36]  # the middle, 32 × 32 pixels
-states, _ = next(look_into(model, torch.cat([images, closer[None]])))  # (L + 1, B, T, D)
+states, _ = next(look_into(shipped, torch.cat([images, closer[None]])))  # (L + 1, B, T, D)
 held = states[:, :, 0]  # (L + 1, B, D): the class token, before block 1 and after each block
 curves = {}
 for i, name in enumerate(["rocket", "coffee", "tighter crop"], start=1):
@@ -292,7 +292,7 @@ print(f"its numbers go up to {in_order.abs().max():.1g}")
 assert change < 1e-6
 
 # %% [markdown]
-# The change is 9e-08, that is 9 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
+# The change is 7e-08, that is 7 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
 #
 # Would more blocks or training help? No. The patch tokens attend in the same way, so each of them leaves the block with the content that it would have had without the shuffle, only at another place in the stack. The next block then faces the same situation: the same class token, and the same patches in another order.
 #
@@ -311,19 +311,19 @@ z_0 = cls_token(patches) + table  # (B, T, D) + (1, T, D): the same table for ea
 print("what enters block 1 (B, T, D):", tuple(z_0.shape))
 
 # %% [markdown]
-# Here are the first five numbers of the first three tokens of the cat, as our cells have made them. They are rounded, so a sum may seem to be off by 0.01. As before, white is large and positive, and black large and negative:
+# Here are the first five numbers of the first three tokens of the cat, as our cells have made them. They are rounded, so a sum may seem to be off by 0.01.
 
 # %% tags=["nbval-check-output"]
 figure, axes = plt.subplots(1, 3, figsize=(7, 1.9), layout="constrained")
 parts = [cls_token(patches)[0], table[0], z_0[0]]  # (T, D) each
 for axis, part, title in zip(axes, parts, ["tokens", "+ E_pos", "= z₀"], strict=True):
     names = ["[class]", "patch 0", "patch 1"] if axis is axes[0] else []
-    style = {"axis": axis, "signed": True, "limit": 0.25, "colours": "gray"}
+    style = {"axis": axis, "signed": True, "limit": 0.25, "decimals": 2}
     plots.show_matrix(part[:3, :5].detach(), names, [], title, **style)
 plots.show("three small tables of numbers: the tokens, the positions, and their sums")
 
 # %% [markdown]
-# Here it is as a module: `else` creates the table, and `forward` adds it. The other branch, `sinusoidal`, is for the second visit.
+# Here it is as a module: `else` creates the table, and `forward` adds it. With `sinusoidal=True` the table is not learned. It is computed from sines and cosines of each patch's row and column, and the second visit shows how.
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
 # Write `self.weight`, a parameter with a row for each token, (1, T, D), that starts as 0.02 times `torch.randn`; and `forward`, which adds it. `grid_size` is the pair (rows, columns) of the grid of patches. `num_prefix` tokens stand before them, usually one, the class token. (With `sinusoidal=True` positions are computed, not learned. That part is written.)
@@ -428,8 +428,8 @@ print(f"with positions, the class token changes by {change:.1g}")
 
 both = pos_embed(cls_token(patches))
 _, weights = look(both, both, both)  # (B, T, T): row = who looks; the mean over the heads
-shares = 65 * weights[0, 0]  # (T,): the class token's row; 1 means exactly an even share
-print(f"weights, as multiples of an even share: {shares.min():.3f} to {shares.max():.3f}")
+multiples = 65 * weights[0, 0]  # (T,): the class token's row; 1 means exactly an equal weight
+print(f"weights, as multiples of an equal one: {multiples.min():.3f} to {multiples.max():.3f}")
 assert change > 3e-6
 
 # %% [markdown]
@@ -444,21 +444,21 @@ assert change > 3e-6
 #
 # ### What does the trained model say?
 #
-# In our trained model, positions have had time to grow. We show this model the cat and the rocket, in order and shuffled, and print its answer and the probability. CIFAR-10 has no class for rockets, so expect an honest mistake. Then we set the positions of the patches to zero and do it again. (Row 0, which belongs to the class token, stays.) Which lines will be equal?
+# In the shipped model, positions have had time to grow. We show it the cat and the rocket, in order and shuffled, and print its answer and the probability. CIFAR-10 has no class for rockets, so expect an honest mistake. Then we set the positions of the patches to zero and do it again. (Row 0, which belongs to the class token, stays.) Which lines will be equal?
 
 # %%
-without = load_checkpoint(checkpoint).eval()
+without = load_checkpoint(checkpoint)
 with torch.no_grad():
     without.pos_embed.weight[:, 1:] = 0  # row 0 is the class token's
 
 small = shuffle_patches(images[:2], 4)  # what the model gets: 32 × 32 pixels
 four = torch.stack([images[0], small[0], images[1], small[1]])
 
-for name, network in {"with positions": model, "without positions": without}.items():
+for name, network in {"with positions": shipped, "without positions": without}.items():
     print(name)
-    shares = network(normalize(four)).softmax(dim=1)  # (4, 10)
-    for title, share in zip(titles, shares, strict=True):
-        print(f"    {title:17} {CIFAR10_CLASSES[share.argmax()]:9} {share.max():.2f}")
+    probabilities = network(normalize(four)).softmax(dim=1)  # (4, 10)
+    for title, ten in zip(titles, probabilities, strict=True):
+        print(f"    {title:17} {CIFAR10_CLASSES[ten.argmax()]:9} {ten.max():.2f}")
 plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 
 # %% [markdown]
@@ -466,54 +466,42 @@ plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 #
 # And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
 #
-# How much are positions worth, then? The lower half does not say, because that model was trained with positions and then lost them. So we trained a smaller model without them from the start. We also varied what the classifier reads:
+# How much are positions worth, then? The lower half does not say, because that model was trained with positions and then lost them. So we trained another model twice, once with learned positions and once without any. It is the **small model** of the course: 4 blocks, D = 96, three epochs on CIFAR-10 (the shipped model had {{record("cifar10_cpu_long").training.epochs:d}}). With positions it classifies {{runs("class_token_place", "class token"):±.1%}} of the test images correctly, and without them {{runs("position_init", "zeros, frozen"):±.1%}}.{{assert below(runs("position_init", "zeros, frozen"), runs("class_token_place", "class token"))}} So positions are worth {{loss(runs("position_init", "zeros, frozen")).mean:.1p}} points here. But the model without them is far above the chance level of 10 %: which pieces an image is made of says much about it, even in disorder.{{assert runs("position_init", "zeros, frozen").mean > 0.5}}
 #
-# | The classifier reads | positions | accuracy on CIFAR-10 |
-# |---|---|---|
-# | the class token | learned | {{runs("class_token_place", "class token"):±.1%}} |
-# | the mean of the 64 patches | learned | {{runs("single_patches", "mean of patches"):±.1%}} |
-# | token 1, the first patch | learned | {{runs("class_token_place", "reads the first patch"):±.1%}} |
-# | the mean of patches that never look at each other (no attention) | learned | {{runs("single_patches", "mean of patches, no attention"):±.1%}} |
-# | the class token | none | {{runs("position_init", "zeros, frozen"):±.1%}} |
-#
-# *Width 96, four blocks, three passes over the training images (our trained model took {{record("cifar10_cpu_long").training.epochs:d}}); each figure is the mean of three seeds with its 95 % interval. Its width is the same for all, because it comes from the spread of seeds pooled over all settings that we tried. Notebook 10 has the details.*
-#
-# The mean of the patches is a little *ahead* of the class token: after several blocks each patch token can hold something about the whole cat.{{assert below(runs("class_token_place", "class token"), runs("single_patches", "mean of patches"))}} Token 1, read instead of the class token, does nearly as well as the class token, since it too looks at all the others.{{assert below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}} Without positions the class token loses {{-runs("position_init", "zeros, frozen").difference:.1p}} points.
-#
-# The fourth row deserves a second look. Patches that never look at each other still reach {{runs("single_patches", "mean of patches, no attention").mean:.0%}}, where guessing would reach 10 %. Patches that are judged one by one, and whose verdicts are then averaged, are worth a lot. This row is even ahead of the last one, which has attention but no positions.{{assert below(runs("position_init", "zeros, frozen"), runs("single_patches", "mean of patches, no attention"))}} That does not prove positions more useful than attention, because a third thing differs between the two rows: one averages the patches, and the other reads the class token.
+# *The ± is half of a 95 % interval over seeds: {{len(runs("class_token_place", "class token").accuracies):d}} seeds with positions and {{len(runs("position_init", "zeros, frozen").accuracies):d}} without. Notebook 05 says how to read such an interval.*
 #
 # ## What do learned positions know?
 #
 # The rows of $\mathbf{E}_\text{pos}$ start as small random numbers, and they are *learned*. Does such a table come to know that patch 1 lies to the right of patch 0, and patch 8 below it?
 #
-# We pick one place, in row 2 and column 5, and compare its vector with those of all 64 places by cosine similarity. That gives a map of 8 × 8. We draw it twice: for an untrained table and for our trained one.
+# We pick one place, in row 2 and column 5, and compare its vector with those of all 64 places by cosine similarity. That gives a map of 8 × 8. We draw it twice: for an untrained table and for that of the shipped model.
 
 # %%
 torch.manual_seed(0)
 untrained = torch.randn(64, 192) * 0.02  # (N, D), as PositionEmbedding starts
-trained = model.pos_embed.weight[0, 1:].detach()  # (N, D), without the class token's row
+trained = shipped.pos_embed.weight[0, 1:].detach()  # (N, D), without the class token's row
 place = 2 * 8 + 5  # row 2, column 5
 
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
 for axis, name, table in zip(axes, ["before", "after"], [untrained, trained], strict=True):
     alike = torch.cosine_similarity(table[place], table, dim=-1)  # (N,)
-    drawn = axis.imshow(alike.reshape(8, 8), vmin=-1, vmax=1)
+    drawn = axis.imshow(alike.reshape(8, 8), cmap=plots.SIGNED, vmin=-1, vmax=1)
     axis.set(title=f"{name} training", xlabel="column of the patch", ylabel="row of the patch")
     axis.set(xticks=range(8), yticks=range(8))
 figure.colorbar(drawn, ax=axes, label="cosine similarity", ticks=[-1, 0, 1])
-plots.show("one position compared with all: a single bright cell before, a bright spot after")
+plots.show("one position compared with all: a single purple cell before, a purple spot after")
 
 # %% [markdown]
-# Before training there is one bright cell, the place itself. All others are near 0, so nothing tells the model that two places are neighbours. After training a bright spot lies around the place: neighbours have become alike. The darkest cells, the most unlike places, lie far away, near the opposite corner.
+# Before training there is one purple cell, the place itself. All others are near 0, so nothing tells the model that two places are neighbours. After training a purple spot lies around the place: neighbours have become alike. The most unlike places, in orange, lie far away, near the opposite corner.
 #
-# Does this hold for every place? Here are the maps of all 64, laid out like the patches of the image. The map that you have just seen stands in row 2 and column 5 and has a frame. In each map, a small black square marks its own place.
+# Does this hold for every place? Here are the maps of all 64, laid out like the patches of the image. The map that you have just seen stands in row 2 and column 5 and has a frame. In each map, a small white square marks its own place.
 
 # %%
 title = "after training, all 64 places"
 plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 
 # %% [markdown]
-# Go through the maps of the top line from left to right: the bright spot travels along the top edge. Go down a column of maps, and it travels down. Not every map fades to the far corner. In the one for the top left place, for example, the darkest cells lie *inside* the map, and the far corner is a little brighter again.
+# Go through the maps of the top line from left to right: the purple spot travels along the top edge. Go down a column of maps, and it travels down. Not every map changes steadily up to the far corner. In the one for the top left place, for example, the strongest orange lies *inside* the map, and the far corner is paler again.
 #
 # Nobody told this model that its 64 vectors form a grid. **It has found that out from photographs.** The ViT paper shows the same for a large model (Figure 7). The second visit asks how much of it is a grid.
 #
@@ -522,7 +510,7 @@ plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 #
 # ## Recap
 #
-# - The classifier reads one vector. The class token is an extra one, free for that job. The mean of the patches would do at least as well.
+# - The classifier reads one vector. The class token is an extra one, free for that job. The mean of the patches works too.
 # - It is one parameter of shape (1, 1, D): one vector, repeated for each image of the batch.
 # - Attention is a weighted mean with weights computed from the tokens, so it does not notice their order.
 # - One vector for each place is added to the tokens. In training these vectors come to form a grid.
@@ -537,15 +525,7 @@ plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 #
 # </details>
 #
-# **2.** Somebody puts a mask into attention, so that the class token may look only at itself. What can such a model learn?
-#
-# <details><summary>Answer</summary>
-#
-# How frequent each class is, and nothing else. Its class token stays the same for all images.
-#
-# </details>
-#
-# **3.** You shuffle the patches of every image with the *same* permutation, in training and in testing, and learn positions. How much
+# **2.** You shuffle the patches of every image with the *same* permutation, in training and in testing, and learn positions. How much
 # accuracy do you lose?
 #
 # <details><summary>Answer</summary>
@@ -558,7 +538,7 @@ plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 #
 # **You can stop here today.** This is all that notebook 03 needs. Practise with the [exercises](exercises/02_class_token.ipynb), whose checks tell you what is wrong, or go on to **[03 · Attention](03_attention.ipynb)**.
 #
-# ## For a second visit: a closer look, computed positions, and mistakes
+# ## For a second visit: a closer look, computed positions, and a silent mistake
 #
 # Each of these sections needs only the first visit, so you can take them in any order. Pick what you like.
 #
@@ -585,12 +565,12 @@ print("gradient of the first numbers:", token.grad[0, 0, :5].tolist())
 #
 # ### Does adding smear the patch?
 #
-# A vector of 192 numbers, the width of our trained model, has room for a patch and a position at once. Let us measure how long the two are and how alike. Then comes the test: given only the sum, can you tell the place? We guess the row of the table that is most similar to the sum.
+# A vector of 192 numbers, as in the shipped model, has room for a patch and a position at once. Let us measure how long the two are and how alike. Then comes the test: given only the sum, can you tell the place? We guess the row of the table that is most similar to the sum.
 
 # %%
 with torch.no_grad():
-    of_patches = model.patch_embed(x)  # (B, N, D): the patches, no positions yet
-    table = model.pos_embed.weight[0, 1:]  # (N, D): the positions of the patches
+    of_patches = shipped.patch_embed(x)  # (B, N, D): the patches, no positions yet
+    table = shipped.pos_embed.weight[0, 1:]  # (N, D): the positions of the patches
     sums = of_patches + table  # (B, N, D)
 alike = torch.cosine_similarity(of_patches, table, dim=-1)  # (B, N)
 chance = torch.cosine_similarity(*torch.randn(2, 10_000, 192), dim=-1)
@@ -694,7 +674,7 @@ plots.show_lines(range(8), waves, "column of the patch", y_label, size=(4.9, 2.6
 # %% [markdown]
 # The first wave changes a lot from each patch to the next. The second is slower and does not repeat within the image. The third is a flat line, because it repeats only after 63,000 patches. It is a relic: the formula was made for text, where a sequence may have thousands of words.
 #
-# Here are the maps of the computed table. The long waves hardly change from place to place and make all places alike, so we subtract the mean position first. Does this table have the grid that our trained model had to find?
+# Here are the maps of the computed table. The long waves hardly change from place to place and make all places alike, so we subtract the mean position first. Does this table have the grid that the shipped model had to find?
 
 # %% tags=["nbval-check-output"]
 differences = computed - computed.mean(dim=0)
@@ -706,64 +686,15 @@ print("first half the same in every row:    ", of_column.equal(of_column[:1].exp
 print("second half the same in every column:", of_row.equal(of_row[:, :1].expand(8, 8, 96)))
 
 # %% [markdown]
-# Yes, the grid is there from the start. The bright spot travels here too, and the map of the top left place, the one in the frame, has its darkest cells inside, as in the learned table. The two lines below the figure say why: half of the numbers depend on the column alone, and the other half on the row alone. So row and column explain all of the computed table, and 96 % of the learned one (the section before this measures it).
+# Yes, the grid is there from the start. The purple spot travels here too, and the map of the top left place, the one in the frame, is least alike inside, as in the learned table. The two lines below the figure say why: half of the numbers depend on the column alone, and the other half on the row alone. So row and column explain all of the computed table, and 96 % of the learned one (the section before this measures it).
 #
-# Is the formula better, then? Not in our run. With the smaller model of notebook 10 the learned table reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, against {{runs("position_untrained", "sines and cosines"):±.1%}} with the formula. Means and intervals are computed as in the table of the first visit. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
+# Is the formula better, then? It is worse in the small model, trained as in the first visit. With the learned table this model reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, and with the formula {{runs("position_untrained", "sines and cosines"):±.1%}}. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
 #
 # In `PositionEmbedding` the computed table is the first branch. The class token is nowhere in the image, so `pad` puts a row of zeros above the table for it. `register_buffer` keeps a table that is not trained.
 #
-# ### Why does BERT read its first token, and GPT its last?
+# ### A silent mistake: positions off by one
 #
-# Both are language models built from attention. To classify a text, BERT reads a class token in front of it, and GPT reads a token at its end. The reason fits into one picture: who may look at whom?
-#
-# In BERT and in a ViT every token may look at every token. GPT learns to predict the next word, so no token may look at the words that come after it. Such attention is called **causal**. In the picture a purple cell means that the token of this row may look at the token of this column.
-
-# %%
-from matplotlib.colors import ListedColormap
-
-from vit_minimal.diagrams.card import ATTENTION  # purple, in all diagrams of the course
-
-names = ["[class]", "a", "cat", "sat"]
-everyone = torch.ones(4, 4)
-causal = everyone.tril()  # row i may look at the columns 0 … i
-figure, axes = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
-for axis, allowed in zip(axes, [everyone, causal], strict=True):
-    purple = ListedColormap(["white", ATTENTION])
-    axis.pcolormesh(allowed, cmap=purple, vmin=0, vmax=1, edgecolors="grey")
-    places = [0.5, 1.5, 2.5, 3.5]  # the middle of each cell
-    axis.set_xticks(places, names)
-    axis.set_yticks(places, names)
-    axis.invert_yaxis()  # row 0 on top
-    axis.set(xlabel="is looked at", ylabel="looks")
-axes[0].set_title("BERT, ViT: all look at all")
-axes[1].set_title("GPT: nobody looks ahead")
-plots.show("who looks at whom: on the left all at all, on the right nobody at a later token")
-
-# %% [markdown]
-# Look at the top row on the right. A class token that stands first in such a model can look only at itself, so it would stay the same for every sentence. The only token that may look at everything is the *last* one, and this is the one that GPT reads. The first GPT even put an extra learned token there for that purpose ([Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), Figure 1): a class token that stands last.
-#
-# So the rule is not "the class token comes first". The rule is "**read a token that has looked at everything**". In a ViT any place in the stack would do, and the first is a convention.
-#
-# ### Mistake 1: the batch size in the parameter
-#
-# What happens if the class token has one row for each image of a batch?
-
-# %% tags=["nbval-check-output"]
-wrong = nn.Parameter(torch.randn(3, 1, D))  # one vector for each place in the batch
-print("a batch of 3:", tuple(torch.cat([wrong, patches], dim=1).shape))
-try:
-    torch.cat([wrong, patches[:2]], dim=1)  # the last batch of an epoch is often smaller
-except RuntimeError as error:
-    print("a batch of 2:", str(error).split(".")[0])
-
-# %% [markdown]
-# With batches of three images this trains. But it learns three different class tokens, and an image gets one by its place in the batch. The error comes with the first batch of another size, perhaps on the day you classify a single image.
-#
-# *The check:* the shape of the parameter begins with 1.
-#
-# ### Mistake 2: positions off by one
-#
-# Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Somebody uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now patch 0 gets the position of the class token, patch 1 that of patch 0, patch 8 that of patch 7, and so on. What does that do to an image? On the right, each patch is drawn where its new position says it is. Follow the patch in the white frame.
+# Weights from elsewhere come with a table of N + 1 rows, for [class] and N patches. Someone uses it in a model that has no class token, and cuts off the *last* row to make the shapes fit. Now patch 0 gets the position of the class token, patch 1 that of patch 0, patch 8 that of patch 7, and so on. What does that do to an image? On the right, each patch is drawn where its new position says it is. Follow the patch in the white frame.
 
 # %%
 coffee = load_image(photos / "coffee.png", 72)  # patches of 9 × 9
@@ -780,7 +711,7 @@ plots.show_images([marked, moved], ["the image", "as the positions say"], column
 # %% [markdown]
 # The whole image has moved *to the left* by one patch, and its first column has wrapped around to the right edge, one row higher, as you see in the frame. Patch 0 is missing, and the last place is empty.
 #
-# Would a trained model complain? Our model has a class token, so the row of [class] stays as it is, and we shift only the positions of the patches. A single photograph would tell you little, so we cut 36 overlapping pieces out of each of our three, and count how often the answer changes. For comparison, we do the same with the model whose patches have no positions.
+# Would a trained model complain? The shipped model has a class token, so the row of [class] stays as it is, and we shift only the positions of the patches. A single photograph would tell you little, so we cut 36 overlapping pieces out of each of our three, and count how often the answer changes. For comparison, we do the same with the model whose patches have no positions.
 
 
 # %%
@@ -792,12 +723,12 @@ def cut_out(file, side=128, step=24):
     return nn.functional.interpolate(squares, (32, 32), mode="area").round().to(torch.uint8)
 
 
-shifted = load_checkpoint(checkpoint).eval()
+off_by_one = load_checkpoint(checkpoint)
 many = normalize(torch.cat([cut_out(file) for file in files]))
 with torch.no_grad():
-    shifted.pos_embed.weight[:, 1:] = model.pos_embed.weight[:, :-1]  # off by one
-    answers = model(many).argmax(dim=1)
-    for name, network in {"positions off by one": shifted, "no positions": without}.items():
+    off_by_one.pos_embed.weight[:, 1:] = shipped.pos_embed.weight[:, :-1]
+    answers = shipped(many).argmax(dim=1)
+    for name, network in {"positions off by one": off_by_one, "no positions": without}.items():
         changed = (network(many).argmax(dim=1) != answers).reshape(3, 36).sum(dim=1)
         print(f"{name}: {changed.sum()} of {len(many)} answers change", changed.tolist())
 
@@ -806,64 +737,9 @@ with torch.no_grad():
 #
 # *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #
-# ### Mistake 3: reading token 1
+# Two mistakes with the class token itself, a vector for each place of the batch and a classifier that reads the wrong token, are in notebooks [13](13_silent_bugs.ipynb) and [09](09_pitfalls_class_token.ipynb). Notebook 09 also shows that a class token needs no position of its own.
 #
-# The class token is `x[:, 0]`. What if somebody writes `x[:, 1]`, the top left patch? Everything runs and the loss falls, because that patch attends to all others too. How would you notice?
-#
-# The gradient tells us. The ten scores that the model returns, its *logits*, should depend on token 0 after the last norm and on no other. A *hook* is a function that PyTorch calls whenever a layer has run. We put one on `norm`, the last layer before the classifier. It catches the tokens that come out, and then we see on which of them the logit of the cat has a gradient.
-
-# %%
-from vit_minimal.variants import AveragesAllTokens, ReadsFirstPatch
-
-
-def tokens_read(model, images):
-    """Indices of the tokens after the last norm that change the logit of class 3, cat."""
-    caught = []
-
-    def catch(layer, inputs, output):
-        caught.append(output)
-
-    hook = model.norm.register_forward_hook(catch)
-    cat_logits = model(images)[:, 3]  # (B,)
-    hook.remove()
-    gradient = torch.autograd.grad(cat_logits.sum(), caught)[0]  # (B, T, D); summed over images
-    size = gradient.abs().sum(dim=(0, 2))  # (T,): 0 for a token that nobody reads
-    return size.nonzero().flatten().tolist()
-
-
-# %% [markdown]
-# A check is worth something only if it can fail. So we run it on our trained model, and on two variants from the package that get the same weights: `ReadsFirstPatch` makes exactly this mistake, and `AveragesAllTokens` reads the mean of all 65 tokens.
-
-# %% tags=["nbval-check-output"]
-for kind in (type(model), ReadsFirstPatch, AveragesAllTokens):
-    candidate = kind(model.config).eval()
-    candidate.load_state_dict(model.state_dict())
-    read = tokens_read(candidate, x)
-    verdict = "yes" if read == [0] else "no"
-    print(f"{kind.__name__:18} token 0 alone: {verdict:3} ({len(read)} read, first: {read[0]})")
-
-# %% [markdown]
-# The check tells all three apart. For `ReadsFirstPatch` the "no" is a bug. For `AveragesAllTokens` it is the truth about a design that works. The check says what a model does, and you decide whether you meant it.
-#
-# *The check* for a model that should read its class token: `assert tokens_read(model, images) == [0]`. Do not rely on accuracy here, because a model that reads token 1 can still learn.
-#
-# ### Not a mistake: a class token without a position
-#
-# Some code adds positions to the patches first and puts the class token in front afterwards. What is lost? In Eq. 1 the class token enters the model as $\mathbf{x}_\text{class} + \mathbf{E}_\text{pos}[0]$. These are two learned vectors that are only ever used as their sum, so one vector can do the work of both:
-
-# %% tags=["nbval-check-output"]
-with torch.no_grad():
-    with_position = pos_embed(cls_token(patches))
-    merged = ClassToken(D)
-    merged.weight.copy_(cls_token.weight + pos_embed.weight[:, :1])
-    without_position = merged(patches + pos_embed.weight[:, 1:])
-print("the same input for the first block:", torch.equal(with_position, without_position))
-
-# %% [markdown]
-# The model can express just as much. It becomes a mistake only when *weights* travel between two programs that disagree about it, as in mistake 2. Our loader for weights from timm, the best-known library of image models, handles both.
-#
-# > **Remember** from this visit: what counts is not that the class token stands first, but that it has looked at everything. And a mistake that
-# > raises no error needs a check that can fail.
+# > **Remember** from this visit: a mistake that raises no error needs a check that can fail.
 #
 # ---
 #
