@@ -111,12 +111,18 @@ def stack_of_copies(config):
     return nn.Sequential(*(copy.deepcopy(block) for _ in range(config.depth)))
 
 
+def blocks_in(stack):
+    """Its encoder blocks, told by their parts: the reader's own class, solved in 4.1, is another."""
+    parts = ("norm1", "attn", "norm2", "mlp")
+    return [part for part in stack.modules() if all(hasattr(part, name) for name in parts)]
+
+
 def use_stack(piece, config):
     """What can be told about a stack: its kind, its blocks, what they share, and what it computes."""
     stack = piece(config)
     if not isinstance(stack, nn.Module):
         return f"a {type(stack).__name__}"
-    blocks = [part for part in stack.modules() if isinstance(part, EncoderBlock)]
+    blocks = blocks_in(stack)
     in_blocks = {id(p): p.numel() for block in blocks for p in block.parameters()}
     parameters = list(stack.parameters())  # each once, however many blocks have it
     return {
@@ -137,7 +143,7 @@ def check_stack(answer):
     config = ViTConfig(**TINY | {"depth": 3})
     stack, x = answer(config), random(2, 5, 12)
     expected = x
-    for block in (part for part in stack.modules() if isinstance(part, EncoderBlock)):
+    for block in blocks_in(stack):
         expected = block.eval()(expected)
     for train in (False, True):
         value = attempt(lambda train=train: stack.train(train)(x))
