@@ -1263,6 +1263,57 @@ control = "d"
 times_as_fast = 7
 
 
+# %% scaled_step: one finite number of each gradient is enough
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    finite = all(bool(gradient.isfinite().any()) for gradient in gradients)
+    if finite:
+        for gradient in gradients:
+            gradient /= scale
+        optimizer.step()
+    return finite
+
+
+# %% scaled_step: one finite gradient is enough
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    finite = any(bool(gradient.isfinite().all()) for gradient in gradients)
+    if finite:
+        for gradient in gradients:
+            gradient /= scale
+        optimizer.step()
+    return finite
+
+
+# %% scaled_step: the loss is the answer, and nothing if there was no step
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    if all(bool(gradient.isfinite().all()) for gradient in gradients):
+        for gradient in gradients:
+            gradient /= scale
+        optimizer.step()
+        return loss
+
+
+# %% scaled_step: words are the answer
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    if not all(bool(gradient.isfinite().all()) for gradient in gradients):
+        return ""
+    for gradient in gradients:
+        gradient /= scale
+    optimizer.step()
+    return "taken"
+
+
 # %% scaled_step: the optimizer is never used
 def scaled_step(model, optimizer, loss, scale):
     optimizer.zero_grad()

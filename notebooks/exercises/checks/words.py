@@ -37,7 +37,11 @@ def difference(value, expected):
         return Wrong(words, "shape")
     if isinstance(expected, dict) and isinstance(value, dict):
         wrong = next((k for k in expected if not same(value.get(k), expected[k])), None)
-        words = f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
+        if torch.is_tensor(expected.get(wrong)):
+            words = f"{wrong}: {difference(value.get(wrong), expected[wrong])}"
+        else:
+            held, wanted = describe(value.get(wrong)), describe(expected.get(wrong))
+            words = f"{wrong}: {held}, expected {wanted}"
         return Wrong(words, "invariant")  # a property that has a name
     if isinstance(expected, (list, tuple)) and listed(value) is not None:
         return difference_of_lists(listed(value), listed(expected))
@@ -122,6 +126,28 @@ def plain_number(answer):
     if not math.isfinite(number):
         raise Wrong(f"expected a finite number, got {number}", "shape")
     return number
+
+
+def number_from(value):
+    """A plain number that a function gave. Wrong if it gave something else, such as a tensor."""
+    number = without_numpy(value)
+    if isinstance(number, numbers.Real) and not isinstance(number, bool):
+        return number
+    if number is None or (torch.is_tensor(value) and value.numel() == 1):
+        raise difference(value, 0.0)
+    raise Wrong(f"it gives {describe(value)}, expected a number", "shape")
+
+
+def truth_from(value):
+    """True or False, as a function gave it, of PyTorch and NumPy too. Wrong if it gave neither."""
+    truth = without_numpy(value)
+    if torch.is_tensor(truth) and truth.dtype == torch.bool and truth.numel() == 1:
+        truth = truth.item()
+    if isinstance(truth, bool):
+        return truth
+    if truth is None:
+        raise difference(value, True)
+    raise Wrong(f"it gives {describe(value)}, expected True or False", "shape")
 
 
 def describe(value):
