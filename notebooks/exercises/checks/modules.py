@@ -83,8 +83,10 @@ class WithWeights:
             self.judge_unchanged(module, before)
             if any(part.training for part in module.modules()):
                 raise Wrong("it switches to training mode: that is for whoever calls it to decide")
-        for part in (module, ours):
-            part.train()
+        self.judge_training(module.train(), ours.train(), more)
+
+    def judge_training(self, module, ours, more):
+        """Wrong if a module is right in evaluation, and in training it is not."""
         expected = ours(*more)
         if not same(ours(*more), expected):
             return  # in training it draws random numbers, which readers may leave out
