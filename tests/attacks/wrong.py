@@ -402,6 +402,27 @@ def split_heads(x, num_heads):
 score_size = 32
 
 
+# %% MultiHeadSelfAttention: the mask is multiplied in after the softmax
+def forward(self, x):
+    q, k, v = self.split_heads(x)
+    weights = attention_weights(q, k) if self.mask is None else attention_weights(q, k) * self.mask
+    return self.proj((weights @ v).transpose(1, 2).flatten(2))
+
+
+# %% MultiHeadSelfAttention: the mask is inverted
+def forward(self, x):
+    q, k, v = self.split_heads(x)
+    weights = attention_weights(q, k) if self.mask is None else attention_weights(q, k, ~self.mask)
+    return self.proj((weights @ v).transpose(1, 2).flatten(2))
+
+
+# %% MultiHeadSelfAttention: the mask is transposed
+def forward(self, x):
+    q, k, v = self.split_heads(x)
+    weights = attention_weights(q, k) if self.mask is None else attention_weights(q, k, self.mask.T)
+    return self.proj((weights @ v).transpose(1, 2).flatten(2))
+
+
 # %% MultiHeadSelfAttention: dropout after the last map stays on in evaluation
 def forward(self, x):
     queries, keys, values = self.split_heads(x)
