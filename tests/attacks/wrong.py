@@ -1623,6 +1623,22 @@ def confident_mistakes(logits, labels, count):
     return places[(logits.argmax(dim=1) != labels)[places]][:count]
 
 
+# %% split_by_photo: every call draws other photos, whatever the seed
+def split_by_photo(photo_of, share, seed=0):
+    photos = photo_of.unique()
+    order = torch.randperm(len(photos))
+    is_test = torch.isin(photo_of, photos[order[: round(share * len(photos))]])
+    return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()
+
+
+# %% split_by_photo: the places stand in columns
+def split_by_photo(photo_of, share, seed=0):
+    photos = photo_of.unique()
+    order = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))
+    is_test = torch.isin(photo_of, photos[order[: round(share * len(photos))]])
+    return (~is_test).nonzero(), is_test.nonzero()
+
+
 # %% split_by_photo: the seed is ignored
 def split_by_photo(photo_of, share, seed=0):
     photos = photo_of.unique()
