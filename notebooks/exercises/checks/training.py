@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from .engine import Piece
 from .helpers import Wrong, cases_of, random
+from .words import number_from
 from .wrong_training import (
     after_warmup,
     by_hand,
@@ -105,16 +106,19 @@ def training_step(model, optimizer, images, labels):
     return loss.item()
 
 
-def three_steps(piece, seed, optimizer, **settings):
-    """The losses of three steps on a linear model, its parameters after them, and its mode."""
+def three_steps(piece, seed, optimizer, brightness=1, **settings):
+    """The losses of three steps on a linear model, and its parameters after them."""
     torch.manual_seed(seed)
     model = nn.Linear(4, 3)
     optimizer = optimizer(model.parameters(), **settings)
-    images, labels = random(6, 4, seed=seed), torch.arange(6) % 3
-    losses = [piece(model, optimizer, images, labels) for _ in range(3)]
+    images, labels = brightness * random(6, 4, seed=seed), torch.arange(6) % 3
+    losses = [number_from(piece(model, optimizer, images, labels)) for _ in range(3)]
     if not model.training:
         raise Wrong("it leaves the model in evaluation mode: the next step trains it as well")
-    return losses, model.weight.detach().clone(), model.bias.detach().clone()
+    return {f"the loss that step {i} gives": loss for i, loss in enumerate(losses, 1)} | {
+        "the weights after three steps": model.weight.detach().clone(),
+        "the biases after three steps": model.bias.detach().clone(),
+    }
 
 
 def step_cases():
@@ -123,6 +127,8 @@ def step_cases():
     return [
         {"seed": 0, "optimizer": torch.optim.SGD, "lr": 0.5},
         {"seed": 1, "optimizer": torch.optim.SGD, "lr": 0.1, "momentum": 0.9},
+        # gradients that are longer than 1
+        {"seed": 3, "optimizer": torch.optim.SGD, "lr": 0.05, "brightness": 5},
         {"seed": 2, "optimizer": torch.optim.AdamW, "lr": 0.02},
     ]
 
