@@ -542,6 +542,14 @@ times_as_many_weights = (65 / 17) ** 2
 # ---- 05
 
 
+# %% learning_rate_at: the second return is forgotten
+def learning_rate_at(step, total_steps, warmup_steps, peak):
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    share = (step - warmup_steps) / (total_steps - warmup_steps)
+    peak * (1 + math.cos(math.pi * share)) / 2
+
+
 # %% learning_rate_at: integer division in the climb
 def learning_rate_at(step, total_steps, warmup_steps, peak):
     if step < warmup_steps:
@@ -617,6 +625,14 @@ def share_right(model, images, labels, batch_size):
         right += (model(x).argmax(dim=1) == y).float().mean().item()
         batches += len(x)
     return right / batches
+
+
+# %% share_right: rounded down
+def share_right(model, images, labels, batch_size):
+    right = 0
+    for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        right += (model(x).argmax(dim=1) == y).sum().item()
+    return right // len(images)
 
 
 # %% share_right: the largest score of each class

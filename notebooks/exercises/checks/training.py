@@ -24,8 +24,13 @@ from .wrong_training import (
 
 def whole_schedule(piece, total_steps, warmup_steps, peak):
     """The rates of all steps, asked for from the last to the first."""
-    steps = reversed(range(total_steps))
-    return [float(piece(step, total_steps, warmup_steps, peak)) for step in steps][::-1]
+
+    def rate(step):
+        value = piece(step, total_steps, warmup_steps, peak)
+        one = torch.is_tensor(value) and value.numel() == 1  # will do: a schedule keeps no graph
+        return float(number_from(value.item() if one else value))
+
+    return [rate(step) for step in reversed(range(total_steps))][::-1]
 
 
 def validation_split(images, labels, held_out):
@@ -95,6 +100,11 @@ def accuracy_cases():
         labels[: n // 2] = (labels[: n // 2] + 1) % 4
         model = Turned(batch_size)
         yield {"model": model, "images": images, "labels": labels, "batch_size": batch_size}
+    orders = torch.stack(
+        [torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(6)]
+    )
+    labels = torch.tensor([3, 0, 3, 1, 3, 2])  # the largest score is 3, also where class 3 is wrong
+    yield {"model": Turned(4), "images": orders.float(), "labels": labels, "batch_size": 4}
 
 
 def training_step(model, optimizer, images, labels):
@@ -154,6 +164,7 @@ EXERCISES = [
         ),
         more=more_schedules,
         has_gradient=False,
+        item="step",
         mistakes={
             "the first step is wasted at a rate of zero: step 0 takes 1/warmup_steps of the peak": (
                 with_climb(lambda step, n: step / n)
@@ -273,6 +284,9 @@ EXERCISES = [
                     )
                     / len(images)
                 )
+            ),
+            "the share is rounded down to a whole number: `/` divides, `//` rounds down": (
+                lambda model, images, labels, size: int(share_right(model, images, labels, size))
             ),
             "the model is never called: its logits are not the images": (
                 lambda model, images, labels, size: (
