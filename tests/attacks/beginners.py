@@ -761,6 +761,13 @@ start_loss = 4.605 / 100
 start_loss = 23.03
 
 
+# %% parameter_groups: two lists and no groups
+def parameter_groups(model, weight_decay):
+    maps = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    return maps, others
+
+
 # %% gradient_by_block: the norm of the parameters
 def gradient_by_block(model, loss):
     loss.backward()

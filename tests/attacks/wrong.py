@@ -1048,6 +1048,16 @@ what_follows = "d"
 start_loss = 6.908
 
 
+# %% gradient_by_block: it cuts the gradients that it measures
+def gradient_by_block(model, loss):
+    loss.backward()
+    lengths = []
+    for block in model.blocks:
+        length = torch.nn.utils.clip_grad_norm_(block.parameters(), 1.0)
+        lengths.append(length.item())
+    return lengths
+
+
 # %% gradient_by_block: it changes the model on the way
 def gradient_by_block(model, loss):
     loss.backward()
