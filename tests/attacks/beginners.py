@@ -482,6 +482,16 @@ def forward_features(self, images):
     return self.norm(self.blocks(self.pos_drop(x)))[:, 0]
 
 
+# %% EncoderBlock: `return` is forgotten where norm_first is True
+def forward(self, x):
+    rate = self.drop_path_rate if self.training else 0.0
+    if self.norm_first:
+        x = x + drop_path(self.attn(self.norm1(x)), rate)
+        x = x + drop_path(self.mlp(self.norm2(x)), rate)
+    x = self.norm1(x + drop_path(self.attn(x), rate))
+    return self.norm2(x + drop_path(self.mlp(x), rate))
+
+
 # %% parameters_of: no biases anywhere
 def parameters_of(config):
     D, L, P = config.embed_dim, config.depth, config.patch_size

@@ -673,6 +673,12 @@ def forward_features(self, images):
     return self.norm(self.blocks(x))
 
 
+# %% parameters_of: the model is built, and counted
+def parameters_of(config):
+    model = VisionTransformer(config)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 # %% parameters_of: the MLP's width knows no fractions
 def parameters_of(config):
     D, L, P = config.embed_dim, config.depth, config.patch_size
@@ -766,6 +772,9 @@ class Stack(nn.ModuleList):
 def stack(config):
     return Stack(EncoderBlock(config) for _ in range(config.depth))
 
+
+# %% times_as_many_weights: rounded wrongly
+times_as_many_weights = 15.7
 
 # %% times_as_many_weights: by how much the work on single tokens grows, squared wrongly
 times_as_many_weights = 15
