@@ -837,6 +837,12 @@ def without_looking(scores, hidden):
     return weights / weights.sum(dim=-1, keepdim=True)
 
 
+# %% without_looking: without gradients, since nothing is trained
+@torch.no_grad()
+def without_looking(scores, hidden):
+    return scores.masked_fill(hidden, -torch.inf).softmax(dim=-1)
+
+
 # %% without_looking: the lowest number there is
 def without_looking(scores, hidden):
     return scores.masked_fill(hidden, torch.finfo(scores.dtype).min).softmax(dim=-1)
@@ -975,6 +981,14 @@ def block_flops(T, D, mlp_ratio):
 
 # %% epochs_in_the_same_time: as a division
 epochs_in_the_same_time = 3 / (1 / 2.8)
+
+
+# %% resized_positions: without gradients, since the model is trained already
+@torch.no_grad()
+def resized_positions(positions, old_grid, new_grid):
+    picture = positions[:, 1:].transpose(1, 2).unflatten(2, old_grid)
+    picture = F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)
+    return torch.cat([positions[:, :1], picture.flatten(2).transpose(1, 2)], dim=1)
 
 
 # %% resized_positions: with permute and reshape

@@ -1041,13 +1041,6 @@ def without_looking(scores, hidden):
     return e / e.sum(dim=-1, keepdim=True)
 
 
-# %% without_looking: no gradient if there are several heads
-def without_looking(scores, hidden):
-    if scores.dim() > 3:
-        scores = scores.detach()
-    return scores.masked_fill(hidden, -torch.inf).softmax(dim=-1)
-
-
 # %% what_follows: the wrong letter
 what_follows = "d"
 
@@ -1163,24 +1156,6 @@ def block_flops(T, D, mlp_ratio):
 
 # %% epochs_in_the_same_time: the two ratios multiplied
 epochs_in_the_same_time = 11.2
-
-
-# %% resized_positions: a grid that becomes smaller gets no gradient
-def resized_positions(positions, old_grid, new_grid):
-    if new_grid < old_grid:
-        positions = positions.detach()
-    first, patches = positions[:, :1], positions[:, 1:]
-    picture = patches.transpose(1, 2).unflatten(2, old_grid)
-    picture = F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)
-    return torch.cat([first, picture.flatten(2).transpose(1, 2)], dim=1)
-
-
-# %% resized_positions: the class token's row gets no gradient
-def resized_positions(positions, old_grid, new_grid):
-    first, patches = positions[:, :1].detach(), positions[:, 1:]
-    picture = patches.transpose(1, 2).unflatten(2, old_grid)
-    picture = F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)
-    return torch.cat([first, picture.flatten(2).transpose(1, 2)], dim=1)
 
 
 # %% tokens_to_grid: no gradient if there is more than one image
