@@ -222,6 +222,12 @@ def __init__(self, embed_dim, count=1):
     self.weight = nn.Parameter(torch.randn(1, count, embed_dim) * 0.02)
 
 
+# %% ClassToken: it starts with equally likely numbers, which spread too little
+def __init__(self, embed_dim, count=1):
+    super(ClassToken, self).__init__()
+    self.weight = nn.Parameter(torch.empty(1, count, embed_dim).uniform_(-0.02, 0.02))
+
+
 # %% ClassToken: it is frozen
 def __init__(self, embed_dim, count=1):
     super().__init__()
@@ -309,6 +315,9 @@ def forward(self, tokens):
 def forward(self, tokens):
     return tokens + (self.weight if len(tokens) > 1 else self.weight.data)
 
+
+# %% numbers_before_block_1: one too few
+numbers_before_block_1 = 12671
 
 # %% numbers_before_block_1: the positions of the patches, and the class token
 numbers_before_block_1 = 64 * 192 + 192
