@@ -1586,6 +1586,16 @@ def as_probe(model, num_classes):
     return model
 
 
+# %% as_probe: a copy is changed, and not the model
+def as_probe(model, num_classes):
+    import copy
+
+    model = copy.deepcopy(model)
+    model.requires_grad_(False)
+    model.head = nn.Linear(model.head.in_features, num_classes)
+    return model
+
+
 # %% as_probe: the norm before the head is trained as well
 def as_probe(model, num_classes):
     for name, parameter in model.named_parameters():

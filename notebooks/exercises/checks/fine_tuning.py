@@ -54,6 +54,8 @@ def what_is_trained(piece, width, old, new):
     head = getattr(found, "head", None)
     if not isinstance(head, nn.Linear):
         raise Wrong("the model's `head` should be a nn.Linear afterwards")
+    if found is not model:
+        raise Wrong("this is another model: change the one that is given, and give it back")
     if any(not p.equal(body[name]) for name, p in found.norm.named_parameters()):
         raise Wrong("the weights of the rest have changed: freezing leaves them as they are")
     trained = sorted(name for name, p in found.named_parameters() if p.requires_grad)
