@@ -23,6 +23,7 @@ from .helpers import (
     belongs_to_a_notebook,
     blanks_in,
     has_placeholder,
+    is_plain,
     limited,
     listed,
     outside_names,
@@ -230,7 +231,8 @@ class Piece(Exercise):
         in a small one many mistakes agree.
         """
         wrong = [t for t in tries if not same(t[1], t[2])]
-        if not all(same(v, self.outcome(answer, c)) for c, v, _ in wrong):
+        again = [(c, v) for c, v, _ in wrong if is_plain(v)]
+        if not all(same(self.outcome(answer, c), v) for c, v in again):
             return Wrong(self.at_random())
         for mistakes in (self.mistakes, self.more()):
             for words, mistake in mistakes.items():

@@ -172,6 +172,15 @@ def without_numpy(value):
     return value.tolist() if is_numpy else value
 
 
+def is_plain(value):
+    """Whether a value is made of tensors, numbers and words, so that two of them can be compared."""
+    if isinstance(value, dict):
+        return all(map(is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(is_plain, value))
+    return torch.is_tensor(value) or isinstance(value, (int, float, str))
+
+
 def settled(value):
     """What a generator, or another iterator, gives, as a list; all else unchanged."""
     return list(value) if isinstance(value, Iterator) else value
