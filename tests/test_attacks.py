@@ -4,6 +4,7 @@ The answers were written before the checks were changed for them. They lie in te
 `python tests/attack_report.py` prints what becomes of each kind.
 """
 
+import re
 from functools import cache
 
 import pytest
@@ -28,6 +29,20 @@ def verdicts(kind, notebook):
     return [(attack, *attack.verdict()) for attack in of]
 
 
+def contradictions(found):
+    """Messages that contradict themselves, or tell of the check where the answer was meant."""
+    said = [words for _, _, _, words in found]
+    shapes = r"the shape is (\([\d, ]*\)), expected \1"
+    return [
+        words
+        for words in said
+        if re.search(shapes, words)
+        or any(float(number) == 1 for number in re.findall(r"sum to (\S+), not to 1", words))
+        or re.search(r"at index \d+ of what it gives: at index", words)
+        or "cannot make sense" in words
+    ]
+
+
 NOTEBOOKS = list(dict.fromkeys(e.number.split(".")[0] for e in EXERCISES.values()))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS)
 
@@ -35,6 +50,7 @@ each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS)
 @each_notebook
 def test_really_wrong_answers_are_refused(notebook):
     found = verdicts("wrong", notebook)
+    assert not contradictions(found)
     accepted = {(a.name, a.why): said for a, state, _, said in found if state == "solved"}
     known = {w for w in ACCEPTED if EXERCISES[w[0]].number.split(".")[0] == notebook}
     assert set(accepted) == known, accepted
@@ -49,6 +65,7 @@ def test_right_answers_that_are_written_otherwise_pass(notebook):
 @each_notebook
 def test_no_beginners_mistake_passes(notebook):
     found = verdicts("beginners", notebook)
+    assert not contradictions(found)
     assert not [said for _, state, _, said in found if state == "solved"]
 
 

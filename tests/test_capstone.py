@@ -212,6 +212,7 @@ class Known(nn.Module):
     [
         ((NEW_IMAGES, NEW_SEED), normalize, "✓"),
         ((NEW_IMAGES, 0), normalize, "by heart"),
+        ((100, 0), normalize, "by heart"),
         ((NEW_IMAGES, NEW_SEED), lambda images: images / 255, "better with numbers 0 … 1"),
         ((NEW_IMAGES, NEW_SEED), torch.Tensor.float, "better with numbers 0 … 255"),
         ((120, NEW_SEED), torch.Tensor.float, "better with numbers 0 … 255"),

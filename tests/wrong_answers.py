@@ -667,7 +667,7 @@ WRONG = {
             "still there, and frozen",
         ),
         ("return model", "return model.head", "should be a nn.Linear afterwards"),
-        ("return model", "return None", "give the model back"),
+        ("return model", "return None", "returns nothing"),
         ("model.requires_grad_(False)", "model.norm.weight.data.zero_()", "have changed"),
         (
             "nn.Linear(model.head.in_features",

@@ -760,7 +760,7 @@ from torch.nn import functional as F
 from checks import check
 
 # %% [markdown] tags=["exercise:learning_rate_at"]
-# The learning rate at step 0, 1, …, `total_steps` − 1. First it climbs in a line: step 0 takes 1/`warmup_steps` of `peak`, and step `warmup_steps` − 1 takes all of it. Then it falls along half a cosine: it begins at `peak` at step `warmup_steps`, and would reach zero at step `total_steps`.
+# The learning rate at step 0, 1, …, `total_steps` − 1. First it climbs in a line: step 0 takes 1/`warmup_steps` of `peak`, and step `warmup_steps` − 1 takes all of it. Then it falls along half a cosine: it begins at `peak` at step `warmup_steps`, and would reach zero at step `total_steps`. `warmup_steps` may be 0: then there is no climb.
 #
 # Hint: For the climb count from 1: (step + 1) of `warmup_steps`.
 #

@@ -482,6 +482,16 @@ def forward_features(self, images):
     return self.norm(self.blocks(self.pos_drop(x)))[:, 0]
 
 
+# %% EncoderBlock: `return` is forgotten where norm_first is True
+def forward(self, x):
+    rate = self.drop_path_rate if self.training else 0.0
+    if self.norm_first:
+        x = x + drop_path(self.attn(self.norm1(x)), rate)
+        x = x + drop_path(self.mlp(self.norm2(x)), rate)
+    x = self.norm1(x + drop_path(self.attn(x), rate))
+    return self.norm2(x + drop_path(self.mlp(x), rate))
+
+
 # %% parameters_of: no biases anywhere
 def parameters_of(config):
     D, L, P = config.embed_dim, config.depth, config.patch_size
@@ -540,6 +550,14 @@ times_as_many_weights = 0.25
 times_as_many_weights = (65 / 17) ** 2
 
 # ---- 05
+
+
+# %% learning_rate_at: the second return is forgotten
+def learning_rate_at(step, total_steps, warmup_steps, peak):
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    share = (step - warmup_steps) / (total_steps - warmup_steps)
+    peak * (1 + math.cos(math.pi * share)) / 2
 
 
 # %% learning_rate_at: integer division in the climb
@@ -617,6 +635,14 @@ def share_right(model, images, labels, batch_size):
         right += (model(x).argmax(dim=1) == y).float().mean().item()
         batches += len(x)
     return right / batches
+
+
+# %% share_right: rounded down
+def share_right(model, images, labels, batch_size):
+    right = 0
+    for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        right += (model(x).argmax(dim=1) == y).sum().item()
+    return right // len(images)
 
 
 # %% share_right: the largest score of each class
@@ -721,6 +747,15 @@ def probe_scores(train_features, train_labels, features, num_classes):
     return asked @ torch.linalg.lstsq(known, targets).solution
 
 
+# %% probe_scores: the other features get no bias
+def probe_scores(train_features, train_labels, features, num_classes):
+    targets = torch.eye(num_classes)[train_labels]
+    ones = torch.ones(len(train_features), 1)
+    solution = torch.linalg.lstsq(torch.cat([train_features, ones], dim=1), targets).solution
+    zeros = torch.zeros(len(features), 1)
+    return torch.cat([features, zeros], dim=1) @ solution
+
+
 # %% without_looking: the hidden tokens are left out of the result
 def without_looking(scores, hidden):
     return scores[..., ~hidden].softmax(dim=-1)
@@ -743,6 +778,13 @@ start_loss = 4.605 / 100
 
 # %% start_loss: the loss of ten classes, ten times
 start_loss = 23.03
+
+
+# %% parameter_groups: two lists and no groups
+def parameter_groups(model, weight_decay):
+    maps = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    return maps, others
 
 
 # %% gradient_by_block: the norm of the parameters

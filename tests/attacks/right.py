@@ -837,6 +837,12 @@ def without_looking(scores, hidden):
     return weights / weights.sum(dim=-1, keepdim=True)
 
 
+# %% without_looking: without gradients, since nothing is trained
+@torch.no_grad()
+def without_looking(scores, hidden):
+    return scores.masked_fill(hidden, -torch.inf).softmax(dim=-1)
+
+
 # %% without_looking: the lowest number there is
 def without_looking(scores, hidden):
     return scores.masked_fill(hidden, torch.finfo(scores.dtype).min).softmax(dim=-1)
@@ -975,6 +981,14 @@ def block_flops(T, D, mlp_ratio):
 
 # %% epochs_in_the_same_time: as a division
 epochs_in_the_same_time = 3 / (1 / 2.8)
+
+
+# %% resized_positions: without gradients, since the model is trained already
+@torch.no_grad()
+def resized_positions(positions, old_grid, new_grid):
+    picture = positions[:, 1:].transpose(1, 2).unflatten(2, old_grid)
+    picture = F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)
+    return torch.cat([positions[:, :1], picture.flatten(2).transpose(1, 2)], dim=1)
 
 
 # %% resized_positions: with permute and reshape
@@ -1362,6 +1376,69 @@ class ViT(nn.Module):
         x = self.patch_embed(images)
         x = torch.cat((self.cls_token.expand(x.size(0), 1, x.size(2)), x), 1) + self.pos_embed
         return self.head(self.norm(self.blocks(x)).select(1, 0))
+
+
+# %% ViT: dropout at a rate that is written into it
+def __init__(
+    self,
+    image_size=32,
+    patch_size=8,
+    in_channels=3,
+    num_classes=10,
+    embed_dim=64,
+    depth=3,
+    num_heads=4,
+    mlp_ratio=2.0,
+):
+    super(ViT, self).__init__()
+    self.patch_embed = PatchEmbed(patch_size, in_channels, embed_dim)
+    self.drop = nn.Dropout(0.1)
+    self.cls_token = nn.Parameter(torch.randn(1, 1, embed_dim))
+    self.pos_embed = nn.Parameter(torch.randn(1, 1 + (image_size // patch_size) ** 2, embed_dim))
+    self.blocks = nn.Sequential(*(Block(embed_dim, num_heads, mlp_ratio) for _ in range(depth)))
+    self.norm = nn.LayerNorm(embed_dim)
+    self.head = nn.Linear(embed_dim, num_classes)
+
+
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = self.drop(torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed)
+    for block in self.blocks:
+        x = block(x)
+    return self.head(self.norm(x)[:, 0, :])
+
+
+# %% ViT: dropout by a function, in training only
+def __init__(
+    self,
+    image_size=32,
+    patch_size=8,
+    in_channels=3,
+    num_classes=10,
+    embed_dim=64,
+    depth=3,
+    num_heads=4,
+    mlp_ratio=2.0,
+):
+    super(ViT, self).__init__()
+    self.patch_embed = PatchEmbed(patch_size, in_channels, embed_dim)
+    self.cls_token = nn.Parameter(torch.randn(1, 1, embed_dim))
+    self.pos_embed = nn.Parameter(torch.randn(1, 1 + (image_size // patch_size) ** 2, embed_dim))
+    self.blocks = nn.Sequential(*(Block(embed_dim, num_heads, mlp_ratio) for _ in range(depth)))
+    self.norm = nn.LayerNorm(embed_dim)
+    self.head = nn.Linear(embed_dim, num_classes)
+
+
+def forward(self, images):
+    x = self.patch_embed(images)
+    x = F.dropout(
+        torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed,
+        0.1,
+        self.training,
+    )
+    for block in self.blocks:
+        x = block(x)
+    return self.head(self.norm(x)[:, 0, :])
 
 
 # %% ViT: with dropout in it

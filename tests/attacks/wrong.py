@@ -222,6 +222,12 @@ def __init__(self, embed_dim, count=1):
     self.weight = nn.Parameter(torch.randn(1, count, embed_dim) * 0.02)
 
 
+# %% ClassToken: it starts with equally likely numbers, which spread too little
+def __init__(self, embed_dim, count=1):
+    super(ClassToken, self).__init__()
+    self.weight = nn.Parameter(torch.empty(1, count, embed_dim).uniform_(-0.02, 0.02))
+
+
 # %% ClassToken: it is frozen
 def __init__(self, embed_dim, count=1):
     super().__init__()
@@ -309,6 +315,9 @@ def forward(self, tokens):
 def forward(self, tokens):
     return tokens + (self.weight if len(tokens) > 1 else self.weight.data)
 
+
+# %% numbers_before_block_1: one too few
+numbers_before_block_1 = 12671
 
 # %% numbers_before_block_1: the positions of the patches, and the class token
 numbers_before_block_1 = 64 * 192 + 192
@@ -400,6 +409,27 @@ def split_heads(x, num_heads):
 
 # %% score_size: the variance, halved
 score_size = 32
+
+
+# %% MultiHeadSelfAttention: the mask is multiplied in after the softmax
+def forward(self, x):
+    q, k, v = self.split_heads(x)
+    weights = attention_weights(q, k) if self.mask is None else attention_weights(q, k) * self.mask
+    return self.proj((weights @ v).transpose(1, 2).flatten(2))
+
+
+# %% MultiHeadSelfAttention: the mask is inverted
+def forward(self, x):
+    q, k, v = self.split_heads(x)
+    weights = attention_weights(q, k) if self.mask is None else attention_weights(q, k, ~self.mask)
+    return self.proj((weights @ v).transpose(1, 2).flatten(2))
+
+
+# %% MultiHeadSelfAttention: the mask is transposed
+def forward(self, x):
+    q, k, v = self.split_heads(x)
+    weights = attention_weights(q, k) if self.mask is None else attention_weights(q, k, self.mask.T)
+    return self.proj((weights @ v).transpose(1, 2).flatten(2))
 
 
 # %% MultiHeadSelfAttention: dropout after the last map stays on in evaluation
@@ -652,6 +682,12 @@ def forward_features(self, images):
     return self.norm(self.blocks(x))
 
 
+# %% parameters_of: the model is built, and counted
+def parameters_of(config):
+    model = VisionTransformer(config)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 # %% parameters_of: the MLP's width knows no fractions
 def parameters_of(config):
     D, L, P = config.embed_dim, config.depth, config.patch_size
@@ -745,6 +781,9 @@ class Stack(nn.ModuleList):
 def stack(config):
     return Stack(EncoderBlock(config) for _ in range(config.depth))
 
+
+# %% times_as_many_weights: rounded wrongly
+times_as_many_weights = 15.7
 
 # %% times_as_many_weights: by how much the work on single tokens grows, squared wrongly
 times_as_many_weights = 15
@@ -856,6 +895,25 @@ def share_right(model, images, labels, batch_size):
     for x, y in zip(images.split(3), labels.split(3), strict=True):
         right += (model(x).argmax(dim=1) == y).sum().item()
     return right / len(images)
+
+
+# %% training_step: the loss is a tensor that keeps its graph
+def training_step(model, optimizer, images, labels):
+    loss = F.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+# %% training_step: long gradients are cut short
+def training_step(model, optimizer, images, labels):
+    loss = F.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
 
 
 # %% training_step: the optimizer is never used
@@ -992,13 +1050,6 @@ def without_looking(scores, hidden):
     return e / e.sum(dim=-1, keepdim=True)
 
 
-# %% without_looking: no gradient if there are several heads
-def without_looking(scores, hidden):
-    if scores.dim() > 3:
-        scores = scores.detach()
-    return scores.masked_fill(hidden, -torch.inf).softmax(dim=-1)
-
-
 # %% what_follows: the wrong letter
 what_follows = "d"
 
@@ -1006,6 +1057,16 @@ what_follows = "d"
 
 # %% start_loss: the loss of a thousand classes
 start_loss = 6.908
+
+
+# %% gradient_by_block: it cuts the gradients that it measures
+def gradient_by_block(model, loss):
+    loss.backward()
+    lengths = []
+    for block in model.blocks:
+        length = torch.nn.utils.clip_grad_norm_(block.parameters(), 1.0)
+        lengths.append(length.item())
+    return lengths
 
 
 # %% gradient_by_block: it changes the model on the way
@@ -1104,24 +1165,6 @@ def block_flops(T, D, mlp_ratio):
 
 # %% epochs_in_the_same_time: the two ratios multiplied
 epochs_in_the_same_time = 11.2
-
-
-# %% resized_positions: a grid that becomes smaller gets no gradient
-def resized_positions(positions, old_grid, new_grid):
-    if new_grid < old_grid:
-        positions = positions.detach()
-    first, patches = positions[:, :1], positions[:, 1:]
-    picture = patches.transpose(1, 2).unflatten(2, old_grid)
-    picture = F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)
-    return torch.cat([first, picture.flatten(2).transpose(1, 2)], dim=1)
-
-
-# %% resized_positions: the class token's row gets no gradient
-def resized_positions(positions, old_grid, new_grid):
-    first, patches = positions[:, :1].detach(), positions[:, 1:]
-    picture = patches.transpose(1, 2).unflatten(2, old_grid)
-    picture = F.interpolate(picture, size=new_grid, mode="bicubic", antialias=True)
-    return torch.cat([first, picture.flatten(2).transpose(1, 2)], dim=1)
 
 
 # %% tokens_to_grid: no gradient if there is more than one image
@@ -1261,6 +1304,57 @@ control = "d"
 
 # %% times_as_fast: the share of the products, as a speed
 times_as_fast = 7
+
+
+# %% scaled_step: one finite number of each gradient is enough
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    finite = all(bool(gradient.isfinite().any()) for gradient in gradients)
+    if finite:
+        for gradient in gradients:
+            gradient /= scale
+        optimizer.step()
+    return finite
+
+
+# %% scaled_step: one finite gradient is enough
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    finite = any(bool(gradient.isfinite().all()) for gradient in gradients)
+    if finite:
+        for gradient in gradients:
+            gradient /= scale
+        optimizer.step()
+    return finite
+
+
+# %% scaled_step: the loss is the answer, and nothing if there was no step
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    if all(bool(gradient.isfinite().all()) for gradient in gradients):
+        for gradient in gradients:
+            gradient /= scale
+        optimizer.step()
+        return loss
+
+
+# %% scaled_step: words are the answer
+def scaled_step(model, optimizer, loss, scale):
+    optimizer.zero_grad()
+    (scale * loss).backward()
+    gradients = [p.grad for p in model.parameters()]
+    if not all(bool(gradient.isfinite().all()) for gradient in gradients):
+        return ""
+    for gradient in gradients:
+        gradient /= scale
+    optimizer.step()
+    return "taken"
 
 
 # %% scaled_step: the optimizer is never used
@@ -1492,6 +1586,16 @@ def as_probe(model, num_classes):
     return model
 
 
+# %% as_probe: a copy is changed, and not the model
+def as_probe(model, num_classes):
+    import copy
+
+    model = copy.deepcopy(model)
+    model.requires_grad_(False)
+    model.head = nn.Linear(model.head.in_features, num_classes)
+    return model
+
+
 # %% as_probe: the norm before the head is trained as well
 def as_probe(model, num_classes):
     for name, parameter in model.named_parameters():
@@ -1549,6 +1653,22 @@ def confident_mistakes(logits, labels, count):
     of_label = logits.softmax(dim=1).gather(1, labels[:, None]).flatten()
     places = of_label.argsort()
     return places[(logits.argmax(dim=1) != labels)[places]][:count]
+
+
+# %% split_by_photo: every call draws other photos, whatever the seed
+def split_by_photo(photo_of, share, seed=0):
+    photos = photo_of.unique()
+    order = torch.randperm(len(photos))
+    is_test = torch.isin(photo_of, photos[order[: round(share * len(photos))]])
+    return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()
+
+
+# %% split_by_photo: the places stand in columns
+def split_by_photo(photo_of, share, seed=0):
+    photos = photo_of.unique()
+    order = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))
+    is_test = torch.isin(photo_of, photos[order[: round(share * len(photos))]])
+    return (~is_test).nonzero(), is_test.nonzero()
 
 
 # %% split_by_photo: the seed is ignored

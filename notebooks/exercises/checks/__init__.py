@@ -25,6 +25,7 @@ from . import (
     start_here,
     training,
     vision_transformer,
+    words,
 )
 from .engine import Exercise
 
@@ -50,6 +51,7 @@ _MODULES = (
     capstone,
 )
 EXERCISES = {exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES}
+words.NUMBER_OF.update({name: exercise.number for name, exercise in EXERCISES.items()})
 
 
 class _Check:

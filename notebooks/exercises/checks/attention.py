@@ -94,6 +94,26 @@ def check_split_heads(answer):
     check_method(module, MultiHeadSelfAttention, "split_heads", random(2, 4, 6))
 
 
+HIDDEN = torch.ones(5, 5, dtype=torch.bool).tril()  # one object: weights are kept by settings
+
+
+def check_module(answer):
+    """Wrong if split_heads, or a mask that the module takes, does not give what it should."""
+    check_split_heads(answer)
+    if "mask" not in inspect.signature(answer).parameters:
+        return
+    settings, x = {"embed_dim": 6, "num_heads": 3}, 2 * random(2, 5, 6)
+    plain = attempt(lambda: use_attention(answer, settings, x=x))
+    value = attempt(lambda: use_attention(answer, settings | {"mask": HIDDEN}, x=x))
+    expected = use_attention(MultiHeadSelfAttention, settings | {"mask": HIDDEN}, x=x)
+    if not same(value, expected) and not same(value, plain):
+        raise Wrong(
+            "it is right without a mask, and wrong with one: where `self.mask` is False, the score "
+            "becomes −∞ before the softmax, so that nothing gets through. (You may also leave the "
+            f"mask out.) {difference(value, expected)}"
+        )
+
+
 EXERCISES = [
     Piece(
         "attention_weights",
@@ -197,7 +217,7 @@ EXERCISES = [
         cases=attention_cases,
         more=more_attention_mistakes,
         use=use_attention,
-        also=check_split_heads,
+        also=check_module,
         mistakes={
             "it divides by √D: a head's queries have d = D / h numbers": attention_with(
                 weigh=lambda q, k: (q @ k.mT / (q.shape[1] * q.shape[-1]) ** 0.5).softmax(dim=-1)

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from .engine import Piece
 from .helpers import first_optimizer, pairs, random
+from .words import truth_from
 
 
 class WithGain(nn.Linear):
@@ -17,8 +18,32 @@ class WithGain(nn.Linear):
         return nn.functional.linear(x, self.weight, 1000 * self.bias)
 
 
+class WithLoudInput(nn.Linear):
+    """A linear map whose last input counts a thousandfold: of one gradient a part overflows first."""
+
+    def __init__(self, num_inputs, num_outputs):
+        super().__init__(num_inputs, num_outputs)
+        self.gain = torch.ones(num_inputs)
+        self.gain[-1] = 1000
+        with torch.no_grad():
+            self.weight /= self.gain
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.gain * self.weight, self.bias)
+
+
 def gradients_are_finite(model):
     return all(bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+def a_number_is_finite(model):
+    """Whether of each gradient some number is finite, which is not enough."""
+    return all(bool(p.grad.isfinite().any()) for p in model.parameters())
+
+
+def a_gradient_is_finite(model):
+    """Whether one gradient is finite, which is not enough."""
+    return any(bool(p.grad.isfinite().all()) for p in model.parameters())
 
 
 def scaled_step(model, optimizer, loss, scale):
@@ -26,14 +51,21 @@ def scaled_step(model, optimizer, loss, scale):
     return step_that()(model, optimizer, loss, scale)
 
 
-def step_that(zeroes=True, scales=True, divides=True, looks=True, part_by_part=False, answer=bool):
+def step_that(
+    zeroes=True,
+    scales=True,
+    divides=True,
+    looks=gradients_are_finite,
+    part_by_part=False,
+    answer=bool,
+):
     """A step with loss scaling, or one that leaves something of it out."""
 
     def piece(model, optimizer, loss, scale):
         if zeroes:
             optimizer.zero_grad()
         (scale * loss if scales else loss).backward()
-        finite = gradients_are_finite(model)
+        finite = (looks or gradients_are_finite)(model)
         for parameter in model.parameters():
             if divides:
                 parameter.grad /= scale
@@ -58,8 +90,11 @@ def scaled_steps(piece, seed, steps, kind=nn.Linear, optimizer=torch.optim.SGD, 
     answers = []
     for scale, brightness in steps:
         loss = cross_entropy(model(brightness * images), labels)
-        answers.append(bool(piece(model, optimizer, loss, scale)))
-    return answers, model.weight.detach().clone(), model.bias.detach().clone()
+        answers.append(truth_from(piece(model, optimizer, loss, scale)))
+    return {f"what step {i} answers": answer for i, answer in enumerate(answers, 1)} | {
+        "the weights after all steps": model.weight.detach().clone(),
+        "the biases after all steps": model.bias.detach().clone(),
+    }
 
 
 def step_cases():
@@ -69,7 +104,19 @@ def step_cases():
     return [
         {"seed": 0, "steps": ((1024.0, 1), (1e38, 1000), (256.0, 1)), **sgd},
         {"seed": 1, "steps": ((64.0, 1), (1e38, 1000), (2.0, 1), (512.0, 1)), **momentum},
-        {"seed": 2, "steps": ((8.0, 1), (3e36, 1e-3), (4.0, 1)), "kind": WithGain, **momentum},
+        {
+            "seed": 2,
+            "steps": ((8.0, 1), (3e36, 1e-3), (4.0, 1), (1e37, 1e3)),  # one overflows, then both
+            "kind": WithGain,
+            **momentum,
+        },
+        {
+            "seed": 4,
+            "steps": ((8.0, 1), (1e37, 1), (4.0, 1)),
+            "kind": WithLoudInput,
+            "optimizer": torch.optim.SGD,
+            "lr": 1e-6,
+        },
         {"seed": 3, "steps": ((8.0, 1), (16.0, math.inf), (4.0, 1)), **sgd},
     ]
 
@@ -164,6 +211,12 @@ EXERCISES = [
                 step_that(scales=False, divides=False)
             ),
             "the gradients of the step before are still there: zero_grad": step_that(zeroes=False),
+            "of a gradient some numbers are finite and others not: all have to be, `.all()`": step_that(
+                looks=a_number_is_finite
+            ),
+            "one gradient is finite and another not: all have to be": step_that(
+                looks=a_gradient_is_finite
+            ),
             "a part of the model is moved: if one gradient overflows, leave out the whole step": (
                 step_that(part_by_part=True)
             ),

@@ -74,6 +74,7 @@ EXERCISES = [
         reference=interval,
         cases=interval_cases,
         more=more_intervals,
+        item="value",
         has_gradient=False,
         mistakes={
             "the standard deviation is divided by n: with a few values it is n − 1 (`stdev`)": (

@@ -16,21 +16,31 @@ from torch import nn
 from vit_minimal.device import random_state_kept, say
 
 from .helpers import (
+    FewLines,
     Raised,
     Wrong,
     attempt,
     belongs_to_a_notebook,
+    blanks_in,
     has_placeholder,
+    is_plain,
     limited,
     listed,
     outside_names,
     same,
     settled,
+    stirred,
     turned,
+    watched,
 )
 from .modules import WithWeights
 from .symptoms import symptom, tensors_in
-from .words import describe, describe_case, difference, plain_number, raising
+from .words import describe, describe_case, difference, frames_of, plain_number, raising
+
+LOST = (  # where a gradient does not come through
+    "(`detach`, `no_grad`, `.data`, `.item()`, numpy, or a tensor or an nn.Parameter that is made anew "
+    "on the way)"
+)
 
 
 class NotSolved(Exception):
@@ -85,7 +95,8 @@ class Piece(Exercise):
     `cases()` gives dictionaries of arguments, the same ones each time; `use(piece, **case)` says
     what is done with a piece. `mistakes` maps what one would say about a usual mistake to a version
     that makes it, and `more()` gives further ones, such as pairs of mistakes, which are tried when
-    none of the usual ones explains an answer. `broken` is the version that the reader is given to
+    none of the usual ones explains an answer. `item` is what the places of a list are that it gives:
+    "step". `broken` is the version that the reader is given to
     repair, if there is one. `also(answer)` raises Wrong for what the cases do not show.
     """
 
@@ -97,6 +108,7 @@ class Piece(Exercise):
     also: object = None
     has_gradient: bool = True
     more: object = dict
+    item: str = "index"
 
     def __post_init__(self):
         if self.use is None:
@@ -113,6 +125,11 @@ class Piece(Exercise):
             )
             return answer
         super().__call__(answer)
+        if self.state == "wrong":
+            say(
+                f"  (`{self.name}` is the course's own version from here on: run your cell again to "
+                "get yours back.)"
+            )
         return answer if self.state == "solved" else self.reference
 
     def praise(self):
@@ -127,25 +144,34 @@ class Piece(Exercise):
             raise Wrong(f"expected a {kind}, got {describe(answer)}", "shape")
         if isinstance(answer, nn.Module) and inspect.isclass(self.reference):
             raise Wrong("this is a module that was built already: hand in the class itself")
-        with random_state_kept():
-            try:
+        printed = FewLines()
+        try:
+            with random_state_kept(), contextlib.redirect_stdout(printed):
                 self.judge_numbers(answer)
                 self.judge_calls(answer)
-            except Wrong:
-                if self.is_open(answer):  # only now: `...` is also an index
-                    raise NotSolved from None
-                raise
+        except Wrong:
+            if self.is_open(answer):  # only now: `...` is also an index
+                raise NotSolved(self.what_is_blank(answer)) from None
+            raise
+        finally:
+            if str(printed):
+                say(f"(what your code printed:)\n{printed}")
 
     def is_open(self, answer):
         """Whether there is still a blank in an answer that is not right."""
         return has_placeholder(answer)
+
+    def what_is_blank(self, answer):
+        """Words for the methods of a class that have a blank; for a function there is nothing to say."""
+        names = " and ".join(f"`{name}`" for name in blanks_in(answer))
+        return f"Still to write: {names}." if inspect.isclass(answer) and names else ""
 
     def judge_numbers(self, answer):
         """Wrong if an answer gives something else than the reference in one of the cases."""
         tries = [(case, self.outcome(answer, case)) for case in self.cases()]
         self.num_cases = len(tries)
         if all(value is ... for _, value in tries):
-            raise NotSolved
+            raise NotSolved(self.what_is_blank(answer))
         if self.broken and all(same(v, self.outcome(self.broken, c)) for c, v in tries):
             raise NotSolved("The bug is still in it.")
         tries = [(case, value, self.outcome(self.reference, case)) for case, value in tries]
@@ -174,7 +200,16 @@ class Piece(Exercise):
     def outcome(self, piece, case):
         """What a piece gives for a case; a Raised if it raises. Wrong if it changes its input."""
         given = copy.deepcopy(case)
-        value = attempt(lambda: settled(self.use(piece, **given)))
+        function, record = (piece, {}) if inspect.isclass(piece) else watched(piece)
+        try:
+            value = attempt(lambda: settled(self.use(function, **given)))
+        except Wrong:
+            if record.get("gave", ...) is not None:
+                raise
+        if record.get("gave", ...) is None:  # whatever the check made of it
+            raise difference(None, None)
+        if isinstance(value, Raised) and "gave" in record and not frames_of(value.error):
+            raise self.of_another_kind(record["gave"], case)  # it is the check that cannot use it
         changed = [name for name in case if not same(given[name], case[name])]
         if changed:
             raise Wrong(
@@ -183,11 +218,22 @@ class Piece(Exercise):
             )
         return value
 
+    def of_another_kind(self, gave, case):
+        """A Wrong: what a function gave is of no use for what is done with it."""
+        function, record = watched(self.reference)
+        self.use(function, **copy.deepcopy(case))
+        words = f"it gives {describe(gave)}, expected {describe(record['gave'])}"
+        return Wrong(f"{words}, or something that can be used like it", "shape")
+
     def diagnosis(self, answer, tries):
         """A Wrong: what is said of the usual mistake, or of the further one, that agrees in all
         cases; else what does not hold in them; else the first difference. One case is not enough:
         in a small one many mistakes agree.
         """
+        wrong = [t for t in tries if not same(t[1], t[2])]
+        again = [(c, v) for c, v, _ in wrong if is_plain(v)]
+        if not all(same(self.outcome(answer, c), v) for c, v in again):
+            return Wrong(self.at_random())
         for mistakes in (self.mistakes, self.more()):
             for words, mistake in mistakes.items():
                 with contextlib.suppress(Wrong):
@@ -196,8 +242,12 @@ class Piece(Exercise):
                         for i, (_, v, _) in enumerate(tries)
                     ):
                         return Wrong(words)
-        case, value, expected = next(t for t in tries if not same(t[1], t[2]))
-        found = difference(value, expected)
+        # what is shown is of one case: of another shape, if there is one
+        shapes = [tuple(getattr(x, "shape", ())) for t in wrong for x in t[1:]]
+        first = next((i for i in range(len(wrong)) if shapes[2 * i] != shapes[2 * i + 1]), 0)
+        case, value, expected = wrong[first]
+        tries = [wrong[first], *(t for t in tries if t is not wrong[first])]
+        found = difference(value, expected, self.item)
         if found.kind in ("shape", "numbers") and (
             words := self.symptom(answer, tries, found.kind)
         ):
@@ -209,11 +259,23 @@ class Piece(Exercise):
             words += f"\n  (it reads {names} of the notebook: is that meant?)"
         return Wrong(words, found.kind)
 
+    def at_random(self):
+        if isinstance(self.use, WithWeights):
+            return (
+                "two calls with the same weights and inputs give different numbers: something random "
+                "stays on in evaluation, such as dropout (`F.dropout` without "
+                "`training=self.training`, or an `nn.Dropout` that `forward` makes anew) or drop_path"
+            )
+        return (
+            "two calls with the same arguments give different results: does it draw random numbers, "
+            "or keep something from one call to the next?"
+        )
+
     def symptom(self, answer, tries, kind):
         """Words for something that does not hold, if something can be said; else None."""
         if any(isinstance(value, Raised) for _, value, _ in tries):
             return None
-        words = symptom(tries)
+        words = symptom(tries, self.item)
         if not words and kind == "numbers":
             with contextlib.suppress(Exception):
                 words = limited(lambda: self.independent_of(answer, tries))
@@ -227,7 +289,9 @@ class Piece(Exercise):
             names = [n for n in self.use.unused(answer, **copy.deepcopy(case)) if n not in needed]
             return f"`{names[0]}` is never used: nothing depends on it" if names else None
         for name in tries[0][0]:
-            changed = [(c | {name: turned(c[name])}, v, e) for c, v, e in tries]
+            changed = [
+                (c | {name: way(c[name])}, v, e) for c, v, e in tries for way in (turned, stirred)
+            ]
             ours = [same(self.outcome(self.reference, c), e) for c, _, e in changed]
             theirs = [same(self.outcome(answer, c), v) for c, v, _ in changed]
             if all(theirs) and not all(ours):
@@ -281,15 +345,23 @@ class Piece(Exercise):
         expected = [t for _, t in tensors_in(expected)]
         if not any(t.requires_grad for t in expected):
             return
+        names = [*floats, *parameters_of_ours]
         try:
             value, parameters = self.with_parameters(answer, case)
+            value = [t for _, t in tensors_in(listed(value) if several else value)]
+            inputs = [*floats.values(), *(parameters[n] for n in parameters_of_ours)]
+            theirs = gradients(value, inputs)
         except Exception as error:
+            if "inplace operation" in str(error):
+                words = (
+                    "the numbers are right, but no gradient comes back: numbers that it needs on the "
+                    "way back were changed in place (`x += …`, or a function whose name ends in _). "
+                    "`x = x + …` makes new ones"
+                )
+                raise Wrong(words) from error
             raise Wrong(
                 f"the numbers are right, but not where a gradient is wanted: {raising(error)}"
             ) from error
-        value = [t for _, t in tensors_in(listed(value) if several else value)]
-        names = [*floats, *parameters_of_ours]
-        theirs = gradients(value, [*floats.values(), *(parameters[n] for n in parameters_of_ours)])
         ours = gradients(expected, [*floats.values(), *parameters_of_ours.values()])
         largest = max(g.abs().max().item() for g in ours if g is not None)
         wrong = [
@@ -300,13 +372,12 @@ class Piece(Exercise):
         if not any(t.requires_grad for t in value):
             raise Wrong(
                 "the numbers are right, but no gradient comes back through them: something takes "
-                "them out of the graph (`detach`, `no_grad`, `.data`, `.item()`, numpy, or a new "
-                "nn.Parameter that is made on the way)"
+                f"them out of the graph {LOST}"
             )
         if wrong:
             raise Wrong(
                 f"the numbers are right, their gradient is not, that of `{wrong[0]}`: a part of the "
-                "calculation is taken out of the graph (`detach`, `no_grad`, `.data`)\n"
+                f"calculation is taken out of the graph {LOST}\n"
                 f"  (the case: {describe_case(case)})"
             )
 

@@ -60,8 +60,9 @@ def train(model, optimizer, first, last):
         optimizer.step()
 
 
-def weights_of(model):
-    return [tensor.clone() for tensor in model.state_dict().values()]
+def weights_of(model, when):
+    """{name, and when: tensor} of all that a model holds, the means of its norm too."""
+    return {f"`{name}` {when}": tensor.clone() for name, tensor in model.state_dict().items()}
 
 
 def stopped_and_resumed(piece, kind, seed, after=4):
@@ -71,14 +72,15 @@ def stopped_and_resumed(piece, kind, seed, after=4):
     train(model, optimizer, 0, after)
     moment = piece(model, optimizer, after)
     train(model, optimizer, after, 8)  # the run goes on: the snapshot must not
-    undisturbed = weights_of(model)
+    undisturbed = weights_of(model, "of the run that was not stopped")
     torch.manual_seed(seed + 100)  # another day, another process
     model, optimizer = a_run(kind, momentum=0.5)  # begun with other settings
     step = moment.restore(model, optimizer)
     if isinstance(step, bool) or not isinstance(step, int):
         raise Wrong(f"restore gives {step!r}, expected the number of steps that were taken")
     train(model, optimizer, step, 8)
-    return step, weights_of(model), undisturbed
+    resumed = weights_of(model, "of the run that goes on from the snapshot")
+    return {"the number of steps": step} | undisturbed | resumed
 
 
 def run_cases():

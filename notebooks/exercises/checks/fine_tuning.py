@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .engine import Answer, Piece
-from .helpers import Wrong, cases_of, listed, random
+from .helpers import Wrong, cases_of, listed, random, same
 
 
 class Body(nn.Module):
@@ -54,10 +54,17 @@ def what_is_trained(piece, width, old, new):
     head = getattr(found, "head", None)
     if not isinstance(head, nn.Linear):
         raise Wrong("the model's `head` should be a nn.Linear afterwards")
+    if found is not model:
+        raise Wrong("this is another model: change the one that is given, and give it back")
     if any(not p.equal(body[name]) for name, p in found.norm.named_parameters()):
         raise Wrong("the weights of the rest have changed: freezing leaves them as they are")
     trained = sorted(name for name, p in found.named_parameters() if p.requires_grad)
-    return list(head.weight.shape), trained, head.bias is not None
+    return {
+        "what the head reads": head.weight.shape[1],
+        "what the head gives": head.weight.shape[0],
+        "what is trained": trained,
+        "the head has a bias": head.bias is not None,
+    }
 
 
 def nearest_labels(known, labels, asked):
@@ -156,9 +163,21 @@ def how_it_splits(piece, photo_of, share):
         found = piece(photo_of, share, seed)
         if not isinstance(found, tuple | list) or len(found) != 2:
             raise Wrong("give two things: the places to train on, and those to test on")
-        train, test = (torch.as_tensor(part).flatten() for part in found)
+        train, test = (torch.as_tensor(part) for part in found)
         if train.dtype == torch.bool:
             raise Wrong("give places such as 0, 3, 4, not True and False for every crop")
+        if train.dim() != 1 or test.dim() != 1:
+            raise Wrong(
+                f"the places have the shapes {tuple(train.shape)} and {tuple(test.shape)}: each part "
+                "is one list, which `flatten()` makes of them",
+                "shape",
+            )
+        again = piece(photo_of, share, seed)
+        if not all(map(same, map(torch.as_tensor, again), (train, test))):
+            raise Wrong(
+                "the same seed gives another split when it is called again: whatever is drawn has to "
+                "come from a generator that starts with `seed`"
+            )
         if sorted([*train.tolist(), *test.tolist()]) == photo_of.unique().tolist():
             raise Wrong(
                 "these are the numbers of the photos: wanted are the places of their crops in `photo_of`"
@@ -168,7 +187,12 @@ def how_it_splits(piece, photo_of, share):
     every = [sorted([*a.tolist(), *b.tolist()]) == list(range(len(photo_of))) for a, b in splits]
     to_test = [len(photo_of[test].unique()) for _, test in splits]
     differ = len({tuple(sorted(test.tolist())) for _, test in splits}) > 1
-    return any(both), all(every), [0] * 4 if any(both) else to_test, differ
+    return {
+        "a photo has crops on both sides": any(both),
+        "each crop stands in one part, once": all(every),
+        "photos to test on, for seeds 0 … 3": [0] * 4 if any(both) else to_test,
+        "seeds differ in which photos they choose": differ,
+    }
 
 
 def photo_cases():

@@ -8,6 +8,7 @@ import ctypes
 import dis
 import functools
 import inspect
+import io
 import itertools
 import math
 import numbers
@@ -64,6 +65,20 @@ def turned(value):
         return {key: turned(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)) and all(map(torch.is_tensor, value)):
         return type(value)(map(turned, value))
+    return value
+
+
+def stirred(value):
+    """A case with other numbers of the same shapes: its floating-point tensors, each number times
+    another factor.
+    """
+    if torch.is_tensor(value) and value.is_floating_point():
+        generator = torch.Generator().manual_seed(1)
+        return value * (0.5 + torch.rand(value.shape, generator=generator).to(value))
+    if isinstance(value, dict):
+        return {key: stirred(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)) and all(map(torch.is_tensor, value)):
+        return type(value)(map(stirred, value))
     return value
 
 
@@ -157,6 +172,15 @@ def without_numpy(value):
     return value.tolist() if is_numpy else value
 
 
+def is_plain(value):
+    """Whether a value is made of tensors, numbers and words, so that two of them can be compared."""
+    if isinstance(value, dict):
+        return all(map(is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(is_plain, value))
+    return torch.is_tensor(value) or isinstance(value, (int, float, str))
+
+
 def settled(value):
     """What a generator, or another iterator, gives, as a list; all else unchanged."""
     return list(value) if isinstance(value, Iterator) else value
@@ -238,16 +262,79 @@ def functions_of(piece):
 
 def has_placeholder(piece):
     """Whether a `...` stands where code should: as a statement, a value, or what is returned."""
+    return bool(blanks_in(piece))
+
+
+def blanks_in(piece):
+    """The names of those functions of an answer in which a `...` stands, and is come to."""
+    found = []
     for function in functions_of(piece):
         try:
             tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
         except (OSError, TypeError, SyntaxError):  # typed into a prompt, or part of a longer line
             continue
-        for node in ast.walk(tree):
+        for node in reached(tree.body):
             held = node.value if isinstance(node, (ast.Expr, ast.Assign, ast.Return)) else None
             if isinstance(held, ast.Constant) and held.value is ...:
-                return True
-    return False
+                found.append(function.__name__)
+                break
+    return found
+
+
+def reached(statements):
+    """Statements and those within them, but for what stands behind a `return` and is never run."""
+    for statement in statements:
+        yield statement
+        for _, held in ast.iter_fields(statement):
+            if isinstance(held, list) and all(isinstance(h, ast.stmt) for h in held):
+                yield from reached(held)
+            elif isinstance(held, list):
+                for part in held:  # except, and case
+                    yield from reached(getattr(part, "body", ()))
+        if ends(statement):
+            return
+
+
+def ends(statement):
+    """Whether nothing that stands behind a statement is run."""
+    if isinstance(statement, ast.If) and statement.orelse:
+        return all(any(map(ends, part)) for part in (statement.body, statement.orelse))
+    return isinstance(statement, (ast.Return, ast.Raise, ast.Break, ast.Continue))
+
+
+def watched(piece):
+    """A function like an answer, and a dictionary that holds under "gave" what it gave last."""
+    record = {}
+
+    @functools.wraps(piece)
+    def function(*given, **by_name):
+        record.clear()
+        record["gave"] = piece(*given, **by_name)
+        return record["gave"]
+
+    return function, record
+
+
+class FewLines(io.TextIOBase):
+    """Takes what is printed, keeps the first lines of it, and counts the others."""
+
+    def __init__(self, most=5):
+        self.most, self.kept, self.more = most, "", 0
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        for line in text.splitlines(keepends=True):
+            if self.kept.count("\n") < self.most:
+                self.kept += line
+            else:
+                self.more += line.endswith("\n")
+        return len(text)
+
+    def __str__(self):
+        more = f"… and {self.more} more lines\n" if self.more else ""
+        return (self.kept + more).rstrip("\n")
 
 
 def outside_names(piece, counts=lambda value: True):

@@ -15,7 +15,7 @@ from vit_minimal.vision_transformer import VisionTransformer, ViTConfig
 
 from .engine import Answer, Measurement, Piece
 from .helpers import Wrong, random, same, settled
-from .words import describe
+from .words import describe, difference
 
 SMALL = {"image_size": 8, "embed_dim": 12, "depth": 3, "num_heads": 3}
 
@@ -31,9 +31,15 @@ def use_on_model(piece, seed, depth):
     model = VisionTransformer(ViTConfig(**SMALL | {"depth": depth}))
     before = copy.deepcopy(model.state_dict())
     loss = 3 * cross_entropy(model(3 * random(4, 3, 8, 8)), torch.arange(4))
+    parameters = dict(model.named_parameters())
+    gradients = torch.autograd.grad(loss, parameters.values(), retain_graph=True, allow_unused=True)
     lengths = settled(piece(model, loss))
     if not same(dict(model.state_dict()), dict(before)):
         raise Wrong("it changes the model's weights: it should only measure")
+    for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
+        found = parameter.grad  # None, or zero, if the function has cleared up behind itself
+        if found is not None and found.any() and not same(found, gradient):
+            raise Wrong(f"it changes the gradient of `{name}`: it should only measure")
     return lengths
 
 
@@ -90,7 +96,17 @@ def decays(piece, config, weight_decay):
     model = VisionTransformer(config)
     found = {name: "not trained" for name, _ in model.named_parameters()}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    for group in piece(model, weight_decay):
+    groups = settled(piece(model, weight_decay))
+    if groups is None:
+        raise difference(groups, [])
+    is_list = isinstance(groups, (list, tuple))
+    if not is_list or not all(isinstance(g, dict) and "params" in g for g in groups):
+        raise Wrong(
+            f"it gives {describe(groups)}, expected a list of groups for an optimizer, dictionaries "
+            'such as {"params": […], "weight_decay": 0.0}',
+            "shape",
+        )
+    for group in groups:
         if more := set(group) - {"params", "weight_decay"}:
             raise Wrong(f"a group sets {', '.join(sorted(more))} too: all are trained alike")
         params = [group["params"]] if torch.is_tensor(group["params"]) else group["params"]

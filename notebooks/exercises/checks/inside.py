@@ -263,6 +263,11 @@ EXERCISES = [
                     features @ torch.linalg.lstsq(with_ones(x), torch.eye(K)[y]).solution
                 )
             ),
+            "the bias is fitted and then left out: the other features get a 1 as well": (
+                lambda x, y, features, K: (
+                    features @ torch.linalg.lstsq(with_ones(x), torch.eye(K)[y]).solution[:-1]
+                )
+            ),
             "these are the classes: give the scores, (m, K)": (
                 lambda x, y, features, K: probe_scores(x, y, features, K).argmax(dim=1)
             ),
@@ -283,6 +288,7 @@ EXERCISES = [
         reference=without_looking,
         broken=zeroed_afterwards,
         cases=hidden_cases,
+        has_gradient=False,
         mistakes={
             "hidden tokens do not look any more, but they are still looked at: hide keys, which are "
             "columns": (

@@ -9,6 +9,8 @@ from torch import nn
 from .helpers import Wrong, attempt, same, settled, turned
 from .words import difference
 
+DRAWS = 10  # of a module that may be random: two alone are the same every now and then
+
 
 class WithWeights:
     """A `use` for classes: build, give it weights that the reference gets too, call.
@@ -83,10 +85,12 @@ class WithWeights:
             self.judge_unchanged(module, before)
             if any(part.training for part in module.modules()):
                 raise Wrong("it switches to training mode: that is for whoever calls it to decide")
-        for part in (module, ours):
-            part.train()
+        self.judge_training(module.train(), ours.train(), more)
+
+    def judge_training(self, module, ours, more):
+        """Wrong if a module is right in evaluation, and in training it is not."""
         expected = ours(*more)
-        if not same(ours(*more), expected):
+        if not all(same(ours(*more), expected) for _ in range(DRAWS)):
             return  # in training it draws random numbers, which readers may leave out
         value = attempt(lambda: module(*more))
         if not same(value, expected):

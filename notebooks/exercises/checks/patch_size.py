@@ -219,6 +219,7 @@ EXERCISES = [
         minutes=15,
         reference=resized_positions,
         cases=position_cases,
+        has_gradient=False,
         mistakes={
             "rows and columns of the old grid are exchanged": resized_with(
                 lambda patches, rows, columns: tokens_to_grid(patches, columns, rows)

@@ -35,8 +35,12 @@ FUNCTIONS = (
 )
 
 
-def symptom(tries):
-    """Words for something that holds of what is expected, and not of what an answer gives; or None."""
+def symptom(tries, item="index"):
+    """Words for something that holds of what is expected, and not of what an answer gives; or None.
+
+    A message shows shapes and numbers of the first try that is wrong. `item` is what the places of a
+    plain list are called.
+    """
     tries, where = narrowed([(case, tensor_of(v), tensor_of(e)) for case, v, e in tries])
     if any(value is None or expected is None for _, value, expected in tries):
         return None
@@ -44,13 +48,21 @@ def symptom(tries):
         return None
     tries = [(case, v.detach().double(), e.detach().double()) for case, v, e in tries]
     tries = [t for t in tries if t[2].numel()]
-    if not tries or all(v.shape == e.shape and close(v, e) for _, v, e in tries):
+    tries = sorted(tries, key=is_right)
+    if not tries or is_right(tries[0]):
         return None
     if any(value.shape != expected.shape for _, value, expected in tries):
         words = first_of((axes_in_another_order, numbers_in_another_shape), tries)
     else:
         words = first_of(SAME_SHAPE, tries)
+    if words and item != "index":
+        words = words.replace("along axis 0 ", "").replace("index", item)
     return words and where + words
+
+
+def is_right(a_try):
+    _, value, expected = a_try
+    return value.shape == expected.shape and close(value, expected)
 
 
 def first_of(looks, tries):
@@ -103,7 +115,7 @@ def axes_in_another_order(tries):
     for order in itertools.permutations(range(axes)):
         moved = [(v.permute(order), e) for _, v, e in tries]
         if all(v.shape == e.shape and close(v, e) for v, e in moved):
-            value, expected = tries[0][1:]
+            value, expected = of_another_shape(tries)
             return (
                 f"the numbers are right, and their axes stand in another order: "
                 f"{tuple(value.shape)}, expected {tuple(expected.shape)}, which is your "
@@ -112,10 +124,14 @@ def axes_in_another_order(tries):
     return None
 
 
+def of_another_shape(tries):
+    return next((v, e) for _, v, e in tries if v.shape != e.shape)
+
+
 def numbers_in_another_shape(tries):
     if any(v.numel() != e.numel() for _, v, e in tries):
         return None
-    _, value, expected = tries[0]
+    value, expected = of_another_shape(tries)
     shapes = f"the shape is {tuple(value.shape)}, expected {tuple(expected.shape)}"
     if all(close(v.flatten(), e.flatten()) for _, v, e in tries):
         return f"{shapes}. The numbers themselves are right, in the right order"
@@ -198,6 +214,8 @@ def by_a_function(tries):
 
 def sums_to_one(tries):
     axes = min(e.dim() for _, _, e in tries)
+    if any(e.min() < 0 for _, _, e in tries):
+        return None  # no shares: that these sum to 1 is a coincidence, which no reader expects
     for axis in range(-1, -axes - 1, -1):
         sums = [(v.sum(axis), e.sum(axis)) for _, v, e in tries]
         if not all(close(e, torch.ones_like(e)) for _, e in sums):
@@ -210,9 +228,10 @@ def sums_to_one(tries):
             for other in range(-1, -axes - 1, -1)
             if all(close(v.sum(other), torch.ones_like(v.sum(other))) for _, v, _ in tries)
         ]
-        words = (
-            f"along the axis {axis} the numbers sum to {wrong.flatten()[0].item():.3g}, not to 1"
-        )
+        sums = wrong.flatten()
+        far = sums[(sums - 1).abs().argmax()].item()
+        shown = next(filter(lambda s: float(s) != 1, (f"{far:.3g}", f"{far:.6g}")), f"{far}")
+        words = f"along the axis {axis} there are numbers that sum to {shown}, not to 1"
         return words + (f"; along the axis {others[0]} they do" if others else "")
     return None
 
@@ -220,10 +239,11 @@ def sums_to_one(tries):
 def out_of_range(tries):
     lowest = min(e.min().item() for _, _, e in tries)
     highest = max(e.max().item() for _, _, e in tries)
-    if lowest >= 0 and any(v.min().item() < -1e-6 for _, v, _ in tries):
+    value = tries[0][1]  # of the case that is shown
+    if lowest >= 0 and value.min().item() < -1e-6:
         return "some of its numbers are negative, none should be"
-    if lowest >= 0 and highest <= 1 and any(v.max().item() > 1 + 1e-4 for _, v, _ in tries):
-        return "some of its numbers are larger than 1: these are shares, from 0 to 1"
+    if lowest >= 0 and highest <= 1 and value.max().item() > 1 + 1e-4:
+        return "some of its numbers are larger than 1, none should be"
     return None
 
 
@@ -258,7 +278,7 @@ def where_they_moved(tries):
         rows = [
             (v.transpose(0, axis).flatten(1), e.transpose(0, axis).flatten(1))
             for _, v, e in tries
-            if axes > 1
+            if axes > 1 and v.shape[axis] > 1
         ]
         if rows and all(close(v.sort(1).values, e.sort(1).values) for v, e in rows):
             return f": each index of axis {axis} holds what it should, in another order"
@@ -269,13 +289,15 @@ def in_one_place(tries):
     """Along which axis, and at which of its ends, alone it is wrong or right."""
     axes = min(e.dim() for _, _, e in tries)
     for axis in range(axes):
-        marks = []
-        for _, v, e in tries:
+        found = []
+        for case, v, e in tries:
             far = (v - e).abs() > 1e-4 * max(1e-3, e.abs().max().item())
-            marks.append(far.transpose(0, axis).flatten(1).any(1) if v.dim() > 1 else far)
-        marks = [m for m in marks if len(m) > 1 and m.any()]
+            mark = far.transpose(0, axis).flatten(1).any(1) if v.dim() > 1 else far
+            if mark.any():
+                found.append(((case, v, e), mark))
+        wrong, marks = [t for t, _ in found], [m for _, m in found]
         if not marks or any(m.all() for m in marks):
-            continue
+            continue  # also if such an axis has one place alone
         for words, picks in (
             ("only index 0 is wrong", lambda m: not m[1:].any()),
             ("only the last index is wrong", lambda m: not m[:-1].any()),
@@ -286,24 +308,25 @@ def in_one_place(tries):
                 return f"along axis {axis} {words}"
         begins = [int(m.nonzero()[0]) for m in marks]
         if all(not m[:k].any() and m[k:].all() for m, k in zip(marks, begins, strict=True)):
-            name = named_number(begins, [t for t in tries][: len(begins)])
+            name = named_number(begins, wrong)
             return (
                 f"along axis {axis} it is wrong from index {name or begins[0]} on, and right before"
             )
         ends = [int(m.nonzero()[-1]) + 1 for m in marks]
-        if all(not m[k:].any() for m, k in zip(marks, ends, strict=True)):
-            name = named_number(ends, [t for t in tries][: len(ends)])
+        if all(m[:k].all() and not m[k:].any() for m, k in zip(marks, ends, strict=True)):
+            name = named_number(ends, wrong)
             return (
                 f"along axis {axis} it is right from index {name or ends[0]} on, and wrong before"
             )
     return None
 
 
-def in_the_first_of_a_batch(tries):
+def right_in_sum(tries):
     axes = min(e.dim() for _, _, e in tries)
     for axis in range(axes):
-        sums = [(v.sum(axis), e.sum(axis)) for _, v, e in tries if e.shape[axis] > 1]
-        if sums and all(close(v, e) for v, e in sums):
+        if any(e.shape[axis] == 1 and not close(v, e) for _, v, e in tries):
+            continue  # there a sum is the number itself
+        if all(close(v.sum(axis), e.sum(axis)) for _, v, e in tries):
             return f"the sums along axis {axis} are right, what is summed is not"
     return None
 
@@ -319,7 +342,7 @@ SAME_SHAPE = (
     by_a_function,
     in_one_place,
     out_of_range,
-    in_the_first_of_a_batch,
+    right_in_sum,
 )
 
 

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from .engine import Piece
 from .helpers import Wrong, cases_of, random
+from .words import number_from
 from .wrong_training import (
     after_warmup,
     by_hand,
@@ -23,8 +24,13 @@ from .wrong_training import (
 
 def whole_schedule(piece, total_steps, warmup_steps, peak):
     """The rates of all steps, asked for from the last to the first."""
-    steps = reversed(range(total_steps))
-    return [float(piece(step, total_steps, warmup_steps, peak)) for step in steps][::-1]
+
+    def rate(step):
+        value = piece(step, total_steps, warmup_steps, peak)
+        one = torch.is_tensor(value) and value.numel() == 1  # will do: a schedule keeps no graph
+        return float(number_from(value.item() if one else value))
+
+    return [rate(step) for step in reversed(range(total_steps))][::-1]
 
 
 def validation_split(images, labels, held_out):
@@ -94,6 +100,11 @@ def accuracy_cases():
         labels[: n // 2] = (labels[: n // 2] + 1) % 4
         model = Turned(batch_size)
         yield {"model": model, "images": images, "labels": labels, "batch_size": batch_size}
+    orders = torch.stack(
+        [torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(6)]
+    )
+    labels = torch.tensor([3, 0, 3, 1, 3, 2])  # the largest score is 3, also where class 3 is wrong
+    yield {"model": Turned(4), "images": orders.float(), "labels": labels, "batch_size": 4}
 
 
 def training_step(model, optimizer, images, labels):
@@ -105,16 +116,19 @@ def training_step(model, optimizer, images, labels):
     return loss.item()
 
 
-def three_steps(piece, seed, optimizer, **settings):
-    """The losses of three steps on a linear model, its parameters after them, and its mode."""
+def three_steps(piece, seed, optimizer, brightness=1, **settings):
+    """The losses of three steps on a linear model, and its parameters after them."""
     torch.manual_seed(seed)
     model = nn.Linear(4, 3)
     optimizer = optimizer(model.parameters(), **settings)
-    images, labels = random(6, 4, seed=seed), torch.arange(6) % 3
-    losses = [piece(model, optimizer, images, labels) for _ in range(3)]
+    images, labels = brightness * random(6, 4, seed=seed), torch.arange(6) % 3
+    losses = [number_from(piece(model, optimizer, images, labels)) for _ in range(3)]
     if not model.training:
         raise Wrong("it leaves the model in evaluation mode: the next step trains it as well")
-    return losses, model.weight.detach().clone(), model.bias.detach().clone()
+    return {f"the loss that step {i} gives": loss for i, loss in enumerate(losses, 1)} | {
+        "the weights after three steps": model.weight.detach().clone(),
+        "the biases after three steps": model.bias.detach().clone(),
+    }
 
 
 def step_cases():
@@ -123,6 +137,8 @@ def step_cases():
     return [
         {"seed": 0, "optimizer": torch.optim.SGD, "lr": 0.5},
         {"seed": 1, "optimizer": torch.optim.SGD, "lr": 0.1, "momentum": 0.9},
+        # gradients that are longer than 1
+        {"seed": 3, "optimizer": torch.optim.SGD, "lr": 0.05, "brightness": 5},
         {"seed": 2, "optimizer": torch.optim.AdamW, "lr": 0.02},
     ]
 
@@ -148,6 +164,7 @@ EXERCISES = [
         ),
         more=more_schedules,
         has_gradient=False,
+        item="step",
         mistakes={
             "the first step is wasted at a rate of zero: step 0 takes 1/warmup_steps of the peak": (
                 with_climb(lambda step, n: step / n)
@@ -267,6 +284,9 @@ EXERCISES = [
                     )
                     / len(images)
                 )
+            ),
+            "the share is rounded down to a whole number: `/` divides, `//` rounds down": (
+                lambda model, images, labels, size: int(share_right(model, images, labels, size))
             ),
             "the model is never called: its logits are not the images": (
                 lambda model, images, labels, size: (

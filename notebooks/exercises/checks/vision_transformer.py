@@ -12,6 +12,7 @@ from .helpers import Wrong, attempt, random, same
 from .modules import WithWeights, check_method
 from .words import difference
 from .wrong_models import (
+    and_post_norm,
     block_by,
     block_with,
     class_token_behind_registers,
@@ -111,12 +112,18 @@ def stack_of_copies(config):
     return nn.Sequential(*(copy.deepcopy(block) for _ in range(config.depth)))
 
 
+def blocks_in(stack):
+    """Its encoder blocks, told by their parts: the reader's own class, solved in 4.1, is another."""
+    parts = ("norm1", "attn", "norm2", "mlp")
+    return [part for part in stack.modules() if all(hasattr(part, name) for name in parts)]
+
+
 def use_stack(piece, config):
     """What can be told about a stack: its kind, its blocks, what they share, and what it computes."""
     stack = piece(config)
     if not isinstance(stack, nn.Module):
         return f"a {type(stack).__name__}"
-    blocks = [part for part in stack.modules() if isinstance(part, EncoderBlock)]
+    blocks = blocks_in(stack)
     in_blocks = {id(p): p.numel() for block in blocks for p in block.parameters()}
     parameters = list(stack.parameters())  # each once, however many blocks have it
     return {
@@ -137,7 +144,7 @@ def check_stack(answer):
     config = ViTConfig(**TINY | {"depth": 3})
     stack, x = answer(config), random(2, 5, 12)
     expected = x
-    for block in (part for part in stack.modules() if isinstance(part, EncoderBlock)):
+    for block in blocks_in(stack):
         expected = block.eval()(expected)
     for train in (False, True):
         value = attempt(lambda train=train: stack.train(train)(x))
@@ -205,6 +212,9 @@ EXERCISES = [
                 block_by(lambda self, x: x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x)))
             ),
             "the MLP comes first: Eq. 2 is the attention": block_by(mlp_first),
+            "the lines of post-norm run as well: `return` is missing where norm_first is True": (
+                block_by(and_post_norm)
+            ),
             "both `x +` are missing: attention and MLP add to the tokens, they do not replace them": (
                 block_by(lambda self, x: self.mlp(self.norm2(self.attn(self.norm1(x)))))
             ),
@@ -367,7 +377,7 @@ EXERCISES = [
         level=1,
         minutes=4,
         expected=(257 / 65) ** 2,
-        tolerance=5e-3,
+        tolerance=3e-3,  # to one decimal
         mistakes={
             16: "nearly: the class token is in both, so T does not grow by quite 4",
             4: "this is by how much the number of patches grows; every token weighs every token",

@@ -20,8 +20,13 @@ OURS = (Path(__file__).parent, Path(vit_minimal.__file__).parent)
 LIBRARIES = ("site-packages", "dist-packages")  # Debian, and so Colab, has the second
 
 
-def difference(value, expected):
-    """The first thing in which an outcome differs from the expected one: a Wrong."""
+NUMBER_OF = {}  # {name of an exercise: its number}; filled where all are known
+
+
+def difference(value, expected, item="index"):
+    """The first thing in which an outcome differs from the expected one: a Wrong. `item` is what the
+    places of a list are called.
+    """
     if isinstance(value, Raised):
         return Wrong(raising(value.error), "exception")
     if value is None:
@@ -30,28 +35,35 @@ def difference(value, expected):
         return difference_of_tensors(value, expected)
     value = without_numpy(value)
     if isinstance(expected, int) and isinstance(value, float):
-        words = f"it gives {value}, expected the whole number {expected} (`//` divides so)"
+        words = f"it gives {value}, expected the whole number {expected}"
+        if abs(value - expected) < 1:
+            words += " (`//` divides so)"
         return Wrong(words, "shape" if value == expected else "numbers")
     if isinstance(expected, (int, float)) and torch.is_tensor(value) and value.numel() == 1:
         words = "it gives a tensor, expected a plain number: `.item()` takes it out"
         return Wrong(words, "shape")
     if isinstance(expected, dict) and isinstance(value, dict):
         wrong = next((k for k in expected if not same(value.get(k), expected[k])), None)
-        words = f"{wrong}: {describe(value.get(wrong))}, expected {describe(expected.get(wrong))}"
+        if torch.is_tensor(expected.get(wrong)):
+            words = f"{wrong}: {difference(value.get(wrong), expected[wrong])}"
+        else:
+            held, wanted = describe(value.get(wrong)), describe(expected.get(wrong))
+            words = f"{wrong}: {held}, expected {wanted}"
         return Wrong(words, "invariant")  # a property that has a name
     if isinstance(expected, (list, tuple)) and listed(value) is not None:
-        return difference_of_lists(listed(value), listed(expected))
+        return difference_of_lists(listed(value), listed(expected), item)
     words = f"it gives {describe(value)}, expected {describe(expected)}"
     both_numbers = isinstance(expected, (int, float)) and isinstance(value, (int, float))
     return Wrong(words, "numbers" if both_numbers else "shape")
 
 
-def difference_of_lists(value, expected):
+def difference_of_lists(value, expected, item):
     if len(value) != len(expected):
         return Wrong(f"it gives {len(value)} things, expected {len(expected)}", "shape")
     i = next(i for i, right in enumerate(expected) if not same(value[i], right))
     inner = difference(value[i], expected[i])
-    return Wrong(f"at index {i} of what it gives: {inner}", inner.kind)
+    place = f"index {i} of what it gives" if item == "index" else f"{item} {i}"
+    return Wrong(f"at {place}: {inner}", inner.kind)
 
 
 def difference_of_tensors(value, expected):
@@ -86,17 +98,24 @@ def raising(error):
     """An exception in the reader's code, with the line in which it came up."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     words = f"it raises {type(error).__name__}: {' '.join(lines[:3])}"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_readers(f.filename)]
+    frames = frames_of(error)
     if frames:
         line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
         if line:
             words += f"\n  in the line: {line}"
+    if isinstance(error, NameError) and (number := NUMBER_OF.get(error.name)):
+        words += f"\n  (`{error.name}` comes from exercise {number}: run its two cells first)"
     if "view size is not compatible" in str(error):
         words += (
             "\n  (`view` needs its numbers side by side in memory; `reshape` copies if it must. Neither "
             "exchanges two axes: if that is what you want, it is `transpose`)"
         )
     return words
+
+
+def frames_of(error):
+    """Where in the reader's own code an exception came up: the frames from outside in; maybe none."""
+    return [f for f in traceback.extract_tb(error.__traceback__) if is_readers(f.filename)]
 
 
 def is_readers(filename):
@@ -122,6 +141,28 @@ def plain_number(answer):
     if not math.isfinite(number):
         raise Wrong(f"expected a finite number, got {number}", "shape")
     return number
+
+
+def number_from(value):
+    """A plain number that a function gave. Wrong if it gave something else, such as a tensor."""
+    number = without_numpy(value)
+    if isinstance(number, numbers.Real) and not isinstance(number, bool):
+        return number
+    if number is None or (torch.is_tensor(value) and value.numel() == 1):
+        raise difference(value, 0.0)
+    raise Wrong(f"it gives {describe(value)}, expected a number", "shape")
+
+
+def truth_from(value):
+    """True or False, as a function gave it, of PyTorch and NumPy too. Wrong if it gave neither."""
+    truth = without_numpy(value)
+    if torch.is_tensor(truth) and truth.dtype == torch.bool and truth.numel() == 1:
+        truth = truth.item()
+    if isinstance(truth, bool):
+        return truth
+    if truth is None:
+        raise difference(value, True)
+    raise Wrong(f"it gives {describe(value)}, expected True or False", "shape")
 
 
 def describe(value):

@@ -19,6 +19,13 @@ def mlp_first(self, x):
     return x + self.attn(self.norm1(x))
 
 
+def and_post_norm(self, x):
+    x = x + self.attn(self.norm1(x))
+    x = x + self.mlp(self.norm2(x))
+    x = self.norm1(x + self.attn(x))
+    return self.norm2(x + self.mlp(x))
+
+
 def block_with(first=None, second=None):
     """A block whose first or second step is done otherwise."""
 
