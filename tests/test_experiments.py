@@ -223,10 +223,20 @@ def test_some_learning_rates_of_an_experiment_can_be_left_for_later(tiny, tmp_pa
     assert len(recorded(tmp_path)) == 4
 
 
-def test_the_long_budget_is_the_full_one_with_more_passes():
+def test_the_long_budget_is_the_full_one_with_more_epochs():
     full, long = BASE["full"], BASE["long"]
     assert long == replace(full, training=replace(full.training, epochs=long.training.epochs))
     assert long.training.epochs > 4 * full.training.epochs
+
+
+def test_the_longest_and_the_adamw_budget_change_one_thing_each():
+    full, longest, adamw = BASE["full"], BASE["longest"], BASE["adamw"]
+    assert longest == replace(full, training=replace(full.training, epochs=60))
+    rate = adamw.training.learning_rate
+    changed = {"optimizer": "adamw", "learning_rate": rate}
+    assert adamw == replace(full, training=replace(full.training, **changed))
+    tried = plan("warmup_and_norm", "full", 0)  # the better of the rates on record there
+    assert tried["pre-norm, warm-up, AdamW", 0.3]["training"]["learning_rate"] == rate
 
 
 def test_the_large_budget_is_the_full_one_with_a_model_of_six_times_the_size():

@@ -7,7 +7,6 @@ can and has its parameters, so that one experiment can hold them against each ot
 import torch
 from torch import nn
 
-from .attention import MultiHeadSelfAttention
 from .vision_transformer import VisionTransformer
 
 
@@ -150,23 +149,6 @@ class CausalClassTokenLast(CausalClassTokenFirst, ClassTokenLast):
     """Each token sees itself and those before it, as in GPT; the class token is the last."""
 
 
-class UndividedScores(VisionTransformer):
-    """The scores of attention are QKᵀ, and not QKᵀ/√d."""
-
-    def __init__(self, config):
-        super().__init__(config)
-        for block in self.blocks:
-            attn, rates = block.attn, (config.attn_drop_rate, config.proj_drop_rate)
-            block.attn = _Undivided(config.embed_dim, config.num_heads, *rates)
-            block.attn.load_state_dict(attn.state_dict())
-
-
-class _Undivided(MultiHeadSelfAttention):
-    def split_heads(self, x):
-        queries, keys, values = super().split_heads(x)
-        return queries * self.head_dim**0.5, keys, values  # takes the division back
-
-
 class ConvNet(nn.Module):
     """No Transformer at all: 3 × 3 convolutions, the mean over all places, a linear head.
 
@@ -193,5 +175,5 @@ class ConvNet(nn.Module):
 VARIANTS = {variant.__name__: variant for variant in (
     VisionTransformer, ReadsFirstPatch, AveragesAllTokens, ClassTokenLast, LastButReadsFirst,
     NoPositionForClassToken, SeveralClassTokens, LateClassToken, CutClassToken, BlindClassToken,
-    UnseenClassToken, PatchesAlone, CausalClassTokenFirst, CausalClassTokenLast, UndividedScores,
+    UnseenClassToken, PatchesAlone, CausalClassTokenFirst, CausalClassTokenLast,
 )}  # fmt: skip

@@ -19,7 +19,7 @@ class Setting:
 
     model: dict = field(default_factory=dict)  # fields of ViTConfig
     training: dict = field(default_factory=dict)  # fields of TrainingConfig
-    passes: float = 1  # over the training images, in units of the base recipe's
+    epochs: float = 1  # in units of the base recipe's
     start: dict = field(default_factory=dict)  # {parameters: (function of nn.init, its numbers)}
     frozen: tuple = ()  # parameters that stay as they start; names may hold * as in file names
     variant: str = "VisionTransformer"  # or another of VARIANTS
@@ -51,7 +51,7 @@ BASE = {
         ),
     ),
     "full": Recipe(RECIPES["cpu"].model, replace(SHORT, validation_images=5_000)),
-    "long": Recipe(  # does what three passes show survive training?
+    "long": Recipe(  # does what three epochs show survive training?
         RECIPES["cpu"].model, replace(SHORT, epochs=LONG_EPOCHS, validation_images=5_000)
     ),
     "longest": Recipe(  # does a bad start heal, does a small lead stay?
@@ -61,7 +61,7 @@ BASE = {
         RECIPES["cpu"].model,
         replace(SHORT, optimizer="adamw", learning_rate=9e-4, validation_images=5_000),
     ),
-    "large": Recipe(  # does it hold for a model of six times the size? three passes, as "full"
+    "large": Recipe(  # does it hold for a model of six times the size? three epochs, as "full"
         RECIPES["cpu-long"].model, replace(SHORT, validation_images=5_000)
     ),
 }
@@ -88,14 +88,14 @@ def _weights(*how):
 _TIMES_50 = "uniform_", -50 / math.sqrt(48), 50 / math.sqrt(48)  # PyTorch: 1/√(C·P·P), at P = 4
 
 
-def _warmup_and_norm(passes=1, **model):
+def _warmup_and_norm(epochs=1, **model):
     """AdamW is usually given a smaller rate than Muon, so three tenths are tried as well."""
     ways = {
         f"{norm}, {warmup}, {optimizer}": Setting(
             model | ({} if norm == "pre-norm" else {"norm_first": False}),
             ({} if warmup == "warm-up" else {"warmup": 0.0})
             | ({} if optimizer == "Muon" else {"optimizer": "adamw"}),
-            passes=passes,
+            epochs=epochs,
         )
         for optimizer in ("Muon", "AdamW")
         for norm in ("pre-norm", "post-norm")
@@ -179,49 +179,39 @@ EXPERIMENTS = {
         learning_rates=(1, 0.3, 3),
     ),
     "warmup_and_norm": _warmup_and_norm(),
-    "warmup_and_norm_deep": _warmup_and_norm(passes=1 / 3, depth=12),
+    "warmup_and_norm_deep": _warmup_and_norm(epochs=1 / 3, depth=12),
     "patch_size": Experiment({f"P = {P}": Setting({"patch_size": P}) for P in (4, 2, 8, 16, 32)}),
     "patch_size_longer": Experiment(
         {
             "P = 4": Setting({"patch_size": 4}),
-            "P = 2, a third of the epochs": Setting({"patch_size": 2}, passes=1 / 3),
-            "P = 8, 4 × the epochs": Setting({"patch_size": 8}, passes=4),
-            "P = 16, 12 × the epochs": Setting({"patch_size": 16}, passes=12),
-            "P = 32, 24 × the epochs": Setting({"patch_size": 32}, passes=24),
+            "P = 2, a third of the epochs": Setting({"patch_size": 2}, epochs=1 / 3),
+            "P = 8, 4 × the epochs": Setting({"patch_size": 8}, epochs=4),
+            "P = 16, 12 × the epochs": Setting({"patch_size": 16}, epochs=12),
+            "P = 32, 24 × the epochs": Setting({"patch_size": 32}, epochs=24),
         }
     ),
     "patch_size_at_equal_time_short": Experiment(  # on two cores of a CPU, about three minutes each
         {
             "P = 4": Setting({"patch_size": 4}),
-            "P = 8, 3 × the epochs": Setting({"patch_size": 8}, passes=3),
+            "P = 8, 3 × the epochs": Setting({"patch_size": 8}, epochs=3),
         }
     ),
     "patch_size_at_equal_time": Experiment(  # about ten minutes each, but for the last:
         {
-            "P = 4, 10 epochs": Setting({"patch_size": 4}, passes=10 / 3),
-            "P = 8, 30 epochs": Setting({"patch_size": 8}, passes=10),
-            "P = 8, 40 epochs": Setting({"patch_size": 8}, passes=40 / 3),  # as many FLOPs as P = 4
+            "P = 4, 10 epochs": Setting({"patch_size": 4}, epochs=10 / 3),
+            "P = 8, 30 epochs": Setting({"patch_size": 8}, epochs=10),
+            "P = 8, 40 epochs": Setting({"patch_size": 8}, epochs=40 / 3),  # as many FLOPs as P = 4
         }
     ),
     "patch_size_and_epochs": Experiment(  # does the patch overfit, or the number of epochs?
         {
-            "P = 4, 10 epochs": Setting({"patch_size": 4}, passes=10 / 3),
-            "P = 8, 10 epochs": Setting({"patch_size": 8}, passes=10 / 3),
-            "P = 4, 40 epochs": Setting({"patch_size": 4}, passes=40 / 3),
-            "P = 8, 40 epochs": Setting({"patch_size": 8}, passes=40 / 3),
+            "P = 4, 10 epochs": Setting({"patch_size": 4}, epochs=10 / 3),
+            "P = 8, 10 epochs": Setting({"patch_size": 8}, epochs=10 / 3),
+            "P = 4, 40 epochs": Setting({"patch_size": 4}, epochs=40 / 3),
+            "P = 8, 40 epochs": Setting({"patch_size": 8}, epochs=40 / 3),
         }
     ),
-    "architecture": Experiment(  # full budget: blocks of as many weights, and d = 32 but for 1, 8 heads
-        {
-            "base": Setting(),
-            "1 head": Setting({"num_heads": 1}),
-            "8 heads": Setting({"num_heads": 8}),
-            "1 block, D = 192": Setting({"depth": 1, "embed_dim": 192, "num_heads": 6}),
-            "9 blocks, D = 64": Setting({"depth": 9, "embed_dim": 64, "num_heads": 2}),
-            "scores not divided by √d": Setting(variant="UndividedScores"),
-        }
-    ),
-    "patch_size_updates": Experiment(  # 4 × the passes are also 4 × the updates
+    "patch_size_updates": Experiment(  # 4 × the epochs are also 4 × the updates
         {"P = 4": Setting(), "P = 4, batches of 32": Setting(training={"batch_size": 32})},
         learning_rates=(1, 0.5),
     ),
@@ -312,7 +302,7 @@ def plan(name, budget, seed):
     for rate, (label, setting) in product(experiment.learning_rates, experiment.settings.items()):
         training = {
             "seed": seed,
-            "epochs": max(1, round(base.training.epochs * setting.passes)),
+            "epochs": max(1, round(base.training.epochs * setting.epochs)),
             "learning_rate": base.training.learning_rate * rate,
         }
         run = {

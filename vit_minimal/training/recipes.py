@@ -81,7 +81,7 @@ def as_training(config):
     raise ValueError(f"config must be a TrainingConfig, is a {type(config).__name__}: {remedy}")
 
 
-SHORT = TrainingConfig(  # what runs of a few passes over CIFAR-10 share
+SHORT = TrainingConfig(  # what runs of a few epochs of CIFAR-10 share
     epochs=3,
     optimizer="muon",
     learning_rate=3e-3,
@@ -89,7 +89,7 @@ SHORT = TrainingConfig(  # what runs of a few passes over CIFAR-10 share
     label_smoothing=0.0,
     crop_padding=2,
 )
-LONG = TrainingConfig(  # what runs of many passes share
+LONG = TrainingConfig(  # what runs of many epochs share
     optimizer="muon",
     learning_rate=3e-3,
     warmup=0.05,
