@@ -340,7 +340,7 @@ plots.show("hills: Muon's is the highest, and that of SGD lies furthest right", 
 #
 # ## What is each ingredient worth?
 #
-# Welcome back. We climb a ladder of six rungs. The first is the plain loop. A rung with a plus adds something to the one before it; *flip and crop* mirror and shift the images. A rung with *instead* replaces the rule, with its own rate and weight decay.
+# Welcome back. We climb a ladder of six rungs. The first is the plain loop. A rung with a plus adds something to the one before it; *flip and crop* mirror and shift the images. A rung with *instead* replaces the rule, with its own rate and weight decay. (AdamW's rate lies between two that we tried above.)
 #
 # Which of the five changes will give most? Write down your guess.
 
