@@ -227,17 +227,22 @@ def zero_pairs(title=""):
     """
     card = Card(height=45)
     pairs = {  # which matrix is zero, what is written below each, and what follows
-        "all zero": ((True, True), "W₂ is 0: no gradient", "h is 0: no gradient", "dead forever"),
+        "all zero": (
+            (True, True),
+            "no gradient, as W₂ = 0",
+            "no gradient, as h = 0",
+            "dead forever",
+        ),
         "head zero": (
             (False, True),
             "no gradient in step 1",
-            "token is not 0: a gradient",
+            "a gradient, as token ≠ 0",
             "alive",
         ),
         "second zero": (
             (False, True),
-            "W₂ is 0: no gradient in step 1",
-            "h is not 0: a gradient",
+            "no gradient in step 1, as W₂ = 0",
+            "a gradient, as h ≠ 0",
             "alive",
         ),
     }

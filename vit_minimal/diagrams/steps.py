@@ -188,7 +188,7 @@ def curve_gallery(runs=None):
     {0: [loss], 5: [training accuracy, validation accuracy]}. Sketches are grey.
     """
     runs = runs or {}
-    card, wide, high, pitch, tall = Card(height=37), 13.2, 9.5, 16, 15
+    card, wide, high, pitch, tall = Card(height=37), 12.7, 9.5, 16, 15
     for k, (title, (kind, *sketch)) in enumerate(_sketches().items()):
         x, y = 3.1 + pitch * (k % 4), 3.6 + tall * (k // 4)
         # A curve at 1 stays below the frame's edge
