@@ -202,7 +202,7 @@ def test_an_unknown_experiment_names_those_there_are():
 
 
 def test_an_unknown_budget_names_those_there_are(tiny, tmp_path):
-    with pytest.raises(ValueError, match=r"'full', 'long', 'large'\), is 'fast'"):
+    with pytest.raises(ValueError, match=r"'full', .*'large'\), is 'fast'"):
         run_experiment("tiny", "fast", folder=tmp_path)
 
 
