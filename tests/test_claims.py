@@ -36,9 +36,7 @@ def guessed(source):
 
 
 def rows(source):
-    """{number: (claim, verdict)} in a notebook's order: its cards with a heading, then the tables, which in
-    10 have the same sentences once more, at a glance.
-    """
+    """{number: (claim, verdict)} in a notebook's order: its cards with a heading, then the table of 14."""
     found = {n: (claim, verdict_on(card)) for n, (claim, card) in lessons(source).items()}
     table = re.findall(
         r"^# \| (\d+)(?:\.| \|) ([^|]+)\. \| .+ \| \*\*([a-z ]+)\*\*(?:: [^|]+)? \|$",
@@ -107,10 +105,19 @@ def test_table_and_cards_make_the_same_claims_in_the_same_order(source):
     ]
 
 
-def test_all_cards_of_10_are_in_its_table_at_a_glance():
-    glance = TEN[TEN.index("## The six at a glance") :]
-    found = re.findall(r"^# \| (\d+) \| .+ \| \*\*[a-z ]+\*\* \|$", glance, re.MULTILINE)
-    assert [int(number) for number in found] == [*lessons(TEN)]
+@pytest.mark.parametrize("number", [*lessons(TEN)])
+def test_a_card_of_10_gives_a_size_with_its_interval_before_its_limits(number):
+    card = CARD_OF[number]
+    found = card[card.index("**Result:** ") : card.index("*Limits:* ")]
+    assert re.search(r"\{\{(?!assert)[^}]+:\+?±\.\dp\}\}", found)
+
+
+def test_what_10_says_after_its_cards_of_their_verdicts_is_what_they_say():
+    (named,) = re.findall(r"^# So ([\d, and]+) do not hold", TEN, re.MULTILINE)
+    refuted = [n for n in lessons(TEN) if VERDICT_OF[n] == "does not hold"]
+    assert [int(number) for number in re.findall(r"\d+", named)] == refuted
+    others = [VERDICT_OF[n] for n in lessons(TEN) if n not in refuted]
+    assert others == ["holds in part"] * 4
 
 
 def test_the_numbers_of_both_notebooks_are_one_list():
