@@ -686,7 +686,7 @@ took = {}
 print("                  an epoch   waiting for data")
 for name, batches in ways.items():
     one_epoch(tiny, optimizer, batches)  # the first epoch starts the workers, so we do not count it
-    took[name], waited = min(one_epoch(tiny, optimizer, batches) for _ in range(3))
+    took[name], waited = min(one_epoch(tiny, optimizer, batches) for _ in range(6))
     print(f"{name:17} {took[name]:7.2f} s {waited / took[name]:17.0%}")
 ratio = took["no workers"] / took["nothing to load"]
 print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long")
