@@ -372,7 +372,7 @@ for precision in (torch.float32, torch.float16):
     print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
 
 # %% [markdown]
-# In float32 the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range of float16 is to blame. (Here we count the gradients of all weights; the two figures counted those of hidden activations.)
+# In float32 the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range is to blame. (Here we count the gradients of all weights; the figures counted those of hidden activations.)
 #
 # ## Recap of part 2, and a question
 #
@@ -707,7 +707,7 @@ print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long
 #
 # <details><summary>Answer</summary>
 #
-# 2.5 times, if the other 40 % of the time remain as they are: 1 / 0.4. This is Amdahl's law of notebook 11. (Workers that share the CPU cores with the training, as ours do, also slow it down. Then less loading can gain more.)
+# 2.5 times, if the other 40 % of the time remain as they are: 1 / 0.4. This is Amdahl's law of notebook 11. (Workers that share the CPU cores with the training, as ours do, slow it down. Then less loading can gain more.)
 #
 # </details>
 
