@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 17 · Beyond fit, to look up
 #
-# The course's `fit` trains a model whose images fit into memory, on one device, and saves it as you saw in [notebook 11](11_faster_and_safer_training.ipynb). Here is what you need where that ends. Nobody has to read this in one go: each part stands alone, and needs only the folded cells at the top.
+# The course's `fit` trains a model whose images fit into memory, and saves it as you saw in [notebook 11](11_faster_and_safer_training.ipynb). Here is what you need where that ends. Each part stands alone, and needs only the folded cells at the top.
 #
 # | part | you need it if | minutes |
 # |---|---|---|
 # | 1 · A loop of your own | you write one, or work in Colab, and want to stop and resume it | 6 |
 # | 2 · When your 16 bits are float16 | you have an older GPU, such as the T4 of free Colab | 9 |
-# | 3 · One batch too much, and several GPUs | a batch does not fit into memory, or you have several GPUs | 6 |
+# | 3 · A batch that is too large, and several GPUs | a batch does not fit into memory, or you have several GPUs | 6 |
 # | 4 · Data that do not fit into memory | your images are files in a folder, and too many | 5 |
 # | 5 · A model without the course | others are to use your model | 2 |
 #
@@ -77,7 +77,7 @@ def new_model():
 #
 # ## What do you save?
 #
-# A resumed run needs four things: the weights, the optimizer's memory, the number of steps and the random state ([notebook 11](11_faster_and_safer_training.ipynb) leaves out one after the other, to see what happens). Add the scheduler and the scaler if you have them. And there is more than one random state: PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
+# A resumed run needs four things: the weights, the optimizer's memory, the number of steps and the random state ([notebook 11](11_faster_and_safer_training.ipynb) leaves out one after the other, to see what happens). And there is more than one random state: PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
 
 # %%
 GENERATORS = {  # of each: how to get its state, and how to set it
@@ -125,7 +125,7 @@ def load_run(path, parts, generators=GENERATORS):
 def own_run(last, resume=None, save=None, generators=GENERATORS):
     """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
     model, optimizer = new_model()  # also seeds all generators, as at the start
-    parts = {"model": model, "optimizer": optimizer}
+    parts = {"model": model, "optimizer": optimizer}  # and your scheduler, your scaler
     first = load_run(resume, parts, generators) if resume else 0
     for _ in range(first, last):
         batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
@@ -158,19 +158,13 @@ print("random state of PyTorch alone, equal:", torch.equal(torch_alone, never_st
 #
 # ## Where does the file survive?
 #
-# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. With `True` below, data sets land there *from then on*, and so do the runs of `python -m vit_minimal.training`:
-
-# %%
-KEEP_ON_DRIVE = False
-
-if KEEP_ON_DRIVE:
-    from google.colab import drive
-
-    drive.mount("/content/drive")  # asks for your permission
-    os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
-
-# %% [markdown]
-# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. But Colab copies to Drive in the background, so the last save may not be there yet. `drive.flush_and_unmount()` waits for the copies.
+# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. These lines keep data sets there *from then on*, and also the runs of `python -m vit_minimal.training`:
+#
+#     from google.colab import drive
+#     drive.mount("/content/drive")  # asks for your permission
+#     os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
+#
+# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. Colab copies to Drive in the background, so the last save may not be there yet.
 #
 # ## Recap of part 1, and a question
 #
@@ -188,54 +182,11 @@ if KEEP_ON_DRIVE:
 # %% [markdown]
 # # Part 2: when your 16 bits are float16
 #
-# On a T4, the GPU of free Colab, `fit` trains in float16. What can go wrong there? We go in three steps. First we *make* the failure, by a loss that is *divided* by 65,536. Then we look how small ordinary gradients are. And then comes the cure, which is the same trick the other way round: a loss that is *multiplied* by 65,536.
-#
-# ## How does float16 fail?
-#
-# Here are two stored runs with equal seeds and equal batches (`benchmarks/formats.py`). Their model is half as wide as the tiny model (2 blocks, D = 32, P = 8). In the second run, we made the failure:
-
-# %%
-(formats,) = read_records("../data/results/formats.json")
-runs = {(run["way"], run["seed"]): run for run in formats["runs"]}
-print("loss at step           50    100    150    200    250    300")
-for name, way in (("float32", "float32"), ("float16", "float16, loss / 65,536")):
-    losses = runs[way, 0]["loss"]  # each is a mean over ten steps
-    print(f"{name:17}", *(f"{losses[step // 10 - 1]:6.2f}" for step in range(50, 301, 50)))
-
-# %% [markdown]
-# The second run learns nothing, without an error and without a NaN: its loss stays a little above ln 10 ≈ 2.30, the loss at chance level. What had we done? We multiplied the loss by a tiny factor, 1/65,536, and divided the gradients by it again before the step:
-#
-#     (factor * loss).backward()                # every gradient is `factor` times as large
-#     for parameter in model.parameters():
-#         parameter.grad /= factor              # as large as it should be
-#     optimizer.step()
-#
-# In exact numbers, this changes nothing. And in float32 or float16? We try it on one gradient of the tiny model:
-
-
-# %%
-def gradient_with(factor, precision):
-    """The gradient of 50 images in the tiny model, by way of the loss times a factor."""
-    tiny, _ = new_model()
-    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
-    (factor * loss).backward()
-    return torch.cat([parameter.grad.flatten() / factor for parameter in tiny.parameters()])
-
-
-plain = gradient_with(1, torch.float32)
-for precision in (torch.float32, torch.float16):
-    divided = gradient_with(1 / 65_536, precision)
-    zeros = (divided == 0).float().mean()
-    print(f"{precision}, loss × 1/65,536: {zeros:.1%} of the gradient is 0")
-    print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
-
-# %% [markdown]
-# In float32 it changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided by the factor. So the small range of float16 is to blame. How near to this failure is an ordinary run?
+# On a T4, the GPU of free Colab, `fit` trains in float16. This format cannot hold very small numbers: they become 0. What does that do to a training?
 #
 # ## How small are gradients?
 #
-# We give 16 variants of one photo of a cat to the shipped model, and collect the gradients of the hidden activations in each block's MLP, which autocast would keep in 16 bits. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (Gradients that are 0 in float32 already are left out.)
+# We give 16 variants of one photo of a cat to the shipped model (6 blocks, D = 192, P = 4), and collect the gradients of the hidden activations in each block's MLP. Under autocast, these gradients would be 16-bit numbers. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (Gradients that are 0 in float32 already are left out.)
 
 # %%
 seed_everything(0)
@@ -259,7 +210,7 @@ def gradient_sizes(model):
 sizes = gradient_sizes(shipped)
 
 # %% [markdown]
-# What would become of these float32 numbers in float16? And with a larger batch? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) The cure multiplies the loss by 65,536, and with it every gradient: that is the third row.
+# What would become of these float32 numbers in float16? And with a larger batch? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) And if we multiply the loss by 65,536, and with it every gradient? That is the third row.
 
 # %% tags=["hide-input"]
 hills = {
@@ -296,61 +247,25 @@ figure.suptitle("The shipped model's gradients in float16 (16 variants of one ca
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. In a larger batch, a large part becomes 0. With the larger loss, nearly all come back. (Another batch, with a larger loss, would have larger gradients.)
+# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. In a batch of 512, more than a third become 0. With the larger loss, nearly all come back. (These are variants of one photo. A batch with a larger loss has larger gradients.)
 #
-# This cure is called **loss scaling**: the lines from above, with a factor that is *large*. The divided gradients of the weights are float32, which can hold small numbers.
+# So here is a cure, **loss scaling**. It multiplies the loss by a large factor, and divides the gradients by it before the step:
 #
-# ## How large may the factor be?
+#     (factor * loss).backward()                # every gradient is `factor` times as large
+#     for parameter in model.parameters():
+#         parameter.grad /= factor              # as large as it should be
+#     optimizer.step()
 #
-# PyTorch finds the factor by itself:
+# Autocast computes the gradient of a weight in float16, but keeps it in float32, which can hold the small result of the division.
 #
-#     scaler = torch.amp.GradScaler(device.type)  # 1: begins with the factor 65,536
-#     scaler.scale(loss).backward()               # 2: multiplies the loss
-#     scaler.step(optimizer)                      # 3: divides the gradients, and takes the step
-#     scaler.update()                             # 4: adapts the factor
+# ## Does it matter at all?
 #
-# The gradient of a weight is first computed in float16, whose largest number is 65,504, and only then kept in float32. So if the factor is too large, some gradient becomes ∞. Then `scaler.step` leaves out the step, and `scaler.update` halves the factor. After 2,000 good steps in a row, `scaler.update` doubles it. Here are six steps of the tiny model that begin with a factor that is too large:
-
-# %%
-tiny, optimizer = new_model()
-scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # 1
-print(" loss        factor   largest gradient × factor   step")
-for _ in range(6):
-    factor = scaler.get_scale()
-    with torch.autocast(device.type, dtype=torch.float16):
-        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()  # 2
-    largest = max(parameter.grad.abs().max().item() for parameter in tiny.parameters())
-    scaler.step(optimizer)  # 3: divides the gradients first, and steps if all are finite
-    scaler.update()  # 4
-    done = "left out" if scaler.get_scale() < factor else "taken"
-    print(f"{loss:.3f} {factor:13,.0f} {largest:27,.0f}   {done}")
-
-# %% [markdown]
-# In the run saved here, two factors are too large. Their steps are left out, so the loss stays as it was. With 262,144, the largest gradient just fits, and from then on every step is taken.
+# A gradient that becomes 0 was tiny anyway. To find out, we trained a model half as wide as the tiny model (2 blocks, D = 32, P = 8) in six ways (`benchmarks/formats.py`): in float32, in bfloat16, and in float16 with four factors. The factor 65,536 is PyTorch's first, and 1 means no scaling. The factors 1/128 and 1/65,536 push the gradients towards 0 on purpose. Which of the six will learn?
 #
-# **Change one thing.** Write `2.0**24` instead of `2.0**20`, and run the cell again. What do you expect?
-#
-# <details><summary>What you should see</summary>
-#
-# From 2²⁴, six halvings lead down to 2¹⁸, the first factor that fitted in the run saved here. So all six steps are left out, and the loss never moves. (Where infinities of both signs meet, you see `nan`.)
-#
-# </details>
-#
-# <details><summary>Two warnings for a float16 loop of your own</summary>
-#
-# If you clip gradients, divide them first, or you clip the scaled ones: put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`, and `scaler.step` will not divide again. And float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
-#
-# </details>
-#
-# ## How many gradients may become 0?
-#
-# Does it matter at all? A gradient that becomes 0 was tiny anyway. So we trained the model of D = 32 in six ways: in float32, in bfloat16, and in float16 with four factors. The factor 65,536 is the scaler's first, and 1 means no scaling. The factors 1/128 and 1/65,536 do harm on purpose, and the last failed above. Which of the others will learn?
-#
-# Below each way, the figure says which share of the gradients of the first block's hidden activations became 0. (Batches of {{record("formats").batch:d}} images.)
+# Below each way, the figure says which share of the gradients of the first block's hidden activations became 0. (All six ways saw the same batches of {{record("formats").batch:d}} images.)
 
 # %% tags=["hide-input"]
+(formats,) = read_records("../data/results/formats.json")
 WAYS = {  # in the record, and below the figure
     "float32": "float32",
     "bfloat16": "bfloat16",
@@ -392,16 +307,77 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# Besides float32, four ways learned. Seed by seed, they end within 0.05 of its loss, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. Where practically all became 0, the model learned nothing. The few digits of bfloat16 did no harm that we could see.
+# Besides float32, four ways learned. Seed by seed, they end within 0.05 of its loss, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. So here the cure was not needed: with × 65,536, the loss is even the highest of the five in two seeds of three. The few digits of bfloat16 did no harm that we could see. Only the last way learned nothing, without an error and without a NaN: its loss stays a little above that of an even guess, ln 10 ≈ 2.30.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
+# {{assert sum(max((sum(run.loss[-5:]), run.way) for run in record("formats").runs if run.seed == seed and run.way != "float16, loss / 65,536")[1] == "float16, scaled" for seed in (0, 1, 2)) == 2}}
 #
-# These are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model. Another model may need the gradients that ours did without. Loss scaling costs four lines, so take it as an *insurance*.
+# These are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model. Another model may need what ours did without. Loss scaling costs four lines, so take it as an *insurance*.
+#
+# ## How large may the factor be?
+#
+# If the factor is too large, a gradient in float16 exceeds 65,504, its largest number, and becomes ∞. PyTorch finds a good factor by itself:
+#
+#     scaler = torch.amp.GradScaler(device.type)  # 1: begins with the factor 65,536
+#     scaler.scale(loss).backward()               # 2: multiplies the loss
+#     scaler.step(optimizer)                      # 3: divides the gradients, and takes the step
+#     scaler.update()                             # 4: adapts the factor
+#
+# If some gradient is ∞, `scaler.step` leaves out the step, and `scaler.update` halves the factor. After 2,000 good steps in a row, it doubles it. Here are six steps of the tiny model, beginning with too large a factor:
+
+# %%
+tiny, optimizer = new_model()
+scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # 1
+print(" loss        factor   largest gradient × factor   step")
+for _ in range(6):
+    factor = scaler.get_scale()
+    with torch.autocast(device.type, dtype=torch.float16):
+        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()  # 2
+    largest = max(parameter.grad.abs().max().item() for parameter in tiny.parameters())
+    scaler.step(optimizer)  # 3: divides the gradients first, and steps if all are finite
+    scaler.update()  # 4
+    done = "left out" if scaler.get_scale() < factor else "taken"
+    print(f"{loss:.3f} {factor:13,.0f} {largest:27,.0f}   {done}")
+
+# %% [markdown]
+# In the run saved here, two factors are too large, and their steps are left out. With 262,144, the largest gradient just fits.
+#
+# Two warnings for a float16 loop of your own:
+#
+# - If you clip gradients, divide them first, or you clip the scaled ones. Put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`; then `scaler.step` will not divide again.
+# - float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
+#
+# ## A check: is the small range to blame?
+#
+# In the six ways above, the factor 1/65,536 stopped all learning. In exact numbers it changes nothing, because the gradients are divided by it again. And in float32 or float16? We try it on one gradient of the tiny model:
+
+
+# %%
+def gradient_with(factor, precision):
+    """The gradient of 50 images in the tiny model, by way of the loss times a factor."""
+    tiny, _ = new_model()
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
+    (factor * loss).backward()
+    return torch.cat([parameter.grad.flatten() / factor for parameter in tiny.parameters()])
+
+
+plain = gradient_with(1, torch.float32)
+for precision in (torch.float32, torch.float16):
+    divided = gradient_with(1 / 65_536, precision)
+    zeros = (divided == 0).float().mean()
+    print(f"{precision}, loss × 1/65,536: {zeros:.1%} of the gradient is 0")
+    print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
+
+# %% [markdown]
+# In float32 the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range is to blame. (Here we count the gradients of all weights; the figures counted those of hidden activations.)
 #
 # ## Recap of part 2, and a question
 #
 # - float16 has a small range, so small gradients become 0, without a word.
-# - Loss scaling multiplies the loss before the backward pass and divides the gradients after it, so that most of them survive.
+# - Loss scaling multiplies the loss before the backward pass and divides the gradients after it, so that most of them survive. Our very small model learned without it, too.
 #
 # **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
 #
@@ -449,7 +425,7 @@ def scaled_step(model, optimizer, loss, scale):
 
 
 # %% [markdown]
-# # Part 3: one batch too much, and several GPUs
+# # Part 3: a batch that is too large, and several GPUs
 #
 # ## What if a batch does not fit into memory?
 #
@@ -513,9 +489,9 @@ for count, precision in ((64, torch.float32), (16, torch.float32), (64, sixteen_
     print(f"{count} images, {precision}: {kept:4.0f} MB, of which {full:4.0f} MB in float32")
 
 # %% [markdown]
-# Each part keeps its activations only until its own backward pass is over. So four parts of 16 images need a quarter of the memory, one after the other, and there is as much to compute as before. Four numbers for each weight always come on top: the weight, its gradient and the two means of AdamW.
+# Each part keeps its activations only until its own backward pass is over. So four parts of 16 images need a quarter of the memory, one after the other, and there is as much to compute as before. In addition, each weight needs four numbers, whatever the batch: the weight, its gradient and the two means of AdamW.
 #
-# The 16 bits in the last line do not halve the memory. The main reason is the residual stream, which stays in float32 and which the norms keep as their input: a float32 number plus a 16-bit number is float32. Besides, 16-bit copies of the weights are kept, and so are the attention weights where attention is not fused, as here in 16 bits.
+# The 16 bits in the last line do not halve the memory, mainly because the residual stream stays in float32: float32 + 16 bits gives float32. Each norm keeps it as its input: these are nearly all the megabytes in float32.
 #
 # ## How do several GPUs share the work?
 #
@@ -529,9 +505,9 @@ diagrams.two_processes()
 #
 #     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
 #
-# If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time this saves.
+# If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time two GPUs save.
 #
-# Up to rounding, the two take the step that one process would take, as a test of the course checks. The conditions are those of accumulation, except that nobody divides the loss: the mean of the gradients does that.
+# Up to rounding, the two take the step that one process would take, as a test of the course checks. The conditions are those of accumulation, but here you do not divide the loss, because the gradients are averaged.
 #
 # ## Recap of part 3, and a question
 #
@@ -573,7 +549,7 @@ print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 # %% [markdown]
 # # Part 4: data that do not fit into memory
 #
-# The course keeps all images in memory, in one tensor. A million photos are too much for that. They stay in a folder, and files are read and decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
+# The course keeps all images in memory, in one tensor. A million photos would not fit. They stay in a folder, and files are read and decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
 #
 # First we need such a folder. We draw 600 shapes and save them as JPEG files of 256 × 256 pixels, with one folder for each class:
 
@@ -586,7 +562,51 @@ for number, (image, label) in enumerate(zip(*shapes10(600), strict=True)):
     picture.save(place / f"{number}.jpg")
 
 # %% [markdown]
-# The `DataLoader` can have **workers**, processes that prepare the next batches while the model trains. They are Python processes of their own. On Windows, on a Mac, and on Linux from Python 3.14 on, each of them imports the class of your `Dataset`, and what is defined in a notebook cannot be imported. So write the class into a file:
+# The `DataLoader` can have **workers**, processes of their own that prepare the next batches while the model trains. Suppose that a batch takes three times as long to load as to train on:
+
+# %% tags=["hide-input"]
+LOAD, TRAIN, BATCHES = 3, 1, 6  # in units of time; all of this is calculated
+
+
+def timetable(workers):
+    """Who does what from when to when: (row, batch, start, length), the loop in the last row."""
+    done, free, now = [], [0] * workers, 0
+    for batch in range(BATCHES):
+        if workers:
+            row = batch % workers
+            done.append((row, batch, free[row], LOAD))
+            free[row] += LOAD
+            now = max(now, free[row])  # the loop waits until the batch is there
+        else:
+            done.append((0, batch, now, LOAD))
+            now += LOAD
+        done.append((workers, batch, now, TRAIN))
+        now += TRAIN
+    return done, now
+
+
+figure, panels = plt.subplots(
+    2, figsize=(6.6, 2.9), layout="constrained", sharex=True, height_ratios=(1, 3)
+)
+said = []
+for axis, workers in zip(panels, (0, 2), strict=True):
+    done, end = timetable(workers)
+    for row, batch, start, length in done:
+        colour = "#0072B2" if length == TRAIN else "#DDDDDD"
+        axis.barh(row, length, left=start, color=colour, edgecolor="white", height=0.8)
+        ink = "white" if length == TRAIN else "black"
+        axis.text(start + length / 2, row, batch + 1, ha="center", va="center", color=ink)
+    axis.set_yticks(range(workers + 1), [f"worker {k + 1}" for k in range(workers)] + ["the loop"])
+    axis.invert_yaxis()
+    axis.set_title(f"{workers or 'no'} workers", loc="left", fontsize=10.5)
+    said.append(f"{workers or 'no'} workers: {BATCHES} batches in {end} units of time")
+panels[-1].set_xlabel("time (grey: loads a batch, blue: trains on it; numbers: which batch)")
+plots.show("timetables of the loop and its workers", "Loading with and without workers", said)
+
+# %% [markdown]
+# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps. A third worker would close these.
+#
+# Each worker has to find the class of your `Dataset`. On Windows, on a Mac, and on Linux from Python 3.14 on, it imports the class, and nothing can be imported from a notebook. So write the class into a file:
 
 # %%
 CODE = """
@@ -639,14 +659,14 @@ def loader_of(workers):
 
 
 # %%
-def one_epoch(batches):
-    """Train the tiny model; returns the seconds of the epoch, and those that it waited for data."""
+def one_epoch(model, optimizer, batches):
+    """Train for an epoch; returns its seconds, and those in which the loop waited for data."""
     waited, start = 0.0, time.perf_counter()
     asked = start
     for x, y in batches:
         waited += time.perf_counter() - asked
         x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
-        loss = F.cross_entropy(tiny(augment(x, TrainingConfig())), y)
+        loss = F.cross_entropy(model(augment(x, TrainingConfig())), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -665,14 +685,14 @@ ways = {"nothing to load": [one_batch] * 12, "no workers": loader_of(0), "2 work
 took = {}
 print("                  an epoch   waiting for data")
 for name, batches in ways.items():
-    one_epoch(batches)  # the first epoch starts the workers, so we do not count it
-    took[name], waited = min(one_epoch(batches) for _ in range(3))
+    one_epoch(tiny, optimizer, batches)  # the first epoch starts the workers, so we do not count it
+    took[name], waited = min(one_epoch(tiny, optimizer, batches) for _ in range(6))
     print(f"{name:17} {took[name]:7.2f} s {waited / took[name]:17.0%}")
 ratio = took["no workers"] / took["nothing to load"]
 print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long")
 
 # %% [markdown]
-# In the run saved here, the model waits for most of its time if the loop decodes by itself. It is tiny and its images are large, so this is no wonder. Workers help as far as there are CPU cores for them, and on our two cores they share these with the training. (One short run on one machine: yours will have other numbers.)
+# In the run saved here, the model waits for most of its time if the loop decodes by itself. It is tiny and its images are large, so this is no wonder. Workers help as far as there are CPU cores for them, and on our two cores they share these with the training. (This is one short run on one machine.)
 #
 # These are the two signs that loading is the bottleneck: with nothing to load, an epoch is much faster, and the loop spends much of its time on waiting for the next batch. Then take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If you see neither sign, more workers will not help, so look into the step instead, as in [notebook 11](11_faster_and_safer_training.ipynb).
 #
@@ -687,22 +707,35 @@ print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long
 #
 # <details><summary>Answer</summary>
 #
-# At most 2.5 times, because 40 % of the time stay: 1 / 0.4. This is Amdahl's law of notebook 11.
+# 2.5 times, if the other 40 % of the time remain as they are: 1 / 0.4. This is Amdahl's law of notebook 11. (Workers that share the CPU cores with the training, as ours do, slow it down. Then less loading can gain more.)
 #
 # </details>
 
 # %% [markdown]
 # # Part 5: a model without the course
 #
-# How can someone use your model who does not have this course? `torch.export` puts the weights and the list of operations into one file. (For programs that do not have PyTorch, see [notebook 12](12_fine_tuning.ipynb).)
+# How can someone use your model who does not have this course? `torch.export` puts the weights and the list of operations into one file. The normalisation goes with it, so that nobody has to know it. (For programs that do not have PyTorch, see [notebook 12](12_fine_tuning.ipynb).)
+
 
 # %%
+class FromPixels(nn.Module):
+    """The model with its normalisation: takes images as uint8."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model(normalize(images))
+
+
 shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
+whole = FromPixels(shipped)
 picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)  # a cat
 # The example has two images, because torch.export would take a size of 1 for a fixed size.
-pair = normalize(torch.stack([picture, picture.flip(2)]))
+pair = torch.stack([picture, picture.flip(2)])
 any_batch = {"images": {0: torch.export.Dim("batch")}}
-program = torch.export.export(shipped, (pair,), dynamic_shapes=any_batch)
+program = torch.export.export(whole, (pair,), dynamic_shapes=any_batch)
 torch.export.save(program, folder / "model.pt2")
 torch.save(pair[:1], folder / "image.pt")  # one image, to try it out
 
@@ -720,11 +753,16 @@ print("the course was imported:", "vit_minimal" in sys.modules)
 words = [sys.executable, "-c", LINES, str(folder)]
 print(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip())
 with torch.inference_mode():
-    ours, theirs = shipped(pair[:1]), torch.load(folder / "logits.pt")
+    ours, theirs = whole(pair[:1]), torch.load(folder / "logits.pt")
 print(f"class {theirs.argmax().item()}; largest difference: {(ours - theirs).abs().max():.0e}")
 assert torch.allclose(ours, theirs, atol=1e-4)  # rounding
 
 # %% [markdown]
-# Class 3 is "cat", and for this image the new process computes our logits, up to rounding. The file expects images that are normalised as in this course.
+# Class 3 is "cat", and for this image the new process computes our logits. (On another machine they may differ by rounding.)
+#
+# ## Recap of part 5
+#
+# - `torch.export` makes one file of a model, and a program needs nothing but PyTorch to use it.
+# - Put into the file what the model expects of its input, such as the normalisation. Then try the file in a new process.
 #
 # **Next:** the [capstone](exercises/18_capstone.ipynb), in which you write a Vision Transformer from an empty cell.
