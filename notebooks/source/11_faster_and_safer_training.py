@@ -603,7 +603,7 @@ class Snapshot:
         # solution
         # | return ...  # your code
         model.load_state_dict(self.model)
-        optimizer.load_state_dict(self.optimizer)
+        optimizer.load_state_dict(copy.deepcopy(self.optimizer))  # which it keeps and changes
         torch.set_rng_state(self.random)
         return self.step
         # end of solution
