@@ -594,7 +594,7 @@ draw_deletions({"whose map?": whose, "which class?": which}, title)
 # {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
 # {{assert deleted("gradients", "loss beyond another image's", 32).mean > 2 * (deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean)}}
 #
-# Now the right panel. The patches for the *second* class are of this image too. Yet with noise on them {{deleted("gradients of the second class", "highest", 32):±.1p}} % stay right, and with noise on another image's {{deleted("gradients", "another image's", 32):±.1p}} %: which of the two hurts more is *not settled*. So the map of the first class does not merely mark what matters for any answer. But remember the motorcycle: losing the patches of a rival can *help* the first class. Harm and help may cancel here.
+# Now the right panel. The patches for the *second* class are of this image too. Yet with noise on them {{deleted("gradients of the second class", "highest", 32):±.1p}} % stay right, and with noise on another image's {{deleted("gradients", "another image's", 32):±.1p}} %: which of the two hurts more is *not settled*. With noise on those of the first class it is {{deleted("gradients", "highest", 32).mean:.0%}}, so that map does not merely mark what matters for any answer. But remember the motorcycle: losing the patches of a rival can *help* the first class. Harm and help may cancel here.
 # {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 32), deleted("gradients of the second class", "highest", 32))}}
 #
