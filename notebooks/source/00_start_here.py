@@ -11,7 +11,8 @@
 # | Time to read | about 20 minutes |
 # | Time to run | about {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one, and longer if the machine is busy; no GPU needed |
 # | Package module | `vit_minimal/machine.py` |
-#
+
+# %% [markdown]
 # **Is your machine ready?** ✓ means fine; ! is followed by what to fix.
 
 # %%
@@ -58,7 +59,7 @@ diagrams.attention_over(large, looks[3:], (8, 8), last_three, columns=2, full=0.
 # %% [markdown]
 # On the top left is the photograph, sharp, for your eyes. The model gets it at 32 × 32 pixels. In the other three pictures, the more purple a place is, the more the model looks at it, or, as people say, *attends to* it. All three share one scale: a fully purple patch gets 8 % or more of the model's attention. If the attention were spread evenly, each patch would get about 1.5 %.
 #
-# The model is a chain of six *blocks*, and these are the last three. In block 4 it looks at the eyes. In block 5 it looks at the nose and, oddly, at a corner of the background. In block 6 it looks at the stripes on the forehead, and a little at many other places. Nobody told it where a cat's eyes are: it was given 50,000 small images, each with its class, and nothing else.
+# The model is a chain of six *blocks*, and these are the last three. In block 4 it looks at the eyes. In block 5 it looks at the nose and, oddly, at a corner of the background. In block 6 it looks at the stripes on the forehead, and a little at many other places. Nobody told it where a cat's eyes are: it was given 50,000 small images and their classes.
 #
 # What exactly does the model get? Its 32 × 32 pixels are cut into a grid of 8 × 8 squares, the *patches*, of 4 × 4 pixels each.
 
@@ -77,9 +78,9 @@ def with_grid(images):
 plots.show_images([with_grid(cat)], ["what the model gets"], columns=1, size=2.6)
 
 # %% [markdown]
-# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. At first, a patch's token describes its own patch only. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. (It looks through three *heads* at once, which notebook 03 takes apart. The pictures show their mean.)
+# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. At first, a patch's token describes its own patch only. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. (It looks through three *heads* at once, and the pictures show their mean: notebook 03.)
 #
-# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into probabilities: none is negative, and they add up to 1. The cell below does no more than that. `torch.inference_mode()` tells PyTorch that nothing will be learned from this, and `load_checkpoint` has already put the model into evaluation mode, in which a model has to be when it is judged.
+# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into probabilities: none is negative, and they add up to 1. The cell below computes the scores and their softmax. `torch.inference_mode()` tells PyTorch that nothing will be learned from this, and `load_checkpoint` has already put the model into evaluation mode, in which a model has to be when it is judged.
 
 # %%
 import torch
@@ -93,7 +94,7 @@ for probability, label in zip(*scores.softmax(dim=0).topk(3), strict=True):
     print(f"{probability:.0%} {CIFAR10_CLASSES[label]}")
 
 # %% [markdown]
-# These are the three largest probabilities. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? It classifies {{record("cifar10_cpu_long").accuracy:.1%}} of 10,000 test photographs correctly, none of which it had seen. That this is 89 % again is chance: it is about many photographs, and the probability of "cat" is about one.
+# These are the three largest probabilities. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? It classifies {{record("cifar10_cpu_long").accuracy:.1%}} of 10,000 test photographs correctly, none of which it had seen. The two 89 % agree by accident. The first is a probability for one photo, the second a share of 10,000 photos.
 # {{assert round(100 * record("cifar10_cpu_long").accuracy) == 89}}
 # {{assert record("cifar10_cpu_long").judged_on == "10,000 test"}}
 #
@@ -126,7 +127,7 @@ def probability_of_cat(image):
 
 
 # %% [markdown]
-# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern down and to the right, and what leaves on one side comes back on the other. That gives each pattern 63 other places. (Some of them still cover an eye, and the border may cut the pattern in two.)
+# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern by 0 to 7 patches down and 0 to 7 to the right, and what leaves on one side comes back on the other. That gives 8 × 8 moves, less the one that moves nothing: 63 other places. (Some of them still cover an eye, and the border may cut the pattern in two.)
 
 # %%
 covered, moved = {}, {}
@@ -163,15 +164,15 @@ said = [
 ]
 plots.show("the cat with eight patches covered, and the probabilities of cat", parts=said)
 for block, left in covered.items():
-    beaten = sum(other > left for other in moved[block])
-    print(f"block {block}: its own place does more harm than {beaten} of 63 other places")
+    rank = 1 + sum(other <= left for other in moved[block])
+    print(f"block {block}: its own place has rank {rank} of 64 (1 does most harm)")
 
 # %% [markdown]
-# The block that looks at the stripes and at many odd places comes out first. Without what block 6 looks at, the probability of "cat" falls from 89 % to 49 %, and this pattern does less harm at all 63 other places. Without the eyes, where block 4 looks, it falls to 74 %, but the pattern does as much harm at about half of the other places. What block 5 looks at matters least: the pattern does more harm at 62 of the 63 other places.
+# The block that looks at the stripes and at many odd places comes out first. Without what block 6 looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm. Without the eyes, where block 4 looks, it falls to 74 %, but its own place is only in the middle of the ranking. What block 5 looks at matters least: its own place is the last but one.
 #
-# So the map that looks most sensible to us marks nothing special, as far as this answer to this photo goes. One photograph proves little, and notebook 06 makes such a test on thousands.
+# So the map that looks most sensible to us marks nothing special, as far as this answer to this photo goes. One photograph proves little. Notebook 06 makes such a test on thousands: for gradient maps on its main path, for attention in its second visit.
 #
-# This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929). Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images.
+# This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929), published in 2021. Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images.
 #
 # Now the whole story from the start, with a model of your own: load, train, predict, look.
 #
@@ -195,7 +196,7 @@ plots.show_images(dataset.train_images[first], dataset.class_names, columns=5, s
 #
 # ## 2 · Train
 #
-# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one (its name is `cpu`, because even a CPU can train it on all of CIFAR-10). The model starts from random numbers, so at first it knows nothing.
+# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one (its name is `cpu`, because even a CPU can train it on all of CIFAR-10). It starts from random numbers, so at first it knows nothing.
 
 # %%
 from vit_minimal import RECIPES, VisionTransformer, evaluate, fit, seed_everything
@@ -215,7 +216,7 @@ history = fit(model, dataset, recipe.training)
 # %% [markdown]
 # Before training the model is at chance level. Then each line stands for one *epoch*, in which the model sees every training image once. The line shows the loss and the accuracy, averaged over the epoch while the model is learning.
 #
-# What is the *loss*? Take the probability that the model gave to the right class. The loss is minus its logarithm, so it is small when that probability is large. A model that knows nothing gives each of the ten classes a probability of 1/10, and its loss is −ln(1/10) = 2.30. If a model of yours *stays* there, something is broken, or it learns far too slowly, and notebook 05 has a test that tells the two apart. Did yours get away from it?
+# What is the *loss*? Take the probability that the model gave to the right class. The loss is minus its logarithm, so it is small when that probability is large. A model that knows nothing gives each of the ten classes a probability of 1/10, and its loss is −ln(1/10) = 2.30. If a model of yours *stays* there, something is broken, or it learns far too slowly, and notebook 05 has a test that tells the two apart. In the figure, this 2.30 (ln 10) is the dotted line. Did yours get away from it?
 
 # %%
 knows_nothing = torch.tensor(10).log().item()  # 2.30
@@ -237,9 +238,9 @@ print(f"{seen:.1%} of {len(dataset.train_labels):,} training images classified c
 print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images classified correctly")
 
 # %% [markdown]
-# The model classifies 94.2 % of the test images correctly, where the linear classifier reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as one would expect, but most of what it has learned holds for images that it had never seen.
+# The model classifies 94.2 % of the test images correctly, where the linear classifier reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as one would expect.
 #
-# How much does this depend on the random start? Three runs of the recipe `quick`, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}} on Shapes-10. The run saved here ended a little below them: another machine rounds differently, and that changes a run too.
+# How much does this depend on the random start? Three runs of the recipe `quick`, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}} on Shapes-10. The run saved here ended a little below them: another machine may round differently, and that changes a run too.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
 #
 # What do its mistakes look like? We let it name the first 200 test images and keep twelve of them for a picture.
@@ -272,7 +273,7 @@ for axis, i in zip(axes.flat, chosen, strict=False):
 plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 
 # %% [markdown]
-# Look at the lower row. Two of the six mistakes take a ring for a frame. Both are a band around a hole, which may be the reason. The other four mistakes are stranger.
+# Look at the lower row. Two of the six mistakes take a ring for a frame. Both are a band around a hole, which may be the reason.
 #
 # ## 4 · Look where it looks
 #
@@ -383,7 +384,7 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. The map does not tell us why one of the answers is wrong. The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches comes from training, and not from the images or from the way the model is built.
+# Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. Paler places are the upper right corner of the background for the frame, and the right edge of the image for the ring. The map does not tell us why one of the answers is wrong. The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches comes from training, and not from the images or from the way the model is built.
 #
 # What does a model do with something outside its ten classes? Let us show a rocket to the shipped model, which knew the cat. What will it say? Here full purple stands for the largest attention weight in the map.
 
@@ -399,7 +400,7 @@ look = last_look(shipped, rocket[None])
 diagrams.attention_over(load_image(rocket_photo, 256), look, (8, 8), ["block 6"])
 
 # %% [markdown]
-# It says that the rocket is a ship. Before you laugh: the model has ten words, none of them is "rocket", and its probabilities always sum to 1. For something tall and white between masts, a ship is not the worst of the ten, though a deer, its second answer, is harder to defend. And the map, with the tip of the rocket and the tops of the towers in purple, does not show what the model makes of them.
+# It says that the rocket is a ship. The model has ten words, none of them is "rocket", and its probabilities always sum to 1. For something tall and white between masts, a ship is not the worst of the ten. And the map does not show what the model makes of the places in purple: the tip of the rocket, the tops of the towers, and much of the ground with its lights.
 #
 # **Your turn:** put the path of a photo of your own in the first line of the last cell, and run it again.
 #
@@ -417,7 +418,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # - **01 Patches:** an image is cut into patches, and one linear layer, called E, turns each patch into a vector, a **token**.
 # - **02 The class token:** the orange class token joins them, and every token is told its position.
-# - **03 Attention:** in each block, **attention** lets the tokens take from one another.
+# - **03 Attention:** **attention** lets them exchange information, block by block.
 # - **04 The whole model:** after attention comes an **MLP**, a small network that works on each token by itself. What the two compute is added to the token. After the last block one linear layer, the **head**, turns the class token into a score for each class, and the bars at the lower right are the largest of them.
 #
 # **In which order?** Notebooks 00 to 10 are the main path: after these four you train such a model, look inside it, break it on purpose, and test common claims about it. Read 11 to 17 in any order, as you need them. In 18, the [capstone](exercises/18_capstone.ipynb), you write a model from an empty cell. All of it takes about {{sum(map(minutes_to_read, [p.stem for p in (ROOT / "notebooks" / "source").glob("*.py")])) / 60:.0f}} hours to read, without second visits and exercises.
@@ -471,7 +472,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # </details>
 #
-# Whatever a notebook builds is also in the package `vit_minimal`, and a comment such as `# vit_minimal/patches.py` tells you where. A test makes sure that the two never differ. If you teach, there is [a guide](exercises/README.md) for you.
+# Whatever a notebook builds is also in the package `vit_minimal`, and a comment such as `# vit_minimal/patches.py` tells you where. If you teach, there is [a guide](exercises/README.md) for you.
 #
 # ## Questions
 #
@@ -479,7 +480,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # <details><summary>Answer</summary>
 #
-# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. The probability of "cat" fell, but not more than with the same pattern at many other places, so for this photo the answer does not depend on the eyes more than on other places. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
+# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. For this photo the answer did not depend on the eyes more than on other places. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
 #
 # </details>
 #

@@ -10,21 +10,19 @@
 # | Time to run | {{notebook_seconds("06_inside_the_class_token"):about}} on two cores of a recent server CPU, {{notebook_seconds("06_inside_the_class_token", "float32"):about}} on one core of an older one, if nothing else runs on it; most of it trains `quick`, a model of the second visit |
 # | Package modules | `inspection/`, `explorer.py`, `diagrams/overlays.py`, `diagrams/looking.py` |
 #
-# Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? We find out by experiment, in seven questions. Each gets one tool, and something to hold its result against:
+# Most tutorials show one attention map. It lies on a dog, and everybody nods. But does the model use what the map shows? We find out by experiment, in seven questions. Each gets one tool, and something to hold its result against.
 #
-# | | Question | Tool | Held against |
-# |---|---|---|---|
-# | 1 | After which block can the class be read off the class token? | a reader for each block, on a photo | what the model names at the end |
-# | 2 | How much can be read, over thousands of images? | the same, counted | an untrained model |
-# | 3 | Does the model need what the class token gathers in a block? | cut it off in that block | a second kind of cut |
-# | 4 | Which half of the blocks costs more when it is cut off? | cut it off in the first three, or in the last three | what can be read off it after block 3 |
-# | 5 | Does "little is lost" mean "hardly needed"? | cut it off in two blocks at once | the sum of the two single losses |
-# | 6 | Does the model need what a map shows? | a task in which the right patch is known | the model before training |
-# | 7 | Is there a map that knows its class? | make patches unreadable | patches that other maps choose |
+# 1. After which block can the class be read off the class token?
+# 2. How much can be read, over thousands of images?
+# 3. Does the model need what the class token gathers in a block?
+# 4. Which half of the blocks costs more when it is cut off?
+# 5. Does "little is lost" mean "hardly needed"?
+# 6. Does the model need what a map shows?
+# 7. Is there a map that knows its class?
 #
 # Make a guess at each question before you look. After question 3 there is a good place for a break. Everything optional comes after the recap.
 #
-# The model is the **shipped model** (`shipped` in code): six blocks of three heads, 60 epochs on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}}. A smaller one, `seeker`, joins for question 6, and every figure says whose it is. What `shipped` does with thousands of images comes from [records](../data/README.md#results). A ± or a band beside such a number is half of a 95 % interval *over test images of this one model*: another training is not covered by it. All other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
+# The model is the **shipped model** (`shipped` in code): six blocks of three heads, 60 epochs on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}}. A smaller one, `seeker`, joins for question 6, and every figure says whose it is. What `shipped` does with thousands of images comes from [records](../data/README.md#results). A ± beside such a number is half of a 95 % interval *over test images of this one model*, and a band is the whole of it: another training is not covered. All other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
 
 # %%
 from pathlib import Path
@@ -154,7 +152,7 @@ explore_attention(shipped, chelsea[0])
 # %% [markdown]
 # ## 2. How much can be read, over 5,000 images?
 #
-# Three pictures prove little, so we count. For that, new probes are fitted, the *test probes*: not on training images, which the model has learned from, but on one half of CIFAR-10's test images. They are scored on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token (a probe for each of the 64 places).
+# Three pictures prove little, so we count. A probe that is to be scored should meet tokens of the same kind when it is fitted, and the tokens of images from which the model has learned may be of another kind. So we fit a second set, the *test probes*, on one half of CIFAR-10's test images, and score them on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token (a probe for each of the 64 places).
 #
 # A probe is trained, so part of its accuracy is its own work ([Hewitt and Liang 2019](https://arxiv.org/abs/1909.03368)). We need a control: the same probes beside an **untrained twin** of `shipped`, with random weights.
 #
@@ -232,7 +230,7 @@ diagrams.cut_off(values=[[1, 0], [0, 2], [2, 3], [4, 1], [0, 2]], **made_up)
 # - **Knock-out** ([Geva et al. 2023](https://arxiv.org/abs/2304.14767)). The class token may not attend to the patches, so all of its attention goes to itself. That is simple, but strange.
 # - **Mean ablation** ([Wang et al. 2022](https://arxiv.org/abs/2211.00593)). Whatever it would gather is replaced by what it *usually* gathers in this block, the mean over many other images. That is of the usual kind, and it says nothing about this image.
 #
-# Which of the two takes away more? Mean ablation, because it also replaces what the token gets from *itself*. So it should cost at least as much. If the knock-out costs *more*, lost information cannot be the reason. We then blame its strangeness: the model never met such an input in training.
+# Both remove everything from the patches. Knock-out still lets through what the token gets from *itself*, and mean ablation does not. So mean ablation should cost at least as much. If the knock-out costs *more*, lost information cannot be the reason. We then blame its strangeness: the model never met such an input in training.
 #
 # No block is ever removed. Only the class token's *attention* in it is cut, and the patch tokens go on as before.
 #
@@ -285,7 +283,8 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 # %% [markdown]
 # *The short lines are 95 % intervals over the test images.*
 #
-# Left alone, `shipped` classifies {{record("class_token_journey").accuracy.mean:.1%}} of these 5,000 images correctly. In blocks 1 to 3 a cut hardly matters: it changes the accuracy by {{100 * max(abs(ablated(how, "loss, one block", block).mean) for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3)):.1f}} points at most, with either kind of cut. In block 6 the two kinds disagree. The knock-out costs {{ablated("knock_outs", "loss, one block", 6).mean:.0p}} points, and mean ablation costs {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}.
+# Left alone, `shipped` classifies {{record("class_token_journey").accuracy.mean:.1%}} of these 5,000 images correctly. In blocks 1 to 3 a cut hardly matters: it changes the accuracy by {{100 * max(abs(ablated(how, "loss, one block", block).mean) for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3)):.1f}} points at most, with either kind of cut. In block 6 the two kinds disagree. The knock-out costs {{ablated("knock_outs", "loss, one block", 6).mean:.0p}} points, and mean ablation costs {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}. In block 5, too, the knock-out costs more, with {{ablated("knock_outs", "loss, one block", 5).mean:.0p}} against {{ablated("mean_ablations", "loss, one block", 5).mean:.0p}} points, and in block 4 a little more.
+# {{assert below(ablated("mean_ablations", "loss, one block", 5), ablated("knock_outs", "loss, one block", 5)) and ablated("mean_ablations", "loss, one block", 4).mean < ablated("knock_outs", "loss, one block", 4).mean}}
 # {{assert all(abs(ablated(how, "loss, one block", block).mean) < 0.0125 for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3))}}
 # {{assert 2 * ablated("mean_ablations", "loss, one block", 6).mean < ablated("knock_outs", "loss, one block", 6).mean}}
 #
@@ -318,7 +317,7 @@ for k in (3, 6, 12):
     print("the {:2} highest {:+16.2f} {:+15.2f} to {:+.2f}".format(k, *row))
 
 # %% [markdown]
-# **The answer: without these six it leads by more. But how many patches one forbids decides the answer.** Without the six highest, the lead is above all twenty draws of the control. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around, and without the twelve highest the lead is inside the range of the draws. So tell no story from one map, nor from one such test on one photo.
+# **The answer: without these six it leads by more. But how many patches one forbids decides the answer.** Without the six highest, the lead is above all twenty draws of the control. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around, and without the twelve highest the lead is inside the range of the draws. So tell no story from one map, nor from one such test on one photo. This control is weak, too: its patches lie scattered, while those at the eyes lie side by side. Notebook 00 moved the whole pattern instead, and question 7 has a control that lies alike.
 #
 # *This is a good place for a break.*
 #
@@ -354,7 +353,7 @@ draw_cuts("mean_ablations", "shipped, mean ablation: accuracy")
 # And ×××××■ is a surprise. Cut off in blocks 1 to 5, the class token meets the image for the first time in block 6, and yet {{ablated("mean_ablations", "up to a block", 5).mean:.0%}} of the answers are right. The patches have gathered the class among themselves by then, as question 2 showed. In one design the class token joins for the last two blocks only ([CaiT, Touvron et al. 2021](https://arxiv.org/abs/2103.17239)).
 # {{assert ablated("mean_ablations", "up to a block", 5).mean > 0.75}}
 #
-# And the control? After block 3, the class can be read for {{probe("class_token", 3).mean:.0%}} of the images (question 2). Cut off from there on, the model is right far less often. That is again a matter of the reader: the model's own head was trained on tokens that had gathered in all six blocks.
+# For comparison: after block 3, the class can be read for {{probe("class_token", 3).mean:.0%}} of the images (question 2). Cut off from there on, the model is right far less often. The two readers differ: the model's own head was trained on tokens that had gathered in all six blocks.
 # {{assert below(ablated("mean_ablations", "from a block on", 4), probe("class_token", 3))}}
 #
 # **The answer: the later half. A cut in all of blocks 1 to 3 costs the model hardly anything. A cut in all of blocks 4 to 6 costs it more than half of its right answers.**
@@ -401,7 +400,7 @@ plots.show("two half tables of 15 numbers; the last row, with block 6", title, r
 # {{assert 1.9 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
 # {{assert sorted(pair for pair in record("class_token_journey").cuts["two blocks"] if ablated_pair("mean_ablations", "loss, two blocks", *pair).mean - sum(ablated("mean_ablations", "loss, one block", block).mean for block in pair) > 0.02) == [[4, 6], [5, 6]]}}
 #
-# **The answer: no. A small loss means only: not needed as long as the other blocks are left alone.** In question 4 the same holds for blocks 1 to 3. They can all be cut at hardly any cost. But if blocks 4 to 6 are cut already (■■■×××), cutting 1 to 3 as well takes the model from {{ablated("mean_ablations", "from a block on", 4).mean:.0p}} to {{ablated("mean_ablations", "from a block on", 1).mean:.0%}}.
+# **The answer: no. A small loss means only: not needed as long as the other blocks are left alone.** In question 4 the same holds for blocks 1 to 3. They can all be cut at hardly any cost. But if blocks 4 to 6 are cut already (■■■×××), cutting 1 to 3 as well takes the model from {{ablated("mean_ablations", "from a block on", 4).mean:.0p}} to {{ablated("mean_ablations", "from a block on", 1).mean:.0%}}. This end is trivial, because with all six cut nothing of the image arrives. It does show that 1 to 3 carry {{ablated("mean_ablations", "from a block on", 4).mean - ablated("mean_ablations", "from a block on", 1).mean:.0p}} points when they are alone.
 #
 # ## 6. Does the model need what a map shows?
 #
@@ -425,7 +424,7 @@ plots.show_images(
 # %% [markdown]
 # *Two images of Needle-10. The frame is drawn by us around the needle. Above stands the class, which is the needle's pattern.*
 #
-# We train a second model on this task: `seeker`, with two blocks of two heads and Muon as its optimizer.
+# We train a second model on this task: `seeker`, with two blocks of two heads and Muon (an optimizer; notebook 15).
 
 # %%
 SEEKER = ViTConfig(embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0)
@@ -582,7 +581,7 @@ title = f"shipped: noise on patches of gradient maps, {deletions['deleted_from']
 draw_deletions({"whose map?": whose, "which class?": which}, title)
 
 # %% [markdown]
-# The green curve is the same in both panels. Look at the ends of the curves on the left, where half of the patches are noise. Left alone, {{deleted("random", "highest", 0).mean:.0%}} of the answers are right. The three kinds of patches cost:
+# The green curve is the same in both panels. In the left panel, look at the right-hand ends (32 patches). Left alone, {{deleted("random", "highest", 0).mean:.0%}} of the answers are right. The three kinds of patches cost:
 #
 # | 32 patches became noise | points lost | more than the row above |
 # |---|---|---|
@@ -595,7 +594,7 @@ draw_deletions({"whose map?": whose, "which class?": which}, title)
 # {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
 # {{assert deleted("gradients", "loss beyond another image's", 32).mean > 2 * (deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean)}}
 #
-# Now the right panel. The patches for the *second* class are of this image too, and yet noise on them hurts no more than noise on another image's: {{deleted("gradients of the second class", "highest", 32).mean:.0%}} stay right, against {{deleted("gradients", "another image's", 32).mean:.0p}}. So the map of the first class does not merely mark what matters for any answer. But remember the motorcycle: losing the patches of a rival can *help* the first class. Harm and help may cancel here.
+# Now the right panel. The patches for the *second* class are of this image too. Yet with noise on them {{deleted("gradients of the second class", "highest", 32):±.1p}} % stay right, and with noise on another image's {{deleted("gradients", "another image's", 32):±.1p}} %: which of the two hurts more is *not settled*. With noise on those of the first class it is {{deleted("gradients", "highest", 32).mean:.0%}}, so that map does not merely mark what matters for any answer. But remember the motorcycle: losing the patches of a rival can *help* the first class. Harm and help may cancel here.
 # {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 32), deleted("gradients of the second class", "highest", 32))}}
 #
@@ -769,7 +768,7 @@ page.save("laboratory.html")
 #
 # </details>
 #
-# **2.** A probe reads the class off the class token after block 2 in 80 % of the images, but with the class token cut off in block 3 the model is right in 40 %. Is one of the two wrong?
+# **2.** In a model of three blocks, a probe reads the class off the class token after block 2 in 80 % of the images, but with the class token cut off in block 3 the model is right in 40 %. Is one of the two wrong?
 #
 # <details><summary>Answer</summary>
 #
@@ -874,7 +873,7 @@ for run in needle_record["runs"]:
 #
 # ### Question 7 again: attention and rollout
 #
-# Attention and rollout cannot tell classes apart, because no class enters them. Do they mark patches that matter at all? The same deletion test, with two of its controls:
+# Attention and rollout cannot tell classes apart, because no class enters them. The same deletion test, with two of its controls:
 
 # %% tags=["hide-input"]
 panels = {
@@ -896,7 +895,7 @@ draw_deletions(panels, title)
 # With only four patches, though, those of rollout cost hardly more than random ones: {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
 # {{assert interval(deleted("rollout", "loss beyond random", 4))[1] < 0.03}}
 #
-# And the control was worth its trouble. With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well, because other images' patches lie side by side as its own do.
+# With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well, because other images' patches lie side by side as its own do.
 # {{assert below(deleted("attention of the last block", "another image's", 32), deleted("random", "highest", 32))}}
 #
 # ### A second model, a different story
@@ -980,7 +979,7 @@ for name, part in {"all patches": slice(None), "without the outermost": slice(1,
 # In `shipped` the probes do best in the middle and along the upper and lower edges. Their accuracies lie between {{min(probe("patches", 6).mean):.0p}} and {{max(probe("patches", 6).mean):.0%}}. The twin has learned no preference for any place, and yet its middle is bright too: without the outermost patches, the two patterns agree well. So that part seems to come from the photographs, which show their objects in the middle, and not from training. The bright upper edge is the trained model's alone, and we cannot explain it.
 # {{assert statistics.correlation(probe("patches", 6).mean, at(record("class_token_journey").untrained_probes.patches, 6).mean) > 0.5}}
 #
-# The overall level is easier to interpret. Even a corner mostly shows background, and the worst of the four reaches {{min(probe("patches", 6).mean[place] for place in (0, 7, 56, 63)):.1%}}. A token belongs to a place; what it holds need not come from there. Indeed no head of `shipped` attends to its neighbours only, as a convolution does. Weighted by attention, the mean distance from a patch to what it attends to lies between {{min(min(heads) for heads in record("class_token_journey").distances):.0f}} and {{max(max(heads) for heads in record("class_token_journey").distances):.0f}} pixels in all heads (`attention_distance`), and a neighbour is 4 pixels away.
+# The overall level is easier to interpret. A corner mostly shows background, and yet the worst of the four reaches {{min(probe("patches", 6).mean[place] for place in (0, 7, 56, 63)):.1%}}. Indeed no head of `shipped` attends to its neighbours only, as a convolution does. Weighted by attention, the mean distance from a patch to what it attends to lies between {{min(min(heads) for heads in record("class_token_journey").distances):.0f}} and {{max(max(heads) for heads in record("class_token_journey").distances):.0f}} pixels in all heads (`attention_distance`), and a neighbour is 4 pixels away.
 # {{assert 8 < min(min(heads) for heads in record("class_token_journey").distances)}}
 #
 # ### Registers and artefacts: what are the stripes of notebook 03?
