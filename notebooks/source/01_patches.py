@@ -7,7 +7,7 @@
 #
 # | | |
 # |---|---|
-# | You need | Python, a little PyTorch (what a tensor's shape is) |
+# | You need | Python, a little PyTorch: shapes of tensors, `nn.Module`, learned parameters |
 # | Time to read | about 25 minutes, without the last two parts |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/patches.py` |
@@ -50,9 +50,9 @@ large = load_image(cat_file, 256)  # the same picture, for human eyes
 diagrams.patch_sequence(large, 64)
 
 # %% [markdown]
-# The patches are numbered like words on a page, from left to right and from top to bottom. Below the photograph they stand in that order in one line, and that sequence is what the model receives.
+# The patches are numbered like words on a page, from left to right and from top to bottom. Below the photograph they stand in that order in one line, and this is the sequence.
 #
-# Each vector holds only colours. Nothing in the vector of patch 9 says that it lies directly below patch 5, the one with the left eye. How a model can know where a patch was is a question for notebook 02.
+# Written as one list of C·P·P pixel values, a patch is a vector. It holds only colours. Nothing in the vector of patch 9 says that it lies directly below patch 5, the one with the left eye. How a model can know where a patch was is a question for notebook 02.
 #
 # The course works with P = 4 and with images of 32 × 32 pixels. That is the size of the images in CIFAR-10, a well-known collection of small photographs in ten classes. How long is the sequence then, and how long is each vector? Work it out before you run the next cell.
 
@@ -157,7 +157,7 @@ print(split[0, 0, 0, :, 1, :])  # image 0, channel 0, row 0 and column 1 of patc
 # %% [markdown]
 # These are the numbers of patch 1, still in the form of a square.
 #
-# **Then reorder.** A tensor is read like the digits of a counter: the last axis changes fastest, the first axis slowest. We want to finish one patch before the next begins, so the blue axes, 2 and 4, must stand before the light grey ones, 1, 3 and 5. `permute` takes exactly that list: the old numbers of the axes, in the order that we want. Take care with the two axes called P: if you exchange them, every patch comes out with its rows and columns swapped, and no shape warns you.
+# **Then reorder.** A tensor is read like the digits of a counter: the last axis changes fastest, the first axis slowest. We want to finish one patch before the next begins, so the blue axes, 2 and 4, must stand before the light grey ones, 1, 3 and 5. `permute` gets the axes by their old index, in the new order: first the image, then which patch, then where in it. Take care with the two axes called P: if you exchange them, every patch comes out with its rows and columns swapped, and no shape warns you.
 #
 # **Then flatten.** The second `reshape` writes the numbers out in the new order and joins what belongs together: the blue axes become N, and the light grey ones become C·P·P.
 
@@ -227,7 +227,7 @@ print(tuple(patchify(awkward, 8).shape))
 print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2)))
 
 # %% [markdown]
-# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. `patchify` ended with the axes (B, rows, columns, C, P, P), numbered from 0 to 5. We want (B, C, rows, P, columns, P). B was axis 0, C was 3 and rows was 1. The first P, the row inside the patch, was 4 and follows the rows; the second P, the column inside the patch, was 5 and follows the columns.
+# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. `patchify` ended with the axes (B, rows, columns, C, P, P), numbered from 0 to 5. We want (B, C, rows, P, columns, P). Read this wanted order and look up each old index: B 0, C 3, rows 1, row in the patch 4, columns 2, column in the patch 5.
 
 # %% [markdown] tags=["exercise:unpatchify"]
 # Now write the way back: (B, N, C·P·P) → (B, C, H, W), exactly what `patchify` was given.
@@ -312,7 +312,7 @@ plots.show_images([large, *sum_maps], titles, columns=4, size=1.7)
 # %% [markdown]
 # Each grey picture shows what one row of weights finds, one number per patch. The more positive the number, the lighter the square; mid-grey is 0. Look at the left eye: "right minus left" draws the sides and "bottom minus top" draws the lids.
 #
-# The model does this with D rows of weights instead of three, and nobody writes them by hand: they are learned. D is for us to choose, whatever P is, and a wide token has room for what later blocks add to it. The D sums of a patch are its **token**. The matrix is called **E** in Eq. 1 of the paper, for *embedding*.
+# The model does this with D rows of weights instead of three, and nobody writes them by hand: they are learned. We choose D freely. A wide token leaves room for later; question 4 says for what. The D sums of a patch are its **token**. The matrix is called **E** in Eq. 1 of the paper, for *embedding*.
 #
 # The same E is applied to every patch, so an edge detector that is learned in one corner works in all the others. A linear map is enough here, because the parts that follow are not linear. E only has to offer them useful numbers.
 #
@@ -334,7 +334,7 @@ print(tuple(tokens.shape))
 # nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 # ```
 #
-# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window by the weights of a *kernel*, a small grid, and adds up the products: a weighted sum. The *stride* says how far the window moves from one stop to the next. Here the stride is as long as the window is wide, so the window jumps from patch to patch and never overlaps itself. This is the tiny image again, with a kernel of four weights:
+# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window by the weights of a *kernel*, a small grid, and adds up the products: a weighted sum. The *stride* says how far the window moves from one stop to the next. Here the stride is as long as the window is wide, so the window jumps from patch to patch and never overlaps itself. Some models let small windows overlap in several layers instead, a *convolutional stem* ([Xiao et al. 2021](https://arxiv.org/abs/2106.14881)). This is the tiny image again, with a kernel of four weights:
 
 # %%
 diagrams.strided_convolution(tiny[0, 0], torch.tensor([[1, 0], [2, -1]]), patches=(0, 4))
@@ -371,7 +371,7 @@ def patch_tokens(images, weight, bias, patch_size):
 
 
 # %% [markdown] tags=["exercise:unfolded"]
-# *Find the bug.* `F.unfold` cuts images into patches too. Somebody used it to write a `patchify`. The shape is right and no error is raised, but the patches are wrong. Run the cell below: the first patch of the tiny image of 4 × 6 pixels should be 0, 1, 6, 7. What is it? Repair the function.
+# *Find the bug.* `F.unfold` cuts images into patches too. Someone used it to write a `patchify`. The shape is right and no error is raised, but the patches are wrong. Run the cell below: the first patch of the tiny image of 4 × 6 pixels should be 0, 1, 6, 7. What is it? Repair the function.
 #
 # Hint: What is the shape of what `F.unfold` returns, and which axis counts the patches?
 #
@@ -464,7 +464,7 @@ for size in (1, 2, 4, 8, 16, 32):
 #
 # ## Can you get the photograph back out of the tokens?
 #
-# Does a trained E really keep everything, or has training thrown away what a classifier does not need?
+# Or has training thrown away what a classifier does not need?
 #
 # With this course comes the **shipped model**, a ViT of six blocks that was trained on CIFAR-10. We first make sure that its E is our operation: we cut the cat with `patchify`, multiply by hand, and compare with the model's own tokens.
 
@@ -480,7 +480,7 @@ by_hand = patchify(x, P) @ trained_E.T + bias  # (B, N, 48) @ (48, D) + (D,)
 print("the model's own tokens:", torch.allclose(by_hand, tokens, atol=1e-5))
 
 # %% [markdown]
-# Suppose the photograph is lost, and we have only its tokens, E and the bias. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them. `unpatchify` puts the patches together, and the last step goes from −1 … 1 back to bytes.
+# Now suppose that we have only the tokens, E and the bias. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them. `unpatchify` puts the patches together, and the last step goes from −1 … 1 back to bytes.
 
 # %% tags=["nbval-check-output"]
 patches = torch.linalg.lstsq(trained_E, (tokens[0] - bias).T).solution.T  # (N, C·P·P)
@@ -497,9 +497,9 @@ titles += ["computed from\nall 192 numbers"]
 plots.show_images(pictures, titles, columns=4, size=1.7)
 
 # %% [markdown]
-# The two maps in the middle are drawn like the edge maps above, but with weights that training chose. You would hardly find a cat in them, and the rest of the model gets nothing but 192 such numbers for each patch. Yet every byte of Chelsea comes back.
+# Each map shows one of the 192 numbers. One alone shows no cat; all 192 give back every byte.
 #
-# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. The point is that training has not changed this: E has thrown nothing away.
+# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. So the test shows one thing: training has thrown nothing away.
 #
 # ## Recap
 #
@@ -634,4 +634,4 @@ for title, stack in (("trained", kernels), ("smooth random", smooth[0])):
 plots.show_images(pictures, titles, columns=4, size=1.6)
 
 # %% [markdown]
-# The vertical line, the two colours and green can be recognised in the trained kernels. The horizontal line needs some imagination. In the last row, of random kernels, the colours come out almost as well, as the table said, and the lines do not. All this comes from a single trained model. In the left part of its Figure 7, the ViT paper shows the few patterns that make up most of the kernels of a much larger model (their *principal components*). They are smooth too.
+# The vertical line, the two colours and green can be recognised in the trained kernels. The horizontal line needs some imagination. The last row shows one of the twenty random stacks. On average, says the table, their colours are almost as similar, and their lines are not. All this comes from a single trained model. In the left part of its Figure 7, the ViT paper shows the few patterns that make up most of the kernels of a much larger model (their *principal components*). They are smooth too.

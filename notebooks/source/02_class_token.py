@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebook 01: an image as 64 tokens, shape (B, N, D) |
-# | Time to read | about 30 minutes, and 20 more for the second visit |
+# | Time to read | about 40 minutes, and 20 more for the second visit |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/class_token.py` |
 #
@@ -70,13 +70,13 @@ diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every o
 # %% [markdown]
 # The *same* orange square stands in front of both images, and it holds nothing about either. On the right stand two *different* vectors, because the patches hold different things, and so the weights differ too.
 #
-# Read the stripes on the right as a recipe. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
+# Read the stripes on the right as a recipe for what is added to the old token, which is not drawn. Their orange frame says whose recipe it is. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
 #
 # The name misleads a little. No right answer is ever put into the class token. It is so called because the classifier reads the class from it, after the last block.
 #
 # ## What is in it at the start?
 #
-# Nothing that depends on the image. The class token is a row of D numbers that is learned like any other weight, and **it is the same for every image**.
+# Nothing that depends on the image. The class token is a row of D numbers that is learned like any other parameter, and **it is the same for every image**.
 #
 # Let us build it. We take three photographs at 32 × 32 pixels, the size that our model works with, and make patch tokens of them as in notebook 01. To keep the examples small we take D = 96.
 
@@ -123,7 +123,7 @@ plots.show("three images as rows of coloured cells; the top row, [class], is the
 assert tokens[0, 0].equal(tokens[1, 0]) and tokens[0, 0].equal(tokens[2, 0])
 
 # %% [markdown]
-# The top row looks like a bar code, and it is the *same* bar code three times, as the last line of the cell checks. Below it, the rows of the rocket look alike, since these patches hold the same night sky.
+# The top row looks like a bar code, and it is the *same* bar code three times, as the last line of the cell checks. Below it, the rows of the rocket look alike, since these patches hold mostly night sky.
 #
 # `expand` repeats the row without copying it, so there is *one* parameter. In training every image pulls it in its own direction, and the gradient adds up all pulls. There is only one such vector, so it can hold nothing about one particular image. It can hold a starting point that suits every image.
 #
@@ -199,16 +199,17 @@ print(f"cat against rocket, largest difference after:  {(after[0] - after[1]).ab
 assert before[0].equal(before[1]) and not after[0].equal(after[1])
 
 # %% [markdown]
-# Before attention the difference is exactly 0. Afterwards the two class tokens differ, and only the patches can be the cause. (We compare the bare output of attention. In a model, the block would now add this output to the class token that went in.) That is the whole mechanism, and you have just run it.
+# Before attention the difference is exactly 0. Afterwards the two class tokens differ, and only the patches can be the cause. (We compare the bare output of attention. In a model, the block would now add this output to the class token that went in.)
 #
 # ### And a trained one?
 #
-# An untrained layer spreads its attention almost evenly. Training changes that. We look at the **shipped model**, which you met in notebook 01. It was trained on CIFAR-10, a collection of 60,000 small photographs in ten classes, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly. It has six blocks, and each block has three attention operations side by side, called *heads* (not to be confused with *the* head, the classifier at the end). This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much its class token attends to each patch in the last block.
+# An untrained layer spreads its attention almost evenly; a cell below, with positions, prints how evenly. Training changes that. We look at the **shipped model**, which you met in notebook 01. It was trained on CIFAR-10, a collection of 60,000 small photographs in ten classes, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly. It has six blocks, and each block has three attention operations side by side, called *heads* (not to be confused with *the* head, the classifier at the end). This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much its class token attends to each patch in the last block.
 
 # %%
 checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
 shipped = load_checkpoint(checkpoint)  # ready to be looked into: in evaluation mode
 
+# attention_maps and look_into take bytes and normalise them; look_into yields batch by batch
 maps = attention_maps(shipped, images[:2])  # (L, B, h, T, T): L blocks, h heads
 last_block = maps[-1]  # (B, h, T, T): row = who looks, column = at whom
 from_class = last_block[:, :, 0]  # (B, h, T): row 0, what the class token looks at
@@ -241,7 +242,7 @@ label = "cosine similarity\nwith the cat"
 plots.show_lines(range(7), curves, where, label, from_zero=True, size=(5, 2.8))
 
 # %% [markdown]
-# All begin at 1.00, because before block 1 all images share one vector. The cat's similarity to the rocket ends at 0.11 and to the coffee at 0.07, so they are almost at right angles. The two crops of the cat stay together, at 0.90, which is no surprise for one photograph. The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
+# All begin at 1.00, because before block 1 all images share one vector. The cat's similarity to the rocket ends at 0.11 and to the coffee at 0.07, so they are almost at right angles. The two crops of the cat stay together, at 0.90. The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
 #
 # Two questions stay open. *How* does the model compute its weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Notebook 06 puts that to the test.
 #
@@ -294,7 +295,7 @@ assert change < 1e-6
 # %% [markdown]
 # The change is 7e-08, that is 7 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
 #
-# Would more blocks or training help? No. The patch tokens attend in the same way, so each of them leaves the block with the content that it would have had without the shuffle, only at another place in the stack. The next block then faces the same situation: the same class token, and the same patches in another order.
+# Would more blocks or training help? No. The patch tokens attend in the same way. Each patch token comes out with the same numbers as before. Only its row has changed. The next block then faces the same situation: the same class token, and the same patches in another order.
 #
 # ### The remedy: add a position to each token
 #
@@ -323,7 +324,7 @@ for axis, part, title in zip(axes, parts, ["tokens", "+ E_pos", "= z₀"], stric
 plots.show("three small tables of numbers: the tokens, the positions, and their sums")
 
 # %% [markdown]
-# Here it is as a module: `else` creates the table, and `forward` adds it. With `sinusoidal=True` the table is not learned. It is computed from sines and cosines of each patch's row and column, and the second visit shows how.
+# Here it is as a module. Skip the first branch for now: there the table is computed, not learned, and the second visit shows how. `else` creates the learned table, and `forward` adds it.
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
 # Write `self.weight`, a parameter with a row for each token, (1, T, D), that starts as 0.02 times `torch.randn`; and `forward`, which adds it. `grid_size` is the pair (rows, columns) of the grid of patches. `num_prefix` tokens stand before them, usually one, the class token. (With `sinusoidal=True` positions are computed, not learned. That part is written.)
@@ -433,7 +434,7 @@ print(f"weights, as multiples of an equal one: {multiples.min():.3f} to {multipl
 assert change > 3e-6
 
 # %% [markdown]
-# The change is 3e-05. That is a few hundred times as much as rounding, but it is tiny. The second line shows why: this untrained class token weighs all tokens almost evenly, and even weights do not notice which patch has which position. Take two patches, 2 and 4, and two positions, 10 and 20. First the patches stand in order, then they have changed places:
+# The change is 3e-05, a few hundred times as much as rounding, but tiny. The second line shows why: this untrained class token weighs all tokens almost evenly, and even weights add up the same sum. Here is an example. Take two patches, 2 and 4, and two positions, 10 and 20. First the patches stand in order, then they have changed places:
 #
 # - Even weights: ½ · (2 + 10) + ½ · (4 + 20) = **18**, and then ½ · (4 + 10) + ½ · (2 + 20) = **18** again.
 # - Weights ¾ for the 2 and ¼ for the 4: ¾ · (2 + 10) + ¼ · (4 + 20) = **15**, and then ¼ · (4 + 10) + ¾ · (2 + 20) = **20**.
@@ -462,11 +463,11 @@ for name, network in {"with positions": shipped, "without positions": without}.i
 plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 
 # %% [markdown]
-# Look first at the last lines printed. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
+# Look first at the last four lines printed. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
 #
 # And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
 #
-# How much are positions worth, then? The lower half does not say, because that model was trained with positions and then lost them. So we trained another model twice, once with learned positions and once without any. It is the **small model** of the course: 4 blocks, D = 96, three epochs on CIFAR-10 (the shipped model had {{record("cifar10_cpu_long").training.epochs:d}}). With positions it classifies {{runs("class_token_place", "class token"):±.1%}} of the test images correctly, and without them {{runs("position_init", "zeros, frozen"):±.1%}}.{{assert below(runs("position_init", "zeros, frozen"), runs("class_token_place", "class token"))}} So positions are worth {{loss(runs("position_init", "zeros, frozen")).mean:.1p}} points here. But the model without them is far above the chance level of 10 %: which pieces an image is made of says much about it, even in disorder.{{assert runs("position_init", "zeros, frozen").mean > 0.5}}
+# How much are positions worth, then? The last four printed lines do not say, because that model was trained with positions and then lost them. So we trained another model twice, once with learned positions and once without any. It is the **small model** of the course: 4 blocks, D = 96, three epochs on CIFAR-10 (the shipped model had {{record("cifar10_cpu_long").training.epochs:d}}). With positions it classifies {{runs("class_token_place", "class token"):±.1%}} of the test images correctly, and without them {{runs("position_init", "zeros, frozen"):±.1%}}.{{assert below(runs("position_init", "zeros, frozen"), runs("class_token_place", "class token"))}} So positions are worth {{loss(runs("position_init", "zeros, frozen")).mean:.1p}} points here. But the model without them is far above the chance level of 10 %: which pieces an image is made of says much about it, even in disorder.{{assert runs("position_init", "zeros, frozen").mean > 0.5}}
 #
 # *The ± is half of a 95 % interval over seeds: {{len(runs("class_token_place", "class token").accuracies):d}} seeds with positions and {{len(runs("position_init", "zeros, frozen").accuracies):d}} without. Notebook 05 says how to read such an interval.*
 #
@@ -505,15 +506,15 @@ plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 #
 # Nobody told this model that its 64 vectors form a grid. **It has found that out from photographs.** The ViT paper shows the same for a large model (Figure 7). The second visit asks how much of it is a grid.
 #
-# > **Remember:** the class token is one learned vector, the same for all images, that belongs to no patch. Everything that
-# > it knows about an image came through attention. Positions turn a bag of patches into an image.
-#
 # ## Recap
 #
 # - The classifier reads one vector. The class token is an extra one, free for that job. The mean of the patches works too.
 # - It is one parameter of shape (1, 1, D): one vector, repeated for each image of the batch.
 # - Attention is a weighted mean with weights computed from the tokens, so it does not notice their order.
 # - One vector for each place is added to the tokens. In training these vectors come to form a grid.
+#
+# > **Remember:** the class token is one learned vector, the same for all images, that belongs to no patch. Everything that
+# > it knows about an image came through attention. Positions turn a bag of patches into an image.
 #
 # ## Questions
 #
@@ -540,7 +541,7 @@ plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 #
 # ## For a second visit: a closer look, computed positions, and a silent mistake
 #
-# Each of these sections needs only the first visit, so you can take them in any order. Pick what you like.
+# Each of these sections needs only the first visit, so you can take them in any order.
 #
 # ### Is the class token really one parameter?
 #
@@ -688,7 +689,7 @@ print("second half the same in every column:", of_row.equal(of_row[:, :1].expand
 # %% [markdown]
 # Yes, the grid is there from the start. The purple spot travels here too, and the map of the top left place, the one in the frame, is least alike inside, as in the learned table. The two lines below the figure say why: half of the numbers depend on the column alone, and the other half on the row alone. So row and column explain all of the computed table, and 96 % of the learned one (the section before this measures it).
 #
-# Is the formula better, then? It is worse in the small model, trained as in the first visit. With the learned table this model reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, and with the formula {{runs("position_untrained", "sines and cosines"):±.1%}}. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
+# Is the formula better, then? It is worse in the small model, trained as in the first visit. With the learned table this model reaches {{runs("position_untrained", "learned"):±.1%}} on CIFAR-10, and with the formula {{runs("position_untrained", "sines and cosines"):±.1%}}, over {{len(runs("position_untrained", "sines and cosines").accuracies):d}} seeds. Do not take that as a verdict on the idea. The sines go up to 1, while the learned numbers start at 0.02, and the wavelengths were made for long texts. We tuned neither.{{assert below(runs("position_untrained", "sines and cosines"), runs("position_untrained", "learned"))}}
 #
 # In `PositionEmbedding` the computed table is the first branch. The class token is nowhere in the image, so `pad` puts a row of zeros above the table for it. `register_buffer` keeps a table that is not trained.
 #

@@ -8,7 +8,7 @@
 # | | |
 # |---|---|
 # | You need | notebook 02: an image as 65 tokens, the first of which is the class token |
-# | Time to read | about 45 minutes, with a place for a break after step 4 |
+# | Time to read | about 55 minutes, with a place for a break after step 4 |
 # | Time to run | less than a minute, on any machine |
 # | Package module | `vit_minimal/attention.py` |
 #
@@ -74,7 +74,7 @@ plots.show_images(
 # The second half makes it special. Fixed weights would look at the same places in every image, but weights that come from
 # the tokens can follow the cat wherever it sits.
 #
-# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go. Then come pictures of trained heads, and one last short idea: what attention *cannot* see.
+# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go. Then come pictures of trained heads, and what attention *cannot* see.
 #
 # ## Step 1 · One query, by hand
 #
@@ -90,16 +90,16 @@ plots.show_images(
 #
 # | | the first number says | the second number says |
 # |---|---|---|
-# | token, query, key | how round | how orange |
+# | token, query, key | how round | how pink |
 # | value | how much speaks for an eye | how much speaks for a nose |
 #
-# The class token is looking for something round, so its query is (1, 0).
+# The class token is looking for something round, so its query is (1, 0). This step still leaves out one division, which step 2 adds.
 #
 # A token has D numbers, and its query, key and value have d numbers each. Here both are 2. In a model d is usually smaller than D.
 
 # %% tags=["nbval-check-output"]
 names = ["[class]", "nose", "eye"]
-tokens = torch.tensor([[1.0, 1.0], [0.0, 2.0], [2.0, 0.0]])  # (T, D): how round, how orange
+tokens = torch.tensor([[1.0, 1.0], [0.0, 2.0], [2.0, 0.0]])  # (T, D): how round, how pink
 
 query = torch.tensor([1.0, 0.0])  # (d,): what [class] is looking for
 keys = torch.tensor([[1.0, 0.0], [0.0, 2.0], [2.0, -2.0]])  # (T, d): what each token offers
@@ -109,7 +109,7 @@ scores = torch.stack([query @ key for key in keys])  # (T,): how well does each 
 print("scores ", scores)
 
 # %% [markdown]
-# The dot product measures the fit: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2. (A key need not copy its token: this one advertises *round, and not orange*. Step 2 will make it from a matrix.) As arrows:
+# The dot product measures the fit: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2. (A key need not copy its token: this one advertises *round, and not pink*. Step 2 will make it from a matrix.) As arrows:
 
 # %% tags=["hide-input"]
 purple = "#AA4499"  # the colour of attention in this course
@@ -125,11 +125,11 @@ arrow.update(arrowstyle="->", color="black", linestyle="--")
 axis.annotate("", (1, 0.14), (0, 0.14), arrowprops=arrow)  # drawn a little above its place
 axis.text(0.14, 0.3, "query")
 axis.axhline(0, color="gray", linewidth=0.5)
-axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="orange", aspect="equal")
+axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="pinkness", aspect="equal")
 plots.show("three keys as arrows; the score is how far each reaches along the query")
 
 # %% [markdown]
-# The keys have the colours of their tokens: orange for [class] and blue for the patches. The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for orange, (0, 1), would score −2 with it.
+# The keys have the colours of their tokens: orange for [class] and blue for the patches. The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for pink, (0, 1), would score −2 with it.
 #
 # Scores are not yet weights. The weights of a mean are not negative and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide
 # by the sum of these. A power of e is always positive, so even a score of 0 leaves some weight.
@@ -161,7 +161,7 @@ diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 #
 # $$Q = x W_q, \qquad K = x W_k, \qquad V = x W_v$$
 #
-# The matrices have the shape (D, d); PyTorch's `nn.Linear` keeps them transposed. In this notebook *weights* are always attention weights, those of the mean, and learned numbers are called *parameters*.
+# The matrices have the shape (D, d); PyTorch's `nn.Linear` keeps them transposed. In this notebook *weights* are always attention weights, those of the mean, and learned numbers are called *parameters*. PyTorch's attribute `.weight` is the exception.
 #
 # Attention with one such set of maps is called a **head**. (The *head* that gives the class scores is something else.) The numbers of step 1 came from these matrices:
 
@@ -177,7 +177,7 @@ print("values as in step 1:", torch.equal(tokens @ W_v, values))
 print("queries of all three tokens:", queries.tolist())
 
 # %% [markdown]
-# Every token is looking for something. The nose has the query (2, −1), something round and not orange, and the eye has (0, 1), something orange. T queries need T · T scores, and
+# Every token is looking for something. The nose has the query (2, −1), something round and not pink, and the eye has (0, 1), something pink. T queries need T · T scores, and
 # one matrix product gives them all: row i of $QK^\top$ holds the scores of query i with all keys. A second product takes all the means.
 
 # %%
@@ -222,7 +222,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 # - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. This is always so if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
 # - **Without the maps, what [class] looks for is fixed by what it *is*.** Its row is 2, 2, 2: with itself 1·1 + 1·1, with the nose 1·0 + 1·2 and with the eye 1·2 + 1·0. With the maps it can look for one of them.
 #
-# And W_v decides what is handed over. The class token could find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
+# And W_v decides what is handed over. Our W_v only multiplies by 5. A real one could let the class token find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
 #
 # ### Why divide by √d?
 #
@@ -262,7 +262,7 @@ plots.show("weights of three tokens: the larger the scores, the more goes to the
 #
 # </details>
 #
-# A ViT does not *start* like these random vectors. Its parameters begin small, and so do its scores. A model could also learn smaller matrices to make up for a missing division. But scores grow during training: when the shipped model looks at the cat, their standard deviation before the division is 8.7, so after it about 1. The second visit measures this. In very large models the scores grew so far that their authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
+# At the start a ViT's scores are small even without √d. During training they grow. For the cat, the second visit finds a standard deviation of 0.3 before training and of 8.7 in the shipped model, both before the division, and then √d = 8 keeps the scores near 1. In very large models the scores grew so far that their authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
 #
 # Here is the formula as a function. (The `mask` can wait for the second visit.)
 
@@ -360,7 +360,7 @@ diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
 # %% [markdown]
 # Read the picture from top to bottom. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart.
 #
-# In one respect the picture is ahead of the code: it draws the maps of all heads as one box, `qkv`, as step 4 will write them. The code below still gives each head its own three maps, and goes through the heads in a loop:
+# The picture draws the maps of all heads as one box, `qkv`, as step 4 will write them. The code below still gives each head its own three maps, and goes through the heads in a loop:
 
 
 # %%
@@ -516,6 +516,7 @@ def says(image):
 
 
 print(says(cat))
+# attention_maps normalises by itself; the model, in says, does not
 cat_maps = attention_maps(shipped, cat[None])[:, 0]  # (L, h, T, T): block, head, from, to
 print(f"block 4, head 1: [class] gives itself {cat_maps[4 - 1, 1, 0, 0]:.1%}")
 
@@ -546,7 +547,7 @@ print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 1
 # %% [markdown]
 # If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next figures. What stands out first are the dark vertical stripes at columns 8, 16 and 48. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook [06](06_inside_the_class_token.ipynb) examines the stripes.
 #
-# Row 0 looks elsewhere. Triangles mark its six largest weights, which belong to patches 17, 18, 19, 26, 27 and 30; the next figure shows what is there. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat at only 32 × 32 pixels.)
+# The class token, row 0, does not follow the stripes. Triangles mark its six largest weights, which belong to patches 17, 18, 19, 26, 27 and 30; the next figure shows what is there. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat at only 32 × 32 pixels.)
 
 # %%
 head_names = ["head 0", "head 1", "head 2"]
@@ -555,9 +556,9 @@ same_scale = {"columns": 2, "full": 0.16}  # full purple is a weight of 16 % or 
 diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# Head 1 has found the eyes, both of them. Nobody told the model what an eye is: it was trained on images and ten class names, nothing else. But this is one head of 18, picked for its readable map, and one photo. A test below qualifies this.
+# Head 1 has found the eyes, both of them. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below qualifies this.
 #
-# The other heads differ. Head 0 is faint on this common scale: it also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. (An untrained model looks at all patches nearly alike, as the second visit shows. Notebook 06 draws all six blocks.)
+# The other heads differ. Head 0 is faint on this common scale: it also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. Notebook 06 draws all six blocks.
 #
 # And patch 27, with which we began? Where would *you* look, to find out whether you are part of a face? Patch 27 has a dark frame. After three blocks, the token at that place is no longer only this patch.
 
@@ -633,8 +634,8 @@ same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
 print("permute, then attend = attend, then permute:", same)
 
 # %% [markdown]
-# If the class token stays first and only the patches are shuffled, its output does not change at all. Position embeddings are the only
-# thing that tells a ViT which patch is next to which.
+# If the class token stays first and only the patches are shuffled, its output does not change at all. Which patch is next to which, a ViT is told by
+# its position embeddings alone. Without them it could only guess from what the patches show.
 #
 # ## Recap
 #
@@ -950,4 +951,6 @@ with torch.no_grad():
         print(f"{kind.__name__:22} {milliseconds(kind(192, 12), wide):6.2f} ms")
 
 # %% [markdown]
-# The list of heads takes by far the longest here. The gain depends on the machine. Now you have seen every part of attention, from one query to the fused call.
+# In the run saved here, all heads at once take half the time of the list, and the fused function brings almost nothing more at T = 65.
+#
+# Now you have seen every part of attention. **Next: [04 · The Vision Transformer](04_vision_transformer.ipynb).**
