@@ -125,7 +125,7 @@ diagrams.transfer(depth=6, old_classes=10, new_classes=10, layer_decay=0.7)
 # %% [markdown]
 # The top row is the model as it was. In the rows below the line, white boxes keep their weights, and coloured ones are trained. They are answers b, c and d. Answer a has no row: it trains all weights as d does, but they begin at random. The last row, *layer decay*, is a variant of d with smaller steps in earlier blocks; the second visit tries it.
 #
-# One thing has to change first. `shipped` has learned a position for each of 64 patches, and our small images have 16. `resize_patches` resizes the grid of positions as one resizes an image, from 8 × 8 to 4 × 4. The class token keeps its own position, because it has no place in the grid. Does the model survive this?
+# One thing has to change first; at 32 × 32 pixels it would not have to. `shipped` has learned a position for each of 64 patches, and our small images have 16. `resize_patches` resizes the grid of positions as one resizes an image, from 8 × 8 to 4 × 4. The class token keeps its own position, because it has no place in the grid. Does the model survive this?
 
 # %%
 shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").to(device)
@@ -136,11 +136,11 @@ chances = predict(pretrained, small_cat).softmax(dim=1)[0]
 print(f"the cat at 16 × 16: {CIFAR10_CLASSES[chances.argmax()]}, {100 * chances.max():.0f} %")
 
 # %% [markdown]
-# One cat proves little. On 1,000 test photographs of CIFAR-10, shrunk in the same way, the resized model reaches {{tuning("cifar10").accuracy:.1%}}. At full size, and on all 10,000, it was {{record("cifar10_cpu_long").accuracy:.1%}}. So the model sees less well at this size, and still sees a lot.
+# On 1,000 test photographs of CIFAR-10, shrunk in the same way, the resized model reaches {{tuning("cifar10").accuracy:.1%}}. At full size, and on all 10,000, it was {{record("cifar10_cpu_long").accuracy:.1%}}. So the model sees less well at this size.
 #
 # ## Four answers
 #
-# We begin with answer b, since it trains nothing. `features` gives the class token after each block, and we take the one after the last. Two class tokens count as near if they point in the same direction, which is what the cosine measures.
+# We begin with answer b, since it trains nothing. `features` gives the class token after each block, and we take the one after the last, before the norm that the head needs. Two class tokens count as near if they point in the same direction, which is what the cosine measures.
 
 
 # %%
@@ -281,7 +281,7 @@ plots.show("a row of dots for each answer and each control, in %", title, parts)
 # %% [markdown]
 # From here on, the text quotes the record. A ± is half of a 95 % interval, over three seeds for what is trained and over ten for the rest.
 #
-# | | accuracy | its control |
+# | | accuracy | compared with |
 # |---|---|---|
 # | **d** fine-tuned | {{tuned("fine-tuned", 10):±.0%}} | from scratch: {{tuned("from scratch", 10):±.0%}} |
 # | **c** linear probe | {{read_off("class_token", 10):±.0%}} | the probe on an untrained model: {{read_off("class_token", 10, model="untrained"):±.0%}} |
@@ -293,7 +293,7 @@ plots.show("a row of dots for each answer and each control, in %", title, parts)
 # {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 # {{assert mean(tuned("from scratch", 10)) < mean(read_off("pixels", 10, "neighbour"))}}
 #
-# Why is fine-tuning ahead of the probe? The probe has to take the class token as it is, and it was trained to gather what tells a ship from a frog. Fine-tuning may change what it gathers. That is our reading of it. What we measured is the difference.
+# Why is fine-tuning ahead of the probe? The probe has to take the class token as it is, and it was trained to gather what tells a ship from a frog. Fine-tuning may change what it gathers. That is our reading; we measured the difference.
 #
 # Was the race fair? Ask this of every rival that loses.
 #
@@ -319,7 +319,7 @@ curves = {name: [mean_and_width(way(count)) for count in COUNTS] for name, way i
 _, axis = plt.subplots(figsize=(6.6, 3.8), layout="constrained")
 means = {name: [100 * mean for mean, _ in curve] for name, curve in curves.items()}
 widths = {name: [100 * width for _, width in curve] for name, curve in curves.items()}
-title = "Shapes-10: more images, the same number of steps"
+title = "Shapes-10: more images, and no more steps"
 labels = ("training images per class", "accuracy on test images in %")
 chance = ("chance level", 10)
 plots.show_lines(COUNTS, means, *labels, title, chance, "x", widths=widths, axis=axis)
@@ -362,7 +362,7 @@ guesses = nearest_class(flat[drawn], digit_labels[drawn], flat[last])
 print(f"digits, nearest pixels: {(guesses == digit_labels[last]).float().mean():.1%}")
 
 # %% [markdown]
-# No model, no training, and about nine of ten are right! A digit always stands in the middle, upright, and white on black, so two threes have much the same pixels. Here is the whole race, on record:
+# No model, no training, and about nine of ten are right! A digit always stands in the middle, upright, and white on black, so two threes have much the same pixels. That was one draw of ten images per class. Here is the whole race, on record:
 #
 # | ten images per class | Shapes-10 | digits |
 # |---|---|---|
@@ -386,7 +386,7 @@ print(f"digits, nearest pixels: {(guesses == digit_labels[last]).float().mean():
 #
 # `compare` prints a number as it comes out wrong and as it is right. Mistakes 1, 2, 5 and 6 are made with one fine-tuned model each, so they have one seed. Mistakes 3 and 4 are judged by the probe, over the same three draws of training images as above, and with one draw of random numbers.
 #
-# **1. Another normalisation.** `shipped` was trained on numbers from −1 to 1. Many programs give 0 to 1, and others subtract ImageNet's means. (`predict` would warn you of such pixels, so we ask the model directly.)
+# **1. Another normalisation.** The model was trained with the right numbers, from −1 to 1, and only the test gets others. Many programs give 0 to 1, and some subtract ImageNet's means. (`predict` would warn you of such pixels, so we ask the model directly.)
 
 # %%
 compared = {}  # {mistake: (accuracy in % done right, done wrong)}, for the figure at the end
@@ -411,9 +411,9 @@ compare("1 · pixels 0 … 1", tuned_right, accuracy_of(tuned, test / 255))
 compare("1 · ImageNet's means", tuned_right, accuracy_of(tuned, (test / 255 - mean) / deviation))
 
 # %% [markdown]
-# No error, and about nine points or more are gone. That is what happens when a trained model moves into another program.
+# No error, and about nine points or more are gone.
 #
-# **2. Evaluating in training mode.** A model that drops numbers or skips blocks at random must stop doing so when it is judged. Ours does neither, so we give the fine-tuned weights to a model that does both. (They were not trained with it, so the damage is larger than usual.)
+# **2. Evaluating in training mode.** A model that drops numbers or skips blocks at random must stop doing so when it is judged. Ours does neither, so we give the fine-tuned weights to a model that does both. They were not trained with it, so the size of the damage is artificial.
 
 # %%
 rough = VisionTransformer(replace(tuned.config, drop_path_rate=0.2, proj_drop_rate=0.1)).to(device)
@@ -426,7 +426,7 @@ with torch.no_grad():
 print(f"asked twice, another answer for {(first != second).float().mean():.0%} of the images")
 
 # %% [markdown]
-# The last line gives this mistake away. Ask twice, and the same image gets another answer.
+# Remember the last line, not the size: ask twice, and the same image gets another answer.
 #
 # **3. Positions that do not fit.** `shipped` has 65 positions, and 17 are needed for small images. So one person takes the first 17, and another leaves them out and keeps random ones. We judge them by the linear probe, which shows what the pretrained weights are worth before anything is trained.
 
@@ -469,7 +469,7 @@ print(f"cosine of the token and its position: {alike:.2f}")
 # %% [markdown]
 # The first line shows that `strict=False` is not quite silent: it *returns* the names that are missing. Most programs throw them away. Print them.
 #
-# And the accuracy? A random class token costs only about two points. It is tempting to conclude that the class token is not needed. But a random position costs as little, and both together cost seven, more than the two losses added up. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. Each of them works as a spare copy of the other. We have seen this in one model, so do not count on it in another.
+# And the accuracy? A random class token costs only about two points. Is the class token not needed, then? But a random position costs as little, and both together cost seven, more than the two losses added up. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. Without one of them, the sum is shorter but has nearly the same direction, and the first norm removes the length. This is one model, so do not count on it in another.
 #
 # **5. The wrong number of classes.** With too few you get an error, because a label has no place. With too many, nothing complains. We give our ten classes a head for three, and then one for 1,000.
 
@@ -559,13 +559,13 @@ def show_pairs(pairs, title, names, chance):
 show_pairs(compared, "Seven mistakes", ("done right", "done wrong"), 10)
 
 # %% [markdown]
-# Only number 6 falls so low that you would be suspicious. 1, 2 and 3 cost a lot, as you can see by the rings. (3 and 4 are judged by the probe; we did not measure what fine-tuning repairs.) But with a task of your own you have no ring: perhaps 61 % is all there is? Number 5 hardly moves, and neither does 4 as long as one of the two copies is there. And number 7 goes to the right, so it looks like success. So *the accuracy alone gives away very little*. Each mistake has a check of its own:
+# Only number 6 falls so low that you would be suspicious. 1, 2 and 3 cost a lot, as you can see by the rings. (3 and 4 are judged by the probe; we did not measure what fine-tuning repairs.) But with a task of your own you have no ring: perhaps 61 % is all there is? Number 5 hardly moves, and neither does 4 as long as the token or its position is there. And number 7 goes to the right, so it looks like success. So *the accuracy alone gives away very little*. Each mistake has a check of its own:
 #
 # | mistake | what you would see | how to make sure |
 # |---|---|---|
 # | 1 normalisation | poorer in one program than in another | take mean and deviation from the pretrained model's own description; give both programs one image and compare the scores |
 # | 2 training mode | one image gets two different answers | call `model.eval()` before you judge |
-# | 3 positions | nothing, as a smaller image costs accuracy even if all is right | resize them with `resize_patches`; be wary of `[:, :17]` |
+# | 3 positions | a loss that you would blame on the smaller image | resize them with `resize_patches`; be wary of `[:, :17]` |
 # | 4 class token | nothing, or a little | load with `strict=True`, or print what `load_state_dict` returns |
 # | 5 classes | nothing, or an error about labels | `model.reset_head(len(dataset.class_names))` |
 # | 6 learning rate | it fails even on its own training images | divide the rate by three, and by three again if needed |
@@ -677,7 +677,7 @@ title = "Who can still see at dusk?"
 show_pairs(pairs, title, ("same light", "at dusk"), 100 / len(photos.class_names))
 
 # %% [markdown]
-# In the same light, a probe on an *untrained* model and a model from scratch get about four of five images right, where chance level is one of six. So most of our accuracy can be had without pretraining. At dusk they are near chance level. The control that is blind to brightness loses nothing and has little to lose. What starts from `shipped` is ahead of all of them. But the two rates, equally good in the same light, are far apart at dusk: the lower one keeps nearly everything, and the higher one loses more than a third of its accuracy. With `seed=1` and `seed=2` we saw the same order, and smaller gaps. The test images in the same light would have shown none of this.
+# In the same light, a probe on an *untrained* model and a model from scratch get about four of five images right, where chance level is one of six. So most of our accuracy can be had without pretraining. At dusk they are near chance level. The control that is blind to brightness loses nothing and has little to lose. What starts from `shipped` is ahead of all of them. But the two rates, equally good in the same light, are far apart at dusk: the lower one keeps nearly everything, and the higher one loses more than a third of its accuracy. The test images in the same light would have shown none of this.
 #
 # Was it the photographs that helped? We cannot say. The pretraining also made images brighter and darker at random (TrivialAugment, notebook 05), and we have not separated the two. It is also one seed and 72 images, and dusk is only one of many changes. So take a second photograph of your own things, on another day.
 #
@@ -789,14 +789,14 @@ if can_export:
 #
 # ## Which way to take
 #
-# This guide has what two tasks, one folder and one model have shown. Take it as an order in which to try things, and not as a law.
+# Take this as an order in which to try things. It rests on two tasks, one folder and one model.
 #
 # | step | what you do | what it costs |
 # |---|---|---|
 # | 1 | Split by photo, and run the controls: closest pixels, a probe on an untrained model. | seconds |
 # | 2 | Fit a probe with a chosen penalty. If it is good enough, stop. | seconds |
 # | 3 | Fine-tune everything. For a model like ours, try the rates 0.0003, 0.001 and 0.003, and choose on validation images. | three trainings, one for each rate; `fit` says how long one takes |
-# | 4 | If two rates are equally good, take the lower one. It leaves more of what was learned before. | nothing |
+# | 4 | If two rates are equally good, take the lower one. It leaves more of what was learned before, but this advice rests on one folder. | nothing |
 # | 5 | If you have very many images per class (we do not know how many), train from scratch as well, and compare. | many epochs |
 #
 # ## Recap
@@ -1024,11 +1024,11 @@ with torch.device("meta"), FlopCounterMode(display=False) as counter:
 per_image = 3 * counter.get_total_flops()  # a backward pass takes twice a forward pass
 total = per_image * 50_000 * 3  # three epochs
 print(f"{per_image / 1e9:.1f} GFLOPs for a training image, {total / 1e15:.2f} PFLOPs in all")
-for share in (0.03, 0.1):  # a guess, see below
+for share in (0.03, 0.1):  # two guesses
     print(f"a T4 at {share:.0%} of its 65 TFLOP/s: {total / (share * 65e12) / 60:.0f} min")
 
 # %% [markdown]
-# So it should be minutes, and not hours. This is an estimate, and we had no T4 to check it. The 65 TFLOP/s are what the maker states for half precision. Which share of them such a small model gets is a guess, and enlarging and augmenting come on top.
+# At a tenth of the 65 TFLOP/s that the maker states for half precision, the three epochs take about three minutes, and at 3 % ten. Which share such a small model gets is a guess, enlarging and augmenting come on top, and we had no T4 to check it. So expect minutes, and not hours.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 12 · From a pretrained model to your own pictures
