@@ -293,7 +293,7 @@ plots.show("a row of dots for each answer and each control, in %", title, parts)
 # {{assert below(read_off("pixels", 10, "neighbour"), read_off("class_token", 10, "neighbour"))}}
 # {{assert mean(tuned("from scratch", 10)) < mean(read_off("pixels", 10, "neighbour"))}}
 #
-# Why is fine-tuning ahead of the probe? The probe has to take the class token as it is, and it was trained to gather what tells a ship from a frog. Fine-tuning may change what it gathers. That is our reading; we measured the difference.
+# Why is fine-tuning ahead of the probe? The probe has to take the class token as it is, and it was trained to gather what tells a ship from a frog. Fine-tuning may change what it gathers. That is our reading.
 #
 # Was the race fair? Ask this of every rival that loses.
 #
