@@ -387,7 +387,7 @@ print("tokens (2, 65, 48) →", tuple(list_of_heads(torch.randn(2, 65, 48)).shap
 #
 # ## Step 4 · All heads in one go
 #
-# This code is right, but it makes 3·h small matrix products, and processors are usually faster with one large one. The maps of all heads fit into one `nn.Linear` from D to 3·D numbers,
+# This code is right, but it makes 3·h small matrix products for the maps, and 2·h more for scores and means, and processors are usually faster with one large one. The maps of all heads fit into one `nn.Linear` from D to 3·D numbers,
 # called `qkv`: first the queries of all heads, then all keys, then all values. The line that gives each head its own numbers is the one tricky line of this notebook.
 #
 # Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. In the picture, token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers

@@ -107,7 +107,7 @@ diagrams.block()
 diagrams.gelu((-1, 1, 2))
 
 # %% [markdown]
-# GELU multiplies x by Φ(x), the probability that a number drawn from the standard normal distribution is below x. For large positive x this is almost 1, and for large negative x almost 0. Our numbers 6 and 9 are large enough to stay clear of the dip between them: GELU leaves 3 almost alone and all but flattens −3.
+# GELU multiplies x by Φ(x), the probability that a number drawn from the standard normal distribution is below x. For large positive x this is almost 1, and for large negative x almost 0. Our numbers 6 and 9 are large enough for all four sums to lie far from the dip between large and small: GELU leaves 3 almost alone and all but flattens −3.
 
 
 # %% tags=["nbval-check-output"]
@@ -353,7 +353,7 @@ class ViT(nn.Module):
 # | where | D | L | tokens T |
 # |---|---|---|---|
 # | the collapse, above | 48 | 12 | 17 |
-# | shapes (next), and the costs | 192 | 9 | 65 |
+# | the shapes of the tensors (next cell), and the costs | 192 | 9 | 65 |
 # | comparison with timm, and the four checks | 96 | 3 | 65 |
 # | the shipped model | 192 | 6 | 65 |
 #

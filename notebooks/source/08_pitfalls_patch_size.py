@@ -402,14 +402,14 @@ axis.grid(alpha=0.3)
 plots.show("two rising lines that cross: P = 8 begins earlier and flattens", "Every training", said)
 
 # %% [markdown]
-# **The lines cross.** P = 8 gets far with few FLOPs, and then it flattens: from 12 to 40 epochs it gains only {{distance(runs("patch_size_and_epochs", "P = 8, 40 epochs"), runs("patch_size_longer", "P = 8, 4 × the epochs")):±.1p}} points. The line of P = 4 begins further right, because each of its epochs takes four times the FLOPs. From 3 to 10 epochs it gains {{distance(runs("patch_size_and_epochs", "P = 4, 10 epochs"), runs("patch_size", "P = 4")):±.1p}} (that its lead above is as large is chance). A longer training moves both points to the right, and there the line of P = 4 is the higher one.
+# **The lines cross.** P = 8 gets far with few FLOPs, and then it flattens: from 12 to 40 epochs it gains only {{distance(runs("patch_size_and_epochs", "P = 8, 40 epochs"), runs("patch_size_longer", "P = 8, 4 × the epochs")):±.1p}} points. The line of P = 4 begins further right, because each of its epochs takes four times the FLOPs. From 3 to 10 epochs it gains {{distance(runs("patch_size_and_epochs", "P = 4, 10 epochs"), runs("patch_size", "P = 4")):±.1p}}. A longer training moves both points to the right, and there the line of P = 4 is the higher one.
 # {{assert len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies) == 1}}
 # {{assert f'{distance(runs("patch_size_and_epochs", "P = 4, 10 epochs"), runs("patch_size", "P = 4")).mean:.3f}' == f'{loss(runs("patch_size", "P = 8")).mean:.3f}'}}
 #
 # Why does P = 8 flatten? It is not too weak to learn the training images: in its last epoch of 40 its training loss is {{mean([r.train_loss[-1] for r in recorded("patch_size_and_epochs", "P = 8, 40 epochs")]):.2f}}, less than half of the {{mean([r.train_loss[-1] for r in recorded("patch_size_and_epochs", "P = 4, 10 epochs")]):.2f}} of P = 4 in the last of ten. Still it classifies fewer test images correctly. By then it has seen every image forty times, so it may have learned them by heart. We have not tried whether P = 4 would flatten, too, beyond ten epochs.
 # {{assert max(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 epochs")) < 0.5 * min(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 epochs"))}}
 #
-# Epoch for epoch, P = 8 does not flatten first: from 3 to 10 epochs it gains more than P = 4, and the lead of P = 4 shrinks by {{distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8"))):±.1p}} points.
+# All this is at equal FLOPs, where P = 8 has made four times the epochs. Count epochs instead, and P = 8 does not flatten first: from 3 to 10 epochs it gains more than P = 4, and the lead of P = 4 shrinks by {{distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8"))):±.1p}} points.
 # {{assert differs(distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8")))) and runs("patch_size_and_epochs", "P = 8, 10 epochs").difference > runs("patch_size", "P = 8").difference}}
 #
 # ## A warning about curves
@@ -467,7 +467,7 @@ plots.show(
 # > ### What to do in your own model
 # >
 # > 1. Decide what limits your training. If it is time, measure it, as above.
-# > 2. Train two neighbouring patch sizes, for example P = 8 and P = 16, each in half of the time that you have, with a schedule that ends when that half ends. Use several seeds if you can pay for them.
+# > 2. Train two neighbouring patch sizes, for example P = 8 and P = 16, each with two seeds or more. Share your time among all these trainings, each with a schedule that ends when its share ends.
 # > 3. Keep the better *model*, judged on your validation images. If you train again, for longer or on more images, compare again: the other size may win.
 # >
 # > For other patches in a model that is trained already, `resize_patches` resamples its weights, as [exercises 08](exercises/08_pitfalls_patch_size.ipynb) show.
@@ -481,7 +481,7 @@ plots.show(
 # {{assert not differs(distance(runs("patch_size", "P = 16"), runs("patch_size", "P = 32")))}}
 # {{assert differs(runs("patch_size_longer", "P = 2, a third of the epochs"))}}
 #
-# **Steps.** P = 4 makes as many steps as P = 8, in three epochs, with batches of 32 images in place of 128. At the common learning rate it reached {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}}, still worse than the {{runs("patch_size_longer", "P = 8, 4 × the epochs"):±.1%}} of P = 8. Half the rate gave the result above. We did not tune P = 8. Smaller batches also make each step noisier.
+# **Steps.** As a test, P = 4 made as many steps as P = 8: three epochs, with batches of 32 images in place of 128. At the common learning rate it reached {{runs("patch_size_updates", "P = 4, batches of 32", rate=1):±.1%}}, still worse than the {{runs("patch_size_longer", "P = 8, 4 × the epochs"):±.1%}} of P = 8. Half the rate gave the result above. We did not tune P = 8. Smaller batches also make each step noisier.
 # {{assert abs(distance(runs("patch_size_longer", "P = 8, 4 × the epochs"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)).mean) < distance(runs("patch_size_longer", "P = 8, 4 × the epochs"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)).width}}
 # {{assert below(runs("patch_size_updates", "P = 4, batches of 32", rate=1), runs("patch_size_longer", "P = 8, 4 × the epochs"))}}
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)) == 1}}

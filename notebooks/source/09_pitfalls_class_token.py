@@ -73,7 +73,7 @@ from vit_minimal.experiments import run_experiment
 #
 # - **Class token:** the ViT paper reads it.
 # - **Reads the first patch** is a mistake. Someone removes the class token, `x = x[:, 1:]`, and then reads `x[:, 0]`, which was token 1 before.
-# - **Averages all tokens** is a mistake too.
+# - **Averages all tokens** is a mistake too: someone writes `x.mean(dim=1)` for a mean of the patches, and forgets that token 0 is the class token.
 # - **Mean of patches** is a rival. Its model has no class token: all of its tokens are patches.
 # - **Attention pooling** is another rival without a class token, a weighted mean. A patch has the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w`. This is its simplest form: others add maps for keys and values and an MLP ([Lee et al. 2019](https://arxiv.org/abs/1810.00825), [Zhai et al. 2022](https://arxiv.org/abs/2106.04560)).
 #
@@ -256,7 +256,7 @@ friend = ReadsFirstPatch(ViTConfig(**shape))
 print(tokens_read(friend, friend.norm, images))
 
 # %% [markdown]
-# **Its head reads token 1, the first patch.** So `assert tokens_read(…) == [0]` is a test worth keeping. (The second visit has advice for your own model.)
+# **Its head reads token 1, the first patch.** If the class token stands first and is read, `assert tokens_read(…) == [0]` is a test worth keeping. (The second visit has advice for your own model.)
 #
 # ## B · Four severed connections
 #
@@ -302,7 +302,7 @@ show_gains(
 )
 
 # %% [markdown]
-# **They cost nothing that counts.** The first three are alike with the class token. *At zero, no position* is not settled: anything from −{{-100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), -1):.1f}} to +{{100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), 1):.1f}} points is possible, so a loss of a full point is not.{{assert
+# **They cost nothing that counts.** The first three and the class token come out alike. *At zero, no position* is not settled: its interval runs from −{{-100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), -1):.1f}} to +{{100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), 1):.1f}} points, so a loss of a full point is unlikely.{{assert
 # all(abs(gain(of).mean) + gain(of).width < 0.01 for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen")))}}{{assert
 # not differs(runs("class_token_untrained", "no position, frozen at zero")) and reach(gain(runs("class_token_untrained", "no position, frozen at zero")), -1) > -0.01 and reach(gain(runs("class_token_untrained", "no position, frozen at zero")), 1) > 0.01}}
 #
@@ -314,7 +314,7 @@ show_gains(
 #
 # ### Is a connection severed?
 #
-# Two of the four mistakes do not show in the accuracy. So two more functions look for signs of all four, in a model whose class token is token 0. The optimizer check looks at your own model. All others work on a copy with random weights, because a weight that is zero, as in some starts of notebook 07, passes nothing on.
+# Two of the four mistakes do not show in the accuracy. So two more functions look for signs of all four, in a model whose class token is token 0. The checks for the optimizer and for frozen weights look at your own model. The others work on a copy with random weights, because a weight that is zero, as in some starts of notebook 07, passes nothing on.
 
 
 # %%

@@ -310,7 +310,7 @@ print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
 print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 
 # %% [markdown]
-# So bfloat16 would round away many small updates of a weight, as in the first line. That is why the weights stay in float32. The products are computed in 16 bits, and so are operations like the GELU, which take nothing but their results. And float16 turns very small numbers into 0, as in the last line. Some gradients are that small, so `fit` uses **loss scaling** in float16, which [notebook 17](17_beyond_fit.ipynb) explains.
+# So bfloat16 would round away many small updates of a weight, as in the first line. That is why the weights stay in float32. The products are computed in 16 bits. The GELU gets its input straight from a product, so it is computed in 16 bits, too. And float16 turns very small numbers into 0, as in the last line. Some gradients are that small, so `fit` uses **loss scaling** in float16, which [notebook 17](17_beyond_fit.ipynb) explains.
 #
 # Does the *training* lose anything? Part 2 of notebook 17 measures it in one very small model: in all three seeds, bfloat16, and float16 with scaling, end within 0.05 of the loss of float32.
 # {{assert len({run.seed for run in record("formats").runs}) == 3 and all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way in ("bfloat16", "float16, scaled") and b.way == "float32")}}
@@ -339,7 +339,7 @@ print("this machine:", pick_precision(device))
 # ## Recap of part 1, and a question
 #
 # - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
-# - Mixed precision computes products in 16 bits and keeps the weights in float32. bfloat16 has few digits, and float16 a small range. Our short test trainings learned all the same.
+# - Mixed precision computes products in 16 bits and keeps the weights in float32. bfloat16 has few digits, and float16 a small range. In the short trainings of notebook 17, this did no visible harm.
 # - Take bfloat16 if your hardware multiplies it, else float16 on an NVIDIA GPU, else stay with float32.
 #
 # **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?

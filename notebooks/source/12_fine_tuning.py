@@ -223,7 +223,7 @@ for seed in range(3):
         reached[name].append(evaluate(tuned, test, test_labels))
 
 # %% [markdown]
-# Three seeds are few. A longer run, with more test images and with ten seeds where nothing but a probe is trained, is on [record](../data/README.md#results). The figure has both: your three seeds as dots, and the record as its mean with a 95 % interval. What did you write down?
+# Three seeds are few. A longer run, with more test images and with three seeds for a and d and ten for the others, is on [record](../data/README.md#results). The figure has both: your three seeds as dots, and the record as its mean with a 95 % interval. What did you write down?
 
 # %% tags=["hide-input"]
 record = read_records("../data/results/fine_tuning.json")
@@ -335,7 +335,7 @@ parts = [f"{name} from {curve[0]:.0f} to {curve[-1]:.0f}" for name, curve in mea
 plots.show("five curves over the training images per class", title, parts)
 
 # %% [markdown]
-# Bands are 95 % intervals. At these budgets, the gap that opened at ten images stays open. From scratch, 180 images per class and 600 steps give {{tuned("from scratch, 10 × the steps", 180):±.0%}}. Fine-tuning had more with *ten* images per class and 60 steps.
+# Bands are 95 % intervals. At these budgets, fine-tuning stays far ahead of training from scratch. From scratch, 180 images per class and 600 steps give {{tuned("from scratch, 10 × the steps", 180):±.0%}}. Fine-tuning had more with *ten* images per class and 60 steps.
 # {{assert below(tuned("from scratch, 10 × the steps", 180), tuned("fine-tuned", 10))}}
 # From 30 images on, the fine-tuned line is flat, and so is the one from scratch. With more images than that, these 60 and 600 steps may have become the limit.
 # {{assert all(overlap(tuned("fine-tuned", 30), tuned("fine-tuned", n)) for n in (90, 180))}}
@@ -469,7 +469,7 @@ print(f"cosine of the token and its position: {alike:.2f}")
 # %% [markdown]
 # The first line shows that `strict=False` is not quite silent: it *returns* the names that are missing. Most programs throw them away. Print them.
 #
-# And the accuracy? A random class token costs only about two points. Is the class token not needed, then? But a random position costs as little, and both together cost seven, more than the two losses added up. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. Without one of them, the sum is shorter but has nearly the same direction, and the first norm removes the length. This is one model, so do not count on it in another.
+# And the accuracy? A random class token costs only about two points. Is the class token not needed, then? But a random position costs as little, and both together cost seven, more than the two losses added up. What enters the first block is the *sum* of the two. So in training both got the same gradients, and in the end they point in almost the same direction, as the cosine shows. If one of the two is replaced by small random numbers, the sum is shorter but has nearly the same direction, and the first norm removes the length. This is one model, so do not count on it in another.
 #
 # **5. The wrong number of classes.** With too few you get an error, because a label has no place. With too many, nothing complains. We give our ten classes a head for three, and then one for 1,000.
 

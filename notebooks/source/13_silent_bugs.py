@@ -1062,7 +1062,7 @@ show_names("17 left", range(1, 18))
 # `suspicions(model, images)` takes a few images, say four. It asks:
 #
 # - Are there four answers, and only one if you give it one image? If not: `x[0]` (11), or a class token for each place (15).
-# - Is an answer the same when you ask again? If not: dropout never off (14). And if you give it the image alone? If not: across the batch (9).
+# - Is an answer the same when you ask again? If not: dropout never off (14). And if you give it the image alone? If not: across the batch (9), which with a class token gives all images the same answer.
 # - Are all parameters that an answer depends on in `model.parameters()`? If not: moved parameter (13), or blocks in a list (16).
 # - Does it end in a softmax? If so: softmax twice (5), once a loss with its own softmax follows.
 #
@@ -1367,7 +1367,7 @@ for name, model in {"mystery": mystery, "right": right}.items():
 #
 # - **Do not wait for the accuracy to tell you.** With seven of fourteen silent bugs, the small model did not come out worse on photographs. Heads by view and no transpose back are two of these, and with them downloaded weights end near chance level.
 # - **A check needs no training.** Write one for each reshape, with sizes that all differ, so that two swapped axes are noticed.
-# - **Before your first training,** count the parameters, which is the cheapest check, and question the model and one attention. If someone else's model takes your weights, compare piece by piece, too.
+# - **Before your first training,** count the parameters, which is the cheapest check (our hunt left it for the end, because it would have given the bug away), and question the model and one attention. If someone else's model takes your weights, compare piece by piece, too.
 #
 # **Try it yourself:** [exercises 13](exercises/13_silent_bugs.ipynb), with checks that say what is wrong.
 #

@@ -10,9 +10,9 @@
 # | Time to run | about {{notebook_seconds("14_more_claims"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `variants.py`, and `data/results/` |
 #
-# In [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision) one reads that *CNNs struggle with long-range dependencies, ViTs do not*. So we made a task in which two far corners of an image have to be compared, and trained CNNs and ViTs on it. One result surprised us, and we had a fine new sentence ready for it. Then a single control showed that it was wrong. In a few minutes you will run it yourself.
+# In [tutorials](https://www.vizuaranewsletter.com/p/why-do-we-need-transformers-for-vision) one reads that *CNNs struggle with long-range dependencies, ViTs do not*. So we made a task in which two far corners of an image have to be compared, and trained CNNs and ViTs on it. One result surprised us, and we had a fine new sentence ready for it. Then a single control took away its support. In a few minutes you will run it yourself.
 #
-# Three sentences are lessons here, and each teaches a question. The sentences keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; the other six are in [notebook 10](10_claims_put_to_the_test.ipynb).
+# This notebook has twelve sentences: three are lessons, and each teaches a question; one is for you to judge, and eight are to look up. They keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; the other six are in [notebook 10](10_claims_put_to_the_test.ipynb).
 #
 # > **Three questions** to ask of any such sentence:
 # >
@@ -20,7 +20,7 @@
 # > 2. What do the words mean?
 # > 3. In which setting?
 #
-# As in notebook 10, a sentence *holds*, *holds in part* or *does not hold*, or it is *not settled* if our test cannot tell. Two models are compared by the 95 % interval of their difference: *alike* if it lies within one point of zero, else *better* or *worse* if it leaves out zero, else *not settled*. A ± is half of such an interval, over seeds unless we say otherwise. Where a sentence needs another threshold, its card says *what counts*. (We chose these thresholds after the measurements.)
+# As in notebook 10, a sentence *holds*, *holds in part* or *does not hold*, or it is *not settled* if our test cannot tell. Two models are compared by the 95 % interval of their difference: *alike* if it lies within one point of zero, else *better* or *worse* if it leaves out zero, else *not settled*. A ± is half of such an interval, over seeds unless we say otherwise. Where a sentence needs another threshold, its text says *what counts*. (We chose these thresholds after the measurements.)
 #
 # Two models come back. The **shipped model** has six blocks and trained for {{record("cifar10_cpu_long").training.epochs:d}} epochs on CIFAR-10. The **small model** has four blocks and trained for three epochs, with the optimizer Muon unless we say otherwise.
 
@@ -148,7 +148,7 @@ for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
     train(name, make, side_by_side)
 
 # %% [markdown]
-# For the CNN it is: side by side, it learns the task. The ViT with AdamW is at chance level again. So the distance is not its reason. *ViTs trained with AdamW struggle with long range*, our fine new sentence, would have been false.
+# For the CNN, the distance is the reason: side by side, it learns the task. The ViT with AdamW is at chance level again, so its failure is no evidence about distance. *ViTs trained with AdamW struggle with long range*, our fine new sentence, has lost its support, and a longer training below shows that it is false.
 #
 # What does defeat this ViT? Perhaps it does not see the tiles at all. So we ask it about one tile only, for ten epochs again: is the upper left one warm? From here on, the learning rate is 0.0003 for both tasks. At 0.001 the ViT learned by heart: after 60 epochs with seed 0, it got 80 % of the training images of two tiles right, and 51 % of the new ones.
 
@@ -295,7 +295,7 @@ plots.show(f"variance explained after each block, for {', '.join(curves)}", "Col
 # | *the whole image*, after blocks 1 to 5 | **holds**: {{min(colours("trained", "class_token", b) for b in range(1, 6)):.0%}} to {{max(colours("trained", "class_token", b) for b in range(1, 6)):.0%}} against {{colours("trained", "patch_mean", 0):.0%}}, and we asked for five points more |
 # | *the whole image*, after the last block | **does not hold**: {{colours("trained", "class_token", -1):.0%}}, so the rival tells more |
 #
-# Against another rival the middle row would not hold: the mean of the patches after the *same* block always tells more. The untrained class token is a control: it stays near the rival, so training makes the early blocks tell more. After the last block it tells more than the trained one, {{colours("untrained", "class_token", -1):.0%}} against {{colours("trained", "class_token", -1):.0%}}, so there training has removed colour.{{assert all(colours("trained", "patch_mean", b) > colours("trained", "class_token", b) for b in range(7)) and max(range(7), key=lambda b: colours("trained", "class_token", b)) == 2 and max(range(7), key=lambda b: colours("trained", "patch_mean", b)) == 1 and all(abs(colours("untrained", "class_token", b) - colours("trained", "patch_mean", 0)) < 0.02 for b in range(1, 7))}}
+# Against another rival the middle row would not hold: the mean of the patches after the *same* block always tells more. The untrained class token is a control: it stays near the rival, so training makes the early blocks tell more. After the last block it tells more than the trained one, {{colours("untrained", "class_token", -1):.0%}} against {{colours("trained", "class_token", -1):.0%}}, so after training a linear reader finds less colour there.{{assert all(colours("trained", "patch_mean", b) > colours("trained", "class_token", b) for b in range(7)) and max(range(7), key=lambda b: colours("trained", "class_token", b)) == 2 and max(range(7), key=lambda b: colours("trained", "patch_mean", b)) == 1 and all(abs(colours("untrained", "class_token", b) - colours("trained", "patch_mean", 0)) < 0.02 for b in range(1, 7))}}
 #
 # *Limits:* one model, a linear reader, no interval. The regions may be told only by the kind of scene: sky above, grass below.
 #
@@ -349,7 +349,7 @@ for setting, kind in (
 # %% [markdown]
 # With the class token first, the logits are exactly the same. Look at its row in the middle picture: it attends to itself alone, so nothing of the image reaches it, and no training can change that.
 #
-# So only the *last* token under such a mask attends to everything, and this is why GPT reads it. The first GPT even put an extra learned token there ([Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), Figure 1): a class token that stands last. BERT and ViTs read the first, which is only a convention. The rule is: **read a token that has attended to everything**.
+# So only the *last* token under such a mask attends to everything, so the token that GPT reads to continue a text has seen all of it. The first GPT even put an extra learned token there ([Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), Figure 1): a class token that stands last. BERT and ViTs read the first, which is only a convention. The rule is: **read a token that has attended to everything**.
 #
 # **Tested:** we read the sentence as: the class token *also* works under GPT's mask, so the small model learns with it. This claims only that it learns, so the rival is chance level, 10 %, and not the model without a mask. *What counts:* ten points above it.
 #

@@ -78,7 +78,7 @@ def train(config, start, order):
 # %% [markdown]
 # ## A. Muon from the inside
 #
-# Muon takes momentum's step for a matrix and makes its singular values equal, so that every direction moves equally far.
+# Muon takes momentum's step for a matrix and makes its larger singular values nearly equal, so that most directions move about equally far.
 #
 # ### How can one change all singular values without finding them?
 #
@@ -253,7 +253,7 @@ print(
 #
 # ### What does a complete step look like?
 #
-# Two things are new. Its direction is `0.95 * mean + 0.05 * gradient`, the momentum that the next step would have with the same gradient (Nesterov's way). And its weight decay is decoupled, like AdamW's: the matrix shrinks by a share of itself, so the evening-out does not touch the decay.
+# Against notebook 05's rule, three things are new in Muon's step: the factor above, the direction and the decay. Its direction is `0.95 * mean + 0.05 * gradient`, the momentum that the next step would have with the same gradient (Nesterov's way). Its weight decay is decoupled, like AdamW's: the matrix shrinks by a share of itself, so the evening-out does not touch the decay.
 
 
 # %% tags=["nbval-check-output"]
@@ -441,7 +441,7 @@ plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 #
 # - Muon needs no decomposition: five rounds of a polynomial in X, made of matrix products, even out the singular values. Its share of the arithmetic is small if batches are large and matrices small.
 # - The optimizer, half images and the schedule rest on measurements; clipping is not settled.
-# - A falling rate and an average of the weights each gain much over a constant rate, and both together no more.
+# - With Muon, on drawn shapes, a falling rate and an average of the weights each gain much over a constant rate, and both together no more.
 #
 # ## A question
 #

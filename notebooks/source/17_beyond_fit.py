@@ -507,7 +507,7 @@ diagrams.two_processes()
 #
 # If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time two GPUs save.
 #
-# Up to rounding, the two take the step that one process would take, as a test of the course checks. The conditions are those of accumulation, but here you do not divide the loss, because the gradients are averaged.
+# Up to rounding, the two take the step that one process would take, and one of the course's tests checks this. The conditions are those of accumulation, but here you do not divide the loss, because the gradients are averaged.
 #
 # ## Recap of part 3, and a question
 #
@@ -604,7 +604,7 @@ panels[-1].set_xlabel("time (grey: loads a batch, blue: trains on it; numbers: w
 plots.show("timetables of the loop and its workers", "Loading with and without workers", said)
 
 # %% [markdown]
-# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps. A third worker would close these.
+# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps. A third worker would close all but the first, if each worker has a core of its own.
 #
 # Each worker has to find the class of your `Dataset`. On Windows, on a Mac, and on Linux from Python 3.14 on, it imports the class, and nothing can be imported from a notebook. So write the class into a file:
 
@@ -645,7 +645,7 @@ def loader_of(workers):
         FolderImages(photos, 32),
         batch_size=50,
         shuffle=True,  # in another order in every epoch
-        drop_last=True,  # a last batch of 3 images would count as much as one of 50
+        drop_last=True,  # with 603 images, a last batch of 3 would count as much as one of 50
         num_workers=workers,  # 0: the loop decodes by itself, and the model waits
         persistent_workers=workers > 0,  # they stay for the next epoch
         pin_memory=device.type == "cuda",  # a GPU can fetch from such memory by itself
@@ -655,7 +655,7 @@ def loader_of(workers):
 # %% [markdown]
 # For validation and test images, `shuffle` and `drop_last` are False, or some images would never be judged.
 #
-# The images cross to the device as uint8, because float32 would be four times as many bytes. Augmentation and normalisation come after that, for a whole batch at once. With `non_blocking=True`, Python does not wait for the copy, if the memory is pinned.
+# The images cross to the device as uint8, because float32 would be four times as many bytes. `augment` moves, mirrors and normalizes them after that, a whole batch at once. With `non_blocking=True`, Python does not wait for the copy, if the memory is pinned.
 
 
 # %%
@@ -692,7 +692,7 @@ ratio = took["no workers"] / took["nothing to load"]
 print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long")
 
 # %% [markdown]
-# In the run saved here, the model waits for most of its time if the loop decodes by itself. It is tiny and its images are large, so this is no wonder. Workers help as far as there are CPU cores for them, and on our two cores they share these with the training. (This is one short run on one machine.)
+# In the run saved here, the model waits for most of its time if the loop decodes by itself. The model is tiny and the files are large, so this is no wonder. Workers help as far as there are CPU cores for them, and on our two cores they share these with the training. (This is one short run on one machine.)
 #
 # These are the two signs that loading is the bottleneck: with nothing to load, an epoch is much faster, and the loop spends much of its time on waiting for the next batch. Then take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If you see neither sign, more workers will not help, so look into the step instead, as in [notebook 11](11_faster_and_safer_training.ipynb).
 #
