@@ -637,7 +637,11 @@ WRONG = {
             "optimizer.state_dict()",
             "the optimizer's memory in the",
         ),
-        ("optimizer.load_state_dict(self.optimizer)", "pass", "begins without its memory"),
+        (
+            "optimizer.load_state_dict(copy.deepcopy(self.optimizer))",
+            "pass",
+            "begins without its memory",
+        ),
         ("torch.set_rng_state(self.random)", "pass", "the random numbers are others"),
         ("return self.step", "return 0", "begins again at step 0"),
         ("model.load_state_dict(self.model)", "pass", "weights are not brought back"),

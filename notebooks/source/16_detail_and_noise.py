@@ -140,8 +140,9 @@ plots.show(
 #
 # So at P = 8 some detail *can* be lost. Does a model then miss it? We need images whose class depends on something small: Needle-10 from notebook 06. An image has 8 × 8 tiles of 4 × 4 pixels, each with one of ten patterns. Only one tile has more red than blue. It is the **needle**, and its pattern is the class.
 
-# %%
+# %% tags=["nbval-check-output"]
 images, labels, places = needle10(4_500, seed=0)  # a place counts the tiles row by row: 0 … 63
+print(f"the needle of the first image: {NEEDLE10_CLASSES[labels[0]]!r}, in tile {places[0]}")
 
 # %% tags=["hide-input"]
 tiles = patchify(images, 4)[torch.arange(len(images)), places]  # each image's needle, flat

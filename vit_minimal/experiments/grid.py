@@ -93,8 +93,7 @@ def _warmup_and_norm(epochs=1, **model):
     ways = {
         f"{norm}, {warmup}, {optimizer}": Setting(
             model | ({} if norm == "pre-norm" else {"norm_first": False}),
-            ({} if warmup == "warm-up" else {"warmup": 0.0})
-            | ({} if optimizer == "Muon" else {"optimizer": "adamw"}),
+            ({} if warmup == "warm-up" else {"warmup": 0.0}) | {"optimizer": optimizer.lower()},
             epochs=epochs,
         )
         for optimizer in ("Muon", "AdamW")

@@ -8,7 +8,7 @@ from ..device import autocast, evaluating, pick_precision
 from ..unwrap import unwrap_model
 
 
-def check_finite(logits):
+def _check_finite(logits):
     """The `logits` (n, K) themselves. FloatingPointError if some are NaN or have overflowed: the
     likeliest class would be the first one, and mean nothing. (−∞ may stand for a class left out.)
     """
@@ -44,7 +44,7 @@ def predict(model, images, batch_size=500, precision=None):
         for x in images.split(batch_size):
             with autocast(device, precision):
                 logits.append(model(normalize(x.to(device)).to(dtype)).float())
-    return check_finite(torch.cat(logits).cpu())
+    return _check_finite(torch.cat(logits).cpu())
 
 
 def evaluate(model, images, labels, batch_size=500, precision=None):
