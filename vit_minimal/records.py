@@ -100,8 +100,8 @@ def add_record(path, figures):
     """Append measured figures, and how they came about, to the JSON list in `path`.
 
     Processes that write to one file wait for one another. The empty file of their lock, which ends in
-    .lock, stays beside it, since another process may be waiting for it. ValueError if the file holds no list,
-    OSError if it cannot be written.
+    .lock, stays beside it, since another process may be waiting for it. ValueError if the file holds
+    no list, OSError if it cannot be written.
     """
     path = as_path(path)
     check_writable(path.parent)

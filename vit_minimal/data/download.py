@@ -182,7 +182,8 @@ def set_aside(path, target):
 def serve(path, port=8000):
     """Offer one file to others on the network until interrupted; downloads can be resumed.
 
-    OSError if the port is taken or there is none of this number. A client that goes away is a line in the log.
+    OSError if the port is taken or there is none of this number. A client that goes away is a line
+    in the log.
     """
     try:
         server = ThreadingHTTPServer(("", port), _handler(path))
