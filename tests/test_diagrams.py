@@ -1003,7 +1003,10 @@ def test_labels_stand_for_crosses_and_say_what_differs():
     )
     cells = [t for t in plt.gcf().axes[0].texts if t.get_text() in ("0", "1")]
     assert [t.get_text() for t in cells] == ["0", "0", "1", "0", "1", "1"]
-    assert [to_rgb(t.get_color()) == (1, 1, 1) for t in cells] == [*4 * [False], True, False]
+    (frame,) = (p for p in plt.gcf().axes[0].patches if p.get_zorder() == 3)
+    assert to_rgb(frame.get_edgecolor()) == to_rgb(museum.WRONG) and frame.get_facecolor()[3] == 0
+    squares = [p for p in plt.gcf().axes[0].patches if p.get_zorder() == 2]
+    assert np.allclose(frame.get_center(), squares[6 + 1].get_center())
     assert not plt.gcf().axes[0].lines and "row" in written()
 
 

@@ -45,7 +45,7 @@ from vit_minimal.vision_transformer import EncoderBlock
 # %% [markdown]
 # ## Which of these models is right?
 #
-# The course's **tiny model** (2 blocks, D = 64) was trained in three versions, each for five epochs over the same 2,000 drawn shapes, with three seeds. Here are their losses, with a thin line for each seed, and their accuracies on new images. In two of them a bug sends numbers to the wrong places. Which one is right?
+# The course's **tiny model** (2 blocks, D = 64) was trained in three versions, each for five epochs over the same 2,000 drawn shapes, with three seeds. In two of them a bug sends numbers to the wrong places. Here are their losses and their accuracies on new images; each thin line is one seed. **Which model is right?**
 
 # %% tags=["hide-input"]
 silent = {}  # data set: bug: its runs, one for each seed
@@ -85,10 +85,10 @@ plots.show("the losses of three models over five epochs", "Which one is right?",
 #
 # ## Why look for a bug that seems to cost nothing?
 #
-# Whether model C's bug costs anything on these shapes is not settled: C differs from B by {{bug_effect("heads by view"):+±.1p}} points. Model A is even better than B, by {{bug_effect("patches by reshape"):±.1p}} points.{{assert
-# not differs(bug_effect("heads by view")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}} (The ± is half of a 95 % interval over seeds; these words are those of notebook [05](05_training_on_cifar10.ipynb).) But both were *trained* with their bug. Weights that you download were trained without yours.
+# On these shapes model A is even better than the right one, by {{bug_effect("patches by reshape"):±.1p}} points. Whether model C's bug costs anything is *not settled*: C differs from B by {{bug_effect("heads by view"):+±.1p}} points.{{assert
+# not differs(bug_effect("heads by view")) and differs(bug_effect("patches by reshape")) and bug_effect("patches by reshape").mean > 0}} (The ± is half of a 95 % interval over seeds, and the verdicts are those of notebook [05](05_training_on_cifar10.ipynb).)
 #
-# So we took the **shipped model**, which was trained on CIFAR-10 without any bug, and put the two bugs into its code *afterwards*. All its weights still load, and only the accuracy tells you that something is wrong (chance level is 10 %):
+# But both models were *trained* with their bug. Weights that you download were trained without yours. So we took the **shipped model**, which was trained on CIFAR-10 without any bug, and put the two bugs into its code *afterwards*. All its weights still load, and only the accuracy tells you that something is wrong. Chance level is 10 %:
 #
 # | bug | trained with it, drawn shapes | put in afterwards, CIFAR-10 |
 # |---|---|---|
@@ -96,9 +96,9 @@ plots.show("the losses of three models over five epochs", "Which one is right?",
 # | heads by view (model C) | {{mean(silent_bug("heads by view")):.1%}} | **{{loaded_bug("heads by view").accuracy:.1%}}** |
 # | patches by reshape (model A) | {{mean(silent_bug("patches by reshape")):.1%}} | **{{loaded_bug("patches by reshape").accuracy:.1%}}** |
 #
-# The columns are two models and two data sets, so they are not one experiment: trained on photographs, patches by reshape costs {{cost_of_bug("patches by reshape").mean:.1p}} points (part two).
+# The two columns are not one experiment, because they differ in model and data set. (Part two trains the bugs on photographs, too. There patches by reshape is worse.){{assert differs(bug_on_cifar10("patches by reshape")) and bug_on_cifar10("patches by reshape").mean < 0}}
 #
-# But you can **check** for a bug without any training.
+# How can you find such a bug, if the accuracy may even praise it? You can **check** for it, without any training.
 #
 # ## Part one: the museum
 #
@@ -221,7 +221,7 @@ catch(check_heads, right=heads_by_transpose, wrong=heads_by_view)
 
 
 # %% [markdown]
-# In the wrong version, rows 0, 1 and 2 are all cut from token 0, and rows 3 and 4 from token 1:
+# Each row should hold one token. In the wrong version, rows 0, 1 and 2 are all cut from token 0, and rows 3 and 4 from token 1:
 
 
 # %% tags=["hide-input"]
@@ -233,7 +233,7 @@ diagrams.owners(
     rows="rows of head 0",
     columns="their d = 4 numbers",
     labels=[[str(token) for token in part.flatten().tolist()] for part in came_from],
-    key="a number in a cell: the token that it comes from",
+    key="number: the token that it comes from; frame: another token than on the left",
     title="Exhibit 2: where the numbers of head 0 come from",
 )
 
@@ -696,17 +696,18 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 #
 # | set-up | model | what we did | right model |
 # |---|---|---|---|
-# | **photographs** | the **small model**, four blocks | trained with the bug: three epochs over 45,000 images of CIFAR-10 with the optimizer Muon, three seeds (bug 9 with a class token: one) | {{mean(runs("class_token_place", "class token").accuracies):.0%}} |
-# | **afterwards** | the shipped model | put the bug into its code after training; judged by {{record("silent_bugs_loaded").judged_on:s}} images of CIFAR-10 | {{loaded_bug("none").accuracy:.1%}} |
-# | **drawn shapes** | the tiny model, as in the puzzle | trained with the bug: five epochs over 2,000 images, three seeds | {{mean(silent_bug("none")):.0%}} |
+# | **photographs** | the **small model**, four blocks | trained with the bug: three epochs over 45,000 images of CIFAR-10 with the optimizer Muon | {{mean(runs("class_token_place", "class token").accuracies):.0%}} |
+# | **afterwards** | the shipped model | put the bug into its code after training | {{loaded_bug("none").accuracy:.1%}} |
+# | **drawn shapes** | the tiny model, as in the puzzle | trained with the bug: five epochs over 2,000 images | {{mean(silent_bug("none")):.0%}} |
 #
 # Three bugs have no numbers. `x[0]` (11) and a class token for each place (15) stop with an error there, and the ignored argument (12) changes nothing as long as nobody asks for another number of heads.
 #
 # ### What does each bug cost on photographs?
 #
-# The marks and the column *trained* show how far a model that is trained with the bug is from a right one, in points. The column *afterwards* shows it for the shipped model, which has no mean pooling, hence the dash. Differences are taken before rounding.
+# All numbers are differences from a right model, in points:
 #
-# "Error" means that the weights do not load, because a shape differs (10) or the model does not know some names (13 and 16). `strict=False` would pass over these names, and leave random numbers in their places. For no last norm (8) we used it, because the model has no place for that norm's weights.
+# - The marks and the column *trained* are those of the small model, trained with the bug. A bug whose interval stays inside the grey zone of ± 1 point is *alike*.
+# - The column *afterwards* is that of the shipped model. "Error" means that its weights do not load into the model with the bug, so that you would notice.
 
 # %% tags=["hide-input"]
 BUGS = {  # name on record: how the museum calls it
@@ -821,9 +822,10 @@ def draw(panel, names, where, title):
 
 def add_legend(figure, verdicts):
     marks = [plt.Line2D([], [], label=word, **STYLES[word]) for word in STYLES if word in verdicts]
+    marks.append(plt.Rectangle((0, 0), 1, 1, color="0.9", label="under 1 point"))
     figure.legend(
-        handles=marks, loc="outside upper center", ncols=5, frameon=False, columnspacing=1,
-        handletextpad=0.3,
+        handles=marks, loc="outside upper center", ncols=3, frameon=False, columnspacing=1,
+        handletextpad=0.5,
     )  # fmt: skip
 
 
@@ -838,9 +840,9 @@ order = sorted(BUGS, key=lambda name: effect_of(name, PHOTOS)[0])
 seen = [name for name in order if verdict_of(name, PHOTOS) in ("chance level", "worse")]
 unseen = [name for name in order if name not in seen]
 figure, panels = plt.subplots(
-    2, 1, figsize=(6.2, 6.4), height_ratios=(len(seen), len(unseen)), layout="constrained"
+    2, 1, figsize=(6.2, 6.9), height_ratios=(len(seen), len(unseen)), layout="constrained"
 )
-figure.get_layout_engine().set(rect=(0, 0, 0.68, 1))  # leaves room for the columns
+figure.get_layout_engine().set(rect=(0, 0, 0.68, 1), hspace=0.06)  # leaves room for the columns
 said = []
 for panel, names, title in zip(
     panels, (seen, unseen), ("worse", "not worse (finer axis)"), strict=True
@@ -859,11 +861,11 @@ said += [f"{BUGS[name]}, afterwards: {afterwards.get(name, 'error')}" for name i
 plots.show("what each bug costs in a model that is trained with it, and afterwards", "", said)
 
 # %% [markdown]
-# **How many are there?** Fourteen of the bugs have numbers. Bug 9 has two rows, so the figure has fifteen. In the column *afterwards* eleven have a number.
+# Fourteen of the bugs have numbers, and bug 9 has two rows. In the column *afterwards* eleven have a number.
 #
-# - **Trained with their bug, seven of fourteen do not come out worse.** Three are alike, three are not settled, and scaling by √D (4) is even better. No interval leaves room for a cost above {{max(cost_of_bug(name).mean + cost_of_bug(name).width for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end", "scaled by √D")):.1p}} points. But each has a chance of one in twenty to miss the truth, so we take the lead of (4) as a hint at most.
-# - **Put in afterwards, six of eleven bugs cost {{100 * (loaded_bug("none").accuracy - loaded_bug("heads without transpose").accuracy):.0f}} points or more.** They leave an accuracy of {{min(loaded_bug(name).accuracy for name in ("no residual connection", "one block, repeated")):.0%}} to {{loaded_bug("heads without transpose").accuracy:.0%}}, near chance level. Softmax over the queries (6) and scaling by √D (4) cost less. Such a model seems to work.
-# - **Softmax twice (5), no last norm (8) and dropout never off (14) leave the accuracy as it was, within a point.** The first two show in the *confidence*, the mean probability that a model gives to its answer. In the right model it is {{loaded_bug("none").sure:.0%}}. Softmax twice keeps the order of the classes, but the confidence falls to {{loaded_bug("softmax twice").sure:.0%}}. Without the last norm it rises to {{loaded_bug("no norm at the end").sure:.0%}}.
+# - **Trained with their bug, seven of fourteen do not come out worse.** Three are alike, three are not settled, and scaling by √D (4) is even better. We take this lead as a hint at most, because each interval has a chance of one in twenty to miss the truth. No interval leaves room for a cost above {{max(cost_of_bug(name).mean + cost_of_bug(name).width for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end", "scaled by √D")):.1p}} points.
+# - **Put in afterwards, six of eleven bugs cost {{100 * (loaded_bug("none").accuracy - loaded_bug("heads without transpose").accuracy):.0f}} points or more.** They leave an accuracy of {{loaded_bug("heads without transpose").accuracy:.0%}} at most, near chance level. Softmax over the queries (6) and scaling by √D (4) cost less. Such a model seems to work.
+# - **Softmax twice (5), no last norm (8) and dropout never off (14) leave the accuracy as it was, within a point.** But the first two change the *confidence*, the mean probability that a model gives to its answer, from {{loaded_bug("none").sure:.0%}} to {{loaded_bug("softmax twice").sure:.0%}} (5) and {{loaded_bug("no norm at the end").sure:.0%}} (8).
 #
 # Without the residual the small model still learns something ({{mean(bug_runs("no residual connection")):.0%}}). Whether it needs the last norm is not settled.
 #
@@ -1061,12 +1063,15 @@ show_names("17 left", range(1, 18))
 #
 # `suspicions(model, images)` takes a few images, say four. It asks:
 #
-# - Are there four answers, and only one if you give it one image? If not: `x[0]` (11), or a class token for each place (15).
-# - Is an answer the same when you ask again? If not: dropout never off (14). And if you give it the image alone? If not: across the batch (9), which with a class token gives all images the same answer.
-# - Are all parameters that an answer depends on in `model.parameters()`? If not: moved parameter (13), or blocks in a list (16).
-# - Does it end in a softmax? If so: softmax twice (5), once a loss with its own softmax follows.
+# | question | if not |
+# |---|---|
+# | **a** Are there four answers, and only one if you give it one image? | `x[0]` (11), or a class token for each place (15) |
+# | **b** Is an answer the same when you ask again? | dropout never off (14) |
+# | **c** Is it the same when you give the image alone? Do two images get different answers? | across the batch (9), with mean pooling or with a class token |
+# | **d** Are all parameters that an answer depends on in `model.parameters()`? | moved parameter (13), or blocks in a list (16) |
+# | **e** Are the answers logits, and not probabilities? | softmax twice (5), once a loss with its own softmax follows |
 #
-# Here is how it asks the second question, with limits that leave room for rounding:
+# Here is how it asks questions b and c, with limits that leave room for rounding:
 
 
 # %% tags=["own-model"]
@@ -1227,8 +1232,9 @@ def pytorch_attention(attention, num_heads):
 
 # %% tags=["asked-mystery", "nbval-check-output"]
 for block in mystery.blocks:
-    reference = pytorch_attention(block.attn, num_heads=2)
-    print(suspicions_about_attention(block.attn, 3 * torch.randn(2, 5, 64), reference))
+    reference = pytorch_attention(block.attn, mystery.config.num_heads)
+    tokens = 3 * torch.randn(2, 5, mystery.config.embed_dim)
+    print(suspicions_about_attention(block.attn, tokens, reference))
 
 # %% [markdown]
 # Nothing again. Would it have noticed? The folded cell makes a right attention, and one with each of the seven bugs that can be in it.
@@ -1270,7 +1276,7 @@ for name, attention in attentions.items():
     print(f"{name:27} {', '.join(found)}")
 
 # %% [markdown]
-# Moving the tokens finds three of them. The other four do the same wrong thing to a token wherever it stands. The comparison with PyTorch finds all seven. (It also blames a right attention that keeps queries, keys and values in another order.)
+# Moving the tokens finds three of them. The other four do the same wrong thing to a token wherever it stands. The comparison with PyTorch finds all seven, but it also blames a right attention that keeps queries, keys and values in another order.
 
 # %% tags=["asked-mystery", "nbval-check-output"]
 strike(2, 3, 4, 6, 12)
@@ -1355,10 +1361,10 @@ for name, model in {"mystery": mystery, "right": right}.items():
 # | what you call | bugs that it can find |
 # |---|---|
 # | `suspicions` | softmax twice (5), across the batch (9), `x[0]` (11), moved parameter (13, where it is a copy), dropout never off (14), class token for each place (15), blocks in a list (16) |
-# | `suspicions_about_attention`, which moves the tokens | heads by view (2), no transpose back (3), dropout never off (14) |
-# | the same, with PyTorch's attention | these, and scaled by √D (4), softmax over the queries (6), across the batch (9), ignored argument (12) |
+# | `suspicions_about_attention` without a reference: it moves the tokens | heads by view (2), no transpose back (3), dropout never off (14) |
+# | `suspicions_about_attention` with PyTorch's attention as the reference | all seven bugs of an attention: these three, scaled by √D (4), softmax over the queries (6), across the batch (9), ignored argument (12) |
 # | `reference.load_state_dict(ours.state_dict())` | with an error: no last norm (8), norm over tokens (10), moved parameter (13, where it is a copy), class token for each place (15), blocks in a list (16) |
-# | `compare`, after these weights have loaded | patches by reshape (1), the seven bugs of an attention (the row "with PyTorch's attention"), softmax twice (5), no residual (7), `x[0]` (11) |
+# | `compare`, after these weights have loaded | patches by reshape (1), all seven bugs of an attention, softmax twice (5), no residual (7), `x[0]` (11) |
 # | `sum(p.numel() for p in model.parameters())` | blocks in a list (16) and one block, repeated (17), if you know the right number |
 #
 # For the class token, notebook 09 has `tokens_read`, `cut_in_training` and `cut_in_attention`.
@@ -1379,12 +1385,14 @@ for name, model in {"mystery": mystery, "right": right}.items():
 #
 # **Skip this on a first reading.**
 #
-# ### How the ± is made
+# ### How the costs are measured
 #
-# On CIFAR-10 the ± comes from the spread that is pooled over notebooks 07 to 10, as notebook [10](10_claims_put_to_the_test.ipynb) explains. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others, such as blocks in a list (16), are not in the pool, and their interval comes from their own seeds. Across the batch (9) with mean pooling and dropout never off (14) are compared with a right model of their own, with three seeds.{{assert
+# **Which models?** Each bug was trained with three seeds; across the batch (9) with a class token, which stays at chance level, with one. Bug 9 with mean pooling is judged on batches of 500 test images. The moved parameter (13) is the positions, which stay random. The column *afterwards* is judged by {{record("silent_bugs_loaded").judged_on:s}} images, and has a dash for mean pooling, which the shipped model does not have. All differences are taken before rounding. The script is `benchmarks/silent_bugs.py`.
+#
+# **Why is there an error?** The shipped model's weights do not load if a shape differs (10), or if the model does not know some names (13 and 16). `strict=False` would pass over these names, and leave random numbers in their places. For no last norm (8) we used it, because the model has no place for that norm's weights.
+#
+# **Where does the ± come from?** On CIFAR-10 it comes from the spread that is pooled over notebooks 07 to 10, as notebook [10](10_claims_put_to_the_test.ipynb) explains. On the drawn shapes it is pooled over all models of this benchmark. Models far below the others, such as blocks in a list (16), are not in the pool, and their interval comes from their own seeds. Across the batch (9) with mean pooling and dropout never off (14) are compared with a right model of their own, with three seeds.{{assert
 # all((mean(bug_runs(name)) < spread().least) == (name in ("blocks in a Python list", "attention across the batch")) for name in ("softmax twice", "no residual connection", "blocks in a Python list", "attention across the batch"))}}
-#
-# Bug 9 with mean pooling is judged on batches of 500 test images. The moved parameter (13) is the positions, which stay random. The script is `benchmarks/silent_bugs.py`.
 #
 # ### Is the cost the same on another task?
 #
@@ -1401,7 +1409,7 @@ def task_matters(name):
 
 differ = [name for name in order if task_matters(name)]
 figure, panels = plt.subplots(
-    1, 2, figsize=(5.6, 2.2), sharey=True, width_ratios=(38, 74), layout="constrained"
+    1, 2, figsize=(5.6, 2.4), sharey=True, width_ratios=(38, 74), layout="constrained"
 )
 said = draw(panels[0], differ, PHOTOS, "photographs")
 said += draw(panels[1], differ, SHAPES, "drawn shapes")

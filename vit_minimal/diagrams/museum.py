@@ -73,7 +73,7 @@ def owners(
     is on each number that went to another part than it should.
     `panels` are the names of the panels, `rows` and `columns` say what runs down and across.
     `labels` are texts for the cells, in the right version and in the wrong one, in place of the
-    crosses: white on red where they differ, "" for a cell without one. `framed` is a frame in every
+    crosses, in a frame where they differ, "" for a cell without one. `framed` is a frame in every
     panel: its first row and column, and those behind its last. `key` says what labels or frame mean.
     """
     right, wrong = _both(right, wrong)
@@ -109,9 +109,8 @@ def owners(
                     if words and words != expected:
                         inner = 0.8 * side
                         corner = x + 0.1 * side, y + 0.1 * side
-                        card.rectangle(*corner, inner, inner, dark(WRONG), zorder=3)
-                    ink = INK if words == expected else "white"
-                    card.text(x + side / 2, y + side / 2, words, 11, ink, zorder=4)
+                        card.rectangle(*corner, inner, inner, "none", WRONG, 1.6, zorder=3)
+                    card.text(x + side / 2, y + side / 2, words, 11, INK, zorder=4)
                 elif value != right[panel, row, column]:
                     _cross(card, x + side / 2, y + side / 2, side)
         if columns:
