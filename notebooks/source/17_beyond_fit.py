@@ -77,7 +77,9 @@ def new_model():
 #
 # ## What do you save?
 #
-# A resumed run needs four things: the weights, the optimizer's memory, the number of steps and the random state ([notebook 11](11_faster_and_safer_training.ipynb) leaves out one after the other, to see what happens). And there is more than one random state: PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
+# A resumed run needs four things: the weights, the optimizer's memory, the number of steps and the random state. ([Notebook 11](11_faster_and_safer_training.ipynb) leaves out one after the other, to see what happens.)
+#
+# And there is more than one random state. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
 
 # %%
 GENERATORS = {  # of each: how to get its state, and how to set it
@@ -186,7 +188,9 @@ print("random state of PyTorch alone, equal:", torch.equal(torch_alone, never_st
 #
 # ## How small are gradients?
 #
-# We give 16 variants of one photo of a cat to the shipped model (6 blocks, D = 192, P = 4), and collect the gradients of the hidden activations in each block's MLP. Under autocast, these gradients would be 16-bit numbers. A **backward hook** on the layer `fc1` is a function that PyTorch calls during the backward pass, and `of_output[0]` is the gradient of what the layer puts out. (Gradients that are 0 in float32 already are left out.)
+# We look at real ones, in float32. We give 16 variants of one photo of a cat to the shipped model (6 blocks, D = 192, P = 4), and collect the gradients of the hidden activations in each block's MLP. Under autocast, these gradients would be 16-bit numbers.
+#
+# To collect them we need a **backward hook**, a function that PyTorch calls during the backward pass. It is put on the layer `fc1`, and `of_output[0]` is the gradient of what this layer puts out. (Gradients that are 0 in float32 already are left out.)
 
 # %%
 seed_everything(0)
@@ -210,7 +214,13 @@ def gradient_sizes(model):
 sizes = gradient_sizes(shipped)
 
 # %% [markdown]
-# What would become of these float32 numbers in float16? And with a larger batch? In a batch of 512, each image counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.) And if we multiply the loss by 65,536, and with it every gradient? That is the third row.
+# What would become of these numbers in float16? The figure has three rows:
+#
+# - The first row shows them **as they are**.
+# - The second row is **a larger batch.** Of 512 images, each counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.)
+# - The third row is the larger batch with **a larger loss.** We multiply the loss by 65,536, and with it every gradient.
+#
+# The grey zones say what float16 does to a number of this size:
 
 # %% tags=["hide-input"]
 hills = {
@@ -247,7 +257,7 @@ figure.suptitle("The shipped model's gradients in float16 (16 variants of one ca
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. In a batch of 512, more than a third become 0. With the larger loss, nearly all come back. (These are variants of one photo. A batch with a larger loss has larger gradients.)
+# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. In a batch of 512, more than a third become 0. With the larger loss, nearly all of them keep all digits. (These are variants of one photo. A batch with a larger loss has larger gradients.)
 #
 # So here is a cure, **loss scaling**. It multiplies the loss by a large factor, and divides the gradients by it before the step:
 #
@@ -260,9 +270,18 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 #
 # ## Does it matter at all?
 #
-# A gradient that becomes 0 was tiny anyway. To find out, we trained a model half as wide as the tiny model (2 blocks, D = 32, P = 8) in six ways (`benchmarks/formats.py`): in float32, in bfloat16, and in float16 with four factors. The factor 65,536 is PyTorch's first, and 1 means no scaling. The factors 1/128 and 1/65,536 push the gradients towards 0 on purpose. Which of the six will learn?
+# A gradient that becomes 0 was tiny anyway. So we trained a very small model (2 blocks, D = 32, P = 8) in six ways:
 #
-# Below each way, the figure says which share of the gradients of the first block's hidden activations became 0. (All six ways saw the same batches of {{record("formats").batch:d}} images.)
+# | format | factor on the loss | why |
+# |---|---|---|
+# | float32 | none | to compare with |
+# | bfloat16 | none | it has the range of float32, but few digits |
+# | float16 | × 65,536 | the first factor that PyTorch tries |
+# | float16 | × 1 | no scaling |
+# | float16 | × 1/128 | pushes gradients towards 0, on purpose |
+# | float16 | × 1/65,536 | pushes them further |
+#
+# Which of the six will learn? Below each way, the figure says which share of the gradients became 0. (Counted are those of the first block's hidden activations. All six ways saw the same batches of {{record("formats").batch:d}} images, by `benchmarks/formats.py`.)
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -307,7 +326,11 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# Besides float32, four ways learned. Seed by seed, they end within 0.05 of its loss, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. So here the cure was not needed: with × 65,536, the loss is even the highest of the five in two seeds of three. The few digits of bfloat16 did no harm that we could see. Only the last way learned nothing, without an error and without a NaN: its loss stays a little above that of an even guess, ln 10 ≈ 2.30.
+# **Five ways learned.** Seed by seed, they end within 0.05 of the loss of float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. The few digits of bfloat16 did no harm that we could see.
+#
+# **So here the cure was not needed.** With × 65,536, the loss is even the highest of the five in two seeds of three.
+#
+# **Only the last way learned nothing,** without an error and without a NaN. Its loss stays a little above that of an even guess, ln 10 ≈ 2.30.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 # {{assert sum(max((sum(run.loss[-5:]), run.way) for run in record("formats").runs if run.seed == seed and run.way != "float16, loss / 65,536")[1] == "float16, scaled" for seed in (0, 1, 2)) == 2}}
@@ -351,7 +374,7 @@ for _ in range(6):
 #
 # ## A check: is the small range to blame?
 #
-# In the six ways above, the factor 1/65,536 stopped all learning. In exact numbers it changes nothing, because the gradients are divided by it again. And in float32 or float16? We try it on one gradient of the tiny model:
+# In the six ways above, the factor 1/65,536 stopped all learning. In exact numbers it would change nothing, because the gradients are divided by it again. So what stopped the learning must be the format. We try the factor on one gradient of the tiny model, in float32 and in float16:
 
 
 # %%
@@ -372,7 +395,9 @@ for precision in (torch.float32, torch.float16):
     print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
 
 # %% [markdown]
-# In float32 the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range is to blame. (Here we count the gradients of all weights; the figures counted those of hidden activations.)
+# **In float32** the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move.
+#
+# **In float16** nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range is to blame. (Here we count the gradients of all weights; the figures counted those of hidden activations.)
 #
 # ## Recap of part 2, and a question
 #
@@ -456,7 +481,12 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, on four conditions: the parts are equally large, each loss is divided by their number, no layer may look at the whole batch (as batch norm does, which takes mean and variance over the images of a batch), and nothing may be drawn at random on the way, as dropout does.
+# They agree up to rounding, on four conditions:
+#
+# 1. The parts are equally large.
+# 2. Each loss is divided by their number.
+# 3. No layer looks at the whole batch. Batch norm does: it takes mean and variance over the images of a batch.
+# 4. Nothing is drawn at random on the way. Dropout does that.
 #
 # And the memory? The forward pass keeps activations for the backward pass, which frees them. `kept_megabytes`, in the next folded cell, counts those of a model of 4 blocks with D = 192:
 
@@ -491,7 +521,11 @@ for count, precision in ((64, torch.float32), (16, torch.float32), (64, sixteen_
 # %% [markdown]
 # Each part keeps its activations only until its own backward pass is over. So four parts of 16 images need a quarter of the memory, one after the other, and there is as much to compute as before. In addition, each weight needs four numbers, whatever the batch: the weight, its gradient and the two means of AdamW.
 #
-# The 16 bits in the last line do not halve the memory, mainly because the residual stream stays in float32: float32 + 16 bits gives float32. Each norm keeps it as its input: these are nearly all the megabytes in float32.
+# <details><summary>Why do the 16 bits in the last line not halve the memory?</summary>
+#
+# Mainly because the residual stream stays in float32: float32 + 16 bits gives float32. Each norm keeps the stream as its input. These inputs are nearly all of the megabytes in float32.
+#
+# </details>
 #
 # ## How do several GPUs share the work?
 #
@@ -604,7 +638,7 @@ panels[-1].set_xlabel("time (grey: loads a batch, blue: trains on it; numbers: w
 plots.show("timetables of the loop and its workers", "Loading with and without workers", said)
 
 # %% [markdown]
-# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps. A third worker would close all but the first, if each worker has a core of its own.
+# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps. A third worker would close all gaps but the first, if each worker has a core of its own.
 #
 # Each worker has to find the class of your `Dataset`. On Windows, on a Mac, and on Linux from Python 3.14 on, it imports the class, and nothing can be imported from a notebook. So write the class into a file:
 
@@ -655,7 +689,7 @@ def loader_of(workers):
 # %% [markdown]
 # For validation and test images, `shuffle` and `drop_last` are False, or some images would never be judged.
 #
-# The images cross to the device as uint8, because float32 would be four times as many bytes. `augment` moves, mirrors and normalizes them after that, a whole batch at once. With `non_blocking=True`, Python does not wait for the copy, if the memory is pinned.
+# Now the loop. The images cross to the device as uint8, because float32 would be four times as many bytes. There `augment` moves, mirrors and normalizes them, a whole batch at once. With `non_blocking=True`, Python does not wait for the copy, if the memory is pinned:
 
 
 # %%
@@ -694,7 +728,12 @@ print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long
 # %% [markdown]
 # In the run saved here, the model waits for most of its time if the loop decodes by itself. The model is tiny and the files are large, so this is no wonder. Workers help as far as there are CPU cores for them, and on our two cores they share these with the training. (This is one short run on one machine.)
 #
-# These are the two signs that loading is the bottleneck: with nothing to load, an epoch is much faster, and the loop spends much of its time on waiting for the next batch. Then take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If you see neither sign, more workers will not help, so look into the step instead, as in [notebook 11](11_faster_and_safer_training.ipynb).
+# So there are two signs that loading is the bottleneck:
+#
+# - With nothing to load, an epoch is much faster.
+# - The loop spends much of its time on waiting for the next batch.
+#
+# If you see them, take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If you see neither, more workers will not help. Then look into the step, as in [notebook 11](11_faster_and_safer_training.ipynb).
 #
 # A loader draws its order from PyTorch's generator at the beginning of each epoch. To resume such a run, save it at the end of an epoch, as in part 1.
 #
