@@ -220,7 +220,7 @@ sizes = gradient_sizes(shipped)
 # - The second row is **a larger batch.** Of 512 images, each counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.)
 # - The third row is the larger batch with **a larger loss.** We multiply the loss by 65,536, and with it every gradient.
 #
-# The grey zones say what float16 does to a number of this size:
+# The zones say what float16 does to a number of this size:
 
 # %% tags=["hide-input"]
 hills = {
