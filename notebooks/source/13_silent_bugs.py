@@ -706,7 +706,7 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 #
 # All numbers are differences from a right model, in points:
 #
-# - The marks and the column *trained* are those of the small model, trained with the bug and with three seeds. A bug whose interval stays inside the grey zone of ± 1 point is *alike*.
+# - The marks and the column *trained* are those of the small model, trained with the bug and with three seeds. A bug is *alike* if its interval stays inside the grey zone, which reaches one point to each side.
 # - The column *afterwards* is that of the shipped model. "Error" means that its weights do not load into the model with the bug, so that you would notice.
 
 # %% tags=["hide-input"]
