@@ -107,7 +107,7 @@ diagrams.block()
 diagrams.gelu((-1, 1, 2))
 
 # %% [markdown]
-# GELU multiplies x by Φ(x), the probability that a number drawn from the standard normal distribution is below x. For large positive x this is almost 1, and for large negative x almost 0. Our numbers 6 and 9 are large enough for all four sums to lie far from the dip between large and small: GELU leaves 3 almost alone and all but flattens −3.
+# GELU multiplies x by Φ(x), the probability that a number drawn from the standard normal distribution is below x. For large positive x this is almost 1, and for large negative x almost 0. We chose 6 and 9 so that all four sums lie far from the dip in the middle: GELU leaves 3 almost as it is, and makes nearly 0 of −3 and −9.
 
 
 # %% tags=["nbval-check-output"]
@@ -163,7 +163,7 @@ figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="const
 for panel, score, places in zip(panels, (linear_score, bent_score), PLACES, strict=True):
     title = "the best linear map" if score is linear_score else "with a bend"
     colours, lines = draw_scores(panel, score, title)
-    panel.clabel(lines, fmt="%.1f", fontsize=9, manual=places)
+    panel.clabel(lines, fmt="%.1f", fontsize=11, manual=places)
     draw_cases(panel, score)
 panels[0].set_ylabel("how bright it is below")
 figure.colorbar(colours, ax=panels, extend="max", ticks=(-1, -0.5, 0, 0.5, 1), label="score")
@@ -213,7 +213,9 @@ class Block(nn.Module):
 
 
 # %% [markdown]
-# Why add? Let us take the two plus signs away and send 16 different drawings through 12 untrained blocks. After each block we measure how different the tokens *of one image* are: 1 minus the cosine similarity, averaged over all pairs of its 17 tokens (the patches are 8 × 8 pixels here). At 0 all of them point in the same direction. What do you expect?
+# Why add? Let us take the two plus signs away and send 16 different drawings through 12 untrained blocks. The patches are 8 × 8 pixels here, so an image has 17 tokens.
+#
+# After each block we measure how different the tokens *of one image* are: 1 minus the cosine similarity, averaged over all pairs of its tokens. At 0 all of them point in the same direction. What do you expect?
 
 
 # %%
@@ -264,6 +266,7 @@ for index, (name, kind) in enumerate(kinds.items()):
     draw_band(axis, range(13), found, index, name)
     print(f"{name:15} after block 2: {found[:, 2].mean():.0e}")
 axis.set(xlabel=AFTER, ylabel="how different (1 − cosine)", ylim=(-0.02, 0.65))
+axis.set_xticks(range(13))
 axis.legend()
 plots.show(
     "without plus signs the difference between an image's tokens falls from 0.61 almost to 0 in "
@@ -272,13 +275,19 @@ plots.show(
 )
 
 # %% [markdown]
-# The bands span six random starts. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background. Without the plus signs, a few millionths are left after *two* blocks, as the last printed line says. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean. With the plus signs each token keeps what it was and receives the mean on top. The tokens still become more alike, but slowly: 0.07 is left after twelve blocks. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.) And after training? Notebook 13 trains four blocks without their plus signs: they do learn something, but end {{100 * cost_of_bug("no residual connection").mean:.0f}} points lower.
+# The bands span six random starts. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background.
+#
+# **Without the plus signs** a few millionths are left after *two* blocks, as the last printed line says. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean.
+#
+# **With the plus signs** each token keeps what it was and receives the mean on top. The tokens still become more alike, but slowly: 0.07 is left after twelve blocks. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.) And after training? Notebook 13 trains four blocks without their plus signs: they do learn something, but end {{100 * cost_of_bug("no residual connection").mean:.0f}} points lower.
 #
 # A sum has a second virtue: its gradient goes to both terms unchanged. So the error at the head reaches block 1 along the stream, whatever attention and MLPs do to it on the way.
 #
 # ## LayerNorm: why read a normalised copy?
 #
-# A running sum can grow. How much does it grow, and does attention mind? Let us measure it on the shipped model and on the tokens of our cat. In front of each of its six blocks we print the mean length of the 65 tokens. Then we give them to the block's attention in three ways: as they are, normalised by hand, and through the block's own norm, which has learned numbers too. For each token we take the largest of its 65 attention weights, and then the mean over all tokens and heads. Perfectly even attention would give 1/65, about 0.015:
+# A running sum can grow. How much does it grow, and does attention mind?
+#
+# We measure both on the shipped model and the 65 tokens of our cat. In front of each of its six blocks we take the mean length of the tokens. Then we give the tokens to the block's attention in three ways: as they are, normalised by hand, and through the block's own norm, which has learned numbers too. For each way we look at the largest attention weight of a token. If it is near 1, a token attends to a single one alone:
 
 
 # %%
@@ -289,20 +298,52 @@ def largest_weight(attention, x):
 
 
 shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
-x = cat[None].float() / 127.5 - 1  # (1, 3, 32, 32), −1 … 1
+lengths, largest = [], {"as they are": [], "normalised": [], "through the block's norm": []}
 with torch.no_grad():
+    x = cat[None].float() / 127.5 - 1  # (1, 3, 32, 32), −1 … 1
     x = shipped.pos_embed(shipped.cls_token(shipped.patch_embed(x)))  # (1, T, D)
-    print("         length of       largest attention weight      mean of the")
-    print("          a token   as is   normalised   block's norm  learned scale")
-    for number, block in enumerate(shipped.blocks, 1):
-        given = (x, F.layer_norm(x, (192,)), block.norm1(x))
-        weights = [largest_weight(block.attn, tokens) for tokens in given]
-        row = (x.norm(dim=-1).mean(), *weights, block.norm1.weight.mean())
-        print("block {} {:10.1f} {:7.2f} {:12.2f} {:14.2f} {:14.2f}".format(number, *row))
+    for block in shipped.blocks:
+        lengths.append(x.norm(dim=-1).mean().item())
+        given = x, F.layer_norm(x, (192,)), block.norm1(x)
+        for of, tokens in zip(largest.values(), given, strict=True):
+            of.append(largest_weight(block.attn, tokens))
         x = block(x)
 
+# %% tags=["hide-input"]
+figure, panels = plt.subplots(1, 2, figsize=(6.4, 3.4), width_ratios=(1, 1.3), layout="constrained")
+panels[0].plot(range(1, 7), lengths, "o-", color="black", markersize=5)
+panels[0].set(title="length of a token", ylim=(0, 30))
+for index, (name, weights) in enumerate(largest.items()):
+    panels[1].plot(range(1, 7), weights, **plots.curve_style(index), markersize=5, label=name)
+panels[1].axhline(1 / 65, color="black", linestyle=":", label="even attention, 1/65")
+panels[1].set(title="its largest attention weight", ylim=(0, 1))
+for panel in panels:
+    panel.set(xlabel="in front of block", xticks=range(1, 7))
+figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+plots.show(
+    "the length of a token grows from block to block; so does its largest attention weight if the "
+    "tokens are given as they are. Normalised, it falls a little, and through the block's own norm "
+    "it is small in every block",
+    parts=[
+        f"block {number}: length {length:.1f}, largest attention weight "
+        + ", ".join(f"{name} {of[number - 1]:.2f}" for name, of in largest.items())
+        for number, length in enumerate(lengths, 1)
+    ],
+)
+scales = [round(block.norm1.weight.mean().item(), 2) for block in shipped.blocks]
+print("the mean of each norm's learned scales:", scales)
+
 # %% [markdown]
-# Block 6 gets tokens that are about six times as long as those for block 1. Queries and keys that are six times as large give scores about 36 times as large. This is the saturated softmax of notebook 03: if block 6 gets its tokens as they are, a token's largest attention weight is 0.81 on average. So attention and MLP get their copy through a **layer norm** (LN, [Ba et al. 2016](https://arxiv.org/abs/1607.06450)). It works in two steps. Normalised, every token has the same length, √192 or about 13.9, and the weights no longer grow from block to block: they even fall, from 0.36 to 0.26. That alone is not soft. The rest is learned: each norm multiplies its numbers by scales, which are below 1 on average, and adds shifts. With them the weights are 0.05 to 0.13. These blocks were trained with norms, of course. The table does not show what a model trained without norms would do.
+# **The sum grows:** block 6 gets tokens that are about six times as long as those for block 1.
+#
+# **And attention minds.** Queries and keys that are six times as large give scores about 36 times as large. So with tokens as they are, the largest attention weight climbs to 0.81 in block 6, the saturated softmax of notebook 03.
+#
+# So attention and MLP get their copy through a **layer norm** (LN, [Ba et al. 2016](https://arxiv.org/abs/1607.06450)), which works in two steps:
+#
+# 1. It **normalises**. Every token gets the same length, √192 or about 13.9, and now the weights no longer grow from block to block.
+# 2. It **scales and shifts** each of the D numbers, by amounts that are learned. Here the scales are below 1 on average, and with them the weights are 0.05 to 0.13.
+#
+# What follows? Normalising does not make attention soft. In block 1 it even makes it sharper, because there it lengthens the tokens. It makes attention independent of *how long* the sum has grown. How soft attention is, each block then learns by its scales and shifts. (These blocks were trained with norms. The figure does not show what a model trained without norms would do.)
 #
 # How does a layer norm work? For each token by itself, LN subtracts the mean of the D numbers and divides by their standard deviation. Here is a token with D = 8 numbers that are easy to check by hand:
 
@@ -521,7 +562,7 @@ def draw_lens(axis, early, title):
 
 
 # %% tags=["hide-input"]
-figure, panels = plt.subplots(1, 2, figsize=(7, 3.8), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(6.2, 3.8), sharey=True, layout="constrained")
 draw_lens(panels[0], early[:, 0], "the cat")
 draw_lens(panels[1], early[:, 1], "the rocket")
 panels[0].set_ylabel("probability of the class")
@@ -567,7 +608,7 @@ def draw_added(axis, added, lengths, title):
 
 
 # %%
-figure, panels = plt.subplots(1, 2, figsize=(7, 3.6), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(6.2, 3.6), sharey=True, layout="constrained")
 draw_added(panels[0], added[:, :, 0], lengths[:, 0], "the cat's class token")
 draw_added(panels[1], added[:, :, 1], lengths[:, 1], "the rocket's class token")
 panels[0].set_ylabel("length of the vector")
@@ -579,7 +620,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP. In block 6 comes a surprise: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. Pointing at a right angle, it would have lengthened the sum. So it must point partly *against* what the stream and the attention of block 6 had brought. A running sum never forgets by itself, but an MLP can learn to cancel a part of it. (The rocket's sum does get longer.)
+# The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP.
+#
+# In block 6 comes a surprise: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. How can that be? A vector at a right angle would have lengthened the sum. So this one must point partly *against* what the stream and the attention of block 6 had brought. A running sum never forgets by itself, but an MLP can learn to cancel a part of it. (The rocket's sum does get longer.)
 #
 # > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as someone else's model.
 #
@@ -751,7 +794,9 @@ for broken in (False, True):
 #
 # ### Where are the parameters, and where does the arithmetic go?
 #
-# We count the model with D = 192, L = 9 and P = 4 by hand; notebook 08 uses the result. A linear map from a to b numbers has a·b weights and b biases, and takes a·b multiplications and as many additions (together 2·a·b floating-point operations, FLOPs) for each token. You have probably heard that attention is expensive because its cost grows with the *square* of the number of tokens. What share of the FLOPs do you expect for the scores QKᵀ and the weighted mean, the only two parts whose cost grows with T²?
+# You have probably heard that attention is expensive because its cost grows with the *square* of the number of tokens. Only two of its parts grow with T²: the scores QKᵀ and the weighted mean. What share of the arithmetic do you expect for them?
+#
+# We count the model with D = 192, L = 9 and P = 4 by hand; notebook 08 uses the result. A linear map from a to b numbers has a·b weights and b biases. For each token it takes a·b multiplications and as many additions, together 2·a·b floating-point operations (**FLOPs**).
 
 # %% tags=["nbval-check-output"]
 D, L, P, T = 192, 9, 4, 65
@@ -827,7 +872,9 @@ for name, (width, heads, expected) in published.items():
 #
 # A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation**). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
 #
-# Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we take the largest change of the ten probabilities. We divide it by the same change between two different photos, on average, so 1 means "as different as another photo". We measure only change, not whether the answer is right: five of our six photos belong to none of the ten classes. Rolling puts a seam inside the photo, and our small CNN is built to ignore it: it pads in a circle and takes the mean over all places. So it needs no training here; its answer must stay the same *whatever* its weights are.
+# Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we take the largest change of the ten probabilities. We divide it by the same change between two different photos, on average, so 1 means "as different as another photo". (We measure only change, not whether the answer is right: five of our six photos belong to none of the ten classes.)
+#
+# For comparison we take a small CNN. Rolling puts a seam inside the photo, and this CNN is built to ignore it: it pads in a circle and takes the mean over all places. So it needs no training here. Its answer must stay the same *whatever* its weights are.
 
 # %%
 cnn = nn.Sequential(
@@ -884,7 +931,9 @@ with torch.inference_mode():
 print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index('cat')]:.2f}")
 
 # %% [markdown]
-# The CNN's answer does not change. (Deeper CNNs downsample, so for them this holds only approximately.) The shipped model's does. For the cat, the probability of "cat" falls from 0.89 to 0.60 after a shift of 8 pixels. The six photos differ a lot, and for the most affected one a far move changes more than another photo does on average. But look at the zigzag of the mean: moves by whole patches do less harm than those between. After them the patches hold the same pixels as before, only at other positions, while every other move cuts the picture into new patches and puts the seam inside one.
+# **The CNN's answer does not change.** (Deeper CNNs downsample, so for them this holds only approximately.) **The shipped model's does.** For the cat, the probability of "cat" falls from 0.89 to 0.60 after a shift of 8 pixels. The six photos differ a lot, and for the most affected one a far move changes more than another photo does on average.
+#
+# But look at the zigzag of the mean: moves by whole patches do less harm than those between. After a move by whole patches, the patches hold the same pixels as before, only at other positions. Every other move cuts the picture into new patches, and puts the seam inside one.
 #
 # So a ViT has to learn from examples what a CNN is given for free. In the paper's experiments (Section 4.3), a ViT was much worse than a CNN of similar cost after training on 9 million images, and better with 90 million and more. Later, strong augmentation and regularisation let ViTs compete after training on ImageNet's 1.3 million images alone ([Touvron et al. 2021](https://arxiv.org/abs/2012.12877), [Steiner et al. 2022](https://arxiv.org/abs/2106.10270)).
 #

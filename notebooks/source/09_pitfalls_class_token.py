@@ -79,7 +79,7 @@ from vit_minimal.experiments import run_experiment
 # |---|---|---|
 # | **class token** | reads token 0 | the ViT paper, and the ViTs of torchvision |
 # | **reads the first patch** | a mistake: the token read is a patch | `x[:, 0]`, copied to where no class token stands: behind `x = x[:, 1:]`, or in a model without one, such as [SigLIP](https://arxiv.org/abs/2303.15343) |
-# | **averages all tokens** | a mistake: someone wants the mean of the patches, and forgets that token 0 is none | [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/226), which many have copied, had `x.mean(dim=1)` with a class token |
+# | **averages all tokens** | a mistake: someone wants the mean of the patches, and forgets that token 0 is no patch | [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/226), which many have copied, had `x.mean(dim=1)` with a class token |
 # | **mean of patches** | a rival: the model has no class token, so all of its tokens are patches | the plain ViT of [Beyer et al. 2022](https://arxiv.org/abs/2205.01580) |
 # | **attention pooling** | a rival, also without a class token: a weighted mean of the patches | the large ViTs of [Zhai et al. 2022](https://arxiv.org/abs/2106.04560), and SigLIP |
 #
