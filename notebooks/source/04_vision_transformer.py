@@ -163,7 +163,8 @@ figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="const
 for panel, score, places in zip(panels, (linear_score, bent_score), PLACES, strict=True):
     title = "the best linear map" if score is linear_score else "with a bend"
     colours, lines = draw_scores(panel, score, title)
-    panel.clabel(lines, fmt="%.1f", fontsize=11, manual=places)
+    for number in panel.clabel(lines, fmt="%.1f", fontsize=11, manual=places):
+        number.set_bbox(LABEL | {"pad": 0.5})
     draw_cases(panel, score)
 panels[0].set_ylabel("how bright it is below")
 figure.colorbar(colours, ax=panels, extend="max", ticks=(-1, -0.5, 0, 0.5, 1), label="score")
