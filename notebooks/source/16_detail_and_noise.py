@@ -148,12 +148,12 @@ def rebuild(patches, training_patches, k):
 
 
 # %% [markdown]
-# We squeeze each patch of Needle-10 into D = 64 numbers, those of a token of our model, and rebuild it. The needle is the tile with most red and least blue: is it still the *warmest* of the 64 tiles after that? **Guess:** for which of P = 4, 8 and 16?
+# We squeeze each patch of Needle-10 into D = 64 numbers, those of a token of our model, and rebuild it. The needle is the *warmest* tile, the one in which red exceeds blue most. Is it still the warmest of the 64 after that? **Guess:** for which of P = 4, 8 and 16?
 
 
 # %%
 def warmest(pictures):
-    """Of each image (n, 3, 32, 32), the tile with most red and least blue: (n,), 0 … 63."""
+    """Of each image (n, 3, 32, 32), the tile in which red exceeds blue most: (n,), 0 … 63."""
     colours = patchify(pictures, 4).unflatten(-1, (3, 16)).mean(dim=-1)  # (n, 64, 3)
     return (colours[..., 0] - colours[..., 2]).argmax(dim=1)
 
@@ -187,15 +187,17 @@ for (above, below), (name, picture) in zip(axes.T, shown.items(), strict=True):
         axis.axis("off")
 plots.show(
     "an image of Needle-10, whole and its needle alone, and both rebuilt from 64 numbers or fewer to "
-    "a patch: the same at P = 4, a little paler at P = 8, as blue as its neighbours at P = 16",
+    "a patch: the same at P = 4, in slightly other colours at P = 8, as blue as its neighbours at P = 16",
     "A needle, rebuilt from 64 numbers a patch",
     list(shown),
 )
 
 # %% [markdown]
-# **P = 4 loses nothing, because 48 numbers fit into 64.** At P = 8 the needle changes its colours a little, but it stays the warmest tile and its pattern is plain. At P = 16 its pattern can still be guessed, but the needle has become as blue as its neighbours. It is the warmest tile no more often than by chance, which is one time in 64.
+# **P = 4 loses nothing, because 48 numbers fit into 64.** At P = 8 the needle changes its colours a little, but it stays the warmest tile, and here its pattern is plain. At P = 16 this pattern can still be guessed, but the needle has become as blue as its neighbours.
 #
-# Why the colour? PCA keeps what varies most, and only one tile in 64 is warm. A trained embedding may keep other directions, if they help. So for P = 8 we know that 64 numbers *can* keep the needle, and for P = 16 we know nothing yet.
+# In the run saved here, the needle at P = 16 is the warmest tile no more often than by chance, which is one time in 64.
+#
+# Why is it the colour that gets lost? PCA keeps what varies most, and only one tile in 64 is warm. A trained embedding may keep other directions, if they help. So at P = 8, 64 numbers *can* keep a needle. For P = 16 we know nothing yet.
 #
 # ### Does a model find it?
 #
