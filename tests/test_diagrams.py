@@ -103,6 +103,10 @@ CASES = {
     "heads_side_by_side": lambda: diagrams.heads_side_by_side(3, 192),
     "heads_side_by_side, one": lambda: diagrams.heads_side_by_side(1, 64),
     "heads_side_by_side, twelve": lambda: diagrams.heads_side_by_side(12, 768),
+    "heads_side_by_side, own maps": lambda: diagrams.heads_side_by_side(4, 48, one_map=False),
+    "heads_side_by_side, own maps of twelve": lambda: diagrams.heads_side_by_side(
+        12, 768, one_map=False
+    ),
     "block": diagrams.block,
     "block, post-norm": lambda: diagrams.block(norm_first=False),
     "stream": lambda: diagrams.stream(9),
@@ -545,6 +549,13 @@ def test_heads_have_their_width_and_their_maps():
     cells = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_width() < 2.5]
     green = torch.tensor([p.get_facecolor()[1] for p in cells]).reshape(3, 16)  # less where more
     assert torch.equal(green.argsort(dim=1), maps.flatten(1).argsort(dim=1, descending=True))
+
+
+def test_each_head_may_have_maps_of_its_own():
+    diagrams.heads_side_by_side(4, 48, one_map=False)
+    assert sum("→ 12" in text for text in written()) == 4
+    diagrams.heads_side_by_side(4, 48)
+    assert not any("→ 12" in text for text in written())
 
 
 def test_a_block_is_written_as_in_the_code():

@@ -129,7 +129,9 @@ axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="pinknes
 plots.show("three keys as arrows; the score is how far each reaches along the query")
 
 # %% [markdown]
-# The keys have the colours of their tokens: orange for [class] and blue for the patches. The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it. The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for pink, (0, 1), would score −2 with it.
+# The keys have the colours of their tokens: orange for [class] and blue for the patches. The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it.
+#
+# The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for pink, (0, 1), would score −2 with it.
 #
 # Scores are not yet weights. The weights of a mean are not negative and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide
 # by the sum of these. A power of e is always positive, so even a score of 0 leaves some weight.
@@ -161,7 +163,9 @@ diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 #
 # $$Q = x W_q, \qquad K = x W_k, \qquad V = x W_v$$
 #
-# The matrices have the shape (D, d); PyTorch's `nn.Linear` keeps them transposed. In this notebook *weights* are always attention weights, those of the mean, and learned numbers are called *parameters*. PyTorch's attribute `.weight` is the exception.
+# The matrices have the shape (D, d); PyTorch's `nn.Linear` keeps them transposed.
+#
+# In this notebook *weights* are always attention weights, those of the mean, and learned numbers are called *parameters*. PyTorch's attribute `.weight` is the exception.
 #
 # Attention with one such set of maps is called a **head**. (The *head* that gives the class scores is something else.) The numbers of step 1 came from these matrices:
 
@@ -262,7 +266,7 @@ plots.show("weights of three tokens: the larger the scores, the more goes to the
 #
 # </details>
 #
-# At the start a ViT's scores are small even without √d. During training they grow. For the cat, the second visit finds a standard deviation of 0.3 before training and of 8.7 in the shipped model, both before the division, and then √d = 8 keeps the scores near 1. In very large models the scores grew so far that their authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
+# At the start a ViT's scores are small even without √d. During training they grow. For the cat, the second visit finds a standard deviation of 0.3 before training and of 8.7 in the shipped model, both before the division. Divided by √d = 8, the scores stay near 1. In very large models the scores grew so far that their authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
 #
 # Here is the formula as a function. (The `mask` can wait for the second visit.)
 
@@ -355,12 +359,12 @@ print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 # So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. Our example cheats in one respect: with the second head the answer has twice as many numbers. Real heads *share* the width: each works with d = D / h numbers, and all outputs side by side have D numbers again. A last linear map, `proj`, mixes what the heads have found and translates it into the numbers of a token.
 
 # %%
-diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
+diagrams.heads_side_by_side(num_heads=4, embed_dim=48, one_map=False)
 
 # %% [markdown]
-# Read the picture from top to bottom. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart.
+# Read the picture from top to bottom. Every head gets all tokens, and makes its own queries, keys and values of them. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart.
 #
-# The picture draws the maps of all heads as one box, `qkv`, as step 4 will write them. The code below still gives each head its own three maps, and goes through the heads in a loop:
+# In code, this is a loop over the heads:
 
 
 # %%
@@ -387,7 +391,9 @@ print("tokens (2, 65, 48) →", tuple(list_of_heads(torch.randn(2, 65, 48)).shap
 #
 # ## Step 4 · All heads in one go
 #
-# This code is right, but it makes 3·h small matrix products for the maps, and 2·h more for scores and means, and processors are usually faster with one large one. The maps of all heads fit into one `nn.Linear` from D to 3·D numbers,
+# This code is right, but it makes many small matrix products: 3·h for the maps, and 2·h more for scores and means. Processors are usually faster with one large product.
+#
+# So in the picture above, the boxes with the maps become one box. The maps of all heads fit into one `nn.Linear` from D to 3·D numbers,
 # called `qkv`: first the queries of all heads, then all keys, then all values. The line that gives each head its own numbers is the one tricky line of this notebook.
 #
 # Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. In the picture, token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers
@@ -545,9 +551,13 @@ to_stripes = torch.isin(head_1.argmax(dim=-1), torch.tensor([8, 16, 48]))  # (T,
 print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 16 or 48")
 
 # %% [markdown]
-# If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next figures. What stands out first are the dark vertical stripes at columns 8, 16 and 48. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook [06](06_inside_the_class_token.ipynb) examines the stripes.
+# If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next figures.
 #
-# The class token, row 0, does not follow the stripes. Triangles mark its six largest weights, which belong to patches 17, 18, 19, 26, 27 and 30; the next figure shows what is there. The class token gives itself only 0.6 %. We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat at only 32 × 32 pixels.)
+# The dark vertical stripes at columns 8, 16 and 48 catch the eye first. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook [06](06_inside_the_class_token.ipynb) examines the stripes.
+#
+# The class token, row 0, does not follow the stripes. Triangles mark its six largest weights, which belong to patches 17, 18, 19, 26, 27 and 30; the next figure shows what is there. The class token gives itself only 0.6 %.
+#
+# We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat at only 32 × 32 pixels.)
 
 # %%
 head_names = ["head 0", "head 1", "head 2"]

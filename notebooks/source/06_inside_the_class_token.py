@@ -22,7 +22,9 @@
 #
 # Make a guess at each question before you look. After question 3 there is a good place for a break. Everything optional comes after the recap.
 #
-# The model is the **shipped model** (`shipped` in code): six blocks of three heads, 60 epochs on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}}. A smaller one, `seeker`, joins for question 6, and every figure says whose it is. What `shipped` does with thousands of images comes from [records](../data/README.md#results). A ± beside such a number is half of a 95 % interval *over test images of this one model*, and a band is the whole of it: another training is not covered. All other numbers are those of the run saved here. Blocks count from 1 in the text and from 0 in code.
+# The model is the **shipped model** (`shipped` in code): six blocks of three heads, 60 epochs on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}}. A smaller one, `seeker`, joins for question 6, and every figure says whose it is. Blocks count from 1 in the text and from 0 in code.
+#
+# What `shipped` does with thousands of images comes from [records](../data/README.md#results). A ± beside such a number is half of a 95 % interval *over test images of this one model*, and a band in a figure is the whole interval. Another training is not covered. All other numbers are those of the run saved here.
 
 # %%
 from pathlib import Path
@@ -152,7 +154,7 @@ explore_attention(shipped, chelsea[0])
 # %% [markdown]
 # ## 2. How much can be read, over 5,000 images?
 #
-# Three pictures prove little, so we count. A probe that is to be scored should meet tokens of the same kind when it is fitted, and the tokens of images from which the model has learned may be of another kind. So we fit a second set, the *test probes*, on one half of CIFAR-10's test images, and score them on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token (a probe for each of the 64 places).
+# Three pictures prove little, so we count. The photo probes were fitted to images from which `shipped` had learned, and its tokens for such images may be unlike those for new ones. So we fit a second set, the *test probes*, on one half of CIFAR-10's test images, and score them on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token (a probe for each of the 64 places).
 #
 # A probe is trained, so part of its accuracy is its own work ([Hewitt and Liang 2019](https://arxiv.org/abs/1909.03368)). We need a control: the same probes beside an **untrained twin** of `shipped`, with random weights.
 #
@@ -247,8 +249,8 @@ def knocked_out(patches):
         queries, keys, values = attention.split_heads(inputs[0])  # each (B, h, T, d)
         scores = queries @ keys.mT / queries.shape[-1] ** 0.5  # (B, h, T, T)
         scores[:, :, 0, 1 + patches] = -torch.inf  # row 0 is the class token; patches from column 1
-        read = scores.softmax(dim=-1) @ values  # (B, h, T, d)
-        return attention.proj(read.transpose(1, 2).flatten(2))  # heads side by side: (B, T, D)
+        gathered = scores.softmax(dim=-1) @ values  # (B, h, T, d)
+        return attention.proj(gathered.transpose(1, 2).flatten(2))  # heads side by side: (B, T, D)
 
     return hook
 
@@ -283,7 +285,9 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 # %% [markdown]
 # *The short lines are 95 % intervals over the test images.*
 #
-# Left alone, `shipped` classifies {{record("class_token_journey").accuracy.mean:.1%}} of these 5,000 images correctly. In blocks 1 to 3 a cut hardly matters: it changes the accuracy by {{100 * max(abs(ablated(how, "loss, one block", block).mean) for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3)):.1f}} points at most, with either kind of cut. In block 6 the two kinds disagree. The knock-out costs {{ablated("knock_outs", "loss, one block", 6).mean:.0p}} points, and mean ablation costs {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}. In block 5, too, the knock-out costs more, with {{ablated("knock_outs", "loss, one block", 5).mean:.0p}} against {{ablated("mean_ablations", "loss, one block", 5).mean:.0p}} points, and in block 4 a little more.
+# In blocks 1 to 3 a cut hardly matters: it changes the accuracy by {{100 * max(abs(ablated(how, "loss, one block", block).mean) for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3)):.1f}} points at most, with either kind of cut.
+#
+# In block 6 the two kinds disagree. The knock-out costs {{ablated("knock_outs", "loss, one block", 6).mean:.0p}} points, and mean ablation costs {{ablated("mean_ablations", "loss, one block", 6).mean:.0p}}. In blocks 4 and 5, too, the knock-out costs more.
 # {{assert below(ablated("mean_ablations", "loss, one block", 5), ablated("knock_outs", "loss, one block", 5)) and ablated("mean_ablations", "loss, one block", 4).mean < ablated("knock_outs", "loss, one block", 4).mean}}
 # {{assert all(abs(ablated(how, "loss, one block", block).mean) < 0.0125 for how in ("knock_outs", "mean_ablations") for block in (1, 2, 3))}}
 # {{assert 2 * ablated("mean_ablations", "loss, one block", 6).mean < ablated("knock_outs", "loss, one block", 6).mean}}
@@ -292,32 +296,69 @@ diagrams.reading_blocks(6, panels, 41, title, unit="")
 #
 # ### And the eyes of the cat?
 #
-# In question 1 "cat" took the lead in block 4, in which the class token attends to the eyes. Now we can test that story. In block 4 we forbid the patches with most attention, by knock-out, and let the photo probe read right after that block. The six highest lie at the eyes. The control forbids as many other patches, in twenty draws.
+# In question 1 "cat" took the lead in block 4, in which the class token attends to the eyes. Now we can test that story. In block 4 the class token may not attend to the patches that get most of its attention there: the three highest, the six highest, which lie at the eyes, or the twelve highest. The photo probe reads right after that block.
+#
+# The control is that of notebook 00: the same pattern of forbidden patches, moved to each of 63 other places. What leaves on one side comes back on the other.
 #
 # **Your guess:** without the look at the eyes, will "cat" still lead, and by less?
 
 
 # %%
-def lead_after_block_4(patches):
-    """Score of cat minus score of frog, if the class token may not look at these in block 4."""
-    with shipped.blocks[3].attn.register_forward_hook(knocked_out(patches)):
+def lead_after_block_4(forbidden):
+    """Score of cat minus score of frog, if block 4 may not look at these patches (8, 8)."""
+    hook = knocked_out(forbidden.flatten().nonzero()[:, 0])
+    with shipped.blocks[3].attn.register_forward_hook(hook):
         read = read_class_token(shipped, chelsea, weights, biases)[4, 0]
     return (read[CAT] - read[FROG]).item()
 
 
-look = attention_maps(shipped, chelsea)[3, 0, :, 0, 1:].mean(dim=0)  # in block 4, mean of heads
-order = look.argsort(descending=True).cpu()  # patches, those with most attention first
-draws = torch.Generator().manual_seed(0)
-print(f"shipped left alone: cat minus frog {lead_after_block_4(order[:0]):+.2f}")
-print("may not look at   cat minus frog   without as many others")
+looks = attention_maps(shipped, chelsea)[3, 0, :, 0, 1:]  # in block 4: (h, N)
+look = looks.mean(dim=0).cpu()
+moves = [(down, right) for down in range(8) for right in range(8) if down or right]
+patterns, leads, moved = {}, {}, {}
 for k in (3, 6, 12):
-    others = [order[k:][torch.randperm(64 - k, generator=draws)[:k]] for _ in range(20)]
-    leads = [lead_after_block_4(patches) for patches in others]
-    row = (lead_after_block_4(order[:k]), min(leads), max(leads))
-    print("the {:2} highest {:+16.2f} {:+15.2f} to {:+.2f}".format(k, *row))
+    patterns[k] = (look >= look.topk(k).values.min()).unflatten(0, (8, 8))
+    leads[k] = lead_after_block_4(patterns[k])
+    moved[k] = [lead_after_block_4(patterns[k].roll(move, dims=(0, 1))) for move in moves]
+left_alone = lead_after_block_4(torch.zeros(8, 8))
+
+# %% tags=["hide-input"]
+purple = "#AA4499"  # the colour of attention in this course
+panels = [[3, 6, 12], ["dots"] * 3]
+figure, axes = plt.subplot_mosaic(panels, figsize=(6.6, 5), layout="constrained")
+for row, (k, pattern) in enumerate(patterns.items()):
+    axes[k].imshow(plots.as_picture(photo("chelsea.png", 64)))
+    for down, right in pattern.nonzero().tolist():
+        frame = {"ec": purple, "fc": "white", "alpha": 0.75, "lw": 1.5}
+        axes[k].add_patch(plt.Rectangle((8 * right - 0.5, 8 * down - 0.5), 8, 8, **frame))
+    axes[k].set(xticks=[], yticks=[])
+    axes[k].set_title(f"the {k} highest", fontsize=11)
+    axes["dots"].plot(moved[k], [row] * len(moves), "o", color="gray", alpha=0.4, markersize=6)
+    axes["dots"].plot(leads[k], row, "D", color=purple, markersize=9)
+axes["dots"].axvline(left_alone, color="black", linestyle=":")
+axes["dots"].axvline(0, color="black", linewidth=0.8)
+axes["dots"].set_yticks(range(3), [f"without\nthe {k} highest" for k in patterns])
+axes["dots"].set(ylim=(2.5, -0.9), xlabel="score of cat minus score of frog, after block 4")
+axes["dots"].text(-0.005, -0.55, "frog leads", ha="right", va="center")
+axes["dots"].text(left_alone + 0.005, -0.55, "left alone", va="center")
+title = "shipped: what the class token may not look at in block 4"
+figure.suptitle(title, fontsize=11)
+said = [
+    f"without the {k} highest {leads[k]:+.2f}, moved {min(moved[k]):+.2f} to {max(moved[k]):+.2f}"
+    for k in patterns
+]
+words = "the cat with 3, 6 and 12 patches blanked; below, the lead of cat over frog"
+plots.show(words, title, said)
+for k, lead in leads.items():
+    rank = 1 + sum(other <= lead for other in moved[k])
+    print(f"without the {k:2} highest: rank {rank:2} of 64 (1 harms the cat most)")
 
 # %% [markdown]
-# **The answer: without these six it leads by more. But how many patches one forbids decides the answer.** Without the six highest, the lead is above all twenty draws of the control. Without only the three highest, all at one eye, the lead is below all draws, and "frog" is ahead. Three patches more turn the result around, and without the twelve highest the lead is inside the range of the draws. So tell no story from one map, nor from one such test on one photo. This control is weak, too: its patches lie scattered, while those at the eyes lie side by side. Notebook 00 moved the whole pattern instead, and question 7 has a control that lies alike.
+# The upper row shows the forbidden patches, blanked. Below, each purple diamond is the lead of "cat" without them, and the grey dots are the leads with the pattern moved. (In the model nothing is blanked: only the look at these patches is cut, in this block.)
+#
+# **The answer: without the six patches at the eyes, "cat" leads by more, not by less.** Only one of the 63 moved patterns leaves it a larger lead. But see what happens with fewer patches or more. Without the three highest, all at one eye, "frog" is ahead, and no moved pattern does so much harm. Without the twelve highest, the lead is an ordinary one.
+#
+# So how many patches one forbids decides the answer. Tell no story from one map, nor from one such test on one photo.
 #
 # *This is a good place for a break.*
 #
@@ -400,7 +441,9 @@ plots.show("two half tables of 15 numbers; the last row, with block 6", title, r
 # {{assert 1.9 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
 # {{assert sorted(pair for pair in record("class_token_journey").cuts["two blocks"] if ablated_pair("mean_ablations", "loss, two blocks", *pair).mean - sum(ablated("mean_ablations", "loss, one block", block).mean for block in pair) > 0.02) == [[4, 6], [5, 6]]}}
 #
-# **The answer: no. A small loss means only: not needed as long as the other blocks are left alone.** In question 4 the same holds for blocks 1 to 3. They can all be cut at hardly any cost. But if blocks 4 to 6 are cut already (■■■×××), cutting 1 to 3 as well takes the model from {{ablated("mean_ablations", "from a block on", 4).mean:.0p}} to {{ablated("mean_ablations", "from a block on", 1).mean:.0%}}. This end is trivial, because with all six cut nothing of the image arrives. It does show that 1 to 3 carry {{ablated("mean_ablations", "from a block on", 4).mean - ablated("mean_ablations", "from a block on", 1).mean:.0p}} points when they are alone.
+# **The answer: no. A small loss means only: not needed as long as the other blocks are left alone.**
+#
+# In question 4 the same holds for blocks 1 to 3. They can all be cut at hardly any cost. But if blocks 4 to 6 are cut already (■■■×××), cutting 1 to 3 as well takes the model from {{ablated("mean_ablations", "from a block on", 4).mean:.0p}} to {{ablated("mean_ablations", "from a block on", 1).mean:.0%}}. This end is trivial, because with all six cut nothing of the image arrives. It does show that 1 to 3 carry {{ablated("mean_ablations", "from a block on", 4).mean - ablated("mean_ablations", "from a block on", 1).mean:.0p}} points when they are alone.
 #
 # ## 6. Does the model need what a map shows?
 #
@@ -489,7 +532,9 @@ for name, blocks in {"nowhere": [], "block 1": [0], "block 2": [1], "both": [0, 
 # Is the look of block 2 useless, then? Not in this model: if only block 1 is cut, it is still far above chance level. Do not build on that. On another machine, the same seed gave a model that falls to chance level (second visit).
 # {{assert record("needle10").runs[0].trained.accuracy_without[0] < 0.12}}
 #
-# **The answer: not always. Looking is not needing: an attention map shows where a token *looks*, and whether the model *needs* what it sees there, you learn by taking it away.** Whether attention can explain an answer has long been debated ([Jain and Wallace 2019](https://arxiv.org/abs/1902.10186) said no, and [Wiegreffe and Pinter 2019](https://arxiv.org/abs/1908.04626) replied). The next question puts a map to a harder test.
+# **The answer: not always. Looking is not needing.** An attention map shows where a token *looks*. Whether the model *needs* what it sees there, you learn by taking it away.
+#
+# Whether attention can explain an answer has long been debated ([Jain and Wallace 2019](https://arxiv.org/abs/1902.10186) said no, and [Wiegreffe and Pinter 2019](https://arxiv.org/abs/1908.04626) replied). The next question puts a map to a harder test.
 #
 # ## 7. Is there a map that knows its class?
 #
@@ -534,7 +579,7 @@ for left_out, scores in speaks_for.items():
     found = answer(copies[-1][None])[0, first_two]
     shares = [f"{name} {100 * share:.0f} %" for name, share in zip(speaks_for, found, strict=True)]
     titles.append(f"shipped: {', '.join(shares)}\nwithout what speaks for {left_out}")
-plots.show_images(copies, titles, columns=2, size=2.4)
+plots.show_images(copies, titles, columns=2, size=3.3)
 
 # %% [markdown]
 # Without the patches for truck, the model says automobile. Without those for automobile, it says truck. The two copies are a control for each other: as much noise, and the opposite effect. So on this photo, each map seems to know its class. And note that the probability of "truck" *rises* when its rival loses its patches. (The probabilities sum to 100 %, so some class has to rise.)
@@ -594,7 +639,9 @@ draw_deletions({"whose map?": whose, "which class?": which}, title)
 # {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
 # {{assert deleted("gradients", "loss beyond another image's", 32).mean > 2 * (deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean)}}
 #
-# Now the right panel. The patches for the *second* class are of this image too. Yet with noise on them {{deleted("gradients of the second class", "highest", 32):±.1p}} % stay right, and with noise on another image's {{deleted("gradients", "another image's", 32):±.1p}} %: by the rule of notebook 05, which of the two hurts more is *not settled*. With noise on those of the first class it is {{deleted("gradients", "highest", 32).mean:.0%}}, so that map does not merely mark what matters for any answer. But remember the motorcycle: losing the patches of a rival can *help* the first class. Harm and help may cancel here.
+# Now the right panel. The patches for the *second* class are of this image too. Yet with noise on them {{deleted("gradients of the second class", "highest", 32).mean:.0%}} stay right, about as many as with noise on another image's. Which of the two hurts more is *not settled*, by the rule of notebook 05. With noise on those of the first class it is only {{deleted("gradients", "highest", 32).mean:.0%}}, so that map does not merely mark what matters for any answer.
+#
+# But remember the motorcycle: losing the patches of a rival can *help* the first class. Harm and help may cancel here.
 # {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 32), deleted("gradients of the second class", "highest", 32))}}
 #
@@ -641,7 +688,7 @@ def class_token_map(maps, rows, columns):
 
 
 # %% [markdown] tags=["exercise:rollout"]
-# What the class token reads in a later block is a mixture that the earlier blocks have made. *Rollout* follows it back in four steps. Average the heads of each block. Average the table A with the identity matrix, (A + I) / 2, since each token also stays what it was. Multiply these through the blocks, later ones on the left. Take the class token's row, without its own entry. `maps` (L, B, h, T, T) → (B, N).
+# What the class token gathers in a later block is a mixture that the earlier blocks have made. *Rollout* follows it back in four steps. Average the heads of each block. Average the table A with the identity matrix, (A + I) / 2, since each token also stays what it was. Multiply these through the blocks, later ones on the left. Take the class token's row, without its own entry. `maps` (L, B, h, T, T) → (B, N).
 #
 # Hint: Begin with the identity, `torch.eye(T)`: before the first block each token holds itself. Then go through the blocks, first to last.
 #
@@ -888,11 +935,18 @@ title = f"shipped: noise on patches of two other maps, {deletions['deleted_from'
 draw_deletions(panels, title)
 
 # %% [markdown]
-# Both do. With 16 patches, the attention of the last block leaves {{deleted("attention of the last block", "highest", 16).mean:.0%}} of the answers right and rollout {{deleted("rollout", "highest", 16).mean:.0%}}, against {{deleted("attention of the last block", "another image's", 16).mean:.0p}} and {{deleted("rollout", "another image's", 16).mean:.0%}} for another image's map. The gradients of question 7 mark still better what matters, with {{deleted("gradients", "highest", 16).mean:.0%}}.
+# Do these maps mark what matters as well? Both do, but less well than the gradient maps of question 7:
+#
+# | answers still right, with noise on 16 patches | its own map | another image's map |
+# |---|---|---|
+# | attention of the last block | {{deleted("attention of the last block", "highest", 16).mean:.0%}} | {{deleted("attention of the last block", "another image's", 16).mean:.0%}} |
+# | rollout | {{deleted("rollout", "highest", 16).mean:.0%}} | {{deleted("rollout", "another image's", 16).mean:.0%}} |
+# | gradients, first class | {{deleted("gradients", "highest", 16).mean:.0%}} | {{deleted("gradients", "another image's", 16).mean:.0%}} |
+#
 # {{assert all(interval(deleted(kind, "loss beyond another image's", 16))[0] > 0 for kind in ("attention of the last block", "rollout"))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("attention of the last block", "highest", 16))}}
 # {{assert below(deleted("gradients", "highest", 16), deleted("rollout", "highest", 16))}}
-# With only four patches, though, those of rollout cost hardly more than random ones: {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
+# With only four patches, those of rollout cost hardly more than random ones: {{deleted("rollout", "loss beyond random", 4):±.1p}} points.
 # {{assert interval(deleted("rollout", "loss beyond random", 4))[1] < 0.03}}
 #
 # With 32 patches, attention seems to cost {{deleted("attention of the last block", "loss beyond random", 32).mean:.0p}} points more than random patches. But {{deleted("random", "highest", 32).mean - deleted("attention of the last block", "another image's", 32).mean:.0p}} of them are lost by another image's map as well, because other images' patches lie side by side as its own do.

@@ -242,11 +242,12 @@ def _head(card, left, width, shape, pattern, colour, top):
     card.box(left, y + 11.8, width, 3.6, colour, shape, 10, share=1, family="monospace")
 
 
-def heads_side_by_side(num_heads, embed_dim, maps=None):
+def heads_side_by_side(num_heads, embed_dim, maps=None, one_map=True):
     """Tokens (B, T, D) → q, k, v of h heads (B, h, T, d) → their outputs side by side (B, T, D).
 
     `maps` (h, T, T) are drawn as the heads' attention; without them, made-up ones are. Of more than
-    four heads, the first two and the last are drawn.
+    four heads, the first two and the last are drawn. With `one_map` a single linear map makes q, k
+    and v of all heads; without it each head has three of its own.
     """
     h, D = num_heads, embed_dim
     if h < 1 or D % h:
@@ -268,8 +269,9 @@ def heads_side_by_side(num_heads, embed_dim, maps=None):
     card = Card(height=61.4)
     middles = [x + width / 2 for x in lefts]
     card.box(left, 2, whole, 4, PATCH, f"tokens  (B, T, {D})", share=0.25, family="monospace")
-    card.arrow((WIDTH / 2, 6), (WIDTH / 2, 8.4))
-    card.box(left, 8.6, whole, 4, ATTENTION, f"qkv: linear, {D} → 3 · {D}", share=0.08)
+    if one_map:
+        card.arrow((WIDTH / 2, 6), (WIDTH / 2, 8.4))
+        card.box(left, 8.6, whole, 4, ATTENTION, f"qkv: linear, {D} → 3 · {D}", share=0.08)
     colours = [tint(QUIET, share) for share in np.linspace(0.55, 0.15, len(drawn))]  # no amounts
     part = whole / len(drawn)
     for i, (middle, index, colour) in enumerate(zip(middles, drawn, colours, strict=True)):
@@ -279,6 +281,10 @@ def heads_side_by_side(num_heads, embed_dim, maps=None):
             for y in (17, 28, 37.8, 45.4):
                 card.text(middle, y, "…", 18, QUIET, zorder=4)
             continue
+        if not one_map:
+            card.arrow((middle, 6), (middle, 8.4))
+            own = f"3 maps {D} → {d}"
+            card.box(middle - width / 2, 8.6, width, 4, ATTENTION, own, 10, share=0.08)
         card.arrow((middle, 12.6), (middle, 15.4))
         card.text(middle, 17, f"head {index}", 11.5, dark(ATTENTION), weight="bold")
         _head(card, middle - width / 2, width, f"(B, T, {d})", maps[index], colour, 19)
@@ -289,8 +295,9 @@ def heads_side_by_side(num_heads, embed_dim, maps=None):
     card.box(left, 51.2, whole, 4, ATTENTION, f"proj: linear, {D} → {D}", share=0.08)
     card.arrow((WIDTH / 2, 55.2), (WIDTH / 2, 57.6))
     card.shape(WIDTH / 2, 59.2, f"(B, T, {D})", size=11)
+    make = "a linear map makes" if one_map else "three linear maps in each head make"
     show(
-        f"a linear map makes queries, keys and values of the tokens (B, T, {D}); {h} heads work "
+        f"{make} queries, keys and values of the tokens (B, T, {D}); {h} heads work "
         f"side by side, each with its own q, k and v of d = {d} numbers, its own map of attention "
         f"(T, T) and its own output (B, T, {d}); the outputs are put side by side again, "
         f"(B, T, {D}), and a last linear map mixes them",

@@ -90,10 +90,10 @@ def probes(depth, embed_dim, num_classes):
 
 
 def cut_off(weights, values, usual):
-    """What a class token reads if it is left alone, knocked out, or given the mean.
+    """What a class token gathers if it is left alone, knocked out, or given the mean.
 
     `weights` (T,) is its row of attention, its own share first; `values` (T, d) are those of all
-    tokens, and `usual` (d,) is what it reads on average over many images.
+    tokens, and `usual` (d,) is what it gathers on average over many images.
     """
     weights, values, usual = (as_array(a).astype(float) for a in (weights, values, usual))
     T, d = values.shape if values.ndim == 2 else (0, 0)
@@ -105,8 +105,8 @@ def cut_off(weights, values, usual):
         )
     alone = np.eye(T)[0]
     ways = {
-        "left alone": (weights, weights @ values, "reads this image"),
-        "knock-out": (alone, alone @ values, "reads only itself, which never happened in training"),
+        "left alone": (weights, weights @ values, "gathers from this image"),
+        "knock-out": (alone, alone @ values, "gathers from itself alone, as never in training"),
         "mean ablation": (weights, usual, "gets the usual, which says nothing about this image"),
     }
     side, high, pitch = min(5.4, 39 / (T + d)), 4.4, 9.8
@@ -115,7 +115,7 @@ def cut_off(weights, values, usual):
     card, said = Card(height=top + pitch * len(ways) + 3.4), []
     heads = (
         (first, T, "attention of the class token", ATTENTION),
-        (second, d, "what it reads", MLP),
+        (second, d, "what it gathers", MLP),
     )
     for x, cells, words, colour in heads:
         card.text(x + side * cells / 2, 2.2, words, 11, dark(colour), weight="bold")
@@ -133,7 +133,7 @@ def cut_off(weights, values, usual):
             shade = tint(ATTENTION, 0.05 + 0.8 * share)
             card.cell(first + side * i, y, side, high, shade, f"{share:.0%}", 10.5)
         end = first + side * T
-        if given:  # whatever it would have read is thrown away
+        if given:  # whatever it would have gathered is thrown away
             card.line((end + 0.6, middle), (end + 3, middle), line=1.6)
             card.line((end + 3, y + 0.6), (end + 3, y + high - 0.6), line=2.4)
             centre = second + side * d / 2
@@ -153,7 +153,7 @@ def cut_off(weights, values, usual):
     show(
         "above, the values of a class token and of patches; below, three rows: the shares that the "
         "class token gives to itself and to the patches, and the weighted sum of the values that it "
-        "reads; knocked out, it gives all to itself; under mean ablation what it reads is replaced "
+        "gathers; knocked out, it gives all to itself; under mean ablation what it gathers is replaced "
         "by the mean over other images",
         "A class token left alone, knocked out, and given the mean",
         said,
@@ -161,7 +161,7 @@ def cut_off(weights, values, usual):
 
 
 def reading_blocks(depth, panels, largest, title="", unit="%", digits=0):
-    """Strips of `depth` squares that mark the blocks in which a class token reads, and beside each
+    """Strips of `depth` squares that mark the blocks in which a class token gathers, and beside each
     a bar for what comes of it.
 
     `panels` {heading: (cuts, amounts)}, one or two. `cuts` are lists of the blocks, counted from 1,
@@ -200,10 +200,10 @@ def reading_blocks(depth, panels, largest, title="", unit="%", digits=0):
             y = top + row * pitch
             middle = y + (pitch - 1.2) / 2
             for block in range(1, depth + 1):
-                x, reads = left + side * (block - 1), block not in cut
-                fill = CLASS if reads else "white"
+                x, gathers = left + side * (block - 1), block not in cut
+                fill = CLASS if gathers else "white"
                 card.rectangle(x, middle - side / 2, side, side, fill, LINE, 0.9, zorder=2)
-                if not reads:
+                if not gathers:
                     card.text(x + side / 2, middle, "×", 10, QUIET, zorder=3)
             said.append(f"{heading}, cut off in {cut or 'no block'}:")
             for k, (way, shade) in enumerate(zip(amounts, shades, strict=True)):
@@ -220,12 +220,12 @@ def reading_blocks(depth, panels, largest, title="", unit="%", digits=0):
         card.line((start, top - 0.4), (start, top + pitch * len(cuts) - 0.8), line=1)
     y = top + pitch * rows + 1.4
     card.rectangle(1.4, y - 1, 2, 2, CLASS, LINE, 0.9)
-    card.text(4.2, y, "the class token reads in this block", 10, QUIET, ha="left")
+    card.text(4.2, y, "the class token gathers in this block", 10, QUIET, ha="left")
     card.rectangle(40, y - 1, 2, 2, "white", LINE, 0.9)
     card.text(41, y, "×", 10, QUIET, zorder=3)
     card.text(42.8, y, "it is cut off", 10, QUIET, ha="left")
     show(
-        f"strips of {depth} squares, one for each block, which mark where the class token reads, and "
+        f"strips of {depth} squares, one for each block, which mark where the class token gathers, and "
         "a bar beside each",
         title,
         said,
