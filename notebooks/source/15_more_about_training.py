@@ -93,7 +93,7 @@ def train(config, seed):
 
 
 # %% [markdown]
-# <a id="longer"></a>
+# <a id="longer" name="longer"></a>
 #
 # ## 1. I have two more hours. More epochs, or a larger model?
 #
@@ -166,7 +166,7 @@ plots.show("a curve that rises and then flattens, and a point far above its end"
 # {{assert all(run.precision == "bfloat16" for run in records("cifar10_cpu_24_passes")) and 1.5 < (22 * record("patch_dropout_cost").ratios[1] + 2) / record("patch_dropout_cost").whole_passes_of_cpu < 2}}
 
 # %% [markdown]
-# <a id="muon"></a>
+# <a id="muon" name="muon"></a>
 #
 # ## 2. Muon gave the most in notebook 05. How does it work, and what does it cost?
 #
@@ -394,7 +394,7 @@ print(f"a typical number of the step for our gradient: {step.square().mean().sqr
 # %% [markdown]
 # For this gradient it is about half. Others may have fewer faint directions. PyTorch has had Muon since version 2.9; ours takes the steps of PyTorch's with `adjust_lr_fn="match_rms_adamw"`.
 #
-# <a id="schedule"></a>
+# <a id="schedule" name="schedule"></a>
 #
 # ## 3. Do I need the schedule, and clipping?
 #
@@ -449,7 +449,7 @@ print(f"Muon: the three seeds of notebook 05 have a mean of {sum(three) / 3:.1f}
 #
 # *Limits:* we found Muon's rate *with* the cosine, and a lower one might suit the constant rate better. AdamW is far behind Muon here, so it may behave otherwise where it has learned more.
 #
-# <a id="average"></a>
+# <a id="average" name="average"></a>
 #
 # ## 4. Is the average of many models better than the last one? (EMA)
 #
@@ -487,7 +487,7 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 #
 # Why the difference? With the cosine the rate falls, so the weights stop jumping by themselves. In these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
-# <a id="mixed"></a>
+# <a id="mixed" name="mixed"></a>
 #
 # ## 5. Should I mix images?
 #
@@ -542,7 +542,7 @@ plots.show(f"a row of three dots for each setting. Means: {means}", title)
 # {{assert all(not differs(of) and (interval(of)[0] < -0.01 or interval(of)[1] > 0.01) for of in [distance(augmented(name), augmented("flip and crop (base)")) for name in ("+ mixup", "+ patch dropout", "+ erase", "+ label smoothing", "+ weight average (EMA)")])}}
 # {{assert record("where_augmentation_pays").trained_on == 2000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
 #
-# <a id="all"></a>
+# <a id="all" name="all"></a>
 #
 # ## 6. Which settings of the recipe `cpu` rest on a measurement?
 #
