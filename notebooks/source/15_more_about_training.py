@@ -314,7 +314,7 @@ for matrix in (gradient, torch.randn(768, 768)):
         print(f"    products in {str(dtype).removeprefix('torch.')} {took:.3g} ms")
 
 # %% [markdown]
-# In the run saved here, PyTorch computed on one thread. In float32, the products gained little or nothing. But products can also run in bfloat16, and PyTorch's decomposition cannot. For the large matrix, that made them about three times as fast as the decomposition. On a GPU, for which Muon was made, we have not measured it.
+# In the run saved here, PyTorch computed on one thread. In float32, the products were faster than the decomposition for the small matrix, and slower for the large one. But products can also run in bfloat16, and PyTorch's decomposition cannot. For the large matrix, that made them about three times as fast as the decomposition. On a GPU, for which Muon was made, we have not measured it.
 #
 # And how much do they add to a training? Newton–Schulz is the same work for any batch. So Muon is expensive where matrices are large and batches small. Here PyTorch counts it, for the tiny model, and for the recipe `cpu` on whole images and on half ones, in which half of the patches are left out:
 
@@ -486,6 +486,8 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 # A thin line is a seed, and a thick one the mean of three. At a constant rate, the average is **better**: even its worst seed ends above the best one of the weights. With the cosine, the two are *not settled*.
 #
 # Why the difference? With the cosine the rate falls, so the weights stop jumping by themselves. In these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
+#
+# *Limit:* with the cosine, these are the three lucky seeds of section 3. That may be to the average's disadvantage.
 #
 # <a id="mixed" name="mixed"></a>
 #
