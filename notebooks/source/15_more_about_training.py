@@ -493,7 +493,7 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 #
 # ## 5. Should I mix images?
 #
-# In section 1, a long training made the small model learn its images by heart. So recipes for long trainings make the images harder. Here are two ways.
+# In section 1, a long training let the small model learn its images nearly by heart. So recipes for long trainings make the images harder. Here are two ways.
 #
 # **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends each image with another one. **Cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) replaces a box of it by the same box of the other. The label becomes the same mixture.
 #
@@ -538,7 +538,7 @@ plots.show(f"a row of three dots for each setting. Means: {means}", title)
 # %% [markdown]
 # **None of the seven is better** than flip and crop alone. Cutmix is worse, by {{distance(augmented("flip and crop (base)"), augmented("+ cutmix")):±.1p}} points, and so is TrivialAugment, by {{distance(augmented("flip and crop (base)"), augmented("+ TrivialAugment")):±.1p}}. The other five are *not settled*.
 #
-# *Limits:* this holds for a tiny model and 30 epochs. The recipe `cpu-long` of section 1 has mixup, cutmix and TrivialAugment, and trains a larger model twice as long. We have not measured what they give there.
+# *Limits:* this holds for a tiny model and 30 epochs. The recipe `cpu-long` of section 1 has mixup, cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} epochs with 50,000 images. We have not measured what they give there.
 # {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
 # {{assert all(interval(distance(augmented(name), augmented("flip and crop (base)")))[1] < 0 for name in ("+ TrivialAugment", "+ cutmix"))}}
 # {{assert all(not differs(of) and (interval(of)[0] < -0.01 or interval(of)[1] > 0.01) for of in [distance(augmented(name), augmented("flip and crop (base)")) for name in ("+ mixup", "+ patch dropout", "+ erase", "+ label smoothing", "+ weight average (EMA)")])}}
