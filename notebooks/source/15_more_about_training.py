@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 15 · More about training, to look up
 #
-# **After this notebook you can** explain how Muon evens out a step with a few matrix products, work out what that costs, and say which settings of the course's recipe rest on a measurement.
+# **After this notebook you can** say what to change when you have more time, say which settings of the course's recipe rest on a measurement, and explain how Muon evens out a step with a few matrix products.
 #
 # | | |
 # |---|---|
 # | You need | notebook 05 |
-# | Time to read | about 18 minutes, or nine for one of the two parts |
+# | Time to read | about 20 minutes, in six sections |
 # | Time to run | {{notebook_seconds("15_more_about_training"):about}} on two cores of a recent server CPU, with the budget `quick` |
 # | Package modules | `training/`, `augment.py` |
 
@@ -35,17 +35,34 @@ from vit_minimal import (
 )
 from vit_minimal.augment import mix, normalize
 from vit_minimal.device import pick_precision
+from vit_minimal.experiments import contrast, key, plan
+from vit_minimal.forest import in_words
 from vit_minimal.records import read_records
 from vit_minimal.training import Muon
 from vit_minimal.training.patch_dropout import PatchDropout
 
 # %% [markdown]
-# | part | come here to find out |
-# |---|---|
-# | **A. Muon from the inside** | how can matrix products replace a slow decomposition, and what do they cost? |
-# | **B. How well supported is the recipe?** | which settings rest on a measurement, and what do a schedule, clipping, averaged weights and mixed images give? |
+# You have trained the recipe `cpu` of notebook [05](05_training_on_cifar10.ipynb), and your model classifies about four of five test images correctly. Now you have two more hours. What do you change?
 #
-# What is trained here is trained as in the ladder on shapes of notebook [05](05_training_on_cifar10.ipynb): the tiny model with computed positions, four epochs of 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
+# The sections stand in the order of what they give. Here is what we have on record for each of them, in points on CIFAR-10:
+#
+# | section | what was changed | gain |
+# |---|---|---|
+# | <a href="#longer">1. More epochs, a larger model</a> | the shipped model after 60 epochs, in place of the small one after three | +{{record("cifar10_cpu_long").accuracy - mean(reached("pooling", "class token")):.1p}}, one seed |
+# | <a href="#muon">2. Muon from the inside</a> | Muon, in place of AdamW | {{distance(ladder("+ Muon"), ladder("+ clipping")):+±.1p}}: better |
+# | <a href="#schedule">3. Schedule and clipping</a> | warm-up and cosine, for AdamW | {{distance(ladder("+ warm-up and cosine"), ladder("+ AdamW")):+±.1p}}: better |
+# | <a href="#average">4. The average of the weights</a> | the average (EMA), where images are few | {{distance(augmented("+ weight average (EMA)"), augmented("flip and crop (base)")):+±.1p}}: not settled |
+# | <a href="#mixed">5. Mixed images</a> | mixup, where images are few | {{distance(augmented("+ mixup"), augmented("flip and crop (base)")):+±.1p}}: not settled |
+# | | cutmix, where images are few | {{distance(augmented("+ cutmix"), augmented("flip and crop (base)")):+±.1p}}: worse |
+# | <a href="#all">6. All settings of the recipe</a> | | what nobody has measured |
+# {{assert below(ladder("+ clipping"), ladder("+ Muon")) and interval(distance(ladder("+ warm-up and cosine"), ladder("+ AdamW")))[0] > 0}}
+# {{assert record("cifar10_cpu_long").accuracy - mean(reached("pooling", "class token")) > mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")) > mean(augmented("+ weight average (EMA)")) - mean(augmented("flip and crop (base)")) > mean(augmented("+ mixup")) - mean(augmented("flip and crop (base)"))}}
+#
+# Each row has a model and a training of its own, so the gains do not add up. The first one changes many things at once.
+#
+# The interval is everywhere **the one of notebook 05**: the difference of two means, ± Student's t times its standard error, from the variance of the seeds on both sides. `contrast` computes it for any number of seeds. The words are notebook 05's, too.
+#
+# What is trained here is trained as in notebook 05's ladder on shapes: the tiny model with computed positions, four epochs of 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
 
 # %%
 quick = pick_budget() == "quick"
@@ -67,18 +84,93 @@ MUON = replace(PLAIN, optimizer="muon", learning_rate=1e-2, weight_decay=0.1)
 ADAMW = replace(PLAIN, optimizer="adamw", learning_rate=2e-3, weight_decay=0.05)
 
 
-def train(config, start, order):
-    """The validation accuracies over the epochs in %, from these first weights, in this order."""
-    seed_everything(start)
+def train(config, seed):
+    """The validation accuracies over the epochs, in %."""
+    seed_everything(seed)
     with contextlib.redirect_stdout(io.StringIO()):  # without a line for each epoch
-        history = fit(VisionTransformer(MODEL), dataset, replace(config, seed=order))
+        history = fit(VisionTransformer(MODEL), dataset, replace(config, seed=seed))
     return [100 * accuracy for accuracy in history.validation_accuracy]
 
 
 # %% [markdown]
-# ## A. Muon from the inside
+# <a id="longer" name="longer"></a>
 #
-# Muon takes momentum's step for a matrix and makes its larger singular values nearly equal, so that most directions move about equally far.
+# ## 1. I have two more hours. More epochs, or a larger model?
+#
+# The recipe `cpu` takes minutes. You could simply let it run longer. Or you could take a larger model, or make the images harder. Which would you do first? Guess.
+#
+# *Set-up: Muon, flip and crop, 45,000 whole images of CIFAR-10, 1 to 13 seeds, judged on 10,000 test images, on record in `experiments_cifar10_full`, `_long`, `_longest` and `_large`. The small model has {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million parameters, and the larger one {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million: 6 blocks, D = 192. The hollow point is the shipped model, of the same size, trained on 50,000 images that are made harder (one seed, `cifar10_cpu_long`).*
+
+# %% tags=["hide-input"]
+RECORDS = "../data/results/experiments_cifar10_{}.json"
+
+
+def on_record(budget, experiment, setting, seeds):
+    """The accuracies on record of a setting at the base's learning rate, in %."""
+    found = {key(run["run"]): run for run in read_records(RECORDS.format(budget))}
+    wanted = [key(plan(experiment, budget, seed)[setting, 1]) for seed in range(seeds)]
+    return [100 * found[run]["accuracy"] for run in wanted]
+
+
+small = {
+    3: on_record("full", "pooling", "class token", 13),
+    10: on_record("full", "patch_size_at_equal_time", "P = 4, 10 epochs", 3),
+    14: on_record("long", "pooling", "class token", 3),
+    60: on_record("longest", "pooling", "class token", 1),
+}
+large = on_record("large", "pooling", "class token", 2)
+(shipped,) = read_records("../data/results/cifar10_cpu_long.json")
+blue, orange = (plots.curve_style(index)["color"] for index in range(2))
+_, axis = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
+for epochs, seeds in small.items():
+    axis.plot([epochs] * len(seeds), seeds, "o", color=blue, alpha=0.4)
+means = {epochs: sum(seeds) / len(seeds) for epochs, seeds in small.items()}
+axis.plot(means.keys(), means.values(), color=blue, label="small model")
+axis.plot([3] * len(large), large, "s", color=orange, label="larger model")
+ours = 100 * shipped["accuracy"]
+axis.plot([60], [ours], "s", color=orange, mfc="white", ms=8, label="larger model, harder images")
+for epochs, height in [*means.items(), (60, ours)]:
+    axis.annotate(
+        f"{height:.1f}",
+        (epochs, height),
+        (20, -4) if epochs == 3 else (0, 9),
+        textcoords="offset points",
+        ha="center",
+    )
+axis.set(xscale="log", xlim=(2.4, 80), ylim=(65, 94), xlabel="epochs")
+axis.set(ylabel="test accuracy, %", title="On record: CIFAR-10, Muon, P = 4")
+axis.set_xticks(list(small), list(small))
+axis.set_xticks([], minor=True)
+axis.grid(alpha=0.3)
+axis.legend(loc="upper left")
+plots.show("a curve that rises and then flattens, and a point far above its end")
+
+# %% [markdown]
+# **More epochs come first, but they do not carry far.** From 3 to 14 epochs, the small model becomes better, by {{distance([run.accuracy for run in recorded("pooling", "class token", budget="long")], reached("pooling", "class token")):±.1p}} points. Four times as long, 60 epochs, bring only {{[run.accuracy for run in recorded("pooling", "class token", budget="longest")][0] - mean([run.accuracy for run in recorded("pooling", "class token", budget="long")]):.1p}} more (one seed). Why? By then its training loss is {{recorded("pooling", "class token", budget="longest")[0].train_loss[-1]:.2f}}: the model nearly knows its training images by heart, so more epochs probably have little left to teach.
+#
+# **Then a larger model and harder images.** After three epochs, the larger model is {{distance([run.accuracy for run in recorded("pooling", "class token", budget="large")], reached("pooling", "class token")):±.1p}} points better. The shipped model joins 60 epochs with images that are hard to learn by heart: section 5 shows two ways to make them.
+#
+# *Limits:* the shipped model differs from the small one in size, images, weight average and label smoothing at once. We have not measured what each of them gives there.
+#
+# So this is what you can type:
+#
+# | you have | `python -m vit_minimal.training --dataset cifar10` with | test images |
+# |---|---|---|
+# | some minutes | `--recipe cpu` | {{mean(accuracies("cifar10_cpu_bfloat16")):.1%}} (three seeds) |
+# | almost twice as long | `--recipe cpu --set epochs=24 whole_epochs=2` | {{mean(accuracies("cifar10_cpu_24_passes")):.1%}} (three seeds): better, by {{distance(accuracies("cifar10_cpu_24_passes"), accuracies("cifar10_cpu_bfloat16")):±.1p}} |
+# | two hours | `--recipe cpu-long` | {{record("cifar10_cpu_long").accuracy:.1%}} (one seed) |
+# | a GPU | `--recipe t4` | {{record("cifar10_t4").accuracy:.1%}} (one seed, measured on a CPU) |
+# {{assert len(reached("pooling", "class token")) == 13 and len([run.accuracy for run in recorded("pooling", "class token", budget="long")]) == 3 and len([run.accuracy for run in recorded("pooling", "class token", budget="longest")]) == 1 and len([run.accuracy for run in recorded("pooling", "class token", budget="large")]) == 2}}
+# {{assert below(reached("pooling", "class token"), [run.accuracy for run in recorded("pooling", "class token", budget="long")]) and interval(distance([run.accuracy for run in recorded("pooling", "class token", budget="large")], reached("pooling", "class token")))[0] > 0.01 and interval(distance(accuracies("cifar10_cpu_24_passes"), accuracies("cifar10_cpu_bfloat16")))[0] > 0}}
+# {{assert 6300 < record("cifar10_cpu_long").seconds < 8100 and record("cifar10_cpu_long").model.depth == 6 and record("cifar10_cpu_long").model.embed_dim == 192 and len(accuracies("cifar10_cpu_24_passes")) == len(accuracies("cifar10_cpu_bfloat16")) == 3}}
+# {{assert all(run.precision == "bfloat16" for run in records("cifar10_cpu_24_passes")) and 1.5 < (22 * record("patch_dropout_cost").ratios[1] + 2) / record("patch_dropout_cost").whole_passes_of_cpu < 2}}
+
+# %% [markdown]
+# <a id="muon" name="muon"></a>
+#
+# ## 2. Muon gave the most in notebook 05. How does it work, and what does it cost?
+#
+# Muon takes momentum's step for a matrix and makes its larger singular values nearly equal, so that most directions move about equally far. Can you afford that for a larger model?
 #
 # ### How can one change all singular values without finding them?
 #
@@ -100,7 +192,9 @@ print("X·Xᵀ·X has the cubes of the singular values:", torch.allclose(X @ X.T
 # %% [markdown]
 # Multiply by Xᵀ and X once more, and you get U·Σ⁵·Vᵀ. U and V stay as they are, so we never need to know them. The sum a·X + b·X·Xᵀ·X + c·X·Xᵀ·X·Xᵀ·X then takes every singular value σ to the **polynomial** a·σ + b·σ³ + c·σ⁵, all of them at once. Repeating such a step is called a *Newton–Schulz iteration*.
 #
-# We want a polynomial that lifts small values quickly and keeps large ones near 1. The factor for small values is a, so a should be large. But the larger it is, the more the values near 1 swing from round to round. Jordan et al. searched for the largest a whose swings did no harm to their trainings ([their post](https://kellerjordan.github.io/posts/muon/)), and found the three numbers below. They serve for values up to about 1.26; larger ones grow without end, so a matrix is first made smaller. What will five rounds make of a value of 0.001, and of a value of 1?
+# We want a polynomial that lifts small values quickly and keeps large ones near 1. The factor for small values is a, so a should be large. But the larger it is, the more the values near 1 swing from round to round. Jordan et al. searched for the largest a whose swings did no harm to their trainings ([their post](https://kellerjordan.github.io/posts/muon/)), and found the three numbers below.
+#
+# These numbers serve for values up to about 1.26. Larger values would grow without end, so a matrix is first made smaller. What will five rounds make of a value of 0.001, and of a value of 1?
 
 # %% tags=["nbval-check-output"]
 COEFFICIENTS = 3.4445, -4.7750, 2.0315
@@ -159,7 +253,10 @@ plots.show("curves that each round lifts: after five they are flat where the val
 #
 # On the right is our gradient, with its 64 singular values sorted. The thirteen that began above 0.002 end in the band, though no longer in order. The fainter ones stay behind. So the real Muon makes a step much more even, but less so than the exact rule.
 #
-# For a matrix, the sum needs only S = X·Xᵀ, because it is a·X + (b·S + c·S·S)·X. That is what the package computes, for a stack of matrices at once. Two things help to read the code. `torch.baddbmm(x, y, z, beta=u, alpha=w)` is `u * x + w * (y @ z)`, with alpha = 1 if it is left out. And the norm before the loop is the root of the sum of all squared singular values, so after the division none is above 1.
+# Now the same for a matrix, as the package does it, for a stack of matrices at once. With S = X·Xᵀ, the sum is a·X + (b·S + c·S·S)·X. Two things help to read the code:
+#
+# - `torch.baddbmm(x, y, z, beta=u, alpha=w)` is `u * x + w * (y @ z)`, with alpha = 1 if it is left out.
+# - The norm before the loop is the root of the sum of all squared singular values, so after the division none is above 1.
 
 
 # %% tags=["same-as:vit_minimal.training.muon.newton_schulz"]
@@ -217,13 +314,9 @@ for matrix in (gradient, torch.randn(768, 768)):
         print(f"    products in {str(dtype).removeprefix('torch.')} {took:.3g} ms")
 
 # %% [markdown]
-# In the run saved here, PyTorch computed on one thread. In float32 the products were somewhat faster than the decomposition for the small matrix, and slower for the large one. But products can also run in bfloat16, and PyTorch's decomposition cannot. For the large matrix, that made them about three times as fast as the decomposition; for the small one, bfloat16 was slower than float32. On a GPU, for which Muon was made, we have not measured it.
+# In the run saved here, PyTorch computed on one thread. In float32, the products were faster than the decomposition for the small matrix, and slower for the large one. But products can also run in bfloat16, and PyTorch's decomposition cannot. For the large matrix, that made them about three times as fast as the decomposition. On a GPU, for which Muon was made, we have not measured it.
 #
-# And how much do they add to a training? Large matrices and small batches make Muon expensive. A matrix m × n, with m the shorter side, takes 4·m²·n + 2·m³ operations in each of five rounds. Forward and backward take 6·m·n for each of the B·T tokens of a batch. So Muon adds the share
-#
-# 5·(4·m²·n + 2·m³) / (6·m·n·B·T) = 10·m/(3·B·T) + 5·m²/(3·n·B·T)
-#
-# For a long matrix the second term hardly counts. For a square one, with n = m, it is half of the first. For example, with m = 96 and B = 128 images of T = 65 tokens, the first term is 960/24,960, about 4 %. Here PyTorch counts it all, for the tiny model, and for the recipe `cpu` on whole images and on half ones, of which half of the patches are left out:
+# And how much do they add to a training? Newton–Schulz is the same work for any batch. So Muon is expensive where matrices are large and batches small. Here PyTorch counts it, for the tiny model, and for the recipe `cpu` on whole images and on half ones, in which half of the patches are left out:
 
 
 # %% tags=["hide-input"]
@@ -249,11 +342,25 @@ print(
 )
 
 # %% [markdown]
-# These are shares of the arithmetic, not of the time. Newton–Schulz is the same work for any batch, so its share rises when patches are left out, as they are in 13 of the recipe's 14 epochs.
+# These are shares of the arithmetic, not of the time. The share rises when patches are left out, as they are in 13 of the recipe's 14 epochs.
+#
+# <details><summary>The same with pencil and paper</summary>
+#
+# A matrix m × n, with m the shorter side, takes 4·m²·n + 2·m³ operations in each of five rounds. Forward and backward take 6·m·n for each of the B·T tokens of a batch. So Muon adds the share
+#
+# 5·(4·m²·n + 2·m³) / (6·m·n·B·T) = 10·m/(3·B·T) + 5·m²/(3·n·B·T)
+#
+# For a long matrix the second term barely counts. For a square one, with n = m, it is half of the first. For example, with m = 96 and B = 128 images of T = 65 tokens, the first term is 960/24,960, about 4 %.
+#
+# </details>
 #
 # ### What does a complete step look like?
 #
-# Against notebook 05's rule, three things are new in Muon's step: the factor above, the direction and the decay. Its direction is `0.95 * mean + 0.05 * gradient`, the momentum that the next step would have with the same gradient (Nesterov's way). Its weight decay is decoupled, like AdamW's: the matrix shrinks by a share of itself, so the evening-out does not touch the decay.
+# Three things are new in Muon's step, compared with the rule in notebook 05:
+#
+# - **The evening-out** is Newton–Schulz, in place of the decomposition.
+# - **The direction** is `0.95 * mean + 0.05 * gradient`. This is the momentum that the next step would have with the same gradient (Nesterov's way).
+# - **The weight decay** is decoupled, like AdamW's: the matrix shrinks by a share of itself, so the evening-out does not touch the decay.
 
 
 # %% tags=["nbval-check-output"]
@@ -276,7 +383,9 @@ for _ in range(3):
 print("the package's Muon takes the same steps:", torch.allclose(weight, same, atol=1e-6))
 
 # %% [markdown]
-# **Why the factor 0.2·√max(m, n)?** If all singular values are 1, their squares sum to min(m, n). The squares of the m·n numbers in the matrix have the same sum, so a typical number is 1/√max(m, n). The factor makes it 0.2, roughly what the numbers of Adam's steps usually are ([Liu et al. 2025](https://arxiv.org/abs/2502.16982)). So in `fit`, one learning rate can serve Muon for the matrices and AdamW for all other parameters of the same model. With Newton–Schulz it is less than 0.2, since the faint directions stay behind. Is it much less?
+# **Why the factor 0.2·√max(m, n)?** If all singular values are 1, their squares sum to min(m, n). The squares of the m·n numbers in the matrix have the same sum, so a typical number is 1/√max(m, n). The factor makes it 0.2, roughly what the numbers of Adam's steps usually are ([Liu et al. 2025](https://arxiv.org/abs/2502.16982)). So in `fit`, one learning rate can serve Muon for the matrices and AdamW for all other parameters of the same model.
+#
+# With Newton–Schulz the typical number is less than 0.2, because the faint directions stay behind. Is it much less?
 
 # %%
 step = 0.2 * max(gradient.shape) ** 0.5 * newton_schulz(gradient[None])[0]
@@ -285,89 +394,110 @@ print(f"a typical number of the step for our gradient: {step.square().mean().sqr
 # %% [markdown]
 # For this gradient it is about half. Others may have fewer faint directions. PyTorch has had Muon since version 2.9; ours takes the steps of PyTorch's with `adjust_lr_fn="match_rms_adamw"`.
 #
-# ## B. How well supported is the recipe?
+# <a id="schedule" name="schedule"></a>
 #
-# Less well than you may think, as a table at the end shows. The verdicts are by notebook 05's rule.
+# ## 3. Do I need the schedule, and clipping?
 #
-# ### What do a schedule and clipping give?
-#
-# For Muon, we compare a rate that stays constant after the warm-up with one that falls along the cosine. For AdamW, we compare a constant rate, then warm-up and cosine, then clipping as well. A seed decides two things, the first weights and the order of the images. Here we set them apart: three first weights, each with the same three orders, make nine runs for each setting. Two settings are compared pair by pair, and the ± is over nine pairs.
+# In notebook 05, three seeds a rung left both *not settled* on shapes. Do nine seeds decide? For Muon, we compare a rate that stays constant after the warm-up with one that falls along the cosine. For AdamW, we compare a constant rate, then warm-up and cosine, then clipping as well.
 
 # %%
 SETTINGS = {
-    "Muon, constant": replace(MUON, schedule="constant"),
-    "Muon": MUON,
-    "AdamW, constant": replace(ADAMW, warmup=0.0, schedule="constant", clip_norm=0.0),
-    "AdamW, schedule": replace(ADAMW, clip_norm=0.0),
-    "AdamW": ADAMW,
+    "Muon, constant rate": replace(MUON, schedule="constant"),
+    "Muon, cosine": MUON,
+    "AdamW, constant rate": replace(ADAMW, warmup=0.0, schedule="constant", clip_norm=0.0),
+    "AdamW, warm-up and cosine": replace(ADAMW, clip_norm=0.0),
+    "AdamW, clipping as well": ADAMW,
 }
-runs = {  # (first weights, orders, epochs)
-    name: torch.tensor([[train(config, start, order) for order in range(3)] for start in range(3)])
+runs = {  # (seeds, epochs)
+    name: torch.tensor([train(config, seed) for seed in range(9)])
     for name, config in SETTINGS.items()
 }
 STEPS = {
-    "Muon: cosine": ("Muon, constant", "Muon"),
-    "AdamW: warm-up and cosine": ("AdamW, constant", "AdamW, schedule"),
-    "AdamW: clipping": ("AdamW, schedule", "AdamW"),
+    "Muon: cosine": ("Muon, constant rate", "Muon, cosine"),
+    "AdamW: warm-up and cosine": ("AdamW, constant rate", "AdamW, warm-up and cosine"),
+    "AdamW: clipping": ("AdamW, warm-up and cosine", "AdamW, clipping as well"),
 }
-gains = {}
+
+
+def compare(new, old):
+    """In words: new − old, half of its 95 % interval, and notebook 05's word for it."""
+    difference, width = contrast([list(new)], [list(old)])
+    return f"{difference:+.1f} ± {width:.1f} points: {in_words(difference, width, counts=1)}"
+
+
+ended = {name: of[:, -1].tolist() for name, of in runs.items()}  # after the last epoch
 for name, (without, with_it) in STEPS.items():
-    gains[name] = gain = (runs[with_it] - runs[without])[..., -1].flatten()
-    width = 2.31 * gain.std().item() / 9**0.5  # Student's t for nine differences
-    print(f"{name}: {gain.mean():+.1f} ± {width:.1f} points, ahead in {(gain > 0).sum()} of 9")
+    print(f"{name}: {compare(ended[with_it], ended[without])}")
 
 # %% tags=["hide-input"]
-title = "Shapes-10, tiny model: nine pairs with the same first weights and order"
-_, axis = plt.subplots(figsize=(6.4, 2.9), layout="constrained")
-axis.axvline(0, color="gray", ls=":")
-plots.show_dots(gains, "points gained", title, dot="pair", axis=axis)
-means = "; ".join(f"{name} {gain.mean():+.1f}" for name, gain in gains.items())
-plots.show(f"a row of nine dots for each step. Means: {means}", title)
-print("Muon, in %: a row for each first weights, a column for each order; * in notebook 05")
-for start, row in enumerate(runs["Muon"][..., -1]):
-    print("  ".join(f"{run:.1f}{'*' if order == start else ' '}" for order, run in enumerate(row)))
-for name in ("Muon", "AdamW"):
-    print(f"{name}, mean of nine: {runs[name][..., -1].mean():.1f} %")
+title = "Shapes-10, tiny model, 4 epochs: nine seeds"
+_, axis = plt.subplots(figsize=(6.2, 3.4), layout="constrained")
+plots.show_dots(ended, "validation accuracy, %", title, axis=axis)
+means = {name: sum(seeds) / len(seeds) for name, seeds in ended.items()}
+for row, mean in enumerate(means.values()):
+    axis.text(mean, row - 0.32, f"{mean:.1f}", ha="center", va="bottom", fontsize=9)
+axis.set_ylim(len(ended) - 0.5, -0.8)
+words = "; ".join(f"{name} {mean:.1f}" for name, mean in means.items())
+plots.show(f"a row of nine dots for each setting. Means: {words}", title)
+three = ended["Muon, cosine"][:3]
+print(f"Muon: the three seeds of notebook 05 have a mean of {sum(three) / 3:.1f} %")
 
 # %% [markdown]
-# **With Muon, the cosine is better**: it is ahead in all nine pairs. With AdamW, both steps are *not settled*. (Notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
+# **With Muon, the cosine is better.** With AdamW, both steps stay *not settled*, even with nine seeds. (Notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
 #
-# The nine runs of Muon also show what luck can do. Within a row, the order alone moves the result by four to seven points. Notebook 05's ladder has the three runs with a star, and each is, by chance, the best of its row. So its 67.0 % are a little lucky, and the mean of all nine is 64.5 %.
+# The nine dots of Muon also show what luck can do. Notebook 05's ladder has the first three of them, with a mean of 67.0 %. The mean of all nine is 63.8 %, so those three were lucky.
 #
-# *Limits:* we found Muon's rate *with* the cosine, and a lower one might suit the constant rate better. Pairs that share their first weights may not be independent, and then the intervals are too narrow. AdamW is far behind Muon here, so it may behave otherwise where it has learned more.
+# *Limits:* we found Muon's rate *with* the cosine, and a lower one might suit the constant rate better. AdamW is far behind Muon here, so it may behave otherwise where it has learned more.
 #
-# ### Is the average of many models better than the last one? (EMA)
+# <a id="average" name="average"></a>
+#
+# ## 4. Is the average of many models better than the last one? (EMA)
+#
+# You have trained for two hours, and validation jumps from epoch to epoch. Which epoch should you keep? Perhaps none of them.
 #
 # While the rate is high, the weights jump around a better place. What if you judge their mean over the recent past? This is the **exponential moving average** of the weights (EMA). After each step, the average moves a little towards the weights:
 #
 # `average = 0.99 * average + 0.01 * weights`
 #
-# That makes it a mean over about 100 steps. An epoch has only 80, so `fit` begins with a shorter memory, which grows to that. In `fit` it is one setting, `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training.
+# That makes it a mean over about 100 steps. An epoch has only 80 steps, so `fit` begins with a shorter memory, which grows to that. You turn it on with one setting, `ema_decay=0.99`, and then `fit` judges the average.
+#
+# The training itself stays the same. So two runs with the same seed, one with the setting and one without, show the average and the weights of *one* training. We use three seeds of Muon, at a constant rate and with the cosine.
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
-for panel, name in zip(panels, ("Muon, constant", "Muon"), strict=True):
+for panel, name in zip(panels, ("Muon, constant rate", "Muon, cosine"), strict=True):
     config = replace(SETTINGS[name], ema_decay=0.99)
     three = {  # (seeds, epochs)
-        "weights": runs[name][range(3), range(3)],
-        "their average": torch.tensor([train(config, seed, seed) for seed in range(3)]),
+        "weights": runs[name][:3],
+        "their average": torch.tensor([train(config, seed) for seed in range(3)]),
     }
     epochs, title = range(1, config.epochs + 1), f"Muon, {config.schedule} rate"
-    for index, (what, curves) in enumerate(three.items()):
+    for index, curves in enumerate(three.values()):
         thin = {"color": plots.curve_style(index)["color"], "lw": 0.8, "alpha": 0.5}
         panel.plot(epochs, curves.T, **thin)
-        print(f"{config.schedule}, {what}: in the end", [f"{run[-1]:.1f} %" for run in curves])
+    weights, average = (curves[:, -1].tolist() for curves in three.values())
+    print(f"{config.schedule} rate, average − weights: {compare(average, weights)}")
     means = {what: curves.mean(dim=0) for what, curves in three.items()}
     plots.show_lines(epochs, means, "epoch", "validation accuracy, %", title, axis=panel)
     panel.label_outer()
 plots.show("weights and their average: at a constant rate the average ends ahead")
 
 # %% [markdown]
-# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average ends at least five points above the weights, in each of the three seeds. With the cosine the rate falls, the weights stop jumping by themselves, and the average gains nothing: it ends a little behind in each seed. (With the cosine these are the lucky runs with a star, which may be to the average's disadvantage.) So in these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
+# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average is **better**: even its worst seed ends above the best one of the weights. With the cosine, the two are *not settled*.
 #
-# ### Do mixed images help, where images are few?
+# Why the difference? With the cosine the rate falls, so the weights stop jumping by themselves. In these short runs, averaging the weights and letting the rate come down gave about the same, and both together no more.
 #
-# **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends each image with another one. **Cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) replaces a box of it by the same box of the other. The label becomes the same mixture. Here are four shapes, and what the two make of them. In `mix`, each image gets the one before it as its partner, and the first one gets the last:
+# *Limit:* with the cosine, these are the three lucky seeds of section 3. That may be to the average's disadvantage.
+#
+# <a id="mixed" name="mixed"></a>
+#
+# ## 5. Should I mix images?
+#
+# In section 1, a long training let the small model learn its images nearly by heart. So recipes for long trainings make the images harder. Here are two ways.
+#
+# **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends each image with another one. **Cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) replaces a box of it by the same box of the other. The label becomes the same mixture.
+#
+# Here are four shapes in the first row, with mixup in the second and cutmix in the third. Each image is mixed with the one to its left, and the first one with the last:
 
 # %%
 shapes, labels = normalize(dataset.train_images[1:5]), dataset.train_labels[1:5]
@@ -383,38 +513,42 @@ for kind in ({"mixup": 1.0}, {"cutmix": 1.0}):
 plots.show_images(torch.cat(pictures), titles, columns=4, size=1.6)
 
 # %% [markdown]
-# The first row shows the shapes, the second mixup and the third cutmix. Notebook 05's experiment with few photographs has seven ingredients, each added to flip and crop, and compared with flip and crop alone. Erase greys out a box, TrivialAugment makes one random change, such as brightness or rotation, and patch dropout leaves out half of the patches. **Label smoothing** ([Szegedy et al. 2016](https://arxiv.org/abs/1512.00567)) makes the target 0.91 for the right class and 0.01 for each of the other nine.
+# Does it help where images are few? Notebook 05's experiment with 2,000 photographs has seven ingredients, each added to flip and crop alone. The other five are:
+#
+# - **Erase** greys out a box. **TrivialAugment** makes one random change, such as brightness or rotation. **Patch dropout** leaves out half of the patches.
+# - **Label smoothing** ([Szegedy et al. 2016](https://arxiv.org/abs/1512.00567)) makes the target 0.91 for the right class and 0.01 for each of the other nine.
+# - **Weight average** is the EMA of section 4.
 #
 # *Set-up: the tiny model with learned positions, {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} epochs with Muon, 3 seeds, judged on 2,000 validation images, on record in `where_augmentation_pays`.*
 
 # %% tags=["hide-input"]
 (recorded,) = read_records("../data/results/where_augmentation_pays.json")
 reached = {row["setting"]: torch.tensor(row["accuracies"]) for row in recorded["settings"]}
-base = reached.pop("flip and crop (base)")
 reached.pop("without flip and crop")  # notebook 05 shows it: far to the left
-gains = {name: 100 * (row - base) for name, row in reached.items()}
-gains = {name: gains[name] for name in sorted(gains, key=lambda name: -gains[name].mean())}
+base = "flip and crop (base)"
+others = sorted(reached.keys() - {base}, key=lambda name: -reached[name].mean())
+shown = {name: 100 * reached[name] for name in [base, *others]}
 title = "On record: CIFAR-10, 2,000 images, 30 epochs"
-_, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-axis.axvline(0, color="gray", ls=":")
-plots.show_dots(gains, "points gained over flip and crop, same seed", title, axis=axis)
-means = "; ".join(f"{name} {row.mean():+.1f}" for name, row in gains.items())
-plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
+_, axis = plt.subplots(figsize=(6.2, 4.2), layout="constrained")
+axis.axvline(shown[base].mean(), color="gray", ls=":")
+plots.show_dots(shown, "validation accuracy, %", title, axis=axis)
+means = "; ".join(f"{name} {row.mean():.1f}" for name, row in shown.items())
+plots.show(f"a row of three dots for each setting. Means: {means}", title)
 
 # %% [markdown]
-# None is better. Cutmix is worse, by {{distance(augmented("flip and crop (base)"), augmented("+ cutmix")):±.1p}} points over seeds, and so is TrivialAugment, by {{distance(augmented("flip and crop (base)"), augmented("+ TrivialAugment")):±.1p}}. The other five are *not settled*, though mixup and patch dropout are behind in each of the three seeds. These intervals are notebook 05's, from the spread of three seeds on each side. The dots pair the seeds, which gives narrower intervals: by these, the weight average would be *alike*.
+# **None of the seven is better** than flip and crop alone. Cutmix is worse, by {{distance(augmented("flip and crop (base)"), augmented("+ cutmix")):±.1p}} points, and so is TrivialAugment, by {{distance(augmented("flip and crop (base)"), augmented("+ TrivialAugment")):±.1p}}. The other five are *not settled*.
 #
-# *Limits:* this belongs to its budget. The recipe `cpu-long` has cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} epochs with 50,000 images, and what they give there we have not measured.
+# *Limits:* this holds for a tiny model and 30 epochs. The recipe `cpu-long` of section 1 has mixup, cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} epochs with 50,000 images. We have not measured what they give there.
 # {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
 # {{assert all(interval(distance(augmented(name), augmented("flip and crop (base)")))[1] < 0 for name in ("+ TrivialAugment", "+ cutmix"))}}
 # {{assert all(not differs(of) and (interval(of)[0] < -0.01 or interval(of)[1] > 0.01) for of in [distance(augmented(name), augmented("flip and crop (base)")) for name in ("+ mixup", "+ patch dropout", "+ erase", "+ label smoothing", "+ weight average (EMA)")])}}
-# {{assert all(less < base for name in ("+ mixup", "+ patch dropout") for less, base in zip(augmented(name), augmented("flip and crop (base)"), strict=True))}}
-# {{assert all(abs(end) < 0.01 for end in interval(seed_by_seed(augmented("+ weight average (EMA)"), augmented("flip and crop (base)"))))}}
 # {{assert record("where_augmentation_pays").trained_on == 2000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
 #
-# ### All settings of the recipe `cpu`
+# <a id="all" name="all"></a>
 #
-# *Ladder* means those of notebook 05, and *few images* its tests of augmentation with many epochs.
+# ## 6. Which settings of the recipe `cpu` rest on a measurement?
+#
+# Fewer than you may think. If you look for an experiment of your own, the last column has some. *Ladder* means those of notebook 05, and *few images* its tests of augmentation with many epochs.
 #
 # | setting | CIFAR-10 | drawn shapes | not tried |
 # |---|---|---|---|
@@ -424,7 +558,7 @@ plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 # | `warmup` {{record("real_run").training.warmup:g}} | alone: notebook [14](14_more_claims.ipynb) | | on shapes, alone |
 # | `flip`, `crop_padding` {{record("real_run").training.crop_padding:d}} | better with few images; not settled on the ladder | one seed ahead with few images; worse on the ladder | |
 # | `clip_norm` {{record("real_run").training.clip_norm:g}} | not settled for AdamW (ladder) | not settled for AdamW | with Muon |
-# | no average, no mixing, no label smoothing | with few images, none of the three is better | the average: gains at a constant rate, not with the cosine | in longer trainings |
+# | no average, no mixing, no label smoothing | with few images, none of the three is better | the average: better at a constant rate, not settled with the cosine | in longer trainings |
 # | `learning_rate` {{record("real_run").training.learning_rate:g}}, `weight_decay` {{record("real_run").training.weight_decay:g}}, `batch_size` {{record("real_run").training.batch_size:d}} | | | another value, on half images |
 # {{assert all(not differs(distance(ladder(one), ladder(other))) for one, other in (("+ flip and crop", "+ Muon"), ("+ clipping", "+ warm-up and cosine")))}}
 #
@@ -439,9 +573,10 @@ plots.show(f"a row of three dots for each ingredient. Means: {means}", title)
 #
 # ## What to remember
 #
+# - With more time, train longer first, and then take a larger model and harder images.
 # - Muon needs no decomposition: five rounds of a polynomial in X, made of matrix products, even out the singular values. Its share of the arithmetic is small if batches are large and matrices small.
-# - The optimizer, half images and the schedule rest on measurements; clipping is not settled.
 # - With Muon, on drawn shapes, a falling rate and an average of the weights each gain much over a constant rate, and both together no more.
+# - The optimizer, half images and the schedule rest on measurements; clipping is not settled.
 #
 # ## A question
 #
