@@ -511,10 +511,10 @@ def minutes_to_read(name):
 
 
 def numbered_sections(name):
-    """How many things of a notebook have a number: the claims of 10 and 14, which are sections, and the bugs
-    of 13, which are sections or rows of a table.
+    """How many things of a notebook have a number: the claims of 10 and 14 and the bugs of 13, which are
+    sections, rows of a table, or both.
     """
-    return len(re.findall(r"^# (?:###|\|) \d+\. ", source_of(name), re.MULTILINE))
+    return len({*re.findall(r"^# (?:###|\|) (\d+)\. ", source_of(name), re.MULTILINE)})
 
 
 def number_of_exercises():

@@ -15,6 +15,7 @@ import shlex
 import pytest
 from tutorial_text import ROOT, tutorial_text
 
+import figures
 from vit_minimal import RECIPES
 from vit_minimal.experiments import EXPERIMENTS
 
@@ -123,6 +124,8 @@ def test_what_10_says_after_its_cards_of_their_verdicts_is_what_they_say():
 def test_the_numbers_of_both_notebooks_are_one_list():
     numbers = [number for text in SOURCES.values() for number in rows(text)]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    counted = sum(figures.numbered_sections(name) for name in SOURCES)
+    assert counted == len(numbers), "what the README and both notebooks say that there are"
 
 
 def test_the_table_to_guess_in_has_every_sentence_of_a_later_card():

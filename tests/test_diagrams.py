@@ -1036,16 +1036,22 @@ def test_cuts_count_patches_and_refuse_a_size_that_does_not_fit():
         diagrams.cuts(IMAGES[0], (4, 5))
 
 
-def test_windows_are_as_large_as_what_is_seen_and_lie_where_they_see_most():
+def test_windows_are_as_large_as_what_is_seen_and_lie_in_both_corners_or_around_the_image():
     diagrams.windows(IMAGES[0], (15, 47))
     (axis,) = plt.gcf().axes
-    small, large = [p for p in axis.patches if p.get_linewidth() == 2.4]
-    pale, seen, *_ = [image.get_extent() for image in axis.images]
+    first, second, large = [p for p in axis.patches if p.get_linewidth() == 2.4]
+    pale, upper, lower, *whole = [image.get_extent() for image in axis.images]
     pixel = (pale[1] - pale[0]) / 32
-    assert np.isclose(small.get_width(), 15 * pixel) and np.isclose(large.get_width(), 47 * pixel)
-    assert small.get_xy() == (pale[0], pale[3]) == (seen[0], seen[3])
+    for small, seen in ((first, upper), (second, lower)):
+        assert np.isclose(small.get_width(), 15 * pixel) and np.isclose(
+            small.get_height(), 15 * pixel
+        )
+        assert np.allclose(small.get_xy(), (seen[0], seen[3])), "the frame lies around what is seen"
+    assert first.get_xy() == (pale[0], pale[3])
+    assert np.allclose([second.get_x() + 15 * pixel, second.get_y() + 15 * pixel], pale[1:3])
+    assert np.isclose(large.get_width(), 47 * pixel)
     middle = large.get_x() + large.get_width() / 2
-    assert np.isclose(middle, np.mean(axis.images[2].get_extent()[:2]))
+    assert all(np.isclose(middle, np.mean(extent[:2])) for extent in whole) and len(whole) == 2
     with pytest.raises(ValueError, match="square"):
         diagrams.windows(torch.zeros(3, 8, 16), (3,))
 

@@ -7,17 +7,22 @@ from vit_minimal.forest import EFFECT_STYLES, in_words, show_effects
 
 
 def marks(axis):
-    """{row: (number, ends of the interval or None, colour)}"""
+    """{row: (number, ends of the interval or None, colour, shape)}"""
     found = {}
     for container in axis.containers:
         line, _, bars = container.lines
         segments = bars[0].get_segments() if bars else []
         ends = tuple(segments[0][:, 0]) if segments else None
-        found[line.get_ydata()[0]] = (line.get_xdata()[0], ends, line.get_color())
+        style = line.get_color(), line.get_marker()
+        found[line.get_ydata()[0]] = (line.get_xdata()[0], ends, *style)
     return found
 
 
-def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_better(
+def style_of(verdict):
+    return EFFECT_STYLES[verdict]["color"], EFFECT_STYLES[verdict]["marker"]
+
+
+def test_effects_stand_between_their_names_and_their_numbers_with_the_mark_of_their_verdict(
     monkeypatch,
 ):
     plt.switch_backend("agg")
@@ -26,8 +31,8 @@ def test_effects_stand_between_their_names_and_their_numbers_black_where_one_is_
     axis = plt.gcf().axes[0]
     found = marks(axis)
     assert {row: mark[0] for row, mark in found.items()} == {0: -1.8, 1: 0.1}
-    seen, unseen = (style["color"] for style in EFFECT_STYLES.values())
-    assert [mark[2] for mark in found.values()] == [seen, unseen]
+    assert [mark[2:] for mark in found.values()] == [style_of("worse"), style_of("alike")]
+    assert style_of("worse")[0] == "black" != style_of("alike")[0]
     words = [text.get_text() for text in axis.texts]
     assert words[:4] == ["a", "x[:, 1]", "−1.8 ± 0.8", "worse"]
     assert words[4:] == ["b", "a mean", "+0.1 ± 0.8", "alike"]
@@ -88,8 +93,8 @@ def test_effects_say_in_words_what_they_are_where_an_effect_has_to_reach_a_size(
         "not settled",
         "alike",
     ]
-    seen, unseen = (style["color"] for style in EFFECT_STYLES.values())
-    assert [mark[2] for mark in marks(axis).values()] == [seen, unseen, unseen]
+    said = [style_of(word) for word in ("better", "not settled", "alike")]
+    assert [mark[2:] for mark in marks(axis).values()] == said
     (zone,) = axis.patches
     assert (zone.get_x(), zone.get_width()) == (-1, 2)
     plt.close("all")
@@ -101,11 +106,32 @@ def test_an_effect_beyond_the_scale_is_an_arrow_and_a_line_says_what_the_marks_m
     effects = {"far": ("", -58.9, 0.3), "near": ("", 1.3, 0.7)}
     show_effects(effects, "points", counts=1, scale=(-4, 4))
     axis = plt.gcf().axes[0]
-    (arrow,) = (line for line in axis.lines if line.get_marker() == "<")
-    assert (*arrow.get_xdata(), *arrow.get_ydata()) == (-4, 0)
+    (mark,) = (of for of in axis.lines if of.get_marker() == "v" and len(of.get_xdata()))
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (-4, 0)
+    (arrow,) = (text for text in axis.texts if text.arrow_patch)
+    assert (arrow.xy, arrow.xyann[0] < 0) == ((-4, 0), True), "it points on, to the left"
     assert list(marks(axis)) == [1], "the other has its interval"
     assert axis.get_xlim()[0] > -6
     (key,) = plt.gcf().legends
     words = [text.get_text() for text in key.get_texts()]
-    assert words == ["one is better", "alike or not settled", "under 1 point"]
+    assert words == ["better", "worse", "under 1 point"]
+    plt.close("all")
+
+
+def test_each_verdict_has_its_own_mark_and_the_line_below_explains_those_in_the_picture(
+    monkeypatch,
+):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    examples = {"better": 2.0, "worse": -2.0, "alike": 0.0, "not settled": 0.9}
+    assert [*EFFECT_STYLES] == [*examples]
+    show_effects({word: ("", number, 0.95) for word, number in examples.items()}, "points")
+    (key,) = plt.gcf().legends
+    assert [text.get_text() for text in key.get_texts()] == [*examples, "under 1 point"]
+    drawn = [mark[3] for mark in marks(plt.gcf().axes[0]).values()]
+    assert drawn == [line.get_marker() for line in key.get_lines()] and len({*drawn}) == 4
+    plt.close("all")
+    show_effects({"one": ("", 2.0, 0.5)}, "points")
+    (key,) = plt.gcf().legends
+    assert [text.get_text() for text in key.get_texts()] == ["better", "under 1 point"]
     plt.close("all")

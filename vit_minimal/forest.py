@@ -7,14 +7,14 @@ from matplotlib.ticker import MaxNLocator
 
 from .plots import show
 
+# A verdict of `in_words`: its mark. Filled where one of two is ahead, up or down; else hollow and grey
+_FILLED = {"color": "black", "markersize": 7, "linestyle": "none"}
+_HOLLOW = {"color": "#767676", "markerfacecolor": "white", "linestyle": "none"}
 EFFECT_STYLES = {
-    "one is better": {"color": "black", "marker": "o", "linestyle": "none"},
-    "alike or not settled": {
-        "color": "#767676",
-        "marker": "D",
-        "markerfacecolor": "white",
-        "linestyle": "none",
-    },
+    "better": _FILLED | {"marker": "^"},
+    "worse": _FILLED | {"marker": "v"},
+    "alike": _HOLLOW | {"marker": "D"},
+    "not settled": _HOLLOW | {"marker": "o", "markersize": 7},
 }
 
 BETTER_OR_WORSE = "better", "worse"
@@ -37,9 +37,9 @@ def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.in
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
     A row is a line of three columns: the name with the words below it, the mark, and the number, below
-    which stands what it says `in_words`. A mark is black if one side is better, else grey and hollow;
-    the zone of effects of less than `counts` points is grey. A line below the picture says so. A
-    number beyond the ends of `scale` is an arrow there.
+    which stands what it says `in_words`. Each of these verdicts has its mark, and the zone of effects
+    of less than `counts` points is grey. A line below the picture explains those that are in it. A
+    number beyond the ends of `scale` has its mark at that end, with an arrow that points on.
     """
     said, (low, high) = [], scale
     # In points, for the numbers: they end at one place
@@ -47,17 +47,21 @@ def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.in
         len(f"{_signed(number)} ± {width:.1f}") for _, number, width in effects.values()
     )
     figure, axis = plt.subplots(figsize=(5.6, 1.5 + 0.4 * len(effects)), layout="constrained")
-    decided, undecided = EFFECT_STYLES.values()
+    verdicts = set()
     for row, (name, (words, number, width)) in enumerate(effects.items()):
         place = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
         place |= {"ha": "right", "va": "center"}
         shown, verdict = f"{_signed(number)} ± {width:.1f}", in_words(number, width, counts)
-        style = decided if verdict in BETTER_OR_WORSE else undecided
+        style = EFFECT_STYLES[verdict]
+        verdicts.add(verdict)
         if low <= number <= high:
             axis.errorbar(number, row, xerr=width, capsize=3, **style)
         else:
-            edge, way = (high, ">") if number > high else (low, "<")
-            axis.plot(edge, row, **style | {"marker": way})
+            edge, way = (high, 1) if number > high else (low, -1)
+            axis.plot(edge, row, **style)
+            axis.annotate("", (edge, row), xytext=(15 * way, 0), textcoords="offset points",
+                          arrowprops={"arrowstyle": "<-", "color": style["color"], "shrinkA": 0},
+                          annotation_clip=False)  # fmt: skip
         said.append(f"{name} ({verdict}): {shown}")
         axis.annotate(name, (0, row), xytext=(-8, 7 if words else 0), weight="bold", **place)
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
@@ -69,9 +73,10 @@ def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.in
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4)
     axis.grid(axis="x", alpha=0.3)
     axis.set_title(title)
-    marks = [axis.plot([], [], **style)[0] for style in EFFECT_STYLES.values()]
-    figure.legend([*marks, zone], [*EFFECT_STYLES, f"under {counts} point"],
-                  loc="outside lower center", ncols=3, fontsize=9,
+    shown = {word: style for word, style in EFFECT_STYLES.items() if word in verdicts}
+    marks = [axis.plot([], [], **style)[0] for style in shown.values()]
+    figure.legend([*marks, zone], [*shown, f"under {counts} point"],
+                  loc="outside lower center", ncols=5, fontsize=9, handlelength=1.2,
                   handletextpad=0.4, columnspacing=1.2, frameon=False)  # fmt: skip
     show(f"{x_label}, a row for each effect", title, said)
 

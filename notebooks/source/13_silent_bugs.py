@@ -790,13 +790,8 @@ def in_points(name, where):
     return signed(gain) + f" ± {width:.1f}" * (verdict_of(name, where) != "chance level")
 
 
-decided, undecided = EFFECT_STYLES.values()
-STYLES = {
-    "worse": decided,
-    "better": decided | {"marker": ">", "markersize": 7},
-    "alike": undecided,
-    "not settled": undecided | {"marker": "o"},
-    "chance level": decided | {"marker": "X", "markersize": 8},
+STYLES = EFFECT_STYLES | {
+    "chance level": EFFECT_STYLES["worse"] | {"marker": "X", "markersize": 8},
 }
 
 

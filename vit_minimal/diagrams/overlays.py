@@ -197,8 +197,9 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
 
 def windows(image, sides, title=""):
     """A square image (C, H, H), once for each number of pixels that a model sees to a side, with an
-    orange frame around a window of that size: in the upper left corner, or around the middle if it is
-    larger than the image. What the model does not see there is pale.
+    orange frame around each window of that size: one in the upper left corner and one in the lower
+    right, or a single one around the middle if it is larger than the image. What lies in no frame
+    is pale.
     """
     _, H, W = image.shape
     if H != W:
@@ -210,19 +211,22 @@ def windows(image, sides, title=""):
     card = Card(height=top + wide + 1.2)
     for k, side in enumerate(sides):
         middle = left + k * (wide + gap) + wide / 2
-        card.text(middle, 1.9, f"sees {side} pixels", 11, weight="bold")
+        card.text(middle, 1.9, f"sees {side} pixels", 13, weight="bold")
         x, y = middle - H * scale / 2, top + (wide - H * scale) / 2
-        seen, beyond = min(side, H), max(side - H, 0) / 2 * scale
+        seen, beyond = min(side, H), max(side - H, 0) / 2
         card.strength = FAINT
         card.picture(x, y, H * scale, H * scale, image)
         card.strength = 1
-        card.picture(x, y, seen * scale, seen * scale, image[:, :seen, :seen])
-        frame = x - beyond, y - beyond, side * scale, side * scale
-        card.rectangle(*frame, "none", SERIES[4], 2.4, zorder=4)
+        for start in sorted({0, H - seen}):  # both corners, if they differ: pixels
+            end = start + seen
+            corner = x + start * scale, y + start * scale
+            card.picture(*corner, seen * scale, seen * scale, image[:, start:end, start:end])
+            frame = (place - beyond * scale for place in corner)
+            card.rectangle(*frame, side * scale, side * scale, "none", SERIES[4], 2.4, zorder=4)
     seen = [f"{side}: {min(side, H)} × {min(side, H)} pixels of it" for side in sides]
     show(
-        f"the same image of {H} × {H} pixels {len(sides)} times, each with a frame around the most that "
-        "is seen from one place",
+        f"the same image of {H} × {H} pixels {len(sides)} times, each with frames around the most that "
+        "is seen from one place: in two corners, unless one frame holds it all",
         title,
         seen,
     )
