@@ -23,7 +23,7 @@ NOTEBOOK_SOURCES = [path.read_text("utf-8") for path in (NOTEBOOKS / "source").g
 EVERYTHING = "\n".join([*NOTEBOOK_SOURCES, DATA_CARD, *MODULES.values()])
 
 TERM_ROW = re.compile(
-    r"\| \*\*(?P<term>.+?)\*\* \| .+? \| \[.+?\]\((?P<link>.+?)\), (?P<heading>.+?)"
+    r"\| \*\*(?P<term>.+?)\*\* \| .+? \| \[.+?\]\((?P<link>.+?)\), \*(?P<heading>.+?)\*"
     r"(; also \[.+?\]\((?P<also>.+?)\))? \|"
 )
 SOURCE_ROW = re.compile(
@@ -72,7 +72,7 @@ def sections(link):
 
 def names_in(term):
     """The names of a term, without brackets: `head (of attention)` has the name `head`."""
-    return re.sub(r" \(.*?\)", "", term).split(", ")
+    return re.sub(r" \(.*?\)", "", plain(term)).split(", ")
 
 
 def has(text, name):
@@ -86,16 +86,19 @@ def has(text, name):
 
 def test_every_row_has_the_form_of_a_row():
     for page, form in ((TERMS, TERM_ROW), (SOURCES, SOURCE_ROW)):
-        assert table(page) and not [line for line in table(page) if not form.fullmatch(line)]
+        lines = table(page)
+        wrong = [line for line in lines if not form.fullmatch(line)]
+        assert lines and not wrong, "\n".join(wrong)
 
 
 def test_links_lead_to_files():
     links = re.findall(r"\]\((?!https?://)(.+?)\)", TERMS + SOURCES)
-    assert links and not [link for link in links if not (NOTEBOOKS / link).is_file()]
+    dead = [link for link in links if not (NOTEBOOKS / link).is_file()]
+    assert links and not dead
 
 
 def test_rows_are_in_alphabetical_order():
-    terms = [row["term"].casefold() for row in TERM_ROWS]
+    terms = [plain(row["term"]).casefold() for row in TERM_ROWS]
     assert terms == sorted(set(terms))
     papers = [(row["authors"].casefold(), row["year"]) for row in SOURCE_ROWS]
     assert papers == sorted(papers)
@@ -109,10 +112,11 @@ def test_the_headings_of_terms_are_there():
     for row in TERM_ROWS:
         headings = sections(row["link"])
         if plain(row["heading"]) not in headings:
-            has_these = "\n    ".join(filter(None, headings))
+            name = names_in(row["term"])[0]
+            marked = [f"{'->' if has(headings[h], name) else '  '} {h}" for h in headings if h]
             missing.append(
-                f"{row['term']}: {row['link']} has no heading {row['heading']!r}, but has\n"
-                f"    {has_these}"
+                f"{row['term']}: {row['link']} has no heading {row['heading']!r}. It has these, and "
+                "-> marks where the term stands:\n" + "\n".join(marked)
             )
     assert not missing, "\n".join(missing)
 
@@ -173,7 +177,9 @@ def test_every_paper_is_among_the_sources_and_no_other():
     cited = set(ARXIV.findall(EVERYTHING))
     listed = ARXIV.findall("\n".join(row["address"] for row in SOURCE_ROWS))
     assert len(listed) == len(set(listed))
-    assert cited == set(listed), f"to add {cited - set(listed)}, to remove {set(listed) - cited}"
+    missing = {number: places_that_cite(number) for number in cited - set(listed)}
+    uncited = set(listed) - cited
+    assert not missing and not uncited, f"missing {missing}, cited by none {uncited}"
 
 
 def test_sources_name_the_notebooks_that_cite_them():
