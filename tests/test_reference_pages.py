@@ -194,7 +194,7 @@ def test_sources_name_the_notebooks_that_cite_them():
 def test_sources_have_the_years_that_the_notebooks_give():
     wrong = []
     for row in SOURCE_ROWS:
-        link = rf"(?:et al\.|and \w+) (\d{{4}})\)?\]\({re.escape(row['address'])}"
+        link = rf"(?:et al\.|and \w+) \(?(\d{{4}})\)?\]\({re.escape(row['address'])}"
         years = set(re.findall(link, EVERYTHING)) - {row["year"]}
         wrong += [f"{row['authors']}: not {row['year']} but {year}" for year in years]
     assert not wrong, wrong
