@@ -22,6 +22,7 @@ include_patterns = [
     "README.md",
     "data/README.md",
     "notebooks/*.ipynb",
+    "notebooks/*.md",
     "notebooks/exercises/*.ipynb",
     "notebooks/exercises/README.md",
 ]

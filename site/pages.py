@@ -20,7 +20,7 @@ CONTENTS = """
 :hidden:
 :glob:
 :caption: Notebooks
-notebooks/*
+notebooks/[0-9]*
 ```
 
 ```{toctree}
@@ -33,7 +33,9 @@ notebooks/exercises/[0-9]*
 
 ```{toctree}
 :hidden:
-:caption: Data
+:caption: To look up
+notebooks/TERMS
+notebooks/SOURCES
 data/README
 ```
 """

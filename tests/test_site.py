@@ -27,6 +27,8 @@ PAGES += [
     "index.html",
     "laboratory.html",
     "data/README.html",
+    "notebooks/TERMS.html",
+    "notebooks/SOURCES.html",
     "notebooks/exercises/README.html",
     "search.html",
 ]
@@ -36,6 +38,7 @@ ONE_OF_EACH_KIND = [
     "notebooks/06_inside_the_class_token.html",
     "notebooks/exercises/09_pitfalls_class_token.html",
     "notebooks/exercises/README.html",
+    "notebooks/TERMS.html",
     "search.html",
 ]
 
@@ -206,6 +209,13 @@ def test_without_an_address_there_are_no_buttons(tmp_path):
 
 def test_links_to_readmes_lead_to_their_pages(small_page):
     assert {"../index.html#words", "exercises/README.html"} <= set(small_page.addresses)
+
+
+def test_every_notebook_leads_to_terms_and_sources(pages, site):
+    for page in pages.values():
+        if page.path.name[0].isdigit():
+            targets = {(page.path.parent / address).resolve() for address in page.addresses}
+            assert {site / f"notebooks/{name}.html" for name in ("TERMS", "SOURCES")} <= targets
 
 
 def test_every_page_leads_to_the_laboratory(pages, site):
