@@ -510,6 +510,18 @@ def minutes_to_read(name):
     return int(minutes)
 
 
+def minutes_of_exercises(name):
+    """What the board at the end of a notebook's exercises adds up to."""
+    first = f"{int(name[:2])}."
+    return sum(e.minutes for e in EXERCISES.values() if e.number.startswith(first))
+
+
+def hours_of_main_path(minutes):
+    """What the notebooks 00 to 10 take together; `minutes` says it of one, by its name."""
+    sources = sorted((ROOT / "notebooks" / "source").glob("[01][0-9]_*.py"))
+    return sum(minutes(source.stem) for source in sources if int(source.stem[:2]) <= 10) / 60
+
+
 def numbered_sections(name):
     """How many things of a notebook have a number: the claims of 10 and 14 and the bugs of 13, which are
     sections, rows of a table, or both.
