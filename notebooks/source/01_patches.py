@@ -227,7 +227,11 @@ print(tuple(patchify(awkward, 8).shape))
 print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2)))
 
 # %% [markdown]
-# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. `patchify` ended with the axes (B, rows, columns, C, P, P), numbered from 0 to 5. We want (B, C, rows, P, columns, P). Read this wanted order and look up each old index: B 0, C 3, rows 1, row in the patch 4, columns 2, column in the patch 5.
+# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. `patchify` ended with the axes (B, rows, columns, C, P, P), numbered from 0 to 5. Now write down the order that we want, and look up the old number of each axis:
+#
+# | the axis that we want | B | C | rows | P: row in the patch | columns | P: column in the patch |
+# |---|---|---|---|---|---|---|
+# | its old number | 0 | 3 | 1 | 4 | 2 | 5 |
 
 # %% [markdown] tags=["exercise:unpatchify"]
 # Now write the way back: (B, N, C·P·P) → (B, C, H, W), exactly what `patchify` was given.

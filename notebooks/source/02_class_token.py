@@ -675,7 +675,7 @@ for name, positions in {"untrained": untrained, "round spots": spots, "trained":
     print(f"{name:12} neighbours {alike:5.2f}   rows and columns explain {explained:.0%}")
 
 # %% [markdown]
-# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So blur alone gives 74 %, and the other 22 points need another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
+# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So blur alone gives 74 %, and the rest needs another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
 #
 # The untrained table gets 22 %, and that is chance: of the 63 independent differences from the mean, rows account for 7 (eight rows, less one for the mean) and columns for another 7, and 14/63 is 22 %.
 #
@@ -770,7 +770,9 @@ with torch.no_grad():
         print(f"{name}: {changed.sum()} of {len(many)} answers change", changed.tolist())
 
 # %% [markdown]
-# There is no error and no warning. With positions off by one, 19 of 108 answers change, about one in six, and 50 if the patches have no positions. Of the 36 answers for the cat, only 3 change. Try the model on a picture or two, and you may notice nothing. These are answers that change, not accuracy: the pieces overlap, and CIFAR-10 has no class for two of the three photographs.
+# There is no error and no warning. With positions off by one, 19 of 108 answers change, about one in six, and 50 if the patches have no positions.
+#
+# Of the 36 answers for the cat, only 3 change. Try the model on a picture or two, and you may notice nothing. These are answers that change, not accuracy: the pieces overlap, and CIFAR-10 has no class for two of the three photographs.
 #
 # *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #
