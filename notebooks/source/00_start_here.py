@@ -273,7 +273,7 @@ chosen = [0, 1, 2, 3, 4, 5, *mistakes[:6].tolist()]
 # The upper row shows the first six test images, and the lower row the first six that the model names wrongly. Above each image is what the model says, and below it what the image is. A wrong answer is red.
 
 # %% tags=["hide-input"]
-_, axes = plt.subplots(2, 6, figsize=(7, 3.4), layout="constrained")
+_, axes = plt.subplots(2, 6, figsize=(6, 3.2), layout="constrained")
 verdicts = []
 for axis, i in zip(axes.flat, chosen, strict=False):
     guess, truth = dataset.class_names[guesses[i]], dataset.class_names[labels[i]]
