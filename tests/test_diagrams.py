@@ -651,6 +651,17 @@ def test_the_class_token_takes_most_where_its_weight_is_largest():
     assert [int(np.argmax(row)) for row in np.reshape(widths, (2, 9))] == [2, 7]
 
 
+def test_the_old_class_token_stands_beside_what_it_has_gathered():
+    diagrams.class_token_idea(IMAGES)
+    squares = [
+        p.get_xy()
+        for p in plt.gcf().axes[0].patches
+        if isinstance(p, Rectangle) and to_rgb(p.get_facecolor()) == to_rgb(card.CLASS) and p.fill
+    ]
+    before, after = sorted({x for x, _ in squares})
+    assert len(squares) == 4 and before < after and written().count("+") == 2
+
+
 def test_a_shuffled_image_gives_the_class_token_the_same_stripes():
     order = torch.tensor([8, 1, 2, 3, 0, 5, 6, 7, 4])
     image = torch.rand(3, 9, 9, generator=torch.Generator().manual_seed(0))

@@ -13,28 +13,6 @@
 # | Package module | `vit_minimal/machine.py` |
 
 # %% [markdown]
-# **Is your machine ready?** ✓ means fine; ! is followed by what to fix.
-
-# %%
-from vit_minimal import check_machine
-from vit_minimal.data import data_root
-
-if check_machine(data_root()):
-    print("\nReady.")
-
-# %% [markdown]
-# `budget: quick` means that the notebooks train for a few minutes at most. The budget `full` needs a GPU. The text below speaks of the run saved here. In your own, some numbers will differ a little.
-#
-# <details><summary>What these lines mean, and what you can change</summary>
-#
-# - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. We have not tested a Mac's GPU, nor Windows. The number format of matrix products is float32, or one of 16 bits where the hardware is faster with that.
-# - **Budget:** with a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice.
-# - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
-#
-# Set such a variable before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
-#
-# </details>
-#
 # ## Where does a model look?
 #
 # Here is a photo, and a Vision Transformer that comes with this course, already trained. We call it the **shipped model**, and `shipped` in code. The next cell draws where it looks.
@@ -80,7 +58,7 @@ plots.show_images([with_grid(cat)], ["what the model gets"], columns=1, size=2.6
 # %% [markdown]
 # And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. At first, a patch's token describes its own patch only. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. (It looks through three *heads* at once, and the pictures show their mean: notebook 03.)
 #
-# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into probabilities: none is negative, and they add up to 1. The cell below computes the scores and their softmax. `torch.inference_mode()` tells PyTorch that nothing will be learned from this, and `load_checkpoint` has already put the model into evaluation mode, in which a model has to be when it is judged.
+# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into probabilities: none is negative, and they add up to 1. What are they for the cat?
 
 # %%
 import torch
@@ -88,7 +66,7 @@ import torch
 from vit_minimal.augment import normalize
 from vit_minimal.data import CIFAR10_CLASSES
 
-with torch.inference_mode():
+with torch.inference_mode():  # nothing will be learned from this
     scores = shipped(normalize(cat[None]))[0]  # ten scores; the model wants scaled pixels
 for probability, label in zip(*scores.softmax(dim=0).topk(3), strict=True):
     print(f"{probability:.0%} {CIFAR10_CLASSES[label]}")
@@ -127,7 +105,16 @@ def probability_of_cat(image):
 
 
 # %% [markdown]
-# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. We move the whole pattern by 0 to 7 patches down and 0 to 7 to the right, and what leaves on one side comes back on the other. That gives 8 × 8 moves, less the one that moves nothing: 63 other places. (Some of them still cover an eye, and the border may cut the pattern in two.)
+# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. Here are those of block 4, in their own place and moved. What leaves on one side comes back on the other.
+
+# %%
+own_place = most_attended(4)
+elsewhere = own_place.roll((3, 2), dims=(0, 1))  # 3 patches down, 2 to the right
+titles = ["block 4, its own place", "moved: 3 down, 2 right"]
+plots.show_images([cover(own_place), cover(elsewhere)], titles, columns=2, size=2.4)
+
+# %% [markdown]
+# There are 8 × 8 such moves, less the one that moves nothing: 63 other places. (Some of them still cover an eye, and the border may cut the pattern in two.) For each block we compute the probability of "cat" at its own place and at all the others.
 
 # %%
 covered, moved = {}, {}
@@ -138,23 +125,25 @@ for block in (4, 5, 6):
     moved[block] = [probability_of_cat(cover(chosen.roll(move, dims=(0, 1)))) for move in moves]
 
 # %% [markdown]
-# Before you look, guess: which of the three blocks looked at the places that matter most? The upper row shows the cat with these eight patches covered, framed in purple. Below, a purple diamond is the probability of "cat" for this picture, and each grey dot is that with the same pattern moved elsewhere. The dotted line is the uncovered cat. (Cells that only draw, like this one, have their code folded: a click shows it.)
+# Before you look, guess: which of the three blocks looked at the places that matter most? Purple frames mark the covered patches. (Cells that only draw, like this one, have their code folded: a click shows it.)
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
 purple = "#AA4499"  # the colour of attention in this course
-_, axes = plt.subplot_mosaic([[4, 5, 6], ["dots"] * 3], figsize=(7, 4.6), layout="constrained")
+_, axes = plt.subplot_mosaic([[4, 5, 6], ["dots"] * 3], figsize=(6, 5), layout="constrained")
 for row, block in enumerate(covered):
     axes[block].imshow(plots.as_picture(cover(most_attended(block))))
     for down, right in most_attended(block).nonzero().tolist():
         frame = Rectangle((4 * right - 0.5, 4 * down - 0.5), 4, 4, ec=purple, fc="none", lw=1.5)
         axes[block].add_patch(frame)
     axes[block].set(title=f"block {block}: {covered[block]:.0%} cat", xticks=[], yticks=[])
-    axes["dots"].plot(moved[block], [row] * 63, "o", color="gray", alpha=0.4, markersize=6)
-    axes["dots"].plot(covered[block], row, "D", color=purple, markersize=9)
-axes["dots"].axvline(probability_of_cat(cat), color="black", linestyle=":")
+    grey = axes["dots"].plot(moved[block], [row] * 63, "o", color="gray", alpha=0.4, markersize=6)
+    own = axes["dots"].plot(covered[block], row, "D", color=purple, markersize=9)
+line = axes["dots"].axvline(probability_of_cat(cat), color="black", linestyle=":")
+words = ["its own place", "63 other places", "uncovered"]
+axes["dots"].figure.legend([*own, *grey, line], words, loc="outside lower center", ncols=3)
 axes["dots"].set_yticks(range(3), [f"block {block}" for block in covered])
 axes["dots"].set(ylim=(2.5, -0.5), xlabel='probability of "cat"')
 axes["dots"].xaxis.set_major_formatter("{x:.0%}")
@@ -168,13 +157,35 @@ for block, left in covered.items():
     print(f"block {block}: its own place has rank {rank} of 64 (1 does most harm)")
 
 # %% [markdown]
-# Block 6 comes first. Its squares cover stripes, scattered places and one patch of the left eye, which block 4 covers too. Without what block 6 looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm. Without the eyes, where block 4 looks, it falls to 74 %, but its own place is only in the middle of the ranking. What block 5 looks at matters least: its own place is the last but one.
+# Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere. Block 6 comes first. Without what it looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm. Its squares cover stripes, scattered places and one patch of the left eye, which block 4 covers too.
 #
-# So block 4's map, the one on the eyes, marks nothing special: about half of the other places do more harm. One photograph proves little. Notebook 06 makes such tests on thousands.
+# And the eyes, where block 4 looks? Without them the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm. What block 5 looks at matters least. Its own place is the last but one.
+#
+# So the map on the eyes, which looks so convincing, marks nothing special. One photograph proves little. Notebook 06 makes such tests on thousands.
 #
 # This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929), published in 2021. Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images.
 #
-# Now the whole story from the start, with a model of your own: load, train, predict, look.
+# Now the whole story from the start, with a model of your own: load, train, predict, look. First, **is your machine ready?** ✓ means fine; ! is followed by what to fix.
+
+# %%
+from vit_minimal import check_machine
+from vit_minimal.data import data_root
+
+if check_machine(data_root()):
+    print("\nReady.")
+
+# %% [markdown]
+# `budget: quick` means that the notebooks train for a few minutes at most. The budget `full` needs a GPU. From here on, the text speaks of the run saved here. In your own, some numbers will differ a little.
+#
+# <details><summary>What these lines mean, and what you can change</summary>
+#
+# - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. We have not tested a Mac's GPU, nor Windows. The number format of matrix products is float32, or one of 16 bits where the hardware is faster with that.
+# - **Budget:** with a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice. With `full`, this notebook trains the recipe `cpu`, which has its name because even a CPU can train it on all of CIFAR-10.
+# - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
+#
+# Set such a variable before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
+#
+# </details>
 #
 # ## 1 · Load
 #
@@ -196,7 +207,7 @@ plots.show_images(dataset.train_images[first], dataset.class_names, columns=5, s
 #
 # ## 2 · Train
 #
-# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one (its name is `cpu`, because even a CPU can train it on all of CIFAR-10). It starts from random numbers, so at first it knows nothing.
+# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one. It starts from random numbers, so at first it knows nothing.
 
 # %%
 from vit_minimal import RECIPES, VisionTransformer, evaluate, fit, seed_everything
@@ -216,7 +227,9 @@ history = fit(model, dataset, recipe.training)
 # %% [markdown]
 # Before training the model is at chance level. Then each line stands for one *epoch*, in which the model sees every training image once. The line shows the loss and the accuracy, averaged over the epoch while the model is learning.
 #
-# What is the *loss*? Take the probability that the model gave to the right class. The loss is minus its logarithm, so it is small when that probability is large. A model that knows nothing gives each of the ten classes a probability of 1/10, and its loss is −ln(1/10) = 2.30. If a model of yours *stays* there, something is broken, or it learns far too slowly, and notebook 05 has a test that tells the two apart. In the figure, this 2.30 (ln 10) is the dotted line. Did yours get away from it?
+# What is the *loss*? Take the probability that the model gave to the right class. The loss is minus its logarithm, so it is small when that probability is large. A model that knows nothing gives each of the ten classes a probability of 1/10, and its loss is −ln(1/10) = 2.30.
+#
+# This 2.30 is the dotted line in the figure. Did your model get away from it? (If a model *stays* there, see question 2 at the end.)
 
 # %%
 knows_nothing = torch.tensor(10).log().item()  # 2.30
@@ -243,7 +256,7 @@ print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images classified co
 # How much does this depend on the random start? Three runs of the recipe `quick`, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}} on Shapes-10. The run saved here ended a little below them: another machine may round differently, and that changes a run too.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
 #
-# What do its mistakes look like? We let it name the first 200 test images and keep twelve of them for a picture.
+# What do its mistakes look like? We let it name the first 200 test images and keep twelve of them for a picture. When a model is judged, it has to be in *evaluation mode*, so we call `model.eval()`. (`load_checkpoint` and `evaluate` do that themselves.)
 
 # %%
 images, labels = dataset.test_images[:200], dataset.test_labels[:200]
@@ -260,7 +273,7 @@ chosen = [0, 1, 2, 3, 4, 5, *mistakes[:6].tolist()]
 # The upper row shows the first six test images, and the lower row the first six that the model names wrongly. Above each image is what the model says, and below it what the image is. A wrong answer is red.
 
 # %% tags=["hide-input"]
-_, axes = plt.subplots(2, 6, figsize=(7, 3.4), layout="constrained")
+_, axes = plt.subplots(2, 6, figsize=(6, 3.2), layout="constrained")
 verdicts = []
 for axis, i in zip(axes.flat, chosen, strict=False):
     guess, truth = dataset.class_names[guesses[i]], dataset.class_names[labels[i]]
@@ -384,7 +397,9 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. Paler places are the upper right corner of the background for the frame, and the right edge of the image for the ring. The map does not tell us why one of the answers is wrong. The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches comes from training, and not from the images or from the way the model is built.
+# Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. The map does not tell us why one of the answers is wrong.
+#
+# The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches comes from training, and not from the images or from the way the model is built.
 #
 # What does a model do with something outside its ten classes? Let us show a rocket to the shipped model, which knew the cat. What will it say? Here full purple stands for the largest attention weight in the map.
 

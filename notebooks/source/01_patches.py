@@ -227,7 +227,11 @@ print(tuple(patchify(awkward, 8).shape))
 print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2)))
 
 # %% [markdown]
-# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. `patchify` ended with the axes (B, rows, columns, C, P, P), numbered from 0 to 5. We want (B, C, rows, P, columns, P). Read this wanted order and look up each old index: B 0, C 3, rows 1, row in the patch 4, columns 2, column in the patch 5.
+# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. `patchify` ended with the axes (B, rows, columns, C, P, P), numbered from 0 to 5. Now write down the order that we want, and look up the old number of each axis:
+#
+# | the axis that we want | B | C | rows | P: row in the patch | columns | P: column in the patch |
+# |---|---|---|---|---|---|---|
+# | its old number | 0 | 3 | 1 | 4 | 2 | 5 |
 
 # %% [markdown] tags=["exercise:unpatchify"]
 # Now write the way back: (B, N, C·P·P) → (B, C, H, W), exactly what `patchify` was given.
@@ -289,17 +293,17 @@ plots.show_images(pictures, ["64 tiles by view", "64 tiles by patchify"], column
 #
 # A patch is now a list of 48 numbers, and each says how bright one pixel is in one colour. Could the model read this list as it is? It could, but such numbers say little: nobody recognises a cat by the red of one pixel. What helps is to know whether there is an edge in the patch, which way the edge runs, or which colour is strongest. No single number tells you this, but a **weighted sum** of the 48 can tell you much of it. The right half minus the left half, for example, says how much brighter it gets towards the right.
 #
-# A linear map is just that: a list of weighted sums. Let us write three of them by hand, one to a row of a matrix: brightness, right minus left, and bottom minus top. We try them on the large photograph, so that there are enough patches of 4 × 4 pixels to see something. The function `normalize` rescales bytes from 0 … 255 to −1 … 1.
+# A linear map is just that: a list of weighted sums. Let us write three of them by hand, one to a column of a matrix: brightness, right minus left, and bottom minus top. We try them on the large photograph, so that there are enough patches of 4 × 4 pixels to see something. The function `normalize` rescales bytes from 0 … 255 to −1 … 1.
 
 # %% tags=["nbval-check-output"]
 ramp = torch.tensor([-1.0, -1.0, 1.0, 1.0])
 brightness = torch.ones(C, P, P)
-right_minus_left = ramp.expand(C, P, P)  # columns 0 and 1 count −1, columns 2 and 3 count +1
+right_minus_left = ramp.expand(C, P, P)  # the left half counts −1, the right half +1
 bottom_minus_top = ramp.reshape(P, 1).expand(C, P, P)
-weights = torch.stack([brightness, right_minus_left, bottom_minus_top]).flatten(1)  # (3, 48)
+weights = torch.stack([brightness, right_minus_left, bottom_minus_top]).flatten(1).T  # (48, 3)
 
 patches = patchify(normalize(large[None]), P)  # (B, N, C·P·P) = (1, 4096, 48)
-sums = patches @ weights.T  # (1, 4096, 48) @ (48, 3) → (1, 4096, 3)
+sums = patches @ weights  # (1, 4096, 48) @ (48, 3) → (1, 4096, 3)
 print(tuple(sums.shape))
 
 # %%
@@ -307,22 +311,24 @@ sum_maps = sums[0].T.reshape(3, 1, 64, 64)  # each sum of all patches, in their 
 scale = torch.tensor([48.0, 10.0, 10.0]).reshape(3, 1, 1, 1)  # strong edges: black or white
 sum_maps = (sum_maps / scale).expand(3, 3, 64, 64)  # three equal channels make grey
 titles = ["the photograph", "brightness", "right minus left", "bottom minus top"]
-plots.show_images([large, *sum_maps], titles, columns=4, size=1.7)
+plots.show_images([large, *sum_maps], titles, columns=2, size=2.5)
 
 # %% [markdown]
-# Each grey picture shows what one row of weights finds, one number per patch. The more positive the number, the lighter the square; mid-grey is 0. Look at the left eye: "right minus left" draws the sides and "bottom minus top" draws the lids.
+# Each grey picture shows what one column of weights finds, one number per patch. The more positive the number, the lighter the square; mid-grey is 0. Look at the left eye: "right minus left" draws the sides and "bottom minus top" draws the lids.
 #
-# The model does this with D rows of weights instead of three, and nobody writes them by hand: they are learned. We choose D freely. A wide token leaves room for later; question 4 says for what. The D sums of a patch are its **token**. The matrix is called **E** in Eq. 1 of the paper, for *embedding*.
+# The model does this with D columns of weights instead of three, and nobody writes them by hand: they are learned. The D sums of a patch are its **token**. We choose D freely. A wide token leaves room for later; question 4 says for what.
+#
+# The matrix is called **E** in Eq. 1 of the paper, for *embedding*. There a patch is a row of numbers, x, and its token is x E. So E has the shape (P²·C, D), and each *column* makes one sum. PyTorch's `nn.Linear` keeps the transposed, Eᵀ, in which each *row* makes one sum.
 #
 # The same E is applied to every patch, so an edge detector that is learned in one corner works in all the others. A linear map is enough here, because the parts that follow are not linear. E only has to offer them useful numbers.
 #
-# Here is E with the sizes of this course, with a learned bias added, as in the ViT paper's code.
+# Here is the map with the sizes of this course, with a learned bias added, as in the ViT paper's code.
 
 # %% tags=["nbval-check-output"]
 D = 192
-E = nn.Linear(C * P * P, D)
+linear = nn.Linear(C * P * P, D)  # linear.weight is Eᵀ: (D, C·P·P) = (192, 48)
 x = normalize(photo[None])  # (B, C, H, W), −1 … 1
-tokens = E(patchify(x, P))  # (B, N, C·P·P) → (B, N, D)
+tokens = linear(patchify(x, P))  # x E + bias: (B, N, C·P·P) → (B, N, D)
 print(tuple(tokens.shape))
 
 # %% [markdown]
@@ -334,26 +340,28 @@ print(tuple(tokens.shape))
 # nn.Conv2d(in_channels, embed_dim, kernel_size=patch_size, stride=patch_size)
 # ```
 #
-# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window by the weights of a *kernel*, a small grid, and adds up the products: a weighted sum. The *stride* says how far the window moves from one stop to the next. Here the stride is as long as the window is wide, so the window jumps from patch to patch and never overlaps itself. Some models let small windows overlap in several layers instead, a *convolutional stem* ([Xiao et al. 2021](https://arxiv.org/abs/2106.14881)). This is the tiny image again, with a kernel of four weights:
+# Is that another idea? A convolution slides a window over the image. At each stop it multiplies the pixels in the window by the weights of a *kernel*, a small grid, and adds up the products: a weighted sum. The *stride* says how far the window moves from one stop to the next. Here the stride is as long as the window is wide, so the window jumps from patch to patch and never overlaps itself. This is the tiny image again, with a kernel of four weights:
 
 # %%
 diagrams.strided_convolution(tiny[0, 0], torch.tensor([[1, 0], [2, -1]]), patches=(0, 4))
 
 # %% [markdown]
-# The window on patch 0 gives 1 · 0 + 0 · 1 + 2 · 6 − 1 · 7 = 5. Below the image you see the same sum as a patch times a row of E, and once more for patch 4: the kernel *is* the row of weights, written as a square. For a colour image it has such a square for each channel. D kernels make D grids of sums, (B, D, H/P, W/P). To get tokens from them, flatten each grid, (B, D, N), and swap two axes, (B, N, D). Does this hold for a real photograph, with 192 kernels and a bias?
+# The window on patch 0 gives 1 · 0 + 0 · 1 + 2 · 6 − 1 · 7 = 5. Below the image you see the same sum as a patch times a column of E, and once more for patch 4: the kernel *is* this column of weights, written as a square. (The figure lays the column on its side.)
+#
+# For a colour image a kernel has such a square for each channel. D kernels make D grids of sums, (B, D, H/P, W/P). To get tokens from them, flatten each grid, (B, D, N), and swap two axes, (B, N, D). Does this hold for a real photograph, with 192 kernels and a bias?
 
 # %% tags=["nbval-check-output"]
 conv = nn.Conv2d(C, D, kernel_size=P, stride=P)
 with torch.no_grad():
-    conv.weight.copy_(E.weight.reshape(D, C, P, P))  # the same numbers, in the kernel's shape
-    conv.bias.copy_(E.bias)
+    conv.weight.copy_(linear.weight.reshape(D, C, P, P))  # the same numbers, in the kernel's shape
+    conv.bias.copy_(linear.bias)
 
 grid = conv(x)  # (B, D, H/P, W/P)
 by_window = grid.flatten(2).transpose(1, 2)  # (B, D, N) → (B, N, D)
 print("equal up to rounding:", torch.allclose(tokens, by_window, atol=1e-6))
 
 # %% [markdown] tags=["exercise:patch_tokens"]
-# The same linear map on every patch is a convolution whose window is one patch and jumps by one patch. You are given images (B, C, H, W), a matrix (D, C·P·P) with its bias (D,), and P. Each patch, flattened as by `patchify`, is multiplied with the matrix, and the bias is added. Return the tokens (B, N, D), with one call of `F.conv2d(images, kernel, bias, stride=…)`.
+# The same linear map on every patch is a convolution whose window is one patch and jumps by one patch. You are given images (B, C, H, W), a matrix (D, C·P·P), as `nn.Linear` keeps it, with its bias (D,), and P. Each patch, flattened as by `patchify`, is multiplied with each row of the matrix, and the bias is added. Return the tokens (B, N, D), with one call of `F.conv2d(images, kernel, bias, stride=…)`.
 #
 # Hint: The kernel of a convolution has the shape (D, C, P, P). A row of the matrix runs over a patch in the order of `patchify`.
 #
@@ -393,7 +401,7 @@ def unfolded(images, patch_size):
 print(unfolded(torch.arange(24.0).reshape(1, 1, 4, 6), 2))
 
 # %% [markdown]
-# So the convolution is our `patchify` and our matrix, written as one library call. Our module uses it too, under timm's name `patch_embed.proj`, so that the weights of published ViTs can be loaded.
+# So the convolution is our `patchify` and our matrix, written as one library call. Our module uses it too, under timm's name `patch_embed.proj`, so that the weights of published ViTs can be loaded. (Some models let small windows overlap in several layers instead, a *convolutional stem*, [Xiao et al. 2021](https://arxiv.org/abs/2106.14881).)
 #
 # One danger comes with it. A convolution accepts images of any size and quietly drops the rows and columns that do not fit, so this small function checks the size first:
 
@@ -475,15 +483,15 @@ bias = shipped.patch_embed.proj.bias.detach()  # (D,)
 x = normalize(photo[None])  # (B, C, H, W), −1 … 1, as before
 tokens = shipped.patch_embed(x).detach()  # (B, N, D)
 
-trained_E = kernels.flatten(1)  # (D, C·P·P) = (192, 48)
-by_hand = patchify(x, P) @ trained_E.T + bias  # (B, N, 48) @ (48, D) + (D,)
+trained_E = kernels.flatten(1).T  # (C·P·P, D) = (48, 192)
+by_hand = patchify(x, P) @ trained_E + bias  # (B, N, 48) @ (48, D) + (D,)
 print("the model's own tokens:", torch.allclose(by_hand, tokens, atol=1e-5))
 
 # %% [markdown]
 # Now suppose that we have only the tokens, E and the bias. Each token gives 192 equations for the 48 unknown numbers of its patch, and `lstsq`, the method of least squares, solves them. `unpatchify` puts the patches together, and the last step goes from −1 … 1 back to bytes.
 
 # %% tags=["nbval-check-output"]
-patches = torch.linalg.lstsq(trained_E, (tokens[0] - bias).T).solution.T  # (N, C·P·P)
+patches = torch.linalg.lstsq(trained_E.T, (tokens[0] - bias).T).solution.T  # (N, C·P·P)
 image = unpatchify(patches[None], P, image_size=32)[0]  # (C, H, W), −1 … 1
 recovered = ((image + 1) * 127.5).round().to(torch.uint8)  # bytes 0 … 255
 print("every byte of the photograph:", torch.equal(recovered, photo))
@@ -492,9 +500,9 @@ print("every byte of the photograph:", torch.equal(recovered, photo))
 token_maps = tokens[0, :, :2].T.reshape(2, 1, 8, 8)  # numbers 0 and 1 of each, in their places
 token_maps = token_maps / token_maps.abs().amax((1, 2, 3), keepdim=True)
 pictures = [photo, *token_maps, recovered]
-titles = ["the photograph", "number 0\nof each token", "number 1\nof each token"]
-titles += ["computed from\nall 192 numbers"]
-plots.show_images(pictures, titles, columns=4, size=1.7)
+titles = ["the photograph", "number 0 of each token", "number 1 of each token"]
+titles += ["from all 192 numbers"]
+plots.show_images(pictures, titles, columns=2, size=2.3)
 
 # %% [markdown]
 # Each map shows one of the 192 numbers. One alone shows no cat; all 192 give back every byte.
@@ -527,7 +535,7 @@ plots.show_images(pictures, titles, columns=4, size=1.7)
 #
 # <details><summary>Answer</summary>
 #
-# Nothing essential: it could learn the same map with its weights reordered. The 48 numbers would come in another order, and the 48 weights in each row of E could be reordered in the same way. But weights that were trained with one order are useless with the other. With (C, P, P) they fit the kernels of a convolution.
+# Nothing essential: it could learn the same map with its weights reordered. The 48 numbers would come in another order, and the 48 weights in each column of E could be reordered in the same way. But weights that were trained with one order are useless with the other. With (C, P, P) they fit the kernels of a convolution.
 #
 # </details>
 #
@@ -593,7 +601,11 @@ patterns = {
 }
 
 # %% [markdown]
-# The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1. With 192 kernels to choose from, one of them resembles anything a little, so how much is luck? We search twenty stacks of 192 random kernels in the same way. Our patterns are smooth, and smooth kernels match them more easily. So we need a second control: the same random kernels, smoothed, with each weight replaced by the mean of a square of 2 × 2.
+# The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1.
+#
+# With 192 kernels to choose from, one of them resembles anything a little. How much is luck? As a control we search twenty stacks of 192 *random* kernels in the same way.
+#
+# Our patterns are smooth, and smooth kernels match them more easily, whatever they have learned. So we need a second control: the same random kernels, smoothed, with each weight replaced by the mean of a square of 2 × 2.
 
 
 # %%
@@ -616,9 +628,9 @@ for name, pattern in patterns.items():
     print(row)
 
 # %% [markdown]
-# Let us call a pattern found if the trained kernel is closer than luck by more than two standard deviations. Against plain random kernels, five of the seven are found in the run saved here: both lines, the horizontal edge, orange against blue, and green. Against smooth ones only the two lines remain, so for the other three it may be enough that training made kernels smoother. Nobody told the model about lines. It was told only which of ten words belongs to each photograph.
+# Let us call a pattern found if the trained kernel is closer than luck by more than two standard deviations. Against plain random kernels, five of the seven are found in the run saved here: both lines, the horizontal edge, orange against blue, and green. Against smooth ones only the two lines remain, so for the other three it may be enough that training made kernels smoother.
 #
-# No kernel comes close to a plain vertical edge, nor to plain brightness, the most obvious question of all: smooth random kernels are more similar to both. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
+# No kernel comes close to a plain vertical edge, nor to plain brightness: smooth random kernels are more similar to both. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
 #
 # Here are four of the patterns. A kernel has three channels, so it can be drawn as a tiny colour picture: mid-grey stands for 0, brighter for positive weights and darker for negative ones. Below each pattern stand the trained kernel that is closest to it and the closest one of a random stack, smoothed.
 

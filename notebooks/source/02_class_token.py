@@ -62,17 +62,19 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 #
 # Here is a weighted mean that you can check in your head. Three patches hold one number each: 2, 4 and 8. The class token gives them the weights ½, ¼ and ¼, which sum to 1. It takes ½ · 2 + ¼ · 4 + ¼ · 8 = 1 + 1 + 2 = **4**.
 #
-# The next diagram shows the same step for two photographs, each cut into nine patches to keep the picture small. Follow the orange line from left to right: it is the class token itself, carried along. The purple arcs bring the weighted mean of the patches, and the block adds it to the old token. This sum is called a *residual connection*, and notebook 04 shows why it is there. The thicker an arc, the larger the weight of its patch. (The class token's own small weight is left out here and in the example above.)
+# The next diagram shows the same step for two photographs, each cut into nine patches to keep the picture small. The orange line carries the class token along, unchanged. The purple arcs bring the weighted mean of the patches. The thicker an arc, the larger the weight of its patch. In the orange frame the two are added: the old class token plus what it has gathered is the new class token. (Its own small weight is left out here and in the example above.)
 
 # %%
 diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every other pixel
 
 # %% [markdown]
-# The *same* orange square stands in front of both images, and it holds nothing about either. On the right stand two *different* vectors, because the patches hold different things, and so the weights differ too.
+# The *same* orange square stands in front of both images, and it holds nothing about either. In the frames on the right stand two *different* vectors, because the patches hold different things, and so the weights differ too.
 #
-# Read the stripes on the right as a recipe for what is added to the old token, which is not drawn. Their orange frame says whose recipe it is. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
+# The stripes in a frame are a recipe. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
 #
-# The name misleads a little. No right answer is ever put into the class token. It is so called because the classifier reads the class from it, after the last block.
+# The block adds, and does not replace the old token. This is called a *residual connection*, and notebook 04 shows why it is there.
+#
+# The name misleads a little. No right answer is ever put into the class token: the classifier reads the class *from* it, after the last block.
 #
 # ## What is in it at the start?
 #
@@ -107,7 +109,7 @@ print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% tags=["hide-input"]
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
-figure, axes = plt.subplots(2, 3, figsize=(7, 2.3), layout="constrained", height_ratios=[1, 4])
+figure, axes = plt.subplots(2, 3, figsize=(5.8, 2.5), layout="constrained", height_ratios=[1, 4])
 for i, name in enumerate(["cat", "rocket", "coffee"]):
     for axis, rows in zip(axes[:, i], [strong[i, :1], strong[i, 29:33]], strict=True):
         drawn = axis.imshow(
@@ -123,7 +125,7 @@ plots.show("three images as rows of coloured cells; the top row, [class], is the
 assert tokens[0, 0].equal(tokens[1, 0]) and tokens[0, 0].equal(tokens[2, 0])
 
 # %% [markdown]
-# The top row looks like a bar code, and it is the *same* bar code three times, as the last line of the cell checks. Below it, the rows of the rocket look alike, since these patches hold mostly night sky.
+# The top row looks like a bar code, and it is the *same* bar code three times. (The last line of the cell checks it.) Below it, the rows of the rocket look alike, since these patches hold mostly night sky.
 #
 # `expand` repeats the row without copying it, so there is *one* parameter. In training every image pulls it in its own direction, and the gradient adds up all pulls. There is only one such vector, so it can hold nothing about one particular image. It can hold a starting point that suits every image.
 #
@@ -176,9 +178,9 @@ class ClassToken(nn.Module):
 #
 # ## How does it find out which image it belongs to?
 #
-# Before the first block the class token is the same for a cat and for a rocket. The vector that leaves the last block as row 0 differs. So **attention must have brought everything** that it knows about the image at the end. Let us watch that happen, first in an untrained layer of attention. We measure how much the class token differs between the cat and the rocket, before and after.
+# Before the first block the class token is the same for a cat and for a rocket. The vector that leaves the last block as row 0 differs. So **attention must have brought everything** that it knows about the image at the end.
 #
-# `nn.MultiheadAttention` is PyTorch's version of the box that notebook 03 opens. It wants the tokens as three arguments; notebook 03 says why.
+# Let us watch that happen in one untrained layer of attention. We measure how much the class token differs between the cat and the rocket, before and after. `nn.MultiheadAttention` is PyTorch's version of the box that notebook 03 opens. (There you will see why it wants the tokens three times.)
 
 # %%
 torch.manual_seed(0)
@@ -203,7 +205,9 @@ assert before[0].equal(before[1]) and not after[0].equal(after[1])
 #
 # ### And a trained one?
 #
-# An untrained layer spreads its attention almost evenly; a cell below, with positions, prints how evenly. Training changes that. We look at the **shipped model**, which you met in notebook 01. It was trained on CIFAR-10, a collection of 60,000 small photographs in ten classes, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly. It has six blocks, and each block has three attention operations side by side, called *heads* (not to be confused with *the* head, the classifier at the end). This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much its class token attends to each patch in the last block.
+# To which patches does a *trained* class token attend? We look at the **shipped model**, which you met in notebook 01. It was trained on the photographs of CIFAR-10, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly.
+#
+# It has six blocks, and each block has three attention operations side by side, called *heads*. (*The* head, the classifier at the end, is something else.) This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much the class token attends to each patch in block 6, the last one.
 
 # %%
 checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
@@ -221,13 +225,17 @@ own = from_class[..., 0]  # (B, h): what the class token keeps for itself
 print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention")
 
 # %% [markdown]
-# The more purple a patch is, the more the class token attends to it. Each map has its own scale, and the number below says what its darkest purple stands for. The photographs are drawn sharp; the model itself was given 32 × 32 pixels.
+# The more purple a patch is, the more the class token attends to it. Each map has its own scale, and the number below says what its darkest purple stands for.
 #
-# If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 1 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 0 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look. Almost all that attention gathers comes from the patches: the class token gives itself 3.5 % at most.
+# If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 1 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 0 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look.
+#
+# And the printed line? Almost all that attention gathers comes from the patches: the class token gives itself 3.5 % at most.
 #
 # ### Class tokens drift apart
 #
-# Now we can watch the main idea at work. `look_into` returns what the tokens hold before the first block and after each of the six. After each block we compare the class tokens of two images. The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. We compare the cat with the rocket, with the cup of coffee, and with a tighter crop of its own photograph. Where will the three curves start?
+# `look_into` returns what the tokens hold before the first block and after each of the six. We compare the class token of the cat with that of the rocket, of the cup of coffee, and of a tighter crop of the cat's own photograph.
+#
+# The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. Where will the three curves start, and which will fall?
 
 # %%
 closer = load_image(photos / "chelsea.png", 40)[:, 4:36, 4:36]  # the middle, 32 × 32 pixels
@@ -236,19 +244,21 @@ held = states[:, :, 0]  # (L + 1, B, D): the class token, before block 1 and aft
 curves = {}
 for i, name in enumerate(["rocket", "coffee", "tighter crop"], start=1):
     curves[name] = torch.cosine_similarity(held[:, 0], held[:, i], dim=-1)  # (L + 1,)
-    print(f"{name:12}", [f"{value:.2f}" for value in curves[name].tolist()])
+    print(f"the cat and the {name:12} after block 6: {curves[name][-1]:.2f}")
 where = "after block (0: before block 1)"
 label = "cosine similarity\nwith the cat"
 plots.show_lines(range(7), curves, where, label, from_zero=True, size=(5, 2.8))
 
 # %% [markdown]
-# All begin at 1.00, because before block 1 all images share one vector. The cat's similarity to the rocket ends at 0.11 and to the coffee at 0.07, so they are almost at right angles. The two crops of the cat stay together, at 0.90. The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
+# All begin at 1, because before block 1 all images share one vector. In the end the cat is almost at a right angle to the rocket and to the coffee. The two crops of the cat stay together, at 0.90.
+#
+# The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
 #
 # Two questions stay open. *How* does the model compute its weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Notebook 06 puts that to the test.
 #
 # ## Does the model know where the patches are?
 #
-# So far we know *what* the class token gathers. The second half of today's story is about *where*. Nothing in our sentence about attention, a weighted mean with weights computed from the tokens themselves, mentions where a token stands.
+# So far we know *what* the class token gathers. The second half of today's story is about *where*. Look at our sentence about attention again: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* It does not mention where a token stands.
 #
 # Take the small example from above and shuffle the patches, so that they hold 8, 2 and 4. Each patch keeps its weight, because the weight is computed from what the patch and the class token hold. The class token takes ¼ · 8 + ½ · 2 + ¼ · 4 = 2 + 1 + 1 = **4**, the same as before. A sum has no order.
 #
@@ -263,7 +273,7 @@ pair = torch.stack([whole, shuffled])
 diagrams.class_token_idea(pair, numbers=numbers, result="the same")
 
 # %% [markdown]
-# So a model of attention alone should not notice when we shuffle the patches of a photograph. That is hard to believe, so let us try. The pixels *inside* each patch stay as they are.
+# So a model of attention alone should not notice when we shuffle the patches of a photograph. That is hard to believe, so let us try. The pixels *inside* each patch stay as they are. First a look at what we do to an image:
 
 # %%
 torch.manual_seed(0)
@@ -282,7 +292,7 @@ titles = ["cat", "cat, shuffled", "rocket", "rocket, shuffled"]
 plots.show_images([large[1], rocket_shuffled], titles[2:], columns=2, size=2.4)
 
 # %% [markdown]
-# You no longer see a rocket on the right. Does the class token notice the change? We compare what it holds after attention, once for the three photographs in order and once for the shuffled ones.
+# You no longer see a rocket on the right. Does the class token notice the change? We compare what it holds after attention, once for the three photographs in order and once for the shuffled ones. The same **E** makes each patch's token, wherever the patch lies, so it is enough to shuffle the tokens.
 
 # %%
 in_order = class_token_after(cls_token(patches))  # (B, D)
@@ -295,7 +305,7 @@ assert change < 1e-6
 # %% [markdown]
 # The change is 7e-08, that is 7 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
 #
-# Would more blocks or training help? No. The patch tokens attend in the same way. Each patch token comes out with the same numbers as before. Only its row has changed. The next block then faces the same situation: the same class token, and the same patches in another order.
+# Would more blocks or training help? No. The patch tokens attend in the same way, so each of them comes out with the same numbers as before, only in another row. The next block then faces the same situation: the same class token, and the same patches in another order.
 #
 # ### The remedy: add a position to each token
 #
@@ -304,7 +314,9 @@ assert change < 1e-6
 # $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
 # \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
 #
-# Here $\mathbf{x}^n_p$ is patch n, flattened, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows. The paper counts its patches from 1, and we count from 0. In code this is one learned table and one plus sign:
+# Here $\mathbf{x}^n_p$ is patch n, flattened into a row, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows. The paper counts its patches from 1, and we count from 0.
+#
+# In code this is one learned table and one plus sign:
 
 # %% tags=["nbval-check-output"]
 table = nn.Parameter(torch.randn(1, 1 + 64, D) * 0.02)  # (1, T, D): one row for each place
@@ -417,7 +429,7 @@ shuffled_patches = "a"
 # end of solution
 
 # %% [markdown]
-# Now the comparison from before, with positions. Each patch gets the position of the place where it stands, so a patch that has moved gets a different position. We also print how evenly the class token weighs the 65 tokens.
+# Now the comparison from before, with positions. Each patch gets the position of the place where it stands, so a patch that has moved gets a different position.
 
 # %%
 torch.manual_seed(0)
@@ -426,15 +438,19 @@ in_order = class_token_after(pos_embed(cls_token(patches)))  # (B, D)
 shuffled = class_token_after(pos_embed(cls_token(patches[:, order])))
 change = (in_order - shuffled).abs().max()
 print(f"with positions, the class token changes by {change:.1g}")
+assert change > 3e-6
 
+# %% [markdown]
+# The change is 3e-05. That is a few hundred times as much as rounding, so positions do count, but it is tiny. Why? Let us print how evenly this untrained class token weighs the 65 tokens.
+
+# %%
 both = pos_embed(cls_token(patches))
 _, weights = look(both, both, both)  # (B, T, T): row = who looks; the mean over the heads
 multiples = 65 * weights[0, 0]  # (T,): the class token's row; 1 means exactly an equal weight
 print(f"weights, as multiples of an equal one: {multiples.min():.3f} to {multiples.max():.3f}")
-assert change > 3e-6
 
 # %% [markdown]
-# The change is 3e-05, a few hundred times as much as rounding, but tiny. The second line shows why: this untrained class token weighs all tokens almost evenly, and even weights add up the same sum. Here is an example. Take two patches, 2 and 4, and two positions, 10 and 20. First the patches stand in order, then they have changed places:
+# It weighs all tokens almost evenly, and even weights add up the same sum. Here is an example. Take two patches, 2 and 4, and two positions, 10 and 20. First the patches stand in order, then they have changed places:
 #
 # - Even weights: ½ · (2 + 10) + ½ · (4 + 20) = **18**, and then ½ · (4 + 10) + ½ · (2 + 20) = **18** again.
 # - Weights ¾ for the 2 and ¼ for the 4: ¾ · (2 + 10) + ¼ · (4 + 20) = **15**, and then ¼ · (4 + 10) + ¾ · (2 + 20) = **20**.
@@ -445,31 +461,49 @@ assert change > 3e-6
 #
 # ### What does the trained model say?
 #
-# In the shipped model, positions have had time to grow. We show it the cat and the rocket, in order and shuffled, and print its answer and the probability. CIFAR-10 has no class for rockets, so expect an honest mistake. Then we set the positions of the patches to zero and do it again. (Row 0, which belongs to the class token, stays.) Which lines will be equal?
+# In the shipped model, positions have had time to grow. We show it the cat and the rocket, in order and shuffled, and print its answer and the probability. CIFAR-10 has no class for rockets, so expect an honest mistake.
+
+# %%
+small = shuffle_patches(images[:2], 4)  # what the model gets: 32 × 32 pixels
+four = torch.stack([images[0], small[0], images[1], small[1]])
+
+
+def print_answers(network):
+    """What a model says of the four images, and with which probability."""
+    probabilities = network(normalize(four)).softmax(dim=1)  # (4, 10)
+    for title, ten in zip(titles, probabilities, strict=True):
+        print(f"{title:17} {CIFAR10_CLASSES[ten.argmax()]:9} {ten.max():.2f}")
+
+
+print_answers(shipped)
+plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
+
+# %% [markdown]
+# With positions, the model can tell an image from its shuffled pieces: it calls the rocket in order a ship, and the shuffled rocket an airplane.
+#
+# And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
+#
+# Now we set the positions of the patches to zero and ask again. (Row 0, which belongs to the class token, stays.) Which lines will be equal?
 
 # %%
 without = load_checkpoint(checkpoint)
 with torch.no_grad():
     without.pos_embed.weight[:, 1:] = 0  # row 0 is the class token's
-
-small = shuffle_patches(images[:2], 4)  # what the model gets: 32 × 32 pixels
-four = torch.stack([images[0], small[0], images[1], small[1]])
-
-for name, network in {"with positions": shipped, "without positions": without}.items():
-    print(name)
-    probabilities = network(normalize(four)).softmax(dim=1)  # (4, 10)
-    for title, ten in zip(titles, probabilities, strict=True):
-        print(f"    {title:17} {CIFAR10_CLASSES[ten.argmax()]:9} {ten.max():.2f}")
-plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
+print_answers(without)
 
 # %% [markdown]
-# Look first at the last four lines printed. Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised. With positions, the model can tell them apart: it calls the rocket in order a ship, and the shuffled rocket an airplane.
+# Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised.
 #
-# And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
+# How much are positions worth, then? This experiment does not say, because that model was trained with positions and then lost them. So we trained another model twice, once with learned positions and once without any. It is the **small model** of the course: 4 blocks, D = 96, three epochs on CIFAR-10 (the shipped model had {{record("cifar10_cpu_long").training.epochs:d}}).
 #
-# How much are positions worth, then? The last four printed lines do not say, because that model was trained with positions and then lost them. So we trained another model twice, once with learned positions and once without any. It is the **small model** of the course: 4 blocks, D = 96, three epochs on CIFAR-10 (the shipped model had {{record("cifar10_cpu_long").training.epochs:d}}). With positions it classifies {{runs("class_token_place", "class token"):±.1%}} of the test images correctly, and without them {{runs("position_init", "zeros, frozen"):±.1%}}.{{assert below(runs("position_init", "zeros, frozen"), runs("class_token_place", "class token"))}} So positions are worth {{loss(runs("position_init", "zeros, frozen")).mean:.1p}} points here. But the model without them is far above the chance level of 10 %: which pieces an image is made of says much about it, even in disorder.{{assert runs("position_init", "zeros, frozen").mean > 0.5}}
+# | the small model | test images classified correctly | seeds |
+# |---|---|---|
+# | with positions | {{runs("class_token_place", "class token"):±.1%}} | {{len(runs("class_token_place", "class token").accuracies):d}} |
+# | without positions | {{runs("position_init", "zeros, frozen"):±.1%}} | {{len(runs("position_init", "zeros, frozen").accuracies):d}} |
 #
-# *The ± is half of a 95 % interval over seeds: {{len(runs("class_token_place", "class token").accuracies):d}} seeds with positions and {{len(runs("position_init", "zeros, frozen").accuracies):d}} without. Notebook 05 says how to read such an interval.*
+# *The ± is half of a 95 % interval over seeds. Notebook 05 says how to read such an interval.*
+#
+# So positions are worth {{loss(runs("position_init", "zeros, frozen")).mean:.1p}} points here.{{assert below(runs("position_init", "zeros, frozen"), runs("class_token_place", "class token"))}} But the model without them is far above the chance level of 10 %: which pieces an image is made of says much about it, even in disorder.{{assert runs("position_init", "zeros, frozen").mean > 0.5}}
 #
 # ## What do learned positions know?
 #
@@ -586,7 +620,9 @@ for i, n in (guess != torch.arange(64)).nonzero().tolist():
     print(f"    image {i}: patch {n} is taken for {guess[i, n].item()}")
 
 # %% [markdown]
-# The two stand almost at a right angle. That sounds like a clever arrangement, but two *random* directions do the same: their absolute cosine similarity is 0.06 on average, and here it is 0.04. **In 192 dimensions two random directions are almost always almost at a right angle.** So there is room, and the position stays visible, although it is about half as long as the patch: we find 63 of 64 places in each photograph. Each of the three misses goes to a neighbour, for example from patch 59 to 60.
+# The two stand almost at a right angle. That sounds like a clever arrangement, but two *random* directions do the same: their absolute cosine similarity is 0.06 on average, and here it is 0.04. **In 192 dimensions two random directions are almost always almost at a right angle.**
+#
+# So there is room, and the position stays visible, although it is about half as long as the patch: we find 63 of 64 places in each photograph. Each of the three misses goes to a neighbour, for example from patch 59 to 60.
 #
 # One could also *append* the position to the token. That keeps the two apart for certain, but it makes every later layer wider and more expensive.
 #
@@ -639,7 +675,7 @@ for name, positions in {"untrained": untrained, "round spots": spots, "trained":
     print(f"{name:12} neighbours {alike:5.2f}   rows and columns explain {explained:.0%}")
 
 # %% [markdown]
-# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So blur alone gives 74 %, and the other 22 points need another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
+# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So blur alone gives 74 %, and the rest needs another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
 #
 # The untrained table gets 22 %, and that is chance: of the 63 independent differences from the mean, rows account for 7 (eight rows, less one for the mean) and columns for another 7, and 14/63 is 22 %.
 #
@@ -734,7 +770,9 @@ with torch.no_grad():
         print(f"{name}: {changed.sum()} of {len(many)} answers change", changed.tolist())
 
 # %% [markdown]
-# There is no error and no warning. With positions off by one, 19 of 108 answers change, about one in six, and 50 if the patches have no positions. Of the 36 answers for the cat, only 3 change. Try the model on a picture or two, and you may notice nothing. These are answers that change, not accuracy: the pieces overlap, and CIFAR-10 has no class for two of the three photographs.
+# There is no error and no warning. With positions off by one, 19 of 108 answers change, about one in six, and 50 if the patches have no positions.
+#
+# Of the 36 answers for the cat, only 3 change. Try the model on a picture or two, and you may notice nothing. These are answers that change, not accuracy: the pieces overlap, and CIFAR-10 has no class for two of the three photographs.
 #
 # *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #

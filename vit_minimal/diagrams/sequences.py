@@ -231,7 +231,7 @@ def axes_of_patchify(shape, patch_size):
 
 
 def strided_convolution(image, kernel, patches=(0,)):
-    """A kernel (P, P) that jumps over a small image (H, W), and some of its sums as patch · row."""
+    """A kernel (P, P) that jumps over a small image (H, W), and some of its sums as patch · column."""
     image, kernel = as_array(image), as_array(kernel)
     (H, W), P = image.shape, len(kernel)
     if kernel.shape != (P, P) or H % P or W % P:
@@ -271,7 +271,7 @@ def strided_convolution(image, kernel, patches=(0,)):
         row, column = divmod(n, columns)
         corner = left + column * P * side, top + row * P * side
         card.rectangle(*corner, P * side, P * side, "none", INK, 2.4, zorder=4)
-    card.text(left, bottom + 4, "the same as patch · row of E", 11.5, ha="left", weight="bold")
+    card.text(left, bottom + 4, "the same as patch · column of E", 11.5, ha="left", weight="bold")
     thin = (right - middle - 3) / (P * P)
     for k, n in enumerate(patches):
         y = bottom + 6.4 + 5 * k
