@@ -349,9 +349,7 @@ for half, name in zip(halves, ("N(0, 0.02)", "N(0, 1)"), strict=True):
         colours="Greys",
     )  # fmt: skip
 halves[1].set_xlabel("the D = 96 numbers of the class token that the head receives")
-plots.show(
-    "two times 12 rows of 96 grey cells: above, the rows differ; below, all rows are alike"
-)
+plots.show("two times 12 rows of 96 grey cells: above, the rows differ; below, all rows are alike")
 
 # %% [markdown]
 # Above, the rows differ. Below, they look like one bar code: to the head, all twelve images are almost the same. We measure this as the *spread* between images: the standard deviation of each column, averaged over the columns. It is 0 when all images look the same, and about 1 at most. **The spread warns below 0.05.**
