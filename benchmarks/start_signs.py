@@ -22,7 +22,13 @@ from vit_minimal.augment import normalize
 from vit_minimal.experiments import make_model, plan
 from vit_minimal.records import add_record
 
-EXPERIMENTS = "position_init", "patch_position_init", "class_token_init", "weight_init"
+EXPERIMENTS = (
+    "position_init",
+    "patch_position_init",
+    "patch_drowning",
+    "class_token_init",
+    "weight_init",
+)
 LOOKS = ("cifar10", "full"), ("shapes10", "full"), ("shapes10", "quick")  # the images, the model
 IMAGES = 100
 

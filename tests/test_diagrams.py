@@ -23,7 +23,7 @@ from vit_minimal import (
     shapes10,
 )
 from vit_minimal.data import Dataset
-from vit_minimal.diagrams import card, museum
+from vit_minimal.diagrams import card, museum, starts
 from vit_minimal.diagrams.machines import FORMATS, PARTS_OF_A_RUN
 
 IMAGES, _ = shapes10(2, seed=2)
@@ -64,6 +64,13 @@ NORMED = {  # class tokens of five images: what they share is small beside what 
     for name, of in (("a", 0.05), ("b", torch.linspace(-1.7, 1.7, 96)))
 }
 ADDED = {f"from N(0, {s})": ((0.32, s), (0.02, s)) for s in (0.02, 1)}
+STARTS = {  # points, width, costly or not or not settled, and which of five signs warn
+    ("patches' positions*", "N(0, 1)"): (10.3, 0.9, True, [True, False, False, True, False]),
+    ("weights", "PyTorch's default"): (4.5, 0.7, True, [False] * 5),
+    ("class token", "zeros"): (-0.3, 0.7, False, [True, False, False, True, False]),
+    ("class token", "N(0, 1)"): (0.7, 0.7, None, [True, False, False, True, True]),
+}
+SIGNS = "sizes", "two steps", "first loss", "any of these", "spread"
 
 # Each diagram, with whatever changes what is written in it
 CASES = {
@@ -222,6 +229,14 @@ CASES = {
     "what_adds_up": lambda: diagrams.what_adds_up(ADDED),
     "what_adds_up, one": lambda: diagrams.what_adds_up({"large": ((10.0, 0.0), (3.0, 10.0))}),
     "zero_pairs": diagrams.zero_pairs,
+    "signs_and_costs": lambda: diagrams.signs_and_costs(STARTS, SIGNS, "small model"),
+    "signs_and_costs, fifteen": lambda: diagrams.signs_and_costs(
+        {
+            ("weights", f"start {n}"): (58.9 - n, 3.1, (True, None, False)[n // 5], [True] * 5)
+            for n in range(15)
+        },
+        SIGNS,
+    ),
     "attention_over, arrows": lambda: diagrams.attention_over(
         IMAGES[0], MAPS[:3], (8, 8), ["head 1", "head 2", "head 3"], arrows=3
     ),
@@ -1098,6 +1113,33 @@ def test_what_adds_up_is_drawn_to_one_scale():
     held, own, positions = filled(card.PATCH), filled(card.CLASS), filled(card.POSITION)
     assert np.allclose(np.divide(held, own), 16) and np.allclose(held, held[0])
     assert np.allclose(positions, np.array([1, 1, 50, 50]) * positions[0])
+
+
+def test_a_sign_is_right_if_it_warns_of_what_is_costly_and_of_nothing_that_is_harmless():
+    diagrams.signs_and_costs(STARTS, SIGNS)
+    said = written()
+    counts = [text for text in said if re.fullmatch(r"\d of \d", text)]
+    assert [int(count[0]) for count in counts] == [1, 0, 0, 1, 0, 1, 0, 0, 1, 0]
+    assert [int(count[-1]) for count in counts] == 5 * [2] + 5 * [1]
+    groups = [said.index(text) for text in starts.GROUPS.values()]
+    assert groups == sorted(groups)
+    assert groups[1] < said.index("class token: N(0, 1)") < groups[2]
+    assert said.index("class token: zeros") > groups[2]
+    assert {"10.3 ± 0.9", "\N{MINUS SIGN}0.3 ± 0.7"} <= set(said)
+    warned = {text.get_position()[1]: [] for text, _ in words() if text.get_text() == "warns"}
+    for text, _ in words():
+        if text.get_text() in ("warns", "silent"):
+            warned.setdefault(text.get_position()[1], []).append(text.get_text() == "warns")
+    assert [row for _, row in sorted(warned.items())] == [
+        STARTS[start][3]
+        for start in (*list(STARTS)[:2], ("class token", "N(0, 1)"), ("class token", "zeros"))
+    ]
+    (axis,) = plt.gcf().axes
+    fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
+    right, wrong = fills.count(to_rgb(starts.RIGHT)) - 1, fills.count(to_rgb(starts.WRONG)) - 1
+    assert (right, wrong) == (2 + 3, 8 + 2)  # beside those of the legend
+    assert sum(text.get_fontweight() == "bold" and text.get_text() in ("warns", "silent")
+               for text, _ in words()) == wrong  # fmt: skip
 
 
 def test_each_way_to_cut_a_class_token_off_crosses_its_own_arrows_out():

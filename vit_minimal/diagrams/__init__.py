@@ -36,6 +36,7 @@ from .sequences import (
     patch_sequence,
     strided_convolution,
 )
+from .starts import signs_and_costs
 from .steps import curve_gallery, descent, even_step, training_loop
 from .transfer import transfer
 from .whole import overview

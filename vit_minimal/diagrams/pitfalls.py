@@ -258,19 +258,19 @@ def zero_pairs(title=""):
         ):
             card.text(x, y + 5.4, words, 11)
         for x, matrix, none, words in zip((13, 36), matrices, zero, below, strict=True):
-            words_of_box = f"{matrix} = 0" if none else matrix
+            words_of_box = f"{matrix} {'=' if none else '≠'} 0"
             card.box(
-                x - 4,
+                x - 4.8,
                 y + 3.4,
-                8,
+                9.6,
                 4,
                 LINE if none else MLP,
                 words_of_box,
                 11,
                 share=0.0 if none else 0.3,
             )
-            card.text(x, y + 9.6, words, 10, dark(HEAD if "no gradient" in words else MLP))
-        for left, right in ((4.4, 8.8), (17.2, 21.4), (27.6, 31.8), (40.2, 44.6)):
+            card.text(x, y + 9.6, words, 10, QUIET if "no gradient" in words else dark(MLP))
+        for left, right in ((4.4, 8.0), (18.0, 21.4), (27.6, 31.0), (41.0, 44.6)):
             card.arrow((left, y + 5.4), (right, y + 5.4))
         card.text(57, y + 5.4, verdict, 11.5, weight="bold")
     show(
