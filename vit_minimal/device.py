@@ -1,4 +1,4 @@
-"""Where and how to compute: device, precision, budget, evaluation mode, seeds; and printing."""
+"""Where and how to compute: device, precision, evaluation mode, seeds, budget; and printing."""
 
 import codecs
 import contextlib
@@ -62,6 +62,19 @@ def autocast(device, precision):
         return torch.autocast(kind, enabled=False)
     # In another autocast the cache would outlive this one, and hold weights from before a step
     return torch.autocast(kind, dtype=precision, cache_enabled=False)
+
+
+def check_finite(logits, remedy=""):
+    """The `logits` (B, num_classes) themselves. FloatingPointError, with a `remedy`, if those of an
+    image hold NaN or +∞, or nothing but −∞: argmax would name a class all the same. Some −∞ are
+    allowed, since they leave classes out.
+    """
+    broken = ~logits.amax(dim=1).isfinite()  # the largest of numbers and NaN is NaN
+    if broken.any():
+        raise FloatingPointError(
+            f"the logits of {broken.sum()} of {len(logits)} images are not finite{remedy}"
+        )
+    return logits
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import torch
 from ..attention import attention_weights
 from ..augment import normalize
 from ..data.dataset import as_images
-from ..device import evaluating
+from ..device import check_finite, evaluating
 from ..unwrap import unwrap_model
 
 SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
@@ -37,8 +37,7 @@ def ready(model, images):
 def as_scores(scores):
     """A tensor of scores. ValueError if some are NaN, which is neither high nor low."""
     scores = torch.as_tensor(scores).cpu()
-    numbers = ~scores.isnan()
-    if not numbers.all():
+    if scores.isnan().any():
         raise ValueError("some of the scores are NaN")
     return scores
 
@@ -98,8 +97,7 @@ def weights_and_values(attention, x, output):
         expected = brought_together(attention, weights @ values)
         error = wide(expected - output).norm() / wide(output).norm().clamp(min=1e-30)
     bound = 0.05 if output.dtype.itemsize < 4 else 0.01  # kernels round otherwise
-    as_usual = ~(error > bound)  # NaN is no sign of another way
-    if not as_usual:
+    if error > bound:  # never true of NaN, which is no sign of another way
         raise ValueError(
             f"a {type(attention).__name__} of this model does not give what softmax(QKᵀ/√d)·V gives: "
             "it has a forward of its own or a hook, which cannot be looked into"
@@ -153,17 +151,11 @@ def look_into(model, images, *others):
 
 @torch.no_grad()
 def logits_of(model, images):
-    """The logits (B, num_classes), in the model's own precision. FloatingPointError if some are NaN or
-    have overflowed.
+    """The logits (B, num_classes), in the model's own precision. FloatingPointError if they are not
+    finite.
     """
     with hooked(model, {}):
-        logits = torch.cat([model(x).cpu() for (x,) in slices(model, images)])
-    finite = (logits < torch.inf).all(dim=1)  # false for NaN too; −∞ may stand for a class left out
-    if not finite.all():
-        raise FloatingPointError(
-            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite"
-        )
-    return logits
+        return check_finite(torch.cat([model(x).cpu() for (x,) in slices(model, images)]))
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ class Muon(torch.optim.Optimizer):
             # Matrices of one shape go together: a GPU takes as long to be told as to multiply
             for (device, shape), matrices in alike.items():
                 # float16, the fast kind of older GPUs, has too small a range for the products
-                fast = getattr(torch, precision or "", None) or pick_precision(device)
+                fast = getattr(torch, precision) if precision else pick_precision(device)
                 dtype = torch.bfloat16 if fast == torch.bfloat16 else torch.float32
                 ahead = self._look_ahead(matrices, group["momentum"])
                 steps = newton_schulz(torch.stack(ahead), dtype).to(matrices[0].dtype)

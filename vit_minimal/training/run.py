@@ -58,9 +58,8 @@ class Run:
         self.uncompiled, self.compiling = self.network, config.compile  # in the first step
         if config.compile:
             self.network = torch.compile(self.network)
-        self.precision = pick_precision(device)
-        if config.precision:
-            self.precision = getattr(torch, config.precision)
+        given = config.precision
+        self.precision = getattr(torch, given) if given else pick_precision(device)
         self.optimizers = make_optimizers(model, config)
         self.schedulers = [make_scheduler(o, config, self.total_steps) for o in self.optimizers]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
