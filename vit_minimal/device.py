@@ -44,6 +44,11 @@ def pick_precision(device):
     return torch.float32
 
 
+def dtype_name(dtype):
+    """A dtype's name, "float32" for torch.float32, as a TrainingConfig and records have it."""
+    return str(dtype).removeprefix("torch.")
+
+
 def _cpu_multiplies_bfloat16():
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # no public name yet
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

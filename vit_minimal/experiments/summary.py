@@ -69,10 +69,15 @@ def pooled_spread(records):
 
 def spread_of(settings, least):
     """The Spread of settings, lists of one accuracy per seed, but for those whose mean is below `least`."""
-    settings = [values for values in settings if statistics.mean(values) >= least]
-    degrees = sum(len(values) - 1 for values in settings)
-    squares = sum((len(values) - 1) * statistics.variance(values) for values in settings)
-    return Spread((squares / degrees) ** 0.5, degrees, least)
+    variance, degrees = _pooled([values for values in settings if statistics.mean(values) >= least])
+    return Spread(variance**0.5, degrees, least)
+
+
+def _pooled(lists):
+    """The variance that these lists of numbers share, each about its own mean; its degrees of freedom."""
+    degrees = sum(len(values) - 1 for values in lists)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in lists)
+    return squares / degrees, degrees
 
 
 def mean_and_width(values, spread=None):
@@ -96,9 +101,8 @@ def contrast(ahead, behind):
     own pooled spread).
     """
     lists = [*ahead, *behind]
-    degrees = sum(len(values) - 1 for values in lists)
-    squares = sum((len(values) - 1) * statistics.variance(values) for values in lists)
-    error = (squares / degrees * sum(1 / len(values) for values in lists)) ** 0.5
+    variance, degrees = _pooled(lists)
+    error = (variance * sum(1 / len(values) for values in lists)) ** 0.5
     difference = sum(map(statistics.mean, ahead)) - sum(map(statistics.mean, behind))
     return difference, students_t(degrees) * error
 

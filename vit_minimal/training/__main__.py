@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 from ..data import data_root, load_dataset
-from ..device import pick_device, pick_precision, print_plainly, seed_everything
+from ..device import dtype_name, pick_device, pick_precision, print_plainly, seed_everything
 from ..pretrained import save_checkpoint
 from ..records import add_record, as_path, check_writable, read_records
 from ..vision_transformer import VisionTransformer
@@ -138,7 +138,7 @@ def _train(recipe, device, options):
             f"{state} is the state of a run that was stopped: add --resume to go on with it, or "
             "remove it to begin anew"
         )
-    precision = config.precision or str(pick_precision(device)).removeprefix("torch.")
+    precision = config.precision or dtype_name(pick_precision(device))
     seed_everything(config.seed)
     model = VisionTransformer(recipe.model)
     parameters = sum(parameter.numel() for parameter in model.parameters())

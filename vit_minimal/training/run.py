@@ -17,7 +17,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from ..augment import augment, mix
 from ..data.dataset import check_labels, stratified_order
-from ..device import autocast, pick_precision, say
+from ..device import autocast, dtype_name, pick_precision, say
 from ..records import write_whole
 from ..unwrap import load_plain_state_dict, plain_state_dict, unwrap_model
 from .evaluation import evaluate
@@ -78,7 +78,7 @@ class Run:
                 'the model was made on torch\'s device "meta" and has no weights yet: make it '
                 "without, or load_checkpoint"
             )
-        dtypes = {str(p.dtype).removeprefix("torch.") for p in self.model.parameters()}
+        dtypes = {dtype_name(p.dtype) for p in self.model.parameters()}
         if dtypes != {"float32"}:
             raise ValueError(
                 f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs float32: "
@@ -104,7 +104,6 @@ class Run:
     def identity(self):
         """What a state has to agree in with the run that goes on from it."""
         model = {"class": type(self.model).__name__} | asdict(self.model.config)
-        precision = str(self.precision).removeprefix("torch.")
         return {
             "model": json.loads(json.dumps(model)),  # (H, W) and [H, W] are the same
             "training": asdict(self.config),
@@ -115,7 +114,7 @@ class Run:
             },
             "machine": {
                 "device": self.device.type,
-                "precision": precision,
+                "precision": dtype_name(self.precision),
                 "processes": self.world,
             },
             "weights": self._weights(),
