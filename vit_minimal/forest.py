@@ -21,9 +21,11 @@ BETTER_OR_WORSE = "better", "worse"
 
 
 def in_words(number, width, counts):
-    """What a difference A − B ± width says of A, where only `counts` points or more count: the two are
-    "alike" if all of the interval is smaller than that; else A is one of BETTER_OR_WORSE, if the
-    interval leaves out 0, however small the difference; else that is "not settled".
+    """What a difference A − B ± width says of A, where only `counts` points or more count.
+
+    The two are "alike" if all of the interval is smaller than that; else A is one of
+    BETTER_OR_WORSE, if the interval leaves out 0, however small the difference; else that is "not
+    settled".
     """
     low, high = number - width, number + width
     if -counts < low and high < counts:
@@ -36,10 +38,10 @@ def in_words(number, width, counts):
 def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.inf)):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
-    A row is a line of three columns: the name with the words below it, the mark, and the number, below
-    which stands what it says `in_words`. A mark is black if one side is better, else grey and hollow;
-    the zone of effects of less than `counts` points is grey. A line below the picture says so. A
-    number beyond the ends of `scale` is an arrow there.
+    A row is a line of three columns: the name with the words below it, the mark, and the number,
+    below which stands what it says `in_words`. A mark is black if one side is better, else grey and
+    hollow; the zone of effects of less than `counts` points is grey. A line below the picture says
+    so. A number beyond the ends of `scale` is an arrow there.
     """
     said, (low, high) = [], scale
     # In points, for the numbers: they end at one place

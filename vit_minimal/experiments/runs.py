@@ -1,4 +1,4 @@
-"""Do the runs of an experiment: each is recorded as soon as it is done, and claimed while it is not."""
+"""Do the runs of an experiment: each is claimed before it begins, and recorded when it is done."""
 
 import contextlib
 import hashlib

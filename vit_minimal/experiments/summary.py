@@ -68,13 +68,13 @@ def pooled_spread(records):
 
 
 def spread_of(settings, least):
-    """The Spread of settings, lists of one accuracy per seed, but for those whose mean is below `least`."""
+    """The Spread of settings, lists of one accuracy per seed; not of those of a mean below `least`."""
     variance, degrees = _pooled([values for values in settings if statistics.mean(values) >= least])
     return Spread(variance**0.5, degrees, least)
 
 
 def _pooled(lists):
-    """The variance that these lists of numbers share, each about its own mean; its degrees of freedom."""
+    """The variance that lists of numbers share, each about its own mean; its degrees of freedom."""
     degrees = sum(len(values) - 1 for values in lists)
     squares = sum((len(values) - 1) * statistics.variance(values) for values in lists)
     return squares / degrees, degrees

@@ -28,8 +28,8 @@ def ready(model, images):
     blocks, depth = list(model.blocks), model.config.depth
     if len(blocks) != depth or len(set(blocks)) != depth:
         raise ValueError(
-            f"the model has {len(set(blocks))} different blocks in {len(blocks)} places, and its config "
-            f"says depth {depth}: build it from a config with the right depth"
+            f"the model has {len(set(blocks))} different blocks in {len(blocks)} places, and its "
+            f"config says depth {depth}: build it from a config with the right depth"
         )
     return model, images
 

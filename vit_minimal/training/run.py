@@ -81,8 +81,9 @@ class Run:
         dtypes = {dtype_name(p.dtype) for p in self.model.parameters()}
         if dtypes != {"float32"}:
             raise ValueError(
-                f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs float32: "
-                'call model.float(), and choose a faster precision by TrainingConfig(precision="…")'
+                f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs "
+                "float32: call model.float(), and choose a faster precision by "
+                'TrainingConfig(precision="…")'
             )
         if not any(p.requires_grad for p in self.model.parameters()):
             raise ValueError(
@@ -95,7 +96,8 @@ class Run:
         if self.num_images < size:
             without = f" without the {held_out:,} of validation_images" if held_out else ""
             raise ValueError(
-                f"{len(self.dataset.train_images):,} training images{without} do not fill a batch of {size}"
+                f"{len(self.dataset.train_images):,} training images{without} do not fill a batch "
+                f"of {size}"
             )
         if size % self.world:
             raise ValueError(f"{self.world} processes cannot share batches of {size} evenly")
