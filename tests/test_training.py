@@ -356,9 +356,8 @@ def test_interrupted_run_ends_with_the_same_weights(
     StopAfter(monkeypatch, steps, lambda: signal.raise_signal(number))
     with pytest.raises(KeyboardInterrupt, match=rf"epoch {(steps - 1) // 3 + 1} of 3.*state\.pt"):
         fit_on_cpu(tiny(proj_drop_rate=0.1, drop_path_rate=0.2), noise(), **resume, **settings)
-    torch.manual_seed(
-        steps
-    )  # another process has other generators, and another model to begin with
+    # Another process has other generators, and another model to begin with
+    torch.manual_seed(steps)
     model = tiny(seed=steps, proj_drop_rate=0.1, drop_path_rate=0.2)
     history = fit_on_cpu(model, noise(), **resume, **settings)
     assert same_weights(model, undisturbed) and same_history(history, expected)
