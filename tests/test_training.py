@@ -1263,6 +1263,7 @@ def test_settings_can_be_changed(course):
     [
         ("speed=9", "--set speed=9: no such setting"),
         ("model.speed=9", "no such setting"),
+        ("data.__doc__=9", "no such setting"),
         ("depth", "no such setting"),
         ("optimizer=magic", "unknown optimizer 'magic'"),
         ("model.num_heads=5", "num_heads 5 does not divide embed_dim 24"),

@@ -26,9 +26,9 @@ def _changed(recipe, assignments):
     changes = {"model": {}, "training": {}}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        part, _, setting = ("training." + name).rpartition(".")
-        part = part.removeprefix("training.")
-        if not equals or setting not in vars(getattr(recipe, part, None) or object):
+        part, _, setting = name.rpartition(".")
+        part = part or "training"
+        if not equals or part not in changes or setting not in vars(getattr(recipe, part)):
             raise ValueError(
                 f"--set {assignment}: no such setting; write name=value, model.name=value for the "
                 "model's"

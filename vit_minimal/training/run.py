@@ -51,20 +51,20 @@ class Run:
         self.steps_per_epoch = self.num_images // config.batch_size
         self.total_steps = config.epochs * self.steps_per_epoch
         model.to(device).train().zero_grad()  # what an interrupted step may have left
-        self.network, model = model, self.model  # as it came, perhaps compiled; itself
-        wrapped = any(isinstance(m, DistributedDataParallel) for m in self.network.modules())
+        self.network = model  # `self.model` as it came, perhaps compiled or wrapped
+        wrapped = any(isinstance(m, DistributedDataParallel) for m in model.modules())
         if self.world > 1 and not wrapped:
-            self.network = DistributedDataParallel(self.network)
+            self.network = DistributedDataParallel(model)
         self.uncompiled, self.compiling = self.network, config.compile  # in the first step
         if config.compile:
             self.network = torch.compile(self.network)
         given = config.precision
         self.precision = getattr(torch, given) if given else pick_precision(device)
-        self.optimizers = make_optimizers(model, config)
+        self.optimizers = make_optimizers(self.model, config)
         self.schedulers = [make_scheduler(o, config, self.total_steps) for o in self.optimizers]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.loss_function = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-        self.ema = MovingAverage(model, config.ema_decay) if config.ema_decay else None
+        self.ema = MovingAverage(self.model, config.ema_decay) if config.ema_decay else None
         self.history = History()
         self.step = 0  # steps taken
         self.order = None  # in which this epoch goes through the images
