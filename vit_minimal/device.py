@@ -1,4 +1,7 @@
-"""Where and how to compute: device, precision, evaluation mode, seeds, budget; and printing."""
+"""Where and how to compute: device, precision, budget, evaluation mode, seeds.
+
+Besides, what all floors above need: a check of logits, and printing that any terminal can show.
+"""
 
 import codecs
 import contextlib
