@@ -135,14 +135,6 @@ def test_dots_stand_in_rows_with_their_mean():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
     assert axis.yaxis_inverted()
     assert axis.get_xlabel() == "accuracy\n(dot: a run, line: mean)"
-    plots.show_dots({"a": [0.1, 0.3]}, "x", dashed=("guessing", 0.2))
-    assert list(plt.gcf().axes[0].lines[-1].get_xdata()) == [0.2, 0.2]
-    plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"a": 0.05, "b": float("inf")})
-    (bar,) = plt.gcf().axes[0].collections  # none for b: one seed has no interval
-    assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([0.15, 0.25])
-    plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"b": 0.1, "a": 0.05})
-    bars = [bar.get_segments()[0][:, 0].tolist() for bar in plt.gcf().axes[0].collections]
-    assert bars == [pytest.approx([0.15, 0.25]), pytest.approx([0.4, 0.6])]  # by name
 
 
 def test_a_band_reaches_as_far_as_the_width_says():

@@ -254,10 +254,9 @@ def show_lines(
     show(f"{y_label} over {x_label}. {curves}", title)
 
 
-def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run", axis=None):
-    """Numbers by name {name: values}, a row of dots for each name and a line at their mean, from
-    which bars reach `widths` {name: width}, those of 95 % intervals, to both sides; `dashed` is a
-    (name, number), and `dot` says what a dot stands for. On an `axis` they are drawn, not shown.
+def show_dots(groups, x_label, title="", dot="run", axis=None):
+    """Numbers by name {name: values}, a row of dots for each name and a line at their mean; `dot`
+    says what a dot stands for. On an `axis` they are drawn, not shown.
     """
     alone = axis is None
     if alone:
@@ -267,18 +266,10 @@ def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run", ax
         values = as_array(values)
         axis.plot(values, [row] * len(values), "o", color=OKABE_ITO[0], alpha=0.6)
         axis.plot([means[name]] * 2, [row - 0.3, row + 0.3], color="black")
-        if widths and np.isfinite(widths[name]):  # not from one seed
-            axis.errorbar(means[name], row, xerr=widths[name], color="gray", lw=4, alpha=0.5)
-    if dashed is not None:
-        axis.axvline(dashed[1], color="gray", linestyle=":", label=dashed[0])
-        axis.legend(**BESIDE)
     axis.set_yticks(range(len(groups)), list(groups))
     if not axis.yaxis_inverted():  # the panel beside it may have done so for both
         axis.invert_yaxis()
-    legend = f"dot: a {dot}, line: mean"
-    if widths:
-        legend += ", grey: its 95 % interval"
-    axis.set(xlabel=f"{x_label}\n({legend})", title=title)
+    axis.set(xlabel=f"{x_label}\n(dot: a {dot}, line: mean)", title=title)
     axis.grid(axis="x", alpha=0.3)
     if not alone:
         return

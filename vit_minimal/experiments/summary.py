@@ -187,22 +187,14 @@ def _best_rate(rates):
     return max(rates.values(), key=on_validation)
 
 
-def as_table(summaries, alone=None):
-    """The summaries as text, a line for each setting.
-
-    With pooled intervals, `alone` may be the same without: then a last column has the ± of each
-    difference from its own seeds.
-    """
+def as_table(summaries):
+    """The summaries as text, a line for each setting."""
     width = max(map(len, summaries), default=0)
-    lines = [
-        f"{'':{width}}  test accuracy     against the first  seeds{'  own ±' if alone else ''}"
-    ]
+    lines = [f"{'':{width}}  test accuracy     against the first  seeds"]
     for label, of in summaries.items():
         against = f"{100 * of.difference:+5.1f} ± {100 * of.difference_width:4.1f} points"
         lines.append(
             f"{label:{width}}  {100 * of.mean:5.1f} ± {100 * of.width:4.1f} %  "
             f"{'' if label == next(iter(summaries)) else against:19}  {len(of.accuracies)}"
         )
-        if alone and label != next(iter(summaries)):
-            lines[-1] += f"{100 * alone[label].difference_width:10.1f}"
     return "\n".join(lines)
