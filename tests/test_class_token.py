@@ -44,6 +44,15 @@ def test_what_is_learned_starts_small(module):
     assert 0.018 < module.weight.std() < 0.022
 
 
+@pytest.mark.parametrize(
+    "make", [lambda: ClassToken(50, count=4), lambda: PositionEmbedding((2, 3), 50)]
+)
+def test_each_token_draws_its_own_start(make):
+    directions = torch.nn.functional.normalize(make().weight[0], dim=-1)
+    alike = directions @ directions.T - torch.eye(len(directions))
+    assert alike.abs().max() < 0.7
+
+
 # --- positions ------------------------------------------------------------------------------------
 
 
