@@ -221,9 +221,10 @@ def test_weights_are_zero_where_the_mask_forbids_and_sum_to_one(mask):
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 3, 5))
 
 
-def test_a_mask_forbids_even_what_fits_best_by_far():
-    queries, keys = torch.ones(2, 4), torch.tensor([[0.0], [1e6]]).expand(2, 4)
-    mask = torch.tensor([[True, False], [True, True]])
+@pytest.mark.parametrize("score", [-1e6, 1e6])
+def test_a_mask_forbids_whatever_the_scores_are(score):
+    queries, keys = torch.ones(2, 4), torch.tensor([[score], [0.0]]).expand(2, 4)
+    mask = torch.tensor([[True, False], [False, True]])
     assert attention_weights(queries, keys, mask).tolist() == [[1, 0], [0, 1]]
 
 

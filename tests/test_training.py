@@ -143,6 +143,22 @@ def test_loss_and_accuracy_are_those_of_the_images_seen(in_float32):
     ]
 
 
+def test_a_mixed_image_is_right_if_the_answer_is_its_larger_part(monkeypatch):
+    def mostly_the_next_class(images, labels, num_classes, mixup, cutmix):
+        own, other = (F.one_hot(k % num_classes, num_classes) for k in (labels, labels + 1))
+        return images, 0.3 * own + 0.7 * other
+
+    monkeypatch.setattr(run, "mix", mostly_the_next_class)
+    model, dataset = tiny(), noise(12)
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias[0] = 5.0  # always answers 0, the class after 3
+    history = fit_on_cpu(model, dataset, learning_rate=0.0, epochs=1, mixup=0.2)
+    expected = (dataset.train_labels == 3).float().mean().item()
+    assert expected != (dataset.train_labels == 0).float().mean().item()
+    assert history.train_accuracy == [pytest.approx(expected)]
+
+
 @pytest.mark.parametrize("optimizer, rate", [("sgd", 0.1), ("adamw", 3e-3), ("muon", 1e-2)])
 def test_training_is_the_plain_loop(optimizer, rate, trained_on, in_float32):
     plain, model, dataset = tiny(), tiny(), noise(n=24)
@@ -364,6 +380,23 @@ def test_interrupted_run_ends_with_the_same_weights(
     again = tiny(seed=9, proj_drop_rate=0.1, drop_path_rate=0.2)
     fit_on_cpu(again, noise(), **resume, **settings)  # a run that is over is resumed to its end
     assert same_weights(again, undisturbed)
+
+
+def test_seconds_of_an_interrupted_epoch_are_those_in_which_it_was_trained(tmp_path, monkeypatch):
+    clock, original = [0.0], Run.train_step
+
+    def step(run):
+        original(run)
+        clock[0] += 1
+
+    monkeypatch.setattr(Run, "train_step", step)
+    monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
+    settings = {"checkpoint": tmp_path / "state.pt", "epochs": 3}
+    StopAfter(monkeypatch, 6)  # after half of the second epoch
+    with pytest.raises(KeyboardInterrupt):
+        fit_on_cpu(tiny(), noise(), **settings)
+    clock[0] += 1_000  # nothing runs meanwhile
+    assert fit_on_cpu(tiny(), noise(), resume=True, **settings).seconds == [4, 4, 4]
 
 
 def test_a_state_from_before_a_setting_came_is_resumed(tmp_path):
