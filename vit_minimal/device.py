@@ -77,10 +77,10 @@ def check_finite(logits, remedy=""):
     image hold NaN or +∞, or nothing but −∞: argmax would name a class all the same. Some −∞ are
     allowed, since they leave classes out.
     """
-    broken = ~logits.amax(dim=1).isfinite()  # the largest of numbers and NaN is NaN
-    if broken.any():
+    finite = logits.amax(dim=1).isfinite()  # the largest of numbers and NaN is NaN
+    if not finite.all():
         raise FloatingPointError(
-            f"the logits of {broken.sum()} of {len(logits)} images are not finite{remedy}"
+            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite{remedy}"
         )
     return logits
 
