@@ -2,6 +2,9 @@
 
 Shapes, dtypes and devices of every operation are those of a real GPU (PyTorch's FakeTensorMode works
 them out); tensors of the CPU stay real. What a GPU would be asked to do is counted on the way.
+
+Since nobody knows the numbers, every condition on them counts as true. So a check in the package asks
+whether all is well, `if not finite.all()`, and not whether something is wrong.
 """
 
 import contextlib

@@ -221,6 +221,13 @@ def test_weights_are_zero_where_the_mask_forbids_and_sum_to_one(mask):
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 3, 5))
 
 
+@pytest.mark.parametrize("score", [-1e6, 1e6])
+def test_a_mask_forbids_whatever_the_scores_are(score):
+    queries, keys = torch.ones(2, 4), torch.tensor([[score], [0.0]]).expand(2, 4)
+    mask = torch.tensor([[True, False], [False, True]])
+    assert attention_weights(queries, keys, mask).tolist() == [[1, 0], [0, 1]]
+
+
 @each_mask
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fused", "formula"])
 def test_gradients_go_where_the_mask_allows_and_are_finite(mask, dtype):

@@ -44,6 +44,15 @@ def test_what_is_learned_starts_small(module):
     assert 0.018 < module.weight.std() < 0.022
 
 
+@pytest.mark.parametrize(
+    "make", [lambda: ClassToken(50, count=4), lambda: PositionEmbedding((2, 3), 50)]
+)
+def test_each_token_draws_its_own_start(make):
+    directions = torch.nn.functional.normalize(make().weight[0], dim=-1)
+    alike = directions @ directions.T - torch.eye(len(directions))
+    assert alike.abs().max() < 0.7
+
+
 # --- positions ------------------------------------------------------------------------------------
 
 
@@ -93,6 +102,16 @@ def test_sinusoidal_positions_equal_timm_s(grid, width):
     )
     theirs = theirs.reshape(grid[1], grid[0], width).transpose(0, 1).flatten(0, 1)
     torch.testing.assert_close(sinusoidal_2d(grid, width), theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [10.0, 400.0])
+def test_temperature_sets_the_slowest_wave(temperature):
+    table = sinusoidal_2d((2, 3), 8, temperature)  # the last patch: column 2, row 1
+    angles = 2.0, 2 / temperature, 1.0, 1 / temperature
+    x_fast, x_slow, y_fast, y_slow = map(torch.tensor, angles)
+    expected = [x_fast.sin(), x_slow.sin(), x_fast.cos(), x_slow.cos()]
+    expected += [y_fast.sin(), y_slow.sin(), y_fast.cos(), y_slow.cos()]
+    torch.testing.assert_close(table[-1], torch.stack(expected))
 
 
 def test_no_two_places_have_the_same_sinusoidal_position():

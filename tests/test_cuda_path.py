@@ -54,9 +54,8 @@ def test_a_step_stays_on_the_gpu_and_waits_only_for_the_loss_scale(
     watch = one_step(recipe, capability)
     assert len(watch.waits) == waits, watch.waits
     assert all("scaler" in place for place in watch.waits)
-    assert (
-        watch.products[dtype] > 3 * 4 * RECIPES[recipe].model.depth
-    )  # of Muon's, more are float32
+    # Of Muon's, more are float32
+    assert watch.products[dtype] > 3 * 4 * RECIPES[recipe].model.depth
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])

@@ -10,6 +10,7 @@ import torch
 
 from vit_minimal.device import (
     autocast,
+    check_finite,
     describe_device,
     evaluating,
     pick_budget,
@@ -166,3 +167,17 @@ def test_after_evaluating_each_module_is_in_the_mode_it_was_in():
             assert not any(module.training for module in model.modules())
             _ = 1 / 0
         assert [module.training for module in model.modules()] == modes
+
+
+# --- logits ---------------------------------------------------------------------------------------
+
+
+def test_logits_of_which_a_class_can_be_chosen_come_back_as_they_are():
+    logits = torch.tensor([[1.0, -2.0], [-torch.inf, 60_000.0]])  # −∞ leaves a class out
+    assert check_finite(logits) is logits
+
+
+@pytest.mark.parametrize("row", [[torch.nan, 1], [1, torch.inf], [-torch.inf, -torch.inf]])
+def test_logits_that_choose_no_class_are_refused_with_their_number_and_a_remedy(row):
+    with pytest.raises(FloatingPointError, match=r"logits of 1 of 3 images are not finite: wait$"):
+        check_finite(torch.tensor([[0.0, 1.0], row, [2.0, -torch.inf]]), ": wait")

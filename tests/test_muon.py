@@ -45,9 +45,8 @@ def test_singular_values_end_near_one_and_directions_stay(shape):
     torch.manual_seed(0)
     matrix = 100 * torch.randn(shape)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    turned = (
-        u.mT @ newton_schulz(matrix[None])[0] @ v.mT
-    )  # diagonal if the singular vectors are the same
+    # Diagonal if the singular vectors are the same
+    turned = u.mT @ newton_schulz(matrix[None])[0] @ v.mT
     values = turned.diagonal()
     assert 0.3 < values.min() <= values.max() < 1.3
     torch.testing.assert_close(turned, torch.diag(values), atol=1e-3, rtol=0)

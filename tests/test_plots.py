@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from vit_minimal import patchify, plots, shapes10
+from vit_minimal import plots, shapes10
 
 
 @pytest.fixture(autouse=True)
@@ -40,20 +40,6 @@ def test_a_frame_stands_around_its_pixels():
     assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (7.5, 11.5, 16, 16)
 
 
-def test_patches_lie_in_their_grid():
-    images, _ = shapes10(1)
-    plots.show_patches(patchify(images[:, :, :16], 8)[0], grid_size=(2, 4))
-    axes = plt.gcf().axes
-    assert len(axes) == 8
-    assert np.array_equal(axes[5].images[0].get_array(), plots.as_picture(images[0, :, 8:16, 8:16]))
-
-
-@pytest.mark.parametrize("count", [7, 9])
-def test_patches_that_do_not_fill_their_grid_are_refused(count):
-    with pytest.raises(ValueError, match=f"{count} patches do not fill 2 × 4 places"):
-        plots.show_patches(torch.zeros(count, 48), grid_size=(2, 4))
-
-
 def test_matrix_shows_its_numbers_and_names():
     plots.show_matrix(torch.tensor([[0.25, 0.75]]), ["row"], ["left", "right"], x_label="to")
     axis = plt.gcf().axes[0]
@@ -66,19 +52,6 @@ def test_numbers_of_a_matrix_can_have_as_many_decimals_each():
     for decimals, texts in ((None, ["0.1", "0", "2"]), (2, ["0.10", "0.00", "2.00"])):
         plots.show_matrix(torch.tensor([[0.1, -0.001, 2.0]]), signed=True, decimals=decimals)
         assert [text.get_text() for text in plt.gcf().axes[0].texts] == texts
-
-
-def test_heat_maps_share_one_scale():
-    maps = torch.tensor([[[0.1, 0.2]], [[0.3, 0.4]]])
-    plots.show_heat(shapes10(2)[0], maps, ["a", "b"])
-    for axis in plt.gcf().axes[2:4]:
-        assert axis.images[0].get_clim() == (0.0, pytest.approx(0.4))
-    plots.show_heat(shapes10(2)[0], maps, limit=2.0, frames=[(0, 0), (1, 2)])
-    assert [p.get_xy() for axis in plt.gcf().axes for p in axis.patches] == [
-        (-0.5, -0.5),
-        (1.5, 0.5),
-    ]
-    assert plt.gcf().axes[2].images[0].get_clim() == (0.0, 2.0)
 
 
 def test_each_place_is_most_similar_to_itself():
@@ -162,32 +135,6 @@ def test_dots_stand_in_rows_with_their_mean():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
     assert axis.yaxis_inverted()
     assert axis.get_xlabel() == "accuracy\n(dot: a run, line: mean)"
-    plots.show_dots({"a": [0.1, 0.3]}, "x", dashed=("guessing", 0.2))
-    assert list(plt.gcf().axes[0].lines[-1].get_xdata()) == [0.2, 0.2]
-    plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"a": 0.05, "b": float("inf")})
-    (bar,) = plt.gcf().axes[0].collections  # none for b: one seed has no interval
-    assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([0.15, 0.25])
-    plots.show_dots({"a": [0.1, 0.3], "b": [0.5]}, "x", widths={"b": 0.1, "a": 0.05})
-    bars = [bar.get_segments()[0][:, 0].tolist() for bar in plt.gcf().axes[0].collections]
-    assert bars == [pytest.approx([0.15, 0.25]), pytest.approx([0.4, 0.6])]  # by name
-
-
-def test_attention_stands_in_rows_of_blocks_and_columns_of_heads():
-    maps = torch.rand(2, 3, 4, 8) / 10
-    plots.show_attention(shapes10(1)[0][0], maps, frame=(1, 6))
-    *panels, bar = plt.gcf().axes
-    axes = np.array(panels).reshape(2, 4)
-    assert [len(axis.images) for axis in axes[:, 0]] == [1, 0]
-    for (block, head), axis in np.ndenumerate(axes[:, 1:]):
-        assert np.allclose(axis.images[0].get_array(), maps[block, head])
-        assert axis.images[0].get_clim() == pytest.approx((0, maps.max().item()))  # one scale
-        largest = f"{maps[block, head].max():.0%}"
-        assert axis.get_title() == f"block {block + 1}, head {head}\nup to {largest}"
-    assert bar.get_xlabel() == "share of attention"
-    for axis in [axes[0, 0], *axes[:, 1:].flat]:
-        assert axis.patches[0].get_xy() == (5.5, 0.5)  # around column 6 of row 1
-    left, right, bottom, top = axes[0, 0].images[0].get_extent()
-    assert (left, right, bottom, top) == (-0.5, 7.5, 3.5, -0.5)  # the image in units of patches
 
 
 def test_a_band_reaches_as_far_as_the_width_says():
@@ -241,15 +188,12 @@ def colour_maps():
 
 
 def test_amounts_are_viridis_and_signed_values_are_purple_and_orange():
-    pictures, maps = torch.rand(2, 1, 8, 8), torch.rand(2, 3, 3)
     for signed, colours in ((False, {"viridis"}), (True, {"PuOr"})):
         plots.show_matrix(torch.randn(2, 3), signed=signed)
         assert colour_maps() == colours
-    plots.show_heat(pictures, maps)
-    assert colour_maps() == {"gray", "viridis"}
-    plots.show_attention(pictures[0], maps[:, None])
-    assert colour_maps() == {"gray", "viridis"}
     plt.rcParams["image.cmap"] = "jet"  # whatever a reader has set
+    plots.show_images(torch.rand(2, 1, 8, 8))
+    assert colour_maps() == {"gray"}
     for limits, colours in ((None, {"viridis"}), ((-1, 1), {"PuOr"})):
         plots.show_similarity_grid(torch.randn(4, 8), (2, 2), limits=limits)
         assert colour_maps() == colours

@@ -143,6 +143,22 @@ def test_loss_and_accuracy_are_those_of_the_images_seen(in_float32):
     ]
 
 
+def test_a_mixed_image_is_right_if_the_answer_is_its_larger_part(monkeypatch):
+    def mostly_the_next_class(images, labels, num_classes, mixup, cutmix):
+        own, other = (F.one_hot(k % num_classes, num_classes) for k in (labels, labels + 1))
+        return images, 0.3 * own + 0.7 * other
+
+    monkeypatch.setattr(run, "mix", mostly_the_next_class)
+    model, dataset = tiny(), noise(12)
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias[0] = 5.0  # always answers 0, the class after 3
+    history = fit_on_cpu(model, dataset, learning_rate=0.0, epochs=1, mixup=0.2)
+    expected = (dataset.train_labels == 3).float().mean().item()
+    assert expected != (dataset.train_labels == 0).float().mean().item()
+    assert history.train_accuracy == [pytest.approx(expected)]
+
+
 @pytest.mark.parametrize("optimizer, rate", [("sgd", 0.1), ("adamw", 3e-3), ("muon", 1e-2)])
 def test_training_is_the_plain_loop(optimizer, rate, trained_on, in_float32):
     plain, model, dataset = tiny(), tiny(), noise(n=24)
@@ -356,15 +372,31 @@ def test_interrupted_run_ends_with_the_same_weights(
     StopAfter(monkeypatch, steps, lambda: signal.raise_signal(number))
     with pytest.raises(KeyboardInterrupt, match=rf"epoch {(steps - 1) // 3 + 1} of 3.*state\.pt"):
         fit_on_cpu(tiny(proj_drop_rate=0.1, drop_path_rate=0.2), noise(), **resume, **settings)
-    torch.manual_seed(
-        steps
-    )  # another process has other generators, and another model to begin with
+    # Another process has other generators, and another model to begin with
+    torch.manual_seed(steps)
     model = tiny(seed=steps, proj_drop_rate=0.1, drop_path_rate=0.2)
     history = fit_on_cpu(model, noise(), **resume, **settings)
     assert same_weights(model, undisturbed) and same_history(history, expected)
     again = tiny(seed=9, proj_drop_rate=0.1, drop_path_rate=0.2)
     fit_on_cpu(again, noise(), **resume, **settings)  # a run that is over is resumed to its end
     assert same_weights(again, undisturbed)
+
+
+def test_seconds_of_an_interrupted_epoch_are_those_in_which_it_was_trained(tmp_path, monkeypatch):
+    clock, original = [0.0], Run.train_step
+
+    def step(run):
+        original(run)
+        clock[0] += 1
+
+    monkeypatch.setattr(Run, "train_step", step)
+    monkeypatch.setattr(run.time, "perf_counter", lambda: clock[0])
+    settings = {"checkpoint": tmp_path / "state.pt", "epochs": 3}
+    StopAfter(monkeypatch, 6)  # after half of the second epoch
+    with pytest.raises(KeyboardInterrupt):
+        fit_on_cpu(tiny(), noise(), **settings)
+    clock[0] += 1_000  # nothing runs meanwhile
+    assert fit_on_cpu(tiny(), noise(), resume=True, **settings).seconds == [4, 4, 4]
 
 
 def test_a_state_from_before_a_setting_came_is_resumed(tmp_path):
@@ -953,11 +985,11 @@ def test_outputs_that_are_not_one_for_each_class_are_named(outputs, classes):
             ask(model, dataset.train_images, labels)
 
 
-@pytest.mark.parametrize("number", [math.nan, math.inf])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_answers_that_are_no_numbers_are_not_counted(number):
     model, dataset = tiny(), noise(8)
     with torch.no_grad():
-        model.head.bias[2] = number
+        model.head.bias[slice(None) if number < 0 else 2] = number  # −∞ only where all are
     for ask in (
         lambda: evaluate(model, dataset.train_images, dataset.train_labels),
         lambda: predict(model, dataset.train_images),
@@ -966,7 +998,7 @@ def test_answers_that_are_no_numbers_are_not_counted(number):
         with pytest.raises(FloatingPointError, match="8 of 8"):
             ask()
     with torch.no_grad():
-        model.head.bias[2] = -math.inf  # a class that is left out
+        model.head.bias.zero_()[2] = -math.inf  # a class that is left out
     assert (predict(model, dataset.train_images).argmax(dim=1) != 2).all()
 
 
@@ -1264,6 +1296,7 @@ def test_settings_can_be_changed(course):
     [
         ("speed=9", "--set speed=9: no such setting"),
         ("model.speed=9", "no such setting"),
+        ("data.__doc__=9", "no such setting"),
         ("depth", "no such setting"),
         ("optimizer=magic", "unknown optimizer 'magic'"),
         ("model.num_heads=5", "num_heads 5 does not divide embed_dim 24"),

@@ -1,4 +1,7 @@
-"""Where and how to compute: device, precision, budget, evaluation mode, seeds; and printing."""
+"""Where and how to compute: device, precision, budget, evaluation mode, seeds.
+
+Besides, what all floors above need: a check of logits, and printing that any terminal can show.
+"""
 
 import codecs
 import contextlib
@@ -44,6 +47,11 @@ def pick_precision(device):
     return torch.float32
 
 
+def dtype_name(dtype):
+    """A dtype's name, "float32" for torch.float32, as a TrainingConfig and records have it."""
+    return str(dtype).removeprefix("torch.")
+
+
 def _cpu_multiplies_bfloat16():
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # no public name yet
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
@@ -62,6 +70,19 @@ def autocast(device, precision):
         return torch.autocast(kind, enabled=False)
     # In another autocast the cache would outlive this one, and hold weights from before a step
     return torch.autocast(kind, dtype=precision, cache_enabled=False)
+
+
+def check_finite(logits, remedy=""):
+    """The `logits` (B, num_classes) themselves. FloatingPointError, with a `remedy`, if those of an
+    image hold NaN or +∞, or nothing but −∞: argmax would name a class all the same. Some −∞ are
+    allowed, since they leave classes out.
+    """
+    finite = logits.amax(dim=1).isfinite()  # the largest of numbers and NaN is NaN
+    if not finite.all():
+        raise FloatingPointError(
+            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite{remedy}"
+        )
+    return logits
 
 
 @contextlib.contextmanager

@@ -21,9 +21,11 @@ BETTER_OR_WORSE = "better", "worse"
 
 
 def in_words(number, width, counts):
-    """What a difference A − B ± width says of A, where only `counts` points or more count: the two are
-    "alike" if all of the interval is smaller than that; else A is one of BETTER_OR_WORSE, if the
-    interval leaves out 0, however small the difference; else that is "not settled".
+    """What a difference A − B ± width says of A, where only `counts` points or more count.
+
+    The two are "alike" if all of the interval is smaller than that; else A is one of
+    BETTER_OR_WORSE, if the interval leaves out 0, however small the difference; else that is "not
+    settled".
     """
     low, high = number - width, number + width
     if -counts < low and high < counts:
@@ -67,9 +69,8 @@ def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.in
         axis.annotate(words, (0, row), xytext=(-8, -7), fontsize=9, **place)
         axis.annotate(shown, (1, row), xytext=(8 + room, 7), **place)
         axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
-    zone = axis.axvspan(
-        -counts, counts, color="0.9", linewidth=0, zorder=-1
-    )  # it widens the picture
+    # All of the zone is in the picture: the limits of the axis reach as far
+    zone = axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4)
     axis.grid(axis="x", alpha=0.3)
     axis.set_title(title)

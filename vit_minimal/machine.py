@@ -9,7 +9,7 @@ import torch
 
 from .data import data_root as find_data_root
 from .data import has_cifar10
-from .device import describe_device, pick_budget, pick_device, pick_precision, say
+from .device import describe_device, dtype_name, pick_budget, pick_device, pick_precision, say
 from .records import check_writable
 
 
@@ -22,7 +22,7 @@ def check_machine(data_root=None):
     """
     folder = find_data_root(data_root).resolve()
     device = pick_device()
-    precision = str(pick_precision(device)).removeprefix("torch.")
+    precision = dtype_name(pick_precision(device))
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free_gb = shutil.disk_usage(there).free / 1e9
     try:

@@ -70,10 +70,6 @@ def _number(value):
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
-def _pictures(count):
-    return "a picture" if count == 1 else f"{count} pictures"
-
-
 def _course(values):
     """A curve in words: where it begins and ends, and where it lies lowest and highest."""
     values = as_array(values)
@@ -84,55 +80,26 @@ def _course(values):
     return text
 
 
-def _panels(rows, columns, width, height):
-    """A figure of panels without axes, and the panels (rows, columns)."""
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(width, height), squeeze=False, layout="constrained"
-    )
-    for panel in panels.flat:
-        panel.axis("off")
-    return figure, panels
-
-
-def _draw(axis, image, title):
-    axis.imshow(as_picture(image), cmap="gray")
-    axis.set_title(title, fontsize=9)
-
-
-def _frame(axis, left, top, side):
-    corner = left - 0.5, top - 0.5  # pixel 0 is drawn from −0.5 to 0.5
-    axis.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=OKABE_ITO[1], lw=2))
-
-
 def show_images(images, titles=None, columns=8, size=1.3, frames=None, words=""):
     """Images (n, C, H, W) in a grid, each with its title; `frames` are (left, top, side) in pixels.
     `words` say what they show, for readers who cannot see them.
     """
     rows = -(-len(images) // columns)
     lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
-    _, axes = _panels(rows, columns, size * columns, (size + 0.2 * lines) * rows)
-    for i, image in enumerate(images):
-        _draw(axes.flat[i], image, titles[i] if titles else "")
+    inches = size * columns, (size + 0.2 * lines) * rows
+    _, panels = plt.subplots(rows, columns, figsize=inches, squeeze=False, layout="constrained")
+    for panel in panels.flat:
+        panel.axis("off")
+    for i, (image, panel) in enumerate(zip(images, panels.flat, strict=False)):  # the rest is empty
+        panel.imshow(as_picture(image), cmap="gray")
+        panel.set_title(titles[i] if titles else "", fontsize=9)
         if frames:
-            _frame(axes.flat[i], *frames[i])
-    show(words or _pictures(len(images)), parts=titles or ())
-
-
-def show_patches(patches, grid_size, in_channels=3, size=3.5):
-    """Patches (N, C·P·P), laid out in their grid with gaps. ValueError if they do not fill it."""
-    rows, columns = grid_size
-    if len(patches) != rows * columns:
-        raise ValueError(f"{len(patches)} patches do not fill {rows} × {columns} places")
-    side = round((patches.shape[-1] / in_channels) ** 0.5)
-    gaps = {"wspace": 0.12, "hspace": 0.12}
-    _, axes = plt.subplots(
-        rows, columns, figsize=(size, size * rows / columns), squeeze=False, gridspec_kw=gaps
-    )
-    for patch, axis in zip(patches, axes.flat, strict=True):
-        picture = as_picture(patch.reshape(in_channels, side, side))
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
-        axis.axis("off")
-    show(f"{len(patches)} patches in {rows} rows and {columns} columns, with gaps between them")
+            left, top, side = frames[i]
+            corner = left - 0.5, top - 0.5  # pixel 0 is drawn from −0.5 to 0.5
+            look = {"fill": False, "edgecolor": OKABE_ITO[1], "lw": 2}
+            panel.add_patch(Rectangle(corner, side, side, **look))
+    count = "a picture" if len(images) == 1 else f"{len(images)} pictures"
+    show(words or count, parts=titles or ())
 
 
 def show_matrix(
@@ -182,49 +149,6 @@ def show_matrix(
         plt.tight_layout()
         scale = f"from {np.nanmin(matrix):.2g} to {limit:.2g}"
         show(f"{rows} × {columns} coloured cells, {scale}", title)
-
-
-def show_heat(images, maps, titles=None, limit=None, frames=None):
-    """Images (n, C, H, W) in a row, and below each its map (n, rows, columns), on one scale.
-
-    The scale ends at `limit`, else at the largest share of all; `frames` are a (row, column) of each
-    map.
-    """
-    maps = as_array(maps)
-    figure, axes = _panels(2, len(images), width=1.7 * len(images) + 0.8, height=3.8)
-    for i, (image, heat) in enumerate(zip(images, maps, strict=True)):
-        _draw(axes[0, i], image, titles[i] if titles else "")
-        drawn = axes[1, i].imshow(heat, cmap=AMOUNTS, vmin=0, vmax=limit or maps.max())
-        if frames:
-            _frame(axes[1, i], left=frames[i][1], top=frames[i][0], side=1)
-    figure.colorbar(drawn, ax=axes[1], label="share of attention", shrink=0.9)
-    description = "below each its map of attention, bright where there is most"
-    show(f"{_pictures(len(images))}, {description}", parts=titles or ())
-
-
-def show_attention(image, maps, frame=None, title=""):
-    """Maps (L, h, rows, columns) beside their image (C, H, W): a row for each block, a column for
-    each head, counted from 0 like in the code. All maps have one scale, which ends at the largest
-    share; `frame` is put around one (row, column).
-    """
-    maps = as_array(maps)
-    blocks, heads, rows, columns = maps.shape
-    width = 2.1 * (heads + 1)
-    figure, axes = _panels(blocks, heads + 1, width=width, height=2.3 * blocks + 0.8)
-    figure.suptitle(title, fontsize=11)
-    in_patches = (-0.5, columns - 0.5, rows - 0.5, -0.5)
-    axes[0, 0].imshow(as_picture(image), cmap="gray", extent=in_patches)
-    for block, head in np.ndindex(blocks, heads):
-        axis, shares = axes[block, head + 1], maps[block, head]
-        drawn = axis.imshow(shares, cmap=AMOUNTS, vmin=0, vmax=maps.max())
-        axis.set_title(f"block {block + 1}, head {head}\nup to {shares.max():.0%}", fontsize=10)
-    for axis in axes.flat:
-        if frame is not None and axis.images:
-            _frame(axis, left=frame[1], top=frame[0], side=1)
-    look = {"location": "bottom", "shrink": 0.7, "aspect": 35, "label": "share of attention"}
-    figure.colorbar(drawn, ax=axes, **look)
-    said = f"a picture and its maps of attention: {blocks} blocks in rows, {heads} heads in columns"
-    show(said, title)
 
 
 def show_similarity_grid(positions, grid_size, title="", limits=None, frame=None):
@@ -330,10 +254,9 @@ def show_lines(
     show(f"{y_label} over {x_label}. {curves}", title)
 
 
-def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run", axis=None):
-    """Numbers by name {name: values}, a row of dots for each name and a line at their mean, from
-    which bars reach `widths` {name: width}, those of 95 % intervals, to both sides; `dashed` is a
-    (name, number), and `dot` says what a dot stands for. On an `axis` they are drawn, not shown.
+def show_dots(groups, x_label, title="", dot="run", axis=None):
+    """Numbers by name {name: values}, a row of dots for each name and a line at their mean; `dot`
+    says what a dot stands for. On an `axis` they are drawn, not shown.
     """
     alone = axis is None
     if alone:
@@ -343,18 +266,10 @@ def show_dots(groups, x_label, title="", dashed=None, widths=None, dot="run", ax
         values = as_array(values)
         axis.plot(values, [row] * len(values), "o", color=OKABE_ITO[0], alpha=0.6)
         axis.plot([means[name]] * 2, [row - 0.3, row + 0.3], color="black")
-        if widths and np.isfinite(widths[name]):  # not from one seed
-            axis.errorbar(means[name], row, xerr=widths[name], color="gray", lw=4, alpha=0.5)
-    if dashed is not None:
-        axis.axvline(dashed[1], color="gray", linestyle=":", label=dashed[0])
-        axis.legend(**BESIDE)
     axis.set_yticks(range(len(groups)), list(groups))
     if not axis.yaxis_inverted():  # the panel beside it may have done so for both
         axis.invert_yaxis()
-    legend = f"dot: a {dot}, line: mean"
-    if widths:
-        legend += ", grey: its 95 % interval"
-    axis.set(xlabel=f"{x_label}\n({legend})", title=title)
+    axis.set(xlabel=f"{x_label}\n(dot: a {dot}, line: mean)", title=title)
     axis.grid(axis="x", alpha=0.3)
     if not alone:
         return

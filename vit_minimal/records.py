@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from .device import describe_device, pick_device, pick_precision
+from .device import describe_device, dtype_name, pick_device, pick_precision
 
 
 def describe_run():
@@ -24,7 +24,7 @@ def describe_run():
     return {
         "command": shlex.join(["python", *program, *sys.argv[1:]]),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {describe_device(pick_device())}",
-        "precision": str(pick_precision(pick_device())).removeprefix("torch."),
+        "precision": dtype_name(pick_precision(pick_device())),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),

@@ -34,17 +34,17 @@ def _look_inside(model):
 
 
 def unwrap_model(model):
-    """The model with a `config` that `model` is or holds; its `config` follows a head of another size.
+    """The model with a `config` that `model` is or holds. ValueError if there is none.
 
-    ValueError if there is none.
+    If its head was replaced by one of another size, its `config` is made to say so.
     """
     found, _ = _look_inside(model)
     if not isinstance(getattr(found, "config", None), ViTConfig):
         holds = "" if found is model else f" of a {type(found).__name__}"
         raise ValueError(  # noqa: TRY004
-            f"a {type(model).__name__}{holds} is no model of this course: expected a VisionTransformer, "
-            "or another module with a `config` (a ViTConfig). A wrapper of your own becomes one by "
-            "self.config = model.config"
+            f"a {type(model).__name__}{holds} is no model of this course: expected a "
+            "VisionTransformer, or another module with a `config` (a ViTConfig). A wrapper of your own "
+            "becomes one by self.config = model.config"
         )
     head = getattr(found, "head", None)
     if isinstance(head, nn.Linear) and head.out_features != found.config.num_classes:

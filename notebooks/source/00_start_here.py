@@ -518,7 +518,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # | it learns, but the accuracy is low | too few epochs or images | without a GPU this notebook trains on 10,000 images only; on all 50,000 of CIFAR-10 the recipe `cpu` gives {{mean(accuracies("cifar10_cpu")):.0%}} and the recipe `cpu-long` {{record("cifar10_cpu_long").accuracy:.0%}} |
 # | `num_heads 3 does not divide embed_dim 64` | two sizes do not fit | the message names them: the width must be divisible by the number of heads, and the image's height and width by the patch size |
 # | out of memory | too many images at once, or too many tokens | a smaller batch, or larger patches ([notebook 08](08_pitfalls_patch_size.ipynb)) |
-# | a hosted notebook has forgotten everything | its disk lasts as long as its session | [notebook 11](11_faster_and_safer_training.ipynb) has a cell that keeps checkpoints on Google Drive |
+# | a hosted notebook has forgotten everything | its disk lasts as long as its session | [notebook 17](17_beyond_fit.ipynb) has a cell that keeps checkpoints on Google Drive |
 #
 # </details>
 #

@@ -960,7 +960,7 @@ with torch.no_grad():
 # | switch | what it does | where it is used |
 # |---|---|---|
 # | `pool` | lets the head read the mean of the patches, or a learned weighted mean, instead of a class token | notebook 09 |
-# | `num_registers` | adds **registers**: learned tokens that take part in attention but that no head reads | notebook 09 |
+# | `num_registers` | adds **registers**: learned tokens that take part in attention but that no head reads | notebooks 06 and 14 |
 # | `pos_embed="sinusoidal"` | computes the positions instead of learning them | notebook 02 |
 # | `…_drop_rate` | **dropout**: while training, sets random numbers to zero, so that the model relies on no single one | your own experiments |
 # | `drop_path_rate` | **stochastic depth**: while training, skips what attention or an MLP would add, for random images. The rate grows with depth: 0 at the first block, the given rate at the last | your own experiments |

@@ -249,7 +249,7 @@ diagrams.zero_pairs()
 #
 # | weights | standard deviation | who starts like this |
 # |---|---|---|
-# | N(0, 0.02), our base | 0.02 | the first GPT (Radford et al. 2018), BERT and timm's ViTs |
+# | N(0, 0.02), our base | 0.02 | the first GPT ([Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf)), BERT and timm's ViTs |
 # | PyTorch's default (here for matrices alone) | 1/√(3D) = 0.06 | every `nn.Linear` that is left as it is |
 # | *Xavier* ([Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)) | 1/√D = 0.10 | the blocks in the [code of the ViT paper](https://github.com/google-research/vision_transformer/blob/main/vit_jax/models_vit.py), and most of those in torchvision's ViT |
 # | N(0, 1) | 1 | nobody, we hope |

@@ -304,7 +304,7 @@ show_card(
 #
 # *Try it yourself:* `python -m vit_minimal.experiments pooling --seeds 1 --settings "class token" "mean of patches"`
 #
-# *Measured in* [notebook 09](09_pitfalls_class_token.ipynb). [This page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) *says* that a class token *often* does better, and a [later recipe](https://arxiv.org/abs/2205.01580) of ViT's authors prefers the mean.
+# *Measured in* [notebook 09](09_pitfalls_class_token.ipynb). [This page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) *says* that a class token *often* does better, and a later recipe of ViT's authors ([Beyer et al. 2022](https://arxiv.org/abs/2205.01580)) prefers the mean.
 #
 # ### 11. "The class token's initialization decides"
 #

@@ -691,7 +691,7 @@ show_pairs(pairs, title, ("same light", "at dusk"), 100 / len(photos.class_names
 # %% [markdown]
 # In the same light, a probe on an *untrained* model and a model from scratch get about four of five images right, where chance level is one of six. So most of our accuracy can be had without pretraining. At dusk they are near chance level. The control that is blind to brightness loses nothing and has little to lose. What starts from `shipped` is ahead of all of them. But the two rates, equally good in the same light, are far apart at dusk: the lower one keeps nearly everything, and the higher one loses more than a third of its accuracy. The test images in the same light would have shown none of this.
 #
-# Was it the photographs that helped? We cannot say. The pretraining also made images brighter and darker at random (TrivialAugment, notebook 05), and we have not separated the two. It is also one seed and 72 images, and dusk is only one of many changes. So take a second photograph of your own things, on another day.
+# Was it the photographs that helped? We cannot say. The pretraining also made images brighter and darker at random (TrivialAugment, notebook 15), and we have not separated the two. It is also one seed and 72 images, and dusk is only one of many changes. So take a second photograph of your own things, on another day.
 #
 # A single number also hides *which* classes are confused. A **confusion matrix** shows them. Each row counts what the model said of the test images of one class, and the right answers lie on the diagonal. In the same light there is hardly a mistake to be seen, so here is the dusk.
 

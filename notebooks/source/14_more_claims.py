@@ -571,7 +571,7 @@ for setting, kind in (
 #
 # *Limits:* one kind of noise, one strength of it in training, and three seeds.
 #
-# *Measured in* [notebook 16](16_detail_and_noise.ipynb). *Said* in talk about patch sizes; in print we found only [a study](https://arxiv.org/abs/2509.20939) in which larger first kernels resist noise better.
+# *Measured in* [notebook 16](16_detail_and_noise.ipynb). *Said* in talk about patch sizes; in print we found only one study ([Kim et al. 2025](https://arxiv.org/abs/2509.20939)), in which larger first kernels resist noise better.
 #
 # </details>
 #

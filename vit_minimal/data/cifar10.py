@@ -129,7 +129,6 @@ def _read_npz(path):
             found = tuple(images.shape)
             raise ValueError(f"{path}: {part}_images must be (n, H, W, 3), are {found}")
         arrays[f"{part}_images"] = images.permute(0, 3, 1, 2).contiguous()  # (n, C, H, W)
-        arrays[f"{part}_labels"] = arrays[f"{part}_labels"].long()
     return Dataset(*(arrays[name] for name in ARRAYS), CIFAR10_CLASSES, "cifar10")
 
 

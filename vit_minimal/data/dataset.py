@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..device import dtype_name
 from ..records import as_path
 from .images import read_folder
 
@@ -130,7 +131,7 @@ def as_images(images, name="images", floats=True):
         remedy = "multiply floats 0 … 1 by 255, round them and convert them to uint8"
     elif images.dtype == torch.bool:
         remedy = "convert False to 0 and True to 255"
-    raise ValueError(f"{name} must be {wanted}, are {_kind(images)}: {remedy}")
+    raise ValueError(f"{name} must be {wanted}, are {dtype_name(images.dtype)}: {remedy}")
 
 
 def as_labels(labels, num_images, num_classes, name="labels"):
@@ -154,7 +155,7 @@ def as_labels(labels, num_images, num_classes, name="labels"):
     if num_images and labels.dtype not in INTEGERS:
         raise ValueError(
             f"{name} must be whole numbers 0 … {num_classes - 1}, one for each class, "
-            f"are {_kind(labels)}: convert them to int64 if each is the number of a class"
+            f"are {dtype_name(labels.dtype)}: convert them to int64 if each is the number of a class"
         )
     labels = labels.long()
     check_labels(labels, num_classes, name)
@@ -185,10 +186,6 @@ def _as_tensor(values, name):
         reason = str(error).partition(". ")[0]
         text = "must be a tensor, an array, or a list of arrays of one shape, and hold numbers"
         raise ValueError(f"{name} {text} ({reason})") from error
-
-
-def _kind(tensor):
-    return str(tensor.dtype).removeprefix("torch.")
 
 
 def stratified_order(labels):

@@ -103,9 +103,8 @@ def read_folder(path, image_size, test_share, seed, unreadable, channels):
     folder = as_path(path)
     _height_and_width(image_size)  # before the first of many files is read
     _check_channels(channels)
-    seed_is_whole = isinstance(seed, int | np.integer)
-    if not seed_is_whole:
-        raise ValueError(f"seed must be a whole number, is {seed!r}")
+    if not isinstance(seed, int | np.integer):
+        raise ValueError(f"seed must be a whole number, is {seed!r}")  # noqa: TRY004
     if not isinstance(test_share, int | float) or not 0 < test_share < 1:
         raise ValueError(f"test_share must be between 0 and 1, is {test_share!r}")
     if unreadable not in ("skip", "refuse"):

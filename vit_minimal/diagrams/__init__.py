@@ -4,13 +4,9 @@ Each function draws one figure, works out all numbers in it from what it is give
 words for readers who cannot see it.
 """
 
-from .attention import (
-    attention_by_hand,
-    attention_in_tables,
-    class_token_idea,
-    heads_side_by_side,
-)
+from .attention import attention_by_hand, attention_in_tables, heads_side_by_side
 from .blocks import block, gelu, layer_norm, stream
+from .class_token import class_token_idea
 from .looking import cut_off, cut_or_late, probes, reading_blocks, weighed_by_gradient
 from .machines import (
     float_formats,

@@ -129,7 +129,7 @@ EXPERIMENTS = {
         },
         learning_rates=(1, 0.3, 3, 9),
     ),
-    "patch_position_init": Experiment(  # the class token has no position: is it the patches' that cost?
+    "patch_position_init": Experiment(  # without one for the class token: do the patches' cost?
         {
             "N(0, 0.02)": Setting(variant="NoPositionForClassToken"),
             "N(0, 1)": Setting(
@@ -150,7 +150,7 @@ EXPERIMENTS = {
             "N(0, 0.02), patches × 50": Setting(
                 start={"patch_embed.proj.weight": _TIMES_50}, variant="NoPositionForClassToken"
             ),
-            "N(0, 0.02), a shared part from N(0, 1)": Setting(  # the same large vector for all patches
+            "N(0, 0.02), a shared part from N(0, 1)": Setting(  # one large vector for all patches
                 start={"patch_embed.proj.bias": ("normal_", 0, 1)},
                 variant="NoPositionForClassToken",
             ),

@@ -1,4 +1,4 @@
-"""Do the runs of an experiment: each is recorded as soon as it is done, and claimed while it is not."""
+"""Do the runs of an experiment: each is claimed before it begins, and recorded when it is done."""
 
 import contextlib
 import hashlib
@@ -69,13 +69,12 @@ def run_experiment(
     path = as_path(folder or data_root() / "runs") / f"experiments_{dataset.name}_{budget}.json"
     ours = _counts(BASE[budget].training, dataset)
     for record in read_records(path):
-        if (theirs := {name: record[name] for name in ours}) != ours:
+        if (theirs := {count: record[count] for count in ours}) != ours:
             raise ValueError(f"{path} holds runs on {theirs}, not on {ours}: name another folder")
-    plans = [plan(name, budget, seed).items() for seed in range(seeds)]
     runs = [
         run
-        for runs in plans
-        for (setting, factor), run in runs
+        for seed in range(seeds)
+        for (setting, factor), run in plan(name, budget, seed).items()
         if setting in settings and factor in learning_rates
     ]
     left = missing(runs, path)

@@ -68,11 +68,16 @@ def pooled_spread(records):
 
 
 def spread_of(settings, least):
-    """The Spread of settings, lists of one accuracy per seed, but for those whose mean is below `least`."""
-    settings = [values for values in settings if statistics.mean(values) >= least]
-    degrees = sum(len(values) - 1 for values in settings)
-    squares = sum((len(values) - 1) * statistics.variance(values) for values in settings)
-    return Spread((squares / degrees) ** 0.5, degrees, least)
+    """The Spread of settings, lists of one accuracy per seed; not of those of a mean below `least`."""
+    variance, degrees = _pooled([values for values in settings if statistics.mean(values) >= least])
+    return Spread(variance**0.5, degrees, least)
+
+
+def _pooled(lists):
+    """The variance that lists of numbers share, each about its own mean; its degrees of freedom."""
+    degrees = sum(len(values) - 1 for values in lists)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in lists)
+    return squares / degrees, degrees
 
 
 def mean_and_width(values, spread=None):
@@ -96,9 +101,8 @@ def contrast(ahead, behind):
     own pooled spread).
     """
     lists = [*ahead, *behind]
-    degrees = sum(len(values) - 1 for values in lists)
-    squares = sum((len(values) - 1) * statistics.variance(values) for values in lists)
-    error = (squares / degrees * sum(1 / len(values) for values in lists)) ** 0.5
+    variance, degrees = _pooled(lists)
+    error = (variance * sum(1 / len(values) for values in lists)) ** 0.5
     difference = sum(map(statistics.mean, ahead)) - sum(map(statistics.mean, behind))
     return difference, students_t(degrees) * error
 
@@ -183,22 +187,14 @@ def _best_rate(rates):
     return max(rates.values(), key=on_validation)
 
 
-def as_table(summaries, alone=None):
-    """The summaries as text, a line for each setting.
-
-    With pooled intervals, `alone` may be the same without: then a last column has the ± of each
-    difference from its own seeds.
-    """
+def as_table(summaries):
+    """The summaries as text, a line for each setting."""
     width = max(map(len, summaries), default=0)
-    lines = [
-        f"{'':{width}}  test accuracy     against the first  seeds{'  own ±' if alone else ''}"
-    ]
+    lines = [f"{'':{width}}  test accuracy     against the first  seeds"]
     for label, of in summaries.items():
         against = f"{100 * of.difference:+5.1f} ± {100 * of.difference_width:4.1f} points"
         lines.append(
             f"{label:{width}}  {100 * of.mean:5.1f} ± {100 * of.width:4.1f} %  "
             f"{'' if label == next(iter(summaries)) else against:19}  {len(of.accuracies)}"
         )
-        if alone and label != next(iter(summaries)):
-            lines[-1] += f"{100 * alone[label].difference_width:10.1f}"
     return "\n".join(lines)

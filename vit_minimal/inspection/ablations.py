@@ -107,8 +107,8 @@ def deletion_test(model, images, labels, scores, counts, seed=0, orders=ORDERS):
     """Which answers are right when k patches of the images, uint8, become noise, for each k of
     `counts`: the patches with the highest `scores` (B, N), with the lowest, or any (equal scores
     in random order). {"highest": (len(counts), B) true or false, "lowest": …, "random": …}, or only
-    those of `orders`. ValueError if there is no such order, a score is NaN, or the numbers of scores or
-    `counts` do not fit.
+    those of `orders`. ValueError if there is no such order, a score is NaN, or the numbers of scores
+    or `counts` do not fit.
     """
     if unknown := set(orders) - set(ORDERS):
         raise ValueError(f"no orders {sorted(unknown)}: there are {', '.join(ORDERS)}")

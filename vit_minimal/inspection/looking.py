@@ -7,7 +7,7 @@ import torch
 from ..attention import attention_weights
 from ..augment import normalize
 from ..data.dataset import as_images
-from ..device import evaluating
+from ..device import check_finite, evaluating
 from ..unwrap import unwrap_model
 
 SLICE = 100 * 65**2  # attention weights of a head that are held at a time: 100 images of 65 tokens
@@ -28,8 +28,8 @@ def ready(model, images):
     blocks, depth = list(model.blocks), model.config.depth
     if len(blocks) != depth or len(set(blocks)) != depth:
         raise ValueError(
-            f"the model has {len(set(blocks))} different blocks in {len(blocks)} places, and its config "
-            f"says depth {depth}: build it from a config with the right depth"
+            f"the model has {len(set(blocks))} different blocks in {len(blocks)} places, and its "
+            f"config says depth {depth}: build it from a config with the right depth"
         )
     return model, images
 
@@ -153,17 +153,11 @@ def look_into(model, images, *others):
 
 @torch.no_grad()
 def logits_of(model, images):
-    """The logits (B, num_classes), in the model's own precision. FloatingPointError if some are NaN or
-    have overflowed.
+    """The logits (B, num_classes), in the model's own precision. FloatingPointError if they are not
+    finite.
     """
     with hooked(model, {}):
-        logits = torch.cat([model(x).cpu() for (x,) in slices(model, images)])
-    finite = (logits < torch.inf).all(dim=1)  # false for NaN too; −∞ may stand for a class left out
-    if not finite.all():
-        raise FloatingPointError(
-            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite"
-        )
-    return logits
+        return check_finite(torch.cat([model(x).cpu() for (x,) in slices(model, images)]))
 
 
 @contextlib.contextmanager

@@ -79,9 +79,8 @@ def gradient_attention(model, images, classes=None):
         with torch.enable_grad(), attention_changed(model, keep):
             logits = model(x.requires_grad_())  # so that frozen models have gradients too
             total = logits.gather(1, chosen.to(x.device)[:, None]).sum()
-            weights = tuple(
-                weights
-            )  # blocks with activation checkpointing run once more, and add theirs
+            # As a tuple: blocks with activation checkpointing run once more in grad, and add theirs
+            weights = tuple(weights)
             slopes = torch.autograd.grad(total, weights, allow_unused=True)
         if any(slope is None for slope in slopes):
             kind = type(model).__name__

@@ -27,8 +27,8 @@ class Journey:
 
 
 def features(model, images):
-    """What a classifier could read of images: {"class_token": …, "patch_mean": …}, each (L + 1, B, D),
-    before the first block and after each. ValueError if the model has no class token.
+    """What a classifier could read of images, before the first block and after each:
+    {"class_token": …, "patch_mean": …}, (L + 1, B, D) each. ValueError if there is no class token.
     """
     model, images = ready(model, images)
     first = first_patch(model)

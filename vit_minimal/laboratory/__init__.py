@@ -18,6 +18,7 @@ import torch
 
 from ..data import CIFAR10_CLASSES, load_image
 from ..data.drawn import shapes10
+from ..device import dtype_name
 from ..pretrained import check_described, load_checkpoint
 from ..records import write_whole
 from ..unwrap import unwrap_model
@@ -158,7 +159,7 @@ def _picture(name, picture, size):
 
 def _of_size(name, image, size):
     if image.dtype != torch.uint8 or tuple(image.shape) != (3, *size):
-        found = f"{str(image.dtype).removeprefix('torch.')} {tuple(image.shape)}"
+        found = f"{dtype_name(image.dtype)} {tuple(image.shape)}"
         raise ValueError(f"picture {name!r} must be uint8 {(3, *size)} or a path, is {found}")
     return image
 

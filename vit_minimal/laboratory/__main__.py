@@ -3,9 +3,9 @@
 import argparse
 import sys
 import webbrowser
-from pathlib import Path
 
 from ..device import print_plainly
+from ..records import as_path
 from . import open_shipped_laboratory
 
 
@@ -17,7 +17,7 @@ def main(arguments=None):
     )
     help_text = "where to write the page (build/laboratory.html)"
     parser.add_argument(
-        "path", nargs="?", type=Path, default="build/laboratory.html", help=help_text
+        "path", nargs="?", type=as_path, default="build/laboratory.html", help=help_text
     )
     parser.add_argument("--no-browser", action="store_true", help="write it, and do not open it")
     options = parser.parse_args(arguments)

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 from ..data import data_root, load_dataset
-from ..device import pick_device, pick_precision, print_plainly, seed_everything
+from ..device import dtype_name, pick_device, pick_precision, print_plainly, seed_everything
 from ..pretrained import save_checkpoint
 from ..records import add_record, as_path, check_writable, read_records
 from ..vision_transformer import VisionTransformer
@@ -26,9 +26,9 @@ def _changed(recipe, assignments):
     changes = {"model": {}, "training": {}}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        part, _, setting = ("training." + name).rpartition(".")
-        part = part.removeprefix("training.")
-        if not equals or setting not in vars(getattr(recipe, part, None) or object):
+        part, _, setting = name.rpartition(".")
+        part = part or "training"
+        if not equals or part not in changes or setting not in vars(getattr(recipe, part)):
             raise ValueError(
                 f"--set {assignment}: no such setting; write name=value, model.name=value for the "
                 "model's"
@@ -138,7 +138,7 @@ def _train(recipe, device, options):
             f"{state} is the state of a run that was stopped: add --resume to go on with it, or "
             "remove it to begin anew"
         )
-    precision = config.precision or str(pick_precision(device)).removeprefix("torch.")
+    precision = config.precision or dtype_name(pick_precision(device))
     seed_everything(config.seed)
     model = VisionTransformer(recipe.model)
     parameters = sum(parameter.numel() for parameter in model.parameters())

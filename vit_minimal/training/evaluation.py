@@ -4,22 +4,13 @@ import torch
 
 from ..augment import normalize
 from ..data.dataset import as_images, as_labels
-from ..device import autocast, evaluating, pick_precision
+from ..device import autocast, check_finite, evaluating, pick_precision
 from ..unwrap import unwrap_model
 
-
-def _check_finite(logits):
-    """The `logits` (n, K) themselves. FloatingPointError if some are NaN or have overflowed: the
-    likeliest class would be the first one, and mean nothing. (−∞ may stand for a class left out.)
-    """
-    finite = (logits < torch.inf).all(dim=1)  # false for NaN too
-    if not finite.all():
-        raise FloatingPointError(
-            f"the logits of {(~finite).sum()} of {len(logits)} images are not finite: a weight or a pixel "
-            "is not, or the numbers leave the range of float16, for which predict and evaluate have "
-            "precision=torch.float32"
-        )
-    return logits
+NOT_FINITE = (
+    ": a weight or a pixel is not, or the numbers leave the range of float16, for which predict and "
+    "evaluate have precision=torch.float32"
+)
 
 
 @torch.no_grad()
@@ -27,10 +18,10 @@ def predict(model, images, batch_size=500, precision=None):
     """The logits of `images` (n, C, H, W), without dropout: (n, num_classes), float32, on the CPU.
 
     Images are uint8, or floats that are normalised already; NumPy arrays do too. Runs where the
-    model is, and leaves the model in the mode it was in. Matrix products are in `precision`, else
-    in the one that suits the device; in those of the model where its weights are not float32. A
-    model that was compiled or wrapped is asked as the plain one. ValueError if there are no images,
-    FloatingPointError if logits are not finite.
+    model is, and leaves the model in the mode it was in. Matrix products are in `precision` (a
+    dtype), else in the one that suits the device; a model whose weights are not float32 computes in
+    theirs. A model that was compiled or wrapped is asked as the plain one. ValueError if there are
+    no images, FloatingPointError if logits are not finite.
     """
     model, images = unwrap_model(model), as_images(images)
     if len(images) == 0:
@@ -44,7 +35,7 @@ def predict(model, images, batch_size=500, precision=None):
         for x in images.split(batch_size):
             with autocast(device, precision):
                 logits.append(model(normalize(x.to(device)).to(dtype)).float())
-    return _check_finite(torch.cat(logits).cpu())
+    return check_finite(torch.cat(logits).cpu(), NOT_FINITE)
 
 
 def evaluate(model, images, labels, batch_size=500, precision=None):

@@ -21,8 +21,8 @@ ROUNDS = 5
 def newton_schulz(matrices, dtype=torch.float32):
     """Matrices (k, m, n) with the same singular vectors and far more equal singular values.
 
-    The Newton–Schulz iteration: each round takes every singular value s to a·s + b·s³ + c·s⁵, by matrix products
-    alone, in `dtype`.
+    The Newton–Schulz iteration: each round takes every singular value s to a·s + b·s³ + c·s⁵, by
+    matrix products alone, in `dtype`.
     """
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
@@ -57,7 +57,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Move the matrices. A `closure` computes the gradients first; returns its loss, else None."""
+        """Move the matrices. A `closure` computes the gradients first; its loss is returned."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -70,7 +70,7 @@ class Muon(torch.optim.Optimizer):
             # Matrices of one shape go together: a GPU takes as long to be told as to multiply
             for (device, shape), matrices in alike.items():
                 # float16, the fast kind of older GPUs, has too small a range for the products
-                fast = getattr(torch, precision or "", None) or pick_precision(device)
+                fast = getattr(torch, precision) if precision else pick_precision(device)
                 dtype = torch.bfloat16 if fast == torch.bfloat16 else torch.float32
                 ahead = self._look_ahead(matrices, group["momentum"])
                 steps = newton_schulz(torch.stack(ahead), dtype).to(matrices[0].dtype)

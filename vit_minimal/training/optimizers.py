@@ -25,8 +25,8 @@ def make_optimizers(model, config):
     for setting, asked in asked_for.items():
         if asked and not depth:
             raise ValueError(
-                f"{setting} needs a model with blocks, and {type(model).__name__} has none: no weight "
-                'of it is called "blocks.0.…"'
+                f"{setting} needs a model with blocks, and {type(model).__name__} has none: no "
+                'weight of it is called "blocks.0.…"'
             )
     hidden, decay, no_decay = {}, {}, {}  # {blocks above: parameters}
     for name, parameter in names:

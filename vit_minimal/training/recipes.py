@@ -112,7 +112,7 @@ RECIPES = {
             crop_padding=0,
         ),
     ),
-    "cpu": Recipe(  # CIFAR-10 in minutes on two cores: half of the patches, but for the last pass
+    "cpu": Recipe(  # CIFAR-10 in minutes on two cores: half of the patches, but for the last epoch
         ViTConfig(embed_dim=96, depth=4, num_heads=3, mlp_ratio=2.0),
         replace(SHORT, epochs=14, learning_rate=4e-3, patch_drop_rate=0.5, whole_epochs=1),
     ),

@@ -17,7 +17,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from ..augment import augment, mix
 from ..data.dataset import check_labels, stratified_order
-from ..device import autocast, pick_precision, say
+from ..device import autocast, dtype_name, pick_precision, say
 from ..records import write_whole
 from ..unwrap import load_plain_state_dict, plain_state_dict, unwrap_model
 from .evaluation import evaluate
@@ -51,21 +51,20 @@ class Run:
         self.steps_per_epoch = self.num_images // config.batch_size
         self.total_steps = config.epochs * self.steps_per_epoch
         model.to(device).train().zero_grad()  # what an interrupted step may have left
-        self.network, model = model, self.model  # as it came, perhaps compiled; itself
-        wrapped = any(isinstance(m, DistributedDataParallel) for m in self.network.modules())
+        self.network = model  # `self.model` as it came, perhaps compiled or wrapped
+        wrapped = any(isinstance(m, DistributedDataParallel) for m in model.modules())
         if self.world > 1 and not wrapped:
-            self.network = DistributedDataParallel(self.network)
+            self.network = DistributedDataParallel(model)
         self.uncompiled, self.compiling = self.network, config.compile  # in the first step
         if config.compile:
             self.network = torch.compile(self.network)
-        self.precision = pick_precision(device)
-        if config.precision:
-            self.precision = getattr(torch, config.precision)
-        self.optimizers = make_optimizers(model, config)
+        given = config.precision
+        self.precision = getattr(torch, given) if given else pick_precision(device)
+        self.optimizers = make_optimizers(self.model, config)
         self.schedulers = [make_scheduler(o, config, self.total_steps) for o in self.optimizers]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.loss_function = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-        self.ema = MovingAverage(model, config.ema_decay) if config.ema_decay else None
+        self.ema = MovingAverage(self.model, config.ema_decay) if config.ema_decay else None
         self.history = History()
         self.step = 0  # steps taken
         self.order = None  # in which this epoch goes through the images
@@ -79,11 +78,12 @@ class Run:
                 'the model was made on torch\'s device "meta" and has no weights yet: make it '
                 "without, or load_checkpoint"
             )
-        dtypes = {str(p.dtype).removeprefix("torch.") for p in self.model.parameters()}
+        dtypes = {dtype_name(p.dtype) for p in self.model.parameters()}
         if dtypes != {"float32"}:
             raise ValueError(
-                f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs float32: "
-                'call model.float(), and choose a faster precision by TrainingConfig(precision="…")'
+                f"the model's weights are {' and '.join(sorted(dtypes))}, and training needs "
+                "float32: call model.float(), and choose a faster precision by "
+                'TrainingConfig(precision="…")'
             )
         if not any(p.requires_grad for p in self.model.parameters()):
             raise ValueError(
@@ -96,7 +96,8 @@ class Run:
         if self.num_images < size:
             without = f" without the {held_out:,} of validation_images" if held_out else ""
             raise ValueError(
-                f"{len(self.dataset.train_images):,} training images{without} do not fill a batch of {size}"
+                f"{len(self.dataset.train_images):,} training images{without} do not fill a batch "
+                f"of {size}"
             )
         if size % self.world:
             raise ValueError(f"{self.world} processes cannot share batches of {size} evenly")
@@ -105,7 +106,6 @@ class Run:
     def identity(self):
         """What a state has to agree in with the run that goes on from it."""
         model = {"class": type(self.model).__name__} | asdict(self.model.config)
-        precision = str(self.precision).removeprefix("torch.")
         return {
             "model": json.loads(json.dumps(model)),  # (H, W) and [H, W] are the same
             "training": asdict(self.config),
@@ -116,7 +116,7 @@ class Run:
             },
             "machine": {
                 "device": self.device.type,
-                "precision": precision,
+                "precision": dtype_name(self.precision),
                 "processes": self.world,
             },
             "weights": self._weights(),
