@@ -129,7 +129,8 @@ def test_experiments_share_their_base_run(budget):
     bases = {name: next(iter(plan(name, budget, 0).values())) for name in EXPERIMENTS}
     plain = plan("class_token_init", budget, 0)["N(0, 0.02)", 1]
     others = {name for name, base in bases.items() if base != plain}
-    own = {"quick": SMALL_PATCHES, "adamw": {"warmup_and_norm"}}  # its first setting is with Muon
+    adamw = {"warmup_and_norm"}  # its first setting is with Muon
+    own = {"quick": SMALL_PATCHES, "adamw": adamw, "adamw_long": adamw}
     assert others == OWN_BASE | own.get(budget, set())
     assert bases["patch_position_init"] == bases["class_token_untrained"] == bases["patch_drowning"]
 
@@ -230,12 +231,15 @@ def test_the_long_budget_is_the_full_one_with_more_epochs():
     assert long.training.epochs > 4 * full.training.epochs
 
 
-def test_the_longest_and_the_adamw_budget_change_one_thing_each():
+def test_the_longest_and_the_adamw_budgets_change_one_thing_each():
     full, longest, adamw = BASE["full"], BASE["longest"], BASE["adamw"]
     assert longest == replace(full, training=replace(full.training, epochs=60))
     rate = adamw.training.learning_rate
     changed = {"optimizer": "adamw", "learning_rate": rate}
     assert adamw == replace(full, training=replace(full.training, **changed))
+    epochs = BASE["long"].training.epochs
+    longer = replace(adamw, training=replace(adamw.training, epochs=epochs))
+    assert BASE["adamw_long"] == longer
     tried = plan("warmup_and_norm", "full", 0)  # the better of the rates on record there
     assert tried["pre-norm, warm-up, AdamW", 0.3]["training"]["learning_rate"] == rate
 

@@ -61,6 +61,16 @@ BASE = {
         RECIPES["cpu"].model,
         replace(SHORT, optimizer="adamw", learning_rate=9e-4, validation_images=5_000),
     ),
+    "adamw_long": Recipe(  # and does what AdamW shows survive training?
+        RECIPES["cpu"].model,
+        replace(
+            SHORT,
+            epochs=LONG_EPOCHS,
+            optimizer="adamw",
+            learning_rate=9e-4,
+            validation_images=5_000,
+        ),
+    ),
     "large": Recipe(  # does it hold for a model of six times the size? three epochs, as "full"
         RECIPES["cpu-long"].model, replace(SHORT, validation_images=5_000)
     ),
