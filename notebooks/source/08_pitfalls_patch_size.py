@@ -190,9 +190,9 @@ print(f"on your machine one epoch of P = 4 buys {of_4 / of_8:.1f} epochs of P = 
 #
 # Which size is best if all get three epochs? And which, if all get the FLOPs of P = 4? Then P = 8 makes four times its epochs, and P = 16 twelve times.
 #
-# **Where the numbers come from.** The small model is trained on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 and tested on 10,000. The optimizer is Muon. Its learning rate is at most {{recorded("patch_size", "P = 4")[0].run.training.learning_rate:.3f}} for all sizes, and falls to zero by the end of each training. A setting has three seeds or more, unless we say so.
+# **Where the numbers come from.** The small model is trained on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 and tested on 10,000. The optimizer is Muon. Its learning rate is at most {{recorded("patch_size", "P = 4")[0].run.training.learning_rate:.3f}} for all sizes, and falls to zero by the end of each training. This rate was found for P = 4, and the other sizes use it unchanged. A setting has three seeds or more, unless we say so.
 #
-# Every ± of these records is half of a 95 % interval over seeds. It uses the pooled spread of all settings, which we assume to vary alike. The verdicts are those of notebook 05: *alike* if the whole interval of a difference lies within one point of zero; otherwise *better* or *worse* if it leaves out zero, and *not settled* if it does not.
+# Every ± of these records is half of a 95 % interval over seeds. It uses the pooled spread of all settings, which we assume to vary alike, so that one run has an interval, too. The verdicts are those of notebook 05: *alike* if the whole interval of a difference lies within one point of zero; otherwise *better* or *worse* if it leaves out zero, and *not settled* if it does not.
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time", "patch_size_at_equal_time_short", "patch_size_and_epochs") for of in experiment(name).values()}) == 1}}
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
@@ -345,9 +345,9 @@ plots.show(
 # | about the same time | {{runs("patch_size", "P = 4").mean:.1%}} against {{runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs").mean:.1%}}: not settled | **{{runs("patch_size_at_equal_time", "P = 4, 10 epochs").mean:.1%}}** against {{runs("patch_size_at_equal_time", "P = 8, 30 epochs").mean:.1%}} |
 # | about the same FLOPs | {{runs("patch_size", "P = 4").mean:.1%}} against **{{runs("patch_size_longer", "P = 8, 4 × the epochs").mean:.1%}}** | **{{runs("patch_size_at_equal_time", "P = 4, 10 epochs").mean:.1%}}** against {{runs("patch_size_at_equal_time", "P = 8, 40 epochs").mean:.1%}} ({{len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies):d}} seed) |
 #
-# **P = 8 is better in one comparison of six: equal FLOPs in a short training.** One caution: P = 8 also made four times the steps. If P = 4 makes as many, with smaller batches and half the learning rate, its lag is {{distance(runs("patch_size_longer", "P = 8, 4 × the epochs"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points: not settled, in one seed.
+# **P = 8 is better in one comparison of six: equal FLOPs in a short training.** One caution: P = 8 also made four times the steps. If P = 4 makes as many, with smaller batches, P = 8 is still better at the common learning rate. At half of this rate for P = 4, the lead of P = 8 is {{distance(runs("patch_size_longer", "P = 8, 4 × the epochs"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points: not settled, in one seed.
 #
-# The grey band is where the clock came out in our tries. At its right end, equal time would be equal FLOPs.
+# The grey band is where the clock came out in our tries. At its right end, equal time would be equal FLOPs. So if your clock says nearly four, P = 8 is ahead in the short training at equal time, too.
 #
 # So "smaller is better" needs two additions: what was equal, and how long the training was. **What could change these results:** a learning rate tuned for each size, another optimizer than Muon, a larger model, more images, or stronger augmentation.
 # {{assert not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")) and interval(gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")))[1] > 0.01}}
@@ -356,7 +356,7 @@ plots.show(
 # {{assert differs(runs("patch_size_and_epochs", "P = 8, 10 epochs")) and runs("patch_size_and_epochs", "P = 8, 10 epochs").difference < -0.08}}
 # {{assert len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies) == 1}}
 #
-# ## Equal FLOPs: why does P = 4 win when the training is longer?
+# ## Equal FLOPs: where do the two lines cross?
 #
 # Here are all these trainings in one picture. The number beside a point is its epochs, and points above each other have about the same FLOPs. Between points, a line only guides the eye. What do the two lines do?
 

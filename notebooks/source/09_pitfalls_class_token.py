@@ -17,7 +17,7 @@
 # | loss in training | {{recorded("class_token_place", "reads the first patch")[0].train_loss[0]:.2f}} | {{recorded("class_token_place", "reads the first patch")[0].train_loss[1]:.2f}} | {{recorded("class_token_place", "reads the first patch")[0].train_loss[2]:.2f}} |
 # | accuracy on test images | | | {{recorded("class_token_place", "reads the first patch")[0].accuracy:.1%}} |
 #
-# The loss falls, nothing has raised an error, and the accuracy is decent for three epochs. Yet one line of the code does not do what your friend meant. **Can you find it?** At the end of part A we ask the model itself.
+# The loss falls, nothing has raised an error, and the accuracy is decent for three epochs. Yet one line of the code does not do what your friend meant. **Could you find it, among all its lines?** At the end of part A we ask the model itself, without reading any code.
 #
 # We call such a line a **mistake**, even if it helps. Most mistakes of this notebook are lines that are right in another model, and that someone has copied. So we say of each where you can meet it, and what it would do to your own project.
 #
@@ -78,7 +78,7 @@ from vit_minimal.experiments import run_experiment
 # | head | what it is | where you can meet it |
 # |---|---|---|
 # | **class token** | reads token 0 | the ViT paper, and the ViTs of torchvision |
-# | **reads the first patch** | a mistake: the token read is a patch | `x[:, 0]`, copied to where no class token stands: behind `x = x[:, 1:]`, or in a model without one, such as [SigLIP](https://arxiv.org/abs/2303.15343) |
+# | **reads the first patch** | a mistake: the token read is a patch (`x[:, 1]` in our model) | `x[:, 0]`, copied to where no class token stands: behind `x = x[:, 1:]`, or in a model without one, such as [SigLIP](https://arxiv.org/abs/2303.15343) |
 # | **averages all tokens** | a mistake: someone wants the mean of the patches, and forgets that token 0 is no patch | [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/226), which many have copied, had `x.mean(dim=1)` with a class token |
 # | **mean of patches** | a rival: the model has no class token, so all of its tokens are patches | the plain ViT of [Beyer et al. 2022](https://arxiv.org/abs/2205.01580) |
 # | **attention pooling** | a rival, also without a class token: a weighted mean of the patches | the large ViTs of [Zhai et al. 2022](https://arxiv.org/abs/2106.04560), and SigLIP |
@@ -262,7 +262,7 @@ for name, model in models.items():
     print(f"{name:21}  {tokens_read(model, model.norm, images)}")
 
 # %% [markdown]
-# With a class token that is read, the answer is `[0]`. Now your friend's model, without looking at its code (the folded cell builds it):
+# With a class token that is read, the answer is `[0]`. Now a new model of your friend's class, untrained, because this question does not depend on the weights. The folded cell builds it:
 
 # %% tags=["hide-input"]
 friend = ReadsFirstPatch(ViTConfig(**shape))
@@ -322,7 +322,7 @@ show_gains(
 )
 
 # %% [markdown]
-# **They cost nothing that counts.** The first three and the class token come out alike. *At zero, no position* is not settled: its interval runs from −{{-100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), -1):.1f}} to +{{100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), 1):.1f}} points, so a loss of a full point is unlikely.
+# **Three of them cost nothing that counts:** they and the class token come out alike. *At zero, no position* is not settled: its interval runs from −{{-100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), -1):.1f}} to +{{100 * reach(gain(runs("class_token_untrained", "no position, frozen at zero")), 1):.1f}} points, so a loss of a full point is unlikely.
 #
 # **What would they do to your project?** They would not harm its accuracy, but what you say about it. If you try several starts for a class token that is left out of the training by mistake, you measure something else than you think.{{assert
 # all(abs(gain(of).mean) + gain(of).width < 0.01 for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen")))}}{{assert

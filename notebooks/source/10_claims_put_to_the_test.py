@@ -148,16 +148,16 @@ show_effects(
 #
 # ## Six sentences
 #
-# People mostly say *often*. We test the strong form of a sentence, because one counterexample refutes it, while *often* fits almost any result.
+# People mostly say *often*, which fits almost any result. So we ask *where* a sentence is true: in all the cases that we tested, in some of them, or in none?
 #
 # A word such as *better* judges one bar. A **verdict** judges a sentence. There are four of them, here and in notebook 14, and the first line that fits counts:
 #
-# - **holds**: it is true in every usual case that we tested;
+# - **holds**: it is true in every case that we tested;
 # - **does not hold**: no part of it is true;
-# - **holds in part**: one part of it, or one usual case, is true, and another is false or not settled;
+# - **holds in part**: one part of it is true, or it is true in one case, and another is false or not settled;
 # - **not settled**: anything else. The interval leaves room for yes and no, the comparison was not fair, or the case was not tested.
 #
-# A part is false if it is false in a usual case and true in none. A part that says *only*, *must* or *always* is false as soon as there is one exception.
+# A part is false if it is false in one case and true in none. A part that says *only*, *must* or *always* is false as soon as there is one exception.
 #
 # Which of the six would you sign? The first is that of the story above. The others ask whether a class token is needed (5, 6), how it starts (11), and where it must attend to the patches (2, 12).
 #
@@ -226,7 +226,7 @@ show_card(
 # len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies) == 1}}{{assert
 # interval(gain(runs("patch_size_longer", "P = 8, 4 × the epochs")))[0] > 0 and interval(loss(runs("patch_size", "P = 8")))[0] > 0.01}}
 #
-# **So in your model:** if you can pay for the longer training, take the smaller patches; then dropping P = 8 was right. If you can pay for a short one only, compare two sizes at equal FLOPs or equal time, not at equal epochs; at equal FLOPs, dropping P = 8 was probably wrong.
+# **So in your model:** if you can pay for the longer training, take the smaller patches; and dropping P = 8 was right. If you can pay for a short one only, compare two sizes at equal FLOPs or equal time, not at equal epochs; at equal FLOPs, P = 8 was ahead in the short training, unless P = 4 makes as many steps.
 #
 # *Limits:* all at the learning rate that was found for P = 4. The one lead of P = 8 is not settled if P = 4 makes as many steps, with smaller batches and half that rate (one seed). The longer trainings still use the deviation of three epochs. On Needle-10, the detail is exactly one patch of P = 4.
 #
@@ -325,7 +325,7 @@ show_card(
 # all(abs(runs("class_token_init", name).difference) + runs("class_token_init", name).difference_width < 0.01 for name in ("zeros", "all 1"))}}{{assert
 # interval(loss(runs("class_token_init", "N(0, 1)")))[1] > 0.01 and not differs(runs("class_token_init", "N(0, 1)")) and -0.001 < interval(loss(runs("class_token_init", "N(0, 1)")))[0] < 0}}{{assert interval(loss(runs("class_token_init", "N(0, 10)")))[0] > 0.01}}
 #
-# **Holds in part.** The part that holds: a start that is much too large does harm. The part that does not: between zeros, ones and N(0, 0.02), nothing is decided.
+# **Holds in part.** The part that holds: a start that is much too large does harm. The part that does not: zeros, ones and N(0, 0.02) end *alike*, so between them the start does not matter. For N(0, 1), which people do use, we cannot say.
 #
 # **So in your model:** start the class token at zero or from N(0, 0.02). If you use `torch.randn`, multiply it by 0.02.
 #
@@ -360,7 +360,7 @@ show_card(
 )
 
 # %% [markdown]
-# **Result:** without block 1 or 2, the model is *alike* with the whole one. Without one of blocks 3 to 6 it is worse, and block 6 costs most: {{cut("mean_ablations", 6):±.1p}} points. A second test cuts all blocks, and then gives them back one by one, from the first on:
+# **Result:** cut in block 1 or 2, the model is *alike* with the whole one. Cut in one of blocks 3 to 6 it is worse, and the cut in block 6 costs most: {{cut("mean_ablations", 6):±.1p}} points. A second test cuts all blocks, and then gives them back one by one, from the first on:
 #
 # | not cut | none | block 1 | 1 and 2 | 1 to 3 | 1 to 4 | 1 to 5 | all |
 # |---|---|---|---|---|---|---|---|
@@ -376,7 +376,7 @@ show_card(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *layer by layer*: each block adds to those before it (table) | **holds** in this order of cuts, for blocks 2 to 6 |
+# | *layer by layer*: each block adds to those before it (table) | **holds** in this order of cuts, for blocks 2 to 6; of block 1 the two ways to cut say different things (limits) |
 # | *layer by layer*: each block is needed by itself (figure) | **does not hold**: blocks 1 and 2 are not |
 # | *from all patches* | **not settled**, as no patch was cut: a softmax gives each some weight, perhaps too small to matter |
 #
@@ -478,7 +478,7 @@ plots.show(
 # not differs(runs("pooling", "mean of patches", budget="large")) and 0 < interval(gain(runs("pooling", "attention pooling", budget="large")))[0] < 0.0001}}{{assert
 # all(len(runs(*of, budget="large").accuracies) == 2 for of in (("pooling", "class token"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "N(0, 10)")))}}{{assert
 # differs(distance(loss(runs("class_token_init", "N(0, 10)")), loss(runs("class_token_init", "N(0, 10)", budget="large"))))}}
-# - **After {{recorded("pooling", "class token", budget="longest")[0].run.training.epochs:d}} epochs**, the class token reaches {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}} and the mean {{recorded("pooling", "mean of patches", budget="longest")[0].accuracy:.1%}}. This is one run each, without an interval, but the lead of the mean is there as well.{{assert
+# - **After {{recorded("pooling", "class token", budget="longest")[0].run.training.epochs:d}} epochs**, the class token of the small model reaches {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}} and the mean {{recorded("pooling", "mean of patches", budget="longest")[0].accuracy:.1%}}. This is one run each, without an interval, but the lead of the mean is there as well.{{assert
 # len(recorded("pooling", "class token", budget="longest")) == len(recorded("pooling", "mean of patches", budget="longest")) == 1 and recorded("pooling", "mean of patches", budget="longest")[0].accuracy - recorded("pooling", "class token", budget="longest")[0].accuracy > 0.015}}
 # - **With AdamW**, card 6 turns round. After three epochs, at {{recorded("pooling", "class token", budget="adamw")[0].run.training.learning_rate:g}}, the best of three rates with seed 0, the base has {{runs("pooling", "class token", 1, "adamw").mean:.0%}}. The mean at this rate is {{distance(runs("pooling", "class token", 1, "adamw"), runs("pooling", "mean of patches", 1, "adamw")):±.1p}} points *behind* (three runs a side; at twice the rate and at half of it, it is no better), and attention pooling {{recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("pooling", "attention pooling", budget="adamw")[0].accuracy:.1p}} (one run a side). So the lead of the mean belongs to Muon, or to models that are further along.
 # - **With AdamW**, card 11 becomes stronger: N(0, 10) costs {{recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("class_token_init", "N(0, 10)", budget="adamw")[0].accuracy:.1p}} points (one run a side).{{assert
@@ -501,10 +501,10 @@ plots.show(
 # |---|---|---|---|
 # | What is it? | One learned vector of D numbers, the same for all images. It stands before the N patches as token 0, and the head reads it after the last norm. | D = {{recorded("pooling", "class token", budget="large")[0].run.model.embed_dim:d}} of {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million numbers in the shipped model | [02](02_class_token.ipynb), [04](04_vision_transformer.ipynb) |
 # | Where does it start? | At zero, ones or N(0, 0.02), which are *alike*. A start that is far too large is worse. | N(0, 10): {{gain(runs("class_token_init", "N(0, 10)")):+±.1p}} | [07](07_pitfalls_initialization.ipynb) |
-# | Must this vector be trained? | No. Kept at zero, without a position, it is *alike* with a trained one after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs, because biases can give it a query. | {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
+# | Must this vector be trained? | No. Kept at zero, without a position, it is not settled after three epochs, and *alike* with a trained one after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs, because biases can give it a query. | {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}}; after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
 # | Is its place special? | No. The blocks do not know which token is first. Behind the patches, and read there, it is *alike*. | {{gain(runs("class_token_place", "class token last")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
 # | What tells it about the image? | Attention, and nothing else. If it attends to itself alone, it is the same for all images. | chance level, {{runs("class_token_cut", "sees itself alone").mean:.0%}} | [03](03_attention.ipynb), [09](09_pitfalls_class_token.ipynb) |
-# | In how many blocks must it attend to the patches? | The last of four was enough for a small model that was trained so. | *late*: {{gain(runs("class_token_place", "only in the last block")):+±.1p}} | card 12 |
+# | In how many blocks must it attend to the patches? | The last of four was enough for a small model that was trained so. | *late*: {{gain(runs("class_token_place", "only in the last block")):+±.1p}}; after {{recorded("class_token_place", "only in the last block", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}} | card 12 |
 # | When can you do without it? | When the head may read something else. With Muon, the mean of the patches and attention pooling were better here. With AdamW, the mean was worse. | the mean: {{gain(runs("pooling", "mean of patches")):+±.1p}}; after {{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}}; with AdamW {{distance(runs("pooling", "mean of patches", 1, "adamw"), runs("pooling", "class token", 1, "adamw")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
 # | Can you do without attention between the patches? | At a price. A head that reads the mean of single patches is worse. | single patches: {{distance(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches")):+±.1p}} | card 5 |
 # | How does it fail? | Silently. A head that reads token 1 in its place trains well and ends lower. `tokens_read` finds it. | {{gain(runs("class_token_place", "reads the first patch")):+±.1p}} | [09](09_pitfalls_class_token.ipynb), [13](13_silent_bugs.ipynb) |
