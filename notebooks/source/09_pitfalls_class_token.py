@@ -499,7 +499,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **Which is better depends on the learning rate.** At the lowest rate the class token leads by 7.1 ± 3.5 points, and at the highest the mean of patches leads by 16.6 ± 2.7. At 0.01 it is not settled.
+# **Which is better depends on the learning rate.** At the lowest rate the class token leads by 7.1 ± 3.5 points, and at the highest the mean of patches leads by 16.6 ± 2.7. At 0.01 it is not settled. (Leads are computed before rounding, and their ± treats the two heads' runs as independent, as in notebook 05.)
 #
 # A fair comparison gives each head its own best rate, chosen on validation images. In the saved run both have the *same* best rate, 0.02, and there the mean of patches leads by 9.9 ± 4.1 points. So this run shows that rates matter, but not that the heads need different ones. Why 0.04 harms the class token so much more we do not know.
 #
