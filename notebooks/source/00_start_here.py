@@ -35,7 +35,7 @@ large = load_image(photo, 256)
 diagrams.attention_over(large, looks[3:], (8, 8), last_three, columns=2, full=0.08)
 
 # %% [markdown]
-# On the top left is the photograph, sharp, for your eyes. The model gets it at 32 × 32 pixels. In the other three pictures, the more purple a place is, the more the model looks at it, or, as people say, *attends to* it. All three share one scale: a fully purple patch gets 8 % or more of the model's attention. If the attention were spread evenly, each patch would get about 1.5 %.
+# On the top left is the photograph, sharp, for your eyes. The model gets it at 32 × 32 pixels. In the other three pictures, the more purple a place is, the more the model looks at it, or, as people say, *attends to* it. All three share one scale: a fully purple square gets 8 % or more of the model's attention. If the attention were spread evenly, each square would get about 1.5 %.
 #
 # The model is a chain of six *blocks*, and these are the last three. In block 4 it looks at the eyes. In block 5 it looks at the nose and, oddly, at a corner of the background. In block 6 it looks at the stripes on the forehead, and a little at many other places. Nobody told it where a cat's eyes are: it was given 50,000 small images and their classes.
 #
@@ -159,7 +159,7 @@ for block, left in covered.items():
 # %% [markdown]
 # Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere. Block 6 comes first. Without what it looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm. Its squares cover stripes, scattered places and one patch of the left eye, which block 4 covers too.
 #
-# And the eyes, where block 4 looks? Without them the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm. What block 5 looks at matters least. Its own place is the last but one.
+# And the eyes, where block 4 looks? Without its eight patches, which cover most of both eyes, the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm. What block 5 looks at matters least. Its own place is the last but one.
 #
 # So the map on the eyes, which looks so convincing, marks nothing special. One photograph proves little. Notebook 06 makes such tests on thousands.
 #
@@ -189,7 +189,7 @@ if check_machine(data_root()):
 #
 # ## 1 · Load
 #
-# A model learns from images whose right answer is known. The saved notebooks take them from Shapes-10, so that anyone can repeat the run offline. If CIFAR-10 is on your disk, you see photographs instead, and your numbers will be others. The first line that the cell prints says which set it took, and why.
+# A model learns from images whose right answer is known. The saved notebooks take them from Shapes-10, so that anyone can repeat the run offline. If CIFAR-10 is on your disk, you see photographs instead, and your numbers will be others. The first line that the cell prints says which set it took, and why. In the run saved here Shapes-10 "was asked for", by `VIT_MINIMAL_DATASET=shapes10`.
 
 # %%
 from vit_minimal import load_dataset, pick_budget
@@ -207,7 +207,7 @@ plots.show_images(dataset.train_images[first], dataset.class_names, columns=5, s
 #
 # ## 2 · Train
 #
-# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one. It starts from random numbers, so at first it knows nothing.
+# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one. Either model starts from random numbers, so at first it knows nothing.
 
 # %%
 from vit_minimal import RECIPES, VisionTransformer, evaluate, fit, seed_everything
@@ -253,7 +253,7 @@ print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images classified co
 # %% [markdown]
 # The model classifies 94.2 % of the test images correctly, where the linear classifier reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as one would expect.
 #
-# How much does this depend on the random start? Three runs of the recipe `quick`, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}} on Shapes-10. The run saved here ended a little below them: another machine may round differently, and that changes a run too.
+# How much does this depend on the random start? Three runs of the recipe `quick` on these same images, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}}. The run saved here ended a little below them: three starts do not show the whole range, and another machine also rounds differently.
 # {{assert len(accuracies("shapes10_quick")) == 3}}
 #
 # What do its mistakes look like? We let it name the first 200 test images and keep twelve of them for a picture. When a model is judged, it has to be in *evaluation mode*, so we call `model.eval()`. (`load_checkpoint` and `evaluate` do that themselves.)
@@ -468,9 +468,9 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # </details>
 #
-# <details><summary>Words and letters of the course</summary>
+# <details><summary>Models and letters of the course</summary>
 #
-# **Models.** Four of them come back again and again, and a notebook says which one it uses:
+# Four models come back again and again, and a notebook says which one it uses:
 #
 # | name | blocks, D, P | how it was trained |
 # |---|---|---|
@@ -479,11 +479,9 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # | **quick model** | 3, 96, 4 | five epochs on drawn shapes: yours, above, and again in 06 |
 # | **tiny model** | 2, 64, 8 | seconds, mostly on drawn shapes; what your machine trains while you wait |
 #
-# **Verdicts.** Two settings are compared by the *95 % interval* of their difference, written with a ±. They are **alike** if the whole interval lies within one point of zero. Otherwise one is **better** and the other **worse** if the interval leaves out zero, and the question is **not settled** if it does not. Notebook 05 introduces this rule, and 10 explains it.
-#
-# **Words.** A *layer* is a linear map, a norm or attention. A *block* is attention and an MLP. The class token *attends to* patches with *attention weights*, while a model's output is a *probability*. One *epoch* is once through the training images.
-#
 # **Letters.** B images in a batch; C channels, H × W pixels; P patch side; N patches; T tokens, usually N + 1; D numbers in a token; h heads of d = D / h numbers; L blocks; K classes; R registers (notebook 06); r the MLP's width divided by D. N(0, 0.02) are normal random numbers with a standard deviation of 0.02.
+#
+# Where a word is explained, you can look up in [Terms](TERMS.md).
 #
 # </details>
 #
@@ -495,7 +493,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 #
 # <details><summary>Answer</summary>
 #
-# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. For this photo the answer did not depend on the eyes more than on other places. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
+# The map cannot tell you. It shows where the model looks, but not what the answer depends on. To find out, change the image and nothing else, as you did when you covered what block 4 looks at. For this photo, covering most of both eyes did no more harm than covering as many patches elsewhere usually did. Covering two eyes is not the same as closing them, so the best test would be photographs of cats that sleep.
 #
 # </details>
 #

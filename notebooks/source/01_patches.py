@@ -3,7 +3,7 @@
 #
 # A Transformer was invented to read sentences, and a sentence is a sequence of words. A photograph has no words and no obvious order. In this notebook you turn a photograph into a sequence, and you meet a bug that raises no error, keeps every shape right and scrambles the whole picture.
 #
-# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, work out what a patch size costs, and get a photograph back out of a trained model's tokens.
+# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, work out what a patch size costs, and get a photograph back out of the tokens that a trained E makes.
 #
 # | | |
 # |---|---|
@@ -141,13 +141,13 @@ diagrams.memory((4, 6), 2)
 #
 # To reorder the pixels we have to be able to say what belongs together. The trick is to see that the row of a pixel is really two numbers in one: *which row of patches* it lies in, and *which row inside the patch*. We count from 0, so row 2 of the tiny image is row 1 of patches and row 0 inside the patch, since 2 = 1 · 2 + 0. The same goes for its column.
 #
-# So we split the axis H into two axes with `reshape`, and W as well. Then `permute` moves the axes, and a second `reshape` puts them together again. Here is the whole plan for the tiny image:
+# So we split the axis H into two axes with `reshape`, and W as well. Then `permute` changes the order of the axes, and a second `reshape` puts them together again. Here is the whole plan for the tiny image:
 
 # %%
 diagrams.axes_of_patchify(tiny.shape, 2)
 
 # %% [markdown]
-# **First, name.** `reshape` turns four axes into six. The blue axes say *which patch* and the light grey ones *where in the patch*. The batch, in dark grey, stays in front. Nothing has moved yet, but now every patch has an address. The patch in row 0 and column 1 of patches is this one:
+# **First, name.** `reshape` turns four axes into six. The blue axes say *which patch* and the light grey ones *where in the patch*. The batch, in dark grey, stays in front. The order is still the old one, but now every patch has an address. The patch in row 0 and column 1 of patches is this one:
 
 # %% tags=["nbval-check-output"]
 # (B, C, H/P, P, W/P, P): 4 rows are 2 · 2, and 6 columns are 3 · 2
@@ -162,13 +162,13 @@ print(split[0, 0, 0, :, 1, :])  # image 0, channel 0, row 0 and column 1 of patc
 # **Then flatten.** The second `reshape` writes the numbers out in the new order and joins what belongs together: the blue axes become N, and the light grey ones become C·P·P.
 
 # %% tags=["nbval-check-output"]
-moved = split.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P)
-flat = moved.reshape(1, 6, 4)  # (B, N, C·P·P)
+reordered = split.permute(0, 2, 4, 1, 3, 5)  # (B, H/P, W/P, C, P, P)
+flat = reordered.reshape(1, 6, 4)  # (B, N, C·P·P)
 print(flat[0])
 print("the same as the loop:", torch.equal(flat[0], by_loop))
 
 # %% [markdown]
-# Those are the loop's six patches, without a loop. Only the last step moves numbers in memory: `permute` changes only how the indices are translated into places in memory, and `reshape` then has to copy.
+# Those are the loop's six patches, without a loop. Only the last step moves numbers in memory: `permute` changes the order of the axes while the numbers stay where they are, and `reshape` then has to copy them.
 #
 # Now we write this as functions that refuse sizes that do not fit. The first one counts the patches.
 
@@ -236,7 +236,7 @@ print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2))
 # %% [markdown] tags=["exercise:unpatchify"]
 # Now write the way back: (B, N, C·P·P) → (B, C, H, W), exactly what `patchify` was given.
 #
-# Hint: Do the steps of `patchify` in reverse: split, move, flatten.
+# Hint: Do the steps of `patchify` in reverse: split, reorder, flatten.
 #
 # Hint: After the split the axes are (B, rows, columns, C, P, P). They should be (B, C, rows, first P, columns, second P): where does each of these names stand in the first list?
 
@@ -285,7 +285,15 @@ plots.show_images(pictures, ["64 tiles by view", "64 tiles by patchify"], column
 #
 # <details><summary>Where do green and violet come from?</summary>
 #
-# Each tile on the left is a strip of 48 numbers in a row from memory, nearly always from a single colour channel. Take 48 red values: `unpatchify` believes that the numbers 0–15 are red, 16–31 green and 32–47 blue, although all of them are red. A row of the image has 32 pixels, so the strip is one and a half rows long. If it begins at the left border, what is drawn as red is the left half of a row, what is drawn as green is the right half of the same row, and what is drawn as blue is the left half of the row below. Red and blue come from places that touch, so they nearly agree. Green comes from elsewhere. Where it is brighter we see green, and where it is darker, violet.
+# Each tile on the left is a strip of 48 numbers in a row from memory, nearly always from a single colour channel. A row of the image has 32 pixels, so the strip is one and a half rows long. Take 48 red values that begin at the left border:
+#
+# | numbers of the strip | where in the image | drawn as |
+# |---|---|---|
+# | 0–15 | left half of a row | red |
+# | 16–31 | right half of the same row | green |
+# | 32–47 | left half of the row below | blue |
+#
+# What is drawn as red and as blue comes from places that touch, so the two nearly agree. Green comes from elsewhere. Where it is brighter we see green, and where it is darker, violet.
 #
 # </details>
 #
@@ -316,9 +324,9 @@ plots.show_images([large, *sum_maps], titles, columns=2, size=2.5)
 # %% [markdown]
 # Each grey picture shows what one column of weights finds, one number per patch. The more positive the number, the lighter the square; mid-grey is 0. Look at the left eye: "right minus left" draws the sides and "bottom minus top" draws the lids.
 #
-# The model does this with D columns of weights instead of three, and nobody writes them by hand: they are learned. The D sums of a patch are its **token**. We choose D freely. A wide token leaves room for later; question 4 says for what.
+# The model does this with D columns of weights instead of three, and nobody writes them by hand: they are learned. The D sums of a patch are its **token**. We choose D freely. A wide token leaves room for what later blocks find out from other patches.
 #
-# The matrix is called **E** in Eq. 1 of the paper, for *embedding*. There a patch is a row of numbers, x, and its token is x E. So E has the shape (P²·C, D), and each *column* makes one sum. PyTorch's `nn.Linear` keeps the transposed, Eᵀ, in which each *row* makes one sum.
+# The matrix is called **E** in Eq. 1 of the paper, for *embedding*. There a patch is a row of numbers, x, and its token is x E. So E has the shape (C·P·P, D), which the paper writes as (P²·C, D), and each *column* makes one sum. PyTorch's `nn.Linear` keeps the transposed, Eᵀ, in which each *row* makes one sum.
 #
 # The same E is applied to every patch, so an edge detector that is learned in one corner works in all the others. A linear map is enough here, because the parts that follow are not linear. E only has to offer them useful numbers.
 #
@@ -383,7 +391,7 @@ def patch_tokens(images, weight, bias, patch_size):
 #
 # Hint: What is the shape of what `F.unfold` returns, and which axis counts the patches?
 #
-# Hint: (B, C·P·P, N) becomes (B, N, C·P·P) by moving numbers, and a `reshape` moves none.
+# Hint: (B, C·P·P, N) becomes (B, N, C·P·P) when two axes change places, and a `reshape` leaves the order as it is.
 #
 # Solution: `reshape` only puts the brackets elsewhere, `transpose` exchanges the axes. The shapes are the same.
 
@@ -470,11 +478,11 @@ for size in (1, 2, 4, 8, 16, 32):
 #
 # Now look at "numbers per patch". A token holds D = 192 numbers. Up to P = 8 a patch has no more than that, so E has room for all of them. At P = 16 it has to squeeze 768 numbers into 192, and something must go. ViT-B/16, the paper's base model, also has P = 16, but its D = 768 is room for exactly the numbers of a patch.
 #
-# ## Can you get the photograph back out of the tokens?
+# ## Can you get the photograph back out of what E makes?
 #
-# Or has training thrown away what a classifier does not need?
+# Perhaps training has made E throw away what a classifier does not need. Let us test that.
 #
-# With this course comes the **shipped model**, a ViT of six blocks that was trained on CIFAR-10. We first make sure that its E is our operation: we cut the cat with `patchify`, multiply by hand, and compare with the model's own tokens.
+# With this course comes the **shipped model**, a ViT of six blocks that was trained on CIFAR-10. We first make sure that its E is our operation: we cut the cat with `patchify`, multiply by hand, and compare with the tokens of the model's own `patch_embed`.
 
 # %% tags=["nbval-check-output"]
 shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -507,7 +515,7 @@ plots.show_images(pictures, titles, columns=2, size=2.3)
 # %% [markdown]
 # Each map shows one of the 192 numbers. One alone shows no cat; all 192 give back every byte.
 #
-# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. So the test shows one thing: training has thrown nothing away.
+# An untrained E would pass this test too, since 192 random sums are more than enough for 48 unknowns. So the test shows one thing: training has not made E throw anything away.
 #
 # ## Recap
 #
@@ -515,7 +523,7 @@ plots.show_images(pictures, titles, columns=2, size=2.3)
 # - `view` alone, or `reshape` alone, gives the right shape with the wrong content. What is missing is a `permute` between two of them: split, permute, join.
 # - One linear map, the same for all patches, turns each patch into a token of D numbers. A convolution with stride = kernel size is that map.
 # - P decides N, and attention compares N² pairs.
-# - At P = 4 the tokens of the shipped model still hold every pixel.
+# - At P = 4 the tokens that the shipped model's E makes, before block 1, still hold every pixel.
 #
 # > **Remember:** a patch is a place, not a stretch of memory. `reshape` splits and joins axes, `permute` sets the order in which they are read, and
 # > a correct shape does not tell you whether the order is right: compare the numbers.
@@ -583,7 +591,7 @@ except ValueError as error:
 #
 # ## For a second visit: what did E learn?
 #
-# Does the shipped model's E hold anything that a person would recognise? It is a stack of 192 kernels, one for each number of a token, and a kernel gives a large number where the patch looks like the kernel. So we write down some patterns that seem useful, and find the kernel closest to each.
+# Does the shipped model's E hold anything that a person would recognise? It is a stack of 192 kernels, one for each number of a token, and a kernel gives a large number where the patch looks like the kernel. So we write down four patterns that seem useful, and find the kernel closest to each.
 
 # %%
 grey = torch.ones(3, 4, 4)  # (C, P, P)
@@ -593,19 +601,14 @@ orange_blue = torch.tensor([1.0, 0.0, -1.0]).reshape(3, 1, 1)  # weights of red,
 patterns = {
     "vertical line": grey * line,
     "horizontal line": grey * line.reshape(4, 1),
-    "vertical edge": grey * edge,
-    "horizontal edge": grey * edge.reshape(4, 1),
     "orange and blue": grey * edge * orange_blue,
-    "green": grey * torch.tensor([-1.0, 2.0, -1.0]).reshape(3, 1, 1),
     "brightness": grey,
 }
 
 # %% [markdown]
 # The measure is the *cosine similarity*: it is 1 for the same pattern, however strong, and 0 for patterns with no overlap. The sign does not count, because the next layer can multiply by −1.
 #
-# With 192 kernels to choose from, one of them resembles anything a little. How much is luck? As a control we search twenty stacks of 192 *random* kernels in the same way.
-#
-# Our patterns are smooth, and smooth kernels match them more easily, whatever they have learned. So we need a second control: the same random kernels, smoothed, with each weight replaced by the mean of a square of 2 × 2.
+# With 192 kernels to choose from, one of them resembles anything a little. How much is luck? As a control we search 1,000 stacks of 192 *random* kernels in the same way, and count those that come as close as the trained one. We smooth them first, by replacing each weight with the mean of a square of 2 × 2. Our patterns are smooth, and smooth kernels match them more easily, whatever they have learned.
 
 
 # %%
@@ -616,34 +619,30 @@ def closest(stack, pattern):
     return stack[best] * similarity[best].sign(), similarity[best].abs().item()
 
 
-draws = [nn.Conv2d(C, D, kernel_size=P).weight.detach() for _ in range(20)]
+draws = [nn.Conv2d(C, D, kernel_size=P).weight.detach() for _ in range(1000)]
 padded = [F.pad(stack, (0, 1, 0, 1), mode="replicate") for stack in draws]
 smooth = [F.avg_pool2d(stack, 2, stride=1) for stack in padded]
-print("closest kernel:    trained     random      smooth random   (± standard deviation)")
+print("closest kernel:    trained   smooth random   as close as the trained one")
 for name, pattern in patterns.items():
-    row = f"{name:17}{closest(kernels, pattern)[1]:9.2f}"
-    for stacks in (draws, smooth):
-        luck = torch.tensor([closest(stack, pattern)[1] for stack in stacks])
-        row += f"{luck.mean():10.2f} ± {luck.std():.2f}"
-    print(row)
+    trained = closest(kernels, pattern)[1]
+    luck = torch.tensor([closest(stack, pattern)[1] for stack in smooth])
+    as_close = (luck >= trained).sum()
+    print(f"{name:17}{trained:9.2f}{luck.mean():16.2f}{as_close.item():10,} of 1,000 stacks")
 
 # %% [markdown]
-# Let us call a pattern found if the trained kernel is closer than luck by more than two standard deviations. Against plain random kernels, five of the seven are found in the run saved here: both lines, the horizontal edge, orange against blue, and green. Against smooth ones only the two lines remain, so for the other three it may be enough that training made kernels smoother.
+# None of the random stacks comes as close to the vertical line as the trained kernels do, so E has learned it. A few in a hundred come as close to the horizontal line, which is weaker evidence. About a quarter do for orange against blue, so there it may be enough that training made kernels smoother. And no trained kernel comes close to plain brightness: all random stacks are more similar to it. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
 #
-# No kernel comes close to a plain vertical edge, nor to plain brightness: smooth random kernels are more similar to both. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
-#
-# Here are four of the patterns. A kernel has three channels, so it can be drawn as a tiny colour picture: mid-grey stands for 0, brighter for positive weights and darker for negative ones. Below each pattern stand the trained kernel that is closest to it and the closest one of a random stack, smoothed.
+# A kernel has three channels, so it can be drawn as a tiny colour picture: mid-grey stands for 0, brighter for positive weights and darker for negative ones. Below each pattern stand the trained kernel that is closest to it and the closest one of a random stack, smoothed.
 
 # %%
-names = ["vertical line", "horizontal line", "orange and blue", "green"]
-pictures, titles = [0.7 * patterns[name] / patterns[name].abs().max() for name in names], names[:]
+pictures, titles = [0.7 * pattern for pattern in patterns.values()], list(patterns)
 for title, stack in (("trained", kernels), ("smooth random", smooth[0])):
-    for name in names:
-        kernel, similarity = closest(stack, patterns[name])
+    for pattern in patterns.values():
+        kernel, similarity = closest(stack, pattern)
         pictures.append(kernel / kernel.abs().max())
         titles.append(f"{title}\nsimilarity {similarity:.2f}")
 
 plots.show_images(pictures, titles, columns=4, size=1.6)
 
 # %% [markdown]
-# The vertical line, the two colours and green can be recognised in the trained kernels. The horizontal line needs some imagination. The last row shows one of the twenty random stacks. On average, says the table, their colours are almost as similar, and their lines are not. All this comes from a single trained model. In the left part of its Figure 7, the ViT paper shows the few patterns that make up most of the kernels of a much larger model (their *principal components*). They are smooth too.
+# The vertical line and the two colours can be recognised in the trained kernels. The horizontal line needs some imagination. The last row shows one of the random stacks. All this comes from a single trained model and four patterns that we chose. In the left part of its Figure 7, the ViT paper shows the few patterns that make up most of the kernels of a much larger model (their *principal components*). They are smooth too.

@@ -1,7 +1,9 @@
 # %% [markdown]
 # # 02 · The class token: one vector that belongs to no patch
 #
-# **After this notebook you can** add a class token and positions to a batch of patches, explain how a vector that is the same for every image comes to tell a cat from a rocket, and show that a model without positions cannot tell an image from its shuffled pieces. A second visit measures how a position and a patch share one vector, and shows a mistake that raises no error.
+# An image is now 64 vectors, and we want one answer: "cat". Which vector do we read it from? And how does a model know where each patch was?
+#
+# **After this notebook you can** add a class token and positions to a batch of patches, explain how a vector that is the same for every image comes to tell a cat from a rocket, and show that a model without positions cannot tell an image from its shuffled pieces.
 #
 # | | |
 # |---|---|
@@ -52,7 +54,7 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 # - **The mean of all 64?** This works well too; notebook [09](09_pitfalls_class_token.ipynb) compares the two. But its weights are fixed: it takes 1/64 of each vector.
 # - **An extra one?** We add a token that stands for no patch. It has nothing to describe, so it can use all of its D numbers for the answer, and decide how much it takes from which patch.
 #
-# So the class token is not there because nothing else would work. It gives the answer **one place of its own**, and its attention shows from which patches it gathers.
+# Other choices work too. We take the class token because it gives the answer **one place of its own**, and its attention shows from which patches it gathers.
 #
 # This extra vector is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. It comes from the language model BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token called [CLS] in front of every text. The place in front is a convention. What counts is that the token may look at all others, and notebook [14](14_more_claims.ipynb) tells what happens in models where it may not.
 #
@@ -70,7 +72,7 @@ diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every o
 # %% [markdown]
 # The *same* orange square stands in front of both images, and it holds nothing about either. In the frames on the right stand two *different* vectors, because the patches hold different things, and so the weights differ too.
 #
-# The stripes in a frame are a recipe. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
+# The stripes in a frame, between white gaps, are a recipe. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
 #
 # The block adds, and does not replace the old token. This is called a *residual connection*, and notebook 04 shows why it is there.
 #
@@ -105,7 +107,7 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Each image is now a stack of 65 rows of numbers. We draw the numbers as cells: purple is positive, orange negative, and white zero. Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
+# Each image is now a stack of 65 rows of numbers. We draw the numbers as cells: purple is positive, orange negative, and white zero. (Here a colour stands for a sign only, also in the class token's row.) Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
 
 # %% tags=["hide-input"]
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
@@ -205,7 +207,7 @@ assert before[0].equal(before[1]) and not after[0].equal(after[1])
 #
 # ### And a trained one?
 #
-# To which patches does a *trained* class token attend? We look at the **shipped model**, which you met in notebook 01. It was trained on the photographs of CIFAR-10, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly.
+# To which patches does a *trained* class token attend? We look at the **shipped model** of notebook [00](00_start_here.ipynb). It was trained on the photographs of CIFAR-10, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly.
 #
 # It has six blocks, and each block has three attention operations side by side, called *heads*. (*The* head, the classifier at the end, is something else.) This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much the class token attends to each patch in block 6, the last one.
 
@@ -267,9 +269,9 @@ plots.show_lines(range(7), curves, where, label, from_zero=True, size=(5, 2.8))
 # %%
 nine = torch.tensor([7, 2, 4, 0, 8, 3, 6, 1, 5])  # the new order of 3 × 3 patches
 whole = cat[:, :126:2, :126:2]  # every other pixel: 63 = 3 · 21
-shuffled = unpatchify(patchify(whole[None], 21)[:, nine], 21, image_size=63)[0]
+in_disorder = unpatchify(patchify(whole[None], 21)[:, nine], 21, image_size=63)[0]
 numbers = torch.stack([torch.arange(9), nine])
-pair = torch.stack([whole, shuffled])
+pair = torch.stack([whole, in_disorder])
 diagrams.class_token_idea(pair, numbers=numbers, result="the same")
 
 # %% [markdown]
@@ -440,24 +442,26 @@ change = (in_order - shuffled).abs().max()
 print(f"with positions, the class token changes by {change:.1g}")
 assert change > 3e-6
 
-# %% [markdown]
-# The change is 3e-05. That is a few hundred times as much as rounding, so positions do count, but it is tiny. Why? Let us print how evenly this untrained class token weighs the 65 tokens.
-
-# %%
 both = pos_embed(cls_token(patches))
 _, weights = look(both, both, both)  # (B, T, T): row = who looks; the mean over the heads
 multiples = 65 * weights[0, 0]  # (T,): the class token's row; 1 means exactly an equal weight
 print(f"weights, as multiples of an equal one: {multiples.min():.3f} to {multiples.max():.3f}")
 
 # %% [markdown]
-# It weighs all tokens almost evenly, and even weights add up the same sum. Here is an example. Take two patches, 2 and 4, and two positions, 10 and 20. First the patches stand in order, then they have changed places:
+# The change is 3e-05. That is a few hundred times as much as rounding, so positions do count. It is still tiny, because this untrained class token weighs all tokens almost evenly, and training makes its weights uneven.
+#
+# <details><summary>Why do even weights hardly notice a new order?</summary>
+#
+# With even weights, it makes no difference which patch carries which position: the sum is the same. Take two patches, 2 and 4, and two positions, 10 and 20. First the patches stand in order, then they have changed places. (Suppose, to keep it simple, that only the patch decides its weight.)
 #
 # - Even weights: ½ · (2 + 10) + ½ · (4 + 20) = **18**, and then ½ · (4 + 10) + ½ · (2 + 20) = **18** again.
 # - Weights ¾ for the 2 and ¼ for the 4: ¾ · (2 + 10) + ¼ · (4 + 20) = **15**, and then ¼ · (4 + 10) + ¾ · (2 + 20) = **20**.
 #
-# In a single layer of attention only *uneven* weights notice, and training makes them uneven.
+# So in a single layer of attention only *uneven* weights notice.
 #
-# It may feel as if a patch and a position, once added, could never be told apart again. They can: the second visit measures it, and recovers the place of 63 of 64 patches from the sum and the table.
+# </details>
+#
+# Can a patch and a position be told apart again, once they are added? They can: the second visit recovers the place of 63 of 64 patches from the sum and the table.
 #
 # ### What does the trained model say?
 #
@@ -518,8 +522,8 @@ trained = shipped.pos_embed.weight[0, 1:].detach()  # (N, D), without the class 
 place = 2 * 8 + 5  # row 2, column 5
 
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
-for axis, name, table in zip(axes, ["before", "after"], [untrained, trained], strict=True):
-    alike = torch.cosine_similarity(table[place], table, dim=-1)  # (N,)
+for axis, name, positions in zip(axes, ["before", "after"], [untrained, trained], strict=True):
+    alike = torch.cosine_similarity(positions[place], positions, dim=-1)  # (N,)
     drawn = axis.imshow(alike.reshape(8, 8), cmap=plots.SIGNED, vmin=-1, vmax=1)
     axis.set(title=f"{name} training", xlabel="column of the patch", ylabel="row of the patch")
     axis.set(xticks=range(8), yticks=range(8))
@@ -529,23 +533,14 @@ plots.show("one position compared with all: a single purple cell before, a purpl
 # %% [markdown]
 # Before training there is one purple cell, the place itself. All others are near 0, so nothing tells the model that two places are neighbours. After training a purple spot lies around the place: neighbours have become alike. The most unlike places, in orange, lie far away, near the opposite corner.
 #
-# Does this hold for every place? Here are the maps of all 64, laid out like the patches of the image. The map that you have just seen stands in row 2 and column 5 and has a frame. In each map, a small white square marks its own place.
-
-# %%
-title = "after training, all 64 places"
-plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
-
-# %% [markdown]
-# Go through the maps of the top line from left to right: the purple spot travels along the top edge. Go down a column of maps, and it travels down. Not every map changes steadily up to the far corner. In the one for the top left place, for example, the strongest orange lies *inside* the map, and the far corner is paler again.
-#
-# Nobody told this model that its 64 vectors form a grid. **It has found that out from photographs.** The ViT paper shows the same for a large model (Figure 7). The second visit asks how much of it is a grid.
+# Nobody told this model which places are neighbours. **It has found that out from photographs.** The ViT paper shows the same for a large model (Figure 7). The second visit draws the maps of all 64 places, and asks how much of a grid they form.
 #
 # ## Recap
 #
 # - The classifier reads one vector. The class token is an extra one, free for that job. The mean of the patches works too.
 # - It is one parameter of shape (1, 1, D): one vector, repeated for each image of the batch.
 # - Attention is a weighted mean with weights computed from the tokens, so it does not notice their order.
-# - One vector for each place is added to the tokens. In training these vectors come to form a grid.
+# - One vector for each place is added to the tokens. In training the vectors of neighbouring places become alike.
 #
 # > **Remember:** the class token is one learned vector, the same for all images, that belongs to no patch. Everything that
 # > it knows about an image came through attention. Positions turn a bag of patches into an image.
@@ -605,16 +600,15 @@ print("gradient of the first numbers:", token.grad[0, 0, :5].tolist())
 # %%
 with torch.no_grad():
     of_patches = shipped.patch_embed(x)  # (B, N, D): the patches, no positions yet
-    table = shipped.pos_embed.weight[0, 1:]  # (N, D): the positions of the patches
-    sums = of_patches + table  # (B, N, D)
-alike = torch.cosine_similarity(of_patches, table, dim=-1)  # (B, N)
+sums = of_patches + trained  # (B, N, D): each patch and its position
+alike = torch.cosine_similarity(of_patches, trained, dim=-1)  # (B, N)
 chance = torch.cosine_similarity(*torch.randn(2, 10_000, 192), dim=-1)
 print(f"mean length: patch {of_patches.norm(dim=-1).mean():.1f}", end=", ")
-print(f"position {table.norm(dim=-1).mean():.1f}")
+print(f"position {trained.norm(dim=-1).mean():.1f}")
 print(f"mean absolute cosine similarity: {alike.abs().mean():.2f}", end=", ")
 print(f"of random vectors {chance.abs().mean():.2f}")
 
-guess = torch.cosine_similarity(sums[:, :, None], table, dim=-1).argmax(dim=-1)  # (B, N)
+guess = torch.cosine_similarity(sums[:, :, None], trained, dim=-1).argmax(dim=-1)  # (B, N)
 print("places guessed right, of 64:", (guess == torch.arange(64)).sum(dim=1).tolist())
 for i, n in (guess != torch.arange(64)).nonzero().tolist():
     print(f"    image {i}: patch {n} is taken for {guess[i, n].item()}")
@@ -646,7 +640,16 @@ print("map, then add:   ", (pixels @ E + E_pos[1]).tolist())
 #
 # ### Is it a grid, or just blurry spots?
 #
-# The maps of the learned positions show round spots. Has the model learned more than "near places are alike"? If it keeps rows and columns apart, then the position of a patch should be *a vector for its row plus a vector for its column*. The best such vectors are means. How much of the differences between the 64 positions do they explain?
+# Here are the maps of all 64 learned positions, laid out like the patches of the image. The one of the first visit stands in row 2 and column 5 and has a frame. In each map, a white square marks its own place.
+
+# %%
+title = "after training, all 64 places"
+plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
+
+# %% [markdown]
+# Go through the maps of the top line from left to right: the purple spot travels along the top edge. Go down a column of maps, and it travels down. In the map of the top left place, the strongest orange lies *inside* the map, and the far corner is paler again.
+#
+# Has the model learned more than "near places are alike"? If it keeps rows and columns apart, then the position of a patch should be *a vector for its row plus a vector for its column*. The best such vectors are means. How much of the differences between the 64 positions do they explain?
 #
 # Spots that are merely blurry also change slowly along rows and columns. So we need a fair comparison: a table of round spots, wide enough that neighbours are as alike as in the trained table.
 
@@ -654,18 +657,17 @@ print("map, then add:   ", (pixels @ E + E_pos[1]).tolist())
 # %% tags=["nbval-check-output"]
 def rows_and_columns(positions):
     """How much of the differences between 64 positions (N, D) the row and the column explain."""
-    table = positions.reshape(8, 8, -1)
-    table = table - table.mean(dim=(0, 1))  # differences from the mean position
-    row = table.mean(dim=1, keepdim=True)  # (8, 1, D): a vector for each row
-    column = table.mean(dim=0, keepdim=True)  # (1, 8, D): a vector for each column
-    rest = table - row - column
-    return 1 - rest.square().sum() / table.square().sum()
+    apart = (positions - positions.mean(dim=0)).reshape(8, 8, -1)  # from the mean position
+    row = apart.mean(dim=1, keepdim=True)  # (8, 1, D): a vector for each row
+    column = apart.mean(dim=0, keepdim=True)  # (1, 8, D): a vector for each column
+    rest = apart - row - column
+    return 1 - rest.square().sum() / apart.square().sum()
 
 
 def neighbours(positions):
     """The mean cosine similarity of places side by side, measured from the mean position."""
-    table = (positions - positions.mean(dim=0)).reshape(8, 8, -1)
-    return torch.cosine_similarity(table[:, 1:], table[:, :-1], dim=-1).mean()
+    apart = (positions - positions.mean(dim=0)).reshape(8, 8, -1)
+    return torch.cosine_similarity(apart[:, 1:], apart[:, :-1], dim=-1).mean()
 
 
 places = torch.cartesian_prod(torch.arange(8.0), torch.arange(8.0))  # (N, 2): row and column

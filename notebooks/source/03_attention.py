@@ -74,7 +74,7 @@ plots.show_images(
 # The second half makes it special. Fixed weights would look at the same places in every image, but weights that come from
 # the tokens can follow the cat wherever it sits.
 #
-# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go. Then come pictures of trained heads, and what attention *cannot* see.
+# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go.
 #
 # ## Step 1 · One query, by hand
 #
@@ -90,7 +90,8 @@ plots.show_images(
 #
 # | | the first number says | the second number says |
 # |---|---|---|
-# | token, query, key | how round | how pink |
+# | token, key | how round | how pink |
+# | query | how round a thing it looks for | how pink a thing |
 # | value | how much speaks for an eye | how much speaks for a nose |
 #
 # The class token is looking for something round, so its query is (1, 0). This step still leaves out one division, which step 2 adds.
@@ -145,7 +146,7 @@ print("answer ", answer)
 
 # %% [markdown]
 # Check it on paper: e¹ ≈ 2.718, e⁰ = 1 and e² ≈ 7.389 sum to 11.107, so the weights are 0.2447, 0.0900 and 0.6652. The first number
-# of the answer is 0.2447 · 5 + 0.0900 · 0 + 0.6652 · 10 ≈ 7.88. Here is the whole step in one picture:
+# of the answer is 0.2447 · 5 + 0.0900 · 0 + 0.6652 · 10 ≈ 7.88. In one picture:
 
 # %%
 diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
@@ -196,18 +197,13 @@ for q in queries:
     loop.append((keys @ q).softmax(dim=0) @ values)
 loop = torch.stack(loop)  # (T, d)
 
-weights = (queries @ keys.T).softmax(dim=-1)  # (T, T)
+weights = (queries @ keys.T).softmax(dim=-1)  # (T, T): over the keys, so each row sums to 1
 print(weights @ values)
 print("loop = matrix product:", torch.allclose(loop, weights @ values))
 
 # %% [markdown]
-# The softmax must run over the *keys*, the last axis. Over the other axis the shape is the same and nothing complains, but the rows no longer sum to 1:
-
-# %% tags=["nbval-check-output"]
-wrong = (queries @ keys.T).softmax(dim=0)  # over the queries: wrong
-print("rows sum to", wrong.sum(dim=1), "and should sum to 1")
-
-# %% [markdown]
+# The softmax must run over the *keys*, the last axis. With `dim=0` the shape is the same and nothing complains, but the rows no longer sum to 1.
+#
 # ### Why not simply compare the tokens?
 #
 # Are W_q and W_k necessary? We could take the dot product of token and token, $xx^\top$. Here are both tables of scores. Purple is positive, orange is negative, white is zero, on one scale for both. The largest score in a row gets the largest weight.
@@ -258,7 +254,7 @@ axes[0].set_ylabel("weight")
 plots.show("weights of three tokens: the larger the scores, the more goes to the eye")
 
 # %% [markdown]
-# So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024. That is bad for learning. The gradient reaches queries and keys only through the weights, and a weight near 0 or 1 hardly moves when its score changes. Such a softmax is called **saturated**, and the parameters of W_q and W_k then hardly learn. Dividing by √d keeps the size of the scores at 1 and the largest weight near 0.1, whatever d is. (Here d is the width **of a head**. It is not D, the width of the token.)
+# So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024. That is bad for learning. The gradient reaches queries and keys only through the weights, and a weight near 0 or 1 hardly moves when its score changes. Such a softmax is called **saturated**, and the parameters of W_q and W_k then hardly learn. For numbers of size 1, as here, dividing by √d keeps the scores at size 1 and the largest weight near 0.1, whatever d is. (Here d is the width **of a head**. It is not D, the width of the token.)
 #
 # <details><summary>Why √d and not d?</summary>
 #
@@ -266,7 +262,13 @@ plots.show("weights of three tokens: the larger the scores, the more goes to the
 #
 # </details>
 #
-# At the start a ViT's scores are small even without √d. During training they grow. For the cat, the second visit finds a standard deviation of 0.3 before training and of 8.7 in the shipped model, both before the division. Divided by √d = 8, the scores stay near 1. In very large models the scores grew so far that their authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
+# A ViT starts with smaller numbers, so the division matters only once training has made them grow. For the cat, the second visit finds scores with a standard deviation of 0.3 before training and of 8.7 in the shipped model, both before the division. Divided by √d = 8, these are near 1.
+#
+# <details><summary>What if the scores grow further?</summary>
+#
+# √d is fixed and cannot follow. In very large models the scores grew so far that their authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
+#
+# </details>
 #
 # Here is the formula as a function. (The `mask` can wait for the second visit.)
 
@@ -364,7 +366,7 @@ diagrams.heads_side_by_side(num_heads=4, embed_dim=48, one_map=False)
 # %% [markdown]
 # Read the picture from top to bottom. Every head gets all tokens, and makes its own queries, keys and values of them. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart.
 #
-# In code, this is a loop over the heads:
+# In code this is a loop:
 
 
 # %%
@@ -393,8 +395,13 @@ print("tokens (2, 65, 48) →", tuple(list_of_heads(torch.randn(2, 65, 48)).shap
 #
 # This code is right, but it makes many small matrix products: 3·h for the maps, and 2·h more for scores and means. Processors are usually faster with one large product.
 #
-# So in the picture above, the boxes with the maps become one box. The maps of all heads fit into one `nn.Linear` from D to 3·D numbers,
-# called `qkv`: first the queries of all heads, then all keys, then all values. The line that gives each head its own numbers is the one tricky line of this notebook.
+# So the maps of all heads become one `nn.Linear` from D to 3·D numbers, called `qkv`: first the queries of all heads, then all keys, then all values. In the picture of step 3, one box takes the place of four:
+
+# %%
+diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
+
+# %% [markdown]
+# One line is tricky, the one that gives each head its own numbers.
 #
 # Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. In the picture, token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers
 # that end in 0, 1, 2 of *every* token, head 1 those that end in 3, 4, 5. What does `view(h, T, d)` give to head 0?
@@ -503,11 +510,11 @@ output, _ = theirs(x, x, x)
 print("equal:", torch.allclose(all_at_once(x), output, atol=1e-6))
 
 # %% [markdown]
-# You have built the multi-head attention of the Transformer, and checked it against PyTorch's. **This is a good place for a coffee.** After it you can lean back: pictures come next.
+# You have built the multi-head attention of the Transformer, and checked it against PyTorch's. **This is a good place for a coffee.** Pictures come next.
 #
 # ## What do the heads look at in the cat?
 #
-# We look into the **shipped model** of notebook 02. It has L = 6 blocks of h = 3 heads, and D = 192 numbers in a token, so d = 64 in a head. It was trained on CIFAR-10 and has never seen our cat. The function `attention_maps` returns the weights of all heads in all blocks. (Blocks are counted from 1 in this course, heads from 0.)
+# We look into the **shipped model** of notebooks 00 to 02. It has L = 6 blocks of h = 3 heads, and D = 192 numbers in a token, so d = 64 in a head. It was trained on CIFAR-10 and has never seen our cat. The function `attention_maps` returns the weights of all heads in all blocks. (Blocks are counted from 1 in this course, heads from 0.)
 
 # %%
 shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -551,7 +558,7 @@ to_stripes = torch.isin(head_1.argmax(dim=-1), torch.tensor([8, 16, 48]))  # (T,
 print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 16 or 48")
 
 # %% [markdown]
-# If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next figures.
+# If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next two figures.
 #
 # The dark vertical stripes at columns 8, 16 and 48 catch the eye first. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook [06](06_inside_the_class_token.ipynb) examines the stripes.
 #
@@ -566,7 +573,7 @@ same_scale = {"columns": 2, "full": 0.16}  # full purple is a weight of 16 % or 
 diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# Head 1 has found the eyes, both of them. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below qualifies this.
+# Head 1 has found the eyes, both of them. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below shows the limits.
 #
 # The other heads differ. Head 0 is faint on this common scale: it also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. Notebook 06 draws all six blocks.
 #
@@ -609,7 +616,7 @@ large, looks = torch.stack(large), torch.stack(looks)  # (3, C, H, W) and (3, N)
 diagrams.attention_over(large, looks, (8, 8), list(small), full=0.22)
 
 # %% [markdown]
-# In the middle, the weights have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it had the chance to learn this.)
+# In the middle, the weights have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it could learn this.)
 #
 # On the right, the model takes the rocket for a ship, an honest mistake, since CIFAR-10 has no rockets. The same head now looks at the lights on the ground. So "it looks for eyes" was too much to say. "It looks for small things that stand out" fits both photos, but a third could spoil it. Whether the model *uses* what it looks at is another question, which notebook 06 answers.
 #
@@ -644,14 +651,13 @@ same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
 print("permute, then attend = attend, then permute:", same)
 
 # %% [markdown]
-# If the class token stays first and only the patches are shuffled, its output does not change at all. Which patch is next to which, a ViT is told by
-# its position embeddings alone. Without them it could only guess from what the patches show.
+# If the class token stays first and only the patches are shuffled, its output does not change at all. Only its position embeddings tell a ViT which patch is next to which. Without them it could only guess from what the patches show.
 #
 # ## Recap
 #
 # - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
 # - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ, and tokens of equal length, a token looks most at what resembles it. A fourth map, `proj`, mixes what the heads have found.
-# - Dividing by √d keeps the size of the scores the same whatever d is, so that the gradient still reaches queries and keys.
+# - If queries and keys hold numbers of size 1, dividing by √d keeps the scores at size 1 whatever d is, so that the gradient still reaches them.
 # - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
 # - Attention does not see order. It has T · T weights, so twice as many tokens make four times as many. What this costs is counted in notebook 04.
 #
@@ -765,7 +771,7 @@ axes[0].set_ylabel("looks")
 plots.show("two masks, 1 where a token may look at another and 0 where it is not allowed to")
 
 # %% [markdown]
-# With the mask on the right, the class token can still look at everything. With the mask on the left, it sees nothing but itself. We give the left mask two images that share one class token. Will the class token's output be the same for both?
+# With the mask on the right, the class token can still look at everything. With the mask on the left, it sees nothing but itself. We apply the left mask to two images that start with the same class token. Will the class token's output be the same for both?
 
 # %% tags=["nbval-check-output"]
 two_images = torch.randn(2, 65, 48)  # (B, T, D)
@@ -938,7 +944,7 @@ print("package = ours:", torch.allclose(packaged(x), all_at_once(x), atol=1e-6))
 # %% [markdown]
 # ### Is one large product faster than a loop?
 #
-# Here are twelve heads, three times: as a list, in one go with the formula, and in one go with the package's fused function.
+# We time twelve heads: as a list, in one go with the formula, and in one go with the package's fused function.
 
 
 # %%
@@ -963,4 +969,4 @@ with torch.no_grad():
 # %% [markdown]
 # In the run saved here, all heads at once take half the time of the list, and the fused function brings almost nothing more at T = 65.
 #
-# Now you have seen every part of attention. **Next: [04 · The Vision Transformer](04_vision_transformer.ipynb).**
+# **Next: [04 · The Vision Transformer](04_vision_transformer.ipynb).**

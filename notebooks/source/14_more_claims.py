@@ -35,9 +35,9 @@
 # | 15. Small patches are noisy. | 3 · folded | **holds in part** |
 # | 10. ViTs need more data than CNNs. | you say | you judge |
 #
-# The sentences keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}; the other six are in [notebook 10](10_claims_put_to_the_test.ipynb). As there, a sentence *holds*, *holds in part* or *does not hold*, or it is *not settled* if our test cannot tell.
+# The sentences keep their numbers from our list of {{numbered_sections("10_claims_put_to_the_test") + numbered_sections("14_more_claims"):d}}. The other six are in [notebook 10](10_claims_put_to_the_test.ipynb), which also explains the four verdicts.
 #
-# Two models are compared by the 95 % interval of their difference: *alike* if it lies within one point of zero, else *better* or *worse* if it leaves out zero, else *not settled*. A ± is half of such an interval, over seeds unless we say otherwise. Where a sentence needs another threshold, its text says *what counts*. (We chose these thresholds after the measurements.)
+# Where a text does not say *what counts*, the rule of [notebook 05](05_training_on_cifar10.ipynb) decides, with its words *better*, *worse*, *alike* and *not settled*. It looks at the 95 % interval of a difference, and a ± is half of that, over seeds unless we say otherwise. (We chose all thresholds after the measurements.)
 #
 # Two models come back. The **shipped model** has six blocks and trained for {{record("cifar10_cpu_long").training.epochs:d}} epochs on CIFAR-10. The **small model** has four blocks and trained for three epochs, with the optimizer Muon unless we say otherwise.
 
@@ -186,7 +186,7 @@ for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
 # | ViT, Muon | {{mean(corners("ViT, Muon").accuracies):.1%}} | {{corners("ViT, Muon", near=True).accuracies[0]:.1%}} in two seeds, {{min(corners("ViT, Muon", near=True).accuracies):.1%}} in one |
 # | ViT, AdamW | {{mean(corners("ViT, AdamW").accuracies):.1%}} | {{mean(corners("ViT, AdamW", near=True).accuracies):.1%}} |
 #
-# Apart, the ViT with Muon stays at chance level at a rate of 0.003. Side by side, this rate looked best with seed 0, so all three seeds had it, and one of them stayed at chance level. (At 0.001 it learned side by side too, with one seed.) The 60 epochs with AdamW got all images right in each of four tries: apart and side by side, with seeds 0 and 1. At a rate of 0.001, it learned by heart side by side too (one seed).
+# Apart, the ViT with Muon stays at chance level at a rate of 0.003. Side by side, this rate looked best with seed 0, so all three seeds had it, and one of them stayed at chance level. (At 0.001 it learned side by side too, with one seed.)
 #
 # </details>
 #
@@ -230,13 +230,13 @@ for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
 #
 # ### What does defeat this ViT?
 #
-# You can skip this part. It tells how the story of the ViT with AdamW ends.
+# You can skip this part, the end of the story of the ViT with AdamW.
 #
 # Perhaps it does not see the tiles at all. So we ask it about one tile only, for ten epochs again: is the upper left one warm? From here on, the learning rate is 0.0003 for both tasks.
 #
 # <details><summary>Why not 0.001, as before?</summary>
 #
-# At 0.001 the ViT learned by heart: after 60 epochs with seed 0, it got 80 % of the training images of two tiles right, and 51 % of the new ones.
+# At 0.001 the ViT learned by heart: after 60 epochs with seed 0, it got 80 % of the training images of tiles apart right, and 51 % of the new ones. With the tiles side by side, it learned by heart too (one seed).
 #
 # </details>
 
@@ -277,7 +277,7 @@ plots.show(
 )
 
 # %% [markdown]
-# It learns the task. So it was neither the distance nor its eyesight that defeated this ViT, but how we trained it. At this rate, ten epochs are too few: for some thirty, the loss hardly leaves chance level, and then it falls within a few.
+# It learns the task. So it was neither the distance nor its eyesight that defeated this ViT, but how we trained it. At this rate, ten epochs are too few: for some thirty, the loss hardly leaves chance level, and then it falls within a few. In each of four tries, apart and side by side, with seeds 0 and 1, it got all images right.
 #
 # <details><summary>Why so late?</summary>
 #
@@ -314,7 +314,7 @@ plots.show(
 #
 # **Tested:** we read *summarises* as: the class can be read from it, and *the whole image* as: so can the colours of its regions. A linear regression reads the mean colours of sixteen regions of a CIFAR-10 image from the shipped model's class token.
 #
-# *Compared with what?* The rival is the mean over all patches before block 1, so it no longer knows where a colour was. *What counts:* five points of the variance above or below what the rival explains.
+# *Compared with what?* The rival is the mean over all patches before block 1. It does not know where a colour was, but the regions of an image often have similar colours. A perfect reading explains 100 % of the variance, and the mean colours of all images explain 0 %. *What counts:* five points of the variance above or below what the rival explains.
 #
 # **Your guess:** after which block does the class token tell most about the colours: after 1, 2, 5 or the last?
 
@@ -422,11 +422,11 @@ plots.show(f"variance explained after each block, for {', '.join(curves)}", "Col
 #
 # **Said** of the first ViTs, until [DeiT](https://arxiv.org/abs/2012.12877) did without. **The harm:** someone whose images fit no pretrained weights gives up on ViTs.
 #
-# **Tested:** *only* allows no exception, so one good ViT decides. *What counts:* 85 % of CIFAR-10's test images, a threshold that we chose when we knew the result.
+# **Tested:** *only* allows no exception, so one good ViT decides. *What counts:* 85 % of CIFAR-10's test images.
 #
 # **Result:** the shipped model, which began with random weights, reaches {{record("cifar10_cpu_long").accuracy:.1%}} (one run).{{assert record("cifar10_cpu_long").accuracy > 0.85}} **Does not hold.** At 90 % this run would not decide, but the 95.7 % that [vitookit](https://github.com/erow/vitookit) reports would. (We did not repeat it.)
 #
-# *Limits:* one data set of small images. Our ViTs of four blocks stay below 85 % even after 24 epochs.{{assert max(accuracies("cifar10_cpu_24_passes")) < 0.85}} That pretraining *helps* is another sentence ([notebook 12](12_fine_tuning.ipynb)).
+# *Limits:* one data set of small images. Our ViTs of four blocks come only as far as the threshold: after 60 epochs, {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}} with a class token and {{recorded("pooling", "mean of patches", budget="longest")[0].accuracy:.1%}} with the mean of the patches (one seed each).{{assert all(len(of) == 1 and abs(of[0].accuracy - 0.85) < 0.02 for of in (recorded("pooling", name, budget="longest") for name in ("class token", "mean of patches")))}} That pretraining *helps* is another sentence ([notebook 12](12_fine_tuning.ipynb)).
 #
 # **So in your model:** if no weights fit, train from scratch, for long enough.
 #
@@ -537,9 +537,9 @@ for setting, kind in (
 #
 # <details><summary><b>13.</b> Position embeddings matter</summary>
 #
-# **Result:** what positions gain over none in the small model, in points:
+# **Result:** what positions gain over none in a model of four blocks, in points:
 #
-# | learned, from N(0, 0.02) | learned, after 14 epochs | sines and cosines |
+# | learned, 3 epochs | learned, 14 epochs | sines and cosines, 3 epochs |
 # |---|---|---|
 # | {{distance(runs("position_init", "N(0, 0.02)"), runs("position_init", "zeros, frozen")):+±.1p}} | {{loss(runs("position_untrained", "none", budget="long")):+±.1p}} | {{distance(runs("position_untrained", "sines and cosines"), runs("position_untrained", "none")):+±.1p}} |
 #
@@ -642,7 +642,7 @@ plots.show("the CNN leads at each number of images, by less and less", "10: a CN
 # | 13 | [experiments](../data/results/experiments_cifar10_full.json), [14 epochs](../data/results/experiments_cifar10_long.json) | `python -m vit_minimal.experiments position_init --seeds 1 --settings "N(0, 0.02)" "zeros, frozen"` |
 # | 14 | [experiments](../data/results/experiments_cifar10_full.json) | `python -m vit_minimal.experiments warmup_and_norm --seeds 1 --rates 1 --settings "post-norm, warm-up, AdamW" "post-norm, none, AdamW"` |
 # | 15* | [patches](../data/results/patch_size.json) | `python benchmarks/patch_size.py noise --seeds 1` |
-# | 17* ({{record("cifar10_cpu_long").seconds:time}} on two cores) | [shipped model](../data/results/cifar10_cpu_long.json), [24 epochs](../data/results/cifar10_cpu_24_passes.json) | `python -m vit_minimal.training --recipe cpu-long --dataset cifar10` |
+# | 17* ({{record("cifar10_cpu_long").seconds:time}} on two cores) | [shipped model](../data/results/cifar10_cpu_long.json), [60 epochs](../data/results/experiments_cifar10_longest.json) | `python -m vit_minimal.training --recipe cpu-long --dataset cifar10` |
 # | 18* | [few labels](../data/results/fine_tuning.json) | `python benchmarks/fine_tuning.py --seeds 1 --counts 10 --methods fine-tuned` |
 #
 # </details>

@@ -160,7 +160,7 @@ print("random state of PyTorch alone, equal:", torch.equal(torch_alone, never_st
 #
 # ## Where does the file survive?
 #
-# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. These lines keep data sets there *from then on*, and also the runs of `python -m vit_minimal.training`:
+# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. Run these lines before you load data. After that, data sets and the runs of `python -m vit_minimal.training` are stored there:
 #
 #     from google.colab import drive
 #     drive.mount("/content/drive")  # asks for your permission
@@ -217,7 +217,7 @@ sizes = gradient_sizes(shipped)
 # What would become of these numbers in float16? The figure has three rows:
 #
 # - The first row shows them **as they are**.
-# - The second row is **a larger batch.** Of 512 images, each counts for 1/512 of the mean loss instead of 1/16, so the gradients of its activations are divided by 32. (The gradients of the weights are not: they are means over all images.)
+# - The second row is **a larger batch.** In a batch of 512, each image has 1/512 of the loss, not 1/16. So the gradients of its activations are divided by 32. A weight's gradient is not, because it adds up all images.
 # - The third row is the larger batch with **a larger loss.** We multiply the loss by 65,536, and with it every gradient.
 #
 # The zones say what float16 does to a number of this size:
@@ -257,7 +257,7 @@ figure.suptitle("The shipped model's gradients in float16 (16 variants of one ca
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. In a batch of 512, more than a third become 0. With the larger loss, nearly all of them keep all digits. (These are variants of one photo. A batch with a larger loss has larger gradients.)
+# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. In a batch of 512, more than a third become 0. With the larger loss, more than nine of ten keep all digits. (These are variants of one photo. A batch with a larger loss has larger gradients.)
 #
 # So here is a cure, **loss scaling**. It multiplies the loss by a large factor, and divides the gradients by it before the step:
 #
@@ -270,7 +270,7 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 #
 # ## Does it matter at all?
 #
-# A gradient that becomes 0 was tiny anyway. So we trained a very small model (2 blocks, D = 32, P = 8) in six ways:
+# A gradient that becomes 0 was tiny anyway. So we trained a very small model (2 blocks, D = 32, P = 8) in six ways, all with AdamW. Before each step, the gradients are divided by the factor again:
 #
 # | format | factor on the loss | why |
 # |---|---|---|
@@ -326,7 +326,7 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# **Five ways learned.** Seed by seed, they end within 0.05 of the loss of float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. The few digits of bfloat16 did no harm that we could see.
+# **Five ways learned.** Seed by seed, they end within 0.05 of the loss of float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. Why so many zeros did no harm, we do not know. The few digits of bfloat16 did no harm that we could see.
 #
 # **So here the cure was not needed.** With × 65,536, the loss is even the highest of the five in two seeds of three.
 #
@@ -336,6 +336,33 @@ plots.show("three points for each way to train, low for five, high for the sixth
 # {{assert sum(max((sum(run.loss[-5:]), run.way) for run in record("formats").runs if run.seed == seed and run.way != "float16, loss / 65,536")[1] == "float16, scaled" for seed in (0, 1, 2)) == 2}}
 #
 # These are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model. Another model may need what ours did without. Loss scaling costs four lines, so take it as an *insurance*.
+#
+# ## A check: is the small range to blame?
+#
+# In the six ways above, the factor 1/65,536 stopped all learning. In exact numbers it would change nothing. So what stopped the learning must be the format. We try the factor on one gradient of the tiny model, in float32 and in float16:
+
+
+# %%
+def gradient_with(factor, precision):
+    """The gradient of 50 images in the tiny model, by way of the loss times a factor."""
+    tiny, _ = new_model()
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
+    (factor * loss).backward()
+    return torch.cat([parameter.grad.flatten() / factor for parameter in tiny.parameters()])
+
+
+plain = gradient_with(1, torch.float32)
+for precision in (torch.float32, torch.float16):
+    divided = gradient_with(1 / 65_536, precision)
+    zeros = (divided == 0).float().mean()
+    print(f"{precision}, loss × 1/65,536: {zeros:.1%} of the gradient is 0")
+    print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
+
+# %% [markdown]
+# **In float32** the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move.
+#
+# **In float16** nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range is to blame. (Here we count the gradients of all weights; the figures counted those of hidden activations.)
 #
 # ## How large may the factor be?
 #
@@ -371,33 +398,6 @@ for _ in range(6):
 #
 # - If you clip gradients, divide them first, or you clip the scaled ones. Put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`; then `scaler.step` will not divide again.
 # - float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
-#
-# ## A check: is the small range to blame?
-#
-# In the six ways above, the factor 1/65,536 stopped all learning. In exact numbers it would change nothing, because the gradients are divided by it again. So what stopped the learning must be the format. We try the factor on one gradient of the tiny model, in float32 and in float16:
-
-
-# %%
-def gradient_with(factor, precision):
-    """The gradient of 50 images in the tiny model, by way of the loss times a factor."""
-    tiny, _ = new_model()
-    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
-    (factor * loss).backward()
-    return torch.cat([parameter.grad.flatten() / factor for parameter in tiny.parameters()])
-
-
-plain = gradient_with(1, torch.float32)
-for precision in (torch.float32, torch.float16):
-    divided = gradient_with(1 / 65_536, precision)
-    zeros = (divided == 0).float().mean()
-    print(f"{precision}, loss × 1/65,536: {zeros:.1%} of the gradient is 0")
-    print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
-
-# %% [markdown]
-# **In float32** the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move.
-#
-# **In float16** nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range is to blame. (Here we count the gradients of all weights; the figures counted those of hidden activations.)
 #
 # ## Recap of part 2, and a question
 #
@@ -585,7 +585,7 @@ print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 #
 # The course keeps all images in memory, in one tensor. A million photos would not fit. They stay in a folder, and files are read and decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
 #
-# First we need such a folder. We draw 600 shapes and save them as JPEG files of 256 × 256 pixels, with one folder for each class:
+# For such a folder, we save 600 drawn shapes as JPEG files of 256 × 256 pixels, in one folder for each class:
 
 # %%
 photos = folder / "photos"
@@ -669,7 +669,7 @@ sys.path.insert(0, str(folder))  # where Python looks for it
 from folder_images import FolderImages
 
 # %% [markdown]
-# Here is a loader for the *training* images, with what it has to do:
+# Here is a loader for the *training* images:
 
 
 # %%
@@ -689,7 +689,7 @@ def loader_of(workers):
 # %% [markdown]
 # For validation and test images, `shuffle` and `drop_last` are False, or some images would never be judged.
 #
-# Now the loop. The images cross to the device as uint8, because float32 would be four times as many bytes. There `augment` moves, mirrors and normalizes them, a whole batch at once. With `non_blocking=True`, Python does not wait for the copy, if the memory is pinned:
+# Now the loop. The images cross to the device as uint8, because float32 would be four times as many bytes. There `augment` moves, mirrors and normalizes them, a whole batch at once. With `non_blocking=True`, Python does not wait for the copy, if the memory is pinned. (`loss.item()` does wait, but only to measure: leave it out of your own loop.)
 
 
 # %%
@@ -733,7 +733,7 @@ print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long
 # - With nothing to load, an epoch is much faster.
 # - The loop spends much of its time on waiting for the next batch.
 #
-# If you see them, take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If you see neither, more workers will not help. Then look into the step, as in [notebook 11](11_faster_and_safer_training.ipynb).
+# If you see them, take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If not, look into the step, as in [notebook 11](11_faster_and_safer_training.ipynb).
 #
 # A loader draws its order from PyTorch's generator at the beginning of each epoch. To resume such a run, save it at the end of an epoch, as in part 1.
 #
@@ -797,11 +797,11 @@ print(f"class {theirs.argmax().item()}; largest difference: {(ours - theirs).abs
 assert torch.allclose(ours, theirs, atol=1e-4)  # rounding
 
 # %% [markdown]
-# Class 3 is "cat", and for this image the new process computes our logits. (On another machine they may differ by rounding.)
+# Class 3 is "cat", and for this image the new process computes our logits. (On another machine they may differ by rounding.) The file takes uint8 images of the shape (n, 3, 32, 32). We tried it only with the version of PyTorch that wrote it.
 #
 # ## Recap of part 5
 #
-# - `torch.export` makes one file of a model, and a program needs nothing but PyTorch to use it.
+# - `torch.export` makes one file of a model, and a program needs only PyTorch to use it.
 # - Put into the file what the model expects of its input, such as the normalisation. Then try the file in a new process.
 #
 # **Next:** the [capstone](exercises/18_capstone.ipynb), in which you write a Vision Transformer from an empty cell.

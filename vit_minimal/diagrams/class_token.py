@@ -13,8 +13,8 @@ def _striped(card, x, y, width, height, shares, colours, numbers):
     """
     for i in np.argsort(-shares, kind="stable"):
         share, number = shares[i], str(numbers[i])
-        card.rectangle(x, y, width * share, height, colours[i], "white", 0.7, zorder=2)
-        if width * share > 1.1 * len(number):
+        card.rectangle(x, y, width * share, height, colours[i], "white", 1.2, zorder=2)
+        if width * share > 1.3 * len(number):
             middle = x + width * share / 2, y + height / 2
             card.text(*middle, number, 10, ink_on(colours[i]), zorder=4)
         x += width * share
@@ -47,13 +47,17 @@ def class_token_idea(images, weights=None, grid=3, numbers=None, result="differe
     numbers = [range(N)] * 2 if numbers is None else as_array(numbers).tolist()
     if [len(row) for row in numbers] != [N, N]:
         raise ValueError(f"expected numbers (2, {N}) of the patches")
-    card, step, first, after, wide = Card(height=46), 29.5 / N, 21.6, 52.6, 12.6
+    card, step, first, after, wide = Card(height=46), 26.8 / N, 19.4, 47.4, 17.6
     gathered, stripes = after + wide / 2, (after + 6.2, wide - 6.8)  # where, and how wide
     size = min(3.2, step - 0.4)
-    heads = ((7.5, "image", INK), (18, "[class]", dark(CLASS)), (gathered, "[class]", dark(CLASS)))
+    heads = (
+        (6.5, "image", INK),
+        (15.8, "[class]", dark(CLASS)),
+        (gathered, "[class]", dark(CLASS)),
+    )
     for x, words, colour in (*heads, (first + N * step / 2, "patches", dark(PATCH))):
         card.text(x, 2.2, words, 11.5, colour, weight="bold")
-    card.text(18, 4.4, "learned", 10, QUIET)
+    card.text(15.8, 4.4, "learned", 10, QUIET)
     card.text(gathered, 4.4, "old + gathered", 10, QUIET)
     centres, said = (15, 36.4), []
     for middle, name, image, known in zip(centres, "AB", images, numbers, strict=True):
@@ -62,9 +66,9 @@ def class_token_idea(images, weights=None, grid=3, numbers=None, result="differe
         patches = cut.reshape(N, len(image), P, P)
         shares = _made_up(patches.astype(float)) if weights is None else weights["AB".index(name)]
         shares = shares / shares.sum()
-        card.picture(2, middle - 5.5, 11, 11, image)
-        card.text(7.5, middle + 7.1, name)
-        card.token(16, middle - 2, CLASS, 4)
+        card.picture(1, middle - 5.5, 11, 11, image)
+        card.text(6.5, middle + 7.1, name)
+        card.token(13.8, middle - 2, CLASS, 4)
         top = middle - size / 2
         for i, patch in enumerate(patches):
             x = first + i * step
@@ -77,8 +81,8 @@ def class_token_idea(images, weights=None, grid=3, numbers=None, result="differe
             to = stripes[0] + stripes[1] / 2, middle - 4.4
             card.arc((x + size / 2, top - 0.3), to, bend, ATTENTION, line, head=False)
         under, before = middle + size / 2 + 2.8, after - 1.1
-        way = (20.8, middle), (20.8, under), (before, under), (before, middle)
-        card.arrow((20, middle), *way, (after + 0.6, middle), colour=CLASS, line=2)
+        way = (18.6, middle), (18.6, under), (before, under), (before, middle)
+        card.arrow((17.8, middle), *way, (after + 0.6, middle), colour=CLASS, line=2)
         colours = [as_picture(patch).reshape(P * P, -1).mean(axis=0) for patch in patches]
         colours = [tuple(np.broadcast_to(colour, 3)) for colour in colours]
         card.rectangle(after, middle - 4, wide, 8, "none", CLASS, 2.5, zorder=3)
@@ -88,10 +92,10 @@ def class_token_idea(images, weights=None, grid=3, numbers=None, result="differe
         largest = int(shares.argmax())
         said.append(f"image {name}: most from patch {known[largest]}, {shares[largest]:.0%}")
     upper, lower = centres
-    for x, reach, words in ((18, 2.6, "the same"), (gathered, 4.4, result)):
+    for x, reach, words in ((15.8, 2.6, "the same"), (gathered, 4.4, result)):
         between = (upper + reach + lower - reach) / 2
         dashed = "-" if words == "the same" else ":"
-        low = lower - reach if x == 18 else lower - 6.6
+        low = lower - reach if x == 15.8 else lower - 6.6
         card.line((x, upper + reach), (x, between - 1.6), colour=CLASS, line=2, style=dashed)
         card.line((x, between + 1.6), (x, low), colour=CLASS, line=2, style=dashed)
         card.text(x, between, words)

@@ -25,6 +25,10 @@ def float_formats():
     show(f"squares in rows, one for each bit of {', '.join(FIELDS)}: {'; '.join(bits)}")
 
 
+ROWS_OF_A_FILE = (  # what the two rows of entries are for
+    "blue: what the next steps need",
+    "grey: for the log, and to check that the file is of this run",
+)
 PARTS_OF_A_RUN = (  # the entries of the file that `fit` saves, and what they are, in two rows
     (
         ("model", "weights"),
@@ -35,8 +39,8 @@ PARTS_OF_A_RUN = (  # the entries of the file that `fit` saves, and what they ar
     ),
     (
         ("history", "log of past\nepochs"),
-        ("totals", "sums of this\nepoch"),
-        ("seconds", "its time\nso far"),
+        ("totals", "this epoch's\nloss so far"),
+        ("seconds", "this epoch's\ntime so far"),
         ("of", "settings of\nthe run"),
     ),
 )
@@ -44,7 +48,7 @@ PARTS_OF_A_RUN = (  # the entries of the file that `fit` saves, and what they ar
 
 def what_is_saved():
     """Steps of a run, the moments between two of them at which it is saved, and what a file holds."""
-    card, left, top, side, gap = Card(height=46), 4.0, 6.5, 2.6, 1.2
+    card, left, top, side, gap = Card(height=52.5), 4.0, 6.5, 2.6, 1.2
     steps, floor = 9, 22
     for epoch in range(2):
         x = left + epoch * (steps * side + gap)
@@ -62,20 +66,26 @@ def what_is_saved():
         card.text(x + 1.2, 15.2, words, 11, ha="left", linespacing=1.3)
     card.text(left, 13.8, "A square is a training step.", 11, ha="left")
     card.text(left, 16.6, "Saved between two steps:", 11, ha="left", weight="bold")
-    pitch, wide, high, deep = 12.5, 11.4, 4.4, 22.5
+    pitch, wide, high, deep = 12.5, 11.4, 4.4, 29.0
     card.rectangle(1.5, floor, 63, deep, "white", LINE, 1.4)
-    card.text(left, floor + 2, "one file, replaced in one piece", 11, ha="left", weight="bold")
-    for row, (parts, colour) in enumerate(zip(PARTS_OF_A_RUN, (PATCH, POSITION), strict=True)):
-        y = floor + 4 + 9.3 * row
+    title = "one file: when it is complete, it replaces the one before"
+    card.text(left, floor + 2.2, title, 11, ha="left", weight="bold")
+    rows = zip(PARTS_OF_A_RUN, ROWS_OF_A_FILE, (PATCH, POSITION), strict=True)
+    for row, (parts, words, colour) in enumerate(rows):
+        y = floor + 6.8 + 12.2 * row
+        card.text(left, y - 1.9, words, 11, ha="left")
         for k, (name, holds) in enumerate(parts):
             x = 2.3 + k * pitch
             card.box(x, y, wide, high, colour, name, 11)
             card.text(x + wide / 2, y + high + 2.4, holds, 10, QUIET, linespacing=1.3)
-    held = "; ".join(f"{name}, {holds}" for parts in PARTS_OF_A_RUN for name, holds in parts)
+    held = ". ".join(
+        f"{words}: " + "; ".join(f"{name}, {holds}" for name, holds in parts)
+        for words, parts in zip(ROWS_OF_A_FILE, PARTS_OF_A_RUN, strict=True)
+    )
     show(
         "two epochs of steps in a row. Arrows lead from the end of an epoch, from a step in which "
-        "stop was pressed, and from the end of the run to one file, which holds what the run needs "
-        f"to go on: {held}".replace("\n", " "),
+        "stop was pressed, and from the end of the run to one file. When it is complete, it replaces "
+        f"the one before. Its entries, {held}".replace("\n", " "),
         "What is saved, and when",
     )
 
