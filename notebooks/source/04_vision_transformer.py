@@ -97,17 +97,17 @@ diagrams.block()
 #
 # Attention carries information *between* tokens. Suppose it has brought two facts into one token: how dark the patch above is, and how bright the patch below. If it is dark above **and** bright below, there is an edge between them. Let us call the facts *dark* and *bright*, each of them 0 or 1, and wish for a score that is 1 if both are 1, and 0 in the three other cases.
 #
-# Could another attention layer compute this score? What a token *receives* is a weighted mean of values, and each value is a linear map of one token. So attention chooses *whom* to look at, but it does not bend what it receives. The softmax bends too, but it yields one number per pair of tokens and head. That is far too few for the hundreds of combinations that a token may need.
+# Could another attention layer compute this score? What a token *receives* is a weighted mean of values, and each value is a linear map of one token. Attention does have one bend, the softmax. But it only decides how strongly to look: one number per head for each pair of tokens. The values themselves are only averaged, so hundreds of detectors cannot come from there.
 #
 # Why not a linear map? We want 0, 0, 0, 1. A linear map is c + a · dark + b · bright. The first three cases force c = a = b = 0, so the fourth is 0 too.
 #
 # A bend saves us. Take 6 · dark + 6 · bright − 9. In the four cases this number is −9, −3, −3 and 3. Now flatten whatever is negative to zero, and divide by 3: the results are 0, 0, 0 and 1. The bend that ViTs use is called **GELU** ([Hendrycks and Gimpel 2016](https://arxiv.org/abs/1606.08415)). It is a ReLU, which is max(x, 0), with its corner rounded off:
 
 # %%
-diagrams.gelu((-1, 1, 2))
+diagrams.gelu((-9, -3, 3))
 
 # %% [markdown]
-# GELU multiplies x by Φ(x), the probability that a number drawn from the standard normal distribution is below x. For large positive x this is almost 1, and for large negative x almost 0. We chose 6 and 9 so that all four sums lie far from the dip in the middle: GELU leaves 3 almost as it is, and makes nearly 0 of −3 and −9.
+# GELU multiplies x by Φ(x), the probability that a number drawn from the standard normal distribution is below x. For large positive x this is almost 1, and for large negative x almost 0. We chose 6 and 9 so that our sums, the dots, lie far from the dip in the middle.
 
 
 # %% tags=["nbval-check-output"]
@@ -194,7 +194,7 @@ print("tokens that come out differently:", change.nonzero().flatten().tolist())
 #
 # ## The residual stream: why the plus signs?
 #
-# Look again at the diagram of the block, and at Eq. 2 and 3. Neither attention nor the MLP *replaces* a token. Each computes something and **adds** it to what is already there. What is added is called a *residual* ([He et al. 2016](https://arxiv.org/abs/1512.03385), ResNet). So a token is a running sum, from Eq. 1 to the head, and people call the lanes the **residual stream**. What the class token gathered in block 2 is still part of the sum in block 9, unless a later block subtracts it.
+# Neither attention nor the MLP *replaces* a token. Each computes something and **adds** it to what is already there. What is added is called a *residual* ([He et al. 2016](https://arxiv.org/abs/1512.03385), ResNet). So a token is a running sum, from Eq. 1 to the head, and people call the lanes the **residual stream**. What the class token gathered in block 2 is still part of the sum in block 9, unless a later block subtracts it.
 #
 # As code, the picture is ten lines long. The attention is that of notebook 03, and the norms are the subject of the next section. (`eps` keeps them from dividing by zero.)
 
@@ -240,10 +240,10 @@ pictures = images.float() / 127.5 - 1  # 64 drawn images, −1 … 1
 
 
 @torch.no_grad()
-def differences(kind, seed):
+def differences(kind, seed, images=pictures[:16]):
     """How different an image's tokens are, after 0 … 12 untrained blocks of a kind: (13,)."""
     seed_everything(seed)
-    x = ClassToken(48)(PatchEmbedding(32, 8, 3, 48)(pictures[:16]))
+    x = ClassToken(48)(PatchEmbedding(32, 8, 3, 48)(images))
     stages = [PositionEmbedding((4, 4), 48)(x)]  # (B, T, D)
     for _ in range(12):
         stages.append(kind(48, 3)(stages[-1]))
@@ -258,6 +258,9 @@ def draw_band(axis, steps, values, index, name):
     lowest, highest = values.amin(dim=0), values.amax(dim=0)
     axis.fill_between(steps, lowest, highest, color=style["color"], alpha=0.2)
 
+
+noise = 2 * torch.rand_like(pictures[:16]) - 1  # images without a background
+print(f"random pixels   before block 1: {differences(Block, 0, noise)[0]:.2f}")
 
 AFTER = "after block (0: before block 1)"
 kinds = {"with plus signs": Block, "without": NoPlus}
@@ -276,7 +279,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The bands span six random starts. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background.
+# The bands span six random starts. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background. Images of random pixels share none, and begin near 1.
 #
 # **Without the plus signs** a few millionths are left after *two* blocks, as the last printed line says. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean.
 #
@@ -286,9 +289,27 @@ plots.show(
 #
 # ## LayerNorm: why read a normalised copy?
 #
-# A running sum can grow. How much does it grow, and does attention mind?
+# A running sum can grow, and its length differs from block to block and from image to image. So attention and MLP read a copy that went through a **layer norm** (LN, [Ba et al. 2016](https://arxiv.org/abs/1607.06450)). It takes each token by itself, and works in two steps:
 #
-# We measure both on the shipped model and the 65 tokens of our cat. In front of each of its six blocks we take the mean length of the tokens. Then we give the tokens to the block's attention in three ways: as they are, normalised by hand, and through the block's own norm, which has learned numbers too. For each way we look at the largest attention weight of a token. If it is near 1, a token attends to a single one alone:
+# 1. It **normalises**: it subtracts the mean of the D numbers and divides by their standard deviation. Then every token has the same length, √D.
+# 2. It **scales and shifts** each of the D numbers, by amounts that are learned. They start at 1 and 0, so at first this changes nothing.
+#
+# Here is the first step for a token with D = 8 numbers that are easy to check by hand:
+
+# %%
+token = torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
+diagrams.layer_norm(token)
+
+# %% [markdown]
+# Look at the dots: they stand around the dashed mean in the same pattern in both rows. LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean, which is 2 in the upper row and 1 in the lower.
+#
+# Let us check it by hand. The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
+
+# %% tags=["nbval-check-output"]
+print([round(number, 2) for number in F.layer_norm(token, (8,)).tolist()])
+
+# %% [markdown]
+# How much does the sum of a real model grow, and would attention mind? We measure both on the shipped model and the 65 tokens of our cat. In front of each of its six blocks we take the mean length of the tokens. Then we give the tokens to the block's attention in three ways: as they are, *normalised* by step 1 alone, and through the block's own norm, which has learned step 2. For each way we look at the largest attention weight of a token. If it is near 1, a token attends to a single one alone:
 
 
 # %%
@@ -337,31 +358,9 @@ print("the mean of each norm's learned scales:", scales)
 # %% [markdown]
 # **The sum grows:** block 6 gets tokens that are about six times as long as those for block 1.
 #
-# **And attention minds.** Queries and keys that are six times as large give scores about 36 times as large. So with tokens as they are, the largest attention weight climbs to 0.81 in block 6, the saturated softmax of notebook 03.
+# **And attention would mind.** Queries and keys that are six times as large give scores about 36 times as large. So with tokens as they are, the largest attention weight climbs to 0.81 in block 6, the saturated softmax of notebook 03.
 #
-# So attention and MLP get their copy through a **layer norm** (LN, [Ba et al. 2016](https://arxiv.org/abs/1607.06450)), which works in two steps:
-#
-# 1. It **normalises**. Every token gets the same length, √192 or about 13.9, and now the weights no longer grow from block to block.
-# 2. It **scales and shifts** each of the D numbers, by amounts that are learned. Here the scales are below 1 on average, and with them the weights are 0.05 to 0.13.
-#
-# What follows? Normalising does not make attention soft. In block 1 it even makes it sharper, because there it lengthens the tokens. It makes attention independent of *how long* the sum has grown. How soft attention is, each block then learns by its scales and shifts. (These blocks were trained with norms. The figure does not show what a model trained without norms would do.)
-#
-# How does a layer norm work? For each token by itself, LN subtracts the mean of the D numbers and divides by their standard deviation. Here is a token with D = 8 numbers that are easy to check by hand:
-
-# %%
-token = torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
-diagrams.layer_norm(token)
-
-# %% [markdown]
-# Look at the dots: they stand around the dashed mean in the same pattern in both rows. LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean, which is 2 in the upper row and 1 in the lower.
-#
-# Let us check it by hand. The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
-
-# %% tags=["nbval-check-output"]
-print([round(number, 2) for number in F.layer_norm(token, (8,)).tolist()])
-
-# %% [markdown]
-# The learned scales and shifts of `nn.LayerNorm`, one of each for each of the D numbers, start at 1 and 0, so at first they change nothing.
+# **What do the two steps do about it?** After the first, every token has the length √192, or about 13.9, and the weights no longer grow from block to block. But in block 1 it lengthens the tokens, and so makes attention sharper. So normalising makes attention not soft, but independent of *how long* the sum has grown. How soft it is, each block learns by the second step: here the scales are below 1 on average, and with them the weights are 0.05 to 0.13. (What a model trained without norms would do, the figure does not show.)
 #
 # In the diagram of the block, the two norms stand beside the stream, not on it. The sum itself is never normalised on its way. That order is called **pre-norm**. Only at the very end, in Eq. 4, one last norm is put on the stream itself, so that the head gets numbers of a known size.
 #
@@ -412,7 +411,7 @@ for name in ("patch_embed", "cls_token", "pos_embed", "blocks", "norm"):
 print(f"{'head':12} {tuple(model.head(x[:, 0]).shape)}")
 
 # %% [markdown]
-# The tokens keep their shape (B, T, D) from the class token to the last norm. That is what makes blocks stackable: you can have 6 of them, or 9, or 24, and nothing else changes.
+# The tokens keep their shape (B, T, D) from the class token to the last norm. So you can stack 6 blocks, or 9, or 24, and nothing else changes.
 #
 # ## Is it right?
 #
@@ -466,7 +465,7 @@ with torch.no_grad():
 assert difference < 1e-5
 
 # %% [markdown]
-# The logits are the same. Here the difference is exactly 0. Your machine may add numbers in another order and so round differently, and then you see something like 1e-06.
+# The logits are the same: here the difference is exactly 0. A machine that adds in another order rounds differently, and shows something like 1e-06.
 #
 # Could this test have failed? Let us exchange queries and keys on purpose, in every block. The first third of `qkv` makes the queries and the second third the keys:
 
@@ -536,7 +535,7 @@ plots.show(
 #
 # ### When does the model make up its mind?
 #
-# This is where the running sum becomes useful. The class token is such a sum, and the head reads it after the last block. Nothing stops us from reading the unfinished sum: we take the class token after *every* block, send it through the last norm and the head, and look at the probabilities. This trick is called a **logit lens** ([nostalgebraist 2020](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens)). What do you expect at 0, before any block has run?
+# The class token is a running sum, and the head reads it after the last block. Nothing stops us from reading the unfinished sum: we take the class token after *every* block, send it through the last norm and the head, and look at the probabilities. This trick is called a **logit lens** ([nostalgebraist 2020](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens)). What do you expect at 0, before any block has run?
 
 # %%
 with torch.inference_mode():
@@ -579,7 +578,7 @@ plots.show(
 #
 # From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, and block 6 settles it. For the rocket "airplane" rises above its start in block 1 and still leads after block 2. Later blocks turn it into a ship, and the last one brings "deer" to the second place.
 #
-# Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Earlier information in a form that they cannot read stays invisible, and a leap in block 6 may partly be their doing. Notebook 06 trains a reader for each block, and tells a somewhat different story.
+# Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Earlier information in a form that they cannot read stays invisible, and a leap in block 6 may partly be their doing. Notebook 06 uses a reader that was fitted to each block, and tells a somewhat different story.
 #
 # ### How much does each block add?
 #
@@ -623,7 +622,7 @@ plots.show(
 # %% [markdown]
 # The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP.
 #
-# In block 6 comes a surprise: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. How can that be? A vector at a right angle would have lengthened the sum. So this one must point partly *against* what the stream and the attention of block 6 had brought. A running sum never forgets by itself, but an MLP can learn to cancel a part of it. (The rocket's sum does get longer.)
+# In block 6 comes a surprise: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. How can that be? Read the bars: attention adds a vector of about 12 to a sum of 28, so whatever its direction, at least 16 are left. A vector of 25 at a right angle to that would give at least √(16² + 25²) ≈ 30. We see 28.0, so this one must point partly *against* what the stream and the attention of block 6 had brought. A running sum never forgets by itself, but an MLP can learn to cancel a part of it. (The rocket's sum does get longer.)
 #
 # > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as someone else's model.
 #
@@ -649,7 +648,7 @@ plots.show(
 #
 # <details><summary>Answer</summary>
 #
-# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it was 28.0 for the cat and 38.2 for the rocket. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. The last norm is there for a reason, but a small model may do without it. Notebook 13 trains the small model without it, and whether that costs anything is *not settled*: {{cost_of_bug("no norm at the end"):±.1p}} points.{{assert not differs(cost_of_bug("no norm at the end")) and largest(cost_of_bug("no norm at the end")) > 0.01}}
+# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it was 28.0 for the cat and 38.2 for the rocket. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. The last norm is there for a reason, but a small model may do without it. Notebook 13 trains the small model without it, and it costs {{cost_of_bug("no norm at the end"):±.1p}} points. So these runs cannot tell whether it costs anything; notebook 05 explains the ±.{{assert not differs(cost_of_bug("no norm at the end")) and largest(cost_of_bug("no norm at the end")) > 0.01}}
 #
 # </details>
 #
@@ -938,7 +937,7 @@ print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index
 #
 # So a ViT has to learn from examples what a CNN is given for free. In the paper's experiments (Section 4.3), a ViT was much worse than a CNN of similar cost after training on 9 million images, and better with 90 million and more. Later, strong augmentation and regularisation let ViTs compete after training on ImageNet's 1.3 million images alone ([Touvron et al. 2021](https://arxiv.org/abs/2012.12877), [Steiner et al. 2022](https://arxiv.org/abs/2106.10270)).
 #
-# Do we see that on CIFAR-10? In our records, a small CNN leads a ViT by {{mean(cnn_lead(1_000)):.1p}} points with 1,000 training images and by {{mean(cnn_lead(45_000)):.1p}} with 45,000.{{assert all(below(few_images("ViT, Muon", count), few_images("CNN, AdamW", count)) for count in (1_000, 45_000))}} But the CNN was trained with AdamW and the ViT with Muon, and for equally many steps, which are about a hundred epochs of 1,000 images and two of 45,000. So the verdict of notebook 14 on *ViTs need more data* is **not settled**.
+# Do we see that on CIFAR-10? In our records, a small CNN leads a ViT by {{mean(cnn_lead(1_000)):.1p}} points with 1,000 training images and by {{mean(cnn_lead(45_000)):.1p}} with 45,000.{{assert all(below(few_images("ViT, Muon", count), few_images("CNN, AdamW", count)) for count in (1_000, 45_000))}} But the CNN was trained with AdamW and the ViT with Muon, and for equally many steps, which are about a hundred epochs of 1,000 images and two of 45,000. So these runs cannot tell why, and notebook 14 does not settle whether *ViTs need more data*.
 
 # %% [markdown]
 # ## To look things up: what the package's model adds

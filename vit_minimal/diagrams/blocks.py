@@ -237,9 +237,10 @@ def gelu(values=(-1, 1, 2)):
         at = height(value)
         axis.plot(value, at, "o", color=MLP, mec="white", ms=9, zorder=4)
         text = _minus(f"GELU({value:g}) = {at:.2f}")
-        where = {"xytext": (0, -21) if value < 0 else (9, -13), "textcoords": "offset points"}
-        ha = "center" if value < 0 else "left"
-        axis.annotate(text, (value, at), **where, color=dark(MLP), size=11, ha=ha)
+        # Below the curve where it is low; at the picture's left edge above it
+        beside = (-4, 9) if value < 1 - far else (0, -21) if value < 0 else (9, -13)
+        look = {"color": dark(MLP), "size": 11, "ha": "center" if beside[0] == 0 else "left"}
+        axis.annotate(text, (value, at), beside, textcoords="offset points", **look)
     axis.legend(loc="upper left", fontsize=11, frameon=False, reverse=True)
     axis.set(xlim=(-far, far + 0.9), ylim=(-0.17 * far - 0.1, far))
     axis.set_xlabel("x", size=11)
@@ -249,5 +250,5 @@ def gelu(values=(-1, 1, 2)):
         "for large x both are x, for very negative x both are 0; in between GELU is smooth and "
         "dips a little below zero, where ReLU has a corner",
         "GELU beside ReLU",
-        [f"GELU({value:g}) = {height(value):.2f}" for value in values],
+        [f"GELU({value:g}) = {height(value):z.2f}" for value in values],
     )

@@ -196,7 +196,8 @@ def curve_gallery(runs=None):
         card.rectangle(x, y, wide, high, "white" if k in runs else GROUND, LINE, 1.0)
         card.text(x, y - 1.5, title, 11, ha="left", weight="bold")
         curves = runs.get(k, sketch)
-        epochs = f"{len(curves[0])} epochs" if k in runs else "epochs"
+        means = " means" if kind == "loss" else ""  # a measured loss is the mean over an epoch
+        epochs = f"{len(curves[0])} epoch{means or 's'}" if k in runs else "epochs"
         card.text(x + wide / 2, y + high + 1.3, f"{kind}, {epochs}", 10, QUIET)
         if k % 4 == 0 or k == 5:  # where a range is first met
             for mark, place in zip(marks, (y + 0.8, y + high - 0.8), strict=True):
