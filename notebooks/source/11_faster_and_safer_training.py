@@ -162,7 +162,7 @@ axis.set_title(title, fontsize=11)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention**, of which FlashAttention is the best-known kind, computes QKᵀ, the softmax and the product with the values in one operation. Nearly all of its arithmetic is products, so it is blue as well, with its softmax. The optimizer's bar is short: AdamW visits each weight once in a step. The matrix products use each weight 1,040 times, once for each token in a batch of 16 images.
+# Matrix products come first, because they do most of the arithmetic. **Fused attention**, of which FlashAttention is the best-known kind, computes QKᵀ, the softmax and the product with the values in one operation. Nearly all of its arithmetic is products, so it is blue as well, with its softmax. The optimizer's bar is short: AdamW visits each weight once in a step. In the forward pass alone, a matrix of a block is used for 1,040 tokens, 65 in each of 16 images.
 #
 # **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink? (Afterwards, write 192 again and run the cell with `make_step` once more, because the next cells use its numbers.)
 #
@@ -272,16 +272,16 @@ for words, (products, rest, gain) in rows.items():
     print(f"{words:22} {products:8.0f} {rest:10.0f} {gain:8.1f} × as fast")
 
 # %% [markdown]
-# Compare the last two numbers of the last column. Prediction and clock seldom agree. Two things make the prediction too high:
+# Compare the last two numbers of the last column. They are near each other, but seldom equal. Two things make the prediction too high:
 #
 # - It lets the rest take as long as before, but in 16 bits numbers must also be copied from one format to the other.
 # - On our CPU, attention is fused in float32 but not in 16 bits, so it gains less than the product that we timed.
 #
 # One thing makes it too low: a profiler slows small operations most, so the true share of the products is probably larger.
 #
-# Which side wins depends on your machine, and on what else it is doing. A second profile, in 16 bits, splits the last row. Where attention is not fused there, its softmax counts as rest.
+# Which side wins depends on your machine, and on what else it is doing. The clock gives only the total time of the last row. How much of it is products comes from a second profile, in 16 bits. Where attention is not fused there, its softmax counts as rest.
 #
-# `TrainingConfig(compile=True)` speeds up the rest: it hands the model to `torch.compile`, which merges small operations such as norms and additions. This is for long runs on a GPU. On our CPU, a compiled model took {{only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second:.1f}} times as long for a step in bfloat16.
+# `TrainingConfig(compile=True)` can speed up the rest on a GPU, in long runs: it hands the model to `torch.compile`, which merges small operations such as norms and additions. On our CPU it made training slower: a compiled model took {{only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second:.1f}} times as long for a step in bfloat16.
 # {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
 #
 # ## What do 16 bits lose?
@@ -470,7 +470,7 @@ axis.legend()
 plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
 # %% [markdown]
-# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers a running mean of each weight's gradients, and divides it by their usual size. After the gradients 1, −1, 1, −1, the usual size is 1, but the mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
+# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers two numbers for each weight: the running mean of its gradients, and their usual size. It divides the first by the second. After the gradients 1, −1, 1, −1, the usual size is 1, but the mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
 #
 # Check this by hand. There are 81,226 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √81,226 × 0.0015 ≈ 0.43 long, about as high as the orange spike.
 #

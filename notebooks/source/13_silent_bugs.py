@@ -380,7 +380,7 @@ catch(check_last_norm, right=VisionTransformer, wrong=NoLastNorm, bug="8 no last
 #
 # ### 9. Across the batch
 #
-# PyTorch's `nn.MultiheadAttention` expects (T, B, D) unless it is told `batch_first=True`. If it gets (B, T, D), a token attends to the tokens at the same place in *all images*, and to no other token of its own. [TabFormer](https://github.com/IBM/TabFormer/pull/14) had this bug.
+# PyTorch's `nn.MultiheadAttention` expects (T, B, D) unless it is told `batch_first=True`. If it gets (B, T, D), a token attends to the tokens at the same place in *all images*, and to no other token of its own image. [TabFormer](https://github.com/IBM/TabFormer/pull/14) had this bug.
 #
 # *Guess first:* what does such a model answer for different images, if it reads a class token?
 
@@ -433,7 +433,7 @@ diagrams.amounts(
 
 
 # %% [markdown]
-# A ViT with a class token then gives every image the same answer: all class tokens start equal, and they attend only to each other. With mean pooling each answer depends on the rest of the batch.
+# The check asked one layer about random tokens. In a whole ViT with a class token, every image gets the same answer: all class tokens start equal, and they attend only to each other. With mean pooling each answer depends on the rest of the batch.
 #
 # Three more bugs are found by a change:
 #
@@ -569,7 +569,7 @@ catch(
 #
 # ### 17. One block, repeated
 #
-# `[block] * L` has L entries, but all of them are the same block. The `state_dict` still has the names of all L blocks, so a right model's weights load with the message `<All keys matched successfully>`. Those of the last block are left in the one block.
+# `[block] * L` has L entries, but all of them are the same block. The `state_dict` still has the names of all L blocks, so a right model's weights load with the message `<All keys matched successfully>`. Each block's weights overwrite those before, so in the end the one block holds the weights of the last.
 
 
 # %% tags=["bug", "nbval-check-output"]
@@ -706,7 +706,7 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 #
 # All numbers are differences from a right model, in points:
 #
-# - The marks and the column *trained* are those of the small model, with three seeds. A bug is *alike* if its interval stays inside the grey zone, which reaches one point to each side.
+# - The marks and the column *trained* are those of the small model, with three seeds, but for the one row at chance level, which has one. A bug is *alike* if its interval stays inside the grey zone, which reaches one point to each side.
 # - In the column *afterwards*, that of the shipped model, "error" means that its weights do not load into the model with the bug. For no last norm (8) we loaded with `strict=False`, or it would be an error, too.
 
 # %% tags=["hide-input"]
@@ -1192,7 +1192,7 @@ strike(5, 9, 11, 13, 14, 15, 16)
 #
 # ### Second attempt: ask one attention
 #
-# `suspicions` cannot find what goes wrong alike for every image, such as heads by view. But you can test attention itself in two ways:
+# `suspicions` cannot find a bug that does the same wrong thing to every image, such as heads by view. But you can test attention itself in two ways:
 #
 # - Attention without a mask does not know the order of its tokens. So if every token moves one place on, each answer should *move along*.
 # - *PyTorch's* attention with the same weights should give the same answers.
@@ -1357,7 +1357,7 @@ for name, model in {"mystery": mystery, "right": right}.items():
 # | `suspicions_about_attention` with PyTorch's attention as the reference | all seven bugs of an attention: these three, scaled by √D (4), softmax over the queries (6), across the batch (9), ignored argument (12) |
 # | `reference.load_state_dict(ours.state_dict())` | with an error: no last norm (8), norm over tokens (10), moved parameter (13, where it is a copy), class token for each place (15), blocks in a list (16) |
 # | `compare`, after these weights have loaded | patches by reshape (1), all seven bugs of an attention, softmax twice (5), no residual (7), `x[0]` (11) |
-# | `sum(p.numel() for p in model.parameters())` | blocks in a list (16) and one block, repeated (17), if you know the right number |
+# | `sum(p.numel() for p in model.parameters())` | if you know the right number: no last norm (8), norm over tokens (10), moved parameter (13, where it is a copy), class token for each place (15), blocks in a list (16), one block, repeated (17) |
 #
 # For the class token, [notebook 09](09_pitfalls_class_token.ipynb) has three more checks.
 #

@@ -101,12 +101,10 @@ def train(config, seed):
 # *Set-up: Muon, flip and crop, 45,000 whole images of CIFAR-10, 1 to 13 seeds, judged on 10,000 test images, on record in `experiments_cifar10_full`, `_long`, `_longest` and `_large`. The small model has {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million parameters, and the larger one {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million: 6 blocks, D = 192. The hollow point is the shipped model, of the same size, trained on 50,000 images that are made harder (one seed, `cifar10_cpu_long`).*
 
 # %% tags=["hide-input"]
-RECORDS = "../data/results/experiments_cifar10_{}.json"
-
-
 def on_record(budget, experiment, setting, seeds):
     """The accuracies on record of a setting at the base's learning rate, in %."""
-    found = {key(run["run"]): run for run in read_records(RECORDS.format(budget))}
+    records = read_records(f"../data/results/experiments_cifar10_{budget}.json")
+    found = {key(record["run"]): record for record in records}
     wanted = [key(plan(experiment, budget, seed)[setting, 1]) for seed in range(seeds)]
     return [100 * found[run]["accuracy"] for run in wanted]
 
