@@ -157,9 +157,9 @@ for block, left in covered.items():
     print(f"block {block}: its own place has rank {rank} of 64 (1 does most harm)")
 
 # %% [markdown]
-# Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere. Block 6 comes first. Without what it looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm. Its squares cover stripes, scattered places and one patch of the left eye, which block 4 covers too.
+# Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere. Block 6 does the most harm. Without what it looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm. Its squares cover stripes, scattered places and one patch of the left eye, which block 4 covers too.
 #
-# And the eyes, where block 4 looks? Without its eight patches, which cover most of both eyes, the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm. What block 5 looks at matters least. Its own place is the last but one.
+# And the eyes, where block 4 looks? Without its eight patches, which cover most of both eyes, the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm. What block 5 looks at matters least. Its own place is the 63rd of 64.
 #
 # So the map on the eyes, which looks so convincing, marks nothing special. One photograph proves little. Notebook 06 makes such tests on thousands.
 #
@@ -180,7 +180,7 @@ if check_machine(data_root()):
 # <details><summary>What these lines mean, and what you can change</summary>
 #
 # - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. We have not tested a Mac's GPU, nor Windows. The number format of matrix products is float32, or one of 16 bits where the hardware is faster with that.
-# - **Budget:** with a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice. With `full`, this notebook trains the recipe `cpu`, which has its name because even a CPU can train it on all of CIFAR-10.
+# - **Budget:** with a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice. With `full`, this notebook trains the recipe `cpu` on all of CIFAR-10, and with `quick` the recipe `quick`. (`cpu` has its name because even a CPU can train it.)
 # - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
 #
 # Set such a variable before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
@@ -290,7 +290,7 @@ plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 #
 # ## 4 · Look where it looks
 #
-# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, an *attention weight*, and the weights sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model with the random weights that it started from. How much of the attention goes to the eight patches that get most of it?
+# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, an *attention weight*, and the weights sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model with the random parameters that it started from. How much of the attention goes to the eight patches that get most of it?
 
 # %%
 seed_everything(0)

@@ -3,7 +3,7 @@
 #
 # A Transformer was invented to read sentences, and a sentence is a sequence of words. A photograph has no words and no obvious order. In this notebook you turn a photograph into a sequence, and you meet a bug that raises no error, keeps every shape right and scrambles the whole picture.
 #
-# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, work out what a patch size costs, and get a photograph back out of the tokens that a trained E makes.
+# **After this notebook you can** cut any batch of images into patches with three tensor operations, explain why a plain `view` does it wrong, show that a strided convolution does the same job in one step, work out what a patch size costs, and get a photograph back out of what a trained model's first layer makes.
 #
 # | | |
 # |---|---|
@@ -147,7 +147,7 @@ diagrams.memory((4, 6), 2)
 diagrams.axes_of_patchify(tiny.shape, 2)
 
 # %% [markdown]
-# **First, name.** `reshape` turns four axes into six. The blue axes say *which patch* and the light grey ones *where in the patch*. The batch, in dark grey, stays in front. The order is still the old one, but now every patch has an address. The patch in row 0 and column 1 of patches is this one:
+# **First, name.** `reshape` turns four axes into six. The blue axes say *which patch* and the light grey ones *which number of the patch*: its channel, its row and its column. The batch, in dark grey, stays in front. The order is still the old one, but now every patch has an address. The patch in row 0 and column 1 of patches is this one:
 
 # %% tags=["nbval-check-output"]
 # (B, C, H/P, P, W/P, P): 4 rows are 2 · 2, and 6 columns are 3 · 2
@@ -227,7 +227,7 @@ print(tuple(patchify(awkward, 8).shape))
 print("same numbers:", torch.equal(patchify(awkward, 8), theirs.transpose(1, 2)))
 
 # %% [markdown]
-# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. `patchify` ended with the axes (B, rows, columns, C, P, P), numbered from 0 to 5. Now write down the order that we want, and look up the old number of each axis:
+# Second, if cutting loses nothing, there must be an exact way back. It takes the same steps backwards. Before its last `reshape`, `patchify` had the axes (B, rows, columns, C, P, P), numbered from 0 to 5. Now write down the order that we want, and look up the old number of each axis:
 #
 # | the axis that we want | B | C | rows | P: row in the patch | columns | P: column in the patch |
 # |---|---|---|---|---|---|---|
@@ -630,7 +630,7 @@ for name, pattern in patterns.items():
     print(f"{name:17}{trained:9.2f}{luck.mean():16.2f}{as_close.item():10,} of 1,000 stacks")
 
 # %% [markdown]
-# None of the random stacks comes as close to the vertical line as the trained kernels do, so E has learned it. A few in a hundred come as close to the horizontal line, which is weaker evidence. About a quarter do for orange against blue, so there it may be enough that training made kernels smoother. And no trained kernel comes close to plain brightness: all random stacks are more similar to it. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
+# None of the random stacks comes as close to the vertical line as the trained kernels do, so E has learned it. About two in a hundred come as close to the horizontal line, which is weaker evidence. About a quarter do for orange against blue, so there it may be enough that training made kernels smoother. And no trained kernel comes close to plain brightness: all random stacks are more similar to it. Brightness is not lost, since we could compute every pixel back, but it takes several kernels together to measure it.
 #
 # A kernel has three channels, so it can be drawn as a tiny colour picture: mid-grey stands for 0, brighter for positive weights and darker for negative ones. Below each pattern stand the trained kernel that is closest to it and the closest one of a random stack, smoothed.
 

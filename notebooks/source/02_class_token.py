@@ -107,7 +107,7 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Each image is now a stack of 65 rows of numbers. We draw the numbers as cells: purple is positive, orange negative, and white zero. (Here a colour stands for a sign only, also in the class token's row.) Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
+# Each image is now a stack of 65 rows of numbers. We draw the numbers as cells: purple is positive, orange negative, and white zero. (Here orange and purple mean negative and positive, not kinds of token, and a stronger colour is a larger number.) Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
 
 # %% tags=["hide-input"]
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
@@ -231,7 +231,7 @@ print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention
 #
 # If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 1 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 0 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look.
 #
-# And the printed line? Almost all that attention gathers comes from the patches: the class token gives itself 3.5 % at most.
+# And the printed line? Almost all of its attention goes to the patches: it gives itself 3.5 % at most.
 #
 # ### Class tokens drift apart
 #
@@ -778,7 +778,7 @@ with torch.no_grad():
 #
 # *The check:* compare with something that is right, such as the scores of the model that the weights come from. Notebook 04 does that.
 #
-# Two mistakes with the class token itself, a vector for each place of the batch and a classifier that reads the wrong token, are in notebooks [13](13_silent_bugs.ipynb) and [09](09_pitfalls_class_token.ipynb). Notebook 09 also shows that a class token needs no position of its own.
+# Two mistakes with the class token itself, a class token of its own for each image of the batch and a classifier that reads the wrong token, are in notebooks [13](13_silent_bugs.ipynb) and [09](09_pitfalls_class_token.ipynb). Notebook 09 also shows that a class token needs no position of its own.
 #
 # > **Remember** from this visit: a mistake that raises no error needs a check that can fail.
 #

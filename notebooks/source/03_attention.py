@@ -64,7 +64,7 @@ plots.show_images(
 )
 
 # %% [markdown]
-# On the right are the 16 pixels of patch 27. Could you tell what they show? On the left you can: it is the corner of an eye, because you see the patches *around* it.
+# On the right are the 16 pixels of patch 27. Could you tell what they show? On the left you can, because you see the patches *around* it: it is the corner of an eye.
 # The token of patch 27 has to look around in the same way, and the class token has to look at all patches if it is to know that this is a cat.
 #
 # But where to look, and how much at each place? Here is the answer in short:
@@ -155,7 +155,7 @@ diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 # Follow one row from left to right: the key meets the query and gives a score, the softmax turns all scores into weights, and each weight says how much of its value is taken. The green lines lead to the values. The
 # box at the bottom adds up the rows.
 #
-# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, the nose all ten to *nose*, and the class token, whose own numbers are just learned and say nothing about the image, five to each. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, as notebook 02 said (after one more map, `proj`, which comes in step 3).
+# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, and the nose all ten to *nose*. The class token gives five to each, because its own numbers are just learned and say nothing about the image. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, as notebook 02 said (after one more map, `proj`, which comes in step 3).
 #
 # ## Step 2 · One head: three linear maps
 #
@@ -219,7 +219,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 
 # %% [markdown]
 # - **Without the maps, the scores are symmetric.** With them, the nose gives the eye a 6, and the eye gives the nose a 2.
-# - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. This is always so if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
+# - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. A token always looks most at itself if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
 # - **Without the maps, what [class] looks for is fixed by what it *is*.** Its row is 2, 2, 2: with itself 1·1 + 1·1, with the nose 1·0 + 1·2 and with the eye 1·2 + 1·0. With the maps it can look for one of them.
 #
 # And W_v decides what is handed over. Our W_v only multiplies by 5. A real one could let the class token find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
@@ -262,7 +262,7 @@ plots.show("weights of three tokens: the larger the scores, the more goes to the
 #
 # </details>
 #
-# A ViT starts with smaller numbers, so the division matters only once training has made them grow. For the cat, the second visit finds scores with a standard deviation of 0.3 before training and of 8.7 in the shipped model, both before the division. Divided by √d = 8, these are near 1.
+# A ViT starts with smaller numbers, so the division matters only once training has made them grow. For the cat, the second visit finds that undivided scores have a standard deviation of 0.3 in an untrained model, and of 8.7 in the shipped one. Divided by √d = 8, the 8.7 becomes about 1.
 #
 # <details><summary>What if the scores grow further?</summary>
 #
@@ -558,7 +558,7 @@ to_stripes = torch.isin(head_1.argmax(dim=-1), torch.tensor([8, 16, 48]))  # (T,
 print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 16 or 48")
 
 # %% [markdown]
-# If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next two figures.
+# If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next three figures.
 #
 # The dark vertical stripes at columns 8, 16 and 48 catch the eye first. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook [06](06_inside_the_class_token.ipynb) examines the stripes.
 #
@@ -613,7 +613,7 @@ for name, image in small.items():
     looks.append(maps[block - 1, 1, class_token, 1:])
     print(f"{name}: {says(image)}")
 large, looks = torch.stack(large), torch.stack(looks)  # (3, C, H, W) and (3, N)
-diagrams.attention_over(large, looks, (8, 8), list(small), full=0.22)
+diagrams.attention_over(large, looks, (8, 8), list(small), full=0.16)
 
 # %% [markdown]
 # In the middle, the weights have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it could learn this.)
@@ -722,7 +722,7 @@ print("permute, then attend = attend, then permute:", same)
 #
 # ### Is all of this learned?
 #
-# An untrained model of the same shape is the control, and we measure three things. How uneven is the class token's row in block 4? How often does a patch look most at itself, as it would with x·xᵀ? (By chance it would be one time in 64.) And how much do the scores in a row differ, before they are divided by √d? The weights tell us.
+# An untrained model of the same shape is the control, and we measure three things. How uneven is the class token's row in block 4? How often does a patch look most at itself, as it would with x·xᵀ and tokens of one length? (By chance it would be one time in 64.) And how much do the scores in a row differ, before they are divided by √d? The weights tell us.
 #
 # <details><summary>How do the weights tell the spread of the scores?</summary>
 #
@@ -750,7 +750,7 @@ for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
 # %% [markdown]
 # Before training, the row is nearly flat: every token gets about an equal weight. After training, one patch gets ten times that and another next to nothing. So the pattern is learned. In the trained model, patches favour themselves somewhat, but among the patches the largest weight goes to another one more than nine times in ten.
 #
-# The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64.
+# The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64. So without the division, the trained softmax would be as uneven as the one that step 2 warned of.
 #
 # ### Masks: who may look at whom
 #

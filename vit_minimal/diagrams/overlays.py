@@ -78,7 +78,9 @@ def attention_over(
     high = width * images.shape[2] / images.shape[3]
     pitch = high + above + 3.2
     lift = 0 if single else 2  # names stand only above the images
-    card = Card(height=2 - lift + pitch * -(-(len(maps) + len(images)) // columns))
+    one_scale = full is not None and not scale  # it needs a line of its own, below all maps
+    height = 2 - lift + pitch * -(-(len(maps) + len(images)) // columns)
+    card = Card(height=height + 2 * one_scale)
     left = WIDTH / 2 - (columns * (width + gap) - gap) / 2
     below = "full purple:" if full is None else "up to"
     said = []
@@ -93,9 +95,6 @@ def attention_over(
         if single or k < 0:
             card.text(x + width / 2, y - above + 1.4, name, 11)
         if k < 0:
-            if full is not None and not scale and i == len(images) // 2:
-                words = f"full purple: {full:.0%} or more"
-                card.text(x + width / 2, y + high + 1.6, words, 10, QUIET)
             continue
         shares = maps[k]
         _purple(card, x, y, width, high, shares, shares.max() if full is None else float(full))
@@ -114,7 +113,9 @@ def attention_over(
         r, c = divmod(int(shares.argmax()), across)
         most = "highest" if scale else f"up to {shares.max():.1%},"
         said.append(f"{name}: {most} at row {r}, column {c}")
-    if scale:
+    if one_scale:
+        card.text(WIDTH / 2, y + high + 3.6, f"full purple: {full:.0%} or more", 10, QUIET)
+    elif scale:
         card.text(WIDTH / 2, y + high + 1.6, f"full purple: {scale}", 10, QUIET)
     show(
         f"an image, and {len(maps)} times the same image with the attention to its {rows} × "
