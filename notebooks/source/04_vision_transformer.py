@@ -95,9 +95,9 @@ diagrams.block()
 #
 # ## The MLP: why is attention not enough?
 #
-# Attention carries information *between* tokens. Suppose it has brought two facts into one token: how dark the patch above is, and how bright the patch below. If it is dark above **and** bright below, there is an edge between them. Let us call the facts *dark* and *bright*, each of them 0 or 1, and wish for a score that is 1 if both are 1, and 0 in the three other cases.
+# Attention carries information *between* tokens. Suppose it has brought two facts into one token: whether the patch above is *dark*, and whether the patch below is *bright*. If it is dark above **and** bright below, there is an edge between them. Each fact is 0 for no or 1 for yes (the figure below also fills in what lies between). We wish for a score that is 1 if both are 1, and 0 in the three other cases.
 #
-# Could another attention layer compute this score? What a token *receives* is a weighted mean of values, and each value is a linear map of one token. Attention does have one bend, the softmax. But it only decides how strongly to look: one number per head for each pair of tokens. The values themselves are only averaged, so hundreds of detectors cannot come from there.
+# Could another attention layer compute this score? What a token *receives* is a weighted mean of values, and each value is a linear map of one token. Attention does have one bend, the softmax. But it only decides how strongly to look: one number per head for each pair of tokens. All D / h numbers of a head's value get the same weight, so attention cannot test each number by itself.
 #
 # Why not a linear map? We want 0, 0, 0, 1. A linear map is c + a · dark + b · bright. The first three cases force c = a = b = 0, so the fourth is 0 too.
 #
@@ -417,7 +417,7 @@ print(f"{'head':12} {tuple(model.head(x[:, 0]).shape)}")
 #
 # The shapes are right, but shapes prove little. A norm in the wrong place, or queries and keys swapped, would leave them all as they are. There is a much stronger test: give two models **the same weights** and compare their logits. (From here on, *weights* in the text are a model's parameters. The other kind are *attention weights*.)
 #
-# The weights of a model are a dictionary from names to tensors, its `state_dict()`. If two models are built the same way, theirs hold the same tensors, perhaps under other names. Ours calls the linear maps of the MLP `mlp.0` and `mlp.2`, their places in `nn.Sequential`; timm calls them `mlp.fc1` and `mlp.fc2`. So we need a function that renames. A second one adds noise to every parameter, because two biases that are both 0 could be exchanged, and no one would notice.
+# The weights of a model are a dictionary from names to tensors, its `state_dict()`. If two models are built the same way, theirs hold tensors of the same shapes, perhaps under other names. Ours calls the linear maps of the MLP `mlp.0` and `mlp.2`, their places in `nn.Sequential`; timm calls them `mlp.fc1` and `mlp.fc2`. So we need a function that renames. A second one adds noise to every parameter, because two biases that are both 0 could be exchanged, and no one would notice.
 
 
 # %%
@@ -578,7 +578,7 @@ plots.show(
 #
 # From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, and block 6 settles it. For the rocket "airplane" rises above its start in block 1 and still leads after block 2. Later blocks turn it into a ship, and the last one brings "deer" to the second place.
 #
-# Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Earlier information in a form that they cannot read stays invisible, and a leap in block 6 may partly be their doing. Notebook 06 uses a reader that was fitted to each block, and tells a somewhat different story.
+# Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Earlier information in a form that they cannot read stays invisible, and a leap in block 6 may partly come from the head and the last norm. Notebook 06 uses a reader that was fitted to each block, and tells a somewhat different story.
 #
 # ### How much does each block add?
 #
@@ -648,7 +648,7 @@ plots.show(
 #
 # <details><summary>Answer</summary>
 #
-# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it was 28.0 for the cat and 38.2 for the rocket. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. The last norm is there for a reason, but a small model may do without it. Notebook 13 trains the small model without it, and it costs {{cost_of_bug("no norm at the end"):±.1p}} points. So these runs cannot tell whether it costs anything; notebook 05 explains the ±.{{assert not differs(cost_of_bug("no norm at the end")) and largest(cost_of_bug("no norm at the end")) > 0.01}}
+# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it was 28.0 for the cat and 38.2 for the rocket. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. The last norm is there for a reason. Can a small model do without it? Notebook 13 trains the small model without it, and it costs {{cost_of_bug("no norm at the end"):±.1p}} points. So these runs cannot tell whether it costs anything; notebook 05 explains the ±.{{assert not differs(cost_of_bug("no norm at the end")) and largest(cost_of_bug("no norm at the end")) > 0.01}}
 #
 # </details>
 #

@@ -249,7 +249,7 @@ PLAIN = TrainingConfig(
 )
 
 # %% [markdown]
-# Two ingredients change the length of a step. **Clipping** is a guard against a rare, huge gradient: if the gradients of all parameters, taken as one vector, are longer than 1, it shortens them to length 1. A **schedule** changes the rate during the training:
+# Two ingredients remain. **Clipping** is a guard against a rare, huge gradient, and it acts before the rule does: if the gradients of all parameters, taken as one vector, are longer than 1, it shortens them to length 1. With SGD the step becomes shorter. With Adam or Muon, one huge gradient only weighs less in the memory. A **schedule** changes the length of all steps, by changing the rate during the training:
 #
 # - *Warm-up:* at first the rate climbs from near zero. One reason is that Adam then knows the usual size of a gradient from very few batches.
 # - *Cosine* ([Loshchilov and Hutter 2017](https://arxiv.org/abs/1608.03983)): afterwards the rate falls to zero along half a cosine, so that the model settles instead of jumping around.
@@ -308,7 +308,7 @@ for rate in (1e-5, 1e-3, 1e-1):
     print(f"rate {rate:g}: mean loss per epoch", ", ".join(f"{loss:.2f}" for loss in losses[rate]))
 
 # %% [markdown]
-# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it barely moves. At 0.1, the mean over the first epoch is *above* ln 10, which is worse than giving each class the same probability, and that over the last is barely below.
+# At 0.001, the loss leaves ln 10 ≈ 2.3 behind. At 0.00001 it barely moves. At 0.1, the mean over the first epoch is *above* ln 10, which is worse than giving each class the same probability, and the mean over the last epoch is barely below ln 10.
 #
 # Is the best rate the same for each rule? We search for each by itself, and a fourth rule joins in: **Muon**. It changes momentum's step before it is taken. The third sitting shows how; until then, Muon is a black box with a learning rate.
 #
@@ -338,7 +338,7 @@ plots.show("hills: Muon's is the highest, and that of SGD lies furthest right", 
 # %% [markdown]
 # A pale dot is a seed, and a line joins the means of three.
 #
-# | rule | its best rate | accuracy there |
+# | rule | the best of the rates tried | accuracy there |
 # |---|---|---|
 # | Muon | {{best_rate("Muon"):g}} | {{mean(swept("Muon")):.1%}} |
 # | AdamW | {{best_rate("AdamW"):g}} | {{mean(swept("AdamW")):.1%}} |
@@ -474,7 +474,7 @@ plots.show("; ".join(words))
 #
 # ## From an interval to a word
 #
-# May you now say "better"? A difference of less than one point does not matter to us, so we call the zone from −1 to +1 **grey**. The course has four words, and no others. Here is an invented example for each word; the last one is like ours.
+# May you now say "better"? A difference of less than one point does not matter to us, so we call the zone from −1 to +1 **grey**. *Better* says that the sign is settled and that the difference may exceed one point, not that it does. The course has four words, and no others. Here is an invented example for each word; the last one is like ours.
 
 # %% tags=["hide-input"]
 four = {  # {name: (words below it, the difference, half of its 95 % interval)}
@@ -518,7 +518,7 @@ for title, rungs in ladders.items():
 
 # %% [markdown]
 # - **Muon is better on both sides**, and its step is the largest.
-# - **AdamW is better** than SGD at this rate on both sides, too.
+# - **AdamW is better** than SGD at a rate of 0.1 on both sides, too.
 # - **The schedule** is better on CIFAR-10 and not settled on shapes. **Clipping** is settled on neither side. Notebook [15](15_more_about_training.ipynb) looks at both again.
 # - **And here is a surprise: flip and crop are worse on shapes.** Is augmentation bad, then?
 #
@@ -535,7 +535,7 @@ for title, rungs in ladders.items():
 # %% [markdown]
 # ## When does augmentation pay?
 #
-# Why did flip and crop cost accuracy on shapes? Our guess: in four epochs, a model learns little by heart, so there is little for augmentation to prevent, and it mainly makes images harder. If that is right, flip and crop should help where a model sees few images many times. So now we train on only 500 shapes, for sixty epochs, with Muon and one seed.
+# Why did flip and crop cost accuracy on shapes? Our guess: in four epochs, a model learns little by heart, so there is little for augmentation to prevent, and it mainly makes images harder. If that is right, flip and crop should help where a model sees few images many times. So now we train on only 500 shapes, for sixty epochs, with Muon and one seed. (One seed is worth no word yet; the record below has three.)
 
 # %%
 few = dataset.first(500 + 1_000)  # 500 to train on, and 1,000 that `fit` sets aside
@@ -739,13 +739,13 @@ print(f"After the last epoch: {accuracy:.1%} of the {counts.sum():,} test images
 #
 # Look at the curves: validation lies *above* training until the last epoch, which is shaded. Is that a mistake?{{assert [v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)] == [True] * 13 + [False]}}
 #
-# No. Training accuracy is counted on *harder images*, which are mirrored, shifted and half empty. We gave three finished models of this recipe their own training images in several ways (`harder_images`):
+# No, for two reasons. Training accuracy is counted while the model still learns, which matters most in the first epochs. And it is counted on *harder images*, which are mirrored, shifted and half empty. We gave three finished models of this recipe their own training images in several ways (`harder_images`):
 #
 # | as they are | mirrored and shifted | half of the patches | all of this | test images |
 # |---|---|---|---|---|
 # | {{mean(record("harder_images").models["as they are"]):.1%}} | {{mean(record("harder_images").models["flip and crop"]):.1%}} | {{mean(record("harder_images").models["half of the patches"]):.1%}} | {{mean(record("harder_images").models["both"]):.1%}} | {{mean(accuracies("cifar10_cpu_bfloat16")):.1%}} |
 #
-# Read it from left to right. The models know their own images better than the test images: that is overfitting. Mirroring and shifting barely matter. But with half of the patches missing, their accuracy falls below that on the test images. In the last epoch no patch is missing, and training jumps above validation. (Training accuracy is also counted while the model still learns.)
+# Read it from left to right. The models know their own images better than the test images: that is overfitting. Mirroring and shifting barely matter. But with half of the patches missing, their accuracy falls below that on the test images. In the last epoch no patch is missing, and training jumps above validation.
 # {{assert all(len(of) == 3 for of in record("harder_images").models.values()) and record("harder_images").judged_on == "50,000 training"}}
 # {{assert mean(record("harder_images").models["as they are"]) - mean(record("harder_images").models["flip and crop"]) < 0.01 and mean(record("harder_images").models["flip and crop"]) - mean(record("harder_images").models["half of the patches"]) > 0.04}}
 # {{assert 0.01 < mean(accuracies("cifar10_cpu_bfloat16")) - mean(record("harder_images").models["both"]) < 0.02}}

@@ -234,7 +234,7 @@ diagrams.cut_off(values=[[1, 0], [0, 2], [2, 3], [4, 1], [0, 2]], **made_up)
 #
 # Both remove everything from the patches. Knock-out still lets through what the token gets from *itself*, and mean ablation does not. So mean ablation should cost at least as much. If the knock-out costs *more*, lost information cannot be the reason. We then blame its strangeness: the model never met such an input in training.
 #
-# No block is ever removed. Only the class token's *attention* in it is cut, and the patch tokens go on as before.
+# No block is ever removed. Only the class token's *attention* in it is cut. In this block the patch tokens go on as before; in later ones they may attend to a class token that has gathered less.
 #
 # ### A knock-out by hand
 #
@@ -638,7 +638,7 @@ draw_deletions({"whose map?": whose, "which class?": which}, title)
 # {{assert all(interval(deleted("gradients", "loss beyond another image's", count))[0] > 0 for count in (4, 8, 16, 24, 32))}}
 # {{assert deleted("gradients", "loss beyond another image's", 32).mean > 2 * (deleted("random", "highest", 32).mean - deleted("gradients", "another image's", 32).mean)}}
 #
-# So the map is one of this image. Is it one of its *class*? In the right panel, a third control, the noise is on the image's own map for the class that the model puts *second*. Then {{deleted("gradients of the second class", "highest", 32).mean:.0%}} stay right, against {{deleted("gradients", "highest", 32).mean:.0%}} for the first class. So that map does not merely mark what matters for any answer.
+# So the map is one of this image. Is it one of its *class*? In the right panel, a third control, the noise is on the image's own map for the class that the model puts *second*. Then {{deleted("gradients of the second class", "highest", 32).mean:.0%}} stay right, against {{deleted("gradients", "highest", 32).mean:.0%}} for the first class. So the map for the *first* class marks more than what matters for any answer.
 #
 # <details><summary><i>Limit:</i> why the third control proves less than the other two</summary>
 #
@@ -648,7 +648,7 @@ draw_deletions({"whose map?": whose, "which class?": which}, title)
 # {{assert all(not below(deleted("gradients of the second class", "highest", count), deleted("gradients", "another image's", count)) for count in (4, 8, 16, 24, 32))}}
 # {{assert below(deleted("gradients", "highest", 32), deleted("gradients of the second class", "highest", 32))}}
 #
-# **The answer: yes, as far as this test can tell. Without the patches that the gradient map of its first class marks, `shipped` loses far more right answers than under any of the three controls.** About the third control the doubt in the fold remains. Plain attention maps mark patches that matter, too, but less well (second visit).
+# **The answer: yes, as far as this test can tell. Without the patches that the gradient map of its first class marks, `shipped` loses far more right answers than under any of the three controls.** The third control is the weakest of them, as the fold says. Plain attention maps mark patches that matter, too, but less well (second visit).
 
 # %% [markdown]
 # ## Your own photo
@@ -1003,7 +1003,7 @@ for block in range(3):
 # %% [markdown]
 # A probe after block 2 reaches more than 80 %, while one on the untrained twin stays below 20 %. The model's own head reaches about 70 % if the class token is cut off in block 3.
 #
-# `quick` differs from `shipped` in two ways, and we do not know why, because size, images and training all differ. No cut is cheap: by mean ablation, each of the three blocks costs it many points. And the knock-out costs much more than mean ablation in *every* block, and not mainly in the last.
+# `quick` behaves differently from `shipped` in two ways. We do not know why, because size, images and training all differ. First, no cut is cheap: by mean ablation, each of the three blocks costs it many points. Second, the knock-out costs much more than mean ablation in *every* block, and not mainly in the last.
 #
 # ### What does a patch token know, and where?
 #
@@ -1077,7 +1077,7 @@ plots.show("three dots for each block, one for each head", title, words)
 #
 # - They get *little*. In the strongest head, the first of them gets {{max(max(heads) for heads in record("stripes").share.mean):.1%}} of all attention on average, where an even share is {{record("stripes").even_share:.1%}}. (In single images it can be much more, up to {{max(max(heads) for heads in record("stripes").share.largest):.0%}}.)
 # - Their tokens are of *usual length*: in no head more than {{max(max(heads) for heads in record("stripes").length.mean):.1f}} times the median one on average.
-# - They are *background in some heads only*. In the head of notebook 03, {{record("stripes").rougher.mean[3][1]:.0%}} of an image's patches are rougher, by the deviation of their pixels, so it prefers smooth ones. In others it is as few as {{min(min(heads) for heads in record("stripes").rougher.mean):.0%}}.
+# - They are *background in some heads only*. In the head of notebook 03, {{record("stripes").rougher.mean[3][1]:.0%}} of an image's patches are rougher than the favoured one (by the deviation of their pixels), so this head prefers smooth patches. In other heads it is as few as {{min(min(heads) for heads in record("stripes").rougher.mean):.0%}}.
 #
 # The third point leaves a likeness to large models in some heads. But nothing here is long or strong enough to spoil a map. What the agreement is good for, we do not know.
 # {{assert max(max(heads) for heads in record("stripes").share.mean) < 0.08 and max(max(heads) for heads in record("stripes").length.mean) < 1.3}}

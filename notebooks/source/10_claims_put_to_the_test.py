@@ -266,6 +266,7 @@ show_card(
 #
 # **Tested:** the head of B reads the class token. The head of A reads the mean of the patches, or a mean with learned weights, which is called **attention pooling**. With Muon, each has the learning rate that was best for it on validation images. With AdamW, both have one rate.
 
+
 # %% tags=["hide-input"]
 def with_adamw(budget):
     """The mean of patches less the class token, both trained with AdamW at one learning rate."""

@@ -77,7 +77,7 @@ def new_model():
 #
 # ## What do you save?
 #
-# A resumed run needs four things: the weights, the optimizer's memory, the number of steps and the random state. ([Notebook 11](11_faster_and_safer_training.ipynb) leaves out one after the other, to see what happens.)
+# A resumed run needs at least four things, and whatever else has a state (a scheduler, a scaler, a weight average): the weights, the optimizer's memory, the number of steps and the random state. ([Notebook 11](11_faster_and_safer_training.ipynb) leaves out one after the other, to see what happens.)
 #
 # And there is more than one random state. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
 
@@ -281,7 +281,7 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 # | float16 | × 1/128 | pushes gradients towards 0, on purpose |
 # | float16 | × 1/65,536 | pushes them further |
 #
-# Which of the six will learn? Below each way, the figure says which share of the gradients became 0. (Counted are those of the first block's hidden activations. All six ways saw the same batches of {{record("formats").batch:d}} images, by `benchmarks/formats.py`.)
+# Which of the six will learn? Below each way, the figure says which share of the gradients became 0. (We counted those of the first block's hidden activations. All six ways saw the same batches of {{record("formats").batch:d}} images, by `benchmarks/formats.py`.)
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -339,7 +339,7 @@ plots.show("three points for each way to train, low for five, high for the sixth
 #
 # ## A check: is the small range to blame?
 #
-# In the six ways above, the factor 1/65,536 stopped all learning. In exact numbers it would change nothing. So what stopped the learning must be the format. We try the factor on one gradient of the tiny model, in float32 and in float16:
+# In the last of the six ways, the factor 1/65,536 stopped all learning. In exact numbers it would change nothing. So what stopped the learning must be the format. We try the factor on one gradient of the tiny model, in float32 and in float16:
 
 
 # %%
