@@ -144,7 +144,7 @@ for setting in ("N(0, 0.02)", "N(0, 1)"):
     print(f"small model, untrained, positions: {setting:10}   a patch {patch:.2f}   {sizes}")
 
 # %% [markdown]
-# The largest position is a little larger than all of them taken together, as in the figure.
+# For positions, this line shows the largest single one, and the figure the size of all of them together, so the two numbers differ a little.
 #
 # **Guess:** what do positions cost that start as zeros, or from N(0, 1)? Does a class token cost the same?
 #
@@ -217,7 +217,7 @@ for name in ("N(0, 0.02)", "all zero", "head zero", "second zero"):
     print(f"small model, untrained, weights: {name:12}  step 1: {one:6.3g}   step 2: {two:6.3g}")
 
 # %% [markdown]
-# Only all zero has no gradient in the second step either. Why is it dead? Look at a pair of matrices, one behind the other. In a block, fc1 and fc2 are such a pair, and so are the values and the output of attention. With head zero, the pair is all blocks and the head. Below, x goes in, h lies between the two, and y comes out:
+# Only all zero has no gradient in the second step either. (With second zero, each block has a number in step 1 already, because half of its matrices get a gradient.) Why is all zero dead? Look at a pair of matrices, one behind the other. In a block, fc1 and fc2 are such a pair, and so are the values and the output of attention. With head zero, the pair is all blocks and the head. Below, x goes in, h lies between the two, and y comes out:
 
 # %% tags=["hide-input"]
 diagrams.zero_pairs()
@@ -331,7 +331,7 @@ for setting in settings:
 # | positions from N(0, 1) | {{loss(runs("position_init", "N(0, 1)")):±.1p}} | {{recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("position_init", "N(0, 1)", budget="adamw")[0].accuracy:.1p}} |
 # | class token from N(0, 10) | {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} | {{recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("class_token_init", "N(0, 10)", budget="adamw")[0].accuracy:.1p}} |
 #
-# The order of the weights nearly vanishes. But the length of AdamW's steps hardly depends on the gradient either, so that cannot be the reason, and we do not know why the optimizers differ here. Large vectors lose many points with both.
+# With AdamW, Xavier loses little. But AdamW's steps, too, have about the same length whatever the gradient. So the length of the steps alone cannot explain what Xavier loses with Muon, and we do not know what does. Large vectors lose many points with both.
 # {{assert 0 < recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("weight_init", "Xavier", budget="adamw")[0].accuracy < 0.02 and recorded("weight_init", "PyTorch's default", budget="adamw")[0].accuracy > recorded("pooling", "class token", budget="adamw")[0].accuracy and recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("position_init", "N(0, 1)", budget="adamw")[0].accuracy > 0.05 and recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("class_token_init", "N(0, 10)", budget="adamw")[0].accuracy > 0.15}}
 #
 # ## 4. A tempting sign: the spread
@@ -545,7 +545,7 @@ drowning_std = 0.5
 # %% [markdown]
 # \* This start has large positions of the patches in a model whose class token has no position, and its cost counts from the base of that model.
 #
-# **Of the eight costly starts, the first three signs together catch seven, each of them its own kind. They miss PyTorch's default.** The spread, the most striking sign, catches nothing that these three miss:
+# **Of the eight costly starts, the first three signs together catch seven, and each sign catches starts of its own kind. They miss PyTorch's default.** The spread, the most striking sign, catches nothing that these three miss:
 #
 # - *Is every small spread costly?* No. Second zero has a spread of exactly 0, because its blocks add nothing at first, and it is harmless.
 # - *Has every costly start a small spread?* No. That of weights from N(0, 1), Xavier and PyTorch's default is even larger than the base's.

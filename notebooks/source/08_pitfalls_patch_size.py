@@ -345,7 +345,7 @@ plots.show(
 # | about the same time | {{runs("patch_size", "P = 4").mean:.1%}} against {{runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs").mean:.1%}}: not settled | **{{runs("patch_size_at_equal_time", "P = 4, 10 epochs").mean:.1%}}** against {{runs("patch_size_at_equal_time", "P = 8, 30 epochs").mean:.1%}} |
 # | about the same FLOPs | {{runs("patch_size", "P = 4").mean:.1%}} against **{{runs("patch_size_longer", "P = 8, 4 × the epochs").mean:.1%}}** | **{{runs("patch_size_at_equal_time", "P = 4, 10 epochs").mean:.1%}}** against {{runs("patch_size_at_equal_time", "P = 8, 40 epochs").mean:.1%}} ({{len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies):d}} seed) |
 #
-# **P = 8 is better in one comparison of six: equal FLOPs in a short training.** One caution: P = 8 also made four times the steps. If P = 4 makes as many, with smaller batches, P = 8 is still better at the common learning rate. At half of this rate for P = 4, the lead of P = 8 is {{distance(runs("patch_size_longer", "P = 8, 4 × the epochs"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points: not settled, in one seed.
+# **P = 8 is better in one comparison of six: equal FLOPs in a short training.** This win is fragile, because P = 8 also made four times the steps. If P = 4 makes as many, with smaller batches, P = 8 stays better at the common learning rate. With smaller batches *and* half the rate for P = 4, the lead of P = 8 is {{distance(runs("patch_size_longer", "P = 8, 4 × the epochs"), runs("patch_size_updates", "P = 4, batches of 32", rate=0.5)):±.1p}} points: not settled, in one seed.
 #
 # The grey band is where the clock came out in our tries. At its right end, equal time would be equal FLOPs. So if your clock says nearly four, P = 8 is ahead in the short training at equal time, too.
 #
@@ -409,7 +409,7 @@ plots.show("two rising lines that cross: P = 8 begins earlier and flattens", "Ev
 # Why does P = 8 flatten? It is not too weak to learn the training images: in its last epoch of 40 its training loss is {{mean([r.train_loss[-1] for r in recorded("patch_size_and_epochs", "P = 8, 40 epochs")]):.2f}}, less than half of the {{mean([r.train_loss[-1] for r in recorded("patch_size_and_epochs", "P = 4, 10 epochs")]):.2f}} of P = 4 in the last of ten. Still it classifies fewer test images correctly. By then it has seen every image forty times, so it may have learned them by heart. We have not tried whether P = 4 would flatten, too, beyond ten epochs.
 # {{assert max(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 epochs")) < 0.5 * min(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 epochs"))}}
 #
-# All this is at equal FLOPs, where P = 8 has made four times the epochs. Count epochs instead, and P = 8 does not flatten first: from 3 to 10 epochs it gains more than P = 4, and the lead of P = 4 shrinks by {{distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8"))):±.1p}} points.
+# All this is at equal FLOPs, where P = 8 has made four times the epochs. Counted in epochs, P = 8 does not flatten first: from 3 to 10 epochs it gains more than P = 4, so the lead of P = 4 shrinks by {{distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8"))):±.1p}} points.
 # {{assert differs(distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8")))) and runs("patch_size_and_epochs", "P = 8, 10 epochs").difference > runs("patch_size", "P = 8").difference}}
 #
 # ## A warning about curves
@@ -467,7 +467,7 @@ plots.show(
 # > ### What to do in your own model
 # >
 # > 1. Decide what limits your training. If it is time, measure it, as above.
-# > 2. Train two neighbouring patch sizes, for example P = 8 and P = 16, each with two seeds or more. Share your time among all these trainings, each with a schedule that ends when its share ends.
+# > 2. Train two neighbouring patch sizes, for example P = 8 and P = 16, each with two seeds or more. Each of these four trainings gets a quarter of your time, and its learning rate reaches zero at the end of that quarter.
 # > 3. Keep the better *model*, judged on your validation images. If you train again, for longer or on more images, compare again: the other size may win.
 # >
 # > For other patches in a model that is trained already, `resize_patches` resamples its weights, as [exercises 08](exercises/08_pitfalls_patch_size.ipynb) show.

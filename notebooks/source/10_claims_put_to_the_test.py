@@ -79,7 +79,7 @@ def show_card(number, title, rows, found=None, **more):
 #
 # Most cards compare a model with the **base**. It is the *small model* of this course: {{recorded("class_token_init", "N(0, 0.02)")[0].run.model.depth:d}} blocks with P = 4 and a class token, trained with Muon on 45,000 photographs of CIFAR-10 for {{recorded("class_token_init", "N(0, 0.02)")[0].run.training.epochs:d}} epochs. It classifies {{runs("pooling", "class token").mean:.0%}} of the test images correctly. A **point** is one per cent of the test images.
 #
-# A **run** is one training, and its **seed** fixes what is random in it, such as the first weights. How far apart do runs lie that differ in their seed alone? The first three runs of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, and ten more within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}} So three runs say little about luck.
+# A **run** is one training, and its **seed** fixes what is random in it, such as the first weights. How far apart do runs lie that differ in their seed alone? The first three runs of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, but the next ten only within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}} So three runs say little about luck.
 #
 # We therefore **pool**. A **setting** is everything about a run but its seed: the base is one setting, and the base with P = 8 is another. All settings of the small model together tell how much runs differ: a run typically lies {{spread().deviation:.2p}} points from the mean of its setting (standard deviation).
 #
@@ -150,14 +150,16 @@ show_effects(
 #
 # People mostly say *often*, which fits almost any result. So we ask *where* a sentence is true: in all the cases that we tested, in some of them, or in none?
 #
-# A word such as *better* judges one bar. A **verdict** judges a sentence. There are four of them, here and in notebook 14, and the first line that fits counts:
+# A word such as *better* judges one bar. A **verdict** judges a sentence. There are four of them, here and in notebook 14.
 #
-# - **holds**: it is true in every case that we tested;
-# - **does not hold**: no part of it is true;
-# - **holds in part**: one part of it is true, or it is true in one case, and another is false or not settled;
-# - **not settled**: anything else. The interval leaves room for yes and no, the comparison was not fair, or the case was not tested.
+# A sentence may have parts, and a part may be tested in several cases. A part that says *only*, *must* or *always* is false as soon as there is one exception.
 #
-# A part is false if it is false in one case and true in none. A part that says *only*, *must* or *always* is false as soon as there is one exception.
+# | verdict | parts and cases |
+# |---|---|
+# | **holds** | all are true |
+# | **does not hold** | none is true, and one is false at least |
+# | **holds in part** | some are true, and others are false or not settled |
+# | **not settled** | anything else: the interval leaves room for yes and no, the comparison was not fair, or the case was not tested |
 #
 # Which of the six would you sign? The first is that of the story above. The others ask whether a class token is needed (5, 6), how it starts (11), and where it must attend to the patches (2, 12).
 #
@@ -226,7 +228,7 @@ show_card(
 # len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies) == 1}}{{assert
 # interval(gain(runs("patch_size_longer", "P = 8, 4 × the epochs")))[0] > 0 and interval(loss(runs("patch_size", "P = 8")))[0] > 0.01}}
 #
-# **So in your model:** if you can pay for the longer training, take the smaller patches; and dropping P = 8 was right. If you can pay for a short one only, compare two sizes at equal FLOPs or equal time, not at equal epochs; at equal FLOPs, P = 8 was ahead in the short training, unless P = 4 makes as many steps.
+# **So in your model:** if you can pay for the longer training, take the smaller patches: then dropping P = 8 was right. If you can pay for a short one only, compare two sizes at equal FLOPs or equal time, not at equal epochs; at equal FLOPs, P = 8 was ahead in the short training.
 #
 # *Limits:* all at the learning rate that was found for P = 4. The one lead of P = 8 is not settled if P = 4 makes as many steps, with smaller batches and half that rate (one seed). The longer trainings still use the deviation of three epochs. On Needle-10, the detail is exactly one patch of P = 4.
 #
@@ -403,7 +405,7 @@ show_card(
 #
 # ### 12. "The class token must be updated by attention like any other token"
 #
-# **Tested:** small models of four blocks are trained. In the base, every token attends to all tokens in every block. In *alone*, the class token attends to itself in all of them. In *late*, it joins before the last block, and attends to the patches there only.
+# **Tested:** small models of four blocks are trained. In the base, every token attends to all tokens in every block. In *alone*, the class token attends to nothing but itself, in all of them. In *late*, it joins before the last block, and attends to the patches there only.
 
 # %% tags=["hide-input"]
 show_card(
@@ -506,18 +508,18 @@ plots.show(
 #
 # ## The class token on one page
 #
-# Differences are in points, against the small model after three epochs unless it says otherwise.
+# Differences are in points. They count from the small model after three epochs, unless the row says otherwise.
 #
 # | question | answer | size | more |
 # |---|---|---|---|
 # | What is it? | One learned vector of D numbers, the same for all images. It stands before the N patches as token 0, and the head reads it after the last norm. | D = {{recorded("pooling", "class token", budget="large")[0].run.model.embed_dim:d}} of {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million numbers in the shipped model | [02](02_class_token.ipynb), [04](04_vision_transformer.ipynb) |
 # | Where does it start? | At zero, ones or N(0, 0.02), which are *alike*. A start that is far too large is worse. | N(0, 10): {{gain(runs("class_token_init", "N(0, 10)")):+±.1p}} | [07](07_pitfalls_initialization.ipynb) |
-# | Must this vector be trained? | No. Kept at zero, without a position, it is not settled after three epochs, and *alike* with a trained one after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs, because biases can give it a query. | {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}}; after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
+# | Must this vector be trained? | No. Kept at zero, without a position, it is not settled against the same model with a trained one after three epochs, and *alike* after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs, because biases can give it a query. | {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}}; after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("class_token_untrained", "no position, frozen at zero", budget="long")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
 # | Is its place special? | No. The blocks do not know which token is first. Behind the patches, and read there, it is *alike*. | {{gain(runs("class_token_place", "class token last")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
 # | What tells it about the image? | Attention, and nothing else. If it attends to itself alone, it is the same for all images. | chance level, {{runs("class_token_cut", "sees itself alone").mean:.0%}} | [03](03_attention.ipynb), [09](09_pitfalls_class_token.ipynb) |
 # | In how many blocks must it attend to the patches? | The last of four was enough for a small model that was trained so. | *late*: {{gain(runs("class_token_place", "only in the last block")):+±.1p}}; after {{recorded("class_token_place", "only in the last block", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}} | card 12 |
 # | When can you do without it? | When the head may read something else. In most of our trainings, the mean of the patches and attention pooling were better. After three epochs with AdamW, they were worse. | the mean: {{gain(runs("pooling", "mean of patches")):+±.1p}}; after {{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}}; with AdamW {{distance(runs("pooling", "mean of patches", 1, "adamw"), runs("pooling", "class token", 1, "adamw")):+±.1p}}, after {{recorded("pooling", "class token", budget="adamw_long")[0].run.training.epochs:d}} epochs {{distance(runs("pooling", "mean of patches", 1, "adamw_long"), runs("pooling", "class token", 1, "adamw_long")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
-# | Can you do without attention between the patches? | At a price. A head that reads the mean of single patches is worse. | single patches: {{distance(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches")):+±.1p}} | card 5 |
+# | Can you do without attention between the patches? | At a price. A head that reads the mean of single patches is worse. | against the mean of patches that attend to each other: {{distance(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches")):+±.1p}} | card 5 |
 # | How does it fail? | Silently. A head that reads token 1 in its place trains well and ends lower. `tokens_read` finds it. | {{gain(runs("class_token_place", "reads the first patch")):+±.1p}} | [09](09_pitfalls_class_token.ipynb), [13](13_silent_bugs.ipynb) |
 # | Does its attention explain the answer? | Only in part. Noise on the 8 patches with most attention in the last block costs the shipped model more than on 8 random ones, but on the 8 highest of a gradient map it costs more still. | {{deleted("attention of the last block", "loss beyond random", 8):±.1p}} and {{deleted("gradients", "loss beyond random", 8):±.1p}} points beyond random | [00](00_start_here.ipynb), [06](06_inside_the_class_token.ipynb) |{{assert
 # 0 < interval(deleted("attention of the last block", "loss beyond random", 8))[0] and below(deleted("attention of the last block", "loss beyond random", 8), deleted("gradients", "loss beyond random", 8))}}{{assert
