@@ -139,7 +139,7 @@ def test_the_table_to_guess_in_has_every_sentence_of_a_later_card():
 def test_verdicts_are_explained_once_before_the_first_card():
     before = TEN[: TEN.index("# ### ")]
     for verdict, text in itertools.product(VERDICTS, (TEN, before)):
-        assert len(re.findall(rf"^# (?:> )?- \*\*{verdict}\*\*: ", text, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^# \| \*\*{verdict}\*\* \| ", text, re.MULTILINE)) == 1
 
 
 @each_claim

@@ -102,9 +102,12 @@ def train(config, seed):
 
 
 # %% tags=["hide-input"]
+RESULTS = "../data/results"
+
+
 def on_record(budget, experiment, setting, seeds):
     """The accuracies on record of a setting at the base's learning rate, in %."""
-    records = read_records(f"../data/results/experiments_cifar10_{budget}.json")
+    records = read_records(f"{RESULTS}/experiments_cifar10_{budget}.json")
     found = {key(record["run"]): record for record in records}
     wanted = [key(plan(experiment, budget, seed)[setting, 1]) for seed in range(seeds)]
     return [100 * found[run]["accuracy"] for run in wanted]
@@ -117,7 +120,7 @@ small = {
     60: on_record("longest", "pooling", "class token", 1),
 }
 large = on_record("large", "pooling", "class token", 2)
-(shipped,) = read_records("../data/results/cifar10_cpu_long.json")
+(shipped,) = read_records(f"{RESULTS}/cifar10_cpu_long.json")
 blue, orange = (plots.curve_style(index)["color"] for index in range(2))
 _, axis = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
 for epochs, seeds in small.items():
