@@ -342,7 +342,7 @@ show_card(
 #
 # **So in your model:** start the class token at zero or from N(0, 0.02). If you use `torch.randn`, multiply it by 0.02.
 #
-# *Limits:* one learning rate and three epochs; after 14, much of the harm has gone (below).
+# *Limits:* one learning rate and three epochs; after 14, much of the harm has gone, and after 60 all of it, in one run (below).
 #
 # *Try it yourself:* `python -m vit_minimal.experiments class_token_init --seeds 1 --settings "N(0, 0.02)" "N(0, 10)"`
 #
@@ -491,7 +491,8 @@ plots.show(
 # not differs(runs("pooling", "mean of patches", budget="large")) and 0 < interval(gain(runs("pooling", "attention pooling", budget="large")))[0] < 0.0001}}{{assert
 # all(len(runs(*of, budget="large").accuracies) == 2 for of in (("pooling", "class token"), ("pooling", "mean of patches"), ("pooling", "attention pooling"), ("class_token_init", "N(0, 10)")))}}{{assert
 # differs(distance(loss(runs("class_token_init", "N(0, 10)")), loss(runs("class_token_init", "N(0, 10)", budget="large"))))}}
-# - **After {{recorded("pooling", "class token", budget="longest")[0].run.training.epochs:d}} epochs**, the class token of the small model reaches {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}} and the mean {{recorded("pooling", "mean of patches", budget="longest")[0].accuracy:.1%}}. This is one run each, without an interval, but the lead of the mean is there as well.{{assert
+# - **After {{recorded("pooling", "class token", budget="longest")[0].run.training.epochs:d}} epochs**, the class token of the small model reaches {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}} and the mean {{recorded("pooling", "mean of patches", budget="longest")[0].accuracy:.1%}}. This is one run each, without an interval, but the lead of the mean is there as well. And a start from N(0, 10) has caught up, with {{recorded("class_token_init", "N(0, 10)", budget="longest")[0].accuracy:.1%}} (one run).{{assert
+# recorded("class_token_init", "N(0, 10)", budget="longest")[0].accuracy > recorded("pooling", "class token", budget="longest")[0].accuracy}}{{assert
 # len(recorded("pooling", "class token", budget="longest")) == len(recorded("pooling", "mean of patches", budget="longest")) == 1 and recorded("pooling", "mean of patches", budget="longest")[0].accuracy - recorded("pooling", "class token", budget="longest")[0].accuracy > 0.015}}
 # - **With AdamW**, card 6 turns round, and turns back. At {{recorded("pooling", "class token", budget="adamw")[0].run.training.learning_rate:g}}, the best of three rates after three epochs with seed 0, the class token leads by {{distance(runs("pooling", "class token", 1, "adamw"), runs("pooling", "mean of patches", 1, "adamw")):±.1p}} points after three epochs, and the mean by {{distance(runs("pooling", "mean of patches", 1, "adamw_long"), runs("pooling", "class token", 1, "adamw_long")):±.1p}} after {{recorded("pooling", "class token", budget="adamw_long")[0].run.training.epochs:d}} (three runs a side). After three epochs the mean is no better at twice the rate or at half of it, and attention pooling is {{recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("pooling", "attention pooling", budget="adamw")[0].accuracy:.1p}} points behind (one run a side). So the lead of the mean belongs to models that are further along.
 # - **With AdamW**, card 11 becomes stronger: N(0, 10) costs {{recorded("pooling", "class token", budget="adamw")[0].accuracy - recorded("class_token_init", "N(0, 10)", budget="adamw")[0].accuracy:.1p}} points (one run a side).{{assert
