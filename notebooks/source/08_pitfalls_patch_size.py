@@ -382,19 +382,20 @@ for index, (P, shift, ha) in enumerate(((4, (8, -4), "left"), (8, (-7, 6), "righ
     axis.errorbar(places, points, widths, capsize=3, markersize=6, **style)
     at = {"color": style["color"], "size": 10.5, "textcoords": "offset points", "ha": ha}
     for place, y, (epochs, _) in zip(places, points, steps[P], strict=True):
-        below = epochs in (10, 30) and P == 8  # its neighbour has the room above
-        where = ((7, -13), "left") if below else (shift, ha)
+        crowded = {(8, 10): ((4, -20), "center"), (8, 30): ((7, -13), "left")}
+        crowded[4, 10] = (-8, 6), "right"  # beside the line, and not on it
+        where = crowded.get((P, epochs), (shift, ha))
         axis.annotate(f"{epochs}", (place, y), where[0], **at | {"ha": where[1]})
     said.append(f"P = {P}: " + ", ".join(f"{y:.1f} %" for y in points))
     at = {"color": style["color"], "weight": "bold", "size": 11}
-    axis.text(*((17.5, 70.5), (4.4, 65.5))[index], f"P = {P}", **at)
+    axis.text(*((17.5, 70.5), (3.7, 65.5))[index], f"P = {P}", **at)
 axis.set_xscale("log")
 axis.set_xticks((3, 12, 40, 160), ("3", "12", "40", "160"))
 axis.set_xticks((), minor=True)
 axis.set(
     xlabel="FLOPs of the training, in epochs with P = 8 (logarithmic)",
     ylabel="test accuracy in %",
-    xlim=(2.6, 215),
+    xlim=(2.3, 215),
     ylim=(56, 86),
 )
 axis.set_title("CIFAR-10, the small model: every point is a training")
