@@ -39,7 +39,7 @@ def test_no_run_is_on_record_twice(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_command_of_a_run_names_an_experiment_that_it_belongs_to(name):
-    _, dataset, budget = name.split("_")
+    _, dataset, budget = name.split("_", 2)
     for record in records(name):
         python, m, module, experiment_name, *words = shlex.split(record.command)
         assert [python, m, module] == ["python", "-m", "vit_minimal.experiments"]
