@@ -102,8 +102,8 @@ FETCH = 'commands.insert(0, "git clone --quiet --depth=1 ADDRESS vit-minimal")'
 NO_ADDRESS = """\
 raise ModuleNotFoundError(
             "The package vit_minimal is not here, and this copy of the course does not know the "
-            "address to fetch it from. Start the course with `python3 start.py`, or upload its "
-            "folder to where this notebook runs, as vit-minimal, and run this cell again."
+            "address to fetch it from. Start the course with `python3 start.py`, or upload it as a "
+            "ZIP file, unpack that beside this notebook as vit-minimal, and run this cell again."
         )"""
 # Whatever shows a notebook is told, in its own way, to fold the cell: JupyterLab; Colab, which shows
 # its title; Kaggle; the site, Jupyter Book and Quarto. For nbconvert hide-input is a tag to leave out.
