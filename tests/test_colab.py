@@ -116,7 +116,7 @@ def test_without_an_address_the_cell_says_how_to_go_on(machine, monkeypatch):
     notebook = saved("01_patches", "https://github.com/OWNER/REPOSITORY")
     with pytest.raises(CellExecutionError, match="does not know the address") as error:
         machine.run(notebook, monkeypatch)
-    assert "upload its folder" in str(error.value)
+    assert "as vit-minimal" in str(error.value)
 
 
 def test_an_address_that_does_not_answer_is_said_to(machine, monkeypatch):
