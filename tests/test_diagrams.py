@@ -733,7 +733,9 @@ def test_maps_of_attention_can_share_a_scale():
     for layer, shares in zip(layers, MAPS, strict=True):
         assert np.allclose(layer[..., 3], 0.85 * shares.reshape(8, 8) / full)
     assert f"up to {MAPS[0].max():.1%}" in written()
-    assert f"full purple: {full:.0%} or more" in written()
+    lowest = max(axis.texts, key=lambda text: text.get_position()[1])
+    assert lowest.get_text() == f"full purple: {full:.0%} or more", "once, below all maps"
+    assert sum(text.startswith("full purple") for text in written()) == 1
 
 
 def test_each_map_of_attention_can_have_its_own_image():
