@@ -19,6 +19,7 @@ import torch
 from torch.nn.functional import avg_pool2d, one_hot
 
 from needle import MODEL, TRAINING, before_and_after
+from shipped import CHECKPOINT
 from vit_minimal import (
     Dataset,
     VisionTransformer,
@@ -31,7 +32,6 @@ from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.inspection import fit_probes, look_into
 from vit_minimal.records import add_record
 
-CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 STREAMS = "class_token", "patch_mean"
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from shipped import CHECKPOINT
 from vit_minimal import (
     VisionTransformer,
     attention_distance,
@@ -34,7 +35,6 @@ from vit_minimal.inspection import (
 )
 from vit_minimal.records import add_record
 
-CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 PROBED = 20_000  # training images on which the probes that are kept are fitted
 
 

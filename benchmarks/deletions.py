@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from class_token_journey import CHECKPOINT, mean_and_width
+from class_token_journey import mean_and_width
+from shipped import CHECKPOINT
 from vit_minimal import (
     attention_maps,
     attention_rollout,

@@ -47,6 +47,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
+from shipped import CHECKPOINT
 from vit_minimal import (
     Dataset,
     TrainingConfig,
@@ -63,7 +64,6 @@ from vit_minimal.data import SHAPES10_TEST_SEED
 from vit_minimal.inspection import features, fit_probes
 from vit_minimal.records import add_record, read_records
 
-CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 SIZE, STEPS, POOL, JUDGED_ON = 16, 60, 2_400, 600
 COUNTS = 10, 30, 90, 180  # training images per class
 BASE = TrainingConfig(

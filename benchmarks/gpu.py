@@ -34,10 +34,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from vit_minimal import VisionTransformer, ViTConfig
 from vit_minimal.data import data_root
 from vit_minimal.data.cifar10 import has_cifar10
-from vit_minimal.device import describe_device, pick_device, say
+from vit_minimal.device import describe_device, pick_device
 from vit_minimal.experiments import EXPERIMENTS, mean_and_width, plan
 from vit_minimal.experiments.runs import missing
 from vit_minimal.records import as_path, read_records
+from vit_minimal.terminal import say
 from vit_minimal.training.patch_dropout import patches_dropped
 
 

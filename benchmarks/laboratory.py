@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 from playwright.sync_api import sync_playwright
 
+from shipped import CHECKPOINT
 from vit_minimal import attention_maps, knock_out, load_checkpoint, shapes10
 from vit_minimal.data import SHAPES10_TEST_SEED
-from vit_minimal.laboratory import CHECKPOINTS, open_shipped_laboratory
+from vit_minimal.laboratory import open_shipped_laboratory
 from vit_minimal.records import add_record
 
 AT_A_TIME = 50
@@ -48,7 +49,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
 
     images, _ = shapes10(options.images, SHAPES10_TEST_SEED)
-    model = load_checkpoint(CHECKPOINTS / "cifar10-cpu-long.safetensors")
+    model = load_checkpoint(CHECKPOINT)
     expected = knock_out(model, images, [])
     names = ("chromium", "chromium-browser", "google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as running:

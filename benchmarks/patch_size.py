@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from torch.nn.functional import interpolate
 
+from shipped import CHECKPOINT
 from vit_minimal import Dataset, evaluate, load_checkpoint, load_dataset, needle10, resize_patches
 from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.experiments import cost, plan, train_run
 from vit_minimal.records import add_record, read_records
 
-CHECKPOINT = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 PARTS = "cost", "resampling", "noise", "noise_learned", "needles", "needles_at_equal_flops"
 NEEDLES = (  # P, D, passes, side of the images in pixels, images trained on
     (4, 64, 3, 32, 4_000),

@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 
 from vit_minimal import RECIPES, VisionTransformer, fit, load_dataset, seed_everything
 from vit_minimal.data import data_root
-from vit_minimal.device import say
 from vit_minimal.records import add_record, as_path, read_records
+from vit_minimal.terminal import say
 from vit_minimal.training import confusion_matrix, predict
 
 HELD_OUT, SHOWN = 5_000, 8

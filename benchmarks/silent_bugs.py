@@ -17,11 +17,11 @@ import contextlib
 import io
 from dataclasses import asdict, replace
 from itertools import product
-from pathlib import Path
 
 import torch
 from torch import nn
 
+from shipped import CHECKPOINT
 from vit_minimal import (
     VisionTransformer,
     evaluate,
@@ -175,7 +175,6 @@ BUGS = {
 
 
 QUICK_ONLY = ("strips of two rows",)  # with 64 patches a token would be half a row
-SHIPPED = Path(__file__).resolve().parents[1] / "data/checkpoints/cifar10-cpu-long.safetensors"
 LOADABLE = (  # bugs into whose model the weights of a right one can be loaded without an error
     "none",
     "patches by reshape",
@@ -214,7 +213,7 @@ def loaded_into(name, dataset):
     """What weights that were trained without a bug reach in a model that has it, and how sure it is:
     the mean of the largest share that it gives to a class.
     """
-    right = load_checkpoint(SHIPPED)
+    right = load_checkpoint(CHECKPOINT)
     model = VisionTransformer(right.config)
     _, put_in = BUGS[name]
     put_in(model)
@@ -256,7 +255,11 @@ def main():
         print(*(f"{run['bug']}: {run['accuracy']:.1%}" for run in runs), sep="\n")
         if options.record:
             judged_on = f"{len(dataset.test_labels):,} test"
-            setup = {"dataset": options.dataset, "checkpoint": SHIPPED.name, "judged_on": judged_on}
+            setup = {
+                "dataset": options.dataset,
+                "checkpoint": CHECKPOINT.name,
+                "judged_on": judged_on,
+            }
             add_record(options.record, setup | {"runs": runs})
         return
     names = options.bugs

@@ -15,7 +15,8 @@ import argparse
 
 import torch
 
-from class_token_journey import CHECKPOINT, mean_and_width
+from class_token_journey import mean_and_width
+from shipped import CHECKPOINT
 from vit_minimal import load_checkpoint, load_dataset
 from vit_minimal.inspection import look_into
 from vit_minimal.records import add_record

@@ -14,9 +14,9 @@ import build
 from checks import check
 from vit_minimal import check_machine, patchify
 from vit_minimal.data import __main__ as data
-from vit_minimal.device import print_plainly, say
 from vit_minimal.experiments import Summary, as_table
 from vit_minimal.experiments import __main__ as experiments
+from vit_minimal.terminal import print_plainly, say
 from vit_minimal.training import __main__ as training
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,23 +1,13 @@
-"""Where and how to compute: device, precision, budget, evaluation mode, seeds.
+"""Where and how to compute: device, precision, budget, evaluation mode, seeds; a check of logits."""
 
-Besides, what all floors above need: a check of logits, and printing that any terminal can show.
-"""
-
-import codecs
 import contextlib
 import os
 import random
-import sys
 
 import numpy as np
 import torch
 
 BUDGETS = ("quick", "full")
-PLAIN = {  # what stands for a character that a terminal cannot show, else "?"
-    "✓": "ok", "✗": "x", "·": "-", "★": "*", "☆": ".",
-    "…": "...", "–": "-", "−": "-", "×": "x", "±": "+-", "→": "->", "²": "^2", "√": "sqrt ",
-}  # fmt: skip
-PLAINLY = "vit_minimal.plainly"  # the name of `_plainly` among the ways to treat such characters
 
 
 def pick_device(name=None):
@@ -141,26 +131,3 @@ def describe_device(device):
         threads = torch.get_num_threads()
         return f"cpu, {threads} {'thread' if threads == 1 else 'threads'}"
     return str(device)
-
-
-def say(text):
-    """Print a line, whatever the terminal can show: PLAIN has the words for what it cannot."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # some hosts' stdout has none
-    print(text.encode(encoding, PLAINLY).decode(encoding), flush=True)
-
-
-def print_plainly():
-    """From here on everything that this process prints is treated as `say` does: for programs."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a notebook's streams lack it, and show everything
-            stream.reconfigure(errors=PLAINLY)
-
-
-def _plainly(error):
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lost = error.object[error.start : error.end]
-    return "".join(PLAIN.get(character, "?") for character in lost), error.end
-
-
-codecs.register_error(PLAINLY, _plainly)

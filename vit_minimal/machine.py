@@ -9,8 +9,9 @@ import torch
 
 from .data import data_root as find_data_root
 from .data import has_cifar10
-from .device import describe_device, dtype_name, pick_budget, pick_device, pick_precision, say
+from .device import describe_device, dtype_name, pick_budget, pick_device, pick_precision
 from .records import check_writable
+from .terminal import say
 
 
 def check_machine(data_root=None):

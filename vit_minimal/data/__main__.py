@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from ..device import print_plainly
+from ..terminal import print_plainly
 from .cifar10 import CIFAR10_ARCHIVE, fetch_archive, one_at_a_time, prepare_cifar10
 from .dataset import data_root
 from .download import serve

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from ..device import say
 from ..records import write_whole
+from ..terminal import say
 from .dataset import Dataset, data_root
 from .download import fetch, has_md5, set_aside
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..device import say
 from ..records import as_path
+from ..terminal import say
 
 MADE_BY_MACS = "__MACOSX"  # a folder in their zip files, which holds no picture
 TRAIN_FOLDERS = ("train", "training")  # in small letters or capitals

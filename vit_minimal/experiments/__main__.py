@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from ..data import load_dataset
-from ..device import print_plainly
 from ..records import as_path
+from ..terminal import print_plainly
 from .grid import BASE, EXPERIMENTS
 from .runs import run_experiment
 from .summary import as_table

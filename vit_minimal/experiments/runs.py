@@ -11,8 +11,9 @@ import time
 from filelock import FileLock, Timeout
 
 from ..data import data_root, load_dataset
-from ..device import pick_budget, pick_device, pick_precision, say
+from ..device import pick_budget, pick_device, pick_precision
 from ..records import add_record, as_path, check_writable, read_records
+from ..terminal import say
 from ..training import TrainingConfig, evaluate, fit
 from .grid import BASE, EXPERIMENTS, QUICK_IMAGES, key, plan
 from .models import make_model

@@ -4,8 +4,8 @@ import argparse
 import sys
 import webbrowser
 
-from ..device import print_plainly
 from ..records import as_path
+from ..terminal import print_plainly
 from . import open_shipped_laboratory
 
 

@@ -12,9 +12,10 @@ import torch
 import torch.distributed as dist
 
 from ..data import data_root, load_dataset
-from ..device import dtype_name, pick_device, pick_precision, print_plainly, seed_everything
+from ..device import dtype_name, pick_device, pick_precision, seed_everything
 from ..pretrained import save_checkpoint
 from ..records import add_record, as_path, check_writable, read_records
+from ..terminal import print_plainly
 from ..vision_transformer import VisionTransformer
 from .evaluation import evaluate
 from .loop import fit

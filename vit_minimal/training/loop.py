@@ -8,8 +8,9 @@ import torch.distributed as dist
 from tqdm import tqdm
 
 from ..data.dataset import check_dataset
-from ..device import autocast, pick_device, random_state_kept, say
+from ..device import autocast, pick_device, random_state_kept
 from ..records import as_path, check_writable
+from ..terminal import say
 from .interrupts import stop_requests
 from .recipes import as_training
 from .run import Run, read_state

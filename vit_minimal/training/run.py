@@ -17,8 +17,9 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from ..augment import augment, mix
 from ..data.dataset import check_labels, stratified_order
-from ..device import autocast, dtype_name, pick_precision, say
+from ..device import autocast, dtype_name, pick_precision
 from ..records import write_whole
+from ..terminal import say
 from ..unwrap import load_plain_state_dict, plain_state_dict, unwrap_model
 from .evaluation import evaluate
 from .history import History

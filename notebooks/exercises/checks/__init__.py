@@ -3,7 +3,7 @@
 A check runs an answer on odd shapes, compares it with the course's own, and says what is wrong.
 """
 
-from vit_minimal.device import say
+from vit_minimal.terminal import say
 
 from . import (
     attention,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from vit_minimal.device import random_state_kept, say
+from vit_minimal.device import random_state_kept
+from vit_minimal.terminal import say
 
 from .helpers import (
     FewLines,

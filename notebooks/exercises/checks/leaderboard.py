@@ -16,8 +16,9 @@ from torch import nn
 
 from vit_minimal.augment import normalize
 from vit_minimal.data.drawn import SHAPES10_TEST_SEED, shapes10
-from vit_minimal.device import describe_device, evaluating, pick_device, say
+from vit_minimal.device import describe_device, evaluating, pick_device
 from vit_minimal.records import as_path, check_writable
+from vit_minimal.terminal import say
 
 TRAINED_ON, JUDGED_ON = 2_000, 2_000  # images of Shapes-10
 HELD_OUT = 400  # of the first, when something is only tried out
