@@ -21,7 +21,7 @@
 #
 # The model is the **shipped model** (`shipped` in code): six blocks of three heads, 60 epochs on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}}. A smaller one, `seeker`, joins for question 5. Blocks count from 1 in the text and from 0 in code. Heads count from 0 in both.
 #
-# What `shipped` does with thousands of images comes from [records](../data/README.md#results), and all other numbers from the run saved here. A band or a short line in a figure is a 95 % interval *over test images of this one model*. Another training is not covered.
+# What `shipped` does with thousands of images comes from [records](../data/README.md#results), and all other numbers from the run saved here. A ± beside such a number is half of a 95 % interval *over test images of this one model*, and a band or a short line in a figure is the whole interval. Another training is not covered.
 
 # %%
 from pathlib import Path
@@ -292,12 +292,12 @@ draw_cuts("mean_ablations", "shipped, mean ablation: accuracy")
 #
 # Both give small single losses and a large one together. This experiment cannot tell them apart.
 #
-# **The answer: blocks 1 to 3 together cost hardly anything, and blocks 4 to 6 more than half. And a small loss in one block means only: not needed as long as the other blocks are left alone.**
+# **The answer: blocks 1 to 3 together cost hardly anything, and blocks 4 to 6 more than half of the right answers. And a small loss in one block means only: not needed as long as the other blocks are left alone.**
 #
 # <details><summary>Two numbers that seem not to fit</summary>
 #
 # - *After block 3 the class can be read for {{probe("class_token", 3).mean:.0%}} of the images (question 2). Why is the model, cut off from there on, right for only {{ablated("mean_ablations", "from a block on", 4).mean:.0%}}?* The readers differ. A probe is fitted to the token after block 3, and the model's head was trained on tokens that had gathered in all six blocks.
-# - *Are blocks 1 to 3 worth nothing, then?* They are worth nothing as long as blocks 4 to 6 are left alone. If those are cut already (■■■×××), cutting 1 to 3 as well takes the model from {{ablated("mean_ablations", "from a block on", 4).mean:.0%}} to chance level, because nothing of the image arrives.
+# - *Are blocks 1 to 3 worth nothing, then?* They are worth little as long as blocks 4 to 6 are left alone. If those are cut already (■■■×××), cutting 1 to 3 as well takes the model from {{ablated("mean_ablations", "from a block on", 4).mean:.0%}} to chance level, because nothing of the image arrives.
 #
 # </details>
 # {{assert below(ablated("mean_ablations", "from a block on", 4), probe("class_token", 3))}}
@@ -305,7 +305,7 @@ draw_cuts("mean_ablations", "shipped, mean ablation: accuracy")
 #
 # ## 5. Does the model need what a map shows?
 #
-# So far we have cut every look at the image. Now to a single one: suppose the class token attends to exactly the right place in some block. Can the model do without that look all the same? In photos nobody knows the right place. In **Needle-10** (`needle10` in code) we do. Its images have 8 × 8 tiles with one of ten patterns each. Exactly one tile is *warm*, with more red than blue, and **its** pattern is the class. A tile is a patch, so we know the one patch that matters.
+# We know which blocks are needed. Would an attention map have told us? Suppose the class token attends to exactly the right place in some block. Can the model do without that look all the same? In photos nobody knows the right place. In **Needle-10** (`needle10` in code) we do. Its images have 8 × 8 tiles with one of ten patterns each. Exactly one tile is *warm*, with more red than blue, and **its** pattern is the class. A tile is a patch, so we know the one patch that matters.
 
 # %%
 images, labels, places = needle10(4_500, seed=0)
