@@ -1,21 +1,20 @@
 # %% [markdown]
 # # 00 · Start here: your first Vision Transformer
 #
-# A model that looks at a photograph and says "cat": what does it look *at*? Run the cells from the top, one after another, with Shift + Enter, and see for yourself. The first cell only sets things up: every notebook begins with it, it may be folded away, and it prints nothing if all is well.
-#
-# **After this notebook you will have** tested which parts of a photo a model depends on, trained a small Vision Transformer of your own, used it to name images, and seen where it looks. How it works inside comes later: notebooks 01 to 04 build every part in front of you.
+# A model that looks at a photograph and says "cat": what does it look *at*? Run the cells from the top, one after another, with Shift + Enter, and see for yourself. The first cell only sets things up. It may be folded away, and it prints nothing if all is well.
 #
 # | | |
 # |---|---|
 # | You need | Python, and to have seen PyTorch before |
-# | Time to read | about 20 minutes |
+# | You will have | tested whether a model needs what it looks at, and trained and looked into a small one of your own |
+# | Time to read | about 18 minutes |
 # | Time to run | about {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one, and longer if the machine is busy; no GPU needed |
 # | Package module | `vit_minimal/machine.py` |
 
 # %% [markdown]
 # ## Where does a model look?
 #
-# Here is a photo, and a Vision Transformer that comes with this course, already trained. We call it the **shipped model**, and `shipped` in code. The next cell draws where it looks.
+# Here is a photo, and a **Vision Transformer** (ViT) that comes with this course, already trained. We call it the **shipped model**, and `shipped` in code. The next cell draws where it looks.
 
 # %%
 from pathlib import Path
@@ -35,11 +34,13 @@ large = load_image(photo, 256)
 diagrams.attention_over(large, looks[3:], (8, 8), last_three, columns=2, full=0.08)
 
 # %% [markdown]
-# On the top left is the photograph, sharp, for your eyes. The model gets it at 32 × 32 pixels. In the other three pictures, the more purple a place is, the more the model looks at it, or, as people say, *attends to* it. All three share one scale: a fully purple square gets 8 % or more of the model's attention. If the attention were spread evenly, each square would get about 1.5 %.
+# On the top left is the photograph, sharp, for your eyes. In the other three pictures, the more purple a place is, the more the model looks at it, or, as people say, *attends to* it. If the attention were spread evenly, each square would get about 1.5 %. A fully purple square gets 8 % or more.
 #
 # The model is a chain of six *blocks*, and these are the last three. In block 4 it looks at the eyes. In block 5 it looks at the nose and, oddly, at a corner of the background. In block 6 it looks at the stripes on the forehead, and a little at many other places. Nobody told it where a cat's eyes are: it was given 50,000 small images and their classes.
 #
-# What exactly does the model get? Its 32 × 32 pixels are cut into a grid of 8 × 8 squares, the *patches*, of 4 × 4 pixels each.
+# ## Who is looking?
+#
+# The model does not get the sharp photo. It gets 32 × 32 pixels, and it cuts them into a grid of 8 × 8 squares, the *patches*, of 4 × 4 pixels each.
 
 # %%
 from vit_minimal import plots
@@ -56,9 +57,9 @@ def with_grid(images):
 plots.show_images([with_grid(cat)], ["what the model gets"], columns=1, size=2.6)
 
 # %% [markdown]
-# And who is looking? Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. At first, a patch's token describes its own patch only. The class token belongs to no patch, so it can collect from all of them whatever helps to name the image. In each block it looks at the patches and takes something from each: a lot from the purple ones, little from the pale ones. (It looks through three *heads* at once, and the pictures show their mean: notebook 03.)
+# Each patch becomes a vector, called a **token**. In front of these 64 tokens the model puts one more, which comes from no patch: the **class token**. It is the class token that looks. A patch's token describes, at first, its own patch only, but the class token is free to collect from all of them whatever helps to name the image. In each block it takes something from the patches: a lot from the purple ones, little from the pale ones. (It looks through three *heads* at once, and the pictures show their mean.)
 #
-# After the last block the model reads the class token, and nothing but the class token, to give its answer. It knows ten classes and gives a score to each. A function called *softmax* turns the scores into probabilities: none is negative, and they add up to 1. What are they for the cat?
+# After the last block the model reads the class token, and nothing else, to give its answer: a score for each of ten classes. A function called *softmax* turns the scores into probabilities: none is negative, and they add up to 1. What are they for the cat?
 
 # %%
 import torch
@@ -72,11 +73,13 @@ for probability, label in zip(*scores.softmax(dim=0).topk(3), strict=True):
     print(f"{probability:.0%} {CIFAR10_CLASSES[label]}")
 
 # %% [markdown]
-# These are the three largest probabilities. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? It classifies {{record("cifar10_cpu_long").accuracy:.1%}} of 10,000 test photographs correctly, none of which it had seen. The two 89 % agree by accident. The first is a probability for one photo, the second a share of 10,000 photos.
+# These are the three largest. The model says cat, and it is right. (Her name is Chelsea.) How often is it right? It classifies {{record("cifar10_cpu_long").accuracy:.1%}} of 10,000 test photographs correctly, none of which it had seen. That the two numbers are so close is an accident: one is a probability for one photo, the other a share of 10,000 photos.
 # {{assert round(100 * record("cifar10_cpu_long").accuracy) == 89}}
 # {{assert record("cifar10_cpu_long").judged_on == "10,000 test"}}
 #
-# But did the places that it looked at *matter* for this answer? A map cannot tell. An experiment can: we cover the eight patches that got the most attention in a block with the mean colour of the photo, and show the model the covered cat.
+# ## Does it need what it looks at?
+#
+# A map cannot tell. An experiment can: we cover the eight patches that got the most attention in a block with the mean colour of the photo, and show the model the covered cat.
 
 # %%
 from vit_minimal import patchify, unpatchify
@@ -98,14 +101,8 @@ def cover(chosen):
     return unpatchify(patches, 4, image_size=32)[0]
 
 
-@torch.inference_mode()
-def probability_of_cat(image):
-    """The probability that the model gives to "cat", 0 … 1."""
-    return shipped(normalize(image[None]))[0].softmax(dim=0)[CIFAR10_CLASSES.index("cat")].item()
-
-
 # %% [markdown]
-# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. Here are those of block 4, in their own place and moved. What leaves on one side comes back on the other.
+# A cat with brown squares is an unusual image, and the squares alone could make the model less sure. So we need a control: the same squares in the same arrangement, but elsewhere. What leaves on one side comes back on the other.
 
 # %%
 own_place = most_attended(4)
@@ -114,9 +111,16 @@ titles = ["block 4, its own place", "moved: 3 down, 2 right"]
 plots.show_images([cover(own_place), cover(elsewhere)], titles, columns=2, size=2.4)
 
 # %% [markdown]
-# There are 8 × 8 such moves, less the one that moves nothing: 63 other places. (Some of them still cover an eye, and the border may cut the pattern in two.) For each block we compute the probability of "cat" at its own place and at all the others.
+# There are 8 × 8 such moves, less the one that moves nothing: 63 other places. For each block we compute the probability of "cat" at its own place and at all the others.
+
 
 # %%
+@torch.inference_mode()
+def probability_of_cat(image):
+    """The probability that the model gives to "cat", 0 … 1."""
+    return shipped(normalize(image[None]))[0].softmax(dim=0)[CIFAR10_CLASSES.index("cat")].item()
+
+
 covered, moved = {}, {}
 for block in (4, 5, 6):
     chosen = most_attended(block)
@@ -157,15 +161,19 @@ for block, left in covered.items():
     print(f"block {block}: its own place has rank {rank} of 64 (1 does most harm)")
 
 # %% [markdown]
-# Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere. Block 6 does the most harm. Without what it looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm. Its squares cover stripes, scattered places and one patch of the left eye, which block 4 covers too.
+# Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere.
 #
-# And the eyes, where block 4 looks? Without its eight patches, which cover most of both eyes, the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm. What block 5 looks at matters least. Its own place is the 63rd of 64.
+# - **Block 6** does the most harm. Without what it looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm.
+# - **Block 4** looks at the eyes. Without them the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm.
+# - **Block 5** matters least. Its own place is the 63rd of 64.
 #
-# So the map on the eyes, which looks so convincing, marks nothing special. One photograph proves little. Notebook 06 makes such tests on thousands.
+# So the map on the eyes, which looks so convincing, marks nothing special. One photograph proves little, and notebook 06 makes such tests on thousands.
 #
-# This design, the **Vision Transformer** or ViT, is [from 2020](https://arxiv.org/abs/2010.11929), published in 2021. Today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), which finds the pictures that match a caption, in [Segment Anything](https://arxiv.org/abs/2304.02643), which cuts objects out of photographs, and in many chat models that accept images.
+# Such models are worth understanding. The Vision Transformer is [from 2020](https://arxiv.org/abs/2010.11929), and today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), in [Segment Anything](https://arxiv.org/abs/2304.02643) and in many chat models that accept images.
 #
-# Now the whole story from the start, with a model of your own: load, train, predict, look. First, **is your machine ready?** ✓ means fine; ! is followed by what to fix.
+# ## 1 · Load
+#
+# Now the whole story with a model of your own, in four steps: load, train, predict, look. First, is your machine ready? ✓ means fine; ! is followed by what to fix.
 
 # %%
 from vit_minimal import check_machine
@@ -175,21 +183,19 @@ if check_machine(data_root()):
     print("\nReady.")
 
 # %% [markdown]
-# `budget: quick` means that the notebooks train for a few minutes at most. The budget `full` needs a GPU. From here on, the text speaks of the run saved here. In your own, some numbers will differ a little.
+# `budget: quick` means that the notebooks train for a few minutes at most. From here on, the text speaks of the run saved here. In your own, some numbers will differ a little.
 #
 # <details><summary>What these lines mean, and what you can change</summary>
 #
 # - **Device:** if PyTorch can use a GPU, so does the course. Everything runs on a laptop's CPU too. We have not tested a Mac's GPU, nor Windows. The number format of matrix products is float32, or one of 16 bits where the hardware is faster with that.
 # - **Budget:** with a CUDA GPU you get `full`, otherwise `quick` (on Apple's GPUs as well). The environment variable `VIT_MINIMAL_BUDGET` overrides this choice. With `full`, this notebook trains the recipe `cpu` on all of CIFAR-10, and with `quick` the recipe `quick`. (`cpu` has its name because even a CPU can train it.)
-# - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes. If it is not on your disk, the course draws a set of its own, **Shapes-10**, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
+# - **Data:** CIFAR-10 is a set of 60,000 small photographs in ten classes. If it is not on your disk, the course draws a set of its own, Shapes-10, in seconds and without a network. To download CIFAR-10 (170 MB), run `from vit_minimal import load_cifar10; load_cifar10()` once. `VIT_MINIMAL_DATASET` says which set the notebooks take: `auto`, `cifar10` or `shapes10`.
 #
 # Set such a variable before you start, or in a first cell: `%env VIT_MINIMAL_DATASET=shapes10`.
 #
 # </details>
 #
-# ## 1 · Load
-#
-# A model learns from images whose right answer is known. The saved notebooks take them from Shapes-10, so that anyone can repeat the run offline. If CIFAR-10 is on your disk, you see photographs instead, and your numbers will be others. The first line that the cell prints says which set it took, and why. In the run saved here Shapes-10 "was asked for", by `VIT_MINIMAL_DATASET=shapes10`.
+# A model learns from images whose right answer is known. The saved notebooks take them from **Shapes-10**, which the course draws itself, so that anyone can repeat the run offline. If the photographs of CIFAR-10 are on your disk, you see those instead, and your numbers will be others. The first line that the cell prints says which set it took, and why.
 
 # %%
 from vit_minimal import load_dataset, pick_budget
@@ -202,12 +208,12 @@ first = [(dataset.train_labels == k).nonzero()[0].item() for k in range(10)]  # 
 plots.show_images(dataset.train_images[first], dataset.class_names, columns=5, size=1.3)
 
 # %% [markdown]
-# Here is one training image of each class, 32 × 32 pixels. Place, size and colours of a shape are random, and there is clutter around it. Guessing classifies 10 % of the images correctly, which is called *chance level*. A linear classifier on the raw pixels (the best of five settings that we tried) reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} on the Shapes-10 test images.
+# Here is one training image of each class, 32 × 32 pixels. Guessing classifies 10 % of the images correctly, which is called *chance level*. A linear classifier on the raw pixels (the best of five settings that we tried) reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}} on the Shapes-10 test images.
 # {{assert len(record("shapes10_linear").runs) == 5}}
 #
 # ## 2 · Train
 #
-# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one. Either model starts from random numbers, so at first it knows nothing.
+# Can a Vision Transformer do better? A *recipe* says how large a model is and how to train it. On a CPU you get the recipe `quick`, and what it trains is the **quick model**. With a CUDA GPU you get a larger one. Either starts from random numbers, so at first it knows nothing.
 
 # %%
 from vit_minimal import RECIPES, VisionTransformer, evaluate, fit, seed_everything
@@ -225,11 +231,9 @@ print(f"before training: {before:.1%} of the test images classified correctly\n"
 history = fit(model, dataset, recipe.training)
 
 # %% [markdown]
-# Before training the model is at chance level. Then each line stands for one *epoch*, in which the model sees every training image once. The line shows the loss and the accuracy, averaged over the epoch while the model is learning.
+# Before training the model is at chance level. Then each line stands for one *epoch*, in which the model sees every training image once. The line shows the loss and the accuracy, averaged over the epoch.
 #
-# What is the *loss*? Take the probability that the model gave to the right class. The loss is minus its logarithm, so it is small when that probability is large. A model that knows nothing gives each of the ten classes a probability of 1/10, and its loss is −ln(1/10) = 2.30.
-#
-# This 2.30 is the dotted line in the figure. Did your model get away from it? (If a model *stays* there, see question 2 at the end.)
+# What is the *loss*? Take the probability that the model gave to the right class. The loss is minus its logarithm, so it is small when that probability is large. A model that knows nothing gives each of the ten classes a probability of 1/10, and its loss is −ln(1/10) = 2.30, the dotted line in the figure. Did your model get away from it? (If a model *stays* there, see question 2 at the end.)
 
 # %%
 knows_nothing = torch.tensor(10).log().item()  # 2.30
@@ -238,7 +242,7 @@ dashed = ("chance level", knows_nothing)
 plots.show_lines(epochs, curve, "epoch", "loss", dashed=dashed, from_zero=True, size=(5, 2.6))
 
 # %% [markdown]
-# The average over the very first epoch is already below the dotted line, and most of the drop comes in the next two epochs.
+# Even the average over the very first epoch is already below the dotted line.
 #
 # ## 3 · Predict
 #
@@ -251,12 +255,16 @@ print(f"{seen:.1%} of {len(dataset.train_labels):,} training images classified c
 print(f"{accuracy:.1%} of {len(dataset.test_labels):,} test images classified correctly")
 
 # %% [markdown]
-# The model classifies 94.2 % of the test images correctly, where the linear classifier reaches {{max(run.accuracy for run in record("shapes10_linear").runs):.0%}}. It knows the training images a little better, as one would expect.
+# The model classifies 94.2 % of the test images correctly. It knows the training images a little better, as one would expect.
 #
-# How much does this depend on the random start? Three runs of the recipe `quick` on these same images, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}}. The run saved here ended a little below them: three starts do not show the whole range, and another machine also rounds differently.
+# <details><summary>How much does this depend on the random start?</summary>
+#
+# Three runs of the recipe `quick` on these same images, each from another start, ended between {{min(accuracies("shapes10_quick")):.1%}} and {{max(accuracies("shapes10_quick")):.1%}}. The run saved here ended a little below them: three starts do not show the whole range, and another machine also rounds differently.
+#
+# </details>
 # {{assert len(accuracies("shapes10_quick")) == 3}}
 #
-# What do its mistakes look like? We let it name the first 200 test images and keep twelve of them for a picture. When a model is judged, it has to be in *evaluation mode*, so we call `model.eval()`. (`load_checkpoint` and `evaluate` do that themselves.)
+# What do its mistakes look like? We let it name the first 200 test images. When a model is judged, it has to be in *evaluation mode*, so we call `model.eval()`. (`load_checkpoint` and `evaluate` do that themselves.)
 
 # %%
 images, labels = dataset.test_images[:200], dataset.test_labels[:200]
@@ -290,7 +298,7 @@ plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 #
 # ## 4 · Look where it looks
 #
-# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, an *attention weight*, and the weights sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model with the random parameters that it started from. How much of the attention goes to the eight patches that get most of it?
+# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, an *attention weight*, and the weights sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model before training. How much of the attention goes to the eight patches that get most of it?
 
 # %%
 seed_everything(0)
@@ -309,9 +317,9 @@ for name, look in (("untrained", control), ("trained", mine)):
     print(f"{name}: {eight:.0%} to eight patches, on average; never more than {most:.1%} to one")
 
 # %% [markdown]
-# In the untrained model the eight patches get hardly more than their even share, 8/65 or about 12 %. In the trained model they get 77 % of the attention, on average over 200 images.
+# In the untrained model the eight patches get hardly more than their even share, 8/65 or about 12 %. In the trained model they get 77 % of the attention, on average over 200 images. So the preference for a few patches comes from training.
 #
-# Which patches are they? Here are a frame from the last picture, which the model named correctly, and a ring, which it took for a frame. Below each is its map. On the right is the control, the untrained model on the frame. The white lines are the borders of the patches, and all maps share one scale.
+# Which patches are they? Here are a frame from the last picture, which the model named correctly, and a ring, which it took for a frame. Below each is its map. On the right is the control, the untrained model on the frame.
 
 # %%
 right, wrong = chosen[2], chosen[-1]
@@ -399,25 +407,7 @@ learning_rate = 2e-3
 # %% [markdown]
 # Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. The map does not tell us why one of the answers is wrong.
 #
-# The untrained model spreads its attention almost evenly, here as over all 200 images. So the preference for a few patches comes from training, and not from the images or from the way the model is built.
-#
-# What does a model do with something outside its ten classes? Let us show a rocket to the shipped model, which knew the cat. What will it say? Here full purple stands for the largest attention weight in the map.
-
-# %%
-rocket_photo = photo.with_name("rocket.jpg")  # or the path of a photo of your own
-rocket = load_image(rocket_photo, 32)
-with torch.inference_mode():
-    probabilities = shipped(normalize(rocket[None]))[0].softmax(dim=0)
-for probability, label in zip(*probabilities.topk(3), strict=True):
-    print(f"{probability:.0%} {CIFAR10_CLASSES[label]}")
-
-look = last_look(shipped, rocket[None])
-diagrams.attention_over(load_image(rocket_photo, 256), look, (8, 8), ["block 6"])
-
-# %% [markdown]
-# It says that the rocket is a ship. The model has ten words, none of them is "rocket", and its probabilities always sum to 1. For something tall and white between masts, a ship is not the worst of the ten. And the map does not show what the model makes of the places in purple: the tip of the rocket, the tops of the towers, and much of the ground with its lights.
-#
-# **Your turn:** put the path of a photo of your own in the first line of the last cell, and run it again.
+# **Your turn:** go back to the first cell that draws, put the path of a photo of your own in place of `photo`, and run the cells of the first two sections again. Try something that is none of the ten classes, too. The probabilities always sum to 1, so the model has no way to say "none of these".
 #
 # > **Remember:** a Vision Transformer turns an image into a row of vectors, its tokens, and treats them as a Transformer treats the words of a sentence. In this one an extra token, the class token, gathers what is needed, and one linear layer reads it.
 #
@@ -434,7 +424,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # - **01 Patches:** an image is cut into patches, and one linear layer, called E, turns each patch into a vector, a **token**.
 # - **02 The class token:** the orange class token joins them, and every token is told its position.
 # - **03 Attention:** **attention** lets them exchange information, block by block.
-# - **04 The whole model:** after attention comes an **MLP**, a small network that works on each token by itself. What the two compute is added to the token. After the last block one linear layer, the **head**, turns the class token into a score for each class, and the bars at the lower right are the largest of them.
+# - **04 The whole model:** after attention comes an **MLP**, a small network that works on each token by itself. After the last block one linear layer, the **head**, turns the class token into a score for each class. The bars are the largest of them.
 #
 # **In which order?** Notebooks 00 to 10 are the main path: after these four you train such a model, look inside it, break it on purpose, and test common claims about it. Read 11 to 17 in any order, as you need them. In 18, the [capstone](exercises/18_capstone.ipynb), you write a model from an empty cell. All of it takes about {{sum(map(minutes_to_read, [p.stem for p in (ROOT / "notebooks" / "source").glob("*.py")])) / 60:.0f}} hours to read, without second visits and exercises.
 #

@@ -8,13 +8,11 @@
 # | | |
 # |---|---|
 # | You need | notebook 01: an image as 64 tokens, shape (B, N, D) |
-# | Time to read | about 40 minutes, and 20 more for the second visit |
+# | Time to read | about 30 minutes, and 25 more for the second visit |
 # | Time to run | seconds, on any machine |
 # | Package module | `vit_minimal/class_token.py` |
 #
-# **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in a token, L blocks, h heads.
-#
-# Where the text names a number that a cell prints, it is the one in the run saved here. On your machine the last digits may differ.
+# **Letters:** B images in a batch, N patches, T = N + 1 tokens, D numbers in a token, L blocks, h heads. Where the text names a number that a cell prints, the last digits may differ on your machine.
 
 # %%
 from pathlib import Path
@@ -48,33 +46,27 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 #
 # ## Which of the 64 vectors holds the answer?
 #
-# A Transformer takes a stack of vectors and returns a stack of the same size. In between lie several *blocks*. In each block the vectors first exchange information, and then a small network, the MLP, works on each of them alone. If we feed it 64 patch tokens, it returns 64 vectors. But we want *one* answer, "cat", and the classifier at the end reads *one* vector. Which one should it be?
+# A Transformer takes a stack of vectors and returns a stack of the same size. In between lie several *blocks*. In each block the vectors first exchange information, and then a small network, the MLP, works on each of them alone. If we feed it 64 patch tokens, it returns 64 vectors. But the classifier at the end reads *one* vector. Which one should it be?
 #
-# - **The first?** It belongs to the top left corner of the image, which in a photograph is often sky. It would have two jobs: to describe a piece of sky, and to carry the answer for the whole image.
+# - **The first?** It belongs to the top left corner of the image, which is often sky. It would have two jobs: to describe a piece of sky, and to carry the answer for the whole image.
 # - **The mean of all 64?** This works well too; notebook [09](09_pitfalls_class_token.ipynb) compares the two. But its weights are fixed: it takes 1/64 of each vector.
-# - **An extra one?** We add a token that stands for no patch. It has nothing to describe, so it can use all of its D numbers for the answer, and decide how much it takes from which patch.
+# - **An extra one?** We add a token that stands for no patch. It can use all of its D numbers for the answer, and decide how much it takes from which patch.
 #
-# Other choices work too. We take the class token because it gives the answer **one place of its own**, and its attention shows from which patches it gathers.
-#
-# This extra vector is the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. It comes from the language model BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token called [CLS] in front of every text. The place in front is a convention. What counts is that the token may look at all others, and notebook [14](14_more_claims.ipynb) tells what happens in models where it may not.
+# We take the extra one, because it gives the answer **one place of its own**. It is called the **class token**, written [class] in the ViT paper and $\mathbf{x}_\text{class}$ in its Eq. 1. It comes from the language model BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), which puts a token called [CLS] in front of every text. The place in front is a convention. What counts is that the token may look at all others. (Notebook [14](14_more_claims.ipynb) tells what happens where it may not.)
 #
 # ## How can it take anything from the patches?
 #
-# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. For now, one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* (More exactly, each token first passes through a linear map, which notebook 03 explains.) If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
+# Tokens exchange information by **attention**, the first half of each block. Notebook 03 opens that box. For now, one sentence about it is enough: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* (More exactly, a mean of what the tokens hand over.) If a token gives another one a large weight, we say that it *attends to* it, or looks at it.
 #
 # Here is a weighted mean that you can check in your head. Three patches hold one number each: 2, 4 and 8. The class token gives them the weights ½, ¼ and ¼, which sum to 1. It takes ½ · 2 + ¼ · 4 + ¼ · 8 = 1 + 1 + 2 = **4**.
 #
-# The next diagram shows the same step for two photographs, each cut into nine patches to keep the picture small. The orange line carries the class token along, unchanged. The purple arcs bring the weighted mean of the patches. The thicker an arc, the larger the weight of its patch. In the orange frame the two are added: the old class token plus what it has gathered is the new class token. (Its own small weight is left out here and in the example above.)
+# The next diagram shows the same step for two photographs, each cut into nine patches to keep the picture small. The orange line carries the class token along, unchanged. The purple arcs bring the weighted mean of the patches, and a thicker arc is a larger weight. In the orange frame the two are added: the old class token plus what it has gathered is the new class token. (Its own small weight is left out here and in the example above.)
 
 # %%
 diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every other pixel
 
 # %% [markdown]
-# The *same* orange square stands in front of both images, and it holds nothing about either. In the frames on the right stand two *different* vectors, because the patches hold different things, and so the weights differ too.
-#
-# The stripes in a frame, between white gaps, are a recipe. Each stripe is one patch, in the patch's mean colour, and its width is the patch's weight. The largest comes first, and wide stripes carry the number of the patch. The weights in this diagram are made up; real ones follow below.
-#
-# The block adds, and does not replace the old token. This is called a *residual connection*, and notebook 04 shows why it is there.
+# The *same* orange square stands in front of both images, and it holds nothing about either. In the frames on the right stand two *different* vectors, because the patches hold different things. The stripes in a frame, between white gaps, are a recipe. Each stripe is one patch, in its mean colour, and its width is the patch's weight. The weights in this diagram are made up.
 #
 # The name misleads a little. No right answer is ever put into the class token: the classifier reads the class *from* it, after the last block.
 #
@@ -107,7 +99,7 @@ tokens = torch.cat([in_front, patches], dim=1)  # (B, 1 + N, D)
 print("with the class token (B, T, D):", tuple(tokens.shape))
 
 # %% [markdown]
-# Each image is now a stack of 65 rows of numbers. We draw the numbers as cells: purple is positive, orange negative, and white zero. (Here orange and purple mean negative and positive, not kinds of token, and a stronger colour is a larger number.) Row 0 on top is the class token. It pushes each patch down by one, so patch n is row n + 1. Below [class] we draw only patches 28 … 31, the right half of one row of patches in the image. The class token starts with small numbers, so we draw it 20 times as strong.
+# Each image is now a stack of 65 rows of numbers. We draw the numbers as cells: purple is positive, orange negative, and white zero. Row 0 on top is the class token. It starts with small numbers, so we draw it 20 times as strong. It pushes each patch down by one, so patch n is row n + 1. Here are patches 28 … 31.
 
 # %% tags=["hide-input"]
 strong = tokens.detach() * torch.tensor([20.0] + [1.0] * 64).reshape(1, 65, 1)  # row 0 × 20
@@ -127,11 +119,9 @@ plots.show("three images as rows of coloured cells; the top row, [class], is the
 assert tokens[0, 0].equal(tokens[1, 0]) and tokens[0, 0].equal(tokens[2, 0])
 
 # %% [markdown]
-# The top row looks like a bar code, and it is the *same* bar code three times. (The last line of the cell checks it.) Below it, the rows of the rocket look alike, since these patches hold mostly night sky.
+# The top row looks like a bar code, and it is the *same* bar code three times. Below it, the rows of the rocket look alike, since these patches hold mostly night sky.
 #
-# `expand` repeats the row without copying it, so there is *one* parameter. In training every image pulls it in its own direction, and the gradient adds up all pulls. There is only one such vector, so it can hold nothing about one particular image. It can hold a starting point that suits every image.
-#
-# Here it is as a module:
+# `expand` repeats the row without copying it, so there is *one* parameter. In training every image pulls it in its own direction, and the gradient adds up all pulls. So it can hold nothing about one particular image, only a starting point that suits every image. Here it is as a module, in which `count` stays 1. (A larger one adds *registers*, extra tokens that large ViTs use as scratch paper, [Darcet et al. 2024](https://arxiv.org/abs/2309.16588).)
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 02 · The class token
@@ -176,8 +166,6 @@ class ClassToken(nn.Module):
 
 
 # %% [markdown]
-# We leave `count` at 1. A larger one adds *registers*, extra tokens that large ViTs use as scratch paper ([Darcet et al. 2024](https://arxiv.org/abs/2309.16588)).
-#
 # ## How does it find out which image it belongs to?
 #
 # Before the first block the class token is the same for a cat and for a rocket. The vector that leaves the last block as row 0 differs. So **attention must have brought everything** that it knows about the image at the end.
@@ -203,43 +191,16 @@ print(f"cat against rocket, largest difference after:  {(after[0] - after[1]).ab
 assert before[0].equal(before[1]) and not after[0].equal(after[1])
 
 # %% [markdown]
-# Before attention the difference is exactly 0. Afterwards the two class tokens differ, and only the patches can be the cause. (We compare the bare output of attention. In a model, the block would now add this output to the class token that went in.)
+# Before attention the difference is exactly 0. Afterwards the two class tokens differ, and only the patches can be the cause. (This is the bare output of attention. In a model, the block would now add it to the class token that went in.)
 #
-# ### And a trained one?
+# And in a trained model, after each of its blocks? We look at the **shipped model** of notebook [00](00_start_here.ipynb), whose six blocks were trained on the photographs of CIFAR-10. We compare the class token of the cat with that of the rocket, of the cup of coffee, and of a tighter crop of the cat's own photograph.
 #
-# To which patches does a *trained* class token attend? We look at the **shipped model** of notebook [00](00_start_here.ipynb). It was trained on the photographs of CIFAR-10, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images correctly.
-#
-# It has six blocks, and each block has three attention operations side by side, called *heads*. (*The* head, the classifier at the end, is something else.) This course counts heads from 0 and blocks from 1. We show the model the cat and the rocket, and draw how much the class token attends to each patch in block 6, the last one.
+# The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. Where will the three curves start, and which will fall?
 
 # %%
 checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
 shipped = load_checkpoint(checkpoint)  # ready to be looked into: in evaluation mode
 
-# attention_maps and look_into take bytes and normalise them; look_into yields batch by batch
-maps = attention_maps(shipped, images[:2])  # (L, B, h, T, T): L blocks, h heads
-last_block = maps[-1]  # (B, h, T, T): row = who looks, column = at whom
-from_class = last_block[:, :, 0]  # (B, h, T): row 0, what the class token looks at
-heads = ["head 0", "head 1", "head 2"]
-for file, weights in zip(files[:2], from_class, strict=True):
-    photo = load_image(photos / file, 96)  # sharper than what the model sees
-    diagrams.attention_over(photo, weights[:, 1:], (8, 8), heads)  # 1: = the patches
-own = from_class[..., 0]  # (B, h): what the class token keeps for itself
-print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention")
-
-# %% [markdown]
-# The more purple a patch is, the more the class token attends to it. Each map has its own scale, and the number below says what its darkest purple stands for.
-#
-# If the class token spread its attention evenly, each of the 65 tokens would get 1/65, which is 1.5 %. Instead, head 1 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 0 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look.
-#
-# And the printed line? Almost all of its attention goes to the patches: it gives itself 3.5 % at most.
-#
-# ### Class tokens drift apart
-#
-# `look_into` returns what the tokens hold before the first block and after each of the six. We compare the class token of the cat with that of the rocket, of the cup of coffee, and of a tighter crop of the cat's own photograph.
-#
-# The measure is the *cosine similarity*: 1 means the same direction, 0 a right angle, and below 0 the vectors point away from each other. Where will the three curves start, and which will fall?
-
-# %%
 closer = load_image(photos / "chelsea.png", 40)[:, 4:36, 4:36]  # the middle, 32 × 32 pixels
 states, _ = next(look_into(shipped, torch.cat([images, closer[None]])))  # (L + 1, B, T, D)
 held = states[:, :, 0]  # (L + 1, B, D): the class token, before block 1 and after each block
@@ -252,15 +213,13 @@ label = "cosine similarity\nwith the cat"
 plots.show_lines(range(7), curves, where, label, from_zero=True, size=(5, 2.8))
 
 # %% [markdown]
-# All begin at 1, because before block 1 all images share one vector. In the end the cat is almost at a right angle to the rocket and to the coffee. The two crops of the cat stay together, at 0.90.
-#
-# The last block makes the largest step: it drives the unlike images apart and leaves the two cats where they were. These are four pictures and one model, so do not read too much into it.
+# All begin at 1, because before block 1 all images share one vector. In the end the cat is almost at a right angle to the rocket and to the coffee, and the two crops of the cat stay together, at 0.90. (These are four pictures and one model, so do not read too much into it.)
 #
 # Two questions stay open. *How* does the model compute its weights? Notebook 03 answers that. And does the class token really *use* what it looks at? Notebook 06 puts that to the test.
 #
 # ## Does the model know where the patches are?
 #
-# So far we know *what* the class token gathers. The second half of today's story is about *where*. Look at our sentence about attention again: *each token takes a weighted mean of all tokens, and the weights are computed from the tokens themselves.* It does not mention where a token stands.
+# So far we know *what* the class token gathers. The second half of today's story is about *where*. Look at our sentence about attention again: each token takes a weighted mean, with weights that are computed from the tokens. It does not mention where a token stands.
 #
 # Take the small example from above and shuffle the patches, so that they hold 8, 2 and 4. Each patch keeps its weight, because the weight is computed from what the patch and the class token hold. The class token takes ¼ · 8 + ½ · 2 + ¼ · 4 = 2 + 1 + 1 = **4**, the same as before. A sum has no order.
 #
@@ -275,7 +234,7 @@ pair = torch.stack([whole, in_disorder])
 diagrams.class_token_idea(pair, numbers=numbers, result="the same")
 
 # %% [markdown]
-# So a model of attention alone should not notice when we shuffle the patches of a photograph. That is hard to believe, so let us try. The pixels *inside* each patch stay as they are. First a look at what we do to an image:
+# So a model of attention alone should not notice when we shuffle the patches of a photograph. That is hard to believe, so let us try, with 64 patches. The pixels *inside* each patch stay as they are.
 
 # %%
 torch.manual_seed(0)
@@ -294,7 +253,7 @@ titles = ["cat", "cat, shuffled", "rocket", "rocket, shuffled"]
 plots.show_images([large[1], rocket_shuffled], titles[2:], columns=2, size=2.4)
 
 # %% [markdown]
-# You no longer see a rocket on the right. Does the class token notice the change? We compare what it holds after attention, once for the three photographs in order and once for the shuffled ones. The same **E** makes each patch's token, wherever the patch lies, so it is enough to shuffle the tokens.
+# You no longer see a rocket on the right. Does the class token notice the change? We compare what it holds after attention, once for the photographs in order and once for the shuffled ones. The same **E** makes each patch's token, wherever the patch lies, so it is enough to shuffle the tokens.
 
 # %%
 in_order = class_token_after(cls_token(patches))  # (B, D)
@@ -307,18 +266,15 @@ assert change < 1e-6
 # %% [markdown]
 # The change is 7e-08, that is 7 · 10⁻⁸. Numbers in float32 carry about seven digits, so this is rounding and nothing else. For the class token the two pictures are **the same image**.
 #
-# Would more blocks or training help? No. The patch tokens attend in the same way, so each of them comes out with the same numbers as before, only in another row. The next block then faces the same situation: the same class token, and the same patches in another order.
+# <details><summary>Would more blocks or training help?</summary>
 #
-# ### The remedy: add a position to each token
+# No. The patch tokens attend in the same way, so each of them comes out with the same numbers as before, only in another row. The next block then faces the same situation.
 #
-# To each token we add a vector that says where it stands. These vectors form a table, $\mathbf{E}_\text{pos}$, with one row for each of the T places. Together with the class token this is Eq. 1 of the paper:
+# </details>
 #
-# $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
-# \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
+# ## The remedy: add a position to each token
 #
-# Here $\mathbf{x}^n_p$ is patch n, flattened into a row, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows. The paper counts its patches from 1, and we count from 0.
-#
-# In code this is one learned table and one plus sign:
+# To each token we add a vector that says where it stands. These vectors form a table, $\mathbf{E}_\text{pos}$, with one row for each of the T places. In code this is one learned table and one plus sign:
 
 # %% tags=["nbval-check-output"]
 table = nn.Parameter(torch.randn(1, 1 + 64, D) * 0.02)  # (1, T, D): one row for each place
@@ -338,7 +294,14 @@ for axis, part, title in zip(axes, parts, ["tokens", "+ E_pos", "= z₀"], stric
 plots.show("three small tables of numbers: the tokens, the positions, and their sums")
 
 # %% [markdown]
-# Here it is as a module. Skip the first branch for now: there the table is computed, not learned, and the second visit shows how. `else` creates the learned table, and `forward` adds it.
+# Together with the class token this is Eq. 1 of the paper:
+#
+# $$\mathbf{z}_0 = [\mathbf{x}_\text{class};\ \mathbf{x}^1_p\mathbf{E};\ \dots;\ \mathbf{x}^N_p\mathbf{E}] + \mathbf{E}_\text{pos},
+# \qquad \mathbf{E}_\text{pos} \in \mathbb{R}^{(N+1)\times D}$$
+#
+# Here $\mathbf{x}^n_p$ is patch n, flattened into a row, $\mathbf{E}$ is the linear map of notebook 01, and the semicolons stack rows. The paper counts its patches from 1, and we count from 0.
+#
+# And here it is as a module. Skip the first branch for now: there the table is computed, not learned, and the second visit shows how. `else` creates the learned table, and `forward` adds it.
 
 # %% [markdown] tags=["exercise:PositionEmbedding"]
 # Write `self.weight`, a parameter with a row for each token, (1, T, D), that starts as 0.02 times `torch.randn`; and `forward`, which adds it. `grid_size` is the pair (rows, columns) of the grid of patches. `num_prefix` tokens stand before them, usually one, the class token. (With `sinusoidal=True` positions are computed, not learned. That part is written.)
@@ -448,7 +411,7 @@ multiples = 65 * weights[0, 0]  # (T,): the class token's row; 1 means exactly a
 print(f"weights, as multiples of an equal one: {multiples.min():.3f} to {multiples.max():.3f}")
 
 # %% [markdown]
-# The change is 3e-05. That is a few hundred times as much as rounding, so positions do count. It is still tiny, because this untrained class token weighs all tokens almost evenly, and training makes its weights uneven.
+# The change is 3e-05. That is a few hundred times as much as rounding, so positions do count. It is still tiny, because this untrained class token weighs all tokens almost evenly, as the last line shows.
 #
 # <details><summary>Why do even weights hardly notice a new order?</summary>
 #
@@ -461,11 +424,11 @@ print(f"weights, as multiples of an equal one: {multiples.min():.3f} to {multipl
 #
 # </details>
 #
-# Can a patch and a position be told apart again, once they are added? They can: the second visit recovers the place of 63 of 64 patches from the sum and the table.
+# Added up, a patch and its position can still be told apart. The second visit recovers the place of 63 of 64 patches from the sum.
 #
-# ### What does the trained model say?
+# ## What does the trained model say?
 #
-# In the shipped model, positions have had time to grow. We show it the cat and the rocket, in order and shuffled, and print its answer and the probability. CIFAR-10 has no class for rockets, so expect an honest mistake.
+# In the shipped model, positions have had time to grow. We show it the cat and the rocket, in order and shuffled, and print its answers. CIFAR-10 has no rockets, so expect an honest mistake.
 
 # %%
 small = shuffle_patches(images[:2], 4)  # what the model gets: 32 × 32 pixels
@@ -483,9 +446,7 @@ print_answers(shipped)
 plots.show_images([large[0], cat_shuffled], titles[:2], columns=2, size=2.4)
 
 # %% [markdown]
-# With positions, the model can tell an image from its shuffled pieces: it calls the rocket in order a ship, and the shuffled rocket an airplane.
-#
-# And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
+# With positions, the model can tell an image from its shuffled pieces: it calls the rocket in order a ship, and the shuffled rocket an airplane. And here is a surprise. The heap of 64 pieces in the picture is still a cat, with 0.86. To this model, at least in this one photograph, a heap of fur is a cat.
 #
 # Now we set the positions of the patches to zero and ask again. (Row 0, which belongs to the class token, stays.) Which lines will be equal?
 
@@ -498,11 +459,11 @@ print_answers(without)
 # %% [markdown]
 # Without positions, each photograph and its shuffled version get the same answer with the same probability, as promised.
 #
-# How much are positions worth, then? This experiment does not say, because that model was trained with positions and then lost them. So we trained another model twice, once with learned positions and once without any. It is the **small model** of the course: 4 blocks, D = 96, three epochs on CIFAR-10 (the shipped model had {{record("cifar10_cpu_long").training.epochs:d}}).
+# How much are positions worth, then? This experiment does not say, because that model was trained with positions and then lost them. So we trained another model twice, the **small model** of the course: 4 blocks, D = 96, three epochs on CIFAR-10.
 #
 # | the small model | test images classified correctly | seeds |
 # |---|---|---|
-# | with positions | {{runs("class_token_place", "class token"):±.1%}} | {{len(runs("class_token_place", "class token").accuracies):d}} |
+# | with learned positions | {{runs("class_token_place", "class token"):±.1%}} | {{len(runs("class_token_place", "class token").accuracies):d}} |
 # | without positions | {{runs("position_init", "zeros, frozen"):±.1%}} | {{len(runs("position_init", "zeros, frozen").accuracies):d}} |
 #
 # *The ± is half of a 95 % interval over seeds. Notebook 05 says how to read such an interval.*
@@ -538,7 +499,7 @@ plots.show("one position compared with all: a single purple cell before, a purpl
 # ## Recap
 #
 # - The classifier reads one vector. The class token is an extra one, free for that job. The mean of the patches works too.
-# - It is one parameter of shape (1, 1, D): one vector, repeated for each image of the batch.
+# - It is one parameter of shape (1, 1, D), repeated for each image of the batch.
 # - Attention is a weighted mean with weights computed from the tokens, so it does not notice their order.
 # - One vector for each place is added to the tokens. In training the vectors of neighbouring places become alike.
 #
@@ -568,9 +529,30 @@ plots.show("one position compared with all: a single purple cell before, a purpl
 #
 # **You can stop here today.** This is all that notebook 03 needs. Practise with the [exercises](exercises/02_class_token.ipynb), whose checks tell you what is wrong, or go on to **[03 · Attention](03_attention.ipynb)**.
 #
-# ## For a second visit: a closer look, computed positions, and a silent mistake
+# ## For a second visit: three heads, a closer look, computed positions, and a silent mistake
 #
 # Each of these sections needs only the first visit, so you can take them in any order.
+#
+# ### To which patches does a trained class token attend?
+#
+# Notebook 00 showed means over heads. Each block has three attention operations side by side, called *heads*. (*The* head, the classifier at the end, is something else.) This course counts heads from 0 and blocks from 1. Here are the three heads of block 6, the last one, for the cat and the rocket.
+
+# %%
+# attention_maps and look_into take bytes and normalise them; look_into yields batch by batch
+maps = attention_maps(shipped, images[:2])  # (L, B, h, T, T): L blocks, h heads
+last_block = maps[-1]  # (B, h, T, T): row = who looks, column = at whom
+from_class = last_block[:, :, 0]  # (B, h, T): row 0, what the class token looks at
+heads = ["head 0", "head 1", "head 2"]
+for file, weights in zip(files[:2], from_class, strict=True):
+    photo = load_image(photos / file, 96)  # sharper than what the model sees
+    diagrams.attention_over(photo, weights[:, 1:], (8, 8), heads)  # 1: = the patches
+own = from_class[..., 0]  # (B, h): what the class token keeps for itself
+print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention")
+
+# %% [markdown]
+# Each map has its own scale, and the number below says what its darkest purple stands for. An even share would be 1/65, which is 1.5 %. Instead, head 1 gives almost 20 % to a single patch on the cat's forehead, and in the other image it picks the tips of the rocket and the towers. Head 0 looks along the lower edge of both photographs. So each head has favourites of its own, and not all of them are where a person would look.
+#
+# And the printed line? Almost all of its attention goes to the patches: it gives itself 3.5 % at most.
 #
 # ### Is the class token really one parameter?
 #
