@@ -98,8 +98,8 @@ DISTRIBUTION = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-# Imported only where they are: the first in Colab, by notebook 17; the second by notebook 12, which
-# says what to install if it is missing; the third is a file that notebook 17 writes
+# Imported only where they are, all by notebook 17: the first in Colab; for the second it says what
+# to install if it is missing; the third is a file that it writes
 WHERE_THERE = {"google", "onnxruntime", "folder_images"}
 OURS = {"vit_minimal", "checks", "start"}
 OURS |= {path.stem for name in ("notebooks", "benchmarks", "tests", "site") for path in files(name)}

@@ -197,9 +197,9 @@ def test_an_adapter_beside_any_layer_changes_the_logits(path):
     torch.testing.assert_close(model(images), before)
 
 
-def notebook_12():
-    """What the cells of notebook 12 define: {name: value} of its script and its FromPixels."""
-    source = ROOT / "notebooks" / "source" / "12_fine_tuning.py"
+def notebook_17():
+    """What the cells of notebook 17 define: {name: value} of its script and its FromPixels."""
+    source = ROOT / "notebooks" / "source" / "17_beyond_fit.py"
     tree, found = ast.parse(source.read_text(encoding="utf-8")), {"nn": nn}
     for node in tree.body:
         names = [getattr(target, "id", "") for target in getattr(node, "targets", ())]
@@ -223,9 +223,9 @@ def photographs(folder):
 
 
 @pytest.mark.filterwarnings("ignore")  # the exporters warn of their own future
-def test_the_script_of_notebook_12_answers_as_the_model_does(tmp_path):
+def test_the_script_of_notebook_17_answers_as_the_model_does(tmp_path):
     pytest.importorskip("onnxruntime")
-    found, names = notebook_12(), ["ant", "bee", "it's a cat", "dog", "emu"]
+    found, names = notebook_17(), ["ant", "bee", "it's a cat", "dog", "emu"]
     torch.manual_seed(0)
     model = VisionTransformer(ViTConfig(**SMALL)).eval()
     for parameter in model.parameters():

@@ -1,24 +1,39 @@
 # %% [markdown]
 # # 17 · Beyond fit, to look up
 #
-# The course's `fit` trains a model whose images fit into memory, and saves it as you saw in [notebook 11](11_faster_and_safer_training.ipynb). Here is what you need where that ends. Each part stands alone, and needs only the folded cells at the top.
+# What did `fit` do for you, line by line? Behind it stands a loop, and one day you will write your own. Here is one with all that it may need. The number at a line is the part that explains it:
+#
+#     for batch in loader:                                     # 1
+#         optimizer.zero_grad()
+#         for x, y in four_parts_of(batch):                    # 3
+#             with torch.autocast(device.type, torch.float16): # 2
+#                 loss = F.cross_entropy(model(x), y) / 4      # 3
+#             scaler.scale(loss).backward()                    # 2
+#         scaler.step(optimizer)                               # 2
+#         scaler.update()                                      # 2
+#     save_run(path, step, parts)                              # 4
+#     torch.export.save(program, "model.pt2")                  # 5
+#
+# Each part stands alone, and needs only the folded cells at the top. (The saved run uses 2,000 drawn shapes, on a CPU.)
 #
 # | part | you need it if | minutes |
 # |---|---|---|
-# | 1 · A loop of your own | you write one, or work in Colab, and want to stop and resume it | 6 |
-# | 2 · When your 16 bits are float16 | you have an older GPU, such as the T4 of free Colab | 9 |
-# | 3 · A batch that is too large, and several GPUs | a batch does not fit into memory, or you have several GPUs | 6 |
-# | 4 · Data that do not fit into memory | your images are files in a folder, and too many | 5 |
-# | 5 · A model without the course | others are to use your model | 2 |
+# | 1 · Data that do not fit into memory | your images are files in a folder, and too many | 5 |
+# | 2 · When your 16 bits are float16 | you have an older GPU, such as the T4 of free Colab | 8 |
+# | 3 · A batch that is too large, and several GPUs | a batch does not fit into memory, or you have several GPUs | 5 |
+# | 4 · Stop and resume | your loop runs for hours, or in Colab | 5 |
+# | 5 · A model without the course | others are to use your model, with PyTorch or without it | 3 |
 #
 # | | |
 # |---|---|
 # | You need | notebook 05 and, for what a resumed run and 16-bit numbers are, [notebook 11](11_faster_and_safer_training.ipynb) |
-# | Time to read | about 28 minutes, of which you need a part |
+# | Time to read | about 26 minutes, of which you need a part |
 # | Time to run | {{notebook_seconds("17_beyond_fit"):about}} on two cores of a recent server CPU |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
 # %% tags=["hide-input"]
+import contextlib
+import io
 import math
 import os
 import random
@@ -26,6 +41,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -52,12 +69,14 @@ from vit_minimal import (
     shapes10,
 )
 from vit_minimal.augment import augment, normalize
+from vit_minimal.data import CIFAR10_CLASSES
 from vit_minimal.records import read_records
 
 device = pick_device()
 dataset = load_dataset().first(2_000, 500)
 images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
 folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
+cat_file = Path(data.__file__).with_name("chelsea.png")
 
 # %% tags=["hide-input"]
 TINY = ViTConfig(patch_size=8, embed_dim=64, depth=2, num_heads=2, mlp_ratio=2.0)
@@ -71,131 +90,184 @@ def new_model():
 
 
 # %% [markdown]
-# (The saved run uses 2,000 drawn shapes, on a CPU. Yours may use images of CIFAR-10, and your GPU.)
+# # Part 1: data that do not fit into memory
 #
-# # Part 1: a loop of your own
+# ## Who loads the next batch?
 #
-# ## What do you save?
+# The course keeps all images in memory, where a million photos would not fit. They stay in a folder, and are decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
 #
-# A resumed run needs at least four things, and whatever else has a state (a scheduler, a scaler, a weight average): the weights, the optimizer's memory, the number of steps and the random state. ([Notebook 11](11_faster_and_safer_training.ipynb) leaves out one after the other, to see what happens.)
+# The loader can have **workers**, processes of their own that prepare the next batches while the model trains. Suppose that a batch takes three times as long to load as to train on:
+
+# %% tags=["hide-input"]
+LOAD, TRAIN, BATCHES = 3, 1, 6  # in units of time; all of this is calculated
+
+
+def timetable(workers):
+    """Who does what from when to when: (row, batch, start, length), the loop in the last row."""
+    done, free, now = [], [0] * workers, 0
+    for batch in range(BATCHES):
+        if workers:
+            row = batch % workers
+            done.append((row, batch, free[row], LOAD))
+            free[row] += LOAD
+            now = max(now, free[row])  # the loop waits until the batch is there
+        else:
+            done.append((0, batch, now, LOAD))
+            now += LOAD
+        done.append((workers, batch, now, TRAIN))
+        now += TRAIN
+    return done, now
+
+
+figure, panels = plt.subplots(
+    2, figsize=(6.6, 2.9), layout="constrained", sharex=True, height_ratios=(1, 3)
+)
+said = []
+for axis, workers in zip(panels, (0, 2), strict=True):
+    done, end = timetable(workers)
+    for row, batch, start, length in done:
+        colour = "#0072B2" if length == TRAIN else "#DDDDDD"
+        axis.barh(row, length, left=start, color=colour, edgecolor="white", height=0.8)
+        ink = "white" if length == TRAIN else "black"
+        axis.text(start + length / 2, row, batch + 1, ha="center", va="center", color=ink)
+    axis.set_yticks(range(workers + 1), [f"worker {k + 1}" for k in range(workers)] + ["the loop"])
+    axis.invert_yaxis()
+    axis.set_title(f"{workers or 'no'} workers", loc="left", fontsize=10.5)
+    said.append(f"{workers or 'no'} workers: {BATCHES} batches in {end} units of time")
+panels[-1].set_xlabel("time (grey: loads a batch, blue: trains on it; numbers: which batch)")
+plots.show("timetables of the loop and its workers", "Loading with and without workers", said)
+
+# %% [markdown]
+# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps.
 #
-# And there is more than one random state. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
+# ## A loader for a folder
+#
+# To try it, we save 600 drawn shapes as JPEG files of 256 × 256 pixels, in one folder for each class:
+
+# %% tags=["hide-input"]
+photos = folder / "photos"
+for number, (image, label) in enumerate(zip(*shapes10(600), strict=True)):
+    place = photos / f"class {label}"
+    place.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((256, 256))
+    picture.save(place / f"{number}.jpg")
+
+# %% [markdown]
+# Each worker has to find the class of your `Dataset`. On Windows, on a Mac, and on Linux from Python 3.14 on, it imports the class, and nothing can be imported from a notebook. So write the class into a file:
 
 # %%
-GENERATORS = {  # of each: how to get its state, and how to set it
-    "PyTorch": (torch.get_rng_state, torch.set_rng_state),
-    "CUDA": (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),  # [] without a GPU
-    "NumPy": (np.random.get_state, np.random.set_state),
-    "Python": (random.getstate, random.setstate),
-}
+CODE = """
+from pathlib import Path
+from torch.utils.data import Dataset
+from vit_minimal import load_image
+
+class FolderImages(Dataset):
+    def __init__(self, root, size):
+        self.files = sorted(Path(root).glob("*/*.jpg"))
+        names = sorted({file.parent.name for file in self.files})
+        self.labels = [names.index(file.parent.name) for file in self.files]
+        self.size = size
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, i):  # decoded when it is asked for: uint8 (3, size, size)
+        return load_image(self.files[i], self.size), self.labels[i]
+"""
+(folder / "folder_images.py").write_text(CODE)
+sys.path.insert(0, str(folder))  # where Python looks for it
+from folder_images import FolderImages
+
+# %% [markdown]
+# Here is a loader for the *training* images. For validation and test images, `shuffle` and `drop_last` are False, or some images would never be judged.
 
 
-def save_run(path, step, parts):
-    """All that the next step depends on, into a file that holds an old state or a new one."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    state |= {name: get() for name, (get, _) in GENERATORS.items()} | {"step": step}
-    unfinished = path.with_suffix(".unfinished")
-    with open(unfinished, "wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
-    os.replace(unfinished, path)
+# %%
+def loader_of(workers):
+    """Batches of 50 images from the folder, prepared by so many workers."""
+    return DataLoader(
+        FolderImages(photos, 32),
+        batch_size=50,
+        shuffle=True,  # in another order in every epoch
+        drop_last=True,  # with 603 images, a last batch of 3 would count as much as one of 50
+        num_workers=workers,  # 0: the loop decodes by itself, and the model waits
+        persistent_workers=workers > 0,  # they stay for the next epoch
+        pin_memory=device.type == "cuda",  # a GPU can fetch from such memory by itself
+    )
 
 
 # %% [markdown]
-# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name, and when it is complete, `os.replace` puts it in the place of the old one, in one piece. (This is a promise of a local disk. We have not tested it on Google Drive.)
-#
-# The way back is shorter. PyTorch's safe loading does not take NumPy's state, hence `weights_only=False`. But then a file can run code that is hidden in it, so load only files of your own.
+# In the loop, the images cross to the device as uint8, because float32 would be four times as many bytes. There `augment` moves, mirrors and normalizes them, a whole batch at once. (`loss.item()` waits for the GPU, but only to measure: leave it out of your own loop.)
 
 
 # %%
-def load_run(path, parts, generators=GENERATORS):
-    """Brings all of that back; returns the number of steps."""
-    state = torch.load(path, map_location="cpu", weights_only=False)
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    for name in generators:
-        GENERATORS[name][1](state[name])
-    return state["step"]
-
-
-# %% [markdown]
-# Does the file hold everything? Here is a loop that draws from three generators:
-
-
-# %%
-def own_run(last, resume=None, save=None, generators=GENERATORS):
-    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
-    model, optimizer = new_model()  # also seeds all generators, as at the start
-    parts = {"model": model, "optimizer": optimizer}  # and your scheduler, your scaler
-    first = load_run(resume, parts, generators) if resume else 0
-    for _ in range(first, last):
-        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
-        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
-        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
-        loss = F.cross_entropy(model(x), labels[batch])
+def one_epoch(model, optimizer, batches):
+    """Train for an epoch; returns its seconds, and those in which the loop waited for data."""
+    waited, start = 0.0, time.perf_counter()
+    asked = start
+    for x, y in batches:
+        waited += time.perf_counter() - asked
+        x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
+        loss = F.cross_entropy(model(augment(x, TrainingConfig())), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    if save:
-        save_run(save, last, parts)
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
+        loss.item()  # a GPU has to finish here, or its work would count as waiting
+        asked = time.perf_counter()
+    return asked - start, waited
 
 
 # %% [markdown]
-# One run takes eight steps without a stop. Another stops after four, and goes on from its file with a new model. The third does the same, but restores only PyTorch's random state. Which of them end with equal weights?
+# ## Is the model waiting for data?
+#
+# We compare the loop with one that gets the same batch again and again, so that it loads nothing. What do you expect, and how much will two workers help?
 
-# %% tags=["nbval-check-output"]
-never_stopped = own_run(8)
-own_run(4, save=folder / "own.pt")
-in_two_parts = own_run(8, resume=folder / "own.pt")
-torch_alone = own_run(8, resume=folder / "own.pt", generators=["PyTorch"])
-print("all of it restored, equal weights:  ", torch.equal(in_two_parts, never_stopped))
-print("random state of PyTorch alone, equal:", torch.equal(torch_alone, never_stopped))
+# %%
+tiny, optimizer = new_model()
+one_batch = next(iter(loader_of(workers=0)))
+ways = {"nothing to load": [one_batch] * 12, "no workers": loader_of(0), "2 workers": loader_of(2)}
+took = {}
+print("                  an epoch   waiting for data")
+for name, batches in ways.items():
+    one_epoch(tiny, optimizer, batches)  # the first epoch starts the workers, so we do not count it
+    took[name], waited = min(one_epoch(tiny, optimizer, batches) for _ in range(6))
+    print(f"{name:17} {took[name]:7.2f} s {waited / took[name]:17.0%}")
+ratio = took["no workers"] / took["nothing to load"]
+print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long")
 
 # %% [markdown]
-# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. (A generator that you made yourself, with `torch.Generator()` or `np.random.default_rng()`, has a state of its own.)
+# In the run saved here, the model waits for most of its time if the loop decodes by itself. The model is tiny and the files are large, so this is no wonder. Workers help as far as there are CPU cores for them. (This is one short run on two cores, which the workers share with the training.)
 #
-# If your loop goes through shuffled images, epoch by epoch, save it at the end of an epoch. In the middle, the order of the images and your place in it would belong in the file, too.
+# So loading is the bottleneck if an epoch is much faster with nothing to load, or if the loop spends much of its time on waiting. Then take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If not, look into the step, as in [notebook 11](11_faster_and_safer_training.ipynb).
 #
-# ## Where does the file survive?
-#
-# In Colab, the whole machine is thrown away at the end of a session, but your Google Drive stays. Run these lines before you load data. After that, data sets and the runs of `python -m vit_minimal.training` are stored there:
-#
-#     from google.colab import drive
-#     drive.mount("/content/drive")  # asks for your permission
-#     os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
-#
-# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. Colab copies to Drive in the background, so the last save may not be there yet.
-#
-# ## Recap of part 1, and a question
-#
-# - Save all that the next step depends on, with every random state. Then test once, before a long run, that you can stop and resume it.
-# - Write to a second name and rename the file, in a place that survives the machine.
-#
-# **1.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
+# **1.** A loop waits for data for 60 % of its time. How many times as fast can a better loader make it?
 #
 # <details><summary>Answer</summary>
 #
-# It was killed while it wrote. The old state was overwritten, and the new one is incomplete. With a second name and `os.replace`, the old one would still be there.
+# 2.5 times, if the other 40 % of the time remain as they are: 1 / 0.4. This is Amdahl's law of notebook 11. (Workers that share the CPU cores with the training, as ours do, slow it down. Then less loading can gain more.)
 #
 # </details>
 
 # %% [markdown]
 # # Part 2: when your 16 bits are float16
 #
-# On a T4, the GPU of free Colab, `fit` trains in float16. This format cannot hold very small numbers: they become 0. What does that do to a training?
+# On a T4, the GPU of free Colab, `fit` trains in float16. A loop of your own needs four lines more for that:
+#
+#     scaler = torch.amp.GradScaler(device.type)  # 1: once, before the loop
+#     scaler.scale(loss).backward()               # 2: in place of loss.backward()
+#     scaler.step(optimizer)                      # 3: in place of optimizer.step()
+#     scaler.update()                             # 4
+#
+# Why? float16 cannot hold very small numbers: they become 0.
 #
 # ## How small are gradients?
 #
-# We look at real ones, in float32. We give 16 variants of one photo of a cat to the shipped model (6 blocks, D = 192, P = 4), and collect the gradients of the hidden activations in each block's MLP. Under autocast, these gradients would be 16-bit numbers.
-#
-# To collect them we need a **backward hook**, a function that PyTorch calls during the backward pass. It is put on the layer `fc1`, and `of_output[0]` is the gradient of what this layer puts out. (Gradients that are 0 in float32 already are left out.)
+# We look at real ones, in float32. We give 16 variants of one photo of a cat to the shipped model (6 blocks, D = 192, P = 4). In each block's MLP, a **backward hook**, a function that PyTorch calls during the backward pass, collects the gradients of the hidden activations. Under autocast, these would be 16-bit numbers.
 
 # %%
 seed_everything(0)
 shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
-cat = load_image(Path(data.__file__).with_name("chelsea.png"), 32)  # uint8 (3, 32, 32)
+cat = load_image(cat_file, 32)  # uint8 (3, 32, 32)
 variants = augment(cat.expand(16, -1, -1, -1), TrainingConfig())
 
 
@@ -214,13 +286,11 @@ def gradient_sizes(model):
 sizes = gradient_sizes(shipped)
 
 # %% [markdown]
-# What would become of these numbers in float16? The figure has three rows:
+# What would become of these numbers in float16? The figure has three rows, and its zones say what float16 does to a number of this size:
 #
 # - The first row shows them **as they are**.
-# - The second row is **a larger batch.** In a batch of 512, each image has 1/512 of the loss, not 1/16. So the gradients of its activations are divided by 32. A weight's gradient is not, because it adds up all images.
-# - The third row is the larger batch with **a larger loss.** We multiply the loss by 65,536, and with it every gradient.
-#
-# The zones say what float16 does to a number of this size:
+# - In the second row, the batch has **512 images**. Each has 1/512 of the loss, not 1/16, so the gradients of its activations are divided by 32. (A weight's gradient is not, because it adds up all images.)
+# - In the third row, the loss of this large batch is **multiplied by 65,536**, and with it every gradient.
 
 # %% tags=["hide-input"]
 hills = {
@@ -257,9 +327,11 @@ figure.suptitle("The shipped model's gradients in float16 (16 variants of one ca
 plots.show("three hills over the size of a gradient, on four zones", "Gradients in float16", said)
 
 # %% [markdown]
-# In the run saved here, most of the gradients in the first row lie in the light grey zone: float16 has numbers for them, but with fewer digits. In a batch of 512, more than a third become 0. With the larger loss, more than nine of ten keep all digits. (These are variants of one photo. A batch with a larger loss has larger gradients.)
+# In the run saved here, most of the gradients in the first row lose digits. In a batch of 512, more than a third become 0. With the larger loss, more than nine of ten keep all digits. (These are variants of one photo. A batch with a larger loss has larger gradients.)
 #
-# So here is a cure, **loss scaling**. It multiplies the loss by a large factor, and divides the gradients by it before the step:
+# ## The cure: loss scaling
+#
+# So **loss scaling** multiplies the loss by a large factor, and divides the gradients by it before the step. By hand it looks like this:
 #
 #     (factor * loss).backward()                # every gradient is `factor` times as large
 #     for parameter in model.parameters():
@@ -268,20 +340,39 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 #
 # Autocast computes the gradient of a weight in float16, but keeps it in float32, which can hold the small result of the division.
 #
-# ## Does it matter at all?
+# How large may the factor be? If it is too large, a gradient in float16 exceeds 65,504, its largest number, and becomes ∞. `GradScaler` finds a good factor by itself. It begins with 65,536. If some gradient is ∞, `scaler.step` leaves out the step, and `scaler.update` halves the factor. After 2,000 good steps in a row, it doubles it. Here are six steps of the tiny model, beginning with too large a factor:
+
+# %%
+tiny, optimizer = new_model()
+scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # 1
+print(" loss        factor   largest gradient × factor   step")
+for _ in range(6):
+    factor = scaler.get_scale()
+    with torch.autocast(device.type, dtype=torch.float16):
+        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()  # 2
+    largest = max(parameter.grad.abs().max().item() for parameter in tiny.parameters())
+    scaler.step(optimizer)  # 3: divides the gradients first, and steps if all are finite
+    scaler.update()  # 4
+    done = "left out" if scaler.get_scale() < factor else "taken"
+    print(f"{loss:.3f} {factor:13,.0f} {largest:27,.0f}   {done}")
+
+# %% [markdown]
+# In the run saved here, two factors are too large, and their steps are left out. With 262,144, the largest gradient just fits.
 #
-# A gradient that becomes 0 was tiny anyway. So we trained a very small model (2 blocks, D = 32, P = 8) in six ways, all with AdamW. Before each step, the gradients are divided by the factor again:
+# <details><summary>Two warnings for a float16 loop of your own</summary>
 #
-# | format | factor on the loss | why |
-# |---|---|---|
-# | float32 | none | to compare with |
-# | bfloat16 | none | it has the range of float32, but few digits |
-# | float16 | × 65,536 | the first factor that PyTorch tries |
-# | float16 | × 1 | no scaling |
-# | float16 | × 1/128 | pushes gradients towards 0, on purpose |
-# | float16 | × 1/65,536 | pushes them further |
+# - If you clip gradients, divide them first, or you clip the scaled ones. Put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`; then `scaler.step` will not divide again.
+# - float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
 #
-# Which of the six will learn? Below each way, the figure says which share of the gradients became 0. (We counted those of the first block's hidden activations. All six ways saw the same batches of {{record("formats").batch:d}} images, by `benchmarks/formats.py`.)
+# </details>
+#
+# ## Is the cure needed?
+#
+# A gradient that becomes 0 was tiny anyway. Does it matter at all? We trained a very small model (2 blocks, D = 32, P = 8) with AdamW in six ways: in float32, in bfloat16, and in float16 with four factors on the loss. × 65,536 is what `GradScaler` begins with, and × 1 is no scaling. The two factors below 1 push gradients towards 0 on purpose. The gradients are divided by the factor again before each step.
+#
+# Which of the six will learn? Below each way, the figure says which share of the gradients became 0. (We counted those of the first block's hidden activations. All six ways saw the same batches of {{record("formats").batch:d}} images.)
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -326,23 +417,17 @@ axis.legend(loc="center right", bbox_to_anchor=(0.8, 0.62), frameon=False)
 plots.show("three points for each way to train, low for five, high for the sixth", "Six ways", said)
 
 # %% [markdown]
-# **Five ways learned.** Seed by seed, they end within 0.05 of the loss of float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. Why so many zeros did no harm, we do not know. The few digits of bfloat16 did no harm that we could see.
-#
-# **So here the cure was not needed.** With × 65,536, the loss is even the highest of the five in two seeds of three.
+# **Five ways learned.** Seed by seed, they end within 0.05 of the loss of float32, even where up to {{max(run.zeros for run in record("formats").runs if run.way == "float16, loss / 128"):.0%}} of the counted gradients became 0. Why so many zeros did no harm, we do not know. With × 65,536, the loss is even the highest of the five in two seeds of three.
 #
 # **Only the last way learned nothing,** without an error and without a NaN. Its loss stays a little above that of an even guess, ln 10 ≈ 2.30.
 # {{assert all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way != "float16, loss / 65,536" and b.way == "float32")}}
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 # {{assert sum(max((sum(run.loss[-5:]), run.way) for run in record("formats").runs if run.seed == seed and run.way != "float16, loss / 65,536")[1] == "float16, scaled" for seed in (0, 1, 2)) == 2}}
 #
-# These are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model. Another model may need what ours did without. Loss scaling costs four lines, so take it as an *insurance*.
-#
-# ## A check: is the small range to blame?
-#
-# In the last of the six ways, the factor 1/65,536 stopped all learning. In exact numbers it would change nothing. So what stopped the learning must be the format. We try the factor on one gradient of the tiny model, in float32 and in float16:
+# Is the small range of float16 really to blame for the last way? As a check, the next folded cell tries its factor on one gradient of the tiny model. In exact numbers, the division would give back the gradient as it was.
 
 
-# %%
+# %% tags=["hide-input"]
 def gradient_with(factor, precision):
     """The gradient of 50 images in the tiny model, by way of the loss times a factor."""
     tiny, _ = new_model()
@@ -360,49 +445,9 @@ for precision in (torch.float32, torch.float16):
     print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
 
 # %% [markdown]
-# **In float32** the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move.
+# In float32 the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the format is to blame.
 #
-# **In float16** nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the small range is to blame. (Here we count the gradients of all weights; the figures counted those of hidden activations.)
-#
-# ## How large may the factor be?
-#
-# If the factor is too large, a gradient in float16 exceeds 65,504, its largest number, and becomes ∞. PyTorch finds a good factor by itself:
-#
-#     scaler = torch.amp.GradScaler(device.type)  # 1: begins with the factor 65,536
-#     scaler.scale(loss).backward()               # 2: multiplies the loss
-#     scaler.step(optimizer)                      # 3: divides the gradients, and takes the step
-#     scaler.update()                             # 4: adapts the factor
-#
-# If some gradient is ∞, `scaler.step` leaves out the step, and `scaler.update` halves the factor. After 2,000 good steps in a row, it doubles it. Here are six steps of the tiny model, beginning with too large a factor:
-
-# %%
-tiny, optimizer = new_model()
-scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # 1
-print(" loss        factor   largest gradient × factor   step")
-for _ in range(6):
-    factor = scaler.get_scale()
-    with torch.autocast(device.type, dtype=torch.float16):
-        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()  # 2
-    largest = max(parameter.grad.abs().max().item() for parameter in tiny.parameters())
-    scaler.step(optimizer)  # 3: divides the gradients first, and steps if all are finite
-    scaler.update()  # 4
-    done = "left out" if scaler.get_scale() < factor else "taken"
-    print(f"{loss:.3f} {factor:13,.0f} {largest:27,.0f}   {done}")
-
-# %% [markdown]
-# In the run saved here, two factors are too large, and their steps are left out. With 262,144, the largest gradient just fits.
-#
-# Two warnings for a float16 loop of your own:
-#
-# - If you clip gradients, divide them first, or you clip the scaled ones. Put `scaler.unscale_(optimizer)` before `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`; then `scaler.step` will not divide again.
-# - float16 can overflow in the *forward* pass, too, where an activation above 65,504 becomes ∞. No factor on the loss helps there.
-#
-# ## Recap of part 2, and a question
-#
-# - float16 has a small range, so small gradients become 0, without a word.
-# - Loss scaling multiplies the loss before the backward pass and divides the gradients after it, so that most of them survive. Our very small model learned without it, too.
+# So here the cure was not needed. But these are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model. Another model may need what ours did without. Loss scaling costs four lines, so take it as an *insurance*.
 #
 # **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
 #
@@ -454,7 +499,7 @@ def scaled_step(model, optimizer, loss, scale):
 #
 # ## What if a batch does not fit into memory?
 #
-# Then a GPU stops with `torch.OutOfMemoryError: CUDA out of memory`. A smaller batch would fit, but that would be another training. So send the same batch through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large one would have left. This is called **gradient accumulation**:
+# Then a GPU stops with `torch.OutOfMemoryError: CUDA out of memory`. A smaller batch would be another training. So send the same batch through in parts. `backward()` *adds* to the gradients that are already there, so several small backward passes leave what one large one would have left. This is called **gradient accumulation**:
 
 # %%
 diagrams.gradient_accumulation()
@@ -481,14 +526,11 @@ for parts in (2, 4):
     assert difference < 1e-4  # rounding
 
 # %% [markdown]
-# They agree up to rounding, on four conditions:
+# They agree up to rounding, on four conditions. The parts are equally large, and each loss is divided by their number. No layer looks at the whole batch, as batch norm does, which takes mean and variance over its images. And nothing is drawn at random on the way, as in dropout.
 #
-# 1. The parts are equally large.
-# 2. Each loss is divided by their number.
-# 3. No layer looks at the whole batch. Batch norm does: it takes mean and variance over the images of a batch.
-# 4. Nothing is drawn at random on the way. Dropout does that.
+# ## How much memory does it save?
 #
-# And the memory? The forward pass keeps activations for the backward pass, which frees them. `kept_megabytes`, in the next folded cell, counts those of a model of 4 blocks with D = 192:
+# The forward pass keeps activations for the backward pass, which frees them. `kept_megabytes`, in the next folded cell, counts those of a model of 4 blocks with D = 192:
 
 
 # %% tags=["hide-input"]
@@ -539,14 +581,7 @@ diagrams.two_processes()
 #
 #     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
 #
-# If one of them dies, all end with an error, and `--resume` goes on from the last save. We have not measured how much time two GPUs save.
-#
-# Up to rounding, the two take the step that one process would take, and one of the course's tests checks this. The conditions are those of accumulation, but here you do not divide the loss, because the gradients are averaged.
-#
-# ## Recap of part 3, and a question
-#
-# - A batch may be cut into equal parts: the mean of the parts' gradients is the gradient of the whole batch.
-# - Take the parts one after the other to save memory, or side by side on several GPUs, which should save time.
+# Up to rounding, the two take the step that one process would take, and one of the course's tests checks this. The conditions are those of accumulation, but here you do not divide the loss, because the gradients are averaged. (If one process dies, `--resume` goes on from the last save. We have not measured how much time two GPUs save.)
 #
 # **3.** A model runs out of memory even with one image at a time. Does gradient accumulation help? Do two GPUs with DistributedDataParallel?
 #
@@ -581,199 +616,135 @@ def shared_gradient(gradients, sizes):
 print(shared_gradient([torch.tensor([1.0]), torch.tensor([5.0])], [48, 16]))
 
 # %% [markdown]
-# # Part 4: data that do not fit into memory
+# # Part 4: stop and resume
 #
-# The course keeps all images in memory, in one tensor. A million photos would not fit. They stay in a folder, and files are read and decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
+# ## What do you save?
 #
-# For such a folder, we save 600 drawn shapes as JPEG files of 256 × 256 pixels, in one folder for each class:
+# [Notebook 11](11_faster_and_safer_training.ipynb) shows what a resumed run needs: the weights, the optimizer's memory, the number of steps, the random state, and whatever else has a state, such as a scheduler or a scaler. In a loop of your own there is more than one random state. PyTorch has a generator for the CPU and one for each GPU, and NumPy and Python have their own.
 
 # %%
-photos = folder / "photos"
-for number, (image, label) in enumerate(zip(*shapes10(600), strict=True)):
-    place = photos / f"class {label}"
-    place.mkdir(parents=True, exist_ok=True)
-    picture = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((256, 256))
-    picture.save(place / f"{number}.jpg")
-
-# %% [markdown]
-# The `DataLoader` can have **workers**, processes of their own that prepare the next batches while the model trains. Suppose that a batch takes three times as long to load as to train on:
-
-# %% tags=["hide-input"]
-LOAD, TRAIN, BATCHES = 3, 1, 6  # in units of time; all of this is calculated
-
-
-def timetable(workers):
-    """Who does what from when to when: (row, batch, start, length), the loop in the last row."""
-    done, free, now = [], [0] * workers, 0
-    for batch in range(BATCHES):
-        if workers:
-            row = batch % workers
-            done.append((row, batch, free[row], LOAD))
-            free[row] += LOAD
-            now = max(now, free[row])  # the loop waits until the batch is there
-        else:
-            done.append((0, batch, now, LOAD))
-            now += LOAD
-        done.append((workers, batch, now, TRAIN))
-        now += TRAIN
-    return done, now
-
-
-figure, panels = plt.subplots(
-    2, figsize=(6.6, 2.9), layout="constrained", sharex=True, height_ratios=(1, 3)
-)
-said = []
-for axis, workers in zip(panels, (0, 2), strict=True):
-    done, end = timetable(workers)
-    for row, batch, start, length in done:
-        colour = "#0072B2" if length == TRAIN else "#DDDDDD"
-        axis.barh(row, length, left=start, color=colour, edgecolor="white", height=0.8)
-        ink = "white" if length == TRAIN else "black"
-        axis.text(start + length / 2, row, batch + 1, ha="center", va="center", color=ink)
-    axis.set_yticks(range(workers + 1), [f"worker {k + 1}" for k in range(workers)] + ["the loop"])
-    axis.invert_yaxis()
-    axis.set_title(f"{workers or 'no'} workers", loc="left", fontsize=10.5)
-    said.append(f"{workers or 'no'} workers: {BATCHES} batches in {end} units of time")
-panels[-1].set_xlabel("time (grey: loads a batch, blue: trains on it; numbers: which batch)")
-plots.show("timetables of the loop and its workers", "Loading with and without workers", said)
-
-# %% [markdown]
-# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps. A third worker would close all gaps but the first, if each worker has a core of its own.
-#
-# Each worker has to find the class of your `Dataset`. On Windows, on a Mac, and on Linux from Python 3.14 on, it imports the class, and nothing can be imported from a notebook. So write the class into a file:
-
-# %%
-CODE = """
-from pathlib import Path
-
-from torch.utils.data import Dataset
-
-from vit_minimal import load_image
-
-
-class FolderImages(Dataset):
-    def __init__(self, root, size):
-        self.files = sorted(Path(root).glob("*/*.jpg"))
-        names = sorted({file.parent.name for file in self.files})
-        self.labels = [names.index(file.parent.name) for file in self.files]
-        self.size = size
-
-    def __len__(self):
-        return len(self.files)
-
-    def __getitem__(self, i):  # decoded when it is asked for: uint8 (3, size, size)
-        return load_image(self.files[i], self.size), self.labels[i]
-"""
-(folder / "folder_images.py").write_text(CODE)
-sys.path.insert(0, str(folder))  # where Python looks for it
-from folder_images import FolderImages
-
-# %% [markdown]
-# Here is a loader for the *training* images:
+GENERATORS = {  # of each: how to get its state, and how to set it
+    "PyTorch": (torch.get_rng_state, torch.set_rng_state),
+    "CUDA": (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),  # [] without a GPU
+    "NumPy": (np.random.get_state, np.random.set_state),
+    "Python": (random.getstate, random.setstate),
+}
 
 
 # %%
-def loader_of(workers):
-    """Batches of 50 images from the folder, prepared by so many workers."""
-    return DataLoader(
-        FolderImages(photos, 32),
-        batch_size=50,
-        shuffle=True,  # in another order in every epoch
-        drop_last=True,  # with 603 images, a last batch of 3 would count as much as one of 50
-        num_workers=workers,  # 0: the loop decodes by itself, and the model waits
-        persistent_workers=workers > 0,  # they stay for the next epoch
-        pin_memory=device.type == "cuda",  # a GPU can fetch from such memory by itself
-    )
+def save_run(path, step, parts):
+    """All that the next step depends on, into a file that holds an old state or a new one."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    state |= {name: get() for name, (get, _) in GENERATORS.items()} | {"step": step}
+    unfinished = path.with_suffix(".unfinished")
+    with open(unfinished, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
+    os.replace(unfinished, path)
 
 
 # %% [markdown]
-# For validation and test images, `shuffle` and `drop_last` are False, or some images would never be judged.
+# Why the second name? A crash in the middle of `torch.save` leaves half a file. So the unfinished file has another name, and when it is complete, `os.replace` puts it in the place of the old one, in one piece. (This is a promise of a local disk, not tested on Google Drive.)
 #
-# Now the loop. The images cross to the device as uint8, because float32 would be four times as many bytes. There `augment` moves, mirrors and normalizes them, a whole batch at once. With `non_blocking=True`, Python does not wait for the copy, if the memory is pinned. (`loss.item()` does wait, but only to measure: leave it out of your own loop.)
+# The way back is shorter. NumPy's state needs `weights_only=False`. But then a file can run code that is hidden in it, so load only files of your own.
 
 
 # %%
-def one_epoch(model, optimizer, batches):
-    """Train for an epoch; returns its seconds, and those in which the loop waited for data."""
-    waited, start = 0.0, time.perf_counter()
-    asked = start
-    for x, y in batches:
-        waited += time.perf_counter() - asked
-        x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
-        loss = F.cross_entropy(model(augment(x, TrainingConfig())), y)
+def load_run(path, parts, generators=GENERATORS):
+    """Brings all of that back; returns the number of steps."""
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    for name in generators:
+        GENERATORS[name][1](state[name])
+    return state["step"]
+
+
+# %% [markdown]
+# Does the file hold everything? Here is a loop that draws from three generators:
+
+
+# %%
+def own_run(last, resume=None, save=None, generators=GENERATORS):
+    """A loop of your own, up to step `last`; gives the weights at its end, as one vector."""
+    model, optimizer = new_model()  # also seeds all generators, as at the start
+    parts = {"model": model, "optimizer": optimizer}  # and your scheduler, your scaler
+    first = load_run(resume, parts, generators) if resume else 0
+    for _ in range(first, last):
+        batch = torch.randint(len(images), (16,)).to(device)  # PyTorch
+        x = normalize(images[batch]) * np.random.uniform(0.8, 1.2)  # NumPy: another contrast
+        x = x.flip(3) if random.random() < 0.5 else x  # Python: a mirror image
+        loss = F.cross_entropy(model(x), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        loss.item()  # a GPU has to finish here, or its work would count as waiting
-        asked = time.perf_counter()
-    return asked - start, waited
+    if save:
+        save_run(save, last, parts)
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
 
 
 # %% [markdown]
-# Is the model waiting for data? We compare the loop with one that gets the same batch again and again, so that it loads nothing. What do you expect, and how much will two workers help?
+# One run takes eight steps without a stop. Another stops after four, and goes on from its file with a new model. The third does the same, but restores only PyTorch's random state. Which of them end with equal weights?
 
-# %%
-tiny, optimizer = new_model()
-one_batch = next(iter(loader_of(workers=0)))
-ways = {"nothing to load": [one_batch] * 12, "no workers": loader_of(0), "2 workers": loader_of(2)}
-took = {}
-print("                  an epoch   waiting for data")
-for name, batches in ways.items():
-    one_epoch(tiny, optimizer, batches)  # the first epoch starts the workers, so we do not count it
-    took[name], waited = min(one_epoch(tiny, optimizer, batches) for _ in range(6))
-    print(f"{name:17} {took[name]:7.2f} s {waited / took[name]:17.0%}")
-ratio = took["no workers"] / took["nothing to load"]
-print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long")
+# %% tags=["nbval-check-output"]
+never_stopped = own_run(8)
+own_run(4, save=folder / "own.pt")
+in_two_parts = own_run(8, resume=folder / "own.pt")
+torch_alone = own_run(8, resume=folder / "own.pt", generators=["PyTorch"])
+print("all of it restored, equal weights:  ", torch.equal(in_two_parts, never_stopped))
+print("random state of PyTorch alone, equal:", torch.equal(torch_alone, never_stopped))
 
 # %% [markdown]
-# In the run saved here, the model waits for most of its time if the loop decodes by itself. The model is tiny and the files are large, so this is no wonder. Workers help as far as there are CPU cores for them, and on our two cores they share these with the training. (This is one short run on one machine.)
+# With PyTorch's state alone, the batches are the right ones, but their contrasts and mirror images differ. So test once, before a long run, that you can stop and resume it. (A generator that you made yourself, such as `np.random.default_rng()`, has a state of its own.)
 #
-# So there are two signs that loading is the bottleneck:
+# If your loop goes through shuffled images, as a `DataLoader` does, save it at the end of an epoch. In the middle, their order and your place in it would belong in the file, too.
 #
-# - With nothing to load, an epoch is much faster.
-# - The loop spends much of its time on waiting for the next batch.
+# ## Where does the file survive?
 #
-# If you see them, take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If not, look into the step, as in [notebook 11](11_faster_and_safer_training.ipynb).
+# In Colab, the machine is thrown away at the end of a session, but your Google Drive stays. Run these lines before you load data. Then data sets and the runs of `python -m vit_minimal.training` are stored there:
 #
-# A loader draws its order from PyTorch's generator at the beginning of each epoch. To resume such a run, save it at the end of an epoch, as in part 1.
+#     from google.colab import drive
+#     drive.mount("/content/drive")  # asks for your permission
+#     os.environ["VIT_MINIMAL_DATA"] = "/content/drive/MyDrive/vit-minimal"
 #
-# ## Recap of part 4, and a question
+# For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. Colab copies to Drive in the background, so the last save may not be there yet.
 #
-# - A `Dataset` decodes one image, a `DataLoader` makes batches, and its workers do so while the model trains. uint8 crosses to the device, and floats are made there.
-# - Measure how long the loop waits before you add workers.
-#
-# **4.** A loop waits for data for 60 % of its time. How many times as fast can a better loader make it?
+# **4.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
 #
 # <details><summary>Answer</summary>
 #
-# 2.5 times, if the other 40 % of the time remain as they are: 1 / 0.4. This is Amdahl's law of notebook 11. (Workers that share the CPU cores with the training, as ours do, slow it down. Then less loading can gain more.)
+# It was killed while it wrote. The old state was overwritten, and the new one is incomplete. With a second name and `os.replace`, the old one would still be there.
 #
 # </details>
 
 # %% [markdown]
 # # Part 5: a model without the course
 #
-# How can someone use your model who does not have this course? `torch.export` puts the weights and the list of operations into one file. The normalisation goes with it, so that nobody has to know it. (For programs that do not have PyTorch, see [notebook 12](12_fine_tuning.ipynb).)
+# ## For programs with PyTorch
+#
+# How can someone use your model who does not have this course? `torch.export` puts the weights and the list of operations into one file. The normalisation goes with them, so that nobody has to know it:
 
 
 # %%
 class FromPixels(nn.Module):
-    """The model with its normalisation: takes images as uint8."""
+    """Pixels 0 … 255 (B, 3, 32, 32) in, a probability for each class (B, K) out."""
 
     def __init__(self, model):
         super().__init__()
         self.model = model
 
-    def forward(self, images):
-        return self.model(normalize(images))
+    def forward(self, pixels):
+        return self.model(pixels / 127.5 - 1).softmax(dim=-1)
 
 
-shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors").eval()
-whole = FromPixels(shipped)
-picture = load_image(Path(data.__file__).with_name("chelsea.png"), 32)  # a cat
+# %%
+shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")  # or your model
+whole = FromPixels(shipped).eval()
+picture = load_image(cat_file, 32).float()
 # The example has two images, because torch.export would take a size of 1 for a fixed size.
 pair = torch.stack([picture, picture.flip(2)])
-any_batch = {"images": {0: torch.export.Dim("batch")}}
+any_batch = {"pixels": {0: torch.export.Dim("batch")}}
 program = torch.export.export(whole, (pair,), dynamic_shapes=any_batch)
 torch.export.save(program, folder / "model.pt2")
 torch.save(pair[:1], folder / "image.pt")  # one image, to try it out
@@ -786,22 +757,87 @@ LINES = """
 import sys, torch
 folder = sys.argv[1]
 model = torch.export.load(folder + "/model.pt2").module()
-torch.save(model(torch.load(folder + "/image.pt")), folder + "/logits.pt")
+torch.save(model(torch.load(folder + "/image.pt")), folder + "/answer.pt")
 print("the course was imported:", "vit_minimal" in sys.modules)
 """
 words = [sys.executable, "-c", LINES, str(folder)]
 print(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip())
 with torch.inference_mode():
-    ours, theirs = whole(pair[:1]), torch.load(folder / "logits.pt")
-print(f"class {theirs.argmax().item()}; largest difference: {(ours - theirs).abs().max():.0e}")
+    ours, theirs = whole(pair[:1]), torch.load(folder / "answer.pt")
+print(f"{CIFAR10_CLASSES[theirs.argmax()]}; largest difference: {(ours - theirs).abs().max():.0e}")
 assert torch.allclose(ours, theirs, atol=1e-4)  # rounding
 
 # %% [markdown]
-# Class 3 is "cat", and for this image the new process computes our logits. (On another machine they may differ by rounding.) The file takes uint8 images of the shape (n, 3, 32, 32). We tried it only with the version of PyTorch that wrote it.
+# The new process computes our probabilities. (On another machine they may differ by rounding. We tried it only with the version of PyTorch that wrote the file.)
 #
-# ## Recap of part 5
+# ## For programs without PyTorch
 #
-# - `torch.export` makes one file of a model, and a program needs only PyTorch to use it.
-# - Put into the file what the model expects of its input, such as the normalisation. Then try the file in a new process.
+# **ONNX** is a format that many other programs can read. The weights go into the same file: without `external_data=False` they would lie in a second one, which is easily left behind. Where a package is missing, the cells say so and go on.
+
+# %%
+can_export = all(map(find_spec, ("onnx", "onnxscript", "onnxruntime")))
+if can_export:
+    ends = {"input_names": ["pixels"], "output_names": ["probabilities"]}
+    with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
+        torch.onnx.export(
+            whole, (pair,), folder / "classifier.onnx", dynamo=True, external_data=False,
+            dynamic_shapes=any_batch, **ends,
+        )  # fmt: skip
+    size = (folder / "classifier.onnx").stat().st_size / 1e6
+    print(f"classifier.onnx: {size:.1f} MB, in float32")
+else:
+    print("not exported: pip install onnx onnxscript onnxruntime")
+
+# %% [markdown]
+# The program that uses it needs only numpy, Pillow and onnxruntime. It turns a photograph upright, puts it on white where it is transparent, and cuts out the middle. `load_image` does the same for the training. If the program did anything else, the model would get images of another kind.
+
+# %%
+SCRIPT = """\
+import sys
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+NAMES = CLASS_NAMES
+session = onnxruntime.InferenceSession("classifier.onnx", providers=["CPUExecutionProvider"])
+picture = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGBA")
+white = Image.new("RGBA", picture.size, "white")
+picture = ImageOps.fit(Image.alpha_composite(white, picture).convert("RGB"), (32, 32))
+pixels = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1)[None]
+(probabilities,) = session.run(None, {"pixels": pixels})
+best = probabilities[0].argmax()
+print(f"{NAMES[best]} {probabilities[0, best]:.4f}")
+"""
+
+# %% [markdown]
+# Does the program see what the model saw? We give it the whole photograph of the cat, and compare the file with the model on 100 more images:
+
+# %%
+program = SCRIPT.replace("CLASS_NAMES", repr(CIFAR10_CLASSES))
+(folder / "classify.py").write_text(program, encoding="utf-8")
+if can_export:
+    import onnxruntime
+
+    words = [sys.executable, "classify.py", cat_file.resolve()]
+    answer = subprocess.run(words, capture_output=True, text=True, check=True, cwd=folder).stdout
+    print("the program says:", answer.strip())
+    print(f"the model says:   {CIFAR10_CLASSES[ours.argmax()]} {ours.max():.4f}")
+    session = onnxruntime.InferenceSession(str(folder / "classifier.onnx"))
+    hundred = dataset.test_images[:100].float()
+    (told,) = session.run(None, {"pixels": hundred.numpy()})
+    with torch.inference_mode():
+        difference = (torch.from_numpy(told) - whole(hundred)).abs().max()
+    print("100 test images, all probabilities agree:", bool(difference < 1e-4))
+
+# %% [markdown]
+# They agree. A faithful program also repeats the mistakes of its model, so test it on photographs as your users take them. Hand on the two files `classifier.onnx` and `classify.py`. Copy them first, because `folder` is a temporary one.
+#
+# # Recap
+#
+# - **Data:** workers decode the next batches while the model trains. Measure how long the loop waits before you add some.
+# - **float16** turns small gradients into 0, without a word. Loss scaling saves most of them.
+# - **Large batches** are cut into equal parts, one after the other or side by side: the mean of the parts' gradients is the gradient of the whole.
+# - **Save** all that the next step depends on, with every random state, under a second name.
+# - **Export** the model with its normalisation, and try the file in a new process.
 #
 # **Next:** the [capstone](exercises/18_capstone.ipynb), in which you write a Vision Transformer from an empty cell.
