@@ -6,9 +6,21 @@
 # | | |
 # |---|---|
 # | You need | notebook 05 |
-# | Time to read | about 20 minutes, in six sections |
+# | Time to read | about 15 minutes, in six sections |
 # | Time to run | {{notebook_seconds("15_more_about_training"):about}} on two cores of a recent server CPU, with the budget `quick` |
 # | Package modules | `training/`, `augment.py` |
+#
+# You have trained the recipe `cpu` of notebook [05](05_training_on_cifar10.ipynb), and your model classifies about four of five test images correctly. Now you have two more hours. What do you change?
+#
+# There are five places to look at. We visit them in the order in which a training meets them:
+#
+# 1. <a href="#longer">how long you train, and how large a model</a>
+# 2. <a href="#mixed">the images that it sees</a>
+# 3. <a href="#muon">the direction of each step</a>
+# 4. <a href="#schedule">the length of the steps</a>
+# 5. <a href="#average">the weights that you keep</a>
+#
+# Section <a href="#all">6</a> then asks which of the recipe's own settings rest on a measurement.
 
 # %%
 import contextlib
@@ -42,26 +54,7 @@ from vit_minimal.training import Muon
 from vit_minimal.training.patch_dropout import PatchDropout
 
 # %% [markdown]
-# You have trained the recipe `cpu` of notebook [05](05_training_on_cifar10.ipynb), and your model classifies about four of five test images correctly. Now you have two more hours. What do you change?
-#
-# Here is what we have on record for each section, in points on CIFAR-10:
-#
-# | section | what was changed | gain |
-# |---|---|---|
-# | <a href="#longer">1. More epochs, a larger model</a> | the shipped model (recipe `cpu-long`), in place of recipe `cpu` | +{{record("cifar10_cpu_long").accuracy - mean(accuracies("cifar10_cpu_bfloat16")):.1p}}, one seed of `cpu-long` |
-# | <a href="#muon">2. Muon from the inside</a> | Muon, in place of AdamW | {{distance(ladder("+ Muon"), ladder("+ clipping")):+±.1p}}: better |
-# | <a href="#schedule">3. Schedule and clipping</a> | warm-up and cosine, for AdamW | {{distance(ladder("+ warm-up and cosine"), ladder("+ AdamW")):+±.1p}}: better |
-# | <a href="#average">4. The average of the weights</a> | the average (EMA), where images are few | {{distance(augmented("+ weight average (EMA)"), augmented("flip and crop (base)")):+±.1p}}: not settled |
-# | <a href="#mixed">5. Mixed images</a> | mixup, where images are few | {{distance(augmented("+ mixup"), augmented("flip and crop (base)")):+±.1p}}: not settled |
-# | | cutmix, where images are few | {{distance(augmented("+ cutmix"), augmented("flip and crop (base)")):+±.1p}}: worse |
-# | <a href="#all">6. All settings of the recipe</a> | | what nobody has measured |
-# {{assert below(ladder("+ clipping"), ladder("+ Muon")) and interval(distance(ladder("+ warm-up and cosine"), ladder("+ AdamW")))[0] > 0}}
-#
-# Each row has a model and a training of its own, so the gains do not add up.
-#
-# The intervals and words are those of notebook 05, and section 4 says why it takes another interval. `contrast` computes an interval for any number of seeds.
-#
-# What is trained here is trained as in notebook 05's ladder on shapes: the tiny model with computed positions, four epochs of 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first:
+# What your machine trains here is the tiny model of notebook 05's ladder on shapes: four epochs of 4,000 drawn shapes, judged on 1,000 validation images. Run this set-up first. Intervals and words are those of notebook 05, unless we say otherwise.
 
 # %%
 quick = pick_budget() == "quick"
@@ -96,10 +89,9 @@ def train(config, seed):
 #
 # ## 1. I have two more hours. More epochs, or a larger model?
 #
-# You could let the recipe `cpu` run longer, take a larger model, or make the images harder. Which would you do first? Guess.
+# You could let the recipe run longer, take a larger model, or make the images harder. Which would you do first? Guess.
 #
-# *Set-up: Muon, flip and crop, 45,000 whole images of CIFAR-10, 1 to 13 seeds, judged on 10,000 test images, on record in `experiments_cifar10_full`, `_long`, `_longest` and `_large`. The small model has {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million parameters, and the larger one {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million: 6 blocks, D = 192. The hollow point is the shipped model, of the same size, trained on 50,000 images that are made harder (one seed, `cifar10_cpu_long`).*
-
+# Here is what we have on record for CIFAR-10. The small model has {{recorded("pooling", "class token")[0].parameters / 1e6:.1f}} million parameters, and the larger one {{recorded("pooling", "class token", budget="large")[0].parameters / 1e6:.1f}} million. The hollow point is the shipped model, which is as large as this and had harder images.
 
 # %% tags=["hide-input"]
 RESULTS = "../data/results"
@@ -121,6 +113,9 @@ small = {
 }
 large = on_record("large", "pooling", "class token", 2)
 (shipped,) = read_records(f"{RESULTS}/cifar10_cpu_long.json")
+ours = 100 * shipped["accuracy"]
+
+# %% tags=["hide-input"]
 blue, orange = (plots.curve_style(index)["color"] for index in range(2))
 _, axis = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
 for epochs, seeds in small.items():
@@ -128,16 +123,10 @@ for epochs, seeds in small.items():
 means = {epochs: sum(seeds) / len(seeds) for epochs, seeds in small.items()}
 axis.plot(means.keys(), means.values(), color=blue, label="small model")
 axis.plot([3] * len(large), large, "s", color=orange, label="larger model")
-ours = 100 * shipped["accuracy"]
 axis.plot([60], [ours], "s", color=orange, mfc="white", ms=8, label="larger model, harder images")
 for epochs, height in [*means.items(), (60, ours)]:
-    axis.annotate(
-        f"{height:.1f}",
-        (epochs, height),
-        (20, -4) if epochs == 3 else (0, 9),
-        textcoords="offset points",
-        ha="center",
-    )
+    place = {"xytext": (20, -4) if epochs == 3 else (0, 9), "textcoords": "offset points"}
+    axis.annotate(f"{height:.1f}", (epochs, height), ha="center", **place)
 axis.set(xscale="log", xlim=(2.4, 80), ylim=(65, 94), xlabel="epochs")
 axis.set(ylabel="test accuracy, %", title="On record: CIFAR-10, Muon, P = 4")
 axis.set_xticks(list(small), list(small))
@@ -147,11 +136,9 @@ axis.legend(loc="upper left")
 plots.show("a curve that rises and then flattens, and a point far above its end")
 
 # %% [markdown]
-# **More epochs come first, but they do not carry far.** From 3 to 14 epochs, the small model becomes better, by {{distance([run.accuracy for run in recorded("pooling", "class token", budget="long")], reached("pooling", "class token")):±.1p}} points. After 60 epochs, more than four times as many, it has only risen from {{mean([run.accuracy for run in recorded("pooling", "class token", budget="long")]):.1%}} to {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}} (one seed). Why? By then its training loss is {{recorded("pooling", "class token", budget="longest")[0].train_loss[-1]:.2f}}: the model nearly knows its training images by heart, so more epochs probably have little left to teach.
+# **More epochs come first, but they do not carry far.** From 3 to 14 epochs, the small model becomes better, by {{distance([run.accuracy for run in recorded("pooling", "class token", budget="long")], reached("pooling", "class token")):±.1p}} points. The next 46 epochs lift it only from {{mean([run.accuracy for run in recorded("pooling", "class token", budget="long")]):.1%}} to {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}}. Why? By then its training loss is {{recorded("pooling", "class token", budget="longest")[0].train_loss[-1]:.2f}}: the model nearly knows its training images by heart, so more epochs probably have little left to teach.
 #
-# **Then a larger model and harder images.** After three epochs, the larger model is {{distance([run.accuracy for run in recorded("pooling", "class token", budget="large")], reached("pooling", "class token")):±.1p}} points better. The shipped model joins 60 epochs with images that are hard to learn by heart: section 5 shows two ways to make them.
-#
-# *Limits:* the shipped model differs from the small one in size, images, weight average and label smoothing at once. We have not measured what each of them gives there.
+# **Then a larger model and harder images.** After three epochs, the larger model is {{distance([run.accuracy for run in recorded("pooling", "class token", budget="large")], reached("pooling", "class token")):±.1p}} points better. The shipped model joins 60 epochs with images that are hard to learn by heart.
 #
 # So this is what you can type:
 #
@@ -162,24 +149,90 @@ plots.show("a curve that rises and then flattens, and a point far above its end"
 # | two hours | `--recipe cpu-long` | {{record("cifar10_cpu_long").accuracy:.1%}} (one seed) |
 # | a GPU | `--recipe t4` | {{record("cifar10_t4").accuracy:.1%}} (one seed, which we trained on a CPU) |
 #
-# The figure's point at 14 epochs is not the recipe `cpu`: the recipe sees half images in 13 of its 14 epochs, so it takes less time.{{assert record("real_run").training.epochs - record("real_run").training.whole_epochs == 13}}
+# *Limits:* at 60 epochs there is one seed of each model. The shipped model differs from the small one in size, images, weight average and label smoothing at once, and we have not measured what each of them gives there.
+#
+# <details><summary>Where do the points come from?</summary>
+#
+# From trainings with Muon, flip and crop on 45,000 whole images, judged on 10,000 test images: thirteen seeds at 3 epochs, three at 10 and 14, and one at 60. They are on record in `experiments_cifar10_full`, `_long` and `_longest`. The larger model has 6 blocks and D = 192, and two seeds in `_large`. The shipped model trained on 50,000 images (`cifar10_cpu_long`).
+#
+# The point at 14 epochs is not the recipe `cpu`: the recipe sees half images in 13 of its 14 epochs, so it takes less time.{{assert record("real_run").training.epochs - record("real_run").training.whole_epochs == 13}}
+#
+# </details>
 # {{assert len(reached("pooling", "class token")) == 13 and len([run.accuracy for run in recorded("pooling", "class token", budget="long")]) == 3 and len([run.accuracy for run in recorded("pooling", "class token", budget="longest")]) == 1 and len([run.accuracy for run in recorded("pooling", "class token", budget="large")]) == 2}}
 # {{assert below(reached("pooling", "class token"), [run.accuracy for run in recorded("pooling", "class token", budget="long")]) and interval(distance([run.accuracy for run in recorded("pooling", "class token", budget="large")], reached("pooling", "class token")))[0] > 0.01 and interval(distance(accuracies("cifar10_cpu_24_passes"), accuracies("cifar10_cpu_bfloat16")))[0] > 0}}
 # {{assert 6300 < record("cifar10_cpu_long").seconds < 8100 and record("cifar10_cpu_long").model.depth == 6 and record("cifar10_cpu_long").model.embed_dim == 192 and len(accuracies("cifar10_cpu_24_passes")) == len(accuracies("cifar10_cpu_bfloat16")) == 3}}
 # {{assert all(run.precision == "bfloat16" for run in records("cifar10_cpu_24_passes")) and 1.5 < (22 * record("patch_dropout_cost").ratios[1] + 2) / record("patch_dropout_cost").whole_passes_of_cpu < 2}}
+#
+# <a id="mixed" name="mixed"></a>
+#
+# ## 2. Should I mix images?
+#
+# The shipped model had harder images. Mixing two of them is one way to make them.
+#
+# **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends each image with another one. **Cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) replaces a box of it by the same box of the other. The label becomes the same mixture.
+#
+# Here are four shapes in the first row, with mixup in the second and cutmix in the third. Each image is mixed with the one to its left, and the first one with the last:
+
+# %%
+shapes, labels = normalize(dataset.train_images[1:5]), dataset.train_labels[1:5]
+own = [dataset.class_names[label] for label in labels]
+seed_everything(3)  # chosen for mixtures that are easy to see
+pictures, titles = [shapes], list(own)
+for kind in ({"mixup": 1.0}, {"cutmix": 1.0}):
+    mixed, targets = mix(shapes, labels, len(dataset.class_names), **kind)
+    pictures.append(mixed)
+    for i, target in enumerate(targets):
+        share = target[labels[i]].item()
+        titles.append(f"{share:.0%} {own[i]},\n{1 - share:.0%} {own[i - 1]}")
+plots.show_images(torch.cat(pictures), titles, columns=4, size=1.6)
 
 # %% [markdown]
+# Does it help where images are few? Notebook 05's experiment with {{record("where_augmentation_pays").trained_on:,}} photographs has seven ingredients, each added to flip and crop alone.
+#
+# <details><summary>The other five, and the set-up</summary>
+#
+# - **Erase** greys out a box. **TrivialAugment** makes one random change, such as brightness or rotation. **Patch dropout** leaves out half of the patches.
+# - **Label smoothing** ([Szegedy et al. 2016](https://arxiv.org/abs/1512.00567)) makes the target 0.91 for the right class and 0.01 for each of the other nine.
+# - **Weight average** is the EMA of section 5.
+#
+# The tiny model with learned positions was trained for {{record("where_augmentation_pays").settings[0].training.epochs:d}} epochs with Muon and 3 seeds, and judged on 2,000 validation images (`where_augmentation_pays`).
+#
+# </details>
+
+# %% tags=["hide-input"]
+(recorded,) = read_records("../data/results/where_augmentation_pays.json")
+reached = {row["setting"]: torch.tensor(row["accuracies"]) for row in recorded["settings"]}
+reached.pop("without flip and crop")  # notebook 05 shows it: far to the left
+base = "flip and crop (base)"
+others = sorted(reached.keys() - {base}, key=lambda name: -reached[name].mean())
+shown = {name: 100 * reached[name] for name in [base, *others]}
+title = "On record: CIFAR-10, 2,000 images, 30 epochs"
+_, axis = plt.subplots(figsize=(6.2, 4.2), layout="constrained")
+axis.axvline(shown[base].mean(), color="gray", ls=":")
+plots.show_dots(shown, "validation accuracy, %", title, axis=axis)
+means = "; ".join(f"{name} {row.mean():.1f}" for name, row in shown.items())
+plots.show(f"a row of three dots for each setting. Means: {means}", title)
+
+# %% [markdown]
+# **None of the seven is better** than flip and crop alone. Cutmix is worse, by {{distance(augmented("flip and crop (base)"), augmented("+ cutmix")):±.1p}} points, and so is TrivialAugment, by {{distance(augmented("flip and crop (base)"), augmented("+ TrivialAugment")):±.1p}}. The other five are *not settled*.
+#
+# *Limits:* this holds for a tiny model and 30 epochs. The recipe `cpu-long` has mixup, cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} epochs with 50,000 images. We have not measured what they give there.
+# {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
+# {{assert all(interval(distance(augmented(name), augmented("flip and crop (base)")))[1] < 0 for name in ("+ TrivialAugment", "+ cutmix"))}}
+# {{assert all(not differs(of) and (interval(of)[0] < -0.01 or interval(of)[1] > 0.01) for of in [distance(augmented(name), augmented("flip and crop (base)")) for name in ("+ mixup", "+ patch dropout", "+ erase", "+ label smoothing", "+ weight average (EMA)")])}}
+# {{assert record("where_augmentation_pays").trained_on == 2000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
+#
 # <a id="muon" name="muon"></a>
 #
-# ## 2. Muon gave the most in notebook 05. How does it work, and what does it cost?
+# ## 3. Muon gave the most in notebook 05. How does it work?
 #
-# Muon takes momentum's step for a matrix and makes its larger singular values nearly equal, so that more directions move about equally far. Can you afford that for a larger model?
+# Now to the step itself. On CIFAR-10, Muon in place of AdamW was better by {{distance(ladder("+ Muon"), ladder("+ clipping")):±.1p}} points. Muon takes momentum's step for a matrix and makes the singular values nearly equal, so that more directions move about equally far.{{assert below(ladder("+ clipping"), ladder("+ Muon"))}}
 #
 # ### How can one change all singular values without finding them?
 #
-# The rule `muon` of notebook 05 took the step X apart by a singular value decomposition, X = U·Σ·Vᵀ, and set every singular value to 1. Jordan et al., who train on GPUs, find that far too slow. Could matrix products move the singular values, without ever finding out what U and V are?
+# The rule `muon` of notebook 05 took the step X apart by a singular value decomposition, X = U·Σ·Vᵀ, and set every singular value to 1. Jordan et al., who train on GPUs, find that far too slow. Could matrix products do it?
 #
-# Look at the simplest product that has the shape of X again. The columns of U are orthogonal and of length 1, so UᵀU is the identity matrix, and VᵀV is one for the same reason. Both vanish from the middle:
+# Look at the simplest product that has the shape of X again. UᵀU is the identity matrix, because the columns of U are orthogonal and of length 1, and so is VᵀV. Both vanish from the middle:
 #
 # X·Xᵀ·X = (U·Σ·Vᵀ)·(V·Σ·Uᵀ)·(U·Σ·Vᵀ) = U·Σ³·Vᵀ
 #
@@ -193,11 +246,9 @@ cubed = U @ (values**3).diag() @ Vt
 print("X·Xᵀ·X has the cubes of the singular values:", torch.allclose(X @ X.T @ X, cubed, rtol=1e-3))
 
 # %% [markdown]
-# Multiply by Xᵀ and X once more, and you get U·Σ⁵·Vᵀ. U and V stay as they are, so we never need to know them. The sum a·X + b·X·Xᵀ·X + c·X·Xᵀ·X·Xᵀ·X then takes every singular value σ to the **polynomial** a·σ + b·σ³ + c·σ⁵, all of them at once. Repeating such a step is called a *Newton–Schulz iteration*.
+# Multiply by Xᵀ and X once more, and you get U·Σ⁵·Vᵀ. So the sum a·X + b·X·Xᵀ·X + c·X·Xᵀ·X·Xᵀ·X takes every singular value σ to the **polynomial** a·σ + b·σ³ + c·σ⁵, all of them at once. Repeating such a step is called a *Newton–Schulz iteration*.
 #
-# We want a polynomial that lifts small values quickly and keeps large ones near 1. The factor for small values is a, so a should be large. But the larger it is, the more the values near 1 swing from round to round. Jordan et al. searched for the largest a whose swings did no harm to their trainings ([their post](https://kellerjordan.github.io/posts/muon/)), and found the three numbers below.
-#
-# These numbers serve for values up to about 1.26. Larger values would grow without end, so a matrix is first made smaller. What will five rounds make of a value of 0.001, and of a value of 1?
+# Small values are multiplied by about a in each round, so a should be large. But the larger it is, the more the values near 1 swing. Jordan et al. searched for the largest a whose swings did no harm to their trainings ([their post](https://kellerjordan.github.io/posts/muon/)), and found the three numbers below. What will five rounds make of a value of 0.001, and of a value of 1?
 
 # %% tags=["nbval-check-output"]
 COEFFICIENTS = 3.4445, -4.7750, 2.0315
@@ -215,9 +266,11 @@ for number in range(ROUNDS + 1):
     values = one_round(values)
 
 # %% [markdown]
-# At first, the largest value was a thousand times the smallest. Now it is less than twice as large. Follow the first column: a small value is multiplied by about 3.44 in each round. The last column swings around 0.9 and never settles.
+# At first, the largest value was a thousand times the smallest. Now it is less than twice as large. The first column is multiplied by about 3.44 in each round. The last column swings around 0.9 and never settles.
 #
-# Does that suffice for the matrices of a training? We take one of them, the gradient that a new model gets from its first batch, for the first block's matrix of queries, keys and values. It has 64 singular values.
+# ### Does it work on the matrices of a training?
+#
+# We take the gradient that a new model gets from its first batch, for the first block's matrix of queries, keys and values. It has 64 singular values.
 
 # %%
 seed_everything(0)
@@ -252,14 +305,11 @@ figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8.5
 plots.show("curves that each round lifts: after five they are flat where the values were large")
 
 # %% [markdown]
-# On the left, each round lifts the small values and lengthens the flat part. After five rounds, every value that began between 0.002 and 1 lies in the grey band, between 0.68 and 1.2. Values far below that stay behind, because five rounds multiply by at most 3.44⁵, which is some 480.
+# On the left, each round lifts the small values. After five rounds, every value that began between 0.002 and 1 lies in the grey band, between 0.68 and 1.2. Values far below that stay behind, because five rounds multiply by at most 3.44⁵, which is some 480.
 #
-# On the right is our gradient, with its 64 singular values sorted. The thirteen that began above 0.002 end in the band, though no longer in order. The fainter ones stay behind. So the real Muon makes a step much more even, but less so than the exact rule.
+# On the right is our gradient. The thirteen values that began above 0.002 end in the band, though no longer in order. The fainter ones stay behind. So the real Muon makes a step much more even, but less so than the exact rule.
 #
-# Here is the same for a stack of matrices, as the package does it. With S = X·Xᵀ, the sum is a·X + (b·S + c·S·S)·X. Two things help to read the code:
-#
-# - `torch.baddbmm(x, y, z, beta=u, alpha=w)` is `u * x + w * (y @ z)`, with alpha = 1 if it is left out.
-# - The norm before the loop is the root of the sum of all squared singular values, so after the division none is above 1.
+# Here is the package's code, for a stack of matrices. With S = X·Xᵀ, the sum is a·X + (b·S + c·S·S)·X, and `torch.baddbmm(x, y, z, beta=u, alpha=w)` is `u * x + w * (y @ z)`. The polynomial would let values above about 1.26 grow without end. So the matrix is divided by its norm first: that is the root of the sum of all squared singular values, so none is above 1 afterwards.
 
 
 # %% tags=["same-as:vit_minimal.training.muon.newton_schulz"]
@@ -291,7 +341,209 @@ print("same singular values:", same)
 # %% [markdown]
 # ### What does it cost?
 #
-# How much faster is it than the decomposition? We time both for the matrix of our gradient, and for a large one.
+# Newton–Schulz is the same work for any batch. So Muon is expensive where matrices are large and batches small. Here PyTorch counts the operations, for the tiny model and for the recipe `cpu`. On half images, half of the patches are left out:
+
+
+# %% tags=["hide-input"]
+def share_of_muon(config, batch, left_out=0.0):
+    """The arithmetic of Newton–Schulz, as a share of that of forward and backward."""
+    counted = VisionTransformer(config)
+    counted.pos_drop = PatchDropout(left_out)  # the tokens pass it on their way to the first block
+    with FlopCounterMode(display=False) as training:
+        counted(torch.zeros(batch, 3, 32, 32)).sum().backward()
+    with FlopCounterMode(display=False) as evening:
+        for parameter in counted.blocks.parameters():
+            if parameter.ndim == 2:
+                newton_schulz(parameter.detach()[None])
+    return evening.get_total_flops() / training.get_total_flops()
+
+
+cpu, size = RECIPES["cpu"].model, RECIPES["cpu"].training.batch_size
+own = PLAIN.batch_size
+print(f"tiny model, batches of {own}: Muon adds {share_of_muon(MODEL, own):.0%}")
+print(f"recipe cpu, batches of {size}: Muon adds {share_of_muon(cpu, size):.0%}")
+print(
+    f"recipe cpu, the same on half images: Muon adds {share_of_muon(cpu, size, left_out=0.5):.0%}"
+)
+
+# %% [markdown]
+# For the recipe, the share of the arithmetic is small. It doubles on half images, because the blocks then see half of the tokens. (Time is another matter.) A complete step of Muon has two more parts, which the <a href="#second-visit">second visit</a> builds and compares with the package. There you can also time it against the decomposition.
+#
+# <details><summary>The same with pencil and paper</summary>
+#
+# A matrix m × n, with m the shorter side, takes 4·m²·n + 2·m³ operations in each of five rounds. Forward and backward take 6·m·n for each of the B·T tokens of a batch. So Muon adds the share
+#
+# 5·(4·m²·n + 2·m³) / (6·m·n·B·T) = 10·m/(3·B·T) + 5·m²/(3·n·B·T)
+#
+# For a long matrix the second term barely counts. For a square one, with n = m, it is half of the first. For example, with m = 96 and B = 128 images of T = 65 tokens, the first term is 960/24,960, about 4 %.
+#
+# </details>
+#
+# <a id="schedule" name="schedule"></a>
+#
+# ## 4. Do I need the schedule, and clipping?
+#
+# The direction is settled. How long should the steps be? In notebook 05, three seeds a rung left the schedule and clipping *not settled* on shapes. Do more seeds decide?
+#
+# For Muon, we compare a rate that stays constant after the warm-up with one that falls along the cosine, with nine seeds. For AdamW, we compare a constant rate, then warm-up and cosine, then clipping as well, with six.
+
+# %%
+SETTINGS = {
+    "Muon, constant rate": replace(MUON, schedule="constant"),
+    "Muon, cosine": MUON,
+    "AdamW, constant rate": replace(ADAMW, warmup=0.0, schedule="constant", clip_norm=0.0),
+    "AdamW, warm-up and cosine": replace(ADAMW, clip_norm=0.0),
+    "AdamW, clipping as well": ADAMW,
+}
+SEEDS = {"muon": 9, "adamw": 6}
+runs = {  # (seeds, epochs)
+    name: torch.tensor([train(config, seed) for seed in range(SEEDS[config.optimizer])])
+    for name, config in SETTINGS.items()
+}
+
+
+# %%
+def compare(new, old):
+    """In words: new − old, half of its 95 % interval, and notebook 05's word for it."""
+    difference, width = contrast([list(new)], [list(old)])
+    return f"{difference:+.1f} ± {width:.1f} points: {in_words(difference, width, counts=1)}"
+
+
+STEPS = {
+    "Muon: cosine": ("Muon, constant rate", "Muon, cosine"),
+    "AdamW: warm-up and cosine": ("AdamW, constant rate", "AdamW, warm-up and cosine"),
+    "AdamW: clipping": ("AdamW, warm-up and cosine", "AdamW, clipping as well"),
+}
+ended = {name: of[:, -1].tolist() for name, of in runs.items()}  # after the last epoch
+for name, (without, with_it) in STEPS.items():
+    print(f"{name}: {compare(ended[with_it], ended[without])}")
+
+# %% tags=["hide-input"]
+title = "Shapes-10, tiny model, 4 epochs"
+_, axis = plt.subplots(figsize=(6.2, 3.4), layout="constrained")
+plots.show_dots(ended, "validation accuracy, %", title, axis=axis)
+means = {name: sum(seeds) / len(seeds) for name, seeds in ended.items()}
+for row, mean in enumerate(means.values()):
+    axis.text(mean, row - 0.32, f"{mean:.1f}", ha="center", va="bottom", fontsize=9)
+axis.set_ylim(len(ended) - 0.5, -0.8)
+words = "; ".join(f"{name} {mean:.1f}" for name, mean in means.items())
+plots.show(f"a row of dots for each setting, one for each seed. Means: {words}", title)
+three = ended["Muon, cosine"][:3]
+print(f"Muon: the three seeds of notebook 05 have a mean of {sum(three) / 3:.1f} %")
+
+# %% [markdown]
+# **With Muon, the cosine is better.** With AdamW, both steps stay *not settled* on these shapes. On CIFAR-10, warm-up and cosine were better for AdamW, by {{distance(ladder("+ warm-up and cosine"), ladder("+ AdamW")):±.1p}} points. (Notebook [14](14_more_claims.ipynb) tests the warm-up by itself.){{assert interval(distance(ladder("+ warm-up and cosine"), ladder("+ AdamW")))[0] > 0}}
+#
+# The nine dots of Muon also show what luck can do. Notebook 05's ladder has the first three of them, with a mean of 67.0 %. The mean of all nine is 63.8 %, so those three were lucky.
+#
+# *Limits:* we found Muon's rate *with* the cosine, and a lower one might suit the constant rate better. AdamW is far behind Muon here, so it may behave otherwise where it has learned more.
+#
+# <a id="average" name="average"></a>
+#
+# ## 5. Is the average of many models better than the last one? (EMA)
+#
+# The training is over, and validation has jumped from epoch to epoch. Which epoch should you keep? Perhaps none of them.
+#
+# While the rate is high, the weights jump around a better place. What if you judge their mean over the recent past? This is the **exponential moving average** of the weights (EMA). After each step, the average moves a little towards the weights:
+#
+# `average = 0.99 * average + 0.01 * weights`
+#
+# That makes it a mean over about 100 steps. (An epoch here has only 80, so `fit` begins with a shorter memory.) You turn it on with `ema_decay=0.99`, and then `fit` judges the average. The training itself stays the same.
+#
+# So two runs with one seed, with the setting and without, show the average and the weights of *one* training. That is why the ± here is for the mean of differences run by run. We use three seeds of Muon, at a constant rate and with the cosine.
+
+# %% tags=["hide-input"]
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
+for panel, name in zip(panels, ("Muon, constant rate", "Muon, cosine"), strict=True):
+    config = replace(SETTINGS[name], ema_decay=0.99)
+    three = {  # (seeds, epochs)
+        "weights": runs[name][:3],
+        "their average": torch.tensor([train(config, seed) for seed in range(3)]),
+    }
+    epochs, title = range(1, config.epochs + 1), f"Muon, {config.schedule} rate"
+    for index, curves in enumerate(three.values()):
+        thin = {"color": plots.curve_style(index)["color"], "lw": 0.8, "alpha": 0.5}
+        panel.plot(epochs, curves.T, **thin)
+    weights, average = (curves[:, -1].tolist() for curves in three.values())
+    gains = [after - before for after, before in zip(average, weights, strict=True)]
+    gain, width = mean_and_width(gains)  # run by run
+    said = f"{gain:+.1f} ± {width:.1f} points: {in_words(gain, width, counts=1)}"
+    print(f"{config.schedule} rate, average − weights of the same run: {said}")
+    means = {what: curves.mean(dim=0) for what, curves in three.items()}
+    plots.show_lines(epochs, means, "epoch", "validation accuracy, %", title, axis=panel)
+    panel.label_outer()
+plots.show("weights and their average: at a constant rate the average ends ahead")
+
+# %% [markdown]
+# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average is **better**: even its worst seed ends above the best one of the weights. With the cosine, the two are *not settled*, as on CIFAR-10 where images are few ({{distance(augmented("+ weight average (EMA)"), augmented("flip and crop (base)")):+±.1p}} points).{{assert all(only(record("where_augmentation_pays").settings, setting=name).training.schedule == "cosine" for name in ("+ weight average (EMA)", "flip and crop (base)"))}}
+#
+# Why the difference? With the cosine the rate falls, so the weights stop jumping by themselves. Whether both together gain more than one of the two is not settled.
+#
+# *Limit:* with the cosine, these are the three lucky seeds of section 4. We know them only because their *last weights* scored high by luck, and their averages need not share that luck.
+#
+# <a id="all" name="all"></a>
+#
+# ## 6. Which settings of the recipe `cpu` rest on a measurement?
+#
+# Fewer than you may think. This table sums up notebook 05 and the sections above. Its last column has experiments for you to try. *Ladder* means those of notebook 05, and *few images* its tests of augmentation with many epochs, which section 2 continues.
+#
+# | setting | what was compared | CIFAR-10 | drawn shapes | not tried |
+# |---|---|---|---|---|
+# | `optimizer`: Muon | with AdamW, on the ladder | better | better | |
+# | | in a search of rates for each rule | | better | on CIFAR-10 |
+# | `patch_drop_rate` {{record("real_run").training.patch_drop_rate:g}}, `whole_epochs` {{record("real_run").training.whole_epochs:d}}, `epochs` {{record("real_run").training.epochs:d}} | together, with whole images at equal time | better | | each by itself |
+# | | patch dropout, with few images | not settled | | |
+# | `schedule`: {{record("real_run").training.schedule:s}} | alone, for Muon | | better | on CIFAR-10 |
+# | | with warm-up, for AdamW | better | not settled | |
+# | `warmup` {{record("real_run").training.warmup:g}} | alone | notebook [14](14_more_claims.ipynb) | | on shapes |
+# | `flip`, `crop_padding` {{record("real_run").training.crop_padding:d}} | on the ladder | not settled | worse | |
+# | | with few images | better | one seed ahead | |
+# | `clip_norm` {{record("real_run").training.clip_norm:g}} | for AdamW | not settled | not settled | with Muon |
+# | no average | at a constant rate | | the average is better | |
+# | | with the cosine | not settled | not settled | in longer trainings |
+# | no mixing | mixup, with few images | not settled | | in longer trainings |
+# | | cutmix, with few images | cutmix is worse | | |
+# | no label smoothing | with few images | not settled | | in longer trainings |
+# | `learning_rate` {{record("real_run").training.learning_rate:g}}, `weight_decay` {{record("real_run").training.weight_decay:g}}, `batch_size` {{record("real_run").training.batch_size:d}} | | | | another value, on half images |
+# {{assert all(not differs(distance(ladder(one), ladder(other))) for one, other in (("+ flip and crop", "+ Muon"), ("+ clipping", "+ warm-up and cosine")))}}
+#
+# <details><summary>How were half images chosen?</summary>
+#
+# On validation images, with one seed each. Half images reached {{record("real_run").history.validation_accuracy[-1]:.1%}}. In the same time, whole images get seven epochs, and reached {{records("cifar10_seven_whole_passes_validation")[0].accuracy:.1%}} at a rate of {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[1].accuracy:.1%}} at {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}}, the rate that notebook 05 then used.
+#
+# *Limit:* the half images, and the times compared, were in float32; the whole images were in bfloat16.
+# {{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}}
+# {{assert record("real_run").training.validation_images == 5000 and min(accuracies("cifar10_cpu")) > max(accuracies("cifar10_seven_whole_passes"))}}
+# {{assert all(run.precision == "float32" for name in ("cifar10_cpu", "real_run", "patch_dropout_cost") for run in records(name)) and all(run.precision == "bfloat16" for name in ("cifar10_cpu_bfloat16", "cifar10_seven_whole_passes", "cifar10_seven_whole_passes_validation") for run in records(name))}}
+#
+# </details>
+#
+# ## What to remember
+#
+# - With more time, train longer first, and then take a larger model and harder images. Where images are few, no mixing was better than flip and crop alone.
+# - Muon needs no decomposition: five rounds of a polynomial in X, made of matrix products, even out the singular values. Its share of the arithmetic is small if batches are large and matrices small.
+# - With Muon, on drawn shapes, a falling rate and an average of the weights are each better than a constant rate alone.
+# - The optimizer, half images and the schedule rest on measurements; clipping is not settled.
+#
+# ## A question
+#
+# <details><summary>You halve the batch. What happens to Muon's share of the arithmetic, and what to its cost for a whole epoch?</summary>
+#
+# The share doubles, because Newton–Schulz is the same work for any batch, and forward and backward become half the work. An epoch has twice as many steps, so Muon costs twice as much in it.
+#
+# </details>
+#
+# **Try it yourself:** [exercises 15](exercises/15_more_about_training.ipynb), on mixed labels.
+#
+# **Next:** take any of the notebooks 11 to 17 as you need it.
+#
+# <a id="second-visit" name="second-visit"></a>
+#
+# ## For a second visit
+#
+# ### How much faster is Newton–Schulz than the decomposition?
+#
+# We time both for the matrix of our gradient, and for a large one.
 
 
 # %%
@@ -318,44 +570,6 @@ for matrix in (gradient, torch.randn(768, 768)):
 
 # %% [markdown]
 # In the run saved here, PyTorch computed on one thread. In float32, the products were faster than the decomposition for the small matrix, and slower for the large one. But products can also run in bfloat16, and PyTorch's decomposition cannot. For the large matrix, that made them about three times as fast as the decomposition. On a GPU, for which Muon was made, we have not measured it.
-#
-# And how much do they add to a training? Newton–Schulz is the same work for any batch. So Muon is expensive where matrices are large and batches small. Here PyTorch counts it, for the tiny model, and for the recipe `cpu` on whole images and on half ones, in which half of the patches are left out:
-
-
-# %% tags=["hide-input"]
-def share_of_muon(config, batch, left_out=0.0):
-    """The arithmetic of Newton–Schulz, as a share of that of forward and backward."""
-    counted = VisionTransformer(config)
-    counted.pos_drop = PatchDropout(left_out)  # the tokens pass it on their way to the first block
-    with FlopCounterMode(display=False) as training:
-        counted(torch.zeros(batch, 3, 32, 32)).sum().backward()
-    with FlopCounterMode(display=False) as evening:
-        for parameter in counted.blocks.parameters():
-            if parameter.ndim == 2:
-                newton_schulz(parameter.detach()[None])
-    return evening.get_total_flops() / training.get_total_flops()
-
-
-cpu, size = RECIPES["cpu"].model, RECIPES["cpu"].training.batch_size
-own = PLAIN.batch_size
-print(f"tiny model, batches of {own}: Muon adds {share_of_muon(MODEL, own):.0%}")
-print(f"recipe cpu, batches of {size}: Muon adds {share_of_muon(cpu, size):.0%}")
-print(
-    f"recipe cpu, the same on half images: Muon adds {share_of_muon(cpu, size, left_out=0.5):.0%}"
-)
-
-# %% [markdown]
-# These are shares of the arithmetic, not of the time. The share rises when patches are left out, as they are in 13 of the recipe's 14 epochs.
-#
-# <details><summary>The same with pencil and paper</summary>
-#
-# A matrix m × n, with m the shorter side, takes 4·m²·n + 2·m³ operations in each of five rounds. Forward and backward take 6·m·n for each of the B·T tokens of a batch. So Muon adds the share
-#
-# 5·(4·m²·n + 2·m³) / (6·m·n·B·T) = 10·m/(3·B·T) + 5·m²/(3·n·B·T)
-#
-# For a long matrix the second term barely counts. For a square one, with n = m, it is half of the first. For example, with m = 96 and B = 128 images of T = 65 tokens, the first term is 960/24,960, about 4 %.
-#
-# </details>
 #
 # ### What does a complete step look like?
 #
@@ -396,215 +610,6 @@ print(f"a typical number of the step for our gradient: {step.square().mean().sqr
 
 # %% [markdown]
 # For this gradient it is about half. Others may have fewer faint directions. PyTorch has had Muon since version 2.9; ours takes the steps of PyTorch's with `adjust_lr_fn="match_rms_adamw"`.
-#
-# <a id="schedule" name="schedule"></a>
-#
-# ## 3. Do I need the schedule, and clipping?
-#
-# In notebook 05, three seeds a rung left both *not settled* on shapes. Do nine seeds decide? For Muon, we compare a rate that stays constant after the warm-up with one that falls along the cosine. For AdamW, we compare a constant rate, then warm-up and cosine, then clipping as well.
-
-# %%
-SETTINGS = {
-    "Muon, constant rate": replace(MUON, schedule="constant"),
-    "Muon, cosine": MUON,
-    "AdamW, constant rate": replace(ADAMW, warmup=0.0, schedule="constant", clip_norm=0.0),
-    "AdamW, warm-up and cosine": replace(ADAMW, clip_norm=0.0),
-    "AdamW, clipping as well": ADAMW,
-}
-runs = {  # (seeds, epochs)
-    name: torch.tensor([train(config, seed) for seed in range(9)])
-    for name, config in SETTINGS.items()
-}
-STEPS = {
-    "Muon: cosine": ("Muon, constant rate", "Muon, cosine"),
-    "AdamW: warm-up and cosine": ("AdamW, constant rate", "AdamW, warm-up and cosine"),
-    "AdamW: clipping": ("AdamW, warm-up and cosine", "AdamW, clipping as well"),
-}
-
-
-def compare(new, old):
-    """In words: new − old, half of its 95 % interval, and notebook 05's word for it."""
-    difference, width = contrast([list(new)], [list(old)])
-    return f"{difference:+.1f} ± {width:.1f} points: {in_words(difference, width, counts=1)}"
-
-
-ended = {name: of[:, -1].tolist() for name, of in runs.items()}  # after the last epoch
-for name, (without, with_it) in STEPS.items():
-    print(f"{name}: {compare(ended[with_it], ended[without])}")
-
-# %% tags=["hide-input"]
-title = "Shapes-10, tiny model, 4 epochs: nine seeds"
-_, axis = plt.subplots(figsize=(6.2, 3.4), layout="constrained")
-plots.show_dots(ended, "validation accuracy, %", title, axis=axis)
-means = {name: sum(seeds) / len(seeds) for name, seeds in ended.items()}
-for row, mean in enumerate(means.values()):
-    axis.text(mean, row - 0.32, f"{mean:.1f}", ha="center", va="bottom", fontsize=9)
-axis.set_ylim(len(ended) - 0.5, -0.8)
-words = "; ".join(f"{name} {mean:.1f}" for name, mean in means.items())
-plots.show(f"a row of nine dots for each setting. Means: {words}", title)
-three = ended["Muon, cosine"][:3]
-print(f"Muon: the three seeds of notebook 05 have a mean of {sum(three) / 3:.1f} %")
-
-# %% [markdown]
-# **With Muon, the cosine is better.** With AdamW, both steps stay *not settled* on these shapes, even with nine seeds. On CIFAR-10, warm-up and cosine were better for AdamW, by {{distance(ladder("+ warm-up and cosine"), ladder("+ AdamW")):±.1p}} points. (Notebook [14](14_more_claims.ipynb) tests the warm-up by itself.)
-#
-# The nine dots of Muon also show what luck can do. Notebook 05's ladder has the first three of them, with a mean of 67.0 %. The mean of all nine is 63.8 %, so those three were lucky.
-#
-# *Limits:* we found Muon's rate *with* the cosine, and a lower one might suit the constant rate better. AdamW is far behind Muon here, so it may behave otherwise where it has learned more.
-#
-# <a id="average" name="average"></a>
-#
-# ## 4. Is the average of many models better than the last one? (EMA)
-#
-# You have trained for two hours, and validation jumps from epoch to epoch. Which epoch should you keep? Perhaps none of them.
-#
-# While the rate is high, the weights jump around a better place. What if you judge their mean over the recent past? This is the **exponential moving average** of the weights (EMA). After each step, the average moves a little towards the weights:
-#
-# `average = 0.99 * average + 0.01 * weights`
-#
-# That makes it a mean over about 100 steps. An epoch has only 80 steps, so `fit` begins with a shorter memory, which grows to that. You turn it on with one setting, `ema_decay=0.99`, and then `fit` judges the average.
-#
-# The training itself stays the same. So two runs with one seed, with the setting and without, show the average and the weights of *one* training. So here we take the differences run by run, and the interval of their mean. We use three seeds of Muon, at a constant rate and with the cosine.
-
-# %% tags=["hide-input"]
-figure, panels = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True, layout="constrained")
-for panel, name in zip(panels, ("Muon, constant rate", "Muon, cosine"), strict=True):
-    config = replace(SETTINGS[name], ema_decay=0.99)
-    three = {  # (seeds, epochs)
-        "weights": runs[name][:3],
-        "their average": torch.tensor([train(config, seed) for seed in range(3)]),
-    }
-    epochs, title = range(1, config.epochs + 1), f"Muon, {config.schedule} rate"
-    for index, curves in enumerate(three.values()):
-        thin = {"color": plots.curve_style(index)["color"], "lw": 0.8, "alpha": 0.5}
-        panel.plot(epochs, curves.T, **thin)
-    weights, average = (curves[:, -1].tolist() for curves in three.values())
-    gains = [after - before for after, before in zip(average, weights, strict=True)]
-    gain, width = mean_and_width(gains)  # run by run
-    said = f"{gain:+.1f} ± {width:.1f} points: {in_words(gain, width, counts=1)}"
-    print(f"{config.schedule} rate, average − weights of the same run: {said}")
-    means = {what: curves.mean(dim=0) for what, curves in three.items()}
-    plots.show_lines(epochs, means, "epoch", "validation accuracy, %", title, axis=panel)
-    panel.label_outer()
-plots.show("weights and their average: at a constant rate the average ends ahead")
-
-# %% [markdown]
-# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average is **better**: even its worst seed ends above the best one of the weights. With the cosine, the two are *not settled*, as on CIFAR-10 where images are few ({{distance(augmented("+ weight average (EMA)"), augmented("flip and crop (base)")):+±.1p}} points).{{assert all(only(record("where_augmentation_pays").settings, setting=name).training.schedule == "cosine" for name in ("+ weight average (EMA)", "flip and crop (base)"))}}
-#
-# Why the difference? With the cosine the rate falls, so the weights stop jumping by themselves. Whether both together gain more than one of the two is not settled.
-#
-# *Limit:* with the cosine, these are the three lucky seeds of section 3. We know them only because their *last weights* scored high by luck, and their averages need not share that luck.
-#
-# <a id="mixed" name="mixed"></a>
-#
-# ## 5. Should I mix images?
-#
-# Recipes for long trainings make the images harder to learn by heart. Here are two ways.
-#
-# **Mixup** ([Zhang et al. 2018](https://arxiv.org/abs/1710.09412)) blends each image with another one. **Cutmix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) replaces a box of it by the same box of the other. The label becomes the same mixture.
-#
-# Here are four shapes in the first row, with mixup in the second and cutmix in the third. Each image is mixed with the one to its left, and the first one with the last:
-
-# %%
-shapes, labels = normalize(dataset.train_images[1:5]), dataset.train_labels[1:5]
-own = [dataset.class_names[label] for label in labels]
-seed_everything(3)  # chosen for mixtures that are easy to see
-pictures, titles = [shapes], list(own)
-for kind in ({"mixup": 1.0}, {"cutmix": 1.0}):
-    mixed, targets = mix(shapes, labels, len(dataset.class_names), **kind)
-    pictures.append(mixed)
-    for i, target in enumerate(targets):
-        share = target[labels[i]].item()
-        titles.append(f"{share:.0%} {own[i]},\n{1 - share:.0%} {own[i - 1]}")
-plots.show_images(torch.cat(pictures), titles, columns=4, size=1.6)
-
-# %% [markdown]
-# Does it help where images are few? Notebook 05's experiment with 2,000 photographs has seven ingredients, each added to flip and crop alone. The other five are:
-#
-# - **Erase** greys out a box. **TrivialAugment** makes one random change, such as brightness or rotation. **Patch dropout** leaves out half of the patches.
-# - **Label smoothing** ([Szegedy et al. 2016](https://arxiv.org/abs/1512.00567)) makes the target 0.91 for the right class and 0.01 for each of the other nine.
-# - **Weight average** is the EMA of section 4.
-#
-# *Set-up: the tiny model with learned positions, {{record("where_augmentation_pays").trained_on:,}} images of CIFAR-10, {{record("where_augmentation_pays").settings[0].training.epochs:d}} epochs with Muon, 3 seeds, judged on 2,000 validation images, on record in `where_augmentation_pays`.*
-
-# %% tags=["hide-input"]
-(recorded,) = read_records("../data/results/where_augmentation_pays.json")
-reached = {row["setting"]: torch.tensor(row["accuracies"]) for row in recorded["settings"]}
-reached.pop("without flip and crop")  # notebook 05 shows it: far to the left
-base = "flip and crop (base)"
-others = sorted(reached.keys() - {base}, key=lambda name: -reached[name].mean())
-shown = {name: 100 * reached[name] for name in [base, *others]}
-title = "On record: CIFAR-10, 2,000 images, 30 epochs"
-_, axis = plt.subplots(figsize=(6.2, 4.2), layout="constrained")
-axis.axvline(shown[base].mean(), color="gray", ls=":")
-plots.show_dots(shown, "validation accuracy, %", title, axis=axis)
-means = "; ".join(f"{name} {row.mean():.1f}" for name, row in shown.items())
-plots.show(f"a row of three dots for each setting. Means: {means}", title)
-
-# %% [markdown]
-# **None of the seven is better** than flip and crop alone. Cutmix is worse, by {{distance(augmented("flip and crop (base)"), augmented("+ cutmix")):±.1p}} points, and so is TrivialAugment, by {{distance(augmented("flip and crop (base)"), augmented("+ TrivialAugment")):±.1p}}. The other five are *not settled*.
-#
-# *Limits:* this holds for a tiny model and 30 epochs. The recipe `cpu-long` of section 1 has mixup, cutmix and TrivialAugment, for {{record("cifar10_cpu_long").training.epochs:d}} epochs with 50,000 images. We have not measured what they give there.
-# {{assert record("cifar10_cpu_long").training.trivial_augment and record("cifar10_cpu_long").training.cutmix > 0}}
-# {{assert all(interval(distance(augmented(name), augmented("flip and crop (base)")))[1] < 0 for name in ("+ TrivialAugment", "+ cutmix"))}}
-# {{assert all(not differs(of) and (interval(of)[0] < -0.01 or interval(of)[1] > 0.01) for of in [distance(augmented(name), augmented("flip and crop (base)")) for name in ("+ mixup", "+ patch dropout", "+ erase", "+ label smoothing", "+ weight average (EMA)")])}}
-# {{assert record("where_augmentation_pays").trained_on == 2000 and record("where_augmentation_pays").judged_on == "2,000 validation"}}
-#
-# <a id="all" name="all"></a>
-#
-# ## 6. Which settings of the recipe `cpu` rest on a measurement?
-#
-# Fewer than you may think. The last column has experiments for you to try. *Ladder* means those of notebook 05, and *few images* its tests of augmentation with many epochs.
-#
-# | setting | what was compared | CIFAR-10 | drawn shapes | not tried |
-# |---|---|---|---|---|
-# | `optimizer`: Muon | with AdamW, on the ladder | better | better | |
-# | | in a search of rates for each rule | | better | on CIFAR-10 |
-# | `patch_drop_rate` {{record("real_run").training.patch_drop_rate:g}}, `whole_epochs` {{record("real_run").training.whole_epochs:d}}, `epochs` {{record("real_run").training.epochs:d}} | together, with whole images at equal time | better | | each by itself |
-# | | patch dropout, with few images | not settled | | |
-# | `schedule`: {{record("real_run").training.schedule:s}} | alone, for Muon | | better | on CIFAR-10 |
-# | | with warm-up, for AdamW | better | not settled | |
-# | `warmup` {{record("real_run").training.warmup:g}} | alone | notebook [14](14_more_claims.ipynb) | | on shapes |
-# | `flip`, `crop_padding` {{record("real_run").training.crop_padding:d}} | on the ladder | not settled | worse | |
-# | | with few images | better | one seed ahead | |
-# | `clip_norm` {{record("real_run").training.clip_norm:g}} | for AdamW | not settled | not settled | with Muon |
-# | no average | at a constant rate | | the average is better | |
-# | | with the cosine | not settled | not settled | in longer trainings |
-# | no mixing | mixup, with few images | not settled | | in longer trainings |
-# | | cutmix, with few images | cutmix is worse | | |
-# | no label smoothing | with few images | not settled | | in longer trainings |
-# | `learning_rate` {{record("real_run").training.learning_rate:g}}, `weight_decay` {{record("real_run").training.weight_decay:g}}, `batch_size` {{record("real_run").training.batch_size:d}} | | | | another value, on half images |
-# {{assert all(not differs(distance(ladder(one), ladder(other))) for one, other in (("+ flip and crop", "+ Muon"), ("+ clipping", "+ warm-up and cosine")))}}
-#
-# <details><summary>How were half images chosen?</summary>
-#
-# On validation images, with one seed each. Half images reached {{record("real_run").history.validation_accuracy[-1]:.1%}}. In the same time, whole images get seven epochs, and reached {{records("cifar10_seven_whole_passes_validation")[0].accuracy:.1%}} at a rate of {{records("cifar10_seven_whole_passes_validation")[0].training.learning_rate:g}} and {{records("cifar10_seven_whole_passes_validation")[1].accuracy:.1%}} at {{records("cifar10_seven_whole_passes_validation")[1].training.learning_rate:g}}, the rate that notebook 05 then used.
-#
-# *Limit:* the half images, and the times compared, were in float32; the whole images were in bfloat16.
-# {{assert max(accuracies("cifar10_seven_whole_passes_validation")) == records("cifar10_seven_whole_passes_validation")[1].accuracy and records("cifar10_seven_whole_passes_validation")[1].training.learning_rate == records("cifar10_seven_whole_passes")[0].training.learning_rate}}
-# {{assert record("real_run").training.validation_images == 5000 and min(accuracies("cifar10_cpu")) > max(accuracies("cifar10_seven_whole_passes"))}}
-# {{assert all(run.precision == "float32" for name in ("cifar10_cpu", "real_run", "patch_dropout_cost") for run in records(name)) and all(run.precision == "bfloat16" for name in ("cifar10_cpu_bfloat16", "cifar10_seven_whole_passes", "cifar10_seven_whole_passes_validation") for run in records(name))}}
-#
-# </details>
-#
-# ## What to remember
-#
-# - With more time, train longer first, and then take a larger model and harder images.
-# - Muon needs no decomposition: five rounds of a polynomial in X, made of matrix products, even out the singular values. Its share of the arithmetic is small if batches are large and matrices small.
-# - With Muon, on drawn shapes, a falling rate and an average of the weights are each better than a constant rate alone.
-# - The optimizer, half images and the schedule rest on measurements; clipping is not settled.
-#
-# ## A question
-#
-# <details><summary>You halve the batch. What happens to Muon's share of the arithmetic, and what to its cost for a whole epoch?</summary>
-#
-# The share doubles, because Newton–Schulz is the same work for any batch, and forward and backward become half the work. An epoch has twice as many steps, so Muon costs twice as much in it.
-#
-# </details>
-#
-# **Try it yourself:** [exercises 15](exercises/15_more_about_training.ipynb), on mixed labels.
-#
-# **Next:** take any of the notebooks 11 to 17 as you need it.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 15 · More about training, to look up
