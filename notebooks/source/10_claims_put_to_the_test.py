@@ -118,7 +118,7 @@ show_runs(
 #
 # Three runs say little about luck. The first three of the base lie within {{max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]):.1p}} points of each other, but the next ten only within {{max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]):.1p}}.{{assert max(runs("pooling", "class token").accuracies[3:]) - min(runs("pooling", "class token").accuracies[3:]) > 3 * (max(runs("pooling", "class token").accuracies[:3]) - min(runs("pooling", "class token").accuracies[:3]))}} We therefore **pool**: all settings of the small model together tell how much runs differ. A run typically lies {{spread().deviation:.2p}} points from the mean of its setting (standard deviation).
 #
-# With this spread, `less` gives A − B, the difference of two means, and how sure it is:
+# With this **pooled spread**, `less` gives A − B, the difference of two means, and how sure it is:
 
 
 # %% tags=["nbval-check-output"]
