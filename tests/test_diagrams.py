@@ -23,7 +23,7 @@ from vit_minimal import (
     shapes10,
 )
 from vit_minimal.data import Dataset
-from vit_minimal.diagrams import card, museum, starts
+from vit_minimal.diagrams import card, class_token, museum, starts
 from vit_minimal.diagrams.machines import FORMATS, PARTS_OF_A_RUN
 
 IMAGES, _ = shapes10(2, seed=2)
@@ -55,6 +55,11 @@ RIGHT = (
     {"right": {"mean": [90, 40, -0.2], "width": [1, 2, 0.1]}},
 )
 SPEAKS = [0.5, 0.3, 0.1], {"truck": [0.2, -0.6, 2.0], "automobile": [-0.4, 0.5, -1.0]}
+PLACED = (  # what a probe reads, what a cut costs, and findings
+    [0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 0.9],
+    [0.1, 0, -1, -2, -3, -9.4],
+    {place: ("it is so", f"{n}.0 ± 0.7") for n, place in enumerate(class_token.PLACES, 1)},
+)
 LETTERS = ["a", "b", "c", "d"]
 OWNERS = np.arange(24).reshape(4, 6) % 6 // 2, np.arange(24).reshape(4, 6) // 8  # of three heads
 LABELS = [np.where(owners == 0, "7", "") for owners in OWNERS]
@@ -163,6 +168,10 @@ CASES = {
     "even_step": lambda: diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]])),
     "even_step, falling": lambda: diagrams.even_step([[-0.5, 1.1], [0.9, -0.2]]),
     "class_token_idea": lambda: diagrams.class_token_idea(IMAGES),
+    "class_token_places": lambda: diagrams.class_token_places(*PLACED),
+    "class_token_places, three blocks": lambda: diagrams.class_token_places(
+        [0, 0.1, 1, 1], [-10.5, 2, 0], {"head": ("words " * 6, "without: −10.5 ± 1.0")}
+    ),
     "attention_over": lambda: diagrams.attention_over(IMAGES[0], MAPS, (8, 8)),
     "attention_over, images": lambda: diagrams.attention_over(IMAGES, MAPS[:2], (8, 8)),
     "journey": lambda: diagrams.journey(IMAGES[0], MAPS, (8, 8), READ, LETTERS),
@@ -1195,6 +1204,34 @@ def test_a_class_token_reads_in_all_blocks_before_a_cut_or_in_the_last_alone():
     assert [int((x - 3) / (52 / 6)) + 1 for x in crosses] == [4, 5, 6]
     with pytest.raises(ValueError, match="no block 7 of 6"):
         diagrams.cut_or_late(6, 7, 4)
+
+
+def test_each_finding_has_its_number_at_its_place_and_bars_are_as_long_as_their_numbers():
+    diagrams.class_token_places(*PLACED)
+    (axis,) = plt.gcf().axes
+    written = Counter(text.get_text() for text, _ in words())
+    assert all(written[str(n)] == 2 for n in range(1, 8)), "in the model and in the list"
+    assert all(written[f"{n}.0 ± 0.7"] == 1 for n in range(1, 8))
+    assert all(written[number] == 1 for number in ("90", "+0.1", "0.0", "−9.4"))
+    bars = [p for p in axis.patches if isinstance(p, Rectangle)]
+    read = [p for p in bars if to_rgb(p.get_facecolor()) == to_rgb(card.CLASS)]
+    read = [p.get_height() for p in read if p.get_linewidth() == 0]
+    assert np.allclose(np.array(read) / read[-1], np.array(PLACED[0]) / 0.9)
+    cut = [p for p in bars if np.allclose(to_rgb(p.get_facecolor()), card.tint(card.HEAD, 0.8))]
+    cut = [p.get_height() for p in cut]
+    assert np.allclose(np.array(cut) / cut[-1], [0, 0, *np.array([1, 2, 3, 9.4]) / 9.4])
+    places = {
+        text.get_text(): text.get_position()
+        for text, _ in words()
+        if text.get_text() in "1234567" and text.get_position()[1] < 17
+    }
+    blocks = {t.get_text(): t.get_position()[0] for t, _ in words() if "block " in t.get_text()}
+    assert places["5"][0] == pytest.approx(blocks["block 6"]), "the last block"
+    assert places["1"][0] < blocks["block 1"] < blocks["block 6"] < places["6"][0]
+    with pytest.raises(ValueError, match="no places"):
+        diagrams.class_token_places(*PLACED[:2], {"nowhere": ("a", "b")})
+    with pytest.raises(ValueError, match="a probe more"):
+        diagrams.class_token_places(PLACED[0][1:], *PLACED[1:])
 
 
 def test_heads_are_drawn_over_what_they_read():

@@ -6,7 +6,7 @@ words for readers who cannot see it.
 
 from .attention import attention_by_hand, attention_in_tables, heads_side_by_side
 from .blocks import block, gelu, layer_norm, stream
-from .class_token import class_token_idea
+from .class_token import class_token_idea, class_token_places
 from .looking import cut_off, cut_or_late, probes, reading_blocks, weighed_by_gradient
 from .machines import (
     float_formats,

@@ -1,10 +1,28 @@
-"""The class token: one learned vector that gathers something else from each image."""
+"""The class token: one learned vector that gathers something else from each image, and where in a
+model what is found of it belongs.
+"""
 
 import numpy as np
+from matplotlib.patches import Circle
 
 from ..plots import as_array, as_picture, show
 from .attention import softmax
-from .card import ATTENTION, CLASS, INK, PATCH, QUIET, Card, dark, ink_on
+from .card import (
+    ATTENTION,
+    CLASS,
+    HEAD,
+    INK,
+    LINE,
+    PATCH,
+    POSITION,
+    QUIET,
+    TOKEN,
+    WIDTH,
+    Card,
+    dark,
+    ink_on,
+    tint,
+)
 
 
 def _striped(card, x, y, width, height, shares, colours, numbers):
@@ -106,3 +124,92 @@ def class_token_idea(images, weights=None, grid=3, numbers=None, result="differe
         "The class token gathers from its image",
         said,
     )
+
+
+# Where a number may stand in `class_token_places`
+PLACES = "start", "row", "attention", "patches", "last block", "head", "another token"
+
+
+def class_token_places(read, cut, findings):
+    """What was found of a class token, each at its place in a model.
+
+    `read` (L + 1,) are the shares of the images whose class a probe reads off it, before the first
+    block and after each, and `cut` (L,) the points that the model gains, here mostly below 0, if it
+    is cut off in this block only. `findings` {place: (words, size)} are numbered in their order:
+    below in a list, and above at one of PLACES.
+    """
+    read, cut = (as_array(numbers).astype(float) for numbers in (read, cut))
+    depth = len(cut)
+    if not 3 <= depth <= 8 or len(read) != depth + 1:
+        raise ValueError(f"expected 3 to 8 blocks, and a probe more, not {depth} and {len(read)}")
+    if wrong := [place for place in findings if place not in PLACES]:
+        raise ValueError(f"no places {wrong}: there are {PLACES}")
+    first, *patches = rows = [6.4, 10.4, 14.4]
+    bars, hang, top = 28.2, 33, 44.4
+    card, step = Card(height=top + 3.7 * len(findings) - 1.2), 50 / depth
+    lefts = [4.6 + place * step for place in range(depth + 1)]
+    middles = [left + (TOKEN + step) / 2 for left in lefts[:-1]]
+    _blocks(card, lefts, step, rows)
+    end = lefts[-1] + TOKEN
+    card.arrow((end + 0.3, first), (60.2, first), colour=HEAD, line=1.6)
+    card.box(60.4, first - 1.7, 5, 3.4, HEAD, "head", 10)
+
+    words = "after each block: a probe reads the class off the class token, in %"
+    card.text(2, 19.4, words, 10, QUIET, ha="left")
+    for left, share in zip(lefts, read, strict=True):
+        card.rectangle(left, bars - 5.4 * share, TOKEN, 5.4 * share, CLASS)
+        card.text(left + TOKEN / 2, bars - 5.4 * share - 1.2, f"{100 * share:.0f}", 10)
+    card.line((2, bars), (WIDTH - 2, bars), line=0.8)
+    card.text(
+        2, 31, "in each block: A − B in points if it is cut off there only", 10, QUIET, ha="left"
+    )
+    scale = 5 / max(np.abs(cut).max(), 1e-9)
+    for middle, points in zip(middles, cut, strict=True):
+        long = scale * max(-points, 0)
+        card.rectangle(middle - TOKEN / 2, hang, TOKEN, long, tint(HEAD, 0.8))
+        number = f"{points:+z.1f}".replace("-", "\N{MINUS SIGN}").replace("+0.0", "0.0")
+        card.text(middle, hang + long + 1.4, number, 10)
+    card.line((2, hang), (WIDTH - 2, hang), line=0.8)
+
+    at = {
+        "start": (2.4, first),
+        "row": (2.4, (patches[0] + patches[1]) / 2),
+        "attention": (middles[1], (first + patches[0]) / 2),
+        "patches": (middles[depth // 2], (patches[0] + patches[1]) / 2),
+        "last block": (middles[-1], (first + patches[0]) / 2),
+        "head": (62.9, first - 3.6),
+        "another token": (end + 2, patches[0]),
+    }
+    for number, (place, (words, size)) in enumerate(findings.items(), 1):
+        y = top + 3.7 * (number - 1)
+        for x, middle in (at[place], (2.8, y)):
+            card.axis.add_patch(Circle((x, middle), 1.45, fc="white", ec=INK, lw=1.4, zorder=4))
+            card.text(x, middle, str(number), 10, weight="bold", zorder=6)
+        card.text(5.4, y, words, 11, ha="left")
+        card.text(WIDTH - 1.6, y, size, 10.5, ha="right")
+    show(
+        f"a class token and patches go through {depth} blocks to the head; below the model, bars show "
+        "what a probe reads off the class token after each block, and what is lost if it is cut off "
+        "in one; numbers in the model lead to a list of what was found",
+        "What was found of the class token, at its place in the model",
+        [f"{n}, {p}: {w}, {size}" for n, (p, (w, size)) in enumerate(findings.items(), 1)],
+    )
+
+
+def _blocks(card, lefts, step, rows):
+    """Rows of tokens, the class token on top, that attend to each other in blocks between `lefts`."""
+    first, *patches = rows
+    for left in lefts:
+        for middle in rows:
+            card.token(left, middle - TOKEN / 2, CLASS if middle == first else PATCH)
+    for block, begin in enumerate(lefts[:-1], 1):
+        left, right = begin + TOKEN + 0.4, begin + step - 0.4
+        card.rectangle(left, first - 2, right - left, 12, tint(POSITION, 0.12), zorder=0)
+        card.text((left + right) / 2, first - 3.6, f"block {block}", 10, QUIET)
+        for middle in rows:
+            card.arrow((left, middle), (right, middle), colour=LINE)
+        for middle in patches:
+            card.arrow((left, middle), (right, first), colour=ATTENTION, line=1.6)
+            for other in rows:
+                if other != middle and middle != first:
+                    card.arrow((left, other), (right, middle), colour=QUIET, line=0.8)
