@@ -111,9 +111,9 @@ plots.show(
 # | **every token goes through the matrices** of attention and of the MLP | (8 + 4r)·T·D² | four times the work |
 # | **every token is compared with every other**: QKᵀ, and the weighted sum of the values | 4·T²·D | sixteen times the work |
 #
-# Turning pixels into tokens is the third part. Here are all three for the small model, where r is 2:
+# Turning pixels into tokens is the third part. Here are all three for the small model, where r is 2: first pixels to tokens, then the two of the table.
 
-# %%
+# %% tags=["nbval-check-output"]
 D, r, blocks = 96, 2, 4
 
 
@@ -125,6 +125,8 @@ def work_of(P):
 
 for P in SIZES:  # PyTorch counted the same, and 1,920 for the head
     assert sum(work_of(P)) + 2 * D * 10 == costs[P]["flops"]
+    parts = " + ".join(f"{part / 1e6:5.1f}" for part in work_of(P))
+    print(f"P = {P:2}: {parts} = {sum(work_of(P)) / 1e6:5.1f} million FLOPs")
 
 # %% tags=["hide-input"]
 work = {f"P = {P}": work_of(P) for P in (*SIZES, 1)}
