@@ -10,7 +10,7 @@
 # | Time to run | at the quick budget {{notebook_seconds("08_pitfalls_patch_size"):about}} on two cores of a recent server CPU |
 # | Package modules | `experiments/`, `training/`, `pretrained.py` |
 #
-# The 16 in the name ViT-B/16 is the side of a patch, in pixels. Nobody can tell you the right size in advance, and after the same training, one size can be ten points of accuracy better than the next.
+# The 16 in the name ViT-B/16 is the side of a patch, in pixels. After the same training, one size can be ten points of accuracy better than the next.
 #
 # Here is a puzzle. Which patches are better for the small model (four blocks, D = 96) on CIFAR-10, those of 4 × 4 pixels or those of 8 × 8? Both get the same amount of one thing: **epochs**, **time**, or **FLOPs**, the additions and multiplications. The comparison is made in a short training and in a longer one:
 #
@@ -164,7 +164,7 @@ plots.show(
 #
 # ## How much time is it on your machine?
 #
-# To compare two sizes at equal time, you have to know your clock. In the time of one epoch with P = 4, how many epochs with P = 8 can **your** machine make? By FLOPs it is about four. `estimate_seconds` makes a few steps of a training and works out how long the whole would take.
+# To compare two sizes at equal time, you have to know your clock. In the time of one epoch with P = 4, how many epochs with P = 8 can **your** machine make? By FLOPs it is about four. `estimate_seconds` works it out from a few steps of a training.
 
 # %%
 dataset = load_dataset()  # Shapes-10 in the run saved here: drawings of simple shapes
@@ -415,7 +415,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **No:** both stars lie four to five points above the curve. At its end a training's learning rate has fallen to zero, which probably helps; on the curve it is still high. Here both curves mislead by about the same amount, so the comparison survives. That is chance.
+# **No:** both stars lie four to five points above the curve. At its end a training's learning rate has fallen to zero, which probably helps; on the curve it is still high. Here both curves mislead by about the same amount, but that is chance.
 # {{assert 0.035 < mean([r.validation_accuracy for r in recorded("patch_size", "P = 4")]) - mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 epochs")]) < 0.05}}
 # {{assert 0.035 < mean([r.validation_accuracy for r in recorded("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")]) - mean([r.validation_curve[8] for r in recorded("patch_size_at_equal_time", "P = 8, 30 epochs")]) < 0.05}}
 #
