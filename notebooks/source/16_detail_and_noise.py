@@ -27,7 +27,7 @@
 # | model | the tiny model: two blocks, D = 64 | the small model: four blocks, D = 96 |
 # | seeds | one that you train here, three on record | three on record |
 #
-# A ± is half of a 95 % interval, from the differences of the three seeds. *Better*, *worse*, *alike* and *not settled* mean what they mean in notebook 08.
+# A ± is half of a 95 % interval, from the differences of the three seeds. *Better*, *worse*, *alike* and *not settled* mean what they mean in notebook 05.
 # {{assert plan("patch_size", "quick", 0)["P = 4", 1]["training"]["optimizer"] == plan("patch_size", "full", 0)["P = 4", 1]["training"]["optimizer"] == "muon"}}
 # {{assert only(records("patch_size"), part="needles").judged_on == only(records("patch_size"), part="needles_at_equal_flops").judged_on == "1,000 test"}}
 # {{assert only(records("patch_size"), part="noise").judged_on == only(records("patch_size"), part="noise_learned").judged_on == "10,000 test"}}
