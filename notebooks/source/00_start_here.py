@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | Python, and to have seen PyTorch before |
-# | You will have | tested whether a model needs what it looks at, and trained and looked into a small one of your own |
+# | You will have | tested whether a model needs what it looks at, trained a small one of your own, and looked inside it |
 # | Time to read | about 18 minutes |
 # | Time to run | about {{notebook_seconds("00_start_here"):about}} on two cores of a recent server CPU, {{notebook_seconds("00_start_here", "float32"):about}} on one core of an older one, and longer if the machine is busy; no GPU needed |
 # | Package module | `vit_minimal/machine.py` |
@@ -158,16 +158,16 @@ said = [
 plots.show("the cat with eight patches covered, and the probabilities of cat", parts=said)
 for block, left in covered.items():
     rank = 1 + sum(other <= left for other in moved[block])
-    print(f"block {block}: its own place has rank {rank} of 64 (1 does most harm)")
+    print(f"block {block}: its own place has rank {rank} of 64 (1 does the most harm)")
 
 # %% [markdown]
 # Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere.
 #
-# - **Block 6** does the most harm. Without what it looks at, the probability of "cat" falls from 89 % to 49 %, and of all 64 places its own does most harm.
-# - **Block 4** looks at the eyes. Without them the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm.
-# - **Block 5** matters least. Its own place is the 63rd of 64.
+# - What **block 6** looks at matters most. Without it, the probability of "cat" falls from 89 % to 49 %, and of all 64 places this one does the most harm.
+# - **Block 4** looks at the eyes. Without them, the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm.
+# - What **block 5** looks at matters least. Its place is the 63rd of 64.
 #
-# So the map on the eyes, which looks so convincing, marks nothing special. One photograph proves little, and notebook 06 makes such tests on thousands.
+# So in this test the map on the eyes, which looks so convincing, marks nothing special. One photograph and eight patches prove little, and notebook 06 makes such tests on thousands of images.
 #
 # Such models are worth understanding. The Vision Transformer is [from 2020](https://arxiv.org/abs/2010.11929), and today it is the part that sees in [CLIP](https://arxiv.org/abs/2103.00020), in [Segment Anything](https://arxiv.org/abs/2304.02643) and in many chat models that accept images.
 #
@@ -195,7 +195,7 @@ if check_machine(data_root()):
 #
 # </details>
 #
-# A model learns from images whose right answer is known. The saved notebooks take them from **Shapes-10**, which the course draws itself, so that anyone can repeat the run offline. If the photographs of CIFAR-10 are on your disk, you see those instead, and your numbers will be others. The first line that the cell prints says which set it took, and why.
+# A model learns from images whose right answer is known. The saved notebooks take them from **Shapes-10**, which the course draws itself, so that anyone can repeat the run offline. If the photographs of CIFAR-10 are on your disk, you see those instead, and your numbers will be others. The first line that the cell prints says which set it took, and why: for the saved run, we had asked for Shapes-10.
 
 # %%
 from vit_minimal import load_dataset, pick_budget
@@ -298,7 +298,7 @@ plots.show("six test images, and six that the model gets wrong", parts=verdicts)
 #
 # ## 4 · Look where it looks
 #
-# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, an *attention weight*, and the weights sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model before training. How much of the attention goes to the eight patches that get most of it?
+# Where does *your* class token look? In each block it gives each of the 65 tokens a share of its attention, an *attention weight*, and the weights sum to 1. (The class token is one of the 65: it comes first, as number 0.) We take the last block, and as a control the same model before training. How much of the attention goes to the eight patches that get the most of it?
 
 # %%
 seed_everything(0)

@@ -66,7 +66,7 @@ diagrams.overview(load_image(photos / "chelsea.png", 32), "class_token")
 diagrams.class_token_idea(torch.stack([cat, rocket])[:, :, ::2, ::2])  # every other pixel
 
 # %% [markdown]
-# The *same* orange square stands in front of both images, and it holds nothing about either. In the frames on the right stand two *different* vectors, because the patches hold different things. The stripes in a frame, between white gaps, are a recipe. Each stripe is one patch, in its mean colour, and its width is the patch's weight. The weights in this diagram are made up.
+# The *same* orange square stands in front of both images, and it holds nothing about either. In the frames on the right stand two *different* vectors, because the patches hold different things. The stripes in a frame, between white gaps, are a recipe. Each stripe is one patch, in its mean colour, and its width is the patch's weight. They are sorted by width, since a sum has no order. The weights in this diagram are made up.
 #
 # The name misleads a little. No right answer is ever put into the class token: the classifier reads the class *from* it, after the last block.
 #
@@ -121,7 +121,7 @@ assert tokens[0, 0].equal(tokens[1, 0]) and tokens[0, 0].equal(tokens[2, 0])
 # %% [markdown]
 # The top row looks like a bar code, and it is the *same* bar code three times. Below it, the rows of the rocket look alike, since these patches hold mostly night sky.
 #
-# `expand` repeats the row without copying it, so there is *one* parameter. In training every image pulls it in its own direction, and the gradient adds up all pulls. So it can hold nothing about one particular image, only a starting point that suits every image. Here it is as a module, in which `count` stays 1. (A larger one adds *registers*, extra tokens that large ViTs use as scratch paper, [Darcet et al. 2024](https://arxiv.org/abs/2309.16588).)
+# There is *one* parameter, of shape (1, 1, D), and `expand` shows it to every image without copying it. In training every image pulls it in its own direction, and the gradient adds up all pulls. So it can hold nothing about one particular image, only a starting point that suits every image. Here it is as a module, in which `count` stays 1. (A larger `count` adds *registers*, extra tokens that large ViTs use as scratch paper, [Darcet et al. 2024](https://arxiv.org/abs/2309.16588).)
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 02 · The class token
@@ -521,7 +521,7 @@ plots.show("one position compared with all: a single purple cell before, a purpl
 #
 # <details><summary>Answer</summary>
 #
-# None, except for random variation. The learned table has no notion of neighbours at the start, so one fixed order is as good as another.
+# None, except for random variation, if you shuffle *after* the augmentation. (A crop or a flip of a shuffled image would mix pieces of different patches.) The learned table has no notion of neighbours at the start, so one fixed order is as good as another.
 #
 # </details>
 #
@@ -556,7 +556,7 @@ print(f"[class] gives itself {own.min():.1%} to {own.max():.1%} of its attention
 #
 # ### Is the class token really one parameter?
 #
-# `expand` makes a view, in which all B rows are the same piece of memory. You can see that in the *strides*, which say how far to walk in memory for one step along each axis. A stride of 0 means "stay where you are".
+# The proof is its gradient, as you will see. But first a look at memory: `expand` makes a view, in which all B rows are the same piece of it. You can see that in the *strides*, which say how far to walk in memory for one step along each axis. A stride of 0 means "stay where you are".
 
 # %% tags=["nbval-check-output"]
 print("strides:", in_front.stride())
@@ -659,7 +659,7 @@ for name, positions in {"untrained": untrained, "round spots": spots, "trained":
     print(f"{name:12} neighbours {alike:5.2f}   rows and columns explain {explained:.0%}")
 
 # %% [markdown]
-# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So blur alone gives 74 %, and the rest needs another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
+# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So round spots of this shape give 74 %, and the rest needs another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
 #
 # The untrained table gets 22 %, and that is chance: of the 63 independent differences from the mean, rows account for 7 (eight rows, less one for the mean) and columns for another 7, and 14/63 is 22 %.
 #
@@ -693,7 +693,7 @@ y_label = "sine: one number\nin the position"
 plots.show_lines(range(8), waves, "column of the patch", y_label, size=(4.9, 2.6))
 
 # %% [markdown]
-# The first wave changes a lot from each patch to the next. The second is slower and does not repeat within the image. The third is a flat line, because it repeats only after 63,000 patches. It is a relic: the formula was made for text, where a sequence may have thousands of words.
+# The first wave changes a lot from most patches to the next. The second is slower and does not repeat within the image. The third is a flat line, because it repeats only after 63,000 patches. It is a relic: the formula was made for text, where a sequence may have thousands of words.
 #
 # Here are the maps of the computed table. The long waves hardly change from place to place and make all places alike, so we subtract the mean position first. Does this table have the grid that the shipped model had to find?
 

@@ -19,7 +19,7 @@
 # 5. Does the model need what a map shows?
 # 6. Is there a map that knows its class?
 #
-# The model is the **shipped model** (`shipped` in code): six blocks of three heads, 60 epochs on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}}. A smaller one, `seeker`, joins for question 5. Blocks count from 1 in the text and from 0 in code. Heads count from 0 in both.
+# The model is the **shipped model** (`shipped` in code): six blocks of three heads, 60 epochs on CIFAR-10, {{record("cifar10_cpu_long").accuracy:.1%}}. A smaller one, `seeker`, joins for question 5. Blocks count from 1, so block 4 is `blocks[3]` in code. What the blocks pass on has one entry more: `[0]` enters block 1, and `[4]` leaves block 4. Heads count from 0.
 #
 # What `shipped` does with thousands of images comes from [records](../data/README.md#results), and all other numbers from the run saved here. A ± beside such a number is half of a 95 % interval *over test images of this one model*, and a band or a short line in a figure is the whole interval. Another training is not covered.
 
@@ -115,11 +115,11 @@ def show_journey(seen, large):
 show_journey(photo("chelsea.png"), photo("chelsea.png", 64))
 
 # %% [markdown]
-# The more purple a patch is, the more the class token attends to it in that block; a frame marks each patch with at least half of the full purple. Below the maps stand the scores of the classes that lead somewhere. A score of 1 is a full vote for a class, and 0.10, or one in ten, means that nothing is known.
+# The more purple a patch is, the more the class token attends to it in that block; a frame marks each patch with at least half of the full purple. Below the maps stand the scores of four classes: those that lead after some block, and others that end high. A score of 1 is a full vote for a class, and 0.10, or one in ten, means that nothing is known.
 #
 # At the start all classes stand at 0.10, because nothing of the image has arrived. After block 2 "frog" is far ahead. In block 4 "cat" takes the lead, in the same block in which the class token attends to the eyes. That makes a fine story: the token takes the cat for a frog, sees its eyes, and changes its mind. Two things may be wrong with it.
 #
-# - *It depends on the reader.* In notebook 04 the model's own head read the same unfinished tokens, and with that reader "cat" led from block 2 on. The head was trained for the end alone, and each probe was fitted to its place. So "frog leads after block 2" is a fact about a token *and* a reader. (A reader that is fitted to each block is also called a *tuned lens*, [Belrose et al. 2023](https://arxiv.org/abs/2303.08112).)
+# - *It depends on the reader.* In notebook 04 the model's own head read the same unfinished tokens, and with that reader "cat" led from block 2 on. The head was trained for the end alone, and each probe was fitted to its place. So "frog leads after block 2" is a fact about a token *and* a reader. (A third reader, the *tuned lens* of [Belrose et al. 2023](https://arxiv.org/abs/2303.08112), is fitted after each block to the model's own final answer.)
 # - *The eyes may have nothing to do with it.* A map shows where the token looks, and not what comes of it. Such stories need experiments, which begin with question 3. The second visit tries this one.
 #
 # Here are two of the scores by hand: "cat" and "frog" after block 4.
@@ -137,7 +137,7 @@ print(f"cat {by_hand[0, CAT]:.2f}, frog {by_hand[0, FROG]:.2f}")
 #
 # ## 2. How much can be read, over 5,000 images?
 #
-# One photo proves little, so we count. Those probes were fitted to images from which `shipped` had learned, and its tokens for such images may be unlike those for new ones. So we fit new probes on one half of CIFAR-10's test images, and score them on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token. (The curves for one patch are means over 64 probes, one for each place, and have no band.)
+# One photo proves little, so we count. The probes of the photograph were fitted to training images, and a model's tokens for images that it knows may differ from those for new ones. So we fit new probes on one half of CIFAR-10's test images, and score them on the other {{record("class_token_journey").probes_judged_on:,d}}. They read one of three things: the class token, the mean of all patch tokens, or one patch token. (The curves for one patch are means over 64 probes, one for each place, and have no band.)
 #
 # A probe is trained, so part of its accuracy is its own work ([Hewitt and Liang 2019](https://arxiv.org/abs/1909.03368)). We need a control: the same probes beside an **untrained twin** of `shipped`, with random weights.
 #
@@ -1056,11 +1056,11 @@ plots.show("three dots for each block, one for each head", title, words)
 # %% [markdown]
 # The stripes are no accident of one photo. In the head that we saw in notebook 03 (block 4, head 1), on average {{record("stripes").agree.mean[3][1]:.0f}} of the 65 tokens of an image give their largest weight to one of only three patches, and in other heads up to {{max(max(heads) for heads in record("stripes").agree.mean):.0f}} do. But do these patches draw idle attention, as Darcet's do?
 #
-# - They get *little*. In the strongest head, the first of them gets {{max(max(heads) for heads in record("stripes").share.mean):.1%}} of all attention on average, where an even share is {{record("stripes").even_share:.1%}}. (In single images it can be much more, up to {{max(max(heads) for heads in record("stripes").share.largest):.0%}}.)
+# - They get *more than their share, but no sink's part*. In the strongest head, the first of them gets {{max(max(heads) for heads in record("stripes").share.mean):.1%}} of all attention on average, where an even share is {{record("stripes").even_share:.1%}}. (In single images it can be much more, up to {{max(max(heads) for heads in record("stripes").share.largest):.0%}}.)
 # - Their tokens are of *usual length*: in no head more than {{max(max(heads) for heads in record("stripes").length.mean):.1f}} times the median one on average.
 # - They are *background in some heads only*. In the head of notebook 03, {{record("stripes").rougher.mean[3][1]:.0%}} of an image's patches are rougher than the favoured one (by the deviation of their pixels), so this head prefers smooth patches. In other heads it is as few as {{min(min(heads) for heads in record("stripes").rougher.mean):.0%}}.
 #
-# The third point leaves a likeness to large models in some heads. But nothing here is long or strong enough to spoil a map. What the agreement is good for, we do not know.
+# The third point leaves a likeness to large models in some heads. But on average nothing here is long or strong enough to spoil a map; in a single image it may be.
 # {{assert max(max(heads) for heads in record("stripes").share.mean) < 0.08 and max(max(heads) for heads in record("stripes").length.mean) < 1.3}}
 # {{assert record("stripes").rougher.mean[3][1] > 0.55 and min(min(heads) for heads in record("stripes").rougher.mean) < 0.25}}
 # {{assert record("stripes").tokens == 65}}
