@@ -159,6 +159,7 @@ def shares_of(step, steps=20):
     return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
 
 
+# %%
 shares = dict(sorted(shares_of(step).items(), key=lambda pair: pair[1]))
 
 # %% tags=["hide-input"]
