@@ -388,7 +388,7 @@ def test_no_time_of_a_step_is_missing_from_the_profile_of_notebook_11():
     text = tutorial_text("notebooks/source/11_faster_and_safer_training.py")
     cells = [cell.partition("\n")[2] for cell in text.split("# %%")]
     shown = {"torch": torch, "device": torch.device("cpu")}
-    for piece in ("def group_of(", "def shares_of("):
+    for piece in ("def own_time(", "def group_of(", "def shares_of("):
         cell = next(cell for cell in cells if piece in cell)
         exec(cell.partition("\nstep = ")[0], shown)  # noqa: S102
     names = (

@@ -1,17 +1,17 @@
 # %% [markdown]
 # # 11 · Faster and safer training
 #
-# How much faster do 16-bit numbers make a training, and what do they lose? And what must a file hold, so that a training that was stopped goes on as if nothing had happened? Each part is a sitting of its own. What you may want to look up later, such as a loop of your own or float16, is in [notebook 17](17_beyond_fit.ipynb).
+# How much faster do 16-bit numbers make a training, and what do they lose? And what must a file hold, so that a stopped training goes on as if nothing had happened?
 #
 # | part | afterwards you can | minutes |
 # |---|---|---|
-# | 1 · Faster, with 16-bit numbers | find out where the time of a step goes, and choose the format of numbers for your machine | 15 |
-# | 2 · Safer, with our `fit` | stop a run whenever you like, and resume it to exactly the same weights | 10 |
+# | 1 · Faster, with 16-bit numbers | find out where the time of a step goes, and choose a format of numbers | 14 |
+# | 2 · Safer, with our `fit` | stop a run, and resume it to exactly the same weights | 8 |
 #
 # | | |
 # |---|---|
 # | You need | notebook 05, or any training loop that you have written yourself |
-# | Time to read | about 25 minutes |
+# | Time to read | about 22 minutes |
 # | Time to run | {{notebook_seconds("11_faster_and_safer_training"):about}} on two cores of a recent server CPU |
 # | Package modules | `vit_minimal/training/`, `vit_minimal/device.py` |
 
@@ -63,16 +63,16 @@ def new_model():
 folder = Path(tempfile.mkdtemp())  # for the files that this notebook writes
 
 # %% [markdown]
-# (The saved run uses 2,000 drawn shapes, on a CPU. Yours may use images of CIFAR-10, and your GPU.)
+# (The saved run uses drawn shapes and a CPU. Yours may use CIFAR-10 and a GPU.)
 #
 # # Part 1: faster, with 16-bit numbers
 #
-# The *shipped model*, which comes with this course, was trained for {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, in 16-bit numbers. With the usual 32 bits it would have taken longer. How much longer, and why?
+# The *shipped model*, which comes with this course, was trained for {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, in 16-bit numbers. How much longer would it have taken with the usual 32 bits, and why?
 # {{assert record("cifar10_cpu_long").precision == "bfloat16"}}
 #
 # ## Where does the time go?
 #
-# We look into a training step of a model with 4 blocks. We call it the *clock model*, because we only time it. (In float32, PyTorch's usual format, the line with `autocast` does nothing. We turn it on later.)
+# We time a training step of a model with 4 blocks, the *clock model*. (In float32, PyTorch's usual format, the line with `autocast` does nothing. We turn it on later.)
 
 # %%
 BATCH = 16 if device.type == "cpu" else 512
@@ -96,7 +96,30 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. `shares_of`, in the next folded cell, profiles 20 steps, sorts the operations into six groups by their names, and takes each operation's shortest time, because other programs only add time.
+# A **profiler** writes down how long each operation takes. Here are the longest rows of its list for one step. *Guess first:* there are four linear layers in each of the 4 blocks, and the head is one more. How many calls of a linear layer do you expect in the forward pass?
+
+
+# %% tags=["hide-input"]
+def own_time(row):
+    """The time of an operation without those that it calls."""
+    if row.device_type.name != "CPU":  # the kernels of a GPU are listed once more
+        return 0
+    return row.self_device_time_total if device.type == "cuda" else row.self_cpu_time_total
+
+
+# %%
+step = make_step(192)
+step()  # the first step prepares things, so we do not count it
+with torch.profiler.profile() as profile:
+    step()
+print(f"{'own time':>11} {'calls':>6}   operation")
+for row in sorted(profile.key_averages(), key=own_time, reverse=True)[:6]:
+    print(f"{own_time(row) / 1000:8.1f} ms {row.count:6}   {row.key}")
+
+# %% [markdown]
+# A row is one kind of operation: how long all its calls took, without what they call in turn. `addmm` is a linear layer, a matrix product to which a bias is added: 4 × 4 + 1 = 17 calls. In the backward pass each of them needs two products, one for the gradient of its input and one for that of its weights. These are the 2 × 17 = 34 calls of `mm`. So the backward pass takes about twice as long.
+#
+# Now all rows in six groups, from 20 steps. (The folded cell takes each operation's shortest time, because other programs only add time.)
 
 # %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -119,13 +142,6 @@ def group_of(name):
     return OTHERS
 
 
-def own_time(event):
-    """The time of an operation without those that it calls."""
-    if event.device_type.name != "CPU":  # the kernels of a GPU are listed once more
-        return 0
-    return event.self_device_time_total if device.type == "cuda" else event.self_cpu_time_total
-
-
 def shares_of(step, steps=20):
     """How many per cent of a step each group takes, by the shortest times of its operations."""
     step()  # the first step prepares things, so we do not count it
@@ -134,8 +150,8 @@ def shares_of(step, steps=20):
         with torch.profiler.profile() as profile, torch.profiler.record_function("a step"):
             step()  # it has a name, so that Python's own time counts, too
         took = {}
-        for event in profile.key_averages():
-            took[event.key] = took.get(event.key, 0) + own_time(event)
+        for row in profile.key_averages():
+            took[row.key] = took.get(row.key, 0) + own_time(row)
         profiled.append(took)
     spent = dict.fromkeys([*GROUPS, OTHERS], 0.0)
     for name in profiled[0]:
@@ -143,11 +159,7 @@ def shares_of(step, steps=20):
     return {group: 100 * amount / sum(spent.values()) for group, amount in spent.items()}
 
 
-# %% [markdown]
-# Guess before you look: what share of a step are matrix products, in attention and elsewhere?
-
 # %%
-step = make_step(192)
 shares = dict(sorted(shares_of(step).items(), key=lambda pair: pair[1]))
 
 # %% tags=["hide-input"]
@@ -162,17 +174,17 @@ axis.set_title(title, fontsize=11)
 plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.items()])
 
 # %% [markdown]
-# Matrix products come first, because they do most of the arithmetic. **Fused attention**, of which FlashAttention is the best-known kind, computes QKᵀ, the softmax and the product with the values in one operation. Nearly all of its arithmetic is products, so it is blue as well, with its softmax. The optimizer's bar is short: AdamW visits each weight once in a step. In the forward pass alone, a matrix of a block is used for 1,040 tokens, 65 in each of 16 images.
+# Matrix products come first, because they do most of the arithmetic. A token of width D takes about D² multiplications in a linear layer, and only a few times D in a norm or an addition. **Fused attention**, of which FlashAttention is the best-known kind, computes QKᵀ, the softmax and the product with the values in one operation. Nearly all of its arithmetic is products, so it is blue as well. The optimizer's bar is short: AdamW visits each weight once in a step, while the forward pass alone uses it for 1,040 tokens, 65 in each of 16 images.
 #
-# **Change one thing.** Write `make_step(384)`. Does the blue share grow or shrink? (Afterwards, write 192 again and run the cell with `make_step` once more, because the next cells use its numbers.)
+# <details><summary>Change one thing: does the blue share grow or shrink with <code>make_step(384)</code>?</summary>
 #
-# <details><summary>What you should see</summary>
-#
-# It grows. Multiplying a token of width D by a matrix takes about D² multiplications, while a norm, an activation or an addition takes a few for each of its D numbers.
+# It grows, because D² grows faster than D. Afterwards, write 192 again and run these cells once more, because the next ones use their numbers.
 #
 # </details>
 #
-# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. Is a step eight times as fast?
+# ## How much faster can a step become?
+#
+# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. Is a step eight times as fast? Let the products take 88 of 100 parts of its time, about as in the run saved here. Then 88 becomes 88 / 8 = 11, and the rest stays 12. That is 23 parts instead of 100, or 4.3 times as fast:
 
 
 # %%
@@ -208,11 +220,11 @@ axis.legend(loc="lower right")
 plots.show("bars of a blue part and a grey part", title, said)
 
 # %% [markdown]
-# The blue part shrinks, and the grey part stays. So a step is *not* eight times as fast: look at the third bar. This is **Amdahl's law**: the part that you do not speed up sets the limit.
+# The blue part shrinks, and the grey part stays. This is **Amdahl's law**: the part that you do not speed up sets the limit.
 #
 # ## How much do 16-bit numbers gain?
 #
-# In **float32**, each number has 32 bits. Numbers of 16 bits take half the memory, and hardware with units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. How much do they gain in one matrix product? We multiply the tokens of a batch by a matrix of 192 × 384. `seconds`, in the next folded cell, takes the shortest of several tries.
+# In **float32**, each number has 32 bits. Numbers of 16 bits take half the memory, and hardware with units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. We try both on one product, and `seconds` takes the shortest of several tries:
 
 
 # %% tags=["hide-input"]
@@ -243,9 +255,9 @@ for precision in (torch.bfloat16, torch.float16):
     print(f"a product in {precision}, against float32: {words}")
 
 # %% [markdown]
-# In the run saved here, bfloat16 is faster than float32, and float16 takes many times as *long*. We suppose that this CPU has units for bfloat16 only and emulates float16.
+# In the run saved here, float16 takes many times as *long*. We suppose that this CPU has units for bfloat16 only.
 #
-# Now a whole step. Inside `torch.autocast`, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. This is called **mixed precision**. From the gain of the product, Amdahl's law predicts the gain of the step. Does the clock agree?
+# Now a whole step. Inside `torch.autocast`, PyTorch multiplies matrices in 16-bit numbers, although the weights stay in float32. This is called **mixed precision**. Amdahl's law predicts what the step gains. Does the clock agree?
 
 # %%
 sixteen_bits = pick_precision(device)
@@ -257,32 +269,56 @@ for _ in range(40):
         start = time.perf_counter()
         step(precision)
         times.append(time.perf_counter() - start)
-measured = min(took[torch.float32]) / min(took[sixteen_bits])
-predicted = step_gain(factors[sixteen_bits])
-share_now = share_of_products(shares_of(lambda: step(sixteen_bits)))  # a second profile
-
-name = str(sixteen_bits).removeprefix("torch.")
-rows = {  # of each: the time of its products and of the rest, and the gain
-    "float32, measured": (100 * share, 100 * (1 - share), 1),
-    f"{name}, predicted": (100 * share / factors[sixteen_bits], 100 * (1 - share), predicted),
-    f"{name}, measured": (100 / measured * share_now, 100 / measured * (1 - share_now), measured),
-}
-print(f"{'(float32: 100)':22} products   the rest   a step is")
-for words, (products, rest, gain) in rows.items():
-    print(f"{words:22} {products:8.0f} {rest:10.0f} {gain:8.1f} × as fast")
+print(f"predicted: {step_gain(factors[sixteen_bits]):.1f} times as fast")
+print(f"measured:  {min(took[torch.float32]) / min(took[sixteen_bits]):.1f} times as fast")
 
 # %% [markdown]
-# Compare the last two numbers of the last column. They are near each other, but seldom equal. Two things make the prediction too high:
+# The two are near each other, but seldom equal, and the second fold says why.
 #
-# - It lets the rest take as long as before, but in 16 bits numbers must also be copied from one format to the other.
-# - On our CPU, attention is fused in float32 but not in 16 bits, so it gains less than the product that we timed.
+# <details><summary>The shipped model: how long would it have taken in float32?</summary>
 #
-# One thing makes it too low: a profiler slows small operations most, so the true share of the products is probably larger.
+# We have not trained it in float32. But a similar model, of the same width and with 9 blocks, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. If the shipped model gained as much, its {{record("cifar10_cpu_long").seconds:time}} would have been about {{round(record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second / 900) / 4:.2f}} hours in float32. The gain differs from model to model, with the share of the products.
+# {{assert record("cifar10_cpu_long").model.embed_dim == 192 and record("cifar10_cpu_long").model.depth < 9}}
 #
-# Which side wins depends on your machine, and on what else it is doing. The clock gives only the total time of the last row. How much of it is products comes from a second profile, in 16 bits. Where attention is not fused there, its softmax counts as rest.
+# </details>
 #
-# `TrainingConfig(compile=True)` can speed up the rest on a GPU, in long runs: it hands the model to `torch.compile`, which merges small operations such as norms and additions. On our CPU it made training slower: a compiled model took {{only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second:.1f}} times as long for a step in bfloat16.
-# {{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
+# <details><summary>Why are prediction and measurement not equal?</summary>
+#
+# Two things make the prediction too high. It lets the rest take as long as before, but in 16 bits numbers must also be copied from one format to the other. And on our CPU, attention is fused in float32 but not in 16 bits, so it gains less than the product that we timed. One thing makes it too low: a profiler slows small operations most, so the true share of the products is probably larger. Which side wins depends on your machine, and on what else it is doing.
+#
+# </details>
+#
+# ## Why can a GPU wait for Python?
+#
+# On a GPU the rest hides one more thing. There Python does not compute: it sends *orders*, and goes on without waiting. The GPU works through them one by one. Suppose that Python needs 10 µs for an order. Here are four operations of 20 µs each, and four of 5 µs:
+
+# %% tags=["hide-input"]
+ORDER = 10  # µs that Python needs to send an order
+_, panels = plt.subplots(2, figsize=(6.6, 3.4), layout="constrained", sharex=True)
+said = []
+for panel, work in zip(panels, (20, 5), strict=True):
+    ready, busy = 0, []
+    for number in range(4):
+        start = max(ready, ORDER * (number + 1))  # when the order is there, and the GPU is free
+        busy.append((start, work))
+        ready = start + work
+    panel.broken_barh([(ORDER * i, ORDER) for i in range(4)], (1.1, 0.8), fc="#BBBBBB", ec="white")
+    panel.broken_barh(
+        [(4 * ORDER, ready - 4 * ORDER)], (1.1, 0.8), fc="white", ec="#767676", hatch="//"
+    )
+    panel.broken_barh(busy, (0.1, 0.8), fc="#0072B2", ec="white")
+    panel.set_yticks((0.5, 1.5), ("GPU computes", "Python orders"))
+    panel.set_title(
+        f"operations of {work} µs: the GPU is busy for {4 * work} of {ready} µs", fontsize=10
+    )
+    said.append(f"operations of {work} µs: the GPU is busy for {4 * work} of {ready} µs")
+panels[1].set_xlabel("time in µs (hatched: loss.item() waits for the GPU)")
+plots.show("two rows of bars for each: what Python and the GPU do", "Orders and work", said)
+
+# %% [markdown]
+# With long operations, Python runs ahead. With short ones the GPU is done before the next order comes, so faster products gain nothing. Then give each operation more to do with a larger batch, or merge small operations with `TrainingConfig(compile=True)`, which hands the model to `torch.compile`. (On our CPU it made a step in bfloat16 take {{only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second:.1f}} times as *long*.){{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
+#
+# And `loss.item()` asks for a number that only the GPU has. Python waits until all orders are done, and the next step begins with an idle GPU. So `fit` adds up the losses on the GPU, and looks at the sum only every 50 steps.
 #
 # ## What do 16 bits lose?
 #
@@ -292,33 +328,36 @@ for words, (products, rest, gain) in rows.items():
 diagrams.float_formats()
 
 # %% [markdown]
-# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². So the orange bits decide *how large or small* a number can be, and the blue bits *how many digits* it has. PyTorch knows the limits of each format:
-
-# %% tags=["nbval-check-output"]
-print("             largest   next number after 1   becomes 0 below")
-for dtype in (torch.float32, torch.float16, torch.bfloat16):
-    limits = torch.finfo(dtype)
-    zero = limits.smallest_normal * limits.eps / 2
-    row = f"{str(dtype).removeprefix('torch.'):9} {limits.max:10.5g} {1 + limits.eps:21.7f}"
-    print(f"{row} {zero:17.0e}")
-
-# %% [markdown]
-# The closer the next number is to 1, the more digits the format has. The last column is its lower end: in float16, numbers below 3 × 10⁻⁸ become 0. Here is what that does:
-
-# %% tags=["nbval-check-output"]
-print("256 + 1 in bfloat16:", (torch.tensor(256.0).bfloat16() + 1).item())
-print("1e-8 as bfloat16:", torch.tensor(1e-8).bfloat16().item())
-print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
-
-# %% [markdown]
-# In bfloat16, many small updates of a weight would be rounded away, as in the first line. So the weights stay in float32, where small updates count. Only the products, and what directly follows them, such as the GELU, run in 16 bits. And float16 turns very small numbers into 0, as in the last line. Some gradients are that small, so `fit` uses **loss scaling** in float16, which [notebook 17](17_beyond_fit.ipynb) explains.
+# A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². The orange bits decide *how large or small* it can be, and the blue bits *how many digits* it has. What does each format lose?
 #
-# Does the *training* lose anything? Part 2 of notebook 17 measures the training loss of one very small model. In all three seeds, its mean over the last 50 of {{record("formats").steps:d}} steps differs by less than 0.05 from that in float32, both in bfloat16 and in float16 with scaling.{{assert record("formats").every == 10}}
+# - **bfloat16 has few digits.** With 7 bits of fraction, the next number after 1 is 1 + 2⁻⁷ ≈ 1.008. A weight of 1 that should move by 0.003 is rounded back to 1. So the weights stay in float32, and only the products, and what directly follows them, such as the GELU, run in 16 bits.
+# - **float16 has a small range.** With 5 bits of exponent, the smallest exponent is −14, and the 10 bits of fraction reach ten halvings further, down to 2⁻²⁴ ≈ 6 × 10⁻⁸. A gradient of 10⁻⁸ is nearer to 0 than to that, so it becomes 0. With 8 bits of exponent, like float32, bfloat16 reaches about 10⁻³⁸ with all its digits.
+#
+# The cure is **loss scaling**. Multiply the loss by 65,536, and every gradient becomes that many times as large. Compute it in float16, and divide it in float32:
+
+# %% tags=["nbval-check-output"]
+print("1 + 0.003 in bfloat16:", (torch.tensor(1.0).bfloat16() + 0.003).item())
+gradient, factor = torch.tensor(1e-8), 65_536
+print(f"1e-8 in bfloat16:      {gradient.bfloat16().item():.2g}")
+print(f"1e-8 in float16:       {gradient.half().item():.2g}")
+scaled = (factor * gradient).half()
+print(
+    f"… times 65,536:        {scaled.item():.2g}, divided again: {scaled.float().item() / factor:.2g}"
+)
+
+# %% [markdown]
+# So `fit` uses the factor in float16, and needs none in bfloat16. Does the *training* lose anything? [Notebook 17](17_beyond_fit.ipynb) measures one very small model, with three seeds. After {{record("formats").steps:d}} steps its loss differs by less than 0.05 from that in float32, both in bfloat16 and in float16 with scaling.{{assert record("formats").every == 10}}
 # {{assert len({run.seed for run in record("formats").runs}) == 3 and all(abs(sum(a.loss[-5:]) - sum(b.loss[-5:])) / 5 < 0.05 for a in record("formats").runs for b in record("formats").runs if a.seed == b.seed and a.way in ("bfloat16", "float16, scaled") and b.way == "float32")}}
 #
 # ## Which format should you take?
 #
-# Not all hardware can multiply in bfloat16. `pick_precision` chooses by this table, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`:
+# Take bfloat16 if your hardware multiplies it, because it needs no factor. Else take float16 on an NVIDIA GPU, and stay with float32 elsewhere. `pick_precision` chooses so, and `fit` follows it, unless you set `TrainingConfig(precision="float32")`:
+
+# %%
+print("this machine:", pick_precision(device))
+
+# %% [markdown]
+# <details><summary>To look up: which machine multiplies what?</summary>
 #
 # | machine | precision | why |
 # |---|---|---|
@@ -327,21 +366,10 @@ print("1e-8 as float16: ", torch.tensor(1e-8).half().item())
 # | a CPU with instructions for bfloat16 (AMX or AVX-512 BF16) | bfloat16 | these instructions |
 # | any other CPU | float32 | most would have to emulate the 16-bit formats |
 # | an Apple GPU | float32 | we have not tested the others there |
-
-# %%
-print("this machine:", pick_precision(device))
-
-# %% [markdown]
-# Back to the {{record("cifar10_cpu_long").seconds:time}} of the shipped model. We have not trained it in float32. But a similar model, of the same width and with 9 blocks, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. (The gain differs from model to model, with the share of the products.) If the shipped model gained as much, it would have taken about {{round(record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second / 900) / 4:.2f}} hours in float32.
-# {{assert record("cifar10_cpu_long").model.embed_dim == 192 and record("cifar10_cpu_long").model.depth < 9}}
 #
-# ## Recap of part 1, and a question
+# </details>
 #
-# - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
-# - Mixed precision computes products in 16 bits and keeps the weights in float32. bfloat16 has few digits, and float16 a small range. In the short trainings of notebook 17, this did no visible harm.
-# - Take bfloat16 if your hardware multiplies it, else float16 on an NVIDIA GPU, else stay with float32.
-#
-# **1.** You move from float32 to bfloat16 on a new GPU, and a step is only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
+# **1.** On a new GPU, bfloat16 makes a step only twice as fast, although its tensor cores multiply many times as fast. What would you look at next?
 #
 # <details><summary>Answer</summary>
 #
@@ -385,7 +413,7 @@ times_as_fast = 1 / (0.3 + 0.7 / 8)
 #
 # ## Why are the weights not enough?
 #
-# The simplest file would hold the weights alone. Would the run go on as if nothing had happened? Here is an ordinary loop. Its learning rate falls from step to step, and would reach 0 after 200:
+# The simplest file would hold the weights alone. Here is an ordinary loop, whose learning rate falls from step to step, and would reach 0 after 200:
 
 
 # %%
@@ -405,7 +433,7 @@ def train(model, optimizer, first, last):
 
 
 # %% [markdown]
-# We train the *tiny model* (2 blocks, D = 64, P = 8) for 100 steps, and keep four things. The run then goes on to step 140: this is the run that was never stopped. `go_on`, in the next folded cell, plays the resumed run. It begins like a new process, brings back all four things, or three of them, and takes the same 40 steps.
+# We train the *tiny model* (2 blocks, D = 64, P = 8) for 100 steps, and keep four things. Then the run goes on to step 140, never stopped. `go_on`, in the folded cell, plays the resumed run: like a new process, it brings back all four things, or three of them, and takes the same 40 steps.
 
 
 # %% tags=["hide-input"]
@@ -440,7 +468,7 @@ same = torch.equal(resumed_runs["with all four"], never_stopped)
 print("with all four, as if never stopped:", same)
 
 # %% [markdown]
-# With all four, the resumed run is the same run. Now we leave out the optimizer's memory. Here is how far each step moves the weights:
+# With all four, it is the same run. Now we leave out one after the other. How far do the weights end from those of the run never stopped? (Without the weights, the model begins anew, so we do not draw that run.)
 
 # %% tags=["hide-input"]
 LOOKS = {  # of the lines in two figures
@@ -450,7 +478,25 @@ LOOKS = {  # of the lines in two figures
     "with all four": ("#0072B2", "--"),
 }
 
+# %% tags=["hide-input"]
+_, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
+ends = []
+for name, (colour, line) in LOOKS.items():
+    distances = (resumed_runs[name] - never_stopped).norm(dim=1).tolist()
+    ends.append(f"{name}, distance {distances[-1]:.1f}")
+    axis.plot(range(100, 141), distances, line, color=colour, lw=2, label=name)
+axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
+axis.set_title("How far is the tiny model from the run that was never stopped?", fontsize=11)
+axis.legend(loc="upper left")
+plots.show("lines over the steps: distance from the run never stopped", parts=ends)
 
+# %% [markdown]
+# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again. Far away need not mean bad, but two settings can no longer be compared.
+#
+# The orange line starts most steeply. Why? Here is how far each step moves the weights:
+
+
+# %% tags=["hide-input"]
 def step_lengths(places):
     """How far each step moves the weights."""
     return places.diff(dim=0).norm(dim=1).tolist()
@@ -470,32 +516,13 @@ axis.legend()
 plots.show("without the optimizer's memory, the first steps after 100 are far longer than before")
 
 # %% [markdown]
-# Without its memory, the first steps after the stop are several times as long as those before. Why? AdamW remembers two numbers for each weight: the running mean of its gradients, and their usual size. It divides the first by the second. After the gradients 1, −1, 1, −1, the usual size is 1, but the mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
+# Without its memory, the first steps are several times as long as before. AdamW remembers two numbers for each weight: the running mean of its gradients, and their usual size. It divides the first by the second. After the gradients 1, −1, 1, −1, the usual size is 1, but the mean is near 0, so the weight hardly moves. A *new* optimizer has seen only one gradient. It divides that by its own size, so nearly *every* weight moves by about the full learning rate.
 #
 # Check this by hand. There are 81,226 weights, and the learning rate is 0.0015 at this step. If each weight moves just that far, the step is √81,226 × 0.0015 ≈ 0.43 long, about as high as the orange spike.
 #
-# And the other things? We measure how far the weights are from those of the run that was never stopped. (Without the weights, the model begins anew, so we do not draw that run.)
-
-# %% tags=["hide-input"]
-_, axis = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
-ends = []
-for name, (colour, line) in LOOKS.items():
-    distances = (resumed_runs[name] - never_stopped).norm(dim=1).tolist()
-    ends.append(f"{name}, distance {distances[-1]:.1f}")
-    axis.plot(range(100, 141), distances, line, color=colour, lw=2, label=name)
-axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
-axis.set_title("How far is the tiny model from the run that was never stopped?", fontsize=11)
-axis.legend(loc="upper left")
-plots.show("lines over the steps: distance from the run never stopped", parts=ends)
-
-# %% [markdown]
-# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again.
-#
-# Far away need not mean bad. But if you compare two settings, you cannot tell whether a difference comes from the setting or from the interruption.
-#
 # ## Does `fit` bring all of it back?
 #
-# Give our `fit` a `checkpoint`, the path of a file, and it saves what it needs to go on. With `resume=True` it goes on from there. First, here is an undisturbed run of the tiny model, of two epochs with 40 steps each.
+# Give our `fit` a `checkpoint`, the path of a file, and it saves what it needs. With `resume=True` it goes on from there. First an undisturbed run of the tiny model, of two epochs with 40 steps each:
 
 # %%
 config = TrainingConfig(epochs=2, batch_size=50, learning_rate=3e-3)
@@ -503,7 +530,7 @@ undisturbed, _ = new_model()
 history = fit(undisturbed, dataset, config)
 
 # %% [markdown]
-# Now the same run again. In step 60 of 80, someone presses the stop button. (`count_steps`, in the next folded cell, does it with a hook that counts the forward passes, one in each step.)
+# Now the same run again. In step 60 of 80, someone presses the stop button. (`count_steps`, in the folded cell, does it with a hook.)
 
 
 # %% tags=["hide-input"]
@@ -531,9 +558,7 @@ print("steps of this run:", len(steps))
 print("steps in the file:", torch.load(folder / "run.pt", weights_only=True)["step"])
 
 # %% [markdown]
-# Stop was pressed in the middle of step 60, which is in the middle of epoch 2. `fit` finished this step, and then saved.
-#
-# Now we resume, with a new model that starts from quite different weights:
+# `fit` finished step 60, in the middle of epoch 2, and then saved. Now we resume, with a new model that starts from quite different weights:
 
 # %%
 seed_everything(1)
@@ -549,30 +574,30 @@ print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs)
 # %% [markdown]
 # The resumed run took the 20 steps that were left, and all weights are the same, down to the last bit.
 #
-# <details><summary>Does "bit for bit" hold on another machine?</summary>
-#
-# We tested it on one kind of CPU, with the same number of threads and the same versions. Another machine may add numbers in another order. Then the last digits differ, and more so from step to step. On a GPU this can happen even on the same machine.
-#
-# </details>
+# <details><summary>Does this hold on another machine, and how is it done in a terminal?</summary>
 #
 # In a terminal, you stop `python -m vit_minimal.training --recipe cpu` with Ctrl+C and resume it with the same command and `--resume`.
 #
-# ## What is in the file, and when is it written?
+# We tested "bit for bit" on one kind of CPU, with the same number of threads and the same versions. Another machine may add numbers in another order. Then the last digits differ, and more so from step to step. On a GPU this can happen even on the same machine.
 #
-# `fit` needs no random state: it seeds the generator at every step, from the seed of the run and the number of the step. (A loop that is seeded only once needs it.) But the file holds other things:
-
-# %% tags=["nbval-check-output"]
-print(", ".join(torch.load(folder / "run.pt", weights_only=True)))
-
-# %% [markdown]
-# Here is what they are, and when `fit` writes them. At the end of an epoch, it does so only if a minute has passed since the last time. (Some names end in `.0`, because a run with Muon has two optimizers. The **scaler** is for float16, and idle here.)
+# </details>
+#
+# What is in the file, and when does `fit` write it?
 
 # %%
 diagrams.what_is_saved()
 
 # %% [markdown]
-# And if the process is killed? Then at most one epoch and a minute of work are lost. We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again (`benchmarks/kill_and_resume.py`). For these runs, which last seconds, we switched that minute off. {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All {{len(record("kill_and_resume").runs):d}} ended with the same weights as the undisturbed run.
+# There is no random state, because `fit` seeds the generator at every step, from the seed of the run and the number of the step. The **scaler** holds the factor of loss scaling.
+#
+# If the process is killed, at most one epoch and a minute of work are lost. We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again. All ended with the same weights as the undisturbed run.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
+#
+# <details><summary>How we killed them, and what the names in the file are</summary>
+#
+# The script is `benchmarks/kill_and_resume.py`. For these runs, which last seconds, we switched the minute between two files off. {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. Some names in the file end in `.0`, because a run with Muon has two optimizers. `torch.load(path, weights_only=True)` gives all of them as a dictionary.
+#
+# </details>
 
 # %% [markdown] tags=["exercise:Snapshot"]
 # Write a class that keeps a run as it is at one moment. `Snapshot(model, optimizer, step)` keeps all that the run needs to go on. `restore(model, optimizer)` brings a new model and a new optimizer back to that moment, and gives the number of steps that were taken. The run draws its batches, and its dropout, from torch's generator, and nobody seeds it at each step. After the snapshot is taken, the run goes on.
@@ -609,11 +634,12 @@ class Snapshot:
 
 
 # %% [markdown]
-# ## Recap of part 2
+# ## Recap
 #
-# - To resume, a run needs the weights, the optimizer's memory, the number of steps, and the random state unless every step is seeded anew, as in `fit`. If one is missing, it goes on as another run, and nothing complains.
-# - `fit` with a `checkpoint` saves what it needs, also when you press stop, and `resume=True` goes on from there.
+# - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
+# - Mixed precision computes products in 16 bits and keeps the weights in float32. bfloat16 has few digits. float16 has a small range, and needs a factor on the loss.
+# - To resume, a run needs the weights, the optimizer's memory, the number of steps, and the random state unless every step is seeded anew, as in `fit`. If one is missing, nothing complains.
 #
 # **Try it yourself:** exercise 11.2 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write what saves a run.
 #
-# **Next:** you can train fast and safely. But who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).
+# **Next:** who says that you have to begin with random weights? [12 · From a pretrained model to your own pictures](12_fine_tuning.ipynb).
