@@ -445,7 +445,7 @@ panels[0].margins(x=0.2)  # room for the numbers
 plots.show("; ".join(words))
 
 # %% [markdown]
-# Two steps are large on both sides: to AdamW, and to Muon, which gives most. And flip and crop seem to do harm on shapes. The third sitting asks which of these steps may be luck. First we open the black box, and then all of it goes into a real run.
+# Two steps are large on both sides: to AdamW, and to Muon, which gives most. And here is a surprise: flip and crop lose accuracy on shapes. Is that luck? The third sitting asks this of all steps. First we open the black box, and then everything goes into a real run.
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ AdamW")) - mean(ladder("SGD, constant rate")) > mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")) > 0.01}}
 #
 # ## What does Muon do with a matrix?
@@ -716,7 +716,7 @@ show_effects(four, "new − old, in points", "Four intervals, four words")
 # - **alike**: the interval lies inside the grey zone.
 # - **not settled**: the interval reaches out of the grey zone and holds 0. These seeds cannot tell.
 #
-# So half images are *better* at equal time. This says that the sign is settled and that the difference may exceed one point, not that it does. Here is the rule as code, for any two settings with three seeds each. It judges all steps of both ladders:
+# The interval of half images goes from {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[0]:.1p}} to {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[1]:.1p}}, so they are *better* at equal time. This says that the sign is settled and that the difference may exceed one point, not that it does. Here is the rule as code, for any two settings with three seeds each. It judges all steps of both ladders:
 # {{assert differs(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes"))) and interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[1] > 0.01}}
 
 
@@ -743,14 +743,14 @@ for title, rungs in ladders.items():
         print(f"    {name:20} {difference:+5.1f} ± {width:3.1f} points: {word}")
 
 # %% [markdown]
-# - **Muon and AdamW are better on both sides**, AdamW than SGD at a rate of 0.1.
+# - **AdamW and Muon are better on both sides**, AdamW than SGD at a rate of 0.1.
 # - **The schedule** is better on CIFAR-10 and not settled on shapes. **Clipping** is settled on neither side. Notebook [15](15_more_about_training.ipynb) looks at both again.
-# - **Flip and crop** are not settled on CIFAR-10. And here is a surprise: **they are worse on shapes.** Is augmentation bad, then?
+# - **Flip and crop are worse on shapes**, and not settled on CIFAR-10. Is augmentation bad, then?
 #
 # <details><summary><i>Limits:</i> part of a step from one rule to another may be tuning, and not the rule</summary>
 #
 # - We searched for Muon's rate on these very shapes, and on CIFAR-10 each rule had one rate. With well-tuned rates, language models trained only 1.1 to 1.4 times as fast with Muon as with AdamW ([Wen et al. 2025](https://arxiv.org/abs/2509.02046)).
-# - On shapes, the ladder's first rung has a rate of 0.1. With a constant rate and no clipping, as there, SGD's best is {{best_rate("SGD, constant rate"):g}}; the {{best_rate("SGD with momentum"):g}} of the table above goes with both. AdamW's rate lies between two that we tried above.
+# - On shapes, the ladder's first rung has a rate of 0.1. With a constant rate and no clipping, as there, SGD's best is {{best_rate("SGD, constant rate"):g}}; the {{best_rate("SGD with momentum"):g}} of the table in the first sitting goes with both. AdamW's rate lies between two that we tried there.
 #
 # </details>
 #
@@ -763,7 +763,7 @@ for title, rungs in ladders.items():
 # %% [markdown]
 # ## When does augmentation pay?
 #
-# Our guess: in four epochs, a model learns little by heart, so there is little for augmentation to prevent, and it mainly makes images harder. If that is right, flip and crop should help where a model sees few images many times. So now we train on only 500 shapes, for sixty epochs, with Muon and one seed. (One seed is worth no word yet; the record below has three.)
+# Our guess: in four epochs, a model learns little by heart, so there is little for augmentation to prevent, and it mainly makes images harder. If that is right, flip and crop should help where a model sees few images many times. So now we train on only 500 shapes, for sixty epochs, with Muon and one seed. (One seed is worth no word yet; the photographs below have three.)
 
 # %%
 few = dataset.first(500 + 1_000)  # 500 to train on, and 1,000 that `fit` sets aside

@@ -43,11 +43,16 @@ images, labels = normalize(dataset.train_images[:100]), dataset.train_labels[:10
 # Let us look at both models before it. They are the **small model**, with 4 blocks, D = 96 and patches of 4 × 4. `plan` gives the runs of an experiment, one for each start and learning rate, and `make_model` makes the model of a run:
 
 
-# %%
+# %% tags=["nbval-check-output"]
 def small_model(experiment, setting, seed=0):
     """The small model with a start, before its first step."""
     runs = plan(experiment, "full", seed)
     return make_model(runs[setting, 1])  # 1: at the usual learning rate
+
+
+for setting in ("N(0, 0.02)", "N(0, 1)"):
+    positions = small_model("position_init", setting).pos_embed.weight
+    print(f"positions: {setting:10}   {tuple(positions.shape)}, deviation {positions.std():.2f}")
 
 
 # %% [markdown]
