@@ -76,6 +76,7 @@ STARTS = {  # points, width, costly or not or not settled, and which of five sig
     ("class token", "N(0, 1)"): (0.7, 0.7, None, [True, False, False, True, True]),
 }
 SIGNS = "sizes", "two steps", "first loss", "any of these", "spread"
+BARE = {start: (*of, ()) for start, (*of, _) in STARTS.items()}
 
 # Each diagram, with whatever changes what is written in it
 CASES = {
@@ -239,6 +240,10 @@ CASES = {
     "what_adds_up, one": lambda: diagrams.what_adds_up({"large": ((10.0, 0.0), (3.0, 10.0))}),
     "zero_pairs": diagrams.zero_pairs,
     "signs_and_costs": lambda: diagrams.signs_and_costs(STARTS, SIGNS, "small model"),
+    "signs_and_costs, no sign": lambda: diagrams.signs_and_costs(BARE, title="small model"),
+    "signs_and_costs, one": lambda: diagrams.signs_and_costs(
+        {start: (*of, warns[:1]) for start, (*of, warns) in STARTS.items()}, SIGNS[:1]
+    ),
     "signs_and_costs, fifteen": lambda: diagrams.signs_and_costs(
         {
             ("weights", f"start {n}"): (58.9 - n, 3.1, (True, None, False)[n // 5], [True] * 5)
@@ -1132,7 +1137,7 @@ def test_a_sign_is_right_if_it_warns_of_what_is_costly_and_of_nothing_that_is_ha
     counts = [text for text in said if re.fullmatch(r"\d of \d", text)]
     assert [int(count[0]) for count in counts] == [1, 0, 0, 1, 0, 1, 0, 0, 1, 0]
     assert [int(count[-1]) for count in counts] == 5 * [2] + 5 * [1]
-    groups = [said.index(text) for text in starts.GROUPS.values()]
+    groups = [said.index(of) for of in ("costly, warned of", "not settled", "harmless, warned of")]
     assert groups == sorted(groups)
     assert groups[1] < said.index("class token: N(0, 1)") < groups[2]
     assert said.index("class token: zeros") > groups[2]
@@ -1151,6 +1156,23 @@ def test_a_sign_is_right_if_it_warns_of_what_is_costly_and_of_nothing_that_is_ha
     assert (right, wrong) == (2 + 3, 8 + 2)  # beside those of the legend
     assert sum(text.get_fontweight() == "bold" and text.get_text() in ("warns", "silent")
                for text, _ in words()) == wrong  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_fewer_signs_the_longer_the_bars_of_the_costs(count):
+    kept = {start: (*of, warns[:count]) for start, (*of, warns) in STARTS.items()}
+    diagrams.signs_and_costs(kept, SIGNS[:count])
+    (axis,) = plt.gcf().axes
+    bars = [p for p in axis.patches if to_rgb(p.get_facecolor()) == to_rgb(card.QUIET)]
+    costs = sorted(max(points, 0) for points, *_ in STARTS.values())
+    lengths = sorted(bar.get_width() for bar in bars)
+    assert np.allclose(np.divide(lengths, lengths[-1]), np.divide(costs, costs[-1]))
+    left_of_signs = 65 - 6.35 * count
+    assert left_of_signs - 2 < max(bar.get_x() + bar.get_width() for bar in bars) < left_of_signs
+    said = written()
+    assert ("costly" in said) == (count == 0) and ("costly, warned of" in said) == (count > 0)
+    assert said.count("warns") + said.count("silent") == count * len(STARTS)
+    assert ("the sign is right" in said) == (count > 0)
 
 
 def test_each_way_to_cut_a_class_token_off_crosses_its_own_arrows_out():
