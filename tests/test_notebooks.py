@@ -382,6 +382,11 @@ def test_the_checks_of_notebook_09_find_what_is_cut_and_leave_a_model_as_it_was(
     )
     found = shown["cut_in_training"](model, [optimizer], images)
     assert found == ["no gradient reaches the class token"]
+    torch.nn.init.zeros_(model.head.weight)
+    assert shown["tokens_read"](model, model.norm, images) == [0], "a head that starts at zero"
+    model.head.register_forward_pre_hook(lambda _, inputs: (inputs[0].detach(),))
+    with pytest.raises(ValueError, match="detached"):
+        shown["tokens_read"](model.requires_grad_(False), model.norm, images)
 
 
 def test_no_time_of_a_step_is_missing_from_the_profile_of_notebook_11():

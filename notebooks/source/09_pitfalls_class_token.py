@@ -71,7 +71,7 @@ diagrams.heads_read(
 
 # %% [markdown]
 # - The **class token** is token 0, and the ViT paper reads it.
-# - **Reads the first patch** is a mistake. Someone has copied `x[:, 0]` to where no class token stands, and so a patch is read. In our model this is `x[:, 1]`.
+# - **Reads the first patch** is a mistake. Someone has copied `x[:, 0]` into a model without a class token, and so a patch is read. We test it in a model with a class token at 0, so the first patch is `x[:, 1]`, and the class token stays unread.
 # - **Averages all tokens** is a mistake, too: someone wants the mean of the patches, and forgets that token 0 is no patch.
 # - **Mean of patches** and **attention pooling** are rivals: these models have no class token. Attention pooling takes a *weighted* mean. A patch has the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w`.
 #
@@ -130,11 +130,11 @@ show_gains(
 # %% [markdown]
 # **Reading the first patch costs {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points,**{{assert
 # 0.015 < -runs("class_token_place", "reads the first patch").difference < 0.025}}{{assert
-# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. Its last loss is higher than the right model's, but you would see that only beside the right model's log.{{assert
+# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. (Your friend's log is one of three runs, whose mean is {{runs("class_token_place", "reads the first patch").mean:.1%}}.) The last loss is higher than the right model's, but you would see that only beside its log.{{assert
 # min(of.train_loss[-1] for of in recorded("class_token_place", "reads the first patch")) > max(of.train_loss[-1] for of in recorded("class_token_place", "class token"))}}{{assert
 # below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}}
 #
-# **The three heads that average are better than the class token,** each by about two points. Which of the three is the best is not settled.{{assert
+# **The three heads that average are better than the class token,** each by about two points. Class token and rivals each have their own best learning rate, and the mistakes have the class token's. Which of the three is the best is not settled.{{assert
 # differs(runs("pooling", "mean of patches")) and differs(runs("pooling", "attention pooling")) and differs(runs("class_token_place", "averages all tokens"))}}{{assert
 # all(0.017 < gain(of).mean < 0.025 for of in (runs("pooling", "mean of patches"), runs("pooling", "attention pooling"), runs("class_token_place", "averages all tokens")))}}{{assert
 # not any(differs(distance(runs("pooling", "attention pooling"), of)) for of in (runs("pooling", "mean of patches"), runs("class_token_place", "averages all tokens")))}} So one of the two mistakes *helps*: 64 of the 65 tokens are patches, and the average of all tokens is nearly their mean. A higher accuracy does not prove that your code does what you meant.{{assert
@@ -154,6 +154,9 @@ show_gains(
 # %%
 def tokens_read(model, norm, images):
     """The indices of the tokens that the head reads; `norm` is the model's last norm."""
+    model, norm = copy.deepcopy((model, norm))  # yours stays as it is
+    for weight in model.eval().requires_grad_().parameters():
+        torch.nn.init.normal_(weight, std=0.1)  # weights of zero would pass no gradient on
     kept = []
 
     def keep(module, inputs, output):  # (B, T, D)
@@ -161,7 +164,6 @@ def tokens_read(model, norm, images):
 
     with norm.register_forward_hook(keep):
         answer = model(images).square().sum()
-    # Unlike .backward(), this leaves no gradients in your model
     (gradient,) = torch.autograd.grad(answer, kept[0], allow_unused=True)
     if gradient is None:
         raise ValueError("no gradient comes back from the head: is something detached?")
@@ -169,7 +171,7 @@ def tokens_read(model, norm, images):
 
 
 # %% [markdown]
-# Here are four models with 16 patches each. They need no training, because this question does not depend on the weights:
+# The function asks a copy with random weights, because this question does not depend on the weights, and a head that starts at zero, as in notebook 07, would pass no gradient on. So here are four untrained models, with 16 patches each:
 
 # %% tags=["nbval-check-output"]
 seed_everything(0)
@@ -184,7 +186,7 @@ for name, model in models.items():
     print(f"{name:21}  {tokens_read(model, model.norm, images)}")
 
 # %% [markdown]
-# With a class token that is read, the answer is `[0]`. Now we ask a new model of your friend's class. The folded cell builds it:
+# With a class token that is read, the answer is `[0]`. The last model has none, so its token 0 is a patch. Now we ask a new model of your friend's class. The folded cell builds it:
 
 # %% tags=["hide-input"]
 friend = ReadsFirstPatch(ViTConfig(**shape))
@@ -197,7 +199,7 @@ print(tokens_read(friend, friend.norm, images))
 #
 # ### A slot like any other
 #
-# Why does a patch do so well in the class token's place? In a block, attention compares every query with every key, and norms and MLP work on each token alone: no line asks which token stands first. If you exchange two tokens in front of the blocks, the same two are exchanged behind them, and nothing else changes:
+# Why does a patch do so well in the class token's place? In a block, attention compares every query with every key, and norms and MLP work on each token alone: no line asks which token stands first. If you exchange two tokens before the blocks, the same two are exchanged after them, and nothing else changes:
 
 # %% tags=["hide-input"]
 diagrams.exchange()
@@ -222,7 +224,7 @@ CHANGES = {
 show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 
 # %% [markdown]
-# - **Class token last** stands behind the patches, and is read there. It is the same model with its tokens in another order, so the two should be alike, and they are.{{assert
+# - **Class token last** stands after the patches, and is read there. It is the same model with its tokens in another order, so the two should be alike, and they are.{{assert
 # abs(gain(runs("class_token_place", "class token last")).mean) + gain(runs("class_token_place", "class token last")).width < 0.01}}
 # - **Last, but reads token 0** comes from `torch.cat([x, token], dim=1)` with the head still at `x[:, 0]`. A patch is read once more, and it costs as much.{{assert
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
@@ -235,7 +237,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 #
 # ## B · Four severed connections
 #
-# If the class token is only a slot, its connections are what counts. It should be trained, attend to the patches, and be attended to by them, and the gradient should pass from the head back to the blocks. Four mistakes each sever one of these, and none raises an error:
+# If the class token is only a slot, its connections are what counts. It should be trained, attend to the patches, and be attended to by them, and the gradient should pass from the head back to the blocks. Each of four mistakes severs one or two of these, and none raises an error:
 #
 # | name | one line of code |
 # |---|---|
@@ -244,7 +246,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 # | **alone**: it attends to itself only | `mask[0, 1:] = False` |
 # | **unseen**: no patch attends to it | `mask[1:, 0] = False` |
 #
-# Here `mask[i, j]` says whether token i may attend to token j. In the pictures a purple or grey arrow goes from a token to the one that attends to it. *Left out* is drawn as its first line of code. **Guess:** how many of the four ruin the model?
+# Here `mask[i, j]` says whether token i may attend to token j. *Left out* is drawn as its first line of code. **Guess:** how many of the four ruin the model?
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token()
@@ -303,7 +305,7 @@ print("the patches notice another class token:", not torch.allclose(before, afte
 # - `cut_in_attention`: does the class token depend on the image, and do the patches depend on the class token?
 # - `cut_in_training`: is the class token in an optimizer and not frozen, and does a gradient reach it and the blocks?
 #
-# They work on a copy of the model with random weights, because a weight that is zero, as in some starts of notebook 07, passes nothing on. Only the checks for the optimizer and for frozen weights look at your own model.
+# Like `tokens_read`, they work on a copy with random weights. Only the checks for the optimizer and for frozen weights look at your own model.
 
 
 # %% tags=["hide-input"]
@@ -450,14 +452,14 @@ plots.show(
 )
 
 # %% [markdown]
-# **Which is better depends on the learning rate.** In the run saved here, the class token leads by 7.1 ± 3.5 points at the lowest rate, and the mean of patches by 16.6 ± 2.7 at the highest. At 0.01 it is not settled. (The ± comes from the five seeds; that of a lead treats the two heads' runs as independent, as in notebook 05.)
+# **Which is better depends on the learning rate.** In the run saved here, the class token leads by 7.1 ± 3.5 points at the lowest rate, and the mean of patches by 16.6 ± 2.7 at the highest. At 0.01 it is not settled. (Every ± comes from the five seeds of each head, as in notebook 05.)
 #
 # **A fair comparison gives each head its own best rate, chosen on validation images.** Here both have the *same* best rate, 0.02, and there the mean of patches leads by 9.9 ± 4.1 points. So this run shows that rates matter, but not that the heads need different ones.
 #
-# **The limits:** this is a tiny model on drawn shapes. For the small model on CIFAR-10 the search made no difference: at its own best rate, *twice* the class token's, the mean of patches leads by as much as at the class token's.{{assert
+# **The limits:** this is a tiny model on drawn shapes. For the small model on CIFAR-10 the search made no difference: the mean's own best rate was twice that of the class token, but its lead was the same at both rates.{{assert
 # f"{gain(runs('pooling', 'mean of patches')).mean:.3f}" == f"{distance(runs('pooling', 'mean of patches', 1), runs('pooling', 'class token')).mean:.3f}"}}{{assert
 # abs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)).mean) + distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)).width < 0.01}}{{assert
-# runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}} In the ViT paper it needed a lower one. So you have to search to know.
+# runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}} So you have to search to know.
 
 # %% [markdown] tags=["exercise-only"]
 # # Exercises 09 · Pitfalls: the class token mishandled, and its rivals
@@ -578,7 +580,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # | name | where you can meet it | points |
 # |---|---|---|
 # | class token | the ViT paper, and the ViTs of torchvision; [DeiT](https://arxiv.org/abs/2012.12877) has a second one, with a head of its own, which learns to answer like another model | (accuracy {{runs("class_token_place", "class token").mean:.1%}}) |
-# | **A** reads the first patch | `x[:, 0]` behind `x = x[:, 1:]`, or in a model without a class token, such as [SigLIP](https://arxiv.org/abs/2303.15343) | {{gain(runs("class_token_place", "reads the first patch")):+±.1p}} |
+# | **A** reads the first patch | `x[:, 0]` after `x = x[:, 1:]`, or in a model without a class token, such as [SigLIP](https://arxiv.org/abs/2303.15343) | {{gain(runs("class_token_place", "reads the first patch")):+±.1p}} |
 # | averages all tokens | [vit-pytorch](https://github.com/lucidrains/vit-pytorch/issues/226), which many have copied, had `x.mean(dim=1)` with a class token | {{gain(runs("class_token_place", "averages all tokens")):+±.1p}} |
 # | mean of patches | the plain ViT of [Beyer et al. 2022](https://arxiv.org/abs/2205.01580); once [transformers](https://github.com/huggingface/transformers/pull/30952) left the first patch out of SigLIP's mean, in code from a model *with* a class token | {{gain(runs("pooling", "mean of patches")):+±.1p}} |
 # | attention pooling | the large ViTs of [Zhai et al. 2022](https://arxiv.org/abs/2106.04560), and SigLIP; ours is the simplest form, and others add maps for keys and values and an MLP ([Lee et al. 2019](https://arxiv.org/abs/1810.00825)) | {{gain(runs("pooling", "attention pooling")):+±.1p}} |
@@ -596,7 +598,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # **Seeds.** The class token has {{len(runs("class_token_place", "class token").accuracies):d}} seeds, and every other model of A and B has 3. The spread behind a ± is pooled over all settings on record, except those that fail, such as *detached* and *alone*.{{assert
 # all(len(of.accuracies) == 3 for of in (*(runs("class_token_place", name) for name in ("reads the first patch", "averages all tokens", "class token last", "last, but reads token 0", "no position of its own")), runs("pooling", "mean of patches"), runs("pooling", "attention pooling"), *(runs("class_token_cut", name) for name in ("detached before the head", "sees itself alone", "unseen by the patches")), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen"), runs("class_token_untrained", "no position, frozen at zero")))}}
 #
-# **Rates.** Each rival has the best of a few rates, and the mistakes have the class token's. On CIFAR-10 validation images chose, with the first seed only, from the recipe's learning rate, half of it and twice that rate. For the mean of patches we also tried four times the rate, which was worse. The others were best at the recipe's own.{{assert
+# **Rates.** On CIFAR-10 validation images chose the rates of part A, with the first seed only, from the recipe's learning rate, half of it and twice that rate. For the mean of patches we also tried four times the rate, which was worse. The others were best at the recipe's own.{{assert
 # runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate
 # == runs("class_token_place", "reads the first patch").learning_rate == runs("class_token_place", "class token").learning_rate}}
 #
@@ -606,11 +608,11 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # ### The checks in your own model
 #
-# For `tokens_read`, `norm` must put out all tokens, (B, T, D), and the head must read from it. Some of timm's models pool first and normalise afterwards; then give the last block. A head that starts at zero passes no gradient on, so give it random weights first. The other two functions look for the names `cls_token`, `blocks`, `attn.qkv` and `forward_features`, which are timm's too.
+# For `tokens_read`, `norm` must put out all tokens, (B, T, D), and the head must read from it. Some of timm's models pool first and normalise afterwards; then give the last block. The other two functions look for the names `cls_token`, `blocks`, `attn.qkv` and `forward_features`, which are timm's too.
 #
 # ### Do the two mistakes show on drawn shapes too?
 #
-# We train them at 0.02, twice the recipe's rate, because the class token was best there. The code is folded.
+# We train them at 0.02, twice the recipe's rate, because the class token was best there.
 
 # %% tags=["hide-input"]
 factors = [2 if quick else 1]  # times the recipe's rate: 0.02 at the quick budget
@@ -630,7 +632,7 @@ for name, of in found.items():
 #
 # ### A class token at zero, without a position
 #
-# In *at zero* the position is still trained, and could do the work of the vector. So a second control has no position either. We compare it with *no position of its own* from part A: these two differ in one thing only, whether the vector is trained. On CIFAR-10 the difference is {{gain(runs("class_token_untrained", "no position, frozen at zero")):+±.1p}} points, which is not settled; a loss of a full point is unlikely.{{assert
+# In *at zero* the position is still trained, and could do the work of the vector. So a second control has no position either. We compare it with *no position of its own* from part A: these two differ in one thing only, whether the vector is trained. On CIFAR-10 the control is ahead by {{gain(runs("class_token_untrained", "no position, frozen at zero")):±.1p}} points, which is not settled; a loss of a full point is unlikely.{{assert
 # not differs(runs("class_token_untrained", "no position, frozen at zero")) and reach(gain(runs("class_token_untrained", "no position, frozen at zero")), -1) > -0.01 and reach(gain(runs("class_token_untrained", "no position, frozen at zero")), 1) > 0.01}}
 #
 # **How can it gather anything useful?** It enters the first block as x = 0, for every image. Its query there is q = W · LN(x) + b, and LN(0) is the shift of the norm. So q = W · shift + b, and these three *are* trained. They can give the class token a query, and likewise a key and a value.

@@ -292,13 +292,13 @@ WAYS_TO_CUT = {  # the arrows that each takes away: they are pale, with crosses 
 
 def cut_class_token(title=""):
     """A class token that is not cut off, and four ways to cut it off: each arrow that a way takes away
-    is pale, with a cross on it. Purple and grey arrows point to the token that attends.
+    is pale, with a cross on it. Purple and grey arrows point to the token that attends, and so receives.
     """
     card, top = Card(height=77 + 3 * bool(title)), 1 + 3 * bool(title)
     if title:
         card.text(33, 2, title, 12)
     for k, (colour, words) in enumerate(
-        ((ATTENTION, "the class token attends"), (QUIET, "a patch attends to it"))
+        ((ATTENTION, "what the class token receives"), (QUIET, "what a patch receives from it"))
     ):
         card.arrow((36, top + 7 + 3.4 * k), (40, top + 7 + 3.4 * k), colour=colour, line=1.6)
         card.text(41.4, top + 7 + 3.4 * k, words, 10, QUIET, ha="left")
@@ -361,7 +361,7 @@ def cut_class_token(title=""):
 
 def exchange(num_patches=4, title=""):
     """A row of tokens through blocks, and the same row with the first two exchanged: what comes out is
-    exchanged alike, and otherwise the same.
+    exchanged in the same way, and otherwise the same.
     """
     card, top = Card(height=27 + 3 * bool(title)), 3 * bool(title)
     if title:
@@ -383,7 +383,7 @@ def exchange(num_patches=4, title=""):
             card.cell(x, top + 19.6, side, 3.6, colour, names[token] + "\N{PRIME}", 11)
         said.append(f"{words}: {' '.join(names[token] for token in order)}")
         if k:
-            card.bracket(left, left + 2 * step - 0.6, top + 23.7, "exchanged alike")
+            card.bracket(left, left + 2 * step - 0.6, top + 23.7, "exchanged in the same way")
     show(
         "two rows of tokens go through the same blocks; in the second row the first two are exchanged, "
         "and so are the first two that come out",
