@@ -96,7 +96,7 @@ def make_step(width):
 
 
 # %% [markdown]
-# A **profiler** writes down how long each operation takes. Here are the longest rows of its list for one step. *Guess first:* there are four linear layers in each of the 4 blocks, and the head is one more. How many calls of a linear layer do you expect in the forward pass?
+# A **profiler** writes down how long each operation takes. Here are the longest rows of its list for one step. *Guess first:* there are four linear layers in each of the 4 blocks, and the head is one more. (The patch embedding, also a linear map, runs as a convolution, in a row of its own.) How many calls of a linear layer do you expect in the forward pass?
 
 
 # %% tags=["hide-input"]
@@ -119,7 +119,7 @@ for row in sorted(profile.key_averages(), key=own_time, reverse=True)[:6]:
 # %% [markdown]
 # A row is one kind of operation: how long all its calls took, without what they call in turn. `addmm` is a linear layer, a matrix product to which a bias is added: 4 × 4 + 1 = 17 calls. In the backward pass each of them needs two products, one for the gradient of its input and one for that of its weights. These are the 2 × 17 = 34 calls of `mm`. So the backward pass takes about twice as long.
 #
-# Now all rows in six groups, from 20 steps. (The folded cell takes each operation's shortest time, because other programs only add time.)
+# Now all rows in six groups, from 20 steps.
 
 # %% tags=["hide-input"]
 GROUPS = {  # parts of their names, looked for from top to bottom
@@ -184,7 +184,7 @@ plots.show("bars", title, [f"{group} {share:.1f} %" for group, share in shares.i
 #
 # ## How much faster can a step become?
 #
-# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. Is a step eight times as fast? Let the products take 88 of 100 parts of its time, about as in the run saved here. Then 88 becomes 88 / 8 = 11, and the rest stays 12. That is 23 parts instead of 100, or 4.3 times as fast:
+# Modern GPUs have **tensor cores**, units that multiply small matrices in one go. Suppose they make the matrix products, and nothing else, eight times as fast. Is a step eight times as fast? Let the products take 80 of 100 parts of its time. Then 80 becomes 80 / 8 = 10, and the rest stays 20. That is 30 parts instead of 100, so a step is about 3.3 times as fast. The figure takes the share of your run:
 
 
 # %%
@@ -224,7 +224,7 @@ plots.show("bars of a blue part and a grey part", title, said)
 #
 # ## How much do 16-bit numbers gain?
 #
-# In **float32**, each number has 32 bits. Numbers of 16 bits take half the memory, and hardware with units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. We try both on one product, and `seconds` takes the shortest of several tries:
+# In **float32**, each number has 32 bits. Numbers of 16 bits take half the memory, and hardware with units for them multiplies them several times as fast. There are two such formats, **float16** and **bfloat16**. We try both on one product:
 
 
 # %% tags=["hide-input"]
@@ -273,18 +273,14 @@ print(f"predicted: {step_gain(factors[sixteen_bits]):.1f} times as fast")
 print(f"measured:  {min(took[torch.float32]) / min(took[sixteen_bits]):.1f} times as fast")
 
 # %% [markdown]
-# The two are near each other, but seldom equal, and the second fold says why.
+# The two are near each other, but seldom equal, and the fold says why.
 #
-# <details><summary>The shipped model: how long would it have taken in float32?</summary>
-#
-# We have not trained it in float32. But a similar model, of the same width and with 9 blocks, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. If the shipped model gained as much, its {{record("cifar10_cpu_long").seconds:time}} would have been about {{round(record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second / 900) / 4:.2f}} hours in float32. The gain differs from model to model, with the share of the products.
+# And the shipped model? We have not trained it in float32. But a similar model, of the same width and with 9 blocks, took {{only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second:.2f}} times as many steps per second in bfloat16 on two cores. If the shipped model gained as much, its {{record("cifar10_cpu_long").seconds:time}} would have been about {{round(record("cifar10_cpu_long").seconds * only(record("throughput").runs, model="ours", precision="bfloat16").steps_per_second / only(record("throughput").runs, model="ours", precision="float32").steps_per_second / 900) / 4:.2f}} hours in float32. The gain differs from model to model, with the share of the products.
 # {{assert record("cifar10_cpu_long").model.embed_dim == 192 and record("cifar10_cpu_long").model.depth < 9}}
-#
-# </details>
 #
 # <details><summary>Why are prediction and measurement not equal?</summary>
 #
-# Two things make the prediction too high. It lets the rest take as long as before, but in 16 bits numbers must also be copied from one format to the other. And on our CPU, attention is fused in float32 but not in 16 bits, so it gains less than the product that we timed. One thing makes it too low: a profiler slows small operations most, so the true share of the products is probably larger. Which side wins depends on your machine, and on what else it is doing.
+# Two things make the prediction too high. It lets the rest take as long as before, but in 16 bits numbers must also be copied from one format to the other. And on our CPU, attention is fused in float32 but not in 16 bits, so it gains less than the product that we timed. One thing makes it too low: a profiler slows small operations most, so the true share of the products is probably larger.
 #
 # </details>
 #
@@ -316,7 +312,7 @@ panels[1].set_xlabel("time in µs (hatched: loss.item() waits for the GPU)")
 plots.show("two rows of bars for each: what Python and the GPU do", "Orders and work", said)
 
 # %% [markdown]
-# With long operations, Python runs ahead. With short ones the GPU is done before the next order comes, so faster products gain nothing. Then give each operation more to do with a larger batch, or merge small operations with `TrainingConfig(compile=True)`, which hands the model to `torch.compile`. (On our CPU it made a step in bfloat16 take {{only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second / only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second:.1f}} times as *long*.){{assert only(record("compiled").runs, model="compiled", precision="bfloat16").steps_per_second < only(record("compiled").runs, model="ours", precision="bfloat16").steps_per_second}}
+# With long operations, Python runs ahead. With short ones the GPU is done before the next order comes, so faster products gain nothing. Then give each operation more to do with a larger batch, or merge small operations with `TrainingConfig(compile=True)`, which hands the model to `torch.compile`.
 #
 # And `loss.item()` asks for a number that only the GPU has. Python waits until all orders are done, and the next step begins with an idle GPU. So `fit` adds up the losses on the GPU, and looks at the sum only every 50 steps.
 #
@@ -333,7 +329,7 @@ diagrams.float_formats()
 # - **bfloat16 has few digits.** With 7 bits of fraction, the next number after 1 is 1 + 2⁻⁷ ≈ 1.008. A weight of 1 that should move by 0.003 is rounded back to 1. So the weights stay in float32, and only the products, and what directly follows them, such as the GELU, run in 16 bits.
 # - **float16 has a small range.** With 5 bits of exponent, the smallest exponent is −14, and the 10 bits of fraction reach ten halvings further, down to 2⁻²⁴ ≈ 6 × 10⁻⁸. A gradient of 10⁻⁸ is nearer to 0 than to that, so it becomes 0. With 8 bits of exponent, like float32, bfloat16 reaches about 10⁻³⁸ with all its digits.
 #
-# The cure is **loss scaling**. Multiply the loss by 65,536, and every gradient becomes that many times as large. Compute it in float16, and divide it in float32:
+# The cure is **loss scaling**. Multiply the loss by 65,536, and every gradient becomes that many times as large. Compute each gradient in float16, then divide it in float32. If a gradient becomes too large for float16, which ends at 65,504, it turns into infinity. Then the step is skipped and the factor halved. So the factor changes, and belongs in the file of part 2. In numbers:
 
 # %% tags=["nbval-check-output"]
 print("1 + 0.003 in bfloat16:", (torch.tensor(1.0).bfloat16() + 0.003).item())
@@ -433,7 +429,7 @@ def train(model, optimizer, first, last):
 
 
 # %% [markdown]
-# We train the *tiny model* (2 blocks, D = 64, P = 8) for 100 steps, and keep four things. Then the run goes on to step 140, never stopped. `go_on`, in the folded cell, plays the resumed run: like a new process, it brings back all four things, or three of them, and takes the same 40 steps.
+# We train the *tiny model* (2 blocks, D = 64, P = 8) for 100 steps, and keep four things: the weights, the optimizer's memory, the number of steps, and the state of the random generator. Then the run goes on to step 140, never stopped. `go_on`, in the folded cell, plays the resumed run: like a new process, it brings back all four, or three of them, and takes the same 40 steps.
 
 
 # %% tags=["hide-input"]
@@ -468,7 +464,7 @@ same = torch.equal(resumed_runs["with all four"], never_stopped)
 print("with all four, as if never stopped:", same)
 
 # %% [markdown]
-# With all four, it is the same run. Now we leave out one after the other. How far do the weights end from those of the run never stopped? (Without the weights, the model begins anew, so we do not draw that run.)
+# With all four, it is the same run. We leave out one after the other. How far do the weights end from those of the run never stopped? (Without the weights, the model begins anew, so we do not draw that run.)
 
 # %% tags=["hide-input"]
 LOOKS = {  # of the lines in two figures
@@ -485,7 +481,8 @@ for name, (colour, line) in LOOKS.items():
     distances = (resumed_runs[name] - never_stopped).norm(dim=1).tolist()
     ends.append(f"{name}, distance {distances[-1]:.1f}")
     axis.plot(range(100, 141), distances, line, color=colour, lw=2, label=name)
-axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140), ylim=(None, 4))
+axis.set(xlabel="step", ylabel="distance of the weights", xlim=(100, 140))
+axis.set_ylim(top=1.12 * axis.get_ylim()[1])  # room for the legend
 axis.set_title("How far is the tiny model from the run that was never stopped?", fontsize=11)
 axis.legend(loc="upper left")
 plots.show("lines over the steps: distance from the run never stopped", parts=ends)
@@ -530,7 +527,7 @@ undisturbed, _ = new_model()
 history = fit(undisturbed, dataset, config)
 
 # %% [markdown]
-# Now the same run again. In step 60 of 80, someone presses the stop button. (`count_steps`, in the folded cell, does it with a hook.)
+# Now the same run again. In step 60 of 80, someone presses the stop button.
 
 
 # %% tags=["hide-input"]
@@ -572,7 +569,7 @@ pairs = zip(resumed.parameters(), undisturbed.parameters(), strict=True)
 print("the same weights, bit for bit:", all(torch.equal(a, b) for a, b in pairs))
 
 # %% [markdown]
-# The resumed run took the 20 steps that were left, and all weights are the same, down to the last bit.
+# The 20 steps that were left lead to the same weights, down to the last bit.
 #
 # <details><summary>Does this hold on another machine, and how is it done in a terminal?</summary>
 #
@@ -590,12 +587,12 @@ diagrams.what_is_saved()
 # %% [markdown]
 # There is no random state, because `fit` seeds the generator at every step, from the seed of the run and the number of the step. The **scaler** holds the factor of loss scaling.
 #
-# If the process is killed, at most one epoch and a minute of work are lost. We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again. All ended with the same weights as the undisturbed run.
+# If the process is killed, at most one epoch and a minute of work are lost. We killed {{len(record("kill_and_resume").runs):d}} short runs at random moments, and started each of them again. {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. All ended with the same weights as the undisturbed run.
 # {{assert all(run.same for run in record("kill_and_resume").runs)}}
 #
 # <details><summary>How we killed them, and what the names in the file are</summary>
 #
-# The script is `benchmarks/kill_and_resume.py`. For these runs, which last seconds, we switched the minute between two files off. {{sum(run.had_state and run.epochs_left > 0 for run in record("kill_and_resume").runs):d}} of them really had to resume, because a file had been saved and epochs were left. Some names in the file end in `.0`, because a run with Muon has two optimizers. `torch.load(path, weights_only=True)` gives all of them as a dictionary.
+# The script is `benchmarks/kill_and_resume.py`. For these runs, which last seconds, we switched the minute between two files off. Some names in the file end in `.0`, because a run with Muon has two optimizers. `torch.load(path, weights_only=True)` gives all of them as a dictionary.
 #
 # </details>
 

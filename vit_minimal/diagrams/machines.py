@@ -57,7 +57,7 @@ def what_is_saved():
             card.token(x + k * side, top, POSITION, side)
     start = left + steps * side + gap  # of the second epoch
     moments = {
-        "end of an\nepoch, if a\nminute has\npassed": start - gap / 2,
+        "end of an\nepoch, if\nthe last file\nis a minute\nold": start - gap / 2,
         "stop: after\nits step": start + 4 * side,
         "end of\nthe run": start + steps * side,
     }
