@@ -2,13 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
+
+from vit_minimal import VisionTransformer, ViTConfig, shapes10
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available() or os.name == "nt", reason="needs gloo and torchrun"
@@ -99,3 +104,51 @@ def test_killed_worker_ends_all_with_an_error_and_the_run_can_be_resumed(train):
 def test_batch_that_processes_cannot_share_evenly_is_named(train):
     done, _ = train("odd", 2, "batch_size=21")
     assert done.returncode != 0 and "2 processes cannot share batches of 21" in done.stderr
+
+
+KNOWN_IMPORTS = """\
+import os
+import torch
+from folder_images import FolderImages
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from vit_minimal import VisionTransformer, ViTConfig
+from vit_minimal.augment import normalize
+"""
+
+
+def test_script_of_notebook_17_takes_the_steps_of_one_process(tmp_path):
+    """Its listing, and the class for its images, are taken from the notebook's text."""
+    source = Path(__file__).resolve().parents[1] / "notebooks/source/17_beyond_fit.py"
+    text = source.read_text(encoding="utf-8")
+    (images_of_a_folder,) = re.findall(r'^CODE = """\n(.*?)^"""$', text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "folder_images.py").write_text(images_of_a_folder)
+    (listing,) = re.findall(r"^#     # several\.py\n((?:#(?:     .*)?\n)+)", text, re.MULTILINE)
+    script = "".join(line[6:] or "\n" for line in listing.splitlines(keepends=True))
+    # SGD, because AdamW makes much of what rounding does to the smallest gradients
+    script = script.replace("AdamW", "SGD").replace("lr=1e-3", "lr=0.1")
+    (tmp_path / "several.py").write_text(KNOWN_IMPORTS + "torch.manual_seed(0)\n" + script)
+    for number, (image, label) in enumerate(zip(*shapes10(200, seed=0), strict=True)):
+        (tmp_path / "photos" / str(int(label))).mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+        picture.save(tmp_path / "photos" / str(int(label)) / f"{number}.jpg")
+    found = []
+    for processes in (1, 2):
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        done = subprocess.run(
+            [sys.executable, *launcher, "several.py"],
+            cwd=tmp_path,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(torch.load(tmp_path / "weights.pt"))
+    torch.manual_seed(0)
+    fresh = VisionTransformer(ViTConfig(patch_size=8)).state_dict()
+    one, two = found
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(one["head.weight"], fresh["head.weight"], atol=1e-3)  # it has learned

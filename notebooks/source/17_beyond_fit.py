@@ -1,18 +1,21 @@
 # %% [markdown]
 # # 17 · Beyond fit, to look up
 #
-# What did `fit` do for you, line by line? Behind it stands a loop, and one day you will write your own. Here is one with all that it may need. The number at a line is the part that explains it:
+# `fit` hides a loop. Here is one of your own, with the lines that this notebook adds. A comment names the part that explains a line:
 #
-#     for batch in loader:                                     # 1
+#     model.train()
+#     for batch in loader:                                     # part 1
 #         optimizer.zero_grad()
-#         for x, y in four_parts_of(batch):                    # 3
-#             with torch.autocast(device.type, torch.float16): # 2
-#                 loss = F.cross_entropy(model(x), y) / 4      # 3
-#             scaler.scale(loss).backward()                    # 2
-#         scaler.step(optimizer)                               # 2
-#         scaler.update()                                      # 2
-#     save_run(path, step, parts)                              # 4
-#     torch.export.save(program, "model.pt2")                  # 5
+#         for x, y in four_parts_of(batch):                    # part 3
+#             with torch.autocast(device.type, torch.float16): # part 2
+#                 loss = F.cross_entropy(model(x), y) / 4      # part 3
+#             scaler.scale(loss).backward()                    # part 2
+#         scaler.step(optimizer)                               # part 2
+#         scaler.update()                                      # part 2
+#     save_run(path, step, parts)                              # part 4
+#     torch.export.save(program, "model.pt2")                  # part 5
+#
+# Besides, `fit` augments images, changes the learning rate, clips gradients and validates, as in [notebook 05](05_training_on_cifar10.ipynb), and can average the weights, as in [15](15_more_about_training.ipynb).
 #
 # Each part stands alone, and needs only the folded cells at the top. (The saved run uses 2,000 drawn shapes, on a CPU.)
 #
@@ -42,6 +45,7 @@ import sys
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -94,7 +98,7 @@ def new_model():
 #
 # ## Who loads the next batch?
 #
-# The course keeps all images in memory, where a million photos would not fit. They stay in a folder, and are decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
+# A million photos do not fit into memory. They stay in a folder, and are decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
 #
 # The loader can have **workers**, processes of their own that prepare the next batches while the model trains. Suppose that a batch takes three times as long to load as to train on:
 
@@ -153,7 +157,7 @@ for number, (image, label) in enumerate(zip(*shapes10(600), strict=True)):
     picture.save(place / f"{number}.jpg")
 
 # %% [markdown]
-# Each worker has to find the class of your `Dataset`. On Windows, on a Mac, and on Linux from Python 3.14 on, it imports the class, and nothing can be imported from a notebook. So write the class into a file:
+# Each worker has to find the class of your `Dataset`. On Windows, on a Mac, and on Linux from Python 3.14 on, it imports the class, and nothing can be imported from a notebook. So write the class into a file. In a script, for the same reason, the code that uses workers stands below `if __name__ == "__main__":`, or each worker would run it, too.
 
 # %%
 CODE = """
@@ -236,27 +240,29 @@ ratio = took["no workers"] / took["nothing to load"]
 print(f"\nwith loading, an epoch without workers takes {ratio:.1f} times as long")
 
 # %% [markdown]
-# In the run saved here, the model waits for most of its time if the loop decodes by itself. The model is tiny and the files are large, so this is no wonder. Workers help as far as there are CPU cores for them. (This is one short run on two cores, which the workers share with the training.)
+# In the run saved here, the model waits for most of its time without workers. It is tiny and the files are large, so this is no wonder. Workers help as far as there are CPU cores for them. Here they share two with the training.
 #
 # So loading is the bottleneck if an epoch is much faster with nothing to load, or if the loop spends much of its time on waiting. Then take more workers, up to the number of CPU cores, or decode less: save the images once at the size that the model takes. If not, look into the step, as in [notebook 11](11_faster_and_safer_training.ipynb).
 #
-# **1.** A loop waits for data for 60 % of its time. How many times as fast can a better loader make it?
+# **Question 1.** A loop waits for data for 60 % of its time. How many times as fast can a better loader make it?
 #
 # <details><summary>Answer</summary>
 #
-# 2.5 times, if the other 40 % of the time remain as they are: 1 / 0.4. This is Amdahl's law of notebook 11. (Workers that share the CPU cores with the training, as ours do, slow it down. Then less loading can gain more.)
+# 2.5 times, if the other 40 % of the time remain as they are: 1 / 0.4. This is Amdahl's law of notebook 11.
 #
 # </details>
 
 # %% [markdown]
 # # Part 2: when your 16 bits are float16
 #
-# On a T4, the GPU of free Colab, `fit` trains in float16. A loop of your own needs four lines more for that:
+# On a T4, the GPU of free Colab, `fit` trains in float16. In a loop of your own, line (b) makes the products float16, and four lines guard the gradients:
 #
-#     scaler = torch.amp.GradScaler(device.type)  # 1: once, before the loop
-#     scaler.scale(loss).backward()               # 2: in place of loss.backward()
-#     scaler.step(optimizer)                      # 3: in place of optimizer.step()
-#     scaler.update()                             # 4
+#     scaler = torch.amp.GradScaler(device.type)        # (a) once, before the loop
+#     with torch.autocast(device.type, torch.float16):  # (b)
+#         loss = F.cross_entropy(model(x), y)
+#     scaler.scale(loss).backward()                     # (c) in place of loss.backward()
+#     scaler.step(optimizer)                            # (d) in place of optimizer.step()
+#     scaler.update()                                   # (e)
 #
 # Why? float16 cannot hold very small numbers: they become 0.
 #
@@ -344,17 +350,17 @@ plots.show("three hills over the size of a gradient, on four zones", "Gradients 
 
 # %%
 tiny, optimizer = new_model()
-scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # 1
+scaler = torch.amp.GradScaler(device.type, init_scale=2.0**20)  # (a)
 print(" loss        factor   largest gradient × factor   step")
 for _ in range(6):
     factor = scaler.get_scale()
-    with torch.autocast(device.type, dtype=torch.float16):
+    with torch.autocast(device.type, torch.float16):  # (b)
         loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
     optimizer.zero_grad()
-    scaler.scale(loss).backward()  # 2
+    scaler.scale(loss).backward()  # (c)
     largest = max(parameter.grad.abs().max().item() for parameter in tiny.parameters())
-    scaler.step(optimizer)  # 3: divides the gradients first, and steps if all are finite
-    scaler.update()  # 4
+    scaler.step(optimizer)  # (d): divides the gradients first, and steps if all are finite
+    scaler.update()  # (e)
     done = "left out" if scaler.get_scale() < factor else "taken"
     print(f"{loss:.3f} {factor:13,.0f} {largest:27,.0f}   {done}")
 
@@ -370,9 +376,9 @@ for _ in range(6):
 #
 # ## Is the cure needed?
 #
-# A gradient that becomes 0 was tiny anyway. Does it matter at all? We trained a very small model (2 blocks, D = 32, P = 8) with AdamW in six ways: in float32, in bfloat16, and in float16 with four factors on the loss. × 65,536 is what `GradScaler` begins with, and × 1 is no scaling. The two factors below 1 push gradients towards 0 on purpose. The gradients are divided by the factor again before each step.
+# A gradient that becomes 0 was tiny anyway. Does it matter at all? We trained a model half as wide as the tiny one (2 blocks, D = 32, P = 8) with AdamW in six ways: in float32, in bfloat16, and in float16 with four factors on the loss. × 65,536 is what `GradScaler` begins with, and × 1 is no scaling. The two factors below 1 push gradients towards 0 on purpose. The gradients are divided by the factor again before each step.
 #
-# Which of the six will learn? Below each way, the figure says which share of the gradients became 0. (We counted those of the first block's hidden activations. All six ways saw the same batches of {{record("formats").batch:d}} images.)
+# Which of the six will learn? Below each way, the figure says which share of the gradients became 0, among those of the first block's hidden *activations*. (All six ways saw the same batches of {{record("formats").batch:d}} images.)
 
 # %% tags=["hide-input"]
 (formats,) = read_records("../data/results/formats.json")
@@ -424,32 +430,33 @@ plots.show("three points for each way to train, low for five, high for the sixth
 # {{assert all(run.zeros > 0.99 and min(run.loss) > 2.3 and sum(run.loss[-5:]) / 5 > math.log(10) for run in record("formats").runs if run.way == "float16, loss / 65,536")}}
 # {{assert sum(max((sum(run.loss[-5:]), run.way) for run in record("formats").runs if run.seed == seed and run.way != "float16, loss / 65,536")[1] == "float16, scaled" for seed in (0, 1, 2)) == 2}}
 #
-# Is the small range of float16 really to blame for the last way? As a check, the next folded cell tries its factor on one gradient of the tiny model. In exact numbers, the division would give back the gradient as it was.
+# Is the small range of float16 really to blame for the last way? As a check, the next folded cell tries its factor on one gradient of the same model, now that of all *weights*. In exact numbers, the division would give it back as it was.
 
 
 # %% tags=["hide-input"]
 def gradient_with(factor, precision):
-    """The gradient of 50 images in the tiny model, by way of the loss times a factor."""
-    tiny, _ = new_model()
+    """The gradient of 50 images in the model of the figure, by way of the loss times a factor."""
+    seed_everything(0)
+    model = VisionTransformer(replace(TINY, embed_dim=32, pos_embed="sinusoidal")).to(device)
     with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-        loss = F.cross_entropy(tiny(normalize(images[:50])), labels[:50])
+        loss = F.cross_entropy(model(normalize(images[:50])), labels[:50])
     (factor * loss).backward()
-    return torch.cat([parameter.grad.flatten() / factor for parameter in tiny.parameters()])
+    return torch.cat([parameter.grad.flatten() / factor for parameter in model.parameters()])
 
 
 plain = gradient_with(1, torch.float32)
 for precision in (torch.float32, torch.float16):
     divided = gradient_with(1 / 65_536, precision)
     zeros = (divided == 0).float().mean()
-    print(f"{precision}, loss × 1/65,536: {zeros:.1%} of the gradient is 0")
+    print(f"{precision}, loss × 1/65,536: {zeros:.1%} of the weights' gradient is 0")
     print(f"    the same as with the loss as it is, in float32: {torch.equal(divided, plain)}")
 
 # %% [markdown]
-# In float32 the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of the gradient becomes 0, and a 0 stays 0 when it is divided. So the format is to blame.
+# In float32 the factor changes nothing, to the last bit: 65,536 is a power of 2, so only the exponents move. In float16 nearly all of it becomes 0, and a 0 stays 0 when it is divided. So the format is to blame.
 #
-# So here the cure was not needed. But these are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model. Another model may need what ours did without. Loss scaling costs four lines, so take it as an *insurance*.
+# So here the cure was not needed. But these are {{len({run.seed for run in record("formats").runs}):d}} seeds and {{record("formats").steps:d}} steps of one very small model, and another model may need what ours did without. Loss scaling is cheap, so take it as an *insurance*.
 #
-# **2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
+# **Question 2.** A loop says `(scale * loss).backward()`, then `loss = loss / scale`, then `optimizer.step()`, with a scale of 65,536. What is wrong, and what happens?
 #
 # <details><summary>Answer</summary>
 #
@@ -577,17 +584,50 @@ for count, precision in ((64, torch.float32), (16, torch.float32), (64, sixteen_
 diagrams.two_processes()
 
 # %% [markdown]
-# PyTorch calls this *DistributedDataParallel*. To start two processes, type
+# PyTorch calls this *DistributedDataParallel*. In a script of your own, here with the folder of part 1, it takes these lines and the imports that you know:
 #
+#     # several.py
+#     import torch.distributed as dist
+#     from torch.nn.parallel import DistributedDataParallel
+#     from torch.utils.data import DistributedSampler
+#
+#     def main():
+#         gpus = torch.cuda.is_available()
+#         dist.init_process_group("nccl" if gpus else "gloo")  # meets the other processes
+#         device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if gpus else "cpu")
+#         model = VisionTransformer(ViTConfig(patch_size=8)).to(device)
+#         model = DistributedDataParallel(model)
+#         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+#         data = FolderImages("photos", 32)
+#         sampler = DistributedSampler(data, drop_last=True)  # the images of this process
+#         share = 64 // dist.get_world_size()  # of each batch
+#         loader = DataLoader(data, share, sampler=sampler, drop_last=True, num_workers=2)
+#         for epoch in range(3):
+#             sampler.set_epoch(epoch)  # else all epochs have the same order
+#             for x, y in loader:
+#                 loss = F.cross_entropy(model(normalize(x.to(device))), y.to(device))
+#                 optimizer.zero_grad()
+#                 loss.backward()  # and averages the gradients
+#                 optimizer.step()
+#         if dist.get_rank() == 0:  # one of them writes
+#             torch.save(model.module.state_dict(), "weights.pt")
+#         dist.destroy_process_group()
+#
+#     if __name__ == "__main__":
+#         main()
+#
+# The first of these lines starts it in two processes, and the second a recipe of the course:
+#
+#     torchrun --nproc-per-node=2 several.py
 #     torchrun --nproc-per-node=2 -m vit_minimal.training --recipe h200
 #
-# Up to rounding, the two take the step that one process would take, and one of the course's tests checks this. The conditions are those of accumulation, but here you do not divide the loss, because the gradients are averaged. (If one process dies, `--resume` goes on from the last save. We have not measured how much time two GPUs save.)
+# Up to rounding, two take the steps that one process would take, and the course's tests check this for both, on CPUs. The conditions are those of accumulation, but you do not divide the loss, because the gradients are averaged. (If one process of a recipe dies, `--resume` goes on from the last save. We have not measured how much time two GPUs save.)
 #
-# **3.** A model runs out of memory even with one image at a time. Does gradient accumulation help? Do two GPUs with DistributedDataParallel?
+# **Question 3.** A model runs out of memory even with one image at a time. Does gradient accumulation help? Do two GPUs with DistributedDataParallel?
 #
 # <details><summary>Answer</summary>
 #
-# Neither does. No part is smaller than one image, and each of the two processes has the whole model. If the activations are what is too much, 16 bits help, or `torch.utils.checkpoint`, which keeps only some activations and computes the others once more. If the weights, their gradients and the optimizer's two means are already too much, take an optimizer with less memory, or cut the model itself, which this course does not do.
+# Neither does. No part is smaller than one image, and each of the two processes has the whole model. If the activations are too much, 16 bits help, or `torch.utils.checkpoint`, which keeps only some and computes the others once more. If the weights, their gradients and the optimizer's two means are already too much, take an optimizer with less memory, or cut the model itself, which this course does not do.
 #
 # </details>
 #
@@ -710,11 +750,11 @@ print("random state of PyTorch alone, equal:", torch.equal(torch_alone, never_st
 #
 # For a `fit` of your own, write `checkpoint="/content/drive/MyDrive/my-run.pt"`. Colab copies to Drive in the background, so the last save may not be there yet.
 #
-# **4.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
+# **Question 4.** A loop calls `torch.save(state, "run.pt")` after each epoch, always with this name. It is killed, and `run.pt` cannot be loaded. What has happened?
 #
 # <details><summary>Answer</summary>
 #
-# It was killed while it wrote. The old state was overwritten, and the new one is incomplete. With a second name and `os.replace`, the old one would still be there.
+# It was killed while it wrote. With a second name and `os.replace`, the old state would still be there.
 #
 # </details>
 
@@ -789,7 +829,7 @@ else:
     print("not exported: pip install onnx onnxscript onnxruntime")
 
 # %% [markdown]
-# The program that uses it needs only numpy, Pillow and onnxruntime. It turns a photograph upright, puts it on white where it is transparent, and cuts out the middle. `load_image` does the same for the training. If the program did anything else, the model would get images of another kind.
+# The program that uses it needs only numpy, Pillow and onnxruntime. It turns a photograph upright, puts it on white where it is transparent, and cuts out the middle. `load_image` does the same, so the model gets images of the kind that it was trained on.
 
 # %%
 SCRIPT = """\
@@ -835,7 +875,7 @@ if can_export:
 # # Recap
 #
 # - **Data:** workers decode the next batches while the model trains. Measure how long the loop waits before you add some.
-# - **float16** turns small gradients into 0, without a word. Loss scaling saves most of them.
+# - **float16** turns small gradients into 0, without a word. Losing many did no harm in our test, losing nearly all did. Loss scaling is a cheap insurance.
 # - **Large batches** are cut into equal parts, one after the other or side by side: the mean of the parts' gradients is the gradient of the whole.
 # - **Save** all that the next step depends on, with every random state, under a second name.
 # - **Export** the model with its normalisation, and try the file in a new process.

@@ -34,5 +34,5 @@ from .sequences import (
 )
 from .starts import signs_and_costs
 from .steps import curve_gallery, descent, even_step, training_loop
-from .transfer import transfer
+from .transfer import layer_decay, transfer
 from .whole import overview

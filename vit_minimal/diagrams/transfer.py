@@ -22,6 +22,8 @@ ENDS = 6.4  # the width of the first box and of the head
 
 def _parts(depth):
     """The parts of a model in a row: (name, colour, width, how many steps of decay below the head)."""
+    if not 1 <= depth <= 8:
+        raise ValueError(f"the figure has room for 1 to 8 blocks, not for {depth}")
     wide = (64 - LEFT - 2 * ENDS - (depth + 1) * GAP) / depth
     blocks = [(str(i + 1), ATTENTION, wide, depth - i) for i in range(depth)]
     return [("embed", PATCH, ENDS, depth + 1), *blocks, ("head", HEAD, ENDS, 0)]
@@ -42,16 +44,14 @@ def _row(card, y, parts, share_of):
         x += wide + GAP
 
 
-def transfer(depth=6, old_classes=10, new_classes=10, layer_decay=0.7):
+def transfer(depth=6, old_classes=10, new_classes=10):
     """A model of `depth` blocks loses its head and gets a new one; then, row by row, what each way of
-    using it trains. White boxes stay as they are; the stronger a colour, the higher the rate.
+    using it trains. White boxes stay as they are, and coloured ones are trained.
 
     ValueError if there is no block, or more than eight.
     """
-    if not 1 <= depth <= 8:
-        raise ValueError(f"the figure has room for 1 to 8 blocks, not for {depth}")
     parts = _parts(depth)
-    card, top = Card(height=46.5), 4.6
+    card, top = Card(height=41.1), 4.6
     card.text(2, top + HIGH / 2, "pretrained", 11, ha="left", weight="bold")
     _row(card, top, parts[:-1], lambda steps: 1.0)
     end = LEFT + sum(wide + GAP for _, _, wide, _ in parts[:-1])
@@ -72,10 +72,9 @@ def transfer(depth=6, old_classes=10, new_classes=10, layer_decay=0.7):
     card.text(end + ENDS, y + HIGH + 1.5, f"{new_classes} new classes", 10, dark(HEAD), ha="right")
 
     rows = (
-        ("nearest neighbours", lambda steps: None, parts[:-1]),
-        ("linear probe", lambda steps: None if steps else 1.0, parts),
-        ("fine-tuning", lambda steps: 1.0, parts),
-        ("… with layer decay", lambda steps: layer_decay**steps, parts),
+        ("b · nearest class token", lambda steps: None, parts[:-1]),
+        ("c · linear probe", lambda steps: None if steps else 1.0, parts),
+        ("d · fine-tuning", lambda steps: 1.0, parts),
     )
     y += HIGH + 5.2
     card.line((2, y - 1.2), (64, y - 1.2), colour=POSITION, line=0.8)
@@ -88,15 +87,33 @@ def transfer(depth=6, old_classes=10, new_classes=10, layer_decay=0.7):
     y += 1 + len(rows) * (HIGH + 2)
     card.rectangle(LEFT, y + 0.4, 2.6, 2, "white", POSITION, 1.2)
     card.text(LEFT + 3.4, y + 1.4, "stays as it is", 10, QUIET, ha="left")
-    for k, share in enumerate((0.15, 0.5, 1.0)):
-        card.rectangle(LEFT + 18 + 2.8 * k, y + 0.4, 2.6, 2, tint(ATTENTION, share), ATTENTION, 1.2)
-    card.text(LEFT + 27, y + 1.4, "trained (pale: slowly)", 10, LINE, ha="left")
-    rates = ", ".join(f"{layer_decay**steps:.2g}" for *_, steps in parts)
+    card.rectangle(LEFT + 18, y + 0.4, 2.6, 2, ATTENTION, ATTENTION, 1.2)
+    card.text(LEFT + 21.4, y + 1.4, "trained", 10, LINE, ha="left")
     show(
         f"a pretrained model of an embedding, {depth} blocks and a head for {old_classes} classes; the "
-        f"head is taken off and a new one, for {new_classes} classes, reads the class token. Nearest "
-        "neighbours train nothing and have no head, a linear probe trains the head alone, fine-tuning "
-        "trains everything at one rate, and layer decay gives the parts from embedding to head these "
-        f"shares of it: {rates}",
+        f"head is taken off and a new one, for {new_classes} classes, reads the class token. The "
+        "nearest class token trains nothing and has no head, a linear probe trains the head alone, "
+        "and fine-tuning trains everything",
         "A pretrained model and its new head",
+    )
+
+
+def layer_decay(depth=6, decay=0.7):
+    """What fine-tuning trains at one rate, and with a layer decay: the paler a part, the lower its rate.
+
+    ValueError if there is no block, or more than eight.
+    """
+    parts = _parts(depth)
+    card = Card(height=14.4)
+    rows = {"d · fine-tuning": lambda steps: 1.0, "… with layer decay": lambda steps: decay**steps}
+    for k, (name, share_of) in enumerate(rows.items()):
+        at = 1 + k * (HIGH + 2)
+        card.text(2, at + HIGH / 2, name, 11, INK, ha="left")
+        _row(card, at, parts, share_of)
+    card.text(LEFT, 13, "the paler a box, the lower its learning rate", 10, QUIET, ha="left")
+    rates = ", ".join(f"{decay**steps:.2g}" for *_, steps in parts)
+    show(
+        "fine-tuning trains an embedding, "
+        f"{depth} blocks and a head at one rate; layer decay gives them these shares of it: {rates}",
+        "Fine-tuning with layer decay",
     )
