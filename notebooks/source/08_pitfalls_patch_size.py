@@ -188,9 +188,9 @@ print(f"on your machine one epoch of P = 4 buys {of_4 / of_8:.1f} epochs of P = 
 #
 # ## A short training, compared in three ways
 #
-# Now both sizes are trained, on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 with the optimizer Muon, whose learning rate falls to zero by the end. The rate was found for P = 4, and the other sizes use it unchanged. In the picture, each mark is the mean of one setting's seeds. The axis counts FLOPs in epochs with P = 8: an epoch with P = 4 takes about as many as four of them, so its three epochs stand at 12. The dotted line shows what they reach. Is P = 8 above that line? The number with a sign says by how many points.
+# Now both sizes are trained, on {{records("experiments_cifar10_full")[0].trained_on:,}} images of CIFAR-10 with the optimizer Muon, whose learning rate falls to zero by the end. The rate was found for P = 4, and the other sizes use it unchanged. In the picture, each mark is the mean of one setting's seeds. One unit of the axis is the FLOPs of one epoch with P = 8. An epoch with P = 4 costs about four units, so its three epochs stand at 12. The dotted line shows what they reach. Is P = 8 above that line? The number with a sign says by how many points.
 #
-# Every ± is half of a 95 % interval over seeds, three or more unless we say so. The verdicts *better*, *worse*, *alike* and *not settled* are those of notebook 05, with a grey zone of one point.
+# Every ± is half of a 95 % interval over seeds, three or more unless we say so. (It uses the spread of all settings together, so one seed has a ±, too, and a wider one.) The verdicts *better*, *worse*, *alike* and *not settled* are those of notebook 05, with a grey zone of one point.
 # {{assert len({of.learning_rate for name in ("patch_size", "patch_size_longer", "patch_size_at_equal_time", "patch_size_at_equal_time_short", "patch_size_and_epochs") for of in experiment(name).values()}) == 1}}
 # {{assert len({r.trained_on for r in records("experiments_cifar10_full")}) == 1}}
 # {{assert all(r.judged_on == "10,000 test" for r in records("experiments_cifar10_full"))}}
@@ -272,7 +272,7 @@ draw(SHORT, 3, begun, "The small model, a short training")
 # {{assert differs(runs("patch_size_longer", "P = 8, 4 × the epochs"))}}
 # {{assert not differs(runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")) and interval(gain(runs("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")))[1] > 0.01}}
 #
-# The clock matters here, too. If yours says nearly four, equal time is equal FLOPs, and P = 8 is ahead at equal time.
+# The clock matters here, too. If yours says nearly four, equal time is equal FLOPs, and P = 8 is ahead at equal time. If it says well under three, P = 8 gets fewer epochs, and P = 4 looks better.
 #
 # **On your machine**, the next cell repeats the comparison at equal epochs with the tiny model (two blocks, D = 64): both sizes get five epochs of 2,000 images. Each seed trains both sizes, and we subtract within each seed.
 
@@ -298,7 +298,7 @@ draw(LONGER, 10, {4: OF_4, 8: of_8}, "The small model, a longer training")
 # {{assert differs(runs("patch_size_and_epochs", "P = 8, 10 epochs")) and runs("patch_size_and_epochs", "P = 8, 10 epochs").difference < -0.08}}
 # {{assert len(runs("patch_size_at_equal_time", "P = 8, 40 epochs").accuracies) == 1}}
 #
-# **Why is P = 8 behind now?** Both sizes flatten after many epochs: from 10 to 40, P = 8 gains {{distance(runs("patch_size_and_epochs", "P = 8, 40 epochs"), runs("patch_size_and_epochs", "P = 8, 10 epochs")):±.1p}} points and P = 4 {{distance(runs("patch_size_and_epochs", "P = 4, 40 epochs"), runs("patch_size_and_epochs", "P = 4, 10 epochs")):±.1p}} (one seed of 40 epochs each). P = 8 gets there with a quarter of the FLOPs, but at a lower level. It is not too weak to learn the training images: its training loss ends at {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 epochs")]):.2f}}, and that of P = 4 after ten epochs at {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 epochs")]):.2f}}. Why its level is lower, we did not test.
+# **Why is P = 8 behind now?** For equal FLOPs it makes four times the epochs, and after many epochs each size flattens. From 30 to 40 epochs, P = 8 gains {{distance(runs("patch_size_and_epochs", "P = 8, 40 epochs"), runs("patch_size_at_equal_time", "P = 8, 30 epochs")):±.1p}} points, while P = 4, from 3 to 10, is still on its steep part. And the level of P = 8 is lower: after 40 epochs each, it is {{distance(runs("patch_size_and_epochs", "P = 4, 40 epochs"), runs("patch_size_and_epochs", "P = 8, 40 epochs")):±.1p}} points behind (one seed each). It is not too weak to learn the training images: its training loss ends at {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 epochs")]):.2f}}, and that of P = 4 after ten epochs at {{mean([r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 epochs")]):.2f}}. Why its level is lower, we did not test.
 # {{assert 0 < distance(runs("patch_size_and_epochs", "P = 4, 40 epochs"), runs("patch_size_and_epochs", "P = 4, 10 epochs")).mean < distance(runs("patch_size_and_epochs", "P = 8, 40 epochs"), runs("patch_size_and_epochs", "P = 8, 10 epochs")).mean and len(runs("patch_size_and_epochs", "P = 4, 40 epochs").accuracies) == 1}}
 # {{assert max(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 8, 40 epochs")) < 0.5 * min(r.train_loss[-1] for r in recorded("patch_size_at_equal_time", "P = 4, 10 epochs"))}}
 #
@@ -368,7 +368,7 @@ plots.show(
 # {{assert -runs("patch_size_longer", "P = 32, 24 × the epochs").difference > 0.05}}
 # {{assert 1.8 < patch_cost(2).flops / (3 * patch_cost(4).flops) < 2}}
 #
-# On ImageNet smaller patches go on to help, [down to a single pixel](https://arxiv.org/abs/2502.03738) (Wang et al. 2025). [Nguyen et al. 2024](https://arxiv.org/abs/2406.09415), too, train good ViTs in which every pixel is a token.
+# On ImageNet smaller patches go on to help, at a higher cost, [down to a single pixel](https://arxiv.org/abs/2502.03738) (Wang et al. 2025). [Nguyen et al. 2024](https://arxiv.org/abs/2406.09415), too, train good ViTs in which every pixel is a token.
 #
 # ## A warning about curves
 #
@@ -418,13 +418,13 @@ plots.show(
 )
 
 # %% [markdown]
-# **No:** both stars lie four to five points above the curve. At its end a training's learning rate has fallen to zero, which probably helps; on the curve it is still high. That both mislead by about the same amount is chance.
+# **No:** both stars lie four to five points above the curve. At its end a training's learning rate has fallen to zero, which probably helps; on the curve it is still high. How far a curve misleads need not be the same elsewhere.
 # {{assert 0.035 < mean([r.validation_accuracy for r in recorded("patch_size", "P = 4")]) - mean([r.validation_curve[2] for r in recorded("patch_size_at_equal_time", "P = 4, 10 epochs")]) < 0.05}}
 # {{assert 0.035 < mean([r.validation_accuracy for r in recorded("patch_size_at_equal_time_short", "P = 8, 3 × the epochs")]) - mean([r.validation_curve[8] for r in recorded("patch_size_at_equal_time", "P = 8, 30 epochs")]) < 0.05}}
 #
 # > ### What to do in your own model
 # >
-# > 1. Decide what limits your training. If it is time, measure it, as above.
+# > 1. Decide what limits your training. With few images or a fixed number of epochs, compare at equal epochs. With a limit of time, compare at equal time, and measure your own factor, as above.
 # > 2. Train two neighbouring patch sizes, for example P = 8 and P = 16, each with two seeds or more. Each of these four trainings gets a quarter of your time, and its learning rate ends at zero.
 # > 3. Keep the better *model*, judged on your validation images. If you train again, for longer or on more images, compare again: the other size may win.
 # >
@@ -449,7 +449,7 @@ plots.show(
 # {{assert len(reached("patch_size_updates", "P = 4, batches of 32")) == 3 and len(reached("patch_size_updates", "P = 4, batches of 32", 0.5)) == 1}}
 # {{assert all(r.run.training.batch_size == 128 for name in experiment("patch_size") for r in recorded("patch_size", name))}}
 #
-# **Flattening.** After 40 epochs each, P = 4 leads by {{distance(runs("patch_size_and_epochs", "P = 4, 40 epochs"), runs("patch_size_and_epochs", "P = 8, 40 epochs")):±.1p}} (one seed each). Counted in epochs, P = 8 does not flatten first: from 3 to 10 epochs it gains more than P = 4, so the lead of P = 4 shrinks by {{distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8"))):±.1p}} points.
+# **Flattening.** Counted in epochs, P = 8 does not flatten first: from 3 to 10 epochs it gains more than P = 4, so the lead of P = 4 shrinks by {{distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8"))):±.1p}} points.
 # {{assert interval(distance(runs("patch_size_and_epochs", "P = 4, 40 epochs"), runs("patch_size_and_epochs", "P = 8, 40 epochs")))[0] > 0.01}}
 # {{assert differs(distance(gain(runs("patch_size_and_epochs", "P = 8, 10 epochs")), gain(runs("patch_size", "P = 8")))) and runs("patch_size_and_epochs", "P = 8, 10 epochs").difference > runs("patch_size", "P = 8").difference}}
 #

@@ -71,7 +71,7 @@ diagrams.heads_read(
 
 # %% [markdown]
 # - The **class token** is token 0, and the ViT paper reads it.
-# - **Reads the first patch** is a mistake. Someone has copied `x[:, 0]` into a model without a class token, and so a patch is read. We test it in a model with a class token at 0, so the first patch is `x[:, 1]`, and the class token stays unread.
+# - **Reads the first patch** is a mistake. In real code it is an `x[:, 0]` that was copied into a model without a class token. To change one thing only, we keep the class token at 0 and read the patch beside it, `x[:, 1]`. Nothing reads the class token then.
 # - **Averages all tokens** is a mistake, too: someone wants the mean of the patches, and forgets that token 0 is no patch.
 # - **Mean of patches** and **attention pooling** are rivals: these models have no class token. Attention pooling takes a *weighted* mean. A patch has the score x · q / √D with one learned query q, and a softmax turns the scores into the weights `w`.
 #
@@ -130,7 +130,7 @@ show_gains(
 # %% [markdown]
 # **Reading the first patch costs {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points,**{{assert
 # 0.015 < -runs("class_token_place", "reads the first patch").difference < 0.025}}{{assert
-# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. (Your friend's log is one of three runs, whose mean is {{runs("class_token_place", "reads the first patch").mean:.1%}}.) The last loss is higher than the right model's, but you would see that only beside its log.{{assert
+# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. The last loss is higher than the right model's, but you would see that only beside its log.{{assert
 # min(of.train_loss[-1] for of in recorded("class_token_place", "reads the first patch")) > max(of.train_loss[-1] for of in recorded("class_token_place", "class token"))}}{{assert
 # below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}}
 #
@@ -214,6 +214,10 @@ print("the blocks do not know which token is the first:", same)
 
 # %% [markdown]
 # To the blocks the class token is a **slot** like any other. What makes it special lies outside them: the vector in the slot, its position, and the head that reads there. **Guess** from this which of three more changes do harm:
+#
+# - **Class token last** stands after the patches, and is read there.
+# - **Last, but reads token 0** comes from `torch.cat([x, token], dim=1)` with the head still at `x[:, 0]`.
+# - **No position of its own**: only the patches have one.
 
 # %% tags=["hide-input"]
 CHANGES = {
@@ -224,9 +228,9 @@ CHANGES = {
 show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 
 # %% [markdown]
-# - **Class token last** stands after the patches, and is read there. It is the same model with its tokens in another order, so the two should be alike, and they are.{{assert
+# - **Class token last** is the same model with its tokens in another order, so the two should be alike, and they are.{{assert
 # abs(gain(runs("class_token_place", "class token last")).mean) + gain(runs("class_token_place", "class token last")).width < 0.01}}
-# - **Last, but reads token 0** comes from `torch.cat([x, token], dim=1)` with the head still at `x[:, 0]`. A patch is read once more, and it costs as much.{{assert
+# - **Last, but reads token 0** reads a patch once more, and it costs as much.{{assert
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
 # abs(runs("class_token_place", "reads the first patch").mean
 # - runs("class_token_place", "last, but reads token 0").mean) < 0.001}}
@@ -235,11 +239,11 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 #
 # So a patch can take over: its slot, too, can gather from all tokens, and training makes the slot that is read gather what the head needs. Why it still costs points we do not know.
 #
-# ## B · Four severed connections
+# ## B · Four mistakes that sever connections
 #
 # If the class token is only a slot, its connections are what counts. It should be trained, attend to the patches, and be attended to by them, and the gradient should pass from the head back to the blocks. Each of four mistakes severs one or two of these, and none raises an error:
 #
-# | name | one line of code |
+# | name | in code |
 # |---|---|
 # | **left out** of the training | `AdamW(p for p in … if p is not token)`, or `token.detach()` in the forward pass |
 # | **detached** from the head's gradient | `head(x[:, 0].detach())` |
@@ -252,9 +256,9 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 diagrams.cut_class_token()
 
 # %% [markdown]
-# ### Two of them ruin the model
+# ### What each of them does
 #
-# The uncut model reaches {{runs("class_token_cut", "class token").mean:.1%}}.
+# **Two ruin the model.** The uncut one reaches {{runs("class_token_cut", "class token").mean:.1%}}.
 #
 # - *Alone* reaches {{runs("class_token_cut", "sees itself alone").mean:.1%}}, chance level: the class token is the same for every image.{{assert
 # all(accuracy == 0.1 for accuracy in runs("class_token_cut", "sees itself alone").accuracies)}}
@@ -280,24 +284,25 @@ show_gains(
 # **All three and the class token come out alike.**{{assert
 # all(abs(gain(of).mean) + gain(of).width < 0.01 for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen")))}} How can that be?
 #
-# - In *unseen*, the patches attend to each other directly, so they hardly need the class token.
+# - In *unseen*, the patches attend to each other directly, so they probably hardly need the class token.
 # - In *left out* and *at zero*, the slot is still there, and in it the model gathers what the head reads. What is in the slot at the start hardly matters here, probably because the blocks, which decide what it gathers, are trained. (The second visit takes away its position, too.)
 #
-# **What would they do to your project?** Your accuracy would not suffer, but your conclusion would. If you try several starts for a class token that is left out of the training by mistake, you measure something else than you think.
+# **What would they do to your project?** Your accuracy would not suffer, but your conclusion would. With *left out*, you would compare starts that are never trained. With *unseen*, you would say of the usual ViT what holds for another design, in which the class token only reads.
 #
 # ### Is a connection severed?
 #
-# Two of the four mistakes do not show in the accuracy, so once more we ask the model. **We change one end of a connection, and see whether the other end notices.** Here is the check for *unseen*, on an untrained model. With another class token, do the patches come out as before?
+# Two of the four mistakes do not show in the accuracy, so once more we ask the model. **We change one end of a connection, and see whether the other end notices.** Here is the check for *unseen*, on two untrained models, first the right one. With another class token, do the patches come out as before?
 
 # %% tags=["nbval-check-output"]
 from vit_minimal.variants import UnseenClassToken
 
 unseen = UnseenClassToken(ViTConfig(**shape))
 with torch.no_grad():
-    before = unseen.forward_features(images)[:, 1:]
-    unseen.cls_token.weight.normal_()  # another class token
-    after = unseen.forward_features(images)[:, 1:]
-print("the patches notice another class token:", not torch.allclose(before, after))
+    for model in (models["class token"], unseen):
+        before = model.forward_features(images)[:, 1:]
+        model.cls_token.weight.normal_()  # another class token
+        after = model.forward_features(images)[:, 1:]
+        print("the patches notice another class token:", not torch.allclose(before, after))
 
 # %% [markdown]
 # The folded cell holds this check and its relatives, as two functions for a model whose class token is token 0:
@@ -454,7 +459,7 @@ plots.show(
 # %% [markdown]
 # **Which is better depends on the learning rate.** In the run saved here, the class token leads by 7.1 ± 3.5 points at the lowest rate, and the mean of patches by 16.6 ± 2.7 at the highest. At 0.01 it is not settled. (Every ± comes from the five seeds of each head, as in notebook 05.)
 #
-# **A fair comparison gives each head its own best rate, chosen on validation images.** Here both have the *same* best rate, 0.02, and there the mean of patches leads by 9.9 ± 4.1 points. So this run shows that rates matter, but not that the heads need different ones.
+# **A fair comparison gives each head its own best rate, chosen on validation images.** Here both have the *same* best rate, 0.02, and there the mean of patches leads by 9.9 ± 4.1 points. So this run shows that rates matter, but not that the heads need different ones. It also turns the story of the ViT paper round, where the mean needed the *lower* rate: that the rate can decide is the lesson, and not its direction.
 #
 # **The limits:** this is a tiny model on drawn shapes. For the small model on CIFAR-10 the search made no difference: the mean's own best rate was twice that of the class token, but its lead was the same at both rates.{{assert
 # f"{gain(runs('pooling', 'mean of patches')).mean:.3f}" == f"{distance(runs('pooling', 'mean of patches', 1), runs('pooling', 'class token')).mean:.3f}"}}{{assert
@@ -553,7 +558,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # - **Accuracy does not tell a mistake from a choice.** On CIFAR-10 reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask `tokens_read` what your head reads.
 # - **To the blocks the class token is a slot like any other,** so a patch can take its place.
-# - **Two of the four severed connections cost nothing here:** the class token is not trained, or no patch attends to it. *Alone* and *detached* ruin the model. `cut_in_training` and `cut_in_attention` find signs of all four.
+# - **Two of the four mistakes cost nothing here:** the class token is not trained, or no patch attends to it. *Alone* and *detached* ruin the model. `cut_in_training` and `cut_in_attention` find signs of all four.
 # - **Compare heads each at its own learning rate.** At the best of a few rates the mean of patches was better on CIFAR-10 with Muon, by {{gain(runs("pooling", "mean of patches")):±.1p}} points. Try it, or attention pooling.
 #
 # ## A question
@@ -708,4 +713,4 @@ for name, values in reached.items():
 # %% [markdown]
 # **It does, and the model uses it.** Training makes the query 2.1 long, where those of the patches are 3.8. Setting it back to zero in block 1 of the trained model costs 12.0 ± 4.7 points.
 #
-# **But in block 1 it could do without.** If its query is held at zero there throughout training, it is not settled whether that costs anything (−1.6 ± 3.9 points). The class token then begins with an even average, and so in block 2 it is no longer zero. Somewhere it does need a query: without one in both blocks, it loses 9.6 ± 3.8 points.
+# **Whether it needs one in block 1 is not settled.** Held at zero there throughout training, it changes the accuracy by −1.6 ± 3.9 points. The class token then begins with an even average, and so in block 2 it is no longer zero. Somewhere it does need a query: without one in both blocks, it loses 9.6 ± 3.8 points.

@@ -148,8 +148,8 @@ for name, a, b in (
 show_effects(
     {
         "wholly in the grey zone": ("", 0.2, 0.6),
-        "wholly right of 0": ("if only by little", 1.6, 0.8),
-        "wholly left of 0": ("if only by little", -1.0, 0.9),
+        "wholly right of 0": ("even if only by a little", 1.6, 0.8),
+        "wholly left of 0": ("even if only by a little", -1.0, 0.9),
         "anywhere else": ("more runs are needed", 0.7, 1.2),
     },
     AXIS,
@@ -191,7 +191,7 @@ show_effects(
 # | verdict | parts and cases of the sentence |
 # |---|---|
 # | **holds** | all are true |
-# | **does not hold** | none is true, and one is false at least |
+# | **does not hold** | none is true, and at least one is false |
 # | **holds in part** | some are true, and others are false or not settled |
 # | **not settled** | anything else: the interval leaves room for yes and no, the comparison was not fair, or the case was not tested |
 #
@@ -242,7 +242,7 @@ show_card(
 #
 # ### 16. "Large patches miss detail"
 #
-# **Tested:** *Needle-10*, drawn images in which only a detail of 4 × 4 pixels gives the class. B has P = 4, and A has patches of 8 × 8 pixels (P = 8). The tiny model is trained on 4,000 images, three times for each row.
+# **Tested:** *Needle-10*, drawn images in which only a detail of 4 × 4 pixels gives the class. B has P = 4, and A has patches of 8 × 8 pixels (P = 8). The tiny model is trained on 4,000 images, three times for each row. For as many FLOPs, P = 8 gets four times the epochs of P = 4, or so, and the last row has far more.
 
 # %% tags=["hide-input"]
 (drawn,) = (of["rows"] for of in records("patch_size") if of["part"] == "needles")
@@ -277,7 +277,7 @@ show_card(
 #
 # **Holds in part.** The part that holds: after three epochs, P = 8 misses the detail. The part that does not: P = 8 *can* find it, if it trains longer and is lucky with its seed.
 #
-# **So in your model:** say what both sizes get before you compare them. On photographs, P = 8 is {{loss(runs("patch_size", "P = 8")):±.1p}} points *worse* after the same three epochs. It is {{gain(runs("patch_size_longer", "P = 8, 4 × the epochs")):±.1p}} *better* after about the same **FLOPs** (additions and multiplications), which pay for {{recorded("patch_size_longer", "P = 8, 4 × the epochs")[0].run.training.epochs:d}} of its epochs. In longer trainings P = 4 wins at equal FLOPs, too: [notebook 08](08_pitfalls_patch_size.ipynb) has all comparisons.{{assert
+# **So in your model:** say what both sizes get before you compare them. On photographs, P = 8 is {{loss(runs("patch_size", "P = 8")):±.1p}} points *worse* after the same three epochs. It is {{gain(runs("patch_size_longer", "P = 8, 4 × the epochs")):±.1p}} *better* after about the same **FLOPs** (additions and multiplications), which pay for {{recorded("patch_size_longer", "P = 8, 4 × the epochs")[0].run.training.epochs:d}} of its epochs. In longer trainings the order turns again, and P = 4 wins in both: [notebook 08](08_pitfalls_patch_size.ipynb) has all comparisons.{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}{{assert
 # interval(loss(runs("patch_size_at_equal_time", "P = 8, 30 epochs")))[0] > 0.01 and interval(loss(runs("patch_size_at_equal_time", "P = 8, 40 epochs")))[0] > 0.01}}{{assert
 # interval(gain(runs("patch_size_longer", "P = 8, 4 × the epochs")))[0] > 0 and interval(loss(runs("patch_size", "P = 8")))[0] > 0.01}}
@@ -330,11 +330,11 @@ show_card(
 # len(recorded("pooling", "class token", budget="adamw_long")) == len(recorded("pooling", "mean of patches", budget="adamw_long")) == 3}}{{assert
 # all(runs("pooling", s, budget=b).difference > 0 for s in ("mean of patches", "attention pooling") for b in ("full", "long", "large"))}}
 #
-# So the optimizer alone does not decide which head is ahead. The order turns as the training goes on: with AdamW, the class token reaches only {{runs("pooling", "class token", 1, "adamw").mean:.0%}} after three epochs, and {{runs("pooling", "class token", 1, "adamw_long").mean:.0%}} after {{recorded("pooling", "class token", budget="adamw_long")[0].run.training.epochs:d}}. Why it turns, we do not know.
+# So with AdamW the order turns between 3 and 14 epochs, and with Muon the mean leads at both. With AdamW, the class token reaches only {{runs("pooling", "class token", 1, "adamw").mean:.0%}} after three epochs, and {{runs("pooling", "class token", 1, "adamw_long").mean:.0%}} after {{recorded("pooling", "class token", budget="adamw_long")[0].run.training.epochs:d}}. Why it turns, we do not know.
 #
 # **So in your model:** try both heads, with your own optimizer and each at its own learning rate. Expect neither to win everywhere.
 #
-# *Limits:* with Muon, each head has the learning rate that was best for it on validation images. With AdamW, both have the rate that was best for the class token after three epochs. Then, the mean was no better at half or twice of it.{{assert
+# *Limits:* with Muon, each head has the learning rate that was best for it on validation images. With AdamW, both have the rate that was best for the class token after three epochs; half or twice this rate did not make the mean better. The rows have 3 runs a side, but for the base after three epochs with Muon, which has 13.{{assert
 # max(recorded("pooling", "mean of patches", rate=rate)[0].validation_accuracy for rate in (0.5, 1, 4)) < recorded("pooling", "mean of patches", rate=2)[0].validation_accuracy}}{{assert
 # all(max(recorded("pooling", s, rate=rate)[0].validation_accuracy for rate in (0.5, 2)) < recorded("pooling", s)[0].validation_accuracy for s in ("class token", "attention pooling"))}}
 #
@@ -344,7 +344,7 @@ show_card(
 #
 # *Measured in* [notebook 09](09_pitfalls_class_token.ipynb). [This page](https://saikatkumardey.com/ml-wiki/concepts/classification-token) *says* that a class token *often* does better, and a later recipe of ViT's authors ([Beyer et al. 2022](https://arxiv.org/abs/2205.01580)) prefers the mean.
 #
-# With Muon, the class token is not ahead at a common learning rate either. At other rates than the best, most settings have one or two runs. The 14 epochs kept the rates of three, and the lead of the mean is smaller after them.{{assert
+# With Muon, the class token is not ahead at a common learning rate either. At other rates than the best, most settings have one or two runs. For 14 epochs we kept the rates that were found for three; there the mean leads by less.{{assert
 # all(max(reached("pooling", "class token", rate)) < min(reached("pooling", s, rate)) for s in ("mean of patches", "attention pooling") for rate in (0.5, 1, 2))}}{{assert
 # all(reached("pooling", "mean of patches", rate)[0] < reached("pooling", "class token")[0] for rate in (0.5, 4))}}{{assert
 # differs(distance(gain(runs("pooling", "mean of patches")), gain(runs("pooling", "mean of patches", budget="long"))))}}{{assert
@@ -552,18 +552,18 @@ show_effects(
 #
 # ## The class token on one page
 #
-# What have notebooks 02 to 09 and the cards found of the class token? It is one learned vector of D numbers, the same for all images. It stands before the N patches, and the head reads it at the end. Each finding below has a number at its place in the model. Model and bars are the shipped model; the sizes in the list are A − B in points, of the small model after three epochs.
+# What have notebooks 02 to 09 and the cards found out about the class token? It is one learned vector of D numbers, the same for all images. It stands before the N patches, and the head reads it at the end. Each finding below has a number at its place in the model. Model and bars are the shipped model; the sizes in the list are A − B in points, of the small model after three epochs.
 
 # %% tags=["hide-input"]
 rows = {
     "start": ("N(0, 10)", less_base("class_token_init", "N(0, 10)")),
     "row": ("last", less_base("class_token_place", "class token last")),
-    "patches": ("without", ("", *less(alone, together))),
+    "patches": ("no attention", ("", *less(alone, together))),
     "last block": ("late", less_base("class_token_place", "only in the last block")),
     "head": ("mean", less_base("pooling", "mean of patches")),
     "another token": ("token 1", less_base("class_token_place", "reads the first patch")),
 }
-sizes = {"attention": "without: chance level"}
+sizes = {"attention": "no attention: chance level"}
 for place, (name, (_, number, half)) in rows.items():
     sizes[place] = f"{name}: {number:+z.1f} ± {half:.1f}".replace("-", "−")
 
@@ -573,7 +573,7 @@ found = {
     "row": "it need not stand before the patches",
     "attention": "only attention to the patches brings it the image",
     "patches": "no class token: the patches need attention",
-    "last block": "small model, trained so: the last block is enough",
+    "last block": "if trained so, the last block is enough",
     "head": "the head may read the patches instead",
     "another token": "reading another token fails silently",
 }
@@ -586,7 +586,7 @@ diagrams.class_token_places(
 # %% [markdown]
 # Look at the bars first. After block 1, a linear probe reads the class off the class token for {{probe("class_token", 1).mean:.0%}} of the images, and after the last block for {{probe("class_token", 6).mean:.0%}}. The late blocks are needed most: a cut in block 6 costs more than a cut in any other.
 #
-# Then follow the numbers from left to right. In 3 and 4, *without* means without attention. The sizes of 1, 5 and 6 depend on the training, as we have seen; those of 2, 4 and 7 we measured on CIFAR-10 in one training only. Number 7 is the trap: `tokens_read` of [notebook 09](09_pitfalls_class_token.ipynb) finds it.
+# Then follow the numbers from left to right. Numbers 3 and 4 hold for every block, and 5 was measured in a model of four blocks. The sizes of 1, 5 and 6 depend on the training, as we have seen; those of 2, 4 and 7 we measured on CIFAR-10 in one training only. Number 7 is the trap: `tokens_read` of [notebook 09](09_pitfalls_class_token.ipynb) finds it.
 #
 # Two findings have no place in the model. The vector itself need not be trained: kept at zero, it is *alike* after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs. And its attention explains the answer only in part ([notebook 06](06_inside_the_class_token.ipynb)).
 #

@@ -161,7 +161,7 @@ def class_token_places(read, cut, findings):
         card.text(left + TOKEN / 2, bars - 5.4 * share - 1.2, f"{100 * share:.0f}", 10)
     card.line((2, bars), (WIDTH - 2, bars), line=0.8)
     card.text(
-        2, 31, "in each block: A − B in points if it is cut off there only", 10, QUIET, ha="left"
+        2, 31, "in each block: A − B in points if the class token is cut off there only", 10, QUIET, ha="left"
     )
     scale = 5 / max(np.abs(cut).max(), 1e-9)
     for middle, points in zip(middles, cut, strict=True):
@@ -191,7 +191,7 @@ def class_token_places(read, cut, findings):
         f"a class token and patches go through {depth} blocks to the head; below the model, bars show "
         "what a probe reads off the class token after each block, and what is lost if it is cut off "
         "in one; numbers in the model lead to a list of what was found",
-        "What was found of the class token, at its place in the model",
+        "What was found out about the class token, at its place in the model",
         [f"{n}, {p}: {w}, {size}" for n, (p, (w, size)) in enumerate(findings.items(), 1)],
     )
 
