@@ -106,17 +106,6 @@ def test_batch_that_processes_cannot_share_evenly_is_named(train):
     assert done.returncode != 0 and "2 processes cannot share batches of 21" in done.stderr
 
 
-KNOWN_IMPORTS = """\
-import os
-import torch
-from folder_images import FolderImages
-from torch.nn import functional as F
-from torch.utils.data import DataLoader
-from vit_minimal import VisionTransformer, ViTConfig
-from vit_minimal.augment import normalize
-"""
-
-
 def test_script_of_notebook_17_takes_the_steps_of_one_process(tmp_path):
     """Its listing, and the class for its images, are taken from the notebook's text."""
     source = Path(__file__).resolve().parents[1] / "notebooks/source/17_beyond_fit.py"
@@ -127,7 +116,8 @@ def test_script_of_notebook_17_takes_the_steps_of_one_process(tmp_path):
     script = "".join(line[6:] or "\n" for line in listing.splitlines(keepends=True))
     # SGD, because AdamW makes much of what rounding does to the smallest gradients
     script = script.replace("AdamW", "SGD").replace("lr=1e-3", "lr=0.1")
-    (tmp_path / "several.py").write_text(KNOWN_IMPORTS + "torch.manual_seed(0)\n" + script)
+    script = script.replace("def main():", "torch.manual_seed(0)\n\n\ndef main():")
+    (tmp_path / "several.py").write_text(script)
     for number, (image, label) in enumerate(zip(*shapes10(200, seed=0), strict=True)):
         (tmp_path / "photos" / str(int(label))).mkdir(parents=True, exist_ok=True)
         picture = Image.fromarray(image.permute(1, 2, 0).numpy())

@@ -107,11 +107,11 @@ def cover(chosen):
 # %%
 own_place = most_attended(4)
 elsewhere = own_place.roll((3, 2), dims=(0, 1))  # 3 patches down, 2 to the right
-titles = ["block 4, its own place", "moved: 3 down, 2 right"]
+titles = ["where block 4 looks", "moved: 3 down, 2 right"]
 plots.show_images([cover(own_place), cover(elsewhere)], titles, columns=2, size=2.4)
 
 # %% [markdown]
-# There are 8 × 8 such moves, less the one that moves nothing: 63 other places. For each block we compute the probability of "cat" at its own place and at all the others.
+# There are 8 × 8 such moves, less the one that moves nothing: 63 other places. For each block we compute the probability of "cat" with the squares where it looks, and at all the other places.
 
 
 # %%
@@ -146,7 +146,7 @@ for row, block in enumerate(covered):
     grey = axes["dots"].plot(moved[block], [row] * 63, "o", color="gray", alpha=0.4, markersize=6)
     own = axes["dots"].plot(covered[block], row, "D", color=purple, markersize=9)
 line = axes["dots"].axvline(probability_of_cat(cat), color="black", linestyle=":")
-words = ["its own place", "63 other places", "uncovered"]
+words = ["where it looks", "63 other places", "uncovered"]
 axes["dots"].figure.legend([*own, *grey, line], words, loc="outside lower center", ncols=3)
 axes["dots"].set_yticks(range(3), [f"block {block}" for block in covered])
 axes["dots"].set(ylim=(2.5, -0.5), xlabel='probability of "cat"')
@@ -158,10 +158,10 @@ said = [
 plots.show("the cat with eight patches covered, and the probabilities of cat", parts=said)
 for block, left in covered.items():
     rank = 1 + sum(other <= left for other in moved[block])
-    print(f"block {block}: its own place has rank {rank} of 64 (1 does the most harm)")
+    print(f"block {block}: where it looks has rank {rank} of 64 (1 does the most harm)")
 
 # %% [markdown]
-# Each purple diamond belongs to the picture above it, and each grey dot to the same squares elsewhere.
+# Each row of the plot belongs to the picture with the same block. The purple diamond is that picture, and the grey dots are the same squares elsewhere.
 #
 # - What **block 6** looks at matters most. Without it, the probability of "cat" falls from 89 % to 49 %, and of all 64 places this one does the most harm.
 # - **Block 4** looks at the eyes. Without them, the probability falls to 74 %, but that is only the middle of the ranking: about half of the other places do more harm.
@@ -405,7 +405,7 @@ learning_rate = 2e-3
 # end of solution
 
 # %% [markdown]
-# Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. The map does not tell us why one of the answers is wrong.
+# Both times one patch on the band gets more than a quarter of the attention, and both times the model says frame. (For the real frame, an empty corner gets attention, too.) The map does not tell us why one of the answers is wrong.
 #
 # **Your turn:** go back to the first cell that draws, put the path of a photo of your own in place of `photo`, and run the cells of the first two sections again. Try something that is none of the ten classes, too. The probabilities always sum to 1, so the model has no way to say "none of these".
 #
@@ -426,7 +426,7 @@ diagrams.overview(cat, scores=dict(zip(CIFAR10_CLASSES, scores, strict=True)))
 # - **03 Attention:** **attention** lets them exchange information, block by block.
 # - **04 The whole model:** after attention comes an **MLP**, a small network that works on each token by itself. After the last block one linear layer, the **head**, turns the class token into a score for each class. The bars are the largest of them.
 #
-# **In which order?** Notebooks 00 to 10 are the main path: after these four you train such a model, look inside it, break it on purpose, and test common claims about it. Read 11 to 17 in any order, as you need them. In 18, the [capstone](exercises/18_capstone.ipynb), you write a model from an empty cell. All of it takes about {{sum(map(minutes_to_read, [p.stem for p in (ROOT / "notebooks" / "source").glob("*.py")])) / 60:.0f}} hours to read, without second visits and exercises.
+# **In which order?** Notebooks 00 to 10 are the main path: 01 to 04 build the model, and then you train it, look inside it, break it on purpose, and test common claims about it. Read 11 to 17 in any order, as you need them. In 18, the [capstone](exercises/18_capstone.ipynb), you write a model from an empty cell. All of it takes about {{sum(map(minutes_to_read, [p.stem for p in (ROOT / "notebooks" / "source").glob("*.py")])) / 60:.0f}} hours to read, without second visits and exercises.
 #
 # <details><summary>All eighteen notebooks: the question of each, and how long it takes</summary>
 #

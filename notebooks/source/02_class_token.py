@@ -202,7 +202,8 @@ checkpoint = "../data/checkpoints/cifar10-cpu-long.safetensors"
 shipped = load_checkpoint(checkpoint)  # ready to be looked into: in evaluation mode
 
 closer = load_image(photos / "chelsea.png", 40)[:, 4:36, 4:36]  # the middle, 32 × 32 pixels
-states, _ = next(look_into(shipped, torch.cat([images, closer[None]])))  # (L + 1, B, T, D)
+batches = look_into(shipped, torch.cat([images, closer[None]]))  # one batch after the other
+states, _ = next(batches)  # (L + 1, B, T, D), and the attention, which is not needed here
 held = states[:, :, 0]  # (L + 1, B, D): the class token, before block 1 and after each block
 curves = {}
 for i, name in enumerate(["rocket", "coffee", "tighter crop"], start=1):
@@ -633,7 +634,7 @@ plots.show_similarity_grid(trained, (8, 8), title, limits=(-1, 1), frame=(2, 5))
 #
 # Has the model learned more than "near places are alike"? If it keeps rows and columns apart, then the position of a patch should be *a vector for its row plus a vector for its column*. The best such vectors are means. How much of the differences between the 64 positions do they explain?
 #
-# Spots that are merely blurry also change slowly along rows and columns. So we need a fair comparison: a table of round spots, wide enough that neighbours are as alike as in the trained table.
+# A high number alone would not prove a grid, since a table of round, blurry spots would get one as well. How high? We build such a table, with spots wide enough that neighbours are as alike as in the trained table.
 
 
 # %% tags=["nbval-check-output"]
@@ -659,9 +660,9 @@ for name, positions in {"untrained": untrained, "round spots": spots, "trained":
     print(f"{name:12} neighbours {alike:5.2f}   rows and columns explain {explained:.0%}")
 
 # %% [markdown]
-# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So round spots of this shape give 74 %, and the rest needs another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
+# Rows and columns explain 96 % of the trained table, and 74 % of the round spots. So round spots of this shape give 74 %, and the 22 points from there to 96 % need another explanation. This model names its patches much as a chess player names the squares, with a letter for the column and a number for the row.
 #
-# The untrained table gets 22 %, and that is chance: of the 63 independent differences from the mean, rows account for 7 (eight rows, less one for the mean) and columns for another 7, and 14/63 is 22 %.
+# The untrained table gets 22 % (another number, and the same only by accident). That is chance: of the 63 independent differences from the mean, rows account for 7 (eight rows, less one for the mean) and columns for another 7, and 14/63 is 22 %.
 #
 # ### Do positions have to be learned?
 #
@@ -751,7 +752,9 @@ with torch.no_grad():
     answers = shipped(many).argmax(dim=1)
     for name, network in {"positions off by one": off_by_one, "no positions": without}.items():
         changed = (network(many).argmax(dim=1) != answers).reshape(3, 36).sum(dim=1)
-        print(f"{name}: {changed.sum()} of {len(many)} answers change", changed.tolist())
+        of_cat, of_rocket, of_coffee = changed.tolist()
+        print(f"{name}: {changed.sum()} of {len(many)} answers change", end=" ")
+        print(f"(cat {of_cat}, rocket {of_rocket}, coffee {of_coffee})")
 
 # %% [markdown]
 # There is no error and no warning. With positions off by one, 19 of 108 answers change, about one in six, and 50 if the patches have no positions.

@@ -190,7 +190,7 @@ axis.set(ylabel="accuracy of the probe in %", ylim=(0, 100), xticks=range(7))
 plots.show("curves over the blocks", title, in_words(axis))
 
 # %% [markdown]
-# Begin with the control, the dashed curves. The blue one is the class token of the untrained twin. It gives {{at(record("class_token_journey").untrained_probes.class_token, 1).mean:.0%}} after block 1, with nothing learned: this token takes something like a mean of all patches, and we suppose that mean colours are often enough to tell a ship from a frog. The trained token gives no more there, since the 95 % intervals overlap. From block 2 on it is clearly ahead.
+# Begin with the control, the dashed curves. The blue one is the class token of the untrained twin. It gives {{at(record("class_token_journey").untrained_probes.class_token, 1).mean:.0%}} after block 1, with nothing learned: this token takes something like a mean of all patches, and we suppose that mean colours are often enough to tell a ship from a frog. Whether the trained token gives more there is not settled, since the 95 % intervals overlap widely. From block 2 on it is clearly ahead.
 # {{assert overlap(probe("class_token", 1), at(record("class_token_journey").untrained_probes.class_token, 1))}}
 # {{assert all(below(at(record("class_token_journey").untrained_probes.class_token, block), probe("class_token", block)) for block in range(2, 7))}}
 #
@@ -224,7 +224,7 @@ without = knock_out(shipped, chelsea, [5]).softmax(dim=1)  # block 6, which is 5
 print(f"cat: {answer(chelsea)[0, CAT]:.0%}, cut off in block 6: {without[0, CAT]:.0%}")
 
 # %% [markdown]
-# That costs this photo most of its cat. The record holds both kinds of cut for 5,000 test images. (The mean for mean ablation comes from the other 5,000.)
+# The probability of "cat" falls by more than half. The record holds both kinds of cut for 5,000 test images. (The mean for mean ablation comes from the other 5,000.)
 #
 # **Your guess:** in which of the six blocks will a cut cost most, and in which block will the two kinds disagree?
 
@@ -288,7 +288,7 @@ draw_cuts("mean_ablations", "shipped, mean ablation: accuracy")
 # {{assert 1.9 * (ablated("mean_ablations", "loss, one block", 5).mean + ablated("mean_ablations", "loss, one block", 6).mean) < ablated_pair("mean_ablations", "loss, two blocks", 5, 6).mean}}
 #
 # - *Stand-ins.* In block 5 the class token gathers "ears", and in block 6 "ears" once more. Either will do. (In language models, later layers take over the work of one that was removed: the *hydra effect*, [McGrath et al. 2023](https://arxiv.org/abs/2307.15771).)
-# - *Votes to spare.* "Cat" is ahead by 4 votes. Block 5 brings 3 of them and block 6 brings 3 others. It survives the loss of either, by one vote, and not the loss of both.
+# - *Votes to spare.* Before block 5, "cat" is 2 votes behind. Blocks 5 and 6 bring 3 votes each, so it ends 4 ahead. Without one of the two it still wins by one vote, and without both it loses.
 #
 # Both give small single losses and a large one together. This experiment cannot tell them apart.
 #
@@ -403,7 +403,7 @@ slopes = {"truck": [0.2, -0.6, 2.0, 0.1], "automobile": [-0.4, 0.5, -1.0, 0.6]}
 diagrams.weighed_by_gradient([0.5, 0.3, 0.1, 0.1], slopes)
 
 # %% [markdown]
-# The first patch has half of the attention. For *truck*, the third has twice its product, because its slope is ten times as steep. For *automobile*, neither of the two counts: negative products become 0. The products are averaged over heads and then brought together over blocks. (The second visit does that by hand.)
+# The first patch has half of the attention. For *truck*, the third patch has a fifth of this attention and a slope ten times as steep, so its product is twice as large. For *automobile*, neither of the two counts: negative products become 0. The products are averaged over heads and then brought together over blocks. (The second visit does that by hand.)
 #
 # The motorcycle is a good case, because `shipped` wavers between two classes. Here are its maps for both:
 
@@ -482,7 +482,7 @@ title = f"shipped: noise on patches of gradient maps, {deletions['deleted_from']
 draw_deletions({"": curves}, title)
 
 # %% [markdown]
-# Look at the right-hand ends, with noise on 32 patches. Left alone, {{deleted("random", "highest", 0).mean:.0%}} of the answers are right.
+# Look at the right-hand ends, with noise on 32 patches. Left alone, on this half of the test images, {{deleted("random", "highest", 0).mean:.0%}} of the answers are right.
 #
 # | 32 patches became noise | still right |
 # |---|---|
@@ -889,7 +889,7 @@ for name, make in {"rollout": attention_rollout, "gradients": gradient_attention
 
 # %% tags=["nbval-check-output"]
 (needle_record,) = read_records("../data/results/needle10.json")
-print("          most attention at the needle              cut off in")
+print("          most attention at the needle              right when cut off in")
 print("seeker    block 1  block 2  left alone, right   block 1  block 2")
 for run in needle_record["runs"]:
     found = run["trained"]

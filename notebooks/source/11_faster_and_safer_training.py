@@ -280,7 +280,7 @@ print(f"measured:  {min(took[torch.float32]) / min(took[sixteen_bits]):.1f} time
 #
 # <details><summary>Why are prediction and measurement not equal?</summary>
 #
-# Two things make the prediction too high. It lets the rest take as long as before, but in 16 bits numbers must also be copied from one format to the other. And on our CPU, attention is fused in float32 but not in 16 bits, so it gains less than the product that we timed. One thing makes it too low: a profiler slows small operations most, so the true share of the products is probably larger.
+# Two things make the prediction too high. It lets the rest take as long as before, but in 16 bits numbers must also be copied from one format to the other. And on a CPU our attention calls PyTorch's fused function only in float32, as its backward pass was slow in bfloat16 when we tried; so attention may gain less than the product that we timed. One thing makes it too low: a profiler slows small operations most, so the true share of the products is probably larger.
 #
 # </details>
 #
@@ -327,9 +327,9 @@ diagrams.float_formats()
 # A number is usually ± 1.fraction × 2 to the power of the exponent: 6.5, for example, is 1.625 × 2². The orange bits decide *how large or small* it can be, and the blue bits *how many digits* it has. What does each format lose?
 #
 # - **bfloat16 has few digits.** With 7 bits of fraction, the next number after 1 is 1 + 2⁻⁷ ≈ 1.008. A weight of 1 that should move by 0.003 is rounded back to 1. So the weights stay in float32, and only the products, and what directly follows them, such as the GELU, run in 16 bits.
-# - **float16 has a small range.** With 5 bits of exponent, the smallest exponent is −14, and the 10 bits of fraction reach ten halvings further, down to 2⁻²⁴ ≈ 6 × 10⁻⁸. A gradient of 10⁻⁸ is nearer to 0 than to that, so it becomes 0. With 8 bits of exponent, like float32, bfloat16 reaches about 10⁻³⁸ with all its digits.
+# - **float16 has a small range.** Its 5 bits give 32 exponents, of which two are reserved, and the others run from −14 to 15. Below 2⁻¹⁴ the leading 1 becomes 0, so that numbers go on down to 2⁻¹⁰ × 2⁻¹⁴ = 2⁻²⁴ ≈ 6 × 10⁻⁸, with fewer and fewer digits. A gradient of 10⁻⁸ is nearer to 0 than to that, so it becomes 0. With 8 bits of exponent, like float32, bfloat16 reaches about 10⁻³⁸ with all its digits.
 #
-# The cure is **loss scaling**. Multiply the loss by 65,536, and every gradient becomes that many times as large. Compute each gradient in float16, then divide it in float32. If a gradient becomes too large for float16, which ends at 65,504, it turns into infinity. Then the step is skipped and the factor halved. So the factor changes, and belongs in the file of part 2. In numbers:
+# The cure is **loss scaling**. Multiply the loss by 65,536, and every gradient becomes that many times as large. Compute each gradient in float16, then divide it in float32. If a gradient becomes too large for float16, which ends at 65,504, it turns into infinity. Then the step is skipped and the factor halved. So the factor changes, and belongs in the file of part 2. (Loss and factor are float32, and only the gradients have to fit.) Here are both losses and the cure in numbers:
 
 # %% tags=["nbval-check-output"]
 print("1 + 0.003 in bfloat16:", (torch.tensor(1.0).bfloat16() + 0.003).item())
@@ -488,7 +488,7 @@ axis.legend(loc="upper left")
 plots.show("lines over the steps: distance from the run never stopped", parts=ends)
 
 # %% [markdown]
-# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again. Far away need not mean bad, but two settings can no longer be compared.
+# Only the blue line stays at 0. The others leave it with the first step, and nothing complains. The green one ends highest: without the number of steps, the learning rate begins at 0.003 again. A run that ends elsewhere need not be worse. But it is another run: if you compare two learning rates, and one of the runs was resumed like this, you no longer know what made the difference.
 #
 # The orange line starts most steeply. Why? Here is how far each step moves the weights:
 
@@ -635,7 +635,7 @@ class Snapshot:
 #
 # - Find out which part of a step takes the time, speed up that part, and expect no more than the rest allows (Amdahl's law).
 # - Mixed precision computes products in 16 bits and keeps the weights in float32. bfloat16 has few digits. float16 has a small range, and needs a factor on the loss.
-# - To resume, a run needs the weights, the optimizer's memory, the number of steps, and the random state unless every step is seeded anew, as in `fit`. If one is missing, nothing complains.
+# - To resume, a run needs the weights, the optimizer's memory, the number of steps, and all random states unless every step is seeded anew, as in `fit`; in float16 also the factor, and if you stop within an epoch of a shuffled list, that list and your place in it. If one is missing, nothing complains.
 #
 # **Try it yourself:** exercise 11.2 in the [exercise notebook](exercises/11_faster_and_safer_training.ipynb) lets you write what saves a run.
 #

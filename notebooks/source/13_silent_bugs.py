@@ -425,11 +425,11 @@ catch(check_last_norm, right=VisionTransformer, wrong=NoLastNorm, bug="8 no last
 # %% [markdown]
 # ## Third room: change one thing
 #
-# A comparison needs a result that someone knows. You need none if you ask what must *not* change.
+# A comparison needs a result that someone knows. You need none if you know what must change, and what must not.
 #
 # ### 9. Across the batch
 #
-# PyTorch's `nn.MultiheadAttention` expects (T, B, D) unless it is told `batch_first=True`. If it gets (B, T, D), a token attends to the tokens at the same place in *all images*, and to no other token of its own image. [TabFormer](https://github.com/IBM/TabFormer/pull/14) had this bug. The check changes the company of an image, which must not matter to it:
+# PyTorch's `nn.MultiheadAttention` expects (T, B, D) unless it is told `batch_first=True`. If it gets (B, T, D), a token attends to the tokens at the same place in *all images*, and to no other token of its own image. [TabFormer](https://github.com/IBM/TabFormer/pull/14) had this bug. The check asks for one image twice, among other images and alone. Its answer must stay the same:
 
 
 # %% tags=["bug"]
@@ -533,7 +533,7 @@ catch(
 #
 # ## Fourth room: ask twice, or save and load
 #
-# So far each check changed something. Now nothing changes at all, and still two answers may disagree.
+# In the third room each check changed something. Now nothing changes at all, and still two answers may disagree.
 #
 # ### 13. Moved parameter
 #
@@ -559,7 +559,7 @@ def check_saved(make):
 catch(check_saved, right=nn.Parameter, wrong=lambda x: nn.Parameter(x).to(torch.float64))
 
 # %% [markdown]
-# Two more bugs are found by asking more than once:
+# Two more bugs are found by asking in the same way:
 #
 # | bug | what goes wrong | its check |
 # |---|---|---|
@@ -751,7 +751,7 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 show_costs(seen, "Trained with these bugs, the model is worse")
 
 # %% [markdown]
-# These are the seven bugs that you could notice. Across the batch (9) has one more row, which is not in the picture: with a class token it stays at chance level, trained or put in afterwards. Without the residual (7) the small model still learns something ({{mean(bug_runs("no residual connection")):.0%}}). Now to the others, on a finer axis:
+# These seven bugs you could notice, if you knew what a right model reaches; the smaller costs you would probably put down to a model that is too small. Across the batch (9) has one more row, which is not in the picture: with a class token it stays at chance level, trained or put in afterwards. Without the residual (7) the small model still learns something ({{mean(bug_runs("no residual connection")):.0%}}). Now to the others, on a finer axis:
 
 # %%
 show_costs(unseen, "Trained with these bugs: no cost is shown")
@@ -873,7 +873,7 @@ for seed, run in enumerate(silent[SHAPES]["none"]):
 mystery = mystery.cpu().eval()
 
 # %% [markdown]
-# In the run saved here, `mystery` is about as accurate as the weakest right model, and its loss ends above those of all three, but three seeds are too few to call that a bug. So training has told us little, and not where to look. We need clues, like a detective. Each of five questions can strike some of these suspects from the list:
+# In the run saved here, `mystery` is about as accurate as the weakest right model, and its loss ends above those of all three, but three seeds are too few to call that a bug. So training has told us little, and not where to look. We need clues, like a detective. Four questions strike suspects from the list, and the fifth must prove the last one guilty:
 
 # %% tags=["bug-names", "hide-input", "nbval-check-output"]
 NAMES = [
@@ -997,7 +997,7 @@ def parameters_behind(answers):
 
 
 # %% [markdown]
-# `suspicions`, in the folded cells, asks this and all other questions to a whole model. Is there one answer for each image, and only one if you give it one image? If not, it is `x[0]` (11) or a class token for each place (15). Are the answers probabilities? Then it may be softmax twice (5), once a loss with its own softmax follows.
+# `suspicions`, in the folded cells, asks this and all other questions to a whole model. Four images must give four answers, and one image one. If they do not, it is `x[0]` (11) or a class token for each place (15). Are the answers probabilities? Then it may be softmax twice (5), once a loss with its own softmax follows.
 
 
 # %% tags=["own-model", "hide-input"]
@@ -1064,7 +1064,7 @@ print("mystery:", "; ".join(suspicions(mystery, noise)))
 strike(5, 11, 13, 15, 16)
 
 # %% [markdown]
-# Nothing again. (The course's tests hold that `suspicions` notices the other three as well. In your own model, ask without the head if it starts at zero, because then all images get the same answer before the first step.)
+# Nothing again. (The course's tests check that `suspicions` also notices the three that the cell does not try. In your own model, ask without the head if it starts at zero, because then all images get the same answer before the first step.)
 #
 # ### Third clue: is each attention right?
 #

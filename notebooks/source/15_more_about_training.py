@@ -6,7 +6,7 @@
 # | | |
 # |---|---|
 # | You need | notebook 05 |
-# | Time to read | about 15 minutes, in six sections |
+# | Time to read | about 25 minutes, in six sections |
 # | Time to run | {{notebook_seconds("15_more_about_training"):about}} on two cores of a recent server CPU, with the budget `quick` |
 # | Package modules | `training/`, `augment.py` |
 #
@@ -153,9 +153,9 @@ axis.legend(loc="lower right")
 plots.show("a curve that rises and flattens; the larger model begins below it and ends far above")
 
 # %% [markdown]
-# **More epochs come first, but they do not carry far.** From 3 to 14 epochs, the small model becomes better, by {{distance([run.accuracy for run in recorded("pooling", "class token", budget="long")], reached("pooling", "class token")):±.1p}} points. This takes less arithmetic than three epochs of the larger model, which end {{distance([run.accuracy for run in recorded("pooling", "class token", budget="long")], [run.accuracy for run in recorded("pooling", "class token", budget="large")]):±.1p}} points behind. The next 46 epochs lift it only from {{mean([run.accuracy for run in recorded("pooling", "class token", budget="long")]):.1%}} to {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}}. Why? By then its training loss is {{recorded("pooling", "class token", budget="longest")[0].train_loss[-1]:.2f}}: the model nearly knows its training images by heart, so more epochs probably have little left to teach.
+# **With a few more minutes, take more epochs; but they do not carry far.** From 3 to 14 epochs, the small model becomes better, by {{distance([run.accuracy for run in recorded("pooling", "class token", budget="long")], reached("pooling", "class token")):±.1p}} points. This takes less arithmetic than three epochs of the larger model, which end {{distance([run.accuracy for run in recorded("pooling", "class token", budget="long")], [run.accuracy for run in recorded("pooling", "class token", budget="large")]):±.1p}} points behind. The next 46 epochs lift it only from {{mean([run.accuracy for run in recorded("pooling", "class token", budget="long")]):.1%}} to {{recorded("pooling", "class token", budget="longest")[0].accuracy:.1%}}. Why? By then its training loss is {{recorded("pooling", "class token", budget="longest")[0].train_loss[-1]:.2f}}: the model nearly knows its training images by heart, so more epochs probably have little left to teach.
 #
-# **Then a larger model and harder images.** After three epochs of each, the larger model is {{distance([run.accuracy for run in recorded("pooling", "class token", budget="large")], reached("pooling", "class token")):±.1p}} points better. The shipped model joins 60 epochs with images that are hard to learn by heart.
+# **With two hours, take a larger model and harder images.** After three epochs of each, the larger model is {{distance([run.accuracy for run in recorded("pooling", "class token", budget="large")], reached("pooling", "class token")):±.1p}} points better. The shipped model joins 60 epochs with images that are hard to learn by heart.
 #
 # So this is what you can type:
 #
@@ -248,7 +248,7 @@ plots.show(f"a row of three dots for each setting. Means: {means}", title)
 #
 # ### How can one change all singular values without finding them?
 #
-# The rule `muon` of notebook 05 took the step X apart by a singular value decomposition, X = U·Σ·Vᵀ, and set every singular value to 1. Jordan et al., who train on GPUs, find that far too slow. Could matrix products do it?
+# The rule `muon` of notebook 05 took the step X apart by a singular value decomposition, X = U·Σ·Vᵀ, and set every singular value to 1. Jordan et al., who train on GPUs, find that far too slow. (The second visit times both on a CPU.) Could matrix products do it?
 #
 # Look at the simplest product that has the shape of X again. UᵀU is the identity matrix, because the columns of U are orthogonal and of length 1, and so is VᵀV. Both vanish from the middle:
 #
@@ -401,7 +401,7 @@ print(
 #
 # ## 4. Do I need the schedule, and clipping?
 #
-# The direction is settled. How long should the steps be? In notebook 05, three seeds a rung left the schedule and clipping *not settled* on shapes. Do more seeds decide?
+# So much for the direction. How long should the steps be? In notebook 05, three seeds a rung left the schedule and clipping *not settled* on shapes. Do more seeds decide?
 #
 # For Muon, we compare a rate that stays constant after the warm-up with one that falls along the cosine, with nine seeds. For AdamW, we compare a constant rate, then warm-up and cosine, then clipping as well, with six.
 
@@ -493,7 +493,7 @@ for panel, name in zip(panels, ("Muon, constant rate", "Muon, cosine"), strict=T
 plots.show("weights and their average: at a constant rate the average ends ahead")
 
 # %% [markdown]
-# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average is **better**: even its worst seed ends above the best one of the weights. With the cosine, the two are *not settled*, as on CIFAR-10 where images are few ({{distance(augmented("+ weight average (EMA)"), augmented("flip and crop (base)")):+±.1p}} points).{{assert all(only(record("where_augmentation_pays").settings, setting=name).training.schedule == "cosine" for name in ("+ weight average (EMA)", "flip and crop (base)"))}}
+# A thin line is a seed, and a thick one the mean of three. At a constant rate, the average is **better**: even its worst seed ends above the best one of the weights. With the cosine, the two are *not settled*, as on CIFAR-10 where images are few (compared as two groups, {{distance(augmented("+ weight average (EMA)"), augmented("flip and crop (base)")):+±.1p}} points).{{assert all(only(record("where_augmentation_pays").settings, setting=name).training.schedule == "cosine" for name in ("+ weight average (EMA)", "flip and crop (base)"))}}
 #
 # Why the difference? With the cosine the rate falls, so the weights stop jumping by themselves. Whether both together gain more than one of the two is not settled.
 #
@@ -503,7 +503,7 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 #
 # ## 6. Which settings of the recipe `cpu` rest on a measurement?
 #
-# Fewer than you may think. This table sums up notebook 05 and the sections above. Its last column has experiments for you to try. *Ladder* means those of notebook 05, and *few images* its tests of augmentation with many epochs, which section 2 continues.
+# Fewer than you may think. This table sums up notebook 05 and the sections above. An empty cell was not compared, and the last column is worth trying next. *Ladder* means those of notebook 05, and *few images* its tests of augmentation with many epochs, which section 2 continues.
 #
 # | setting | what was compared | CIFAR-10 | drawn shapes | not tried |
 # |---|---|---|---|---|
@@ -538,7 +538,7 @@ plots.show("weights and their average: at a constant rate the average ends ahead
 #
 # ## What to remember
 #
-# - With more time, train longer first, and then take a larger model and harder images. Where images are few, neither mixup nor cutmix was better than flip and crop alone.
+# - With a few more minutes, train longer; with hours, take a larger model and harder images. Where images are few, neither mixup nor cutmix was better than flip and crop alone.
 # - Muon needs no decomposition: five rounds of a polynomial in X, made of matrix products, even out the singular values. Its share of the arithmetic is small if batches are large and matrices small.
 # - With Muon, on drawn shapes, a falling rate and an average of the weights are each better than a constant rate alone.
 # - The optimizer and half images rest on measurements on CIFAR-10, and Muon's cosine on drawn shapes alone; clipping is not settled.

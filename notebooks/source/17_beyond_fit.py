@@ -3,16 +3,18 @@
 #
 # `fit` hides a loop. Here is one of your own, with the lines that this notebook adds. A comment names the part that explains a line:
 #
+#     scaler = torch.amp.GradScaler(device.type)               # part 2
 #     model.train()
-#     for batch in loader:                                     # part 1
-#         optimizer.zero_grad()
-#         for x, y in four_parts_of(batch):                    # part 3
-#             with torch.autocast(device.type, torch.float16): # part 2
-#                 loss = F.cross_entropy(model(x), y) / 4      # part 3
-#             scaler.scale(loss).backward()                    # part 2
-#         scaler.step(optimizer)                               # part 2
-#         scaler.update()                                      # part 2
-#     save_run(path, step, parts)                              # part 4
+#     for epoch in range(epochs):
+#         for batch in loader:                                 # part 1
+#             optimizer.zero_grad()
+#             for x, y in four_parts_of(batch):                # part 3
+#                 with torch.autocast(device.type, torch.float16):  # part 2
+#                     loss = F.cross_entropy(model(x), y) / 4  # part 3
+#                 scaler.scale(loss).backward()                # part 2
+#             scaler.step(optimizer)                           # part 2
+#             scaler.update()                                  # part 2
+#         save_run(path, epoch, parts)                         # part 4
 #     torch.export.save(program, "model.pt2")                  # part 5
 #
 # Besides, `fit` augments images, changes the learning rate, clips gradients and validates, as in [notebook 05](05_training_on_cifar10.ipynb), and can average the weights, as in [15](15_more_about_training.ipynb).
@@ -98,7 +100,7 @@ def new_model():
 #
 # ## Who loads the next batch?
 #
-# A million photos do not fit into memory. They stay in a folder, and are decoded while the model trains. PyTorch has two classes for this. A `Dataset` gives one image and its label, and a `DataLoader` makes batches of them.
+# A million photos do not fit into memory. They stay in a folder, and are decoded while the model trains. PyTorch has two classes for this. A `Dataset` (its own, and not the course's of that name) gives one image and its label, and a `DataLoader` makes batches of them.
 #
 # The loader can have **workers**, processes of their own that prepare the next batches while the model trains. Suppose that a batch takes three times as long to load as to train on:
 
@@ -142,7 +144,7 @@ panels[-1].set_xlabel("time (grey: loads a batch, blue: trains on it; numbers: w
 plots.show("timetables of the loop and its workers", "Loading with and without workers", said)
 
 # %% [markdown]
-# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits where the blue bars have gaps.
+# Without workers, the loop loads each batch by itself, and the model stands still. Two workers load side by side, and the loop only waits before the first batch and where the blue bars have gaps.
 #
 # ## A loader for a folder
 #
@@ -584,12 +586,20 @@ for count, precision in ((64, torch.float32), (16, torch.float32), (64, sixteen_
 diagrams.two_processes()
 
 # %% [markdown]
-# PyTorch calls this *DistributedDataParallel*. In a script of your own, here with the folder of part 1, it takes these lines and the imports that you know:
+# PyTorch calls this *DistributedDataParallel*. In a script of your own, here with the folder of part 1, it takes these lines, and `folder_images.py` beside them:
 #
 #     # several.py
+#     import os
+#
+#     import torch
 #     import torch.distributed as dist
+#     from torch.nn import functional as F
 #     from torch.nn.parallel import DistributedDataParallel
-#     from torch.utils.data import DistributedSampler
+#     from torch.utils.data import DataLoader, DistributedSampler
+#
+#     from folder_images import FolderImages
+#     from vit_minimal import VisionTransformer, ViTConfig
+#     from vit_minimal.augment import normalize
 #
 #     def main():
 #         gpus = torch.cuda.is_available()
