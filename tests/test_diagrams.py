@@ -1178,6 +1178,15 @@ def test_the_fewer_signs_the_longer_the_bars_of_the_costs(count):
     assert ("the sign is right" in said) == (count > 0)
 
 
+def test_costs_beside_four_signs_or_more_are_numbers_without_bars():
+    for count in (4, 5):
+        kept = {start: (*of, warns[:count]) for start, (*of, warns) in STARTS.items()}
+        diagrams.signs_and_costs(kept, SIGNS[:count])
+        (axis,) = plt.gcf().axes
+        assert not [p for p in axis.patches if to_rgb(p.get_facecolor()) == to_rgb(card.QUIET)]
+        assert "10.3 ± 0.9" in written()
+
+
 def test_each_way_to_cut_a_class_token_off_crosses_its_own_arrows_out():
     diagrams.cut_class_token()
     arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]

@@ -14,7 +14,7 @@ def signs_and_costs(starts, signs=(), title=""):
     A start costs `points` ± `width`; `costly` is True, False, or None if that is not settled; `warns`
     has a bool for each of the `signs`, of which there may be none. A cell is green where a sign is
     right: it warns of a costly start, or is silent about a harmless one. The line above a group
-    counts the warnings.
+    counts the warnings. Bars show the costs where there is room: with at most three signs.
     """
     groups = {
         costly: {start: of for start, of in starts.items() if of[2] is costly} for costly in GROUPS
@@ -47,12 +47,9 @@ def signs_and_costs(starts, signs=(), title=""):
             card.text(1, middle, f"{kind}: {name}", 10, ha="left")
             number = f"{points:z.1f} ± {width:.1f}".replace("-", "\N{MINUS SIGN}")
             share = max(points, 0) / most
+            card.text(31.2, middle, number, 10, ha="right")
             if room > 10:
-                card.text(31.2, middle, number, 10, ha="right")
                 card.rectangle(32.4, middle - 0.6, room * share, 1.2, QUIET)
-            else:
-                card.text(31.2, middle - 0.2, number, 10, ha="right")
-                card.rectangle(23.2, y + 2.7, 8 * share, 0.4, QUIET)
             said += [] if signs else [f"{kind}: {name} costs {number} points"]
             for x, warned in zip(places, warns, strict=True):
                 wrong = costly is not None and warned != costly
