@@ -161,7 +161,12 @@ def class_token_places(read, cut, findings):
         card.text(left + TOKEN / 2, bars - 5.4 * share - 1.2, f"{100 * share:.0f}", 10)
     card.line((2, bars), (WIDTH - 2, bars), line=0.8)
     card.text(
-        2, 31, "in each block: A − B in points if the class token is cut off there only", 10, QUIET, ha="left"
+        2,
+        31,
+        "in each block: A − B in points if the class token is cut off there only",
+        10,
+        QUIET,
+        ha="left",
     )
     scale = 5 / max(np.abs(cut).max(), 1e-9)
     for middle, points in zip(middles, cut, strict=True):
