@@ -89,7 +89,7 @@ diagrams.training_loop()
 #
 # ## The plain loop: how far does it get alone?
 #
-# We take 5,000 drawings of **Shapes-10**, ten kinds of shapes, and set 1,000 of them aside to judge the model by. All numbers in the text come from these shapes, which the saved run had asked for; on other images yours will differ.
+# We take 5,000 drawings of **Shapes-10**, ten kinds of shapes, and set 1,000 of them aside to judge the model by. The saved run had asked for these shapes. Where a cell runs here, the text quotes what they gave, and on other images yours will differ; numbers on CIFAR-10 are named as such.
 
 # %%
 quick = pick_budget() == "quick"
@@ -360,7 +360,7 @@ plots.show("hills: Muon's is the highest, and that of SGD lies furthest right", 
 #
 # <details><summary><i>Limit:</i> is this fair to SGD?</summary>
 #
-# Not quite. In so short a training, schedule and clipping together hold SGD back (we have not separated the two). With a constant rate and no clipping, SGD reaches {{mean(swept("SGD, constant rate")):.1%}} at its best rate, {{best_rate("SGD, constant rate"):g}}. That is still less than AdamW.
+# Not quite. In so short a training, schedule and clipping together hold SGD back (we have not separated the two). With a constant rate and no clipping, SGD reaches {{mean(swept("SGD, constant rate")):.1%}} at its best rate, {{best_rate("SGD, constant rate"):g}}. Its mean is still below AdamW's, and whether three seeds settle this, the third sitting asks.
 #
 # </details>
 #
@@ -390,7 +390,7 @@ titles = [name for name, images_of in variants.items() for _ in images_of]
 plots.show_images(torch.cat(list(variants.values())), titles, columns=4, size=1.7)
 
 # %% [markdown]
-# Now we climb a ladder of six rungs. The first is the plain loop. A rung with a plus adds something to the one before it. A rung with *instead* replaces the rule, and with it the rate and the weight decay. (Muon's box is opened below.) Which of the five changes will give most? Write down your guess.
+# Now we climb a ladder of six rungs. The first is the plain loop, run by `fit` with other random numbers, and three times. A rung with a plus adds something to the one before it. A rung with *instead* replaces the rule, and with it the rate and the weight decay. (Muon's box is opened below.) Which of the five changes will give most? Write down your guess.
 
 # %%
 MUON = replace(CLIPPED, optimizer="muon", learning_rate=1e-2, weight_decay=0.1)
@@ -489,7 +489,7 @@ def muon(gradient, memory):
 #
 # ## The real run: CIFAR-10 on your machine
 #
-# The recipe `cpu` has every ingredient of the ladder's top rung, and one more, *half images*: in all epochs but the last, the model sees a random half of each image's patches. The third sitting shows how that works.
+# The recipe `cpu` has every ingredient of the ladder's top rung, and one more, *half images* (label smoothing is off here, too): in all epochs but the last, the model sees a random half of each image's patches. The third sitting shows how that works.
 #
 # - If `TRAIN_NOW` is true, the next cells fetch CIFAR-10 once (170 MB) and train with the recipe that suits your machine: `cpu`, or `t4` on a GPU. If you stop the training, run the cell again: it resumes.
 # - Otherwise you see the recorded run in the same figures.
@@ -679,7 +679,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 #
 # ## How much of this is luck?
 #
-# In each row of this table, only the random numbers changed. Your own run is one such draw. The two means differ by {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points. With other seeds, what might this difference have been? The **95 % interval** answers: {{distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")):+±.1p}} points. Of 100 such intervals, about 95 hold the true one.
+# In each row of this table, only the random numbers changed. Your own run is one such draw. The two means differ by {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points. How far is that from the difference that very many seeds would show? The **95 % interval** answers: {{distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")):+±.1p}} points. Of 100 such intervals, about 95 hold the difference of very many seeds.
 #
 # **In the whole course, ± is half of a 95 % interval**, and each notebook says over what: over seeds, or over the test images of one model.
 #
@@ -700,7 +700,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 #
 # ## From an interval to a word
 #
-# May you now say "better"? A difference of less than one point does not matter to us, so we call the zone from −1 to +1 **grey**. The course has four words, and no others. Here is an invented example for each:
+# May you now say "better"? A difference of less than one point does not matter to us, so we call the zone from −1 to +1 **grey**. The course has four words, and no others. (Notebook 07 has one of its own for starts that do no harm.) Here is an invented example for each:
 
 # %% tags=["hide-input"]
 four = {  # {name: (words below it, the difference, half of its 95 % interval)}
