@@ -152,7 +152,7 @@ for name, make in (("CNN, 15 pixels", cnn_15), ("ViT, AdamW", vit)):
 # %% [markdown]
 # For the CNN, the distance is the reason: side by side, it learns the task. The ViT with AdamW fails there too, so its failure is no evidence about distance. *ViTs trained with AdamW struggle with long range*, our fine new sentence, has lost its support.
 #
-# **What did defeat the ViT with AdamW?** Perhaps it does not see the tiles at all. So we ask it about one tile only, for ten epochs again: is the upper left one warm? From here on, the learning rate is 0.0003, so both the task and the rate change; two tiles at this rate follow.
+# **What did defeat the ViT with AdamW?** Perhaps it does not see the tiles at all. So we ask it about one tile only, for ten epochs again: is the upper left one warm? From here on, the learning rate is 0.0003, first for one tile and then for two, so that these two runs differ in the task alone.
 #
 # <details><summary>Why not 0.001, as before?</summary>
 #
@@ -260,9 +260,9 @@ plots.show(
 #
 # In the last sentence, *struggle* was easy to pin down. Other words are vague, and a sentence with them can be tested only after one has said what they are to mean.
 #
-# ### 1. "It summarises the whole image"
+# ### 1. "The class token summarises the whole image"
 #
-# *It* is the class token. **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** someone searches photographs by this vector alone, and misses colours that the patches hold.
+# **Said** since [BERT](https://arxiv.org/abs/1810.04805), whose final class token stands for a whole text. **The harm:** someone searches photographs by this vector alone, and misses colours that the patches hold.
 #
 # **Tested:** we read *summarises* as: the class can be read from it, and *the whole image* as: so can the colours of its regions. The **shipped model**, six blocks trained for {{record("cifar10_cpu_long").training.epochs:d}} epochs on CIFAR-10, gives us its class token. A linear regression reads the mean colours of sixteen regions from it.
 #
@@ -323,9 +323,9 @@ plots.show(f"variance explained after each block, for {', '.join(curves)}", "Col
 #
 # Even with plain words, a sentence can be true of one model and false of the next.
 #
-# ### 8. "It works under GPT's mask as well"
+# ### 8. "The class token works under GPT's mask as well"
 #
-# *It* is the class token again. **Said** in effect by [iLLaMA](https://arxiv.org/abs/2404.06773), a ViT with GPT's mask that puts the class token last. **The harm:** someone gives the mask to a ViT whose class token comes first. It stays at chance level, and no error says why.
+# **Said** in effect by [iLLaMA](https://arxiv.org/abs/2404.06773), a ViT with GPT's mask that puts the class token last. **The harm:** someone gives the mask to a ViT whose class token comes first. It stays at chance level, and no error says why.
 #
 # In a ViT, every token attends to every token. GPT learns to predict the next word, so no token may attend to those that come after it. Such attention is called **causal**. Here are three settings with four patches. A purple cell says that the token of the row attends to the token of the column:
 
@@ -454,13 +454,13 @@ plots.show("the CNN leads at each number of images, by less and less", "10: a CN
 # | 4. The class token's attention shows where the model looks. | fold | **holds in part** |
 # | 10. ViTs need more data than CNNs. | above | **not settled** |
 # | **What do the words mean?** | | |
-# | 1. It summarises the whole image. | above | **holds in part** |
+# | 1. The class token summarises the whole image. | above | **holds in part** |
 # | 3. After the last layer it holds what is needed to classify. | fold | **holds** |
 # | 14. Training needs a warm-up. | fold | **does not hold** |
 # | 17. ViTs are only good when pretrained. | fold | **does not hold** |
 # | 18. Fine-tune with a small learning rate. | fold | **holds in part** |
 # | **In which setting?** | | |
-# | 8. It works under GPT's mask as well. | above | **holds in part** |
+# | 8. The class token works under GPT's mask as well. | above | **holds in part** |
 # | 7. Registers help. | fold | **not settled** |
 # | 13. Position embeddings matter. | fold | **holds** |
 # | 15. Small patches are noisy. | fold | **holds in part** |
@@ -621,7 +621,7 @@ plots.show("the CNN leads at each number of images, by less and less", "10: a CN
 #
 # <details><summary><b>Measure a sentence again:</b> its record, and a command that makes part of it again</summary>
 #
-# The commands are for a terminal (in a cell, put `!` in front). A star needs CIFAR-10.
+# The commands are for a terminal (in a cell, put `!` in front). A star needs CIFAR-10; the others run on drawn shapes if it is not there, and then find other numbers.
 #
 # | sentence | record | command |
 # |---|---|---|
