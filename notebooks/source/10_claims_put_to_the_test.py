@@ -159,7 +159,7 @@ show_effects(
 # %% [markdown]
 # Read the figure from the top: the first row that fits a bar gives its word. A and B are *alike*, A is *better*, A is *worse*, or the runs do not settle it: *not settled*. *Better* and *worse* give the sign of a difference, not its importance: a small one gets them too, if its bar leaves out 0 and reaches out of the grey zone. So single patches are *worse* than patches together.
 #
-# <details><summary>The other two printed lines compare the base with itself, so the true difference is 0. Which word does each get?</summary>
+# <details><summary>The other two printed lines compare the base with itself, so the true difference is 0. Which words do they get?</summary>
 #
 # With three runs a side, the interval leaves the grey zone: these six runs do not settle even that. With 6 and 7 runs it lies inside: *alike*.{{assert
 # abs(distance(runs("pooling", "class token").accuracies[:3], runs("pooling", "class token").accuracies[3:6]).mean) < 0.01 < distance(runs("pooling", "class token").accuracies[:3], runs("pooling", "class token").accuracies[3:6]).mean + corrected(3, 3) * students_t(spread().degrees) / students_t(spread().degrees, 1 - 0.05 / comparisons())}}{{assert
@@ -242,7 +242,7 @@ show_card(
 #
 # ### 16. "Large patches miss detail"
 #
-# **Tested:** *Needle-10*, drawn images in which only a detail of 4 × 4 pixels gives the class. B has P = 4, and A has patches of 8 × 8 pixels (P = 8). The tiny model is trained on 4,000 images, three times for each row. For as many FLOPs, P = 8 gets four times the epochs of P = 4, or so, and the last row has far more.
+# **Tested:** *Needle-10*, drawn images in which only a detail of 4 × 4 pixels gives the class. B has P = 4, and A has patches of 8 × 8 pixels (P = 8). The tiny model is trained on 4,000 images, three times for each row. An epoch with P = 8 costs about a quarter of the **FLOPs** (additions and multiplications), so its 12 epochs cost about as much as the three of P = 4, and its 33 far more.
 
 # %% tags=["hide-input"]
 (drawn,) = (of["rows"] for of in records("patch_size") if of["part"] == "needles")
@@ -277,7 +277,7 @@ show_card(
 #
 # **Holds in part.** The part that holds: after three epochs, P = 8 misses the detail. The part that does not: P = 8 *can* find it, if it trains longer and is lucky with its seed.
 #
-# **So in your model:** say what both sizes get before you compare them. On photographs, P = 8 is {{loss(runs("patch_size", "P = 8")):±.1p}} points *worse* after the same three epochs. It is {{gain(runs("patch_size_longer", "P = 8, 4 × the epochs")):±.1p}} *better* after about the same **FLOPs** (additions and multiplications), which pay for {{recorded("patch_size_longer", "P = 8, 4 × the epochs")[0].run.training.epochs:d}} of its epochs. In longer trainings the order turns again, and P = 4 wins in both: [notebook 08](08_pitfalls_patch_size.ipynb) has all comparisons.{{assert
+# **So in your model:** say what both sizes get before you compare them. On photographs, P = 8 is {{loss(runs("patch_size", "P = 8")):±.1p}} points *worse* after the same three epochs. It is {{gain(runs("patch_size_longer", "P = 8, 4 × the epochs")):±.1p}} *better* after about the same FLOPs, which pay for {{recorded("patch_size_longer", "P = 8, 4 × the epochs")[0].run.training.epochs:d}} of its epochs. In longer trainings P = 4 wins at equal epochs and at equal FLOPs: [notebook 08](08_pitfalls_patch_size.ipynb) has all comparisons.{{assert
 # abs(4 * patch_cost(8).flops / patch_cost(4).flops - 1) < 0.1}}{{assert
 # interval(loss(runs("patch_size_at_equal_time", "P = 8, 30 epochs")))[0] > 0.01 and interval(loss(runs("patch_size_at_equal_time", "P = 8, 40 epochs")))[0] > 0.01}}{{assert
 # interval(gain(runs("patch_size_longer", "P = 8, 4 × the epochs")))[0] > 0 and interval(loss(runs("patch_size", "P = 8")))[0] > 0.01}}
@@ -367,7 +367,7 @@ show_card(
 )
 
 # %% [markdown]
-# **Result:** N(0, 10) is {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} points *worse*. Zeros and *all 1* are *alike* with the base, and N(0, 1) is *not settled*.{{assert
+# **Result:** N(0, 10) is {{loss(runs("class_token_init", "N(0, 10)")):±.1p}} points *worse*. Zeros and *all 1* are *alike* with the base, and N(0, 1) is *not settled*: before rounding, its bar just reaches 0.{{assert
 # all(abs(runs("class_token_init", name).difference) + runs("class_token_init", name).difference_width < 0.01 for name in ("zeros", "all 1"))}}{{assert
 # interval(loss(runs("class_token_init", "N(0, 1)")))[1] > 0.01 and not differs(runs("class_token_init", "N(0, 1)")) and -0.001 < interval(loss(runs("class_token_init", "N(0, 1)")))[0] < 0}}{{assert interval(loss(runs("class_token_init", "N(0, 10)")))[0] > 0.01}}
 #
@@ -426,7 +426,7 @@ show_card(
 #
 # | part of the sentence | what the test says |
 # |---|---|
-# | *layer by layer*: each block adds to those before it (table) | **holds** for blocks 2 to 6; for block 1 it depends on how one cuts |
+# | *layer by layer*: each block adds to those before it (table) | **holds in part**: blocks 2 to 6 add something, and for block 1 it depends on how one cuts |
 # | *layer by layer*: each block is needed by itself (figure) | **does not hold**: blocks 1 and 2 are not |
 # | *from all patches* | **not settled**, as no patch was cut |
 #
@@ -558,12 +558,12 @@ show_effects(
 rows = {
     "start": ("N(0, 10)", less_base("class_token_init", "N(0, 10)")),
     "row": ("last", less_base("class_token_place", "class token last")),
-    "patches": ("no attention", ("", *less(alone, together))),
+    "patches": ("each alone", ("", *less(alone, together))),
     "last block": ("late", less_base("class_token_place", "only in the last block")),
     "head": ("mean", less_base("pooling", "mean of patches")),
     "another token": ("token 1", less_base("class_token_place", "reads the first patch")),
 }
-sizes = {"attention": "no attention: chance level"}
+sizes = {"attention": "alone: chance level"}
 for place, (name, (_, number, half)) in rows.items():
     sizes[place] = f"{name}: {number:+z.1f} ± {half:.1f}".replace("-", "−")
 
@@ -572,7 +572,7 @@ found = {
     "start": "a start that is far too large does harm",
     "row": "it need not stand before the patches",
     "attention": "only attention to the patches brings it the image",
-    "patches": "no class token: the patches need attention",
+    "patches": "no class token: the patches do worse",
     "last block": "if trained so, the last block is enough",
     "head": "the head may read the patches instead",
     "another token": "reading another token fails silently",
@@ -586,7 +586,7 @@ diagrams.class_token_places(
 # %% [markdown]
 # Look at the bars first. After block 1, a linear probe reads the class off the class token for {{probe("class_token", 1).mean:.0%}} of the images, and after the last block for {{probe("class_token", 6).mean:.0%}}. The late blocks are needed most: a cut in block 6 costs more than a cut in any other.
 #
-# Then follow the numbers from left to right. Numbers 3 and 4 hold for every block, and 5 was measured in a model of four blocks. The sizes of 1, 5 and 6 depend on the training, as we have seen; those of 2, 4 and 7 we measured on CIFAR-10 in one training only. Number 7 is the trap: `tokens_read` of [notebook 09](09_pitfalls_class_token.ipynb) finds it.
+# Then follow the numbers from left to right. For 3 and 4 the attention was taken away in all blocks at once, and 5 was measured in a model of four blocks. The sizes of 1, 5 and 6 depend on the training, as we have seen; those of 2, 4 and 7 we measured on CIFAR-10 in one training only. Number 7 is the trap: `tokens_read` of [notebook 09](09_pitfalls_class_token.ipynb) finds it.
 #
 # Two findings have no place in the model. The vector itself need not be trained: kept at zero, it is *alike* after {{recorded("class_token_init", "N(0, 0.02)", budget="long")[0].run.training.epochs:d}} epochs. And its attention explains the answer only in part ([notebook 06](06_inside_the_class_token.ipynb)).
 #
@@ -602,7 +602,7 @@ diagrams.class_token_places(
 # | Is its place special? | No. The blocks do not know which token is first. Behind the patches, and read there, it is *alike*. | {{gain(runs("class_token_place", "class token last")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
 # | What tells it about the image? | Attention, and nothing else. If it attends to itself alone, it is the same for all images. | chance level, {{runs("class_token_cut", "sees itself alone").mean:.0%}} | [03](03_attention.ipynb), [09](09_pitfalls_class_token.ipynb) |
 # | In how many blocks must it attend to the patches? | The last of four was enough for a small model that was trained so. | *late*: {{gain(runs("class_token_place", "only in the last block")):+±.1p}}; after {{recorded("class_token_place", "only in the last block", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("class_token_place", "only in the last block", budget="long")):+±.1p}} | card 12 |
-# | When can you do without it? | When the head may read something else. In most of our trainings, the mean of the patches and attention pooling were better. After three epochs with AdamW, they were worse. | the mean: {{gain(runs("pooling", "mean of patches")):+±.1p}}; after {{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}}; with AdamW {{distance(runs("pooling", "mean of patches", 1, "adamw"), runs("pooling", "class token", 1, "adamw")):+±.1p}}, after {{recorded("pooling", "class token", budget="adamw_long")[0].run.training.epochs:d}} epochs {{distance(runs("pooling", "mean of patches", 1, "adamw_long"), runs("pooling", "class token", 1, "adamw_long")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
+# | When can you do without it? | When the head may read something else. In most of our trainings, the mean of the patches and attention pooling were better. After three epochs with AdamW, the mean was worse. | the mean: {{gain(runs("pooling", "mean of patches")):+±.1p}}; after {{recorded("pooling", "class token", budget="long")[0].run.training.epochs:d}} epochs {{gain(runs("pooling", "mean of patches", budget="long")):+±.1p}}; with AdamW {{distance(runs("pooling", "mean of patches", 1, "adamw"), runs("pooling", "class token", 1, "adamw")):+±.1p}}, after {{recorded("pooling", "class token", budget="adamw_long")[0].run.training.epochs:d}} epochs {{distance(runs("pooling", "mean of patches", 1, "adamw_long"), runs("pooling", "class token", 1, "adamw_long")):+±.1p}} | [09](09_pitfalls_class_token.ipynb) |
 # | Can you do without attention between the patches? | At a price. A head that reads the mean of single patches is worse. | against the mean of patches that attend to each other: {{distance(runs("single_patches", "mean of patches, no attention"), runs("single_patches", "mean of patches")):+±.1p}} | card 5 |
 # | How does it fail? | Silently. A head that reads token 1 in its place trains well and ends lower. `tokens_read` finds it. | {{gain(runs("class_token_place", "reads the first patch")):+±.1p}} | [09](09_pitfalls_class_token.ipynb), [13](13_silent_bugs.ipynb) |
 # | Does its attention explain the answer? | Only in part. Noise on the 8 patches with most attention in the last block costs the shipped model more than on 8 random ones, but on the 8 highest of a gradient map it costs more still. | {{deleted("attention of the last block", "loss beyond random", 8):±.1p}} and {{deleted("gradients", "loss beyond random", 8):±.1p}} points beyond random | [00](00_start_here.ipynb), [06](06_inside_the_class_token.ipynb) |{{assert

@@ -326,7 +326,7 @@ axis.set_yticks([height + 0.15 for height in heights], list(on_record))
 axis.invert_yaxis()
 axis.set(xlim=(0, 100), xlabel="accuracy on test images in %")
 axis.grid(axis="x", alpha=0.3)
-axis.legend(loc="upper right", fontsize=9)
+axis.figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
 title = "Shapes-10, ten images per class"
 axis.set_title(title)
 parts = [f"{name} {100 * np.mean(shares):.0f}" for name, shares in on_record.items()]
