@@ -1,14 +1,13 @@
 # %% [markdown]
 # # 03 · Attention: every token looks at every other
 #
-# **After this notebook you can** work out attention for one query with pencil and paper, build multi-head attention from it step by step, say
-# what each of its four matrices is for and why it divides by √d, show that your code gives the same numbers as PyTorch's, and see what a trained class token
-# looks at in a photograph of a cat. In the exercises you write multi-head attention from an empty cell.
+# **After this notebook you can** work out attention for one query with pencil and paper, say what each of its four matrices is for and why it divides by √d, build multi-head attention that gives the same numbers as PyTorch's, and see what a trained class token
+# looks at in a photograph of a cat. In the exercises you write it all from an empty cell.
 #
 # | | |
 # |---|---|
 # | You need | notebook 02: an image as 65 tokens, the first of which is the class token |
-# | Time to read | about 55 minutes, with a place for a break after step 4 |
+# | Time to read | about 50 minutes, with a place for a break before the cat |
 # | Time to run | less than a minute, on any machine |
 # | Package module | `vit_minimal/attention.py` |
 #
@@ -64,18 +63,18 @@ plots.show_images(
 )
 
 # %% [markdown]
-# On the right are the 16 pixels of patch 27. Could you tell what they show? On the left you can, because you see the patches *around* it: it is the corner of an eye.
-# The token of patch 27 has to look around in the same way, and the class token has to look at all patches if it is to know that this is a cat.
+# Could you tell from the 16 pixels on the right what they show? On the left you can, because you see the patches *around* them: it is the corner of an eye.
+# The token of patch 27 has to look around in the same way. And the class token has to look at all patches to know that this is a cat.
 #
-# But where to look, and how much at each place? Here is the answer in short:
+# But where to look, and how much at each place? In short:
 #
 # > **Attention is a weighted mean. Each token takes a weighted mean of what all tokens hand over, and the weights are computed from the tokens themselves.**
 #
-# The second half makes it special. Fixed weights would look at the same places in every image, but weights that come from
-# the tokens can follow the cat wherever it sits.
+# Fixed weights would look at the same places in every image. Weights that come from the tokens can follow the cat wherever it sits.
 #
-# We build attention in four steps: one query by hand, one head, a list of heads, and all heads in one go.
-#
+# We build attention in four steps, and each does more at once than the one before: one query by hand, all queries of one head, a list of heads, and all heads in one go.
+
+# %% [markdown]
 # ## Step 1 · One query, by hand
 #
 # How can tokens decide how much one of them should take from another? Each token brings three small vectors:
@@ -86,7 +85,7 @@ plots.show_images(
 #
 # A query is compared with every key. The better a key fits, the more its token's value counts in the mean. A token *attends to* another, or simply looks at it, when it takes from the other's value.
 #
-# Our example has three tokens: the class token, a patch of a nose and a patch of an eye. Everything in it has two numbers. We chose what they mean; in a trained model nobody gives the numbers names.
+# Our example has three tokens: the class token, a patch of a nose and a patch of an eye. Every vector has two numbers. We gave them a meaning; in a trained model nobody does.
 #
 # | | the first number says | the second number says |
 # |---|---|---|
@@ -94,9 +93,7 @@ plots.show_images(
 # | query | how round a thing it looks for | how pink a thing |
 # | value | how much speaks for an eye | how much speaks for a nose |
 #
-# The class token is looking for something round, so its query is (1, 0). This step still leaves out one division, which step 2 adds.
-#
-# A token has D numbers, and its query, key and value have d numbers each. Here both are 2. In a model d is usually smaller than D.
+# The class token is looking for something round, so its query is (1, 0).
 
 # %% tags=["nbval-check-output"]
 names = ["[class]", "nose", "eye"]
@@ -110,32 +107,9 @@ scores = torch.stack([query @ key for key in keys])  # (T,): how well does each 
 print("scores ", scores)
 
 # %% [markdown]
-# The dot product measures the fit: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2. (A key need not copy its token: this one advertises *round, and not pink*. Step 2 will make it from a matrix.) As arrows:
-
-# %% tags=["hide-input"]
-purple = "#AA4499"  # the colour of attention in this course
-colours = ["#E69F00", "#0072B2", "#0072B2"]  # [class] is orange, patches are blue
-arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 18}
-figure, axis = plt.subplots(figsize=(5.5, 4.2), layout="constrained")
-for name, key, score, colour in zip(names, keys.tolist(), scores.tolist(), colours, strict=True):
-    axis.annotate("", key, (0, 0), arrowprops={**arrow, "color": colour, "linewidth": 3})
-    axis.plot((score, score), (key[1], 0), ":", color="black")
-    axis.plot(score, 0, "o", color="black", markersize=5)
-    axis.text(key[0] + 0.15, key[1] + 0.2, f"key of {name}: score {score:.0f}")
-arrow.update(arrowstyle="->", color="black", linestyle="--")
-axis.annotate("", (1, 0.14), (0, 0.14), arrowprops=arrow)  # drawn a little above its place
-axis.text(0.14, 0.3, "query")
-axis.axhline(0, color="gray", linewidth=0.5)
-axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="pinkness", aspect="equal")
-plots.show("three keys as arrows; the score is how far each reaches along the query")
-
-# %% [markdown]
-# The keys have the colours of their tokens: orange for [class] and blue for the patches. The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it.
+# The fit is measured by the dot product: multiply number by number and add up. For the eye's key that is 1·2 + 0·(−2) = 2, the best fit of the three. (Why its −2, *not pink*? A key need not copy its token. Step 2 makes it with a matrix.)
 #
-# The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for pink, (0, 1), would score −2 with it.
-#
-# Scores are not yet weights. The weights of a mean are not negative and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide
-# by the sum of these. A power of e is always positive, so even a score of 0 leaves some weight.
+# Scores are not yet weights. The weights of a mean are not negative and sum to 1. The **softmax** makes them so: take e to the power of each score, and divide by the sum of these. Even a score of 0 leaves some weight, since e⁰ = 1.
 
 # %% tags=["nbval-check-output"]
 weights = scores.exp() / scores.exp().sum()  # (T,)
@@ -152,23 +126,18 @@ print("answer ", answer)
 diagrams.attention_by_hand(tokens, query, keys, values, names, scaled=False)
 
 # %% [markdown]
-# Follow one row from left to right: the key meets the query and gives a score, the softmax turns all scores into weights, and each weight says how much of its value is taken. The green lines lead to the values. The
-# box at the bottom adds up the rows.
+# Follow one row from left to right: the key meets the query and gives a score, the softmax turns the scores into weights, and each weight says how much of its value is taken. The box at the bottom adds up the rows.
 #
-# What did the class token get? Every value has ten points to give. The eye gives all ten to *eye*, and the nose all ten to *nose*. The class token gives five to each, because its own numbers are just learned and say nothing about the image. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, as notebook 02 said (after one more map, `proj`, which comes in step 3).
-#
+# What did the class token get? Every value gives ten points. Those of the eye all go to *eye*, and those of the nose to *nose*. The class token's own are undecided, five and five, because it starts the same for every image. In the answer, 7.88 of ten points say *eye*. A model then *adds* the answer to the class token, as notebook 02 said.
+
+# %% [markdown]
 # ## Step 2 · One head: three linear maps
 #
-# Where do queries, keys and values come from? A model computes them from the tokens, with three
-# linear maps whose matrices are learned. If the rows of a matrix x are the tokens, one matrix product serves them all:
+# In step 1 we wrote down queries, keys and values. A model computes them from the tokens, with three learned matrices. If the rows of x are the tokens:
 #
 # $$Q = x W_q, \qquad K = x W_k, \qquad V = x W_v$$
 #
-# The matrices have the shape (D, d); PyTorch's `nn.Linear` keeps them transposed.
-#
-# In this notebook *weights* are always attention weights, those of the mean, and learned numbers are called *parameters*. PyTorch's attribute `.weight` is the exception.
-#
-# Attention with one such set of maps is called a **head**. (The *head* that gives the class scores is something else.) The numbers of step 1 came from these matrices:
+# A token has D numbers, and its query, key and value have d each. So each matrix has the shape (D, d). In our example both are 2, and these matrices made the numbers of step 1:
 
 # %% tags=["nbval-check-output"]
 W_q = torch.tensor([[0.0, 0.5], [1.0, -0.5]])  # (D, d)
@@ -182,14 +151,14 @@ print("values as in step 1:", torch.equal(tokens @ W_v, values))
 print("queries of all three tokens:", queries.tolist())
 
 # %% [markdown]
-# Every token is looking for something. The nose has the query (2, −1), something round and not pink, and the eye has (0, 1), something pink. T queries need T · T scores, and
-# one matrix product gives them all: row i of $QK^\top$ holds the scores of query i with all keys. A second product takes all the means.
+# Now every token is looking for something: the nose with (2, −1) for something round and not pink, the eye with (0, 1) for something pink. T queries need T · T scores, and
+# one matrix product gives them all: row i of $QK^\top$ holds the scores of query i. A second product takes all the means.
 
 # %%
 diagrams.attention_in_tables(queries, keys, values)
 
 # %% [markdown]
-# Follow the orange frames. Row 0 of Q makes row 0 of the scores, the softmax turns it into row 0 of the weights, and that makes row 0 of the result: what [class] takes. The numbers are those of our example, rounded. The two tables in the middle are T × T, one number for each pair of tokens. A loop over the queries gives the same:
+# Follow the orange frames, from row 0 of Q to row 0 of the result: that is step 1 again, what [class] takes. The two tables in the middle have one number for each pair of tokens. A loop over the queries gives the same:
 
 # %% tags=["nbval-check-output"]
 loop = []
@@ -204,9 +173,14 @@ print("loop = matrix product:", torch.allclose(loop, weights @ values))
 # %% [markdown]
 # The softmax must run over the *keys*, the last axis. With `dim=0` the shape is the same and nothing complains, but the rows no longer sum to 1.
 #
-# ### Why not simply compare the tokens?
+# Attention with one such set of maps is called a **head**. (The *head* that gives the class scores is something else.) In this notebook *weights* are always those of the mean, and learned numbers are called *parameters*, except in PyTorch's `.weight`.
 #
-# Are W_q and W_k necessary? We could take the dot product of token and token, $xx^\top$. Here are both tables of scores. Purple is positive, orange is negative, white is zero, on one scale for both. The largest score in a row gets the largest weight.
+# Two questions are left. Why three maps? And does this still work when d is not 2 but 64?
+
+# %% [markdown]
+# ## Why not simply compare the tokens?
+#
+# Without W_q and W_k, a score would be the dot product of token and token, $xx^\top$. Here are both tables of scores. Purple is positive and orange negative. The largest score in a row gets the largest weight.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
@@ -218,19 +192,18 @@ axes[0].set_ylabel("looks")
 plots.show("scores of three tokens: without the maps the table is symmetric, with them it is not")
 
 # %% [markdown]
-# - **Without the maps, the scores are symmetric.** With them, the nose gives the eye a 6, and the eye gives the nose a 2.
-# - **Without the maps, a token looks at what resembles it.** The eye looks most at the eye, and the nose at the nose. A token always looks most at itself if all tokens have the same norm, that is, the same length as arrows. With the maps, the nose looks at the eye and the eye at the nose.
-# - **Without the maps, what [class] looks for is fixed by what it *is*.** Its row is 2, 2, 2: with itself 1·1 + 1·1, with the nose 1·0 + 1·2 and with the eye 1·2 + 1·0. With the maps it can look for one of them.
+# The maps change three things:
 #
-# And W_v decides what is handed over. Our W_v only multiplies by 5. A real one could let the class token find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
+# - **The scores are no longer symmetric.** On the right, the nose gives the eye a 6, and the eye gives the nose a 2. On the left, both are 0.
+# - **A token can look at what is unlike itself.** On the left, the eye looks most at the eye and the nose at the nose. (If all tokens had the same length, each would look most at itself.) On the right, the nose looks at the eye and the eye at the nose.
+# - **A token can look for something.** On the left, [class] has the row 2, 2, 2, because of what it *is*. On the right, it prefers the eye.
 #
-# ### Why divide by √d?
+# The third map, W_v, decides what is handed over. The class token could find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
+
+# %% [markdown]
+# ## Why divide by √d?
 #
-# The paper that introduced the Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Eq. 1) writes all of this in one line, with a √d:
-#
-# $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
-#
-# What is the √d doing there? A score is a sum of d products, so it grows with d. How fast? Here are random queries and keys, whose numbers are independent, with mean 0 and standard deviation 1. Each query meets 65 keys, and we also look at the largest of its 65 weights:
+# Now the second question. A score is a sum of d products, so it grows with d. How fast? We draw random queries and keys, whose numbers are independent, with mean 0 and standard deviation 1. Each query meets 65 keys. We print the size of a score and the largest of the 65 weights, without and with a division by √d.
 
 # %%
 for d in (4, 16, 64, 256, 1024):
@@ -241,9 +214,10 @@ for d in (4, 16, 64, 256, 1024):
     print(f"{largest[0]:.2f}, after division by √d {largest[1]:.2f}")
 
 # %% [markdown]
-# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token. Here are the weights for the scores of step 1, for twice these scores and for four times:
+# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token, as with the scores of step 1 and their multiples:
 
 # %% tags=["hide-input"]
+purple = "#AA4499"  # the colour of attention in this course
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.6), sharey=True, layout="constrained")
 for axis, factor in zip(axes, (1, 2, 4), strict=True):
     weights = (factor * scores).softmax(dim=0)  # (T,)
@@ -254,7 +228,13 @@ axes[0].set_ylabel("weight")
 plots.show("weights of three tokens: the larger the scores, the more goes to the eye")
 
 # %% [markdown]
-# So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024. That is bad for learning. The gradient reaches queries and keys only through the weights, and a weight near 0 or 1 hardly moves when its score changes. Such a softmax is called **saturated**, and the parameters of W_q and W_k then hardly learn. For numbers of size 1, as here, dividing by √d keeps the scores at size 1 and the largest weight near 0.1, whatever d is. (Here d is the width **of a head**. It is not D, the width of the token.)
+# So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024. Such a softmax is called **saturated**. It is bad for learning. The gradient reaches W_q and W_k only through the weights, and a weight near 0 or 1 hardly moves when its score changes.
+#
+# Divided by √d, such scores keep the size 1, and the largest weight stays near 0.1, whatever d is. The paper that introduced the Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), Eq. 1) writes all of attention in one line:
+#
+# $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
+#
+# Here d is the width **of a head**. It is not D, the width of the token.
 #
 # <details><summary>Why √d and not d?</summary>
 #
@@ -262,11 +242,11 @@ plots.show("weights of three tokens: the larger the scores, the more goes to the
 #
 # </details>
 #
-# A ViT starts with smaller numbers, so the division matters only once training has made them grow. For the cat, the second visit finds that undivided scores have a standard deviation of 0.3 in an untrained model, and of 8.7 in the shipped one. Divided by √d = 8, the 8.7 becomes about 1.
+# <details><summary>Does a real model need it, and is it enough?</summary>
 #
-# <details><summary>What if the scores grow further?</summary>
+# A ViT starts with smaller numbers, so the division matters only once training has made them grow. The second visit measures this on the cat.
 #
-# √d is fixed and cannot follow. In very large models the scores grew so far that their authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
+# √d is fixed and cannot follow if the scores grow further. In very large models they grew so far that the authors also normalise queries and keys, which is called *QK-norm* ([Dehghani et al. 2023](https://arxiv.org/abs/2302.05442)).
 #
 # </details>
 #
@@ -311,16 +291,7 @@ def attention_weights(queries, keys, mask=None):
 
 
 # %% [markdown]
-# PyTorch has the whole formula as one function, `scaled_dot_product_attention`. Ours should give the same:
-
-# %% tags=["nbval-check-output"]
-q, k, v = torch.randn(3, 2, 5, 65, 16)  # three tensors (B=2, h=5, T=65, d=16)
-ours = attention_weights(q, k) @ v
-theirs = F.scaled_dot_product_attention(q, k, v)
-print("equal to PyTorch's:", torch.allclose(ours, theirs, atol=1e-6))
-
-# %% [markdown]
-# Here is one head, complete. The three matrices are now `nn.Linear` layers, which can learn. Each also has a bias, one number for each output.
+# Now one head is complete. Its three matrices are `nn.Linear` layers, which can learn and add a bias.
 
 
 # %%
@@ -344,7 +315,7 @@ print("tokens (2, 65, 48) →", tuple(head(torch.randn(2, 65, 48)).shape))
 # %% [markdown]
 # ## Step 3 · A list of heads
 #
-# Why do models have several heads? One softmax can make only one mixture. Suppose the class token of our example wants to know about the eye *and* the nose. With one set of weights, it
+# One head works. Why do models have several? One softmax can make only one mixture. Suppose the class token of our example wants to know about the eye *and* the nose. With one set of weights, it
 # can only look half at each:
 
 # %% tags=["nbval-check-output"]
@@ -356,17 +327,15 @@ at_the_nose = torch.tensor([0.0, 1.0, 0.0]) @ values
 print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 
 # %% [markdown]
-# From one head the class token gets (5, 5), which is exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked only at myself". Two heads keep these apart. (This is an argument, not a measurement. The photo will show that trained heads differ, not that several are better than one.)
+# From one head the class token gets (5, 5), exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked only at myself". Two heads can. (This is an argument, not a measurement. The photo will show that trained heads differ, not that several are better than one.)
 #
-# So attention runs h times side by side. Each head has its own three maps, and therefore its own idea of what to look for. Our example cheats in one respect: with the second head the answer has twice as many numbers. Real heads *share* the width: each works with d = D / h numbers, and all outputs side by side have D numbers again. A last linear map, `proj`, mixes what the heads have found and translates it into the numbers of a token.
+# So attention runs h times side by side, and each head has its own three maps. Real heads *share* the width of a token: each works with d = D / h numbers, so that all outputs side by side have D numbers again. A last linear map, `proj`, mixes them.
 
 # %%
 diagrams.heads_side_by_side(num_heads=4, embed_dim=48, one_map=False)
 
 # %% [markdown]
-# Read the picture from top to bottom. Every head gets all tokens, and makes its own queries, keys and values of them. The small squares are the weights of each head, invented, for 6 tokens. The greys only tell the heads apart.
-#
-# In code this is a loop:
+# From top to bottom: every head gets all D numbers of a token, and makes its own queries, keys and values, d numbers wide. The small squares are invented weights for 6 tokens. In code this is a loop:
 
 
 # %%
@@ -388,29 +357,24 @@ list_of_heads = ListOfHeads(embed_dim=48, num_heads=4)
 print("tokens (2, 65, 48) →", tuple(list_of_heads(torch.randn(2, 65, 48)).shape))
 
 # %% [markdown]
-# Every head sees the *whole* token: its query, key and value are only d numbers wide, but they are computed from all D numbers. The answer is added to the token. Without `proj`, head 0 could
-# change only the first d numbers.
-#
+# Why `proj`? The answer is added to the token. Without `proj`, head 0 could change only its first d numbers.
+
+# %% [markdown]
 # ## Step 4 · All heads in one go
 #
-# This code is right, but it makes many small matrix products: 3·h for the maps, and 2·h more for scores and means. Processors are usually faster with one large product.
-#
-# So the maps of all heads become one `nn.Linear` from D to 3·D numbers, called `qkv`: first the queries of all heads, then all keys, then all values. In the picture of step 3, one box takes the place of four:
+# The loop is right, but it makes many small matrix products: 3·h for the maps, and 2·h more for scores and means. Processors are usually faster with one large product. So the maps of all heads become one `nn.Linear` from D to 3·D numbers, called `qkv`: first the queries of all heads, then all keys, then all values. One box takes the place of four:
 
 # %%
 diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
 
 # %% [markdown]
-# One line is tricky, the one that gives each head its own numbers.
-#
-# Splitting D = 6 numbers of T = 4 tokens into h = 2 heads looks like a job for `view`. In the picture, token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers
-# that end in 0, 1, 2 of *every* token, head 1 those that end in 3, 4, 5. What does `view(h, T, d)` give to head 0?
+# One line is tricky: each head must get its own numbers of every token. Take T = 4 tokens, D = 6 numbers and h = 2 heads. Token t holds 10·t + 0, 1, …, 5. Head 0 should get the numbers that end in 0, 1, 2, and head 1 the others. It looks like a job for `view`. What does `view(h, T, d)` give to head 0?
 
 # %%
 diagrams.heads_in_memory(T=4, D=6, h=2)
 
 # %% [markdown]
-# `view` takes the numbers in the order in which they lie in memory, so head 0 gets the first twelve: all of tokens 0 and 1, and nothing of the others. The shape is right all the same. The cure: split the last axis in two first, (T, h, d), then move the heads to the front.
+# `view` takes the numbers in the order in which they lie in memory. So head 0 gets the first twelve: all of tokens 0 and 1, and nothing of the others. The shape is right all the same. The cure has two moves: first split the last axis in two, (T, h, d), then bring the heads to the front.
 
 # %% tags=["nbval-check-output"]
 T, D, h = 4, 6, 2
@@ -481,7 +445,7 @@ class AllHeadsAtOnce(nn.Module):
 
 
 # %% [markdown]
-# Is this the same as the list of heads? We copy its parameters to find out. In an `nn.Linear`, each row of the matrix makes one output, so we stack the small matrices:
+# Is this the same as the list of heads? We copy the list's parameters and compare. In an `nn.Linear`, each row of the matrix makes one output, so we stack the small matrices:
 
 # %% tags=["nbval-check-output"]
 all_at_once = AllHeadsAtOnce(embed_dim=48, num_heads=4)
@@ -498,8 +462,7 @@ same = torch.allclose(all_at_once(x), list_of_heads(x), atol=1e-6)
 print("all at once = list of heads:", same)
 
 # %% [markdown]
-# Could we have made the same mistake twice? PyTorch has a module of its own, `nn.MultiheadAttention`, which must give our output with our parameters. It takes three inputs, for queries, keys and values, which are
-# all x here.
+# Could we have made the same mistake twice? PyTorch's own module, `nn.MultiheadAttention`, must give our output with our parameters. It takes three inputs, for queries, keys and values, which are all x here.
 
 # %% tags=["nbval-check-output"]
 theirs = nn.MultiheadAttention(embed_dim=48, num_heads=4, batch_first=True)
@@ -510,11 +473,44 @@ output, _ = theirs(x, x, x)
 print("equal:", torch.allclose(all_at_once(x), output, atol=1e-6))
 
 # %% [markdown]
-# You have built the multi-head attention of the Transformer, and checked it against PyTorch's. **This is a good place for a coffee.** Pictures come next.
+# ## What can attention not see?
 #
+# Your multi-head attention is complete and agrees with PyTorch's. But does it know which patch stands where? Notebook 02 claimed that it does not. To see why, go back to the three tokens, and let the nose and the eye swap places. Each query and each key is computed from one token alone. So the score of eye with nose is the same number as before, in another cell of the table:
+
+# %% tags=["nbval-check-output"]
+order = [0, 2, 1]  # [class], eye, nose
+swapped = tokens[order]
+before, after = queries @ keys.T, (swapped @ W_q) @ (swapped @ W_k).T  # (T, T): scores
+figure, axes = plt.subplots(1, 2, figsize=(7, 2.9), layout="constrained")
+for axis, table, rows in ((axes[0], before, [0, 1, 2]), (axes[1], after, order)):
+    labels = [names[row] for row in rows]
+    plots.show_matrix(table, labels, labels, "", axis=axis, signed=True, limit=6)
+    axis.set_xlabel("is looked at")
+axes[0].set(title="scores before", ylabel="looks")
+axes[1].set(title="scores after the swap")
+plots.show("scores of three tokens, before and after the nose and the eye have changed places")
+print("the same cells, moved:", torch.equal(before[order][:, order], after))
+
+# %% [markdown]
+# Find the 6, the score of nose with eye: it has moved, and it is still 6. A mean does not depend on the order, so every token gets what it got before. A layer whose outputs change places exactly as its inputs did, and do not change otherwise, is called **permutation equivariant**. With 65 tokens and all heads:
+
+# %% tags=["nbval-check-output"]
+x = torch.randn(2, 65, 48)  # (B, T, D)
+order = torch.randperm(65)
+shuffled_first = all_at_once(x[:, order])
+shuffled_last = all_at_once(x)[:, order]
+same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
+print("permute, then attend = attend, then permute:", same)
+
+# %% [markdown]
+# If only the patches are shuffled, the class token's output does not change at all. Only its position embeddings tell a ViT which patch is next to which. Without them it could only guess from what the patches show.
+#
+# **This is a good place for a coffee.** Pictures come next.
+
+# %% [markdown]
 # ## What do the heads look at in the cat?
 #
-# We look into the **shipped model** of notebooks 00 to 02. It has L = 6 blocks of h = 3 heads, and D = 192 numbers in a token, so d = 64 in a head. It was trained on CIFAR-10 and has never seen our cat. The function `attention_maps` returns the weights of all heads in all blocks. (Blocks are counted from 1 in this course, heads from 0.)
+# So far our heads had random parameters. Now we open the **shipped model** of notebooks 00 to 02: L = 6 blocks of h = 3 heads, D = 192 and so d = 64. It was trained on CIFAR-10 and has never seen our cat. The function `attention_maps` returns the weights of all heads in all blocks. (Blocks are counted from 1 in this course, heads from 0.)
 
 # %%
 shipped = load_checkpoint("../data/checkpoints/cifar10-cpu-long.safetensors")
@@ -534,7 +530,7 @@ cat_maps = attention_maps(shipped, cat[None])[:, 0]  # (L, h, T, T): block, head
 print(f"block 4, head 1: [class] gives itself {cat_maps[4 - 1, 1, 0, 0]:.1%}")
 
 # %% [markdown]
-# Row 0 of such a map belongs to the class token. Column 0 is the class token itself, and column n + 1 is patch n. We look at head 1 of block 4, chosen from the 18 because its map is easy to read.
+# Each map is a table of 65 × 65 weights. Row 0 is what the class token looks at. Column 0 is the class token itself, and column n + 1 is patch n. We take head 1 of block 4, chosen from the 18 because its map is easy to read.
 
 # %%
 block, class_token = 4, 0
@@ -560,11 +556,15 @@ print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 1
 # %% [markdown]
 # If all 65 weights were equal, each would be about 1.5 %. Full purple stands for 16 % or more, here and in the next three figures.
 #
-# The dark vertical stripes at columns 8, 16 and 48 catch the eye first. These are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook [06](06_inside_the_class_token.ipynb) examines the stripes.
+# Triangles mark the six largest weights of row 0, those of patches 17, 18, 19, 26, 27 and 30. The class token gives itself only 0.6 %.
 #
-# The class token, row 0, does not follow the stripes. Triangles mark its six largest weights, which belong to patches 17, 18, 19, 26, 27 and 30; the next figure shows what is there. The class token gives itself only 0.6 %.
+# <details><summary>What are the dark vertical stripes?</summary>
 #
-# We lay its other entries over the photo, and beside them those of heads 0 and 2. (The model saw the cat at only 32 × 32 pixels.)
+# The stripes at columns 8, 16 and 48 are patches at the right edge of the photo, and 32 of the 65 tokens give their largest weight to one of them. The class token does not follow them. In large models, patches of empty background can attract attention in a similar way, and the *registers* of notebook 02 were invented as a remedy. Notebook [06](06_inside_the_class_token.ipynb) examines the stripes.
+#
+# </details>
+#
+# What do these patches show? We lay row 0 over the photo, and beside it the same row of heads 0 and 2. (The model saw the cat at only 32 × 32 pixels.)
 
 # %%
 head_names = ["head 0", "head 1", "head 2"]
@@ -573,11 +573,9 @@ same_scale = {"columns": 2, "full": 0.16}  # full purple is a weight of 16 % or 
 diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# Head 1 has found the eyes, both of them. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below shows the limits.
+# Head 1 has found both eyes. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below shows the limits. The other heads differ: head 0 spreads its weights widely, and head 2 takes most from the fur beside the left eye. Notebook 06 draws all six blocks.
 #
-# The other heads differ. Head 0 is faint on this common scale: it also looks most at a patch of the left eye, but it spreads the rest widely. Head 2 takes most from the fur beside the left eye, and much from the brow and the bridge of the nose. Notebook 06 draws all six blocks.
-#
-# And patch 27, with which we began? Where would *you* look, to find out whether you are part of a face? Patch 27 has a dark frame. After three blocks, the token at that place is no longer only this patch.
+# And patch 27, with which we began? Where would *you* look, to find out whether you are part of a face? It has a dark frame below. (After three blocks, the token at that place is no longer only this patch.)
 
 # %%
 marked = cat_large.clone()  # (C, H, W), 12 pixels to a patch
@@ -589,11 +587,11 @@ looks = cat_maps[block - 1, :, token, 1:]  # (h, N)
 diagrams.attention_over(marked, looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# In head 0, the token of patch 27 looks most at **the other eye**, and then at the nose. In head 1 it stays close: it looks at itself (it is the inner corner of the eye) and at the patch above it, beside the bridge of the nose. Head 2 is less easy to read. Its largest weight goes to a patch of fur at the left edge.
+# In head 0, the token of patch 27 looks most at **the other eye**, and then at the nose. In head 1 it looks at itself and at the patch above it. In head 2 it looks most at fur at the left edge, which is less easy to explain.
 #
 # ### Does the head look for eyes, or for a place?
 #
-# Perhaps head 1 always looks at the same patches, and the eyes happened to be there. So we mirror the photo *and* move it down by two patches, which changes the column and the row of both eyes. Rows pushed out at the bottom come back in at the top. The second test is a photo without eyes, a rocket at night. What do you expect?
+# Perhaps head 1 always looks at the same patches, and the eyes happened to be there. So we mirror the photo *and* move it down by two patches: both eyes get another column and another row. Rows pushed out at the bottom come back in at the top. The second test is a photo without eyes, a rocket at night. What do you expect?
 
 
 # %%
@@ -616,53 +614,22 @@ large, looks = torch.stack(large), torch.stack(looks)  # (3, C, H, W) and (3, N)
 diagrams.attention_over(large, looks, (8, 8), list(small), full=0.16)
 
 # %% [markdown]
-# In the middle, the weights have followed the eyes, to the other side and down. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it could learn this.)
+# In the middle, the weights have followed the eyes. So it is not the place alone that counts: the weights are computed from the tokens, as promised. (The model was trained on mirrored and shifted images, so it could learn this.)
 #
-# On the right, the model takes the rocket for a ship, an honest mistake, since CIFAR-10 has no rockets. The same head now looks at the lights on the ground. So "it looks for eyes" was too much to say. "It looks for small things that stand out" fits both photos, but a third could spoil it. Whether the model *uses* what it looks at is another question, which notebook 06 answers.
-#
-# ## What can attention not see?
-#
-# Does attention know which patch stands where? Notebook 02 claimed that it does not, and now you can see why. Let the nose and the eye swap places. Each query and each key is computed from one token alone, so the score of eye with nose is the same number as before. It has only moved to another cell of the table:
-
-# %% tags=["nbval-check-output"]
-order = [0, 2, 1]  # [class], eye, nose
-swapped = tokens[order]
-before, after = queries @ keys.T, (swapped @ W_q) @ (swapped @ W_k).T  # (T, T): scores
-figure, axes = plt.subplots(1, 2, figsize=(7, 2.9), layout="constrained")
-for axis, table, rows in ((axes[0], before, [0, 1, 2]), (axes[1], after, order)):
-    labels = [names[row] for row in rows]
-    plots.show_matrix(table, labels, labels, "", axis=axis, signed=True, limit=6)
-    axis.set_xlabel("is looked at")
-axes[0].set(title="scores before", ylabel="looks")
-axes[1].set(title="scores after the swap")
-plots.show("scores of three tokens, before and after the nose and the eye have changed places")
-print("the same cells, moved:", torch.equal(before[order][:, order], after))
+# On the right, the same head looks at the lights on the ground. So "it looks for eyes" was too much to say. "It looks for small things that stand out" fits both photos, but a third could spoil it. (The model calls the rocket a ship, an honest mistake, since CIFAR-10 has no rockets.) Whether the model *uses* what it looks at is another question, which notebook 06 answers.
 
 # %% [markdown]
-# Rows 1 and 2 have changed places, and so have columns 1 and 2. Find the 6, the score of nose with eye: it has moved, and it is still 6. A mean
-# does not depend on the order in which one adds, so every token gets what it got before. A layer whose outputs change places exactly as its inputs did, and do not change otherwise, is called **permutation equivariant**. With 65 tokens and all heads:
-
-# %% tags=["nbval-check-output"]
-x = torch.randn(2, 65, 48)  # (B, T, D)
-order = torch.randperm(65)
-shuffled_first = all_at_once(x[:, order])
-shuffled_last = all_at_once(x)[:, order]
-same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
-print("permute, then attend = attend, then permute:", same)
-
-# %% [markdown]
-# If the class token stays first and only the patches are shuffled, its output does not change at all. Only its position embeddings tell a ViT which patch is next to which. Without them it could only guess from what the patches show.
-#
 # ## Recap
 #
 # - Attention is a weighted mean of values. A score is query · key, divided by √d, and the softmax over the keys makes the weights of each row sum to 1.
-# - Three linear maps let a token look for one thing, offer another and hand over a third. With x·xᵀ, and tokens of equal length, a token looks most at what resembles it. A fourth map, `proj`, mixes what the heads have found.
-# - If queries and keys hold numbers of size 1, dividing by √d keeps the scores at size 1 whatever d is, so that the gradient still reaches them.
+# - Three linear maps let a token look for one thing, offer another and hand over a third. A fourth map, `proj`, mixes what the heads have found.
+# - Dividing by √d keeps the scores from growing with the width of a head, so that the gradient still reaches queries and keys.
 # - Several heads make several mixtures. In memory, split the last axis into (h, d) first, then move h to the front; `view` alone mixes up the tokens.
 # - Attention does not see order. It has T · T weights, so twice as many tokens make four times as many. What this costs is counted in notebook 04.
 #
 # > **Remember:** a query says what a token is looking for, a key what a token offers, a value what it hands over. Row 0 of the weights is what the class token looks at.
-#
+
+# %% [markdown]
 # ## Questions
 #
 # **1.** Someone divides by √D instead of √d, with h = 12 heads. What happens to the attention weights?
@@ -715,11 +682,36 @@ print("permute, then attend = attend, then permute:", same)
 # **Next: [04 · The Vision Transformer](04_vision_transformer.ipynb).** Patches, a class token, attention: we put the whole model together. Its attention is the package's `MultiHeadSelfAttention`, which computes what your `AllHeadsAtOnce` does.
 #
 # ---
-#
-# ## For a second visit: a control, masks and the package's code
+
+# %% [markdown]
+# ## For a second visit: arrows, a control, masks and the package's code
 #
 # **Skip this on a first reading.** Each of these sections needs only the part above, so you can take them in any order.
 #
+# ### The dot product as arrows
+#
+# What does the dot product of step 1 measure? The keys have the colours of their tokens: orange for [class] and blue for the patches. The dashed arrow is the query. It has the same numbers as the key of [class], so it is drawn a little above it.
+
+# %% tags=["hide-input"]
+colours = ["#E69F00", "#0072B2", "#0072B2"]  # [class] is orange, patches are blue
+arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 18}
+figure, axis = plt.subplots(figsize=(5.5, 4.2), layout="constrained")
+for name, key, score, colour in zip(names, keys.tolist(), scores.tolist(), colours, strict=True):
+    axis.annotate("", key, (0, 0), arrowprops={**arrow, "color": colour, "linewidth": 3})
+    axis.plot((score, score), (key[1], 0), ":", color="black")
+    axis.plot(score, 0, "o", color="black", markersize=5)
+    axis.text(key[0] + 0.15, key[1] + 0.2, f"key of {name}: score {score:.0f}")
+arrow.update(arrowstyle="->", color="black", linestyle="--")
+axis.annotate("", (1, 0.14), (0, 0.14), arrowprops=arrow)  # drawn a little above its place
+axis.text(0.14, 0.3, "query")
+axis.axhline(0, color="gray", linewidth=0.5)
+axis.set(xlim=(-0.5, 4.7), ylim=(-2.5, 2.7), xlabel="roundness", ylabel="pinkness", aspect="equal")
+plots.show("three keys as arrows; the score is how far each reaches along the query")
+
+# %% [markdown]
+# The score is how far a key reaches along the query (times the query's length, here 1). The eye's key reaches furthest. The nose's key stands at a right angle and gets 0. The −2 in the eye's key plays no part for this query. A query for pink, (0, 1), would score −2 with it.
+
+# %% [markdown]
 # ### Is all of this learned?
 #
 # An untrained model of the same shape is the control, and we measure three things. How uneven is the class token's row in block 4? How often does a patch look most at itself, as it would with x·xᵀ and tokens of one length? (By chance it would be one time in 64.) And how much do the scores in a row differ, before they are divided by √d? The weights tell us.
@@ -750,7 +742,7 @@ for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
 # %% [markdown]
 # Before training, the row is nearly flat: every token gets about an equal weight. After training, one patch gets ten times that and another next to nothing. So the pattern is learned. In the trained model, patches favour themselves somewhat, but among the patches the largest weight goes to another one more than nine times in ten.
 #
-# The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64. So without the division, the trained softmax would be as uneven as the one that step 2 warned of.
+# The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64. Divided by √d = 8, it is about 1. So without the division, the trained softmax would be as uneven as the one that step 2 warned of.
 #
 # ### Masks: who may look at whom
 #
@@ -825,7 +817,16 @@ def attend(queries, keys, values, mask=None, drop_rate=0.0):
 
 
 # %% [markdown]
-# PyTorch's function is *fused*. The formula needs several separate routines (*kernels*), one after the other, and stores all T × T weights in between. A fused function can do everything in one, without storing the weights. This is also why `attention_maps` has to compute the weights anew.
+# Does PyTorch's function give the same as the formula?
+
+# %% tags=["nbval-check-output"]
+q, k, v = torch.randn(3, 2, 5, 65, 16)  # three tensors (B=2, h=5, T=65, d=16)
+by_formula = attention_weights(q, k) @ v
+fused = F.scaled_dot_product_attention(q, k, v)
+print("formula = PyTorch's function:", torch.allclose(by_formula, fused, atol=1e-6))
+
+# %% [markdown]
+# It does. PyTorch's function is *fused*. The formula needs several separate routines (*kernels*), one after the other, and stores all T × T weights in between. A fused function can do everything in one, without storing the weights. This is also why `attention_maps` has to compute the weights anew.
 #
 # <details><summary>Why is there a condition, and not always the fused function?</summary>
 #

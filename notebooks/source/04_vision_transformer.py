@@ -279,7 +279,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The bands span six random starts. Both curves begin at 0.61 and not near 1, because the patches of a drawing share one background. Images of random pixels share none, and begin near 1.
+# The bands span six random starts. Both curves begin at 0.61, because the patches of a drawing share one background; images of random pixels begin near 1.
 #
 # **Without the plus signs** a few millionths are left after *two* blocks, as the last printed line says. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean.
 #
@@ -301,15 +301,15 @@ token = torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
 diagrams.layer_norm(token)
 
 # %% [markdown]
-# Look at the dots: they stand around the dashed mean in the same pattern in both rows. LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean, which is 2 in the upper row and 1 in the lower.
+# The dots stand around the dashed mean in the same pattern in both rows: LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean.
 #
-# Let us check it by hand. The mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
+# By hand: the mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
 
 # %% tags=["nbval-check-output"]
 print([round(number, 2) for number in F.layer_norm(token, (8,)).tolist()])
 
 # %% [markdown]
-# How much does the sum of a real model grow, and would attention mind? We measure both on the shipped model and the 65 tokens of our cat. In front of each of its six blocks we take the mean length of the tokens. Then we give the tokens to the block's attention in three ways: as they are, *normalised* by step 1 alone, and through the block's own norm, which has learned step 2. For each way we look at the largest attention weight of a token. If it is near 1, a token attends to a single one alone:
+# How much does the sum of a real model grow, and would attention mind? We take the shipped model and the 65 tokens of our cat. In front of each of its six blocks we measure the mean length of the tokens. Then we give them to the block's attention in three ways: as they are, *normalised* by step 1 alone, and through the block's own norm, which has learned step 2. For each way we look at the largest attention weight of a token. If it is near 1, the token attends to a single one:
 
 
 # %%
@@ -360,7 +360,7 @@ print("the mean of each norm's learned scales:", scales)
 #
 # **And attention would mind.** Queries and keys that are six times as large give scores about 36 times as large. So with tokens as they are, the largest attention weight climbs to 0.81 in block 6, the saturated softmax of notebook 03.
 #
-# **What do the two steps do about it?** After the first, every token has the length √192, or about 13.9, and the weights no longer grow from block to block. But in block 1 it lengthens the tokens, and so makes attention sharper. So normalising makes attention not soft, but independent of *how long* the sum has grown. How soft it is, each block learns by the second step: here the scales are below 1 on average, and with them the weights are 0.05 to 0.13. (What a model trained without norms would do, the figure does not show.)
+# **What do the two steps do about it?** After the first, every token has the length √192, or about 13.9. So attention no longer depends on *how long* the sum has grown. This does not make attention soft: in block 1 the tokens even get longer, and attention gets sharper. How soft it is, each block learns by the second step. Here the scales are below 1 on average, and with them the weights are 0.05 to 0.13. (The figure does not show what a model trained without norms would do.)
 #
 # In the diagram of the block, the two norms stand beside the stream, not on it. The sum itself is never normalised on its way. That order is called **pre-norm**. Only at the very end, in Eq. 4, one last norm is put on the stream itself, so that the head gets numbers of a known size.
 #
@@ -389,7 +389,7 @@ class ViT(nn.Module):
 
 
 # %% [markdown]
-# That is all. Read `forward` with the four equations beside you: a whole family of image models fits into three lines. In this notebook the model comes in four sizes. The small ones only save your time:
+# That is all. Read `forward` with the four equations beside you: a whole family of image models fits into three lines. In this notebook the model comes in four sizes; the small ones only save time:
 #
 # | where | D | L | tokens T |
 # |---|---|---|---|
@@ -531,11 +531,11 @@ plots.show(
 )
 
 # %% [markdown]
-# On the left is what the model gets, 32 × 32 pixels. Your twenty-five lines call the cat a cat, with a probability of 0.89. They call the rocket a ship, with a probability of 0.63. That is wrong, but "rocket" is not among their ten answers.
+# On the left is what the model gets. Your twenty-five lines call the cat a cat, with a probability of 0.89, and the rocket a ship, with 0.63. That is wrong, but "rocket" is not among their ten answers.
 #
 # ### When does the model make up its mind?
 #
-# The class token is a running sum, and the head reads it after the last block. Nothing stops us from reading the unfinished sum: we take the class token after *every* block, send it through the last norm and the head, and look at the probabilities. This trick is called a **logit lens** ([nostalgebraist 2020](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens)). What do you expect at 0, before any block has run?
+# The class token is a running sum, and the head reads it after the last block. We can also read the unfinished sum: we take the class token after *every* block, send it through the last norm and the head, and look at the probabilities. This trick is called a **logit lens** ([nostalgebraist 2020](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens)). What do you expect at 0, before any block has run?
 
 # %%
 with torch.inference_mode():
@@ -574,11 +574,50 @@ plots.show(
 )
 
 # %% [markdown]
-# At 0 the two panels agree for every class. They must, because before the first block the class token is the same vector for every image. The values there only show which way the head leans when it knows nothing. It leans towards "cat" and "airplane", so a high value there says nothing about the photo.
+# At 0 the two panels agree for every class. They must, because before the first block the class token is the same vector for every image. That the head leans towards "cat" and "airplane" there says nothing about the photo.
 #
 # From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, and block 6 settles it. For the rocket "airplane" rises above its start in block 1 and still leads after block 2. Later blocks turn it into a ship, and the last one brings "deer" to the second place.
 #
-# Enjoy the story, but do not believe all of it. The last norm and the head were trained to read the class token after block 6. Earlier information in a form that they cannot read stays invisible, and a leap in block 6 may partly come from the head and the last norm. Notebook 06 uses a reader that was fitted to each block, and tells a somewhat different story.
+# Do not believe all of this story. The last norm and the head were trained to read the class token after block 6. Earlier information in a form that they cannot read stays invisible, and a leap in block 6 may partly come from them. Notebook 06 uses a reader that was fitted to each block, and tells a somewhat different story. The second visit here measures how much each block adds to the sum.
+#
+# > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as someone else's model.
+#
+# ## Recap
+#
+# - A block is `x = x + attn(norm1(x))`, then `x = x + mlp(norm2(x))`. Before the first block comes Eq. 1. The last block is followed by a norm; then a linear head reads row 0.
+# - The MLP's bend lets a token score that two facts hold *together*. A linear map can add two facts, but it cannot be an "and".
+# - The plus signs slow the merging of an image's tokens, as you saw in untrained models, and give the gradient a direct path. The norms keep what attention and MLP get at a known size.
+# - Loading someone else's weights is renaming, if the two models are built the same way.
+# - The class token's running sum can be read after every block, and on the cat and the rocket you saw the answer change on its way.
+#
+# ## Questions
+#
+# **1.** You load timm's weights, but by mistake your code gives the tensors of `norm1` to `norm2`, and those of `norm2` to `norm1`. Does `load_state_dict` complain? How would you notice?
+#
+# <details><summary>Answer</summary>
+#
+# It does not complain, because both norms have the same shapes. Only the logits tell you, and only if the two norms hold different numbers. That is why we added noise to every parameter before we compared.
+#
+# </details>
+#
+# **2.** The Transformer of 2017 put its norms *on* the stream, after each sum, which is called post-norm. Why does pre-norm put a norm after the last block, when post-norm has none there?
+#
+# <details><summary>Answer</summary>
+#
+# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it is 28.0 for the cat and 38.2 for the rocket, as the second visit prints. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. The last norm is there for a reason. Can a small model do without it? Notebook 13 trains the small model without it, and it costs {{cost_of_bug("no norm at the end"):±.1p}} points. So these runs cannot tell whether it costs anything; notebook 05 explains the ±.{{assert not differs(cost_of_bug("no norm at the end")) and largest(cost_of_bug("no norm at the end")) > 0.01}}
+#
+# </details>
+#
+# ---
+#
+# **Try it yourself:** [exercises 04](exercises/04_vision_transformer.ipynb), with checks that tell you what is wrong.
+#
+# **Next: [05 · Training on CIFAR-10](05_training_on_cifar10.ipynb).** You have now seen every line of the model. Only the training around it is missing.
+
+# %% [markdown]
+# ## For a second visit: what each block adds, four checks, costs, and what a ViT gives up
+#
+# Notebook 05 needs nothing of this part. It is for the day when you change a model. Run its cells from the top, and read whichever section you need.
 #
 # ### How much does each block add?
 #
@@ -623,46 +662,8 @@ plots.show(
 # The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP.
 #
 # In block 6 comes a surprise: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. How can that be? Read the bars: attention adds a vector of about 12 to a sum of 28, so whatever its direction, at least 16 are left. A vector of 25 at a right angle to that would give at least √(16² + 25²) ≈ 30. We see 28.0, so this one must point partly *against* what the stream and the attention of block 6 had brought. A running sum never forgets by itself, but an MLP can learn to cancel a part of it. (The rocket's sum does get longer.)
-#
-# > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as someone else's model.
-#
-# ## Recap
-#
-# - A block is `x = x + attn(norm1(x))`, then `x = x + mlp(norm2(x))`. Before the first block comes Eq. 1. The last block is followed by a norm; then a linear head reads row 0.
-# - The MLP's bend lets a token score that two facts hold *together*. A linear map can add two facts, but it cannot be an "and".
-# - The plus signs slow the merging of an image's tokens, as you saw in untrained models, and give the gradient a direct path. The norms keep what attention and MLP get at a known size.
-# - Loading someone else's weights is renaming, if the two models are built the same way.
-# - The class token's running sum can be read after every block, and on the cat and the rocket you saw the answer change on its way.
-#
-# ## Questions
-#
-# **1.** You load timm's weights, but by mistake your code gives the tensors of `norm1` to `norm2`, and those of `norm2` to `norm1`. Does `load_state_dict` complain? How would you notice?
-#
-# <details><summary>Answer</summary>
-#
-# It does not complain, because both norms have the same shapes. Only the logits tell you, and only if the two norms hold different numbers. That is why we added noise to every parameter before we compared.
-#
-# </details>
-#
-# **2.** The Transformer of 2017 put its norms *on* the stream, after each sum, which is called post-norm. Why does pre-norm put a norm after the last block, when post-norm has none there?
-#
-# <details><summary>Answer</summary>
-#
-# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it was 28.0 for the cat and 38.2 for the rocket. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. The last norm is there for a reason. Can a small model do without it? Notebook 13 trains the small model without it, and it costs {{cost_of_bug("no norm at the end"):±.1p}} points. So these runs cannot tell whether it costs anything; notebook 05 explains the ±.{{assert not differs(cost_of_bug("no norm at the end")) and largest(cost_of_bug("no norm at the end")) > 0.01}}
-#
-# </details>
-#
-# ---
-#
-# **Try it yourself:** [exercises 04](exercises/04_vision_transformer.ipynb), with checks that tell you what is wrong.
-#
-# **Next: [05 · Training on CIFAR-10](05_training_on_cifar10.ipynb).** You have now seen every line of the model. Only the training around it is missing.
 
 # %% [markdown]
-# ## For a second visit: four checks, costs, and what a ViT gives up
-#
-# Notebook 05 needs nothing of this part. It is for the day when you change a model. Run its cells from the top, and read whichever section you need.
-#
 # ### How do you find a broken model before training?
 #
 # A broken model often trains too, just badly. The four checks below take seconds, and each of them catches a common kind of mistake. For each check we also build a broken model that it catches. The linear maps start with small random weights, as timm's do, from the package's function `init_linear`. Notebook 13 has more such checks.
