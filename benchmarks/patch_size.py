@@ -8,7 +8,8 @@ experiment patch_size anew on CIFAR-10, because noise is measured on the models 
 `noise_learned` trains them on images with noise of 32. `needles` is about Needle-10, whose needle is
 a tile of 4 × 4 pixels: patches of the size of the needle and larger ones, and as controls images
 twice as large, more numbers per token, longer training, more images. `needles_at_equal_flops` gives
-larger patches about the FLOPs that three passes take with the smallest.
+larger patches about the FLOPs that three passes take with the smallest. `needle_places` trains the
+first of these anew and asks at which of the four places in its patch a needle is found.
 """
 
 import argparse
@@ -26,7 +27,10 @@ from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.experiments import cost, plan, train_run
 from vit_minimal.records import add_record, read_records
 
-PARTS = "cost", "resampling", "noise", "noise_learned", "needles", "needles_at_equal_flops"
+PARTS = (
+    "cost", "resampling", "noise", "noise_learned",
+    "needles", "needles_at_equal_flops", "needle_places",
+)  # fmt: skip
 NEEDLES = (  # P, D, passes, side of the images in pixels, images trained on
     (4, 64, 3, 32, 4_000),
     (8, 64, 3, 32, 4_000),
@@ -127,6 +131,31 @@ def measure_needles(seeds, wanted):
     return rows
 
 
+def place_in_patch(places):
+    """Where in its patch of 8 × 8 pixels a tile of 4 × 4 lies, row by row: 0 … 3."""
+    row, column = places // 8, places % 8
+    return 2 * (row % 2) + column % 2
+
+
+def measure_needle_places(seeds):
+    """Patches of 8 × 8 and twelve passes: what is found at each place of the needle in its patch."""
+    images, labels, places = needle10(45_000, seed=0)
+    test_images, test_labels, at = images[44_000:], labels[44_000:], place_in_patch(places[44_000:])
+    dataset = Dataset(
+        images[:4_000], labels[:4_000], test_images, test_labels, NEEDLE10_CLASSES, "needle10"
+    )
+    rows = []
+    for seed in range(seeds):
+        run = plan("patch_size", "quick", seed)["P = 8", 1]
+        run["training"] |= {"epochs": 12, "validation_images": 0}
+        model, _ = train_run(run, dataset)
+        found = [evaluate(model, test_images[at == k], test_labels[at == k]) for k in range(4)]
+        accuracy = evaluate(model, test_images, test_labels)
+        rows.append({"seed": seed, "accuracy": accuracy, "accuracy_by_place": found})
+        print(rows[-1], flush=True)
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("part", choices=PARTS)
@@ -146,6 +175,7 @@ def main():
             "needle10",
             "1,000 test",
         ),
+        "needle_places": (lambda: measure_needle_places(options.seeds), "needle10", "1,000 test"),
     }[options.part]
     figures = {"part": options.part, "dataset": dataset, "judged_on": judged, "rows": measure()}
     if options.record:

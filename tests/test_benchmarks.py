@@ -114,6 +114,7 @@ SEVERAL_SEEDS = {
     "cnn_and_vit": measure_a_cnn_and_a_vit,
     "patch_size, noise": lambda: patch_size.measure_noise(3, 0),
     "patch_size, needles": lambda: patch_size.measure_needles(3, patch_size.NEEDLES),
+    "patch_size, needle places": lambda: patch_size.measure_needle_places(3),
     "ours_and_timm": lambda: ours_and_timm.curves(small=False),
 }
 
