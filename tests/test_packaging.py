@@ -23,7 +23,7 @@ def wheel(tmp_path_factory):
 
 
 def test_the_wheel_is_the_package_alone(wheel):
-    assert wheel.stat().st_size < 200_000
+    assert wheel.stat().st_size < 250_000  # it is code alone, of which the diagrams are a third
     with zipfile.ZipFile(wheel) as files:
         names = set(files.namelist())
     ours = [path for kind in ("py", "js", "html") for path in PACKAGE.rglob(f"*.{kind}")]

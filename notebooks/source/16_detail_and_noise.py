@@ -324,7 +324,7 @@ plots.show("needles found at the four places of a patch, three seeds", title, sa
 # {{assert min(only(records("patch_size"), part="needle_places").rows[2].accuracy_by_place) > 0.9}}
 # {{assert [row.accuracy for row in only(records("patch_size"), part="needle_places").rows] == only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies}}
 #
-# This fits the control: where the needle fills its patch, in images of 64 × 64, P = 8 finds all in three epochs. But there the needle is also alone in its patch, and only 48 of its 192 numbers differ. It is open why these two places come first, and whether one place, or three, explains the runs at 32 % and 77 % in the figure before.
+# This fits the control: where the needle fills its patch, in images of 64 × 64, P = 8 finds all in three epochs. But there the needle is also alone in its patch, and only 48 of its 192 numbers differ. It is open why these two places come first, and whether one place, or three, explains the runs at {{sorted(needles(patch_size=8, trained_on=44_000))[0]:.0%}} and {{sorted(needles(patch_size=8, trained_on=44_000))[1]:.0%}} in the figure before.
 # {{assert sorted(round(100 * share) for share in needles(patch_size=8, trained_on=44_000))[:2] == [32, 77]}}
 #
 # **Limits:** for P = 16 the question is not settled. It finds {{max(needles(patch_size=16, trained_on=44_000)):.0%}} of the needles at most, and we tried nothing longer.{{assert max(needles(patch_size=16, trained_on=44_000)) > max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=16).accuracies)}} Our needles always fit the grid of P = 4; needles that lie elsewhere could reverse the result.
