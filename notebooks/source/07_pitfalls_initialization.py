@@ -664,8 +664,8 @@ for letter, setting in (
 #
 # ### Is it the optimizer?
 #
-# The small model was trained with Muon, which few ViTs use. Its steps have about the same length whatever the gradient, so they change small weights faster. Perhaps this alone puts N(0, 0.02) ahead. If so, a higher rate or more epochs should help Xavier. But a higher rate made Xavier worse, and after more epochs it was further behind (next section).
-# {{assert reached("weight_init_rates", "Xavier", 3)[0] < reached("weight_init_rates", "Xavier", 1)[0] and len(reached("weight_init_rates", "Xavier", 3)) == len(recorded("weight_init", "Xavier", budget="long")) == 1}}
+# The small model was trained with Muon, which few ViTs use. Its steps have about the same length whatever the gradient, so they change small weights faster. Perhaps this alone puts N(0, 0.02) ahead. If so, a higher rate or more epochs should help Xavier. But a higher rate made Xavier worse, and after more epochs its share of the errors was no smaller (next section).
+# {{assert reached("weight_init_rates", "Xavier", 3)[0] < reached("weight_init_rates", "Xavier", 1)[0] and len(recorded("weight_init", "Xavier", budget="long")) == 3}}
 #
 # With AdamW, at a learning rate of {{recorded("pooling", "class token", budget="adamw")[0].run.training.learning_rate:g}}, the base reaches only {{recorded("pooling", "class token", budget="adamw")[0].accuracy:.1%}}. The rate is the best of three for the base; for the other starts, we searched none:
 #
@@ -690,9 +690,9 @@ for letter, setting in (
 # | large positions | {{more_errors("position_init", "N(0, 1)"):±.0p}} % | {{more_errors("position_init", "N(0, 1)", "long"):±.0p}} % ({{len(runs("position_init", "N(0, 1)", budget="long").accuracies):d}}) | {{(1 - recorded("position_init", "N(0, 1)", budget="longest")[0].accuracy) / (1 - recorded("class_token_init", "N(0, 0.02)", budget="longest")[0].accuracy) - 1:.0p}} % |
 # | weights: Xavier | {{more_errors("weight_init", "Xavier"):±.0p}} % | {{more_errors("weight_init", "Xavier", "long"):±.0p}} % ({{len(runs("weight_init", "Xavier", budget="long").accuracies):d}}) | not tried |
 #
-# **The large class token healed: after {{recorded("class_token_init", "N(0, 0.02)", budget="longest")[0].run.training.epochs:d}} epochs, nothing was left of its harm in this run. Large positions still made more errors. With Xavier, the harm grew from three epochs to 14.** All of this is at the base's rate.
+# **The large class token healed: after {{recorded("class_token_init", "N(0, 0.02)", budget="longest")[0].run.training.epochs:d}} epochs, nothing was left of its harm in this run. Large positions still made more errors. With Xavier, the harm did not shrink from three epochs to 14.** All of this is at the base's rate.
 # {{assert 0.05 < (1 - recorded("position_init", "N(0, 1)", budget="longest")[0].accuracy) / (1 - recorded("class_token_init", "N(0, 0.02)", budget="longest")[0].accuracy) - 1 < more_errors("position_init", "N(0, 1)", "long").mean - more_errors("position_init", "N(0, 1)", "long").width}}
 # {{assert (1 - recorded("class_token_init", "N(0, 10)", budget="longest")[0].accuracy) / (1 - recorded("class_token_init", "N(0, 0.02)", budget="longest")[0].accuracy) - 1 < 0}}
 # {{assert below(more_errors("class_token_init", "N(0, 10)", "long"), more_errors("class_token_init", "N(0, 10)")) and more_errors("class_token_init", "N(0, 10)", "long").mean < more_errors("class_token_init", "N(0, 10)").mean / 2}}
 # {{assert not differs(distance(more_errors("position_init", "N(0, 1)"), more_errors("position_init", "N(0, 1)", "long")))}}
-# {{assert below(more_errors("weight_init", "Xavier"), more_errors("weight_init", "Xavier", "long"))}}
+# {{assert more_errors("weight_init", "Xavier", "long").mean > more_errors("weight_init", "Xavier").mean}}
