@@ -42,7 +42,7 @@ torch.set_printoptions(precision=4, sci_mode=False)
 
 # %%
 cat_file = Path(data.__file__).with_name("chelsea.png")  # scikit-image ships a cat
-cat = load_image(cat_file, 32)  # (C, H, W), what a model gets
+cat = load_image(cat_file, 32)  # (C, H, W), whole numbers 0 … 255, not yet normalised
 cat_large = load_image(cat_file, 96)  # the same picture, for our own eyes
 diagrams.overview(cat, "attention")
 
@@ -178,7 +178,7 @@ print("loop = matrix product:", torch.allclose(loop, weights @ values))
 # Two questions are left. Why three maps? And does this still work when d is not 2 but 64?
 
 # %% [markdown]
-# ## Why not simply compare the tokens?
+# ### Why not simply compare the tokens?
 #
 # Without W_q and W_k, a score would be the dot product of token and token, $xx^\top$. Here are both tables of scores. Purple is positive and orange negative. The largest score in a row gets the largest weight.
 
@@ -201,7 +201,7 @@ plots.show("scores of three tokens: without the maps the table is symmetric, wit
 # The third map, W_v, decides what is handed over. The class token could find the eye because it is *round*, and then take only its *colour*. What I am looking for, what I offer and what I hand over are three different things, and so there are three maps.
 
 # %% [markdown]
-# ## Why divide by √d?
+# ### Why divide by √d?
 #
 # Now the second question. A score is a sum of d products, so it grows with d. How fast? We draw random queries and keys, whose numbers are independent, with mean 0 and standard deviation 1. Each query meets 65 keys. We print the size of a score and the largest of the 65 weights, without and with a division by √d.
 
@@ -357,7 +357,7 @@ list_of_heads = ListOfHeads(embed_dim=48, num_heads=4)
 print("tokens (2, 65, 48) →", tuple(list_of_heads(torch.randn(2, 65, 48)).shape))
 
 # %% [markdown]
-# Why `proj`? The answer is added to the token. Without `proj`, head 0 could change only its first d numbers.
+# Why `proj`? The answer is added to the token. Without `proj`, head 0 could change only the first d of the token's D numbers, head 1 only the next d, and so on.
 
 # %% [markdown]
 # ## Step 4 · All heads in one go
@@ -503,7 +503,7 @@ same = torch.allclose(shuffled_first, shuffled_last, atol=1e-6)
 print("permute, then attend = attend, then permute:", same)
 
 # %% [markdown]
-# If only the patches are shuffled, the class token's output does not change at all. Only its position embeddings tell a ViT which patch is next to which. Without them it could only guess from what the patches show.
+# If only the patches are shuffled, the class token's output does not change at all. So only position embeddings tell a ViT which patch is next to which. Without them it could only guess from what the patches show.
 #
 # **This is a good place for a coffee.** Pictures come next.
 
@@ -525,7 +525,7 @@ def says(image):
 
 
 print(says(cat))
-# attention_maps normalises by itself; the model, in says, does not
+# without normalize: attention_maps calls it itself, and the model needs it done first, as in says
 cat_maps = attention_maps(shipped, cat[None])[:, 0]  # (L, h, T, T): block, head, from, to
 print(f"block 4, head 1: [class] gives itself {cat_maps[4 - 1, 1, 0, 0]:.1%}")
 
@@ -573,7 +573,7 @@ same_scale = {"columns": 2, "full": 0.16}  # full purple is a weight of 16 % or 
 diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# Head 1 has found both eyes. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below shows the limits. The other heads differ: head 0 spreads its weights widely, and head 2 takes most from the fur beside the left eye. Notebook 06 draws all six blocks.
+# Head 1 has found both eyes. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below shows the limits. The other heads differ: head 0 spreads its weights widely, and head 2 takes most from the fur beside the left eye, the sixth of head 1's patches. Notebook 06 draws all six blocks.
 #
 # And patch 27, with which we began? Where would *you* look, to find out whether you are part of a face? It has a dark frame below. (After three blocks, the token at that place is no longer only this patch.)
 
@@ -742,7 +742,7 @@ for kind, maps in {"untrained": untrained_maps, "trained": cat_maps}.items():
 # %% [markdown]
 # Before training, the row is nearly flat: every token gets about an equal weight. After training, one patch gets ten times that and another next to nothing. So the pattern is learned. In the trained model, patches favour themselves somewhat, but among the patches the largest weight goes to another one more than nine times in ten.
 #
-# The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64. Divided by √d = 8, it is about 1. So without the division, the trained softmax would be as uneven as the one that step 2 warned of.
+# The standard deviation of the scores has grown from 0.3 to 8.7, a little more than the 8 of random vectors with d = 64. Divided by √d = 8, it is about 1. So without the division, the trained softmax would be as uneven as the one in *Why divide by √d?*
 #
 # ### Masks: who may look at whom
 #

@@ -6,7 +6,7 @@
 # - write a Vision Transformer in twenty-five lines, on top of the four modules that you know from notebooks 01 to 03, and explain each line;
 # - show that it gives the same outputs as timm's model, which thousands of people rely on;
 # - watch a trained model make up its mind about a photograph, block by block;
-# - and, after the second visit, find a broken model in seconds, before you train it.
+# - and, after the second visit, find a broken model in seconds, before a long training.
 #
 # | | |
 # |---|---|
@@ -95,9 +95,9 @@ diagrams.block()
 #
 # ## The MLP: why is attention not enough?
 #
-# Attention carries information *between* tokens. Suppose it has brought two facts into one token: whether the patch above is *dark*, and whether the patch below is *bright*. If it is dark above **and** bright below, there is an edge between them. Each fact is 0 for no or 1 for yes (the figure below also fills in what lies between). We wish for a score that is 1 if both are 1, and 0 in the three other cases.
+# Attention carries information *between* tokens. Suppose it has brought two facts into one token: whether the patch above is *dark*, and whether the patch below is *bright*. If it is dark above **and** bright below, there is an edge between them. Each fact is 0 for no or 1 for yes. We wish for a score that is 1 if both are 1, and 0 in the three other cases.
 #
-# Could another attention layer compute this score? What a token *receives* is a weighted mean of values, and each value is a linear map of one token. Attention does have one bend, the softmax. But it only decides how strongly to look: one number per head for each pair of tokens. All D / h numbers of a head's value get the same weight, so attention cannot test each number by itself.
+# Could another attention layer compute this score? It could, at a high price. What a token *receives* is a weighted mean of values, and each value is a linear map of one token. The only bend is the softmax, which decides how strongly to look: one number per head for each pair of tokens. A head can spend this number on our question, and look at a certain token only if both facts are 1. Then all D / h numbers of its value share the one answer. But a block has only h heads, and a token holds many facts. We want something cheaper: many bent numbers for each token.
 #
 # Why not a linear map? We want 0, 0, 0, 1. A linear map is c + a · dark + b · bright. The first three cases force c = a = b = 0, so the fourth is 0 too.
 #
@@ -121,7 +121,7 @@ scores = bent_score(dark_above, bright_below)
 print([round(score, 2) + 0.0 for score in scores.tolist()])  # + 0.0 turns −0.0 into 0.0
 
 # %% [markdown]
-# For comparison, here is the linear map with the smallest squared error. The dots are our four cases, with their scores. The colour is the score for all values of the two facts, purple where it is positive and orange where it is negative, and the thin lines join points where it is 0, 0.5 and 1:
+# For comparison, here is the linear map with the smallest squared error. The dots are our four cases, with their scores. The colour is the score for all values of the two facts, also for those between no and yes, purple where it is positive and orange where it is negative, and the thin lines join points where it is 0, 0.5 and 1:
 
 
 # %%
@@ -301,7 +301,7 @@ token = torch.tensor([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
 diagrams.layer_norm(token)
 
 # %% [markdown]
-# The dots stand around the dashed mean in the same pattern in both rows: LN moves the numbers and changes their unit, and nothing else. The grey band reaches one standard deviation to each side of the mean.
+# The dots stand around the dashed mean in the same pattern in both rows: step 1 shifts the numbers, divides them all by the same number, and does nothing else. The grey band reaches one standard deviation to each side of the mean.
 #
 # By hand: the mean is 5. The squared distances from it are 9, 1, 1, 1, 0, 0, 4 and 16. Their mean is 4, so the standard deviation is 2. The last number, 9, becomes (9 − 5) / 2 = 2. PyTorch agrees:
 
@@ -604,7 +604,7 @@ plots.show(
 #
 # <details><summary>Answer</summary>
 #
-# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it is 28.0 for the cat and 38.2 for the rocket, as the second visit prints. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. The last norm is there for a reason. Can a small model do without it? Notebook 13 trains the small model without it, and it costs {{cost_of_bug("no norm at the end"):±.1p}} points. So these runs cannot tell whether it costs anything; notebook 05 explains the ±.{{assert not differs(cost_of_bug("no norm at the end")) and largest(cost_of_bug("no norm at the end")) > 0.01}}
+# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it is 28.0 for the cat and 38.2 for the rocket, as the second visit prints. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. (Notebook 13 trains the small model without it.)
 #
 # </details>
 #
@@ -659,14 +659,14 @@ plots.show(
 )
 
 # %% [markdown]
-# The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP.
+# The cat's sum grows from 3.8 to 28.0, and the rocket's tenfold. In block 1 the MLP adds far more than attention. In blocks 2 to 4 attention adds more than the MLP, for the rocket also in block 5.
 #
 # In block 6 comes a surprise: for the cat, its MLP adds a vector that is almost as long as the whole sum, and yet the sum does not get longer. How can that be? Read the bars: attention adds a vector of about 12 to a sum of 28, so whatever its direction, at least 16 are left. A vector of 25 at a right angle to that would give at least √(16² + 25²) ≈ 30. We see 28.0, so this one must point partly *against* what the stream and the attention of block 6 had brought. A running sum never forgets by itself, but an MLP can learn to cancel a part of it. (The rocket's sum does get longer.)
 
 # %% [markdown]
-# ### How do you find a broken model before training?
+# ### How do you find a broken model before a long training?
 #
-# A broken model often trains too, just badly. The four checks below take seconds, and each of them catches a common kind of mistake. For each check we also build a broken model that it catches. The linear maps start with small random weights, as timm's do, from the package's function `init_linear`. Notebook 13 has more such checks.
+# Even a broken model often learns something, only less. The four checks below take seconds, and each of them catches a common kind of mistake. For each check we also build a broken model that it catches. The linear maps start with small random weights, as timm's do, from the package's function `init_linear`. Notebook 13 has more such checks.
 #
 # **Check 1: the loss at the start is ln 10,** about 2.303, as in notebook 00. The broken model has a head whose weights are a hundred times too large.
 
@@ -871,7 +871,7 @@ for name, (width, heads, expected) in published.items():
 # %% [markdown]
 # ### What does a ViT give up?
 #
-# A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation**). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
+# A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation equivariance**). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
 #
 # Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we take the largest change of the ten probabilities. We divide it by the same change between two different photos, on average, so 1 means "as different as another photo". (We measure only change, not whether the answer is right: five of our six photos belong to none of the ten classes.)
 #
@@ -932,13 +932,13 @@ with torch.inference_mode():
 print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index('cat')]:.2f}")
 
 # %% [markdown]
-# **The CNN's answer does not change.** (Deeper CNNs downsample, so for them this holds only approximately.) **The shipped model's does.** For the cat, the probability of "cat" falls from 0.89 to 0.60 after a shift of 8 pixels. The six photos differ a lot, and for the most affected one a far move changes more than another photo does on average.
+# **The CNN's answer does not change.** (Deeper CNNs downsample, so for them this holds only approximately.) **The shipped model's does.** For the cat, the probability of "cat" falls from 0.89 to 0.60 after a shift of 8 pixels. The six photos differ a lot, and for two of them some far move changes more than another photo does on average.
 #
-# But look at the zigzag of the mean: moves by whole patches do less harm than those between. After a move by whole patches, the patches hold the same pixels as before, only at other positions. Every other move cuts the picture into new patches, and puts the seam inside one.
+# But look at the zigzag of the mean: a move by whole patches changes the answer less than the moves just before and after it. The patches then hold the same pixels as before, only at other positions. All moves in between cut the picture into new patches, and puts the seam inside one.
 #
 # So a ViT has to learn from examples what a CNN is given for free. In the paper's experiments (Section 4.3), a ViT was much worse than a CNN of similar cost after training on 9 million images, and better with 90 million and more. Later, strong augmentation and regularisation let ViTs compete after training on ImageNet's 1.3 million images alone ([Touvron et al. 2021](https://arxiv.org/abs/2012.12877), [Steiner et al. 2022](https://arxiv.org/abs/2106.10270)).
 #
-# Do we see that on CIFAR-10? In our records, a small CNN leads a ViT by {{mean(cnn_lead(1_000)):.1p}} points with 1,000 training images and by {{mean(cnn_lead(45_000)):.1p}} with 45,000.{{assert all(below(few_images("ViT, Muon", count), few_images("CNN, AdamW", count)) for count in (1_000, 45_000))}} But the CNN was trained with AdamW and the ViT with Muon, and for equally many steps, which are about a hundred epochs of 1,000 images and two of 45,000. So these runs cannot tell why, and notebook 14 does not settle whether *ViTs need more data*.
+# Notebook 14 asks whether we see that on CIFAR-10.
 
 # %% [markdown]
 # ## To look things up: what the package's model adds

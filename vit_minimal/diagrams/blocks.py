@@ -205,7 +205,7 @@ def layer_norm(numbers, eps=1e-6):
     scales = [height / max(reach, 1e-9) for height, reach in zip(tall, reaches, strict=True)]
     card = Card(height=sum(tall) + 23.6)
     middle = _bars(card, 2.4, numbers, "before", scales[0]) + 2.8
-    _bars(card, middle + 3.4, normed, "after LayerNorm", scales[1])
+    _bars(card, middle + 3.4, normed, "after step 1", scales[1])
     card.text(33, middle, "− mean, then ÷ standard deviation", 10.5, QUIET)
     for x in (16.5, 49.5):
         card.arrow((x, middle - 1.2), (x, middle + 1.4), colour=QUIET)

@@ -1,5 +1,5 @@
-"""The class token: one learned vector that gathers something else from each image, and where in a
-model what is found of it belongs.
+"""The class token: one learned vector that gathers something else from each image; and findings about
+it, each at its place in a model.
 """
 
 import numpy as np
@@ -131,12 +131,13 @@ PLACES = "start", "row", "attention", "patches", "last block", "head", "another 
 
 
 def class_token_places(read, cut, findings):
-    """What was found of a class token, each at its place in a model.
+    """What was found out about a class token, each finding at its place in a model.
 
     `read` (L + 1,) are the shares of the images whose class a probe reads off it, before the first
     block and after each, and `cut` (L,) the points that the model gains, here mostly below 0, if it
     is cut off in this block only. `findings` {place: (words, size)} are numbered in their order:
-    below in a list, and above at one of PLACES.
+    below in a list, and above at one of PLACES. ValueError for another place, for fewer than 3 blocks
+    or more than 8, and if `read` is not one longer than `cut`.
     """
     read, cut = (as_array(numbers).astype(float) for numbers in (read, cut))
     depth = len(cut)
