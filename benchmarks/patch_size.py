@@ -8,8 +8,8 @@ experiment patch_size anew on CIFAR-10, because noise is measured on the models 
 `noise_learned` trains them on images with noise of 32. `needles` is about Needle-10, whose needle is
 a tile of 4 × 4 pixels: patches of the size of the needle and larger ones, and as controls images
 twice as large, more numbers per token, longer training, more images. `needles_at_equal_flops` gives
-larger patches about the FLOPs that three passes take with the smallest. `needle_places` trains the
-first of these anew and asks at which of the four places in its patch a needle is found.
+larger patches about the FLOPs that three passes take with the smallest. Where a patch of 8 × 8 holds
+four tiles, both also say how many needles are found at each of the four places.
 """
 
 import argparse
@@ -27,10 +27,7 @@ from vit_minimal.data.drawn import NEEDLE10_CLASSES
 from vit_minimal.experiments import cost, plan, train_run
 from vit_minimal.records import add_record, read_records
 
-PARTS = (
-    "cost", "resampling", "noise", "noise_learned",
-    "needles", "needles_at_equal_flops", "needle_places",
-)  # fmt: skip
+PARTS = "cost", "resampling", "noise", "noise_learned", "needles", "needles_at_equal_flops"
 NEEDLES = (  # P, D, passes, side of the images in pixels, images trained on
     (4, 64, 3, 32, 4_000),
     (8, 64, 3, 32, 4_000),
@@ -97,9 +94,16 @@ def measure_resampling():
     return rows
 
 
+def place_in_patch(places):
+    """Where in its patch of 8 × 8 pixels a tile lies, of 64 in rows of eight: 0 … 3, row by row."""
+    rows, columns = places // 8, places % 8
+    return 2 * (rows % 2) + columns % 2
+
+
 def measure_needles(seeds, wanted):
-    images, labels, _ = needle10(45_000, seed=0)
+    images, labels, places = needle10(45_000, seed=0)
     test = images[44_000:], labels[44_000:]
+    place = place_in_patch(places[44_000:])
     rows = []
     for P, D, passes, size, trained_on in wanted:
         dataset = Dataset(
@@ -111,13 +115,17 @@ def measure_needles(seeds, wanted):
                 for name in ("train_images", "test_images")
             }
             dataset = replace(dataset, **larger)
-        reached = []
+        reached, found = [], []
         for seed in range(seeds):
             run = plan("patch_size", "quick", seed)["P = 4", 1]
             run["model"] |= {"patch_size": P, "embed_dim": D, "image_size": size}
             run["training"] |= {"epochs": passes, "validation_images": 0}
             model, _ = train_run(run, dataset)
-            reached.append(evaluate(model, dataset.test_images, dataset.test_labels))
+            tested = dataset.test_images, dataset.test_labels
+            reached.append(evaluate(model, *tested))
+            if (P, size) == (8, 32):
+                by_place = (tuple(of[place == k] for of in tested) for k in range(4))
+                found.append([evaluate(model, *these) for these in by_place])
         row = {
             "patch_size": P,
             "embed_dim": D,
@@ -126,33 +134,10 @@ def measure_needles(seeds, wanted):
             "trained_on": trained_on,
             "accuracies": reached,
         }
+        if found:
+            row["accuracies_by_place"] = found
         print(row, f"{statistics.mean(reached):.1%}", flush=True)
         rows.append(row)
-    return rows
-
-
-def place_in_patch(places):
-    """Where in its patch of 8 × 8 pixels a tile of 4 × 4 lies, row by row: 0 … 3."""
-    row, column = places // 8, places % 8
-    return 2 * (row % 2) + column % 2
-
-
-def measure_needle_places(seeds):
-    """Patches of 8 × 8 and twelve passes: what is found at each place of the needle in its patch."""
-    images, labels, places = needle10(45_000, seed=0)
-    test_images, test_labels, at = images[44_000:], labels[44_000:], place_in_patch(places[44_000:])
-    dataset = Dataset(
-        images[:4_000], labels[:4_000], test_images, test_labels, NEEDLE10_CLASSES, "needle10"
-    )
-    rows = []
-    for seed in range(seeds):
-        run = plan("patch_size", "quick", seed)["P = 8", 1]
-        run["training"] |= {"epochs": 12, "validation_images": 0}
-        model, _ = train_run(run, dataset)
-        found = [evaluate(model, test_images[at == k], test_labels[at == k]) for k in range(4)]
-        accuracy = evaluate(model, test_images, test_labels)
-        rows.append({"seed": seed, "accuracy": accuracy, "accuracy_by_place": found})
-        print(rows[-1], flush=True)
     return rows
 
 
@@ -175,7 +160,6 @@ def main():
             "needle10",
             "1,000 test",
         ),
-        "needle_places": (lambda: measure_needle_places(options.seeds), "needle10", "1,000 test"),
     }[options.part]
     figures = {"part": options.part, "dataset": dataset, "judged_on": judged, "rows": measure()}
     if options.record:

@@ -290,8 +290,10 @@ def patch_cost(patch_size):
 
 
 def needles(**fields):
-    """What the seeds of one row of notebook 16's needles reached."""
-    return only(only(records("patch_size"), part="needles").rows, **fields).accuracies
+    """One row of notebook 16's needles: what its seeds reached, and at P = 8 at which places."""
+    parts = ("needles", "needles_at_equal_flops")
+    rows = [row for part in parts for row in only(records("patch_size"), part=part).rows]
+    return only(rows, **fields)
 
 
 def under_noise(patch_size, deviation, learned=False):

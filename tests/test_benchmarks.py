@@ -114,7 +114,6 @@ SEVERAL_SEEDS = {
     "cnn_and_vit": measure_a_cnn_and_a_vit,
     "patch_size, noise": lambda: patch_size.measure_noise(3, 0),
     "patch_size, needles": lambda: patch_size.measure_needles(3, patch_size.NEEDLES),
-    "patch_size, needle places": lambda: patch_size.measure_needle_places(3),
     "ours_and_timm": lambda: ours_and_timm.curves(small=False),
 }
 
@@ -342,3 +341,9 @@ def test_the_sizes_of_a_start_see_a_position_that_is_large_alone():
         assert again == patch
         assert shared["pos_embed.weight"] == pytest.approx(3 * patch)
         assert shared["cls_token.weight"] < patch
+
+
+def test_the_places_in_a_patch_are_counted_row_by_row():
+    tiles = torch.arange(64).reshape(8, 8)
+    assert patch_size.place_in_patch(tiles[2:4, 4:6]).tolist() == [[0, 1], [2, 3]]
+    assert patch_size.place_in_patch(tiles.flatten()).bincount().tolist() == [16] * 4

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections import Counter
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -1282,3 +1283,19 @@ def test_a_token_that_a_model_does_not_have_has_no_cell():
     assert len({round(cell.get_y(), 3) for cell in cells[-4:]}) == 1
     assert {cell.get_x() for cell in cells[-4:]} == {cell.get_x() for cell in cells[-8:-4]}
     assert "1/4 each" in written()
+
+
+def test_with_layer_decay_each_part_is_paler_than_the_one_behind_it():
+    diagrams.layer_decay(4, 0.5)
+    (axis,) = plt.gcf().axes
+    boxes = [p for p in axis.patches if isinstance(p, Rectangle) and p.get_linewidth() > 1]
+    plain, decayed = boxes[:6], boxes[6:]  # an embedding, four blocks, a head
+    assert len(decayed) == 6 and all(
+        a.get_x() == b.get_x() for a, b in zip(plain, decayed, strict=True)
+    )
+    pale = [
+        np.mean(to_rgb(with_decay.get_facecolor())) - np.mean(to_rgb(one.get_facecolor()))
+        for one, with_decay in zip(plain, decayed, strict=True)
+    ]
+    assert pale[-1] == pytest.approx(0), "the head learns at the whole rate"
+    assert all(front > back for front, back in pairwise(pale[1:])), "the blocks, front to back"

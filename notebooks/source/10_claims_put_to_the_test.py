@@ -272,9 +272,9 @@ show_card(
 
 # %% [markdown]
 # **Result:** after three epochs, P = 4 finds every detail, and P = 8 stays near chance level. After twelve, each run of P = 8 classifies more than half of the images correctly, and after 33 two of three nearly all.{{assert
-# min(needles(patch_size=4)) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), [0.1, 0.1, 0.1])}}{{assert
-# min(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8, passes=12).accuracies) > 0.5}}{{assert
-# sorted(needles(passes=33))[1] > 0.98 and min(needles(passes=33)) < 0.6}}
+# min(needles(patch_size=4).accuracies) == 1 and overlap(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000).accuracies, [0.1, 0.1, 0.1])}}{{assert
+# min(needles(passes=12).accuracies) > 0.5}}{{assert
+# sorted(needles(passes=33).accuracies)[1] > 0.98 and min(needles(passes=33).accuracies) < 0.8}}
 #
 # **Holds in part.** The part that holds: after three epochs, P = 8 misses the detail. The part that does not: P = 8 *can* find it, if it trains longer and is lucky with its seed.
 #

@@ -258,7 +258,7 @@ GROUPS = {  # which rows answer a question: P, D, epochs, side of the images, im
 }
 FIELDS = ("patch_size", "embed_dim", "passes", "image_size", "trained_on")
 measured = parts["needles"] + parts["needles_at_equal_flops"]
-measured = {tuple(of[f] for f in FIELDS): of["accuracies"] for of in measured}
+measured = {tuple(of[f] for f in FIELDS): of for of in measured}
 _, axis = plt.subplots(figsize=(6.6, 6.2), layout="constrained")
 rows, ticks, y = {}, {}, 0.0
 for heading, group in GROUPS.items():
@@ -266,7 +266,8 @@ for heading, group in GROUPS.items():
     for name, fields in group.items():
         y += 1
         ticks[y] = name
-        rows[f"{heading}, {name}"] = found = [100 * share for share in measured[fields]]
+        found = [100 * share for share in measured[fields]["accuracies"]]
+        rows[f"{heading}, {name}"] = found
         colour = plots.OKABE_ITO[(4, 8, 16).index(fields[0])]
         axis.plot(found, [y] * 3, "o", ms=8, color=colour, alpha=0.6)
     y += 1.4
@@ -286,48 +287,58 @@ said = [f"{name} {', '.join(f'{share:.0f}' for share in of)} %" for name, of in 
 plots.show("needles found, a dot for each of three seeds", title, said)
 
 # %% [markdown]
-# **At P = 8 the needles were not lost, but harder to find.** Three epochs were too few: with about the FLOPs of P = 4, every run finds more than half of them, and with eleven times the steps, two of three find nearly all. A wider model helps only a little. Whether more steps or more images help more is not settled.
-# {{assert min(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies) > 0.5}}
-# {{assert max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies) < min(needles(patch_size=4)) == 1}}
-# {{assert max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=16).accuracies) < 0.15}}
-# {{assert max(needles(embed_dim=192)) < 0.2}}
-# {{assert below(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000), needles(embed_dim=192))}}
-# {{assert sorted(needles(passes=33))[1] > 0.98 and sorted(needles(passes=33))[0] < 0.6}}
-# {{assert sorted(needles(patch_size=8, trained_on=44_000))[1] > 0.75 and sorted(needles(patch_size=8, trained_on=44_000))[0] < 0.4}}
-# {{assert sorted(needles(patch_size=8, trained_on=44_000))[2] > 0.98 and not differs(seed_by_seed(needles(passes=33), needles(patch_size=8, trained_on=44_000)))}}
-# {{assert min(needles(image_size=64)) == 1}}
+# **At P = 8 the needles were not lost, but harder to find.** Three epochs were too few: with about the FLOPs of P = 4, every run finds more than half of them, and with eleven times the steps or images, two of three find nearly all and the third about three quarters. A wider model finds {{min(needles(embed_dim=192).accuracies):.0%}} to {{max(needles(embed_dim=192).accuracies):.0%}}. Whether more steps or more images help more is not settled.
+# {{assert min(needles(passes=12).accuracies) > 0.5}}
+# {{assert max(needles(passes=12).accuracies) < min(needles(patch_size=4).accuracies) == 1}}
+# {{assert max(needles(passes=31).accuracies) < 0.15}}
+# {{assert max(needles(embed_dim=192).accuracies) < 0.3}}
+# {{assert sorted(needles(passes=33).accuracies)[1] > 0.98 and 0.7 < min(needles(passes=33).accuracies) < 0.8}}
+# {{assert sorted(needles(patch_size=8, trained_on=44_000).accuracies)[1] > 0.98 and 0.7 < min(needles(patch_size=8, trained_on=44_000).accuracies) < 0.8}}
+# {{assert not differs(seed_by_seed(needles(passes=33).accuracies, needles(patch_size=8, trained_on=44_000).accuracies))}}
+# {{assert min(needles(image_size=64).accuracies) == 1}}
 #
 # ### What does a run that stops half-way get right?
 #
-# Two of the three runs with twelve epochs stop a little above one half. Do they know only some of the patterns, or only some of the places? At P = 8 a needle lies in one of four places of its patch. So we trained these three runs once more, and counted the needles that are found at each place.
+# Some runs at P = 8 stop on the way. Of the three with twelve epochs, two end a little above one half, and two of the longer runs end near three quarters. Do such runs know only some of the patterns, or only some of the places? At P = 8 a needle lies in one of four places of its patch. So we count at each place how many needles are found.
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 3, figsize=(6.6, 2.9), layout="constrained")
+LONGER = {  # as in FIELDS
+    "12 epochs": (8, 64, 12, 32, 4_000),
+    "33 epochs": (8, 64, 33, 32, 4_000),
+    "44,000 images": (8, 64, 3, 32, 44_000),
+}
+figure, axes = plt.subplots(3, 3, figsize=(6.6, 6.8), layout="constrained")
 said = []
-for axis, run in zip(axes, parts["needle_places"], strict=True):
-    found = 100 * torch.tensor(run["accuracy_by_place"]).reshape(2, 2)  # the places row by row
-    axis.imshow(found, cmap="Greys", vmin=0, vmax=180)  # the darkest is still light behind words
-    for i in range(4):
-        axis.text(i % 2, i // 2, f"{found[i // 2, i % 2]:.0f} %", ha="center", va="center", size=13)
-    axis.set(xticks=[0.5], yticks=[0.5], xticklabels=[], yticklabels=[])
-    axis.grid(color="white", lw=3)
-    axis.tick_params(length=0)
-    axis.set_title(f"seed {run['seed']}: {run['accuracy']:.0%} of all", fontsize=10.5)
-    said.append(f"seed {run['seed']}: {', '.join(f'{share:.0f} %' for share in found.flatten())}")
-title = "P = 8, twelve epochs: needles found at each place of the patch"
-figure.suptitle(title, fontsize=10.5, weight="bold")
-plots.show("needles found at the four places of a patch, three seeds", title, said)
+for of_row, (name, fields) in zip(axes, LONGER.items(), strict=True):
+    runs = zip(measured[fields]["accuracies"], measured[fields]["accuracies_by_place"], strict=True)
+    for seed, (axis, (share, by_place)) in enumerate(zip(of_row, runs, strict=True)):
+        found = 100 * torch.tensor(by_place).reshape(2, 2)  # the places row by row
+        axis.imshow(found, cmap="Blues", vmin=0, vmax=180)  # the darkest is light behind words
+        for i in range(4):
+            axis.text(
+                i % 2, i // 2, f"{found[i // 2, i % 2]:.0f} %", ha="center", va="center", size=13
+            )
+        axis.set(xticks=[0.5], yticks=[0.5], xticklabels=[], yticklabels=[])
+        axis.grid(color="white", lw=3)
+        axis.tick_params(length=0)
+        axis.set_title(f"seed {seed}: {100 * share:.0f} % of all", fontsize=10.5)
+        shares = ", ".join(f"{share:.0f}" for share in found.flatten())
+        said.append(f"{name}, seed {seed}: {shares} %")
+    of_row[0].set_ylabel(name, fontsize=11, weight="bold", labelpad=8)
+title = "P = 8: needles found at each place of the patch"
+figure.suptitle(title, fontsize=11.5, weight="bold")
+plots.show("needles found at the four places of a patch, nine runs", title, said)
 
 # %% [markdown]
-# **The two runs that stop half-way find the needles in two places of four, which lie on a diagonal.** There they find at least nine of ten, and elsewhere a quarter at most. The third run has learned all four places. So it is not half of the patterns that is missing, but half of the places. Our guess, not tested: P = 8 is harder because the embedding has to recognise ten patterns in four places, forty cases and not ten.
-# {{assert all(sorted(row.accuracy_by_place)[1] < 0.25 and sorted(row.accuracy_by_place)[2] > 0.9 and min(row.accuracy_by_place[1:3]) > 0.9 for row in only(records("patch_size"), part="needle_places").rows[:2])}}
-# {{assert min(only(records("patch_size"), part="needle_places").rows[2].accuracy_by_place) > 0.9}}
-# {{assert [row.accuracy for row in only(records("patch_size"), part="needle_places").rows] == only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies}}
+# **A run learns one place after another.** At the places that a run knows, it finds at least nine needles of ten, and at the others less than a quarter, down to chance level. The two runs that end above one half know two places, which lie on a diagonal. Both runs near three quarters know three. So it is not patterns that are missing, but places. Our guess, not tested: P = 8 is harder because the embedding has to recognise ten patterns in four places, forty cases and not ten.
+# {{assert all(share < 0.25 or share >= 0.9 for row in (needles(passes=12), needles(passes=33), needles(patch_size=8, trained_on=44_000)) for run in row.accuracies_by_place for share in run)}}
+# {{assert [[sum(share >= 0.9 for share in run) for run in row.accuracies_by_place] for row in (needles(passes=12), needles(passes=33), needles(patch_size=8, trained_on=44_000))] == [[2, 2, 4], [4, 4, 3], [4, 4, 3]]}}
+# {{assert all(min(run[1:3]) >= 0.9 for run in needles(passes=12).accuracies_by_place)}}
+# {{assert all(0.74 < row.accuracies[2] < 0.78 for row in (needles(passes=33), needles(patch_size=8, trained_on=44_000))) and max(needles(passes=12).accuracies[:2]) < 0.55}}
 #
-# This fits the control: where the needle fills its patch, in images of 64 × 64, P = 8 finds all in three epochs. But there the needle is also alone in its patch, and only 48 of its 192 numbers differ. It is open why these two places come first, and whether one place, or three, explains the runs at {{sorted(needles(patch_size=8, trained_on=44_000))[0]:.0%}} and {{sorted(needles(patch_size=8, trained_on=44_000))[1]:.0%}} in the figure before.
-# {{assert sorted(round(100 * share) for share in needles(patch_size=8, trained_on=44_000))[:2] == [32, 77]}}
+# This fits the control: where the needle fills its patch, in images of 64 × 64, P = 8 finds all in three epochs. But there the needle is also alone in its patch, and only 48 of its 192 numbers differ. Why a run stops at a place, and at which, is open.
 #
-# **Limits:** for P = 16 the question is not settled. It finds {{max(needles(patch_size=16, trained_on=44_000)):.0%}} of the needles at most, and we tried nothing longer.{{assert max(needles(patch_size=16, trained_on=44_000)) > max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=16).accuracies)}} Our needles always fit the grid of P = 4; needles that lie elsewhere could reverse the result.
+# **Limits:** for P = 16 the question is not settled. It finds {{max(needles(patch_size=16, trained_on=44_000).accuracies):.0%}} of the needles at most, and we tried nothing longer.{{assert max(needles(patch_size=16, trained_on=44_000).accuracies) > max(needles(passes=31).accuracies)}} Our needles always fit the grid of P = 4; needles that lie elsewhere could reverse the result.
 #
 # ## "Small patches are noisy"
 #
@@ -446,14 +457,14 @@ plots.show(
 #
 # | the sentence | the test | what we found |
 # |---|---|---|
-# | "large patches miss detail" | P = 8, three epochs | {{min(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}} to {{max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)):.0%}} of the needles: chance level |
-# | | P = 8, twelve epochs | {{min(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies):.0%}} to {{max(only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies):.0%}} |
+# | "large patches miss detail" | P = 8, three epochs | {{min(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000).accuracies):.0%}} to {{max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000).accuracies):.0%}} of the needles: chance level |
+# | | P = 8, twelve epochs | {{min(needles(passes=12).accuracies):.0%}} to {{max(needles(passes=12).accuracies):.0%}} |
 # | "small patches are noisy" | a noise of 32, trained on clean photographs | P = 8 is best, P = 4 worst |
 # | | the same, trained with this noise | P = 4 is best |
 #
 # **Both sentences hold in part.** *Large patches miss detail* holds where the needle shares its patch and the training is short; with a longer one, P = 8 learns more of the places, and in some runs all. P = 16 is not settled. *Small patches are noisy* holds for strong noise that was not met in training. The patch size alone decides neither: the length of the training and its images decide too.
-# {{assert len((only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies + needles(passes=33) + needles(patch_size=8, trained_on=44_000))) == 9 and max((only(only(records("patch_size"), part="needles_at_equal_flops").rows, patch_size=8).accuracies + needles(passes=33) + needles(patch_size=8, trained_on=44_000))) > 0.98}}
-# {{assert max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000)) < 0.13 and all(interval(seed_by_seed(under_noise(8, 32), under_noise(P, 32)))[0] > 0 for P in (4, 16))}}
+# {{assert len((needles(passes=12).accuracies + needles(passes=33).accuracies + needles(patch_size=8, trained_on=44_000).accuracies)) == 9 and max((needles(passes=12).accuracies + needles(passes=33).accuracies + needles(patch_size=8, trained_on=44_000).accuracies)) > 0.98}}
+# {{assert max(needles(patch_size=8, embed_dim=64, image_size=32, passes=3, trained_on=4_000).accuracies) < 0.13 and all(interval(seed_by_seed(under_noise(8, 32), under_noise(P, 32)))[0] > 0 for P in (4, 16))}}
 #
 # > ### What to do in your own model
 # >
