@@ -5,9 +5,10 @@
 
 `corners`: Corners-2, where two tiles in opposite corners decide together; with `--near` they lie side by
 side, which tells whether a model fails because they are far apart. `images`: CIFAR-10 with fewer and
-fewer training images, nearly as many steps each (whole passes). With the first seed every
-model is trained at three learning rates or more; the one that is best on validation images is used
-with the other seeds. The test images are those that are reported.
+fewer training images, nearly as many steps each (whole passes), or with `--steps` fewer or more.
+With the first seed every model is trained at two learning rates or more; the one that is best on
+validation images is used with the other seeds. For long trainings these are the best of the record's
+shorter one and a third of it. The test images are those that are reported.
 """
 
 import argparse
@@ -44,10 +45,13 @@ CORNER_MODELS = {  # Muon takes matrices only, so the CNNs have AdamW
 }
 VIT, RATES = RECIPES["cpu"].model, (1e-3, 3e-3, 1e-2)
 USUAL = 1e-4, 3e-4  # the rates that most ViTs are trained at, with AdamW
-IMAGE_MODELS = {  # the CNN costs about as many FLOPs as the ViT
-    "ViT, Muon": (lambda: VisionTransformer(VIT), "muon"),
-    "CNN, AdamW": (lambda: ConvNet(VIT, width=64, strides=(1, 2, 1, 2, 1, 2)), "adamw"),
-}
+IMAGE_MODELS = {  # the CNN costs about as many FLOPs as the ViT; no best rate at an end of its own
+    "ViT, Muon": (lambda: VisionTransformer(VIT), "muon", RATES),
+    "ViT, AdamW": (lambda: VisionTransformer(VIT), "adamw", (3e-4, *RATES)),
+    "CNN, AdamW": (
+        lambda: ConvNet(VIT, width=64, strides=(1, 2, 1, 2, 1, 2)), "adamw", (*RATES, 3e-2),
+    ),
+}  # fmt: skip
 STEPS = 702  # two passes over 45,000 images in batches of 128
 HELD_OUT = 1_000
 COUNTS = 1_000, 7_000, 45_000  # of training images
@@ -111,7 +115,8 @@ def corners(seeds, models=tuple(CORNER_MODELS), near=False):
             yield measure(model, make, dataset, config, rates, seeds)
 
 
-def images(seeds, counts=COUNTS):
+def images(seeds, counts=COUNTS, models=tuple(IMAGE_MODELS), steps=STEPS, known=()):
+    """Rows; `known` are those of trainings of STEPS steps, whose best rates serve longer ones."""
     everything = load_dataset("cifar10")
     for count in counts:
         keep = torch.cat([torch.arange(count), torch.arange(45_000, 45_000 + HELD_OUT)])
@@ -120,14 +125,23 @@ def images(seeds, counts=COUNTS):
             train_images=everything.train_images[keep],
             train_labels=everything.train_labels[keep],
         )
-        for name, (make, optimizer) in IMAGE_MODELS.items():
+        for name in models:
+            make, optimizer, rates = IMAGE_MODELS[name]
+            if steps > STEPS:
+                (best,) = (
+                    row["learning_rate"]
+                    for row in known
+                    if (row["model"], row["trained_on"]) == (name, count)
+                    and abs(row["steps"] - STEPS) < 10
+                )
+                rates = best / 3, best
             config = replace(
                 SHORT,
-                epochs=round(STEPS / (count // 128)),
+                epochs=round(steps / (count // 128)),
                 optimizer=optimizer,
                 validation_images=HELD_OUT,
             )
-            yield measure(name, make, dataset, config, RATES, seeds)
+            yield measure(name, make, dataset, config, rates, seeds)
 
 
 def main():
@@ -136,20 +150,20 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     help_text = "of training images, for the question `images`"
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help=help_text)
-    help_text = "for the question `corners`"
-    parser.add_argument(
-        "--models", nargs="+", choices=CORNER_MODELS, default=tuple(CORNER_MODELS), help=help_text
-    )
+    help_text = "for the question `images`: of the optimizer, about so many"
+    parser.add_argument("--steps", type=int, default=STEPS, help=help_text)
+    parser.add_argument("--models", nargs="+", choices=(*CORNER_MODELS, *IMAGE_MODELS))
     help_text = "for the question `corners`: the two tiles lie side by side"
     parser.add_argument("--near", action="store_true", help=help_text)
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
-    if options.record:
-        read_records(options.record)  # hours later would be too late to learn that it is damaged
+    # hours later would be too late to learn that it is damaged
+    known = read_records(options.record) if options.record else ()
     if options.question == "corners":
-        rows = corners(options.seeds, options.models, options.near)
+        rows = corners(options.seeds, options.models or CORNER_MODELS, options.near)
     else:
-        rows = images(options.seeds, options.counts)
+        models = options.models or IMAGE_MODELS
+        rows = images(options.seeds, options.counts, models, options.steps, known)
     for row in rows:
         if options.record:
             add_record(options.record, row)

@@ -34,11 +34,16 @@ IMAGES = 100
 
 
 @torch.no_grad()
-def at_the_start(model, images, labels):
-    """The first loss, and the spread between images."""
+def first_loss(model, images, labels):
     model = copy.deepcopy(model).eval()  # without dropout; your model stays as it is
-    read = model.forward_features(images)[:, 0]  # what the head reads: (B, D)
-    return cross_entropy(model.head(read), labels).item(), read.std(dim=0).mean().item()
+    return cross_entropy(model(images), labels).item()
+
+
+@torch.no_grad()
+def spread_of(model, images):
+    """How much the images differ to the head: the mean deviation of the D numbers that it reads."""
+    read = copy.deepcopy(model).eval().forward_features(images)[:, 0]  # (B, D)
+    return read.std(dim=0).mean().item()
 
 
 def gradient(block):
@@ -79,7 +84,7 @@ def main():
         for seed in range(options.seeds):
             for experiment, setting, run in starts(budget, seed):
                 model = make_model(run)
-                loss, spread = at_the_start(model, *batch)
+                loss, spread = first_loss(model, *batch), spread_of(model, batch[0])
                 row = {"dataset": name, "budget": budget, "experiment": experiment}
                 row |= {"setting": setting, "seed": seed, "loss": loss, "spread": spread}
                 rows.append(row | {"gradients": two_steps(model, *batch)})

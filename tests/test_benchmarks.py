@@ -99,8 +99,8 @@ def trainings(monkeypatch):
 
 
 def measure_a_cnn_and_a_vit():
-    for name, (make, _) in cnn_and_vit.IMAGE_MODELS.items():
-        cnn_and_vit.measure(name, make, blank_dataset(), training_ladder.PLAIN, (1e-3, 1e-2), 3)
+    for name, (make, _, rates) in cnn_and_vit.IMAGE_MODELS.items():
+        cnn_and_vit.measure(name, make, blank_dataset(), training_ladder.PLAIN, rates, 3)
 
 
 SEVERAL_SEEDS = {
@@ -307,7 +307,7 @@ def test_the_signs_of_a_start_are_measured_as_notebook_07_shows():
     root = SCRIPTS[0].parents[1]
     theirs = definitions((root / "benchmarks/start_signs.py").read_text("utf-8"))
     ours = definitions((root / "notebooks/source/07_pitfalls_initialization.py").read_text("utf-8"))
-    for name in ("at_the_start", "gradient", "two_steps"):
+    for name in ("first_loss", "spread_of", "gradient", "two_steps"):
         assert ours[name] == theirs[name]
 
 
@@ -318,8 +318,9 @@ def test_the_signs_of_a_start_are_seen_without_dropout_and_leave_the_model_as_it
     model, plain = (VisionTransformer(ViTConfig(**sizes, **of)) for of in (rates, {}))
     plain.load_state_dict(model.state_dict())
     batch = torch.randn(6, 3, 8, 8), torch.arange(6)
-    for sign in (start_signs.at_the_start, start_signs.two_steps):
+    for sign in (start_signs.first_loss, start_signs.two_steps):
         assert sign(model, *batch) == sign(plain, *batch)
+    assert start_signs.spread_of(model, batch[0]) == start_signs.spread_of(plain, batch[0])
     assert model.training
     assert all(torch.equal(of, plain.state_dict()[name]) for name, of in model.state_dict().items())
 

@@ -1162,6 +1162,18 @@ def test_a_sign_is_right_if_it_warns_of_what_is_costly_and_of_nothing_that_is_ha
                for text, _ in words()) == wrong  # fmt: skip
 
 
+def test_a_sign_that_is_silent_about_what_it_was_not_made_for_is_neither_right_nor_wrong():
+    rows = {("weights", f"{word}, {n}"): (3.0, 1.0, costly, [silent])
+            for word, costly in (("costly", True), ("harmless", False))
+            for n, silent in enumerate((False, None))}  # fmt: skip
+    diagrams.signs_and_costs(rows, SIGNS[:1])
+    (axis,) = plt.gcf().axes
+    fills = [to_rgb(p.get_facecolor()) for p in axis.patches if isinstance(p, Rectangle)]
+    right, wrong = fills.count(to_rgb(starts.RIGHT)) - 1, fills.count(to_rgb(starts.WRONG)) - 1
+    assert (right, wrong) == (2, 1)
+    assert written().count("silent") == 4 and written().count("0 of 2") == 2
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_the_fewer_signs_the_longer_the_bars_of_the_costs(count):
     kept = {start: (*of, warns[:count]) for start, (*of, warns) in STARTS.items()}

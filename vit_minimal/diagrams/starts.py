@@ -12,9 +12,10 @@ def signs_and_costs(starts, signs=(), title=""):
     those that are not settled, then the harmless ones.
 
     A start costs `points` ± `width`; `costly` is True, False, or None if that is not settled; `warns`
-    has a bool for each of the `signs`, of which there may be none. A cell is green where a sign is
-    right: it warns of a costly start, or is silent about a harmless one. The line above a group
-    counts the warnings. Bars show the costs where there is room: with at most three signs.
+    has True or False for each of the `signs`, of which there may be none, or None for a sign that is
+    silent about a start that it was not made for. A cell is green where a sign is right: it warns of
+    a costly start, or is silent about a harmless one. The line above a group counts the warnings.
+    Bars show the costs where there is room: with at most three signs.
     """
     groups = {
         costly: {start: of for start, of in starts.items() if of[2] is costly} for costly in GROUPS
@@ -38,7 +39,7 @@ def signs_and_costs(starts, signs=(), title=""):
         card.text(1, y + head / 2, GROUPS[costly] + counted, 10.5, ha="left", weight="bold")
         if costly is not None:
             for k, x in enumerate(places):
-                count = f"{sum(warns[k] for *_, warns in members.values())} of {len(members)}"
+                count = f"{sum(bool(warns[k]) for *_, warns in members.values())} of {len(members)}"
                 card.text(x + 2.95, y + head / 2, count, 10.5, weight="bold")
                 said.append(f"{signs[k]} warns of {count} that are {GROUPS[costly]}")
         y += head
@@ -52,8 +53,9 @@ def signs_and_costs(starts, signs=(), title=""):
                 card.rectangle(32.4, middle - 0.6, room * share, 1.2, QUIET)
             said += [] if signs else [f"{kind}: {name} costs {number} points"]
             for x, warned in zip(places, warns, strict=True):
-                wrong = costly is not None and warned != costly
-                fill = NEITHER if costly is None else WRONG if wrong else RIGHT
+                wrong = costly is not None and warned is not None and warned != costly
+                right = costly is not None and bool(warned) == costly
+                fill = RIGHT if right else WRONG if wrong else NEITHER
                 card.rectangle(x, y + 0.15, 5.9, tall - 0.3, fill)
                 word, weight = "warns" if warned else "silent", "bold" if wrong else "normal"
                 card.text(x + 2.95, middle, word, 10, weight=weight)
