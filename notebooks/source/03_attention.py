@@ -214,7 +214,7 @@ for d in (4, 16, 64, 256, 1024):
     print(f"{largest[0]:.2f}, after division by √d {largest[1]:.2f}")
 
 # %% [markdown]
-# The size of a score, its standard deviation, is √d. And the larger the scores, the more the softmax gives to a single token, as with the scores of step 1 and their multiples:
+# The size of a score, its standard deviation, is √d. And the further apart the scores are, the more the softmax gives to a single token, as with the scores of step 1 and their multiples. (To add one number to all of them would change nothing.)
 
 # %% tags=["hide-input"]
 purple = "#AA4499"  # the colour of attention in this course
@@ -225,7 +225,7 @@ for axis, factor in zip(axes, (1, 2, 4), strict=True):
     axis.bar_label(bars, fmt="%.4f")
     axis.set(title=f"scores × {factor}", ylim=(0, 1.12))
 axes[0].set_ylabel("weight")
-plots.show("weights of three tokens: the larger the scores, the more goes to the eye")
+plots.show("weights of three tokens: the further apart the scores, the more goes to the eye")
 
 # %% [markdown]
 # So with a large d, one *random* token gets nearly everything: a weight of 0.95 at d = 1024. Such a softmax is called **saturated**. It is bad for learning. The gradient reaches W_q and W_k only through the weights, and a weight near 0 or 1 hardly moves when its score changes.
@@ -327,7 +327,7 @@ at_the_nose = torch.tensor([0.0, 1.0, 0.0]) @ values
 print("two heads, side by side:", torch.cat([at_the_eye, at_the_nose]).tolist())
 
 # %% [markdown]
-# From one head the class token gets (5, 5), exactly its own undecided value. It cannot tell "an eye and a nose" from "I looked only at myself". Two heads can. (This is an argument, not a measurement. The photo will show that trained heads differ, not that several are better than one.)
+# One head has one set of weights: what it gives the eye, it takes from the nose. And different mixtures can give the same mean. Here it is (5, 5), exactly the class token's own value, so the class token cannot tell "an eye and a nose" from "I looked only at myself". A second head has weights of its own, and then it can. (This is an argument, not a measurement, and our two heads also have twice the numbers. The photo will show that trained heads differ, not that several are better than one.)
 #
 # So attention runs h times side by side, and each head has its own three maps. Real heads *share* the width of a token: each works with d = D / h numbers, so that all outputs side by side have D numbers again. A last linear map, `proj`, mixes them.
 
@@ -374,15 +374,15 @@ diagrams.heads_side_by_side(num_heads=4, embed_dim=48)
 diagrams.heads_in_memory(T=4, D=6, h=2)
 
 # %% [markdown]
-# `view` takes the numbers in the order in which they lie in memory. So head 0 gets the first twelve: all of tokens 0 and 1, and nothing of the others. The shape is right all the same. The cure has two moves: first split the last axis in two, (T, h, d), then bring the heads to the front.
+# `view` takes the numbers in the order in which they lie in memory. So head 0 gets the first twelve: all of tokens 0 and 1, and nothing of the others. The shape is right all the same. The cure has two moves: first split the last axis in two with `unflatten`, (T, h, d), then bring the heads to the front.
 
 # %% tags=["nbval-check-output"]
 T, D, h = 4, 6, 2
 numbers = 10 * torch.arange(T)[:, None] + torch.arange(D)  # (T, D)
 print("head 0, view alone (wrong):")
 print(numbers.view(h, T, D // h)[0])
-print("head 0, view and transpose:")
-print(numbers.view(T, h, D // h).transpose(0, 1)[0])
+print("head 0, unflatten and transpose:")
+print(numbers.unflatten(-1, (h, D // h)).transpose(0, 1)[0])
 
 
 # %% [markdown] tags=["exercise:split_heads"]
@@ -419,7 +419,7 @@ score_size = 64**0.5
 # end of solution
 
 # %% [markdown]
-# With that line, multi-head attention is one small class. (`unflatten` splits one axis into two.) The two lines of `OneHead` now serve all heads at once, because a matrix product in PyTorch leaves the front axes, B and h, as they are:
+# With that line, multi-head attention is one small class. (With the batch in front, the two axes that change places are 1 and 2.) The two lines of `OneHead` now serve all heads at once, because a matrix product in PyTorch leaves the front axes, B and h, as they are:
 
 
 # %%
@@ -527,7 +527,6 @@ def says(image):
 print(says(cat))
 # without normalize: attention_maps calls it itself, and the model needs it done first, as in says
 cat_maps = attention_maps(shipped, cat[None])[:, 0]  # (L, h, T, T): block, head, from, to
-print(f"block 4, head 1: [class] gives itself {cat_maps[4 - 1, 1, 0, 0]:.1%}")
 
 # %% [markdown]
 # Each map is a table of 65 × 65 weights. Row 0 is what the class token looks at. Column 0 is the class token itself, and column n + 1 is patch n. We take head 1 of block 4, chosen from the 18 because its map is easy to read.
@@ -550,6 +549,7 @@ axes[1].set(title="all 65 × 65 weights", xticks=ticks, yticks=ticks)
 axes[1].set(xlabel="is looked at (column n + 1 is patch n)", ylabel="looks")
 plots.show("the weights of one head as a table, white for 0, and its first row enlarged above it")
 print("columns of the six largest weights in row 0:", sorted(favourites.tolist()))
+print(f"[class] gives itself {head_1[class_token, class_token]:.1%}")
 to_stripes = torch.isin(head_1.argmax(dim=-1), torch.tensor([8, 16, 48]))  # (T,)
 print(f"{to_stripes.sum()} of 65 tokens give their largest weight to column 8, 16 or 48")
 
@@ -573,7 +573,7 @@ same_scale = {"columns": 2, "full": 0.16}  # full purple is a weight of 16 % or 
 diagrams.attention_over(cat_large, class_looks, (8, 8), head_names, **same_scale)
 
 # %% [markdown]
-# Head 1 has found both eyes. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below shows the limits. The other heads differ: head 0 spreads its weights widely, and head 2 takes most from the fur beside the left eye, the sixth of head 1's patches. Notebook 06 draws all six blocks.
+# Head 1 has found both eyes. Nobody told the model what an eye is. But this is one head of 18, picked for its readable map, and one photo. A test below shows the limits. The other heads differ: head 0 spreads its weights widely, and head 2 takes most from the fur beside the left eye, patch 17. Notebook 06 draws all six blocks.
 #
 # And patch 27, with which we began? Where would *you* look, to find out whether you are part of a face? It has a dark frame below. (After three blocks, the token at that place is no longer only this patch.)
 
@@ -778,7 +778,7 @@ print("masked: the same for both images:", torch.allclose(masked[0], masked[1], 
 print("free:   the same for both images:", torch.allclose(free[0], free[1], atol=1e-6))
 
 # %% [markdown]
-# With the mask, the class token learns nothing about either image: only its own row of the mask decides what it receives. The patches still exchange what they hold, but nobody reads the result. Notebook [09](09_pitfalls_class_token.ipynb) puts such masks into whole models.
+# With the mask, the class token learns nothing about either image: only its own row of the mask decides what it receives. The patches still exchange what they hold, but none of it reaches the class token. Notebook [09](09_pitfalls_class_token.ipynb) puts such masks into whole models.
 #
 # ### The package's version
 #
