@@ -59,7 +59,7 @@ diagrams.overview(cat, "model")
 # %% [markdown]
 # You have already built most of this picture, in notebooks 01 to 03. Today we finish the block, and put the head behind the blocks.
 #
-# One thing in the picture is simplified. The arrows run *through* attention and then *through* the MLP, as if each replaced the tokens. Here is what one block really does:
+# The picture leaves out the norms, and it simplifies one thing: the arrows run *through* attention and then *through* the MLP, as if each replaced the tokens. Here is what one block really does:
 
 # %%
 diagrams.block()
@@ -97,7 +97,7 @@ diagrams.block()
 #
 # Attention carries information *between* tokens. Suppose it has brought two facts into one token: whether the patch above is *dark*, and whether the patch below is *bright*. If it is dark above **and** bright below, there is an edge between them. Each fact is 0 for no or 1 for yes. We wish for a score that is 1 if both are 1, and 0 in the three other cases.
 #
-# Could another attention layer compute this score? It could, at a high price. What a token *receives* is a weighted mean of values, and each value is a linear map of one token. The only bend is the softmax, which decides how strongly to look: one number per head for each pair of tokens. A head can spend this number on our question, and look at a certain token only if both facts are 1. Then all D / h numbers of its value share the one answer. But a block has only h heads, and a token holds many facts. We want something cheaper: many bent numbers for each token.
+# Could another attention layer compute this score? It could, at a high price. What a token *receives* is a weighted mean of values, and each value is a linear map of one token. The only *nonlinearity*, a bend, is the softmax, and it gives one weight per head for each pair of tokens. So a head can answer about one such question for a pair: it looks at a certain token only if both facts are 1. But a block has only h heads, and a token holds many facts. We want something cheaper: many bent numbers for each token.
 #
 # Why not a linear map? We want 0, 0, 0, 1. A linear map is c + a · dark + b · bright. The first three cases force c = a = b = 0, so the fourth is 0 too.
 #
@@ -175,7 +175,7 @@ plots.show(
 )
 
 # %% [markdown]
-# On the left is a tilted plane, which must rise steadily: it cannot stay flat and then jump. The bend folds the plane, so that three corners lie flat and only the fourth stands up. The pale orange strip is GELU's dip below zero, and the line for 0 is where the score comes up out of it.
+# On the left is a tilted plane, which must rise steadily: it cannot stay flat and then jump. The bend folds the plane, so that three corners lie flat and only the fourth stands up. The very pale strip is GELU's dip below zero, and the line for 0 is where the score comes up out of it.
 #
 # An **MLP** (multi-layer perceptron) is many such detectors side by side. A linear map widens the D numbers of a token to 4·D, and each of these is a detector that can combine *all* D numbers. GELU bends them, and a second linear map writes what they have found back into D numbers. The factor 4 is a habit of the field; the shipped model, which you will load below, uses 2.
 #
@@ -283,7 +283,7 @@ plots.show(
 #
 # **Without the plus signs** a few millionths are left after *two* blocks, as the last printed line says. In an untrained model each token looks at all others almost evenly, so each is *replaced* by almost the same mean.
 #
-# **With the plus signs** each token keeps what it was and receives the mean on top. The tokens still become more alike, but slowly: 0.07 is left after twelve blocks. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.) And after training? Notebook 13 trains four blocks without their plus signs: they do learn something, but end {{100 * cost_of_bug("no residual connection").mean:.0f}} points lower.
+# **With the plus signs** each token keeps what it was and receives the mean on top. The tokens still become more alike, but slowly: 0.07 is left after twelve blocks. ([Dong et al. 2021](https://arxiv.org/abs/2103.03404) prove the collapse for attention alone.) And after training? Notebook 13 trains the small model, four blocks, on CIFAR-10 without its plus signs: it does learn something, but ends {{100 * cost_of_bug("no residual connection").mean:.0f}} points of accuracy lower.
 #
 # A sum has a second virtue: its gradient goes to both terms unchanged. So the error at the head reaches block 1 along the stream, whatever attention and MLPs do to it on the way.
 #
@@ -358,7 +358,7 @@ print("the mean of each norm's learned scales:", scales)
 # %% [markdown]
 # **The sum grows:** block 6 gets tokens that are about six times as long as those for block 1.
 #
-# **And attention would mind.** Queries and keys that are six times as large give scores about 36 times as large. So with tokens as they are, the largest attention weight climbs to 0.81 in block 6, the saturated softmax of notebook 03.
+# **And attention would mind.** Without a norm, queries and keys grow with their tokens, and the scores with both. In block 6, the tokens as they are have twice the length of normalised ones, so the scores are about four times as large, and the largest weight is 0.81 in place of 0.26: the saturated softmax of notebook 03.
 #
 # **What do the two steps do about it?** After the first, every token has the length √192, or about 13.9. So attention no longer depends on *how long* the sum has grown. This does not make attention soft: in block 1 the tokens even get longer, and attention gets sharper. How soft it is, each block learns by the second step. Here the scales are below 1 on average, and with them the weights are 0.05 to 0.13. (The figure does not show what a model trained without norms would do.)
 #
@@ -486,7 +486,7 @@ assert difference > 0.1
 #
 # ## What do your twenty-five lines see?
 #
-# The same code can hold trained weights. We give it those of the shipped model, whose tokens we measured above. Their input is scaled by `/ 127.5 − 1`, which is all that `normalize` did in notebook 00. Its training took {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images of CIFAR-10 correctly. The two photos below are not from CIFAR-10.
+# The same code can hold trained weights. We give it those of the shipped model, whose tokens we measured above. Our model's input is scaled by `/ 127.5 − 1`, which is all that `normalize` did in notebook 00. Its training took {{record("cifar10_cpu_long").seconds:time}} on two CPU cores, and it classifies {{record("cifar10_cpu_long").accuracy:.1%}} of the test images of CIFAR-10 correctly. The two photos below are not from CIFAR-10.
 
 # %%
 from vit_minimal.data import CIFAR10_CLASSES
@@ -578,7 +578,7 @@ plots.show(
 #
 # From block 1 on the panels differ. For the cat, "frog" is slightly ahead after block 1. From block 2 on "cat" leads, and block 6 settles it. For the rocket "airplane" rises above its start in block 1 and still leads after block 2. Later blocks turn it into a ship, and the last one brings "deer" to the second place.
 #
-# Do not believe all of this story. The last norm and the head were trained to read the class token after block 6. Earlier information in a form that they cannot read stays invisible, and a leap in block 6 may partly come from them. Notebook 06 uses a reader that was fitted to each block, and tells a somewhat different story. The second visit here measures how much each block adds to the sum.
+# Do not believe all of this story. The last norm and the head were trained to read the class token after block 6. What earlier blocks know in another form stays invisible. So a leap in block 6 may only mean that norm and head can read that block best. Notebook 06 uses a reader that was fitted to each block, and tells a somewhat different story. The second visit here measures how much each block adds to the sum.
 #
 # > **Remember:** a token is a running sum. Attention lets tokens look at each other, the MLP works on each token alone, both add to the sum, and at the end the head reads row 0. And the strongest test of a forward pass is this one: same weights, same logits as someone else's model.
 #
@@ -604,7 +604,7 @@ plots.show(
 #
 # <details><summary>Answer</summary>
 #
-# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 it is 28.0 for the cat and 38.2 for the rocket, as the second visit prints. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. (Notebook 13 trains the small model without it.)
+# With pre-norm only copies are normalised. The stream itself is as long as the sums happen to make it, and that differs between images and blocks: after block 6 the class token's is 28.0 for the cat and 38.2 for the rocket, as the second visit prints. So that the head gets numbers of a fixed size, one norm stands before it. With post-norm the last thing that each block does is to normalise the stream. (Notebook 13 trains four blocks without it.)
 #
 # </details>
 #
@@ -685,7 +685,7 @@ with torch.no_grad():
 print(f"head too large: {F.cross_entropy(broken(pictures), labels).item():.1f}")
 
 # %% [markdown]
-# The broken model is *confidently* wrong. Another common cause is a head that still has 1,000 outputs: ln 1000 is 6.9.
+# The broken model is *confidently* wrong. A loss that is too high at the start can also come from a head that still has 1,000 outputs: ln 1000 is 6.9.
 #
 # **Check 2: the answer depends on every patch, and on no other image.** We take the gradient of one logit of image 0. Zero gradient strongly suggests that the logit does not depend on the pixel. It does not prove it, because a curve can also be flat at one point only.
 
@@ -747,7 +747,7 @@ class ClassTokenAlone(MultiHeadSelfAttention):
     def forward(self, x):
         _, _, values = self.split_heads(x)  # (B, h, T, d)
         values = values.transpose(1, 2).flatten(2)  # (B, T, D)
-        own = self.proj(values[:, :1])  # the class token takes its own value, with weight 1
+        own = self.proj(values[:, :1])  # the class token takes its own value alone
         return torch.cat([own, super().forward(x)[:, 1:]], dim=1)
 
 
@@ -820,7 +820,7 @@ with counter, sdpa_kernel(SDPBackend.MATH):  # older counters miss the fused ker
     ViT()(torch.randn(1, 3, 32, 32))
 actual = sum(parameter.numel() for parameter in ViT().parameters())
 print(f"{actual:,} parameters, as by hand: {actual == sum(parameters.values())}")
-print("FLOPs as by hand:", counter.get_total_flops() == sum(flops.values()))
+print("FLOPs of the matrix products, as by hand:", counter.get_total_flops() == sum(flops.values()))
 
 
 # %%
@@ -871,7 +871,7 @@ for name, (width, heads, expected) in published.items():
 # %% [markdown]
 # ### What does a ViT give up?
 #
-# A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation equivariance**). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
+# A convolutional network (CNN) knows two things about pictures before it has seen a single one. A convolution combines a pixel with its neighbours, so near things belong together (**locality**). And it uses the same small kernel everywhere, so a cat that moves to the right is still processed as a cat (**translation equivariance**: its features move with it, and their mean over all places hardly changes). A ViT has much less of this *inductive bias*: attention has no notion of near and far, and each place has a position vector of its own, which starts at random.
 #
 # Let us watch the second point. We roll a photo to the right; what leaves on that side comes back on the left. Then we take the largest change of the ten probabilities. We divide it by the same change between two different photos, on average, so 1 means "as different as another photo". (We measure only change, not whether the answer is right: five of our six photos belong to none of the ten classes.)
 #
@@ -934,7 +934,7 @@ print(f"the cat moved by 8 pixels is a cat with {moved_cat[CIFAR10_CLASSES.index
 # %% [markdown]
 # **The CNN's answer does not change.** (Deeper CNNs downsample, so for them this holds only approximately.) **The shipped model's does.** For the cat, the probability of "cat" falls from 0.89 to 0.60 after a shift of 8 pixels. The six photos differ a lot, and for two of them some far move changes more than another photo does on average.
 #
-# But look at the zigzag of the mean: a move by whole patches changes the answer less than the moves just before and after it. The patches then hold the same pixels as before, only at other positions. All moves in between cut the picture into new patches, and puts the seam inside one.
+# But look at the zigzag of the mean: a move by whole patches changes the answer less than the moves just before and after it. The patches then hold the same pixels as before, only at other positions. All moves in between cut the picture into new patches, and put the seam inside one.
 #
 # So a ViT has to learn from examples what a CNN is given for free. In the paper's experiments (Section 4.3), a ViT was much worse than a CNN of similar cost after training on 9 million images, and better with 90 million and more. Later, strong augmentation and regularisation let ViTs compete after training on ImageNet's 1.3 million images alone ([Touvron et al. 2021](https://arxiv.org/abs/2012.12877), [Steiner et al. 2022](https://arxiv.org/abs/2106.10270)).
 #
