@@ -549,7 +549,7 @@ drowning_std = 0.5
 # %% [markdown]
 # ## In your own model
 #
-# Before you train, take one batch. (The functions above read the class token, and use timm's names.)
+# Before you train, take one batch. (The functions above use timm's names.)
 #
 # 1. **Sizes.** If the class token or a position is larger than a patch, start them at zero or from N(0, 0.02).
 # 2. **Two steps.** If a block has no gradient in the second step either, look for a pair of matrices that are both zero, and draw one of them at random.

@@ -190,7 +190,7 @@ def norm_divides(tokens, title=""):
     unit = 19 / max(max(before + after) for before, after, _ in rows.values())
     for y, colour, words in (
         (1.8, CLASS, "what the class tokens of all images share"),
-        (4.8, PATCH, "what differs between images: the spread"),
+        (4.8, PATCH, "what differs between images"),
     ):
         card.token(x1, y - 0.9, colour, 1.8)
         card.text(x1 + 2.6, y, words, 10, QUIET, ha="left")
