@@ -172,11 +172,11 @@ plots.show("the losses of three models over five epochs", "Which one is right?",
 # | heads by view (model C) | {{mean(silent_bug("heads by view")):.1%}} | **{{loaded_bug("heads by view").accuracy:.1%}}** |
 # | patches by reshape (model A) | {{mean(silent_bug("patches by reshape")):.1%}} | **{{loaded_bug("patches by reshape").accuracy:.1%}}** |
 #
-# With either bug, the shipped model is near chance level, which is 10 %. (The columns differ in model and data set, too; part two compares on photographs.) So the accuracy may praise a bug today that ruins your model tomorrow. What you can do is **check** for it, without any training.
+# With either bug, the shipped model is near chance level, which is 10 %. (The columns differ in model and data set, too; part two stays with photographs.) So the accuracy may praise a bug today that ruins your model tomorrow. What you can do is **check** for it, without any training.
 #
 # ## Part one: the museum
 #
-# All these bugs are in the model, not in the data or the training loop. They happen to experts, too: each linked repository had its bug once. Five rooms sort the bugs by the way to find them. Each shows one or two in full, and most list a few more in a table:
+# All these bugs are in the model, not in the data or the training loop. They happen to experts, too: each linked repository had its bug once. Five rooms sort the bugs by the way to find them, with one or two in full and, in most rooms, more in a table:
 #
 # | room | how its checks work |
 # |---|---|
@@ -333,7 +333,7 @@ catch(check_merge, right=merge_by_transpose, wrong=no_transpose_back, bug="3 no 
 # %% [markdown]
 # ## Second room: compare with what is known
 #
-# A mark follows numbers to their places. It cannot tell whether a *value* is right. For this you need something to compare with: someone else's code, or an input whose result you know.
+# A mark cannot tell whether a *value* is right. For this you need something to compare with: someone else's code, or an input whose result you know.
 #
 # ### 4. Scaled by √D
 #
@@ -766,13 +766,13 @@ print(f"{len(seconds)} checks, each run twice: {1000 * sum(seconds):.0f} millise
 #
 # ### What does each bug cost on photographs?
 #
-# *Guess first:* with how many of the other fourteen bugs does the trained model come out worse? All numbers are differences from a right model, in points, taken before rounding.
+# *Guess first:* with how many of the other fourteen bugs is the trained model worse? All numbers are differences from a right model, in points, taken before rounding.
 
 # %%
 show_costs(seen, "Trained with these bugs, the model is worse")
 
 # %% [markdown]
-# You could notice these seven bugs if you knew what a right model reaches. Otherwise you would probably blame the smaller costs on a small model. Across the batch (9) is in the picture with mean pooling; with a class token it stays at chance level, trained or put in afterwards. Now to the others, on a finer axis:
+# You could notice these seven bugs if you knew what a right model reaches. Otherwise you would probably blame the smaller costs on a small model. Across the batch (9) is in the picture with mean pooling; with a class token it stays at chance level, trained or put in afterwards. The others follow on a finer axis:
 
 # %%
 show_costs(unseen, "Trained with these bugs: no cost is shown")
@@ -860,7 +860,7 @@ for name, accuracies in found.items():
     print(f"{name:31}", *(f"{accuracy:6.1%}" for accuracy in accuracies))
 
 # %% [markdown]
-# The prediction holds: with places that change, the model stays at chance level, and with random places that stay, it learns. That does not prove that heads by view is harmless for the same reason, or on every task. In the run saved here, random places are even far *better* than the right ones after five epochs. We have not looked for the reason, so take from this only that in this setting fixed places were learned, and changing ones were not.
+# The prediction holds: with places that change, the model stays at chance level, and with random places that stay, it learns. That does not prove that heads by view is harmless for the same reason, or on every task. In the run saved here, the models with random places are even far *better* than the right ones. We have not looked for the reason, so take from this only that in this setting fixed places were learned, and changing ones were not.
 #
 # *This is a third place to stop.*
 
@@ -985,7 +985,7 @@ print("mystery:", unsteady_answers(mystery, noise) or "nothing found")
 strike(9, 14)
 
 # %% [markdown]
-# The tool sees both bugs, and nothing in `mystery`.
+# The tool sees both, and nothing in `mystery`.
 #
 # ### Second clue: does it know what it computes with?
 #
@@ -997,7 +997,7 @@ strike(9, 14)
 # | Are the answers scores, and not probabilities? | softmax twice (5), if your loss applies a softmax |
 # | Is everything that it learns with in `model.parameters()`? | moved parameter (13) or blocks in a list (16) |
 #
-# The third question needs a trick. PyTorch remembers the steps that led to an answer, and these steps begin at the parameters. So we walk back from an answer, and collect what we find at the beginning:
+# For the third question, remember that PyTorch keeps the steps that led to an answer, and that these begin at the parameters. So we walk back from an answer, and collect what we find there:
 
 
 # %% tags=["own-model"]
@@ -1091,7 +1091,7 @@ strike(5, 11, 13, 15, 16)
 # - Attention without a mask does not know the order of its tokens. So if every token moves one place on, each answer should *move along*.
 # - *PyTorch's* attention with the same weights should give the same answers.
 #
-# *Guess first:* the list below has seven bugs of an attention, of which 9 and 14 are struck already. Which of the seven does the test with moved tokens find?
+# *Guess first:* the list below has seven bugs of an attention, of which 9 and 14 are struck already. Which does the test with moved tokens find?
 
 
 # %% tags=["own-attention", "hide-input"]
@@ -1254,7 +1254,7 @@ for name, model in {"mystery": mystery, "right": right}.items():
 #
 # - **Do not wait for the accuracy to tell you.** With seven of fourteen silent bugs, we could not show a cost on photographs (our intervals leave room for {{max(cost_of_bug(name).mean + cost_of_bug(name).width for name in ("heads by view", "heads without transpose", "softmax over the queries", "LayerNorm over all tokens", "dropout never off", "no norm at the end", "scaled by √D")):.1p}} points at most). With two of these, downloaded weights end at {{loaded_bug("heads without transpose").accuracy:.0%}} or less.
 # - **A check needs no training.** Write one for each reshape, with sizes that all differ, so that two swapped axes are noticed.
-# - **Before your first training,** count the parameters, and question the model and one attention. If someone else's model takes your weights, compare piece by piece, too. To take the tools along, copy the cells that define them from part three; they need only PyTorch.
+# - **Before your first training,** count the parameters, and question the model and one attention. If someone else's model takes your weights, compare piece by piece, too. The tools of part three need only PyTorch, so copy their cells.
 # - **Try a tool on a bug that you know,** before you believe its silence.
 #
 # **Try it yourself:** [exercises 13](exercises/13_silent_bugs.ipynb), with checks that say what is wrong.
