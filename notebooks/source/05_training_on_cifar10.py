@@ -226,7 +226,7 @@ diagrams.descent(paths, height, title="Thirty steps down a valley")
 
 # %% [markdown]
 # - **SGD** (stochastic gradient descent, here with exact gradients) swings from wall to wall, and then creeps: a rate that is low enough for the steep walls is too low for the flat floor.
-# - **Momentum** gets much further. Along the floor all gradients agree, so their sum grows. From wall to wall they alternate and partly cancel, so the rate may be higher. The plain loop used it already.
+# - **Momentum** gets much further. Along the floor all gradients agree, so their sum grows. From wall to wall they alternate and partly cancel, so the rate may be higher.
 # - **Adam** ([Kingma and Ba 2015](https://arxiv.org/abs/1412.6980)) divides x and y each by its own usual size, so the flat direction no longer falls behind. (Our valley flatters it, because it lies along the axes.)
 #
 # But Adam's path does not settle at its end: its last five steps, in black, still jump from side to side. Near the floor all gradients are small, and Adam divides by that small size. A rate that falls may help.
@@ -249,7 +249,7 @@ diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]]))
 # %% [markdown]
 # Follow the orange arrow. On the left, it is an input. In the middle, it is M·x for this input: the longest of all, about 1.5. The blue input gives the shortest, about 0.3. These two lengths are the **singular values** of M.
 #
-# One learning rate serves both. If it is low enough for the long arrow, the short one hardly counts. So **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) makes all arrows equally long and leaves them their directions: on the right, the ellipse has become a circle. Its authors suspect that the directions with short arrows matter for learning. A singular value decomposition (SVD) finds directions and lengths, so the fourth rule is as short as the others:
+# One learning rate serves both. If it is low enough for the long arrow, the short one hardly counts. So **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) makes all arrows equally long and leaves them their directions: on the right, the ellipse has become a circle. A singular value decomposition (SVD) finds directions and lengths, so the fourth rule is as short as the others:
 
 
 # %%
@@ -270,7 +270,7 @@ def muon(gradient, memory):
 #
 # The scale ([Liu et al. 2025](https://arxiv.org/abs/2502.16982)) makes the numbers about as large as they usually are in Adam's steps. The real Muon replaces the decomposition by a few matrix products, which come close. Notebook [15](15_more_about_training.ipynb) builds them, and shows how uneven the gradient of a ViT is.
 #
-# Muon is only for the matrices of the blocks. For the first and the last layer, patch embedding and head, Jordan et al. advise AdamW, and the course follows them.
+# Muon's authors suspect that the directions with short arrows matter for learning. Muon is only for the matrices of the blocks. For the first and the last layer, patch embedding and head, Jordan et al. advise AdamW, and the course follows them.
 #
 # </details>
 #
@@ -296,7 +296,7 @@ PLAIN = TrainingConfig(
 )
 
 # %% [markdown]
-# Two ingredients may change the length of a step. A **schedule** changes the rate during the training:
+# Two ingredients may. A **schedule** changes the rate during the training:
 #
 # - *Warm-up:* at first the rate climbs from near zero. One reason: in the first steps Adam has seen few batches, so its estimate of the usual size of a gradient is poor.
 # - *Cosine* ([Loshchilov and Hutter 2017](https://arxiv.org/abs/1608.03983)): afterwards the rate falls to zero along half a cosine, so that the model settles instead of jumping around.
@@ -545,11 +545,11 @@ accuracy = counts.trace().item() / counts.sum().item()  # counts (true class, an
 print(f"After the last epoch: {accuracy:.1%} of the {counts.sum():,} test images")
 
 # %% [markdown]
-# The recorded run took {{record("real_run").seconds:time}} on one core, in float32. In bfloat16, three more runs of the recipe took {{min(run.seconds for run in records("cifar10_cpu_bfloat16")) / 60:.0f}} to {{max(run.seconds for run in records("cifar10_cpu_bfloat16")) / 60:.0f}} minutes each.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware and all("2 cores, cpu, 1 thread" in run.hardware and run.precision == "bfloat16" for run in records("cifar10_cpu_bfloat16"))}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5 and record("real_run").precision == "float32"}}
+# The recorded run took {{record("real_run").seconds:time}} on one core, in float32. In bfloat16, three more runs took {{min(run.seconds for run in records("cifar10_cpu_bfloat16")) / 60:.0f}} to {{max(run.seconds for run in records("cifar10_cpu_bfloat16")) / 60:.0f}} minutes each.{{assert record("real_run").dataset == "cifar10" and record("real_run").judged_on == "10,000 test" and "2 cores, cpu" in record("real_run").hardware and all("2 cores, cpu, 1 thread" in run.hardware and run.precision == "bfloat16" for run in records("cifar10_cpu_bfloat16"))}}{{assert record("real_run").training.validation_images == 5000 and record("real_run").training.flip and record("real_run").training.patch_drop_rate == 0.5 and record("real_run").precision == "float32"}}
 #
 # Validation lies *above* training until the last epoch, which is shaded. Is that a mistake?{{assert [v > t for v, t in zip(record("real_run").history.validation_accuracy, record("real_run").history.train_accuracy)] == [True] * 13 + [False]}}
 #
-# No. Training accuracy is counted while the model still learns, and on *harder images*: half of their patches are missing. (They are also mirrored and shifted, which barely matters; see below.) In the last epoch no patch is missing, and training jumps above validation.
+# No. Training accuracy is counted while the model still learns, and on *harder images*: half of their patches are missing. (They are also mirrored and shifted, which barely matters.) In the last epoch no patch is missing, and training jumps above validation.
 #
 # <details><summary>How much harder are these images?</summary>
 #
@@ -700,7 +700,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 #
 # ## From an interval to a word
 #
-# May you now say "better"? A difference of less than one point does not matter to us, so we call the zone from −1 to +1 **grey**. The course has four words; only notebook 07 adds one. Here is an invented example for each, and below them the interval of half images:
+# May you now say "better"? A difference of less than one point does not matter to us, so we call the zone from −1 to +1 **grey**. The course has four words; only notebook 07 adds one. Here is an invented example for each, and then half images:
 
 # %% tags=["hide-input"]
 half, whole = (
@@ -712,7 +712,7 @@ rows = {  # {name: (words below it, the difference, half of its 95 % interval)}
     "example 2": ("leaves the zone, left of 0", -3.0, 1.4),
     "example 3": ("all of it in the zone", 0.2, 0.5),
     "example 4": ("leaves the zone, holds 0", 0.2, 1.7),
-    "half images": ("leaves the zone, right of 0", *contrast([half], [whole])),
+    "half images": ("begins in the zone, right of 0", *contrast([half], [whole])),
 }
 show_effects(rows, "new − old, in points", "Five intervals, four words")
 
@@ -721,7 +721,7 @@ show_effects(rows, "new − old, in points", "Five intervals, four words")
 # - **alike**: the interval lies inside the grey zone.
 # - **not settled**: the interval reaches out of the grey zone and holds 0. These seeds cannot tell.
 #
-# So half images are *better* at equal time. Whether by more than one point, these seeds do not say: {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[0]:.1p}} is in the interval, too. Here is the rule as code, for any two settings with three seeds each. It judges all steps of both ladders, before any rounding:
+# So half images are *better* at equal time. Whether by more than one point, these seeds do not say: {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[0]:.1p}} is in the interval, too. Here is the rule as code, for three seeds of each setting. It judges all steps of both ladders, before any rounding:
 # {{assert differs(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes"))) and interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[1] > 0.01}}
 
 
@@ -749,7 +749,7 @@ for title, rungs in ladders.items():
 
 # %% [markdown]
 # - **Muon is better on both sides.** On shapes, a badly chosen rate does not explain it: in the first sitting, each rule had the best of its rates, and Muon reached {{mean(swept("Muon")):.1%}}, AdamW {{mean(swept("AdamW")):.1%}}. On CIFAR-10 each rule had one rate, so there part of the step may be tuning.
-# - **AdamW is better on both sides, but on shapes it met an SGD with a rate that was too low.** Without schedule and clipping, as on this rung, SGD does best at {{best_rate("SGD, constant rate"):g}} and not at 0.1. (The rate of {{best_rate("SGD with momentum"):g}} in the first table was its best *with* both.) Against SGD at {{best_rate("SGD, constant rate"):g}}, AdamW leads by about 6 ± 8 points: *not settled*.
+# - **AdamW is better on both sides, but on shapes it met an SGD with a rate that was too low.** Without schedule and clipping, as on this rung, SGD does best at {{best_rate("SGD, constant rate"):g}} and not at 0.1. (The rate of {{best_rate("SGD with momentum"):g}} in the table of the first sitting was its best *with* both.) Against SGD at {{best_rate("SGD, constant rate"):g}}, AdamW leads by about 6 ± 8 points: *not settled*.
 # - **The schedule** is better on CIFAR-10 and not settled on shapes. **Clipping** is settled on neither side. Notebook [15](15_more_about_training.ipynb) looks at both again.
 # - **Flip and crop are worse on shapes**, and not settled on CIFAR-10. Is augmentation bad, then?
 #
@@ -794,7 +794,7 @@ figure.suptitle(title)
 plots.show("the gap between training and validation is smaller with flip and crop", title)
 
 # %% [markdown]
-# On the left, the model gets every training image right in the end, but nearly half of the validation images wrong. That is overfitting. On the right, each image comes in up to 2 × 5 × 5 = 50 variants: two sides, and 5 × 5 places of the window. Validation climbs to almost 70 %, while it stopped near 52 % on the left.
+# On the left, the model gets every training image right in the end, but nearly half of the validation images wrong. That is overfitting. On the right, each image comes in up to 2 × 5 × 5 = 50 variants: mirrored or not, at 5 × 5 places of the window. Validation climbs to almost 70 % instead of about 52 %.
 #
 # Photographs agree. There, flip and crop lift the mean to {{mean(augmented("flip and crop (base)")):.1%}}: better, by {{distance(augmented("flip and crop (base)"), augmented("without flip and crop")):±.1p}} points. (Notebook [15](15_more_about_training.ipynb) tries seven more ingredients on top, and none is better.)
 #
@@ -968,9 +968,7 @@ diagrams.curve_gallery(measured)
 # %% [markdown]
 # ## To look up: what others get, and what we get
 #
-# Plain ViTs with a class token, trained from scratch, are reported to reach 75.6 to 95.7 % of CIFAR-10's test images. We did not repeat the runs of other projects. Budgets differ from row to row: epochs, patch size and augmentation. Our own rows differ in many settings, and we have not measured which of them matter.
-#
-# In a terminal, `python -m vit_minimal.training --recipe cpu-long --dataset cifar10` is a run of two hours. Its model is the **shipped model** ([its card](../data/README.md#checkpoints)), which notebook 06 opens up.{{assert 6300 < record("cifar10_cpu_long").seconds < 8100}}
+# Plain ViTs with a class token, trained from scratch, are reported to reach 75.6 to 95.7 % of CIFAR-10's test images. We did not repeat the runs of other projects. Budgets differ from row to row: epochs, patch size and augmentation.
 #
 # <details><summary>The table, with our three recipes</summary>
 #
@@ -984,5 +982,9 @@ diagrams.curve_gallery(measured)
 # | **ours, `--recipe t4`** | {{record("cifar10_t4").accuracy:.1%}} | one seed, {{record("cifar10_t4").training.epochs:d}} epochs, {{record("cifar10_t4").parameters / 1e6:.1f}} million parameters. Its accuracy was measured on a CPU; its time on a T4, {{record("t4_estimate").minutes_at_full_rates:.0f}} to {{record("t4_estimate").minutes_at_half_of_them:.0f}} min, is estimated (`t4_estimate`) |
 # | the plain ViT of [Lee et al. 2021](https://arxiv.org/abs/2112.13492) | 93.6 % | 100 epochs of three variants of each image |
 # | [vitookit](https://github.com/erow/vitookit) | 95.7 % | 200 epochs of three variants of each image, P = 2 |
+#
+# Our own rows differ in many settings, and we have not measured which of them matter.
+#
+# In a terminal, `python -m vit_minimal.training --recipe cpu-long --dataset cifar10` is a run of two hours. Its model is the **shipped model** ([its card](../data/README.md#checkpoints)), which notebook 06 opens up.{{assert 6300 < record("cifar10_cpu_long").seconds < 8100}}
 #
 # </details>
