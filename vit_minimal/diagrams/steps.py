@@ -81,7 +81,7 @@ def descent(paths, height, title=""):
     scale, left = 4.2, 4.0
     tall = 4 * scale
     pitch = tall + 3.8
-    card = Card(height=pitch * len(paths) + 5.5)
+    card = Card(height=pitch * len(paths) + 6.1)
     card.text(left, 2.3, title, 12, ha="left", weight="bold")
     card.text(left + 14 * scale, 2.3, "x and y at one scale", 10, QUIET, ha="right")
     x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-2, 2, 200))
