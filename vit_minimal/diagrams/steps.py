@@ -31,10 +31,11 @@ LOOP = (  # what there is, how one gets there, its code, its colour
 INGREDIENTS = {  # what acts on each of them in notebook 05
     "batch": ("flip\nand crop",),
     "model": ("patch\ndropout",),
-    "loss": (),
+    "loss": ("label\nsmoothing",),
     "gradient": ("clipping",),
     "weights": ("momentum,\nAdam, Muon", "learning rate,\nschedule", "weight decay"),
 }
+LAST = 5  # so many steps at the end of a path are black
 GROUND = "#ededed"  # behind a curve that was drawn by hand
 GUESSING = math.log(10)  # the loss of a model that guesses one of ten classes
 
@@ -73,13 +74,14 @@ def training_loop():
 
 def descent(paths, height, title=""):
     """Paths by name {name: points (n, 2)}, one below the other, over the contour lines of
-    `height(x, y)`, whose lowest point is at the cross. They lie in −10 … 4 × −2 … 2, and both
-    directions are drawn at one scale, so that the lengths of steps can be compared.
+    `height(x, y)`, a valley that is flat in x and steep in y, whose lowest point is at the cross.
+    They lie in −10 … 4 × −2 … 2, and both directions are drawn at one scale, so that the lengths of
+    steps can be compared. The last five steps of each path are black.
     """
     scale, left = 4.2, 4.0
     tall = 4 * scale
     pitch = tall + 3.8
-    card = Card(height=pitch * len(paths) + 3.5)
+    card = Card(height=pitch * len(paths) + 6.1)
     card.text(left, 2.3, title, 12, ha="left", weight="bold")
     card.text(left + 14 * scale, 2.3, "x and y at one scale", 10, QUIET, ha="right")
     x, y = np.meshgrid(np.linspace(-10, 4, 200), np.linspace(-2, 2, 200))
@@ -97,7 +99,13 @@ def descent(paths, height, title=""):
         )
         across, down = place(*points.T, middle)
         card.axis.plot(across, down, "o-", color=colour, ms=3.5, lw=1.5, zorder=3)
-        card.plus(*place(0, 0, middle), radius=0.9)
+        end = slice(-LAST - 1, None)
+        card.axis.plot(across[end], down[end], ".-", color=INK, ms=7, lw=2, zorder=6)
+        card.text(across[0] + 1.2, down[0], "start", 10, ha="left")
+        card.text(across[-1] + 0.8, down[-1] + 3.2, f"step {len(points) - 1}", 10, ha="left")
+        card.text(left - 1.6, middle, "y: steep", 10, QUIET, rotation=90)
+        card.plus(*place(0, 0, middle), radius=0.9, colour=QUIET)
+    card.text(left + 7 * scale, 6.5 + pitch * len(paths) - 2, "x: flat", 10, QUIET)
     numbers = "; ".join(
         f"{name} from {np.round(as_array(path)[0], 1).tolist()} "
         f"to {np.round(as_array(path)[-1], 1).tolist()}"
@@ -105,7 +113,7 @@ def descent(paths, height, title=""):
     )
     show(
         "paths over the contour lines of a valley, one below the other, whose lowest point is "
-        f"marked by a cross; each dot is a step: {numbers}",
+        f"marked by a cross; each dot is a step, and the last five steps are black: {numbers}",
         title,
     )
 
@@ -127,10 +135,10 @@ def _frame_of(card, centre, axes, colours, scale, words):
 
 
 def even_step(matrix):
-    """How a step's matrix (2, 2) changes what a layer makes of each input of length 1, and how the
-    same step does when it is evened out.
+    """What momentum's matrix M (2, 2) makes of each input of length 1, and what it makes of them when
+    it is evened out.
 
-    The circle of inputs becomes an ellipse of changes, whose axes are as long as the singular
+    The circle of inputs becomes an ellipse, whose axes are as long as the singular
     values; with both of them set to 1 it is a circle again. ValueError if the matrix is not 2 × 2 or
     has no inverse.
     """
@@ -144,19 +152,19 @@ def even_step(matrix):
     colours = SERIES[4], SERIES[0]
     card, ratio = Card(height=31), lengths[0] / lengths[1]
     steps = right.T, left * lengths, left
-    words = "inputs x", "changes ΔW·x", "changes ΔW·x"
+    words = "inputs x", "momentum: M·x", "Muon: (M evened out)·x"
     for k, (axes, title) in enumerate(zip(steps, words, strict=True)):
         _frame_of(card, (11 + 22 * k, y), axes, colours, scale, title)
-    remarks = "all of length 1", f"momentum: about {ratio:.0f} : 1", "Muon: equally long"
+    remarks = "all of length 1", f"about {ratio:.0f} : 1", "equally long"
     values = "", f"singular values about {lengths[0]:.1f}, {lengths[1]:.1f}", "singular values 1, 1"
     for k, (remark, value) in enumerate(zip(remarks, values, strict=True)):
         card.text(11 + 22 * k, 26.2, remark, 10.5)
         card.text(11 + 22 * k, 29, value, 10, QUIET)
     show(
-        f"the inputs are a circle with two arrows; their changes with momentum are an ellipse, in "
-        f"which one arrow is about {lengths[0]:.1f} long and the other {lengths[1]:.1f}; with Muon they "
-        "are a circle again: both arrows point where they did in the ellipse, and are equally long",
-        "How a step changes what a layer makes of its inputs",
+        f"the inputs x are a circle with two arrows; momentum's M·x are an ellipse, in which one arrow "
+        f"is about {lengths[0]:.1f} long and the other {lengths[1]:.1f}; with Muon they are a circle "
+        "again: both arrows point where they did in the ellipse, and are equally long",
+        "What momentum and Muon make of the same inputs",
     )
 
 
