@@ -1206,9 +1206,9 @@ def test_each_way_to_cut_a_class_token_off_crosses_its_own_arrows_out():
     colours = card.ATTENTION, card.QUIET, card.HEAD, card.LINE
     kinds = [to_rgb(c) for c in colours] + [to_rgb(card.tint(c, card.FAINT)) for c in colours]
     inks = [kinds.index(to_rgb(p.get_edgecolor())) for p in arrows]
-    assert inks[:3] == [0, 1, 7], "the legend"
+    assert inks[:5] == [0, 1, 3, 3, 7], "the legend"
     # Each panel begins with the class token's arrow to itself, and has one to the head
-    starts = [i for i in range(3, len(inks)) if inks[i : i + 2] == [0, 2]]
+    starts = [i for i in range(5, len(inks)) if inks[i : i + 2] == [0, 2]]
     panels = [inks[i:j] for i, j in zip(starts, [*starts[1:], len(inks)], strict=True)]
     counted = [[panel.count(kind) for kind in range(8)] for panel in panels]
     assert counted == [
@@ -1286,6 +1286,10 @@ def test_heads_are_drawn_over_what_they_read():
     cells = [p for p in plt.gcf().axes[0].patches if type(p) is Rectangle and p.get_zorder() == 2]
     filled = [to_rgb(p.get_facecolor()) != (1, 1, 1) for p in cells[-10:]]  # after tokens, legend
     assert filled == [False, True, False, False, False] + 5 * [True]
+    arrows = [p for p in plt.gcf().axes[0].patches if isinstance(p, FancyArrowPatch)]
+    starts = [arrow.get_path().vertices[0][0] for arrow in arrows]
+    for start, read in zip(starts, (cells[-9], cells[-5]), strict=True):
+        assert read.get_x() < start < read.get_x() + read.get_width(), "under what is read"
 
 
 def test_a_token_that_a_model_does_not_have_has_no_cell():

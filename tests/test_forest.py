@@ -118,6 +118,20 @@ def test_an_effect_beyond_the_scale_is_an_arrow_and_a_line_says_what_the_marks_m
     plt.close("all")
 
 
+def test_pictures_with_one_reach_have_one_scale(monkeypatch):
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.gcf().canvas.draw())
+    ends = set()
+    for effect in (("", 0.1, 0.7), ("", -2.1, 0.7)):
+        show_effects({"one": effect}, "points", reach=3)
+        ends.add(plt.gcf().axes[0].get_xlim())
+    ((low, high),) = ends
+    assert low <= -3 and high >= 3
+    show_effects({"far": ("", 9.0, 0.7)}, "points", reach=3)
+    assert plt.gcf().axes[0].get_xlim()[1] > 9.7, "what lies beyond is in the picture"
+    plt.close("all")
+
+
 def test_each_verdict_has_its_own_mark_and_the_line_below_explains_those_in_the_picture(
     monkeypatch,
 ):

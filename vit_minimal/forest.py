@@ -35,13 +35,14 @@ def in_words(number, width, counts):
     return "not settled"
 
 
-def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.inf)):
+def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.inf), reach=0):
     """Effects {name: (words, number, half its 95 % interval)}, the first on top.
 
     A row is a line of three columns: the name with the words below it, the mark, and the number, below
     which stands what it says `in_words`. Each of these verdicts has its mark, and the zone of effects
     of less than `counts` points is grey. A line below the picture explains those that are in it. A
-    number beyond the ends of `scale` has its mark at that end, with an arrow that points on.
+    number beyond the ends of `scale` has its mark at that end, with an arrow that points on. With a
+    `reach` the axis goes at least from −reach to reach, so that several pictures share a scale.
     """
     said, (low, high) = [], scale
     # In points, for the numbers: they end at one place
@@ -71,6 +72,8 @@ def show_effects(effects, x_label, title="", counts=1, scale=(-math.inf, math.in
         axis.annotate(verdict, (1, row), xytext=(8 + room, -7), fontsize=9, **place)
     # All of the zone is in the picture: the limits of the axis reach as far
     zone = axis.axvspan(-counts, counts, color="0.9", linewidth=0, zorder=-1)
+    low, high = axis.get_xlim()
+    axis.set_xlim(min(low, -1.1 * reach), max(high, 1.1 * reach))
     _scale(axis, (len(effects) - 0.4, -0.6), x_label, ticks=4)
     axis.grid(axis="x", alpha=0.3)
     axis.set_title(title)

@@ -76,7 +76,7 @@ def heads_read(readers, num_registers=0, title=""):
     weights = {name: as_array(of) for name, (_, of) in readers.items()}
     (T,) = {len(of) for of in weights.values()}
     side, left, top = min(30 / T, 3.0), 24, 5
-    bottom = top + 5.4 + 5.0 * len(readers)
+    bottom = top + 6 + 5.6 * len(readers)
     card = Card(height=bottom + 3)
     colours = [CLASS] + [POSITION] * num_registers + [PATCH] * (T - 1 - num_registers)
     card.text(left - 1.4, top + side / 2, "tokens after the last norm", 10, QUIET, ha="right")
@@ -97,24 +97,28 @@ def heads_read(readers, num_registers=0, title=""):
     words = "white: not read; darker: more weight in its row"
     card.text(left + 6.4, bottom + 0.8, words, 10, QUIET, ha="left")
     for k, (name, (code, _)) in enumerate(readers.items()):
-        y, of = top + 5.4 + 5.0 * k, weights[name]
+        y, of = top + 5.4 + 5.6 * k, weights[name]
         card.text(left - 1.4, y + side / 2, name, 10.5, ha="right")
         for i, weight in enumerate(of / np.nanmax(of)):
             if not np.isnan(weight):
                 card.rectangle(left + i * side, y, side, side, _read(weight), LINE, 0.7, zorder=2)
-        right = left + T * side
-        card.arrow((right + 0.6, y + side / 2), (right + 3.2, y + side / 2), colour=INK)
-        card.box(right + 3.4, y + side / 2 - 1.5, 5.4, 3, INK, "head", 10)
+        right, (first, last) = left + T * side, np.flatnonzero(of > 1e-6)[[0, -1]]
+        # A bracket below the cells that are read, and from it on to the head
+        start, end, foot = left + first * side + 0.3, left + (last + 1) * side - 0.3, y + side + 0.8
+        for edge in (start, end):
+            card.line((edge, y + side + 0.2), (edge, foot), colour=INK, line=1.3)
+        card.arrow((start, foot), (right + 3.2, foot), colour=INK)
+        card.box(right + 3.4, foot - 1.5, 5.4, 3, INK, "head", 10)
         begins = left + side * int(np.isnan(of).argmin())  # at the first token that there is
-        card.shape(begins, y + side + 1.3, code, 10, colour=QUIET, ha="left")
-        card.text(right + 3.0, y + side + 1.3, _shares(of), 10, QUIET, ha="right")
+        card.shape(begins, y + side + 2.2, code, 10, colour=QUIET, ha="left")
+        card.text(right + 3.0, y + side + 2.2, _shares(of), 10, QUIET, ha="right")
     read = [
         f"{name}: {int((of > 1e-6).sum())} of {int((~np.isnan(of)).sum())} tokens, {_shares(of)}"
         for name, of in weights.items()
     ]
     show(
         f"a row of {T} tokens, the class token first, and below it a row for each kind of head with "
-        "the tokens that it reads in grey",
+        "the tokens that it reads in grey, over a bracket from which an arrow leads to the head",
         title,
         read,
     )
@@ -281,6 +285,7 @@ def zero_pairs(title=""):
     )
 
 
+DASHED = (0, (3, 1.5))
 WAYS_TO_CUT = {  # the arrows that each takes away: they are pale, with crosses on them
     "not cut": ((), ""),
     "left out": (("step",), "no step of the optimizer"),
@@ -298,16 +303,24 @@ def cut_class_token(title=""):
     if title:
         card.text(33, 2, title, 12)
     for k, (colour, words) in enumerate(
-        ((ATTENTION, "what the class token receives"), (QUIET, "what a patch receives from it"))
+        (
+            (ATTENTION, "what the class token receives"),
+            (QUIET, "what a patch receives from it"),
+            (None, "(patch to patch is not drawn)"),
+            (LINE, "step: changes the class token"),
+            (LINE, "gradient: from the head back"),
+            (LINE, "pale, with ×: cut"),
+        )
     ):
-        card.arrow((36, top + 7 + 3.4 * k), (40, top + 7 + 3.4 * k), colour=colour, line=1.6)
-        card.text(41.4, top + 7 + 3.4 * k, words, 10, QUIET, ha="left")
-    card.text(41.4, top + 13.8, "(patch to patch is not drawn)", 10, QUIET, ha="left")
-    card.strength = FAINT
-    card.arrow((36, top + 17.2), (40, top + 17.2), colour=LINE, line=1.6)
-    card.strength = 1.0
-    card.text(37.6, top + 17.2, "×", 17, HEAD, weight="bold")
-    card.text(41.4, top + 17.2, "what the cut takes away", 10, QUIET, ha="left")
+        at = top + 3 + 3.4 * k
+        card.strength = FAINT if k == 5 else 1.0
+        if k == 4:
+            card.line((36, at), (39.2, at), colour=colour, line=1.6, style=DASHED)
+        if colour:
+            card.arrow((36 + 3.1 * (k == 4), at), (40, at), colour=colour, line=1.6)
+        card.strength = 1.0
+        card.text(41.4, at, words, 10, QUIET, ha="left")
+    card.text(37.6, at, "×", 17, HEAD, weight="bold")
     for k, (name, (missing, words)) in enumerate(WAYS_TO_CUT.items()):
         panel = k + (k > 0)  # beside the first is the legend
         x0, y0 = 1 + 33 * (panel % 2), top + 25.4 * (panel // 2)
@@ -345,14 +358,17 @@ def cut_class_token(title=""):
         for part, (arrows, colour) in parts.items():
             card.strength = FAINT if part in missing else 1.0
             for points in arrows:
+                if part == "gradient":
+                    card.line(*points[:3], colour=colour, line=1.6, style=DASHED)
+                    points = points[2:]
                 card.arrow(*points, colour=colour, line=1.6, zorder=1.5 - (part in missing) / 2)
             card.strength = 1.0
             for place in crossed[part] if part in missing else ():
                 card.text(*place, "×", 17, HEAD, weight="bold", zorder=6)
     show(
         "five times the same tokens before and after a block, the class token on top: arrows to each "
-        "token from those that it attends to, purple to the class token, a red one to the head, and "
-        "dark ones for the gradient and the step of the optimizer; in each picture but the first some of "
+        "token from those that it attends to, purple to the class token, a red one to the head, a "
+        "dark one for the step of the optimizer and a dashed one for the gradient; in each picture but the first some of "
         "them are pale, with crosses on them, because the cut takes them away",
         title,
         [f"{name}: {words or 'nothing is missing'}" for name, (_, words) in WAYS_TO_CUT.items()],
