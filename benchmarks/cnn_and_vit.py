@@ -45,7 +45,7 @@ CORNER_MODELS = {  # Muon takes matrices only, so the CNNs have AdamW
 }
 VIT, RATES = RECIPES["cpu"].model, (1e-3, 3e-3, 1e-2)
 USUAL = 1e-4, 3e-4  # the rates that most ViTs are trained at, with AdamW
-IMAGE_MODELS = {  # the CNN costs about as many FLOPs as the ViT; no best rate at an end of its own
+IMAGE_MODELS = {  # the CNN costs about as many FLOPs as the ViT; the best rates lie between others
     "ViT, Muon": (lambda: VisionTransformer(VIT), "muon", RATES),
     "ViT, AdamW": (lambda: VisionTransformer(VIT), "adamw", (3e-4, *RATES)),
     "CNN, AdamW": (

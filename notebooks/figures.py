@@ -467,14 +467,16 @@ def cut(how, block):
     return ablated(how, "loss, one block", block)
 
 
-def few_images(model, trained_on):
-    """What the seeds of "ViT, Muon" or "CNN, AdamW" reached with so many images of CIFAR-10."""
-    return only(records("training_images"), model=model, trained_on=trained_on).accuracies
+def few_images(model, trained_on, longer=False):
+    """What the seeds of a model reached with so many images of CIFAR-10: notebook 14."""
+    rows = [row for row in records("training_images") if (row.steps > 1_000) == longer]
+    return only(rows, model=model, trained_on=trained_on).accuracies
 
 
-def cnn_lead(trained_on):
-    """By how much the CNN is ahead of the ViT with so many images of CIFAR-10, by seed."""
-    both = (few_images(model, trained_on) for model in ("CNN, AdamW", "ViT, Muon"))
+def cnn_lead(trained_on, optimizer="AdamW", longer=False):
+    """By how much the CNN, with AdamW, is ahead of the ViT with so many images, by seed."""
+    models = "CNN, AdamW", f"ViT, {optimizer}"
+    both = (few_images(model, trained_on, longer) for model in models)
     return [cnn - vit for cnn, vit in zip(*both, strict=True)]
 
 

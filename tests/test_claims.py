@@ -293,6 +293,7 @@ def test_what_card_9_trains_while_the_reader_waits_comes_out_as_on_record():
         "ViT, Muon": [True],
         "ViT, AdamW": [False, False],
         "ViT, one tile": [True],
+        "ViT, two tiles": [False],
         "ViT, 60 epochs": [True],
     }
     learned = {name: [int(new) > 90 for model, new in found if model == name] for name in expected}

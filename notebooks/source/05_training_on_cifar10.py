@@ -76,7 +76,7 @@ device = pick_device()
 TRAIN_NOW = pick_budget() == "full" and wanted_dataset() != "shapes10"
 
 # %% [markdown]
-# You have built a whole ViT, but its numbers are still random. Today they learn. Training is a loop of five stations, and everything else is an *ingredient* that acts at one of them:
+# You have built a whole ViT, but its weights are still random. Today you train them. Training is a loop of five stations, and everything else is an *ingredient* that acts at one of them:
 
 # %%
 diagrams.training_loop()
@@ -90,7 +90,7 @@ diagrams.training_loop()
 #
 # ## The plain loop: how far does it get alone?
 #
-# We take 5,000 drawings of **Shapes-10**, ten kinds of shapes, and set 1,000 of them aside to judge the model by. The text quotes our run on these shapes. If your cells use CIFAR-10, your numbers differ. Where we quote a number on CIFAR-10, we say so.
+# **Shapes-10** has ten kinds of drawn shapes. Of its 10,000 training images we take 5,000, and set 1,000 of these aside to judge the model by. All numbers in the text are from our run on these shapes, unless we name CIFAR-10. (If your cells use CIFAR-10, your numbers differ.)
 
 # %%
 quick = pick_budget() == "quick"
@@ -142,7 +142,7 @@ for epoch in range(4):
 # %% [markdown]
 # It has barely begun to learn: the loss is still near ln 10 ≈ 2.3, which is the loss of giving each class the same probability.
 #
-# On CIFAR-10's photographs ([Krizhevsky 2009](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf)), such a loop brings a larger model to {{mean(ladder("SGD, constant rate")):.1%}} of the validation images after five epochs (mean of three seeds). The real run of the second sitting brings the same model to {{record("real_run").accuracy:.1%}} of the test images, with a whole recipe, more images and {{record("real_run").training.epochs:d}} epochs.
+# On CIFAR-10's photographs ([Krizhevsky 2009](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf)), such a loop brings a larger model to {{mean(ladder("SGD, constant rate")):.1%}} of the validation images after five epochs (mean of three seeds). At the end of the second sitting, the same model reaches {{record("real_run").accuracy:.1%}} of the test images, with a whole recipe, more images and {{record("real_run").training.epochs:d}} epochs.
 # {{assert record("real_run").model.depth == record("training_ladder").model.depth and record("real_run").model.embed_dim == record("training_ladder").model.embed_dim and record("real_run").model.patch_size == record("training_ladder").model.patch_size}}
 #
 # ## Is the loop broken, or only slow?
@@ -185,7 +185,7 @@ def momentum(gradient, memory):
 
 
 def adam(gradient, memory):
-    """The mean gradient, divided by the usual size of a gradient, elementwise."""
+    """A mean in which old gradients fade, divided by their usual size, elementwise."""
     t = memory["t"] = memory.get("t", 0) + 1
     memory["mean"] = 0.5 * memory.get("mean", 0) + 0.5 * gradient
     memory["square"] = 0.9 * memory.get("square", 0) + 0.1 * gradient**2
@@ -249,7 +249,7 @@ diagrams.even_step(torch.tensor([[0.3, 1.4], [-0.25, 0.3]]))
 # %% [markdown]
 # Follow the orange arrow. On the left, it is an input. In the middle, it is M·x for this input: the longest of all, about 1.5. The blue input gives the shortest, about 0.3. These two lengths are the **singular values** of M.
 #
-# One learning rate serves both. If it is low enough for the long arrow, the short one hardly counts. So **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) makes all arrows equally long and leaves them their directions: on the right, the ellipse has become a circle. A singular value decomposition (SVD) finds directions and lengths, so the fourth rule is as short as the others:
+# One learning rate serves both. If it is low enough for the long arrow, the model hardly moves along the short one. Muon's authors suspect that these short directions matter for learning, too. So **Muon** ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)) makes all arrows equally long and leaves them their directions: on the right, the ellipse has become a circle. A singular value decomposition (SVD) finds directions and lengths, so the fourth rule is as short as the others:
 
 
 # %%
@@ -266,37 +266,19 @@ def muon(gradient, memory):
 
 
 # %% [markdown]
+# `fit` uses Muon for the matrices of the blocks, and AdamW for everything else.
+#
 # <details><summary>The scale, the real Muon, and which matrices it gets</summary>
 #
 # The scale ([Liu et al. 2025](https://arxiv.org/abs/2502.16982)) makes the numbers about as large as they usually are in Adam's steps. The real Muon replaces the decomposition by a few matrix products, which come close. Notebook [15](15_more_about_training.ipynb) builds them, and shows how uneven the gradient of a ViT is.
 #
-# Muon's authors suspect that the directions with short arrows matter for learning. Muon is only for the matrices of the blocks. For the first and the last layer, patch embedding and head, Jordan et al. advise AdamW, and the course follows them.
+# For the first and the last layer, patch embedding and head, Jordan et al. advise AdamW, and the course follows them.
 #
 # </details>
 #
 # ## What may change the length of a step?
 #
-# From here on `fit(model, dataset, config)` trains: the plain loop with all ingredients built in, which sets the validation images aside itself. The ingredients are fields of `TrainingConfig`, and first we switch them all off:
-
-# %%
-PLAIN = TrainingConfig(
-    optimizer="sgd",
-    learning_rate=0.1,
-    warmup=0.0,
-    schedule="constant",
-    clip_norm=0.0,
-    # the rest: off, or as above
-    epochs=4,
-    batch_size=batch_size,
-    weight_decay=0.0,
-    label_smoothing=0.0,  # softer targets: on by default, tested in notebook 15
-    flip=False,
-    crop_padding=0,
-    validation_images=1_000,
-)
-
-# %% [markdown]
-# Two ingredients may. A **schedule** changes the rate during the training:
+# A rule gives a direction. Two more ingredients change how long the step in this direction is: a schedule and clipping. A **schedule** changes the rate during the training:
 #
 # - *Warm-up:* at first the rate climbs from near zero. One reason: in the first steps Adam has seen few batches, so its estimate of the usual size of a gradient is poor.
 # - *Cosine* ([Loshchilov and Hutter 2017](https://arxiv.org/abs/1608.03983)): afterwards the rate falls to zero along half a cosine, so that the model settles instead of jumping around.
@@ -324,7 +306,26 @@ plots.show(
 #
 # ## How high may the learning rate be?
 #
-# We train with AdamW, clipping and this schedule. What will the loss do if the rate is far too low, or far too high? Guess.
+# From here on, `fit(model, dataset, config)` trains. It is the plain loop with all ingredients built in, and it sets the validation images aside itself. Each ingredient is a field of `TrainingConfig`. `PLAIN` switches all of them off, and the lines after it switch on AdamW, the schedule and clipping, one at a time.
+#
+# What will the loss do if the rate is far too low, or far too high? Guess.
+
+# %%
+PLAIN = TrainingConfig(
+    optimizer="sgd",
+    learning_rate=0.1,
+    warmup=0.0,
+    schedule="constant",
+    clip_norm=0.0,
+    # the same for all runs below, or off:
+    epochs=4,
+    batch_size=batch_size,
+    weight_decay=0.0,
+    label_smoothing=0.0,  # softer targets: on by default, tested in notebook 15
+    flip=False,
+    crop_padding=0,
+    validation_images=1_000,
+)
 
 # %%
 ADAMW = replace(PLAIN, optimizer="adamw", learning_rate=2e-3, weight_decay=0.05)
@@ -482,7 +483,7 @@ panels[0].margins(x=0.2)  # room for the numbers
 plots.show("; ".join(words))
 
 # %% [markdown]
-# Two steps are large on both sides: to AdamW, and to Muon, which gives most. We measured only that Muon helps, and not why. And here is a surprise: flip and crop lose accuracy on shapes. Is that luck? The third sitting asks this of all steps.
+# Two steps are large on both sides: to AdamW, and to Muon, which gives most. We measured only that Muon helps, and not why. And here is a surprise: on shapes, accuracy falls with flip and crop. Could that be luck? In the third sitting we ask this about each of the steps.
 # {{assert mean(ladder("+ Muon")) - mean(ladder("+ clipping")) > mean(ladder("+ AdamW")) - mean(ladder("SGD, constant rate")) > mean(ladder("+ warm-up and cosine")) - mean(ladder("+ AdamW")) > 0.01}}
 #
 # ## The real run: CIFAR-10 on your machine
@@ -679,7 +680,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 #
 # ## How much of this is luck?
 #
-# Look at the last table again. Within a row only the seed changed, and yet the half images lie up to {{max(accuracies("cifar10_cpu_bfloat16")) - min(accuracies("cifar10_cpu_bfloat16")):.1p}} points apart. So the {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points between the means are partly luck: six other seeds would give another number. What we would like to know is the difference of very many seeds. The **95 % interval** says where it may lie: {{distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")):+±.1p}} points, so from {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[0]:.1p}} to {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[1]:.1p}}. If we repeated the whole comparison 100 times with new seeds, about 95 of the 100 intervals would hold it.
+# Look at the last table again. Within a row only the seed changed, and yet the half images lie up to {{max(accuracies("cifar10_cpu_bfloat16")) - min(accuracies("cifar10_cpu_bfloat16")):.1p}} points apart. So the {{mean(accuracies("cifar10_cpu_bfloat16")) - mean(accuracies("cifar10_seven_whole_passes")):.1p}} points between the means are partly luck: six other seeds would give another number. We would like to know the difference that we would find with very many seeds. From the six that we have, we can compute a range for it, the **95 % interval**: {{distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")):+±.1p}} points, so from {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[0]:.1p}} to {{interval(distance(accuracies("cifar10_cpu_bfloat16"), accuracies("cifar10_seven_whole_passes")))[1]:.1p}}. If we repeated the whole comparison 100 times with new seeds, about 95 of the 100 intervals would hold it.
 #
 # **In the whole course, ± is half of a 95 % interval**, and each notebook says over what: over seeds, or over the test images of one model.
 #
@@ -700,7 +701,7 @@ plots.show_images(torch.cat(pictures), titles, columns=4, size=1.7)
 #
 # ## From an interval to a word
 #
-# May you now say "better"? A difference of less than one point does not matter to us, so we call the zone from −1 to +1 **grey**. The course has four words; only notebook 07 adds one. Here is an invented example for each, and then half images:
+# May you now say "better"? For this course, a difference of less than one point is too small to matter. This is a choice, not a law. We call the zone from −1 to +1 **grey**, and use four words. Here is an invented example for each, and then half images:
 
 # %% tags=["hide-input"]
 half, whole = (
@@ -748,14 +749,14 @@ for title, rungs in ladders.items():
         print(f"    {name:20} {difference:+5.1f} ± {width:3.1f} points: {word}")
 
 # %% [markdown]
-# - **Muon is better on both sides.** On shapes, a badly chosen rate does not explain it: in the first sitting, each rule had the best of its rates, and Muon reached {{mean(swept("Muon")):.1%}}, AdamW {{mean(swept("AdamW")):.1%}}. On CIFAR-10 each rule had one rate, so there part of the step may be tuning.
-# - **AdamW is better on both sides, but on shapes it met an SGD with a rate that was too low.** Without schedule and clipping, as on this rung, SGD does best at {{best_rate("SGD, constant rate"):g}} and not at 0.1. (The rate of {{best_rate("SGD with momentum"):g}} in the table of the first sitting was its best *with* both.) Against SGD at {{best_rate("SGD, constant rate"):g}}, AdamW leads by about 6 ± 8 points: *not settled*.
+# - **Muon is better on both sides.** On shapes, a badly chosen rate does not explain it: in the first sitting, the best of five rates gave Muon {{mean(swept("Muon")):.1%}} and AdamW {{mean(swept("AdamW")):.1%}}. (On this ladder, AdamW has a rate between two of those five.) On CIFAR-10 each rule had one rate, so there part of the step may be tuning.
+# - **AdamW is better on both sides, but on shapes the race was not fair.** The plain rung's rate, 0.1, is too low for SGD. At {{best_rate("SGD, constant rate"):g}} it does better, and then AdamW leads by only about 6 ± 8 points, which is *not settled*. (The rate of {{best_rate("SGD with momentum"):g}} in the first sitting was SGD's best *with* schedule and clipping.)
 # - **The schedule** is better on CIFAR-10 and not settled on shapes. **Clipping** is settled on neither side. Notebook [15](15_more_about_training.ipynb) looks at both again.
 # - **Flip and crop are worse on shapes**, and not settled on CIFAR-10. Is augmentation bad, then?
 #
 # <details><summary><i>Limit:</i> part of a step from one rule to another may be tuning, and not the rule</summary>
 #
-# With well-tuned rates, language models trained only 1.1 to 1.4 times as fast with Muon as with AdamW ([Wen et al. 2025](https://arxiv.org/abs/2509.02046)). And on our ladders, AdamW's rate lies between two that we tried in the first sitting.
+# With well-tuned rates, language models trained only 1.1 to 1.4 times as fast with Muon as with AdamW ([Wen et al. 2025](https://arxiv.org/abs/2509.02046)).
 #
 # </details>
 #
@@ -768,7 +769,7 @@ for title, rungs in ladders.items():
 # %% [markdown]
 # ## When does augmentation pay?
 #
-# Our guess: in four epochs, a model learns little by heart, so there is little for augmentation to prevent, and it mainly makes images harder. If that is right, flip and crop should help where a model sees few images many times. So now we train on only 500 shapes, for sixty epochs, with Muon and one seed. (One seed is worth no word yet; the photographs below have three.)
+# Our guess: in four epochs, a model learns little by heart, so there is little for augmentation to prevent, and it mainly makes images harder. If that is right, flip and crop should help where a model sees few images many times. So now we train on only 500 shapes, for sixty epochs, with Muon and one seed. (With one seed we cannot compute an interval, so we do not say *better* yet. The photographs below have three.)
 
 # %%
 few = dataset.first(500 + 1_000)  # 500 to train on, and 1,000 that `fit` sets aside

@@ -76,7 +76,7 @@ plots.show("two times 12 rows of 96 grey cells: above, the rows differ; below, a
 #
 # ## Which starts are costly?
 #
-# There are worse starts than `torch.randn`. We train two **tiny models** of 2 blocks for a few seconds. One draws the weights of its blocks and of its head from N(0, 0.02). In the other all of them are zero:
+# There are worse starts than `torch.randn`. We train two models for a few seconds, at the quick budget **tiny models** of 2 blocks. One draws the weights of its blocks and of its head from N(0, 0.02). In the other all of them are zero:
 
 # %%
 budget = "quick" if dataset.name == "shapes10" else pick_budget()
@@ -89,13 +89,7 @@ for setting in ("N(0, 0.02)", "all zero"):
 # %% [markdown]
 # The second model has learned nothing and stays at chance level, and there was no error.
 #
-# Our *base* draws positions, class token and weights from N(0, 0.02). Another start changes how one of the three is drawn. Its **cost** is how many points it ends behind the base, where a point is one per cent of the 10,000 test images. As always, ± is half of a 95 % interval:
-#
-# | we call a start | if its interval | for example |
-# |---|---|---|
-# | *costly* | lies above 0 and reaches beyond 1 point | 3 ± 1, from 2 to 4 |
-# | *harmless* | ends below 1 point | −1 ± 1, from −2 to 0 |
-# | *not settled* | does neither | 1 ± 2, from −1 to 3 |
+# Our *base* draws positions, class token and weights from N(0, 0.02). Every other start changes one of these three. Its **cost** is the accuracy of the base minus its own, in *points*, which are per cent of the test images.
 #
 # We have trained the small model with fifteen other starts, for three epochs on CIFAR-10 with Muon:
 #
@@ -142,6 +136,8 @@ TITLE = "small model, three epochs on CIFAR-10"
 diagrams.signs_and_costs({start: (*cost, []) for start, cost in costs.items()}, title=TITLE)
 
 # %% [markdown]
+# As always, ± is half of a 95 % interval. *Costly* means that the whole interval lies above 0 and reaches beyond 1 point. *Harmless* means that all of it lies below 1 point. Anything else is *not settled*.
+#
 # Eight starts are costly, and the worst never leaves chance level. So which harm more? The worst is a start of zeros, but the other four with zeros are harmless. Seven of the eight costly starts have random numbers larger than the base's, in positions, class token or weights.
 #
 # What tells the costly starts from the harmless ones before any training? We look for three kinds of mistake, with one **sign** for each:
@@ -150,7 +146,7 @@ diagrams.signs_and_costs({start: (*cost, []) for start, cost in costs.items()}, 
 # |---|---|---|
 # | 1. vectors that all images share are too large | **sizes** | Do they outweigh the image? |
 # | 2. matrices are zero in pairs | **two steps** | Does every block get something to learn from? |
-# | 3. random weights are too large | **first loss** | Does the model give every class the same probability? |
+# | 3. the head's random weights are too large | **first loss** | Does the model give every class the same probability? |
 #
 # <details><summary>More about the small model, its intervals, and the images of this notebook</summary>
 #
@@ -199,7 +195,7 @@ diagrams.what_adds_up(added, "sizes, small model, untrained")
 # %% [markdown]
 # A position from N(0, 1) is three times as large as its patch. It is the same for all images, so it says nothing about the image.
 #
-# The class token has a position, too. Each block only adds to the class token, so this large vector is still there at the end. There the last norm divides everything by the size of the whole. A class token that is large itself shows it best. The picture splits the class tokens of 100 images into what all of them share and what differs between them:
+# The class token has a position, too. Each block only adds to the class token, so this large vector is still in it at the end. There the last norm subtracts the mean of the 96 numbers and divides by their standard deviation. Watch what this does to the two models of the bar code. The picture splits the class tokens of 100 images into what all of them share and what differs between them:
 
 
 # %% tags=["hide-input"]
@@ -212,16 +208,16 @@ def before_the_last_norm(experiment, setting):
 
 diagrams.norm_divides(
     {
-        f"class token from {setting}": before_the_last_norm("class_token_init", setting)
+        f"positions from {setting}": before_the_last_norm("position_init", setting)
         for setting in ("N(0, 0.02)", "N(0, 1)")
     },
     "class tokens, small model, untrained",
 )
 
 # %% [markdown]
-# Before the norm, the images differ by about as much in both models. But the norm of the second model divides by more than ten times as much, so hardly any of the difference reaches the head. What the large class token has gathered *drowns*. A large position of the class token does the same: this makes the bar code.
+# The second norm has to divide by more than ten times as much, because the shared part is so large. The part that differs is smaller from the start, because the patches' large positions outweigh them. It is divided, too, and almost nothing of it reaches the head: it *drowns*. This is the bar code. A large class token does the same.
 #
-# Does a bar code cost points? By itself it need not: a class token from N(0, 1) makes one, and its cost of {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} is not settled. Nor is it needed: the starred positions make none, and yet they cost {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}}. **So a large size is a sign, not an explanation.** The second visit looks for the cause, and finds only a part of it.{{assert max(at_start("spread", "class_token_init", "N(0, 1)")) < 0.05 and interval(loss(runs("class_token_init", "N(0, 1)")))[1] < 0.02}}{{assert abs(loss(runs("patch_position_init", "N(0, 1)")).mean - loss(runs("position_init", "N(0, 1)")).mean) < 0.01 and min(at_start("spread", "patch_position_init", "N(0, 1)")) > 0.2}}
+# Is the bar code what costs the points? Not by itself. A class token from N(0, 1) drowns the images as well, and yet its cost of {{loss(runs("class_token_init", "N(0, 1)")):±.1p}} is not settled. The starred positions leave the class token small, so their rows differ (the second visit measures it), and yet they cost {{loss(runs("patch_position_init", "N(0, 1)")):±.1p}}. **So the size tells you where to look. It does not tell you why the points are lost.** The second visit looks for the cause, and finds only a part of it.{{assert max(at_start("spread", "class_token_init", "N(0, 1)")) < 0.05 and interval(loss(runs("class_token_init", "N(0, 1)")))[1] < 0.02}}{{assert abs(loss(runs("patch_position_init", "N(0, 1)")).mean - loss(runs("position_init", "N(0, 1)")).mean) < 0.01 and min(at_start("spread", "patch_position_init", "N(0, 1)")) > 0.2}}
 #
 # **The sizes warn if the class token or the largest of the 65 positions is larger than a patch:**
 
@@ -271,7 +267,7 @@ diagrams.zero_pairs()
 # %% [markdown]
 # A matrix moves only if it gets a *gradient*. W₂ gets its gradient through h, and W₁ gets its own through W₂. If both are zero, each waits for the other forever. If only the second is zero, it moves in the first step, and what stands before it follows in the second.
 #
-# In a block, fc1 and fc2 are such a pair, and so are the values and the output of attention. With head zero, the pair is all blocks and the head.
+# In a block, fc1 and fc2 are such a pair, and so are the values and the output of attention. With head zero, the head plays the part of W₂, and all the blocks together play W₁.
 #
 # <details><summary>The same with the chain rule</summary>
 #
@@ -285,7 +281,7 @@ diagrams.zero_pairs()
 # Here g is the gradient of y, and ⊙ multiplies two vectors number by number. The bias of W₁ has to be zero as well: with another bias h would not be zero, and W₂ could move. The gradient of fc1's bias has the factor W₂ᵀ g, too, so this bias stays at zero. Queries and keys act through the values, so they get no gradient either. So the class token stays the same for all images, and the head learns no more from it than how frequent the classes are.
 # </details>
 #
-# So one step cannot tell a slow start from a dead one. We take **two steps**, and look for the block with the smallest gradient. **The sign warns if this gradient is still zero in the second step.** (Any optimizer will do, as we only ask whether it is exactly zero.)
+# After one step, a slow start and a dead one can look the same. We take **two steps**, and look for the block with the smallest gradient. **The sign warns if this gradient is still zero in the second step.** (Any optimizer will do, as we only ask whether it is exactly zero.)
 
 
 # %%
@@ -321,7 +317,7 @@ for name in ("N(0, 0.02)", "all zero", "head zero", "second zero"):
 #
 # ## 3. Large random weights: the first loss
 #
-# Weights can also be too large. A new model should give each of ten classes the same probability, and then its loss is ln 10 ≈ 2.303. But the last norm gives the head numbers of size 1, which it multiplies by its weights. If these are large, so are the logits. The model is sure of its answers before it has learned anything, and most of them are wrong. So **the first loss warns if it is more than 0.2 above ln 10.**
+# Weights can also be too large. A new model should give each of ten classes the same probability, and then its loss is ln 10 ≈ 2.303. But the last norm hands the head numbers of size 1, and the head multiplies them by its weights. If these are large, so are the logits. The model is sure of its answers before it has learned anything, and most of them are wrong. So **the first loss warns if it is more than 0.2 above ln 10.**
 #
 # How large are the weights that people start with? At D = 96, the numbers have these standard deviations in a square matrix of a block, and in the head with its ten classes:
 #
@@ -336,7 +332,7 @@ for name in ("N(0, 0.02)", "all zero", "head zero", "second zero"):
 #
 # <details><summary>Why 0.2?</summary>
 #
-# If the logits of a new model have the standard deviation s, its first loss lies on average at most about s²/2 above ln(number of classes). The head sums D numbers of size 1, each times a weight, so s is √D times the deviation of the head's weights. At D = 96, this is 0.2 for our base, which may add 0.02. PyTorch's default has 0.58 and may add 0.17. Xavier has 1.3 and may add 0.9. The threshold of 0.2 lies above what the first two add on average; a single model may add more.
+# If the logits of a new model have the standard deviation s, its first loss lies on average at most about s²/2 above ln(number of classes). The head sums D numbers of size 1, each times a weight, so s is √D times the deviation of the head's weights. At D = 96, this is 0.2 for our base, which may add 0.02. For PyTorch's default s is 0.58, so the loss may rise by 0.17. For Xavier s is 1.3, and it may rise by 0.9. The threshold of 0.2 lies above what the first two add on average; a single model may add more.
 # </details>
 
 
@@ -354,7 +350,7 @@ for setting in ("N(0, 0.02)", "PyTorch's default", "Xavier", "N(0, 1)"):
 # %% [markdown]
 # **The higher the first loss of these four starts, the higher their cost.** But the sign misses PyTorch's default, which you are likely to meet. And a perfect first loss promises nothing: that of all zero is ln 10.
 #
-# *Limit:* the last norm hides how large the blocks' weights are. The first loss shows only the head's, so the ViT paper's own start, Xavier blocks under a zero head, passes with exactly ln 10. In our starts both are drawn alike.
+# *Limit:* the first loss sees only the head's weights, because the last norm hides how large those of the blocks are. The ViT paper's own start has Xavier blocks and a head of zeros: its first loss is exactly ln 10, whatever its blocks hold. Our starts draw blocks and head alike, so we cannot say which of the two costs the points.
 # {{assert below(runs("weight_init", "N(0, 1)"), runs("weight_init", "Xavier"))}}
 # {{assert below(runs("weight_init", "Xavier"), runs("weight_init", "PyTorch's default"))}}
 # {{assert below(runs("weight_init", "PyTorch's default"), runs("weight_init", "N(0, 0.02)"))}}
@@ -364,7 +360,7 @@ for setting in ("N(0, 0.02)", "PyTorch's default", "Xavier", "N(0, 1)"):
 #
 # ## What is a look at the start worth?
 #
-# Here are all starts and all three signs. Costs, two steps and first loss are those of CIFAR-10, the two signs with three seeds; the sizes are those of the images loaded here, with one. A cell is green where the sign is right: it warns of a costly start, or is silent about a harmless one. It is white where a sign is silent about a mistake of another kind. *Any of these* asks whether one of the three warns.
+# Here are all fifteen starts and all three signs. *Green* means that the sign is right: it warns of a costly start, or is silent about a harmless one. *Grey* means that it is wrong. *White* is no verdict, because the sign was made for another kind of mistake, or because the cost is not settled. The last column warns if any of the three does. (Costs, two steps and first loss were measured on CIFAR-10, the two signs with three seeds each. The sizes are those of the images that you have loaded, with one seed.)
 
 # %% tags=["hide-input"]
 known_signs = read_records("../data/results/start_signs.json")[0]["rows"]
@@ -410,7 +406,7 @@ diagrams.signs_and_costs(shown, signs, TITLE)
 #
 # ## Is Xavier a mistake, then?
 #
-# No: the ViT paper starts its blocks with it. Its models are wider, and at D = 768 Xavier is closer to 0.02, because 1/√768 is 0.036. PyTorch's default is 1/√(3 · 768) = 0.021 there, practically our base.
+# No: the ViT paper starts its blocks with it. Its models are wider. At D = 768 Xavier's deviation is 1/√768 = 0.036, much closer to 0.02 than the 0.10 of our small model. PyTorch's default is 1/√(3 · 768) = 0.021 there, practically our base.
 #
 # Does the order of the costs hold for another model? We train the tiny model with five seeds for each start. For each seed we subtract a start's accuracy from the base's. The cost is the mean of these five differences, and its ± comes from them alone:
 
@@ -613,7 +609,7 @@ for (kind, name), (*_, costly) in costs.items():
 #
 # ### Where do large positions lose their points?
 #
-# Large positions are even worse than none at all. In another run, positions were held at zero for good (in the row *positions: zeros* they start there and then learn), so that the model could not know where a patch lies. Even so it ended {{distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")):±.1p}} points *ahead* of the model with positions from N(0, 1).
+# Large positions are even worse than none at all. In further runs, positions were held at zero for good (in the row *positions: zeros* they start there and then learn), so that the model could not know where a patch lies. Even so it ended {{distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")):±.1p}} points *ahead* of the model with positions from N(0, 1).
 # {{assert runs("position_untrained", "learned").mean == runs("position_init", "N(0, 0.02)").mean}}
 # {{assert runs("position_untrained", "none").accuracies == runs("position_init", "zeros, frozen").accuracies}}
 # {{assert distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")).mean > distance(runs("position_untrained", "none"), runs("position_init", "N(0, 1)")).width}}

@@ -19,7 +19,7 @@
 #
 # The loss falls, nothing has raised an error, and the accuracy is decent for three epochs. Yet one line of the code does not do what your friend meant. **Could you find it, among all its lines?** In part A we ask the model itself, without reading any code.
 #
-# We call such a line a **mistake**: it does something else than its author meant, even if the accuracy rises. Most of these lines are correct in some other model and were copied from there. In part A the head reads the wrong token, in part B the class token has lost a connection, and part C compares two heads fairly.
+# We call such a line a **mistake**: it does something other than its author meant, even if the accuracy rises. Most of these lines are correct in some other model and were copied from there. In part A the head reads the wrong token, in part B the class token has lost a connection, and part C compares two heads fairly.
 #
 # The results in A and B come from the small model: {{recorded("class_token_place", "class token")[0].run.model.depth:d}} blocks and 65 tokens, trained for {{recorded("class_token_place", "class token")[0].run.training.epochs:d}} epochs on {{recorded("class_token_place", "class token")[0].trained_on:,}} images with the optimizer Muon.{{assert
 # recorded("class_token_place", "class token")[0].run.training.optimizer == "muon"}}
@@ -71,7 +71,7 @@ diagrams.heads_read(
 
 # %% [markdown]
 # - The **class token** is token 0, and the ViT paper reads it.
-# - **Reads the first patch** is a mistake. In real code this happens when `x[:, 0]` is copied into a model without a class token. Here we keep the class token, so that only the head differs, and read `x[:, 1]`. The head then ignores the class token, though the patches can still attend to it.
+# - **Reads the first patch** is a mistake. In real code it is often `x[:, 0]`, copied into a model without a class token: there token 0 is a patch. Our version keeps the class token and reads `x[:, 1]`, so that it differs from the right model in the head alone. The head then ignores the class token, though the patches can still attend to it.
 # - **Averages all tokens** is a mistake, too: someone wants the mean of the patches, and forgets that token 0 is no patch.
 # - **Mean of patches** and **attention pooling** are rivals: these models have no class token. Attention pooling takes a *weighted* mean, with weights `w` that come from one learned query.
 #
@@ -93,7 +93,7 @@ class AveragesAllTokens(VisionTransformer):
 # %% [markdown]
 # ### Which tokens does a head read?
 #
-# We ask the model by its *gradient*. If you change a token that the head does not read, the answer stays as it is, so the gradient with respect to this token is zero. For a token that *is* read it is hardly ever zero. So we keep the tokens that the last norm puts out, and see for which of them the gradient is not zero. Here is a model that is right, with 16 patches:
+# We ask the model through its *gradient*. If you change a token that the head does not read, the answer stays as it is, so the gradient with respect to this token is zero. For a token that *is* read it is hardly ever zero. So we keep the tokens that the last norm returns, and see for which of them the gradient is not zero. Here is a model that is right, with 16 patches:
 
 # %% tags=["nbval-check-output"]
 seed_everything(0)
@@ -192,7 +192,7 @@ show_gains(
 # %% [markdown]
 # **Reading the first patch costs {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points,**{{assert
 # 0.015 < -runs("class_token_place", "reads the first patch").difference < 0.025}}{{assert
-# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. Your friend's {{recorded("class_token_place", "reads the first patch")[0].accuracy:.1%}} is a single run; the mistake reaches {{runs("class_token_place", "reads the first patch").mean:.1%}} on average, the right model {{runs("class_token_place", "class token").mean:.1%}}. The training loss ends higher than the right model's ({{recorded("class_token_place", "reads the first patch")[0].train_loss[-1]:.2f}} against {{recorded("class_token_place", "class token")[0].train_loss[-1]:.2f}} at the same seed), but to see that you would need its log.{{assert
+# differs(runs("class_token_place", "reads the first patch"))}} few enough to go unnoticed. Your friend's {{recorded("class_token_place", "reads the first patch")[0].accuracy:.1%}} is a single run; the mistake reaches {{runs("class_token_place", "reads the first patch").mean:.1%}} on average, the right model {{runs("class_token_place", "class token").mean:.1%}}. The training loss could have told your friend: it ends higher than the right model's ({{recorded("class_token_place", "reads the first patch")[0].train_loss[-1]:.2f}} against {{recorded("class_token_place", "class token")[0].train_loss[-1]:.2f}} at the same seed). But who has a log of the right model?{{assert
 # recorded("class_token_place", "reads the first patch")[0].seed == recorded("class_token_place", "class token")[0].seed}}{{assert
 # min(of.train_loss[-1] for of in recorded("class_token_place", "reads the first patch")) > max(of.train_loss[-1] for of in recorded("class_token_place", "class token"))}}{{assert
 # below(runs("class_token_place", "reads the first patch"), runs("class_token_place", "class token"))}}
@@ -252,10 +252,10 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 # differs(runs("class_token_place", "last, but reads token 0"))}}{{assert
 # abs(runs("class_token_place", "reads the first patch").mean
 # - runs("class_token_place", "last, but reads token 0").mean) < 0.001}}
-# - **No position of its own** is alike. Vector and position are only ever added, so the vector alone can learn to be their sum.{{assert
+# - **No position of its own** is *alike*. The model only ever sees vector plus position, and the vector alone can learn to be that sum.{{assert
 # abs(gain(runs("class_token_place", "no position of its own")).mean) + gain(runs("class_token_place", "no position of its own")).width < 0.01}}
 #
-# So a patch can take over: its slot, too, can gather from all tokens, and training makes the slot that is read gather what the head needs. Why it still costs points we do not know.
+# This is why a patch does so well in the class token's place. Its slot can gather from all tokens, too, and training teaches the slot that is read to gather what the head needs. Why it still costs points we do not know.
 #
 # ## B · Four mistakes that cut connections
 #
@@ -268,7 +268,7 @@ show_gains({name: (words, placed[name]) for name, words in CHANGES.items()})
 # | **alone**: it attends to itself only | `mask[0, 1:] = False` | `BlindClassToken` |
 # | **unseen**: no patch attends to it | `mask[1:, 0] = False` | `UnseenClassToken` |
 #
-# Here `mask[i, j]` says whether token i may attend to token j. *Left out* is drawn as a missing step of the optimizer; with `token.detach()` the gradient is missing instead, with the same result. **Guess:** how many of the four ruin the model?
+# Here `mask[i, j]` says whether token i may attend to token j. There are two ways to be *left out*: the optimizer does not hold the class token, or no gradient reaches it. Both leave it at its start, and the figure draws the first. **Guess:** how many of the four ruin the model?
 
 # %% tags=["hide-input"]
 diagrams.cut_class_token()
@@ -283,7 +283,7 @@ diagrams.cut_class_token()
 # - *Detached* reaches {{runs("class_token_cut", "detached before the head").mean:.1%}}: only the head is trained, and all the rest stays random.{{assert
 # below(runs("class_token_cut", "detached before the head"), runs("class_token_cut", "unseen by the patches"))}}
 #
-# And the other two? *Left out* keeps its random start. Does the model need that random vector? A control, *at zero*, answers this: its class token is zero and stays zero.
+# The other two are *unseen* and *left out*. For *left out* we add a control, *at zero*: does the model need the random vector itself? There the class token is zero and stays zero.
 
 # %% tags=["hide-input"]
 cut_off = summarize("class_token_cut", "full", cifar10, spread)
@@ -301,9 +301,9 @@ show_gains(
 # all(abs(gain(of).mean) + gain(of).width < 0.01 for of in (runs("class_token_cut", "unseen by the patches"), runs("class_token_init", "N(0, 0.02), frozen"), runs("class_token_init", "zeros, frozen")))}} How can that be?
 #
 # - In *unseen*, the patches attend to each other directly, so they probably hardly need the class token.
-# - In *left out* and *at zero*, the slot is still there. What is in it at the start hardly matters here, probably because the blocks, which decide what it gathers, are trained. (The second visit takes away its position, too.)
+# - In *left out* and *at zero*, only the vector is fixed. The position that is added to it is still trained, so the sum can still be learned. Even without this position we saw no loss (second visit), probably because the blocks, which decide what the slot gathers, are trained.
 #
-# **What would they do to your project?** Your accuracy would not suffer, but your conclusion would. With *left out*, a study of learned class tokens would in truth be a study of random ones. With *unseen*, you would publish a result about the usual ViT that holds for a different one.
+# **What would they do to your project?** Your accuracy would not suffer, but your conclusion would. With *left out*, you might describe the "learned" vector of the class token, and it would be random numbers. With *unseen*, you would publish a result about the usual ViT that was measured on a different one.
 #
 # ### Is a connection cut?
 #
@@ -476,7 +476,7 @@ plots.show(
 # %% [markdown]
 # **Which is better depends on the learning rate.** In the run saved here, the class token leads by 7.1 ± 3.5 points at the lowest rate, and the mean of patches by 16.6 ± 2.7 at the highest. At 0.01 it is not settled. (Every ± comes from the five seeds.)
 #
-# **A fair comparison gives each head its own best rate, chosen on validation images.** Does the search pay? Three cases:
+# **A fair comparison gives each head its own best rate, chosen on validation images.** Is the search worth its time? Three cases:
 #
 # | where | what the search changed |
 # |---|---|
@@ -484,7 +484,7 @@ plots.show(
 # | small model, CIFAR-10 | nothing: the mean's best rate was twice the class token's, but its lead was the same at both |
 # | the ViT paper | the answer: the mean caught up at a *lower* rate |
 #
-# The first case shows that the rate matters, not that heads need different ones. You cannot know beforehand which case is yours, so search.{{assert
+# In the first case both heads have the same best rate. It shows that a bad rate can turn the answer round, not that each head needs a rate of its own. You cannot know beforehand which case is yours, so search.{{assert
 # f"{gain(runs('pooling', 'mean of patches')).mean:.3f}" == f"{distance(runs('pooling', 'mean of patches', 1), runs('pooling', 'class token')).mean:.3f}"}}{{assert
 # abs(distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)).mean) + distance(runs("pooling", "mean of patches"), runs("pooling", "mean of patches", 1)).width < 0.01}}{{assert
 # runs("pooling", "mean of patches").learning_rate == 2 * runs("pooling", "class token").learning_rate}}
@@ -581,7 +581,7 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 #
 # - **Accuracy does not tell a mistake from a choice.** Reading the first patch cost {{loss(runs("class_token_place", "reads the first patch")):±.1p}} points, and averaging all tokens *gained*. Ask `tokens_read`.
 # - **To the blocks the class token is a slot like any other,** so a patch can take its place.
-# - **Two of the four mistakes cost nothing here:** the class token is not trained, or no patch attends to it. *Alone* and *detached* ruin the model. The two folded functions find signs of all four.
+# - **Two of the four mistakes cost less than a point here:** the class token is not trained, or no patch attends to it. *Alone* and *detached* ruin the model. The two folded functions find signs of all four.
 # - **Compare heads each at its own learning rate.** The mean of patches was better on CIFAR-10 after three epochs with Muon, by {{gain(runs("pooling", "mean of patches")):±.1p}} points; with AdamW the class token was ahead after three. Try both.
 #
 # ## A question
@@ -630,12 +630,12 @@ unseen_patch = felt.unflatten(1, (4, 4)).unflatten(0, (4, 4)).sum(dim=(1, 3)).ar
 # runs("pooling", "attention pooling").learning_rate == runs("pooling", "class token").learning_rate
 # == runs("class_token_place", "reads the first patch").learning_rate == runs("class_token_place", "class token").learning_rate}}
 #
-# **Luck.** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may come out better or worse by chance. Notebook [10](10_claims_put_to_the_test.ipynb) tells why only effects above about {{corrected():.1p}} points are safe against that. The effects of both mistakes and both rivals, {{min(abs(gain(of).mean) for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling"))):.1p}} to {{max(abs(gain(of).mean) for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling"))):.1p}} points, are above that.{{assert
+# **Luck.** This course makes {{comparisons():d}} such comparisons on CIFAR-10, and a few may come out better or worse by chance. Notebook [10](10_claims_put_to_the_test.ipynb) explains why only effects above about {{corrected():.1p}} points are safe against that. The effects of both mistakes and both rivals, {{min(abs(gain(of).mean) for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling"))):.1p}} to {{max(abs(gain(of).mean) for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling"))):.1p}} points, are above that.{{assert
 # all(abs(gain(of).mean) > corrected() for of in (runs("class_token_place", "reads the first patch"), runs("class_token_place", "averages all tokens"), runs("pooling", "mean of patches"), runs("pooling", "attention pooling")))}}
 #
 # ### The checks in your own model
 #
-# For `tokens_read`, `norm` must put out all tokens, (B, T, D), and the head must read from it. Some of timm's models pool first and normalise afterwards; then give the last block. The other two functions look for the names `cls_token`, `blocks`, `attn.qkv` and `forward_features`, which are timm's too.
+# For `tokens_read`, `norm` must return all tokens, (B, T, D), and the head must read from it. Some of timm's models pool first and normalise afterwards. For those, pass the last block as `norm`: `tokens_read(model, model.blocks[-1], images)`. The other two functions look for the names `cls_token`, `blocks`, `attn.qkv` and `forward_features`, which are timm's too.
 #
 # ### Do the two mistakes show on drawn shapes too?
 #

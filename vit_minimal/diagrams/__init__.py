@@ -21,9 +21,6 @@ from .pitfalls import (
     cuts,
     exchange,
     heads_read,
-    norm_divides,
-    what_adds_up,
-    zero_pairs,
 )
 from .sequences import (
     axes_of_patchify,
@@ -32,7 +29,7 @@ from .sequences import (
     patch_sequence,
     strided_convolution,
 )
-from .starts import signs_and_costs
+from .starts import norm_divides, signs_and_costs, what_adds_up, zero_pairs
 from .steps import curve_gallery, descent, even_step, training_loop
 from .transfer import layer_decay, transfer
 from .whole import overview

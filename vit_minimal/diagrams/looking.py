@@ -314,7 +314,7 @@ def weighed_by_gradient(attention, slopes):
     for i in range(N):
         card.token(first + side * (i + 0.5) - TOKEN / 2, 1.4, PATCH)
     shades = [tint(ATTENTION, 0.05 + 0.8 * share) for share in attention]
-    row(5.2, "attention to the patch", attention, shades, "{:.0%}")
+    row(5.2, "the class token's attention", attention, shades, "{:.0%}")
     for k, (name, found) in enumerate(slopes.items()):
         y = 11 + pitch * k
         row(y, f"slope of “{name}”", found, [tint(HEAD, 0.12)] * N, "{:+.1f}")

@@ -178,7 +178,7 @@ def journey(image, weights, grid_size, scores, class_names, classes=4, title="")
     card.text(names - 0.8, table + 0.8, "scores", 10, QUIET, ha="right")
     for column, read in enumerate(scores):
         x = names + column * step
-        place = f"block {column}" if column else "start"
+        place = f"after {column}" if column else "start"
         card.text(x + (step - 0.7) / 2, table + 0.8, place, 10, QUIET)
         for row, k in enumerate(listed):
             share = float(np.clip(read[k], 0, 1))
