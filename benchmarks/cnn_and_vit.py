@@ -128,13 +128,18 @@ def images(seeds, counts=COUNTS, models=tuple(IMAGE_MODELS), steps=STEPS, known=
         for name in models:
             make, optimizer, rates = IMAGE_MODELS[name]
             if steps > STEPS:
-                (best,) = (
+                best = [
                     row["learning_rate"]
                     for row in known
                     if (row["model"], row["trained_on"]) == (name, count)
                     and abs(row["steps"] - STEPS) < 10
-                )
-                rates = best / 3, best
+                ]
+                if not best:
+                    raise ValueError(
+                        f"a longer training takes its rates from one of {STEPS} steps, and there is "
+                        f"none of {name!r} with {count:,} images: give a --record that holds it"
+                    )
+                rates = best[-1] / 3, best[-1]
             config = replace(
                 SHORT,
                 epochs=round(steps / (count // 128)),
@@ -157,13 +162,15 @@ def main():
     parser.add_argument("--near", action="store_true", help=help_text)
     parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
+    there = CORNER_MODELS if options.question == "corners" else IMAGE_MODELS
+    if unknown := [name for name in options.models or () if name not in there]:
+        parser.error(f"{options.question} has the models {', '.join(there)}, got {unknown[0]!r}")
     # hours later would be too late to learn that it is damaged
     known = read_records(options.record) if options.record else ()
     if options.question == "corners":
-        rows = corners(options.seeds, options.models or CORNER_MODELS, options.near)
+        rows = corners(options.seeds, options.models or there, options.near)
     else:
-        models = options.models or IMAGE_MODELS
-        rows = images(options.seeds, options.counts, models, options.steps, known)
+        rows = images(options.seeds, options.counts, options.models or there, options.steps, known)
     for row in rows:
         if options.record:
             add_record(options.record, row)

@@ -348,3 +348,21 @@ def test_the_places_in_a_patch_are_counted_row_by_row():
     tiles = torch.arange(64).reshape(8, 8)
     assert patch_size.place_in_patch(tiles[2:4, 4:6]).tolist() == [[0, 1], [2, 3]]
     assert patch_size.place_in_patch(tiles.flatten()).bincount().tolist() == [16] * 4
+
+
+def test_longer_trainings_on_few_images_take_their_rates_from_shorter_ones(monkeypatch):
+    images, labels = torch.zeros(46_000, 3, 4, 4, dtype=torch.uint8), torch.arange(46_000) % 2
+    everything = Dataset(images, labels, images[:2], labels[:2], ("a", "b"), "blank")
+    monkeypatch.setattr(cnn_and_vit, "load_dataset", lambda name: everything)
+    monkeypatch.setattr(cnn_and_vit, "measure", lambda *given: given)
+    known = [
+        {"model": "ViT, AdamW", "trained_on": 1_000, "steps": steps, "learning_rate": rate}
+        for steps, rate in ((700, 3e-3), (2_107, 9e-3))
+    ]
+    (short,) = cnn_and_vit.images(3, [1_000], ["ViT, AdamW"])
+    (longer,) = cnn_and_vit.images(3, [1_000], ["ViT, AdamW"], 2_106, known)
+    assert short[4] == (3e-4, *cnn_and_vit.RATES)
+    assert longer[4] == pytest.approx((1e-3, 3e-3))
+    assert (short[3].epochs, longer[3].epochs) == (100, 301)
+    with pytest.raises(ValueError, match="--record"):
+        list(cnn_and_vit.images(3, [7_000], ["ViT, AdamW"], 2_106, known))

@@ -218,8 +218,8 @@ def cut_class_token(title=""):
     show(
         "five times the same tokens before and after a block, the class token on top: arrows to each "
         "token from those that it attends to, purple to the class token, a red one to the head, a "
-        "dark one for the step of the optimizer and a dashed one for the gradient; in each picture but the first some of "
-        "them are pale, with crosses on them, because the cut takes them away",
+        "dark one for the step of the optimizer and a dashed one for the gradient; in each picture but the "
+        "first some of them are pale, with crosses on them, because the cut takes them away",
         title,
         [f"{name}: {words or 'nothing is missing'}" for name, (_, words) in WAYS_TO_CUT.items()],
     )
